@@ -1,0 +1,139 @@
+package unet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Config describes a network; its JSON is what checkpoints and config.json hold.
+type Config struct {
+	ImageSize            [2]int  `json:"image_size"`            // height, width in pixels
+	InChannels           int     `json:"in_channels"`           // channels of an image, in and out
+	ModelChannels        int     `json:"model_channels"`        // channels at multiplier 1
+	NumResBlocks         int     `json:"num_res_blocks"`        // residual blocks per level on the way down (one more on the way up)
+	ChannelMult          []int   `json:"channel_mult"`          // a multiplier of ModelChannels for each level
+	AttentionResolutions []int   `json:"attention_resolutions"` // down-sampling factors with attention; the middle block always has it
+	NumHeads             int     `json:"num_heads"`             // attention heads; 0 means 1
+	NumClasses           int     `json:"num_classes"`           // rows of label_emb; 0 for an unconditional network
+	UseScaleShiftNorm    bool    `json:"use_scale_shift_norm"`  // the embedding scales and shifts the second norm instead of being added before it
+	NormGroups           int     `json:"norm_groups"`           // groups of each group norm; 0 means 32
+	TimeScale            float64 `json:"time_scale"`            // factor on t before the sinusoidal embedding; 0 means 1
+	NullClass            bool    `json:"null_class"`            // the last row of label_emb means "no class"
+}
+
+// Preset returns a named configuration for single-channel 28x28 images; callers set the image size,
+// channels and classes of their data.
+func Preset(name string) (Config, error) {
+	c := Config{
+		ImageSize: [2]int{28, 28}, InChannels: 1, NumResBlocks: 1, NumHeads: 1,
+		UseScaleShiftNorm: true, NormGroups: 32, TimeScale: 1000,
+	}
+	switch name {
+	case "tiny":
+		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NormGroups = 16, []int{1, 1}, []int{2}, 8
+	case "base":
+		c.ModelChannels, c.ChannelMult, c.AttentionResolutions = 32, []int{1, 2, 2}, []int{4}
+	case "large":
+		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NumResBlocks = 64, []int{1, 2, 2}, []int{4}, 2
+	default:
+		return Config{}, fmt.Errorf("unknown preset %q: choose one of tiny, base, large", name)
+	}
+	return c, nil
+}
+
+// ParseConfig reads a configuration's JSON, fills in the defaults and validates it.
+func ParseConfig(text []byte) (Config, error) {
+	var c Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		return Config{}, fmt.Errorf("network configuration: %w", err)
+	}
+	c = c.withDefaults()
+	return c, c.Validate()
+}
+
+func (c Config) withDefaults() Config {
+	if c.NormGroups == 0 {
+		c.NormGroups = 32
+	}
+	if c.NumHeads == 0 {
+		c.NumHeads = 1
+	}
+	if c.TimeScale == 0 {
+		c.TimeScale = 1
+	}
+	return c
+}
+
+// maxElements bounds an image, so that a hostile configuration cannot ask for all memory.
+const maxElements = 1 << 24
+
+// Validate reports the first thing that no network can be built from.
+func (c Config) Validate() error {
+	h, w, factor := c.ImageSize[0], c.ImageSize[1], c.Factor()
+	switch {
+	case len(c.ChannelMult) == 0 || len(c.ChannelMult) > 8:
+		return errors.New("channel_mult: between 1 and 8 levels are needed")
+	case slices.Min(c.ChannelMult) < 1 || slices.Max(c.ChannelMult) > 64:
+		return errors.New("channel_mult: each multiplier lies between 1 and 64")
+	case h < 1 || w < 1 || h > 4096 || w > 4096:
+		return fmt.Errorf("image_size %dx%d: both sides lie between 1 and 4096", h, w)
+	case h%factor != 0 || w%factor != 0:
+		return fmt.Errorf("image_size %dx%d: %d levels need sides that are multiples of %d; the nearest is %dx%d",
+			h, w, len(c.ChannelMult), factor, nearest(h, factor), nearest(w, factor))
+	case c.InChannels < 1 || c.InChannels > 64:
+		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
+	case c.ModelChannels < 2 || c.ModelChannels > 1024 || c.ModelChannels%2 != 0:
+		return fmt.Errorf("model_channels %d: an even number between 2 and 1024", c.ModelChannels)
+	case h*w*c.ModelChannels > maxElements:
+		return fmt.Errorf("image_size %dx%d with model_channels %d: too large", h, w, c.ModelChannels)
+	case c.NumResBlocks < 1 || c.NumResBlocks > 16:
+		return fmt.Errorf("num_res_blocks %d: between 1 and 16", c.NumResBlocks)
+	case c.NumClasses < 0 || c.NumClasses > 1<<20:
+		return fmt.Errorf("num_classes %d: between 0 and %d", c.NumClasses, 1<<20)
+	case c.NullClass && c.NumClasses < 2:
+		return errors.New("null_class needs num_classes of 2 or more: one class and the null class")
+	case !(c.TimeScale > 0 && c.TimeScale <= 1e6):
+		return fmt.Errorf("time_scale %v: above 0, at most 1e6", c.TimeScale)
+	}
+	return c.validateDivisions()
+}
+
+// validateDivisions checks that every width divides by the norm's groups and by the heads.
+func (c Config) validateDivisions() error {
+	if c.NormGroups < 1 || c.NumHeads < 1 {
+		return errors.New("norm_groups and num_heads: at least 1")
+	}
+	for _, f := range c.AttentionResolutions {
+		if f < 1 || f > c.Factor() || f&(f-1) != 0 {
+			return fmt.Errorf("attention_resolutions: %d is no down-sampling factor of this network (1 to %d, powers of 2)", f, c.Factor())
+		}
+	}
+	for _, m := range c.ChannelMult {
+		ch := m * c.ModelChannels
+		if ch%c.NormGroups != 0 {
+			return fmt.Errorf("norm_groups %d does not divide the %d channels of a level", c.NormGroups, ch)
+		}
+		if ch%c.NumHeads != 0 {
+			return fmt.Errorf("num_heads %d does not divide the %d channels of a level", c.NumHeads, ch)
+		}
+	}
+	return nil
+}
+
+// Factor returns the down-sampling factor of the lowest level, which divides both image sides.
+func (c Config) Factor() int { return 1 << max(len(c.ChannelMult)-1, 0) }
+
+// Classes returns the number of real classes: NumClasses without the null class.
+func (c Config) Classes() int {
+	if c.NullClass {
+		return c.NumClasses - 1
+	}
+	return c.NumClasses
+}
+
+// ImageLen returns the number of elements of one image.
+func (c Config) ImageLen() int { return c.ImageSize[0] * c.ImageSize[1] * c.InChannels }
+
+func nearest(n, factor int) int { return max((n+factor/2)/factor, 1) * factor }
