@@ -1,0 +1,140 @@
+package asm
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Channels describes a walk over N1 lines of N0 pixels of up to three maps. A pixel's C channels lie
+// side by side; parameters P0 to P3 and sums S0, S1 are vectors of C elements.
+type Channels struct {
+	X, Y, D             unsafe.Pointer // first pixels; D is written to
+	LdX, LdY, LdD       uintptr        // distances of two pixels of a line
+	StepX, StepY, StepD uintptr        // from the end of a line to the beginning of the next
+	N0, N1              int            // pixels of a line, lines; each at least 1
+	C                   int            // channels
+	P0, P1, P2, P3      unsafe.Pointer
+	S0, S1              unsafe.Pointer
+}
+
+// pixels calls f for each channel of each pixel, with nil for maps that are not given. Positions are
+// kept as offsets, because a pointer past the end of a map must not exist in Go.
+func (args *Channels) pixels(f func(c uintptr, x, y, d *float32)) {
+	for c := range uintptr(args.C) {
+		x, y, d := 4*c, 4*c, 4*c
+		for range args.N1 {
+			for range args.N0 {
+				f(4*c, element(args.X, x), element(args.Y, y), element(args.D, d))
+				x, y, d = x+args.LdX, y+args.LdY, d+args.LdD
+			}
+			x, y, d = x+args.StepX, y+args.StepY, d+args.StepD
+		}
+	}
+}
+
+func element(m unsafe.Pointer, distance uintptr) *float32 {
+	if m == nil {
+		return nil
+	}
+	return at(m, distance)
+}
+
+// clear sets the given sums to zero.
+func (args *Channels) clear(sums ...unsafe.Pointer) {
+	for _, s := range sums {
+		clear(unsafe.Slice((*float32)(s), args.C))
+	}
+}
+
+// MomentsGo sets S0 = Σ(x - P0) and S1 = Σ(x - P0)².
+func MomentsGo(args *Channels) {
+	args.clear(args.S0, args.S1)
+	args.pixels(func(c uintptr, x, _, _ *float32) {
+		e := *x - *at(args.P0, c)
+		*at(args.S0, c) += e
+		*at(args.S1, c) += float32(e * e)
+	})
+}
+
+// AffineGo sets d = x·P0 + P1.
+func AffineGo(args *Channels) {
+	args.pixels(func(c uintptr, x, _, d *float32) {
+		*d = float32(*x**at(args.P0, c)) + *at(args.P1, c)
+	})
+}
+
+// AffineSiLUGo sets d = z/(1 + exp(-z)), z = x·P0 + P1.
+func AffineSiLUGo(args *Channels) {
+	args.pixels(func(c uintptr, x, _, d *float32) {
+		z := float32(*x**at(args.P0, c)) + *at(args.P1, c)
+		*d = z * sigmoid(z)
+	})
+}
+
+// NormSumsGo sets S0 = Σy and S1 = Σy·x̂, x̂ = x·P0 + P1.
+func NormSumsGo(args *Channels) {
+	args.clear(args.S0, args.S1)
+	args.pixels(func(c uintptr, x, y, _ *float32) {
+		xhat := float32(*x**at(args.P0, c)) + *at(args.P1, c)
+		*at(args.S0, c) += *y
+		*at(args.S1, c) += float32(*y * xhat)
+	})
+}
+
+// NormSiLUSumsGo replaces y by dz = y·s·(1 + z·(1-s)), the gradient of z where y is that of SiLU(z):
+// s = 1/(1 + exp(-z)), z = x̂·P2 + P3, x̂ = x·P0 + P1. It sets S0 = Σdz and S1 = Σdz·x̂.
+func NormSiLUSumsGo(args *Channels) {
+	args.clear(args.S0, args.S1)
+	args.pixels(func(c uintptr, x, y, _ *float32) {
+		xhat := float32(*x**at(args.P0, c)) + *at(args.P1, c)
+		z := float32(xhat**at(args.P2, c)) + *at(args.P3, c)
+		s := sigmoid(z)
+		dz := *y * float32(s*(1+float32(z*(1-s))))
+		*y = dz
+		*at(args.S0, c) += dz
+		*at(args.S1, c) += float32(dz * xhat)
+	})
+}
+
+// NormGradGo sets d = y·P0 + x·P1 + P2.
+func NormGradGo(args *Channels) {
+	args.pixels(func(c uintptr, x, y, d *float32) {
+		*d = float32(*y**at(args.P0, c)) + (float32(*x**at(args.P1, c)) + *at(args.P2, c))
+	})
+}
+
+// NormGradAddGo adds y·P0 + x·P1 + P2 to d.
+func NormGradAddGo(args *Channels) {
+	args.pixels(func(c uintptr, x, y, d *float32) {
+		*d += float32(*y**at(args.P0, c)) + (float32(*x**at(args.P1, c)) + *at(args.P2, c))
+	})
+}
+
+// ColumnSumsGo sets S0 = Σy.
+func ColumnSumsGo(args *Channels) {
+	args.clear(args.S0)
+	args.pixels(func(c uintptr, _, y, _ *float32) { *at(args.S0, c) += *y })
+}
+
+// AddMapGo adds y to d.
+func AddMapGo(args *Channels) {
+	args.pixels(func(_ uintptr, _, y, d *float32) { *d += *y })
+}
+
+func sigmoid(z float32) float32 { return 1 / (1 + exp(-z)) }
+
+// exp is e^x by the same steps as in assembly: x = n·ln 2 + r, clamped to [-87, 88], and a polynomial
+// of degree 5 in r, minimax for the relative error; correct to 2 units in the last place.
+func exp(x float32) float32 {
+	if x != x {
+		return x
+	}
+	x = max(min(x, 88), -87)
+	n := float32(math.RoundToEven(float64(x * math.Log2E)))
+	r := float32(x-float32(n*0.693359375)) - float32(n*-2.12194440e-4)
+	p := float32(0.008297619470029086)
+	for _, c := range [...]float32{0.041915629250960935, 0.16667576541751383, 0.4999889266118527, 0.9999996910699543, 1.0000000718663846} {
+		p = float32(p*r) + c
+	}
+	return math.Float32frombits(math.Float32bits(p) + uint32(int32(n))<<23)
+}

@@ -1,0 +1,43 @@
+package asm
+
+import "unsafe"
+
+// Outer describes a tile of C += Σ a·bᵀ. The vectors a and b run through a nest of three loops, of
+// N2, N1 and N0 steps; the elements of each lie side by side.
+type Outer struct {
+	A, B           unsafe.Pointer // first vectors
+	LdA, LdB       uintptr        // steps of the inner loop
+	N2, N1, N0     int            // counts, the outermost first, each at least 1
+	StepA1, StepB1 uintptr        // from the end of the inner loop to its next beginning
+	StepA2, StepB2 uintptr        // the same for the middle loop
+	C              unsafe.Pointer // first row of the sums
+	LdC            uintptr        // distance of two rows
+}
+
+// OuterCols is the number of columns of the tiles of [OuterGo].
+const OuterCols = ProductCols
+
+// OuterGo adds to a tile of the given number of rows and [OuterCols] columns. It keeps positions as
+// offsets, because a pointer past the end of a map must not exist in Go.
+func OuterGo(args *Outer, rows int) {
+	for i := range uintptr(rows) {
+		var sum [OuterCols]float32
+		a, b := 4*i, uintptr(0)
+		for range args.N2 {
+			for range args.N1 {
+				for range args.N0 {
+					x := *at(args.A, a)
+					for j, y := range columns(args.B, b) {
+						sum[j] += float32(x * y)
+					}
+					a, b = a+args.LdA, b+args.LdB
+				}
+				a, b = a+args.StepA1, b+args.StepB1
+			}
+			a, b = a+args.StepA2, b+args.StepB2
+		}
+		for j, y := range columns(args.C, i*args.LdC) {
+			columns(args.C, i*args.LdC)[j] = y + sum[j]
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package asm
+
+import "unsafe"
+
+// Product describes a tile of a matrix product, C = A·B + bias + R, of two segments of rows.
+// Row i of segment s of A begins at A_s + i·LdA. Its columns run through a nest of three loops, of
+// N2, N1 and K steps, each count at least 1; K's step is one float32. B holds a row of columns for each of them, without gaps.
+type Product struct {
+	A0, A1 unsafe.Pointer // first row of each segment
+	LdA    uintptr        // distance of two rows
+	N2, N1 int            // counts of the outer and middle loop
+	K      int            // count of the inner loop
+	Step1  uintptr        // from the end of the inner loop to its next beginning: S1 - 4·K
+	Step2  uintptr        // the same for the middle loop: S2 - N1·S1
+	B      unsafe.Pointer // [N2·N1·K][columns]
+	Bias   unsafe.Pointer // [columns], or nil for none
+	R0, R1 unsafe.Pointer // rows to add, laid out as C; nil for none
+	LdR    uintptr        // distance of two rows of R
+	C0, C1 unsafe.Pointer // first row of the result of each segment
+	LdC    uintptr        // distance of two rows of C
+}
+
+// ProductCols is the number of columns of the tiles of [ProductGo].
+const ProductCols = 8
+
+// at returns the element behind p at a distance in bytes.
+func at(p unsafe.Pointer, distance uintptr) *float32 { return (*float32)(unsafe.Add(p, distance)) }
+
+// ProductGo computes a tile of half rows a segment and [ProductCols] columns.
+func ProductGo(args *Product, half int) {
+	for i := range uintptr(half) {
+		productRow(args, args.A0, args.C0, args.R0, i)
+		productRow(args, args.A1, args.C1, args.R1, i)
+	}
+}
+
+// productRow keeps positions as offsets, because a pointer past the end of a map must not exist in Go.
+func productRow(args *Product, a, c, r unsafe.Pointer, i uintptr) {
+	var sum [ProductCols]float32
+	col, b := i*args.LdA, uintptr(0)
+	for range args.N2 {
+		for range args.N1 {
+			for range args.K {
+				x := *at(a, col)
+				for j, y := range columns(args.B, b) {
+					sum[j] += float32(x * y)
+				}
+				col, b = col+4, b+4*ProductCols
+			}
+			col += args.Step1
+		}
+		col += args.Step2
+	}
+	if args.Bias != nil {
+		for j, y := range columns(args.Bias, 0) {
+			sum[j] += y
+		}
+	}
+	if r != nil {
+		for j, y := range columns(r, i*args.LdR) {
+			sum[j] += y
+		}
+	}
+	*columns(c, i*args.LdC) = sum
+}
+
+// columns returns the row of a tile behind p at a distance in bytes.
+func columns(p unsafe.Pointer, distance uintptr) *[ProductCols]float32 {
+	return (*[ProductCols]float32)(unsafe.Add(p, distance))
+}

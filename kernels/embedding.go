@@ -1,0 +1,42 @@
+package kernels
+
+import "math"
+
+// SinusoidalEmbedding writes cos and then sin of scale·t·10000^(-i/half), i below half = len(dst)/2.
+// An odd last element is zero.
+func SinusoidalEmbedding(dst []float32, t, scale float64) {
+	half := len(dst) / 2
+	for i := range half {
+		angle := scale * t * math.Exp(-math.Log(10000)*float64(i)/float64(half))
+		dst[i], dst[half+i] = float32(math.Cos(angle)), float32(math.Sin(angle))
+	}
+	clear(dst[2*half:])
+}
+
+// SiLU sets y = x/(1 + exp(-x)).
+func (isa ISA) SiLU(y, x []float32) {
+	isa.sigmoid(y, x)
+	for i, v := range x {
+		y[i] *= v
+	}
+}
+
+// SiLUGrad replaces dy by the gradient of x, for dy that of SiLU(x).
+func (isa ISA) SiLUGrad(s *Scratch, dy, x []float32) {
+	sig := s.take(len(x))
+	isa.sigmoid(sig, x)
+	for i, v := range x {
+		dy[i] *= sig[i] * (1 + float32(v*(1-sig[i])))
+	}
+}
+
+func (isa ISA) sigmoid(y, x []float32) {
+	mustEqualLen("sigmoid", y, x)
+	for i, v := range x {
+		y[i] = -v
+	}
+	isa.Exp(y, y)
+	for i, v := range y {
+		y[i] = 1 / (1 + v)
+	}
+}

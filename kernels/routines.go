@@ -1,0 +1,85 @@
+package kernels
+
+import "github.com/fmimg/fmimg/asm"
+
+// A walkRoutine names a walk over the channels of maps.
+type walkRoutine uint8
+
+const (
+	moments walkRoutine = iota
+	affine
+	affineSiLU
+	normSums
+	normSiLUSums
+	normGrad
+	normGradAdd
+	columnSums
+	addMap
+)
+
+// A flatRoutine names element-wise work on flat vectors.
+type flatRoutine uint8
+
+const (
+	add flatRoutine = iota
+	lerp
+	sumSquares
+	adamW
+	exp
+)
+
+// The tiles of the Go loops: any shape would do.
+var (
+	segmentsGeneric = [...]segmentCost{{2, 4}, {1, 2}}
+	rowsGeneric     = [...]int{4, 1}
+)
+
+// maxLanes is the most partial sums that a flat routine leaves.
+const maxLanes = 16
+
+func walkGo(routine walkRoutine, c *asm.Channels) {
+	switch routine {
+	case moments:
+		asm.MomentsGo(c)
+	case affine:
+		asm.AffineGo(c)
+	case affineSiLU:
+		asm.AffineSiLUGo(c)
+	case normSums:
+		asm.NormSumsGo(c)
+	case normSiLUSums:
+		asm.NormSiLUSumsGo(c)
+	case normGrad:
+		asm.NormGradGo(c)
+	case normGradAdd:
+		asm.NormGradAddGo(c)
+	case columnSums:
+		asm.ColumnSumsGo(c)
+	case addMap:
+		asm.AddMapGo(c)
+	}
+}
+
+func flatGo(routine flatRoutine, v *asm.Vectors) {
+	switch routine {
+	case add:
+		asm.AddGo(v)
+	case lerp:
+		asm.LerpGo(v)
+	case sumSquares:
+		asm.SumSquaresGo(v)
+	case adamW:
+		asm.AdamWGo(v)
+	case exp:
+		asm.ExpGo(v)
+	}
+}
+
+// tailChannels returns the walk over the channels from the given one on.
+func tailChannels(c asm.Channels, from int) asm.Channels {
+	c.X, c.Y, c.D = advance(c.X, from), advance(c.Y, from), advance(c.D, from)
+	c.P0, c.P1, c.P2, c.P3 = advance(c.P0, from), advance(c.P1, from), advance(c.P2, from), advance(c.P3, from)
+	c.S0, c.S1 = advance(c.S0, from), advance(c.S1, from)
+	c.C -= from
+	return c
+}
