@@ -1,0 +1,115 @@
+# Everything a developer runs; .ci/run runs the same targets. Needs Go and make (race also a C
+# compiler, arm64 also qemu-aarch64-static where the machine is no arm64). "make help" lists them.
+
+# The product is one static binary.
+export CGO_ENABLED = 0
+
+GO      = go
+TOOL    = $(GO) tool -modfile=tools/go.mod
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS = -ldflags '-X main.version=$(VERSION)'
+EXE     = $(shell $(GO) env GOEXE)
+
+# What a user may set: make demo TIME=10m, make test RUN=Conv PKG=./kernels, …
+TIME     = 5m
+DEMO     = runs/demo
+SAMPLES  = samples.png
+PKG      = ./...
+RUN      = .
+BENCH    = .
+COUNT    = 1
+FUZZTIME = 30s
+
+# The packages whose code depends on the architecture, or whose numbers might.
+PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./flow/... ./dataset/...
+
+PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+# Other architectures' tests run under an emulator; an arm64 machine needs none.
+QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-static)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build ./fmimg, a static binary
+	$(GO) build -trimpath $(LDFLAGS) -o fmimg$(EXE) ./cmd/fmimg
+
+# A finished run is kept, an interrupted one goes on. To start again: rm -r runs/demo
+.PHONY: demo
+demo: build ## train on MNIST for TIME (5m) and draw samples.png
+	@if [ -e $(DEMO)/state.safetensors ]; then \
+		set -x; ./fmimg$(EXE) train --out $(DEMO) --resume; \
+	else \
+		set -x; ./fmimg$(EXE) train --data mnist --time $(TIME) --out $(DEMO); \
+	fi
+	./fmimg$(EXE) generate --model $(DEMO) --grid 8x8 --out $(SAMPLES)
+
+.PHONY: test
+test: ## run all tests, on every instruction set of this machine
+	@$(TOOL) gotestsum --format pkgname -- -run '$(RUN)' $(PKG)
+
+.PHONY: noasm
+noasm: ## run the tests without assembly (both build tags that leave it out)
+	$(GO) test -tags noasm ./...
+	$(GO) test -tags purego $(PORTABLE)
+
+.PHONY: race
+race: ## run the packages that use goroutines under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./pipeline/... ./cmd/...
+
+.PHONY: arm64
+arm64: ## run the tests that depend on the architecture on arm64
+	GOARCH=arm64 $(GO) test $(QEMU) $(PORTABLE)
+
+# go test fuzzes one target of one package at a time.
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
+		target=$${target#func }; \
+		echo "$$target in $$(dirname $$file)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
+
+.PHONY: lint
+lint: ## run the linters, which also check the formatting
+	$(TOOL) golangci-lint run
+
+.PHONY: vet
+vet: ## check the formatting, and vet for each platform
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	@for p in $(PLATFORMS); do \
+		echo "vet for $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
+	done
+	$(GO) vet -tags noasm ./...
+
+.PHONY: generate
+generate: ## write the generated files anew
+	$(GO) generate ./...
+
+# Compares with the files as they were, not with what is committed: work in progress may be dirty.
+.PHONY: fresh
+fresh: ## check that the generated files are what make generate writes
+	@sums() { grep -rlE --include='*.go' --include='*.s' '^// Code generated .* DO NOT EDIT\.$$' . | sort | xargs cksum; }; \
+	before=$$(sums); $(GO) generate ./... || exit 1; after=$$(sums); \
+	[ "$$before" = "$$after" ] || { \
+		echo "generated files were out of date; before and after (checksum, size, name):"; \
+		echo "$$before"; echo "$$after"; exit 1; }
+
+.PHONY: cross
+cross: ## build for each platform into dist/
+	@for p in $(PLATFORMS); do \
+		os=$${p%/*} arch=$${p#*/} exe=; [ $$os != windows ] || exe=.exe; \
+		echo "dist/fmimg-$$os-$$arch$$exe"; \
+		GOOS=$$os GOARCH=$$arch $(GO) build -trimpath $(LDFLAGS) -o dist/fmimg-$$os-$$arch$$exe ./cmd/fmimg || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what make built, not what fmimg trained
+	rm -rf fmimg fmimg.exe dist

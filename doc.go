@@ -1,0 +1,12 @@
+// Package fmimg is the root of a module that trains small image generators by flow matching and
+// samples them on the CPU. It holds no code; the parts are:
+//
+//   - cmd/fmimg: the command;
+//   - pipeline: training and generating as functions of option structs;
+//   - dataset: images to train on, MNIST among them;
+//   - flow: the mathematics, over plain vectors: paths, losses, ODE solvers;
+//   - unet: the network that is trained; nn: its layers; kernels: the operations on feature maps;
+//   - asm: the innermost loops.
+//
+// ARCHITECTURE.md says how they fit together.
+package fmimg
