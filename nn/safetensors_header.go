@@ -1,0 +1,337 @@
+package nn
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// A span is where a tensor's bytes lie in the data, from the end of the header.
+type span struct{ begin, end uint64 }
+
+// parseHeader returns the file without its elements, and where those are, in the header's order.
+func parseHeader(header []byte) (*File, []span, error) {
+	object := bytes.TrimRight(header, " ")
+	if err := checkSyntax(object); err != nil {
+		return nil, nil, within("header", err)
+	}
+	p := &headerParser{json.NewDecoder(bytes.NewReader(object))}
+	p.UseNumber() // float64 would round offsets
+	f := &File{}
+	var spans []span
+	err := p.object(func(key string) (err error) {
+		if key == metadataKey {
+			f.Metadata, err = p.metadata()
+			return within(metadataKey, err)
+		}
+		t, at, err := p.tensor()
+		t.Name = key
+		f.Tensors, spans = append(f.Tensors, t), append(spans, at)
+		return tensorError(key, err)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, spans, nil
+}
+
+// checkSyntax accepts one JSON object with nothing around it.
+func checkSyntax(object []byte) error {
+	switch {
+	case len(object) == 0 || object[0] != '{':
+		return errors.New("it does not begin with '{': is it a safetensors file?")
+	case object[len(object)-1] != '}':
+		return errors.New("it does not end with '}' and spaces")
+	case !utf8.Valid(object) || !json.Valid(object):
+		return errors.New("it is no valid JSON in UTF-8")
+	case hasLoneSurrogate(object):
+		return errors.New("it has half a surrogate pair, which readers replace in different ways")
+	}
+	return nil
+}
+
+// hasLoneSurrogate looks for an escape from \ud800 to \udfff in valid JSON that has no partner.
+func hasLoneSurrogate(valid []byte) bool {
+	for i := 0; i < len(valid); i++ {
+		if valid[i] != '\\' {
+			continue
+		}
+		i++ // the escaped character: JSON has backslashes in strings alone, never at their end
+		if r := unicodeEscape(valid[i-1:]); utf16.IsSurrogate(r) {
+			if utf16.DecodeRune(r, unicodeEscape(valid[i+5:])) == utf8.RuneError {
+				return true
+			}
+			i += 10 // to the last digit of the partner
+		}
+	}
+	return false
+}
+
+// unicodeEscape returns the number of the \uXXXX that text begins with, or -1.
+func unicodeEscape(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
+}
+
+// A headerParser takes valid JSON apart token by token: Unmarshal would let the last of two equal keys win.
+type headerParser struct{ *json.Decoder }
+
+// next returns the next token. There is one, as the JSON is valid and each caller is inside an object
+// or an array, or at the start.
+func (p *headerParser) next() json.Token {
+	token, err := p.Token()
+	if err != nil {
+		panic("nn: valid JSON refused: " + err.Error())
+	}
+	return token
+}
+
+// show prints a token on one line of bounded length.
+func show(token json.Token) string {
+	if text, ok := token.(string); ok {
+		return fmt.Sprintf("%.60q", text)
+	}
+	return fmt.Sprintf("%.60s", fmt.Sprint(token))
+}
+
+// object reads an object; visit must read the value that belongs to its key.
+func (p *headerParser) object(visit func(key string) error) error {
+	if token := p.next(); token != json.Delim('{') {
+		return fmt.Errorf("%s is no object", show(token))
+	}
+	seen := map[string]bool{}
+	for p.More() {
+		key := p.next().(string)
+		if seen[key] {
+			return fmt.Errorf("key %.60q stands twice", key)
+		}
+		seen[key] = true
+		if err := visit(key); err != nil {
+			return err
+		}
+	}
+	p.next() // the closing brace
+	return nil
+}
+
+func (p *headerParser) text() (string, error) {
+	token := p.next()
+	text, ok := token.(string)
+	if !ok {
+		return "", fmt.Errorf("%s is no string", show(token))
+	}
+	return text, nil
+}
+
+// integers reads an array of numbers that are written in decimal digits alone.
+func (p *headerParser) integers() ([]uint64, error) {
+	if token := p.next(); token != json.Delim('[') {
+		return nil, fmt.Errorf("%s is no array", show(token))
+	}
+	list := []uint64{}
+	for p.More() {
+		token := p.next()
+		number, ok := token.(json.Number)
+		if !ok {
+			return nil, fmt.Errorf("%s is no number", show(token))
+		}
+		n, err := strconv.ParseUint(number.String(), 10, 63)
+		if err != nil {
+			return nil, fmt.Errorf("%.80s is not an integer from 0 to 2^63-1", number)
+		}
+		list = append(list, n)
+	}
+	p.next() // the closing bracket
+	return list, nil
+}
+
+func (p *headerParser) metadata() (map[string]string, error) {
+	metadata := map[string]string{}
+	err := p.object(func(key string) (err error) {
+		metadata[key], err = p.text()
+		return within(fmt.Sprintf("%.60q", key), err)
+	})
+	return metadata, err
+}
+
+// tensor reads the value of a tensor's key.
+func (p *headerParser) tensor() (t Tensor, at span, err error) {
+	var offsets []uint64
+	err = p.object(func(key string) (err error) {
+		switch key {
+		case "dtype":
+			t.DType, err = p.dtype()
+		case "shape":
+			t.Shape, err = p.shape()
+		case "data_offsets":
+			offsets, err = p.integers()
+		default:
+			return fmt.Errorf("unknown key %.60q", key)
+		}
+		return within(key, err)
+	})
+	if err != nil {
+		return t, at, err
+	}
+	if t.DType == "" || t.Shape == nil || offsets == nil {
+		return t, at, errors.New("one of dtype, shape and data_offsets is missing")
+	}
+	if len(offsets) != 2 {
+		return t, at, fmt.Errorf("data_offsets: %d numbers in place of 2", len(offsets))
+	}
+	at = span{offsets[0], offsets[1]}
+	return t, at, at.matches(t.DType, t.Shape)
+}
+
+func (p *headerParser) dtype() (DType, error) {
+	text, err := p.text()
+	if err != nil {
+		return "", err
+	}
+	d := DType(text)
+	if d.width() == 0 {
+		return "", unknownType(d)
+	}
+	return d, nil
+}
+
+func unknownType(d DType) error { return fmt.Errorf("type %.60q is not one of F32, F16, I64", d) }
+
+func (p *headerParser) shape() ([]int, error) {
+	list, err := p.integers()
+	if err != nil {
+		return nil, err
+	}
+	shape := make([]int, len(list))
+	for i, d := range list {
+		if d > math.MaxInt {
+			return nil, fmt.Errorf("dimension %d is too large for this machine", d)
+		}
+		shape[i] = int(d)
+	}
+	return shape, nil
+}
+
+// matches fails unless the span is exactly as long as the type and shape say.
+func (at span) matches(d DType, shape []int) error {
+	n, ok := elements(shape)
+	hi, size := bits.Mul64(uint64(n), uint64(d.width()))
+	if !ok || hi != 0 || size > math.MaxInt {
+		return fmt.Errorf("shape %v has too many elements", shape)
+	}
+	if at.end < at.begin || at.end-at.begin != size {
+		return fmt.Errorf("data_offsets [%d,%d] do not match %s of shape %v, %d bytes", at.begin, at.end, d, shape, size)
+	}
+	return nil
+}
+
+// dataOrder returns the tensors' positions in the order of their data; an error when that leaves a hole
+// or an overlap. Empty tensors may stand between others.
+func dataOrder(f *File, spans []span) ([]int, error) {
+	order := make([]int, len(spans))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(spans[i].begin, spans[j].begin), cmp.Compare(spans[i].end, spans[j].end))
+	})
+	end := uint64(0)
+	for _, i := range order {
+		name, at := f.Tensors[i].Name, spans[i]
+		if at.begin > end {
+			return nil, tensorError(name, fmt.Errorf("begins at byte %d and leaves a hole from %d", at.begin, end))
+		}
+		if at.begin < end {
+			return nil, tensorError(name, fmt.Errorf("begins at byte %d and overlaps another up to %d", at.begin, end))
+		}
+		end = at.end
+	}
+	return order, nil
+}
+
+// formatHeader returns the padded header for tensors that lie one after the other as they are given.
+func formatHeader(f *File) ([]byte, error) {
+	header := []byte{'{'}
+	if len(f.Metadata) > 0 {
+		header = appendMetadata(header, f.Metadata)
+	}
+	seen := map[string]bool{metadataKey: true}
+	offset := 0
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		if seen[t.Name] {
+			return nil, tensorError(t.Name, errors.New("the name stands twice, or is reserved"))
+		}
+		seen[t.Name] = true
+		end := offset + t.Len()*t.DType.width()
+		header = appendEntry(header, t, offset, end)
+		offset = end
+	}
+	header = append(bytes.TrimSuffix(header, []byte{','}), '}')
+	for len(header)%headerAlign != 0 {
+		header = append(header, ' ')
+	}
+	if !utf8.Valid(header) {
+		return nil, errors.New("names and metadata must be UTF-8")
+	}
+	if len(header) > maxHeader {
+		return nil, fmt.Errorf("header of %d bytes, the most is %d: shorten the metadata", len(header), maxHeader)
+	}
+	return header, nil
+}
+
+func appendMetadata(dst []byte, metadata map[string]string) []byte {
+	dst = append(appendText(dst, metadataKey), ":{"...)
+	for i, key := range slices.Sorted(maps.Keys(metadata)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendText(dst, key), ':')
+		dst = appendText(dst, metadata[key])
+	}
+	return append(dst, "},"...)
+}
+
+func appendEntry(dst []byte, t *Tensor, begin, end int) []byte {
+	dst = append(appendText(dst, t.Name), `:{"dtype":"`...)
+	dst = append(dst, t.DType...)
+	dst = append(dst, `","shape":[`...)
+	for i, d := range t.Shape {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(dst, int64(d), 10)
+	}
+	return fmt.Appendf(dst, `],"data_offsets":[%d,%d]},`, begin, end)
+}
+
+// appendText appends a JSON string. Bytes that are no UTF-8 stay as they are, for the caller to find.
+func appendText(dst []byte, text string) []byte {
+	dst = append(dst, '"')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = fmt.Appendf(dst, `\u%04x`, c)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
