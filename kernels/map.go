@@ -75,6 +75,14 @@ func (m Map) At(n, y, x int) []float32 {
 	return m.data[i : i+m.C : i+m.C]
 }
 
+// Flat returns the elements of a dense map that is not a view of channels, in order.
+func (m Map) Flat() []float32 {
+	if m.halo != 0 || m.Pixel != m.C {
+		panic("kernels: the elements of this map do not lie side by side")
+	}
+	return m.data[m.base : m.base+m.N*m.H*m.W*m.C]
+}
+
 // index returns the position of channel 0 of a pixel, which may lie in the halo.
 func (m Map) index(n, y, x int) int { return m.base + n*m.Image + y*m.Row + x*m.Pixel }
 

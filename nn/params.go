@@ -8,11 +8,9 @@ type Layout uint8
 const (
 	// Plain is PyTorch's own order.
 	Plain Layout = iota
-	// HWIO holds a convolution's [OC, IC, KH, KW] weight as [KH][KW][IC][OC], the order in which
-	// kernels read and write it.
+	// HWIO holds a weight [OC, IC, KH, KW] (or [OC, IC, 1], or a linear layer's [OC, IC]) as
+	// [KH][KW][IC][OC], the order in which kernels read and write it.
 	HWIO
-	// IO holds a linear layer's [OUT, IN] weight as [IN][OUT].
-	IO
 )
 
 // A Param is a named tensor inside the flat vectors of a [Params].
@@ -87,11 +85,8 @@ func (p *Param) Import(flat, values []float32) {
 // permute calls f with the index in PyTorch's order and in our own for each element.
 func (p *Param) permute(pt, own []float32, f func(pt, own []float32, i, j int)) {
 	oc, inner, taps := p.Len(), 1, 1
-	switch p.Layout {
-	case HWIO:
+	if p.Layout == HWIO {
 		oc, inner, taps = p.Shape[0], p.Shape[1], p.Len()/(p.Shape[0]*p.Shape[1])
-	case IO:
-		oc, inner = p.Shape[0], p.Shape[1]
 	}
 	for o := range oc {
 		for c := range inner {

@@ -1,11 +1,108 @@
 package unet
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
 )
 
-// Load reads a checkpoint: a safetensors file whose metadata has "fmimg.config". The second result
-// is all of the metadata.
-func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) { panic("TODO") }
+// ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
+const ConfigKey = "fmimg.config"
+
+// Load reads a checkpoint: a safetensors file whose metadata has [ConfigKey]. The second result is all
+// of the metadata.
+func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
+	f, err := nn.ReadSafetensors(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, ok := f.Metadata[ConfigKey]
+	if !ok {
+		return nil, nil, fmt.Errorf("the metadata has no %q: this is not a checkpoint made by fmimg", ConfigKey)
+	}
+	cfg, err := ParseConfig([]byte(text))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := plausible(cfg, f); err != nil {
+		return nil, nil, err
+	}
+	m, err := New(cfg, isa, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.SetValues(f, "", m.params.Values); err != nil {
+		return nil, nil, err
+	}
+	m.Repack(0, 1)
+	return m, f.Metadata, nil
+}
+
+// plausible compares the configuration with the file before memory is taken for a network that the file
+// does not hold.
+func plausible(cfg Config, f *nn.File) error {
+	shape := []int{cfg.ModelChannels * cfg.ChannelMult[0], cfg.InChannels, 3, 3}
+	const stem = "input_blocks.0.0.weight"
+	if t := f.Tensor(stem); t == nil || !slices.Equal(t.Shape, shape) {
+		return fmt.Errorf("tensor %s: the configuration wants shape %v, the file has %v", stem, shape, shapeOf(t))
+	}
+	down, up := cfg.plan()
+	for _, s := range append(down, up...) {
+		if !slices.ContainsFunc(f.Tensors, func(t nn.Tensor) bool { return strings.HasPrefix(t.Name, s.name+".") }) {
+			return fmt.Errorf("the configuration wants %s, which the file lacks", s.name)
+		}
+	}
+	return nil
+}
+
+// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
+// the metadata.
+func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
+	config, err := json.Marshal(m.cfg)
+	if err != nil {
+		panic(err) // a struct of numbers
+	}
+	f := &nn.File{Metadata: map[string]string{"format": "pt", ConfigKey: string(config)}}
+	for k, v := range meta {
+		f.Metadata[k] = v
+	}
+	m.AppendTensors(f, "", dtype, values)
+	return f
+}
+
+// AppendTensors appends all parameters, taken from a flat vector, under their names behind a prefix.
+func (m *Model) AppendTensors(f *nn.File, prefix string, dtype nn.DType, flat []float32) {
+	for _, p := range m.params.List {
+		f.Tensors = append(f.Tensors, nn.Tensor{Name: prefix + p.Name, DType: dtype, Shape: p.Shape, F32: p.Export(flat)})
+	}
+}
+
+// SetValues fills a flat vector from the tensors whose names begin with the prefix: exactly the
+// parameters of this network must be there, in their shapes.
+func (m *Model) SetValues(f *nn.File, prefix string, flat []float32) error {
+	for _, p := range m.params.List {
+		t := f.Tensor(prefix + p.Name)
+		if t == nil || t.F32 == nil && p.Len() > 0 || !slices.Equal(t.Shape, p.Shape) {
+			return fmt.Errorf("tensor %s: the network wants floats of shape %v, the file has %v", prefix+p.Name, p.Shape, shapeOf(t))
+		}
+		p.Import(flat, t.F32)
+	}
+	for _, t := range f.Tensors {
+		if name, ok := strings.CutPrefix(t.Name, prefix); ok && m.params.Lookup(name) == nil {
+			return fmt.Errorf("tensor %s: no such parameter in this network", t.Name)
+		}
+	}
+	return nil
+}
+
+func shapeOf(t *nn.Tensor) string {
+	if t == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s of shape %v", t.DType, t.Shape)
+}

@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/kernels"
@@ -9,35 +10,108 @@ import (
 
 // A Model is a network's configuration and parameters. Replicas share it; they may run side by side
 // as long as nobody changes the parameters.
-type Model struct{}
+type Model struct {
+	cfg     Config
+	isa     kernels.ISA
+	params  nn.Params
+	weights nn.Weights
+}
 
-// New builds a network and draws its first parameters as PyTorch would.
-func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) { panic("TODO") }
+// New builds a network and draws its first parameters as PyTorch would; with rng nil they are zero,
+// for a caller who sets them.
+func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("network configuration: %w", err)
+	}
+	m := &Model{cfg: cfg, isa: isa}
+	m.newReplica(1, false, rng) // makes the parameters
+	m.Repack(0, 1)
+	return m, nil
+}
 
 // Config returns the configuration with all defaults filled in.
-func (m *Model) Config() Config { panic("TODO") }
+func (m *Model) Config() Config { return m.cfg }
 
 // ISA returns the instruction set that the model's replicas use.
-func (m *Model) ISA() kernels.ISA { panic("TODO") }
+func (m *Model) ISA() kernels.ISA { return m.isa }
 
 // Params returns the parameters. After a change of Params().Values, Repack must run.
-func (m *Model) Params() *nn.Params { panic("TODO") }
+func (m *Model) Params() *nn.Params { return &m.params }
 
 // Repack rebuilds the forms of the parameters that kernels read: share part of parts, so that
 // several goroutines can divide the work (Repack(0, 1) does it all).
-func (m *Model) Repack(part, parts int) { panic("TODO") }
+func (m *Model) Repack(part, parts int) { m.weights.Pack(m.params.Values, part, parts) }
 
 // A Replica holds the activations of one worker. It is not safe for concurrent use.
-type Replica struct{}
+type Replica struct {
+	run             nn.Run
+	cfg             Config
+	images          int
+	train           bool
+	net             network
+	image, velocity nn.Act
+}
 
 // NewReplica makes room for up to images images; train says whether Backward will be called.
-func (m *Model) NewReplica(images int, train bool) *Replica { panic("TODO") }
+func (m *Model) NewReplica(images int, train bool) *Replica {
+	if images < 1 {
+		panic(fmt.Sprintf("unet: a replica of %d images", images))
+	}
+	return m.newReplica(images, train, nil)
+}
+
+func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
+	b := &nn.Builder{ISA: m.isa, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng}
+	r := &Replica{run: nn.Run{ISA: m.isa}, cfg: m.cfg, images: images, train: train, net: network{b: b, cfg: m.cfg}}
+	h, w, c := m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.InChannels
+	r.image, r.velocity = b.Act(h, w, c), b.Act(h, w, c)
+	r.net.build(r.image, r.velocity)
+	return r
+}
 
 // Forward computes v(x, t, y) for n = len(t) images, n at most the replica's size.
 // x and v are [n, H, W, C] with channels contiguous; y are rows of label_emb, nil for an
 // unconditional network.
-func (r *Replica) Forward(v, x, t []float32, y []int32) { panic("TODO") }
+func (r *Replica) Forward(v, x, t []float32, y []int32) {
+	n := len(t)
+	if size := r.cfg.ImageLen(); n < 1 || n > r.images || len(x) != n*size || len(v) != n*size {
+		panic(fmt.Sprintf("unet: forward of %d images of %d elements in a replica of %d: %d elements in, %d out", n, size, r.images, len(x), len(v)))
+	}
+	if (r.cfg.NumClasses > 0) != (y != nil) || y != nil && len(y) != n {
+		panic(fmt.Sprintf("unet: %d classes for %d images of a network of %d", len(y), n, r.cfg.NumClasses))
+	}
+	for _, class := range y {
+		if class < 0 || int(class) >= r.cfg.NumClasses {
+			panic(fmt.Sprintf("unet: class %d of %d", class, r.cfg.NumClasses))
+		}
+	}
+	r.run.N = n
+	r.image.X.First(n).Load(x)
+	r.net.embedding.Forward(&r.run, t, y)
+	for _, m := range r.net.modules {
+		m.Forward(&r.run)
+	}
+	r.velocity.X.First(n).Store(v)
+}
 
 // Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dv
 // the gradient of the last Forward's v. When dx is not nil it receives the gradient of x.
-func (r *Replica) Backward(dx, dv, grad []float32) { panic("TODO") }
+func (r *Replica) Backward(dx, dv, grad []float32) {
+	if !r.train {
+		panic("unet: backward of a replica made for inference")
+	}
+	n := r.run.N
+	r.run.Grad = grad
+	r.velocity.D.First(n).Load(dv)
+	r.net.embedding.ClearGrad(&r.run)
+	modules := r.net.modules
+	for i := len(modules) - 1; i > 0; i-- {
+		modules[i].Backward(&r.run)
+	}
+	r.net.stem.BackwardTo(&r.run, dx != nil)
+	r.net.embedding.Backward(&r.run)
+	if dx != nil {
+		r.image.D.First(n).Store(dx)
+	}
+}

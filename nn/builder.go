@@ -1,0 +1,148 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// A Run is what the layers of one worker share while they run.
+type Run struct {
+	ISA     kernels.ISA
+	N       int             // images in this batch, at most the builder's
+	Grad    []float32       // gradient of all parameters, added to by backward
+	Scratch kernels.Scratch // working memory of the kernels
+}
+
+// images returns the part of a map that belongs to the batch.
+func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
+
+// rows returns the part of a map of rows, one a image, that belongs to the batch.
+func (r *Run) rows(m kernels.Map) kernels.Map { return m.FirstPixels(r.N) }
+
+// An Act is a map of activations X and the map of its gradient D, which inference lacks.
+type Act struct{ X, D kernels.Map }
+
+// Channels returns the view of channels [from, to).
+func (a Act) Channels(from, to int) Act {
+	a.X = a.X.Channels(from, to)
+	if a.D.C > 0 {
+		a.D = a.D.Channels(from, to)
+	}
+	return a
+}
+
+// Weights holds the packed forms of all convolutions and linear layers.
+type Weights struct {
+	list   []packed
+	byName map[string]*kernels.Conv
+}
+
+type packed struct {
+	conv         *kernels.Conv
+	weight, bias *Param
+}
+
+// Pack rebuilds the packed forms from the values: share part of parts, so that several goroutines can
+// divide the work.
+func (w *Weights) Pack(values []float32, part, parts int) {
+	var done, total int
+	for _, p := range w.list {
+		total += p.weight.Len()
+	}
+	for _, p := range w.list {
+		// A layer belongs to the share that its first element falls into.
+		if share := done * parts / total; share == part {
+			p.conv.Pack(p.weight.Of(values), p.bias.Of(values))
+		}
+		done += p.weight.Len()
+	}
+}
+
+// A Builder makes the layers of one worker. The first builder of a network also adds the parameters
+// and gives them their first values; later ones find them by name.
+type Builder struct {
+	ISA     kernels.ISA
+	Params  *Params
+	Weights *Weights
+	N       int        // images in a batch, at most
+	Train   bool       // whether backward will run
+	Rand    *rand.Rand // for first values; nil leaves zeros
+
+	temps map[tempKey]kernels.Map
+}
+
+type tempKey struct{ slot, h, w, c int }
+
+// Act makes activations with a halo.
+func (b *Builder) Act(h, w, c int) Act {
+	a := Act{X: kernels.NewMap(b.N, h, w, c)}
+	if b.Train {
+		a.D = kernels.NewMap(b.N, h, w, c)
+	}
+	return a
+}
+
+// rows makes activations of one row of c elements an image.
+func (b *Builder) rows(c int) Act {
+	a := Act{X: kernels.NewDense(1, 1, b.N, c)}
+	if b.Train {
+		a.D = kernels.NewDense(1, 1, b.N, c)
+	}
+	return a
+}
+
+// temp returns a map whose content need not outlive a layer's forward or backward. Layers share the
+// map of one slot and shape.
+func (b *Builder) temp(slot, h, w, c int) kernels.Map {
+	key := tempKey{slot, h, w, c}
+	m, ok := b.temps[key]
+	if !ok {
+		if b.temps == nil {
+			b.temps = map[tempKey]kernels.Map{}
+		}
+		m = kernels.NewMap(b.N, h, w, c)
+		b.temps[key] = m
+	}
+	return m
+}
+
+// The slots of temporary maps. Two maps that a layer needs at once have different slots.
+const (
+	slotNormed = iota
+	slotHidden
+	slotModulated
+	slotInputGrad
+	slotOutputGrad
+)
+
+// kept returns a map that backward will read, or a temporary one where there is no backward.
+func (b *Builder) kept(slot, h, w, c int) kernels.Map {
+	if b.Train {
+		return kernels.NewMap(b.N, h, w, c)
+	}
+	return b.temp(slot, h, w, c)
+}
+
+// param adds a parameter, or finds it, and gives a new one its first values.
+func (b *Builder) param(name string, layout Layout, first func() float32, shape ...int) *Param {
+	known := b.Params.Lookup(name) != nil
+	p := b.Params.Add(name, layout, shape...)
+	if !known && b.Rand != nil {
+		values := make([]float32, p.Len())
+		for i := range values {
+			values[i] = first()
+		}
+		p.Import(b.Params.Values, values)
+	}
+	return p
+}
+
+// uniform draws from [-1/√n, 1/√n], PyTorch's first values for a layer of n inputs an output.
+func (b *Builder) uniform(n int) func() float32 {
+	bound := 1 / math.Sqrt(float64(n))
+	return func() float32 { return float32((2*b.Rand.Float64() - 1) * bound) }
+}
+
+func constant(v float32) func() float32 { return func() float32 { return v } }

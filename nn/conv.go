@@ -1,0 +1,91 @@
+package nn
+
+import "github.com/fmimg/fmimg/kernels"
+
+// A Conv is a convolution, or a linear layer, with its parameters.
+type Conv struct {
+	Weight, Bias *Param
+	op           *kernels.Conv
+}
+
+// NewConv makes a convolution whose parameters are name.weight, [OC, IC, K, K], and name.bias. zero
+// starts them at zero.
+func NewConv(b *Builder, name string, kind kernels.ConvKind, ic, oc int, zero bool) *Conv {
+	side := kind.Side()
+	return newConv(b, name, kind, ic, oc, zero, oc, ic, side, side)
+}
+
+// NewPointwise makes a convolution over one dimension with a kernel of one, as attention has it:
+// name.weight is [OC, IC, 1].
+func NewPointwise(b *Builder, name string, ic, oc int, zero bool) *Conv {
+	return newConv(b, name, kernels.Point, ic, oc, zero, oc, ic, 1)
+}
+
+// NewLinear makes a linear layer: name.weight is [OUT, IN]. Its maps hold an image's row as a pixel.
+func NewLinear(b *Builder, name string, in, out int) *Conv {
+	return newConv(b, name, kernels.Point, in, out, false, out, in)
+}
+
+func newConv(b *Builder, name string, kind kernels.ConvKind, ic, oc int, zero bool, shape ...int) *Conv {
+	first := constant(0)
+	if !zero {
+		first = b.uniform(kind.Side() * kind.Side() * ic)
+	}
+	c := &Conv{
+		Weight: b.param(name+".weight", HWIO, first, shape...),
+		Bias:   b.param(name+".bias", Plain, first, oc),
+		op:     b.Weights.byName[name],
+	}
+	if c.op == nil {
+		c.op = kernels.NewConv(b.ISA, kind, ic, oc, true)
+		if b.Weights.byName == nil {
+			b.Weights.byName = map[string]*kernels.Conv{}
+		}
+		b.Weights.byName[name] = c.op
+		b.Weights.list = append(b.Weights.list, packed{c.op, c.Weight, c.Bias})
+	}
+	return c
+}
+
+// Forward computes y = conv(x) + residual; residual may be nil.
+func (c *Conv) Forward(r *Run, y, x kernels.Map, residual *kernels.Map) {
+	c.op.Forward(&r.Scratch, y, x, residual)
+}
+
+// Backward adds the gradients of the parameters, for dy the gradient of y. It sets dx, or adds to it,
+// unless dx is nil.
+func (c *Conv) Backward(r *Run, dx *kernels.Map, accumulate bool, dy, x kernels.Map) {
+	c.op.WeightGrad(&r.Scratch, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
+	if dx != nil {
+		c.op.InputGrad(&r.Scratch, *dx, dy, accumulate)
+	}
+}
+
+// A Resample is a convolution that stands alone: between two levels, or at the beginning of a network.
+type Resample struct {
+	conv       *Conv
+	x, y       Act
+	accumulate bool
+}
+
+// NewResample makes a convolution from x to y, of kind Down3 or Up3, or Same3 for a network's stem.
+// accumulate says that something else has set the gradient of x before.
+func NewResample(b *Builder, name string, kind kernels.ConvKind, x, y Act, accumulate bool) *Resample {
+	return &Resample{conv: NewConv(b, name, kind, x.X.C, y.X.C, false), x: x, y: y, accumulate: accumulate}
+}
+
+// Forward computes y from x.
+func (l *Resample) Forward(r *Run) { l.conv.Forward(r, r.images(l.y.X), r.images(l.x.X), nil) }
+
+// Backward computes the gradients of x and of the parameters.
+func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
+
+// BackwardTo computes the gradient of the parameters, and that of x if it is wanted.
+func (l *Resample) BackwardTo(r *Run, wanted bool) {
+	var dx *kernels.Map
+	if wanted {
+		d := r.images(l.x.D)
+		dx = &d
+	}
+	l.conv.Backward(r, dx, l.accumulate, r.images(l.y.D), r.images(l.x.X))
+}
