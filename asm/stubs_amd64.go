@@ -109,6 +109,12 @@ func AdamWAVX2(args *Vectors)
 //go:noescape
 func ExpAVX2(args *Vectors)
 
+// PeakAVX2 does args.N rounds of [PeakChains] fused multiply-adds of 8 lanes on registers alone,
+// to measure what the CPU can do at best.
+//
+//go:noescape
+func PeakAVX2(args *Vectors)
+
 // Product2x7x32AVX512 is [ProductGo] of 7 rows a segment and 32 columns.
 //
 //go:noescape
@@ -258,3 +264,9 @@ func AdamWAVX512(args *Vectors)
 //
 //go:noescape
 func ExpAVX512(args *Vectors)
+
+// PeakAVX512 does args.N rounds of [PeakChains] fused multiply-adds of 16 lanes on registers alone,
+// to measure what the CPU can do at best.
+//
+//go:noescape
+func PeakAVX512(args *Vectors)

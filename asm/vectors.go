@@ -60,3 +60,18 @@ func ExpGo(args *Vectors) {
 		x[i] = exp(v)
 	}
 }
+
+// PeakChains is the number of independent sums of the Peak routines.
+const PeakChains = 12
+
+// PeakGo does args.N rounds of PeakChains multiplications and additions on one lane.
+func PeakGo(args *Vectors) {
+	a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3 := float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0)
+	x, y := args.F[0], args.F[1]
+	for range args.N {
+		a0, a1, a2, a3 = a0*y+x, a1*y+x, a2*y+x, a3*y+x
+		b0, b1, b2, b3 = b0*y+x, b1*y+x, b2*y+x, b3*y+x
+		c0, c1, c2, c3 = c0*y+x, c1*y+x, c2*y+x, c3*y+x
+	}
+	args.F[2] = a0 + a1 + a2 + a3 + b0 + b1 + b2 + b3 + c0 + c1 + c2 + c3
+}

@@ -201,8 +201,7 @@ func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, resi
 		p := &phases[i]
 		g := gather{in: p.input(in), win: p.window(), b: &p.weights, bias: bias, out: p.output(out)}
 		if residual != nil {
-			r := p.output(*residual)
-			g.residual = &r
+			g.add, g.residual = true, p.output(*residual)
 		}
 		if (g.win.h > 1 || g.win.w > 1 || g.in.y0 < 0) && in.halo == 0 {
 			panic("kernels: a 3x3 convolution reads a map without halo")

@@ -230,6 +230,8 @@ func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 			asm.AdamWAVX512(&v)
 		case exp:
 			asm.ExpAVX512(&v)
+		case peak:
+			asm.PeakAVX512(&v)
 		}
 	default:
 		switch routine {
@@ -243,6 +245,8 @@ func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 			asm.AdamWAVX2(&v)
 		case exp:
 			asm.ExpAVX2(&v)
+		case peak:
+			asm.PeakAVX2(&v)
 		}
 	}
 	return v.N

@@ -4,6 +4,8 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
+func (isa ISA) lanes() int { return 1 }
+
 func (isa ISA) panelCols(int) int { return asm.ProductCols }
 
 func (isa ISA) segmentCosts() []segmentCost { return segmentsGeneric[:] }

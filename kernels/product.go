@@ -111,7 +111,8 @@ type gather struct {
 	win      window
 	b        *panel
 	bias     []float32 // padded to whole tiles; nil for none
-	residual *grid     // nil for none
+	add      bool      // whether there is a residual
+	residual grid
 	out      grid
 }
 
@@ -130,7 +131,7 @@ func (g *gather) run(isa ISA, s *Scratch) {
 		args.Step1 = uintptr(4 * (g.in.m.Pixel - args.K))
 	}
 	args.Step2 = uintptr(4*(g.in.m.Row-args.N1*args.K) - args.N1*int(args.Step1))
-	if g.residual != nil {
+	if g.add {
 		args.LdR = g.residual.pixelStep()
 	}
 	for n := 0; n < images; n += block {
@@ -184,7 +185,7 @@ func (g *gather) tile(isa ISA, s *Scratch, length, j int, a, b place) {
 	}
 	shift := 4 * j
 	args.C0, args.C1 = unsafe.Add(g.out.ptr(a.n, a.i, a.j), shift), unsafe.Add(g.out.ptr(b.n, b.i, b.j), shift)
-	if g.residual != nil {
+	if g.add {
 		args.R0 = unsafe.Add(g.residual.ptr(a.n, a.i, a.j), shift)
 		args.R1 = unsafe.Add(g.residual.ptr(b.n, b.i, b.j), shift)
 	}
@@ -217,7 +218,7 @@ func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segment
 		for i := range length {
 			at := (k*length + i) * cols
 			row := s.tile[at : at+wanted]
-			if g.residual != nil {
+			if g.add {
 				r := unsafe.Slice((*float32)(g.residual.ptr(p.n, p.i, p.j+i)), j+wanted)[j:]
 				for c := range row {
 					row[c] += r[c]

@@ -26,6 +26,7 @@ const (
 	sumSquares
 	adamW
 	exp
+	peak
 )
 
 // The tiles of the Go loops: any shape would do.
@@ -72,6 +73,8 @@ func flatGo(routine flatRoutine, v *asm.Vectors) {
 		asm.AdamWGo(v)
 	case exp:
 		asm.ExpGo(v)
+	case peak:
+		asm.PeakGo(v)
 	}
 }
 

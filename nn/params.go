@@ -1,6 +1,9 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Layout says how the elements of a parameter are ordered in the flat vectors.
 type Layout uint8
@@ -52,7 +55,7 @@ func (p *Params) Lookup(name string) *Param { return p.byName[name] }
 // panics when that has another shape.
 func (p *Params) Add(name string, layout Layout, shape ...int) *Param {
 	if old := p.byName[name]; old != nil {
-		if fmt.Sprint(old.Shape) != fmt.Sprint(shape) || old.Layout != layout {
+		if !slices.Equal(old.Shape, shape) || old.Layout != layout {
 			panic(fmt.Sprintf("nn: parameter %s has shape %v, asked for %v", name, old.Shape, shape))
 		}
 		return old

@@ -4,7 +4,7 @@ import "fmt"
 
 // vectorRoutines are element-wise over flat vectors.
 func vectorRoutines(t target) []*routine {
-	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t)}
+	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t), peak(t)}
 }
 
 // flat is a routine over args.N elements: body handles one vector at the offset BX of each operand.
@@ -94,4 +94,23 @@ func expVector(t target) *routine {
 		r.exp(0, 1, 2)
 		r.op("VMOVUPS %s, (DI)(BX*1)", r.v(0))
 	})
+}
+
+// peakChains is the number of independent sums: enough to hide the latency of an addition on any CPU.
+const peakChains = 12
+
+// peak runs N rounds of one fused multiply-add a chain on registers alone.
+func peak(t target) *routine {
+	r := newRoutine(t, "Peak", "Vectors", fmt.Sprintf("does args.N rounds of [PeakChains] fused multiply-adds of %d lanes on registers alone,\nto measure what the CPU can do at best.", t.lanes))
+	r.field("N", "CX")
+	for i := range peakChains + 2 {
+		r.zero(i)
+	}
+	r.loop("round")
+	for i := range peakChains {
+		r.op("VFMADD231PS %s, %s, %s", r.v(peakChains), r.v(peakChains+1), r.v(i))
+	}
+	r.op("DECQ CX")
+	r.op("JNZ round")
+	return r
 }

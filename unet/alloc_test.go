@@ -1,0 +1,26 @@
+package unet
+
+import (
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// A step must not feed the garbage collector: after warm-up neither pass allocates.
+func TestPassesDoNotAllocate(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		m := goldenModel(t, isa)
+		r := m.NewReplica(3, true)
+		x := make([]float32, 3*m.Config().ImageLen())
+		v, grad := make([]float32, len(x)), make([]float32, m.Params().Len())
+		times, classes := []float32{0.1, 0.5, 0.9}, []int32{0, 1, 2}
+		allocs := testing.AllocsPerRun(3, func() {
+			r.Forward(v, x, times, classes)
+			r.Backward(x, v, grad)
+			m.Repack(0, 1)
+		})
+		if allocs != 0 {
+			t.Errorf("%v allocations in a forward, backward and repacking", allocs)
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package unet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// DirectFLOPs is what a forward evaluation of the base preset at 28x28 costs with direct convolutions.
+const directFLOPs = 378e6
+
+// BenchmarkBase measures a forward, and a forward and backward, of one worker on the base preset.
+func BenchmarkBase(b *testing.B) {
+	cfg, err := Preset("base")
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg.NumClasses, cfg.NullClass = 11, true
+	for _, isa := range kernels.Available()[1:] {
+		for _, n := range []int{4, 8} {
+			m, err := New(cfg, isa, rand.New(rand.NewPCG(1, 1)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := make([]float32, n*cfg.ImageLen())
+			for i := range x {
+				x[i] = float32(i%13)/6 - 1
+			}
+			v, grad, t, y := make([]float32, len(x)), make([]float32, m.Params().Len()), make([]float32, n), make([]int32, n)
+			for i := range t {
+				t[i] = float32(i) / float32(n)
+			}
+			for _, train := range []bool{false, true} {
+				r := m.NewReplica(n, train)
+				name := fmt.Sprintf("%s/images=%d/forward", isa, n)
+				if train {
+					name += "+backward"
+				}
+				b.Run(name, func(b *testing.B) {
+					work := directFLOPs
+					b.ReportAllocs()
+					for b.Loop() {
+						r.Forward(v, x, t, y)
+						if train {
+							r.Backward(nil, v, grad)
+						}
+					}
+					if train {
+						work *= 3
+					}
+					perSecond := float64(n) * float64(b.N) / b.Elapsed().Seconds()
+					b.ReportMetric(perSecond, "images/s")
+					b.ReportMetric(work*perSecond/1e9, "GFLOP/s")
+				})
+			}
+		}
+	}
+}
