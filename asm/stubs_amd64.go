@@ -115,6 +115,61 @@ func ExpAVX2(args *Vectors)
 //go:noescape
 func PeakAVX2(args *Vectors)
 
+// TransformB4AVX2 is [TransformGo] with [MatrixB4], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformB4AVX2(args *Transform)
+
+// TransformA4AVX2 is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformA4AVX2(args *Transform)
+
+// TransformAT4AVX2 is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformAT4AVX2(args *Transform)
+
+// TransformG4AVX2 is [TransformGo] with [MatrixG4], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformG4AVX2(args *Transform)
+
+// TransformGT4AVX2 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformGT4AVX2(args *Transform)
+
+// TransformP4AVX2 is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformP4AVX2(args *Transform)
+
+// TransformB2AVX2 is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformB2AVX2(args *Transform)
+
+// TransformA2AVX2 is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformA2AVX2(args *Transform)
+
+// TransformAT2AVX2 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformAT2AVX2(args *Transform)
+
+// TransformG2AVX2 is [TransformGo] with [MatrixG2], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformG2AVX2(args *Transform)
+
+// TransformGT2AVX2 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformGT2AVX2(args *Transform)
+
 // Product2x7x32AVX512 is [ProductGo] of 7 rows a segment and 32 columns.
 //
 //go:noescape
@@ -270,3 +325,58 @@ func ExpAVX512(args *Vectors)
 //
 //go:noescape
 func PeakAVX512(args *Vectors)
+
+// TransformB4AVX512 is [TransformGo] with [MatrixB4], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformB4AVX512(args *Transform)
+
+// TransformA4AVX512 is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformA4AVX512(args *Transform)
+
+// TransformAT4AVX512 is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformAT4AVX512(args *Transform)
+
+// TransformG4AVX512 is [TransformGo] with [MatrixG4], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformG4AVX512(args *Transform)
+
+// TransformGT4AVX512 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformGT4AVX512(args *Transform)
+
+// TransformP4AVX512 is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformP4AVX512(args *Transform)
+
+// TransformB2AVX512 is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformB2AVX512(args *Transform)
+
+// TransformA2AVX512 is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformA2AVX512(args *Transform)
+
+// TransformAT2AVX512 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformAT2AVX512(args *Transform)
+
+// TransformG2AVX512 is [TransformGo] with [MatrixG2], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformG2AVX512(args *Transform)
+
+// TransformGT2AVX512 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformGT2AVX512(args *Transform)

@@ -1,0 +1,104 @@
+package asm
+
+import "unsafe"
+
+// Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32 and M a
+// small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
+//
+// Routines for A4, P4 and A2 write Y + Bias + Add, and only its first Rows and Cols; those for GT4 and
+// GT2 add Y to what is there; the others write Y.
+type Transform struct {
+	Src            unsafe.Pointer
+	SrcRow, SrcCol [6]uintptr
+	SrcStep        uintptr // from a tile to the next
+	Dst            unsafe.Pointer
+	DstRow, DstCol uintptr // distances
+	DstStep        uintptr
+	Bytes          uintptr        // size of a vector, at least 4
+	N              int            // tiles, at least 1
+	Bias           unsafe.Pointer // a vector, or nil for none
+	Add            unsafe.Pointer // laid out like Y, or nil for none
+	AddRow, AddCol uintptr
+	AddStep        uintptr
+	Rows, Cols     int
+}
+
+// The matrices of Winograd's minimal filtering (Lavin and Gray, 2016): F(4x4, 3x3) with the points 0,
+// ±1, ±2, ∞ and F(2x2, 3x3) with 0, ±1, ∞. A tile of the result is Aᵀ·[(G·g·Gᵀ) ∘ (Bᵀ·d·B)]·A; Bᵀ is
+// called B4 here, Aᵀ A4, and their adjoints AT4, GT4.
+var (
+	MatrixB4 = [][]float32{
+		{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+		{0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1},
+	}
+	MatrixA4  = [][]float32{{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}}
+	MatrixAT4 = transpose(MatrixA4)
+	MatrixG4  = [][]float32{
+		{1. / 4, 0, 0}, {-1. / 6, -1. / 6, -1. / 6}, {-1. / 6, 1. / 6, -1. / 6},
+		{1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1},
+	}
+	MatrixGT4 = transpose(MatrixG4)
+	// MatrixP4 holds the sums of pairs of rows of A4: behind a nearest up-sampling, its adjoint.
+	MatrixP4 = [][]float32{{1, 2, 0, 3, -1, 0}, {0, 2, 0, 12, -4, 1}}
+
+	MatrixB2  = [][]float32{{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}}
+	MatrixA2  = [][]float32{{1, 1, 1, 0}, {0, 1, -1, -1}}
+	MatrixAT2 = transpose(MatrixA2)
+	MatrixG2  = [][]float32{{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}}
+	MatrixGT2 = transpose(MatrixG2)
+)
+
+func transpose(m [][]float32) [][]float32 {
+	t := make([][]float32, len(m[0]))
+	for j := range t {
+		for i := range m {
+			t[j] = append(t[j], m[i][j])
+		}
+	}
+	return t
+}
+
+// TransformGo does the work of a routine with matrix m: clip says that it may cut Y off and has a bias
+// and an addend, add that it adds Y to what is there.
+func TransformGo(args *Transform, m [][]float32, clip, add bool) {
+	for n := range uintptr(args.N) {
+		for c := uintptr(0); c < args.Bytes; c += 4 {
+			transformOne(args, m, n, c, clip, add)
+		}
+	}
+}
+
+func transformOne(args *Transform, m [][]float32, n, c uintptr, clip, add bool) {
+	var half [6][6]float32 // M·X
+	for j := range m[0] {
+		for k, row := range m {
+			var sum float32
+			for i, w := range row {
+				sum += float32(w * *at(args.Src, n*args.SrcStep+c+args.SrcRow[i]+args.SrcCol[j]))
+			}
+			half[k][j] = sum
+		}
+	}
+	for k := range m {
+		for l, row := range m {
+			if clip && (k >= args.Rows || l >= args.Cols) {
+				continue
+			}
+			var y float32
+			for j, w := range row {
+				y += float32(w * half[k][j])
+			}
+			to := at(args.Dst, n*args.DstStep+c+uintptr(k)*args.DstRow+uintptr(l)*args.DstCol)
+			if clip && args.Bias != nil {
+				y += *at(args.Bias, c)
+			}
+			if clip && args.Add != nil {
+				y += *at(args.Add, n*args.AddStep+c+uintptr(k)*args.AddRow+uintptr(l)*args.AddCol)
+			}
+			if add {
+				y += *to
+			}
+			*to = y
+		}
+	}
+}
