@@ -155,6 +155,11 @@ func TransformB2AVX2(args *Transform)
 //go:noescape
 func TransformA2AVX2(args *Transform)
 
+// TransformP2AVX2 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 32.
+//
+//go:noescape
+func TransformP2AVX2(args *Transform)
+
 // TransformAT2AVX2 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 32.
 //
 //go:noescape
@@ -365,6 +370,11 @@ func TransformB2AVX512(args *Transform)
 //
 //go:noescape
 func TransformA2AVX512(args *Transform)
+
+// TransformP2AVX512 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 64.
+//
+//go:noescape
+func TransformP2AVX512(args *Transform)
 
 // TransformAT2AVX512 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 64.
 //

@@ -5,7 +5,7 @@ import "unsafe"
 // Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32 and M a
 // small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
 //
-// Routines for A4, P4 and A2 write Y + Bias + Add, and only its first Rows and Cols; those for GT4 and
+// Routines for A4, P4, A2 and P2 write Y + Bias + Add, and only its first Rows and Cols; those for GT4 and
 // GT2 add Y to what is there; the others write Y.
 type Transform struct {
 	Src            unsafe.Pointer
@@ -43,6 +43,7 @@ var (
 
 	MatrixB2  = [][]float32{{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}}
 	MatrixA2  = [][]float32{{1, 1, 1, 0}, {0, 1, -1, -1}}
+	MatrixP2  = [][]float32{{1, 2, 0, -1}}
 	MatrixAT2 = transpose(MatrixA2)
 	MatrixG2  = [][]float32{{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}}
 	MatrixGT2 = transpose(MatrixG2)

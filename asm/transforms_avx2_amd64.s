@@ -2324,6 +2324,93 @@ skip0_1:
 	VZEROUPPER
 	RET
 
+// TransformP2AVX2 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 32.
+TEXT ·TransformP2AVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Transform_Src(AX), SI
+	MOVQ Transform_Dst(AX), DI
+	MOVQ Transform_DstCol(AX), R15
+	MOVQ Transform_N(AX), R14
+	XORQ R13, R13
+
+tile:
+	XORQ BX, BX
+
+	PCALIGN $32
+vector:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y0
+	VSUBPS (R10)(CX*1), Y0, Y0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y1
+	VSUBPS (R10)(CX*1), Y1, Y1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y2
+	VSUBPS (R10)(CX*1), Y2, Y2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y3
+	VSUBPS (R10)(CX*1), Y3, Y3
+	CMPQ Transform_Rows(AX), $0
+	JLE skip0_0
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_Bias(AX), R10
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y0, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VSUBPS Y3, Y14, Y14
+	CMPQ Transform_Cols(AX), $0
+	JLE cut0_0_0_0
+	TESTQ R10, R10
+	JZ plain0_0_0_0
+	VADDPS (R10)(BX*1), Y14, Y14
+plain0_0_0_0:
+	CMPQ Transform_Add(AX), $0
+	JEQ alone0_0_0_0
+	VADDPS (R8), Y14, Y14
+alone0_0_0_0:
+	VMOVUPS Y14, (CX)
+cut0_0_0_0:
+
+skip0_0:
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vector
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tile
+	VZEROUPPER
+	RET
+
 // TransformAT2AVX2 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 32.
 TEXT ·TransformAT2AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX

@@ -2368,6 +2368,93 @@ skip0_1:
 	VZEROUPPER
 	RET
 
+// TransformP2AVX512 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 64.
+TEXT ·TransformP2AVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Transform_Src(AX), SI
+	MOVQ Transform_Dst(AX), DI
+	MOVQ Transform_DstCol(AX), R15
+	MOVQ Transform_N(AX), R14
+	XORQ R13, R13
+
+tile:
+	XORQ BX, BX
+
+	PCALIGN $32
+vector:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z0
+	VSUBPS (R10)(CX*1), Z0, Z0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z1
+	VSUBPS (R10)(CX*1), Z1, Z1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z2
+	VSUBPS (R10)(CX*1), Z2, Z2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z3
+	VSUBPS (R10)(CX*1), Z3, Z3
+	CMPQ Transform_Rows(AX), $0
+	JLE skip0_0
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_Bias(AX), R10
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z0, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VSUBPS Z3, Z14, Z14
+	CMPQ Transform_Cols(AX), $0
+	JLE cut0_0_0_0
+	TESTQ R10, R10
+	JZ plain0_0_0_0
+	VADDPS (R10)(BX*1), Z14, Z14
+plain0_0_0_0:
+	CMPQ Transform_Add(AX), $0
+	JEQ alone0_0_0_0
+	VADDPS (R8), Z14, Z14
+alone0_0_0_0:
+	VMOVUPS Z14, (CX)
+cut0_0_0_0:
+
+skip0_0:
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vector
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tile
+	VZEROUPPER
+	RET
+
 // TransformAT2AVX512 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 64.
 TEXT ·TransformAT2AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX

@@ -34,7 +34,7 @@ func benchConv(b *testing.B, isa ISA, limit float64, kind ConvKind, side, ic, oc
 	const images = 4
 	rng := rand.New(rand.NewPCG(1, 2))
 	k := kind.Side()
-	conv := NewConv(isa, kind, ic, oc, true)
+	conv := NewConv(isa, ConvShape{kind, side, side, ic, oc}, isa.Plan(ConvShape{kind, side, side, ic, oc}), true)
 	conv.Pack(randoms(rng, k*k*ic*oc), randoms(rng, oc))
 	x, _ := testMap(rng, images, side, side, ic, 0, 0, 1)
 	y, _ := testMap(rng, images, kind.OutSize(side), kind.OutSize(side), oc, 0, 0, 1)

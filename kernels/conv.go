@@ -115,25 +115,35 @@ func sources(side int, ys, xs []int) []int {
 	return all
 }
 
+// A ConvShape says what a convolution maps to what: its kind, the size of its input, and channels.
+type ConvShape struct {
+	Kind   ConvKind
+	H, W   int // of the input; any for Point
+	IC, OC int
+}
+
 // A Conv is a convolution with its weights packed for one instruction set. After Pack it may be used
 // by several goroutines at once, each with its own Scratch.
 type Conv struct {
-	ISA    ISA
-	Kind   ConvKind
-	IC, OC int
+	ConvShape
+	ISA  ISA
+	Plan Plan
 
-	forward, gradient []phase
-	bias              []float32
+	forward, gradient   []phase // of the direct convolution and its input gradient
+	wForward, wGradient transformed
+	rotated             []float32 // the weight of the input gradient, [3][3][OC][IC]
+	bias                []float32
+	withoutGradient     bool
 }
 
-// NewConv makes a convolution from ic to oc channels without weights. Only one that packs for the
-// gradient can compute InputGrad.
-func NewConv(isa ISA, kind ConvKind, ic, oc int, gradient bool) *Conv {
-	c := &Conv{ISA: isa, Kind: kind, IC: ic, OC: oc, forward: phases(kind, forwardAxes[kind])}
-	if gradient {
-		c.gradient = phases(kind, gradientAxes[kind])
+// NewConv makes a convolution without weights, by the algorithms of a plan: the table's is
+// isa.Plan(shape). Only one with gradient can compute InputGrad.
+func NewConv(isa ISA, shape ConvShape, plan Plan, gradient bool) *Conv {
+	return &Conv{
+		ConvShape: shape, ISA: isa, Plan: plan, withoutGradient: !gradient,
+		forward:  phases(shape.Kind, forwardAxes[shape.Kind]),
+		gradient: phases(shape.Kind, gradientAxes[shape.Kind]),
 	}
-	return c
 }
 
 // Pack takes over the weight, [KH][KW][IC][OC], and the bias, [OC].
@@ -141,16 +151,31 @@ func (c *Conv) Pack(weight, bias []float32) {
 	if side := c.Kind.Side(); len(weight) != side*side*c.IC*c.OC || len(bias) != c.OC {
 		panic(fmt.Sprintf("kernels: weight of %d and bias of %d elements for %d to %d channels", len(weight), len(bias), c.IC, c.OC))
 	}
-	for i := range c.forward {
-		c.packForward(&c.forward[i], weight)
+	if c.bias == nil {
+		c.bias = aligned(roundUp(c.OC, c.ISA.panelCols(c.OC)))
+	}
+	copy(c.bias, bias)
+	if f := c.Plan.Forward.filtering(); f != nil {
+		c.wForward.pack(c.ISA, f, weight, c.IC, c.OC)
+	} else {
+		for i := range c.forward {
+			c.packForward(&c.forward[i], weight)
+		}
+	}
+	if c.withoutGradient {
+		return
+	}
+	if f := c.Plan.InputGrad.filtering(); f != nil {
+		if c.rotated == nil {
+			c.rotated = make([]float32, len(weight))
+		}
+		rotate(c.rotated, weight, c.IC, c.OC)
+		c.wGradient.pack(c.ISA, f, c.rotated, c.OC, c.IC)
+		return
 	}
 	for i := range c.gradient {
 		c.packGradient(&c.gradient[i], weight)
 	}
-	if cols := c.forward[0].weights.cols; c.bias == nil {
-		c.bias = aligned((c.OC + cols - 1) / cols * cols)
-	}
-	copy(c.bias, bias)
 }
 
 // packForward fills the panel [OC/cols][tap][IC][cols].
@@ -179,6 +204,10 @@ func (c *Conv) packGradient(p *phase, weight []float32) {
 // may be nil, and may be y itself.
 func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	c.mustFit("forward", y, x)
+	if f := c.Plan.Forward.filtering(); f != nil {
+		c.wForward.convolve(c.ISA, s, f, y, x, c.bias, residual, c.Kind == Up3, false)
+		return
+	}
 	c.run(s, c.forward, y, x, c.bias, residual)
 }
 
@@ -186,12 +215,16 @@ func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 // the kind is Point.
 func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	c.mustFit("input gradient", dy, dx)
-	if c.gradient == nil {
+	if c.withoutGradient {
 		panic("kernels: input gradient of a convolution without the gradient's weights")
 	}
 	var residual *Map
 	if accumulate {
 		residual = &dx
+	}
+	if f := c.Plan.InputGrad.filtering(); f != nil {
+		c.wGradient.convolve(c.ISA, s, f, dx, dy, nil, residual, false, c.Kind == Up3)
+		return
 	}
 	c.run(s, c.gradient, dx, dy, nil, residual)
 }
@@ -211,7 +244,7 @@ func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, resi
 }
 
 func (c *Conv) mustFit(what string, y, x Map) {
-	if x.C != c.IC || y.C != c.OC || y.N != x.N || y.H != c.Kind.OutSize(x.H) || y.W != c.Kind.OutSize(x.W) {
+	if x.C != c.IC || y.C != c.OC || y.N != x.N || c.Kind != Point && (x.H != c.H || x.W != c.W) || y.H != c.Kind.OutSize(x.H) || y.W != c.Kind.OutSize(x.W) {
 		panic(fmt.Sprintf("kernels: %s of a convolution from %d to %d channels: shapes %v and %v", what, c.IC, c.OC, x.shape(), y.shape()))
 	}
 }
@@ -221,7 +254,9 @@ func (c *Conv) mustFit(what string, y, x Map) {
 func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
 	size := c.IC * c.OC
-	if c.Kind == Up3 {
+	if f := c.Plan.WeightGrad.filtering(); f != nil {
+		winogradWeightGrad(c.ISA, s, f, dw, x, dy, c.Kind == Up3)
+	} else if c.Kind == Up3 {
 		c.foldedWeightGrad(s, dw, x, dy)
 	} else {
 		for i := range c.forward {

@@ -37,8 +37,8 @@ func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact
 	m = wide.Channels(before, before+c)
 	fill := func(f func(px []float32, inside bool)) {
 		for i := range n {
-			for y := -halo; y < h+halo; y++ {
-				for x := -halo; x < w+halo; x++ {
+			for y := -halo; y < wide.Image/wide.Row-halo; y++ {
+				for x := -halo; x < wide.Row/wide.Pixel-halo; x++ {
 					f(m.At(i, y, x), y >= 0 && y < h && x >= 0 && x < w)
 				}
 			}
@@ -206,6 +206,9 @@ var convShapes = []struct{ n, h, w, ic, oc int }{
 	{1, 7, 5, 9, 33},
 	{2, 4, 70, 8, 17},
 	{1, 2, 3, 48, 5},
+	{5, 14, 14, 32, 48},
+	{1, 28, 28, 16, 16},
+	{1, 9, 3, 48, 80},
 }
 
 // Sums of up to 9·64 products in float32 keep a relative L2 error of a few 1e-7; weight gradients sum
@@ -216,18 +219,26 @@ func TestConv(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
 			for i, s := range convShapes {
-				t.Run(fmt.Sprintf("kind%d/%dx%dx%d,%d-%d", kind, s.n, s.h, s.w, s.ic, s.oc), func(t *testing.T) {
-					testConv(t, isa, kind, rand.New(rand.NewPCG(uint64(i), 1)), s.n, s.h, s.w, s.ic, s.oc)
-				})
+				for a := Direct; a <= Winograd2; a++ {
+					if shape := (ConvShape{kind, s.h, s.w, s.ic, s.oc}); a == Direct || shape.CanWinograd() {
+						t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", a, kind, s.n, s.h, s.w, s.ic, s.oc), func(t *testing.T) {
+							testConv(t, isa, kind, a, rand.New(rand.NewPCG(uint64(i), 1)), s.n, s.h, s.w, s.ic, s.oc)
+						})
+					}
+				}
 			}
 		}
 	})
 }
 
-func testConv(t *testing.T, isa ISA, kind ConvKind, rng *rand.Rand, n, h, w, ic, oc int) {
+func testConv(t *testing.T, isa ISA, kind ConvKind, a Algorithm, rng *rand.Rand, n, h, w, ic, oc int) {
+	convBound := convBound
+	if a != Direct {
+		convBound = 1e-5
+	}
 	ref := naive{kind, ic, oc}
 	weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
-	conv := NewConv(isa, kind, ic, oc, true)
+	conv := NewConv(isa, ConvShape{kind, h, w, ic, oc}, Plan{a, a, a}, true)
 	conv.Pack(randoms(rng, len(weight)), bias) // a second Pack must leave nothing of the first
 	conv.Pack(weight, bias)
 	oh, ow := kind.OutSize(h), kind.OutSize(w)
@@ -285,7 +296,7 @@ func testConv(t *testing.T, isa ISA, kind ConvKind, rng *rand.Rand, n, h, w, ic,
 func TestConvIgnoresBatchMates(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		rng := rand.New(rand.NewPCG(7, 7))
-		conv := NewConv(isa, Same3, 20, 37, false)
+		conv := NewConv(isa, ConvShape{Same3, 7, 9, 20, 37}, Plan{}, false)
 		conv.Pack(randoms(rng, 9*20*37), randoms(rng, 37))
 		x, _ := testMap(rng, 5, 7, 9, 20, 0, 0, 1)
 		together, one := NewMap(5, 7, 9, 37), NewMap(1, 7, 9, 37)

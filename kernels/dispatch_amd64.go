@@ -251,3 +251,65 @@ func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 	}
 	return v.N
 }
+
+// transform applies a matrix of Winograd's to tiles.
+func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
+	switch isa {
+	case AVX512:
+		switch m {
+		case matrixB4:
+			asm.TransformB4AVX512(t)
+		case matrixA4:
+			asm.TransformA4AVX512(t)
+		case matrixAT4:
+			asm.TransformAT4AVX512(t)
+		case matrixG4:
+			asm.TransformG4AVX512(t)
+		case matrixGT4:
+			asm.TransformGT4AVX512(t)
+		case matrixP4:
+			asm.TransformP4AVX512(t)
+		case matrixB2:
+			asm.TransformB2AVX512(t)
+		case matrixA2:
+			asm.TransformA2AVX512(t)
+		case matrixP2:
+			asm.TransformP2AVX512(t)
+		case matrixAT2:
+			asm.TransformAT2AVX512(t)
+		case matrixG2:
+			asm.TransformG2AVX512(t)
+		case matrixGT2:
+			asm.TransformGT2AVX512(t)
+		}
+	case AVX2:
+		switch m {
+		case matrixB4:
+			asm.TransformB4AVX2(t)
+		case matrixA4:
+			asm.TransformA4AVX2(t)
+		case matrixAT4:
+			asm.TransformAT4AVX2(t)
+		case matrixG4:
+			asm.TransformG4AVX2(t)
+		case matrixGT4:
+			asm.TransformGT4AVX2(t)
+		case matrixP4:
+			asm.TransformP4AVX2(t)
+		case matrixB2:
+			asm.TransformB2AVX2(t)
+		case matrixA2:
+			asm.TransformA2AVX2(t)
+		case matrixP2:
+			asm.TransformP2AVX2(t)
+		case matrixAT2:
+			asm.TransformAT2AVX2(t)
+		case matrixG2:
+			asm.TransformG2AVX2(t)
+		case matrixGT2:
+			asm.TransformGT2AVX2(t)
+		}
+	default:
+		transformGo(m, t)
+	}
+}

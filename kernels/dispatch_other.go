@@ -21,3 +21,5 @@ func (isa ISA) outer(rows, _ int, o *asm.Outer) { asm.OuterGo(o, rows) }
 func (isa ISA) walk(routine walkRoutine, c asm.Channels) { walkGo(routine, &c) }
 
 func (isa ISA) flat(flatRoutine, asm.Vectors) int { return 0 }
+
+func (isa ISA) transform(m tileMatrix, t *asm.Transform) { transformGo(m, t) }

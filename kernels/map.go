@@ -20,19 +20,25 @@ type Map struct {
 	halo int // width of the halo in pixels
 }
 
-// NewMap makes a map of zeros with a halo of one pixel.
+// NewMap makes a map of zeros with a halo of one pixel; below and on the right it is wider where that
+// completes a tile of 4x4 pixels, which Winograd's convolution reads whole.
 func NewMap(n, h, w, c int) Map { return newMap(n, h, w, c, 1) }
 
 // NewDense makes a map of zeros without a halo: its elements lie side by side.
 func NewDense(n, h, w, c int) Map { return newMap(n, h, w, c, 0) }
 
 func newMap(n, h, w, c, halo int) Map {
-	m := Map{N: n, H: h, W: w, C: c, Pixel: c, Row: (w + 2*halo) * c, halo: halo}
-	m.Image = (h + 2*halo) * m.Row
+	rows, cols := h, w
+	if halo > 0 {
+		rows, cols = roundUp(h, 4)+2*halo, roundUp(w, 4)+2*halo
+	}
+	m := Map{N: n, H: h, W: w, C: c, Pixel: c, Row: cols * c, Image: rows * cols * c, halo: halo}
 	m.base = halo * (m.Row + m.Pixel)
 	m.data = aligned(n*m.Image + slack)
 	return m
 }
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // aligned makes a slice that begins at a cache line.
 func aligned(n int) []float32 {

@@ -86,3 +86,40 @@ func tailChannels(c asm.Channels, from int) asm.Channels {
 	c.C -= from
 	return c
 }
+
+// A tileMatrix names one of package asm's matrices.
+type tileMatrix uint8
+
+const (
+	matrixB4 tileMatrix = iota
+	matrixA4
+	matrixAT4
+	matrixG4
+	matrixGT4
+	matrixP4
+	matrixB2
+	matrixA2
+	matrixP2
+	matrixAT2
+	matrixG2
+	matrixGT2
+)
+
+func transformGo(m tileMatrix, t *asm.Transform) {
+	table := [...][][]float32{
+		matrixB4:  asm.MatrixB4,
+		matrixA4:  asm.MatrixA4,
+		matrixAT4: asm.MatrixAT4,
+		matrixG4:  asm.MatrixG4,
+		matrixGT4: asm.MatrixGT4,
+		matrixP4:  asm.MatrixP4,
+		matrixB2:  asm.MatrixB2,
+		matrixA2:  asm.MatrixA2,
+		matrixP2:  asm.MatrixP2,
+		matrixAT2: asm.MatrixAT2,
+		matrixG2:  asm.MatrixG2,
+		matrixGT2: asm.MatrixGT2,
+	}
+	clip := m == matrixA4 || m == matrixP4 || m == matrixA2 || m == matrixP2
+	asm.TransformGo(t, table[m], clip, m == matrixGT4 || m == matrixGT2)
+}

@@ -10,34 +10,38 @@ type Conv struct {
 
 // NewConv makes a convolution whose parameters are name.weight, [OC, IC, K, K], and name.bias. zero
 // starts them at zero.
-func NewConv(b *Builder, name string, kind kernels.ConvKind, ic, oc int, zero bool) *Conv {
-	side := kind.Side()
-	return newConv(b, name, kind, ic, oc, zero, oc, ic, side, side)
+func NewConv(b *Builder, name string, shape kernels.ConvShape, zero bool) *Conv {
+	side := shape.Kind.Side()
+	return newConv(b, name, shape, zero, shape.OC, shape.IC, side, side)
 }
 
 // NewPointwise makes a convolution over one dimension with a kernel of one, as attention has it:
 // name.weight is [OC, IC, 1].
 func NewPointwise(b *Builder, name string, ic, oc int, zero bool) *Conv {
-	return newConv(b, name, kernels.Point, ic, oc, zero, oc, ic, 1)
+	return newConv(b, name, pointwise(ic, oc), zero, oc, ic, 1)
 }
 
 // NewLinear makes a linear layer: name.weight is [OUT, IN]. Its maps hold an image's row as a pixel.
 func NewLinear(b *Builder, name string, in, out int) *Conv {
-	return newConv(b, name, kernels.Point, in, out, false, out, in)
+	return newConv(b, name, pointwise(in, out), false, out, in)
 }
 
-func newConv(b *Builder, name string, kind kernels.ConvKind, ic, oc int, zero bool, shape ...int) *Conv {
+func pointwise(ic, oc int) kernels.ConvShape {
+	return kernels.ConvShape{Kind: kernels.Point, IC: ic, OC: oc}
+}
+
+func newConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims ...int) *Conv {
 	first := constant(0)
 	if !zero {
-		first = b.uniform(kind.Side() * kind.Side() * ic)
+		first = b.uniform(shape.Kind.Side() * shape.Kind.Side() * shape.IC)
 	}
 	c := &Conv{
-		Weight: b.param(name+".weight", HWIO, first, shape...),
-		Bias:   b.param(name+".bias", Plain, first, oc),
+		Weight: b.param(name+".weight", HWIO, first, dims...),
+		Bias:   b.param(name+".bias", Plain, first, shape.OC),
 		op:     b.Weights.byName[name],
 	}
 	if c.op == nil {
-		c.op = kernels.NewConv(b.ISA, kind, ic, oc, true)
+		c.op = kernels.NewConv(b.ISA, shape, b.ISA.Plan(shape), true)
 		if b.Weights.byName == nil {
 			b.Weights.byName = map[string]*kernels.Conv{}
 		}
@@ -71,7 +75,7 @@ type Resample struct {
 // NewResample makes a convolution from x to y, of kind Down3 or Up3, or Same3 for a network's stem.
 // accumulate says that something else has set the gradient of x before.
 func NewResample(b *Builder, name string, kind kernels.ConvKind, x, y Act, accumulate bool) *Resample {
-	return &Resample{conv: NewConv(b, name, kind, x.X.C, y.X.C, false), x: x, y: y, accumulate: accumulate}
+	return &Resample{conv: NewConv(b, name, convShape(kind, x.X, y.X.C), false), x: x, y: y, accumulate: accumulate}
 }
 
 // Forward computes y from x.
@@ -88,4 +92,9 @@ func (l *Resample) BackwardTo(r *Run, wanted bool) {
 		dx = &d
 	}
 	l.conv.Backward(r, dx, l.accumulate, r.images(l.y.D), r.images(l.x.X))
+}
+
+// convShape returns the shape of a convolution that reads x.
+func convShape(kind kernels.ConvKind, x kernels.Map, oc int) kernels.ConvShape {
+	return kernels.ConvShape{Kind: kind, H: x.H, W: x.W, IC: x.C, OC: oc}
 }

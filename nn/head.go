@@ -17,7 +17,7 @@ func NewHead(b *Builder, name string, x, y Act, groups int) *Head {
 	l := &Head{
 		x: x, y: y,
 		norm: NewGroupNorm(b, name+".0", c, groups, true),
-		conv: NewConv(b, name+".2", kernels.Same3, c, y.X.C, true),
+		conv: NewConv(b, name+".2", convShape(kernels.Same3, x.X, y.X.C), true),
 		a:    b.kept(slotNormed, h, w, c),
 	}
 	if b.Train {

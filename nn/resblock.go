@@ -35,15 +35,15 @@ func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, sc
 	l := &ResBlock{
 		x: x, y: y, accumulate: accumulate, modulate: scaleShift, embedding: e,
 		norm1:   NewGroupNorm(b, name+".in_layers.0", in, groups, true),
-		conv1:   NewConv(b, name+".in_layers.2", kernels.Same3, in, out, false),
+		conv1:   NewConv(b, name+".in_layers.2", convShape(kernels.Same3, x.X, out), false),
 		project: NewLinear(b, name+".emb_layers.1", e.out.X.C, rows),
 		norm2:   NewGroupNorm(b, name+".out_layers.0", out, groups, true),
-		conv2:   NewConv(b, name+".out_layers.3", kernels.Same3, out, out, true),
+		conv2:   NewConv(b, name+".out_layers.3", convShape(kernels.Same3, y.X, out), true),
 		e:       b.rows(rows),
 		a1:      b.kept(slotNormed, h, w, in), h: b.kept(slotHidden, h, w, out), a2: b.kept(slotModulated, h, w, out),
 	}
 	if in != out {
-		l.skip = NewConv(b, name+".skip_connection", kernels.Point, in, out, false)
+		l.skip = NewConv(b, name+".skip_connection", pointwise(in, out), false)
 	}
 	if b.Train {
 		l.dIn, l.dOut = b.temp(slotInputGrad, h, w, in), b.temp(slotOutputGrad, h, w, out)

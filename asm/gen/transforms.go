@@ -85,6 +85,9 @@ var matrices = []matrix{
 	{name: "A2", in: 4, out: 2, clip: true, groups: []group{
 		{outs: []output{{0, combination{{1, 0}, {1, 1}, {1, 2}}}, {1, combination{{1, 1}, {-1, 2}, {-1, 3}}}}},
 	}},
+	{name: "P2", in: 4, out: 1, clip: true, groups: []group{ // the sum of the rows of A2
+		{outs: []output{{0, combination{{1, 0}, {2, 1}, {-1, 3}}}}},
+	}},
 	{name: "AT2", in: 2, out: 4, groups: []group{
 		{outs: []output{{0, combination{{1, 0}}}, {3, combination{{-1, 1}}}}},
 		{outs: []output{{1, combination{{1, 0}, {1, 1}}}, {2, combination{{1, 0}, {-1, 1}}}}},

@@ -1,0 +1,43 @@
+package kernels
+
+// An Algorithm is a way to compute a pass of a convolution.
+type Algorithm uint8
+
+// The algorithms. Winograd's need a 3x3 kernel with stride 1 and multiples of 16 channels.
+const (
+	Direct    Algorithm = iota // implicit GEMM
+	Winograd4                  // F(4x4, 3x3): 4 times fewer multiplications
+	Winograd2                  // F(2x2, 3x3): 2.25 times fewer
+)
+
+var algorithmNames = [...]string{"direct", "winograd4", "winograd2"}
+
+// String returns the name that reports show.
+func (a Algorithm) String() string { return algorithmNames[a] }
+
+func (a Algorithm) filtering() *filtering {
+	switch a {
+	case Winograd4:
+		return &f4
+	case Winograd2:
+		return &f2
+	}
+	return nil
+}
+
+// A Plan says by which algorithm each pass of a convolution is computed.
+type Plan struct{ Forward, InputGrad, WeightGrad Algorithm }
+
+// CanWinograd reports whether Winograd's algorithms cover a shape.
+func (s ConvShape) CanWinograd() bool {
+	return (s.Kind == Same3 || s.Kind == Up3) && s.IC%16 == 0 && s.OC%16 == 0
+}
+
+// Plan returns the algorithms for a shape. It is a table filled by measurement, and depends on nothing
+// but the shape and the instruction set: the same network gives the same numbers everywhere.
+func (isa ISA) Plan(s ConvShape) Plan {
+	if isa == Generic || !s.CanWinograd() {
+		return Plan{}
+	}
+	return Plan{Winograd4, Winograd4, Winograd4}
+}
