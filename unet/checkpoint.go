@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,9 +69,7 @@ func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *
 		panic(err) // a struct of numbers
 	}
 	f := &nn.File{Metadata: map[string]string{"format": "pt", ConfigKey: string(config)}}
-	for k, v := range meta {
-		f.Metadata[k] = v
-	}
+	maps.Copy(f.Metadata, meta)
 	m.AppendTensors(f, "", dtype, values)
 	return f
 }

@@ -19,9 +19,6 @@ type stage struct {
 	resample  kernels.ConvKind // Down3 or Up3; Same3 for the stem; Point for none
 }
 
-// outSize returns the size of the stage's result.
-func (s stage) outSize() (h, w int) { return s.resample.OutSize(s.h), s.resample.OutSize(s.w) }
-
 // plan lists the stages on the way down and on the way up, in PyTorch's order.
 func (c Config) plan() (down, up []stage) {
 	h, w := c.ImageSize[0], c.ImageSize[1]
