@@ -24,10 +24,39 @@ var (
 	f2 = filtering{2, 4, matrixB2, matrixA2, matrixP2, matrixAT2, matrixG2, matrixGT2}
 )
 
-// winogradBlock is how many tiles are transformed before their matrix products are computed: some
-// 28 · 36 · (32 + 32) floats, which stay in the second-level cache. It is a constant, not a size of
-// this machine's cache, so that the same instruction set gives the same numbers everywhere.
-const winogradBlock = 28
+// Tiles are transformed in blocks whose planes stay in the second-level cache while their matrix
+// products are computed. The sizes are constants of the shape, not of this machine's cache, so that the
+// same instruction set gives the same numbers everywhere.
+const (
+	convolveBlock   = 28
+	weightGradBlock = 28
+)
+
+// A planeSet is n² matrices of rows of c elements, stride apart. An odd number of cache lines between
+// them keeps the same place of different planes out of the same set of the cache.
+type planeSet struct {
+	data      []float32
+	c, stride int
+}
+
+// planeStride returns the distance of planes of that many elements.
+func planeStride(size int) int {
+	const line = 16
+	return ((size+line-1)/line | 1) * line
+}
+
+// split cuts n² planes of rows of c elements off buf.
+func (f *filtering) split(buf []float32, rows, c int) (p planeSet, rest []float32) {
+	p = planeSet{c: c, stride: planeStride(rows * c)}
+	n := f.planes() * p.stride
+	p.data = buf[:n:n]
+	return p, buf[n:]
+}
+
+// row returns the address of a row.
+func (p *planeSet) row(plane, row int) unsafe.Pointer {
+	return unsafe.Pointer(&p.data[plane*p.stride+row*p.c])
+}
 
 // planes returns the number of matrix products, n².
 func (f *filtering) planes() int { return f.n * f.n }
@@ -43,7 +72,7 @@ type transformed struct {
 // pack transforms a weight [3][3][ic][oc].
 func (u *transformed) pack(isa ISA, f *filtering, weight []float32, ic, oc int) {
 	u.ic, u.oc, u.cols = ic, oc, isa.panelCols(oc)
-	u.plane = roundUp(oc, u.cols) * ic
+	u.plane = planeStride(roundUp(oc, u.cols) * ic)
 	if u.data == nil {
 		u.data = aligned(f.planes() * u.plane)
 	}
@@ -101,8 +130,8 @@ func (t *tiling) next(at, to int) run {
 	return r
 }
 
-// gatherTiles transforms tiles [from, to) of x by the matrix of the input to v, [n²][winogradBlock][C].
-func (t *tiling) gatherTiles(isa ISA, v []float32, x Map, from, to int, upsampled bool) {
+// gatherTiles transforms tiles [from, to) of x by the matrix of the input to v.
+func (t *tiling) gatherTiles(isa ISA, v *planeSet, x Map, from, to int, upsampled bool) {
 	var a asm.Transform
 	scale := 1
 	if upsampled {
@@ -116,50 +145,47 @@ func (t *tiling) gatherTiles(isa ISA, v []float32, x Map, from, to int, upsample
 		a.SrcRow[i], a.SrcCol[i] = uintptr(4*at*x.Row), uintptr(4*at*x.Pixel)
 	}
 	a.SrcStep = uintptr(4 * t.f.m / scale * x.Pixel)
-	t.toPlanes(isa, t.f.input, &a, v, x.C, from, to, func(r run) unsafe.Pointer {
+	t.toPlanes(isa, t.f.input, &a, v, from, to, func(r run) unsafe.Pointer {
 		return x.ptr(r.n, r.y*t.f.m/scale-1, r.x*t.f.m/scale-1)
 	})
 }
 
-// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output to
-// d, [n²][winogradBlock][C].
-func (t *tiling) scatterTiles(isa ISA, d []float32, dy Map, from, to int) {
+// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output to d.
+func (t *tiling) scatterTiles(isa ISA, d *planeSet, dy Map, from, to int) {
 	var a asm.Transform
 	for i := range t.f.m {
 		a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*dy.Row), uintptr(4*i*dy.Pixel)
 	}
 	a.SrcStep = uintptr(4 * t.f.m * dy.Pixel)
-	t.toPlanes(isa, t.f.outputAdjoint, &a, d, dy.C, from, to, func(r run) unsafe.Pointer {
+	t.toPlanes(isa, t.f.outputAdjoint, &a, d, from, to, func(r run) unsafe.Pointer {
 		return dy.ptr(r.n, r.y*t.f.m, r.x*t.f.m)
 	})
 }
 
-// toPlanes runs a transform over tiles [from, to), whose runs begin at start, to planes.
-func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, planes []float32, c, from, to int, start func(run) unsafe.Pointer) {
-	plane := uintptr(4 * winogradBlock * c)
-	a.Bytes, a.DstStep = uintptr(4*c), uintptr(4*c)
-	a.DstRow, a.DstCol = uintptr(t.f.n)*plane, plane
+// toPlanes runs a transform over tiles [from, to), whose runs begin at start, to the first rows of
+// planes.
+func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, from, to int, start func(run) unsafe.Pointer) {
+	a.Bytes, a.DstStep = uintptr(4*p.c), uintptr(4*p.c)
+	a.DstRow, a.DstCol = uintptr(4*t.f.n*p.stride), uintptr(4*p.stride)
 	for at := from; at < to; at += a.N {
 		r := t.next(at, to)
-		a.Src, a.Dst, a.N = start(r), unsafe.Pointer(&planes[(at-from)*c]), r.count
+		a.Src, a.Dst, a.N = start(r), p.row(0, at-from), r.count
 		isa.transform(m, a)
 	}
 }
 
-// multiply computes m = v·u for each plane, [n²][winogradBlock][OC] of which count rows are wanted;
-// rows of m are as long as the panels' columns.
-func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v []float32, count int) {
-	width := roundUp(u.oc, u.cols)
+// multiply computes count rows of m = v·u for each plane.
+func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, count int) {
 	args := &s.product
-	*args = asm.Product{LdA: uintptr(4 * u.ic), LdC: uintptr(4 * width), N2: 1, N1: 1, K: u.ic}
+	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic}
 	for plane := range f.planes() {
-		a, c, b := plane*winogradBlock*u.ic, plane*winogradBlock*width, plane*u.plane
 		for j := 0; j < u.oc; j += u.cols {
-			args.B = unsafe.Pointer(&u.data[b+j*u.ic])
+			args.B = unsafe.Pointer(&u.data[plane*u.plane+j*u.ic])
 			for row := 0; row < count; {
 				length := halfTile(isa, count-row)
-				args.A0, args.A1 = unsafe.Pointer(&v[a+row*u.ic]), unsafe.Pointer(&v[a+(row+length)*u.ic])
-				args.C0, args.C1 = unsafe.Pointer(&m[c+row*width+j]), unsafe.Pointer(&m[c+(row+length)*width+j])
+				args.A0, args.A1 = v.row(plane, row), v.row(plane, row+length)
+				args.C0 = unsafe.Add(m.row(plane, row), 4*j)
+				args.C1 = unsafe.Add(m.row(plane, row+length), 4*j)
 				isa.product(length, u.cols, args)
 				row += 2 * length
 			}
@@ -188,15 +214,16 @@ func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, b
 		h, w = 2*h, 2*w
 	}
 	t := newTiling(f, in.N, h, w)
-	rows := winogradBlock + 2*maxSegment // the last tile of rows may reach beyond the block
+	const rows = convolveBlock + 2*maxSegment // the last tile of rows may reach beyond the block
 	width := roundUp(u.oc, u.cols)
-	buf := s.take(f.planes()*winogradBlock*(u.ic+width) + rows*(u.ic+width))
-	v, m := buf[:f.planes()*winogradBlock*u.ic+rows*u.ic], buf[f.planes()*winogradBlock*u.ic+rows*u.ic:]
-	for from := 0; from < t.count(); from += winogradBlock {
-		to := min(from+winogradBlock, t.count())
-		t.gatherTiles(isa, v, in, from, to, upsampled)
-		u.multiply(isa, s, f, m, v, to-from)
-		t.finish(isa, out, m, width, from, to, bias, residual, pooled)
+	buf := s.take(f.planes() * (planeStride(rows*u.ic) + planeStride(rows*width)))
+	v, buf := f.split(buf, rows, u.ic)
+	m, _ := f.split(buf, rows, width)
+	for from := 0; from < t.count(); from += convolveBlock {
+		to := min(from+convolveBlock, t.count())
+		t.gatherTiles(isa, &v, in, from, to, upsampled)
+		u.multiply(isa, s, f, &m, &v, to-from)
+		t.finish(isa, out, &m, from, to, bias, residual, pooled)
 	}
 }
 
@@ -204,18 +231,17 @@ func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, b
 const maxSegment = 7
 
 // finish transforms the planes of tiles [from, to) to pixels, and adds bias and residual.
-func (t *tiling) finish(isa ISA, out Map, m []float32, width, from, to int, bias []float32, residual *Map, pooled bool) {
+func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, bias []float32, residual *Map, pooled bool) {
 	side, last := t.f.m, t.f.output
 	if pooled {
 		side, last = side/2, t.f.pooled
 	}
-	plane := uintptr(4 * winogradBlock * width)
 	a := asm.Transform{
-		SrcStep: uintptr(4 * width), Bytes: uintptr(4 * out.C),
+		SrcStep: uintptr(4 * m.c), Bytes: uintptr(4 * out.C),
 		DstRow: uintptr(4 * out.Row), DstCol: uintptr(4 * out.Pixel), DstStep: uintptr(4 * side * out.Pixel),
 	}
 	for i := range t.f.n {
-		a.SrcRow[i], a.SrcCol[i] = uintptr(i*t.f.n)*plane, uintptr(i)*plane
+		a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*t.f.n*m.stride), uintptr(4*i*m.stride)
 	}
 	if bias != nil {
 		a.Bias = unsafe.Pointer(&bias[0])
@@ -230,7 +256,7 @@ func (t *tiling) finish(isa ISA, out Map, m []float32, width, from, to int, bias
 		if whole == 0 {
 			a.N, a.Cols = 1, out.W-r.x*side
 		}
-		a.Src, a.Dst = unsafe.Pointer(&m[(at-from)*width]), out.ptr(r.n, r.y*side, r.x*side)
+		a.Src, a.Dst = m.row(0, at-from), out.ptr(r.n, r.y*side, r.x*side)
 		if residual != nil {
 			a.Add = residual.ptr(r.n, r.y*side, r.x*side)
 		}
@@ -241,41 +267,45 @@ func (t *tiling) finish(isa ISA, out Map, m []float32, width, from, to int, bias
 // winogradWeightGrad adds the weight gradient, [3][3][C of x][C of dy], to dw. upsampled reads x as its
 // nearest up-sampling.
 func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, dw []float32, x, dy Map, upsampled bool) {
+	const block = weightGradBlock
 	t := newTiling(f, dy.N, dy.H, dy.W)
-	plane, planes := x.C*dy.C, f.planes()
-	buf := s.take(planes*(plane+winogradBlock*(x.C+dy.C)) + slack)
-	du, v, d := buf[:planes*plane], buf[planes*plane:][:planes*winogradBlock*x.C], buf[planes*(plane+winogradBlock*x.C):]
-	clear(du)
-	for from := 0; from < t.count(); from += winogradBlock {
-		to := min(from+winogradBlock, t.count())
-		t.gatherTiles(isa, v, x, from, to, upsampled)
-		t.scatterTiles(isa, d, dy, from, to)
-		for p := range planes {
-			addOuter(isa, s, du[p*plane:][:plane], v[p*winogradBlock*x.C:], d[p*winogradBlock*dy.C:], x.C, dy.C, to-from)
+	size := x.C * dy.C
+	buf := s.take(f.planes()*(planeStride(size)+planeStride(block*x.C)+planeStride(block*dy.C)) + slack)
+	du, buf := f.split(buf, x.C, dy.C)
+	v, buf := f.split(buf, block, x.C)
+	d, _ := f.split(buf, block, dy.C)
+	clear(du.data)
+	for from := 0; from < t.count(); from += block {
+		to := min(from+block, t.count())
+		t.gatherTiles(isa, &v, x, from, to, upsampled)
+		t.scatterTiles(isa, &d, dy, from, to)
+		for p := range f.planes() {
+			addOuter(isa, s, &du, &v, &d, p, to-from)
 		}
 	}
-	// A call handles one line of output channels after another and is bounded to some 50 µs.
-	const lines = 4096
-	for at := 0; at < plane; at += lines {
-		a := asm.Transform{Src: unsafe.Pointer(&du[at]), Dst: unsafe.Pointer(&dw[at]), Bytes: uintptr(4 * min(lines, plane-at)), N: 1}
+	// A call is bounded to some 50 µs.
+	const piece = 4096
+	for at := 0; at < size; at += piece {
+		a := asm.Transform{Src: unsafe.Pointer(&du.data[at]), Dst: unsafe.Pointer(&dw[at]), Bytes: uintptr(4 * min(piece, size-at)), N: 1}
 		for i := range f.n {
-			a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*f.n*plane), uintptr(4*i*plane)
+			a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*f.n*du.stride), uintptr(4*i*du.stride)
 		}
-		a.DstRow, a.DstCol = uintptr(4*3*plane), uintptr(4*plane)
+		a.DstRow, a.DstCol = uintptr(4*3*size), uintptr(4*size)
 		isa.transform(f.weightsAdjoint, &a)
 	}
 }
 
-// addOuter adds Σ v·dᵀ over count rows v of m and d of n elements to dst, [m][n].
-func addOuter(isa ISA, s *Scratch, dst, v, d []float32, m, n, count int) {
+// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du.
+func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int) {
 	args := &s.outer
-	*args = asm.Outer{LdA: uintptr(4 * m), LdB: uintptr(4 * n), N0: count, N1: 1, N2: 1, LdC: uintptr(4 * n)}
-	for j := 0; j < n; {
-		width := isa.outerCols(n - j)
-		args.B = unsafe.Pointer(&d[j])
-		for i := 0; i < m; {
-			rows := fitting(isa.outerRows(), m-i)
-			args.A, args.C = unsafe.Pointer(&v[i]), unsafe.Pointer(&dst[i*n+j])
+	*args = asm.Outer{LdA: uintptr(4 * v.c), LdB: uintptr(4 * d.c), N0: count, N1: 1, N2: 1, LdC: uintptr(4 * du.c)}
+	a, b := v.row(plane, 0), d.row(plane, 0)
+	for j := 0; j < d.c; {
+		width := isa.outerCols(d.c - j)
+		args.B = unsafe.Add(b, 4*j)
+		for i := 0; i < v.c; {
+			rows := fitting(isa.outerRows(), v.c-i)
+			args.A, args.C = unsafe.Add(a, 4*i), unsafe.Add(du.row(plane, i), 4*j)
 			isa.outer(rows, width, args)
 			i += rows
 		}
