@@ -131,6 +131,7 @@ type Conv struct {
 
 	forward, gradient   []phase // of the direct convolution and its input gradient
 	wForward, wGradient transformed
+	sForward, sGradient shifted
 	rotated             []float32 // the weight of the input gradient, [3][3][OC][IC]
 	bias                []float32
 	withoutGradient     bool
@@ -155,26 +156,33 @@ func (c *Conv) Pack(weight, bias []float32) {
 		c.bias = aligned(roundUp(c.OC, c.ISA.panelCols(c.OC)))
 	}
 	copy(c.bias, bias)
-	if f := c.Plan.Forward.filtering(); f != nil {
-		c.wForward.pack(c.ISA, f, weight, c.IC, c.OC)
-	} else {
+	switch c.Plan.Forward {
+	case Direct:
 		for i := range c.forward {
 			c.packForward(&c.forward[i], weight)
 		}
+	case Shifted:
+		c.sForward.pack(c.ISA, weight, c.IC, c.OC)
+	default:
+		c.wForward.pack(c.ISA, c.Plan.Forward.filtering(), weight, c.IC, c.OC)
 	}
 	if c.withoutGradient {
 		return
 	}
-	if f := c.Plan.InputGrad.filtering(); f != nil {
-		if c.rotated == nil {
-			c.rotated = make([]float32, len(weight))
+	if c.Plan.InputGrad == Direct {
+		for i := range c.gradient {
+			c.packGradient(&c.gradient[i], weight)
 		}
-		rotate(c.rotated, weight, c.IC, c.OC)
-		c.wGradient.pack(c.ISA, f, c.rotated, c.OC, c.IC)
 		return
 	}
-	for i := range c.gradient {
-		c.packGradient(&c.gradient[i], weight)
+	if c.rotated == nil {
+		c.rotated = make([]float32, len(weight))
+	}
+	rotate(c.rotated, weight, c.IC, c.OC)
+	if c.Plan.InputGrad == Shifted {
+		c.sGradient.pack(c.ISA, c.rotated, c.OC, c.IC)
+	} else {
+		c.wGradient.pack(c.ISA, c.Plan.InputGrad.filtering(), c.rotated, c.OC, c.IC)
 	}
 }
 
@@ -204,11 +212,14 @@ func (c *Conv) packGradient(p *phase, weight []float32) {
 // may be nil, and may be y itself.
 func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	c.mustFit("forward", y, x)
-	if f := c.Plan.Forward.filtering(); f != nil {
-		c.wForward.convolve(c.ISA, s, f, y, x, c.bias, residual, c.Kind == Up3, false)
-		return
+	switch c.Plan.Forward {
+	case Direct:
+		c.run(s, c.forward, y, x, c.bias, residual)
+	case Shifted:
+		c.sForward.convolve(c.ISA, s, y, x, c.bias, residual)
+	default:
+		c.wForward.convolve(c.ISA, s, c.Plan.Forward.filtering(), y, x, c.bias, residual, c.Kind == Up3, false)
 	}
-	c.run(s, c.forward, y, x, c.bias, residual)
 }
 
 // InputGrad computes dx, the gradient of x for dy that of y, or adds it to dx. dy needs a halo unless
@@ -222,11 +233,14 @@ func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	if accumulate {
 		residual = &dx
 	}
-	if f := c.Plan.InputGrad.filtering(); f != nil {
-		c.wGradient.convolve(c.ISA, s, f, dx, dy, nil, residual, false, c.Kind == Up3)
-		return
+	switch c.Plan.InputGrad {
+	case Direct:
+		c.run(s, c.gradient, dx, dy, nil, residual)
+	case Shifted:
+		c.sGradient.convolve(c.ISA, s, dx, dy, nil, residual)
+	default:
+		c.wGradient.convolve(c.ISA, s, c.Plan.InputGrad.filtering(), dx, dy, nil, residual, false, c.Kind == Up3)
 	}
-	c.run(s, c.gradient, dx, dy, nil, residual)
 }
 
 func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, residual *Map) {

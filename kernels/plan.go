@@ -3,14 +3,16 @@ package kernels
 // An Algorithm is a way to compute a pass of a convolution.
 type Algorithm uint8
 
-// The algorithms. Winograd's need a 3x3 kernel with stride 1 and multiples of 16 channels.
+// The algorithms. Winograd's need a 3x3 kernel with stride 1 and multiples of 16
+// channels; Shifted, which has no weight gradient, a plain 3x3 kernel.
 const (
 	Direct    Algorithm = iota // implicit GEMM
 	Winograd4                  // F(4x4, 3x3): 4 times fewer multiplications
 	Winograd2                  // F(2x2, 3x3): 2.25 times fewer
+	Shifted                    // all taps of a pixel in one product, for very few channels out
 )
 
-var algorithmNames = [...]string{"direct", "winograd4", "winograd2"}
+var algorithmNames = [...]string{"direct", "winograd4", "winograd2", "shifted"}
 
 // String returns the name that reports show.
 func (a Algorithm) String() string { return algorithmNames[a] }
@@ -28,6 +30,9 @@ func (a Algorithm) filtering() *filtering {
 // A Plan says by which algorithm each pass of a convolution is computed.
 type Plan struct{ Forward, InputGrad, WeightGrad Algorithm }
 
+// maxShifted is the most channels out for which a shifted convolution is faster.
+const maxShifted = 3
+
 // CanWinograd reports whether Winograd's algorithms cover a shape.
 func (s ConvShape) CanWinograd() bool {
 	return (s.Kind == Same3 || s.Kind == Up3) && s.IC%16 == 0 && s.OC%16 == 0
@@ -36,8 +41,15 @@ func (s ConvShape) CanWinograd() bool {
 // Plan returns the algorithms for a shape. It is a table filled by measurement, and depends on nothing
 // but the shape and the instruction set: the same network gives the same numbers everywhere.
 func (isa ISA) Plan(s ConvShape) Plan {
-	if isa == Generic || !s.CanWinograd() {
-		return Plan{}
+	var p Plan
+	if isa != Generic && s.CanWinograd() {
+		p = Plan{Winograd4, Winograd4, Winograd4}
 	}
-	return Plan{Winograd4, Winograd4, Winograd4}
+	if s.Kind == Same3 && s.OC <= maxShifted {
+		p.Forward = Shifted
+	}
+	if s.Kind == Same3 && s.IC <= maxShifted {
+		p.InputGrad = Shifted
+	}
+	return p
 }
