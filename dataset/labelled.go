@@ -34,17 +34,25 @@ func newLabelled(name string, images, labels idxArray, classes []string) (*label
 	return &labelled{name, h, w, 1, images.data, labels.data, classes}, nil
 }
 
-func (s *labelled) Name() string         { return s.name }
-func (s *labelled) Len() int             { return len(s.labels) }
-func (s *labelled) Shape() (h, w, c int) { return s.h, s.w, s.c }
-func (s *labelled) Classes() []string    { return s.classes }
+// Name implements [Source].
+func (s *labelled) Name() string { return s.name }
 
+// Len implements [Source].
+func (s *labelled) Len() int { return len(s.labels) }
+
+// Shape implements [Source].
+func (s *labelled) Shape() (h, w, c int) { return s.h, s.w, s.c }
+
+// Classes implements [Source].
+func (s *labelled) Classes() []string { return s.classes }
+
+// Image implements [Source].
 func (s *labelled) Image(i int, dst []float32) (label int) {
 	size := s.h * s.w * s.c
 	if len(dst) != size {
 		panic(fmt.Sprintf("dataset: image of %dx%dx%d into %d numbers", s.h, s.w, s.c, len(dst)))
 	}
-	label = int(s.labels[i]) // before the slice below, whose panic would not say i
+	label = int(s.labels[i]) // before the slice, whose panic would show bytes in place of i
 	for k, b := range s.images[i*size : (i+1)*size] {
 		dst[k] = fromByte[b]
 	}
