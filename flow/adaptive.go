@@ -11,7 +11,7 @@ type AdaptiveOptions struct {
 	RTol     float64 // error of a step relative to the size of the state
 	ATol     float64 // error of a step beside that; above 0
 	MaxSteps int     // most steps of a state, rejected ones included; 0 means 1000
-	Frames   int     // equal parts of [t0, t1] between which an observer is shown the batch; 0 means 20
+	Frames   int     // equal parts of [t0, t1], at whose ends an observer is shown the batch; 0 means 20
 }
 
 // valid says whether the options mean something; not when one is NaN.
@@ -35,12 +35,12 @@ type adaptiveSolver struct {
 }
 
 // Adaptive returns the solver that keeps the estimated error of each step below ATol + RTol·|x|, root mean square
-// over the state. Every state has a time, a step size and a controller of its own, so its
-// solution is the same to the bit whatever else is in the batch; finished states leave the batch. The
-// method tab must have an embedded one, be first-same-as-last, and be dense, as [Dopri5] is.
+// over the state. Every state has a time, a step size and a controller of its own, so its solution is the same to
+// the bit whatever else is in the batch; finished states leave the batch. The method tab must have an embedded
+// one, be first-same-as-last, and be dense, as [Dopri5] is.
 //
 // An observer sees the batch at evenly spaced times by dense output, which changes neither the steps nor the
-// solution, and takes Frames+1 copies of the batch in memory.
+// solution, and takes Frames copies of the batch in memory.
 //
 // Adaptive panics when tab is not as said or fails its check, and when an option is negative or not finite.
 func Adaptive(tab *Tableau, options AdaptiveOptions) Solver {
@@ -111,11 +111,11 @@ func (s *adaptiveSolver) Solve(ctx context.Context, f Field, x []float32, n int,
 
 // A trial is a state under way: it stands at t and tries a step of size h.
 type trial struct {
-	t, h      float64
-	last      bool    // the step ends at t1
-	memory    float64 // the controller's
-	afterward bool    // the step before this one was rejected
-	frame     int     // the next one to show
+	t, h        float64
+	last        bool    // the step ends at t1
+	memory      float64 // the controller's
+	wasRejected bool    // the step before this one was rejected
+	frame       int     // the next one to show
 
 	evaluations, steps, rejected int
 }
@@ -307,8 +307,8 @@ func (r *adaptiveRun) accept(i int, err float64) {
 	r.record(i, end)
 	copy(r.x[lo:hi], r.y[lo:hi])
 	copy(r.k[0][lo:hi], r.k[len(r.solver.tab.B)-1][lo:hi])
-	factor := control.accepted(err, s.memory, s.afterward)
-	s.t, s.memory, s.afterward = end, max(err, memoryLeast), false
+	factor := control.accepted(err, s.memory, s.wasRejected)
+	s.t, s.memory, s.wasRejected = end, max(err, memoryLeast), false
 	s.steps++
 	r.plan(s, s.h*factor)
 }
@@ -317,7 +317,7 @@ func (r *adaptiveRun) accept(i int, err float64) {
 func (r *adaptiveRun) reject(i int, err float64) error {
 	s := &r.live[i]
 	s.rejected++
-	s.afterward = true
+	s.wasRejected = true
 	h := s.h * r.solver.control.rejected(err)
 	if least := 0x1p-24 * max(math.Abs(r.t0), math.Abs(r.t1)); math.Abs(h) < least { // float32 times no longer differ
 		return r.tooSmall(i, err)
