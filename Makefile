@@ -32,7 +32,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build ./fmimg, a static binary
-	$(GO) build -trimpath -o fmimg$(EXE) ./cmd/fmimg
+	$(GO) build -o fmimg$(EXE) ./cmd/fmimg
 
 # A finished run is kept, an interrupted one goes on. To start again: rm -r runs/demo
 .PHONY: demo
@@ -105,7 +105,7 @@ cross: ## build for each platform into dist/
 	@for p in $(PLATFORMS); do \
 		os=$${p%/*} arch=$${p#*/} exe=; [ $$os != windows ] || exe=.exe; \
 		echo "dist/fmimg-$$os-$$arch$$exe"; \
-		GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -o dist/fmimg-$$os-$$arch$$exe ./cmd/fmimg || exit 1; \
+		GOOS=$$os GOARCH=$$arch $(GO) build -o dist/fmimg-$$os-$$arch$$exe ./cmd/fmimg || exit 1; \
 	done
 
 .PHONY: clean

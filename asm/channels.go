@@ -124,7 +124,7 @@ func AddMapGo(args *Channels) {
 func sigmoid(z float32) float32 { return 1 / (1 + exp(-z)) }
 
 // exp is e^x by the same steps as in assembly: x = n·ln 2 + r, clamped to [-87, 88], and a polynomial
-// of degree 5 in r, minimax for the relative error; correct to 2 units in the last place.
+// of degree 5 in r; correct to 2 units in the last place (see asm/gen for its coefficients).
 func exp(x float32) float32 {
 	if x != x {
 		return x
@@ -132,9 +132,10 @@ func exp(x float32) float32 {
 	x = max(min(x, 88), -87)
 	n := float32(math.RoundToEven(float64(x * math.Log2E)))
 	r := float32(x-float32(n*0.693359375)) - float32(n*-2.12194440e-4)
-	p := float32(0.008297619470029086)
-	for _, c := range [...]float32{0.041915629250960935, 0.16667576541751383, 0.4999889266118527, 0.9999996910699543, 1.0000000718663846} {
+	p := float32(0.008262676186859608)
+	for _, c := range [...]float32{0.04189862310886383, 0.1666816920042038, 0.49999138712882996, 0.999999463558197} {
 		p = float32(p*r) + c
 	}
+	p = float32(float64(p)*float64(r) + 1) // rounded once, as the fused step of the assembly is
 	return math.Float32frombits(math.Float32bits(p) + uint32(int32(n))<<23)
 }

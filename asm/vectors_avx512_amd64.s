@@ -50,59 +50,59 @@ DATA min<>+40(SB)/8, $0xc2ae0000c2ae0000
 DATA min<>+48(SB)/8, $0xc2ae0000c2ae0000
 DATA min<>+56(SB)/8, $0xc2ae0000c2ae0000
 GLOBL min<>(SB), RODATA|NOPTR, $64
-DATA p0<>+0(SB)/8, $0x3f8000013f800001
-DATA p0<>+8(SB)/8, $0x3f8000013f800001
-DATA p0<>+16(SB)/8, $0x3f8000013f800001
-DATA p0<>+24(SB)/8, $0x3f8000013f800001
-DATA p0<>+32(SB)/8, $0x3f8000013f800001
-DATA p0<>+40(SB)/8, $0x3f8000013f800001
-DATA p0<>+48(SB)/8, $0x3f8000013f800001
-DATA p0<>+56(SB)/8, $0x3f8000013f800001
+DATA p0<>+0(SB)/8, $0x3f8000003f800000
+DATA p0<>+8(SB)/8, $0x3f8000003f800000
+DATA p0<>+16(SB)/8, $0x3f8000003f800000
+DATA p0<>+24(SB)/8, $0x3f8000003f800000
+DATA p0<>+32(SB)/8, $0x3f8000003f800000
+DATA p0<>+40(SB)/8, $0x3f8000003f800000
+DATA p0<>+48(SB)/8, $0x3f8000003f800000
+DATA p0<>+56(SB)/8, $0x3f8000003f800000
 GLOBL p0<>(SB), RODATA|NOPTR, $64
-DATA p1<>+0(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+8(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+16(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+24(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+32(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+40(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+48(SB)/8, $0x3f7ffffb3f7ffffb
-DATA p1<>+56(SB)/8, $0x3f7ffffb3f7ffffb
+DATA p1<>+0(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+8(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+16(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+24(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+32(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+40(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+48(SB)/8, $0x3f7ffff73f7ffff7
+DATA p1<>+56(SB)/8, $0x3f7ffff73f7ffff7
 GLOBL p1<>(SB), RODATA|NOPTR, $64
-DATA p2<>+0(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+8(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+16(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+24(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+32(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+40(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+48(SB)/8, $0x3efffe8c3efffe8c
-DATA p2<>+56(SB)/8, $0x3efffe8c3efffe8c
+DATA p2<>+0(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+8(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+16(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+24(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+32(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+40(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+48(SB)/8, $0x3efffedf3efffedf
+DATA p2<>+56(SB)/8, $0x3efffedf3efffedf
 GLOBL p2<>(SB), RODATA|NOPTR, $64
-DATA p3<>+0(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+8(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+16(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+24(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+32(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+40(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+48(SB)/8, $0x3e2aad0d3e2aad0d
-DATA p3<>+56(SB)/8, $0x3e2aad0d3e2aad0d
+DATA p3<>+0(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+8(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+16(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+24(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+32(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+40(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+48(SB)/8, $0x3e2aae9b3e2aae9b
+DATA p3<>+56(SB)/8, $0x3e2aae9b3e2aae9b
 GLOBL p3<>(SB), RODATA|NOPTR, $64
-DATA p4<>+0(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+8(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+16(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+24(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+32(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+40(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+48(SB)/8, $0x3d2bafb93d2bafb9
-DATA p4<>+56(SB)/8, $0x3d2bafb93d2bafb9
+DATA p4<>+0(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+8(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+16(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+24(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+32(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+40(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+48(SB)/8, $0x3d2b9de43d2b9de4
+DATA p4<>+56(SB)/8, $0x3d2b9de43d2b9de4
 GLOBL p4<>(SB), RODATA|NOPTR, $64
-DATA p5<>+0(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+8(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+16(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+24(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+32(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+40(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+48(SB)/8, $0x3c07f2bd3c07f2bd
-DATA p5<>+56(SB)/8, $0x3c07f2bd3c07f2bd
+DATA p5<>+0(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+8(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+16(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+24(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+32(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+40(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+48(SB)/8, $0x3c07602d3c07602d
+DATA p5<>+56(SB)/8, $0x3c07602d3c07602d
 GLOBL p5<>(SB), RODATA|NOPTR, $64
 
 // AddAVX512 is [AddGo] for args.N a multiple of 16.

@@ -88,10 +88,10 @@ func (b bare) Write(p []byte) (int, error) {
 
 // cause takes the operation and the name of the temporary file off a system error.
 func cause(err error) error {
-	switch e := err.(type) {
-	case *fs.PathError:
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
-	case *os.LinkError:
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		return e.Err
 	}
 	return err

@@ -1,0 +1,150 @@
+//go:build amd64 && !noasm && !purego
+
+package asm
+
+import (
+	"math"
+	"testing"
+	"unsafe"
+)
+
+// Maps that a walk reads or writes, and how its result may lie over one of them.
+const (
+	mapX = 1 << iota
+	mapY
+	mapD
+	inX // D may be X
+	inY // D may be Y
+)
+
+// A walkRoutine is a walk in assembly for both targets, and its Go loop.
+type walkRoutine struct {
+	name                 string
+	avx2, avx512, goLoop func(*Channels)
+	maps                 int
+	params, sums         int
+	tol                  float64
+}
+
+// siluTol allows for two values of exp, each within 2 units in the last place (2.4e-7), and four
+// roundings (2.4e-7) behind them. The arguments of exp are the same to the bit.
+const siluTol = 1e-6
+
+// A sum of up to 20 terms of at most 8·10 in size, each with the error of SiLU.
+const siluSumTol = 20 * 80 * siluTol
+
+var walkRoutines = []walkRoutine{
+	{"Moments", MomentsAVX2, MomentsAVX512, MomentsGo, mapX, 1, 2, 0},
+	{"Affine", AffineAVX2, AffineAVX512, AffineGo, mapX | mapD | inX, 2, 0, 0},
+	{"AffineSiLU", AffineSiLUAVX2, AffineSiLUAVX512, AffineSiLUGo, mapX | mapD | inX, 2, 0, siluTol},
+	{"NormSums", NormSumsAVX2, NormSumsAVX512, NormSumsGo, mapX | mapY, 2, 2, 0},
+	{"NormSiLUSums", NormSiLUSumsAVX2, NormSiLUSumsAVX512, NormSiLUSumsGo, mapX | mapY, 4, 2, siluSumTol},
+	{"NormGrad", NormGradAVX2, NormGradAVX512, NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
+	{"NormGradAdd", NormGradAddAVX2, NormGradAddAVX512, NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
+	{"ColumnSums", ColumnSumsAVX2, ColumnSumsAVX512, ColumnSumsGo, mapY, 0, 1, 0},
+	{"AddMap", AddMapAVX2, AddMapAVX512, AddMapGo, mapY | mapD, 0, 0, 0},
+}
+
+// A walkCase is a call of a walk.
+type walkCase struct {
+	n1, n0, c int
+	over      int // inX or inY where the result lies over an operand
+}
+
+func TestChannels(t *testing.T) {
+	for _, r := range walkRoutines {
+		for _, v := range []struct {
+			target
+			run func(*Channels)
+		}{{avx2, r.avx2}, {avx512, r.avx512}} {
+			t.Run(r.name+v.name, func(t *testing.T) {
+				v.need(t)
+				testWalk(t, r, v.lanes, v.run)
+			})
+		}
+	}
+}
+
+// testWalk goes through one to four lines, one to five pixels, and one to three vectors of channels.
+func testWalk(t *testing.T, r walkRoutine, lanes int, run func(*Channels)) {
+	for _, over := range []int{0, r.maps & (inX | inY)} {
+		for i := range 4 * 5 * 3 {
+			c := walkCase{n1: i%4 + 1, n0: i/4%5 + 1, c: (i/20 + 1) * lanes, over: over}
+			seed := uint64(i)
+			got, want, before := newMemory(seed), newMemory(seed), newMemory(seed)
+			c.lend(before, r)
+			mustKeep(t, run, c.lend(got, r))
+			r.goLoop(c.lend(want, r))
+			mustAgree(t, c, got, want, before, r.tol)
+		}
+	}
+}
+
+// lend lends the operands: maps with gaps between pixels and lines, parameters and sums.
+func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
+	args := &Channels{N0: c.n0, N1: c.n1, C: c.c}
+	if r.maps&mapX != 0 {
+		args.X, args.LdX, args.StepX = c.lendMap(m)
+	}
+	if r.maps&mapY != 0 {
+		args.Y, args.LdY, args.StepY = c.lendMap(m)
+	}
+	if r.maps&mapD != 0 {
+		args.D, args.LdD, args.StepD = c.lendMap(m)
+	}
+	switch c.over {
+	case inX:
+		args.D, args.LdD, args.StepD = args.X, args.LdX, args.StepX
+	case inY:
+		args.D, args.LdD, args.StepD = args.Y, args.LdY, args.StepY
+	}
+	for i, p := range []*unsafe.Pointer{&args.P0, &args.P1, &args.P2, &args.P3}[:r.params] {
+		x := m.integers(c.c)
+		*p = pointer(x)
+		for j := range x {
+			if r.tol > 0 && i%2 == 0 { // factors are small, so that no exp is clamped
+				x[j] /= 8
+			}
+		}
+	}
+	for _, s := range []*unsafe.Pointer{&args.S0, &args.S1}[:r.sums] {
+		*s = pointer(m.guards(c.c)) // sums begin anew, whatever was there
+	}
+	return args
+}
+
+func (c walkCase) lendMap(m *memory) (p unsafe.Pointer, distance, step uintptr) {
+	ld, gap := c.c+m.rng.IntN(4), m.rng.IntN(7)
+	line := c.n0*ld + gap
+	x := m.guards((c.n1-1)*line + (c.n0-1)*ld + c.c)
+	for i := range c.n1 * c.n0 {
+		m.fill(x[i%c.n1*line+i/c.n1*ld:][:c.c])
+	}
+	return pointer(x), uintptr(4 * ld), uintptr(4 * gap)
+}
+
+// SiLU of NaN is NaN, and an infinite argument does not pass for a number.
+func TestSiLUPropagates(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, v := range []struct {
+		target
+		run func(*Channels)
+	}{{avx2, AffineSiLUAVX2}, {avx512, AffineSiLUAVX512}, {target{name: "Go", lanes: 8, have: true}, AffineSiLUGo}} {
+		t.Run(v.name, func(t *testing.T) {
+			v.need(t)
+			x, ones, zeros, y := make([]float32, v.lanes), make([]float32, v.lanes), make([]float32, v.lanes), make([]float32, v.lanes)
+			copy(x, []float32{nan, inf, -inf, 1e30, -1e30, 200, -200, -0.5})
+			for i := range ones {
+				ones[i] = 1
+			}
+			v.run(&Channels{X: pointer(x), D: pointer(y), P0: pointer(ones), P1: pointer(zeros), N0: 1, N1: 1, C: v.lanes})
+			if !math.IsNaN(float64(y[0])) || y[1] != inf || y[2] != -inf || y[3] != 1e30 || y[5] != 200 {
+				t.Errorf("SiLU of %v is %v", x[:6], y[:6])
+			}
+			// The clamp of exp leaves z·e^-88 of a very negative z: nothing beside other activations.
+			if !(math.Abs(float64(y[4])) < 1e-7) || !(math.Abs(float64(y[6])) < 1e-30) {
+				t.Errorf("SiLU of %g and %g is %g and %g", x[4], x[6], y[4], y[6])
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+//go:build amd64 && !noasm && !purego
+
+package asm
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// A target is an instruction set that routines are written for.
+type target struct {
+	name  string
+	lanes int
+	have  bool
+}
+
+var (
+	avx2   = target{"AVX2", 8, cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3)}
+	avx512 = target{"AVX512", 16, cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512BW)}
+)
+
+// need skips the test, visibly, on a CPU that lacks the target.
+func (x target) need(t *testing.T) {
+	t.Helper()
+	if !x.have {
+		t.Skipf("this CPU has no %s", x.name)
+	}
+}
+
+// guardBits is a NaN that no arithmetic makes. It lies round every operand, in the gaps between its
+// rows, and in results before they are set: a routine that writes there changes it, and one that reads
+// it and uses it makes a NaN.
+const guardBits = 0x7fc5_a5a5
+
+// A memory lends operands to one call. Two memories of the same seed are alike to the last bit.
+type memory struct {
+	rng   *rand.Rand
+	words []float32
+	used  int
+}
+
+func newMemory(seed uint64) *memory {
+	const words, line = 1 << 13, 64
+	room := make([]float32, words+line/4)
+	skip := -uintptr(pointer(room)) % line / 4
+	m := &memory{rng: rand.New(rand.NewPCG(seed, 0)), words: room[skip:][:words]}
+	for i := range m.words {
+		m.words[i] = math.Float32frombits(guardBits)
+	}
+	return m
+}
+
+// guards lends n guard words at a random distance of 0 to 15 elements from a cache line, with 16 guard
+// words or more on either side.
+func (m *memory) guards(n int) []float32 {
+	first := (m.used+15)/16*16 + 16 + m.rng.IntN(16)
+	m.used = first + n
+	_ = m.words[m.used+16] // a memory that is too small shows here
+	return m.words[first:m.used:m.used]
+}
+
+// integers lends n small integers. Sums and products of a few hundred of them are exact in float32, in
+// any order and fused or not, so that assembly and Go agree to the last bit.
+func (m *memory) integers(n int) []float32 {
+	x := m.guards(n)
+	m.fill(x)
+	return x
+}
+
+func (m *memory) fill(x []float32) {
+	for i := range x {
+		x[i] = float32(m.rng.IntN(17) - 8)
+	}
+}
+
+// normals lends n normal deviates.
+func (m *memory) normals(n int) []float32 {
+	x := m.guards(n)
+	for i := range x {
+		x[i] = float32(m.rng.NormFloat64())
+	}
+	return x
+}
+
+// mustKeep runs a routine and fails when it changes its arguments, which callers use again.
+func mustKeep[T comparable](t *testing.T, run func(*T), args *T) {
+	t.Helper()
+	before := *args
+	if run(args); *args != before {
+		t.Fatalf("arguments %+v became %+v", before, *args)
+	}
+}
+
+func pointer(x []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
+
+// mustAgree compares all of the memory after a routine (got) and after its Go loop (want), where before
+// is the memory as it was. What the loop leaves alone must be as it was; what it sets may differ by tol
+// times its size, or times 1 where it is smaller.
+func mustAgree(t *testing.T, what any, got, want, before *memory, tol float64) {
+	t.Helper()
+	for i, w := range want.words {
+		g, bits := got.words[i], math.Float32bits(w)
+		if math.Float32bits(g) == bits {
+			continue
+		}
+		if bits == math.Float32bits(before.words[i]) {
+			t.Fatalf("%+v: word %d changed from %g to %g", what, i, w, g)
+		}
+		if d := math.Abs(float64(g) - float64(w)); !(d <= tol*max(math.Abs(float64(w)), 1)) {
+			t.Fatalf("%+v: word %d is %g, the Go loop makes %g", what, i, g, w)
+		}
+	}
+}

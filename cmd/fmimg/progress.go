@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// A reporter shows the events of a run: a bar on a terminal, lines otherwise, or JSON lines.
+type reporter interface {
+	event(e pipeline.Event)
+	close() // ends what is shown, before anything else is written
+}
+
+func (a *app) newReporter(asJSON bool) reporter {
+	if asJSON {
+		return jsonLines{json.NewEncoder(a.stdout)}
+	}
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return newBar(f)
+	}
+	return &plainLines{w: a.stderr, now: time.Now}
+}
+
+// jsonLines writes each event as a line.
+type jsonLines struct{ enc *json.Encoder }
+
+func (j jsonLines) event(e pipeline.Event) {
+	j.enc.Encode(e) // a reader that went away does not stop the training
+}
+
+func (jsonLines) close() {}
+
+// lineEvery is the time between lines about steps.
+const lineEvery = 10 * time.Second
+
+// plainLines writes what happens, and how far it is every now and then.
+type plainLines struct {
+	w    io.Writer
+	now  func() time.Time
+	last time.Time // of the last line about steps
+}
+
+func (p *plainLines) event(e pipeline.Event) {
+	if e.Kind == pipeline.Stepped || e.Kind == pipeline.Sampled {
+		now := p.now()
+		if p.last.IsZero() {
+			p.last = now
+		}
+		if now.Sub(p.last) < lineEvery {
+			return
+		}
+		p.last = now
+		fmt.Fprintf(p.w, "%s  %s\n", where(e), how(e))
+		return
+	}
+	if line := news(e); line != "" {
+		fmt.Fprintln(p.w, line)
+	}
+}
+
+func (*plainLines) close() {}
+
+// news words an event that is told once; "" for one that need not be.
+func news(e pipeline.Event) string {
+	switch e.Kind {
+	case pipeline.Started:
+		if e.Text == "" || e.Step == 0 {
+			return withPath(e)
+		}
+		return fmt.Sprintf("%s, from step %d", withPath(e), e.Step)
+	case pipeline.Previewed:
+		return fmt.Sprintf("step %d: preview in %s", e.Step, e.Path)
+	case pipeline.Noted:
+		return e.Text
+	case pipeline.Finished:
+		if e.Text != "" {
+			return e.Path + ": " + e.Text
+		}
+		return fmt.Sprintf("finished %d steps (%d images) in %s, loss %.4f: %s", e.Step, e.Images, spell(e.Seconds), e.Loss, e.Path)
+	}
+	return ""
+}
+
+// withPath puts the path of a started run, or the model of a drawing, in front of what it is.
+func withPath(e pipeline.Event) string {
+	if strings.HasPrefix(e.Text, e.Path) {
+		return "model " + e.Text
+	}
+	return e.Path + ": " + e.Text
+}
+
+// where says how far a run is.
+func where(e pipeline.Event) string {
+	switch {
+	case e.Kind == pipeline.Sampled:
+		return fmt.Sprintf("image %d/%d", e.Images, e.Total)
+	case e.Total == 0:
+		return fmt.Sprintf("step %d", e.Step)
+	}
+	return fmt.Sprintf("step %d/%d", e.Step, e.Total)
+}
+
+// how says how a run does.
+func how(e pipeline.Event) string {
+	if e.Kind != pipeline.Stepped {
+		return ""
+	}
+	return fmt.Sprintf("loss %.4f  %.0f images/s  %s left", e.Smooth, e.Rate, spell(e.Left))
+}
+
+// spell words a number of seconds.
+func spell(seconds float64) string {
+	unit := time.Second
+	if seconds < 10 {
+		unit = 100 * time.Millisecond
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(unit).String()
+}
+
+// barScale is the length of the bar: totals change while a run measures itself, this does not.
+const barScale = 1000
+
+// A bar shows the latest event at the end of the terminal, and news above it.
+type bar struct {
+	progress *mpb.Progress
+	bar      *mpb.Bar
+
+	mu   sync.Mutex
+	last pipeline.Event
+}
+
+func newBar(w io.Writer) *bar {
+	b := &bar{progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24))}
+	show := func(text func(pipeline.Event) string) decor.Decorator {
+		return decor.Any(func(decor.Statistics) string {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return text(b.last)
+		})
+	}
+	b.bar = b.progress.New(barScale, mpb.BarStyle(),
+		mpb.PrependDecorators(show(where), decor.Name(" ")), mpb.AppendDecorators(decor.Name(" "), show(how)))
+	return b
+}
+
+func (b *bar) event(e pipeline.Event) {
+	if e.Kind != pipeline.Stepped && e.Kind != pipeline.Sampled {
+		if line := news(e); line != "" {
+			fmt.Fprintln(b.progress, line)
+		}
+		return
+	}
+	b.mu.Lock()
+	b.last = e
+	b.mu.Unlock()
+	done := e.Step
+	if e.Kind == pipeline.Sampled {
+		done = e.Images
+	}
+	if e.Total > 0 {
+		b.bar.SetCurrent(int64(barScale * done / e.Total))
+	}
+}
+
+func (b *bar) close() {
+	b.bar.Abort(false) // no effect on a complete one
+	b.progress.Wait()
+}

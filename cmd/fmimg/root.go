@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+const rootHelp = `fmimg trains small image generators by flow matching and draws images from them, on the CPU.
+
+Results go to stdout, all else to stderr. The exit status is 0, 1 (it failed) or 2 (used wrongly).
+Every flag can be set in the environment too: FMIMG_ISA is --isa, FMIMG_SAVE_EVERY is --save-every.`
+
+const rootExample = `  fmimg train --data mnist --time 10m            train for ten minutes into runs/mnist
+  fmimg generate --grid 8x8 --out samples.png    draw 64 images from the newest run`
+
+// newRoot builds the command with all that is below it.
+func (a *app) newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use: "fmimg", Short: "Train and use small image generators", Long: rootHelp, Example: rootExample,
+		Version:       pipeline.Version(),
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		Args:              knownCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.setFromEnvironment(cmd) },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(a.newTrain(), a.newGenerate(), a.newField(), a.newVersion())
+	return root
+}
+
+// knownCommand rejects what stands where a command should.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return usagef("unknown command %q: see fmimg --help", args[0])
+	}
+	return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+}
+
+// noArgs rejects arguments that are no flags.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("%q is no flag, and %s takes flags alone: see %s --help", args[0], cmd.Name(), cmd.CommandPath())
+}
+
+// setFromEnvironment sets the flags that are not on the command line from FMIMG_NAME.
+func (a *app) setFromEnvironment(cmd *cobra.Command) error {
+	var failed error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || failed != nil {
+			return
+		}
+		name := "FMIMG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := a.environ(name)
+		if !ok || value == "" {
+			return
+		}
+		if err := cmd.Flags().Set(f.Name, value); err != nil {
+			failed = usagef("%s=%s in the environment: %s is needed", name, value, kindOf(f))
+		}
+	})
+	return failed
+}
+
+// A gridValue is a flag of the form RxC, rows by columns.
+type gridValue struct{ g *pipeline.GridOptions }
+
+func (v gridValue) String() string {
+	if v.g == nil || v.g.Rows == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%dx%d", v.g.Rows, v.g.Cols)
+}
+
+func (v gridValue) Set(text string) error {
+	var rows, cols int
+	var rest string
+	n, _ := fmt.Sscanf(strings.ToLower(text)+" .", "%dx%d %s", &rows, &cols, &rest)
+	if n != 3 || rest != "." || rows < 1 || cols < 1 {
+		return usagef("no grid")
+	}
+	v.g.Rows, v.g.Cols = rows, cols
+	return nil
+}
+
+func (gridValue) Type() string { return "RxC" }
+
+// computeFlags adds the flags of every command that computes.
+func computeFlags(f *pflag.FlagSet, threads *int, isa *string) {
+	m := pipeline.ThisMachine()
+	f.IntVar(threads, "threads", 0, fmt.Sprintf("worker `threads`, which change no result (default all that this process may use: %d)", m.Threads))
+	f.StringVar(isa, "isa", "", fmt.Sprintf("instruction `set`: %s (default %s)", strings.Join(m.ISAs, ", "), m.Best))
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+const trainHelp = `Train a network on images and leave everything in a run folder: the model, what is needed to resume,
+the settings, the loss of each step, previews and a description.
+
+The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
+the end. Ctrl-C finishes the step, saves and says how to go on. The same seed gives the same tensors, byte
+for byte, for any number of threads on one instruction set. The folder's path goes to stdout.`
+
+const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
+  fmimg train --data mnist --time 1h --preset large
+  fmimg train --data mnist --steps 3000 --batch 64 --seed 7 --out runs/seven
+  fmimg train --resume --out runs/seven                 go on after Ctrl-C or a crash
+  fmimg train --resume --out runs/seven --steps 6000    train a finished run further
+  fmimg train --data mnist --schedule runs/mnist        repeat a run by time, step for step`
+
+func (a *app) newTrain() *cobra.Command {
+	o := pipeline.DefaultTrainOptions()
+	var extra trainExtra
+	cmd := &cobra.Command{
+		Use: "train --data NAME [flags]", Short: "Train a network on images", Long: trainHelp, Example: trainExample,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.train(cmd, o, extra) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	trainRunFlags(f, &o, &extra)
+	trainNumberFlags(f, &o)
+	computeFlags(f, &o.Threads, &o.ISA)
+	return cmd
+}
+
+// trainExtra are the flags of train that are not options as they stand.
+type trainExtra struct {
+	time     time.Duration
+	schedule string
+	json     bool
+}
+
+// trainRunFlags adds the flags about what to train, for how long, and the run folder.
+func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
+	f.StringVar(&o.Data, "data", "", "`data` set to train on, such as mnist (needed)")
+	f.StringVar(&o.Out, "out", "", "run `folder` (default runs/DATA, then runs/DATA-2, …; with --resume the newest run)")
+	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
+	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network")
+	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
+	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
+	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data")
+	f.DurationVar(&x.time, "time", 0, "budget: training `time`, such as 90s, 10m or 2h (default 10m)")
+	f.StringVar(&x.schedule, "schedule", "", "replay the `schedule` of a run by time: its folder, or step:total pairs from its config.json")
+	f.IntVar(&o.StopAfter, "stop-after", 0, "stop and save after this `step` of the budget, as Ctrl-C does")
+	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
+	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
+	f.IntVar(&o.Keep, "keep", 0, "`number` of numbered checkpoints to keep beside the last one")
+	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
+}
+
+// trainNumberFlags adds the flags that numbers depend on.
+func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
+	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
+	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`")
+	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
+	f.StringVar((*string)(&o.Decay), "decay", string(o.Decay), "`shape` of the learning rate: cosine, linear or constant")
+	f.Float64Var(&o.Beta1, "beta1", o.Beta1, "AdamW's decay of the gradient's mean")
+	f.Float64Var(&o.Beta2, "beta2", o.Beta2, "AdamW's decay of the gradient's square")
+	f.Float64Var(&o.Eps, "eps", o.Eps, "AdamW's smallest divisor")
+	f.Float64Var(&o.WeightDecay, "weight-decay", o.WeightDecay, "decoupled weight decay")
+	f.Float64Var(&o.Clip, "clip", o.Clip, "largest `norm` of a gradient, 0 for any")
+	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
+	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
+	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
+	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of everything random")
+}
+
+// train runs the command.
+func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) error {
+	if cmd.Flags().Changed("time") && x.time <= 0 {
+		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
+	}
+	o.Time = pipeline.Duration(x.time)
+	if err := positive(cmd, "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads"); err != nil {
+		return err
+	}
+	var err error
+	if o.Schedule, err = schedule(x.schedule); err != nil {
+		return err
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) { o.Given = append(o.Given, f.Name) })
+	show := a.newReporter(x.json)
+	o.OnEvent = show.event
+	result, err := pipeline.Train(cmd.Context(), o)
+	show.close()
+	if err == nil && !x.json {
+		fmt.Fprintln(a.stdout, result.Dir)
+	}
+	return err
+}
+
+// positive rejects a zero that was given on purpose, which in the options would mean the default.
+func positive(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" {
+			return usagef("--%s 0: a number above 0 is needed", name)
+		}
+	}
+	return nil
+}
+
+// schedule reads the flag: a run folder or pairs.
+func schedule(text string) (pipeline.Schedule, error) {
+	if text == "" {
+		return nil, nil
+	}
+	s, err := pipeline.ParseSchedule(text)
+	if err == nil {
+		return s, nil
+	}
+	recorded, runErr := pipeline.ReadRunOptions(text)
+	if runErr != nil {
+		return nil, usagef("--schedule %s: it is neither a run folder nor a list of step:total pairs such as 3:1200,60:1180", text)
+	}
+	return recorded.Schedule, nil
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+func (a *app) newVersion() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "version", Short: "Print the version and what this machine offers",
+		Example: "  fmimg version\n  fmimg version --json",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			m := pipeline.ThisMachine()
+			if asJSON {
+				return json.NewEncoder(a.stdout).Encode(m)
+			}
+			_, err := fmt.Fprintf(a.stdout, "fmimg %s\n%s %s, %d threads\ninstruction sets: %s (default %s)\n",
+				m.Version, m.Go, m.System, m.Threads, strings.Join(m.ISAs, ", "), m.Best)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return cmd
+}

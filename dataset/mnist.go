@@ -1,0 +1,91 @@
+package dataset
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+//go:embed mnist/*.gz
+var mnistFiles embed.FS
+
+const mnistSide = 28
+
+// An mnistPart is one of the two halves of MNIST: its files with the SHA-256 of each, and its size.
+type mnistPart struct {
+	name                 string
+	images, imagesSHA256 string
+	labels, labelsSHA256 string
+	count                int
+}
+
+var (
+	mnistTrain = mnistPart{
+		name:         "mnist/train",
+		images:       "mnist/train-images-idx3-ubyte.gz",
+		imagesSHA256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+		labels:       "mnist/train-labels-idx1-ubyte.gz",
+		labelsSHA256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+		count:        60_000,
+	}
+	mnistTest = mnistPart{
+		name:         "mnist/test",
+		images:       "mnist/t10k-images-idx3-ubyte.gz",
+		imagesSHA256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+		labels:       "mnist/t10k-labels-idx1-ubyte.gz",
+		labelsSHA256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+		count:        10_000,
+	}
+)
+
+var mnistClasses = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
+
+// Each part is decoded once, when it is first opened, and shared from then on.
+var (
+	mnistTrainOnce = sync.OnceValues(func() (*labelled, error) { return mnistTrain.decode(mnistFiles) })
+	mnistTestOnce  = sync.OnceValues(func() (*labelled, error) { return mnistTest.decode(mnistFiles) })
+)
+
+func openMNIST(Options) (train, test Source, err error) {
+	trainPart, err := mnistTrainOnce()
+	if err != nil {
+		return nil, nil, err
+	}
+	testPart, err := mnistTestOnce()
+	if err != nil {
+		return nil, nil, err
+	}
+	return trainPart, testPart, nil
+}
+
+func (p *mnistPart) decode(files fs.FS) (*labelled, error) {
+	images, err := readEmbedded(files, p.images, p.count*mnistSide*mnistSide)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := readEmbedded(files, p.labels, p.count)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newLabelled(p.name, images, labels, mnistClasses)
+	if err != nil {
+		return nil, fmt.Errorf("embedded %s: %w", p.name, err)
+	}
+	return s, nil
+}
+
+// readEmbedded reads a file whose size is known.
+func readEmbedded(files fs.FS, name string, size int) (idxArray, error) {
+	file, err := files.Open(name)
+	if err != nil {
+		return idxArray{}, err
+	}
+	defer func() { _ = file.Close() }()
+	array, err := readGzipIDX(file, size)
+	if err != nil {
+		// The program was built from a damaged copy, such as one whose line ends were converted.
+		return idxArray{}, fmt.Errorf("embedded %s: %w; get the program again", name, err)
+	}
+	return array, nil
+}

@@ -1,0 +1,30 @@
+// Package flow is the mathematics of flow matching, over flat []float32 vectors: probability paths,
+// the loss, times and noise to train on, and the solvers that draw samples.
+//
+// # Notation
+//
+//	x0     noise, x0 ~ N(0, I), at time t = 0
+//	x1     data, at time t = 1
+//	x_t    = σ_t·x0 + α_t·x1, the path between them: a [Schedule] gives α, σ, α', σ'
+//	u_t    = σ'_t·x0 + α'_t·x1 = dx_t/dt, the target velocity given x0 and x1
+//	v(x,t) the velocity field that is learned: a [Field]
+//
+// Training minimises E‖v(x_t, t) − u_t‖² over t, x0 and x1 ([Schedule], [ConditionalPairs], [MSE]). Its
+// minimum is v(x,t) = E[u_t | x_t = x], and that field carries the distribution of x0 to the one of x1
+// along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
+// Sampling integrates this equation from t = 0 to t = 1 with a [Solver].
+//
+// # Layout and ownership
+//
+// A batch of n states of d numbers is one slice of n·d numbers, state after state. The package keeps no slice that
+// it is given beyond the call, and writes only to the destinations, which come first among the arguments. A wrong
+// length is a bug of the caller and panics with both lengths; what a user can cause (a name, a tolerance, a
+// velocity that is not finite) is an error that names the cure.
+//
+// # Numbers
+//
+// States, velocities and the time that a field sees are float32; times, steps, sums and errors inside are
+// float64. Products are rounded before they are added (float64(a*b) + c), which keeps compilers from fusing
+// them, so the vector arithmetic gives the same bits on every architecture. Randomness is always an
+// argument.
+package flow

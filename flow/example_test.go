@@ -1,0 +1,138 @@
+package flow_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
+// stands here otherwise. It carries x0 to 3 + 0.5·x0.
+func gaussian(v, x, t []float32, _ []int) {
+	d := len(x) / len(t)
+	for i := range x {
+		at := float64(t[i/d])
+		variance := (1-at)*(1-at) + at*at*0.25
+		v[i] = float32(3 + (at*0.25-(1-at))/variance*(float64(x[i])-at*3))
+	}
+}
+
+// Samples of N(3, 0.5²) from noise: state i is drawn from noise of its own.
+func ExampleNewSolver() {
+	solver, err := flow.NewSolver("midpoint", 20, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	const states, size = 2, 3
+	x := make([]float32, states*size)
+	for i := range states {
+		flow.Noise(x[i*size:(i+1)*size], 42, uint64(i))
+	}
+	fmt.Printf("noise %.2f\n", x)
+	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, states, 0, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("data  %.2f\n", x)
+	fmt.Println(solver, "with", stats.MeanEvaluations(), "evaluations a state")
+	// Output:
+	// noise [0.72 1.07 -0.22 0.82 -2.02 1.66]
+	// data  [3.36 3.54 2.89 3.41 1.99 3.83]
+	// midpoint, 20 steps with 40 evaluations a state
+}
+
+// An adaptive solver takes the steps that a tolerance needs; an observer sees evenly spaced times all the same.
+func ExampleDormandPrince() {
+	solver := flow.DormandPrince(1e-5, 1e-5)
+	x := []float32{-1, 1, 2} // three states of one number
+	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 0, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.3f after at most %d steps of a state\n", x, stats.Steps.Max)
+
+	watched := flow.Adaptive(flow.Dopri5, flow.AdaptiveOptions{RTol: 1e-5, ATol: 1e-5, Frames: 4}).
+		Observed(func(step int, t float64, x []float32) { fmt.Printf("%d: t = %.2f, x = %.3f\n", step, t, x) })
+	if _, err := watched.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 1, 0); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// [2.500 3.500 4.000] after at most 6 steps of a state
+	// 0: t = 1.00, x = [2.500 3.500 4.000]
+	// 1: t = 0.75, x = [1.799 2.701 3.151]
+	// 2: t = 0.50, x = [0.941 2.059 2.618]
+	// 3: t = 0.25, x = [-0.010 1.510 2.271]
+	// 4: t = 0.00, x = [-1.000 1.000 2.000]
+}
+
+// What a step of training needs: times, noise, pairs, the loss and its gradient.
+func ExampleConditionalPairs() {
+	const batch, size = 4, 2
+	x1 := []float32{1, 1, -1, 1, 1, -1, -1, -1} // data
+
+	var random rand.PCG
+	flow.Seed(&random, 7, 0) // seed 7, step 0
+	u := make([]float64, batch)
+	for i := range u {
+		u[i] = flow.OpenUniform(&random)
+	}
+	t := make([]float32, batch)
+	flow.SampleTimes(t, u, flow.Uniform{})
+	x0 := make([]float32, batch*size)
+	flow.Gaussian(x0, &random)
+
+	xt, target := make([]float32, batch*size), make([]float32, batch*size)
+	flow.ConditionalPairs(xt, target, x0, x1, t, flow.Linear{})
+
+	v := make([]float32, batch*size) // a network's answer to xt and t
+	gradient := make([]float32, batch*size)
+	loss := flow.MSE(gradient, v, target)
+	fmt.Printf("t    %.3f\nloss %.3f\n", t, loss)
+	// Output:
+	// t    [0.216 0.494 0.547 0.818]
+	// loss 2.577
+}
+
+func ExampleParseTimeDistribution() {
+	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "normal"} {
+		times, err := flow.ParseTimeDistribution(s)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Printf("%v: a quarter before %.3f, half before %.3f\n", times, times.Quantile(0.25), times.Quantile(0.5))
+	}
+	// Output:
+	// uniform: a quarter before 0.250, half before 0.500
+	// logit-normal(-0.5,1): a quarter before 0.236, half before 0.378
+	// flow: unknown distribution of times "normal": known are uniform, logit-normal and logit-normal(MEAN,STD)
+}
+
+func ExampleNoise() {
+	image := make([]float32, 4)
+	flow.Noise(image, 1, 2)
+	fmt.Printf("%.3f\n", image)
+	// Output: [-0.242 0.152 -0.724 -0.695]
+}
+
+// A tableau of one's own is checked against the order that it claims.
+func ExampleTableau_Check() {
+	ralston := &flow.Tableau{
+		Name:  "ralston",
+		Order: 2,
+		A:     [][]float64{{}, {2. / 3}},
+		B:     []float64{1. / 4, 3. / 4},
+		C:     []float64{0, 2. / 3},
+	}
+	fmt.Println(ralston.Check())
+	ralston.Order = 3
+	fmt.Println(ralston.Check())
+	// Output:
+	// <nil>
+	// flow: tableau ralston: b weights miss a condition of order 3: 0, not 0.16666666666666666
+}

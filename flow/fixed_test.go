@@ -1,0 +1,190 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// solve returns the batch x moved from t0 to t1; the test fails on an error.
+func solve(t testing.TB, s Solver, f Field, x []float32, n int, t0, t1 float64) ([]float32, Stats) {
+	t.Helper()
+	x = append([]float32(nil), x...)
+	stats, err := s.Solve(context.Background(), f, x, n, t0, t1)
+	if err != nil {
+		t.Fatalf("%v: %v", s, err)
+	}
+	return x, stats
+}
+
+// TestConvergenceOrder halves the step and measures the order each time. The numbers of steps start where the first
+// term of the error dominates, and end while the error is above 2e-7 for at most 32 steps and above 3e-6 for more:
+// float32 rounds states of about 1 by 3e-8 (root mean square), and the roundings of steps add up like a random
+// walk.
+func TestConvergenceOrder(t *testing.T) {
+	for _, c := range []struct {
+		tab   *Tableau
+		steps []int
+	}{
+		{Euler, []int{128, 256, 512, 1024}},
+		{Midpoint, []int{32, 64, 128, 256}},
+		{Heun, []int{32, 64, 128, 256}},
+		{RK4, []int{8, 16, 32}},
+	} {
+		for _, p := range problems {
+			for _, backward := range []bool{false, true} {
+				if backward && p.expands {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%s/backward=%v", c.tab.Name, p.name, backward), func(t *testing.T) {
+					measureOrder(t, c.tab, p, c.steps, backward)
+				})
+			}
+		}
+	}
+}
+
+func measureOrder(t *testing.T, tab *Tableau, p problem, steps []int, backward bool) {
+	t0, t1 := 0., 1.
+	if backward {
+		t0, t1 = t1, t0
+	}
+	last := 0.0
+	for i, n := range steps {
+		x, _ := solve(t, Fixed(tab, n), p.field(), p.at(t0), len(p.start), t0, t1)
+		e := distance(x, p.at(t1))
+		if order := math.Log2(last / e); i > 0 && !near(order, float64(tab.Order), 0.2) {
+			t.Errorf("%d to %d steps: error %.3g to %.3g, order %.2f, want %d", n/2, n, last, e, order, tab.Order)
+		}
+		last = e
+	}
+}
+
+// TestFixedEvaluations counts from the field's side.
+func TestFixedEvaluations(t *testing.T) {
+	for tab, stages := range map[*Tableau]int{Euler: 1, Midpoint: 2, Heun: 2, RK4: 4} {
+		calls := 0
+		count := FieldFunc(func(v, _, _ []float32, _ []int) {
+			calls++
+			clear(v)
+		})
+		_, stats := solve(t, Fixed(tab, 7), count, make([]float32, 15), 5, 0, 1)
+		want := Stats{States: 5, Calls: 7 * stages, Evaluations: Tally{35 * stages, 7 * stages}, Steps: Tally{35, 7}}
+		if calls != 7*stages || stats != want || stats.MeanEvaluations() != float64(7*stages) {
+			t.Errorf("%s: %d calls, %+v, want %+v", tab.Name, calls, stats, want)
+		}
+	}
+}
+
+// TestFixedTimes checks what the field is given: the stages' times, each state's place.
+func TestFixedTimes(t *testing.T) {
+	var times []float32
+	f := FieldFunc(func(v, x, at []float32, index []int) {
+		if len(v) != 6 || len(x) != 6 || len(at) != 3 || fmt.Sprint(index) != "[0 1 2]" || at[0] != at[1] || at[0] != at[2] {
+			t.Errorf("field got v %d, x %d, t %v, index %v", len(v), len(x), at, index)
+		}
+		times = append(times, at[0])
+		clear(v)
+	})
+	solve(t, Fixed(RK4, 2), f, make([]float32, 6), 3, 1, 0)
+	if got := fmt.Sprint(times); got != "[1 0.75 0.75 0.5 0.5 0.25 0.25 0]" {
+		t.Errorf("times %s", got)
+	}
+}
+
+// TestReversedField: going back along a field is going forth along the negative one, to the bit where times are
+// binary fractions.
+func TestReversedField(t *testing.T) {
+	for _, tab := range tableaus {
+		for _, p := range problems {
+			forth := p.field()
+			mirrored := FieldFunc(func(v, x, at []float32, index []int) {
+				back := make([]float32, len(at))
+				for i := range at {
+					back[i] = 1 - at[i]
+				}
+				forth(v, x, back, index)
+				for i := range v {
+					v[i] = -v[i]
+				}
+			})
+			if tab == Dopri5 { // its times of stages are none
+				continue
+			}
+			a, _ := solve(t, Fixed(tab, 32), forth, p.at(1), len(p.start), 1, 0)
+			b, _ := solve(t, Fixed(tab, 32), mirrored, p.at(1), len(p.start), 0, 1)
+			if !sameBits(a, b) {
+				t.Errorf("%s, %s: back %v, mirrored %v", tab.Name, p.name, a, b)
+			}
+		}
+	}
+}
+
+// TestRoundTrip goes from 0 to 1 and back. The errors of both ways are of the tolerance (TestToleranceKept), or
+// smaller with 64 steps of RK4; the measured distance is at most 2e-5.
+func TestRoundTrip(t *testing.T) {
+	for _, s := range []Solver{Fixed(RK4, 64), DormandPrince(1e-6, 1e-6)} {
+		for _, p := range problems {
+			there, _ := solve(t, s, p.field(), p.at(0), len(p.start), 0, 1)
+			back, _ := solve(t, s, p.field(), there, len(p.start), 1, 0)
+			if e := distance(back, p.at(0)); e > 3e-5 {
+				t.Errorf("%v, %s: %v comes back as %v, off by %.3g", s, p.name, p.at(0), back, e)
+			}
+		}
+	}
+}
+
+// TestFixedLinearity: the solution of a linear equation is linear in the start. Rounding is some 2⁻²⁴ of |x| < 30 a
+// step.
+func TestFixedLinearity(t *testing.T) {
+	p := problems[0]
+	rapid.Check(t, func(r *rapid.T) {
+		start := rapid.SliceOfN(rapid.Float32Range(-10, 10), 4, 4).Draw(r, "start")
+		x := []float32{start[0], start[1], start[2], start[3], start[0] + start[2], start[1] + start[3]}
+		if _, err := Fixed(RK4, 16).Solve(context.Background(), p.field(), x, 3, 0, 1); err != nil {
+			r.Fatal(err)
+		}
+		for j := range 2 {
+			if sum := float64(x[j]) + float64(x[2+j]); !near(sum, float64(x[4+j]), 5e-5) {
+				r.Errorf("the sum goes to %v, the summands to %v together", x[4+j], sum)
+			}
+		}
+	})
+}
+
+func TestFixedObserver(t *testing.T) {
+	var seen []string
+	var last []float32
+	s := Fixed(Midpoint, 4)
+	watched := s.Observed(func(step int, t float64, x []float32) {
+		seen = append(seen, fmt.Sprintf("%d:%v", step, t))
+		last = append(last[:0], x...)
+	})
+	p := problems[0]
+	plain, _ := solve(t, s, p.field(), p.at(0), len(p.start), 1, 2)
+	x, _ := solve(t, watched, p.field(), p.at(0), len(p.start), 1, 2)
+	if got := strings.Join(seen, " "); got != "0:1 1:1.25 2:1.5 3:1.75 4:2" {
+		t.Errorf("saw %s", got)
+	}
+	if !sameBits(x, plain) || !sameBits(last, x) {
+		t.Errorf("result %v, observed %v, last shown %v", plain, x, last)
+	}
+}
+
+func TestFixedNotFinite(t *testing.T) {
+	x := []float32{0, 2, 0}
+	blowUp := FieldFunc(func(v, x, _ []float32, _ []int) {
+		for i := range x {
+			v[i] = 1e30 * x[i] * x[i]
+		}
+	})
+	_, err := Fixed(Euler, 5).Solve(context.Background(), blowUp, x, 3, 0, 1)
+	if !errors.Is(err, ErrNotFinite) || !strings.Contains(err.Error(), "state 1 is not finite: take more than 5 steps") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,25 @@
+package flow
+
+import "fmt"
+
+// MSE returns the conditional flow-matching loss of a batch, L = mean (v−u)² over all numbers, summed in
+// float64 (Lipman et al. 2023, equation 9, divided by the size of a state). It sets dv = ∂L/∂v =
+// 2(v−u)/len(v), unless dv is nil; dv may be v or u. The loss of no numbers is 0.
+func MSE(dv, v, u []float32) float64 {
+	if len(u) != len(v) || (dv != nil && len(dv) != len(v)) {
+		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	scale := 2 / float64(len(v))
+	var sum float64
+	for i := range v {
+		e := float64(v[i]) - float64(u[i])
+		sum += float64(e * e)
+		if dv != nil {
+			dv[i] = float32(scale * e)
+		}
+	}
+	return sum / float64(len(v))
+}

@@ -1,0 +1,77 @@
+package flow
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestMSEGradient(t *testing.T) {
+	v, u := normals(37, 1), normals(37, 2)
+	dv := make([]float32, len(v))
+	loss := MSE(dv, v, u)
+	for i := range v {
+		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most 2⁻²² for |v| < 4,
+		// which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
+		const h = 1. / 128
+		old := v[i]
+		v[i] = old + h
+		after := MSE(nil, v, u)
+		v[i] = old - h
+		before := MSE(nil, v, u)
+		v[i] = old
+		if got := (after - before) / (2 * h); !near(got, float64(dv[i]), 5e-6) {
+			t.Errorf("gradient %d is %v, differences give %v", i, dv[i], got)
+		}
+	}
+	if got := MSE(nil, v, u); got != loss {
+		t.Errorf("loss %v without a gradient, %v with it", got, loss)
+	}
+}
+
+func TestMSEValues(t *testing.T) {
+	dv := make([]float32, 2)
+	if loss := MSE(dv, []float32{1, 5}, []float32{2, 2}); loss != 5 || dv[0] != -1 || dv[1] != 3 {
+		t.Errorf("loss %v, gradient %v; want 5, [-1 3]", loss, dv)
+	}
+	if loss := MSE(nil, nil, nil); loss != 0 {
+		t.Errorf("loss of nothing is %v", loss)
+	}
+	mustPanic(t, "lengths of v and u", func() { MSE(nil, make([]float32, 2), make([]float32, 3)) })
+	mustPanic(t, "length of dv", func() { MSE(make([]float32, 3), make([]float32, 2), make([]float32, 2)) })
+}
+
+func TestMSEProperties(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		n := rapid.IntRange(1, 300).Draw(r, "n")
+		v := rapid.SliceOfN(rapid.Float32Range(-100, 100), n, n).Draw(r, "v")
+		u := rapid.SliceOfN(rapid.Float32Range(-100, 100), n, n).Draw(r, "u")
+		dv := make([]float32, n)
+		loss := MSE(dv, v, u)
+		if loss != MSE(nil, u, v) || loss < 0 {
+			r.Errorf("loss %v, swapped %v", loss, MSE(nil, u, v))
+		}
+		if MSE(nil, v, v) != 0 {
+			r.Error("loss of v against itself is not 0")
+		}
+		inPlace := append([]float32(nil), v...)
+		MSE(inPlace, inPlace, u)
+		if !sameBits(inPlace, dv) {
+			r.Error("the gradient differs when it takes the place of v")
+		}
+	})
+}
+
+// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them all.
+func TestMSEAccumulation(t *testing.T) {
+	const n = 1_000_000
+	v, u := make([]float32, n), make([]float32, n)
+	for i := range v {
+		v[i] = 1. / 1024
+	}
+	v[0] = 1024
+	want := (1024.*1024 + (n-1)/1024./1024) / n
+	if got := MSE(nil, v, u); !near(got, want, 1e-12*want) {
+		t.Errorf("loss %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,75 @@
+package flow
+
+import "fmt"
+
+// Coefficients are those of a path at one time: x_t = Sigma·x0 + Alpha·x1, and their derivatives by t.
+type Coefficients struct {
+	Alpha, Sigma   float64
+	DAlpha, DSigma float64
+}
+
+// A Schedule gives the coefficients of a path from noise to data: (Alpha, Sigma) goes from (0, 1) at t = 0
+// to (1, 0) at t = 1.
+type Schedule interface {
+	At(t float64) Coefficients
+}
+
+// Linear is the straight path with constant speed: α_t = t, σ_t = 1−t, so u_t = x1 − x0 (Liu et al. 2023,
+// "Flow Straight and Fast", equation 1; Lipman et al. 2023, equation 20 with σ_min = 0).
+type Linear struct{}
+
+// At returns the coefficients at time t.
+func (Linear) At(t float64) Coefficients {
+	return Coefficients{Alpha: t, Sigma: 1 - t, DAlpha: 1, DSigma: -1}
+}
+
+// String returns "linear".
+func (Linear) String() string { return "linear" }
+
+// Interpolate sets xt = σ·x0 + α·x1. All have the same length; xt may be x0 or x1.
+func Interpolate(xt, x0, x1 []float32, c Coefficients) {
+	blend(xt, x0, x1, c.Sigma, c.Alpha)
+}
+
+// TargetVelocity sets u = σ'·x0 + α'·x1, the derivative of [Interpolate] by t. All have the same length; u
+// may be x0 or x1.
+func TargetVelocity(u, x0, x1 []float32, c Coefficients) {
+	blend(u, x0, x1, c.DSigma, c.DAlpha)
+}
+
+// ConditionalPairs makes what a network trains on from a batch of len(t) states: xt, which it sees together
+// with t, and u, which it should answer. State i is on the path from x0 to x1 at time t[i]; the four vectors
+// hold len(t) states of the same size.
+func ConditionalPairs(xt, u, x0, x1, t []float32, s Schedule) {
+	d := stateSize(len(x1), len(t))
+	if len(xt) != len(x1) || len(u) != len(x1) || len(x0) != len(x1) {
+		panic(fmt.Sprintf("flow: lengths differ: xt %d, u %d, x0 %d, x1 %d", len(xt), len(u), len(x0), len(x1)))
+	}
+	for i, ti := range t {
+		c := s.At(float64(ti))
+		lo, hi := i*d, (i+1)*d
+		Interpolate(xt[lo:hi], x0[lo:hi], x1[lo:hi], c)
+		TargetVelocity(u[lo:hi], x0[lo:hi], x1[lo:hi], c)
+	}
+}
+
+// blend sets y = a·x0 + b·x1, rounded to float32 once.
+func blend(y, x0, x1 []float32, a, b float64) {
+	if len(x0) != len(y) || len(x1) != len(y) {
+		panic(fmt.Sprintf("flow: lengths differ: result %d, x0 %d, x1 %d", len(y), len(x0), len(x1)))
+	}
+	for i := range y {
+		y[i] = float32(float64(a*float64(x0[i])) + float64(b*float64(x1[i])))
+	}
+}
+
+// stateSize returns the size of each of n states that take length numbers together.
+func stateSize(length, n int) int {
+	switch {
+	case n == 0 && length == 0:
+		return 0
+	case n <= 0 || length == 0 || length%n != 0:
+		panic(fmt.Sprintf("flow: %d numbers do not hold %d states of equal size", length, n))
+	}
+	return length / n
+}

@@ -1,0 +1,173 @@
+package flow
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// trigonometric is the path that keeps the variance, to show that nothing but At makes a schedule.
+type trigonometric struct{}
+
+func (trigonometric) At(t float64) Coefficients {
+	sin, cos := math.Sincos(math.Pi / 2 * t)
+	return Coefficients{Alpha: sin, Sigma: cos, DAlpha: math.Pi / 2 * cos, DSigma: -math.Pi / 2 * sin}
+}
+
+var schedules = map[string]Schedule{"linear": Linear{}, "trigonometric": trigonometric{}}
+
+func TestScheduleEndPoints(t *testing.T) {
+	for name, s := range schedules {
+		c0, c1 := s.At(0), s.At(1)
+		if c0.Alpha != 0 || c0.Sigma != 1 {
+			t.Errorf("%s starts at %+v", name, c0)
+		}
+		if c1.Alpha != 1 || !near(c1.Sigma, 0, 1e-15) {
+			t.Errorf("%s ends at %+v", name, c1)
+		}
+	}
+}
+
+func TestScheduleDerivatives(t *testing.T) {
+	// Central differences miss by h²/6·|α'''| < 1e-8·(π/2)³/6 ≈ 7e-9, and by rounding of 1e-16/h.
+	const h, tol = 1e-4, 1e-8
+	for name, s := range schedules {
+		rapid.Check(t, func(r *rapid.T) {
+			at := rapid.Float64Range(h, 1-h).Draw(r, "t")
+			before, here, after := s.At(at-h), s.At(at), s.At(at+h)
+			if got := (after.Alpha - before.Alpha) / (2 * h); !near(got, here.DAlpha, tol) {
+				r.Errorf("%s: α' = %v, differences give %v", name, here.DAlpha, got)
+			}
+			if got := (after.Sigma - before.Sigma) / (2 * h); !near(got, here.DSigma, tol) {
+				r.Errorf("%s: σ' = %v, differences give %v", name, here.DSigma, got)
+			}
+		})
+	}
+}
+
+func TestInterpolateEndPoints(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		n := rapid.IntRange(1, 20).Draw(r, "n")
+		x0 := rapid.SliceOfN(rapid.Float32Range(-1e6, 1e6), n, n).Draw(r, "x0")
+		x1 := rapid.SliceOfN(rapid.Float32Range(-1e6, 1e6), n, n).Draw(r, "x1")
+		xt := make([]float32, n)
+		Interpolate(xt, x0, x1, Linear{}.At(0))
+		for i := range xt {
+			if xt[i] != x0[i] {
+				r.Fatalf("x_0 = %v is not the noise %v", xt, x0)
+			}
+		}
+		Interpolate(xt, x0, x1, Linear{}.At(1))
+		for i := range xt {
+			if xt[i] != x1[i] {
+				r.Fatalf("x_1 = %v is not the data %v", xt, x1)
+			}
+		}
+	})
+}
+
+func TestTargetVelocityIsDerivative(t *testing.T) {
+	x0, x1 := normals(50, 1), normals(50, 2)
+	before, after, u := make([]float32, 50), make([]float32, 50), make([]float32, 50)
+	const h = 1. / 64
+	for name, s := range schedules {
+		for _, at := range []float64{0.25, 0.5, 0.875} {
+			Interpolate(before, x0, x1, s.At(at-h))
+			Interpolate(after, x0, x1, s.At(at+h))
+			TargetVelocity(u, x0, x1, s.At(at))
+			for i := range u {
+				// |x| < 4 gives a truncation below h²/6·(π/2)³·(|x0|+|x1|) < 1.3e-3, and float32 a rounding of
+				// 4·2⁻²⁴/h.
+				got := (float64(after[i]) - float64(before[i])) / (2 * h)
+				if !near(got, float64(u[i]), 1.4e-3) {
+					t.Errorf("%s, t = %v: u = %v, differences give %v", name, at, u[i], got)
+				}
+			}
+		}
+	}
+}
+
+func TestLinearTarget(t *testing.T) {
+	x0, x1 := normals(10, 3), normals(10, 4)
+	u := make([]float32, 10)
+	TargetVelocity(u, x0, x1, Linear{}.At(0.3))
+	for i := range u {
+		if want := float32(float64(x1[i]) - float64(x0[i])); u[i] != want {
+			t.Errorf("u = %v, want x1 − x0 = %v", u[i], want)
+		}
+	}
+}
+
+func TestConditionalPairs(t *testing.T) {
+	const n, d = 5, 3
+	x0, x1 := normals(n*d, 5), normals(n*d, 6)
+	times := []float32{0, 0.1, 0.5, 0.75, 1}
+	xt, u := make([]float32, n*d), make([]float32, n*d)
+	ConditionalPairs(xt, u, x0, x1, times, trigonometric{})
+	wantX, wantU := make([]float32, d), make([]float32, d)
+	for i, at := range times {
+		c := trigonometric{}.At(float64(at))
+		Interpolate(wantX, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
+		TargetVelocity(wantU, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
+		if !sameBits(xt[i*d:(i+1)*d], wantX) || !sameBits(u[i*d:(i+1)*d], wantU) {
+			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v", i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
+		}
+	}
+}
+
+func TestPathLengths(t *testing.T) {
+	four, five := make([]float32, 4), make([]float32, 5)
+	mustPanic(t, "Interpolate", func() { Interpolate(four, four, five, Coefficients{}) })
+	mustPanic(t, "TargetVelocity", func() { TargetVelocity(four, five, four, Coefficients{}) })
+	mustPanic(t, "ConditionalPairs, x0", func() { ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{}) })
+	mustPanic(t, "ConditionalPairs, t", func() { ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{}) })
+	ConditionalPairs(nil, nil, nil, nil, nil, Linear{})
+}
+
+// TestMarginalVelocity checks the theory on which training stands: the mean of u_t among the pairs that pass
+// through x is the velocity gaussianField of the distributions. With x0 ~ N(0,1) and x1 ~ N(m,s²) that is a line in
+// x, which least squares finds.
+func TestMarginalVelocity(t *testing.T) {
+	const n, m, s, at = 200_000, 1.5, 0.5, 0.6
+	r := rand.New(rand.NewPCG(7, 7))
+	x0, x1, times := make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range n {
+		x0[i], x1[i], times[i] = float32(r.NormFloat64()), float32(m+s*r.NormFloat64()), at
+	}
+	xt, u := make([]float32, n), make([]float32, n)
+	ConditionalPairs(xt, u, x0, x1, times, Linear{})
+
+	var sx, su, sxx, sxu float64
+	for i := range n {
+		x, v := float64(xt[i])-m*at, float64(u[i])-m
+		sx, su, sxx, sxu = sx+x, su+v, sxx+x*x, sxu+x*v
+	}
+	variance := (1-at)*(1-at) + at*at*s*s // of x_t
+	slope, want := sxu/sxx, (at*s*s-(1-at))/variance
+	// Around the line u scatters with at most its own deviation √(1+s²) = 1.12, so the slope's standard error is
+	// below 1.12/√(n·variance) = 0.005, and that of both means below 0.0025; 5 of them.
+	if !near(slope, want, 0.025) || !near(sx/n, 0, 0.0125) || !near(su/n, 0, 0.0125) {
+		t.Errorf("slope %v, want %v; means %v and %v, want 0", slope, want, sx/n, su/n)
+	}
+	field := gaussianField(m, s)
+	v := make([]float32, 2)
+	field(v, []float32{m*at - 1, m*at + 1}, []float32{at, at}, nil)
+	if got := float64(v[1]-v[0]) / 2; !near(got, want, 1e-6) {
+		t.Errorf("gaussianField has slope %v, want %v", got, want)
+	}
+}
+
+// gaussianField is the marginal velocity of the linear path from N(0,1) to N(m,s²), in closed form:
+// x_t ~ N(t·m, V), V = (1−t)² + t²s², and v = m + (t·s² − (1−t))/V·(x − t·m). It carries x0 to m + s·x0.
+func gaussianField(m, s float64) FieldFunc {
+	return func(v, x, t []float32, _ []int) {
+		d := len(x) / len(t)
+		for i := range x {
+			at := float64(t[i/d])
+			variance := (1-at)*(1-at) + at*at*s*s
+			v[i] = float32(m + (at*s*s-(1-at))/variance*(float64(x[i])-at*m))
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// saveCard writes the run's README.md: what the model is, what it draws, how to use and repeat it.
+func (r *run) saveCard() error {
+	return r.dir.write(cardFile, func(w io.Writer) error { return card.Execute(w, r.cardFacts()) })
+}
+
+// cardFacts are the values that the card's template shows.
+type cardFacts struct {
+	Name, Data, Dir, Model, Preview string
+	Options                         TrainOptions
+	Meta                            Meta
+	Params, Steps                   int
+	Epochs                          float64
+	Time                            time.Duration
+	Curve, Finished, Conditional    bool
+	Replay                          string
+}
+
+func (r *run) cardFacts() cardFacts {
+	m := r.meta()
+	return cardFacts{
+		Name: filepath.Base(r.dir.path), Data: r.data.Name(), Dir: filepath.ToSlash(r.dir.path), Model: modelFile, Preview: r.latestPreview(),
+		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step,
+		Epochs: float64(m.Images) / float64(r.data.Len()), Time: seconds(r.done.Seconds).Round(time.Second),
+		Curve: len(r.log.losses) > 0, Finished: r.over(), Conditional: r.engine.labels,
+		Replay: r.replay(),
+	}
+}
+
+// latestPreview returns the name of the preview of the highest step, "" when there is none.
+func (r *run) latestPreview() string {
+	found, err := filepath.Glob(filepath.Join(r.dir.file(samplesDir), "step-*.png"))
+	if err != nil || len(found) == 0 {
+		return ""
+	}
+	last := slices.MaxFunc(found, func(a, b string) int {
+		if d := len(a) - len(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return samplesDir + "/" + filepath.Base(last)
+}
+
+// replay returns the command that trains the same tensors again.
+func (r *run) replay() string {
+	o, d := &r.opt, DefaultTrainOptions()
+	var b strings.Builder
+	fmt.Fprintf(&b, "fmimg train --data %s --steps %d --schedule %s", o.Data, r.done.Schedule.Total(), r.done.Schedule)
+	add := func(flag string, value, usual any) {
+		if value != usual {
+			fmt.Fprintf(&b, " --%s %v", flag, value)
+		}
+	}
+	add("init", o.Init, d.Init)
+	add("preset", o.Preset, d.Preset)
+	fmt.Fprintf(&b, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
+	add("lr", o.LR, d.LR)
+	add("warmup", o.Warmup, d.Warmup)
+	add("decay", o.Decay, d.Decay)
+	add("beta1", o.Beta1, d.Beta1)
+	add("beta2", o.Beta2, d.Beta2)
+	add("eps", o.Eps, d.Eps)
+	add("weight-decay", o.WeightDecay, d.WeightDecay)
+	add("clip", o.Clip, d.Clip)
+	add("ema", o.EMA, d.EMA)
+	add("time-dist", o.TimeDist, d.TimeDist)
+	fmt.Fprintf(&b, " --conditional %s", o.Conditional)
+	if r.engine.labels {
+		add("label-drop", o.LabelDrop, d.LabelDrop)
+	}
+	return b.String()
+}
+
+var card = template.Must(template.New("card").Parse(`# {{.Name}}
+
+An image generator trained on {{.Data}} by flow matching, with [fmimg](https://github.com/fmimg/fmimg) {{.Meta.Version}}.
+{{if not .Finished}}
+**This run has not finished**: these are its weights after step {{.Steps}}. Go on with
+
+    fmimg train --resume --out {{.Dir}}
+{{end}}{{if .Preview}}
+![samples]({{.Preview}})
+{{end}}
+Draw new images:
+
+    fmimg generate --model {{.Dir}} --grid 8x8 --out samples.png
+{{if .Conditional}}
+It takes a class: ` + "`--class 0`" + ` draws {{index .Meta.Classes 0}}{{if .Options.Network.NullClass}}, ` + "`--guidance 2`" + ` draws clearer ones{{end}}.
+{{end}}
+| | |
+|---|---|
+| network | {{.Options.Preset}}, {{.Params}} parameters |
+| trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.1f" .Epochs}} epochs) in {{.Time}} |
+| loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |
+| learning rate | {{.Options.LR}}, {{.Options.Warmup}} steps of warm-up, {{.Options.Decay}} |
+| seed | {{.Options.Seed}} |
+| instruction set | {{.Options.ISA}} |
+| date | {{.Meta.Date.Format "2006-01-02"}} |
+{{if .Curve}}
+![loss](loss.png)
+{{end}}{{if .Finished}}
+The same tensors again, byte for byte on the same instruction set:
+
+    {{.Replay}}
+{{end}}
+` + "`model.safetensors`" + ` holds the averaged weights under the names of PyTorch's state dict. The training data is not in it; its
+licence is the one of {{.Data}}.
+`))

@@ -1,0 +1,91 @@
+package pipeline
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+)
+
+// A crew is a fixed set of goroutines that run one phase of work at a time, together. Running a
+// phase allocates nothing.
+type crew struct {
+	work []chan func(worker int)
+	busy sync.WaitGroup
+	ends sync.WaitGroup
+
+	onPanic func() // wakes workers that wait for the one that panicked; may be nil
+
+	mu  sync.Mutex
+	err error
+}
+
+// newCrew starts the goroutines; close ends them.
+func newCrew(workers int) *crew {
+	c := &crew{work: make([]chan func(int), workers)}
+	for i := range c.work {
+		c.work[i] = make(chan func(int), 1)
+		c.ends.Go(func() {
+			for phase := range c.work[i] {
+				c.call(phase, i)
+				c.busy.Done()
+			}
+		})
+	}
+	return c
+}
+
+// size returns the number of workers.
+func (c *crew) size() int { return len(c.work) }
+
+// run calls phase once on every worker and waits for all of them. The first panic in a phase comes
+// back as a [*PanicError], in this call and in all later ones: the work is then half done.
+func (c *crew) run(phase func(worker int)) error {
+	c.busy.Add(len(c.work))
+	for _, w := range c.work {
+		w <- phase
+	}
+	c.busy.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *crew) call(phase func(int), worker int) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.fail(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	phase(worker)
+}
+
+func (c *crew) fail(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Unlock()
+	if c.onPanic != nil {
+		c.onPanic()
+	}
+}
+
+// close ends the goroutines and waits until they are gone.
+func (c *crew) close() {
+	for _, w := range c.work {
+		close(w)
+	}
+	c.ends.Wait()
+}
+
+// A PanicError is a panic of a worker: a bug in fmimg, or memory that ran out.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns one line; Stack says where.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error: %s", strings.ReplaceAll(fmt.Sprint(e.Value), "\n", " "))
+}

@@ -1,0 +1,33 @@
+package pipeline
+
+// Kind says what an [Event] reports.
+type Kind string
+
+// The kinds of events, in the order in which a run sends them.
+const (
+	Started     Kind = "started"     // Path, Step, Total, Text (what is trained)
+	Stepped     Kind = "step"        // all the numbers
+	Previewed   Kind = "preview"     // Path of the grid
+	Saved       Kind = "checkpoint"  // Path of the folder
+	Noted       Kind = "note"        // Text: something that a person should know
+	Finished    Kind = "finished"    // Path of the result
+	Interrupted Kind = "interrupted" // Path of the folder to resume
+	Sampled     Kind = "sampled"     // Images of Total are drawn
+)
+
+// An Event reports the progress of Train or Generate. Fields that a kind does not name are zero.
+type Event struct {
+	Kind     Kind    `json:"event"`
+	Step     int     `json:"step"`            // steps done
+	Total    int     `json:"total,omitempty"` // steps of the run as now believed, 0 when unknown; for Sampled, images
+	Images   int     `json:"images"`          // images seen or drawn
+	Loss     float64 `json:"loss,omitempty"`  // mean squared error of this step's batch
+	Smooth   float64 `json:"smooth_loss,omitempty"`
+	LR       float64 `json:"lr,omitempty"`
+	GradNorm float64 `json:"grad_norm,omitempty"`         // before clipping
+	Rate     float64 `json:"images_per_second,omitempty"` // lately
+	Seconds  float64 `json:"seconds,omitempty"`           // spent training, over the whole run
+	Left     float64 `json:"seconds_left,omitempty"`      // estimated, of training
+	Path     string  `json:"path,omitempty"`
+	Text     string  `json:"text,omitempty"`
+}

@@ -1,0 +1,260 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// FieldOptions says which tensors to evaluate a network's velocity on.
+type FieldOptions struct {
+	Model   string // a run folder or a checkpoint; empty: the newest run under runs/
+	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), with Grad target [N,C,H,W]
+	Out     string // safetensors: v [N,C,H,W], with Grad loss [], grad.x [N,C,H,W] and grad.PARAMETER
+	Grad    bool   // also the mean of (v-target)² over all numbers, and its gradients
+	ISA     string // empty: the best of this machine
+	Threads int    // 0: GOMAXPROCS
+}
+
+// A FieldResult says what was evaluated.
+type FieldResult struct {
+	Path   string
+	Images int
+	Loss   float64 // with Grad
+	Model  string
+}
+
+// Field evaluates v(x, t, y) of a network on tensors from a file, for comparing it with another
+// implementation. Layouts are PyTorch's. A mistake in the options is an [*OptionError].
+func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
+	if err := o.validate(); err != nil {
+		return FieldResult{}, err
+	}
+	isa, err := kernels.Parse(o.ISA)
+	if err != nil {
+		return FieldResult{}, err
+	}
+	ck, err := OpenCheckpoint(o.Model, isa)
+	if err != nil {
+		return FieldResult{}, err
+	}
+	in, err := o.readInput(ck.Model.Config())
+	if err != nil {
+		return FieldResult{}, fmt.Errorf("%s: %w", o.In, err)
+	}
+	out, loss, err := in.evaluate(ctx, ck.Model, o.Threads)
+	if err != nil {
+		return FieldResult{}, err
+	}
+	if err := atomicfile.Write(o.Out, func(w io.Writer) error { return nn.WriteSafetensors(w, out) }); err != nil {
+		return FieldResult{}, err
+	}
+	return FieldResult{Path: o.Out, Images: len(in.t), Loss: loss, Model: ck.Path}, nil
+}
+
+func (o *FieldOptions) validate() error {
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	switch {
+	case o.In == "":
+		return optionErrorf("in", "is needed: name a safetensors file with x and t")
+	case o.Out == "":
+		return optionErrorf("out", "is needed: name the safetensors file to write")
+	}
+	if err := between("threads", o.Threads, 1, maxThreads); err != nil {
+		return err
+	}
+	if err := validateISA(o.ISA); err != nil {
+		return err
+	}
+	return probeFile(o.Out)
+}
+
+// fieldInput is what the file holds, with images as [N, H, W, C].
+type fieldInput struct {
+	cfg       unet.Config
+	x, target []float32 // target is nil without gradients
+	t         []float32
+	y         []int32
+}
+
+// readInput reads the file and checks its tensors against the network.
+func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
+	file, err := os.Open(o.In)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer file.Close()
+	f, err := nn.ReadSafetensors(file)
+	if err != nil {
+		return nil, err
+	}
+	t := f.Tensor("t")
+	if t == nil || t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0 {
+		return nil, errors.New("tensor t: times as floats [N], N at least 1, are needed")
+	}
+	in := &fieldInput{cfg: cfg, t: t.F32}
+	if in.x, err = in.images(f, "x"); err != nil {
+		return nil, err
+	}
+	if o.Grad {
+		if in.target, err = in.images(f, "target"); err != nil {
+			return nil, err
+		}
+	}
+	return in, in.readClasses(f)
+}
+
+// images returns a tensor [N,C,H,W] of the file as [N,H,W,C].
+func (in *fieldInput) images(f *nn.File, name string) ([]float32, error) {
+	want := in.shape()
+	x := f.Tensor(name)
+	switch {
+	case x == nil:
+		return nil, fmt.Errorf("tensor %s is missing: floats of shape %v are needed", name, want)
+	case x.DType == nn.I64 || !slices.Equal(x.Shape, want):
+		return nil, fmt.Errorf("tensor %s is %s of shape %v: with %d times, the network takes floats of shape %v", name, x.DType, x.Shape, len(in.t), want)
+	}
+	out := make([]float32, len(x.F32))
+	in.permute(out, x.F32, toNHWC)
+	return out, nil
+}
+
+func (in *fieldInput) readClasses(f *nn.File) error {
+	y, n := f.Tensor("y"), len(in.t)
+	switch {
+	case in.cfg.NumClasses == 0 && y == nil:
+		return nil
+	case in.cfg.NumClasses == 0:
+		return errors.New("tensor y: the network takes no classes: leave y out")
+	case y == nil:
+		return fmt.Errorf("tensor y is missing: the network takes classes 0-%d, as int64 [N]", in.cfg.NumClasses-1)
+	case y.DType != nn.I64 || !slices.Equal(y.Shape, []int{n}):
+		return fmt.Errorf("tensor y is %s of shape %v: int64 of shape [%d] is needed", y.DType, y.Shape, n)
+	}
+	in.y = make([]int32, n)
+	for i, class := range y.I64 {
+		if class < 0 || class >= int64(in.cfg.NumClasses) {
+			return fmt.Errorf("tensor y: class %d of image %d: the network has classes 0-%d", class, i, in.cfg.NumClasses-1)
+		}
+		in.y[i] = int32(class)
+	}
+	return nil
+}
+
+// shape returns PyTorch's shape of the images.
+func (in *fieldInput) shape() []int {
+	return []int{len(in.t), in.cfg.InChannels, in.cfg.ImageSize[0], in.cfg.ImageSize[1]}
+}
+
+type direction bool
+
+const (
+	toNHWC direction = true
+	toNCHW direction = false
+)
+
+// permute copies images between [N,C,H,W] and [N,H,W,C].
+func (in *fieldInput) permute(dst, src []float32, to direction) {
+	n, c, pixels := len(in.t), in.cfg.InChannels, in.cfg.ImageSize[0]*in.cfg.ImageSize[1]
+	for i := range n {
+		for ch := range c {
+			for p := range pixels {
+				nchw, nhwc := (i*c+ch)*pixels+p, (i*pixels+p)*c+ch
+				if to == toNHWC {
+					dst[nhwc] = src[nchw]
+				} else {
+					dst[nchw] = src[nhwc]
+				}
+			}
+		}
+	}
+}
+
+// fieldOutput collects what the workers compute.
+type fieldOutput struct {
+	v, dx []float32 // [N, H, W, C]; dx is nil without gradients
+	grad  *partial  // of the parameters, and the loss
+}
+
+// evaluate spreads the images over workers, a few at a time, and returns the tensors to write.
+func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) (*nn.File, float64, error) {
+	n, size := len(in.t), min(len(in.t), replicaImages)
+	chunks := (n + size - 1) / size
+	out, length := &fieldOutput{v: make([]float32, len(in.x))}, 0
+	if in.target != nil {
+		out.dx, length = make([]float32, len(in.x)), m.Params().Len()
+	}
+	c := newCrew(min(threads, chunks))
+	defer c.close()
+	sums := newReducer(chunks, c.size(), length, m.ISA().Add)
+	c.onPanic = sums.abort
+	err := c.run(func(int) {
+		net := m.NewReplica(size, in.target != nil)
+		for ctx.Err() == nil {
+			p, index, ok := sums.take()
+			if !ok {
+				return
+			}
+			from := index * size
+			in.chunk(net, out, p, from, min(n, from+size))
+			sums.deliver(p, index)
+		}
+	})
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return nil, 0, err
+	}
+	out.grad = sums.root
+	return in.file(m, out), out.grad.loss, nil
+}
+
+// chunk evaluates the images from..to-1; the gradients are those of the mean over all images.
+func (in *fieldInput) chunk(net network, out *fieldOutput, p *partial, from, to int) {
+	d := in.cfg.ImageLen()
+	lo, hi := from*d, to*d
+	var y []int32
+	if in.y != nil {
+		y = in.y[from:to]
+	}
+	net.Forward(out.v[lo:hi], in.x[lo:hi], in.t[from:to], y)
+	if in.target == nil {
+		return
+	}
+	clear(p.grad)
+	share := float64(to-from) / float64(len(in.t))
+	dv := make([]float32, hi-lo)
+	p.loss = flow.MSE(dv, out.v[lo:hi], in.target[lo:hi]) * share
+	for i := range dv {
+		dv[i] *= float32(share)
+	}
+	net.Backward(out.dx[lo:hi], dv, p.grad)
+}
+
+// file returns the results as tensors.
+func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
+	f := &nn.File{}
+	add := func(name string, shape []int, x []float32) {
+		f.Tensors = append(f.Tensors, nn.Tensor{Name: name, DType: nn.F32, Shape: shape, F32: x})
+	}
+	nchw := func(x []float32) []float32 {
+		y := make([]float32, len(x))
+		in.permute(y, x, toNCHW)
+		return y
+	}
+	add("v", in.shape(), nchw(out.v))
+	if in.target != nil {
+		add("loss", nil, []float32{float32(out.grad.loss)})
+		add("grad.x", in.shape(), nchw(out.dx))
+		m.AppendTensors(f, "grad.", nn.F32, out.grad.grad)
+	}
+	return f
+}

@@ -1,0 +1,383 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// SampleOptions says which images to draw from a model and how.
+type SampleOptions struct {
+	Count    int     // number of images; 0 means 1
+	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
+	Class    string  // classes that the images take in turn, see [ParseClasses], or "none"; empty: each image a random one
+	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
+	Solver   string  // a name of flow.SolverNames; empty: midpoint
+	Steps    int     // of the solver; 0: 20
+	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
+	Threads  int     // 0: GOMAXPROCS
+
+	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
+	OnEvent func(Event)
+}
+
+// The defaults of sampling.
+const (
+	defaultSolver = "midpoint"
+	defaultSteps  = 20
+	defaultTol    = 1e-4
+	replicaImages = 8       // images that a worker draws together
+	maxCount      = 1 << 24 // images of one call
+	maxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
+)
+
+func (o SampleOptions) withDefaults() SampleOptions {
+	setDefault(&o.Count, 1)
+	setDefault(&o.Solver, defaultSolver)
+	setDefault(&o.Steps, defaultSteps)
+	setDefault(&o.Tol, defaultTol)
+	setDefault(&o.Guidance, 1)
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	return o
+}
+
+// Validate reports the first option that cannot be used with any model, as an [*OptionError].
+func (o SampleOptions) Validate() error {
+	o = o.withDefaults()
+	for _, check := range []error{
+		between("count", o.Count, 1, maxCount),
+		between("guidance", o.Guidance, -100, 100),
+		between("steps", o.Steps, 1, 100000),
+		between("tol", o.Tol, 1e-7, 1),
+		between("threads", o.Threads, 1, maxThreads),
+		oneOf("solver", o.Solver, flow.SolverNames()...),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	return nil
+}
+
+// noClass is the class to draw images of no class in particular, from models that were trained for it.
+const noClass = "none"
+
+// A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
+type Sampler struct {
+	ck      *Checkpoint
+	opt     SampleOptions
+	solver  flow.Solver
+	classes []int32 // that images take in turn, nil for random ones
+	crew    *crew
+	sampler *sampler
+}
+
+// NewSampler checks the options against the model and starts the workers; Close ends them.
+func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	s := &Sampler{ck: ck, opt: o}
+	var err error
+	if s.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
+		return nil, err
+	}
+	if s.classes, err = s.checkClasses(); err != nil {
+		return nil, err
+	}
+	s.start()
+	return s, nil
+}
+
+// checkClasses returns the classes that are asked for, if the model has them.
+func (s *Sampler) checkClasses() ([]int32, error) {
+	cfg := s.ck.Model.Config()
+	if s.opt.Guidance != 1 && !cfg.NullClass {
+		return nil, optionErrorf("guidance", "%v: the model %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, s.ck.Path)
+	}
+	if s.opt.Class == "" {
+		return nil, nil
+	}
+	if cfg.Classes() == 0 {
+		return nil, optionErrorf("class", "%s: the model %s takes no class", s.opt.Class, s.ck.Path)
+	}
+	if s.opt.Class == noClass {
+		if !cfg.NullClass {
+			return nil, optionErrorf("class", "%s: the model %s always needs a class", noClass, s.ck.Path)
+		}
+		return []int32{int32(cfg.NumClasses - 1)}, nil
+	}
+	return ParseClasses(s.opt.Class, cfg.Classes(), s.ck.Meta.Classes)
+}
+
+func (s *Sampler) start() {
+	cfg, images := s.ck.Model.Config(), min(s.opt.Count, replicaImages)
+	var nets []network
+	for range min(s.opt.Threads, s.opt.Count) {
+		nets = append(nets, s.ck.Model.NewReplica(images, false))
+	}
+	s.crew = newCrew(len(nets))
+	s.sampler = newSampler(s.crew, nets, images, cfg.ImageLen())
+}
+
+// Close ends the workers.
+func (s *Sampler) Close() { s.crew.close() }
+
+// Draw returns the images first..first+n-1 of the sampler's seed.
+func (s *Sampler) Draw(ctx context.Context, first, n int) (*Images, error) {
+	return s.draw(ctx, first, n, nil)
+}
+
+func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*Images, error) {
+	images := blankImages(s.ck.Model.Config(), n)
+	images.Labels = s.labels(first, n)
+	d := drawing{
+		seed: s.opt.Seed, first: first, labels: images.Labels, guidance: s.opt.Guidance,
+		null: int32(s.ck.Model.Config().NumClasses - 1), solver: s.solver, frame: frame,
+	}
+	if s.opt.OnEvent != nil {
+		d.done = s.report(first)
+	}
+	_, err := s.sampler.run(ctx, d, images.Pixels)
+	return images, err
+}
+
+// report returns a function that adds up finished images, from any goroutine, and tells of them.
+func (s *Sampler) report(first int) func(images int) {
+	var mu sync.Mutex
+	finished := first
+	return func(images int) {
+		mu.Lock()
+		defer mu.Unlock()
+		finished += images
+		s.opt.OnEvent(Event{Kind: Sampled, Images: finished, Total: s.opt.Count})
+	}
+}
+
+// labels returns the classes of images, nil for a network without.
+func (s *Sampler) labels(first, n int) []int32 {
+	classes := s.ck.Model.Config().Classes()
+	if s.ck.Model.Config().NumClasses == 0 {
+		return nil
+	}
+	labels := make([]int32, n)
+	var rng rand.PCG
+	for i := range labels {
+		if s.classes != nil {
+			labels[i] = s.classes[(first+i)%len(s.classes)]
+			continue
+		}
+		seedStream(&rng, s.opt.Seed, streamClass, first+i, 0)
+		labels[i] = int32(flow.OpenUniform(&rng) * float64(classes))
+	}
+	return labels
+}
+
+// texts is the provenance that goes into a PNG of the given images.
+func (s *Sampler) texts(images *Images) []Text {
+	t := []Text{
+		{"Software", "fmimg " + Version()},
+		{"fmimg.version", Version()},
+		{"fmimg.model", s.ck.Hash},
+		{"fmimg.seed", strconv.FormatUint(s.opt.Seed, 10)},
+		{"fmimg.solver", s.opt.Solver},
+		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
+		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
+	}
+	if s.opt.Solver == flow.Dopri5.Name {
+		t[5] = Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
+	}
+	if images.Labels != nil {
+		t = append(t, Text{"fmimg.classes", joinInts(images.Labels)})
+	}
+	return t
+}
+
+func joinInts(x []int32) string {
+	var b strings.Builder
+	for i, v := range x {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(int(v)))
+	}
+	return b.String()
+}
+
+// blankImages returns n images of the network's shape.
+func blankImages(cfg unet.Config, n int) *Images {
+	return &Images{
+		Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Channels: cfg.InChannels,
+		Pixels: make([]float32, n*cfg.ImageLen()),
+	}
+}
+
+// ParseClasses reads a list of classes: numbers, ranges of numbers and names, joined by commas, such as
+// "7", "0-9" or "1,3,sneaker". names may be nil.
+func ParseClasses(text string, classes int, names []string) ([]int32, error) {
+	var list []int32
+	for part := range strings.SplitSeq(text, ",") {
+		from, to, err := parseClass(strings.TrimSpace(part), names)
+		if err != nil {
+			return nil, err
+		}
+		if from < 0 || to >= classes || from > to {
+			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, classes-1)
+		}
+		for c := from; c <= to; c++ {
+			list = append(list, int32(c))
+		}
+	}
+	return list, nil
+}
+
+// parseClass reads one part of a list: the first and the last class of a range.
+func parseClass(part string, names []string) (from, to int, err error) {
+	for i, name := range names {
+		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
+			return i, i, nil
+		}
+	}
+	low, high, isRange := strings.Cut(part, "-")
+	from, err1 := strconv.Atoi(low)
+	to = from
+	var err2 error
+	if isRange {
+		to, err2 = strconv.Atoi(high)
+	}
+	if err1 != nil || err2 != nil {
+		known := "numbers such as 7, 0-9 or 1,3,5"
+		if len(names) > 0 {
+			known += ", or names of " + strings.Join(names, ", ")
+		}
+		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
+	}
+	return from, to, nil
+}
+
+// GenerateOptions says what to draw, from which model, and where to put it.
+type GenerateOptions struct {
+	Model  string // a run folder or a checkpoint; empty: the newest run under runs/
+	Out    string // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
+	Grid   GridOptions
+	ISA    string // empty: the best of this machine
+	Sample SampleOptions
+	Stdout io.Writer // for Out "-"
+}
+
+// A GenerateResult says what was drawn.
+type GenerateResult struct {
+	Path   string
+	Images int
+	Model  string // the file that the model came from
+}
+
+// Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
+// images as a GIF, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
+// tried, before any work; a mistake is an [*OptionError].
+func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
+	isa, form, err := o.check()
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	ck, err := OpenCheckpoint(o.Model, isa)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	if f := o.Sample.OnEvent; f != nil {
+		f(Event{Kind: Started, Path: ck.Path, Total: o.Sample.Count, Text: describeCheckpoint(ck)})
+	}
+	if err := o.checkSize(ck.Model.Config(), form); err != nil {
+		return GenerateResult{}, err
+	}
+	s, err := NewSampler(ck, o.Sample)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	defer s.Close()
+	if err := form.write(ctx, s, &o); err != nil {
+		return GenerateResult{}, err
+	}
+	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Model: ck.Path}, nil
+}
+
+func describeCheckpoint(ck *Checkpoint) string {
+	m := ck.Meta
+	if m.Data == "" {
+		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Model.Params().Len())
+	}
+	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+}
+
+// check settles the number of images and what to write, and tries the output.
+func (o *GenerateOptions) check() (isa kernels.ISA, form *output, err error) {
+	if err := validateISA(o.ISA); err != nil {
+		return isa, nil, err
+	}
+	if form, err = outputFor(o.Out); err != nil {
+		return isa, nil, err
+	}
+	if err := o.settleCount(form); err != nil {
+		return isa, nil, err
+	}
+	if err := o.Sample.Validate(); err != nil {
+		return isa, nil, err
+	}
+	if isa, err = kernels.Parse(o.ISA); err != nil {
+		return isa, nil, err
+	}
+	return isa, form, form.probe(o.Out)
+}
+
+// settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says
+// so; a Count alone is laid out as nearly square as it can be.
+func (o *GenerateOptions) settleCount(form *output) error {
+	g := &o.Grid
+	if g.Rows == 0 && g.Cols == 0 {
+		setDefault(&o.Sample.Count, 64)
+		if err := between("count", o.Sample.Count, 1, maxCount); err != nil {
+			return err
+		}
+		g.Cols = int(math.Ceil(math.Sqrt(float64(o.Sample.Count))))
+		g.Rows = (o.Sample.Count + g.Cols - 1) / g.Cols
+	}
+	if !form.grid {
+		if o.Sample.Count == 0 {
+			o.Sample.Count = min(g.Rows, maxCount) * min(g.Cols, maxCount)
+		}
+		return nil
+	}
+	if err := g.validate(1, 1); err != nil {
+		return err
+	}
+	setDefault(&o.Sample.Count, g.Rows*g.Cols)
+	if o.Sample.Count > g.Rows*g.Cols {
+		return optionErrorf("count", "%d: a %dx%d grid holds %d images", o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)
+	}
+	return nil
+}
+
+// checkSize bounds what the model's images come to, now that their size is known.
+func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
+	if form.grid {
+		if err := o.Grid.validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
+			return err
+		}
+	}
+	if form.inMemory && o.Sample.Count > maxElements/cfg.ImageLen() {
+		return optionErrorf("count", "%d images of %dx%d are too many for one file: write them to a folder (a name that ends in /)",
+			o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
+	}
+	return nil
+}

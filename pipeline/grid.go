@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"fmt"
+	"image"
+
+	"github.com/fmimg/fmimg/dataset"
+)
+
+// Images is a set of generated images.
+type Images struct {
+	Height, Width, Channels int
+	Pixels                  []float32 // [N, Height, Width, Channels], nominally in [-1,1]
+	Labels                  []int32   // the class of each image; nil from an unconditional network
+}
+
+// Len returns the number of images.
+func (s *Images) Len() int { return len(s.Pixels) / s.imageLen() }
+
+func (s *Images) imageLen() int { return s.Height * s.Width * s.Channels }
+
+// GridOptions lays images out on a grid, row after row.
+type GridOptions struct {
+	Rows, Cols int
+	Padding    int // pixels of the output between images and around them
+	Scale      int // each pixel of an image becomes Scale x Scale pixels; 0 means 1
+}
+
+// gutter is the gray of the padding: neither a digit's background nor its ink.
+const gutter = 128
+
+// maxGridSide bounds both sides of a grid in pixels.
+const maxGridSide = 1 << 15
+
+func (g GridOptions) scale() int { return max(g.Scale, 1) }
+
+// Size returns the size in pixels of a grid of images of the given size.
+func (g GridOptions) Size(height, width int) (h, w int) {
+	h = g.Rows*(height*g.scale()+g.Padding) + g.Padding
+	w = g.Cols*(width*g.scale()+g.Padding) + g.Padding
+	return h, w
+}
+
+// validate rejects what no image can be made of. Every factor is bounded before the products.
+func (g GridOptions) validate(height, width int) error {
+	switch {
+	case g.Rows < 1 || g.Cols < 1 || g.Rows > maxGridSide || g.Cols > maxGridSide:
+		return optionErrorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, maxGridSide)
+	case g.Padding < 0 || g.Padding > maxGridSide:
+		return optionErrorf("padding", "%d: between 0 and %d pixels", g.Padding, maxGridSide)
+	case g.scale() > maxGridSide || g.Scale < 0:
+		return optionErrorf("scale", "%d: between 1 and %d", g.Scale, maxGridSide)
+	}
+	if h, w := g.Size(height, width); h > maxGridSide || w > maxGridSide {
+		return optionErrorf("grid", "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
+			g.Rows, g.Cols, height, width, g.scale(), h, w, maxGridSide)
+	}
+	return nil
+}
+
+// Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
+// padding's gray.
+func Grid(s *Images, g GridOptions) (image.Image, error) {
+	if err := g.validate(s.Height, s.Width); err != nil {
+		return nil, err
+	}
+	h, w := g.Size(s.Height, s.Width)
+	c, err := newCanvas(h, w, s.Channels)
+	if err != nil {
+		return nil, err
+	}
+	for i := range min(s.Len(), g.Rows*g.Cols) {
+		top := g.Padding + i/g.Cols*(s.Height*g.scale()+g.Padding)
+		left := g.Padding + i%g.Cols*(s.Width*g.scale()+g.Padding)
+		c.draw(s, i, top, left, g.scale())
+	}
+	return c.Image, nil
+}
+
+// A canvas is an image that pixels of 1 or 3 channels can be written to.
+type canvas struct {
+	image.Image
+	pix     []uint8
+	stride  int // bytes of a row
+	samples int // bytes of a pixel: 1, or 4 with an opaque alpha
+}
+
+func newCanvas(h, w, channels int) (*canvas, error) {
+	bounds := image.Rect(0, 0, w, h)
+	c := &canvas{}
+	switch channels {
+	case 1:
+		m := image.NewGray(bounds)
+		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 1
+	case 3:
+		m := image.NewRGBA(bounds)
+		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 4
+	default:
+		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray) or 3 (RGB): write a .npy file instead", channels)
+	}
+	for i := range c.pix {
+		c.pix[i] = gutter
+		if i%4 == 3 && c.samples == 4 {
+			c.pix[i] = 0xff
+		}
+	}
+	return c, nil
+}
+
+// draw writes image i of s with its first pixel at (top, left).
+func (c *canvas) draw(s *Images, i, top, left, scale int) {
+	pixels := s.Pixels[i*s.imageLen():][:s.imageLen()]
+	for y := range s.Height * scale {
+		row := c.pix[(top+y)*c.stride+left*c.samples:]
+		for x := range s.Width * scale {
+			from := (y/scale*s.Width + x/scale) * s.Channels
+			for ch := range s.Channels {
+				row[x*c.samples+ch] = dataset.ToByte(pixels[from+ch])
+			}
+		}
+	}
+}

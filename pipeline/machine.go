@@ -1,0 +1,29 @@
+package pipeline
+
+import (
+	"runtime"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// A Machine describes the program and what it runs on.
+type Machine struct {
+	Version string   `json:"fmimg"`
+	Go      string   `json:"go"`
+	System  string   `json:"system"`  // operating system and architecture
+	Threads int      `json:"threads"` // that are used by default
+	ISAs    []string `json:"isas"`    // instruction sets that can be used here, the slowest first
+	Best    string   `json:"isa"`     // the one that is used by default
+}
+
+// ThisMachine describes the running program.
+func ThisMachine() Machine {
+	m := Machine{
+		Version: Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Threads: runtime.GOMAXPROCS(0), Best: kernels.Best().String(),
+	}
+	for _, isa := range kernels.Available() {
+		m.ISAs = append(m.ISAs, isa.String())
+	}
+	return m
+}

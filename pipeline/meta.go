@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// metaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
+const metaKey = "fmimg.meta"
+
+// Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
+type Meta struct {
+	Data       string     `json:"data"`
+	Steps      int        `json:"steps"`
+	Images     int        `json:"images"` // seen in training, repeats counted
+	Seed       uint64     `json:"seed"`
+	Batch      int        `json:"batch"`
+	Schedule   Schedule   `json:"schedule"`
+	ISA        string     `json:"isa"`
+	Version    string     `json:"version"`
+	Date       time.Time  `json:"date"`
+	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
+	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
+	Path       string     `json:"path"`        // the probability path
+	Objective  string     `json:"objective"`   // what the network predicts
+	TimeDist   string     `json:"time_dist"`
+	EMA        float64    `json:"ema"`
+	Loss       float64    `json:"loss"` // running mean over the last steps
+}
+
+// text returns the JSON.
+func (m Meta) text() string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // plain data without NaN: a run stops before it has one
+	}
+	return string(b)
+}
+
+// parseMeta reads the entry from a checkpoint's metadata; a file without one has an empty Meta.
+func parseMeta(metadata map[string]string) (Meta, error) {
+	var m Meta
+	text, ok := metadata[metaKey]
+	if !ok {
+		return m, nil
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return m, fmt.Errorf("metadata %s: %w", metaKey, err)
+	}
+	if m.PixelRange != [2]float64{dataset.PixelMin, dataset.PixelMax} {
+		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", metaKey, m.PixelRange, int(dataset.PixelMin), int(dataset.PixelMax))
+	}
+	return m, nil
+}
+
+// now returns the date for a file: that of SOURCE_DATE_EPOCH, the convention for reproducible
+// files, where it is set.
+func now() time.Time {
+	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(s, 0).UTC()
+	}
+	return time.Now().UTC().Truncate(time.Second)
+}
+
+// weightsHash returns the SHA-256, in hexadecimal, of all parameters as float32, little endian, in
+// PyTorch's order: of the data part of a float32 checkpoint, the bytes behind its header.
+func weightsHash(m *unet.Model) string {
+	h := sha256.New()
+	var buf []byte
+	for _, p := range m.Params().List {
+		buf = buf[:0]
+		for _, v := range p.Export(m.Params().Values) {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		h.Write(buf)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

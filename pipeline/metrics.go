@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+)
+
+// A metric is a line of metrics.jsonl: what one step measured.
+type metric struct {
+	Step    int     `json:"step"` // steps done, so 1 after the first
+	Images  int     `json:"images"`
+	Loss    float64 `json:"loss"`
+	Norm    float64 `json:"grad_norm"`
+	LR      float64 `json:"lr"`
+	Seconds float64 `json:"seconds"` // training time of the whole run
+}
+
+// appendJSON appends the line without allocating.
+func (m metric) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"step":`...), int64(m.Step), 10)
+	b = strconv.AppendInt(append(b, `,"images":`...), int64(m.Images), 10)
+	b = strconv.AppendFloat(append(b, `,"loss":`...), m.Loss, 'g', 8, 64)
+	b = strconv.AppendFloat(append(b, `,"grad_norm":`...), m.Norm, 'g', 6, 64)
+	b = strconv.AppendFloat(append(b, `,"lr":`...), m.LR, 'g', 6, 64)
+	b = strconv.AppendFloat(append(b, `,"seconds":`...), m.Seconds, 'f', 3, 64)
+	return append(b, '}', '\n')
+}
+
+// A metricsLog appends whole lines to metrics.jsonl, about once a second.
+type metricsLog struct {
+	file    *os.File
+	pending []byte
+	flushed time.Time
+	losses  []float32 // of all steps of the run so far, for the curve
+}
+
+// openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
+// which the run did before it was cut off and will do again, are dropped.
+func openMetrics(path string, steps int) (*metricsLog, error) {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	kept, losses := keepMetrics(old, steps)
+	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &metricsLog{file: file, losses: losses, flushed: time.Now()}, nil
+}
+
+// keepMetrics returns the leading lines that are whole and count up to the given step.
+func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		var m metric
+		if json.Unmarshal(lines.Bytes(), &m) != nil || m.Step > steps {
+			break
+		}
+		kept = append(append(kept, lines.Bytes()...), '\n')
+		losses = append(losses, float32(m.Loss))
+	}
+	return kept, losses
+}
+
+func (l *metricsLog) add(m metric) error {
+	l.losses = append(l.losses, float32(m.Loss))
+	l.pending = m.appendJSON(l.pending)
+	if time.Since(l.flushed) < time.Second {
+		return nil
+	}
+	return l.flush()
+}
+
+func (l *metricsLog) flush() error {
+	_, err := l.file.Write(l.pending)
+	l.pending, l.flushed = l.pending[:0], time.Now()
+	if err != nil {
+		return fmt.Errorf("write the metrics: %w", err)
+	}
+	return nil
+}
+
+// close flushes; the run goes on to say what it has to say, so only the first error counts.
+func (l *metricsLog) close() error { return errors.Join(l.flush(), l.file.Close()) }

@@ -1,0 +1,254 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// TrainOptions says what to train, on what, for how long and how. [DefaultTrainOptions] has the
+// settings that are known to work. The JSON form, with everything resolved, is in a run's
+// config.json.
+type TrainOptions struct {
+	Data string `json:"data"`           // a known data set or a path; needed
+	Out  string `json:"-"`              // the run folder; empty: runs/DATA, then runs/DATA-2, …
+	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
+
+	Preset  string       `json:"preset"`            // a network of package unet; empty: base
+	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
+
+	// Budget of the whole run: at most one of the three; none: 10 minutes.
+	Steps    int      `json:"steps,omitempty"`    // batches
+	Epochs   float64  `json:"epochs,omitempty"`   // passes over the data
+	Time     Duration `json:"time,omitempty"`     // training time, which shapes the learning rate as the others do
+	Schedule Schedule `json:"schedule,omitempty"` // replays a recorded run with a budget in time; resolved: as the run went
+	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
+	StopAfter int `json:"-"`
+
+	Batch      int `json:"batch"`       // images of a step; 0: 128
+	MicroBatch int `json:"micro_batch"` // images that a worker takes at once, which settles the order of sums; 0: a quarter of the batch, at most 8
+
+	LR          float64 `json:"lr"`           // peak learning rate; 0: 0.002
+	Warmup      int     `json:"warmup"`       // steps of linear warm-up, at most a tenth of the run
+	Decay       Decay   `json:"decay"`        // shape of the learning rate; empty: cosine
+	Beta1       float64 `json:"beta1"`        // AdamW's decay of the gradient's mean
+	Beta2       float64 `json:"beta2"`        // AdamW's decay of the gradient's square
+	Eps         float64 `json:"eps"`          // AdamW's smallest divisor; 0: 1e-8
+	WeightDecay float64 `json:"weight_decay"` // decoupled, times the learning rate
+	Clip        float64 `json:"clip"`         // largest norm of a gradient; 0: unlimited
+	EMA         float64 `json:"ema"`          // decay of the averaged weights; 0: no averaging
+
+	TimeDist    string  `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
+	Conditional string  `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
+	LabelDrop   float64 `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
+
+	Seed    uint64 `json:"seed"`
+	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
+	ISA     string `json:"isa"` // instruction set; empty: the best of this machine; resolved: its name
+
+	SaveEvery    int `json:"save_every"`    // steps between checkpoints; 0: about every minute
+	PreviewEvery int `json:"preview_every"` // steps between previews; 0: about ten in a run; below 0: none
+	Keep         int `json:"keep"`          // numbered checkpoints of the averaged weights to keep beside the last one
+
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery and Keep count then
+
+	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
+	// Resume, one that differs from the run's own is an error; the others follow the run silently.
+	Given []string `json:"-"`
+	// Source is the data itself, instead of opening Data; for programs with images of their own.
+	Source dataset.Source `json:"-"`
+	// OnEvent is called with the run's progress, from Train's own goroutine; may be nil.
+	OnEvent func(Event) `json:"-"`
+}
+
+// DefaultTrainOptions returns settings that train on MNIST well within minutes.
+func DefaultTrainOptions() TrainOptions {
+	return TrainOptions{
+		Preset: "base", Batch: 128,
+		LR: 2e-3, Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
+		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
+		Seed: 1,
+	}
+}
+
+// defaultTime is the budget of a run that is given none.
+const defaultTime = 10 * time.Minute
+
+// An OptionError is an option that cannot be used as it is given: a mistake of the caller, found
+// before any work.
+type OptionError struct {
+	Option string // as in the JSON form, with - for _
+	Reason string // starts with the value
+}
+
+// Error returns one line.
+func (e *OptionError) Error() string { return e.Option + " " + e.Reason }
+
+func optionErrorf(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Sprintf(format, args...)}
+}
+
+// withDefaults fills in what has one default for all data.
+func (o TrainOptions) withDefaults() TrainOptions {
+	setDefault(&o.Preset, "base")
+	setDefault(&o.Batch, 128)
+	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
+	setDefault(&o.LR, 2e-3)
+	setDefault(&o.Decay, CosineRate)
+	setDefault(&o.Eps, 1e-8)
+	setDefault(&o.TimeDist, "uniform")
+	setDefault(&o.Conditional, "auto")
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	if o.Steps == 0 && o.Epochs == 0 && o.Time == 0 && len(o.Schedule) == 0 {
+		o.Time = Duration(defaultTime)
+	}
+	return o
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+const (
+	maxBatch   = 1 << 16
+	maxThreads = 1 << 12
+)
+
+// Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
+func (o TrainOptions) Validate() error {
+	o = o.withDefaults()
+	for _, check := range []error{
+		between("steps", o.Steps, 0, maxSteps),
+		between("batch", o.Batch, 1, maxBatch),
+		between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
+		between("warmup", o.Warmup, 0, maxSteps),
+		between("threads", o.Threads, 1, maxThreads),
+		between("save-every", o.SaveEvery, 0, maxSteps),
+		between("preview-every", o.PreviewEvery, -1, maxSteps),
+		between("keep", o.Keep, 0, 1<<16),
+		between("stop-after", o.StopAfter, 0, maxSteps),
+		between("epochs", o.Epochs, 0, 1e9),
+		between("lr", o.LR, 1e-12, 1e3),
+		between("beta1", o.Beta1, 0, below1),
+		between("beta2", o.Beta2, 0, below1),
+		between("eps", o.Eps, 1e-30, 1),
+		between("weight-decay", o.WeightDecay, 0, 1e3),
+		between("clip", o.Clip, 0, math.MaxFloat32),
+		between("ema", o.EMA, 0, below1),
+		between("label-drop", o.LabelDrop, 0, below1),
+		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
+		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
+		o.validateBudget(),
+		o.validateNames(),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	return nil
+}
+
+// below1 is the largest decay: its complement still counts in a float32.
+const below1 = 1 - 1e-6
+
+func between[T int | float64](option string, value, low, high T) error {
+	if value >= low && value <= high { // false for NaN
+		return nil
+	}
+	return optionErrorf(option, "%v: a number between %v and %v is needed", value, low, high)
+}
+
+func oneOf(option, value string, known ...string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return optionErrorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
+}
+
+func (o TrainOptions) validateBudget() error {
+	given := 0
+	for _, budget := range []bool{o.Steps != 0, o.Epochs != 0, o.Time != 0} {
+		if budget {
+			given++
+		}
+	}
+	switch {
+	case given > 1 && o.Steps != 0:
+		return optionErrorf("steps", "%d: one budget too many: give one of steps, epochs and time", o.Steps)
+	case given > 1:
+		return optionErrorf("epochs", "%v: one budget too many: give one of steps, epochs and time", o.Epochs)
+	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
+		return optionErrorf("time", "%v: a duration such as 10m or 90s is needed", o.Time)
+	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
+		return optionErrorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+	case len(o.Schedule) > 0 && (o.Time != 0 || o.Epochs != 0) && !o.Resume:
+		return optionErrorf("schedule", "replays a run by its steps: leave time and epochs out")
+	}
+	if err := o.Schedule.validate(); err != nil {
+		return &OptionError{"schedule", trimOption(err, "schedule: ")}
+	}
+	return nil
+}
+
+// validateNames checks what other packages name.
+func (o TrainOptions) validateNames() error {
+	if o.Data == "" && o.Source == nil && !o.Resume {
+		return optionErrorf("data", "is needed: name a data set, such as mnist")
+	}
+	if _, err := unet.Preset(o.Preset); err != nil {
+		return &OptionError{"preset", trimOption(err, "unknown preset ")}
+	}
+	if _, err := flow.ParseTimeDistribution(o.TimeDist); err != nil {
+		return &OptionError{"time-dist", trimOption(err, "flow: unknown distribution of times ", "flow: distribution of times ")}
+	}
+	return validateISA(o.ISA)
+}
+
+func validateISA(name string) error {
+	if _, err := kernels.Parse(name); err != nil {
+		return &OptionError{"isa", trimOption(err, "unknown instruction set ", "instruction set ")}
+	}
+	return nil
+}
+
+// trimOption takes from an error of another package the words that name the option.
+func trimOption(err error, prefixes ...string) string {
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(err.Error(), p); ok {
+			return rest
+		}
+	}
+	return err.Error()
+}
+
+// A Duration is a time.Duration whose JSON is text such as "10m0s".
+type Duration time.Duration
+
+// String returns the text.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalJSON writes the text.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// UnmarshalJSON reads the text.
+func (d *Duration) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	v, err := time.ParseDuration(text)
+	*d = Duration(v)
+	return err
+}

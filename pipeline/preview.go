@@ -1,0 +1,64 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// Previews are grids of previewRows rows whose columns are the classes, as far as they fit.
+const (
+	previewRows = 4
+	previewCols = 10
+)
+
+// previewSolver takes half the default steps: a preview should cost less than it tells.
+func previewSolver() flow.Solver { return flow.Fixed(flow.Midpoint, 10) }
+
+// preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's seed, and
+// returns its path inside the run folder. The weights are as before when it returns.
+func (r *run) preview(ctx context.Context) (string, error) {
+	if err := os.MkdirAll(r.dir.file(samplesDir), 0o755); err != nil {
+		return "", err
+	}
+	images, err := r.drawPreview(ctx)
+	if err != nil {
+		return "", err
+	}
+	picture, err := Grid(images, GridOptions{Rows: previewRows, Cols: previewCols, Padding: 2, Scale: 2})
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s/step-%06d.png", samplesDir, r.done.Step)
+	return name, r.dir.write(name, func(w io.Writer) error {
+		return WritePNG(w, picture, []Text{{"Software", "fmimg " + Version()}, {"fmimg.step", fmt.Sprint(r.done.Step)}})
+	})
+}
+
+func (r *run) drawPreview(ctx context.Context) (*Images, error) {
+	r.swapAverage()
+	defer r.swapAverage()
+	d := drawing{seed: r.opt.Seed, guidance: 1, solver: previewSolver()}
+	images := blankImages(r.model.Config(), previewRows*previewCols)
+	if r.engine.labels {
+		images.Labels = make([]int32, images.Len())
+		for i := range images.Labels {
+			images.Labels[i] = int32(i % previewCols % r.model.Config().Classes())
+		}
+	}
+	d.labels = images.Labels
+	_, err := r.sampler.run(ctx, d, images.Pixels)
+	return images, err
+}
+
+// swapAverage exchanges the weights with their averages.
+func (r *run) swapAverage() {
+	s := &r.engine.state
+	for i := range s.values {
+		s.values[i], s.average[i] = s.average[i], s.values[i]
+	}
+	r.model.Repack(0, 1)
+}

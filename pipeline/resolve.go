@@ -1,0 +1,205 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// openData opens the data that the options name.
+func (o *TrainOptions) openData() (dataset.Source, error) {
+	if o.Source != nil {
+		setDefault(&o.Data, o.Source.Name())
+		return o.Source, nil
+	}
+	train, _, err := dataset.Open(o.Data, dataset.Options{})
+	var unknown *dataset.UnknownError
+	switch {
+	case errors.As(err, &unknown) && unknown.Nearest != "":
+		return nil, optionErrorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
+	case errors.As(err, &unknown):
+		return nil, optionErrorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
+	case errors.Is(err, dataset.ErrFormat):
+		return nil, &OptionError{"data", trimOption(err, "data set ")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if train.Len() == 0 {
+		return nil, fmt.Errorf("data set %s: it has no images", o.Data)
+	}
+	return train, nil
+}
+
+// resolveNetwork settles the network and what depends on it, for the data at hand. With Init it
+// returns the model that was loaded.
+func (o *TrainOptions) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+	if o.Init != "" {
+		return o.resolveInit(data, isa)
+	}
+	h, w, c := data.Shape()
+	cfg, err := unet.Preset(o.Preset)
+	if o.Network != nil {
+		cfg, err = *o.Network, nil
+	} else {
+		cfg.ImageSize, cfg.InChannels = [2]int{h, w}, c
+	}
+	if err != nil {
+		return nil, &OptionError{"preset", trimOption(err, "unknown preset ")}
+	}
+	if err := o.resolveLabels(&cfg, data); err != nil {
+		return nil, err
+	}
+	return nil, o.useNetwork(cfg, data)
+}
+
+// resolveLabels settles whether the network takes classes, and gives it their number.
+func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) error {
+	classes := len(data.Classes())
+	switch {
+	case o.Conditional == "yes" && classes == 0:
+		return optionErrorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
+	case o.Conditional == "no" || classes == 0:
+		o.Conditional, o.LabelDrop = "no", 0
+		cfg.NumClasses, cfg.NullClass = 0, false
+		return nil
+	}
+	o.Conditional = "yes"
+	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
+	if cfg.NullClass {
+		cfg.NumClasses++
+	}
+	return nil
+}
+
+// resolveInit loads the checkpoint to start from, whose network is then trained on.
+func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+	ck, err := OpenCheckpoint(o.Init, isa)
+	if err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	cfg := ck.Model.Config()
+	classes := len(data.Classes())
+	switch {
+	case cfg.NumClasses == 0 && o.Conditional == "yes":
+		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
+	case cfg.NumClasses > 0 && (o.Conditional == "no" || cfg.Classes() != classes):
+		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many, with conditional auto", o.Init, cfg.Classes(), o.Data, classes)
+	}
+	o.Conditional = "no"
+	if cfg.NumClasses > 0 {
+		o.Conditional = "yes"
+	}
+	if !cfg.NullClass {
+		o.LabelDrop = 0
+	}
+	return ck.Model, o.useNetwork(cfg, data)
+}
+
+// useNetwork records a network after checking that it is one and that it fits the data.
+func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
+	h, w, c := data.Shape()
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %d channels): %w", o.Preset, o.Data, h, w, c, err)
+	}
+	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
+		return fmt.Errorf("the network takes images of %dx%d with %d channels, those of %s have %dx%d with %d",
+			cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels, o.Data, h, w, c)
+	}
+	o.Network = &cfg
+	return nil
+}
+
+// newModel draws the first weights of the resolved network.
+func (o *TrainOptions) newModel(isa kernels.ISA) (*unet.Model, error) {
+	var pcg rand.PCG
+	seedStream(&pcg, o.Seed, streamInit, 0, 0)
+	return unet.New(*o.Network, isa, rand.New(&pcg))
+}
+
+// plan returns the schedule of a new run over n images: empty when only the clock will tell.
+func (o *TrainOptions) plan(n int) Schedule {
+	switch {
+	case len(o.Schedule) > 0:
+		return o.Schedule
+	case o.Steps > 0:
+		return Schedule{{0, o.Steps}}
+	case o.Epochs > 0:
+		steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
+		return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
+	}
+	return nil
+}
+
+// resumed returns the options of a recorded run with what may change when it goes on: the budget of
+// the whole run and what no number depends on. The instruction set may change too, which does alter
+// the last bits.
+func (recorded TrainOptions) resumed(given TrainOptions) (o TrainOptions, newBudget bool) {
+	o = recorded
+	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
+	o.Source, o.OnEvent = given.Source, given.OnEvent
+	overrideWith(&o.ISA, given.ISA)
+	overrideWith(&o.SaveEvery, given.SaveEvery)
+	overrideWith(&o.PreviewEvery, given.PreviewEvery)
+	overrideWith(&o.Keep, given.Keep)
+	old := budget{o.Steps, o.Epochs, o.Time}
+	if b := (budget{given.Steps, given.Epochs, given.Time}); b != (budget{}) && b != old {
+		o.Steps, o.Epochs, o.Time, o.Schedule = b.steps, b.epochs, b.time, nil
+		return o, true
+	}
+	return o, false
+}
+
+// mayChange are the options that a resumed run takes from its caller.
+var mayChange = []string{
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "keep",
+}
+
+// conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the
+// recorded run's, whose numbers it would change.
+func (recorded TrainOptions) conflict(given TrainOptions) error {
+	old, asked := recorded.fields(), given.fields()
+	for _, name := range given.Given {
+		key := strings.ReplaceAll(name, "-", "_")
+		want, known := asked[key]
+		if !known || slices.Contains(mayChange, name) || fmt.Sprint(want) == fmt.Sprint(old[key]) || want == "auto" {
+			continue
+		}
+		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, recorded.Out, old[key])
+	}
+	return nil
+}
+
+// fields returns the options by the names of their JSON form.
+func (o TrainOptions) fields() map[string]any {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // plain data: options are validated before they are compared
+	}
+	fields := map[string]any{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		panic(err)
+	}
+	return fields
+}
+
+type budget struct {
+	steps  int
+	epochs float64
+	time   Duration
+}
+
+func overrideWith[T comparable](p *T, value T) {
+	var zero T
+	if value != zero {
+		*p = value
+	}
+}

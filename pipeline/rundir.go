@@ -1,0 +1,209 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+)
+
+// The files of a run folder.
+const (
+	modelFile   = "model.safetensors" // averaged weights, what Generate loads
+	stateFile   = "state.safetensors" // everything to resume
+	configFile  = "config.json"
+	metricsFile = "metrics.jsonl"
+	lossFile    = "loss.png"
+	samplesDir  = "samples"
+	keptDir     = "checkpoints"
+	cardFile    = "README.md"
+	lockFile    = ".lock"
+)
+
+// runsDir is where runs are put and looked for when no folder is named.
+const runsDir = "runs"
+
+// A runDir is a run folder that this process alone may write to.
+type runDir struct {
+	path    string
+	lock    *flock.Flock
+	created bool // by this process
+}
+
+// createRun makes and locks a folder for a new run on the named data. An empty path picks the first
+// of runs/NAME, runs/NAME-2, … that does not exist; a given folder must not hold a run.
+func createRun(path, data string) (*runDir, error) {
+	if path == "" {
+		return createNumbered(filepath.Join(runsDir, runName(data)))
+	}
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.Mkdir(path, 0o755)
+		}
+	}
+	created := err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	d, err := lockRun(path)
+	if err != nil {
+		return nil, err
+	}
+	if d.created = created; d.has(stateFile) || d.has(modelFile) || d.has(configFile) {
+		d.close()
+		return nil, fmt.Errorf("%s holds a run: continue it with --resume, or name another folder with --out", path)
+	}
+	return d, nil
+}
+
+func createNumbered(base string) (*runDir, error) {
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	for i := 1; ; i++ {
+		path := base
+		if i > 1 {
+			path = fmt.Sprintf("%s-%d", base, i)
+		}
+		switch err := os.Mkdir(path, 0o755); {
+		case err == nil:
+			d, err := lockRun(path)
+			if d != nil {
+				d.created = true
+			}
+			return d, err
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("make the run folder: %w", err)
+		}
+	}
+}
+
+// runName turns the name or path of a data set into the name of a folder.
+func runName(data string) string {
+	name := strings.TrimSuffix(filepath.Base(filepath.Clean(data)), filepath.Ext(data))
+	name = unsafeName.ReplaceAllString(name, "-")
+	if name = strings.Trim(name, "-."); name == "" {
+		return "run"
+	}
+	return name
+}
+
+var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// lockRun takes the folder's lock, which the system releases when the process ends, however it does.
+func lockRun(path string) (*runDir, error) {
+	d := &runDir{path: path, lock: flock.New(filepath.Join(path, lockFile))}
+	ok, err := d.lock.TryLock()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("lock the run folder: %w", err)
+	case !ok:
+		return nil, fmt.Errorf("%s is in use by another fmimg: wait for it, or name another folder with --out", path)
+	}
+	return d, nil
+}
+
+// close releases the lock. A folder that this process made and never put a state into is removed.
+func (d *runDir) close() {
+	empty := d.created && !d.has(stateFile)
+	d.lock.Unlock() // the process lets go of it in any case
+	if empty {
+		for _, name := range []string{lockFile, configFile, metricsFile} {
+			os.Remove(d.file(name))
+		}
+		os.Remove(d.path)
+	}
+}
+
+func (d *runDir) file(name string) string { return filepath.Join(d.path, name) }
+
+func (d *runDir) has(name string) bool {
+	_, err := os.Stat(d.file(name))
+	return err == nil
+}
+
+func (d *runDir) write(name string, fill func(io.Writer) error) error {
+	return atomicfile.Write(d.file(name), fill)
+}
+
+// runConfig is a run's config.json.
+type runConfig struct {
+	Version  string       `json:"fmimg"`
+	Options  TrainOptions `json:"options"`
+	Data     dataInfo     `json:"data"`
+	Steps    int          `json:"steps_done"`
+	Images   int          `json:"images_done"`
+	Finished bool         `json:"finished"`
+}
+
+// dataInfo describes the data that a run was trained on.
+type dataInfo struct {
+	Name    string   `json:"name"`
+	Images  int      `json:"images"`
+	Height  int      `json:"height"`
+	Width   int      `json:"width"`
+	Chans   int      `json:"channels"`
+	Classes []string `json:"classes,omitempty"`
+}
+
+func (d *runDir) writeConfig(c runConfig) error {
+	return d.write(configFile, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(c)
+	})
+}
+
+// ReadRunOptions returns the resolved options that a run folder was trained with, Out included.
+func ReadRunOptions(dir string) (TrainOptions, error) {
+	c, err := readRunConfig(dir)
+	return c.Options, err
+}
+
+func readRunConfig(dir string) (runConfig, error) {
+	var c runConfig
+	path := filepath.Join(dir, configFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("%s holds no run (it has no %s): start one without --resume", dir, configFile)
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, fmt.Errorf("%s: %w: restore it from a copy, or train anew", path, err)
+	}
+	c.Options.Out = dir
+	return c, nil
+}
+
+// NewestRun returns the run folder under runs/ whose file of that name changed last; an error that
+// says how to make one when there is none.
+func newestRun(file string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(runsDir, "*", file))
+	if err != nil {
+		return "", err
+	}
+	var newest os.FileInfo
+	dir := ""
+	for _, path := range found {
+		info, err := os.Stat(path)
+		if err == nil && (newest == nil || info.ModTime().After(newest.ModTime())) {
+			newest, dir = info, filepath.Dir(path)
+		}
+	}
+	if dir == "" {
+		return "", fmt.Errorf("no run under %s/: train one with fmimg train --data mnist", runsDir)
+	}
+	return dir, nil
+}

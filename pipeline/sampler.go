@@ -1,0 +1,129 @@
+package pipeline
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// A drawing says which images to generate.
+type drawing struct {
+	seed     uint64
+	first    int     // index of the first image; image i starts from the noise of (seed, first+i)
+	labels   []int32 // the row of label_emb for each image, nil for an unconditional network
+	null     int32   // the row of "no class", when guidance is not 1
+	guidance float64 // weight W of v_null + W·(v_class − v_null)
+	solver   flow.Solver
+
+	// frame, when not nil, is shown the states of images from..from+n-1 at each step of the solver, by
+	// several goroutines at once for images of their own.
+	frame func(from, step int, x []float32)
+	// done, when not nil, is told how many more images are finished, by several goroutines.
+	done func(images int)
+}
+
+// A sampler solves dx/dt = v(x, t) from noise at t=0 to images at t=1, a few images at a time on each
+// worker of a crew. What it draws for an image depends on no other image.
+type sampler struct {
+	crew     *crew
+	nets     []network
+	size     int // images that a network takes
+	imageLen int
+	bufs     []sampleBuffers
+}
+
+type sampleBuffers struct {
+	y      []int32
+	v0     []float32 // the velocity without class
+	solved flow.Stats
+	err    error
+}
+
+func newSampler(c *crew, nets []network, size, imageLen int) *sampler {
+	s := &sampler{crew: c, nets: nets, size: size, imageLen: imageLen, bufs: make([]sampleBuffers, len(nets))}
+	for i := range s.bufs {
+		s.bufs[i] = sampleBuffers{y: make([]int32, size), v0: make([]float32, size*imageLen)}
+	}
+	return s
+}
+
+// run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.
+func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats, error) {
+	n := len(out) / s.imageLen
+	// Few images are spread over all workers rather than left to some.
+	chunk := min(s.size, max(1, (n+len(s.nets)-1)/len(s.nets)))
+	var next atomic.Int64
+	err := s.crew.run(func(worker int) {
+		if worker >= len(s.nets) {
+			return
+		}
+		b := &s.bufs[worker]
+		b.solved, b.err = flow.Stats{}, nil
+		for b.err == nil {
+			from := (int(next.Add(1)) - 1) * chunk
+			if from >= n {
+				return
+			}
+			count := min(chunk, n-from)
+			s.solve(ctx, d, worker, from, out[from*s.imageLen:(from+count)*s.imageLen])
+			if d.done != nil && b.err == nil {
+				d.done(count)
+			}
+		}
+	})
+	var stats flow.Stats
+	for i := range s.bufs {
+		stats = stats.Merge(s.bufs[i].solved)
+		if err == nil {
+			err = s.bufs[i].err
+		}
+	}
+	return stats, err
+}
+
+// solve draws the images from, from+1, … that fill x, on one worker.
+func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []float32) {
+	b, n := &s.bufs[worker], len(x)/s.imageLen
+	var rng rand.PCG
+	for i := range n {
+		flow.Seed(&rng, d.seed, uint64(d.first+from+i))
+		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
+	}
+	solver := d.solver
+	if d.frame != nil {
+		solver = solver.Observed(func(step int, _ float64, x []float32) { d.frame(from, step, x) })
+	}
+	field := flow.FieldFunc(func(v, x, t []float32, index []int) { s.velocity(d, worker, from, v, x, t, index) })
+	stats, err := solver.Solve(ctx, field, x, n, 0, 1)
+	b.solved = b.solved.Merge(stats)
+	b.err = err
+}
+
+// velocity is v(x, t, y), guided towards the class where asked for (Ho and Salimans 2022, with W = 1
+// for no guidance; Zheng et al. 2023 for velocities).
+func (s *sampler) velocity(d drawing, worker, from int, v, x, t []float32, index []int) {
+	b, net := &s.bufs[worker], s.nets[worker]
+	if d.labels == nil {
+		net.Forward(v, x, t, nil)
+		return
+	}
+	y := b.y[:len(t)]
+	for i, k := range index {
+		y[i] = d.labels[from+k]
+	}
+	net.Forward(v, x, t, y)
+	if d.guidance == 1 {
+		return
+	}
+	for i := range y {
+		y[i] = d.null
+	}
+	v0 := b.v0[:len(v)]
+	net.Forward(v0, x, t, y)
+	w := float32(d.guidance)
+	for i := range v {
+		v[i] = v0[i] + float32(w*(v[i]-v0[i]))
+	}
+}

@@ -1,0 +1,103 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
+// Generate read.
+func (r *run) save(finished bool) error {
+	begin := time.Now()
+	for _, write := range []func() error{
+		r.log.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+	} {
+		if err := write(); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
+	}
+	r.pace.saved(r.done.Seconds, time.Since(begin))
+	if !finished {
+		r.emit(Event{Kind: Saved, Path: r.dir.path})
+	}
+	return nil
+}
+
+func (r *run) saveState() error {
+	err := r.dir.write(stateFile, func(w io.Writer) error { return writeState(w, r.model, &r.engine.state, r.done) })
+	if err == nil {
+		r.saved = r.done.Step
+	}
+	return err
+}
+
+func (r *run) saveModel() error { return r.dir.write(modelFile, r.writeModel) }
+
+// writeModel writes the averaged weights as a checkpoint of package unet.
+func (r *run) writeModel(w io.Writer) error {
+	return nn.WriteSafetensors(w, r.model.File(r.engine.state.average, nn.F32, map[string]string{metaKey: r.meta().text()}))
+}
+
+func (r *run) meta() Meta {
+	m := Meta{
+		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, Batch: r.opt.Batch,
+		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
+		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
+		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth,
+	}
+	if r.engine.labels {
+		m.Classes = r.data.Classes()
+	}
+	return m
+}
+
+func (r *run) saveConfig() error {
+	o := r.opt
+	o.Schedule = r.done.Schedule
+	h, w, c := r.data.Shape()
+	return r.dir.writeConfig(runConfig{
+		Version: Version(), Options: o,
+		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes()},
+		Steps: r.done.Step, Images: r.done.Step * o.Batch, Finished: r.over(),
+	})
+}
+
+func (r *run) saveLoss() error {
+	if len(r.log.losses) == 0 {
+		return nil
+	}
+	return r.dir.write(lossFile, func(w io.Writer) error { return writeLossPlot(w, r.log.losses) })
+}
+
+// saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.
+func (r *run) saveKept() error {
+	if r.opt.Keep == 0 || r.done.Step == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(r.dir.file(keptDir), 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(r.dir.file(keptDir), fmt.Sprintf("step-%09d.safetensors", r.done.Step))
+	if err := atomicfile.Write(path, r.writeModel); err != nil {
+		return err
+	}
+	kept, err := filepath.Glob(filepath.Join(r.dir.file(keptDir), "step-*.safetensors"))
+	if err != nil {
+		return err
+	}
+	slices.Sort(kept)
+	for _, old := range kept[:max(0, len(kept)-r.opt.Keep)] {
+		if err := os.Remove(old); err != nil {
+			return err
+		}
+	}
+	return nil
+}

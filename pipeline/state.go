@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// stateKey is the metadata entry of state.safetensors that holds a [progress] as JSON.
+const stateKey = "fmimg.state"
+
+// progress is what a run has done so far, beside its tensors. The random state and the order of the
+// data are the seed and the step: all draws are keyed by them.
+type progress struct {
+	Step     int      `json:"step"`
+	Seconds  float64  `json:"seconds"` // training time
+	Smooth   float64  `json:"smooth_loss"`
+	Seed     uint64   `json:"seed"`
+	Schedule Schedule `json:"schedule"`
+}
+
+// stateTensors pairs the prefixes of state.safetensors with the vectors of an optimState.
+func (s *optimState) stateTensors() []struct {
+	prefix string
+	flat   []float32
+} {
+	return []struct {
+		prefix string
+		flat   []float32
+	}{{"weights.", s.values}, {"average.", s.average}, {"adam_m.", s.m}, {"adam_v.", s.v}}
+}
+
+// writeState writes everything that a run needs to go on to the byte.
+func writeState(w io.Writer, m *unet.Model, s *optimState, p progress) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	f := &nn.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
+	for _, part := range s.stateTensors() {
+		m.AppendTensors(f, part.prefix, nn.F32, part.flat)
+	}
+	return nn.WriteSafetensors(w, f)
+}
+
+// readState restores a state into the vectors of s, which fit the model.
+func readState(path string, m *unet.Model, s *optimState) (progress, error) {
+	var p progress
+	file, err := os.Open(path)
+	if err != nil {
+		return p, fmt.Errorf("resume: %w", err)
+	}
+	defer file.Close()
+	f, err := nn.ReadSafetensors(file)
+	if err != nil {
+		return p, fmt.Errorf("resume from %s: %w", path, err)
+	}
+	if err := json.Unmarshal([]byte(f.Metadata[stateKey]), &p); err != nil {
+		return p, fmt.Errorf("resume from %s: metadata %s: %w", path, stateKey, err)
+	}
+	for _, part := range s.stateTensors() {
+		if err := m.SetValues(f, part.prefix, part.flat); err != nil {
+			return p, fmt.Errorf("resume from %s: %w", path, err)
+		}
+	}
+	if err := p.Schedule.validate(); err != nil || p.Step < 0 || p.Step > maxSteps {
+		return p, fmt.Errorf("resume from %s: its step or schedule is out of range", path)
+	}
+	return p, nil
+}

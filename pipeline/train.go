@@ -1,0 +1,420 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// A TrainResult says what a run came to.
+type TrainResult struct {
+	Dir      string // the run folder
+	Steps    int
+	Images   int     // seen in training, repeats counted
+	Loss     float64 // running mean over the last steps
+	Seconds  float64 // training time
+	Schedule Schedule
+}
+
+// An InterruptedError says that a run was stopped before its end and saved.
+type InterruptedError struct {
+	Dir         string
+	Step, Total int   // steps done, of so many (0 when not known yet)
+	Cause       error // the context's error, nil for StopAfter
+}
+
+// Error returns one line.
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("interrupted after step %d%s and saved in %s", e.Step, ofTotal(e.Total), e.Dir)
+}
+
+// Unwrap returns the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+func ofTotal(total int) string {
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", total)
+}
+
+// Train trains a network, or goes on with a run, and leaves everything in a run folder. Options are
+// checked before any work and before anything is written; a mistake in them is an [*OptionError].
+//
+// When ctx ends, Train finishes the step, saves and returns an [*InterruptedError]; the run can be
+// resumed, and its tensors will be the same to the byte as if it had never stopped. When the loss
+// stops being a number Train stops with an error, and the last checkpoint stays.
+func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
+	if err := o.Validate(); err != nil {
+		return TrainResult{}, err
+	}
+	r, err := openRun(o)
+	if err != nil {
+		return TrainResult{}, err
+	}
+	defer r.close()
+	if r.over() && r.saved == r.done.Step && r.opt.Resume {
+		r.emit(Event{Kind: Finished, Path: r.dir.path, Text: "this run had finished already: a larger budget would train it further"})
+		return r.result(), nil
+	}
+	if err := r.start(); err != nil {
+		return TrainResult{}, err
+	}
+	return r.loop(ctx)
+}
+
+// A run is a training run under way.
+type run struct {
+	opt     TrainOptions // resolved
+	dir     *runDir
+	data    dataset.Source
+	model   *unet.Model
+	crew    *crew
+	engine  *engine
+	sampler *sampler
+	log     *metricsLog
+
+	done  progress
+	clock *timeBudget // nil unless the budget is in time
+	saved int         // the step of the last checkpoint
+	meter meter
+	pace  pace
+}
+
+// openRun opens or makes the run folder and everything that training needs.
+func openRun(o TrainOptions) (*run, error) {
+	r := &run{opt: o.withDefaults(), saved: -1}
+	var err error
+	if o.Resume {
+		err = r.reopen(o)
+	} else {
+		err = r.create()
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// create resolves the options of a new run and makes its folder.
+func (r *run) create() error {
+	isa, err := kernels.Parse(r.opt.ISA)
+	if err != nil {
+		return err
+	}
+	r.opt.ISA = isa.String()
+	if r.data, err = r.opt.openData(); err != nil {
+		return err
+	}
+	if r.model, err = r.opt.resolveNetwork(r.data, isa); err != nil {
+		return err
+	}
+	if r.dir, err = createRun(r.opt.Out, r.opt.Data); err != nil {
+		return err
+	}
+	if r.model == nil {
+		if r.model, err = r.opt.newModel(isa); err != nil {
+			return err
+		}
+	}
+	r.done = progress{Seed: r.opt.Seed, Schedule: r.opt.plan(r.data.Len())}
+	return r.build()
+}
+
+// reopen continues the run in a folder.
+func (r *run) reopen(given TrainOptions) error {
+	path := given.Out
+	var err error
+	if path == "" {
+		if path, err = newestRun(stateFile); err != nil {
+			return err
+		}
+	}
+	recorded, err := ReadRunOptions(path)
+	if err != nil {
+		return err
+	}
+	if err := recorded.conflict(given); err != nil {
+		return err
+	}
+	if r.dir, err = lockRun(path); err != nil {
+		return err
+	}
+	var newBudget bool
+	if r.opt, newBudget = recorded.resumed(r.optAsGiven(given)); r.opt.Network == nil {
+		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.dir.file(configFile))
+	}
+	if err := r.opt.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", r.dir.file(configFile), err)
+	}
+	return r.restore(newBudget)
+}
+
+// optAsGiven is given with the defaults of what a recorded run does not settle.
+func (r *run) optAsGiven(given TrainOptions) TrainOptions {
+	given.Threads = r.opt.Threads
+	return given
+}
+
+// restore reads the state of a run whose options are settled.
+func (r *run) restore(newBudget bool) error {
+	isa, err := kernels.Parse(r.opt.ISA)
+	if err != nil {
+		return err
+	}
+	if r.data, err = r.opt.openData(); err != nil {
+		return err
+	}
+	if err := r.opt.useNetwork(*r.opt.Network, r.data); err != nil {
+		return err
+	}
+	if r.model, err = unet.New(*r.opt.Network, isa, nil); err != nil {
+		return err
+	}
+	if err := r.build(); err != nil {
+		return err
+	}
+	if r.done, err = readState(r.dir.file(stateFile), r.model, &r.engine.state); err != nil {
+		return err
+	}
+	r.model.Repack(0, 1)
+	r.saved = r.done.Step
+	r.pace = pace{saveAt: r.done.Seconds, showAt: r.done.Seconds, showStep: r.done.Step}
+	if r.clock != nil {
+		r.clock.used = seconds(r.done.Seconds)
+	}
+	if total := r.opt.plan(r.data.Len()).Total(); newBudget && total > 0 {
+		r.done.Schedule = r.done.Schedule.revise(r.done.Step, max(total, r.done.Step))
+	}
+	return nil
+}
+
+// build makes the workers, the engine and the sampler around the model.
+func (r *run) build() error {
+	cfg := r.model.Config()
+	times, err := flow.ParseTimeDistribution(r.opt.TimeDist)
+	if err != nil {
+		return err
+	}
+	recipe := r.opt.recipe(times)
+	r.crew = newCrew(r.opt.Threads)
+	var nets []network
+	for range min(r.opt.Threads, recipe.microBatches()) {
+		nets = append(nets, r.model.NewReplica(r.opt.MicroBatch, true))
+	}
+	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
+	r.engine = newEngine(recipe, r.model.ISA(), r.data, state, r.model.Repack, r.crew, nets)
+	r.sampler = newSampler(r.crew, nets, r.opt.MicroBatch, cfg.ImageLen())
+	if r.opt.Time > 0 {
+		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}
+	}
+	return nil
+}
+
+// recipe returns what the numbers of a step depend on.
+func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
+	r := recipe{
+		seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times, path: flow.Linear{},
+		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
+		beta1: o.Beta1, beta2: o.Beta2, eps: o.Eps, decay: o.WeightDecay, clip: o.Clip, ema: o.EMA,
+	}
+	if o.Network.NullClass {
+		r.null = int32(o.Network.NumClasses - 1)
+	}
+	return r
+}
+
+// start writes the first files of the run, so that a full disk shows before the work, and says what
+// will be done.
+func (r *run) start() error {
+	if r.saved < 0 {
+		if err := r.saveState(); err != nil {
+			return err
+		}
+	}
+	if err := r.saveConfig(); err != nil {
+		return err
+	}
+	var err error
+	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
+		return err
+	}
+	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	return nil
+}
+
+func (r *run) describe() string {
+	kind := "unconditional"
+	if r.engine.labels {
+		kind = fmt.Sprintf("%d classes", r.model.Config().Classes())
+	}
+	return fmt.Sprintf("%s (%d images, %s), %d parameters, batch %d, %s, %d threads",
+		r.opt.Data, r.data.Len(), kind, r.model.Params().Len(), r.opt.Batch, r.opt.ISA, r.opt.Threads)
+}
+
+// over reports whether the budget is used up.
+func (r *run) over() bool {
+	total := r.done.Schedule.Total()
+	return total > 0 && r.done.Step >= total
+}
+
+// loop trains to the end of the budget, or until it has to stop.
+func (r *run) loop(ctx context.Context) (TrainResult, error) {
+	for !r.over() {
+		if ctx.Err() != nil || (r.opt.StopAfter > 0 && r.done.Step >= r.opt.StopAfter) {
+			return r.interrupt(ctx.Err())
+		}
+		if err := r.step(); err != nil {
+			return r.result(), err
+		}
+		if err := r.between(ctx); err != nil {
+			return r.result(), err
+		}
+	}
+	return r.finish(ctx)
+}
+
+// step trains on one batch and notes what it measured.
+func (r *run) step() error {
+	begin := time.Now()
+	p, o := &r.done, &r.opt
+	rate := p.Schedule.Rate(p.Step, o.LR, o.Warmup, o.Decay)
+	result, err := r.engine.run(p.Step, rate)
+	if err != nil {
+		return err
+	}
+	if !result.finite() {
+		return r.diverged(result)
+	}
+	p.Step++
+	took := time.Since(begin)
+	p.Seconds += took.Seconds()
+	p.Smooth += max(1/float64(p.Step), 1.0/50) * (result.loss - p.Smooth)
+	r.meter.add(took.Seconds())
+	if r.clock != nil {
+		r.clock.add(took)
+		if total, due := r.clock.estimate(p.Step); due {
+			p.Schedule = p.Schedule.revise(p.Step, total)
+		}
+	}
+	r.emitStep(result, rate)
+	return r.log.add(metric{p.Step, p.Step * o.Batch, result.loss, result.norm, rate, p.Seconds})
+}
+
+func (r *run) diverged(result stepResult) error {
+	kept := "no checkpoint was written yet"
+	if r.saved > 0 {
+		kept = fmt.Sprintf("the checkpoint of step %d is kept in %s", r.saved, r.dir.path)
+	}
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g; %s",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR, kept)
+}
+
+func (r *run) emitStep(result stepResult, rate float64) {
+	if r.opt.OnEvent == nil {
+		return
+	}
+	e := Event{
+		Kind: Stepped, Loss: result.loss, Smooth: r.done.Smooth, LR: rate, GradNorm: result.norm,
+		Rate: float64(r.opt.Batch) / r.meter.mean, Seconds: r.done.Seconds, Total: r.done.Schedule.Total(),
+	}
+	switch {
+	case r.clock != nil:
+		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
+	case e.Total > 0:
+		e.Left = float64(e.Total-r.done.Step) * r.meter.mean
+	}
+	r.emit(e)
+}
+
+func (r *run) emit(e Event) {
+	if r.opt.OnEvent != nil {
+		e.Step, e.Images = r.done.Step, r.done.Step*r.opt.Batch
+		r.opt.OnEvent(e)
+	}
+}
+
+// between draws a preview and saves, when they are due.
+func (r *run) between(ctx context.Context) error {
+	if r.over() {
+		return nil // finish does both
+	}
+	if r.pace.previewDue(&r.opt, &r.done, &r.meter) {
+		if err := r.showPreview(ctx); err != nil {
+			return err
+		}
+	}
+	if r.pace.saveDue(&r.opt, &r.done) {
+		return r.save(false)
+	}
+	return nil
+}
+
+// showPreview draws a preview; a network whose samples are no numbers yet trains on.
+func (r *run) showPreview(ctx context.Context) error {
+	begin := time.Now()
+	name, err := r.preview(ctx)
+	r.pace.previewed(r.done.Step, r.done.Seconds, time.Since(begin))
+	switch {
+	case err == nil:
+		r.emit(Event{Kind: Previewed, Path: r.dir.file(name)})
+	case ctx.Err() != nil:
+	case errors.Is(err, flow.ErrNotFinite):
+		r.emit(Event{Kind: Noted, Text: "no preview: " + err.Error()})
+	default:
+		return fmt.Errorf("preview: %w", err)
+	}
+	return nil
+}
+
+func (r *run) interrupt(cause error) (TrainResult, error) {
+	if err := r.save(false); err != nil {
+		return r.result(), err
+	}
+	r.emit(Event{Kind: Interrupted, Path: r.dir.path, Total: r.done.Schedule.Total()})
+	return r.result(), &InterruptedError{r.dir.path, r.done.Step, r.done.Schedule.Total(), cause}
+}
+
+// finish saves first, so that nothing can be lost, and shows the result then.
+func (r *run) finish(ctx context.Context) (TrainResult, error) {
+	if err := r.save(true); err != nil {
+		return r.result(), err
+	}
+	if r.opt.PreviewEvery >= 0 {
+		if err := r.showPreview(ctx); err != nil {
+			return r.result(), err
+		}
+		if err := r.saveCard(); err != nil {
+			return r.result(), err
+		}
+	}
+	r.emit(Event{Kind: Finished, Path: r.dir.path, Loss: r.done.Smooth, Seconds: r.done.Seconds, Total: r.done.Step})
+	return r.result(), nil
+}
+
+func (r *run) result() TrainResult {
+	p := &r.done
+	return TrainResult{Dir: r.dir.path, Steps: p.Step, Images: p.Step * r.opt.Batch, Loss: p.Smooth, Seconds: p.Seconds, Schedule: p.Schedule}
+}
+
+// close ends the workers and lets go of the folder.
+func (r *run) close() {
+	if r.crew != nil {
+		r.crew.close()
+	}
+	if r.log != nil {
+		r.log.close()
+	}
+	if r.dir != nil {
+		r.dir.close()
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,35 @@
+package pipeline
+
+import (
+	"runtime/debug"
+	"sync"
+)
+
+const modulePath = "github.com/fmimg/fmimg"
+
+// Version returns the version of this module in the running program, as recorded by the Go
+// toolchain: v1.2.3 for a release, a pseudo-version or "(devel)" otherwise.
+var Version = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	return moduleVersion(info)
+})
+
+// moduleVersion finds fmimg in a program's build information, as its main module or a dependency.
+func moduleVersion(info *debug.BuildInfo) string {
+	found := &info.Main
+	for _, dep := range info.Deps {
+		if dep.Path == modulePath {
+			found = dep
+		}
+	}
+	if found.Replace != nil {
+		found = found.Replace
+	}
+	if found.Version == "" {
+		return "(devel)"
+	}
+	return found.Version
+}
