@@ -2,90 +2,9 @@ package kernels
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 )
-
-// eachISA runs a test once per instruction set; those that the machine lacks are visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa ISA)) {
-	have := Available()
-	for isa := Generic; isa <= NEON; isa++ {
-		t.Run(isa.String(), func(t *testing.T) {
-			for _, h := range have {
-				if h == isa {
-					f(t, isa)
-					return
-				}
-			}
-			t.Skip("not available on this CPU or in this build")
-		})
-	}
-}
-
-// guard is what memory holds that an operation must not touch.
-const guard = 1.5e30
-
-// testMap makes a map inside a wider one: its own channels and pixels are random, its halo zero, and
-// all else guard words. intact reports the first guard or halo element that changed.
-func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact func() error) {
-	wide := newMap(n, h, w, before+c+after, halo)
-	wide.data = wide.data[:cap(wide.data)]
-	for i := range wide.data {
-		wide.data[i] = guard
-	}
-	m = wide.Channels(before, before+c)
-	fill := func(f func(px []float32, inside bool)) {
-		for i := range n {
-			for y := -halo; y < h+halo; y++ {
-				for x := -halo; x < w+halo; x++ {
-					f(m.At(i, y, x), y >= 0 && y < h && x >= 0 && x < w)
-				}
-			}
-		}
-	}
-	fill(func(px []float32, inside bool) {
-		for k := range px {
-			px[k] = 0
-			if inside {
-				px[k] = float32(rng.NormFloat64())
-			}
-		}
-	})
-	before2 := append([]float32(nil), wide.data...)
-	return m, func() error {
-		fill(func(px []float32, inside bool) {
-			if inside { // whatever it is now is allowed
-				i := 0
-				for i = range px {
-					px[i] = 0
-				}
-			}
-		})
-		// The inside of both is cleared before they are compared.
-		now := append([]float32(nil), wide.data...)
-		copy(wide.data, before2)
-		fill(func(px []float32, inside bool) {
-			if inside {
-				clear(px)
-			}
-		})
-		for i, v := range wide.data {
-			if v != now[i] {
-				return fmt.Errorf("element %d outside the map changed from %g to %g", i, v, now[i])
-			}
-		}
-		return nil
-	}
-}
-
-func randoms(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
-}
 
 // naive is a convolution by its definition, in float64. Its three methods are the reference.
 type naive struct {
@@ -176,25 +95,6 @@ func (c naive) weightGrad(x, dy Map) (dw, db []float64) {
 	return dw, db
 }
 
-func dense(m Map) []float32 {
-	out := make([]float32, m.N*m.H*m.W*m.C)
-	m.Store(out)
-	return out
-}
-
-// mustBeClose fails unless the relative L2 difference is below the bound.
-func mustBeClose(t *testing.T, what string, got []float32, want []float64, bound float64) {
-	t.Helper()
-	var diff, norm float64
-	for i, v := range want {
-		diff += (float64(got[i]) - v) * (float64(got[i]) - v)
-		norm += v * v
-	}
-	if !(math.Sqrt(diff) <= bound*math.Sqrt(norm)) {
-		t.Errorf("%s: relative error %.3g, want at most %g", what, math.Sqrt(diff/norm), bound)
-	}
-}
-
 var convShapes = []struct{ n, h, w, ic, oc int }{
 	{1, 1, 1, 1, 1},
 	{3, 7, 7, 64, 64},
@@ -257,10 +157,12 @@ func testConv(t *testing.T, isa ISA, kind ConvKind, rng *rand.Rand, n, h, w, ic,
 	}
 	mustBeClose(t, "accumulated input gradient", dense(dx), want, convBound)
 
-	dw, db := make([]float32, len(weight)+1), make([]float32, oc+1)
-	dw[len(weight)], db[oc] = guard, guard
+	dw, dwOK := testVector(rng, len(weight), 3)
+	db, dbOK := testVector(rng, oc, 7)
+	clear(dw)
+	clear(db)
 	for range 2 { // the second call adds
-		conv.WeightGrad(&s, dw[:len(weight)], db[:oc], x, y)
+		conv.WeightGrad(&s, dw, db, x, y)
 	}
 	wantW, wantB := ref.weightGrad(x, y)
 	for i := range wantW {
@@ -271,14 +173,35 @@ func testConv(t *testing.T, isa ISA, kind ConvKind, rng *rand.Rand, n, h, w, ic,
 	}
 	mustBeClose(t, "weight gradient", dw, wantW, convBound)
 	mustBeClose(t, "bias gradient", db, wantB, convBound)
-	if dw[len(weight)] != guard || db[oc] != guard {
-		t.Error("a gradient was written past its end")
-	}
-	for _, ok := range []func() error{xOK, yOK, dxOK} {
-		if err := ok(); err != nil {
-			t.Error(err)
+	mustBeIntact(t, xOK, yOK, dxOK, dwOK, dbOK)
+}
+
+func TestConvGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
+			t.Run(fmt.Sprintf("kind%d", kind), func(t *testing.T) {
+				const n, h, w, ic, oc = 2, 5, 6, 7, 9
+				rng := rand.New(rand.NewPCG(uint64(kind), 2))
+				conv := NewConv(isa, kind, ic, oc, true)
+				weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
+				conv.Pack(weight, bias)
+				x, _ := testMap(rng, n, h, w, ic, 0, 0, 1)
+				y, dy := NewMap(n, kind.OutSize(h), kind.OutSize(w), oc), NewMap(n, kind.OutSize(h), kind.OutSize(w), oc)
+				projection := randoms(rng, len(dense(y)))
+				dy.Load(projection)
+				dx, dw, db := NewMap(n, h, w, ic), make([]float32, len(weight)), make([]float32, oc)
+				var s Scratch
+				conv.InputGrad(&s, dx, dy, false)
+				conv.WeightGrad(&s, dw, db, x, dy)
+				f := func() float64 {
+					conv.Pack(weight, bias)
+					conv.Forward(&s, y, x, nil)
+					return dot(dense(y), projection)
+				}
+				mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)), flatVariable("weight", weight, dw), flatVariable("bias", bias, db))
+			})
 		}
-	}
+	})
 }
 
 // A pixel's value may not depend on the images beside it in the batch, to the bit.
@@ -293,12 +216,7 @@ func TestConvIgnoresBatchMates(t *testing.T) {
 		conv.Forward(&s, together, x, nil)
 		for n := range 5 {
 			conv.Forward(&s, one, x.image(n), nil)
-			got, want := dense(together.image(n)), dense(one)
-			for i := range want {
-				if got[i] != want[i] {
-					t.Fatalf("image %d: element %d is %g in the batch and %g alone", n, i, got[i], want[i])
-				}
-			}
+			mustBeSame(t, fmt.Sprintf("image %d in a batch", n), dense(together.image(n)), dense(one))
 		}
 	})
 }
