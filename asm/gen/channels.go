@@ -63,12 +63,12 @@ func (r *routine) sigmoid(s, z, n, p, one, zero int) {
 
 // A walk describes a routine over the pixels of a map, one vector of channels after another.
 type walk struct {
-	name, doc string
-	in        []string // of X, Y, D: the maps that it walks over
-	params    int      // vectors of parameters P0…, in the first registers
-	sums      int      // vectors of sums S0…, in the registers behind them
-	setup     func(r *routine, free int)
-	body      func(r *routine, sum, free int)
+	name   string
+	in     []string // of X, Y, D: the maps that it walks over
+	params int      // vectors of parameters P0…, in the first registers
+	sums   int      // vectors of sums S0…, in the registers behind them
+	setup  func(r *routine, free int)
+	body   func(r *routine, sum, free int)
 }
 
 var pixelReg = map[string]string{"X": "SI", "Y": "DX", "D": "DI"}
@@ -122,7 +122,7 @@ func walks() []walk {
 		}},
 		{name: "NormSiLUSums", in: []string{"X", "Y"}, params: 4, sums: 2, setup: one, body: normSiLUSums},
 		{name: "NormGrad", in: []string{"X", "Y", "D"}, params: 3, body: normGrad},
-		{name: "NormGradAdd", in: []string{"X", "Y", "D"}, params: 3, body: func(r *routine, sum, f int) {
+		{name: "NormGradAdd", in: []string{"X", "Y", "D"}, params: 3, body: func(r *routine, _, f int) {
 			normGradValue(r, f)
 			r.op("VADDPS (DI), %s, %s", r.v(f), r.v(f))
 			r.op("VMOVUPS %s, (DI)", r.v(f))
