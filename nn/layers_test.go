@@ -14,8 +14,12 @@ import (
 func TestConvGradients(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
 		makers := map[string]func(g *rig) *Conv{
-			"3x3":       func(g *rig) *Conv { return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Same3, H: 4, W: 3, IC: 5, OC: 7}, false) },
-			"1x1":       func(g *rig) *Conv { return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Point, H: 4, W: 3, IC: 5, OC: 7}, true) },
+			"3x3": func(g *rig) *Conv {
+				return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Same3, H: 4, W: 3, IC: 5, OC: 7}, false)
+			},
+			"1x1": func(g *rig) *Conv {
+				return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Point, H: 4, W: 3, IC: 5, OC: 7}, true)
+			},
 			"pointwise": func(g *rig) *Conv { return NewPointwise(g.Builder, "c", 5, 7, true) },
 		}
 		for name, maker := range makers {
