@@ -212,6 +212,7 @@ func (c *Conv) packGradient(p *phase, weight []float32) {
 // may be nil, and may be y itself.
 func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	c.mustFit("forward", y, x)
+	c.mustHaveHalo(x)
 	switch c.Plan.Forward {
 	case Direct:
 		c.run(s, c.forward, y, x, c.bias, residual)
@@ -226,6 +227,7 @@ func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 // the kind is Point.
 func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	c.mustFit("input gradient", dy, dx)
+	c.mustHaveHalo(dy)
 	if c.withoutGradient {
 		panic("kernels: input gradient of a convolution without the gradient's weights")
 	}
@@ -250,9 +252,6 @@ func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, resi
 		if residual != nil {
 			g.add, g.residual = true, p.output(*residual)
 		}
-		if (g.win.h > 1 || g.win.w > 1 || g.in.y0 < 0) && in.halo == 0 {
-			panic("kernels: a 3x3 convolution reads a map without halo")
-		}
 		g.run(c.ISA, s)
 	}
 }
@@ -263,12 +262,21 @@ func (c *Conv) mustFit(what string, y, x Map) {
 	}
 }
 
+// mustHaveHalo panics when a 3x3 convolution would read beyond the pixels of a map without halo.
+func (c *Conv) mustHaveHalo(m Map) {
+	if c.Kind != Point && m.halo == 0 {
+		panic("kernels: a 3x3 convolution reads a map without halo")
+	}
+}
+
 // WeightGrad adds the gradients of the weight, [KH][KW][IC][OC], and of the bias to dw and db. x
-// needs a halo unless the kind is Point.
+// and dy need a halo unless the kind is Point.
 func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
+	c.mustHaveHalo(x)
 	size := c.IC * c.OC
 	if f := c.Plan.WeightGrad.filtering(); f != nil {
+		c.mustHaveHalo(dy)
 		winogradWeightGrad(c.ISA, s, f, dw, x, dy, c.Kind == Up3)
 	} else if c.Kind == Up3 {
 		c.foldedWeightGrad(s, dw, x, dy)

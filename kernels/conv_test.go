@@ -2,90 +2,9 @@ package kernels
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 )
-
-// eachISA runs a test once per instruction set; those that the machine lacks are visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa ISA)) {
-	have := Available()
-	for isa := Generic; isa <= NEON; isa++ {
-		t.Run(isa.String(), func(t *testing.T) {
-			for _, h := range have {
-				if h == isa {
-					f(t, isa)
-					return
-				}
-			}
-			t.Skip("not available on this CPU or in this build")
-		})
-	}
-}
-
-// guard is what memory holds that an operation must not touch.
-const guard = 1.5e30
-
-// testMap makes a map inside a wider one: its own channels and pixels are random, its halo zero, and
-// all else guard words. intact reports the first guard or halo element that changed.
-func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact func() error) {
-	wide := newMap(n, h, w, before+c+after, halo)
-	wide.data = wide.data[:cap(wide.data)]
-	for i := range wide.data {
-		wide.data[i] = guard
-	}
-	m = wide.Channels(before, before+c)
-	fill := func(f func(px []float32, inside bool)) {
-		for i := range n {
-			for y := -halo; y < wide.Image/wide.Row-halo; y++ {
-				for x := -halo; x < wide.Row/wide.Pixel-halo; x++ {
-					f(m.At(i, y, x), y >= 0 && y < h && x >= 0 && x < w)
-				}
-			}
-		}
-	}
-	fill(func(px []float32, inside bool) {
-		for k := range px {
-			px[k] = 0
-			if inside {
-				px[k] = float32(rng.NormFloat64())
-			}
-		}
-	})
-	before2 := append([]float32(nil), wide.data...)
-	return m, func() error {
-		fill(func(px []float32, inside bool) {
-			if inside { // whatever it is now is allowed
-				i := 0
-				for i = range px {
-					px[i] = 0
-				}
-			}
-		})
-		// The inside of both is cleared before they are compared.
-		now := append([]float32(nil), wide.data...)
-		copy(wide.data, before2)
-		fill(func(px []float32, inside bool) {
-			if inside {
-				clear(px)
-			}
-		})
-		for i, v := range wide.data {
-			if v != now[i] {
-				return fmt.Errorf("element %d outside the map changed from %g to %g", i, v, now[i])
-			}
-		}
-		return nil
-	}
-}
-
-func randoms(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
-}
 
 // naive is a convolution by its definition, in float64. Its three methods are the reference.
 type naive struct {
@@ -176,25 +95,6 @@ func (c naive) weightGrad(x, dy Map) (dw, db []float64) {
 	return dw, db
 }
 
-func dense(m Map) []float32 {
-	out := make([]float32, m.N*m.H*m.W*m.C)
-	m.Store(out)
-	return out
-}
-
-// mustBeClose fails unless the relative L2 difference is below the bound.
-func mustBeClose(t *testing.T, what string, got []float32, want []float64, bound float64) {
-	t.Helper()
-	var diff, norm float64
-	for i, v := range want {
-		diff += (float64(got[i]) - v) * (float64(got[i]) - v)
-		norm += v * v
-	}
-	if !(math.Sqrt(diff) <= bound*math.Sqrt(norm)) {
-		t.Errorf("%s: relative error %.3g, want at most %g", what, math.Sqrt(diff/norm), bound)
-	}
-}
-
 var convShapes = []struct{ n, h, w, ic, oc int }{
 	{1, 1, 1, 1, 1},
 	{3, 7, 7, 64, 64},
@@ -206,8 +106,7 @@ var convShapes = []struct{ n, h, w, ic, oc int }{
 	{1, 7, 5, 9, 33},
 	{2, 4, 70, 8, 17},
 	{1, 2, 3, 48, 5},
-	{5, 14, 14, 32, 48},
-	{1, 28, 28, 16, 16},
+	{5, 14, 14, 16, 48},
 	{1, 9, 3, 48, 80},
 }
 
@@ -215,35 +114,45 @@ var convShapes = []struct{ n, h, w, ic, oc int }{
 // over up to 784 pixels. A wrong tap or a lost tail is an error of 1e-2 and more.
 const convBound = 3e-6
 
+// Winograd's transforms lose up to two digits to cancellation; measured: 1e-6 to 4e-6.
+const winogradBound = 1e-5
+
+// algorithms lists those that can compute a shape, as plans for all passes.
+func algorithms(s ConvShape) []Plan {
+	plans := []Plan{{}}
+	if s.CanWinograd() {
+		plans = append(plans, Plan{Winograd4, Winograd4, Winograd4}, Plan{Winograd2, Winograd2, Winograd2})
+	}
+	if s.Kind == Same3 && s.OC <= 9 {
+		plans = append(plans, Plan{Shifted, Shifted, Direct})
+	}
+	return plans
+}
+
 func TestConv(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
 			for i, s := range convShapes {
-				for a := Direct; a <= Shifted; a++ {
-					shape := ConvShape{kind, s.h, s.w, s.ic, s.oc}
-					if a == Direct || a == Shifted && kind == Same3 && s.oc <= 9 || a != Shifted && shape.CanWinograd() {
-						t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", a, kind, s.n, s.h, s.w, s.ic, s.oc), func(t *testing.T) {
-							testConv(t, isa, kind, a, rand.New(rand.NewPCG(uint64(i), 1)), s.n, s.h, s.w, s.ic, s.oc)
-						})
-					}
+				shape := ConvShape{kind, s.h, s.w, s.ic, s.oc}
+				for _, plan := range algorithms(shape) {
+					t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", plan.Forward, kind, s.n, s.h, s.w, s.ic, s.oc), func(t *testing.T) {
+						testConv(t, isa, shape, plan, rand.New(rand.NewPCG(uint64(i), 1)), s.n)
+					})
 				}
 			}
 		}
 	})
 }
 
-func testConv(t *testing.T, isa ISA, kind ConvKind, a Algorithm, rng *rand.Rand, n, h, w, ic, oc int) {
-	convBound := convBound
-	plan := Plan{a, a, a}
-	switch a {
-	case Winograd4, Winograd2:
-		convBound = 1e-5
-	case Shifted:
-		plan.WeightGrad = Direct
+func testConv(t *testing.T, isa ISA, shape ConvShape, plan Plan, rng *rand.Rand, n int) {
+	kind, h, w, ic, oc := shape.Kind, shape.H, shape.W, shape.IC, shape.OC
+	bound := convBound
+	if plan.Forward.filtering() != nil {
+		bound = winogradBound
 	}
 	ref := naive{kind, ic, oc}
 	weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
-	conv := NewConv(isa, ConvShape{kind, h, w, ic, oc}, plan, true)
+	conv := NewConv(isa, shape, plan, true)
 	conv.Pack(randoms(rng, len(weight)), bias) // a second Pack must leave nothing of the first
 	conv.Pack(weight, bias)
 	oh, ow := kind.OutSize(h), kind.OutSize(w)
@@ -259,24 +168,26 @@ func testConv(t *testing.T, isa ISA, kind ConvKind, a Algorithm, rng *rand.Rand,
 	}
 	dyCopy := dense(y)
 	conv.Forward(&s, y, x, &y)
-	mustBeClose(t, "forward with residual", dense(y), want, convBound)
+	mustBeClose(t, "forward with residual", dense(y), want, bound)
 	conv.Forward(&s, y, x, nil)
-	mustBeClose(t, "forward", dense(y), ref.forward(x, weight, bias), convBound)
+	mustBeClose(t, "forward", dense(y), ref.forward(x, weight, bias), bound)
 
 	y.Load(dyCopy)
 	want = ref.inputGrad(x, y, weight)
 	conv.InputGrad(&s, dx, y, false)
-	mustBeClose(t, "input gradient", dense(dx), want, convBound)
+	mustBeClose(t, "input gradient", dense(dx), want, bound)
 	conv.InputGrad(&s, dx, y, true)
 	for i := range want {
 		want[i] *= 2
 	}
-	mustBeClose(t, "accumulated input gradient", dense(dx), want, convBound)
+	mustBeClose(t, "accumulated input gradient", dense(dx), want, bound)
 
-	dw, db := make([]float32, len(weight)+1), make([]float32, oc+1)
-	dw[len(weight)], db[oc] = guard, guard
+	dw, dwOK := testVector(rng, len(weight), 3)
+	db, dbOK := testVector(rng, oc, 7)
+	clear(dw)
+	clear(db)
 	for range 2 { // the second call adds
-		conv.WeightGrad(&s, dw[:len(weight)], db[:oc], x, y)
+		conv.WeightGrad(&s, dw, db, x, y)
 	}
 	wantW, wantB := ref.weightGrad(x, y)
 	for i := range wantW {
@@ -285,34 +196,54 @@ func testConv(t *testing.T, isa ISA, kind ConvKind, a Algorithm, rng *rand.Rand,
 	for i := range wantB {
 		wantB[i] *= 2
 	}
-	mustBeClose(t, "weight gradient", dw, wantW, convBound)
-	mustBeClose(t, "bias gradient", db, wantB, convBound)
-	if dw[len(weight)] != guard || db[oc] != guard {
-		t.Error("a gradient was written past its end")
-	}
-	for _, ok := range []func() error{xOK, yOK, dxOK} {
-		if err := ok(); err != nil {
-			t.Error(err)
+	mustBeClose(t, "weight gradient", dw, wantW, bound)
+	mustBeClose(t, "bias gradient", db, wantB, bound)
+	mustBeIntact(t, xOK, yOK, dxOK, dwOK, dbOK)
+}
+
+func TestConvGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
+			t.Run(fmt.Sprintf("kind%d", kind), func(t *testing.T) {
+				const n, h, w, ic, oc = 2, 5, 6, 7, 9
+				rng := rand.New(rand.NewPCG(uint64(kind), 2))
+				conv := NewConv(isa, ConvShape{kind, h, w, ic, oc}, Plan{}, true)
+				weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
+				conv.Pack(weight, bias)
+				x, _ := testMap(rng, n, h, w, ic, 0, 0, 1)
+				y, dy := NewMap(n, kind.OutSize(h), kind.OutSize(w), oc), NewMap(n, kind.OutSize(h), kind.OutSize(w), oc)
+				projection := randoms(rng, len(dense(y)))
+				dy.Load(projection)
+				dx, dw, db := NewMap(n, h, w, ic), make([]float32, len(weight)), make([]float32, oc)
+				var s Scratch
+				conv.InputGrad(&s, dx, dy, false)
+				conv.WeightGrad(&s, dw, db, x, dy)
+				f := func() float64 {
+					conv.Pack(weight, bias)
+					conv.Forward(&s, y, x, nil)
+					return dot(dense(y), projection)
+				}
+				mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)), flatVariable("weight", weight, dw), flatVariable("bias", bias, db))
+			})
 		}
-	}
+	})
 }
 
 // A pixel's value may not depend on the images beside it in the batch, to the bit.
 func TestConvIgnoresBatchMates(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		rng := rand.New(rand.NewPCG(7, 7))
-		conv := NewConv(isa, ConvShape{Same3, 7, 9, 20, 37}, Plan{}, false)
-		conv.Pack(randoms(rng, 9*20*37), randoms(rng, 37))
-		x, _ := testMap(rng, 5, 7, 9, 20, 0, 0, 1)
-		together, one := NewMap(5, 7, 9, 37), NewMap(1, 7, 9, 37)
-		var s Scratch
-		conv.Forward(&s, together, x, nil)
-		for n := range 5 {
-			conv.Forward(&s, one, x.image(n), nil)
-			got, want := dense(together.image(n)), dense(one)
-			for i := range want {
-				if got[i] != want[i] {
-					t.Fatalf("image %d: element %d is %g in the batch and %g alone", n, i, got[i], want[i])
+		for _, shape := range []ConvShape{{Same3, 7, 9, 20, 37}, {Same3, 7, 9, 16, 48}, {Same3, 7, 9, 20, 2}} {
+			for _, plan := range algorithms(shape) {
+				conv := NewConv(isa, shape, plan, false)
+				conv.Pack(randoms(rng, 9*shape.IC*shape.OC), randoms(rng, shape.OC))
+				x, _ := testMap(rng, 5, 7, 9, shape.IC, 0, 0, 1)
+				together, one := NewMap(5, 7, 9, shape.OC), NewMap(1, 7, 9, shape.OC)
+				var s Scratch
+				conv.Forward(&s, together, x, nil)
+				for n := range 5 {
+					conv.Forward(&s, one, x.image(n), nil)
+					mustBeSame(t, fmt.Sprintf("%s: image %d in a batch", plan.Forward, n), dense(together.image(n)), dense(one))
 				}
 			}
 		}

@@ -58,11 +58,14 @@ func (m Map) Channels(from, to int) Map {
 }
 
 // First returns the view of the first n images.
-func (m Map) First(n int) Map {
-	if n > m.N {
-		panic(fmt.Sprintf("kernels: %d images of a map of %d", n, m.N))
+func (m Map) First(n int) Map { return m.Images(0, n) }
+
+// Images returns the view of images [from, to).
+func (m Map) Images(from, to int) Map {
+	if from < 0 || from > to || to > m.N {
+		panic(fmt.Sprintf("kernels: images [%d, %d) of a map of %d", from, to, m.N))
 	}
-	m.N = n
+	m.base, m.N = m.base+from*m.Image, to-from
 	return m
 }
 

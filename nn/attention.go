@@ -35,7 +35,7 @@ func NewAttentionBlock(b *Builder, name string, x, y Act, groups, heads int) *At
 // Forward computes y from x.
 func (l *AttentionBlock) Forward(r *Run) {
 	x, normed, joint, heads := r.images(l.x.X), r.images(l.normed), r.images(l.joint), r.images(l.heads)
-	l.norm.Forward(r, normed, x, kernels.Modulation{})
+	l.norm.Forward(r, 0, normed, x, kernels.Modulation{})
 	l.qkv.Forward(r, joint, normed, nil)
 	l.op.Forward(&r.Scratch, heads, joint, l.probs)
 	l.out.Forward(r, r.images(l.y.X), heads, &x)
@@ -46,9 +46,11 @@ func (l *AttentionBlock) Backward(r *Run) {
 	x, dx, dy := r.images(l.x.X), r.images(l.x.D), r.images(l.y.D)
 	normed, joint, heads := r.images(l.normed), r.images(l.joint), r.images(l.heads)
 	dNormed, dJoint, dOut := r.images(l.dNormed), r.images(l.dJoint), r.images(l.dOut)
-	l.out.Backward(r, &dOut, false, dy, heads)
+	l.out.WeightGrad(r, dy, heads)
+	l.out.InputGrad(r, dOut, false, dy)
 	l.op.Backward(&r.Scratch, dJoint, dOut, joint, l.probs)
-	l.qkv.Backward(r, &dNormed, false, dJoint, normed)
+	l.qkv.WeightGrad(r, dJoint, normed)
+	l.qkv.InputGrad(r, dNormed, false, dJoint)
 	dx.Copy(dy)
-	l.norm.Backward(r, dx, true, dNormed, x, kernels.Modulation{})
+	l.norm.Backward(r, 0, dx, true, dNormed, x, kernels.Modulation{})
 }

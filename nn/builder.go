@@ -18,6 +18,21 @@ type Run struct {
 // images returns the part of a map that belongs to the batch.
 func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
 
+// groupPixels bounds how many pixels of a map the steps of a layer pass on to each other before the
+// next images follow: what one step writes is in the cache when the next one reads it.
+const groupPixels = 800
+
+// groupSize returns how many images of h x w pixels a layer takes through all its steps at once.
+func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }
+
+// groups cuts the batch into groups of images, from and to each.
+func (r *Run) groups(m kernels.Map, f func(from, to int)) {
+	size := groupSize(m.H, m.W)
+	for from := 0; from < r.N; from += size {
+		f(from, min(from+size, r.N))
+	}
+}
+
 // rows returns the part of a map of rows, one a image, that belongs to the batch.
 func (r *Run) rows(m kernels.Map) kernels.Map { return m.FirstPixels(r.N) }
 
@@ -73,7 +88,7 @@ type Builder struct {
 	temps map[tempKey]kernels.Map
 }
 
-type tempKey struct{ slot, h, w, c int }
+type tempKey struct{ slot, n, h, w, c int }
 
 // Act makes activations with a halo.
 func (b *Builder) Act(h, w, c int) Act {
@@ -95,14 +110,21 @@ func (b *Builder) rows(c int) Act {
 
 // temp returns a map whose content need not outlive a layer's forward or backward. Layers share the
 // map of one slot and shape.
-func (b *Builder) temp(slot, h, w, c int) kernels.Map {
-	key := tempKey{slot, h, w, c}
+func (b *Builder) temp(slot, h, w, c int) kernels.Map { return b.tempOf(slot, b.N, h, w, c) }
+
+// groupTemp returns such a map for one group of images.
+func (b *Builder) groupTemp(slot, h, w, c int) kernels.Map {
+	return b.tempOf(slot, min(groupSize(h, w), b.N), h, w, c)
+}
+
+func (b *Builder) tempOf(slot, n, h, w, c int) kernels.Map {
+	key := tempKey{slot, n, h, w, c}
 	m, ok := b.temps[key]
 	if !ok {
 		if b.temps == nil {
 			b.temps = map[tempKey]kernels.Map{}
 		}
-		m = kernels.NewMap(b.N, h, w, c)
+		m = kernels.NewMap(n, h, w, c)
 		b.temps[key] = m
 	}
 	return m
@@ -117,12 +139,25 @@ const (
 	slotOutputGrad
 )
 
-// kept returns a map that backward will read, or a temporary one where there is no backward.
-func (b *Builder) kept(slot, h, w, c int) kernels.Map {
+// A kept map holds what backward will read, for all images; without backward, one group's.
+type kept struct {
+	kernels.Map
+	train bool
+}
+
+func (b *Builder) kept(slot, h, w, c int) kept {
 	if b.Train {
-		return kernels.NewMap(b.N, h, w, c)
+		return kept{kernels.NewMap(b.N, h, w, c), true}
 	}
-	return b.temp(slot, h, w, c)
+	return kept{b.groupTemp(slot, h, w, c), false}
+}
+
+// group returns the images [from, to) of the batch.
+func (k kept) group(from, to int) kernels.Map {
+	if !k.train {
+		return k.First(to - from)
+	}
+	return k.Images(from, to)
 }
 
 // param adds a parameter, or finds it, and gives a new one its first values.

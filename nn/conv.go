@@ -56,13 +56,14 @@ func (c *Conv) Forward(r *Run, y, x kernels.Map, residual *kernels.Map) {
 	c.op.Forward(&r.Scratch, y, x, residual)
 }
 
-// Backward adds the gradients of the parameters, for dy the gradient of y. It sets dx, or adds to it,
-// unless dx is nil.
-func (c *Conv) Backward(r *Run, dx *kernels.Map, accumulate bool, dy, x kernels.Map) {
+// InputGrad sets dx, or adds to it, for dy the gradient of y.
+func (c *Conv) InputGrad(r *Run, dx kernels.Map, accumulate bool, dy kernels.Map) {
+	c.op.InputGrad(&r.Scratch, dx, dy, accumulate)
+}
+
+// WeightGrad adds the gradients of the parameters, for dy the gradient of y.
+func (c *Conv) WeightGrad(r *Run, dy, x kernels.Map) {
 	c.op.WeightGrad(&r.Scratch, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
-	if dx != nil {
-		c.op.InputGrad(&r.Scratch, *dx, dy, accumulate)
-	}
 }
 
 // A Resample is a convolution that stands alone: between two levels, or at the beginning of a network.
@@ -86,12 +87,11 @@ func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
 
 // BackwardTo computes the gradient of the parameters, and that of x if it is wanted.
 func (l *Resample) BackwardTo(r *Run, wanted bool) {
-	var dx *kernels.Map
+	dy := r.images(l.y.D)
+	l.conv.WeightGrad(r, dy, r.images(l.x.X))
 	if wanted {
-		d := r.images(l.x.D)
-		dx = &d
+		l.conv.InputGrad(r, r.images(l.x.D), l.accumulate, dy)
 	}
-	l.conv.Backward(r, dx, l.accumulate, r.images(l.y.D), r.images(l.x.X))
 }
 
 // convShape returns the shape of a convolution that reads x.

@@ -67,7 +67,8 @@ func (e *Embedding) Backward(r *Run) {
 		}
 	}
 	dActive := r.rows(e.active.D)
-	e.second.Backward(r, &dActive, false, d, r.rows(e.active.X))
+	e.second.WeightGrad(r, d, r.rows(e.active.X))
+	e.second.InputGrad(r, dActive, false, d)
 	r.ISA.SiLUGrad(&r.Scratch, dActive.Flat(), r.rows(e.hidden.X).Flat())
-	e.first.Backward(r, nil, false, dActive, r.rows(e.wave.X))
+	e.first.WeightGrad(r, dActive, r.rows(e.wave.X))
 }

@@ -8,7 +8,8 @@ type Head struct {
 	norm *GroupNorm
 	conv *Conv
 
-	a, da kernels.Map // input of the convolution and its gradient
+	a  kept        // input of the convolution
+	da kernels.Map // its gradient, of a group of images
 }
 
 // NewHead makes a head from x to y, with parameters name.0 (norm) and name.2 (convolution).
@@ -21,21 +22,26 @@ func NewHead(b *Builder, name string, x, y Act, groups int) *Head {
 		a:    b.kept(slotNormed, h, w, c),
 	}
 	if b.Train {
-		l.da = b.temp(slotInputGrad, h, w, c)
+		l.da = b.groupTemp(slotInputGrad, h, w, c)
 	}
 	return l
 }
 
 // Forward computes y from x.
 func (l *Head) Forward(r *Run) {
-	a := r.images(l.a)
-	l.norm.Forward(r, a, r.images(l.x.X), kernels.Modulation{})
-	l.conv.Forward(r, r.images(l.y.X), a, nil)
+	r.groups(l.x.X, func(from, to int) {
+		a := l.a.group(from, to)
+		l.norm.Forward(r, from, a, l.x.X.Images(from, to), kernels.Modulation{})
+		l.conv.Forward(r, l.y.X.Images(from, to), a, nil)
+	})
 }
 
 // Backward computes the gradients of x and of the parameters from that of y.
 func (l *Head) Backward(r *Run) {
-	da := r.images(l.da)
-	l.conv.Backward(r, &da, false, r.images(l.y.D), r.images(l.a))
-	l.norm.Backward(r, r.images(l.x.D), false, da, r.images(l.x.X), kernels.Modulation{})
+	r.groups(l.x.X, func(from, to int) {
+		da := l.da.First(to - from)
+		l.conv.InputGrad(r, da, false, l.y.D.Images(from, to))
+		l.norm.Backward(r, from, l.x.D.Images(from, to), false, da, l.x.X.Images(from, to), kernels.Modulation{})
+	})
+	l.conv.WeightGrad(r, r.images(l.y.D), r.images(l.a.Map))
 }

@@ -22,14 +22,16 @@ func NewGroupNorm(b *Builder, name string, c, groups int, silu bool) *GroupNorm 
 	return g
 }
 
-// Forward computes y from x, with scale and shift from an embedding if mod has any.
-func (g *GroupNorm) Forward(r *Run, y, x kernels.Map, mod kernels.Modulation) {
-	g.op.Forward(&r.Scratch, y, x, g.Gamma.Of(g.values.Values), g.Beta.Of(g.values.Values), mod, g.stats)
+// Forward computes y from x, maps of the batch's images from the given one on, with scale and shift from
+// an embedding if mod has any for these images.
+func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modulation) {
+	v := g.values.Values
+	g.op.Forward(&r.Scratch, y, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):])
 }
 
 // Backward sets dx, or adds to it, and adds the gradients of the parameters, for dy the gradient of y,
 // which it overwrites. dx may be dy.
-func (g *GroupNorm) Backward(r *Run, dx kernels.Map, accumulate bool, dy, x kernels.Map, mod kernels.Modulation) {
+func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x kernels.Map, mod kernels.Modulation) {
 	v := g.values.Values
-	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats, g.Gamma.Of(r.Grad), g.Beta.Of(r.Grad))
+	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.Of(r.Grad), g.Beta.Of(r.Grad))
 }

@@ -20,8 +20,9 @@ type ResBlock struct {
 	embedding    *Embedding
 	e            Act // [N][2·C] scale and shift, or [N][C]
 
-	a1, h, a2 kernels.Map // inputs of conv1, norm2, conv2
-	dIn, dOut kernels.Map // gradients of a1; of a2 and then of h
+	a1, h, a2 kept        // inputs of conv1, norm2, conv2
+	dOut      kernels.Map // gradient of a2 and then of h
+	dIn       kernels.Map // gradient of a1, of a group of images
 }
 
 // NewResBlock makes a block from x to y. accumulate says that something else has set the gradient of x
@@ -46,61 +47,81 @@ func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, sc
 		l.skip = NewConv(b, name+".skip_connection", pointwise(in, out), false)
 	}
 	if b.Train {
-		l.dIn, l.dOut = b.temp(slotInputGrad, h, w, in), b.temp(slotOutputGrad, h, w, out)
+		l.dIn, l.dOut = b.groupTemp(slotInputGrad, h, w, in), b.temp(slotOutputGrad, h, w, out)
 	}
 	return l
 }
 
-// modulation returns what the embedding does to norm2.
-func (l *ResBlock) modulation(r *Run) kernels.Modulation {
+// modulation returns what the embedding does to norm2 of images [from, to).
+func (l *ResBlock) modulation(from, to int) kernels.Modulation {
 	if !l.modulate {
 		return kernels.Modulation{}
 	}
-	m := kernels.Modulation{Rows: r.rows(l.e.X).Flat()}
+	m := kernels.Modulation{Rows: l.embedded(l.e.X, from, to)}
 	if l.e.D.C > 0 {
-		m.Gradient = r.rows(l.e.D).Flat()
+		m.Gradient = l.embedded(l.e.D, from, to)
 	}
 	return m
 }
 
+// embedded returns the rows of images [from, to) of the projected embedding or its gradient.
+func (l *ResBlock) embedded(rows kernels.Map, from, to int) []float32 {
+	return rows.Flat()[from*rows.C : to*rows.C]
+}
+
 // Forward computes y from x and the embedding.
 func (l *ResBlock) Forward(r *Run) {
-	x, y, a1, h, a2 := r.images(l.x.X), r.images(l.y.X), r.images(l.a1), r.images(l.h), r.images(l.a2)
-	l.norm1.Forward(r, a1, x, kernels.Modulation{})
-	l.conv1.Forward(r, h, a1, nil)
 	l.project.Forward(r, r.rows(l.e.X), r.rows(l.embedding.out.X), nil)
+	r.groups(l.x.X, func(from, to int) { l.forward(r, from, to) })
+}
+
+func (l *ResBlock) forward(r *Run, from, to int) {
+	x, y := l.x.X.Images(from, to), l.y.X.Images(from, to)
+	a1, h, a2 := l.a1.group(from, to), l.h.group(from, to), l.a2.group(from, to)
+	l.norm1.Forward(r, from, a1, x, kernels.Modulation{})
+	l.conv1.Forward(r, h, a1, nil)
 	if !l.modulate {
-		r.ISA.AddRows(&r.Scratch, h, r.rows(l.e.X).Flat())
+		r.ISA.AddRows(&r.Scratch, h, l.embedded(l.e.X, from, to))
 	}
-	l.norm2.Forward(r, a2, h, l.modulation(r))
-	residual := &x
+	l.norm2.Forward(r, from, a2, h, l.modulation(from, to))
+	residual := x
 	if l.skip != nil {
 		l.skip.Forward(r, y, x, nil)
-		residual = &y
+		residual = y
 	}
-	l.conv2.Forward(r, y, a2, residual)
+	l.conv2.Forward(r, y, a2, &residual)
 }
 
 // Backward computes the gradients of x, of the embedding and of the parameters from that of y.
 func (l *ResBlock) Backward(r *Run) {
-	x, dx, dy := r.images(l.x.X), r.images(l.x.D), r.images(l.y.D)
-	a1, h, a2, dIn, dOut := r.images(l.a1), r.images(l.h), r.images(l.a2), r.images(l.dIn), r.images(l.dOut)
-	l.conv2.Backward(r, &dOut, false, dy, a2)
-	l.norm2.Backward(r, dOut, false, dOut, h, l.modulation(r))
-	if !l.modulate {
-		r.ISA.SumRows(r.rows(l.e.D).Flat(), dOut)
+	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) })
+	dy, dOut := r.images(l.y.D), r.images(l.dOut)
+	l.conv2.WeightGrad(r, dy, r.images(l.a2.Map))
+	l.conv1.WeightGrad(r, dOut, r.images(l.a1.Map))
+	if l.skip != nil {
+		l.skip.WeightGrad(r, dy, r.images(l.x.X))
 	}
-	dEmbedding := r.rows(l.embedding.out.D)
-	l.project.Backward(r, &dEmbedding, true, r.rows(l.e.D), r.rows(l.embedding.out.X))
-	l.conv1.Backward(r, &dIn, false, dOut, a1)
+	l.project.WeightGrad(r, r.rows(l.e.D), r.rows(l.embedding.out.X))
+	l.project.InputGrad(r, r.rows(l.embedding.out.D), true, r.rows(l.e.D))
+}
 
+// backward computes the gradients of x and of the projected embedding for images [from, to).
+func (l *ResBlock) backward(r *Run, from, to int) {
+	x, dx, dy := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
+	dIn, dOut := l.dIn.First(to-from), l.dOut.Images(from, to)
+	l.conv2.InputGrad(r, dOut, false, dy)
+	l.norm2.Backward(r, from, dOut, false, dOut, l.h.Images(from, to), l.modulation(from, to))
+	if !l.modulate {
+		r.ISA.SumRows(l.embedded(l.e.D, from, to), dOut)
+	}
+	l.conv1.InputGrad(r, dIn, false, dOut)
 	switch {
 	case l.skip != nil:
-		l.skip.Backward(r, &dx, l.accumulate, dy, x)
+		l.skip.InputGrad(r, dx, l.accumulate, dy)
 	case l.accumulate:
 		r.ISA.AddMap(dx, dy)
 	default:
 		dx.Copy(dy)
 	}
-	l.norm1.Backward(r, dx, true, dIn, x, kernels.Modulation{})
+	l.norm1.Backward(r, from, dx, true, dIn, x, kernels.Modulation{})
 }

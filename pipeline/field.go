@@ -20,7 +20,7 @@ import (
 type FieldOptions struct {
 	Model   string // a run folder or a checkpoint; empty: the newest run under runs/
 	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), with Grad target [N,C,H,W]
-	Out     string // safetensors: v [N,C,H,W], with Grad loss [], grad.x [N,C,H,W] and grad.PARAMETER
+	Out     string // safetensors: v [N,C,H,W], with Grad loss [1], grad.x [N,C,H,W] and grad.PARAMETER
 	Grad    bool   // also the mean of (v-target)² over all numbers, and its gradients
 	ISA     string // empty: the best of this machine
 	Threads int    // 0: GOMAXPROCS
@@ -252,7 +252,7 @@ func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
 	}
 	add("v", in.shape(), nchw(out.v))
 	if in.target != nil {
-		add("loss", nil, []float32{float32(out.grad.loss)})
+		add("loss", []int{1}, []float32{float32(out.grad.loss)})
 		add("grad.x", in.shape(), nchw(out.dx))
 		m.AppendTensors(f, "grad.", nn.F32, out.grad.grad)
 	}

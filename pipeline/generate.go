@@ -361,6 +361,9 @@ func (o *GenerateOptions) settleCount(form *output) error {
 	if err := g.validate(1, 1); err != nil {
 		return err
 	}
+	if g.Rows*g.Cols > maxCount {
+		return optionErrorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
+	}
 	setDefault(&o.Sample.Count, g.Rows*g.Cols)
 	if o.Sample.Count > g.Rows*g.Cols {
 		return optionErrorf("count", "%d: a %dx%d grid holds %d images", o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)

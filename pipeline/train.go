@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -59,7 +60,7 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 		return TrainResult{}, err
 	}
 	defer r.close()
-	if r.over() && r.saved == r.done.Step && r.opt.Resume {
+	if r.finished && r.over() {
 		r.emit(Event{Kind: Finished, Path: r.dir.path, Text: "this run had finished already: a larger budget would train it further"})
 		return r.result(), nil
 	}
@@ -80,11 +81,12 @@ type run struct {
 	sampler *sampler
 	log     *metricsLog
 
-	done  progress
-	clock *timeBudget // nil unless the budget is in time
-	saved int         // the step of the last checkpoint
-	meter meter
-	pace  pace
+	done     progress
+	clock    *timeBudget // nil unless the budget is in time
+	saved    int         // the step of the last checkpoint, -1 before the first
+	finished bool        // before this process resumed it
+	meter    meter
+	pace     pace
 }
 
 // openRun opens or makes the run folder and everything that training needs.
@@ -137,10 +139,12 @@ func (r *run) reopen(given TrainOptions) error {
 			return err
 		}
 	}
-	recorded, err := ReadRunOptions(path)
+	c, err := readRunConfig(path)
 	if err != nil {
 		return err
 	}
+	recorded := c.Options
+	r.finished = c.Finished
 	if err := recorded.conflict(given); err != nil {
 		return err
 	}
@@ -187,13 +191,28 @@ func (r *run) restore(newBudget bool) error {
 	r.model.Repack(0, 1)
 	r.saved = r.done.Step
 	r.pace = pace{saveAt: r.done.Seconds, showAt: r.done.Seconds, showStep: r.done.Step}
-	if r.clock != nil {
-		r.clock.used = seconds(r.done.Seconds)
-	}
-	if total := r.opt.plan(r.data.Len()).Total(); newBudget && total > 0 {
-		r.done.Schedule = r.done.Schedule.revise(r.done.Step, max(total, r.done.Step))
-	}
+	r.resumeBudget(newBudget)
 	return nil
+}
+
+// resumeBudget settles how much of the budget is left. With a new one, the steps done so far tell how
+// many more fit into it.
+func (r *run) resumeBudget(newBudget bool) {
+	p := &r.done
+	if r.clock != nil {
+		r.clock.used = seconds(p.Seconds)
+	}
+	switch {
+	case !newBudget:
+	case r.clock == nil:
+		p.Schedule = p.Schedule.revise(p.Step, max(r.opt.plan(r.data.Len()).Total(), p.Step))
+	case p.Step == 0:
+		p.Schedule = nil
+	default:
+		left := max(0, r.clock.limit-r.clock.used).Seconds()
+		more := math.Ceil(left * float64(p.Step) / p.Seconds)
+		p.Schedule = p.Schedule.revise(p.Step, int(min(float64(p.Step)+more, maxSteps)))
+	}
 }
 
 // build makes the workers, the engine and the sampler around the model.
@@ -296,7 +315,7 @@ func (r *run) step() error {
 	p.Step++
 	took := time.Since(begin)
 	p.Seconds += took.Seconds()
-	p.Smooth += max(1/float64(p.Step), 1.0/50) * (result.loss - p.Smooth)
+	p.Smooth += smoothing(p.Step) * (result.loss - p.Smooth)
 	r.meter.add(took.Seconds())
 	if r.clock != nil {
 		r.clock.add(took)
@@ -418,3 +437,7 @@ func (r *run) close() {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// smoothing is the weight of the loss after the given number of steps in its running mean, which looks
+// back on some 50 steps, and on a quarter of them before there are so many.
+func smoothing(steps int) float64 { return max(min(1, 4/float64(steps+3)), 1.0/50) }

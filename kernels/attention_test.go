@@ -1,0 +1,210 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// naiveAttention is attention over the pixels of one image by its definition, in float64. qkv holds
+// t rows of heads·3·d elements, each head's q, k and v side by side.
+type naiveAttention struct{ t, heads, d int }
+
+// of returns row i of head's q (part 0), k (1) or v (2).
+func (a naiveAttention) of(qkv []float64, head, part, i int) []float64 {
+	return qkv[(i*a.heads+head)*3*a.d+part*a.d:][:a.d]
+}
+
+// probabilities returns softmax(q·kᵀ/√d) of a head, [t][t].
+func (a naiveAttention) probabilities(qkv []float64, head int) [][]float64 {
+	p := make([][]float64, a.t)
+	for i := range p {
+		p[i] = make([]float64, a.t)
+		var sum float64
+		for j := range p[i] {
+			p[i][j] = math.Exp(inner(a.of(qkv, head, 0, i), a.of(qkv, head, 1, j)) / math.Sqrt(float64(a.d)))
+			sum += p[i][j]
+		}
+		for j := range p[i] {
+			p[i][j] /= sum
+		}
+	}
+	return p
+}
+
+func inner(a, b []float64) (sum float64) {
+	for i, v := range a {
+		sum += v * b[i]
+	}
+	return sum
+}
+
+// addTo adds w·b to a.
+func addTo(a []float64, w float64, b []float64) {
+	for i, v := range b {
+		a[i] += w * v
+	}
+}
+
+// forward returns o, [t][heads·d].
+func (a naiveAttention) forward(qkv []float64) []float64 {
+	o := make([]float64, a.t*a.heads*a.d)
+	for head := range a.heads {
+		for i, row := range a.probabilities(qkv, head) {
+			for j, p := range row {
+				addTo(o[(i*a.heads+head)*a.d:][:a.d], p, a.of(qkv, head, 2, j))
+			}
+		}
+	}
+	return o
+}
+
+// backward returns dqkv.
+func (a naiveAttention) backward(qkv, do []float64) []float64 {
+	d := make([]float64, len(qkv))
+	for head := range a.heads {
+		for i, row := range a.probabilities(qkv, head) {
+			dO := do[(i*a.heads+head)*a.d:][:a.d]
+			var mean float64
+			for j, p := range row {
+				mean += p * inner(dO, a.of(qkv, head, 2, j))
+			}
+			for j, p := range row {
+				dlogit := p * (inner(dO, a.of(qkv, head, 2, j)) - mean) / math.Sqrt(float64(a.d))
+				addTo(a.of(d, head, 0, i), dlogit, a.of(qkv, head, 1, j))
+				addTo(a.of(d, head, 1, j), dlogit, a.of(qkv, head, 0, i))
+				addTo(a.of(d, head, 2, j), p, dO)
+			}
+		}
+	}
+	return d
+}
+
+func wide(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+var attentionShapes = []struct{ n, h, w, heads, d int }{
+	{1, 1, 1, 1, 1},
+	{2, 1, 1, 3, 5},
+	{1, 2, 2, 1, 7},
+	{3, 2, 2, 2, 3},
+	{2, 7, 7, 1, 15},
+	{1, 7, 7, 3, 11},
+	{1, 3, 7, 2, 32},
+	{1, 5, 5, 1, 33},
+}
+
+// Logits of up to 10 lose ten times 6e-8 before exp turns that into a relative error of P.
+const attentionBound = 5e-6
+
+func TestAttention(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		for i, s := range attentionShapes {
+			t.Run(fmt.Sprintf("%dx%dx%d,heads=%d,d=%d", s.n, s.h, s.w, s.heads, s.d), func(t *testing.T) {
+				testAttention(t, isa, rand.New(rand.NewPCG(uint64(i), 4)), s.n, s.h, s.w, s.heads, s.d)
+			})
+		}
+	})
+}
+
+func testAttention(t *testing.T, isa ISA, rng *rand.Rand, n, h, w, heads, d int) {
+	ref := naiveAttention{h * w, heads, d}
+	op := Attention{ISA: isa, Heads: heads}
+	qkv, qkvOK := testMap(rng, n, h, w, 3*heads*d, 3, 2, 0)
+	dqkv, dqkvOK := testMap(rng, n, h, w, 3*heads*d, 1, 4, 0)
+	o, oOK := testMap(rng, n, h, w, heads*d, 5, 1, 0)
+	do, doOK := testMap(rng, n, h, w, heads*d, 0, 3, 0)
+	probs, probsOK := testVector(rng, op.ProbsLen(n, h*w), 3)
+	var s Scratch
+	op.Forward(&s, o, qkv, probs)
+	op.Backward(&s, dqkv, do, qkv, probs)
+	for i := range n {
+		own, gradient := wide(dense(qkv.image(i))), wide(dense(do.image(i)))
+		want := ref.backward(own, gradient)
+		mustBeClose(t, "forward", dense(o.image(i)), ref.forward(own), attentionBound)
+		mustBeNear(t, "backward", dense(dqkv.image(i)), want, max(norm2(want), norm2(gradient)), attentionBound)
+	}
+	mustBeIntact(t, qkvOK, dqkvOK, oOK, doOK, probsOK)
+}
+
+// Logits far beyond what exp can hold leave P at the largest of each row.
+func TestAttentionOfLargeLogits(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		const pixels = 5
+		op := Attention{ISA: isa, Heads: 1}
+		qkv, o := NewDense(1, 1, pixels, 3), NewDense(1, 1, pixels, 1)
+		for i := range pixels {
+			copy(qkv.At(0, 0, i), []float32{1e3, float32(i), float32(10 * i)}) // q, k, v: the last key wins
+		}
+		probs := make([]float32, op.ProbsLen(1, pixels))
+		op.Forward(&Scratch{}, o, qkv, probs)
+		for i, v := range dense(o) {
+			if v != 10*(pixels-1) {
+				t.Errorf("pixel %d is %g, want %d", i, v, 10*(pixels-1))
+			}
+		}
+	})
+}
+
+func TestAttentionGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		const n, h, w, heads, d = 2, 2, 3, 2, 5
+		rng := rand.New(rand.NewPCG(9, 9))
+		op := Attention{ISA: isa, Heads: heads}
+		qkv, dqkv := NewDense(n, h, w, 3*heads*d), NewDense(n, h, w, 3*heads*d)
+		o, do := NewDense(n, h, w, heads*d), NewDense(n, h, w, heads*d)
+		qkv.Load(randoms(rng, n*h*w*3*heads*d))
+		projection := randoms(rng, n*h*w*heads*d)
+		do.Load(projection)
+		probs := make([]float32, op.ProbsLen(n, h*w))
+		var s Scratch
+		f := func() float64 {
+			op.Forward(&s, o, qkv, probs)
+			return dot(dense(o), projection)
+		}
+		f()
+		op.Backward(&s, dqkv, do, qkv, probs)
+		mustBeGradients(t, rng, f, mapVariable("qkv", qkv, dense(dqkv)))
+	})
+}
+
+// What attention makes of an image may not depend on the images beside it, to the bit.
+func TestAttentionIgnoresBatchMates(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		const n, h, w, heads, d = 3, 3, 5, 2, 9
+		rng := rand.New(rand.NewPCG(10, 10))
+		qkv, _ := testMap(rng, n, h, w, 3*heads*d, 0, 0, 0)
+		do, _ := testMap(rng, n, h, w, heads*d, 0, 0, 0)
+		pass := func(qkv, do Map) (o, dqkv Map) {
+			o, dqkv = NewDense(qkv.N, h, w, heads*d), NewDense(qkv.N, h, w, 3*heads*d)
+			op := Attention{ISA: isa, Heads: heads}
+			probs := make([]float32, op.ProbsLen(qkv.N, h*w))
+			var s Scratch
+			op.Forward(&s, o, qkv, probs)
+			op.Backward(&s, dqkv, do, qkv, probs)
+			return o, dqkv
+		}
+		o, dqkv := pass(qkv, do)
+		for i := range n {
+			lone, loneGrad := pass(qkv.image(i), do.image(i))
+			mustBeSame(t, "o", dense(o.image(i)), dense(lone))
+			mustBeSame(t, "dqkv", dense(dqkv.image(i)), dense(loneGrad))
+		}
+	})
+}
+
+func TestAttentionPanicsWithBothShapes(t *testing.T) {
+	op := Attention{Heads: 2}
+	var s Scratch
+	probs := make([]float32, op.ProbsLen(1, 4))
+	mustPanic(t, "too few channels", func() { op.Forward(&s, NewDense(1, 2, 2, 4), NewDense(1, 2, 2, 11), probs) }, "[1 2 2 4]", "[1 2 2 11]")
+	mustPanic(t, "heads that do not divide", func() { op.Forward(&s, NewDense(1, 2, 2, 3), NewDense(1, 2, 2, 9), probs) }, "2 heads")
+	mustPanic(t, "short probabilities", func() { op.Forward(&s, NewDense(1, 2, 2, 4), NewDense(1, 2, 2, 12), probs[:31]) }, "31 probabilities")
+	mustPanic(t, "a halo", func() { op.Forward(&s, NewMap(1, 2, 2, 4), NewMap(1, 2, 2, 12), probs) }, "dense")
+}

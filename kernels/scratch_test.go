@@ -1,0 +1,70 @@
+package kernels
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// Once a Scratch has grown, and weights have been packed, no operation allocates.
+func TestOperationsDoNotAllocate(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		const n, side, ic, oc = 2, 6, 16, 32
+		var s Scratch
+		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
+			shape := ConvShape{kind, side, side, ic, oc}
+			conv := NewConv(isa, shape, isa.Plan(shape), true)
+			out := kind.OutSize(side)
+			x, y := NewMap(n, side, side, ic), NewMap(n, out, out, oc)
+			weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
+			mustNotAllocate(t, "Pack", func() { conv.Pack(weight, bias) })
+			mustNotAllocate(t, "Forward", func() { conv.Forward(&s, y, x, &y) })
+			mustNotAllocate(t, "InputGrad", func() { conv.InputGrad(&s, x, y, true) })
+			mustNotAllocate(t, "WeightGrad", func() { conv.WeightGrad(&s, weight, bias, x, y) })
+		}
+		testNormAllocations(t, isa, &s)
+		testAttentionAllocations(t, isa, &s)
+		v := make([]float32, 100)
+		mustNotAllocate(t, "vectors", func() {
+			isa.Add(v, v)
+			isa.Lerp(v, v, 0.5)
+			isa.SiLU(v, v)
+			isa.SiLUGrad(&s, v, v)
+			isa.SumSquares(v)
+			isa.AdamW(v, v, v, v, AdamWStep{Bias1: 1, Bias2: 1})
+		})
+	})
+}
+
+func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
+	const n, side, c = 2, 6, 40
+	op := GroupNorm{ISA: isa, C: c, Groups: 8, SiLU: true}
+	x, y, p, rows := NewMap(n, side, side, c), NewMap(n, side, side, c), make([]float32, c), make([]float32, 2*n*c)
+	mod, stats := Modulation{Rows: rows, Gradient: rows}, make([]float32, op.StatsLen(n))
+	mustNotAllocate(t, "GroupNorm", func() {
+		op.Forward(s, y, x, p, p, mod, stats)
+		op.Backward(s, y, false, y, x, p, p, mod, stats, p, p)
+		isa.AddMap(x, y)
+		isa.AddRows(s, x, rows[:n*c])
+		isa.SumRows(rows[:n*c], x)
+		isa.BiasGrad(s, p, x)
+	})
+}
+
+func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch) {
+	const n, side, c = 2, 5, 12
+	op := Attention{ISA: isa, Heads: 2}
+	qkv, o, probs := NewDense(n, side, side, 3*c), NewDense(n, side, side, c), make([]float32, op.ProbsLen(n, side*side))
+	mustNotAllocate(t, "Attention", func() {
+		op.Forward(s, o, qkv, probs)
+		op.Backward(s, qkv, o, qkv, probs)
+	})
+}
+
+func mustNotAllocate(t *testing.T, what string, f func()) {
+	t.Helper()
+	f() // lets memory grow
+	if n := testing.AllocsPerRun(3, f); n != 0 {
+		t.Errorf("%s: %v allocations", what, n)
+	}
+}

@@ -1,0 +1,181 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// eachISA runs a test once per instruction set; those that the machine lacks are visibly skipped.
+func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
+	for isa := kernels.Generic; isa <= kernels.NEON; isa++ {
+		t.Run(isa.String(), func(t *testing.T) {
+			if !slices.Contains(kernels.Available(), isa) {
+				t.Skip("not available on this CPU or in this build")
+			}
+			f(t, isa)
+		})
+	}
+}
+
+// Layers are made for room images, and run with two of them.
+const (
+	room  = 3
+	batch = 2
+)
+
+// A rig is what a layer under test is built with.
+type rig struct {
+	*Builder
+	run Run
+	rng *rand.Rand
+}
+
+func newRig(isa kernels.ISA, seed uint64) *rig {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	return &rig{
+		Builder: &Builder{ISA: isa, Params: &Params{}, Weights: &Weights{}, N: room, Train: true, Rand: rng},
+		run:     Run{ISA: isa, N: batch},
+		rng:     rng,
+	}
+}
+
+// act makes activations that are some channels of wider maps, as those of a concatenation are.
+func (g *rig) act(h, w, c int) Act { return g.Act(h, w, c+5).Channels(2, 2+c) }
+
+func (g *rig) randoms(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(g.rng.NormFloat64())
+	}
+	return x
+}
+
+// fill gives a map random elements and returns them.
+func (g *rig) fill(m kernels.Map) []float32 {
+	x := g.randoms(m.N * m.H * m.W * m.C)
+	m.Load(x)
+	return x
+}
+
+func dense(m kernels.Map) []float32 {
+	x := make([]float32, m.N*m.H*m.W*m.C)
+	m.Store(x)
+	return x
+}
+
+// An input of a layer: its activations, whose images lie along N, or along W for rows; and whether
+// backward adds to its gradient or sets it.
+type input struct {
+	name string
+	Act
+	accumulate bool
+}
+
+// A layer under test: what it reads and makes, and its passes.
+type layer struct {
+	inputs            []input
+	out               Act
+	forward, backward func()
+}
+
+// ofBatch returns the part of a map that belongs to the batch.
+func ofBatch(m kernels.Map) kernels.Map {
+	if m.N == 1 {
+		return m.FirstPixels(batch)
+	}
+	return m.First(batch)
+}
+
+// check compares the gradients of all inputs and all parameters with differences of a random
+// projection of the output. Parameters that begin at zero are made random too.
+func (g *rig) check(t *testing.T, l layer) {
+	t.Helper()
+	copy(g.Params.Values, g.randoms(g.Params.Len()))
+	g.Weights.Pack(g.Params.Values, 0, 1)
+	var before [][]float32
+	for _, in := range l.inputs {
+		g.fill(in.X)
+		before = append(before, g.fill(in.D))
+	}
+	projection := g.fill(l.out.D)
+	projection = projection[:len(projection)/room*batch]
+	g.run.Grad = g.randoms(g.Params.Len()) // gradients of parameters are added to
+	grad := slices.Clone(g.run.Grad)
+	l.forward()
+	l.backward()
+	f := func() float64 {
+		l.forward()
+		return dot(dense(ofBatch(l.out.X)), projection)
+	}
+	for i, in := range l.inputs {
+		after := dense(in.D)
+		size := len(after) / room * batch
+		if !slices.Equal(after[size:], before[i][size:]) {
+			t.Errorf("%s: the gradient of an image outside of the batch changed", in.name)
+		}
+		if in.accumulate {
+			subtract(after, before[i])
+		}
+		x := ofBatch(in.X)
+		g.checkSlope(t, in.name, f, dense(x), x.Load, after[:size])
+	}
+	gradient := slices.Clone(g.run.Grad)
+	subtract(gradient, grad)
+	for _, p := range g.Params.List {
+		set := func(v []float32) {
+			copy(p.Of(g.Params.Values), v)
+			g.Weights.Pack(g.Params.Values, 0, 1)
+		}
+		g.checkSlope(t, p.Name, f, slices.Clone(p.Of(g.Params.Values)), set, p.Of(gradient))
+	}
+}
+
+func subtract(a, b []float32) {
+	for i, v := range b {
+		a[i] -= v
+	}
+}
+
+func dot(a, b []float32) float64 {
+	var sum float64
+	for i, v := range a {
+		sum += float64(v) * float64(b[i])
+	}
+	return sum
+}
+
+// The difference quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30, and by the
+// rounding of f, 1e-6 relative, over h: together below 5e-4 on these layers. A wrong term of a
+// gradient is an error of 1e-2 and more.
+const (
+	differenceStep  = 1. / 64
+	differenceBound = 2e-3
+)
+
+// checkSlope compares ⟨gradient, δ⟩ with the difference quotient of f along normal directions δ. It is
+// of the size of the gradient's norm, which therefore scales the bound.
+func (g *rig) checkSlope(t *testing.T, name string, f func() float64, x []float32, set func([]float32), gradient []float32) {
+	t.Helper()
+	norm := math.Sqrt(dot(gradient, gradient))
+	for range 2 {
+		direction := g.randoms(len(x))
+		at := func(h float64) float64 {
+			moved := slices.Clone(x)
+			for i, d := range direction {
+				moved[i] += float32(h) * d
+			}
+			set(moved)
+			return f()
+		}
+		const h = differenceStep
+		got, want := dot(gradient, direction), (8*(at(h)-at(-h))-(at(2*h)-at(-2*h)))/(12*h)
+		if d := math.Abs(got - want); !(d <= differenceBound*norm) {
+			t.Errorf("%s: slope %g, differences say %g; the gradient's norm is %g", name, got, want, norm)
+		}
+	}
+	set(x)
+}

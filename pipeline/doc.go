@@ -1,0 +1,37 @@
+// Package pipeline is what fmimg does, as functions of option structs: [Train] makes a run folder,
+// [Generate] draws images from it, [Field] evaluates its network on tensors. It is the one place with
+// goroutines.
+//
+// # A training step
+//
+// The batch is cut into micro-batches whose size the options fix. Workers, each with a replica of the
+// network, take them in turn (reducer), draw noise, times and dropped labels keyed by (seed, step,
+// position), and run forward and backward with single-threaded kernels. Gradients meet in a binary tree over
+// the index of the micro-batch. The tail of the step — norm, clipping, AdamW, averages, packing the weights
+// for the kernels — is cut over the workers at fixed places (engine, crew):
+//
+//	            take                deliver
+//	micro 0 ──► worker ──► gradient ──┐
+//	micro 1 ──► worker ──► gradient ──┴─┐
+//	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► AdamW, averages ──► Repack
+//	micro 3 ──► worker ──► gradient ──┴─┘
+//
+// So the same seed gives the same tensors, byte for byte, for any number of threads on one instruction
+// set, and a step allocates nothing.
+//
+// # Schedules
+//
+// The learning rate depends on the step and on the number of steps that the run expects to make. A budget in
+// time re-estimates that number as it goes, and records each estimate ([Schedule]): with the record, the
+// run can be repeated without a clock.
+//
+// # Memory
+//
+// A run holds the parameters four times (values, averages, AdamW's moments), threads + log2(micro-batches) + 2
+// gradients, and a replica for each thread, at most one for each micro-batch.
+//
+// # Files
+//
+// All files but the log of metrics are replaced atomically, the state first: whatever ends the process, the
+// folder can be resumed. A lock, which the system releases with the process, keeps a second trainer out.
+package pipeline

@@ -1,0 +1,307 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/gif"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// trained returns a small checkpoint with classes whose velocity is not zero, made once.
+var trained = sync.OnceValue(func() *Checkpoint {
+	dir, err := os.MkdirTemp("", "fmimg")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	o := DefaultTrainOptions()
+	o.Source, o.Network, o.Out = digits(), smallNetwork(), filepath.Join(dir, "run")
+	o.Steps, o.Batch, o.Warmup, o.EMA, o.LR, o.PreviewEvery = 20, 8, 0, 0, 0.01, -1
+	if _, err := Train(context.Background(), o); err != nil {
+		panic(err)
+	}
+	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	if err != nil {
+		panic(err)
+	}
+	return ck
+})
+
+// drawn draws images first..first+n-1.
+func drawn(t *testing.T, o SampleOptions, first, n int) *Images {
+	t.Helper()
+	s, err := NewSampler(trained(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	images, err := s.Draw(context.Background(), first, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images
+}
+
+// An image is the same to the bit in any company, for any number of threads, with solvers of both kinds.
+func TestImageDependsOnItsIndexAlone(t *testing.T) {
+	noLeaks(t)
+	for _, solver := range []string{"midpoint", "dopri5"} {
+		o := SampleOptions{Count: 21, Seed: 5, Solver: solver, Steps: 3, Tol: 0.01, Threads: 2, Guidance: 2}
+		want := drawn(t, o, 0, 21)
+		for _, c := range []struct{ threads, count, first, n int }{{1, 21, 0, 21}, {3, 21, 0, 21}, {5, 64, 0, 13}, {2, 1, 17, 1}, {2, 3, 9, 12}} {
+			o.Threads, o.Count = c.threads, c.count
+			got := drawn(t, o, c.first, c.n)
+			part := want.slice(c.first, c.first+c.n)
+			if !slices.Equal(got.Pixels, part.Pixels) || !slices.Equal(got.Labels, part.Labels) {
+				t.Errorf("%s: images %d..%d with %+v differ", solver, c.first, c.first+c.n-1, c)
+			}
+		}
+	}
+	a, b := drawn(t, SampleOptions{Seed: 5}, 0, 2), drawn(t, SampleOptions{Seed: 6}, 0, 2)
+	if slices.Equal(a.Pixels, b.Pixels) || slices.Equal(a.slice(0, 1).Pixels, a.slice(1, 2).Pixels) {
+		t.Error("other seeds and indices give the same images")
+	}
+}
+
+func TestClasses(t *testing.T) {
+	names := []string{"zero", "T-shirt", "2"}
+	for text, want := range map[string][]int32{
+		"1": {1}, "0-2": {0, 1, 2}, "2,0,0": {2, 0, 0}, "zero, t-shirt": {0, 1}, "1-1,2": {1, 2},
+	} {
+		if got, err := ParseClasses(text, 3, names); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q is %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "3", "-1", "0-3", "2-1", "one", "1,,2", "1-", "99999999999999999999"} {
+		if got, err := ParseClasses(bad, 3, names); err == nil {
+			t.Errorf("%q was read as %v", bad, got)
+		}
+	}
+	images := drawn(t, SampleOptions{Count: 7, Class: "two,0-1", Steps: 1}, 0, 7)
+	if want := []int32{2, 0, 1, 2, 0, 1, 2}; !slices.Equal(images.Labels, want) {
+		t.Errorf("classes %v, want %v in turn", images.Labels, want)
+	}
+	none := drawn(t, SampleOptions{Count: 2, Class: "none", Steps: 1}, 0, 2)
+	if want := []int32{3, 3}; !slices.Equal(none.Labels, want) {
+		t.Errorf("classes %v, want the one that means none", none.Labels)
+	}
+	random := drawn(t, SampleOptions{Count: 300, Steps: 1, Solver: "euler"}, 0, 300)
+	for class := range int32(3) {
+		n := 0
+		for _, l := range random.Labels {
+			if l == class {
+				n++
+			}
+		}
+		if math.Abs(float64(n)-100) > 5*8.2 { // deviation sqrt(300·2/9) = 8.2
+			t.Errorf("class %d was drawn %d times of 300", class, n)
+		}
+	}
+}
+
+// With one Euler step from t = 0, guidance W must give x + v_none + W(v_class − v_none).
+func TestGuidance(t *testing.T) {
+	step := func(class string, w float64) []float32 {
+		return drawn(t, SampleOptions{Class: class, Guidance: w, Solver: "euler", Steps: 1}, 0, 1).Pixels
+	}
+	class, none, guided := step("1", 1), step("none", 1), step("1", 3)
+	for i := range guided {
+		want := none[i] + 3*(class[i]-none[i])
+		if math.Abs(float64(guided[i]-want)) > 1e-5 {
+			t.Fatalf("pixel %d is %v, want %v", i, guided[i], want)
+		}
+	}
+	if slices.Equal(class, none) {
+		t.Error("the class changes nothing: the test proves nothing")
+	}
+}
+
+// saveTrained writes the checkpoint to a file.
+func saveTrained(t *testing.T) string {
+	t.Helper()
+	o := smallRun(t)
+	o.Steps = 2
+	return filepath.Join(mustTrain(t, o).Dir, modelFile)
+}
+
+func TestGenerateFiles(t *testing.T) {
+	model, dir := saveTrained(t), t.TempDir()
+	o := GenerateOptions{Model: model, Grid: GridOptions{Rows: 2, Cols: 3}, Sample: SampleOptions{Steps: 2, Seed: 9, Class: "0-2"}}
+	generate := func(name string) string {
+		t.Helper()
+		p := o
+		p.Out = filepath.Join(dir, name)
+		if strings.HasSuffix(name, "/") {
+			p.Out += "/"
+		}
+		if _, err := Generate(context.Background(), p); err != nil {
+			t.Fatal(err)
+		}
+		return p.Out
+	}
+	grid := readPNG(t, generate("a.png"))
+	if h, w := grid.Bounds().Dy(), grid.Bounds().Dx(); h != 16 || w != 24 {
+		t.Errorf("grid of %dx%d pixels", h, w)
+	}
+
+	// The array has the header that NumPy's documentation describes, and the numbers behind the pixels.
+	npy, err := os.ReadFile(generate("a.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (6, 8, 8, 1), }"
+	if !bytes.HasPrefix(npy, []byte(header)) || npy[127] != '\n' || len(npy) != 128+4*6*64 {
+		t.Errorf("npy of %d bytes: %q", len(npy), npy[:128])
+	}
+
+	folder := generate("images/")
+	for i := range 6 {
+		one := readPNG(t, filepath.Join(folder, "00000"+strconv.Itoa(i)+".png"))
+		for y := range 8 {
+			for x := range 8 {
+				if one.At(x, y) != grid.At(i%3*8+x, i/3*8+y) {
+					t.Fatalf("image %d of the folder is not the one of the grid", i)
+				}
+			}
+		}
+	}
+	testGIF(t, generate("a.gif"), 3)
+}
+
+func readPNG(t *testing.T, path string) image.Image {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	picture, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture
+}
+
+func testGIF(t *testing.T, path string, frames int) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	movie, err := gif.DecodeAll(file)
+	if err != nil || len(movie.Image) != frames {
+		t.Fatalf("%d frames, %v, want %d", len(movie.Image), err, frames)
+	}
+	if slices.Equal(movie.Image[0].Pix, movie.Image[frames-1].Pix) {
+		t.Error("nothing moves")
+	}
+}
+
+func TestProvenance(t *testing.T) {
+	model := saveTrained(t)
+	var stdout bytes.Buffer
+	o := GenerateOptions{Model: model, Out: "-", Stdout: &stdout, Sample: SampleOptions{Count: 2, Steps: 2, Seed: 9, Class: "1,2", Guidance: 1.5}}
+	if _, err := Generate(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, text := range readTexts(t, stdout.Bytes()) {
+		got[text.Key] = text.Value
+	}
+	for key, want := range map[string]string{
+		"Software": "fmimg " + Version(), "fmimg.version": Version(), "fmimg.seed": "9", "fmimg.solver": "midpoint", "fmimg.steps": "2",
+		"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": dataHash(t, model),
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+}
+
+func TestGenerateOptionErrors(t *testing.T) {
+	model, dir := saveTrained(t), t.TempDir()
+	for _, c := range []struct {
+		option string
+		change func(*GenerateOptions)
+	}{
+		{"out", func(o *GenerateOptions) { o.Out = "" }},
+		{"out", func(o *GenerateOptions) { o.Out = "samples.jpg" }},
+		{"grid", func(o *GenerateOptions) { o.Grid = GridOptions{Rows: 100000, Cols: 100000} }},
+		{"grid", func(o *GenerateOptions) { o.Grid = GridOptions{Rows: 5000, Cols: 5000} }},
+		{"count", func(o *GenerateOptions) { o.Sample.Count = -4 }},
+		{"count", func(o *GenerateOptions) { o.Grid, o.Sample.Count = GridOptions{Rows: 2, Cols: 2}, 5 }},
+		{"count", func(o *GenerateOptions) { o.Out, o.Sample.Count = filepath.Join(dir, "a.npy"), 1<<22+1 }},
+		{"steps", func(o *GenerateOptions) { o.Sample.Steps = -1 }},
+		{"steps", func(o *GenerateOptions) { o.Out, o.Sample.Steps = filepath.Join(dir, "a.gif"), 100000 }},
+		{"solver", func(o *GenerateOptions) { o.Sample.Solver = "rk5" }},
+		{"tol", func(o *GenerateOptions) { o.Sample.Tol = math.NaN() }},
+		{"guidance", func(o *GenerateOptions) { o.Sample.Guidance = math.NaN() }},
+		{"class", func(o *GenerateOptions) { o.Sample.Class = "0-9" }},
+		{"threads", func(o *GenerateOptions) { o.Sample.Threads = -1 }},
+		{"isa", func(o *GenerateOptions) { o.ISA = "mmx" }},
+		{"padding", func(o *GenerateOptions) { o.Grid = GridOptions{Rows: 1, Cols: 1, Padding: -1} }},
+	} {
+		o := GenerateOptions{Model: model, Out: filepath.Join(dir, "a.png")}
+		c.change(&o)
+		_, err := Generate(context.Background(), o)
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != c.option {
+			t.Errorf("error %v, want one about %s", err, c.option)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// What cannot be written or read is found before the work, and named.
+func TestGenerateFileErrors(t *testing.T) {
+	model, dir := saveTrained(t), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "old.png"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]GenerateOptions{
+		"no/such":      {Model: model, Out: filepath.Join(dir, "no/such/a.png")},
+		"not empty":    {Model: model, Out: dir},
+		"no-model":     {Model: "no-model", Out: filepath.Join(dir, "a.png")},
+		modelFile:      {Model: dir, Out: filepath.Join(dir, "a.png")},
+		"old.png":      {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
+		"fmimg.config": {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
+	} {
+		_, err := Generate(context.Background(), o)
+		if err == nil || !strings.Contains(filepath.ToSlash(err.Error()), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestGenerateInterrupted(t *testing.T) {
+	noLeaks(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	out := filepath.Join(t.TempDir(), "a.png")
+	o := GenerateOptions{Model: saveTrained(t), Out: out, Sample: SampleOptions{Count: 100, Threads: 1, Steps: 3}}
+	o.Sample.OnEvent = func(e Event) {
+		if e.Kind == Sampled {
+			cancel()
+		}
+	}
+	if _, err := Generate(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a picture was written all the same")
+	}
+}

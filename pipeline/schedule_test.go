@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestScheduleText(t *testing.T) {
+	want := Schedule{{3, 1200}, {60, 1180}, {1180, 1180}}
+	got, err := ParseSchedule("3:1200,60:1180,1180:1180")
+	if err != nil || !slices.Equal(got, want) {
+		t.Fatalf("parsed %v, %v, want %v", got, err, want)
+	}
+	text, err := json.Marshal(want)
+	if err != nil || string(text) != `"3:1200,60:1180,1180:1180"` {
+		t.Errorf("JSON %s, %v", text, err)
+	}
+	if err := json.Unmarshal(text, &got); err != nil || !slices.Equal(got, want) {
+		t.Errorf("read back %v, %v", got, err)
+	}
+	for _, bad := range []string{"", "5", "5:", ":5", "a:b", "5:4", "-1:4", "3:9,2:9", "0:0", "0:99999999999", "1:2,"} {
+		if s, err := ParseSchedule(bad); err == nil {
+			t.Errorf("%q was read as %v", bad, s)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	steps := Schedule{{0, 1000}}
+	for _, c := range []struct {
+		step  int
+		decay Decay
+		want  float64
+	}{
+		{0, CosineRate, 2.0 / 50}, // the first of 50 steps of warm-up; the cosine is still 1
+		{24, ConstantRate, 1},
+		{500, CosineRate, 1},
+		{250, CosineRate, 1 + math.Sqrt2/2},
+		{250, LinearRate, 1.5},
+		{999, LinearRate, 0.002},
+		{999, ConstantRate, 2},
+	} {
+		if got := steps.Rate(c.step, 2, 50, c.decay); math.Abs(got-c.want) > 1e-4 {
+			t.Errorf("rate of step %d, %s: %g, want %g", c.step, c.decay, got, c.want)
+		}
+	}
+	if last := steps.Rate(999, 2, 50, CosineRate); !(last > 0 && last < 1e-5) {
+		t.Errorf("last rate %g, want next to nothing", last)
+	}
+	// A run of 20 steps warms up for 2 of them, not for 50.
+	if got := (Schedule{{0, 20}}).Rate(2, 2, 50, CosineRate); got < 1.9 {
+		t.Errorf("rate of step 2 of 20: %g, want nearly the peak", got)
+	}
+	if got := (Schedule)(nil).Rate(60, 2, 50, CosineRate); got != 2 {
+		t.Errorf("rate of a run of unknown length: %g, want the peak", got)
+	}
+}
+
+// A run that is trained further keeps the rates of the steps it has done.
+func TestScheduleRevise(t *testing.T) {
+	s := Schedule{{0, 100}}
+	longer := s.revise(100, 200)
+	for _, step := range []int{0, 50, 99} {
+		if a, b := s.Rate(step, 1, 5, CosineRate), longer.Rate(step, 1, 5, CosineRate); a != b {
+			t.Errorf("rate of step %d was %g, became %g", step, a, b)
+		}
+	}
+	if got := longer.Rate(150, 1, 5, CosineRate); math.Abs(got-CosineRate.factor(0.75)) > 1e-12 {
+		t.Errorf("rate of step 150 of 200 is %g", got)
+	}
+	if again := longer.revise(110, 200); !slices.Equal(again, longer) {
+		t.Errorf("the same estimate made %v of %v", again, longer)
+	}
+}
+
+// TestTimeBudget lets simulated steps run against a budget of a minute: the run must end within 3 % of
+// it, with a rate near zero, whatever the machine does, and with a short schedule.
+func TestTimeBudget(t *testing.T) {
+	for name, stepTime := range map[string]func(step int, used float64) float64{
+		"steady":        func(int, float64) float64 { return 0.1 },
+		"slow at first": func(step int, _ float64) float64 { return 0.1 + 2/float64(1+step*step) },
+		"slows down":    func(_ int, used float64) float64 { return 0.1 * (1 + math.Floor(used/30)) },
+		"speeds up":     func(_ int, used float64) float64 { return 0.2 / (1 + math.Floor(used/30)) },
+		"alternates":    func(step int, _ float64) float64 { return 0.05 + 0.1*float64(step%2) },
+		"fast":          func(int, float64) float64 { return 0.002 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, used, rate := simulate(stepTime, time.Minute)
+			if math.Abs(used-60) > 1.8 {
+				t.Errorf("used %.2f s of 60", used)
+			}
+			if rate > 0.01 {
+				t.Errorf("last rate %g of 1", rate)
+			}
+			if err := s.validate(); err != nil || len(s) > estimates+5 {
+				t.Errorf("%d pieces, %v: %v", len(s), err, s)
+			}
+		})
+	}
+}
+
+// A step may be longer than the whole budget: one is done, and the run ends.
+func TestTimeBudgetOneStep(t *testing.T) {
+	s, used, _ := simulate(func(int, float64) float64 { return 7 }, time.Second)
+	if used != 7 || s.Total() != 1 {
+		t.Errorf("used %g s, schedule %v", used, s)
+	}
+}
+
+// simulate runs a budget against made-up steps, as run.loop does.
+func simulate(stepTime func(step int, used float64) float64, limit time.Duration) (s Schedule, used, rate float64) {
+	b := &timeBudget{limit: limit}
+	for step := 0; s.Total() == 0 || step < s.Total(); {
+		rate = s.Rate(step, 1, 50, CosineRate)
+		took := stepTime(step, used)
+		used += took
+		step++
+		b.add(seconds(took))
+		if total, due := b.estimate(step); due {
+			s = s.revise(step, total)
+		}
+	}
+	return s, used, rate
+}

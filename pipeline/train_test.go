@@ -1,0 +1,453 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestThreadsChangeNothing(t *testing.T) {
+	one := smallRun(t)
+	one.Threads = 1
+	want := mustTrain(t, one)
+	for _, threads := range []int{2, 3, 5, 9} {
+		o := smallRun(t)
+		o.Threads = threads
+		got := mustTrain(t, o)
+		sameRun(t, want.Dir, got.Dir)
+		if got.Loss != want.Loss {
+			t.Errorf("%d threads: loss %v, want %v", threads, got.Loss, want.Loss)
+		}
+	}
+	other := smallRun(t)
+	other.Seed = 2
+	differentRun(t, want.Dir, mustTrain(t, other).Dir)
+}
+
+// A run that is stopped and resumed, by Ctrl-C and by StopAfter, is the run that went through.
+func TestResumeIsExact(t *testing.T) {
+	noLeaks(t)
+	through := smallRun(t)
+	mustTrain(t, through)
+
+	o := smallRun(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	o.OnEvent = func(e Event) {
+		if e.Kind == Stepped && e.Step == 2 {
+			cancel()
+		}
+	}
+	_, err := Train(ctx, o)
+	var stopped *InterruptedError
+	if !errors.As(err, &stopped) || stopped.Step != 2 || stopped.Total != 6 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("cancelled: %v", err)
+	}
+	o.OnEvent, o.Resume, o.StopAfter, o.Threads = nil, true, 4, 3
+	if _, err = Train(context.Background(), o); !errors.As(err, &stopped) || stopped.Step != 4 {
+		t.Fatalf("stopped: %v", err)
+	}
+	o.StopAfter = 0
+	if got := mustTrain(t, o); got.Steps != 6 {
+		t.Fatalf("%d steps", got.Steps)
+	}
+	sameRun(t, through.Out, o.Out)
+	if lines := metricLines(t, o.Out); len(lines) != 6 || lines[5].Step != 6 {
+		t.Errorf("metrics %+v", lines)
+	}
+}
+
+func metricLines(t *testing.T, dir string) (lines []metric) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var m metric
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		lines = append(lines, m)
+	}
+	return lines
+}
+
+// With a constant rate, N steps resumed to 2N are 2N steps.
+func TestLongerBudgetGoesOn(t *testing.T) {
+	long := smallRun(t)
+	long.Decay, long.Steps = ConstantRate, 8
+	mustTrain(t, long)
+
+	o := smallRun(t)
+	o.Decay, o.Steps = ConstantRate, 4
+	mustTrain(t, o)
+	o.Resume, o.Steps = true, 8
+	if got := mustTrain(t, o); got.Steps != 8 || got.Schedule.String() != "0:4,4:8" {
+		t.Fatalf("%d steps, schedule %v", got.Steps, got.Schedule)
+	}
+	sameRun(t, long.Out, o.Out)
+}
+
+func TestResumeFinished(t *testing.T) {
+	o := smallRun(t)
+	mustTrain(t, o)
+	var events []Event
+	o.Resume, o.OnEvent = true, func(e Event) { events = append(events, e) }
+	if got := mustTrain(t, o); got.Steps != 6 {
+		t.Errorf("%d steps", got.Steps)
+	}
+	if len(events) != 1 || events[0].Kind != Finished || !strings.Contains(events[0].Text, "finished already") {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// A run by time ends near its budget, and its schedule repeats it without a clock.
+func TestScheduleReplaysTimedRun(t *testing.T) {
+	o := smallRun(t)
+	o.Steps, o.Time = 0, Duration(400*time.Millisecond)
+	timed := mustTrain(t, o)
+	// The test may share its cores with others: the bound is loose here, and tight in TestTimeBudget.
+	if timed.Seconds > 2 || timed.Steps < 3 {
+		t.Errorf("%d steps in %v s", timed.Steps, timed.Seconds)
+	}
+	recorded, err := ReadRunOptions(timed.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if recorded.Schedule.Total() != timed.Steps {
+		t.Fatalf("schedule %v of a run of %d steps", recorded.Schedule, timed.Steps)
+	}
+	again := smallRun(t)
+	again.Steps, again.Schedule = timed.Steps, recorded.Schedule
+	mustTrain(t, again)
+	sameRun(t, timed.Dir, again.Out)
+}
+
+func TestResumeTimed(t *testing.T) {
+	o := smallRun(t)
+	o.Steps, o.Time, o.StopAfter = 0, Duration(time.Minute), 5
+	var stopped *InterruptedError
+	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) || stopped.Total < 6 {
+		t.Fatalf("stopped: %v", err)
+	}
+	o.Resume, o.StopAfter, o.Time = true, 0, Duration(time.Millisecond)
+	got := mustTrain(t, o)
+	if got.Steps != 5 || got.Schedule.Total() != 5 { // a shorter budget that is used up already
+		t.Errorf("%d steps, schedule %v", got.Steps, got.Schedule)
+	}
+	o.Time = Duration(seconds(got.Seconds + 0.1)) // a longer one
+	if more := mustTrain(t, o); more.Steps <= 5 {
+		t.Errorf("%d steps, schedule %v", more.Steps, more.Schedule)
+	}
+}
+
+// Previews and checkpoints change no number.
+func TestPreviewsChangeNothing(t *testing.T) {
+	plain := smallRun(t)
+	mustTrain(t, plain)
+	o := smallRun(t)
+	o.PreviewEvery, o.SaveEvery, o.Keep = 2, 1, 2
+	mustTrain(t, o)
+	sameRun(t, plain.Out, o.Out)
+
+	previews, _ := filepath.Glob(filepath.Join(o.Out, samplesDir, "*"))
+	if len(previews) != 3 || filepath.Base(previews[2]) != "step-000006.png" {
+		t.Errorf("previews %v", previews)
+	}
+	kept, _ := filepath.Glob(filepath.Join(o.Out, keptDir, "*"))
+	if len(kept) != 2 || filepath.Base(kept[1]) != "step-000000006.safetensors" {
+		t.Errorf("kept %v", kept)
+	}
+	for _, name := range []string{lossFile, samplesDir + "/step-000006.png"} {
+		decodePNG(t, filepath.Join(o.Out, name))
+	}
+	card, err := os.ReadFile(filepath.Join(o.Out, cardFile))
+	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "--schedule 0:6") {
+		t.Errorf("card: %v\n%s", err, card)
+	}
+}
+
+func decodePNG(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := png.Decode(file); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+}
+
+// A loss that is no number ends the run; the last checkpoint stays and can be used.
+func TestDivergedKeepsCheckpoint(t *testing.T) {
+	noLeaks(t)
+	o := smallRun(t)
+	good, spoiled := digits(), 0
+	good.image = func(i int, dst []float32) {
+		if spoiled > 0 {
+			dst[0] = float32(math.NaN())
+		}
+	}
+	o.Source, o.Threads = good, 1
+	o.SaveEvery = 3
+	o.OnEvent = func(e Event) {
+		if e.Kind == Stepped && e.Step == 4 {
+			spoiled = 1
+		}
+	}
+	_, err := Train(context.Background(), o)
+	if err == nil || !strings.Contains(err.Error(), "step 5") || !strings.Contains(err.Error(), "step 3 is kept") {
+		t.Fatalf("error %v", err)
+	}
+	c, err := readRunConfig(o.Out)
+	if err != nil || c.Steps != 3 || c.Finished {
+		t.Errorf("config %+v, %v", c, err)
+	}
+	spoiled, o.Resume, o.OnEvent = 0, true, nil
+	mustTrain(t, o)
+	if lines := metricLines(t, o.Out); len(lines) != 6 {
+		t.Errorf("%d lines of metrics, want 6: step 4 was done twice", len(lines))
+	}
+}
+
+func TestPanicBecomesError(t *testing.T) {
+	noLeaks(t)
+	o := smallRun(t)
+	data := digits()
+	data.image = func(i int, dst []float32) { panic("unreadable") }
+	o.Source, o.Threads = data, 3
+	_, err := Train(context.Background(), o)
+	var panicked *PanicError
+	if !errors.As(err, &panicked) || panicked.Value != "unreadable" {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestSecondTrainerIsRefused(t *testing.T) {
+	o := smallRun(t)
+	o.OnEvent = func(e Event) {
+		if e.Kind != Stepped || e.Step != 1 {
+			return
+		}
+		second := o
+		second.Resume, second.OnEvent = true, nil
+		if _, err := Train(context.Background(), second); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("a second trainer on the same folder: %v", err)
+		}
+	}
+	mustTrain(t, o)
+	o.OnEvent = nil
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "--resume") {
+		t.Errorf("a new run in the folder of another: %v", err)
+	}
+}
+
+func TestResumeRefusesOtherNumbers(t *testing.T) {
+	o := smallRun(t)
+	mustTrain(t, o)
+	o.Resume = true
+	for _, c := range []struct {
+		given   string
+		change  func(*TrainOptions)
+		refused bool
+	}{
+		{"lr", func(o *TrainOptions) { o.LR = 1 }, true},
+		{"seed", func(o *TrainOptions) { o.Seed = 9 }, true},
+		{"data", func(o *TrainOptions) { o.Data = "others" }, true},
+		{"schedule", func(o *TrainOptions) { o.Schedule = Schedule{{1, 6}} }, true},
+		{"lr", func(*TrainOptions) {}, false},
+		{"conditional", func(*TrainOptions) {}, false}, // auto, which the run resolved
+		{"threads", func(o *TrainOptions) { o.Threads = 1 }, false},
+		{"save-every", func(o *TrainOptions) { o.SaveEvery = 7 }, false},
+	} {
+		p := o
+		c.change(&p)
+		p.Given = []string{c.given}
+		_, err := Train(context.Background(), p)
+		var wrong *OptionError
+		if errors.As(err, &wrong) != c.refused || (c.refused && wrong.Option != c.given) {
+			t.Errorf("%s: error %v, want refused %t", c.given, err, c.refused)
+		}
+	}
+}
+
+func TestInitStartsFromWeights(t *testing.T) {
+	first := smallRun(t)
+	mustTrain(t, first)
+	o := smallRun(t)
+	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, 0
+	o.LR, o.Steps = 1e-12, 1 // a step that moves nothing: AdamW's steps are as long as the rate
+	mustTrain(t, o)
+	a, b := tensors(t, first.Out, modelFile), tensors(t, o.Out, modelFile)
+	for i := range a {
+		for k := range a[i].F32 {
+			if d := math.Abs(float64(a[i].F32[k] - b[i].F32[k])); d > 1e-7 {
+				t.Fatalf("%s[%d] moved by %v", a[i].Name, k, d)
+			}
+		}
+	}
+	o.Source = &patterns{n: 5, h: 8, w: 8, c: 1, classes: []string{"a", "b"}}
+	o.Out = filepath.Join(t.TempDir(), "run")
+	var wrong *OptionError
+	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "init" {
+		t.Errorf("a network for 3 classes on data of 2: %v", err)
+	}
+}
+
+func TestUnlabelledData(t *testing.T) {
+	o := smallRun(t)
+	o.Source = &patterns{n: 5, h: 8, w: 8, c: 3} // fewer images than a batch, in colour
+	o.Network.InChannels = 3
+	mustTrain(t, o)
+	c, err := readRunConfig(o.Out)
+	if err != nil || c.Options.Conditional != "no" || c.Options.Network.NumClasses != 0 {
+		t.Errorf("config %+v, %v", c.Options, err)
+	}
+	o.Out, o.Conditional = filepath.Join(t.TempDir(), "run"), "yes"
+	var wrong *OptionError
+	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "conditional" {
+		t.Errorf("conditional without labels: %v", err)
+	}
+}
+
+func TestTrainOptionErrors(t *testing.T) {
+	for _, c := range []struct {
+		option string
+		change func(*TrainOptions)
+	}{
+		{"data", func(o *TrainOptions) { o.Source = nil }},
+		{"steps", func(o *TrainOptions) { o.Steps = -1 }},
+		{"steps", func(o *TrainOptions) { o.Time = Duration(time.Minute) }},
+		{"epochs", func(o *TrainOptions) { o.Steps, o.Epochs, o.Time = 0, 1, Duration(time.Minute) }},
+		{"epochs", func(o *TrainOptions) { o.Steps, o.Epochs = 0, math.NaN() }},
+		{"time", func(o *TrainOptions) { o.Steps, o.Time = 0, -1 }},
+		{"schedule", func(o *TrainOptions) { o.Schedule = Schedule{{0, 7}} }},
+		{"schedule", func(o *TrainOptions) { o.Schedule = Schedule{{5, 6}, {3, 6}} }},
+		{"schedule", func(o *TrainOptions) { o.Steps, o.Time, o.Schedule = 0, 1e9, Schedule{{0, 7}} }},
+		{"batch", func(o *TrainOptions) { o.Batch = -3 }},
+		{"micro-batch", func(o *TrainOptions) { o.MicroBatch = 12 }},
+		{"lr", func(o *TrainOptions) { o.LR = math.NaN() }},
+		{"lr", func(o *TrainOptions) { o.LR = math.Inf(1) }},
+		{"beta1", func(o *TrainOptions) { o.Beta1 = 1 }},
+		{"ema", func(o *TrainOptions) { o.EMA = -0.5 }},
+		{"label-drop", func(o *TrainOptions) { o.LabelDrop = 1 }},
+		{"clip", func(o *TrainOptions) { o.Clip = -1 }},
+		{"threads", func(o *TrainOptions) { o.Threads = -1 }},
+		{"decay", func(o *TrainOptions) { o.Decay = "step" }},
+		{"conditional", func(o *TrainOptions) { o.Conditional = "maybe" }},
+		{"time-dist", func(o *TrainOptions) { o.TimeDist = "beta" }},
+		{"preset", func(o *TrainOptions) { o.Preset = "huge" }},
+		{"isa", func(o *TrainOptions) { o.ISA = "mmx" }},
+		{"data", func(o *TrainOptions) { o.Source, o.Data = nil, "mnits" }},
+	} {
+		o := smallRun(t)
+		c.change(&o)
+		_, err := Train(context.Background(), o)
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != c.option || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one about %s", err, c.option)
+		}
+		if _, err := os.Stat(o.Out); err == nil {
+			t.Errorf("%s: the run folder was made before the options were checked", c.option)
+		}
+	}
+}
+
+func TestDataThatNoNetworkFits(t *testing.T) {
+	o := smallRun(t)
+	o.Source, o.Network, o.Preset = &patterns{n: 5, h: 30, w: 30, c: 1}, nil, "base"
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "multiples of 4") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestUnwritableOut(t *testing.T) {
+	o := smallRun(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{file, filepath.Join(file, "run")} {
+		o.Out = out
+		if _, err := Train(context.Background(), o); err == nil {
+			t.Errorf("trained into %s", out)
+		}
+	}
+}
+
+func TestDefaultFolders(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for i, want := range []string{"runs/patterns", "runs/patterns-2", "runs/patterns-3"} {
+		o := smallRun(t)
+		o.Out, o.Steps = "", 1
+		if got := mustTrain(t, o); filepath.ToSlash(got.Dir) != want {
+			t.Errorf("run %d went to %s, want %s", i, got.Dir, want)
+		}
+	}
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes("runs/patterns-2/model.safetensors", later, later); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := newestRun(modelFile); err != nil || filepath.ToSlash(dir) != "runs/patterns-2" {
+		t.Errorf("newest run %s, %v", dir, err)
+	}
+	for data, want := range map[string]string{
+		"mnist": "mnist", "../My Photos/": "My-Photos", "a/b.zip": "b", "/": "run", "..": "run", "é": "run",
+	} {
+		if got := runName(data); got != want {
+			t.Errorf("runs of %q are called %q, want %q", data, got, want)
+		}
+	}
+}
+
+// What a crash leaves at the end of the log, half a line or lines after the last checkpoint, is dropped.
+func TestKeepMetrics(t *testing.T) {
+	var text []byte
+	for step := 1; step <= 5; step++ {
+		text = metric{Step: step, Loss: float64(step)}.appendJSON(text)
+	}
+	for _, c := range []struct {
+		text  []byte
+		steps int
+		want  int
+	}{{text, 5, 5}, {text, 3, 3}, {text[:len(text)-4], 5, 4}, {nil, 5, 0}, {[]byte("junk\n"), 5, 0}} {
+		kept, losses := keepMetrics(c.text, c.steps)
+		if len(losses) != c.want || strings.Count(string(kept), "\n") != c.want {
+			t.Errorf("kept %q, %v, want %d lines", kept, losses, c.want)
+		}
+	}
+}
+
+// A state that does not belong to the run is refused with its name.
+func TestResumeBrokenState(t *testing.T) {
+	o := smallRun(t)
+	mustTrain(t, o)
+	o.Resume, o.Steps = true, 9
+	state := filepath.Join(o.Out, stateFile)
+	model, err := os.ReadFile(filepath.Join(o.Out, modelFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range [][]byte{nil, []byte("not a state"), model} {
+		if err := os.WriteFile(state, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), stateFile) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(o.Out, configFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), configFile) {
+		t.Errorf("error %v", err)
+	}
+}
