@@ -24,7 +24,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	what := "fmimg: "
 	if cmd != nil && cmd != root {
-		what += cmd.Name() + ": "
+		what += strings.TrimPrefix(cmd.CommandPath(), root.Name()+" ") + ": "
 	}
 	status = exitFailed
 	var usage *usageError

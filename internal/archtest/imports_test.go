@@ -39,7 +39,8 @@ var rules = []rule{
 	{folder: "flow"},
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"dataset", "flow", "kernels", "nn", "unet"}, libraries: []string{anyLibrary}},
-	{folder: "cmd", imports: []string{"dataset", "pipeline"}, tests: []string{"kernels", "nn", "unet"}, libraries: []string{anyLibrary}},
+	{folder: "bench", imports: []string{"dataset", "flow", "kernels", "nn", "unet", "pipeline"}, libraries: []string{anyLibrary}},
+	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "internal", libraries: []string{anyLibrary}},
 }
 
@@ -211,7 +212,7 @@ func TestViolations(t *testing.T) {
 		{"skips a layer", pkg("nn", "./asm"), "nn imports " + module + "/asm"},
 		{"upwards", pkg("kernels", "./nn"), "kernels may import [asm]"},
 		{"mathematics knows a file format", pkg("flow", "./dataset"), "flow may import []"},
-		{"command below its pipeline", pkg("cmd/fmimg", "./unet"), "cmd may import [dataset pipeline]"},
+		{"command below its pipeline", pkg("cmd/fmimg", "./unet"), "cmd may import [dataset pipeline bench]"},
 		{"pipeline names assembly", pkg("pipeline", "./asm"), "pipeline may import"},
 		{"internal knows us", pkg("internal/x", "./flow"), "internal may import nothing"},
 		{"internal knows internal", pkg("internal/x", "./internal/y"), "internal may import nothing"},

@@ -1,0 +1,347 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// KernelOptions says which kernels to measure.
+type KernelOptions struct {
+	Preset     string        // the network whose shapes they have; empty: base
+	Batch      int           // images of a call; 0: 4
+	Run        string        // regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty: all
+	ISA        string        // instruction sets, joined by commas; empty: all but generic, where there are others
+	Threads    int           // measured with 1 and with so many; 0: GOMAXPROCS
+	Time       time.Duration // bound of the whole; 0: one minute
+	Algorithms bool          // every algorithm that can compute a convolution, not only the chosen one
+
+	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be nil.
+	OnLimit  func(Limit)
+	OnResult func(KernelResult)
+}
+
+// A KernelReport is what the kernels of a machine reach.
+type KernelReport struct {
+	Stamp
+	Preset  string         `json:"preset"`
+	Batch   int            `json:"batch"`
+	Limits  []Limit        `json:"limits"`
+	Results []KernelResult `json:"results"`
+	Skipped int            `json:"skipped"` // cases that the time did not suffice for
+	Seconds float64        `json:"seconds"`
+}
+
+// A KernelResult is one case on one instruction set.
+type KernelResult struct {
+	ISA         string  `json:"isa"`
+	Threads     int     `json:"threads"`
+	Kernel      string  `json:"kernel"`
+	Shape       string  `json:"shape"` // rows x columns / channels in - out
+	Pass        string  `json:"pass,omitempty"`
+	Algorithm   string  `json:"algorithm,omitempty"` // of a convolution
+	Chosen      bool    `json:"chosen"`              // what the network uses on this instruction set
+	Share       float64 `json:"share,omitempty"`     // of the work of the network's convolutions in this pass
+	Rate        Rate    `json:"rate"`                // of all threads together
+	Unit        string  `json:"unit"`                // GFLOP/s, or GB/s where memory is the limit
+	Percent     float64 `json:"percent_of_peak,omitempty"`
+	OverGeneric float64 `json:"over_generic,omitempty"` // rate over that of plain Go on one thread
+}
+
+// Name is what a pattern selects a result by: kernel, shape, pass and algorithm, as far as it has them.
+func (r *KernelResult) Name() string { return joinName(r.Kernel, r.Shape, r.Pass, r.Algorithm) }
+
+// base is the name without the algorithm.
+func (r *KernelResult) base() string { return joinName(r.Kernel, r.Shape, r.Pass) }
+
+const (
+	defaultKernelTime  = time.Minute
+	defaultKernelBatch = 4
+	maxThreads         = 1 << 12
+	maxBatch           = 1 << 10
+	// baselineShare of the time at most goes into plain Go.
+	baselineShare = 0.2
+	// limitCases is how many cases a limit may take the time of.
+	limitCases = 4
+)
+
+func (o KernelOptions) withDefaults() KernelOptions {
+	setDefault(&o.Preset, "base")
+	setDefault(&o.Batch, defaultKernelBatch)
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	setDefault(&o.Time, defaultKernelTime)
+	return o
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+// optionErrorf returns a mistake in an option, which the command reports under its flag's name.
+func optionErrorf(option, format string, args ...any) error {
+	return &pipeline.OptionError{Option: option, Reason: fmt.Sprintf(format, args...)}
+}
+
+func within(option string, value, low, high int) error {
+	if value >= low && value <= high {
+		return nil
+	}
+	return optionErrorf(option, "%d: a number between %d and %d is needed", value, low, high)
+}
+
+// selection is what options come to.
+type selection struct {
+	cfg     unet.Config
+	isas    []kernels.ISA
+	threads []int
+	run     *regexp.Regexp
+}
+
+// resolve checks the options. A mistake is a [*pipeline.OptionError].
+func (o *KernelOptions) resolve() (s selection, err error) {
+	if s.cfg, err = preset(o.Preset); err != nil {
+		return s, err
+	}
+	for _, err := range []error{within("batch", o.Batch, 1, maxBatch), within("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
+		if err != nil {
+			return s, err
+		}
+	}
+	if s.run, err = regexp.Compile(o.Run); err != nil {
+		return s, optionErrorf("run", "%q: it is no regular expression: %v", o.Run, err)
+	}
+	if s.isas, err = parseISAs(o.ISA); err != nil {
+		return s, err
+	}
+	s.threads = []int{1}
+	if o.Threads > 1 {
+		s.threads = append(s.threads, o.Threads)
+	}
+	return s, nil
+}
+
+// preset returns a network as it is trained on MNIST.
+func preset(name string) (unet.Config, error) {
+	cfg, err := unet.Preset(name)
+	if err != nil {
+		return cfg, optionErrorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
+	}
+	return cfg, nil
+}
+
+func checkTime(t time.Duration) error {
+	if t < time.Millisecond {
+		return optionErrorf("time", "%v: a duration such as 30s or 2m is needed", t)
+	}
+	return nil
+}
+
+// parseISAs reads a list of instruction sets; empty means all but plain Go, or that where it is alone.
+func parseISAs(text string) ([]kernels.ISA, error) {
+	all := kernels.Available()
+	if text == "" {
+		return all[min(1, len(all)-1):], nil
+	}
+	var list []kernels.ISA
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.TrimSpace(name)
+		isa, err := kernels.Parse(name)
+		if err != nil || name == "" {
+			return nil, optionErrorf("isa", "%q: the instruction sets here are %s", name, isaNames(all))
+		}
+		if !slices.Contains(list, isa) {
+			list = append(list, isa)
+		}
+	}
+	slices.Sort(list) // plain Go first: the others are compared with it
+	return list, nil
+}
+
+func isaNames(isas []kernels.ISA) string {
+	var names []string
+	for _, isa := range isas {
+		names = append(names, isa.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// selected lists the cases of an instruction set that the pattern matches.
+func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
+	return slices.DeleteFunc(kernelCases(s.cfg, isa, o.Batch, o.Algorithms), func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
+}
+
+// KernelNames lists the names of the cases that options select, for the best instruction set of theirs.
+func KernelNames(o KernelOptions) ([]string, error) {
+	o = o.withDefaults()
+	s, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, c := range s.selected(s.isas[len(s.isas)-1], &o) {
+		names = append(names, c.name())
+	}
+	return names, nil
+}
+
+// Kernels measures kernels within the time that the options allow; what that does not suffice for is
+// counted as skipped. A mistake in the options is a [*pipeline.OptionError].
+func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
+	o = o.withDefaults()
+	s, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	r := &kernelRun{
+		opt: o, sel: s, report: &KernelReport{Stamp: stamp(), Preset: o.Preset, Batch: o.Batch},
+		deadline: begin.Add(o.Time), generic: map[string]float64{},
+	}
+	for _, isa := range s.isas {
+		r.left += len(s.threads) * len(s.selected(isa, &o))
+	}
+	if r.left == 0 {
+		return nil, optionErrorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
+	}
+	r.left += len(s.threads) * len(s.isas) * limitCases
+	r.measureAll(ctx)
+	r.report.Seconds = time.Since(begin).Seconds()
+	return r.report, ctx.Err()
+}
+
+// A kernelRun measures the cases one after the other.
+type kernelRun struct {
+	opt      KernelOptions
+	sel      selection
+	report   *KernelReport
+	deadline time.Time
+	left     int                // cases that remaining time is shared by
+	generic  map[string]float64 // rates of plain Go on one thread
+}
+
+func (r *kernelRun) measureAll(ctx context.Context) {
+	r.measureGeneric(ctx)
+	memory := beyondCaches(kernels.CPU())
+	for _, isa := range r.sel.isas {
+		for _, threads := range r.sel.threads {
+			if ctx.Err() != nil {
+				return
+			}
+			budget := r.slice() * limitCases
+			limit := measureLimit(isa, threads, memory, budget)
+			r.left -= limitCases
+			r.report.Limits = append(r.report.Limits, limit)
+			if r.opt.OnLimit != nil {
+				r.opt.OnLimit(limit)
+			}
+			for _, c := range r.sel.selected(isa, &r.opt) {
+				r.measureCase(ctx, &c, isa, limit)
+			}
+		}
+	}
+}
+
+// slice returns the part of the remaining time that one case may take.
+func (r *kernelRun) slice() time.Duration {
+	return max(time.Until(r.deadline), 0) / time.Duration(max(r.left, 1))
+}
+
+// measureGeneric measures plain Go briefly, an image a call, as what the others are compared with.
+func (r *kernelRun) measureGeneric(ctx context.Context) {
+	if slices.Contains(r.sel.isas, kernels.Generic) {
+		return // it is measured before the others
+	}
+	one := r.opt
+	one.Batch, one.Algorithms = 1, false
+	cases := r.sel.selected(kernels.Generic, &one)
+	deadline := time.Now().Add(time.Duration(baselineShare * float64(r.opt.Time)))
+	for i, c := range cases {
+		left := time.Until(deadline)
+		if left <= 0 || ctx.Err() != nil {
+			return
+		}
+		watch := stopwatch{budget: left / time.Duration(len(cases)-i), samples: 1}
+		rate := parallelRate(ctx, 1, watch, c.work, func(int) func() { return c.prepare(kernels.Generic) })
+		r.generic[c.base()] = rate.Median
+	}
+}
+
+// measureCase measures a case unless the time is over.
+func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.ISA, limit Limit) {
+	budget := r.slice()
+	r.left--
+	if ctx.Err() != nil || time.Now().After(r.deadline) {
+		r.report.Skipped++
+		return
+	}
+	watch := stopwatch{budget: budget, samples: leastSamples}
+	rate := parallelRate(ctx, limit.Threads, watch, c.work, func(int) func() { return c.prepare(isa) })
+	if rate.Samples == 0 {
+		r.report.Skipped++
+		return
+	}
+	if isa == kernels.Generic && limit.Threads == 1 && c.chosen {
+		r.generic[c.base()] = rate.Median
+	}
+	result := r.result(c, isa, limit, rate)
+	r.report.Results = append(r.report.Results, result)
+	if r.opt.OnResult != nil {
+		r.opt.OnResult(result)
+	}
+}
+
+func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rate) KernelResult {
+	result := KernelResult{
+		ISA: isa.String(), Threads: limit.Threads, Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
+		Chosen: c.chosen || c.algorithm == "", Share: c.share, Unit: c.unit,
+		Rate: Rate{rate.Median / 1e9, rate.Low / 1e9, rate.High / 1e9, rate.Samples},
+	}
+	if c.unit == gflops {
+		result.Percent = 100 * result.Rate.Median / limit.GFLOPs
+	}
+	if g := r.generic[c.base()]; g > 0 && limit.Threads == 1 {
+		result.OverGeneric = rate.Median / g
+	}
+	return result
+}
+
+// A Summary is what the convolutions and linear layers of a network reach together in one pass, each
+// with the algorithm chosen for it and weighted by its share of the work.
+type Summary struct {
+	ISA     string  `json:"isa"`
+	Threads int     `json:"threads"`
+	Pass    string  `json:"pass"`
+	GFLOPs  float64 `json:"gflops"`
+	Percent float64 `json:"percent_of_peak"`
+}
+
+// Summaries returns the passes of which at least 99 % of the work was measured.
+func (k *KernelReport) Summaries() []Summary {
+	var all []Summary
+	for _, l := range k.Limits {
+		for _, pass := range []string{forward, inputGrad, weightGrad} {
+			share, seconds := 0.0, 0.0 // seconds: of 1 GFLOP
+			for _, r := range k.Results {
+				if r.ISA == l.ISA && r.Threads == l.Threads && r.Pass == pass && r.Share > 0 && r.Chosen {
+					share += r.Share
+					seconds += r.Share / r.Rate.Median
+				}
+			}
+			if share > 0.99 {
+				all = append(all, Summary{l.ISA, l.Threads, pass, share / seconds, 100 * share / seconds / l.GFLOPs})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,67 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// A Limit is what the hardware allows an instruction set on a number of threads.
+type Limit struct {
+	ISA       string  `json:"isa"`
+	Threads   int     `json:"threads"`
+	GFLOPs    float64 `json:"fma_gflops"`      // fused multiply-adds over registers alone, both operations counted
+	Bandwidth float64 `json:"memory_gb_per_s"` // of dst += src over arrays beyond the caches: two reads and a write counted
+}
+
+// measureLimit takes about the given time. bytes is the size of all arrays together.
+func measureLimit(isa kernels.ISA, threads, bytes int, budget time.Duration) Limit {
+	return Limit{
+		ISA: isa.String(), Threads: threads,
+		GFLOPs:    peak(isa, threads, budget/2) / 1e9,
+		Bandwidth: bandwidth(isa, threads, bytes, budget/2) / 1e9,
+	}
+}
+
+// peak returns the fused multiply-adds of all threads together, in operations a second.
+func peak(isa kernels.ISA, threads int, budget time.Duration) float64 {
+	rates := make([]float64, threads)
+	together(threads, func(i int) { rates[i] = isa.Peak(budget) })
+	total := 0.0
+	for _, r := range rates {
+		total += r
+	}
+	return total
+}
+
+// bandwidth returns the bytes a second that all threads together move between memory and registers:
+// the best of several passes.
+func bandwidth(isa kernels.ISA, threads, bytes int, budget time.Duration) float64 {
+	n := max(bytes/(2*4*threads), 1024) // two arrays of float32 a thread
+	rates := make([]float64, threads)
+	together(threads, func(i int) {
+		dst, src := make([]float32, n), make([]float32, n)
+		isa.Add(dst, src) // touches the pages, on the thread that uses them
+		for deadline := time.Now().Add(budget); ; {
+			start := time.Now()
+			isa.Add(dst, src)
+			now := time.Now()
+			rates[i] = max(rates[i], 3*4*float64(n)/now.Sub(start).Seconds())
+			if now.After(deadline) {
+				return
+			}
+		}
+	})
+	total := 0.0
+	for _, r := range rates {
+		total += r
+	}
+	return total
+}
+
+// beyondCaches returns how much memory the caches of a CPU cannot hold a useful part of: four times
+// the last level, within what any machine has.
+func beyondCaches(cpu kernels.Processor) int {
+	const least, most = 64 << 20, 1 << 30
+	return min(max(4*cpu.L3, least), most)
+}

@@ -1,0 +1,242 @@
+package bench
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// A Workload is what was run, and on what.
+type Workload struct {
+	Preset     string  `json:"preset"`
+	Batch      int     `json:"batch"`
+	Threads    int     `json:"threads"`
+	ISA        string  `json:"isa"`
+	Parameters int     `json:"parameters"`
+	FLOPs      float64 `json:"flops_per_evaluation"` // of direct convolutions and linear layers, for one image
+}
+
+// same reports whether two measurements may be compared as one on the same machine.
+func (w Workload) same(o Workload) bool {
+	return w.Preset == o.Preset && w.Batch == o.Batch && w.Threads == o.Threads && w.ISA == o.ISA
+}
+
+// Figures are what training and generating have in common. Images/s are medians.
+type Figures struct {
+	ImagesPerS       float64    `json:"images_per_s"`
+	Quartiles        [2]float64 `json:"images_per_s_quartiles"`
+	Samples          int        `json:"samples"`
+	ForwardPerS      float64    `json:"forward_images_per_s"` // evaluations of v for one image
+	ForwardQuartiles [2]float64 `json:"forward_images_per_s_quartiles"`
+	Percent          float64    `json:"percent_of_direct_limit"`         // of images_per_s
+	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // of forward_images_per_s
+	Peak             float64    `json:"fma_gflops"`                      // of the threads together, measured in the same run
+	PeakMemory       int64      `json:"peak_memory_bytes"`               // resident, of the whole process; 0 when the system does not tell
+	Allocations      float64    `json:"allocations_per_step"`            // median, after warm-up
+	Seconds          float64    `json:"seconds"`                         // that measuring took
+}
+
+// TrainOptions says what training to measure.
+type TrainOptions struct {
+	pipeline.BenchOptions
+	Time time.Duration // of the whole, exceeded where a few steps take longer; 0: 20 s
+}
+
+// A TrainResult is the speed of training steps: drawing noise and times, forward, backward, clipping,
+// AdamW, averaging and repacking.
+type TrainResult struct {
+	Stamp
+	Workload
+	MicroBatch int `json:"micro_batch"`
+	Figures
+}
+
+const (
+	defaultTrainTime    = 20 * time.Second
+	defaultGenerateTime = 20 * time.Second
+	// peakTime is how long the limit is measured, before and after the rest.
+	peakTime = 300 * time.Millisecond
+)
+
+// Train measures training steps, then evaluations. A mistake in the options is a
+// [*pipeline.OptionError].
+func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
+	setDefault(&o.Time, defaultTrainTime)
+	if err := checkTime(o.Time); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	b, err := pipeline.NewTrainBench(o.BenchOptions)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	r := &TrainResult{Stamp: stamp()}
+	o.BenchOptions, r.MicroBatch = b.Options()
+	cfg := b.Model().Config()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+
+	limit := b.Limit(min(peakTime, o.Time/10))
+	steps, err := repeat(ctx, o.Time*6/10, b.Step)
+	if err != nil {
+		return nil, err
+	}
+	r.PeakMemory = peakMemory() // before Forward makes room of its own
+	forwards, err := repeat(ctx, o.Time*2/10, b.Forward)
+	if err != nil {
+		return nil, err
+	}
+	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	r.fill(limit, 3*cfg.FLOPs(), cfg.FLOPs(), float64(o.Batch), steps.seconds, forwards.seconds)
+	r.Allocations = steps.allocations
+	r.Seconds = time.Since(begin).Seconds()
+	return r, nil
+}
+
+// fill turns the seconds that batches took into rates and shares of the limit.
+func (f *Figures) fill(limit, flops, forwardFLOPs, batch float64, seconds, forwards []float64) {
+	rate, forward := quartiles(seconds, batch), quartiles(forwards, batch)
+	f.ImagesPerS, f.Quartiles, f.Samples = rate.Median, [2]float64{rate.Low, rate.High}, rate.Samples
+	f.ForwardPerS, f.ForwardQuartiles = forward.Median, [2]float64{forward.Low, forward.High}
+	f.Percent, f.ForwardPercent = 100*rate.Median*flops/limit, 100*forward.Median*forwardFLOPs/limit
+	f.Peak = limit / 1e9
+}
+
+// repeats are calls that were timed.
+type repeats struct {
+	seconds     []float64 // of each
+	allocations float64   // of one, median
+}
+
+// repeat warms up by one call, and then times calls until about the given time is over since it
+// began: at least three, or a single one when the first took all the time.
+func repeat(ctx context.Context, budget time.Duration, call func() error) (repeats, error) {
+	begin := time.Now()
+	if _, _, err := timed(ctx, call); err != nil {
+		return repeats{}, err
+	}
+	least := leastSamples
+	if time.Since(begin) > budget {
+		least = 1
+	}
+	var r repeats
+	var allocations []float64
+	for len(r.seconds) < least || time.Since(begin) < budget {
+		seconds, allocated, err := timed(ctx, call)
+		if err != nil {
+			return repeats{}, err
+		}
+		r.seconds, allocations = append(r.seconds, seconds), append(allocations, allocated)
+	}
+	slices.Sort(allocations)
+	r.allocations = quantile(allocations, 0.5)
+	return r, nil
+}
+
+// timed runs a call, unless ctx has ended, and counts its allocations.
+func timed(ctx context.Context, call func() error) (seconds, allocations float64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	err = call()
+	seconds = time.Since(start).Seconds()
+	runtime.ReadMemStats(&after)
+	return seconds, float64(after.Mallocs - before.Mallocs), err
+}
+
+// GenerateOptions says what generating to measure.
+type GenerateOptions struct {
+	pipeline.BenchOptions
+	Solver string        // empty: midpoint
+	Steps  int           // of the solver; 0: 20
+	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
+}
+
+// A GenerateResult is the speed of drawing images, without writing them. Forward_images_per_s counts the
+// evaluations that the solver makes.
+type GenerateResult struct {
+	Stamp
+	Workload
+	Solver      string  `json:"solver"`
+	Steps       int     `json:"steps"`
+	Evaluations float64 `json:"evaluations_per_image"`
+	// FirstImage is the time from a checkpoint in memory to one image, the first that the process draws:
+	// reading, packing, drawing. The start of the process and the encoding of a picture come on top.
+	FirstImage float64 `json:"ms_to_first_image"`
+	Figures
+}
+
+// Generate measures drawing images. A mistake in the options is a [*pipeline.OptionError].
+func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
+	setDefault(&o.Time, defaultGenerateTime)
+	if err := checkTime(o.Time); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	b, err := pipeline.NewSampleBench(o.BenchOptions, pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	r := &GenerateResult{Stamp: stamp()}
+	var sample pipeline.SampleOptions
+	o.BenchOptions, sample = b.Options()
+	r.Solver, r.Steps = sample.Solver, sample.Steps
+	cfg := b.Model().Config()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+
+	first, err := b.FirstImage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.FirstImage = 1e3 * first.Seconds()
+	limit := b.Limit(min(peakTime, o.Time/10))
+	draws, err := repeat(ctx, o.Time*7/10, func() (err error) { r.Evaluations, err = b.Draw(ctx); return err })
+	if err != nil {
+		return nil, err
+	}
+	r.PeakMemory = peakMemory()
+	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	work := r.Evaluations * cfg.FLOPs()
+	r.fill(limit, work, work, float64(o.Batch), draws.seconds, draws.seconds)
+	r.scaleForward(r.Evaluations)
+	r.Allocations, err = stepAllocations(ctx, o)
+	r.Seconds = time.Since(begin).Seconds()
+	return r, err
+}
+
+// scaleForward counts evaluations where images were counted.
+func (f *Figures) scaleForward(evaluations float64) {
+	f.ForwardPerS *= evaluations
+	for i := range f.ForwardQuartiles {
+		f.ForwardQuartiles[i] *= evaluations
+	}
+}
+
+// stepAllocations returns how many allocations a further step of a fixed solver makes: what drawing
+// allocates with more steps and does not with fewer. 0 for an adaptive solver, whose steps are its own.
+func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
+	const few, more = 2, 6
+	var counts [2]float64
+	for i, steps := range []int{few, more} {
+		small := o.BenchOptions
+		small.Batch = min(small.Batch, small.Threads)
+		b, err := pipeline.NewSampleBench(small, pipeline.SampleOptions{Solver: o.Solver, Steps: steps})
+		if err != nil {
+			return 0, err
+		}
+		draws, err := repeat(ctx, 0, func() error { _, err := b.Draw(ctx); return err })
+		b.Close()
+		if err != nil {
+			return 0, err
+		}
+		counts[i] = draws.allocations
+	}
+	return max(0, counts[1]-counts[0]) / (more - few), nil
+}

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// Schema names the format of a report. A change that a reader of this version would misread raises the
+// number.
+const Schema = schemaName + "1"
+
+const schemaName = "fmimg-bench/"
+
+// A Report is all that was measured on one machine; it is what --out writes and compare reads.
+type Report struct {
+	Schema   string           `json:"schema"`
+	Label    string           `json:"label,omitempty"` // a name for the machine, in its owner's words
+	Machine  Machine          `json:"machine"`
+	Kernels  *KernelReport    `json:"kernels,omitempty"`
+	Train    []TrainResult    `json:"train,omitempty"`
+	Generate []GenerateResult `json:"generate,omitempty"`
+}
+
+// A Stamp says when and by which program something was measured.
+type Stamp struct {
+	Version string    `json:"fmimg"`
+	Time    time.Time `json:"time"`
+}
+
+func stamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
+
+// ReadReport reads a report from a file.
+func ReadReport(path string) (*Report, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	defer file.Close()
+	r, err := decodeReport(file)
+	if err != nil {
+		return nil, fmt.Errorf("report %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// maxReport bounds what is read of a report; a whole one has some 200 kB.
+const maxReport = 64 << 20
+
+// decodeReport checks the schema and what comparing relies on.
+func decodeReport(in io.Reader) (*Report, error) {
+	var r Report
+	text, err := io.ReadAll(io.LimitReader(in, maxReport))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("it is no report of fmimg bench --out: %w", err)
+	}
+	switch {
+	case !strings.HasPrefix(r.Schema, schemaName):
+		return nil, fmt.Errorf("it is no report of fmimg bench --out: its schema is %q", r.Schema)
+	case r.Schema != Schema:
+		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote it, or measure anew", r.Schema, Schema)
+	case r.Machine.CPU.Name == "":
+		return nil, errors.New("it names no CPU")
+	}
+	return &r, nil
+}
+
+// A Section is a part of a report that one command measures.
+type Section interface {
+	// addTo puts the section in place of an older one of the same settings.
+	addTo(r *Report)
+}
+
+func (k *KernelReport) addTo(r *Report) { r.Kernels = k }
+
+func (t *TrainResult) addTo(r *Report) {
+	r.Train = replace(r.Train, *t, func(o TrainResult) bool { return o.Workload.same(t.Workload) })
+}
+
+func (g *GenerateResult) addTo(r *Report) {
+	r.Generate = replace(r.Generate, *g, func(o GenerateResult) bool { return o.Workload.same(g.Workload) && o.Solver == g.Solver && o.Steps == g.Steps })
+}
+
+func replace[T any](list []T, value T, same func(T) bool) []T {
+	if i := slices.IndexFunc(list, same); i >= 0 {
+		list[i] = value
+		return list
+	}
+	return append(list, value)
+}
+
+// Destination checks that a report can be recorded at path, before anything is measured for it: there is
+// nothing yet, or a report of this machine, which it returns.
+func Destination(path string) (*Report, error) {
+	machine := ThisMachine()
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return &Report{Schema: Schema, Machine: machine}, probe(path)
+	}
+	r, err := ReadReport(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: name a new file, or a report of this machine to add to", err)
+	}
+	if !r.Machine.same(machine) {
+		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): name a new file",
+			path, r.Machine.CPU.Name, r.Machine.Threads, machine.CPU.Name, machine.Threads)
+	}
+	return r, probe(path)
+}
+
+// errProbe ends a write before it changes anything.
+var errProbe = errors.New("no more than an attempt")
+
+// probe finds out whether a file can be written.
+func probe(path string) error {
+	err := atomicfile.Write(path, func(io.Writer) error { return errProbe })
+	if errors.Is(err, errProbe) {
+		return nil
+	}
+	return err
+}
+
+// Record adds a section to the report at path, which it makes if there is none. label, if not empty,
+// names the machine.
+func Record(path, label string, s Section) error {
+	r, err := Destination(path)
+	if err != nil {
+		return err
+	}
+	r.Machine = ThisMachine()
+	if label != "" {
+		r.Label = label
+	}
+	s.addTo(r)
+	return atomicfile.Write(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", " ")
+		return enc.Encode(r)
+	})
+}

@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteText writes what the machine is.
+func (m Machine) WriteText(w io.Writer) error {
+	var caches []string
+	for _, c := range []struct {
+		name  string
+		bytes int
+	}{{"L1", m.CPU.L1D}, {"L2", m.CPU.L2}, {"L3", m.CPU.L3}} {
+		if c.bytes > 0 {
+			caches = append(caches, c.name+" "+spellBytes(c.bytes))
+		}
+	}
+	lines := []string{
+		fmt.Sprintf("%s, %s, fmimg %s, %s", m.CPU.Name, m.System, m.Version, m.Go),
+		fmt.Sprintf("threads: %d of %d", m.Threads, max(m.CPU.Threads, m.Threads)),
+		"instruction sets: " + strings.Join(m.ISAs, ", "),
+	}
+	if len(caches) > 0 {
+		lines = append(lines, "caches: "+strings.Join(caches, ", "))
+	}
+	if f := relevantFeatures(m.CPU); len(f) > 0 {
+		lines = append(lines, "features: "+strings.Join(f, " "))
+	}
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
+// spellBytes writes a size in the largest unit that leaves it whole.
+func spellBytes(n int) string {
+	switch {
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// nameWidth is the room for the name of a kernel.
+const nameWidth = 44
+
+// WriteText writes the line that stands above the results of an instruction set and a number of threads.
+func (l Limit) WriteText(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "\n%s, %s: FMA peak %s GFLOP/s, memory %s GB/s\n%-*s %8s %-15s %7s %7s %7s\n",
+		l.ISA, spellThreads(l.Threads), spell(l.GFLOPs), spell(l.Bandwidth),
+		nameWidth, "kernel/shape/pass/algorithm", "median", "quartiles", "of peak", "x plain", "of work")
+	return err
+}
+
+func spellThreads(n int) string {
+	if n == 1 {
+		return oneThread
+	}
+	return fmt.Sprintf("%d threads", n)
+}
+
+// WriteText writes a result as a line of a table: name, median and quartiles, share of the peak, rate
+// over plain Go, share of the network's work. What the network does not use is in brackets.
+func (r *KernelResult) WriteText(w io.Writer) error {
+	name := r.Name()
+	if !r.Chosen {
+		name = "(" + name + ")"
+	}
+	row := fmt.Sprintf("%-*s %8s %-15s %7s %7s %7s  %s", nameWidth, name, spell(r.Rate.Median),
+		spell(r.Rate.Low)+"–"+spell(r.Rate.High), unless0(r.Percent, "%.0f%%"), unless0(r.OverGeneric, "%.1fx"),
+		unless0(100*r.Share, "%.1f%%"), r.Unit)
+	_, err := fmt.Fprintln(w, row)
+	return err
+}
+
+func unless0(v float64, format string) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// WriteSummary writes what stands below the results: what the convolutions reach together, and what the
+// time did not suffice for.
+func (k *KernelReport) WriteSummary(w io.Writer) error {
+	var b strings.Builder
+	if all := k.Summaries(); len(all) > 0 {
+		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
+		for _, s := range all {
+			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass), spell(s.GFLOPs), s.Percent)
+		}
+	}
+	if k.Skipped > 0 {
+		fmt.Fprintf(&b, "\n%d of %d cases were not measured, as the time was over: raise --time, or select fewer with --run\n", k.Skipped, k.Skipped+len(k.Results))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteText writes the result as lines.
+func (t *TrainResult) WriteText(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "train %s\n%s%s", t.Workload.text(),
+		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
+		t.Figures.resources())
+	return err
+}
+
+// WriteText writes the result as lines.
+func (g *GenerateResult) WriteText(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "generate %s, %s with %d steps\n%s%-14s %8s ms\n%s", g.Workload.text(), g.Solver, g.Steps,
+		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
+		"first image", spell(g.FirstImage), g.Figures.resources())
+	return err
+}
+
+func (w Workload) text() string {
+	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s", w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
+}
+
+func (f *Figures) line(what string, rate float64, quartiles [2]float64, percent float64) string {
+	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n", what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
+}
+
+func (f *Figures) resources() string {
+	memory := "unknown"
+	if f.PeakMemory > 0 {
+		memory = fmt.Sprintf("%.0f", float64(f.PeakMemory)/1e6)
+	}
+	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n", "FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
+}
