@@ -106,10 +106,17 @@ type selection struct {
 	isas    []kernels.ISA
 	threads []int
 	run     *regexp.Regexp
+	cases   int // of all instruction sets, on one number of threads
 }
 
-// resolve checks the options. A mistake is a [*pipeline.OptionError].
-func (o *KernelOptions) resolve() (s selection, err error) {
+// Validate reports what is wrong with the options, as a [*pipeline.OptionError].
+func (o KernelOptions) Validate() error {
+	_, err := o.withDefaults().resolve()
+	return err
+}
+
+// resolve checks options that have their defaults.
+func (o KernelOptions) resolve() (s selection, err error) {
 	if s.cfg, err = preset(o.Preset); err != nil {
 		return s, err
 	}
@@ -127,6 +134,12 @@ func (o *KernelOptions) resolve() (s selection, err error) {
 	s.threads = []int{1}
 	if o.Threads > 1 {
 		s.threads = append(s.threads, o.Threads)
+	}
+	for _, isa := range s.isas {
+		s.cases += len(s.selected(isa, &o))
+	}
+	if s.cases == 0 {
+		return s, optionErrorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
 	}
 	return s, nil
 }
@@ -207,14 +220,8 @@ func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
 	r := &kernelRun{
 		opt: o, sel: s, report: &KernelReport{Stamp: stamp(), Preset: o.Preset, Batch: o.Batch},
 		deadline: begin.Add(o.Time), generic: map[string]float64{},
+		left: len(s.threads) * (s.cases + len(s.isas)*limitCases),
 	}
-	for _, isa := range s.isas {
-		r.left += len(s.threads) * len(s.selected(isa, &o))
-	}
-	if r.left == 0 {
-		return nil, optionErrorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
-	}
-	r.left += len(s.threads) * len(s.isas) * limitCases
 	r.measureAll(ctx)
 	r.report.Seconds = time.Since(begin).Seconds()
 	return r.report, ctx.Err()

@@ -90,7 +90,9 @@ func (t *TrainResult) addTo(r *Report) {
 }
 
 func (g *GenerateResult) addTo(r *Report) {
-	r.Generate = replace(r.Generate, *g, func(o GenerateResult) bool { return o.Workload.same(g.Workload) && o.Solver == g.Solver && o.Steps == g.Steps })
+	r.Generate = replace(r.Generate, *g, func(o GenerateResult) bool {
+		return o.Workload.same(g.Workload) && o.Solver == g.Solver && o.Steps == g.Steps
+	})
 }
 
 func replace[T any](list []T, value T, same func(T) bool) []T {

@@ -129,6 +129,9 @@ func (a *app) benchKernels(cmd *cobra.Command, o bench.KernelOptions, d destinat
 	if list {
 		return a.listKernels(o)
 	}
+	if err := o.Validate(); err != nil {
+		return err
+	}
 	if err := d.check(); err != nil {
 		return err
 	}

@@ -1,0 +1,214 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/unet"
+)
+
+func base(t *testing.T) unet.Config {
+	t.Helper()
+	cfg, err := unet.Preset("base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// The shares of all convolutions of a pass are all of the work, by each instruction set's own choice of
+// algorithms, and the chosen case of each shape is there once.
+func TestSharesSumToAll(t *testing.T) {
+	for _, isa := range kernels.Available() {
+		for _, every := range []bool{false, true} {
+			sums := map[string]float64{}
+			for _, c := range kernelCases(base(t), isa, 4, every) {
+				if c.chosen {
+					sums[c.pass] += c.share
+				}
+			}
+			for _, pass := range []string{forward, inputGrad, weightGrad} {
+				if math.Abs(sums[pass]-1) > 1e-12 {
+					t.Errorf("%s, every %v: the shares of %s sum to %v", isa, every, pass, sums[pass])
+				}
+			}
+		}
+	}
+}
+
+// With every algorithm a shape that Winograd covers has three ways, and one that it does not has one;
+// the chosen one comes first, and no name occurs twice.
+func TestEveryAlgorithm(t *testing.T) {
+	isa := kernels.Best()
+	ways, seen := map[string][]string{}, map[string]bool{}
+	for _, c := range kernelCases(base(t), isa, 4, true) {
+		if seen[c.name()] {
+			t.Errorf("%s occurs twice", c.name())
+		}
+		seen[c.name()] = true
+		ways[c.base()] = append(ways[c.base()], c.algorithm)
+		if c.algorithm != "" && c.chosen != (len(ways[c.base()]) == 1) {
+			t.Errorf("%s: chosen %v as number %d of its shape", c.name(), c.chosen, len(ways[c.base()]))
+		}
+	}
+	sorted := slices.Sorted(slices.Values(ways["conv3x3/28x28/96-32/forward"]))
+	if want := []string{"direct", "winograd2", "winograd4"}; !slices.Equal(sorted, want) {
+		t.Errorf("conv3x3: %v, want %v", sorted, want)
+	}
+	if got := ways["conv1x1/28x28/96-32/forward"]; len(got) != 1 {
+		t.Errorf("conv1x1: %v, want direct alone", got)
+	}
+}
+
+// Every case must run: a wrong shape in one panics. The images are as few as there can be, and plain Go
+// is left out where there is something faster, since its whole network takes seconds.
+func TestEveryCaseRuns(t *testing.T) {
+	for _, isa := range kernels.Available()[min(1, len(kernels.Available())-1):] {
+		cases := kernelCases(base(t), isa, 1, true)
+		if isa == kernels.Generic {
+			cases = kernelCases(tiny(t), isa, 1, true)
+		}
+		for _, c := range cases {
+			call := c.prepare(isa)
+			call()
+			call()
+			if c.work <= 0 {
+				t.Errorf("%s: no work", c.name())
+			}
+		}
+	}
+}
+
+func tiny(t *testing.T) unet.Config {
+	t.Helper()
+	cfg, err := unet.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestKernelNames(t *testing.T) {
+	for _, c := range []struct {
+		run  string
+		want int
+	}{
+		{"^conv3x3/28x28/96-32/", 3},
+		{"/96-32/forward", 2}, // 3x3 and the 1x1 of the skip connection
+		{"^adamw", 1},
+	} {
+		names, err := KernelNames(KernelOptions{Run: c.run})
+		if err != nil || len(names) != c.want {
+			t.Errorf("%q: %v, %v, want %d names", c.run, names, err, c.want)
+		}
+		for _, name := range names {
+			if !regexp.MustCompile(c.run).MatchString(name) {
+				t.Errorf("%q selects %s", c.run, name)
+			}
+		}
+	}
+}
+
+// A run measures what it selects, on both numbers of threads, and reports it as it goes; figures hang
+// together.
+func TestKernels(t *testing.T) {
+	var told []KernelResult
+	limits := 0
+	report, err := Kernels(t.Context(), KernelOptions{
+		Run: "conv3x3/7x7/64-64/forward", Threads: 2, ISA: kernels.Best().String(), Batch: 1, Time: 300 * time.Millisecond,
+		OnLimit: func(Limit) { limits++ }, OnResult: func(r KernelResult) { told = append(told, r) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Results)+report.Skipped != 2 || len(told) != len(report.Results) || limits != 2 || len(report.Limits) != 2 {
+		t.Fatalf("%d results, %d skipped, %d told, %d limits, want two of each on 1 and 2 threads", len(report.Results), report.Skipped, len(told), limits)
+	}
+	for _, r := range report.Results {
+		l := report.Limits[r.Threads-1]
+		if r.Unit != gflops || !(r.Rate.Low <= r.Rate.Median && r.Rate.Median <= r.Rate.High) || r.Rate.Samples < leastSamples {
+			t.Errorf("%+v", r)
+		}
+		if want := 100 * r.Rate.Median / l.GFLOPs; math.Abs(r.Percent-want) > 1e-9*want {
+			t.Errorf("%v%% of the peak %v for %v", r.Percent, l.GFLOPs, r.Rate.Median)
+		}
+	}
+}
+
+// The time bounds the whole, at the cost of cases, which are counted. One case of the slowest kind and
+// the limits of memory may be under way when it is over: far less than the 4 s that are allowed, which a
+// busy machine needs.
+func TestTimeIsABound(t *testing.T) {
+	begin := time.Now()
+	report, err := Kernels(t.Context(), KernelOptions{Time: 50 * time.Millisecond, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("took %v for 50 ms", took)
+	}
+	if report.Skipped == 0 {
+		t.Error("50 ms sufficed for everything")
+	}
+}
+
+func TestKernelsStopWithTheirContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	begin := time.Now()
+	if _, err := Kernels(ctx, KernelOptions{Time: time.Hour}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %v to notice", took)
+	}
+}
+
+func TestKernelOptionsAreChecked(t *testing.T) {
+	for _, c := range []struct {
+		o    KernelOptions
+		want string
+	}{
+		{KernelOptions{Preset: "huge"}, "preset"},
+		{KernelOptions{Batch: -1}, "batch"},
+		{KernelOptions{Threads: -1}, "threads"},
+		{KernelOptions{Time: -time.Second}, "time"},
+		{KernelOptions{Run: "("}, "run"},
+		{KernelOptions{Run: "no such kernel"}, "run"},
+		{KernelOptions{ISA: "mmx"}, "isa"},
+		{KernelOptions{ISA: "generic,"}, "isa"},
+	} {
+		_, err := Kernels(t.Context(), c.o)
+		var option *pipeline.OptionError
+		if !errors.As(err, &option) || option.Option != c.want || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: got %v, want a complaint about %s in one line", c.o, err, c.want)
+		}
+	}
+}
+
+// Two shapes that share the work as 3 to 1, at rates 100 and 50: 1/(0.75/100 + 0.25/50) = 80. What the
+// network does not use, and passes of which a part is missing, do not count.
+func TestSummaries(t *testing.T) {
+	result := func(pass string, share, rate float64, chosen bool) KernelResult {
+		return KernelResult{ISA: "avx2", Threads: 1, Pass: pass, Share: share, Chosen: chosen, Rate: Rate{Median: rate}}
+	}
+	k := KernelReport{
+		Limits: []Limit{{ISA: "avx2", Threads: 1, GFLOPs: 160}, {ISA: "avx2", Threads: 2, GFLOPs: 320}},
+		Results: []KernelResult{
+			result(forward, 0.75, 100, true), result(forward, 0.75, 1, false), result(forward, 0.25, 50, true),
+			result(inputGrad, 0.75, 100, true),
+		},
+	}
+	got := k.Summaries()
+	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 || got[0].Pass != forward {
+		t.Errorf("got %+v, want forward at 80 GFLOP/s, 50%% of the peak", got)
+	}
+}
