@@ -18,6 +18,11 @@ BENCH    = .
 COUNT    = 1
 FUZZTIME = 30s
 
+# For make peer: a checkout of torchcfm, interpreters that may have PyTorch, flags (PEER='-batch 64').
+CFM     ?=
+PYTHONS  = python3 /usr/bin/python3
+PEER     =
+
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./flow/... ./dataset/...
 
@@ -55,7 +60,7 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 
 .PHONY: race
 race: ## run the packages that use goroutines under the race detector
-	CGO_ENABLED=1 $(GO) test -race ./pipeline/... ./cmd/...
+	CGO_ENABLED=1 $(GO) test -race ./pipeline/... ./bench/... ./cmd/...
 
 .PHONY: arm64
 arm64: ## run the tests that depend on the architecture on arm64
@@ -73,6 +78,10 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 .PHONY: bench
 bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
+
+.PHONY: peer
+peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
+	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
 
 .PHONY: lint
 lint: ## run the linters, which also check the formatting

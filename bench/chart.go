@@ -112,12 +112,12 @@ func (c *Comparison) bars(p *panel, rows []Row) charts.BarChartOption {
 	opt := charts.NewBarChartOptionWithData(values)
 	opt.Horizontal = true
 	opt.Title.Text = p.title
-	opt.Legend.Show = charts.Ptr(false)
+	opt.Legend.Show = new(false)
 	opt.CategoryAxis.Labels = labels
 	zero := 0.0
 	opt.ValueAxis[0].Min = &zero
 	for i := range opt.SeriesList {
-		opt.SeriesList[i].Label.Show = charts.Ptr(true)
+		opt.SeriesList[i].Label.Show = new(true)
 		opt.SeriesList[i].Label.ValueFormatter = spell
 	}
 	return opt

@@ -209,10 +209,10 @@ type setting struct {
 
 func settingOf(r *Report, isa string, threads int) setting {
 	s := setting{isa: isa, threads: fmt.Sprintf("%d threads", threads)}
-	switch {
-	case threads == 1:
+	switch threads {
+	case 1:
 		s.threads = oneThread
-	case threads == r.Machine.Threads:
+	case r.Machine.Threads:
 		s.threads = allThreads
 	}
 	if isa == r.Machine.Best {

@@ -72,7 +72,6 @@ func TestPeakMemory(t *testing.T) {
 		t.Errorf("a peak of %d bytes with %d touched", first, size)
 	}
 	runtime.KeepAlive(block)
-	block = nil
 	runtime.GC()
 	if second := peakMemory(); second < first-4<<20 {
 		t.Errorf("the peak fell from %d to %d", first, second)

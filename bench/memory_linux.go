@@ -21,7 +21,7 @@ func peakMemory() int64 {
 	if unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil {
 		return 0
 	}
-	return int64(usage.Maxrss) << 10
+	return int64(usage.Maxrss) << 10 //nolint:unconvert // 32 bits wide on some architectures
 }
 
 // highWater finds the line "VmHWM:     1234 kB".

@@ -142,7 +142,7 @@ func (a *app) benchKernels(cmd *cobra.Command, o bench.KernelOptions, d destinat
 		o.OnResult = func(r bench.KernelResult) { failed = errors.Join(failed, r.WriteText(a.stdout)) }
 	}
 	report, err := bench.Kernels(cmd.Context(), o)
-	if err = errors.Join(err, failed); err != nil {
+	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
 	return a.writeBench(d, report, report.WriteSummary)
