@@ -54,7 +54,7 @@ func (f *fake) command(_ context.Context, stdin string, argv ...string) ([]byte,
 }
 
 func newComparison(f *fake) *comparison {
-	o := options{fmimg: "./fmimg", pythons: []string{"python3", "old", "same", "none"}, preset: "base", batch: 4, rounds: 2, seconds: 1}
+	o := options{fmimg: "./fmimg", pythons: []string{"python3", "old", "same", "none"}, preset: "base", batch: 4, rounds: 2, tries: 1, seconds: 1}
 	return &comparison{options: o, command: f.command, progress: io.Discard}
 }
 
@@ -114,6 +114,34 @@ func TestRatioIsOfMedians(t *testing.T) {
 	}
 	if got := medianOf([]float64{4, 1, 3, 2}); got != 2.5 {
 		t.Errorf("median of an even number: %v", got)
+	}
+}
+
+// With two tries the better one of each figure counts, and a round that differs is pointed out.
+func TestTriesAndUnrest(t *testing.T) {
+	f := &fake{versions: map[string]string{"python3": "1.13.1"}}
+	c := newComparison(f)
+	c.tries = 2
+	calls := 0.0
+	c.command = func(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
+		calls++
+		f.rates = map[string][2]float64{"fmimg": {100, 100}, "1.13.1": {calls, 10 / calls}}
+		return f.command(ctx, stdin, argv...)
+	}
+	if err := errors.Join(c.findPeers(t.Context()), c.measure(t.Context(), 1)); err != nil {
+		t.Fatal(err)
+	}
+	// Calls 1 to 4 ask the interpreters for their version; calls 5 and 6 try the contiguous variant.
+	if got := c.outcomes[0].Tried[0].First; got.Train != 6 || got.Forward != 10.0/5 {
+		t.Errorf("the best of two tries is %+v, want 6 and 2", got)
+	}
+	var table bytes.Buffer
+	if err := c.write(&table); err != nil || strings.Contains(table.String(), "something else is running") != (c.unrest() > quiet) {
+		t.Errorf("%v, unrest %v: %s", err, c.unrest(), &table)
+	}
+	c.outcomes[0].Train.Ours = []float64{100, 150}
+	if got := c.unrest(); got < 1.5 {
+		t.Errorf("unrest of %v after rounds of 100 and 150", got)
 	}
 }
 

@@ -39,6 +39,7 @@ type options struct {
 	preset  string
 	batch   int
 	rounds  int
+	tries   int     // of each variant of PyTorch, before
 	seconds float64 // to measure each of training and forward for
 	out     string
 }
@@ -53,6 +54,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.preset, "preset", "base", "`network`: base or large")
 	f.IntVar(&o.batch, "batch", 128, "`images` of a step and of a forward")
 	f.IntVar(&o.rounds, "rounds", 3, "`times` that each is measured in turn")
+	f.IntVar(&o.tries, "tries", 1, "`times` that each way to run PyTorch is tried before, of which the best counts")
 	f.Float64Var(&o.seconds, "time", 10, "`seconds` to measure each of training and forward for, each time")
 	f.StringVar(&o.out, "out", "", "write all measurements to a JSON `file` too")
 	if err := f.Parse(args); err != nil {
@@ -66,8 +68,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		}
 		o.threads = append(o.threads, n)
 	}
-	if f.NArg() > 0 || o.batch < 1 || o.rounds < 1 || !(o.seconds > 0) {
-		return o, errors.New("-batch, -rounds and -time take numbers above 0, and nothing stands behind the flags: see -help")
+	if f.NArg() > 0 || o.batch < 1 || o.rounds < 1 || o.tries < 1 || !(o.seconds > 0) {
+		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind the flags: see -help")
 	}
 	return o, nil
 }
