@@ -80,10 +80,14 @@ func (m *memory) fill(x []float32) {
 // normals lends n normal deviates.
 func (m *memory) normals(n int) []float32 {
 	x := m.guards(n)
+	m.fillNormals(x)
+	return x
+}
+
+func (m *memory) fillNormals(x []float32) {
 	for i := range x {
 		x[i] = float32(m.rng.NormFloat64())
 	}
-	return x
 }
 
 // mustKeep runs a routine and fails when it changes its arguments, which callers use again.

@@ -1,0 +1,117 @@
+//go:build amd64 && !noasm && !purego
+
+package asm
+
+import (
+	"fmt"
+	"testing"
+	"unsafe"
+)
+
+var transformRoutines = []struct {
+	target
+	matrix    string
+	m         [][]float32
+	clip, add bool
+	run       func(*Transform)
+}{
+	{avx2, "B4", MatrixB4, false, false, TransformB4AVX2},
+	{avx2, "A4", MatrixA4, true, false, TransformA4AVX2},
+	{avx2, "AT4", MatrixAT4, false, false, TransformAT4AVX2},
+	{avx2, "G4", MatrixG4, false, false, TransformG4AVX2},
+	{avx2, "GT4", MatrixGT4, false, true, TransformGT4AVX2},
+	{avx2, "P4", MatrixP4, true, false, TransformP4AVX2},
+	{avx2, "B2", MatrixB2, false, false, TransformB2AVX2},
+	{avx2, "A2", MatrixA2, true, false, TransformA2AVX2},
+	{avx2, "P2", MatrixP2, true, false, TransformP2AVX2},
+	{avx2, "AT2", MatrixAT2, false, false, TransformAT2AVX2},
+	{avx2, "G2", MatrixG2, false, false, TransformG2AVX2},
+	{avx2, "GT2", MatrixGT2, false, true, TransformGT2AVX2},
+	{avx512, "B4", MatrixB4, false, false, TransformB4AVX512},
+	{avx512, "A4", MatrixA4, true, false, TransformA4AVX512},
+	{avx512, "AT4", MatrixAT4, false, false, TransformAT4AVX512},
+	{avx512, "G4", MatrixG4, false, false, TransformG4AVX512},
+	{avx512, "GT4", MatrixGT4, false, true, TransformGT4AVX512},
+	{avx512, "P4", MatrixP4, true, false, TransformP4AVX512},
+	{avx512, "B2", MatrixB2, false, false, TransformB2AVX512},
+	{avx512, "A2", MatrixA2, true, false, TransformA2AVX512},
+	{avx512, "P2", MatrixP2, true, false, TransformP2AVX512},
+	{avx512, "AT2", MatrixAT2, false, false, TransformAT2AVX512},
+	{avx512, "G2", MatrixG2, false, false, TransformG2AVX512},
+	{avx512, "GT2", MatrixGT2, false, true, TransformGT2AVX512},
+}
+
+// A transformCase is a call of a routine that transforms tiles. Where the matrix may cut its result off,
+// rows and cols are how much of it is wanted, and bias and addend may be there.
+type transformCase struct {
+	out, in      int
+	vectors, n   int
+	rows, cols   int
+	bias, addend bool
+	add          bool
+}
+
+// The operands are normal deviates, whose sums are never what was there before by chance; the sums, of
+// up to 36 products with factors of up to 64, differ by rounding.
+const transformTolerance = 2e-5
+
+func TestTransform(t *testing.T) {
+	for _, r := range transformRoutines {
+		t.Run(r.matrix+r.name, func(t *testing.T) {
+			r.need(t)
+			out, in := len(r.m), len(r.m[0])
+			for i := range 2 * 3 * 2 * 2 * 2 {
+				c := transformCase{
+					out: out, in: in, vectors: (i%2 + 1) * r.lanes, n: i/2%3 + 1, add: r.add,
+					rows: out, cols: out, bias: r.clip && i/6%2 == 1, addend: r.clip && i/12%2 == 1,
+				}
+				if r.clip && i/24 == 1 {
+					c.rows, c.cols = i%out+1, (i/2)%out+1
+				}
+				got, want, before := newMemory(uint64(i)), newMemory(uint64(i)), newMemory(uint64(i))
+				c.lend(before)
+				mustKeep(t, r.run, c.lend(got))
+				TransformGo(c.lend(want), r.m, r.clip, r.add)
+				mustAgree(t, fmt.Sprintf("%+v", c), got, want, before, transformTolerance)
+			}
+		})
+	}
+}
+
+// lend lends the operands. Rows and columns of the input overlap or leave gaps, at random.
+func (c transformCase) lend(m *memory) *Transform {
+	args := &Transform{N: c.n, Bytes: uintptr(4 * c.vectors), Rows: c.rows, Cols: c.cols}
+	step := c.vectors + m.rng.IntN(3)
+	col, row := step*c.n+m.rng.IntN(3), 0
+	row = col*c.in + m.rng.IntN(3)
+	src := m.guards((c.in-1)*(row+col) + (c.n-1)*step + c.vectors)
+	for i := range c.in * c.in * c.n {
+		m.fillNormals(src[i%c.in*row+i/c.in%c.in*col+i/c.in/c.in*step:][:c.vectors])
+	}
+	args.Src, args.SrcStep = pointer(src), uintptr(4*step)
+	for i := range c.in {
+		args.SrcRow[i], args.SrcCol[i] = uintptr(4*i*row), uintptr(4*i*col)
+	}
+	args.Dst, args.DstRow, args.DstCol, args.DstStep = c.result(m, c.add)
+	if c.bias {
+		args.Bias = pointer(m.integers(c.vectors))
+	}
+	if c.addend {
+		args.Add, args.AddRow, args.AddCol, args.AddStep = c.result(m, true)
+	}
+	return args
+}
+
+// result lends room for the tiles of the result that are wanted, filled when they will be added to.
+func (c transformCase) result(m *memory, filled bool) (p unsafe.Pointer, row, col, step uintptr) {
+	s := c.vectors + m.rng.IntN(3)
+	k := s*c.n + m.rng.IntN(3)
+	l := k*c.cols + m.rng.IntN(3)
+	x := m.guards((c.rows-1)*l + (c.cols-1)*k + (c.n-1)*s + c.vectors)
+	if filled {
+		for i := range c.rows * c.cols * c.n {
+			m.fill(x[i%c.rows*l+i/c.rows%c.cols*k+i/c.rows/c.cols*s:][:c.vectors])
+		}
+	}
+	return pointer(x), uintptr(4 * l), uintptr(4 * k), uintptr(4 * s)
+}
