@@ -328,12 +328,8 @@ func (r *run) step() error {
 }
 
 func (r *run) diverged(result stepResult) error {
-	kept := "no checkpoint was written yet"
-	if r.saved > 0 {
-		kept = fmt.Sprintf("the checkpoint of step %d is kept in %s", r.saved, r.dir.path)
-	}
-	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g; %s",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR, kept)
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g%s",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR, r.kept())
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
