@@ -274,7 +274,7 @@ func TestGenerateFileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, o := range map[string]GenerateOptions{
-		"no/such":      {Model: model, Out: filepath.Join(dir, "no/such/a.png")},
+		"no/such":      {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
 		"not empty":    {Model: model, Out: dir},
 		"no-model":     {Model: "no-model", Out: filepath.Join(dir, "a.png")},
 		modelFile:      {Model: dir, Out: filepath.Join(dir, "a.png")},

@@ -145,26 +145,21 @@ func (r *run) reopen(given TrainOptions) error {
 	}
 	recorded := c.Options
 	r.finished = c.Finished
-	if err := recorded.conflict(given); err != nil {
+	if err := conflict(&recorded, &given); err != nil {
 		return err
 	}
 	if r.dir, err = lockRun(path); err != nil {
 		return err
 	}
 	var newBudget bool
-	if r.opt, newBudget = recorded.resumed(r.optAsGiven(given)); r.opt.Network == nil {
+	given.Threads = r.opt.Threads // with its default
+	if r.opt, newBudget = resumed(&recorded, &given); r.opt.Network == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.dir.file(configFile))
 	}
 	if err := r.opt.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", r.dir.file(configFile), err)
 	}
 	return r.restore(newBudget)
-}
-
-// optAsGiven is given with the defaults of what a recorded run does not settle.
-func (r *run) optAsGiven(given TrainOptions) TrainOptions {
-	given.Threads = r.opt.Threads
-	return given
 }
 
 // restore reads the state of a run whose options are settled.
@@ -372,7 +367,8 @@ func (r *run) between(ctx context.Context) error {
 	return nil
 }
 
-// showPreview draws a preview; a network whose samples are no numbers yet trains on.
+// showPreview draws a preview; a network whose samples are no numbers yet trains on, and an interrupted
+// preview is left out.
 func (r *run) showPreview(ctx context.Context) error {
 	begin := time.Now()
 	name, err := r.preview(ctx)
@@ -380,10 +376,9 @@ func (r *run) showPreview(ctx context.Context) error {
 	switch {
 	case err == nil:
 		r.emit(Event{Kind: Previewed, Path: r.dir.file(name)})
-	case ctx.Err() != nil:
 	case errors.Is(err, flow.ErrNotFinite):
 		r.emit(Event{Kind: Noted, Text: "no preview: " + err.Error()})
-	default:
+	case !errors.Is(err, ctx.Err()):
 		return fmt.Errorf("preview: %w", err)
 	}
 	return nil

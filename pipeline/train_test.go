@@ -191,7 +191,7 @@ func TestDivergedKeepsCheckpoint(t *testing.T) {
 	noLeaks(t)
 	o := smallRun(t)
 	good, spoiled := digits(), 0
-	good.image = func(i int, dst []float32) {
+	good.image = func(_ int, dst []float32) {
 		if spoiled > 0 {
 			dst[0] = float32(math.NaN())
 		}
@@ -222,7 +222,7 @@ func TestPanicBecomesError(t *testing.T) {
 	noLeaks(t)
 	o := smallRun(t)
 	data := digits()
-	data.image = func(i int, dst []float32) { panic("unreadable") }
+	data.image = func(int, []float32) { panic("unreadable") }
 	o.Source, o.Threads = data, 3
 	_, err := Train(context.Background(), o)
 	var panicked *PanicError

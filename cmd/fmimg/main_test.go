@@ -162,7 +162,7 @@ func TestTrainAndGenerate(t *testing.T) {
 		t.Fatalf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	s.must("generate --grid 1x2 --steps 1 --solver euler --padding 0 --out samples.png")
-	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images") {
+	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 1 evaluations") {
 		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	file, err := os.Open("samples.png")
@@ -237,7 +237,7 @@ func TestJSONLines(t *testing.T) {
 		}
 		kinds = append(kinds, string(e.Kind))
 	}
-	if got := strings.Join(kinds, " "); got != "started step step finished" || s.stderr != "" {
+	if got := strings.Join(kinds, ","); got != "started,step,step,finished" || s.stderr != "" {
 		t.Errorf("events %s, stderr %q", got, s.stderr)
 	}
 }
