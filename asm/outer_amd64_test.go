@@ -48,13 +48,15 @@ func TestOuter(t *testing.T) {
 
 // lend lends the operands, with vectors that overlap or leave gaps, at random.
 func (c outerCase) lend(m *memory) *Outer {
-	args := &Outer{N2: c.n2, N1: c.n1, N0: c.n0}
+	args := &Outer{N2: c.n2, N1: c.n1, N0: c.n0, Set: uintptr(m.rng.IntN(2))}
 	args.A, args.LdA, args.StepA1, args.StepA2 = c.vectors(m, c.rows)
 	args.B, args.LdB, args.StepB1, args.StepB2 = c.vectors(m, c.cols)
 	ld := c.cols + m.rng.IntN(4)
 	sums := m.guards((c.rows-1)*ld + c.cols)
 	for i := range c.rows {
-		m.fill(sums[i*ld:][:c.cols])
+		if args.Set == 0 {
+			m.fill(sums[i*ld:][:c.cols])
+		}
 	}
 	args.C, args.LdC = pointer(sums), uintptr(4*ld)
 	return args

@@ -42,13 +42,13 @@ var transformRoutines = []struct {
 }
 
 // A transformCase is a call of a routine that transforms tiles. Where the matrix may cut its result off,
-// rows and cols are how much of it is wanted, and bias and addend may be there.
+// rows and cols are how much of it is wanted, and there may be an addend.
 type transformCase struct {
-	out, in      int
-	vectors, n   int
-	rows, cols   int
-	bias, addend bool
-	add          bool
+	out, in    int
+	vectors, n int
+	rows, cols int
+	addend     bool
+	add        bool
 }
 
 // The operands are normal deviates, whose sums are never what was there before by chance; the sums, of
@@ -63,7 +63,7 @@ func TestTransform(t *testing.T) {
 			for i := range 2 * 3 * 2 * 2 * 2 {
 				c := transformCase{
 					out: out, in: in, vectors: (i%2 + 1) * r.lanes, n: i/2%3 + 1, add: r.add,
-					rows: out, cols: out, bias: r.clip && i/6%2 == 1, addend: r.clip && i/12%2 == 1,
+					rows: out, cols: out, addend: r.clip && i/12%2 == 1,
 				}
 				if r.clip && i/24 == 1 {
 					c.rows, c.cols = i%out+1, (i/2)%out+1
@@ -93,9 +93,6 @@ func (c transformCase) lend(m *memory) *Transform {
 		args.SrcRow[i], args.SrcCol[i] = uintptr(4*i*row), uintptr(4*i*col)
 	}
 	args.Dst, args.DstRow, args.DstCol, args.DstStep = c.result(m, c.add)
-	if c.bias {
-		args.Bias = pointer(m.integers(c.vectors))
-	}
 	if c.addend {
 		args.Add, args.AddRow, args.AddCol, args.AddStep = c.result(m, true)
 	}

@@ -68,13 +68,12 @@ TEXT ·TransformB4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -485,12 +484,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*4)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -501,13 +499,573 @@ TEXT ·TransformA4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $4
+	JLT cut
+	CMPQ Transform_Cols(AX), $4
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y0
+	VADDPS (DX)(CX*1), Y0, Y0
+	VMOVUPS Y12, Y6
+	VFMADD231PS times4<>(SB), Y13, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y1
+	VADDPS (DX)(CX*1), Y1, Y1
+	VMOVUPS Y12, Y7
+	VFMADD231PS times4<>(SB), Y13, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y2
+	VADDPS (DX)(CX*1), Y2, Y2
+	VMOVUPS Y12, Y8
+	VFMADD231PS times4<>(SB), Y13, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y3
+	VADDPS (DX)(CX*1), Y3, Y3
+	VMOVUPS Y12, Y9
+	VFMADD231PS times4<>(SB), Y13, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y4
+	VADDPS (DX)(CX*1), Y4, Y4
+	VMOVUPS Y12, Y10
+	VFMADD231PS times4<>(SB), Y13, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y5
+	VADDPS (DX)(CX*1), Y5, Y5
+	VMOVUPS Y12, Y11
+	VFMADD231PS times4<>(SB), Y13, Y11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y2, Y1, Y12
+	VADDPS Y4, Y3, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y0, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y2, Y1, Y12
+	VSUBPS Y4, Y3, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y5, Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $2, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y8, Y7, Y12
+	VADDPS Y10, Y9, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y6, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y8, Y7, Y12
+	VSUBPS Y10, Y9, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y11, Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y0
+	VFMADD231PS times2<>(SB), Y13, Y0
+	VMOVUPS Y12, Y6
+	VFMADD231PS times8<>(SB), Y13, Y6
+	VADDPS (R12)(CX*1), Y6, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y1
+	VFMADD231PS times2<>(SB), Y13, Y1
+	VMOVUPS Y12, Y7
+	VFMADD231PS times8<>(SB), Y13, Y7
+	VADDPS (R12)(CX*1), Y7, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y2
+	VFMADD231PS times2<>(SB), Y13, Y2
+	VMOVUPS Y12, Y8
+	VFMADD231PS times8<>(SB), Y13, Y8
+	VADDPS (R12)(CX*1), Y8, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y3
+	VFMADD231PS times2<>(SB), Y13, Y3
+	VMOVUPS Y12, Y9
+	VFMADD231PS times8<>(SB), Y13, Y9
+	VADDPS (R12)(CX*1), Y9, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y4
+	VFMADD231PS times2<>(SB), Y13, Y4
+	VMOVUPS Y12, Y10
+	VFMADD231PS times8<>(SB), Y13, Y10
+	VADDPS (R12)(CX*1), Y10, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y5
+	VFMADD231PS times2<>(SB), Y13, Y5
+	VMOVUPS Y12, Y11
+	VFMADD231PS times8<>(SB), Y13, Y11
+	VADDPS (R12)(CX*1), Y11, Y11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y2, Y1, Y12
+	VADDPS Y4, Y3, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y0, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y2, Y1, Y12
+	VSUBPS Y4, Y3, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y5, Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $3, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y8, Y7, Y12
+	VADDPS Y10, Y9, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y6, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y8, Y7, Y12
+	VSUBPS Y10, Y9, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y11, Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y0
+	VADDPS (DX)(CX*1), Y0, Y0
+	VMOVUPS Y12, Y6
+	VFMADD231PS times4<>(SB), Y13, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y1
+	VADDPS (DX)(CX*1), Y1, Y1
+	VMOVUPS Y12, Y7
+	VFMADD231PS times4<>(SB), Y13, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y2
+	VADDPS (DX)(CX*1), Y2, Y2
+	VMOVUPS Y12, Y8
+	VFMADD231PS times4<>(SB), Y13, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y3
+	VADDPS (DX)(CX*1), Y3, Y3
+	VMOVUPS Y12, Y9
+	VFMADD231PS times4<>(SB), Y13, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y4
+	VADDPS (DX)(CX*1), Y4, Y4
+	VMOVUPS Y12, Y10
+	VFMADD231PS times4<>(SB), Y13, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VADDPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VADDPS (R11)(CX*1), Y13, Y13
+	VADDPS Y13, Y12, Y5
+	VADDPS (DX)(CX*1), Y5, Y5
+	VMOVUPS Y12, Y11
+	VFMADD231PS times4<>(SB), Y13, Y11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y2, Y1, Y12
+	VADDPS Y4, Y3, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y0, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VADDPS (R8)(R9*2), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y2, Y1, Y12
+	VSUBPS Y4, Y3, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y5, Y14, Y14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $2, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $2, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y8, Y7, Y12
+	VADDPS Y10, Y9, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y6, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VADDPS (R8)(R9*2), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y8, Y7, Y12
+	VSUBPS Y10, Y9, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y11, Y14, Y14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y0
+	VFMADD231PS times2<>(SB), Y13, Y0
+	VMOVUPS Y12, Y6
+	VFMADD231PS times8<>(SB), Y13, Y6
+	VADDPS (R12)(CX*1), Y6, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y1
+	VFMADD231PS times2<>(SB), Y13, Y1
+	VMOVUPS Y12, Y7
+	VFMADD231PS times8<>(SB), Y13, Y7
+	VADDPS (R12)(CX*1), Y7, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y2
+	VFMADD231PS times2<>(SB), Y13, Y2
+	VMOVUPS Y12, Y8
+	VFMADD231PS times8<>(SB), Y13, Y8
+	VADDPS (R12)(CX*1), Y8, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y3
+	VFMADD231PS times2<>(SB), Y13, Y3
+	VMOVUPS Y12, Y9
+	VFMADD231PS times8<>(SB), Y13, Y9
+	VADDPS (R12)(CX*1), Y9, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y4
+	VFMADD231PS times2<>(SB), Y13, Y4
+	VMOVUPS Y12, Y10
+	VFMADD231PS times8<>(SB), Y13, Y10
+	VADDPS (R12)(CX*1), Y10, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Y12
+	VSUBPS (R9)(CX*1), Y12, Y12
+	VMOVUPS (R10)(CX*1), Y13
+	VSUBPS (R11)(CX*1), Y13, Y13
+	VMOVUPS Y12, Y5
+	VFMADD231PS times2<>(SB), Y13, Y5
+	VMOVUPS Y12, Y11
+	VFMADD231PS times8<>(SB), Y13, Y11
+	VADDPS (R12)(CX*1), Y11, Y11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y2, Y1, Y12
+	VADDPS Y4, Y3, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y0, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VADDPS (R8)(R9*2), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y2, Y1, Y12
+	VSUBPS Y4, Y3, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y5, Y14, Y14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $3, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $3, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y8, Y7, Y12
+	VADDPS Y10, Y9, Y13
+	VADDPS Y13, Y12, Y14
+	VADDPS Y6, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times4<>(SB), Y13, Y14
+	VADDPS (R8)(R9*2), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*2)
+	VSUBPS Y8, Y7, Y12
+	VSUBPS Y10, Y9, Y13
+	VMOVUPS Y12, Y14
+	VFMADD231PS times2<>(SB), Y13, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	VMOVUPS Y12, Y14
+	VFMADD231PS times8<>(SB), Y13, Y14
+	VADDPS Y11, Y14, Y14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Y14, Y14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Y14, (DX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -581,14 +1139,13 @@ vector:
 	VMOVUPS Y12, Y11
 	VFMADD231PS times4<>(SB), Y13, Y11
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -598,75 +1155,58 @@ vector:
 	VADDPS Y13, Y12, Y14
 	VADDPS Y0, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Y14, Y14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Y14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times4<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*2), Y14, Y14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Y14, (CX)(R15*2)
-cut0_0_0_1:
+cutcut0_0_0_1:
 	VSUBPS Y2, Y1, Y12
 	VSUBPS Y4, Y3, Y13
 	VMOVUPS Y12, Y14
 	VFMADD231PS times2<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_1_0
-	TESTQ R10, R10
-	JZ plain0_0_1_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_1_0:
+	JLE cutcut0_0_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_1_0
+	JEQ alonecut0_0_1_0
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_0_1_0:
+alonecut0_0_1_0:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_0_1_0:
+cutcut0_0_1_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times8<>(SB), Y13, Y14
 	VADDPS Y5, Y14, Y14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut0_0_1_1
-	TESTQ R10, R10
-	JZ plain0_0_1_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_1_1:
+	JLE cutcut0_0_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_1_1
+	JEQ alonecut0_0_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Y14, Y14
-alone0_0_1_1:
+alonecut0_0_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Y14, (DX)(R15*1)
-cut0_0_1_1:
+cutcut0_0_1_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $2
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $2, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $2, CX
 	ADDQ DI, CX
@@ -676,66 +1216,50 @@ skip0_0:
 	VADDPS Y13, Y12, Y14
 	VADDPS Y6, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Y14, Y14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Y14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times4<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*2), Y14, Y14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Y14, (CX)(R15*2)
-cut0_1_0_1:
+cutcut0_1_0_1:
 	VSUBPS Y8, Y7, Y12
 	VSUBPS Y10, Y9, Y13
 	VMOVUPS Y12, Y14
 	VFMADD231PS times2<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_1_0
-	TESTQ R10, R10
-	JZ plain0_1_1_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_1_0:
+	JLE cutcut0_1_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_1_0
+	JEQ alonecut0_1_1_0
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_1_1_0:
+alonecut0_1_1_0:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_1_1_0:
+cutcut0_1_1_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times8<>(SB), Y13, Y14
 	VADDPS Y11, Y14, Y14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut0_1_1_1
-	TESTQ R10, R10
-	JZ plain0_1_1_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_1_1:
+	JLE cutcut0_1_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_1_1
+	JEQ alonecut0_1_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Y14, Y14
-alone0_1_1_1:
+alonecut0_1_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Y14, (DX)(R15*1)
-cut0_1_1_1:
+cutcut0_1_1_1:
 
-skip0_1:
+skipcut0_1:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -815,14 +1339,13 @@ skip0_1:
 	VFMADD231PS times8<>(SB), Y13, Y11
 	VADDPS (R12)(CX*1), Y11, Y11
 	CMPQ Transform_Rows(AX), $1
-	JLE skip1_0
+	JLE skipcut1_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -832,75 +1355,58 @@ skip0_1:
 	VADDPS Y13, Y12, Y14
 	VADDPS Y0, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut1_0_0_0
-	TESTQ R10, R10
-	JZ plain1_0_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_0_0_0:
+	JLE cutcut1_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_0_0
+	JEQ alonecut1_0_0_0
 	VADDPS (R8), Y14, Y14
-alone1_0_0_0:
+alonecut1_0_0_0:
 	VMOVUPS Y14, (CX)
-cut1_0_0_0:
+cutcut1_0_0_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times4<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut1_0_0_1
-	TESTQ R10, R10
-	JZ plain1_0_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_0_0_1:
+	JLE cutcut1_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_0_1
+	JEQ alonecut1_0_0_1
 	VADDPS (R8)(R9*2), Y14, Y14
-alone1_0_0_1:
+alonecut1_0_0_1:
 	VMOVUPS Y14, (CX)(R15*2)
-cut1_0_0_1:
+cutcut1_0_0_1:
 	VSUBPS Y2, Y1, Y12
 	VSUBPS Y4, Y3, Y13
 	VMOVUPS Y12, Y14
 	VFMADD231PS times2<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut1_0_1_0
-	TESTQ R10, R10
-	JZ plain1_0_1_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_0_1_0:
+	JLE cutcut1_0_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_1_0
+	JEQ alonecut1_0_1_0
 	VADDPS (R8)(R9*1), Y14, Y14
-alone1_0_1_0:
+alonecut1_0_1_0:
 	VMOVUPS Y14, (CX)(R15*1)
-cut1_0_1_0:
+cutcut1_0_1_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times8<>(SB), Y13, Y14
 	VADDPS Y5, Y14, Y14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut1_0_1_1
-	TESTQ R10, R10
-	JZ plain1_0_1_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_0_1_1:
+	JLE cutcut1_0_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_1_1
+	JEQ alonecut1_0_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Y14, Y14
-alone1_0_1_1:
+alonecut1_0_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Y14, (DX)(R15*1)
-cut1_0_1_1:
+cutcut1_0_1_1:
 
-skip1_0:
+skipcut1_0:
 	CMPQ Transform_Rows(AX), $3
-	JLE skip1_1
+	JLE skipcut1_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $3, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $3, CX
 	ADDQ DI, CX
@@ -910,74 +1416,60 @@ skip1_0:
 	VADDPS Y13, Y12, Y14
 	VADDPS Y6, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut1_1_0_0
-	TESTQ R10, R10
-	JZ plain1_1_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_1_0_0:
+	JLE cutcut1_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_0_0
+	JEQ alonecut1_1_0_0
 	VADDPS (R8), Y14, Y14
-alone1_1_0_0:
+alonecut1_1_0_0:
 	VMOVUPS Y14, (CX)
-cut1_1_0_0:
+cutcut1_1_0_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times4<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut1_1_0_1
-	TESTQ R10, R10
-	JZ plain1_1_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_1_0_1:
+	JLE cutcut1_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_0_1
+	JEQ alonecut1_1_0_1
 	VADDPS (R8)(R9*2), Y14, Y14
-alone1_1_0_1:
+alonecut1_1_0_1:
 	VMOVUPS Y14, (CX)(R15*2)
-cut1_1_0_1:
+cutcut1_1_0_1:
 	VSUBPS Y8, Y7, Y12
 	VSUBPS Y10, Y9, Y13
 	VMOVUPS Y12, Y14
 	VFMADD231PS times2<>(SB), Y13, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut1_1_1_0
-	TESTQ R10, R10
-	JZ plain1_1_1_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_1_1_0:
+	JLE cutcut1_1_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_1_0
+	JEQ alonecut1_1_1_0
 	VADDPS (R8)(R9*1), Y14, Y14
-alone1_1_1_0:
+alonecut1_1_1_0:
 	VMOVUPS Y14, (CX)(R15*1)
-cut1_1_1_0:
+cutcut1_1_1_0:
 	VMOVUPS Y12, Y14
 	VFMADD231PS times8<>(SB), Y13, Y14
 	VADDPS Y11, Y14, Y14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut1_1_1_1
-	TESTQ R10, R10
-	JZ plain1_1_1_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain1_1_1_1:
+	JLE cutcut1_1_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_1_1
+	JEQ alonecut1_1_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Y14, Y14
-alone1_1_1_1:
+alonecut1_1_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Y14, (DX)(R15*1)
-cut1_1_1_1:
+cutcut1_1_1_1:
 
-skip1_1:
+skipcut1_1:
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -988,13 +1480,12 @@ TEXT ·TransformAT4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1257,12 +1748,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*4)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1273,13 +1763,12 @@ TEXT ·TransformG4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1561,12 +2050,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*4)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1577,13 +2065,12 @@ TEXT ·TransformGT4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1802,12 +2289,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*1)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1818,13 +2304,329 @@ TEXT ·TransformP4AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $2
+	JLT cut
+	CMPQ Transform_Cols(AX), $2
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y0
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y0
+	VSUBPS (R11)(CX*1), Y0, Y0
+	VMOVUPS (R12)(CX*1), Y6
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y6
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y6
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y1
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y1
+	VSUBPS (R11)(CX*1), Y1, Y1
+	VMOVUPS (R12)(CX*1), Y7
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y7
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y7
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y2
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y2
+	VSUBPS (R11)(CX*1), Y2, Y2
+	VMOVUPS (R12)(CX*1), Y8
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y8
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y8
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y3
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y3
+	VSUBPS (R11)(CX*1), Y3, Y3
+	VMOVUPS (R12)(CX*1), Y9
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y9
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y9
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (DX)(CX*1), Y4
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y4
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y4
+	VSUBPS (R11)(CX*1), Y4, Y4
+	VMOVUPS (R12)(CX*1), Y10
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y10
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y10
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (DX)(CX*1), Y5
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y5
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y5
+	VSUBPS (R11)(CX*1), Y5, Y5
+	VMOVUPS (R12)(CX*1), Y11
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y11
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y11
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y0, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VFMADD231PS times3<>(SB), Y3, Y14
+	VSUBPS Y4, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y5, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VFMADD231PS times12<>(SB), Y3, Y14
+	VFNMADD231PS times4<>(SB), Y4, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y6, Y14
+	VFMADD231PS times2<>(SB), Y7, Y14
+	VFMADD231PS times3<>(SB), Y9, Y14
+	VSUBPS Y10, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y11, Y14
+	VFMADD231PS times2<>(SB), Y7, Y14
+	VFMADD231PS times12<>(SB), Y9, Y14
+	VFNMADD231PS times4<>(SB), Y10, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y0
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y0
+	VSUBPS (R11)(CX*1), Y0, Y0
+	VMOVUPS (R12)(CX*1), Y6
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y6
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y6
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y1
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y1
+	VSUBPS (R11)(CX*1), Y1, Y1
+	VMOVUPS (R12)(CX*1), Y7
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y7
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y7
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y2
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y2
+	VSUBPS (R11)(CX*1), Y2, Y2
+	VMOVUPS (R12)(CX*1), Y8
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y8
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y8
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y3
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y3
+	VSUBPS (R11)(CX*1), Y3, Y3
+	VMOVUPS (R12)(CX*1), Y9
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y9
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y9
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (DX)(CX*1), Y4
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y4
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y4
+	VSUBPS (R11)(CX*1), Y4, Y4
+	VMOVUPS (R12)(CX*1), Y10
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y10
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y10
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (DX)(CX*1), Y5
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y5
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times3<>(SB), Y14, Y5
+	VSUBPS (R11)(CX*1), Y5, Y5
+	VMOVUPS (R12)(CX*1), Y11
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y11
+	VMOVUPS (R10)(CX*1), Y14
+	VFMADD231PS times12<>(SB), Y14, Y11
+	VMOVUPS (R11)(CX*1), Y14
+	VFNMADD231PS times4<>(SB), Y14, Y11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y0, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VFMADD231PS times3<>(SB), Y3, Y14
+	VSUBPS Y4, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y5, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VFMADD231PS times12<>(SB), Y3, Y14
+	VFNMADD231PS times4<>(SB), Y4, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y6, Y14
+	VFMADD231PS times2<>(SB), Y7, Y14
+	VFMADD231PS times3<>(SB), Y9, Y14
+	VSUBPS Y10, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VMOVUPS Y11, Y14
+	VFMADD231PS times2<>(SB), Y7, Y14
+	VFMADD231PS times12<>(SB), Y9, Y14
+	VFNMADD231PS times4<>(SB), Y10, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1928,14 +2730,13 @@ vector:
 	VMOVUPS (R11)(CX*1), Y14
 	VFNMADD231PS times4<>(SB), Y14, Y11
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -1945,44 +2746,35 @@ vector:
 	VFMADD231PS times3<>(SB), Y3, Y14
 	VSUBPS Y4, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Y14, Y14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Y14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VMOVUPS Y5, Y14
 	VFMADD231PS times2<>(SB), Y1, Y14
 	VFMADD231PS times12<>(SB), Y3, Y14
 	VFNMADD231PS times4<>(SB), Y4, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_0_0_1:
+cutcut0_0_0_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $1
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -1992,43 +2784,37 @@ skip0_0:
 	VFMADD231PS times3<>(SB), Y9, Y14
 	VSUBPS Y10, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Y14, Y14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Y14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VMOVUPS Y11, Y14
 	VFMADD231PS times2<>(SB), Y7, Y14
 	VFMADD231PS times12<>(SB), Y9, Y14
 	VFNMADD231PS times4<>(SB), Y10, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_1_0_1:
+cutcut0_1_0_1:
 
-skip0_1:
+skipcut0_1:
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2039,13 +2825,12 @@ TEXT ·TransformB2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2164,12 +2949,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*2)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2180,13 +2964,189 @@ TEXT ·TransformA2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $2
+	JLT cut
+	CMPQ Transform_Cols(AX), $2
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VADDPS (R8)(CX*1), Y0, Y0
+	VADDPS (R9)(CX*1), Y0, Y0
+	VMOVUPS (R8)(CX*1), Y4
+	VSUBPS (R9)(CX*1), Y4, Y4
+	VSUBPS (R10)(CX*1), Y4, Y4
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VADDPS (R8)(CX*1), Y1, Y1
+	VADDPS (R9)(CX*1), Y1, Y1
+	VMOVUPS (R8)(CX*1), Y5
+	VSUBPS (R9)(CX*1), Y5, Y5
+	VSUBPS (R10)(CX*1), Y5, Y5
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VADDPS (R8)(CX*1), Y2, Y2
+	VADDPS (R9)(CX*1), Y2, Y2
+	VMOVUPS (R8)(CX*1), Y6
+	VSUBPS (R9)(CX*1), Y6, Y6
+	VSUBPS (R10)(CX*1), Y6, Y6
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VADDPS (R8)(CX*1), Y3, Y3
+	VADDPS (R9)(CX*1), Y3, Y3
+	VMOVUPS (R8)(CX*1), Y7
+	VSUBPS (R9)(CX*1), Y7, Y7
+	VSUBPS (R10)(CX*1), Y7, Y7
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y1, Y0, Y14
+	VADDPS Y2, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VSUBPS Y2, Y1, Y14
+	VSUBPS Y3, Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y5, Y4, Y14
+	VADDPS Y6, Y14, Y14
+	VMOVUPS Y14, (CX)
+	VSUBPS Y6, Y5, Y14
+	VSUBPS Y7, Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VADDPS (R8)(CX*1), Y0, Y0
+	VADDPS (R9)(CX*1), Y0, Y0
+	VMOVUPS (R8)(CX*1), Y4
+	VSUBPS (R9)(CX*1), Y4, Y4
+	VSUBPS (R10)(CX*1), Y4, Y4
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VADDPS (R8)(CX*1), Y1, Y1
+	VADDPS (R9)(CX*1), Y1, Y1
+	VMOVUPS (R8)(CX*1), Y5
+	VSUBPS (R9)(CX*1), Y5, Y5
+	VSUBPS (R10)(CX*1), Y5, Y5
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VADDPS (R8)(CX*1), Y2, Y2
+	VADDPS (R9)(CX*1), Y2, Y2
+	VMOVUPS (R8)(CX*1), Y6
+	VSUBPS (R9)(CX*1), Y6, Y6
+	VSUBPS (R10)(CX*1), Y6, Y6
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VADDPS (R8)(CX*1), Y3, Y3
+	VADDPS (R9)(CX*1), Y3, Y3
+	VMOVUPS (R8)(CX*1), Y7
+	VSUBPS (R9)(CX*1), Y7, Y7
+	VSUBPS (R10)(CX*1), Y7, Y7
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y1, Y0, Y14
+	VADDPS Y2, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VSUBPS Y2, Y1, Y14
+	VSUBPS Y3, Y14, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Y5, Y4, Y14
+	VADDPS Y6, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	VSUBPS Y6, Y5, Y14
+	VSUBPS Y7, Y14, Y14
+	VADDPS (R8)(R9*1), Y14, Y14
+	VMOVUPS Y14, (CX)(R15*1)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2228,14 +3188,13 @@ vector:
 	VSUBPS (R9)(CX*1), Y7, Y7
 	VSUBPS (R10)(CX*1), Y7, Y7
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -2243,42 +3202,33 @@ vector:
 	VADDPS Y1, Y0, Y14
 	VADDPS Y2, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Y14, Y14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Y14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VSUBPS Y2, Y1, Y14
 	VSUBPS Y3, Y14, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_0_0_1:
+cutcut0_0_0_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $1
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -2286,41 +3236,35 @@ skip0_0:
 	VADDPS Y5, Y4, Y14
 	VADDPS Y6, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Y14, Y14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Y14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VSUBPS Y6, Y5, Y14
 	VSUBPS Y7, Y14, Y14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*1), Y14, Y14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Y14, (CX)(R15*1)
-cut0_1_0_1:
+cutcut0_1_0_1:
 
-skip0_1:
+skipcut0_1:
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2331,13 +3275,140 @@ TEXT ·TransformP2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $1
+	JLT cut
+	CMPQ Transform_Cols(AX), $1
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y0
+	VSUBPS (R10)(CX*1), Y0, Y0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y1
+	VSUBPS (R10)(CX*1), Y1, Y1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y2
+	VSUBPS (R10)(CX*1), Y2, Y2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y3
+	VSUBPS (R10)(CX*1), Y3, Y3
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y0, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VSUBPS Y3, Y14, Y14
+	VMOVUPS Y14, (CX)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y0
+	VSUBPS (R10)(CX*1), Y0, Y0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Y1
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y1
+	VSUBPS (R10)(CX*1), Y1, Y1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Y2
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y2
+	VSUBPS (R10)(CX*1), Y2, Y2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Y3
+	VMOVUPS (R8)(CX*1), Y14
+	VFMADD231PS times2<>(SB), Y14, Y3
+	VSUBPS (R10)(CX*1), Y3, Y3
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Y0, Y14
+	VFMADD231PS times2<>(SB), Y1, Y14
+	VSUBPS Y3, Y14, Y14
+	VADDPS (R8), Y14, Y14
+	VMOVUPS Y14, (CX)
+	ADDQ $32, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2371,14 +3442,13 @@ vector:
 	VFMADD231PS times2<>(SB), Y14, Y3
 	VSUBPS (R10)(CX*1), Y3, Y3
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -2387,27 +3457,25 @@ vector:
 	VFMADD231PS times2<>(SB), Y1, Y14
 	VSUBPS Y3, Y14, Y14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Y14, Y14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Y14, Y14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Y14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 
-skip0_0:
+skipcut0_0:
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2418,13 +3486,12 @@ TEXT ·TransformAT2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2515,12 +3582,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*2)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2531,13 +3597,12 @@ TEXT ·TransformG2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2668,12 +3733,11 @@ vector:
 	VMOVUPS Y14, (CX)(R15*2)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2684,13 +3748,12 @@ TEXT ·TransformGT2AVX2(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2816,11 +3879,10 @@ vector:
 	VMOVUPS Y14, (CX)(R15*1)
 	ADDQ $32, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET

@@ -112,13 +112,12 @@ TEXT ·TransformB4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -529,12 +528,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*4)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -545,13 +543,573 @@ TEXT ·TransformA4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $4
+	JLT cut
+	CMPQ Transform_Cols(AX), $4
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z0
+	VADDPS (DX)(CX*1), Z0, Z0
+	VMOVUPS Z12, Z6
+	VFMADD231PS times4<>(SB), Z13, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z1
+	VADDPS (DX)(CX*1), Z1, Z1
+	VMOVUPS Z12, Z7
+	VFMADD231PS times4<>(SB), Z13, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z2
+	VADDPS (DX)(CX*1), Z2, Z2
+	VMOVUPS Z12, Z8
+	VFMADD231PS times4<>(SB), Z13, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z3
+	VADDPS (DX)(CX*1), Z3, Z3
+	VMOVUPS Z12, Z9
+	VFMADD231PS times4<>(SB), Z13, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z4
+	VADDPS (DX)(CX*1), Z4, Z4
+	VMOVUPS Z12, Z10
+	VFMADD231PS times4<>(SB), Z13, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z5
+	VADDPS (DX)(CX*1), Z5, Z5
+	VMOVUPS Z12, Z11
+	VFMADD231PS times4<>(SB), Z13, Z11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z2, Z1, Z12
+	VADDPS Z4, Z3, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z0, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z2, Z1, Z12
+	VSUBPS Z4, Z3, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z5, Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $2, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z8, Z7, Z12
+	VADDPS Z10, Z9, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z6, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z8, Z7, Z12
+	VSUBPS Z10, Z9, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z11, Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z0
+	VFMADD231PS times2<>(SB), Z13, Z0
+	VMOVUPS Z12, Z6
+	VFMADD231PS times8<>(SB), Z13, Z6
+	VADDPS (R12)(CX*1), Z6, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z1
+	VFMADD231PS times2<>(SB), Z13, Z1
+	VMOVUPS Z12, Z7
+	VFMADD231PS times8<>(SB), Z13, Z7
+	VADDPS (R12)(CX*1), Z7, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z2
+	VFMADD231PS times2<>(SB), Z13, Z2
+	VMOVUPS Z12, Z8
+	VFMADD231PS times8<>(SB), Z13, Z8
+	VADDPS (R12)(CX*1), Z8, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z3
+	VFMADD231PS times2<>(SB), Z13, Z3
+	VMOVUPS Z12, Z9
+	VFMADD231PS times8<>(SB), Z13, Z9
+	VADDPS (R12)(CX*1), Z9, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z4
+	VFMADD231PS times2<>(SB), Z13, Z4
+	VMOVUPS Z12, Z10
+	VFMADD231PS times8<>(SB), Z13, Z10
+	VADDPS (R12)(CX*1), Z10, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z5
+	VFMADD231PS times2<>(SB), Z13, Z5
+	VMOVUPS Z12, Z11
+	VFMADD231PS times8<>(SB), Z13, Z11
+	VADDPS (R12)(CX*1), Z11, Z11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z2, Z1, Z12
+	VADDPS Z4, Z3, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z0, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z2, Z1, Z12
+	VSUBPS Z4, Z3, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z5, Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $3, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z8, Z7, Z12
+	VADDPS Z10, Z9, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z6, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z8, Z7, Z12
+	VSUBPS Z10, Z9, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z11, Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z0
+	VADDPS (DX)(CX*1), Z0, Z0
+	VMOVUPS Z12, Z6
+	VFMADD231PS times4<>(SB), Z13, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z1
+	VADDPS (DX)(CX*1), Z1, Z1
+	VMOVUPS Z12, Z7
+	VFMADD231PS times4<>(SB), Z13, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z2
+	VADDPS (DX)(CX*1), Z2, Z2
+	VMOVUPS Z12, Z8
+	VFMADD231PS times4<>(SB), Z13, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z3
+	VADDPS (DX)(CX*1), Z3, Z3
+	VMOVUPS Z12, Z9
+	VFMADD231PS times4<>(SB), Z13, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z4
+	VADDPS (DX)(CX*1), Z4, Z4
+	VMOVUPS Z12, Z10
+	VFMADD231PS times4<>(SB), Z13, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VADDPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VADDPS (R11)(CX*1), Z13, Z13
+	VADDPS Z13, Z12, Z5
+	VADDPS (DX)(CX*1), Z5, Z5
+	VMOVUPS Z12, Z11
+	VFMADD231PS times4<>(SB), Z13, Z11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z2, Z1, Z12
+	VADDPS Z4, Z3, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z0, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VADDPS (R8)(R9*2), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z2, Z1, Z12
+	VSUBPS Z4, Z3, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z5, Z14, Z14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $2, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $2, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z8, Z7, Z12
+	VADDPS Z10, Z9, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z6, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VADDPS (R8)(R9*2), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z8, Z7, Z12
+	VSUBPS Z10, Z9, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z11, Z14, Z14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z0
+	VFMADD231PS times2<>(SB), Z13, Z0
+	VMOVUPS Z12, Z6
+	VFMADD231PS times8<>(SB), Z13, Z6
+	VADDPS (R12)(CX*1), Z6, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z1
+	VFMADD231PS times2<>(SB), Z13, Z1
+	VMOVUPS Z12, Z7
+	VFMADD231PS times8<>(SB), Z13, Z7
+	VADDPS (R12)(CX*1), Z7, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z2
+	VFMADD231PS times2<>(SB), Z13, Z2
+	VMOVUPS Z12, Z8
+	VFMADD231PS times8<>(SB), Z13, Z8
+	VADDPS (R12)(CX*1), Z8, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z3
+	VFMADD231PS times2<>(SB), Z13, Z3
+	VMOVUPS Z12, Z9
+	VFMADD231PS times8<>(SB), Z13, Z9
+	VADDPS (R12)(CX*1), Z9, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z4
+	VFMADD231PS times2<>(SB), Z13, Z4
+	VMOVUPS Z12, Z10
+	VFMADD231PS times8<>(SB), Z13, Z10
+	VADDPS (R12)(CX*1), Z10, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (R8)(CX*1), Z12
+	VSUBPS (R9)(CX*1), Z12, Z12
+	VMOVUPS (R10)(CX*1), Z13
+	VSUBPS (R11)(CX*1), Z13, Z13
+	VMOVUPS Z12, Z5
+	VFMADD231PS times2<>(SB), Z13, Z5
+	VMOVUPS Z12, Z11
+	VFMADD231PS times8<>(SB), Z13, Z11
+	VADDPS (R12)(CX*1), Z11, Z11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z2, Z1, Z12
+	VADDPS Z4, Z3, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z0, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VADDPS (R8)(R9*2), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z2, Z1, Z12
+	VSUBPS Z4, Z3, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z5, Z14, Z14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $3, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $3, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z8, Z7, Z12
+	VADDPS Z10, Z9, Z13
+	VADDPS Z13, Z12, Z14
+	VADDPS Z6, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times4<>(SB), Z13, Z14
+	VADDPS (R8)(R9*2), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*2)
+	VSUBPS Z8, Z7, Z12
+	VSUBPS Z10, Z9, Z13
+	VMOVUPS Z12, Z14
+	VFMADD231PS times2<>(SB), Z13, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	VMOVUPS Z12, Z14
+	VFMADD231PS times8<>(SB), Z13, Z14
+	VADDPS Z11, Z14, Z14
+	LEAQ (R8)(R9*2), R11
+	VADDPS (R11)(R9*1), Z14, Z14
+	LEAQ (CX)(R15*2), DX
+	VMOVUPS Z14, (DX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -625,14 +1183,13 @@ vector:
 	VMOVUPS Z12, Z11
 	VFMADD231PS times4<>(SB), Z13, Z11
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -642,75 +1199,58 @@ vector:
 	VADDPS Z13, Z12, Z14
 	VADDPS Z0, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Z14, Z14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Z14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times4<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*2), Z14, Z14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Z14, (CX)(R15*2)
-cut0_0_0_1:
+cutcut0_0_0_1:
 	VSUBPS Z2, Z1, Z12
 	VSUBPS Z4, Z3, Z13
 	VMOVUPS Z12, Z14
 	VFMADD231PS times2<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_1_0
-	TESTQ R10, R10
-	JZ plain0_0_1_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_1_0:
+	JLE cutcut0_0_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_1_0
+	JEQ alonecut0_0_1_0
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_0_1_0:
+alonecut0_0_1_0:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_0_1_0:
+cutcut0_0_1_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times8<>(SB), Z13, Z14
 	VADDPS Z5, Z14, Z14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut0_0_1_1
-	TESTQ R10, R10
-	JZ plain0_0_1_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_1_1:
+	JLE cutcut0_0_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_1_1
+	JEQ alonecut0_0_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Z14, Z14
-alone0_0_1_1:
+alonecut0_0_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Z14, (DX)(R15*1)
-cut0_0_1_1:
+cutcut0_0_1_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $2
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $2, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $2, CX
 	ADDQ DI, CX
@@ -720,66 +1260,50 @@ skip0_0:
 	VADDPS Z13, Z12, Z14
 	VADDPS Z6, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Z14, Z14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Z14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times4<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*2), Z14, Z14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Z14, (CX)(R15*2)
-cut0_1_0_1:
+cutcut0_1_0_1:
 	VSUBPS Z8, Z7, Z12
 	VSUBPS Z10, Z9, Z13
 	VMOVUPS Z12, Z14
 	VFMADD231PS times2<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_1_0
-	TESTQ R10, R10
-	JZ plain0_1_1_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_1_0:
+	JLE cutcut0_1_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_1_0
+	JEQ alonecut0_1_1_0
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_1_1_0:
+alonecut0_1_1_0:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_1_1_0:
+cutcut0_1_1_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times8<>(SB), Z13, Z14
 	VADDPS Z11, Z14, Z14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut0_1_1_1
-	TESTQ R10, R10
-	JZ plain0_1_1_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_1_1:
+	JLE cutcut0_1_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_1_1
+	JEQ alonecut0_1_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Z14, Z14
-alone0_1_1_1:
+alonecut0_1_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Z14, (DX)(R15*1)
-cut0_1_1_1:
+cutcut0_1_1_1:
 
-skip0_1:
+skipcut0_1:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -859,14 +1383,13 @@ skip0_1:
 	VFMADD231PS times8<>(SB), Z13, Z11
 	VADDPS (R12)(CX*1), Z11, Z11
 	CMPQ Transform_Rows(AX), $1
-	JLE skip1_0
+	JLE skipcut1_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -876,75 +1399,58 @@ skip0_1:
 	VADDPS Z13, Z12, Z14
 	VADDPS Z0, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut1_0_0_0
-	TESTQ R10, R10
-	JZ plain1_0_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_0_0_0:
+	JLE cutcut1_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_0_0
+	JEQ alonecut1_0_0_0
 	VADDPS (R8), Z14, Z14
-alone1_0_0_0:
+alonecut1_0_0_0:
 	VMOVUPS Z14, (CX)
-cut1_0_0_0:
+cutcut1_0_0_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times4<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut1_0_0_1
-	TESTQ R10, R10
-	JZ plain1_0_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_0_0_1:
+	JLE cutcut1_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_0_1
+	JEQ alonecut1_0_0_1
 	VADDPS (R8)(R9*2), Z14, Z14
-alone1_0_0_1:
+alonecut1_0_0_1:
 	VMOVUPS Z14, (CX)(R15*2)
-cut1_0_0_1:
+cutcut1_0_0_1:
 	VSUBPS Z2, Z1, Z12
 	VSUBPS Z4, Z3, Z13
 	VMOVUPS Z12, Z14
 	VFMADD231PS times2<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut1_0_1_0
-	TESTQ R10, R10
-	JZ plain1_0_1_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_0_1_0:
+	JLE cutcut1_0_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_1_0
+	JEQ alonecut1_0_1_0
 	VADDPS (R8)(R9*1), Z14, Z14
-alone1_0_1_0:
+alonecut1_0_1_0:
 	VMOVUPS Z14, (CX)(R15*1)
-cut1_0_1_0:
+cutcut1_0_1_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times8<>(SB), Z13, Z14
 	VADDPS Z5, Z14, Z14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut1_0_1_1
-	TESTQ R10, R10
-	JZ plain1_0_1_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_0_1_1:
+	JLE cutcut1_0_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_0_1_1
+	JEQ alonecut1_0_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Z14, Z14
-alone1_0_1_1:
+alonecut1_0_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Z14, (DX)(R15*1)
-cut1_0_1_1:
+cutcut1_0_1_1:
 
-skip1_0:
+skipcut1_0:
 	CMPQ Transform_Rows(AX), $3
-	JLE skip1_1
+	JLE skipcut1_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $3, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $3, CX
 	ADDQ DI, CX
@@ -954,74 +1460,60 @@ skip1_0:
 	VADDPS Z13, Z12, Z14
 	VADDPS Z6, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut1_1_0_0
-	TESTQ R10, R10
-	JZ plain1_1_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_1_0_0:
+	JLE cutcut1_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_0_0
+	JEQ alonecut1_1_0_0
 	VADDPS (R8), Z14, Z14
-alone1_1_0_0:
+alonecut1_1_0_0:
 	VMOVUPS Z14, (CX)
-cut1_1_0_0:
+cutcut1_1_0_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times4<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $2
-	JLE cut1_1_0_1
-	TESTQ R10, R10
-	JZ plain1_1_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_1_0_1:
+	JLE cutcut1_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_0_1
+	JEQ alonecut1_1_0_1
 	VADDPS (R8)(R9*2), Z14, Z14
-alone1_1_0_1:
+alonecut1_1_0_1:
 	VMOVUPS Z14, (CX)(R15*2)
-cut1_1_0_1:
+cutcut1_1_0_1:
 	VSUBPS Z8, Z7, Z12
 	VSUBPS Z10, Z9, Z13
 	VMOVUPS Z12, Z14
 	VFMADD231PS times2<>(SB), Z13, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut1_1_1_0
-	TESTQ R10, R10
-	JZ plain1_1_1_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_1_1_0:
+	JLE cutcut1_1_1_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_1_0
+	JEQ alonecut1_1_1_0
 	VADDPS (R8)(R9*1), Z14, Z14
-alone1_1_1_0:
+alonecut1_1_1_0:
 	VMOVUPS Z14, (CX)(R15*1)
-cut1_1_1_0:
+cutcut1_1_1_0:
 	VMOVUPS Z12, Z14
 	VFMADD231PS times8<>(SB), Z13, Z14
 	VADDPS Z11, Z14, Z14
 	CMPQ Transform_Cols(AX), $3
-	JLE cut1_1_1_1
-	TESTQ R10, R10
-	JZ plain1_1_1_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain1_1_1_1:
+	JLE cutcut1_1_1_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone1_1_1_1
+	JEQ alonecut1_1_1_1
 	LEAQ (R8)(R9*2), R11
 	VADDPS (R11)(R9*1), Z14, Z14
-alone1_1_1_1:
+alonecut1_1_1_1:
 	LEAQ (CX)(R15*2), DX
 	VMOVUPS Z14, (DX)(R15*1)
-cut1_1_1_1:
+cutcut1_1_1_1:
 
-skip1_1:
+skipcut1_1:
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -1032,13 +1524,12 @@ TEXT ·TransformAT4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1301,12 +1792,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*4)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1317,13 +1807,12 @@ TEXT ·TransformG4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1605,12 +2094,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*4)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1621,13 +2109,12 @@ TEXT ·TransformGT4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1846,12 +2333,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*1)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -1862,13 +2348,329 @@ TEXT ·TransformP4AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $2
+	JLT cut
+	CMPQ Transform_Cols(AX), $2
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z0
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z0
+	VSUBPS (R11)(CX*1), Z0, Z0
+	VMOVUPS (R12)(CX*1), Z6
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z6
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z6
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z1
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z1
+	VSUBPS (R11)(CX*1), Z1, Z1
+	VMOVUPS (R12)(CX*1), Z7
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z7
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z7
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z2
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z2
+	VSUBPS (R11)(CX*1), Z2, Z2
+	VMOVUPS (R12)(CX*1), Z8
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z8
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z8
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z3
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z3
+	VSUBPS (R11)(CX*1), Z3, Z3
+	VMOVUPS (R12)(CX*1), Z9
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z9
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z9
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (DX)(CX*1), Z4
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z4
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z4
+	VSUBPS (R11)(CX*1), Z4, Z4
+	VMOVUPS (R12)(CX*1), Z10
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z10
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z10
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (DX)(CX*1), Z5
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z5
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z5
+	VSUBPS (R11)(CX*1), Z5, Z5
+	VMOVUPS (R12)(CX*1), Z11
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z11
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z11
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z11
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z0, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VFMADD231PS times3<>(SB), Z3, Z14
+	VSUBPS Z4, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z5, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VFMADD231PS times12<>(SB), Z3, Z14
+	VFNMADD231PS times4<>(SB), Z4, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z6, Z14
+	VFMADD231PS times2<>(SB), Z7, Z14
+	VFMADD231PS times3<>(SB), Z9, Z14
+	VSUBPS Z10, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z11, Z14
+	VFMADD231PS times2<>(SB), Z7, Z14
+	VFMADD231PS times12<>(SB), Z9, Z14
+	VFNMADD231PS times4<>(SB), Z10, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcRow+32)(AX), R11
+	ADDQ SI, R11
+	ADDQ BX, R11
+	MOVQ (Transform_SrcRow+40)(AX), R12
+	ADDQ SI, R12
+	ADDQ BX, R12
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z0
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z0
+	VSUBPS (R11)(CX*1), Z0, Z0
+	VMOVUPS (R12)(CX*1), Z6
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z6
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z6
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z6
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z1
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z1
+	VSUBPS (R11)(CX*1), Z1, Z1
+	VMOVUPS (R12)(CX*1), Z7
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z7
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z7
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z7
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z2
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z2
+	VSUBPS (R11)(CX*1), Z2, Z2
+	VMOVUPS (R12)(CX*1), Z8
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z8
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z8
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z8
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z3
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z3
+	VSUBPS (R11)(CX*1), Z3, Z3
+	VMOVUPS (R12)(CX*1), Z9
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z9
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z9
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z9
+	MOVQ (Transform_SrcCol+32)(AX), CX
+	VMOVUPS (DX)(CX*1), Z4
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z4
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z4
+	VSUBPS (R11)(CX*1), Z4, Z4
+	VMOVUPS (R12)(CX*1), Z10
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z10
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z10
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z10
+	MOVQ (Transform_SrcCol+40)(AX), CX
+	VMOVUPS (DX)(CX*1), Z5
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z5
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times3<>(SB), Z14, Z5
+	VSUBPS (R11)(CX*1), Z5, Z5
+	VMOVUPS (R12)(CX*1), Z11
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z11
+	VMOVUPS (R10)(CX*1), Z14
+	VFMADD231PS times12<>(SB), Z14, Z11
+	VMOVUPS (R11)(CX*1), Z14
+	VFNMADD231PS times4<>(SB), Z14, Z11
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z0, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VFMADD231PS times3<>(SB), Z3, Z14
+	VSUBPS Z4, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z5, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VFMADD231PS times12<>(SB), Z3, Z14
+	VFNMADD231PS times4<>(SB), Z4, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z6, Z14
+	VFMADD231PS times2<>(SB), Z7, Z14
+	VFMADD231PS times3<>(SB), Z9, Z14
+	VSUBPS Z10, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z11, Z14
+	VFMADD231PS times2<>(SB), Z7, Z14
+	VFMADD231PS times12<>(SB), Z9, Z14
+	VFNMADD231PS times4<>(SB), Z10, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -1972,14 +2774,13 @@ vector:
 	VMOVUPS (R11)(CX*1), Z14
 	VFNMADD231PS times4<>(SB), Z14, Z11
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -1989,44 +2790,35 @@ vector:
 	VFMADD231PS times3<>(SB), Z3, Z14
 	VSUBPS Z4, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Z14, Z14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Z14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VMOVUPS Z5, Z14
 	VFMADD231PS times2<>(SB), Z1, Z14
 	VFMADD231PS times12<>(SB), Z3, Z14
 	VFNMADD231PS times4<>(SB), Z4, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_0_0_1:
+cutcut0_0_0_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $1
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -2036,43 +2828,37 @@ skip0_0:
 	VFMADD231PS times3<>(SB), Z9, Z14
 	VSUBPS Z10, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Z14, Z14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Z14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VMOVUPS Z11, Z14
 	VFMADD231PS times2<>(SB), Z7, Z14
 	VFMADD231PS times12<>(SB), Z9, Z14
 	VFNMADD231PS times4<>(SB), Z10, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_1_0_1:
+cutcut0_1_0_1:
 
-skip0_1:
+skipcut0_1:
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2083,13 +2869,12 @@ TEXT ·TransformB2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2208,12 +2993,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*2)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2224,13 +3008,189 @@ TEXT ·TransformA2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $2
+	JLT cut
+	CMPQ Transform_Cols(AX), $2
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VADDPS (R8)(CX*1), Z0, Z0
+	VADDPS (R9)(CX*1), Z0, Z0
+	VMOVUPS (R8)(CX*1), Z4
+	VSUBPS (R9)(CX*1), Z4, Z4
+	VSUBPS (R10)(CX*1), Z4, Z4
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VADDPS (R8)(CX*1), Z1, Z1
+	VADDPS (R9)(CX*1), Z1, Z1
+	VMOVUPS (R8)(CX*1), Z5
+	VSUBPS (R9)(CX*1), Z5, Z5
+	VSUBPS (R10)(CX*1), Z5, Z5
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VADDPS (R8)(CX*1), Z2, Z2
+	VADDPS (R9)(CX*1), Z2, Z2
+	VMOVUPS (R8)(CX*1), Z6
+	VSUBPS (R9)(CX*1), Z6, Z6
+	VSUBPS (R10)(CX*1), Z6, Z6
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VADDPS (R8)(CX*1), Z3, Z3
+	VADDPS (R9)(CX*1), Z3, Z3
+	VMOVUPS (R8)(CX*1), Z7
+	VSUBPS (R9)(CX*1), Z7, Z7
+	VSUBPS (R10)(CX*1), Z7, Z7
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z1, Z0, Z14
+	VADDPS Z2, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VSUBPS Z2, Z1, Z14
+	VSUBPS Z3, Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z5, Z4, Z14
+	VADDPS Z6, Z14, Z14
+	VMOVUPS Z14, (CX)
+	VSUBPS Z6, Z5, Z14
+	VSUBPS Z7, Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VADDPS (R8)(CX*1), Z0, Z0
+	VADDPS (R9)(CX*1), Z0, Z0
+	VMOVUPS (R8)(CX*1), Z4
+	VSUBPS (R9)(CX*1), Z4, Z4
+	VSUBPS (R10)(CX*1), Z4, Z4
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VADDPS (R8)(CX*1), Z1, Z1
+	VADDPS (R9)(CX*1), Z1, Z1
+	VMOVUPS (R8)(CX*1), Z5
+	VSUBPS (R9)(CX*1), Z5, Z5
+	VSUBPS (R10)(CX*1), Z5, Z5
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VADDPS (R8)(CX*1), Z2, Z2
+	VADDPS (R9)(CX*1), Z2, Z2
+	VMOVUPS (R8)(CX*1), Z6
+	VSUBPS (R9)(CX*1), Z6, Z6
+	VSUBPS (R10)(CX*1), Z6, Z6
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VADDPS (R8)(CX*1), Z3, Z3
+	VADDPS (R9)(CX*1), Z3, Z3
+	VMOVUPS (R8)(CX*1), Z7
+	VSUBPS (R9)(CX*1), Z7, Z7
+	VSUBPS (R10)(CX*1), Z7, Z7
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z1, Z0, Z14
+	VADDPS Z2, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VSUBPS Z2, Z1, Z14
+	VSUBPS Z3, Z14, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $1, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $1, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VADDPS Z5, Z4, Z14
+	VADDPS Z6, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VSUBPS Z6, Z5, Z14
+	VSUBPS Z7, Z14, Z14
+	VADDPS (R8)(R9*1), Z14, Z14
+	VMOVUPS Z14, (CX)(R15*1)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2272,14 +3232,13 @@ vector:
 	VSUBPS (R9)(CX*1), Z7, Z7
 	VSUBPS (R10)(CX*1), Z7, Z7
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -2287,42 +3246,33 @@ vector:
 	VADDPS Z1, Z0, Z14
 	VADDPS Z2, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Z14, Z14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Z14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 	VSUBPS Z2, Z1, Z14
 	VSUBPS Z3, Z14, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_0_0_1
-	TESTQ R10, R10
-	JZ plain0_0_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_1:
+	JLE cutcut0_0_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_1
+	JEQ alonecut0_0_0_1
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_0_0_1:
+alonecut0_0_0_1:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_0_0_1:
+cutcut0_0_0_1:
 
-skip0_0:
+skipcut0_0:
 	CMPQ Transform_Rows(AX), $1
-	JLE skip0_1
+	JLE skipcut0_1
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $1, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $1, CX
 	ADDQ DI, CX
@@ -2330,41 +3280,35 @@ skip0_0:
 	VADDPS Z5, Z4, Z14
 	VADDPS Z6, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_1_0_0
-	TESTQ R10, R10
-	JZ plain0_1_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_0:
+	JLE cutcut0_1_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_0
+	JEQ alonecut0_1_0_0
 	VADDPS (R8), Z14, Z14
-alone0_1_0_0:
+alonecut0_1_0_0:
 	VMOVUPS Z14, (CX)
-cut0_1_0_0:
+cutcut0_1_0_0:
 	VSUBPS Z6, Z5, Z14
 	VSUBPS Z7, Z14, Z14
 	CMPQ Transform_Cols(AX), $1
-	JLE cut0_1_0_1
-	TESTQ R10, R10
-	JZ plain0_1_0_1
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_1_0_1:
+	JLE cutcut0_1_0_1
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_1_0_1
+	JEQ alonecut0_1_0_1
 	VADDPS (R8)(R9*1), Z14, Z14
-alone0_1_0_1:
+alonecut0_1_0_1:
 	VMOVUPS Z14, (CX)(R15*1)
-cut0_1_0_1:
+cutcut0_1_0_1:
 
-skip0_1:
+skipcut0_1:
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2375,13 +3319,140 @@ TEXT ·TransformP2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
+	CMPQ Transform_Rows(AX), $1
+	JLT cut
+	CMPQ Transform_Cols(AX), $1
+	JLT cut
+	CMPQ Transform_Add(AX), $0
+	JNE added
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z0
+	VSUBPS (R10)(CX*1), Z0, Z0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z1
+	VSUBPS (R10)(CX*1), Z1, Z1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z2
+	VSUBPS (R10)(CX*1), Z2, Z2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z3
+	VSUBPS (R10)(CX*1), Z3, Z3
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z0, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VSUBPS Z3, Z14, Z14
+	VMOVUPS Z14, (CX)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectorwhole
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	DECQ R14
+	JNZ tilewhole
+	JMP done
+
+added:
+	XORQ R13, R13
+
+tileadded:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectoradded:
+	MOVQ (Transform_SrcRow+0)(AX), DX
+	ADDQ SI, DX
+	ADDQ BX, DX
+	MOVQ (Transform_SrcRow+8)(AX), R8
+	ADDQ SI, R8
+	ADDQ BX, R8
+	MOVQ (Transform_SrcRow+16)(AX), R9
+	ADDQ SI, R9
+	ADDQ BX, R9
+	MOVQ (Transform_SrcRow+24)(AX), R10
+	ADDQ SI, R10
+	ADDQ BX, R10
+	MOVQ (Transform_SrcCol+0)(AX), CX
+	VMOVUPS (DX)(CX*1), Z0
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z0
+	VSUBPS (R10)(CX*1), Z0, Z0
+	MOVQ (Transform_SrcCol+8)(AX), CX
+	VMOVUPS (DX)(CX*1), Z1
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z1
+	VSUBPS (R10)(CX*1), Z1, Z1
+	MOVQ (Transform_SrcCol+16)(AX), CX
+	VMOVUPS (DX)(CX*1), Z2
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z2
+	VSUBPS (R10)(CX*1), Z2, Z2
+	MOVQ (Transform_SrcCol+24)(AX), CX
+	VMOVUPS (DX)(CX*1), Z3
+	VMOVUPS (R8)(CX*1), Z14
+	VFMADD231PS times2<>(SB), Z14, Z3
+	VSUBPS (R10)(CX*1), Z3, Z3
+	MOVQ Transform_AddRow(AX), R8
+	IMULQ $0, R8
+	ADDQ Transform_Add(AX), R8
+	ADDQ BX, R8
+	ADDQ R13, R8
+	MOVQ Transform_AddCol(AX), R9
+	MOVQ Transform_DstRow(AX), CX
+	IMULQ $0, CX
+	ADDQ DI, CX
+	ADDQ BX, CX
+	VMOVUPS Z0, Z14
+	VFMADD231PS times2<>(SB), Z1, Z14
+	VSUBPS Z3, Z14, Z14
+	VADDPS (R8), Z14, Z14
+	VMOVUPS Z14, (CX)
+	ADDQ $64, BX
+	CMPQ BX, Transform_Bytes(AX)
+	JLT vectoradded
+	ADDQ Transform_SrcStep(AX), SI
+	ADDQ Transform_DstStep(AX), DI
+	ADDQ Transform_AddStep(AX), R13
+	DECQ R14
+	JNZ tileadded
+	JMP done
+
+cut:
+	XORQ R13, R13
+
+tilecut:
+	XORQ BX, BX
+
+	PCALIGN $32
+vectorcut:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2415,14 +3486,13 @@ vector:
 	VFMADD231PS times2<>(SB), Z14, Z3
 	VSUBPS (R10)(CX*1), Z3, Z3
 	CMPQ Transform_Rows(AX), $0
-	JLE skip0_0
+	JLE skipcut0_0
 	MOVQ Transform_AddRow(AX), R8
 	IMULQ $0, R8
 	ADDQ Transform_Add(AX), R8
 	ADDQ BX, R8
 	ADDQ R13, R8
 	MOVQ Transform_AddCol(AX), R9
-	MOVQ Transform_Bias(AX), R10
 	MOVQ Transform_DstRow(AX), CX
 	IMULQ $0, CX
 	ADDQ DI, CX
@@ -2431,27 +3501,25 @@ vector:
 	VFMADD231PS times2<>(SB), Z1, Z14
 	VSUBPS Z3, Z14, Z14
 	CMPQ Transform_Cols(AX), $0
-	JLE cut0_0_0_0
-	TESTQ R10, R10
-	JZ plain0_0_0_0
-	VADDPS (R10)(BX*1), Z14, Z14
-plain0_0_0_0:
+	JLE cutcut0_0_0_0
 	CMPQ Transform_Add(AX), $0
-	JEQ alone0_0_0_0
+	JEQ alonecut0_0_0_0
 	VADDPS (R8), Z14, Z14
-alone0_0_0_0:
+alonecut0_0_0_0:
 	VMOVUPS Z14, (CX)
-cut0_0_0_0:
+cutcut0_0_0_0:
 
-skip0_0:
+skipcut0_0:
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorcut
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
 	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilecut
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2462,13 +3530,12 @@ TEXT ·TransformAT2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2559,12 +3626,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*2)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2575,13 +3641,12 @@ TEXT ·TransformG2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2712,12 +3777,11 @@ vector:
 	VMOVUPS Z14, (CX)(R15*2)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET
 
@@ -2728,13 +3792,12 @@ TEXT ·TransformGT2AVX512(SB), NOSPLIT, $0-8
 	MOVQ Transform_Dst(AX), DI
 	MOVQ Transform_DstCol(AX), R15
 	MOVQ Transform_N(AX), R14
-	XORQ R13, R13
 
-tile:
+tilewhole:
 	XORQ BX, BX
 
 	PCALIGN $32
-vector:
+vectorwhole:
 	MOVQ (Transform_SrcRow+0)(AX), DX
 	ADDQ SI, DX
 	ADDQ BX, DX
@@ -2860,11 +3923,10 @@ vector:
 	VMOVUPS Z14, (CX)(R15*1)
 	ADDQ $64, BX
 	CMPQ BX, Transform_Bytes(AX)
-	JLT vector
+	JLT vectorwhole
 	ADDQ Transform_SrcStep(AX), SI
 	ADDQ Transform_DstStep(AX), DI
-	ADDQ Transform_AddStep(AX), R13
 	DECQ R14
-	JNZ tile
+	JNZ tilewhole
 	VZEROUPPER
 	RET

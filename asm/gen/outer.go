@@ -56,17 +56,33 @@ func outer(t target, rows, vectors int) *routine {
 		r.op("DECQ %s", level.counter)
 		r.op("JNZ %s", level.label)
 	}
-	r.note("C += sums")
+	outerEpilogue(r, rows, vectors)
+	return r
+}
+
+// outerEpilogue adds the sums to C, or stores them.
+func outerEpilogue(r *routine, rows, vectors int) {
 	r.field("C", "DX")
 	r.field("LdC", "R8")
-	for i := range rows {
-		for v := range vectors {
-			r.op("VADDPS %d(DX), %s, %s", v*t.bytes(), r.v(i*vectors+v), r.v(i*vectors+v))
-			r.op("VMOVUPS %s, %d(DX)", r.v(i*vectors+v), v*t.bytes())
-		}
-		if i < rows-1 {
-			r.op("ADDQ R8, DX")
+	each := func(f func(i, v int)) {
+		for i := range rows {
+			for v := range vectors {
+				f(i, v)
+			}
+			if i < rows-1 {
+				r.op("ADDQ R8, DX")
+			}
 		}
 	}
-	return r
+	r.op("CMPQ Outer_Set(AX), $0")
+	r.op("JNE store")
+	r.note("sums += C")
+	each(func(i, v int) {
+		r.op("VADDPS %d(DX), %s, %s", v*r.bytes(), r.v(i*vectors+v), r.v(i*vectors+v))
+	})
+	r.field("C", "DX")
+	r.label("store")
+	each(func(i, v int) {
+		r.op("VMOVUPS %s, %d(DX)", r.v(i*vectors+v), v*r.bytes())
+	})
 }

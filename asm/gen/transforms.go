@@ -32,7 +32,7 @@ type matrix struct {
 	name    string // as package asm has it
 	in, out int
 	groups  []group
-	clip    bool // results may be cut off at Rows and Cols, and have a bias and an addend
+	clip    bool // results may have an addend, and may be cut off at Rows and Cols
 	add     bool // results are added to what is there
 }
 
@@ -229,25 +229,59 @@ func transform(t target, m matrix) *routine {
 	r.field("Dst", "DI")
 	r.field("DstCol", "R15")
 	r.field("N", "R14")
+	if !m.clip {
+		r.tiles(m, whole)
+		return r
+	}
+	r.op("CMPQ Transform_Rows(AX), $%d", m.out)
+	r.op("JLT cut")
+	r.op("CMPQ Transform_Cols(AX), $%d", m.out)
+	r.op("JLT cut")
+	r.op("CMPQ Transform_Add(AX), $0")
+	r.op("JNE added")
+	r.tiles(m, whole)
+	r.op("JMP done")
+	r.label("added")
 	r.op("XORQ R13, R13")
-	r.label("tile")
+	r.tiles(m, added)
+	r.op("JMP done")
+	r.label("cut")
+	r.op("XORQ R13, R13")
+	r.tiles(m, cut)
+	r.label("done")
+	return r
+}
+
+// A mode says what the loop over tiles has to look after.
+type mode string
+
+const (
+	whole mode = "whole" // every result is stored
+	added mode = "added" // and has an addend
+	cut   mode = "cut"   // there may be an addend, and not all rows and columns may be wanted
+)
+
+// tiles loops over tiles and vectors of channels.
+func (r *routine) tiles(m matrix, how mode) {
+	r.label("tile" + string(how))
 	r.op("XORQ BX, BX")
-	r.loop("vector")
+	r.loop("vector" + string(how))
 	for i, g := range m.groups {
 		r.halfWay(m, g)
 		for k, o := range g.outs {
-			r.finish(m, o.index, k*m.in, fmt.Sprintf("%d_%d", i, k))
+			r.finish(m, how, o.index, k*m.in, fmt.Sprintf("%s%d_%d", how, i, k))
 		}
 	}
-	r.op("ADDQ $%d, BX", t.bytes())
+	r.op("ADDQ $%d, BX", r.bytes())
 	r.op("CMPQ BX, Transform_Bytes(AX)")
-	r.op("JLT vector")
+	r.op("JLT vector%s", how)
 	r.op("ADDQ Transform_SrcStep(AX), SI")
 	r.op("ADDQ Transform_DstStep(AX), DI")
-	r.op("ADDQ Transform_AddStep(AX), R13")
+	if how != whole {
+		r.op("ADDQ Transform_AddStep(AX), R13")
+	}
 	r.op("DECQ R14")
-	r.op("JNZ tile")
-	return r
+	r.op("JNZ tile%s", how)
 }
 
 var rowRegs = [...]string{"DX", "R8", "R9", "R10", "R11", "R12"}
@@ -280,12 +314,13 @@ func (r *routine) halfWay(m matrix, g group) {
 
 // finish applies M to the row of the half-way result in the registers from first on, and stores row
 // index of the result.
-func (r *routine) finish(m matrix, index, first int, label string) {
-	const temps = 12
-	skip := "skip" + label
-	if m.clip {
+func (r *routine) finish(m matrix, how mode, index, first int, label string) {
+	const temps, value = 12, 14
+	if how == cut {
 		r.op("CMPQ Transform_Rows(AX), $%d", index)
-		r.op("JLE %s", skip)
+		r.op("JLE skip%s", label)
+	}
+	if how != whole {
 		r.addend(index)
 	}
 	r.op("MOVQ Transform_DstRow(AX), CX")
@@ -303,17 +338,26 @@ func (r *routine) finish(m matrix, index, first int, label string) {
 			r.combine(temps+i, temps+3, c, operand)
 		}
 		for k, o := range g.outs {
-			r.combine(temps+2, temps+3, o.sum, operand)
-			r.store(m, o.index, fmt.Sprintf("%s_%d_%d", label, n, k))
+			r.combine(value, temps+3, o.sum, operand)
+			if how == cut {
+				r.cutColumn(o.index, fmt.Sprintf("%s_%d_%d", label, n, k))
+				continue
+			}
+			if how == added {
+				r.op("VADDPS %s, %s, %s", r.column(o.index, "R8", "R9", "R11"), r.v(value), r.v(value))
+			}
+			if m.add {
+				r.op("VADDPS %s, %s, %s", r.column(o.index, "CX", "R15", "DX"), r.v(value), r.v(value))
+			}
+			r.op("VMOVUPS %s, %s", r.v(value), r.column(o.index, "CX", "R15", "DX"))
 		}
 	}
-	if m.clip {
-		r.label(skip)
+	if how == cut {
+		r.label("skip" + label)
 	}
 }
 
-// addend points R8 to the row of the addend, R9 to its distance of columns and R10 to the bias; zero
-// for none.
+// addend points R8 to the row of the addend and R9 to its distance of columns.
 func (r *routine) addend(index int) {
 	r.op("MOVQ Transform_AddRow(AX), R8")
 	r.op("IMULQ $%d, R8", index)
@@ -321,32 +365,20 @@ func (r *routine) addend(index int) {
 	r.op("ADDQ BX, R8")
 	r.op("ADDQ R13, R8")
 	r.field("AddCol", "R9")
-	r.field("Bias", "R10")
 }
 
-// store writes register 14 to column index of the row at CX.
-func (r *routine) store(m matrix, index int, label string) {
-	const value, other = 14, 15
-	if m.clip {
-		r.op("CMPQ Transform_Cols(AX), $%d", index)
-		r.op("JLE cut%s", label)
-		r.op("TESTQ R10, R10")
-		r.op("JZ plain%s", label)
-		r.op("VADDPS (R10)(BX*1), %s, %s", r.v(value), r.v(value))
-		r.lines = append(r.lines, fmt.Sprintf("plain%s:", label))
-		r.op("CMPQ Transform_Add(AX), $0")
-		r.op("JEQ alone%s", label)
-		r.op("VADDPS %s, %s, %s", r.column(index, "R8", "R9", "R11"), r.v(value), r.v(value))
-		r.lines = append(r.lines, fmt.Sprintf("alone%s:", label))
-	}
-	to := r.column(index, "CX", "R15", "DX")
-	if m.add {
-		r.op("VADDPS %s, %s, %s", to, r.v(value), r.v(value))
-	}
-	r.op("VMOVUPS %s, %s", r.v(value), to)
-	if m.clip {
-		r.lines = append(r.lines, fmt.Sprintf("cut%s:", label))
-	}
+// cutColumn stores register 14 to column index of the row at CX, if that column is wanted, with the
+// addend if there is one.
+func (r *routine) cutColumn(index int, label string) {
+	const value = 14
+	r.op("CMPQ Transform_Cols(AX), $%d", index)
+	r.op("JLE cut%s", label)
+	r.op("CMPQ Transform_Add(AX), $0")
+	r.op("JEQ alone%s", label)
+	r.op("VADDPS %s, %s, %s", r.column(index, "R8", "R9", "R11"), r.v(value), r.v(value))
+	r.lines = append(r.lines, fmt.Sprintf("alone%s:", label))
+	r.op("VMOVUPS %s, %s", r.v(value), r.column(index, "CX", "R15", "DX"))
+	r.lines = append(r.lines, fmt.Sprintf("cut%s:", label))
 }
 
 // column addresses column index of a row at register p with distance d, with register x for what the
