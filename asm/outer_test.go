@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm && !purego
+//go:build (amd64 || arm64) && !noasm && !purego
 
 package asm
 
@@ -8,23 +8,11 @@ import (
 	"unsafe"
 )
 
-var outerRoutines = []struct {
+// An outerRoutine is a tile in assembly.
+type outerRoutine struct {
 	target
 	rows, cols int
 	run        func(*Outer)
-}{
-	{avx2, 6, 16, Outer6x16AVX2},
-	{avx2, 4, 16, Outer4x16AVX2},
-	{avx2, 2, 16, Outer2x16AVX2},
-	{avx2, 1, 16, Outer1x16AVX2},
-	{avx512, 8, 32, Outer8x32AVX512},
-	{avx512, 4, 32, Outer4x32AVX512},
-	{avx512, 2, 32, Outer2x32AVX512},
-	{avx512, 1, 32, Outer1x32AVX512},
-	{avx512, 8, 16, Outer8x16AVX512},
-	{avx512, 4, 16, Outer4x16AVX512},
-	{avx512, 2, 16, Outer2x16AVX512},
-	{avx512, 1, 16, Outer1x16AVX512},
 }
 
 // An outerCase is a call of a routine that sums outer products.

@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm && !purego
+//go:build (amd64 || arm64) && !noasm && !purego
 
 package asm
 
@@ -8,37 +8,23 @@ import (
 	"unsafe"
 )
 
-var transformRoutines = []struct {
-	target
-	matrix    string
+var transformMatrices = []struct {
+	name      string
 	m         [][]float32
 	clip, add bool
-	run       func(*Transform)
 }{
-	{avx2, "B4", MatrixB4, false, false, TransformB4AVX2},
-	{avx2, "A4", MatrixA4, true, false, TransformA4AVX2},
-	{avx2, "AT4", MatrixAT4, false, false, TransformAT4AVX2},
-	{avx2, "G4", MatrixG4, false, false, TransformG4AVX2},
-	{avx2, "GT4", MatrixGT4, false, true, TransformGT4AVX2},
-	{avx2, "P4", MatrixP4, true, false, TransformP4AVX2},
-	{avx2, "B2", MatrixB2, false, false, TransformB2AVX2},
-	{avx2, "A2", MatrixA2, true, false, TransformA2AVX2},
-	{avx2, "P2", MatrixP2, true, false, TransformP2AVX2},
-	{avx2, "AT2", MatrixAT2, false, false, TransformAT2AVX2},
-	{avx2, "G2", MatrixG2, false, false, TransformG2AVX2},
-	{avx2, "GT2", MatrixGT2, false, true, TransformGT2AVX2},
-	{avx512, "B4", MatrixB4, false, false, TransformB4AVX512},
-	{avx512, "A4", MatrixA4, true, false, TransformA4AVX512},
-	{avx512, "AT4", MatrixAT4, false, false, TransformAT4AVX512},
-	{avx512, "G4", MatrixG4, false, false, TransformG4AVX512},
-	{avx512, "GT4", MatrixGT4, false, true, TransformGT4AVX512},
-	{avx512, "P4", MatrixP4, true, false, TransformP4AVX512},
-	{avx512, "B2", MatrixB2, false, false, TransformB2AVX512},
-	{avx512, "A2", MatrixA2, true, false, TransformA2AVX512},
-	{avx512, "P2", MatrixP2, true, false, TransformP2AVX512},
-	{avx512, "AT2", MatrixAT2, false, false, TransformAT2AVX512},
-	{avx512, "G2", MatrixG2, false, false, TransformG2AVX512},
-	{avx512, "GT2", MatrixGT2, false, true, TransformGT2AVX512},
+	{"B4", MatrixB4, false, false},
+	{"A4", MatrixA4, true, false},
+	{"AT4", MatrixAT4, false, false},
+	{"G4", MatrixG4, false, false},
+	{"GT4", MatrixGT4, false, true},
+	{"P4", MatrixP4, true, false},
+	{"B2", MatrixB2, false, false},
+	{"A2", MatrixA2, true, false},
+	{"P2", MatrixP2, true, false},
+	{"AT2", MatrixAT2, false, false},
+	{"G2", MatrixG2, false, false},
+	{"GT2", MatrixGT2, false, true},
 }
 
 // A transformCase is a call of a routine that transforms tiles. Where the matrix may cut its result off,
@@ -56,13 +42,12 @@ type transformCase struct {
 const transformTolerance = 2e-5
 
 func TestTransform(t *testing.T) {
-	for _, r := range transformRoutines {
-		t.Run(r.matrix+r.name, func(t *testing.T) {
-			r.need(t)
+	for _, r := range transformMatrices {
+		eachTarget(t, transformRoutines, r.name, func(t *testing.T, v implementation[Transform]) {
 			out, in := len(r.m), len(r.m[0])
 			for i := range 2 * 3 * 2 * 2 * 2 {
 				c := transformCase{
-					out: out, in: in, vectors: (i%2 + 1) * r.lanes, n: i/2%3 + 1, add: r.add,
+					out: out, in: in, vectors: (i%2 + 1) * v.lanes, n: i/2%3 + 1, add: r.add,
 					rows: out, cols: out, addend: r.clip && i/12%2 == 1,
 				}
 				if r.clip && i/24 == 1 {
@@ -70,7 +55,7 @@ func TestTransform(t *testing.T) {
 				}
 				got, want, before := newMemory(uint64(i)), newMemory(uint64(i)), newMemory(uint64(i))
 				c.lend(before)
-				mustKeep(t, r.run, c.lend(got))
+				mustKeep(t, v.run, c.lend(got))
 				TransformGo(c.lend(want), r.m, r.clip, r.add)
 				mustAgree(t, fmt.Sprintf("%+v", c), got, want, before, transformTolerance)
 			}
