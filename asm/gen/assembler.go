@@ -25,12 +25,7 @@ var (
 )
 
 // v names vector register i.
-func (t target) v(i int) string {
-	if i >= t.count {
-		panic(fmt.Sprintf("%s has no register %d", t.name, i))
-	}
-	return fmt.Sprintf("%s%d", t.reg, i)
-}
+func (t target) v(i int) string { return fmt.Sprintf("%s%d", t.reg, i) }
 
 // bytes is the size of a vector register.
 func (t target) bytes() int { return 4 * t.lanes }
@@ -98,6 +93,9 @@ type factors interface {
 // A value is a float32 vector in one or more registers, each of which holds as many as there are lanes.
 type value []int
 
+// number writes a number where an instruction may have a register.
+func number(n int) string { return fmt.Sprintf("$%d", n) }
+
 // A memory is a run of vectors at base + index·scale + displacement.
 type memory struct {
 	base, index string
@@ -124,6 +122,7 @@ type listing struct {
 	args  string // name of the Go struct
 	lines []string
 	next  int // first free vector register
+	limit int // behind the last of them
 	width int // registers of a value
 }
 
@@ -152,7 +151,9 @@ func (l *listing) take(n int) value {
 	for i := range v {
 		v[i] = l.next + i
 	}
-	l.next += n
+	if l.next += n; l.next > l.limit {
+		panic(fmt.Sprintf("%s has no %d registers to take from %d on", l.name, n, v[0]))
+	}
 	return v
 }
 
@@ -180,7 +181,7 @@ type routine struct {
 }
 
 func newRoutine(t target, name, args, doc string) *routine {
-	l := &listing{target: t, args: args, width: 1}
+	l := &listing{target: t, args: args, limit: t.count, width: 1}
 	return &routine{listing: l, machine: t.spell(l), name: name + t.name, doc: name + t.name + " " + doc}
 }
 
@@ -205,11 +206,11 @@ func (r *routine) eachVector(left string, widths []int, body func()) {
 		free := r.next
 		body()
 		r.next = free
-		r.add(fmt.Sprintf("$%d", w*r.bytes()), "BX")
+		r.add(number(w*r.bytes()), "BX")
 		r.addJump(-n, left, "GE", label)
 		r.label(rest)
 		if i < len(widths)-1 {
-			r.add(fmt.Sprintf("$%d", n), left)
+			r.add(number(n), left)
 		}
 	}
 }

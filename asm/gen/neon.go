@@ -125,18 +125,16 @@ func (a *arm64) base(m memory) (string, int) {
 	return base, m.disp
 }
 
-// number returns the number of an integer register.
-func number(reg string) int {
+// index returns the number of an integer register.
+func index(reg string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(integer(reg), "R"))
 	check(err)
 	return n
 }
 
-// load loads in pairs; a single vector's address may have an index, which Go's assembler does not know.
+// load loads in pairs.
 func (a *arm64) load(v value, m memory) {
-	if len(v) == 1 && m.index != "" && m.disp == 0 && m.scale <= 1 {
-		rm, rn := number(m.index), number(m.base)
-		a.word(0x3ce06800|uint32(rm<<16|rn<<5|v[0]), "ldr q%d, [x%d, x%d]", v[0], rn, rm)
+	if a.indexed(0x3ce06800, "ldr", v, m) {
 		return
 	}
 	base, disp := a.base(m)
@@ -149,11 +147,8 @@ func (a *arm64) load(v value, m memory) {
 	}
 }
 
-// store stores as load loads.
 func (a *arm64) store(v value, m memory) {
-	if len(v) == 1 && m.index != "" && m.disp == 0 && m.scale <= 1 {
-		rm, rn := number(m.index), number(m.base)
-		a.word(0x3ca06800|uint32(rm<<16|rn<<5|v[0]), "str q%d, [x%d, x%d]", v[0], rn, rm)
+	if a.indexed(0x3ca06800, "str", v, m) {
 		return
 	}
 	base, disp := a.base(m)
@@ -164,6 +159,17 @@ func (a *arm64) store(v value, m memory) {
 	if len(v) == 1 {
 		a.op("FMOVQ F%d, %d(%s)", v[0], disp, base)
 	}
+}
+
+// indexed loads or stores a single vector at base + index, if that is what is asked for. Go's assembler
+// does not know this address mode of 16 bytes.
+func (a *arm64) indexed(code uint32, name string, v value, m memory) bool {
+	if len(v) != 1 || m.index == "" || m.disp != 0 || m.scale > 1 {
+		return false
+	}
+	rm, rn := index(m.index), index(m.base)
+	a.word(code|uint32(rm<<16|rn<<5|v[0]), "%s q%d, [x%d, x%d]", name, v[0], rn, rm)
+	return true
 }
 
 func (a *arm64) broadcast(dst value, field string) {
@@ -191,34 +197,36 @@ func (a *arm64) constant(name string) element {
 	return c
 }
 
-func (a *arm64) do(o operation, dst value, m, n operand) {
-	m, n = a.fetched(m), a.fetched(n)
-	if _, ok := m.(element); ok { // of a product: the order of factors is free
-		m, n = n, m
+func (a *arm64) do(o operation, dst value, first, second operand) {
+	first, second = a.fetched(first), a.fetched(second)
+	if _, ok := first.(element); ok { // of a product, whose factors have no order
+		first, second = second, first
 	}
-	s := m.(value)
-	switch b := n.(type) {
-	case element:
-		for i := range dst {
+	s := first.(value)
+	for i := range dst {
+		switch b := second.(type) {
+		case element:
 			a.byElement(o, dst[i], s[i], b)
-		}
-	case value:
-		for i := range dst {
-			if o.goName != "" {
-				a.op("%s V%d.S4, V%d.S4, V%d.S4", o.goName, b[i], s[i], dst[i])
-				continue
-			}
-			a.word(o.code|uint32(b[i]<<16|s[i]<<5|dst[i]), "%s v%d.4s, v%d.4s, v%d.4s", o.arm64, dst[i], s[i], b[i])
+		case value:
+			a.byVector(o, dst[i], s[i], b[i])
 		}
 	}
 }
 
-func (a *arm64) byElement(o operation, dst, s int, b element) {
+func (a *arm64) byVector(o operation, d, n, m int) {
+	if o.goName != "" {
+		a.op("%s V%d.S4, V%d.S4, V%d.S4", o.goName, m, n, d)
+		return
+	}
+	a.word(o.code|uint32(m<<16|n<<5|d), "%s v%d.4s, v%d.4s, v%d.4s", o.arm64, d, n, m)
+}
+
+func (a *arm64) byElement(o operation, d, n int, m element) {
 	if o.element == 0 {
 		panic(o.arm64 + " takes no element")
 	}
-	lane := b.lane&1<<21 | b.lane>>1<<11
-	a.word(o.element|uint32(lane|b.reg<<16|s<<5|dst), "%s v%d.4s, v%d.4s, v%d.s[%d]", o.arm64, dst, s, b.reg, b.lane)
+	lane := m.lane&1<<21 | m.lane>>1<<11
+	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s v%d.4s, v%d.4s, v%d.s[%d]", o.arm64, d, n, m.reg, m.lane)
 }
 
 func (a *arm64) apply(o operation, dst, s value) {
@@ -264,7 +272,7 @@ func (a *arm64) declare(table []constant) string {
 func (a *arm64) prepare(table []constant) int {
 	a.op("MOVD $constants<>(SB), %s", scratch)
 	n := (len(table) + a.lanes - 1) / a.lanes
-	first := a.count - n
+	first := a.limit - n
 	v := make(value, n)
 	for i := range v {
 		v[i] = first + i
@@ -272,6 +280,7 @@ func (a *arm64) prepare(table []constant) int {
 	for i, c := range table {
 		a.constants[c.name] = element{first + i/a.lanes, i % a.lanes}
 	}
+	a.limit = first
 	a.load(v, memory{base: scratch})
 	return n
 }

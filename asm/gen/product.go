@@ -58,8 +58,8 @@ func product(t target, half, vectors int) *routine {
 				}
 			}
 		}
-		r.add(fmt.Sprintf("$%d", 4*steps), a.pointers...)
-		r.add(fmt.Sprintf("$%d", 4*steps*cols), "BX")
+		r.add(number(4*steps), a.pointers...)
+		r.add(number(4*steps*cols), "BX")
 	})
 	r.next = rest
 	r.productEpilogue(sums)

@@ -242,8 +242,8 @@ func transform(t target, m matrix) *routine {
 		s.tiles(whole)
 		return r
 	}
-	r.jumpField("Rows", "LT", fmt.Sprintf("$%d", m.out), "cut")
-	r.jumpField("Cols", "LT", fmt.Sprintf("$%d", m.out), "cut")
+	r.jumpField("Rows", "LT", number(m.out), "cut")
+	r.jumpField("Cols", "LT", number(m.out), "cut")
 	r.jumpField("Add", "NE", "$0", "added")
 	s.tiles(whole)
 	r.jump("done")
@@ -278,7 +278,7 @@ func (s *transformation) tiles(how mode) {
 			s.finish(how, o.index, s.half[k], fmt.Sprintf("%s%d_%d", how, i, k))
 		}
 	}
-	s.add(fmt.Sprintf("$%d", s.bytes()), "BX")
+	s.add(number(s.bytes()), "BX")
 	s.jumpField("Bytes", "GT", "BX", "vector"+string(how))
 	s.addField("SrcStep", "SI")
 	s.addField("DstStep", "DI")
@@ -337,7 +337,7 @@ func (s *transformation) column(g group) func(i int) operand {
 // finish applies M to a row of the half-way result, and stores row index of the result.
 func (s *transformation) finish(how mode, index int, half []value, label string) {
 	if how == cut {
-		s.jumpField("Rows", "LE", fmt.Sprintf("$%d", index), "skip"+label)
+		s.jumpField("Rows", "LE", number(index), "skip"+label)
 	}
 	if how != whole {
 		s.addend(index)
@@ -380,7 +380,7 @@ func (s *transformation) addend(index int) {
 // may be cut off is stored if it is wanted.
 func (s *transformation) put(how mode, index int, label string) {
 	if how == cut {
-		s.jumpField("Cols", "LE", fmt.Sprintf("$%d", index), "cut"+label)
+		s.jumpField("Cols", "LE", number(index), "cut"+label)
 		s.jumpField("Add", "EQ", "$0", "alone"+label)
 	}
 	if how != whole {
