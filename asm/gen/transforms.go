@@ -219,7 +219,7 @@ type transformation struct {
 	temps []value
 	sum   value
 	spare value
-	x     []value // a column of X; amd64 reads it in memory
+	x     []value // a column of X; AVX2 has no registers for it and reads it in memory
 }
 
 // transform is M·X·Mᵀ for a grid X of vectors. A group of M's rows is applied to each column of X,
@@ -231,8 +231,8 @@ func transform(t target, m matrix) *routine {
 	s := transformation{routine: r, m: m}
 	s.half = [2][]value{r.several(m.in), r.several(m.in)}
 	s.temps, s.sum, s.spare = r.several(2), r.value(), r.value()
-	for range m.in {
-		s.x = append(s.x, r.spare())
+	if t.count == 32 {
+		s.x = r.several(m.in)
 	}
 	r.field("Src", "SI")
 	r.field("Dst", "DI")
@@ -309,11 +309,11 @@ func (s *transformation) halfWay(g group) {
 	}
 }
 
-// column returns the operands of a group in the column of X at the offset CX: memory for amd64; arm64
-// loads each once.
+// column returns the operands of a group in the column of X at the offset CX: loaded once each where there
+// are registers for it.
 func (s *transformation) column(g group) func(i int) operand {
 	loaded := map[int]bool{}
-	if s.arch == "arm64" {
+	if s.x != nil {
 		for _, c := range g.combinations() {
 			for _, x := range c {
 				if i := x.operand; i >= 0 && !loaded[i] {
