@@ -7,12 +7,12 @@ import "github.com/fmimg/fmimg/asm"
 // make arguments escape to the heap.
 type registers struct {
 	lanes    int           // float32 in a vector register
-	segments []segmentCost // of rows, that there are tiles of the matrix product for, the longest first
+	segments []segmentCost // of rows that the tiles of the matrix product take, the longest first
 	rows     []int         // heights of the tiles of sums of outer products, the largest first
 }
 
-// The costs of a pair of segments are in steps of the longest pipe. NEON's are reckoned for cores of two
-// to four pipes, not measured: short tiles have fewer sums than hide the latency of four.
+// Costs count against others of the same instruction set. NEON's are reckoned, not measured, for cores of
+// two to four pipes: the fewer rows, the less do their sums hide the latency of four.
 var registersOf = [...]registers{
 	Generic: {1, []segmentCost{{2, 4}, {1, 2}}, []int{4, 1}}, // any shape would do
 	AVX2:    {8, []segmentCost{{3, 12}, {2, 9}, {1, 7}}, []int{6, 4, 2, 1}},
@@ -35,7 +35,7 @@ func (isa ISA) panelCols(n int) int {
 }
 
 // segmentCosts lists the lengths of row segments that there are tiles for, the longest first, and
-// what a pair of them costs, in steps of the longest pipe.
+// what a pair of them costs.
 func (isa ISA) segmentCosts() []segmentCost { return registersOf[isa].segments }
 
 // outerRows lists the heights of the tiles of sums of outer products, the largest first.
@@ -49,7 +49,8 @@ func (isa ISA) outerCols(n int) int {
 	return isa.panelCols(n)
 }
 
-// walk runs a routine over the channels that fill whole vectors, and its Go loop over the others.
+// walk runs a routine over the channels that fill whole vectors, some at a time, and its Go loop over
+// the others.
 func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 	whole := 0
 	if isa != Generic {
@@ -58,10 +59,13 @@ func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 	if whole < c.C {
 		rest := tailChannels(c, whole)
 		walkGo(routine, &rest)
-		c.C = whole
 	}
-	if whole > 0 {
-		isa.walkVectors(routine, &c)
+	const line = 16 // a cache line is not cut
+	most := max(isa.piece()/(c.N0*c.N1)/line*line, line)
+	for from := 0; from < whole; from += most {
+		part := tailChannels(c, from)
+		part.C = min(whole-from, most)
+		isa.walkVectors(routine, &part)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -157,7 +158,8 @@ func (r *run) reopen(given TrainOptions) error {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.dir.file(configFile))
 	}
 	if err := r.opt.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", r.dir.file(configFile), err)
+		// Not the caller's mistake, so no OptionError.
+		return fmt.Errorf("%s: %s", r.dir.file(configFile), err.Error())
 	}
 	return r.restore(newBudget)
 }
@@ -260,6 +262,8 @@ func (r *run) start() error {
 	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
 		return err
 	}
+	// Room for the losses to come, so that steps need not make it.
+	r.log.losses = slices.Grow(r.log.losses, min(max(r.done.Schedule.Total(), 1<<12), 1<<20))
 	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
 	return nil
 }

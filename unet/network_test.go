@@ -206,6 +206,36 @@ func TestImagesAreIndependent(t *testing.T) {
 	})
 }
 
+// What the configuration says of heads, groups and time reaches every layer that it concerns: the same
+// parameters make another velocity, where attention stands in the middle alone, and where the middle's adds nothing.
+func TestConfigurationMatters(t *testing.T) {
+	for _, attention := range [][]int{nil, {2}} {
+		base := small(func(c *Config) { c.AttentionResolutions = attention })
+		p := newProblem(randomModel(t, kernels.Best(), base), 1, 9)
+		if values := p.m.Params(); attention != nil {
+			clear(values.Lookup("middle_block.1.proj_out.weight").Of(values.Values))
+			p.m.Repack(0, 1)
+		}
+		p.value()
+		for what, change := range map[string]func(*Config){
+			"num_heads":   func(c *Config) { c.NumHeads = 4 },
+			"norm_groups": func(c *Config) { c.NormGroups = 2 },
+			"time_scale":  func(c *Config) { c.TimeScale = 20 },
+		} {
+			cfg := base
+			change(&cfg)
+			other := randomModel(t, kernels.Best(), cfg)
+			copy(other.Params().Values, p.m.Params().Values)
+			other.Repack(0, 1)
+			v := make([]float32, len(p.v))
+			other.NewReplica(1, false).Forward(v, p.x, p.t, p.y)
+			if slices.Equal(v, p.v) {
+				t.Errorf("attention at %v: %s makes no difference", attention, what)
+			}
+		}
+	}
+}
+
 // A replica for inference shares its maps between layers, and makes the same velocity.
 func TestInferenceAgreesWithTraining(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {

@@ -143,7 +143,7 @@ func normSiLUSums(r *routine, c channels) {
 	r.mulAdd(z, xhat, c.p[2], c.p[3])
 	r.sigmoid(s, z, n, p, q, c.one)
 	r.do(sub, n, c.one, s)
-	z, q = r.horner(z, n, c.one, q)
+	z, _ = r.horner(z, n, c.one, q)
 	r.do(mul, z, z, s)
 	r.do(mul, z, z, c.y.into(p))
 	r.store(z, c.y)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -93,9 +94,18 @@ func (a *arm64) word(code uint32, format string, args ...any) {
 	a.op("WORD $0x%08x // %s", code, fmt.Sprintf(format, args...))
 }
 
+// list writes vector registers in one arrangement.
+func list(arrangement string, regs ...int) string {
+	var all []string
+	for _, i := range regs {
+		all = append(all, fmt.Sprintf(arrangement, i))
+	}
+	return strings.Join(all, ", ")
+}
+
 func (a *arm64) zero(v value) {
 	for _, i := range v {
-		a.op("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
+		a.op("VEOR %s", list("V%d.B16", i, i, i))
 	}
 }
 
@@ -103,7 +113,7 @@ func (a *arm64) move(dst value, src operand) {
 	switch src := src.(type) {
 	case value:
 		for i := range dst {
-			a.op("VMOV V%d.B16, V%d.B16", src[i], dst[i])
+			a.op("VMOV %s", list("V%d.B16", src[i], dst[i]))
 		}
 	case memory:
 		a.load(dst, src)
@@ -215,10 +225,10 @@ func (a *arm64) do(o operation, dst value, first, second operand) {
 
 func (a *arm64) byVector(o operation, d, n, m int) {
 	if o.goName != "" {
-		a.op("%s V%d.S4, V%d.S4, V%d.S4", o.goName, m, n, d)
+		a.op("%s %s", o.goName, list("V%d.S4", m, n, d))
 		return
 	}
-	a.word(o.code|uint32(m<<16|n<<5|d), "%s v%d.4s, v%d.4s, v%d.4s", o.arm64, d, n, m)
+	a.word(o.code|uint32(m<<16|n<<5|d), "%s %s", o.arm64, list("v%d.4s", d, n, m))
 }
 
 func (a *arm64) byElement(o operation, d, n int, m element) {
@@ -226,12 +236,12 @@ func (a *arm64) byElement(o operation, d, n int, m element) {
 		panic(o.arm64 + " takes no element")
 	}
 	lane := m.lane&1<<21 | m.lane>>1<<11
-	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s v%d.4s, v%d.4s, v%d.s[%d]", o.arm64, d, n, m.reg, m.lane)
+	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s %s, v%d.s[%d]", o.arm64, list("v%d.4s", d, n), m.reg, m.lane)
 }
 
 func (a *arm64) apply(o operation, dst, s value) {
 	for i := range dst {
-		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s v%d.4s, v%d.4s", o.arm64, dst[i], s[i])
+		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s %s", o.arm64, list("v%d.4s", dst[i], s[i]))
 	}
 }
 
@@ -239,7 +249,7 @@ func (a *arm64) negate(dst, s value) { a.apply(minus, dst, s) }
 
 func (a *arm64) shiftLeft(v value, n int) {
 	for _, i := range v {
-		a.op("VSHL $%d, V%d.S4, V%d.S4", n, i, i)
+		a.op("VSHL $%d, %s", n, list("V%d.S4", i, i))
 	}
 }
 
@@ -287,7 +297,7 @@ func (a *arm64) prepare(table []constant) int {
 
 // rows has a pointer to each row.
 func (a *arm64) rows(half int) rows {
-	pointers := append([]string{"SI", "R16", "R17"}[:half:half], []string{"DX", "R19", "R20"}[:half]...)
+	pointers := slices.Concat([]string{"SI", "R16", "R17"}[:half], []string{"DX", "R19", "R20"}[:half])
 	a.field("LdA", "R8")
 	for i, reg := range pointers {
 		if i%half == 0 {

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // vectorRoutines are element-wise over flat vectors.
 func vectorRoutines(t target) []*routine {
@@ -134,7 +137,7 @@ func peak(t target) *routine {
 	}
 	chains := r.take(sets * peakChains)
 	a, b := r.take(1), r.take(1)
-	r.zero(append(append(chains[:len(chains):len(chains)], a...), b...))
+	r.zero(slices.Concat(chains, a, b))
 	r.loop("round")
 	for set := range sets {
 		for _, sum := range chains[set*peakChains:][:peakChains] {
