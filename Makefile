@@ -62,9 +62,13 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 race: ## run the packages that use goroutines under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./pipeline/... ./bench/... ./cmd/...
 
+# The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64
 arm64: ## run the tests that depend on the architecture on arm64
 	GOARCH=arm64 $(GO) test $(QEMU) $(PORTABLE)
+ifneq ($(QEMU),)
+	GOARCH=arm64 $(GO) test -exec 'qemu-aarch64-static -cpu cortex-a72' ./asm ./kernels
+endif
 
 # go test fuzzes one target of one package at a time.
 .PHONY: fuzz

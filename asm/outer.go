@@ -2,7 +2,7 @@ package asm
 
 import "unsafe"
 
-// Outer describes a tile of C += Σ a·bᵀ. The vectors a and b run through a nest of three loops, of
+// Outer describes a tile of C += Σ a·bᵀ, or C = Σ a·bᵀ. The vectors a and b run through a nest of three loops, of
 // N2, N1 and N0 steps; the elements of each lie side by side.
 type Outer struct {
 	A, B           unsafe.Pointer // first vectors
@@ -12,12 +12,13 @@ type Outer struct {
 	StepA2, StepB2 uintptr        // the same for the middle loop
 	C              unsafe.Pointer // first row of the sums
 	LdC            uintptr        // distance of two rows
+	Set            uintptr        // 0 to add to C, 1 to set it
 }
 
 // OuterCols is the number of columns of the tiles of [OuterGo].
 const OuterCols = ProductCols
 
-// OuterGo adds to a tile of the given number of rows and [OuterCols] columns. It keeps positions as
+// OuterGo adds to, or sets, a tile of the given number of rows and [OuterCols] columns. It keeps positions as
 // offsets, because a pointer past the end of a map must not exist in Go.
 func OuterGo(args *Outer, rows int) {
 	for i := range uintptr(rows) {
@@ -36,8 +37,12 @@ func OuterGo(args *Outer, rows int) {
 			}
 			a, b = a+args.StepA2, b+args.StepB2
 		}
-		for j, y := range columns(args.C, i*args.LdC) {
-			columns(args.C, i*args.LdC)[j] = y + sum[j]
+		c := columns(args.C, i*args.LdC)
+		if args.Set == 0 {
+			for j, y := range c {
+				sum[j] += y
+			}
 		}
+		*c = sum
 	}
 }

@@ -5,8 +5,8 @@ import "unsafe"
 // Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32 and M a
 // small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
 //
-// Routines for A4, P4, A2 and P2 write Y + Bias + Add, and only its first Rows and Cols; those for GT4 and
-// GT2 add Y to what is there; the others write Y.
+// Routines for A4, P4, A2 and P2 write Y + Add, and only its first Rows and Cols; those for GT4 and GT2
+// add Y to what is there; the others write Y.
 type Transform struct {
 	Src            unsafe.Pointer
 	SrcRow, SrcCol [6]uintptr
@@ -16,7 +16,6 @@ type Transform struct {
 	DstStep        uintptr
 	Bytes          uintptr        // size of a vector, at least 4
 	N              int            // tiles, at least 1
-	Bias           unsafe.Pointer // a vector, or nil for none
 	Add            unsafe.Pointer // laid out like Y, or nil for none
 	AddRow, AddCol uintptr
 	AddStep        uintptr
@@ -59,8 +58,8 @@ func transpose(m [][]float32) [][]float32 {
 	return t
 }
 
-// TransformGo does the work of a routine with matrix m: clip says that it may cut Y off and has a bias
-// and an addend, add that it adds Y to what is there.
+// TransformGo does the work of a routine with matrix m: clip says that it may cut Y off and has
+// an addend, add that it adds Y to what is there.
 func TransformGo(args *Transform, m [][]float32, clip, add bool) {
 	for n := range uintptr(args.N) {
 		for c := uintptr(0); c < args.Bytes; c += 4 {
@@ -90,9 +89,6 @@ func transformOne(args *Transform, m [][]float32, n, c uintptr, clip, add bool) 
 				y += float32(w * half[k][j])
 			}
 			to := at(args.Dst, n*args.DstStep+c+uintptr(k)*args.DstRow+uintptr(l)*args.DstCol)
-			if clip && args.Bias != nil {
-				y += *at(args.Bias, c)
-			}
 			if clip && args.Add != nil {
 				y += *at(args.Add, n*args.AddStep+c+uintptr(k)*args.AddRow+uintptr(l)*args.AddCol)
 			}

@@ -389,9 +389,9 @@ func (g *scatter) tile(isa ISA, s *Scratch, i, j, rows, width int) {
 		isa.outer(rows, width, args)
 		return
 	}
-	clear(s.tile[:rows*width])
-	args.C, args.LdC = unsafe.Pointer(&s.tile[0]), uintptr(4*width)
+	args.C, args.LdC, args.Set = unsafe.Pointer(&s.tile[0]), uintptr(4*width), 1
 	isa.outer(rows, width, args)
+	args.Set = 0
 	for k := range rows {
 		for l := range min(width, g.n-j) {
 			g.dst[(i+k)*g.row+(j+l)*g.col] += s.tile[k*width+l]

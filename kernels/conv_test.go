@@ -39,19 +39,15 @@ func (c naive) pairs(x Map, f func(oy, ox, iy, ix, k int)) {
 func (c naive) forward(x Map, w, b []float32) []float64 {
 	oh, ow := c.kind.OutSize(x.H), c.kind.OutSize(x.W)
 	y := make([]float64, x.N*oh*ow*c.oc)
+	for i := range y {
+		y[i] = float64(b[i%c.oc])
+	}
 	for n := range x.N {
-		at := func(oy, ox int) []float64 { return y[((n*oh+oy)*ow+ox)*c.oc:][:c.oc] }
-		for oy := range oh {
-			for ox := range ow {
-				for o := range c.oc {
-					at(oy, ox)[o] = float64(b[o])
-				}
-			}
-		}
 		c.pairs(x, func(oy, ox, iy, ix, k int) {
+			sums := y[((n*oh+oy)*ow+ox)*c.oc:][:c.oc]
 			for i, v := range x.At(n, iy, ix) {
-				for o := range c.oc {
-					at(oy, ox)[o] += float64(v) * float64(w[(k*c.ic+i)*c.oc+o])
+				for o, weight := range w[(k*c.ic+i)*c.oc:][:c.oc] {
+					sums[o] += float64(v) * float64(weight)
 				}
 			}
 		})
@@ -63,9 +59,10 @@ func (c naive) inputGrad(x, dy Map, w []float32) []float64 {
 	dx := make([]float64, x.N*x.H*x.W*c.ic)
 	for n := range x.N {
 		c.pairs(x, func(oy, ox, iy, ix, k int) {
-			for i := range c.ic {
-				for o, g := range dy.At(n, oy, ox) {
-					dx[((n*x.H+iy)*x.W+ix)*c.ic+i] += float64(g) * float64(w[(k*c.ic+i)*c.oc+o])
+			sums, gradient := dx[((n*x.H+iy)*x.W+ix)*c.ic:][:c.ic], dy.At(n, oy, ox)
+			for i := range sums {
+				for o, weight := range w[(k*c.ic+i)*c.oc:][:c.oc] {
+					sums[i] += float64(gradient[o]) * float64(weight)
 				}
 			}
 		})
@@ -78,9 +75,11 @@ func (c naive) weightGrad(x, dy Map) (dw, db []float64) {
 	dw, db = make([]float64, side*side*c.ic*c.oc), make([]float64, c.oc)
 	for n := range x.N {
 		c.pairs(x, func(oy, ox, iy, ix, k int) {
+			gradient := dy.At(n, oy, ox)
 			for i, v := range x.At(n, iy, ix) {
-				for o, g := range dy.At(n, oy, ox) {
-					dw[(k*c.ic+i)*c.oc+o] += float64(v) * float64(g)
+				sums := dw[(k*c.ic+i)*c.oc:][:c.oc]
+				for o, g := range gradient {
+					sums[o] += float64(v) * float64(g)
 				}
 			}
 		})
@@ -129,76 +128,105 @@ func algorithms(s ConvShape) []Plan {
 	return plans
 }
 
+// A convProblem is a convolution's operands, side by side, and what the reference makes of them. It is
+// computed once for all instruction sets and algorithms.
+type convProblem struct {
+	shape              ConvShape
+	n                  int
+	x, dy              []float32
+	weight, bias       []float32
+	y, dx, dw, db      []float64
+	otherWeights, base []float32 // base is what results hold before something is added to them
+}
+
+func newConvProblem(kind ConvKind, seed uint64, n, h, w, ic, oc int) *convProblem {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	ref, size := naive{kind, ic, oc}, kind.Side()*kind.Side()*ic*oc
+	x, dy := NewDense(n, h, w, ic), NewDense(n, kind.OutSize(h), kind.OutSize(w), oc)
+	p := &convProblem{
+		shape: ConvShape{kind, h, w, ic, oc}, n: n,
+		x: randoms(rng, len(x.Flat())), dy: randoms(rng, len(dy.Flat())),
+		weight: randoms(rng, size), bias: randoms(rng, oc), otherWeights: randoms(rng, size),
+		base: randoms(rng, max(len(x.Flat()), len(dy.Flat()), size)),
+	}
+	x.Load(p.x)
+	dy.Load(p.dy)
+	p.y, p.dx = ref.forward(x, p.weight, p.bias), ref.inputGrad(x, dy, p.weight)
+	p.dw, p.db = ref.weightGrad(x, dy)
+	return p
+}
+
+// based returns x plus the base, to compare with where x was added to that.
+func (p *convProblem) based(x []float64) []float64 {
+	sum := make([]float64, len(x))
+	for i, v := range x {
+		sum[i] = v + float64(p.base[i])
+	}
+	return sum
+}
+
 func TestConv(t *testing.T) {
+	var problems []*convProblem
+	for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
+		for i, s := range convShapes {
+			problems = append(problems, newConvProblem(kind, uint64(i), s.n, s.h, s.w, s.ic, s.oc))
+		}
+	}
 	eachISA(t, func(t *testing.T, isa ISA) {
-		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
-			for i, s := range convShapes {
-				shape := ConvShape{kind, s.h, s.w, s.ic, s.oc}
-				for _, plan := range algorithms(shape) {
-					t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", plan.Forward, kind, s.n, s.h, s.w, s.ic, s.oc), func(t *testing.T) {
-						testConv(t, isa, shape, plan, rand.New(rand.NewPCG(uint64(i), 1)), s.n)
-					})
-				}
+		for _, p := range problems {
+			for _, plan := range algorithms(p.shape) {
+				s := p.shape
+				t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", plan.Forward, s.Kind, p.n, s.H, s.W, s.IC, s.OC), func(t *testing.T) {
+					p.test(t, isa, plan)
+				})
 			}
 		}
 	})
 }
 
-func testConv(t *testing.T, isa ISA, shape ConvShape, plan Plan, rng *rand.Rand, n int) {
-	kind, h, w, ic, oc := shape.Kind, shape.H, shape.W, shape.IC, shape.OC
+// test runs all passes of an algorithm between guard words, each also where it adds to its result.
+func (p *convProblem) test(t *testing.T, isa ISA, plan Plan) {
 	bound := convBound
 	if plan.Forward.filtering() != nil {
 		bound = winogradBound
 	}
-	ref := naive{kind, ic, oc}
-	weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
-	conv := NewConv(isa, shape, plan, true)
-	conv.Pack(randoms(rng, len(weight)), bias) // a second Pack must leave nothing of the first
-	conv.Pack(weight, bias)
-	oh, ow := kind.OutSize(h), kind.OutSize(w)
-	x, xOK := testMap(rng, n, h, w, ic, 5, 3, 1)
-	y, yOK := testMap(rng, n, oh, ow, oc, 2, 7, 1)
-	dx, dxOK := testMap(rng, n, h, w, ic, 1, 2, 0)
-	var s Scratch
+	rng, n, s := rand.New(rand.NewPCG(2, 2)), p.n, p.shape
+	conv := NewConv(isa, s, plan, true)
+	conv.Pack(p.otherWeights, p.bias) // a second Pack must leave nothing of the first
+	conv.Pack(p.weight, p.bias)
+	oh, ow := s.Kind.OutSize(s.H), s.Kind.OutSize(s.W)
+	x, xOK := testMap(rng, n, s.H, s.W, s.IC, 5, 3, 1)
+	y, yOK := testMap(rng, n, oh, ow, s.OC, 2, 7, 1)
+	dy, dyOK := testMap(rng, n, oh, ow, s.OC, 3, 1, 1)
+	dx, dxOK := testMap(rng, n, s.H, s.W, s.IC, 1, 2, 0)
+	dw, dwOK := testVector(rng, len(p.weight), 3)
+	db, dbOK := testVector(rng, s.OC, 7)
+	x.Load(p.x)
+	dy.Load(p.dy)
+	var scratch Scratch
 
-	// A residual of y itself: y += conv(x).
-	want := ref.forward(x, weight, bias)
-	for i, v := range dense(y) {
-		want[i] += float64(v)
-	}
-	dyCopy := dense(y)
-	conv.Forward(&s, y, x, &y)
-	mustBeClose(t, "forward with residual", dense(y), want, bound)
-	conv.Forward(&s, y, x, nil)
-	mustBeClose(t, "forward", dense(y), ref.forward(x, weight, bias), bound)
+	conv.Forward(&scratch, y, x, nil)
+	mustBeClose(t, "forward", dense(y), p.y, bound)
+	y.Load(p.base[:len(p.y)])
+	conv.Forward(&scratch, y, x, &y) // a residual of y itself: y += conv(x)
+	mustBeClose(t, "forward with residual", dense(y), p.based(p.y), bound)
+	residual, residualOK := testMap(rng, n, oh, ow, s.OC, 0, 4, 0)
+	residual.Load(p.base[:len(p.y)])
+	conv.Forward(&scratch, y, x, &residual)
+	mustBeClose(t, "forward with another residual", dense(y), p.based(p.y), bound)
 
-	y.Load(dyCopy)
-	want = ref.inputGrad(x, y, weight)
-	conv.InputGrad(&s, dx, y, false)
-	mustBeClose(t, "input gradient", dense(dx), want, bound)
-	conv.InputGrad(&s, dx, y, true)
-	for i := range want {
-		want[i] *= 2
-	}
-	mustBeClose(t, "accumulated input gradient", dense(dx), want, bound)
+	conv.InputGrad(&scratch, dx, dy, false)
+	mustBeClose(t, "input gradient", dense(dx), p.dx, bound)
+	dx.Load(p.base[:len(p.dx)])
+	conv.InputGrad(&scratch, dx, dy, true)
+	mustBeClose(t, "accumulated input gradient", dense(dx), p.based(p.dx), bound)
 
-	dw, dwOK := testVector(rng, len(weight), 3)
-	db, dbOK := testVector(rng, oc, 7)
-	clear(dw)
-	clear(db)
-	for range 2 { // the second call adds
-		conv.WeightGrad(&s, dw, db, x, y)
-	}
-	wantW, wantB := ref.weightGrad(x, y)
-	for i := range wantW {
-		wantW[i] *= 2
-	}
-	for i := range wantB {
-		wantB[i] *= 2
-	}
-	mustBeClose(t, "weight gradient", dw, wantW, bound)
-	mustBeClose(t, "bias gradient", db, wantB, bound)
-	mustBeIntact(t, xOK, yOK, dxOK, dwOK, dbOK)
+	copy(dw, p.base)
+	copy(db, p.base)
+	conv.WeightGrad(&scratch, dw, db, x, dy)
+	mustBeClose(t, "weight gradient", dw, p.based(p.dw), bound)
+	mustBeClose(t, "bias gradient", db, p.based(p.db), bound)
+	mustBeIntact(t, residualOK, xOK, yOK, dyOK, dxOK, dwOK, dbOK)
 }
 
 func TestConvGradients(t *testing.T) {

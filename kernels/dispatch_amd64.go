@@ -4,66 +4,6 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-var (
-	segmentsAVX512 = [...]segmentCost{{7, 28}, {4, 17}, {2, 10}, {1, 8}}
-	segmentsAVX2   = [...]segmentCost{{3, 12}, {2, 9}, {1, 7}}
-	rowsAVX512     = [...]int{8, 4, 2, 1}
-	rowsAVX2       = [...]int{6, 4, 2, 1}
-)
-
-// lanes is the number of float32 in a vector register.
-func (isa ISA) lanes() int {
-	switch isa {
-	case AVX512:
-		return 16
-	case AVX2:
-		return 8
-	}
-	return 1
-}
-
-// panelCols returns the width of the tiles of the matrix product for a matrix of n columns.
-func (isa ISA) panelCols(n int) int {
-	switch {
-	case isa == AVX512 && n > 16:
-		return 32
-	case isa == AVX512, isa == AVX2:
-		return 16
-	}
-	return asm.ProductCols
-}
-
-// segmentCosts lists the lengths of row segments that there are tiles for, the longest first, and
-// what a pair of them costs, in steps of the longest pipe.
-func (isa ISA) segmentCosts() []segmentCost {
-	switch isa {
-	case AVX512:
-		return segmentsAVX512[:]
-	case AVX2:
-		return segmentsAVX2[:]
-	}
-	return segmentsGeneric[:]
-}
-
-// outerRows lists the heights of the tiles of sums of outer products, the largest first.
-func (isa ISA) outerRows() []int {
-	switch isa {
-	case AVX512:
-		return rowsAVX512[:]
-	case AVX2:
-		return rowsAVX2[:]
-	}
-	return rowsGeneric[:]
-}
-
-// outerCols returns the width of the tiles of sums of outer products for n columns.
-func (isa ISA) outerCols(n int) int {
-	if isa == Generic {
-		return asm.OuterCols
-	}
-	return isa.panelCols(n)
-}
-
 // product computes a tile of two segments of the given length and cols columns.
 func (isa ISA) product(length, cols int, p *asm.Product) {
 	switch {
@@ -144,23 +84,12 @@ func (isa ISA) outer(rows, cols int, o *asm.Outer) {
 	}
 }
 
-// walk runs a routine over the channels that fill whole vectors, and its Go loop over the others.
-func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
-	whole := 0
-	if lanes := isa.lanes(); lanes > 1 {
-		whole = c.C / lanes * lanes
-	}
-	if whole < c.C {
-		rest := tailChannels(c, whole)
-		walkGo(routine, &rest)
-		c.C = whole
-	}
-	switch {
-	case whole == 0:
-	case isa == AVX512:
-		walkAVX512(routine, &c)
-	default:
-		walkAVX2(routine, &c)
+// walkVectors runs a routine over whole vectors of channels.
+func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) {
+	if isa == AVX512 {
+		walkAVX512(routine, c)
+	} else {
+		walkAVX2(routine, c)
 	}
 }
 
@@ -210,46 +139,47 @@ func walkAVX2(routine walkRoutine, c *asm.Channels) {
 	}
 }
 
-// flat runs a routine over the whole vectors of its operands; it returns how many elements that were.
-func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
-	if isa == Generic {
-		return 0
+// flatVectors runs a routine over whole vectors.
+func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) {
+	if isa == AVX512 {
+		flatAVX512(routine, v)
+	} else {
+		flatAVX2(routine, v)
 	}
-	v.N = v.N / isa.lanes() * isa.lanes()
-	switch {
-	case v.N == 0:
-	case isa == AVX512:
-		switch routine {
-		case add:
-			asm.AddAVX512(&v)
-		case lerp:
-			asm.LerpAVX512(&v)
-		case sumSquares:
-			asm.SumSquaresAVX512(&v)
-		case adamW:
-			asm.AdamWAVX512(&v)
-		case exp:
-			asm.ExpAVX512(&v)
-		case peak:
-			asm.PeakAVX512(&v)
-		}
-	default:
-		switch routine {
-		case add:
-			asm.AddAVX2(&v)
-		case lerp:
-			asm.LerpAVX2(&v)
-		case sumSquares:
-			asm.SumSquaresAVX2(&v)
-		case adamW:
-			asm.AdamWAVX2(&v)
-		case exp:
-			asm.ExpAVX2(&v)
-		case peak:
-			asm.PeakAVX2(&v)
-		}
+}
+
+func flatAVX512(routine flatRoutine, v *asm.Vectors) {
+	switch routine {
+	case add:
+		asm.AddAVX512(v)
+	case lerp:
+		asm.LerpAVX512(v)
+	case sumSquares:
+		asm.SumSquaresAVX512(v)
+	case adamW:
+		asm.AdamWAVX512(v)
+	case exp:
+		asm.ExpAVX512(v)
+	case peak:
+		asm.PeakAVX512(v)
 	}
-	return v.N
+}
+
+func flatAVX2(routine flatRoutine, v *asm.Vectors) {
+	switch routine {
+	case add:
+		asm.AddAVX2(v)
+	case lerp:
+		asm.LerpAVX2(v)
+	case sumSquares:
+		asm.SumSquaresAVX2(v)
+	case adamW:
+		asm.AdamWAVX2(v)
+	case exp:
+		asm.ExpAVX2(v)
+	case peak:
+		asm.PeakAVX2(v)
+	}
 }
 
 // transform applies a matrix of Winograd's to tiles.

@@ -80,7 +80,7 @@ func TestMapPanics(t *testing.T) {
 	mustPanic(t, "Store", func() { m.Store(make([]float32, 121)) }, "121", "[2 3 4 5]")
 	mustPanic(t, "Copy", func() { m.Copy(NewMap(2, 3, 5, 4)) }, "[2 3 4 5]", "[2 3 5 4]")
 	mustPanic(t, "Channels", func() { m.Channels(2, 6) }, "[2, 6)", "5")
-	mustPanic(t, "First", func() { m.First(3) }, "3 images", "2")
+	mustPanic(t, "First", func() { m.First(3) }, "images [0, 3)", "of 2")
 	mustPanic(t, "FirstPixels", func() { m.FirstPixels(5) }, "5 pixels", "4")
 	mustPanic(t, "Flat of a map with a halo", func() { m.Flat() }, "side by side")
 	mustPanic(t, "Flat of a view", func() { NewDense(1, 1, 1, 3).Channels(0, 2).Flat() }, "side by side")

@@ -38,8 +38,9 @@ func (s ConvShape) CanWinograd() bool {
 	return (s.Kind == Same3 || s.Kind == Up3) && s.IC%16 == 0 && s.OC%16 == 0
 }
 
-// Plan returns the algorithms for a shape. It is a table filled by measurement, and depends on nothing
-// but the shape and the instruction set: the same network gives the same numbers everywhere.
+// Plan returns the algorithms for a shape. It is a table filled by measurement (but for NEON, which has
+// AVX2's), and depends on nothing but the shape and the instruction set: the same network gives the same
+// numbers everywhere.
 func (isa ISA) Plan(s ConvShape) Plan {
 	var p Plan
 	if isa != Generic && s.CanWinograd() {

@@ -29,12 +29,6 @@ const (
 	peak
 )
 
-// The tiles of the Go loops: any shape would do.
-var (
-	segmentsGeneric = [...]segmentCost{{2, 4}, {1, 2}}
-	rowsGeneric     = [...]int{4, 1}
-)
-
 // maxLanes is the most partial sums that a flat routine leaves.
 const maxLanes = 16
 

@@ -9,18 +9,14 @@ import (
 func TestOperationsDoNotAllocate(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		rng := rand.New(rand.NewPCG(1, 1))
-		const n, side, ic, oc = 2, 6, 16, 32
 		var s Scratch
 		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
-			shape := ConvShape{kind, side, side, ic, oc}
-			conv := NewConv(isa, shape, isa.Plan(shape), true)
-			out := kind.OutSize(side)
-			x, y := NewMap(n, side, side, ic), NewMap(n, out, out, oc)
-			weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
-			mustNotAllocate(t, "Pack", func() { conv.Pack(weight, bias) })
-			mustNotAllocate(t, "Forward", func() { conv.Forward(&s, y, x, &y) })
-			mustNotAllocate(t, "InputGrad", func() { conv.InputGrad(&s, x, y, true) })
-			mustNotAllocate(t, "WeightGrad", func() { conv.WeightGrad(&s, weight, bias, x, y) })
+			for _, oc := range []int{32, 2} {
+				shape := ConvShape{kind, 6, 6, 16, oc}
+				for _, plan := range algorithms(shape) {
+					testConvAllocations(t, rng, &s, NewConv(isa, shape, plan, true))
+				}
+			}
 		}
 		testNormAllocations(t, isa, &s)
 		testAttentionAllocations(t, isa, &s)
@@ -34,6 +30,17 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 			isa.AdamW(v, v, v, v, AdamWStep{Bias1: 1, Bias2: 1})
 		})
 	})
+}
+
+func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv) {
+	const n = 2
+	kind, out := conv.Kind, conv.Kind.OutSize(conv.H)
+	x, y := NewMap(n, conv.H, conv.H, conv.IC), NewMap(n, out, out, conv.OC)
+	weight, bias := randoms(rng, kind.Side()*kind.Side()*conv.IC*conv.OC), randoms(rng, conv.OC)
+	mustNotAllocate(t, "Pack", func() { conv.Pack(weight, bias) })
+	mustNotAllocate(t, "Forward", func() { conv.Forward(s, y, x, &y) })
+	mustNotAllocate(t, "InputGrad", func() { conv.InputGrad(s, x, y, true) })
+	mustNotAllocate(t, "WeightGrad", func() { conv.WeightGrad(s, weight, bias, x, y) })
 }
 
 func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {

@@ -29,43 +29,53 @@ func (p *panel) set(i, j int, v float32) {
 // convolve computes y = conv(x) + bias + residual; bias and residual may be nil.
 func (c *shifted) convolve(isa ISA, s *Scratch, y, x Map, bias []float32, residual *Map) {
 	taps := 9 * c.oc
-	z := s.take(x.H * x.W * taps)
+	buf := s.take(x.H*x.W*taps + x.W*c.oc)
+	z, line := buf[:x.H*x.W*taps], buf[x.H*x.W*taps:]
 	products := Map{N: 1, H: x.H, W: x.W, C: taps, Pixel: taps, Row: x.W * taps, Image: x.H * x.W * taps, data: z}
 	for n := range x.N {
 		g := gather{in: all(x.image(n)), win: window{1, 1}, b: &c.weights, out: all(products)}
 		g.run(isa, s)
 		for i := range y.H {
-			for j := range y.W {
-				out := y.At(n, i, j)
-				for o := range out {
-					var sum float32
-					if residual != nil {
-						sum = residual.At(n, i, j)[o]
-					}
-					if bias != nil {
-						sum += bias[o]
-					}
-					out[o] = sum + c.sum(z, i, j, o, x.H, x.W)
+			clear(line)
+			for ky := range 3 {
+				if row := i + ky - 1; row >= 0 && row < x.H {
+					c.addLine(line, z[row*x.W*taps:][:x.W*taps], ky*3)
 				}
+			}
+			for j := range y.W {
+				sum := line[j*c.oc:][:c.oc]
+				if bias != nil {
+					addVector(sum, bias[:c.oc])
+				}
+				if residual != nil { // which may be y itself
+					addVector(sum, residual.At(n, i, j))
+				}
+				copy(y.At(n, i, j), sum)
 			}
 		}
 	}
 }
 
-// sum adds up what the nine taps around pixel (i, j) have for channel o.
-func (c *shifted) sum(z []float32, i, j, o, h, w int) float32 {
-	taps := 9 * c.oc
-	at := (i*w+j)*taps + o
-	var sum float32
-	for ky := range 3 {
-		if row := i + ky - 1; row < 0 || row >= h {
+func addVector(dst, src []float32) {
+	for i := range dst {
+		dst[i] += src[i]
+	}
+}
+
+// addLine adds what the three taps from the given one on have in a line of products to the pixels of
+// the line that these taps belong to.
+func (c *shifted) addLine(line, z []float32, tap int) {
+	taps, w := 9*c.oc, len(line)/c.oc
+	for kx := range 3 {
+		first, last := max(0, 1-kx), min(w, w+1-kx) // pixels whose neighbour is inside
+		if first >= last {
 			continue
 		}
-		for kx := range 3 {
-			if col := j + kx - 1; col >= 0 && col < w {
-				sum += z[at+((ky-1)*w+kx-1)*taps+(ky*3+kx)*c.oc]
+		for o := range c.oc {
+			src := z[(first+kx-1)*taps+(tap+kx)*c.oc+o:]
+			for j := first; j < last; j++ {
+				line[j*c.oc+o] += src[(j-first)*taps]
 			}
 		}
 	}
-	return sum
 }

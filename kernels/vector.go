@@ -8,14 +8,17 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// pieces bounds one call to the assembly to some 50 µs: it is not preemptible.
+// pieces bounds one call to assembly of 16 lanes to some 50 µs: it is not preemptible.
 const pieces = 1 << 16
+
+// piece is that bound for the lanes of an instruction set.
+func (isa ISA) piece() int { return pieces / maxLanes * isa.lanes() }
 
 // vectors applies a routine to operands of one length: the assembly to whole vectors, the Go loop to
 // the rest.
 func (isa ISA) vectors(routine flatRoutine, v asm.Vectors) {
 	for left := v.N; left > 0; {
-		v.N = min(left, pieces)
+		v.N = min(left, isa.piece())
 		n := isa.flat(routine, v)
 		if n == 0 {
 			flatGo(routine, &v)

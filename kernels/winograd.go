@@ -174,13 +174,18 @@ func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, 
 	}
 }
 
-// multiply computes count rows of m = v·u for each plane.
-func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, count int) {
+// multiply computes count rows of m = v·u for each plane. The bias, padded to whole tiles, goes to plane
+// (1, 1): that row and column of A are all ones, so it reaches each pixel of the result once.
+func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, bias []float32, count int) {
 	args := &s.product
 	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic}
 	for plane := range f.planes() {
+		args.Bias = nil
 		for j := 0; j < u.oc; j += u.cols {
 			args.B = unsafe.Pointer(&u.data[plane*u.plane+j*u.ic])
+			if plane == f.n+1 && bias != nil {
+				args.Bias = unsafe.Pointer(&bias[j])
+			}
 			for row := 0; row < count; {
 				length := halfTile(isa, count-row)
 				args.A0, args.A1 = v.row(plane, row), v.row(plane, row+length)
@@ -222,16 +227,16 @@ func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, b
 	for from := 0; from < t.count(); from += convolveBlock {
 		to := min(from+convolveBlock, t.count())
 		t.gatherTiles(isa, &v, in, from, to, upsampled)
-		u.multiply(isa, s, f, &m, &v, to-from)
-		t.finish(isa, out, &m, from, to, bias, residual, pooled)
+		u.multiply(isa, s, f, &m, &v, bias, to-from)
+		t.finish(isa, out, &m, from, to, residual, pooled)
 	}
 }
 
 // maxSegment is the longest half of a tile of rows.
 const maxSegment = 7
 
-// finish transforms the planes of tiles [from, to) to pixels, and adds bias and residual.
-func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, bias []float32, residual *Map, pooled bool) {
+// finish transforms the planes of tiles [from, to) to pixels, and adds the residual.
+func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *Map, pooled bool) {
 	side, last := t.f.m, t.f.output
 	if pooled {
 		side, last = side/2, t.f.pooled
@@ -242,9 +247,6 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, bias []floa
 	}
 	for i := range t.f.n {
 		a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*t.f.n*m.stride), uintptr(4*i*m.stride)
-	}
-	if bias != nil {
-		a.Bias = unsafe.Pointer(&bias[0])
 	}
 	if residual != nil {
 		a.AddRow, a.AddCol, a.AddStep = uintptr(4*residual.Row), uintptr(4*residual.Pixel), uintptr(4*side*residual.Pixel)
@@ -274,13 +276,12 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, dw []float32, x, dy M
 	du, buf := f.split(buf, x.C, dy.C)
 	v, buf := f.split(buf, block, x.C)
 	d, _ := f.split(buf, block, dy.C)
-	clear(du.data)
 	for from := 0; from < t.count(); from += block {
 		to := min(from+block, t.count())
 		t.gatherTiles(isa, &v, x, from, to, upsampled)
 		t.scatterTiles(isa, &d, dy, from, to)
 		for p := range f.planes() {
-			addOuter(isa, s, &du, &v, &d, p, to-from)
+			addOuter(isa, s, &du, &v, &d, p, to-from, from == 0)
 		}
 	}
 	// A call is bounded to some 50 µs.
@@ -295,10 +296,13 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, dw []float32, x, dy M
 	}
 }
 
-// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du.
-func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int) {
+// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du, or sets it.
+func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int, set bool) {
 	args := &s.outer
 	*args = asm.Outer{LdA: uintptr(4 * v.c), LdB: uintptr(4 * d.c), N0: count, N1: 1, N2: 1, LdC: uintptr(4 * du.c)}
+	if set {
+		args.Set = 1
+	}
 	a, b := v.row(plane, 0), d.row(plane, 0)
 	for j := 0; j < d.c; {
 		width := isa.outerCols(d.c - j)

@@ -149,7 +149,7 @@ func TestEmbeddingClearGrad(t *testing.T) {
 
 func TestResBlockGradients(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		for variant := range 16 {
+		for _, variant := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 15} {
 			scaleShift, accumulate, in := variant&1 != 0, variant&2 != 0, 8
 			h := 4
 			if variant&8 != 0 {

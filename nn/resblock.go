@@ -98,14 +98,12 @@ func (l *ResBlock) Backward(r *Run) {
 	dy, dOut := r.images(l.y.D), r.images(l.dOut)
 	l.conv2.WeightGrad(r, dy, r.images(l.a2.Map))
 	l.conv1.WeightGrad(r, dOut, r.images(l.a1.Map))
-	if l.skip != nil {
-		l.skip.WeightGrad(r, dy, r.images(l.x.X))
-	}
 	l.project.WeightGrad(r, r.rows(l.e.D), r.rows(l.embedding.out.X))
 	l.project.InputGrad(r, r.rows(l.embedding.out.D), true, r.rows(l.e.D))
 }
 
-// backward computes the gradients of x and of the projected embedding for images [from, to).
+// backward computes the gradients of x, of the projected embedding and of the skip connection for images
+// [from, to).
 func (l *ResBlock) backward(r *Run, from, to int) {
 	x, dx, dy := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
 	dIn, dOut := l.dIn.First(to-from), l.dOut.Images(from, to)
@@ -117,6 +115,7 @@ func (l *ResBlock) backward(r *Run, from, to int) {
 	l.conv1.InputGrad(r, dIn, false, dOut)
 	switch {
 	case l.skip != nil:
+		l.skip.WeightGrad(r, dy, x)
 		l.skip.InputGrad(r, dx, l.accumulate, dy)
 	case l.accumulate:
 		r.ISA.AddMap(dx, dy)

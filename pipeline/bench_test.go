@@ -1,199 +1,95 @@
 package pipeline
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"math"
-	"runtime"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A bench must do the work of Train: its steps leave the same parameters, to the byte.
-func TestTrainBenchDoesTheStepsOfTrain(t *testing.T) {
-	data := digits()
-	b, err := NewTrainBench(BenchOptions{Preset: "tiny", Batch: 6, Threads: 2, Source: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	const steps = 3
-	for range steps {
-		if err := b.Step(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o := smallRun(t)
-	o.Network, o.Preset, o.Source, o.Batch, o.MicroBatch = nil, "tiny", data, 6, 0
-	o.Steps, o.Schedule, o.Warmup = 0, Schedule{{0, maxSteps}}, DefaultTrainOptions().Warmup
-	o.StopAfter = steps
-	var stopped *InterruptedError
-	if _, err := Train(t.Context(), o); !errors.As(err, &stopped) {
-		t.Fatal(err)
-	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
-	if err != nil {
-		t.Fatal(err)
-	}
-	average := b.run.engine.state.average
-	for i, v := range ck.Model.Params().Values {
-		if math.Float32bits(v) != math.Float32bits(average[i]) {
-			t.Fatalf("element %d is %v after Train and %v after the bench", i, v, average[i])
-		}
-	}
+// An evaluation of the base preset at 28x28 takes 378 MFLOP with direct convolutions, a training step
+// three times that for each image.
+const (
+	evaluationFLOPs = 378e6
+	stepFLOPs       = 3 * evaluationFLOPs
+)
+
+// peak measures the multiply-add limit of the machine in FLOP/s, with as many threads busy as the
+// benchmark has: cores may share clocks and caches.
+func peak(isa kernels.ISA, threads int) float64 {
+	c := newCrew(threads)
+	defer c.close()
+	rates := make([]float64, threads)
+	_ = c.run(func(worker int) { rates[worker] = isa.Peak(300 * time.Millisecond) })
+	return sum(rates)
 }
 
-func TestBenchesDoNotAllocate(t *testing.T) {
-	b, err := NewTrainBench(BenchOptions{Preset: "tiny", Batch: 11, Threads: 2, Source: digits()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	must := func(err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 5 { // until each worker has had a micro-batch, most likely
-		must(b.Step())
-	}
-	if n := testing.AllocsPerRun(3, func() { must(b.Step()) }); n != 0 {
-		t.Errorf("%v allocations a step", n)
-	}
-	if n := testing.AllocsPerRun(3, func() { must(b.Forward()) }); n != 0 {
-		t.Errorf("%v allocations a forward", n)
-	}
+// reportShare reports images/s and the share of the direct convolution's limit, which was before when
+// the benchmark started; what else runs on the machine can only lower it.
+func reportShare(b *testing.B, images, flops, before float64, threads int) {
+	rate := images * float64(b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "images/s")
+	b.ReportMetric(100*rate*flops/max(before, peak(kernels.Best(), threads)), "%peak")
+	b.ReportMetric(0, "ns/op")
 }
 
-// Every image of a batch that no number of workers divides must be evaluated once.
-func TestTrainBenchEvaluatesTheBatch(t *testing.T) {
-	b, err := NewTrainBench(BenchOptions{Preset: "tiny", Batch: 21, Threads: 3, Source: digits()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	if err := b.Forward(); err != nil { // makes the inputs
-		t.Fatal(err)
-	}
-	counters := make([]countingNet, len(b.inputs))
-	for i := range b.inputs {
-		b.inputs[i].net = &counters[i]
-	}
-	if err := b.Forward(); err != nil {
-		t.Fatal(err)
-	}
-	images := 0
-	for _, c := range counters {
-		images += c.images
-	}
-	if images != 21 {
-		t.Errorf("%d images were evaluated, want 21", images)
-	}
-}
-
-// A countingNet counts the images of its forward passes.
-type countingNet struct{ images int }
-
-func (c *countingNet) Forward(_, _, t []float32, _ []int32) { c.images += len(t) }
-func (*countingNet) Backward(_, _, _ []float32)             {}
-
-func TestSampleBench(t *testing.T) {
-	b, err := NewSampleBench(BenchOptions{Preset: "tiny", Batch: 3, Threads: 2, ISA: "generic"}, SampleOptions{Solver: "midpoint", Steps: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	evaluations, err := b.Draw(t.Context())
-	if err != nil || evaluations != 4 { // midpoint: two a step
-		t.Errorf("%v evaluations, %v, want 4", evaluations, err)
-	}
-	if took, err := b.FirstImage(t.Context()); err != nil || took <= 0 {
-		t.Errorf("first image after %v, %v", took, err)
-	}
-	if limit := b.Limit(time.Millisecond); !(limit > 0) {
-		t.Errorf("a limit of %v", limit)
-	}
-}
-
-func TestBenchOptionsAreChecked(t *testing.T) {
-	for _, c := range []struct {
-		o    BenchOptions
-		want string
-	}{
-		{BenchOptions{Preset: "huge"}, "preset"},
-		{BenchOptions{Batch: -1}, "batch"},
-		{BenchOptions{Threads: -1}, "threads"},
-		{BenchOptions{ISA: "mmx"}, "isa"},
-	} {
-		_, trainErr := NewTrainBench(c.o)
-		_, sampleErr := NewSampleBench(c.o, SampleOptions{})
-		for _, err := range []error{trainErr, sampleErr} {
-			var option *OptionError
-			if !errors.As(err, &option) || option.Option != c.want {
-				t.Errorf("%+v: got %v, want a complaint about %s", c.o, err, c.want)
-			}
-		}
-	}
-}
-
-// threadCounts are those that speed is compared at, as far as the machine has them.
-func threadCounts() []int {
-	if runtime.GOMAXPROCS(0) < 2 {
-		return []int{1}
-	}
-	return []int{1, 2}
-}
-
-// BenchmarkTrainBase reports images/s of a training step of the base preset at batch 128, and the share
-// of the direct convolution's limit: what the cores would reach if they did nothing but its
-// multiply-adds, at the peak measured in the same run.
-func BenchmarkTrainBase(b *testing.B) {
-	for _, threads := range threadCounts() {
+// BenchmarkTrain runs whole steps of the base preset at batch 128 on MNIST.
+func BenchmarkTrain(b *testing.B) {
+	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
-			bench, err := NewTrainBench(BenchOptions{Threads: threads})
+			o := DefaultTrainOptions()
+			o.Data, o.Threads, o.Steps, o.Out = "mnist", threads, maxSteps, filepath.Join(b.TempDir(), "run")
+			r, err := openRun(o)
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer bench.Close()
-			peak := bench.Limit(200 * time.Millisecond)
-			if err := bench.Step(); err != nil { // warm-up
+			defer r.close()
+			if err := r.start(); err != nil {
 				b.Fatal(err)
 			}
+			if err := r.step(); err != nil {
+				b.Fatal(err)
+			}
+			before := peak(kernels.Best(), threads)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := bench.Step(); err != nil {
+				if err := r.step(); err != nil {
 					b.Fatal(err)
 				}
 			}
-			rate := float64(b.N*bench.run.opt.Batch) / b.Elapsed().Seconds()
-			b.ReportMetric(rate, "images/s")
-			b.ReportMetric(100*rate*3*bench.Model().Config().FLOPs()/peak, "%limit")
+			reportShare(b, float64(o.Batch), stepFLOPs, before, threads)
 		})
 	}
 }
 
-// BenchmarkGenerateBase reports images/s of drawing 64 images with the default solver and steps, and
-// the share of the direct convolution's limit that its evaluations take.
-func BenchmarkGenerateBase(b *testing.B) {
-	for _, threads := range threadCounts() {
+// BenchmarkSample draws a grid of 8x8 by 20 midpoint steps with a base network of drawn weights.
+func BenchmarkSample(b *testing.B) {
+	o := DefaultTrainOptions()
+	o.Data, o.Steps, o.Batch, o.PreviewEvery, o.Out = "mnist", 1, 8, -1, filepath.Join(b.TempDir(), "run")
+	if _, err := Train(context.Background(), o); err != nil {
+		b.Fatal(err)
+	}
+	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
-			bench, err := NewSampleBench(BenchOptions{Threads: threads}, SampleOptions{})
+			s, err := NewSampler(ck, SampleOptions{Count: 64, Threads: threads})
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer bench.Close()
-			peak, evaluations := bench.Limit(200*time.Millisecond), 0.0
+			defer s.Close()
+			before := peak(kernels.Best(), threads)
 			for b.Loop() {
-				if evaluations, err = bench.Draw(b.Context()); err != nil {
+				if _, err := s.Draw(context.Background(), 0, 64); err != nil {
 					b.Fatal(err)
 				}
 			}
-			rate := float64(b.N*bench.opt.Batch) / b.Elapsed().Seconds()
-			b.ReportMetric(rate, "images/s")
-			b.ReportMetric(rate*evaluations, "evaluations/s")
-			b.ReportMetric(100*rate*evaluations*bench.Model().Config().FLOPs()/peak, "%limit")
+			reportShare(b, 64, 2*defaultSteps*evaluationFLOPs, before, threads)
 		})
 	}
 }

@@ -124,7 +124,7 @@ func TestEngineDraws(t *testing.T) {
 	r.labels, r.null, r.drop = true, 3, 0.25
 	var times []float64
 	var dropped, images int
-	e := affineEngine(r, digits(), c, func(x, ts []float32, y []int32) {
+	e := affineEngine(r, digits(), c, func(_, ts []float32, y []int32) {
 		for i := range ts {
 			if int(ts[i]*float32(len(ts))) != i {
 				t.Fatalf("time %d of %d is %v: not in its stratum", i, len(ts), ts[i])
@@ -156,7 +156,7 @@ func TestEngineRefusesNaN(t *testing.T) {
 	c := newCrew(2)
 	defer c.close()
 	data := digits()
-	data.image = func(i int, dst []float32) { dst[5] = float32(math.NaN()) }
+	data.image = func(_ int, dst []float32) { dst[5] = float32(math.NaN()) }
 	e := affineEngine(affineRecipe(), data, c, nil)
 	before := slices.Clone(e.state.values)
 	result, err := e.run(0, 0.01)
@@ -213,7 +213,6 @@ func TestStepAllocatesNothing(t *testing.T) {
 	for range 5 {
 		step()
 	}
-	r.log.losses = slices.Grow(r.log.losses, 100) // a list that grows with the run, 4 bytes a step
 	if n := testing.AllocsPerRun(20, step); n != 0 {
 		t.Errorf("%v allocations a step", n)
 	}

@@ -111,7 +111,8 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 			return nil, err
 		}
 	}
-	return in, in.readClasses(f)
+	err = in.readClasses(f)
+	return in, err
 }
 
 // images returns a tensor [N,C,H,W] of the file as [N,H,W,C].
@@ -210,7 +211,7 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 			sums.deliver(p, index)
 		}
 	})
-	if err = errors.Join(err, ctx.Err()); err != nil {
+	if err := errors.Join(err, ctx.Err()); err != nil {
 		return nil, 0, err
 	}
 	out.grad = sums.root

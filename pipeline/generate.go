@@ -80,6 +80,7 @@ type Sampler struct {
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
+	stats   flow.Stats // of all images so far
 }
 
 // NewSampler checks the options against the model and starts the workers; Close ends them.
@@ -131,6 +132,10 @@ func (s *Sampler) start() {
 	s.sampler = newSampler(s.crew, nets, images, cfg.ImageLen())
 }
 
+// Evaluations returns the evaluations of the velocity that an image took on average, without those
+// for guidance.
+func (s *Sampler) Evaluations() float64 { return s.stats.MeanEvaluations() }
+
 // Close ends the workers.
 func (s *Sampler) Close() { s.crew.close() }
 
@@ -149,7 +154,8 @@ func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step 
 	if s.opt.OnEvent != nil {
 		d.done = s.report(first)
 	}
-	_, err := s.sampler.run(ctx, d, images.Pixels)
+	stats, err := s.sampler.run(ctx, d, images.Pixels)
+	s.stats = s.stats.Merge(stats)
 	return images, err
 }
 
@@ -278,9 +284,10 @@ type GenerateOptions struct {
 
 // A GenerateResult says what was drawn.
 type GenerateResult struct {
-	Path   string
-	Images int
-	Model  string // the file that the model came from
+	Path        string
+	Images      int
+	Evaluations float64 // of the velocity, of an image on average
+	Model       string  // the file that the model came from
 }
 
 // Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
@@ -309,7 +316,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
-	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Model: ck.Path}, nil
+	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Model: ck.Path}, nil
 }
 
 func describeCheckpoint(ck *Checkpoint) string {
@@ -337,7 +344,8 @@ func (o *GenerateOptions) check() (isa kernels.ISA, form *output, err error) {
 	if isa, err = kernels.Parse(o.ISA); err != nil {
 		return isa, nil, err
 	}
-	return isa, form, form.probe(o.Out)
+	err = form.probe(o.Out)
+	return isa, form, err
 }
 
 // settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says

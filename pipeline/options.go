@@ -98,7 +98,13 @@ func optionErrorf(option, format string, args ...any) error {
 }
 
 // withDefaults fills in what has one default for all data.
-func (o TrainOptions) withDefaults() TrainOptions {
+func (o *TrainOptions) withDefaults() TrainOptions {
+	d := *o
+	d.fillDefaults()
+	return d
+}
+
+func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Preset, "base")
 	setDefault(&o.Batch, 128)
 	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
@@ -111,7 +117,6 @@ func (o TrainOptions) withDefaults() TrainOptions {
 	if o.Steps == 0 && o.Epochs == 0 && o.Time == 0 && len(o.Schedule) == 0 {
 		o.Time = Duration(defaultTime)
 	}
-	return o
 }
 
 func setDefault[T comparable](p *T, value T) {
@@ -127,8 +132,12 @@ const (
 )
 
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
-func (o TrainOptions) Validate() error {
-	o = o.withDefaults()
+func (o *TrainOptions) Validate() error {
+	d := o.withDefaults()
+	return d.validate()
+}
+
+func (o *TrainOptions) validate() error {
 	for _, check := range []error{
 		between("steps", o.Steps, 0, maxSteps),
 		between("batch", o.Batch, 1, maxBatch),
@@ -177,7 +186,7 @@ func oneOf(option, value string, known ...string) error {
 	return optionErrorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
 }
 
-func (o TrainOptions) validateBudget() error {
+func (o *TrainOptions) validateBudget() error {
 	given := 0
 	for _, budget := range []bool{o.Steps != 0, o.Epochs != 0, o.Time != 0} {
 		if budget {
@@ -203,7 +212,7 @@ func (o TrainOptions) validateBudget() error {
 }
 
 // validateNames checks what other packages name.
-func (o TrainOptions) validateNames() error {
+func (o *TrainOptions) validateNames() error {
 	if o.Data == "" && o.Source == nil && !o.Resume {
 		return optionErrorf("data", "is needed: name a data set, such as mnist")
 	}

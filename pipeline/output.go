@@ -74,8 +74,7 @@ func probeFile(path string) error {
 
 // reason strips the temporary name, which means nothing to a user, from an error.
 func reason(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}
 	return err

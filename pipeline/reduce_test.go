@@ -142,7 +142,7 @@ func TestCrewRunsAllocateNothing(t *testing.T) {
 	c := newCrew(4)
 	defer c.close()
 	phase := func(int) {}
-	if n := testing.AllocsPerRun(100, func() { c.run(phase) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = c.run(phase) }); n != 0 {
 		t.Errorf("%v allocations a phase", n)
 	}
 }

@@ -142,8 +142,8 @@ func (o *TrainOptions) plan(n int) Schedule {
 // resumed returns the options of a recorded run with what may change when it goes on: the budget of
 // the whole run and what no number depends on. The instruction set may change too, which does alter
 // the last bits.
-func (recorded TrainOptions) resumed(given TrainOptions) (o TrainOptions, newBudget bool) {
-	o = recorded
+func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
+	o = *recorded
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.Source, o.OnEvent = given.Source, given.OnEvent
 	overrideWith(&o.ISA, given.ISA)
@@ -165,7 +165,7 @@ var mayChange = []string{
 
 // conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the
 // recorded run's, whose numbers it would change.
-func (recorded TrainOptions) conflict(given TrainOptions) error {
+func conflict(recorded, given *TrainOptions) error {
 	old, asked := recorded.fields(), given.fields()
 	for _, name := range given.Given {
 		key := strings.ReplaceAll(name, "-", "_")
@@ -179,7 +179,7 @@ func (recorded TrainOptions) conflict(given TrainOptions) error {
 }
 
 // fields returns the options by the names of their JSON form.
-func (o TrainOptions) fields() map[string]any {
+func (o *TrainOptions) fields() map[string]any {
 	text, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // plain data: options are validated before they are compared

@@ -116,7 +116,7 @@ func lockRun(path string) (*runDir, error) {
 // close releases the lock. A folder that this process made and never put a state into is removed.
 func (d *runDir) close() {
 	empty := d.created && !d.has(stateFile)
-	d.lock.Unlock() // the process lets go of it in any case
+	_ = d.lock.Unlock() // the process lets go of it in any case
 	if empty {
 		for _, name := range []string{lockFile, configFile, metricsFile} {
 			os.Remove(d.file(name))

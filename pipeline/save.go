@@ -21,7 +21,7 @@ func (r *run) save(finished bool) error {
 		r.log.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
 	} {
 		if err := write(); err != nil {
-			return fmt.Errorf("save: %w", err)
+			return fmt.Errorf("save: %w%s", err, r.kept())
 		}
 	}
 	r.pace.saved(r.done.Seconds, time.Since(begin))
@@ -29,6 +29,14 @@ func (r *run) save(finished bool) error {
 		r.emit(Event{Kind: Saved, Path: r.dir.path})
 	}
 	return nil
+}
+
+// kept says which checkpoint can be used when something goes wrong; "" for none.
+func (r *run) kept() string {
+	if r.saved < 1 {
+		return ""
+	}
+	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", r.saved, r.dir.path)
 }
 
 func (r *run) saveState() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -145,26 +146,22 @@ func (r *run) reopen(given TrainOptions) error {
 	}
 	recorded := c.Options
 	r.finished = c.Finished
-	if err := recorded.conflict(given); err != nil {
+	if err := conflict(&recorded, &given); err != nil {
 		return err
 	}
 	if r.dir, err = lockRun(path); err != nil {
 		return err
 	}
 	var newBudget bool
-	if r.opt, newBudget = recorded.resumed(r.optAsGiven(given)); r.opt.Network == nil {
+	given.Threads = r.opt.Threads // with its default
+	if r.opt, newBudget = resumed(&recorded, &given); r.opt.Network == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.dir.file(configFile))
 	}
 	if err := r.opt.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", r.dir.file(configFile), err)
+		// Not the caller's mistake, so no OptionError.
+		return fmt.Errorf("%s: %s", r.dir.file(configFile), err.Error())
 	}
 	return r.restore(newBudget)
-}
-
-// optAsGiven is given with the defaults of what a recorded run does not settle.
-func (r *run) optAsGiven(given TrainOptions) TrainOptions {
-	given.Threads = r.opt.Threads
-	return given
 }
 
 // restore reads the state of a run whose options are settled.
@@ -265,6 +262,8 @@ func (r *run) start() error {
 	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
 		return err
 	}
+	// Room for the losses to come, so that steps need not make it.
+	r.log.losses = slices.Grow(r.log.losses, min(max(r.done.Schedule.Total(), 1<<12), 1<<20))
 	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
 	return nil
 }
@@ -328,12 +327,8 @@ func (r *run) step() error {
 }
 
 func (r *run) diverged(result stepResult) error {
-	kept := "no checkpoint was written yet"
-	if r.saved > 0 {
-		kept = fmt.Sprintf("the checkpoint of step %d is kept in %s", r.saved, r.dir.path)
-	}
-	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g; %s",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR, kept)
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g%s",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR, r.kept())
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
@@ -376,7 +371,8 @@ func (r *run) between(ctx context.Context) error {
 	return nil
 }
 
-// showPreview draws a preview; a network whose samples are no numbers yet trains on.
+// showPreview draws a preview; a network whose samples are no numbers yet trains on, and an interrupted
+// preview is left out.
 func (r *run) showPreview(ctx context.Context) error {
 	begin := time.Now()
 	name, err := r.preview(ctx)
@@ -384,10 +380,9 @@ func (r *run) showPreview(ctx context.Context) error {
 	switch {
 	case err == nil:
 		r.emit(Event{Kind: Previewed, Path: r.dir.file(name)})
-	case ctx.Err() != nil:
 	case errors.Is(err, flow.ErrNotFinite):
 		r.emit(Event{Kind: Noted, Text: "no preview: " + err.Error()})
-	default:
+	case !errors.Is(err, ctx.Err()):
 		return fmt.Errorf("preview: %w", err)
 	}
 	return nil

@@ -45,20 +45,44 @@ func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
 }
 
 // plausible compares the configuration with the file before memory is taken for a network that the file
-// does not hold.
+// does not hold: the tensors that it looks for make up a good part of any network.
 func plausible(cfg Config, f *nn.File) error {
-	shape := []int{cfg.ModelChannels * cfg.ChannelMult[0], cfg.InChannels, 3, 3}
-	const stem = "input_blocks.0.0.weight"
-	if t := f.Tensor(stem); t == nil || !slices.Equal(t.Shape, shape) {
-		return fmt.Errorf("tensor %s: the configuration wants shape %v, the file has %v", stem, shape, shapeOf(t))
-	}
+	ch, width := cfg.ModelChannels, 4*cfg.ModelChannels
 	down, up := cfg.plan()
+	lowest := down[len(down)-1].out
+	want := []nn.Tensor{
+		{Name: "input_blocks.0.0.weight", Shape: []int{down[0].out, cfg.InChannels, 3, 3}},
+		{Name: "time_embed.0.weight", Shape: []int{width, ch}},
+		{Name: "time_embed.2.weight", Shape: []int{width, width}},
+		{Name: "middle_block.0.out_layers.3.weight", Shape: []int{lowest, lowest, 3, 3}},
+	}
+	if cfg.NumClasses > 0 {
+		want = append(want, nn.Tensor{Name: "label_emb.weight", Shape: []int{cfg.NumClasses, width}})
+	}
 	for _, s := range append(down, up...) {
-		if !slices.ContainsFunc(f.Tensors, func(t nn.Tensor) bool { return strings.HasPrefix(t.Name, s.name+".") }) {
-			return fmt.Errorf("the configuration wants %s, which the file lacks", s.name)
+		name := s.name + ".0.out_layers.3.weight"
+		if s.resample == kernels.Down3 {
+			name = s.name + ".0.op.weight"
+		}
+		if s.name != down[0].name {
+			want = append(want, nn.Tensor{Name: name, Shape: []int{s.out, s.out, 3, 3}})
+		}
+	}
+	for _, w := range want {
+		if t := f.Tensor(w.Name); t == nil || !slices.Equal(t.Shape, w.Shape) {
+			return mismatch(w.Name, w.Shape, t)
 		}
 	}
 	return nil
+}
+
+// mismatch says that the file's tensor, or nil, is not what the network wants.
+func mismatch(name string, shape []int, t *nn.Tensor) error {
+	has := "none"
+	if t != nil {
+		has = fmt.Sprintf("%s of shape %v", t.DType, t.Shape)
+	}
+	return fmt.Errorf("tensor %s: the network wants floats of shape %v, the file has %s", name, shape, has)
 }
 
 // File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
@@ -87,7 +111,7 @@ func (m *Model) SetValues(f *nn.File, prefix string, flat []float32) error {
 	for _, p := range m.params.List {
 		t := f.Tensor(prefix + p.Name)
 		if t == nil || t.F32 == nil && p.Len() > 0 || !slices.Equal(t.Shape, p.Shape) {
-			return fmt.Errorf("tensor %s: the network wants floats of shape %v, the file has %v", prefix+p.Name, p.Shape, shapeOf(t))
+			return mismatch(prefix+p.Name, p.Shape, t)
 		}
 		p.Import(flat, t.F32)
 	}
@@ -97,11 +121,4 @@ func (m *Model) SetValues(f *nn.File, prefix string, flat []float32) error {
 		}
 	}
 	return nil
-}
-
-func shapeOf(t *nn.Tensor) string {
-	if t == nil {
-		return "none"
-	}
-	return fmt.Sprintf("%s of shape %v", t.DType, t.Shape)
 }

@@ -66,8 +66,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxElements bounds an image, so that a hostile configuration cannot ask for all memory.
-const maxElements = 1 << 24
+// maxElements bounds a map, and maxPairs the probabilities of an attention, of one image, so that a
+// hostile configuration cannot ask for all memory.
+const (
+	maxElements = 1 << 24
+	maxPairs    = 1 << 26
+)
 
 // Validate reports the first thing that no network can be built from.
 func (c Config) Validate() error {
@@ -86,8 +90,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
 	case c.ModelChannels < 2 || c.ModelChannels > 1024 || c.ModelChannels%2 != 0:
 		return fmt.Errorf("model_channels %d: an even number between 2 and 1024", c.ModelChannels)
-	case h*w*c.ModelChannels > maxElements:
-		return fmt.Errorf("image_size %dx%d with model_channels %d: too large", h, w, c.ModelChannels)
 	case c.NumResBlocks < 1 || c.NumResBlocks > 16:
 		return fmt.Errorf("num_res_blocks %d: between 1 and 16", c.NumResBlocks)
 	case c.NumClasses < 0 || c.NumClasses > 1<<20:
@@ -97,7 +99,10 @@ func (c Config) Validate() error {
 	case !(c.TimeScale > 0 && c.TimeScale <= 1e6):
 		return fmt.Errorf("time_scale %v: above 0, at most 1e6", c.TimeScale)
 	}
-	return c.validateDivisions()
+	if err := c.validateDivisions(); err != nil {
+		return err
+	}
+	return c.validateSizes()
 }
 
 // validateDivisions checks that every width divides by the norm's groups and by the heads.
@@ -117,6 +122,25 @@ func (c Config) validateDivisions() error {
 		}
 		if ch%c.NumHeads != 0 {
 			return fmt.Errorf("num_heads %d does not divide the %d channels of a level", c.NumHeads, ch)
+		}
+	}
+	return nil
+}
+
+// validateSizes bounds the maps and the attention of each level.
+func (c Config) validateSizes() error {
+	h, w := c.ImageSize[0], c.ImageSize[1]
+	for level, mult := range c.ChannelMult {
+		factor := 1 << level
+		pixels := h / factor * (w / factor)
+		if pixels*mult*c.ModelChannels > maxElements {
+			return fmt.Errorf("image_size %dx%d with model_channels %d: too large at level %d, which has %d times as many channels",
+				h, w, c.ModelChannels, level, mult)
+		}
+		middle := level == len(c.ChannelMult)-1
+		if (middle || c.attends(factor)) && pixels*pixels*c.NumHeads > maxPairs {
+			return fmt.Errorf("image_size %dx%d: attention at factor %d is too large, it relates %d pixels to each other; the lowest level always has it, so more levels help",
+				h, w, factor, pixels)
 		}
 	}
 	return nil

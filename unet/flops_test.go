@@ -11,7 +11,7 @@ import (
 // The base preset is the network that speed is compared on: 378 million operations an evaluation, to
 // the three digits that every report quotes.
 func TestBaseFLOPs(t *testing.T) {
-	cfg := preset(t, "base")
+	cfg := preset(t, "base", nil)
 	if got := math.Round(cfg.FLOPs() / 1e6); got != 378 {
 		t.Errorf("base costs %v million operations, want 378", got)
 	}
@@ -42,7 +42,7 @@ func TestFLOPsByHand(t *testing.T) {
 // convolutions and linear layers, no more and no fewer.
 func TestConvsHaveTheNetworksWeights(t *testing.T) {
 	for _, name := range []string{"tiny", "base", "large"} {
-		cfg := preset(t, name)
+		cfg := preset(t, name, nil)
 		cfg.NumClasses = 3
 		m, err := New(cfg, kernels.Generic, nil)
 		if err != nil {
@@ -67,7 +67,7 @@ func TestConvsHaveTheNetworksWeights(t *testing.T) {
 
 // Q·Kᵀ and P·V over 49 pixels and 64 channels, at factor 4 once down, in the middle and twice up.
 func TestBaseAttention(t *testing.T) {
-	all := preset(t, "base").Attentions()
+	all := preset(t, "base", nil).Attentions()
 	if len(all) != 4 {
 		t.Fatalf("%d attention blocks, want 4", len(all))
 	}
@@ -76,13 +76,4 @@ func TestBaseAttention(t *testing.T) {
 			t.Errorf("%+v: %v operations, want %v", s, s.FLOPs(), want)
 		}
 	}
-}
-
-func preset(t *testing.T, name string) Config {
-	t.Helper()
-	cfg, err := Preset(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
 }

@@ -3,215 +3,231 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The constants of exp: x = n·ln 2 + r, exp(x) = 2^n·p(r). ln 2 is split so that n·hi is exact.
 // p is the polynomial of degree 5 with p(0) = 1 that comes closest on |r| ≤ ln 2 / 2, counted in units
 // in the last place (1.1) with its coefficients in float32.
-var expTable = []struct {
-	name  string
-	value float32
-}{
+var expTable = []constant{
 	{"log2e", math.Log2E}, {"ln2hi", 0.693359375}, {"ln2lo", -2.12194440e-4},
 	{"max", 88}, {"min", -87},
-	{"p0", 1}, {"p1", 0.999999463558197}, {"p2", 0.49999138712882996},
+	{"one", 1}, {"p1", 0.999999463558197}, {"p2", 0.49999138712882996},
 	{"p3", 0.1666816920042038}, {"p4", 0.04189862310886383}, {"p5", 0.008262676186859608},
 }
 
-// expConstants defines each constant as a whole vector, so that it can be a memory operand.
-func expConstants(t target) string {
-	text := "\n"
-	for _, c := range expTable {
-		bits := uint64(math.Float32bits(c.value))
-		for i := 0; i < t.bytes(); i += 8 {
-			text += fmt.Sprintf("DATA %s<>+%d(SB)/8, $0x%016x\n", c.name, i, bits<<32|bits)
-		}
-		text += fmt.Sprintf("GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", c.name, t.bytes())
+// exp replaces x by exp(x), with n, p and q as scratch; q is a spare value.
+func (r *routine) exp(x, n, p, q value) {
+	// The clamped value is the second operand, which amd64's instructions return when it is NaN.
+	limit := slices.Repeat(n[:1], r.width)
+	r.move(n[:1], "max")
+	r.do(minimum, x, limit, x)
+	r.move(n[:1], "min")
+	r.do(maximum, x, limit, x)
+	r.do(mul, n, x, "log2e")
+	r.apply(toInt, n, n)
+	r.apply(toFloat, p, n)
+	r.do(fms, x, p, "ln2hi")
+	r.do(fms, x, p, "ln2lo")
+	r.move(p, "p5")
+	for _, c := range []string{"p4", "p3", "p2", "p1", "one"} {
+		p, q = r.horner(p, x, c, q)
 	}
-	return text
+	r.shiftLeft(n, 23)
+	r.do(addInt, x, p, n)
 }
 
-// exp replaces register x by exp(x), with n and p as scratch.
-func (r *routine) exp(x, n, p int) {
-	X, N, P := r.v(x), r.v(n), r.v(p)
-	// The clamped value is the second source, which these instructions return when it is NaN.
-	r.op("VMOVUPS max<>(SB), %s", N)
-	r.op("VMINPS %s, %s, %s", X, N, X)
-	r.op("VMOVUPS min<>(SB), %s", N)
-	r.op("VMAXPS %s, %s, %s", X, N, X)
-	r.op("VMULPS log2e<>(SB), %s, %s", X, N)
-	r.op("VCVTPS2DQ %s, %s", N, N)
-	r.op("VCVTDQ2PS %s, %s", N, P)
-	r.op("VFNMADD231PS ln2hi<>(SB), %s, %s", P, X)
-	r.op("VFNMADD231PS ln2lo<>(SB), %s, %s", P, X)
-	r.op("VMOVUPS p5<>(SB), %s", P)
-	for _, c := range []string{"p4", "p3", "p2", "p1", "p0"} {
-		r.op("VFMADD213PS %s<>(SB), %s, %s", c, X, P)
-	}
-	r.op("VPSLLD $23, %s, %s", N, N)
-	r.op("VPADDD %s, %s, %s", N, P, X)
+// sigmoid sets s to 1/(1 + exp(-z)), with n, p and q as scratch; q is a spare value.
+func (r *routine) sigmoid(s, z, n, p, q, one value) {
+	r.negate(s, z)
+	r.exp(s, n, p, q)
+	r.do(add, s, s, one)
+	r.do(div, s, one, s)
 }
 
-// sigmoid sets register s to 1/(1+exp(-z)), with n and p as scratch. one holds ones; the sign of z is
-// turned by subtracting it from zero in register zero.
-func (r *routine) sigmoid(s, z, n, p, one, zero int) {
-	r.op("VSUBPS %s, %s, %s", r.v(z), r.v(zero), r.v(s))
-	r.exp(s, n, p)
-	r.op("VADDPS %s, %s, %s", r.v(one), r.v(s), r.v(s))
-	r.op("VDIVPS %s, %s, %s", r.v(s), r.v(one), r.v(s))
-}
-
-// A walk describes a routine over the pixels of a map, one vector of channels after another.
+// A walk describes a routine over the pixels of a map, some vectors of channels after others.
 type walk struct {
 	name   string
-	in     []string // of X, Y, D: the maps that it walks over
-	params int      // vectors of parameters P0…, in the first registers
-	sums   int      // vectors of sums S0…, in the registers behind them
-	setup  func(r *routine, free int)
-	body   func(r *routine, sum, free int)
+	in     string // of X, Y, D: the maps that it walks over
+	params int    // parameters P0…
+	sums   int    // sums S0…
+	values int    // values that its body takes
+	exp    bool   // whether it uses exp
+	body   func(r *routine, c channels)
 }
 
-var pixelReg = map[string]string{"X": "SI", "Y": "DX", "D": "DI"}
-var distanceReg = map[string]string{"X": "R8", "Y": "R9", "D": "R10"}
+// channels are the values of some vectors of channels, and where the pixel's lie.
+type channels struct {
+	p, sum  []value
+	one     value
+	x, y, d memory
+}
+
+// at is a memory operand with the value to load it into where that is needed.
+func (m memory) into(spare value) memory {
+	m.spare = spare
+	return m
+}
+
+var pixelReg = map[rune]string{'X': "SI", 'Y': "DX", 'D': "DI"}
+var distanceReg = map[rune]string{'X': "R8", 'Y': "R9", 'D': "R10"}
 
 func channelRoutines(t target) []*routine {
 	var all []*routine
-	for _, w := range walks() {
+	for _, w := range walks {
 		all = append(all, w.routine(t))
 	}
 	return all
 }
 
-func walks() []walk {
-	one := func(r *routine, free int) {
-		r.zero(free + 1)
-		r.op("MOVL $0x3f800000, CX")
-		if r.reg == "Z" {
-			r.op("VPBROADCASTD CX, %s", r.v(free))
-		} else {
-			r.op("VMOVD CX, X%d", free)
-			r.op("VBROADCASTSS X%d, %s", free, r.v(free))
-		}
-	}
-	return []walk{
-		{name: "Moments", in: []string{"X"}, params: 1, sums: 2, body: func(r *routine, sum, f int) {
-			r.op("VMOVUPS (SI), %s", r.v(f))
-			r.op("VSUBPS %s, %s, %s", r.v(0), r.v(f), r.v(f))
-			r.op("VADDPS %s, %s, %s", r.v(f), r.v(sum), r.v(sum))
-			r.op("VFMADD231PS %s, %s, %s", r.v(f), r.v(f), r.v(sum+1))
-		}},
-		{name: "Affine", in: []string{"X", "D"}, params: 2, body: func(r *routine, _, f int) {
-			r.op("VMOVUPS (SI), %s", r.v(f))
-			r.op("VFMADD213PS %s, %s, %s", r.v(1), r.v(0), r.v(f))
-			r.op("VMOVUPS %s, (DI)", r.v(f))
-		}},
-		{name: "AffineSiLU", in: []string{"X", "D"}, params: 2, setup: one, body: func(r *routine, _, f int) {
-			z, s := f+2, f+3
-			r.op("VMOVUPS (SI), %s", r.v(z))
-			r.op("VFMADD213PS %s, %s, %s", r.v(1), r.v(0), r.v(z))
-			r.sigmoid(s, z, f+4, f+5, f, f+1)
-			r.op("VMULPS %s, %s, %s", r.v(s), r.v(z), r.v(z))
-			r.op("VMOVUPS %s, (DI)", r.v(z))
-		}},
-		{name: "NormSums", in: []string{"X", "Y"}, params: 2, sums: 2, body: func(r *routine, sum, f int) {
-			r.op("VMOVUPS (SI), %s", r.v(f))
-			r.op("VMOVUPS (DX), %s", r.v(f+1))
-			r.op("VFMADD213PS %s, %s, %s", r.v(1), r.v(0), r.v(f))
-			r.op("VADDPS %s, %s, %s", r.v(f+1), r.v(sum), r.v(sum))
-			r.op("VFMADD231PS %s, %s, %s", r.v(f), r.v(f+1), r.v(sum+1))
-		}},
-		{name: "NormSiLUSums", in: []string{"X", "Y"}, params: 4, sums: 2, setup: one, body: normSiLUSums},
-		{name: "NormGrad", in: []string{"X", "Y", "D"}, params: 3, body: normGrad},
-		{name: "NormGradAdd", in: []string{"X", "Y", "D"}, params: 3, body: func(r *routine, _, f int) {
-			normGradValue(r, f)
-			r.op("VADDPS (DI), %s, %s", r.v(f), r.v(f))
-			r.op("VMOVUPS %s, (DI)", r.v(f))
-		}},
-		{name: "ColumnSums", in: []string{"Y"}, sums: 1, body: func(r *routine, sum, _ int) {
-			r.op("VADDPS (DX), %s, %s", r.v(sum), r.v(sum))
-		}},
-		{name: "AddMap", in: []string{"Y", "D"}, body: func(r *routine, _, f int) {
-			r.op("VMOVUPS (DI), %s", r.v(f))
-			r.op("VADDPS (DX), %s, %s", r.v(f), r.v(f))
-			r.op("VMOVUPS %s, (DI)", r.v(f))
-		}},
-	}
+var walks = []walk{
+	{name: "Moments", in: "X", params: 1, sums: 2, values: 1, body: func(r *routine, c channels) {
+		e := r.value()
+		r.move(e, c.x)
+		r.do(sub, e, e, c.p[0])
+		r.do(add, c.sum[0], c.sum[0], e)
+		r.do(fma, c.sum[1], e, e)
+	}},
+	{name: "Affine", in: "XD", params: 2, values: 2, body: func(r *routine, c channels) {
+		y := r.value()
+		r.mulAdd(y, c.x.into(r.spare()), c.p[0], c.p[1])
+		r.store(y, c.d)
+	}},
+	{name: "AffineSiLU", in: "XD", params: 2, values: 5, exp: true, body: func(r *routine, c channels) {
+		z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.spare()
+		r.mulAdd(z, c.x.into(s), c.p[0], c.p[1])
+		r.sigmoid(s, z, n, p, q, c.one)
+		r.do(mul, z, z, s)
+		r.store(z, c.d)
+	}},
+	{name: "NormSums", in: "XY", params: 2, sums: 2, values: 2, body: func(r *routine, c channels) {
+		xhat, y := r.value(), r.value()
+		r.mulAdd(xhat, c.x.into(y), c.p[0], c.p[1])
+		r.move(y, c.y)
+		r.do(add, c.sum[0], c.sum[0], y)
+		r.do(fma, c.sum[1], y, xhat)
+	}},
+	{name: "NormSiLUSums", in: "XY", params: 4, sums: 2, values: 6, exp: true, body: normSiLUSums},
+	{name: "NormGrad", in: "XYD", params: 3, values: 2, body: func(r *routine, c channels) {
+		r.store(normGrad(r, c), c.d)
+	}},
+	{name: "NormGradAdd", in: "XYD", params: 3, values: 3, body: func(r *routine, c channels) {
+		dx := normGrad(r, c)
+		r.do(add, dx, dx, c.d.into(r.spare()))
+		r.store(dx, c.d)
+	}},
+	{name: "ColumnSums", in: "Y", sums: 1, values: 1, body: func(r *routine, c channels) {
+		r.do(add, c.sum[0], c.sum[0], c.y.into(r.spare()))
+	}},
+	{name: "AddMap", in: "YD", values: 2, body: func(r *routine, c channels) {
+		d := r.value()
+		r.move(d, c.d)
+		r.do(add, d, d, c.y.into(r.spare()))
+		r.store(d, c.d)
+	}},
 }
 
-func normGradValue(r *routine, f int) {
-	r.op("VMOVUPS (SI), %s", r.v(f))
-	r.op("VFMADD213PS %s, %s, %s", r.v(2), r.v(1), r.v(f))
-	r.op("VMOVUPS (DX), %s", r.v(f+1))
-	r.op("VFMADD231PS %s, %s, %s", r.v(f+1), r.v(0), r.v(f))
-}
-
-func normGrad(r *routine, _, f int) {
-	normGradValue(r, f)
-	r.op("VMOVUPS %s, (DI)", r.v(f))
+// normGrad returns y·P0 + (x·P1 + P2).
+func normGrad(r *routine, c channels) value {
+	dx, y := r.value(), r.value()
+	r.mulAdd(dx, c.x.into(y), c.p[1], c.p[2])
+	r.move(y, c.y)
+	r.do(fma, dx, y, c.p[0])
+	return dx
 }
 
 // normSiLUSums: x̂ = x·P0 + P1, z = x̂·P2 + P3, dz = dy·s·(1 + z·(1-s)).
-func normSiLUSums(r *routine, sum, f int) {
-	one, zero, xhat, z, s := f, f+1, f+2, f+3, f+4
-	r.op("VMOVUPS (SI), %s", r.v(xhat))
-	r.op("VFMADD213PS %s, %s, %s", r.v(1), r.v(0), r.v(xhat))
-	r.op("VMOVAPS %s, %s", r.v(xhat), r.v(z))
-	r.op("VFMADD213PS %s, %s, %s", r.v(3), r.v(2), r.v(z))
-	r.sigmoid(s, z, f+5, f+6, one, zero)
-	r.op("VSUBPS %s, %s, %s", r.v(s), r.v(one), r.v(f+5))
-	r.op("VFMADD213PS %s, %s, %s", r.v(one), r.v(f+5), r.v(z))
-	r.op("VMULPS %s, %s, %s", r.v(s), r.v(z), r.v(z))
-	r.op("VMULPS (DX), %s, %s", r.v(z), r.v(z))
-	r.op("VMOVUPS %s, (DX)", r.v(z))
-	r.op("VADDPS %s, %s, %s", r.v(z), r.v(sum), r.v(sum))
-	r.op("VFMADD231PS %s, %s, %s", r.v(xhat), r.v(z), r.v(sum+1))
+func normSiLUSums(r *routine, c channels) {
+	xhat, z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.value(), r.spare()
+	r.mulAdd(xhat, c.x.into(n), c.p[0], c.p[1])
+	r.mulAdd(z, xhat, c.p[2], c.p[3])
+	r.sigmoid(s, z, n, p, q, c.one)
+	r.do(sub, n, c.one, s)
+	z, _ = r.horner(z, n, c.one, q)
+	r.do(mul, z, z, s)
+	r.do(mul, z, z, c.y.into(p))
+	r.store(z, c.y)
+	r.do(add, c.sum[0], c.sum[0], z)
+	r.do(fma, c.sum[1], z, xhat)
 }
 
-// routine spells the walk out. BX is the offset of the vector of channels in bytes, R13 the vectors left.
+// routine spells the walk out. BX is the offset of the vectors of channels in bytes, R13 the channels left.
 func (w walk) routine(t target) *routine {
 	r := newRoutine(t, w.name, "Channels", fmt.Sprintf("is [%sGo] for args.C a multiple of %d.", w.name, t.lanes))
 	for _, m := range w.in {
-		r.field("Ld"+m, distanceReg[m])
+		r.field("Ld"+string(m), distanceReg[m])
 	}
-	free := w.params + w.sums
-	if w.setup != nil {
-		w.setup(r, free)
+	once := 0
+	if w.exp {
+		once = 1 + r.prepare(expTable)
 	}
-	r.op("XORQ BX, BX")
+	widths := t.widths(w.params+w.sums+w.values, once)
+	r.width = widths[0]
+	c := channels{x: memory{base: "SI"}, y: memory{base: "DX"}, d: memory{base: "DI"}}
+	c.p, c.sum = r.several(w.params), r.several(w.sums)
+	if w.exp {
+		c.one = r.same()
+		r.move(c.one[:1], "one")
+	}
+	r.clear("BX")
 	r.field("C", "R13")
-	r.label("vector")
-	for i := range w.params {
-		r.field(fmt.Sprintf("P%d", i), "CX")
-		r.op("VMOVUPS (CX)(BX*1), %s", r.v(i))
+	r.eachVector("R13", widths, func() { w.columns(r, c.first(r.width)) })
+	return r
+}
+
+// several takes n values.
+func (r *routine) several(n int) []value {
+	all := make([]value, n)
+	for i := range all {
+		all[i] = r.value()
 	}
-	for i := range w.sums {
-		r.zero(w.params + i)
+	return all
+}
+
+// first returns the channels of the first width registers of each value.
+func (c channels) first(width int) channels {
+	narrow := func(all []value) []value {
+		var n []value
+		for _, v := range all {
+			n = append(n, v[:width])
+		}
+		return n
+	}
+	c.p, c.sum = narrow(c.p), narrow(c.sum)
+	if c.one != nil {
+		c.one = c.one[:width]
+	}
+	return c
+}
+
+// columns walks over the pixels of the channels at BX.
+func (w walk) columns(r *routine, c channels) {
+	for i, p := range c.p {
+		r.field(fmt.Sprintf("P%d", i), "CX")
+		r.move(p, memory{base: "CX", index: "BX"})
+	}
+	for _, s := range c.sum {
+		r.zero(s)
 	}
 	for _, m := range w.in {
-		r.field(m, pixelReg[m])
-		r.op("ADDQ BX, %s", pixelReg[m])
+		r.field(string(m), pixelReg[m])
+		r.add("BX", pixelReg[m])
 	}
 	r.field("N1", "R11")
-	r.label("lines")
+	r.label(r.wide("lines"))
 	r.field("N0", "CX")
-	r.loop("pixels")
-	w.body(r, w.params, free)
+	r.loop(r.wide("pixels"))
+	w.body(r, c)
 	for _, m := range w.in {
-		r.op("ADDQ %s, %s", distanceReg[m], pixelReg[m])
+		r.add(distanceReg[m], pixelReg[m])
 	}
-	r.op("DECQ CX")
-	r.op("JNZ pixels")
+	r.addJump(-1, "CX", "NE", r.wide("pixels"))
 	for _, m := range w.in {
-		r.op("ADDQ Channels_Step%s(AX), %s", m, pixelReg[m])
+		r.addField("Step"+string(m), pixelReg[m])
 	}
-	r.op("DECQ R11")
-	r.op("JNZ lines")
-	for i := range w.sums {
+	r.addJump(-1, "R11", "NE", r.wide("lines"))
+	for i, s := range c.sum {
 		r.field(fmt.Sprintf("S%d", i), "CX")
-		r.op("VMOVUPS %s, (CX)(BX*1)", r.v(w.params+i))
+		r.store(s, memory{base: "CX", index: "BX"})
 	}
-	r.op("ADDQ $%d, BX", t.bytes())
-	r.op("SUBQ $%d, R13", t.lanes)
-	r.op("JGT vector")
-	return r
 }

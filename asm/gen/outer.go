@@ -5,16 +5,19 @@ import "fmt"
 // outerRoutines lists the tiles of the sum of outer products.
 func outerRoutines(t target) []*routine {
 	var all []*routine
-	rows, vectors := []int{6, 4, 2, 1}, []int{2}
-	if t.count == 32 {
-		rows, vectors = []int{8, 4, 2, 1}, []int{2, 1}
-	}
-	for _, v := range vectors {
-		for _, m := range rows {
-			all = append(all, outer(t, m, v))
+	for _, vectors := range tileVectors(t) {
+		for _, rows := range outerRows(t) {
+			all = append(all, outer(t, rows, vectors))
 		}
 	}
 	return all
+}
+
+func outerRows(t target) []int {
+	if t.lanes == 16 {
+		return []int{8, 4, 2, 1}
+	}
+	return []int{6, 4, 2, 1}
 }
 
 // outer is a tile of rows by vectors·lanes columns, whose sums stay in registers over all pixels.
@@ -22,51 +25,65 @@ func outer(t target, rows, vectors int) *routine {
 	cols := vectors * t.lanes
 	r := newRoutine(t, fmt.Sprintf("Outer%dx%d", rows, cols), "Outer",
 		fmt.Sprintf("is [OuterGo] of %d rows and %d columns.", rows, cols))
-	b := func(vec int) int { return rows*vectors + vec }
-	for i := range rows * vectors {
-		r.zero(i)
+	sums := make([]value, rows)
+	for i := range sums {
+		sums[i] = r.take(vectors)
+		r.zero(sums[i])
 	}
+	rest := r.next
+	b := r.take(vectors)
+	a := r.factors(rows, func(i, _ int) memory { return memory{base: "SI", disp: 4 * i} }, true)
 	r.field("A", "SI")
 	r.field("B", "DX")
 	r.field("LdA", "R8")
 	r.field("LdB", "R9")
+	r.outerLoops(func() {
+		r.move(b, memory{base: "DX"})
+		a.fetch(1)
+		for i, sum := range sums {
+			r.do(fma, sum, a.of(i, 0), b)
+		}
+		r.add("R8", "SI")
+		r.add("R9", "DX")
+	})
+	r.next = rest
+	r.outerEpilogue(sums)
+	return r
+}
+
+// outerLoops spells out the nest of loops; step handles one pair of vectors.
+func (r *routine) outerLoops(step func()) {
 	r.field("N2", "R12")
 	r.label("images")
 	r.field("N1", "R11")
 	r.label("lines")
 	r.field("N0", "CX")
 	r.loop("pixels")
-	for v := range vectors {
-		r.op("VMOVUPS %d(DX), %s", v*t.bytes(), r.v(b(v)))
-	}
-	for i := range rows {
-		x := b(vectors-1) + 1 + i%min(t.count-(rows+1)*vectors, 2)
-		r.op("VBROADCASTSS %d(SI), %s", 4*i, r.v(x))
-		for v := range vectors {
-			r.op("VFMADD231PS %s, %s, %s", r.v(b(v)), r.v(x), r.v(i*vectors+v))
-		}
-	}
-	r.op("ADDQ R8, SI")
-	r.op("ADDQ R9, DX")
-	r.op("DECQ CX")
-	r.op("JNZ pixels")
+	step()
+	r.addJump(-1, "CX", "NE", "pixels")
 	for _, level := range []struct{ n, label, counter string }{{"1", "lines", "R11"}, {"2", "images", "R12"}} {
-		r.op("ADDQ Outer_StepA%s(AX), SI", level.n)
-		r.op("ADDQ Outer_StepB%s(AX), DX", level.n)
-		r.op("DECQ %s", level.counter)
-		r.op("JNZ %s", level.label)
+		r.addField("StepA"+level.n, "SI")
+		r.addField("StepB"+level.n, "DX")
+		r.addJump(-1, level.counter, "NE", level.label)
 	}
-	r.note("C += sums")
-	r.field("C", "DX")
+}
+
+// outerEpilogue adds the sums to C, or stores them.
+func (r *routine) outerEpilogue(sums []value) {
+	spare := r.take(len(sums[0]))
+	each := func(f func(sum value, at memory)) {
+		r.field("C", "DX")
+		for i, sum := range sums {
+			f(sum, memory{base: "DX", spare: spare})
+			if i < len(sums)-1 {
+				r.add("R8", "DX")
+			}
+		}
+	}
 	r.field("LdC", "R8")
-	for i := range rows {
-		for v := range vectors {
-			r.op("VADDPS %d(DX), %s, %s", v*t.bytes(), r.v(i*vectors+v), r.v(i*vectors+v))
-			r.op("VMOVUPS %s, %d(DX)", r.v(i*vectors+v), v*t.bytes())
-		}
-		if i < rows-1 {
-			r.op("ADDQ R8, DX")
-		}
-	}
-	return r
+	r.jumpField("Set", "NE", "$0", "store")
+	r.note("sums += C")
+	each(func(sum value, at memory) { r.do(add, sum, sum, at) })
+	r.label("store")
+	each(r.store)
 }

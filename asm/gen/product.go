@@ -2,11 +2,11 @@ package main
 
 import "fmt"
 
-// productRoutines lists the tiles of the matrix product: two segments of rows by one or two vectors
-// of columns, as large as the registers allow, and the smaller ones that tails need.
+// productRoutines lists the tiles of the matrix product: two segments of rows by one or more vectors of
+// columns, as large as the registers allow, and the smaller ones that tails need.
 func productRoutines(t target) []*routine {
 	var all []*routine
-	for _, vectors := range productVectors(t) {
+	for _, vectors := range tileVectors(t) {
 		for _, half := range productHalves(t) {
 			all = append(all, product(t, half, vectors))
 		}
@@ -15,144 +15,113 @@ func productRoutines(t target) []*routine {
 }
 
 func productHalves(t target) []int {
-	if t.count == 32 {
+	if t.lanes == 16 {
 		return []int{7, 4, 2, 1}
 	}
 	return []int{3, 2, 1}
 }
 
-func productVectors(t target) []int {
-	if t.count == 32 {
+// tileVectors lists the widths of tiles in vectors. 16 columns divide the channels that Winograd's
+// algorithms cover. With NEON, 6 rows of them are 24 independent sums: enough for 4 pipes with a latency
+// of 4 cycles, as in Apple's and Arm's large cores.
+func tileVectors(t target) []int {
+	if t.lanes == 16 {
 		return []int{2, 1}
 	}
-	return []int{2}
+	return []int{16 / t.lanes}
 }
 
 // product is a tile of 2·half rows and vectors·lanes columns. Its sums stay in registers over the
-// whole K axis; a row costs one broadcast per k, which its vectors share.
+// whole K axis; a row costs one factor per k, which its vectors share. B is read two vectors at a time:
+// NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
 func product(t target, half, vectors int) *routine {
 	cols := vectors * t.lanes
 	r := newRoutine(t, fmt.Sprintf("Product2x%dx%d", half, cols), "Product",
 		fmt.Sprintf("is [ProductGo] of %d rows a segment and %d columns.", half, cols))
-	rows := 2 * half
-	sum := func(row, vec int) int { return row*vectors + vec }
-	b := func(vec int) int { return rows*vectors + vec }
-	spare := t.count - (rows+1)*vectors
-
-	for i := range rows * vectors {
-		r.zero(i)
+	sums := make([]value, 2*half)
+	for i := range sums {
+		sums[i] = r.take(vectors)
+		r.zero(sums[i])
 	}
-	r.field("A0", "SI")
-	r.field("A1", "DX")
+	rest := r.next
+	b := r.take(min(vectors, 2))
+	a := r.rows(half)
 	r.field("B", "BX")
-	r.field("LdA", "R8")
-	if half > 3 {
-		r.op("LEAQ (R8)(R8*2), R9")
-		r.op("LEAQ (R8)(R8*4), R10")
-	}
-	r.field("N2", "R12")
-	step := func(u int) {
-		for v := range vectors {
-			r.op("VMOVUPS %d(BX), %s", (u*vectors+v)*t.bytes(), r.v(b(v)))
-		}
-		for i := range rows {
-			p, at := "SI", i
-			if i >= half {
-				p, at = "DX", i-half
-			}
-			x := b(vectors-1) + 1 + i%min(spare, 2)
-			r.op("VBROADCASTSS %s, %s", row(at, 4*u, p, "R8", "R9", "R10"), r.v(x))
-			for v := range vectors {
-				r.op("VFMADD231PS %s, %s, %s", r.v(b(v)), r.v(x), r.v(sum(i, v)))
+	x := r.factors(len(sums), func(i, step int) memory { return a.at(i, 4*step) }, false)
+	r.productLoops(a.pointers, func(steps int) {
+		x.fetch(steps)
+		for u := range steps {
+			for p := 0; p < vectors; p += len(b) {
+				r.move(b, memory{base: "BX", disp: (u*vectors + p) * t.bytes()})
+				for i, sum := range sums {
+					r.do(fma, sum[p:p+len(b)], x.of(i, u), b)
+				}
 			}
 		}
-	}
+		r.add(number(4*steps), a.pointers...)
+		r.add(number(4*steps*cols), "BX")
+	})
+	r.next = rest
+	r.productEpilogue(sums)
+	return r
+}
+
+// productLoops spells out the nest of loops that advances pointers; step does some steps of the inner one.
+func (r *routine) productLoops(pointers []string, step func(steps int)) {
 	const unroll = 4
-	advance := func(u int) {
-		r.op("ADDQ $%d, SI", 4*u)
-		r.op("ADDQ $%d, DX", 4*u)
-		r.op("ADDQ $%d, BX", u*cols*4)
-	}
+	r.field("N2", "R12")
 	r.label("outer")
 	r.field("N1", "R11")
 	r.label("middle")
 	r.field("K", "CX")
-	r.op("SUBQ $%d, CX", unroll)
-	r.op("JLT tail")
+	r.addJump(-unroll, "CX", "LT", "tail")
 	r.loop("inner")
-	for u := range unroll {
-		step(u)
-	}
-	advance(unroll)
-	r.op("SUBQ $%d, CX", unroll)
-	r.op("JGE inner")
+	step(unroll)
+	r.addJump(-unroll, "CX", "GE", "inner")
 	r.label("tail")
-	r.op("ADDQ $%d, CX", unroll)
-	r.op("JZ next")
+	r.addJump(unroll, "CX", "EQ", "next")
 	r.loop("single")
-	step(0)
-	advance(1)
-	r.op("DECQ CX")
-	r.op("JNZ single")
+	step(1)
+	r.addJump(-1, "CX", "NE", "single")
 	r.label("next")
-	r.op("ADDQ Product_Step1(AX), SI")
-	r.op("ADDQ Product_Step1(AX), DX")
-	r.op("DECQ R11")
-	r.op("JNZ middle")
-	r.op("ADDQ Product_Step2(AX), SI")
-	r.op("ADDQ Product_Step2(AX), DX")
-	r.op("DECQ R12")
-	r.op("JNZ outer")
-
-	productEpilogue(r, half, vectors)
-	return r
+	r.addField("Step1", pointers...)
+	r.addJump(-1, "R11", "NE", "middle")
+	r.addField("Step2", pointers...)
+	r.addJump(-1, "R12", "NE", "outer")
 }
 
 // productEpilogue adds the bias and the rows of R where there are any, and stores the sums.
-func productEpilogue(r *routine, half, vectors int) {
-	rows := 2 * half
+func (r *routine) productEpilogue(sums []value) {
+	spare := r.take(len(sums[0]))
 	r.note("bias")
 	r.field("Bias", "BX")
-	r.op("TESTQ BX, BX")
-	r.op("JZ residual")
-	for v := range vectors {
-		r.op("VMOVUPS %d(BX), %s", v*r.bytes(), r.v(rows*vectors+v))
-	}
-	for i := range rows {
-		for v := range vectors {
-			r.op("VADDPS %s, %s, %s", r.v(rows*vectors+v), r.v(i*vectors+v), r.v(i*vectors+v))
-		}
+	r.jumpIfZero("BX", "residual")
+	r.move(spare, memory{base: "BX"})
+	for _, sum := range sums {
+		r.do(add, sum, sum, spare)
 	}
 	r.label("residual")
-	each := func(first, second, distance string, f func(i, v int)) {
-		r.field(first, "SI")
-		r.field(second, "DX")
-		r.field(distance, "R8")
-		for i := range half {
-			for v := range vectors {
-				f(i, v)
-				f(i+half, v)
-			}
-			if i < half-1 {
-				r.op("ADDQ R8, SI")
-				r.op("ADDQ R8, DX")
-			}
-		}
-	}
-	pointer := func(i int) string {
-		if i < half {
-			return "SI"
-		}
-		return "DX"
-	}
 	r.field("R0", "SI")
-	r.op("TESTQ SI, SI")
-	r.op("JZ store")
-	each("R0", "R1", "LdR", func(i, v int) {
-		r.op("VADDPS %d(%s), %s, %s", v*r.bytes(), pointer(i), r.v(i*vectors+v), r.v(i*vectors+v))
+	r.jumpIfZero("SI", "store")
+	r.eachRow("R", sums, func(sum value, at memory) {
+		at.spare = spare
+		r.do(add, sum, sum, at)
 	})
 	r.label("store")
-	each("C0", "C1", "LdC", func(i, v int) {
-		r.op("VMOVUPS %s, %d(%s)", r.v(i*vectors+v), v*r.bytes(), pointer(i))
-	})
+	r.eachRow("C", sums, func(sum value, at memory) { r.store(sum, at) })
+}
+
+// eachRow calls f for the rows of both segments of matrix R or C, with their addresses.
+func (r *routine) eachRow(matrix string, sums []value, f func(sum value, at memory)) {
+	r.field(matrix+"0", "SI")
+	r.field(matrix+"1", "DX")
+	r.field("Ld"+matrix, "R8")
+	half := len(sums) / 2
+	for i := range half {
+		f(sums[i], memory{base: "SI"})
+		f(sums[i+half], memory{base: "DX"})
+		if i < half-1 {
+			r.add("R8", "SI", "DX")
+		}
+	}
 }

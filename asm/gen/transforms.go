@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"strings"
 )
 
 // A term is a coefficient times an operand: input i, or temporary -1-i.
@@ -32,7 +31,7 @@ type matrix struct {
 	name    string // as package asm has it
 	in, out int
 	groups  []group
-	clip    bool // results may be cut off at Rows and Cols, and have a bias and an addend
+	clip    bool // results may have an addend, and may be cut off at Rows and Cols
 	add     bool // results are added to what is there
 }
 
@@ -112,50 +111,46 @@ func transformRoutines(t target) []*routine {
 	return all
 }
 
-// transformConstants defines every coefficient that is neither 1 nor -1 as a whole vector.
-func transformConstants(t target) string {
-	var b strings.Builder
-	b.WriteString("\n")
+// coefficients are the absolute values of all coefficients that are neither 1 nor -1.
+var coefficients = func() []constant {
+	var table []constant
 	seen := map[string]bool{}
-	visit := func(c combination) {
-		for _, x := range c {
-			name := constant(x.coef)
-			if seen[name] || math.Abs(x.coef) == 1 {
-				continue
-			}
-			seen[name] = true
-			bits := uint64(math.Float32bits(float32(math.Abs(x.coef))))
-			for i := 0; i < t.bytes(); i += 8 {
-				fmt.Fprintf(&b, "DATA %s+%d(SB)/8, $0x%016x\n", name, i, bits<<32|bits)
-			}
-			fmt.Fprintf(&b, "GLOBL %s(SB), RODATA|NOPTR, $%d\n", name, t.bytes())
-		}
-	}
 	for _, m := range matrices {
 		for _, g := range m.groups {
-			for _, c := range g.temps {
-				visit(c)
-			}
-			for _, o := range g.outs {
-				visit(o.sum)
+			for _, c := range g.combinations() {
+				for _, x := range c {
+					if name := constantName(x.coef); math.Abs(x.coef) != 1 && !seen[name] {
+						seen[name] = true
+						table = append(table, constant{name, float32(math.Abs(x.coef))})
+					}
+				}
 			}
 		}
 	}
-	return b.String()
+	return table
+}()
+
+// combinations lists those of temporaries and then those of outputs.
+func (g group) combinations() []combination {
+	all := append([]combination{}, g.temps...)
+	for _, o := range g.outs {
+		all = append(all, o.sum)
+	}
+	return all
 }
 
-// constant names the vector that holds the absolute value of a coefficient.
-func constant(c float64) string {
+// constantName names the absolute value of a coefficient.
+func constantName(c float64) string {
 	c = math.Abs(c)
 	if c < 1 {
-		return fmt.Sprintf("over%d<>", int(math.Round(1/c)))
+		return fmt.Sprintf("over%d", int(math.Round(1/c)))
 	}
-	return fmt.Sprintf("times%d<>", int(c))
+	return fmt.Sprintf("times%d", int(c))
 }
 
-// combine computes a combination into register dst. operand gives a register, or an address in
-// memory, for a term's operand; spare is a register for factors that come from memory.
-func (r *routine) combine(dst, spare int, c combination, operand func(i int) (string, bool)) {
+// combine sets dst to a combination. source gives the value, or the memory, of a term's operand; spare
+// is for factors that come from memory.
+func (r *routine) combine(dst, spare value, c combination, source func(i int) operand) {
 	first := 0
 	for i, x := range c {
 		if x.coef == 1 {
@@ -164,200 +159,255 @@ func (r *routine) combine(dst, spare int, c combination, operand func(i int) (st
 		}
 	}
 	x := c[first]
-	source, memory := operand(x.operand)
 	rest := append(append(combination{}, c[:first]...), c[first+1:]...)
+	from, inRegister := source(x.operand).(value)
 	switch {
-	case x.coef == 1 && !memory && len(rest) > 0 && math.Abs(rest[0].coef) == 1:
-		other, _ := operand(rest[0].operand)
-		r.op("%s %s, %s, %s", addOrSub(rest[0].coef), other, source, r.v(dst))
+	case x.coef == 1 && inRegister && len(rest) > 0 && math.Abs(rest[0].coef) == 1:
+		r.do(addOrSub(rest[0].coef), dst, from, source(rest[0].operand))
 		rest = rest[1:]
-	case memory || x.coef == 1:
-		r.op("VMOVUPS %s, %s", source, r.v(dst))
-		if x.coef != 1 {
-			r.scale(dst, r.v(dst), x.coef)
-		}
+	case x.coef == 1:
+		r.move(dst, source(x.operand))
+	case inRegister:
+		r.scale(dst, from, x.coef)
 	default:
-		r.scale(dst, source, x.coef)
+		r.move(dst, source(x.operand))
+		r.scale(dst, dst, x.coef)
 	}
 	for _, x := range rest {
-		source, memory := operand(x.operand)
-		switch {
-		case math.Abs(x.coef) == 1:
-			r.op("%s %s, %s, %s", addOrSub(x.coef), source, r.v(dst), r.v(dst))
+		if math.Abs(x.coef) == 1 {
+			r.do(addOrSub(x.coef), dst, dst, source(x.operand))
 			continue
-		case memory:
-			r.op("VMOVUPS %s, %s", source, r.v(spare))
-			source = r.v(spare)
 		}
-		fma := "VFMADD231PS"
-		if x.coef < 0 {
-			fma = "VFNMADD231PS"
+		factor, inRegister := source(x.operand).(value)
+		if !inRegister {
+			r.move(spare, source(x.operand))
+			factor = spare
 		}
-		r.op("%s %s(SB), %s, %s", fma, constant(x.coef), source, r.v(dst))
+		if x.coef > 0 {
+			r.do(fma, dst, factor, constantName(x.coef))
+		} else {
+			r.do(fms, dst, factor, constantName(x.coef))
+		}
 	}
 }
 
-func addOrSub(coef float64) string {
+func addOrSub(coef float64) operation {
 	if coef > 0 {
-		return "VADDPS"
+		return add
 	}
-	return "VSUBPS"
+	return sub
 }
 
 // scale sets dst to coef·source.
-func (r *routine) scale(dst int, source string, coef float64) {
+func (r *routine) scale(dst, source value, coef float64) {
 	if math.Abs(coef) != 1 {
-		r.op("VMULPS %s(SB), %s, %s", constant(coef), source, r.v(dst))
-		source = r.v(dst)
+		r.do(mul, dst, source, constantName(coef))
+		source = dst
 	}
 	if coef < 0 {
-		z := 15 // the last register of AVX2, a scratch register in every use
-		r.zero(z)
-		r.op("VSUBPS %s, %s, %s", source, r.v(z), r.v(dst))
+		r.negate(dst, source)
 	}
+}
+
+// A transformation holds the registers of a routine: SI and DI are source and destination of the tile,
+// BX is the offset of the channels, R13 that of the tile's addend, R14 counts tiles, R15 is the distance
+// of the destination's columns; the rows of X are in rowRegs.
+type transformation struct {
+	*routine
+	m     matrix
+	half  [2][]value // rows of the half-way result M·X
+	temps []value
+	sum   value
+	spare value
+	x     []value // a column of X; AVX2 has no registers for it and reads it in memory
 }
 
 // transform is M·X·Mᵀ for a grid X of vectors. A group of M's rows is applied to each column of X,
 // which leaves at most two rows of the half-way result in registers; then M is applied to those.
-//
-// Registers: SI and DI source and destination of the tile, BX offset of the channels, R13 that of
-// the tile's addend, R14 tiles left, R15 distance of the destination's columns; the rows of X in rowRegs.
 func transform(t target, m matrix) *routine {
 	r := newRoutine(t, "Transform"+m.name, "Transform",
 		fmt.Sprintf("is [TransformGo] with [Matrix%s]%s, for args.Bytes a multiple of %d.", m.name, map[bool]string{true: ", which it adds", false: ""}[m.add], t.bytes()))
+	r.prepare(coefficients)
+	s := transformation{routine: r, m: m}
+	s.half = [2][]value{r.several(m.in), r.several(m.in)}
+	s.temps, s.sum, s.spare = r.several(2), r.value(), r.value()
+	if t.count == 32 {
+		s.x = r.several(m.in)
+	}
 	r.field("Src", "SI")
 	r.field("Dst", "DI")
 	r.field("DstCol", "R15")
 	r.field("N", "R14")
-	r.op("XORQ R13, R13")
-	r.label("tile")
-	r.op("XORQ BX, BX")
-	r.loop("vector")
-	for i, g := range m.groups {
-		r.halfWay(m, g)
+	if !m.clip {
+		s.tiles(whole)
+		return r
+	}
+	r.jumpField("Rows", "LT", number(m.out), "cut")
+	r.jumpField("Cols", "LT", number(m.out), "cut")
+	r.jumpField("Add", "NE", "$0", "added")
+	s.tiles(whole)
+	r.jump("done")
+	r.label("added")
+	r.clear("R13")
+	s.tiles(added)
+	r.jump("done")
+	r.label("cut")
+	r.clear("R13")
+	s.tiles(cut)
+	r.label("done")
+	return r
+}
+
+// A mode says what the loop over tiles has to look after.
+type mode string
+
+const (
+	whole mode = "whole" // every result is stored
+	added mode = "added" // and has an addend
+	cut   mode = "cut"   // there may be an addend, and not all rows and columns may be wanted
+)
+
+// tiles loops over tiles and vectors of channels.
+func (s *transformation) tiles(how mode) {
+	s.label("tile" + string(how))
+	s.clear("BX")
+	s.loop("vector" + string(how))
+	for i, g := range s.m.groups {
+		s.halfWay(g)
 		for k, o := range g.outs {
-			r.finish(m, o.index, k*m.in, fmt.Sprintf("%d_%d", i, k))
+			s.finish(how, o.index, s.half[k], fmt.Sprintf("%s%d_%d", how, i, k))
 		}
 	}
-	r.op("ADDQ $%d, BX", t.bytes())
-	r.op("CMPQ BX, Transform_Bytes(AX)")
-	r.op("JLT vector")
-	r.op("ADDQ Transform_SrcStep(AX), SI")
-	r.op("ADDQ Transform_DstStep(AX), DI")
-	r.op("ADDQ Transform_AddStep(AX), R13")
-	r.op("DECQ R14")
-	r.op("JNZ tile")
-	return r
+	s.add(number(s.bytes()), "BX")
+	s.jumpField("Bytes", "GT", "BX", "vector"+string(how))
+	s.addField("SrcStep", "SI")
+	s.addField("DstStep", "DI")
+	if how != whole {
+		s.addField("AddStep", "R13")
+	}
+	s.addJump(-1, "R14", "NE", "tile"+string(how))
 }
 
 var rowRegs = [...]string{"DX", "R8", "R9", "R10", "R11", "R12"}
 
-// halfWay applies a group of M's rows to the columns of X: element j of output k goes to register
-// k·in + j.
-func (r *routine) halfWay(m matrix, g group) {
-	const temps = 12
-	for i := range m.in {
-		r.op("MOVQ (Transform_SrcRow+%d)(AX), %s", 8*i, rowRegs[i])
-		r.op("ADDQ SI, %s", rowRegs[i])
-		r.op("ADDQ BX, %s", rowRegs[i])
+// halfWay applies a group of M's rows to the columns of X.
+func (s *transformation) halfWay(g group) {
+	for i := range s.m.in {
+		s.field(fmt.Sprintf("SrcRow+%d", 8*i), rowRegs[i])
+		s.add("SI", rowRegs[i])
+		s.add("BX", rowRegs[i])
 	}
-	for j := range m.in {
-		r.op("MOVQ (Transform_SrcCol+%d)(AX), CX", 8*j)
-		operand := func(i int) (string, bool) {
-			if i < 0 {
-				return r.v(temps - 1 - i), false
+	for j := range s.m.in {
+		s.field(fmt.Sprintf("SrcCol+%d", 8*j), "CX")
+		source := s.column(g)
+		for i, c := range g.temps {
+			s.combine(s.temps[i], s.sum, c, source)
+		}
+		for k, o := range g.outs {
+			s.combine(s.half[k][j], s.sum, o.sum, source)
+		}
+	}
+}
+
+// column returns the operands of a group in the column of X at the offset CX: loaded once each where there
+// are registers for it.
+func (s *transformation) column(g group) func(i int) operand {
+	loaded := map[int]bool{}
+	if s.x != nil {
+		for _, c := range g.combinations() {
+			for _, x := range c {
+				if i := x.operand; i >= 0 && !loaded[i] {
+					s.move(s.x[i], memory{base: rowRegs[i], index: "CX"})
+					loaded[i] = true
+				}
 			}
-			return fmt.Sprintf("(%s)(CX*1)", rowRegs[i]), true
 		}
-		for i, c := range g.temps {
-			r.combine(temps+i, temps+2, c, operand)
+	}
+	return func(i int) operand {
+		switch {
+		case i < 0:
+			return s.temps[-1-i]
+		case loaded[i]:
+			return s.x[i]
 		}
-		for k, o := range g.outs {
-			r.combine(k*m.in+j, temps+2, o.sum, operand)
-		}
+		return memory{base: rowRegs[i], index: "CX"}
 	}
 }
 
-// finish applies M to the row of the half-way result in the registers from first on, and stores row
-// index of the result.
-func (r *routine) finish(m matrix, index, first int, label string) {
-	const temps = 12
-	skip := "skip" + label
-	if m.clip {
-		r.op("CMPQ Transform_Rows(AX), $%d", index)
-		r.op("JLE %s", skip)
-		r.addend(index)
+// finish applies M to a row of the half-way result, and stores row index of the result.
+func (s *transformation) finish(how mode, index int, half []value, label string) {
+	if how == cut {
+		s.jumpField("Rows", "LE", number(index), "skip"+label)
 	}
-	r.op("MOVQ Transform_DstRow(AX), CX")
-	r.op("IMULQ $%d, CX", index)
-	r.op("ADDQ DI, CX")
-	r.op("ADDQ BX, CX")
-	operand := func(i int) (string, bool) {
+	if how != whole {
+		s.addend(index)
+	}
+	s.field("DstRow", "CX")
+	s.multiply("CX", index)
+	s.add("DI", "CX")
+	s.add("BX", "CX")
+	source := func(i int) operand {
 		if i < 0 {
-			return r.v(temps - 1 - i), false
+			return s.temps[-1-i]
 		}
-		return r.v(first + i), false
+		return half[i]
 	}
-	for n, g := range m.groups {
+	for n, g := range s.m.groups {
 		for i, c := range g.temps {
-			r.combine(temps+i, temps+3, c, operand)
+			s.combine(s.temps[i], s.spare, c, source)
 		}
 		for k, o := range g.outs {
-			r.combine(temps+2, temps+3, o.sum, operand)
-			r.store(m, o.index, fmt.Sprintf("%s_%d_%d", label, n, k))
+			s.combine(s.sum, s.spare, o.sum, source)
+			s.put(how, o.index, fmt.Sprintf("%s_%d_%d", label, n, k))
 		}
 	}
-	if m.clip {
-		r.label(skip)
+	if how == cut {
+		s.label("skip" + label)
 	}
 }
 
-// addend points R8 to the row of the addend, R9 to its distance of columns and R10 to the bias; zero
-// for none.
-func (r *routine) addend(index int) {
-	r.op("MOVQ Transform_AddRow(AX), R8")
-	r.op("IMULQ $%d, R8", index)
-	r.op("ADDQ Transform_Add(AX), R8")
-	r.op("ADDQ BX, R8")
-	r.op("ADDQ R13, R8")
-	r.field("AddCol", "R9")
-	r.field("Bias", "R10")
+// addend points R8 to the row of the addend and R9 to its distance of columns.
+func (s *transformation) addend(index int) {
+	s.field("AddRow", "R8")
+	s.multiply("R8", index)
+	s.addField("Add", "R8")
+	s.add("BX", "R8")
+	s.add("R13", "R8")
+	s.field("AddCol", "R9")
 }
 
-// store writes register 14 to column index of the row at CX.
-func (r *routine) store(m matrix, index int, label string) {
-	const value, other = 14, 15
-	if m.clip {
-		r.op("CMPQ Transform_Cols(AX), $%d", index)
-		r.op("JLE cut%s", label)
-		r.op("TESTQ R10, R10")
-		r.op("JZ plain%s", label)
-		r.op("VADDPS (R10)(BX*1), %s, %s", r.v(value), r.v(value))
-		r.lines = append(r.lines, fmt.Sprintf("plain%s:", label))
-		r.op("CMPQ Transform_Add(AX), $0")
-		r.op("JEQ alone%s", label)
-		r.op("VADDPS %s, %s, %s", r.column(index, "R8", "R9", "R11"), r.v(value), r.v(value))
-		r.lines = append(r.lines, fmt.Sprintf("alone%s:", label))
+// put stores the sum to column index of the row at CX, with the addend if there is one. A column that
+// may be cut off is stored if it is wanted.
+func (s *transformation) put(how mode, index int, label string) {
+	if how == cut {
+		s.jumpField("Cols", "LE", number(index), "cut"+label)
+		s.jumpField("Add", "EQ", "$0", "alone"+label)
 	}
-	to := r.column(index, "CX", "R15", "DX")
-	if m.add {
-		r.op("VADDPS %s, %s, %s", to, r.v(value), r.v(value))
+	if how != whole {
+		s.do(add, s.sum, s.sum, s.element(index, "R8", "R9", "R11").into(s.spare))
 	}
-	r.op("VMOVUPS %s, %s", r.v(value), to)
-	if m.clip {
-		r.lines = append(r.lines, fmt.Sprintf("cut%s:", label))
+	if how == cut {
+		s.mark("alone" + label)
+	}
+	to := s.element(index, "CX", "R15", "DX")
+	if s.m.add {
+		s.do(add, s.sum, s.sum, to.into(s.spare))
+	}
+	s.store(s.sum, to)
+	if how == cut {
+		s.mark("cut" + label)
 	}
 }
 
-// column addresses column index of a row at register p with distance d, with register x for what the
-// address modes do not reach.
-func (r *routine) column(index int, p, d, x string) string {
+// element addresses column index of a row at register p with distance d, with register x for what an
+// index does not reach.
+func (s *transformation) element(index int, p, d, x string) memory {
 	switch index {
 	case 0:
-		return fmt.Sprintf("(%s)", p)
+		return memory{base: p}
 	case 1, 2, 4:
-		return fmt.Sprintf("(%s)(%s*%d)", p, d, index)
+		return memory{base: p, index: d, scale: index}
 	}
-	r.op("LEAQ (%s)(%s*%d), %s", p, d, index-1, x)
-	return fmt.Sprintf("(%s)(%s*1)", x, d)
+	s.address(p, d, index-1, x)
+	return memory{base: x, index: d}
 }

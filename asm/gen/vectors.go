@@ -1,116 +1,153 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // vectorRoutines are element-wise over flat vectors.
 func vectorRoutines(t target) []*routine {
 	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t), peak(t)}
 }
 
-// flat is a routine over args.N elements: body handles one vector at the offset BX of each operand.
-func flat(t target, name string, operands int, setup, body func(r *routine)) *routine {
+// The operands of flat routines, at the offset BX.
+var (
+	flatX = memory{base: "DI", index: "BX"}
+	flatY = memory{base: "SI", index: "BX"}
+	flatZ = memory{base: "DX", index: "BX"}
+	flatW = memory{base: "R8", index: "BX"}
+)
+
+// flat begins a routine over args.N elements of some operands.
+func flat(t target, name string, operands int) *routine {
 	r := newRoutine(t, name, "Vectors", fmt.Sprintf("is [%sGo] for args.N a multiple of %d.", name, t.lanes))
 	for i := range operands {
 		r.field(string("XYZW"[i]), [...]string{"DI", "SI", "DX", "R8"}[i])
 	}
 	r.field("N", "CX")
-	r.op("XORQ BX, BX")
-	if setup != nil {
-		setup(r)
-	}
-	r.op("SUBQ $%d, CX", t.lanes)
-	r.op("JLT done")
-	r.loop("vector")
-	body(r)
-	r.op("ADDQ $%d, BX", t.bytes())
-	r.op("SUBQ $%d, CX", t.lanes)
-	r.op("JGE vector")
-	r.label("done")
+	r.clear("BX")
 	return r
 }
 
-// scalar spreads args.F[i] over register reg.
-func (r *routine) scalar(i, reg int) {
-	r.op("VBROADCASTSS (Vectors_F+%d)(AX), %s", 4*i, r.v(reg))
+// scalars spreads the first n of args.F over registers, for values of width registers.
+func (r *routine) scalars(n, width int) []value {
+	r.width = width
+	all := make([]value, n)
+	for i := range all {
+		all[i] = r.same()
+		r.broadcast(all[i], fmt.Sprintf("F+%d", 4*i))
+	}
+	return all
 }
 
 func addVector(t target) *routine {
-	return flat(t, "Add", 2, nil, func(r *routine) {
-		r.op("VMOVUPS (DI)(BX*1), %s", r.v(0))
-		r.op("VADDPS (SI)(BX*1), %s, %s", r.v(0), r.v(0))
-		r.op("VMOVUPS %s, (DI)(BX*1)", r.v(0))
+	r := flat(t, "Add", 2)
+	r.eachVector("CX", t.widths(2, 0), func() {
+		x := r.value()
+		r.move(x, flatX)
+		r.do(add, x, x, flatY.into(r.spare()))
+		r.store(x, flatX)
 	})
+	return r
 }
 
 func lerpVector(t target) *routine {
-	return flat(t, "Lerp", 2, func(r *routine) { r.scalar(0, 1) }, func(r *routine) {
-		r.op("VMOVUPS (DI)(BX*1), %s", r.v(0))
-		r.op("VMOVUPS (SI)(BX*1), %s", r.v(2))
-		r.op("VSUBPS %s, %s, %s", r.v(0), r.v(2), r.v(2))
-		r.op("VFMADD231PS %s, %s, %s", r.v(1), r.v(2), r.v(0))
-		r.op("VMOVUPS %s, (DI)(BX*1)", r.v(0))
+	r := flat(t, "Lerp", 2)
+	widths := t.widths(2, 1)
+	share := r.scalars(1, widths[0])[0]
+	r.eachVector("CX", widths, func() {
+		x, y := r.value(), r.value()
+		r.move(x, flatX)
+		r.move(y, flatY)
+		r.do(sub, y, y, x)
+		r.do(fma, x, y, share)
+		r.store(x, flatX)
 	})
+	return r
 }
 
 // sumSquares keeps one sum a lane; the caller adds the lanes up in float64.
 func sumSquares(t target) *routine {
-	r := flat(t, "SumSquares", 2, func(r *routine) { r.zero(0) }, func(r *routine) {
-		r.op("VMOVUPS (SI)(BX*1), %s", r.v(1))
-		r.op("VFMADD231PS %s, %s, %s", r.v(1), r.v(1), r.v(0))
+	r := flat(t, "SumSquares", 2)
+	widths := t.widths(2, 0)
+	sum := r.take(widths[0])
+	r.zero(sum)
+	r.eachVector("CX", widths, func() {
+		y := r.value()
+		r.move(y, flatY)
+		r.do(fma, sum[:r.width], y, y)
 	})
-	r.op("VMOVUPS %s, (DI)", r.v(0))
+	for n := len(sum) / 2; n > 0; n /= 2 {
+		r.do(add, sum[:n], sum[:n], sum[n:2*n])
+	}
+	r.store(sum[:1], memory{base: "DI"})
 	return r
 }
 
 func adamW(t target) *routine {
-	const scale, decay, beta1, rest1, beta2, rest2, root, eps, rate = 0, 1, 2, 3, 4, 5, 6, 7, 8
-	const g, m, v, p = 9, 10, 11, 12
-	setup := func(r *routine) {
-		for i := range 9 {
-			r.scalar(i, i)
-		}
-	}
-	return flat(t, "AdamW", 4, setup, func(r *routine) {
-		r.op("VMULPS (R8)(BX*1), %s, %s", r.v(scale), r.v(g))
-		r.op("VMULPS (SI)(BX*1), %s, %s", r.v(beta1), r.v(m))
-		r.op("VFMADD231PS %s, %s, %s", r.v(g), r.v(rest1), r.v(m))
-		r.op("VMOVUPS %s, (SI)(BX*1)", r.v(m))
-		r.op("VMULPS %s, %s, %s", r.v(g), r.v(g), r.v(g))
-		r.op("VMULPS (DX)(BX*1), %s, %s", r.v(beta2), r.v(v))
-		r.op("VFMADD231PS %s, %s, %s", r.v(g), r.v(rest2), r.v(v))
-		r.op("VMOVUPS %s, (DX)(BX*1)", r.v(v))
-		r.op("VSQRTPS %s, %s", r.v(v), r.v(v))
-		r.op("VFMADD213PS %s, %s, %s", r.v(eps), r.v(root), r.v(v))
-		r.op("VDIVPS %s, %s, %s", r.v(v), r.v(m), r.v(m))
-		r.op("VMULPS (DI)(BX*1), %s, %s", r.v(decay), r.v(p))
-		r.op("VFNMADD231PS %s, %s, %s", r.v(m), r.v(rate), r.v(p))
-		r.op("VMOVUPS %s, (DI)(BX*1)", r.v(p))
+	r := flat(t, "AdamW", 4)
+	widths := t.widths(5, 9)
+	f := r.scalars(9, widths[0])
+	scale, decay, beta1, rest1, beta2, rest2, factor, eps, rate := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
+	r.eachVector("CX", widths, func() {
+		g, m, v, p := r.value(), r.value(), r.value(), r.value()
+		free := r.spare()
+		r.do(mul, g, scale, flatW.into(g))
+		r.do(mul, m, beta1, flatY.into(m))
+		r.do(fma, m, rest1, g)
+		r.store(m, flatY)
+		r.do(mul, g, g, g)
+		r.do(mul, v, beta2, flatZ.into(v))
+		r.do(fma, v, rest2, g)
+		r.store(v, flatZ)
+		r.apply(root, v, v)
+		v, _ = r.horner(v, factor, eps, free)
+		r.do(div, m, m, v)
+		r.do(mul, p, decay, flatX.into(p))
+		r.do(fms, p, rate, m)
+		r.store(p, flatX)
 	})
+	return r
 }
 
 func expVector(t target) *routine {
-	return flat(t, "Exp", 2, nil, func(r *routine) {
-		r.op("VMOVUPS (SI)(BX*1), %s", r.v(0))
-		r.exp(0, 1, 2)
-		r.op("VMOVUPS %s, (DI)(BX*1)", r.v(0))
+	r := flat(t, "Exp", 2)
+	once := r.prepare(expTable)
+	r.eachVector("CX", t.widths(4, once), func() {
+		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
+		r.move(x, flatY)
+		r.exp(x, n, p, q)
+		r.store(x, flatX)
 	})
+	return r
 }
 
-// peakChains is the number of independent sums: enough to hide the latency of an addition on any CPU.
+// peakChains is the number of independent sums of a round: enough to hide the latency of an addition on
+// any CPU of two pipes.
 const peakChains = 12
 
-// peak runs N rounds of one fused multiply-add a chain on registers alone.
+// peak runs N rounds of one fused multiply-add a chain on registers alone. On arm64 every other round
+// has chains of its own, because large cores have four pipes.
 func peak(t target) *routine {
 	r := newRoutine(t, "Peak", "Vectors", fmt.Sprintf("does args.N rounds of [PeakChains] fused multiply-adds of %d lanes on registers alone,\nto measure what the CPU can do at best.", t.lanes))
 	r.field("N", "CX")
-	for i := range peakChains + 2 {
-		r.zero(i)
+	sets := 1
+	if t.arch == "arm64" {
+		sets = 2
 	}
+	chains := r.take(sets * peakChains)
+	a, b := r.take(1), r.take(1)
+	r.zero(slices.Concat(chains, a, b))
 	r.loop("round")
-	for i := range peakChains {
-		r.op("VFMADD231PS %s, %s, %s", r.v(peakChains), r.v(peakChains+1), r.v(i))
+	for set := range sets {
+		for _, sum := range chains[set*peakChains:][:peakChains] {
+			r.do(fma, value{sum}, a, b)
+		}
+		if set < sets-1 {
+			r.addJump(-1, "CX", "EQ", "done")
+		}
 	}
-	r.op("DECQ CX")
-	r.op("JNZ round")
+	r.addJump(-1, "CX", "NE", "round")
+	r.label("done")
 	return r
 }

@@ -37,7 +37,7 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	case errors.As(err, &usage):
 		status = exitUsage
 	case errors.As(err, &option):
-		status, why = exitUsage, "--"+why
+		status, why = exitUsage, "--"+option.Error()
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}

@@ -65,7 +65,7 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	result, err := pipeline.Generate(cmd.Context(), o)
 	show.close()
 	if err == nil {
-		fmt.Fprintf(a.stderr, "wrote %s: %d images in %.1f s\n", result.Path, result.Images, time.Since(begin).Seconds())
+		fmt.Fprintf(a.stderr, "wrote %s: %d images of %.0f evaluations in %.1f s\n", result.Path, result.Images, result.Evaluations, time.Since(begin).Seconds())
 	}
 	return err
 }

@@ -38,6 +38,6 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	line, status := explain(root, cmd, err)
-	io.WriteString(a.stderr, line+"\n") // with stderr gone nobody is left to tell
+	_, _ = io.WriteString(a.stderr, line+"\n") // with stderr gone nobody is left to tell
 	return status
 }

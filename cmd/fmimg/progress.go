@@ -36,7 +36,7 @@ func (a *app) newReporter(asJSON bool) reporter {
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
-	j.enc.Encode(e) // a reader that went away does not stop the training
+	_ = j.enc.Encode(e) // a reader that went away does not stop the training
 }
 
 func (jsonLines) close() {}
@@ -61,7 +61,7 @@ func (p *plainLines) event(e pipeline.Event) {
 			return
 		}
 		p.last = now
-		fmt.Fprintf(p.w, "%s  %s\n", where(e), how(e))
+		fmt.Fprintln(p.w, strings.TrimSpace(where(e)+"  "+how(e)))
 		return
 	}
 	if line := news(e); line != "" {
@@ -103,6 +103,8 @@ func withPath(e pipeline.Event) string {
 // where says how far a run is.
 func where(e pipeline.Event) string {
 	switch {
+	case e.Kind == "":
+		return "starting"
 	case e.Kind == pipeline.Sampled:
 		return fmt.Sprintf("image %d/%d", e.Images, e.Total)
 	case e.Total == 0:
@@ -131,17 +133,20 @@ func spell(seconds float64) string {
 // barScale is the length of the bar: totals change while a run measures itself, this does not.
 const barScale = 1000
 
-// A bar shows the latest event at the end of the terminal, and news above it.
+// A bar shows the latest event at the end of the terminal, and news above it. It is full only when it
+// is closed: what follows the last step, a preview say, belongs to the run too.
 type bar struct {
+	w        io.Writer
 	progress *mpb.Progress
 	bar      *mpb.Bar
+	end      string // the last word, for when the bar stands still
 
 	mu   sync.Mutex
 	last pipeline.Event
 }
 
 func newBar(w io.Writer) *bar {
-	b := &bar{progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24))}
+	b := &bar{w: w, progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24))}
 	show := func(text func(pipeline.Event) string) decor.Decorator {
 		return decor.Any(func(decor.Statistics) string {
 			b.mu.Lock()
@@ -155,25 +160,45 @@ func newBar(w io.Writer) *bar {
 }
 
 func (b *bar) event(e pipeline.Event) {
-	if e.Kind != pipeline.Stepped && e.Kind != pipeline.Sampled {
+	switch e.Kind {
+	case pipeline.Stepped, pipeline.Sampled:
+		b.move(e)
+	case pipeline.Finished:
+		b.end = news(e)
+	default:
 		if line := news(e); line != "" {
 			fmt.Fprintln(b.progress, line)
 		}
-		return
-	}
-	b.mu.Lock()
-	b.last = e
-	b.mu.Unlock()
-	done := e.Step
-	if e.Kind == pipeline.Sampled {
-		done = e.Images
-	}
-	if e.Total > 0 {
-		b.bar.SetCurrent(int64(barScale * done / e.Total))
 	}
 }
 
+func (b *bar) move(e pipeline.Event) {
+	b.mu.Lock()
+	b.last = e
+	b.mu.Unlock()
+	if e.Total > 0 {
+		b.bar.SetCurrent(int64(min(barScale*done(e)/e.Total, barScale-1)))
+	}
+}
+
+// done returns what Total counts: steps, or images.
+func done(e pipeline.Event) int {
+	if e.Kind == pipeline.Sampled {
+		return e.Images
+	}
+	return e.Step
+}
+
 func (b *bar) close() {
-	b.bar.Abort(false) // no effect on a complete one
+	b.mu.Lock()
+	last := b.last
+	b.mu.Unlock() // before the bar is asked to draw, which locks too
+	if last.Total > 0 && done(last) >= last.Total {
+		b.bar.SetCurrent(barScale)
+	}
+	b.bar.Abort(false) // of no effect on a full one
 	b.progress.Wait()
+	if b.end != "" {
+		fmt.Fprintln(b.w, b.end)
+	}
 }

@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm && !purego
+//go:build (amd64 || arm64) && !noasm && !purego
 
 package asm
 
@@ -9,22 +9,11 @@ import (
 	"unsafe"
 )
 
-var productRoutines = []struct {
+// A productRoutine is a tile in assembly.
+type productRoutine struct {
 	target
 	half, cols int
 	run        func(*Product)
-}{
-	{avx2, 3, 16, Product2x3x16AVX2},
-	{avx2, 2, 16, Product2x2x16AVX2},
-	{avx2, 1, 16, Product2x1x16AVX2},
-	{avx512, 7, 32, Product2x7x32AVX512},
-	{avx512, 4, 32, Product2x4x32AVX512},
-	{avx512, 2, 32, Product2x2x32AVX512},
-	{avx512, 1, 32, Product2x1x32AVX512},
-	{avx512, 7, 16, Product2x7x16AVX512},
-	{avx512, 4, 16, Product2x4x16AVX512},
-	{avx512, 2, 16, Product2x2x16AVX512},
-	{avx512, 1, 16, Product2x1x16AVX512},
 }
 
 // A residual says what a product adds.

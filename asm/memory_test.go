@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm && !purego
+//go:build (amd64 || arm64) && !noasm && !purego
 
 package asm
 
@@ -7,21 +7,35 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
-
-	"github.com/klauspost/cpuid/v2"
 )
 
-// A target is an instruction set that routines are written for.
+// A target is an instruction set that routines are written for; routines_GOARCH_test.go lists them.
 type target struct {
 	name  string
 	lanes int
+	side  int // most vectors that element-wise routines take side by side
 	have  bool
 }
 
-var (
-	avx2   = target{"AVX2", 8, cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3)}
-	avx512 = target{"AVX512", 16, cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512BW)}
-)
+// An implementation is the routine of a target for work on arguments T.
+type implementation[T any] struct {
+	target
+	run func(*T)
+}
+
+// eachTarget runs a test for every target's routine of a name.
+func eachTarget[T any](t *testing.T, routines map[string][]implementation[T], name string, f func(t *testing.T, v implementation[T])) {
+	t.Helper()
+	if len(routines[name]) == 0 {
+		t.Errorf("no routine %s", name)
+	}
+	for _, v := range routines[name] {
+		t.Run(name+v.name, func(t *testing.T) {
+			v.need(t)
+			f(t, v)
+		})
+	}
+}
 
 // need skips the test, visibly, on a CPU that lacks the target.
 func (x target) need(t *testing.T) {
@@ -80,10 +94,14 @@ func (m *memory) fill(x []float32) {
 // normals lends n normal deviates.
 func (m *memory) normals(n int) []float32 {
 	x := m.guards(n)
+	m.fillNormals(x)
+	return x
+}
+
+func (m *memory) fillNormals(x []float32) {
 	for i := range x {
 		x[i] = float32(m.rng.NormFloat64())
 	}
-	return x
 }
 
 // mustKeep runs a routine and fails when it changes its arguments, which callers use again.

@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm && !purego
+//go:build (amd64 || arm64) && !noasm && !purego
 
 package asm
 
@@ -17,13 +17,13 @@ const (
 	inY // D may be Y
 )
 
-// A walkRoutine is a walk in assembly for both targets, and its Go loop.
+// A walkRoutine is a walk, its Go loop and the maps it takes.
 type walkRoutine struct {
-	name                 string
-	avx2, avx512, goLoop func(*Channels)
-	maps                 int
-	params, sums         int
-	tol                  float64
+	name         string
+	goLoop       func(*Channels)
+	maps         int
+	params, sums int
+	tol          float64
 }
 
 // siluTol allows for two values of exp, each within 2 units in the last place (2.4e-7), and four
@@ -34,15 +34,15 @@ const siluTol = 1e-6
 const siluSumTol = 20 * 80 * siluTol
 
 var walkRoutines = []walkRoutine{
-	{"Moments", MomentsAVX2, MomentsAVX512, MomentsGo, mapX, 1, 2, 0},
-	{"Affine", AffineAVX2, AffineAVX512, AffineGo, mapX | mapD | inX, 2, 0, 0},
-	{"AffineSiLU", AffineSiLUAVX2, AffineSiLUAVX512, AffineSiLUGo, mapX | mapD | inX, 2, 0, siluTol},
-	{"NormSums", NormSumsAVX2, NormSumsAVX512, NormSumsGo, mapX | mapY, 2, 2, 0},
-	{"NormSiLUSums", NormSiLUSumsAVX2, NormSiLUSumsAVX512, NormSiLUSumsGo, mapX | mapY, 4, 2, siluSumTol},
-	{"NormGrad", NormGradAVX2, NormGradAVX512, NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
-	{"NormGradAdd", NormGradAddAVX2, NormGradAddAVX512, NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
-	{"ColumnSums", ColumnSumsAVX2, ColumnSumsAVX512, ColumnSumsGo, mapY, 0, 1, 0},
-	{"AddMap", AddMapAVX2, AddMapAVX512, AddMapGo, mapY | mapD, 0, 0, 0},
+	{"Moments", MomentsGo, mapX, 1, 2, 0},
+	{"Affine", AffineGo, mapX | mapD | inX, 2, 0, 0},
+	{"AffineSiLU", AffineSiLUGo, mapX | mapD | inX, 2, 0, siluTol},
+	{"NormSums", NormSumsGo, mapX | mapY, 2, 2, 0},
+	{"NormSiLUSums", NormSiLUSumsGo, mapX | mapY, 4, 2, siluSumTol},
+	{"NormGrad", NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
+	{"NormGradAdd", NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
+	{"ColumnSums", ColumnSumsGo, mapY, 0, 1, 0},
+	{"AddMap", AddMapGo, mapY | mapD, 0, 0, 0},
 }
 
 // A walkCase is a call of a walk.
@@ -53,27 +53,24 @@ type walkCase struct {
 
 func TestChannels(t *testing.T) {
 	for _, r := range walkRoutines {
-		for _, v := range []struct {
-			target
-			run func(*Channels)
-		}{{avx2, r.avx2}, {avx512, r.avx512}} {
-			t.Run(r.name+v.name, func(t *testing.T) {
-				v.need(t)
-				testWalk(t, r, v.lanes, v.run)
-			})
-		}
+		eachTarget(t, channelsRoutines, r.name, func(t *testing.T, v implementation[Channels]) { testWalk(t, r, v) })
 	}
 }
 
-// testWalk goes through one to four lines, one to five pixels, and one to three vectors of channels.
-func testWalk(t *testing.T, r walkRoutine, lanes int, run func(*Channels)) {
+// testWalk goes through one to four lines, one to five pixels, and one to three vectors of channels
+// beside those that are taken together.
+func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
+	counts := []int{1, 2, 3}
+	if v.side > 1 {
+		counts = append(counts, v.side, v.side+1, 2*v.side, 2*v.side+3)
+	}
 	for _, over := range []int{0, r.maps & (inX | inY)} {
-		for i := range 4 * 5 * 3 {
-			c := walkCase{n1: i%4 + 1, n0: i/4%5 + 1, c: (i/20 + 1) * lanes, over: over}
+		for i := range 4 * 5 * len(counts) {
+			c := walkCase{n1: i%4 + 1, n0: i/4%5 + 1, c: counts[i/20] * v.lanes, over: over}
 			seed := uint64(i)
 			got, want, before := newMemory(seed), newMemory(seed), newMemory(seed)
 			c.lend(before, r)
-			mustKeep(t, run, c.lend(got, r))
+			mustKeep(t, v.run, c.lend(got, r))
 			r.goLoop(c.lend(want, r))
 			mustAgree(t, c, got, want, before, r.tol)
 		}
@@ -125,26 +122,26 @@ func (c walkCase) lendMap(m *memory) (p unsafe.Pointer, distance, step uintptr) 
 
 // SiLU of NaN is NaN, and an infinite argument does not pass for a number.
 func TestSiLUPropagates(t *testing.T) {
+	t.Run("Go", func(t *testing.T) { testSiLUPropagates(t, 8, AffineSiLUGo) })
+	eachTarget(t, channelsRoutines, "AffineSiLU", func(t *testing.T, v implementation[Channels]) {
+		testSiLUPropagates(t, max(v.lanes, 8), v.run)
+		testSiLUPropagates(t, 2*v.lanes*v.side, v.run)
+	})
+}
+
+func testSiLUPropagates(t *testing.T, n int, run func(*Channels)) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for _, v := range []struct {
-		target
-		run func(*Channels)
-	}{{avx2, AffineSiLUAVX2}, {avx512, AffineSiLUAVX512}, {target{name: "Go", lanes: 8, have: true}, AffineSiLUGo}} {
-		t.Run(v.name, func(t *testing.T) {
-			v.need(t)
-			x, ones, zeros, y := make([]float32, v.lanes), make([]float32, v.lanes), make([]float32, v.lanes), make([]float32, v.lanes)
-			copy(x, []float32{nan, inf, -inf, 1e30, -1e30, 200, -200, -0.5})
-			for i := range ones {
-				ones[i] = 1
-			}
-			v.run(&Channels{X: pointer(x), D: pointer(y), P0: pointer(ones), P1: pointer(zeros), N0: 1, N1: 1, C: v.lanes})
-			if !math.IsNaN(float64(y[0])) || y[1] != inf || y[2] != -inf || y[3] != 1e30 || y[5] != 200 {
-				t.Errorf("SiLU of %v is %v", x[:6], y[:6])
-			}
-			// The clamp of exp leaves z·e^-88 of a very negative z: nothing beside other activations.
-			if !(math.Abs(float64(y[4])) < 1e-7) || !(math.Abs(float64(y[6])) < 1e-30) {
-				t.Errorf("SiLU of %g and %g is %g and %g", x[4], x[6], y[4], y[6])
-			}
-		})
+	x, ones, zeros, y := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	copy(x, []float32{nan, inf, -inf, 1e30, -1e30, 200, -200, -0.5})
+	for i := range ones {
+		ones[i] = 1
+	}
+	run(&Channels{X: pointer(x), D: pointer(y), P0: pointer(ones), P1: pointer(zeros), N0: 1, N1: 1, C: n})
+	if !math.IsNaN(float64(y[0])) || y[1] != inf || y[2] != -inf || y[3] != 1e30 || y[5] != 200 {
+		t.Errorf("SiLU of %v is %v", x[:6], y[:6])
+	}
+	// The clamp of exp leaves z·e^-88 of a very negative z: nothing beside other activations.
+	if !(math.Abs(float64(y[4])) < 1e-7) || !(math.Abs(float64(y[6])) < 1e-30) {
+		t.Errorf("SiLU of %g and %g is %g and %g", x[4], x[6], y[4], y[6])
 	}
 }

@@ -1,0 +1,99 @@
+//go:build (amd64 || arm64) && !noasm && !purego
+
+package asm
+
+import (
+	"fmt"
+	"testing"
+	"unsafe"
+)
+
+var transformMatrices = []struct {
+	name      string
+	m         [][]float32
+	clip, add bool
+}{
+	{"B4", MatrixB4, false, false},
+	{"A4", MatrixA4, true, false},
+	{"AT4", MatrixAT4, false, false},
+	{"G4", MatrixG4, false, false},
+	{"GT4", MatrixGT4, false, true},
+	{"P4", MatrixP4, true, false},
+	{"B2", MatrixB2, false, false},
+	{"A2", MatrixA2, true, false},
+	{"P2", MatrixP2, true, false},
+	{"AT2", MatrixAT2, false, false},
+	{"G2", MatrixG2, false, false},
+	{"GT2", MatrixGT2, false, true},
+}
+
+// A transformCase is a call of a routine that transforms tiles. Where the matrix may cut its result off,
+// rows and cols are how much of it is wanted, and there may be an addend.
+type transformCase struct {
+	out, in    int
+	vectors, n int
+	rows, cols int
+	addend     bool
+	add        bool
+}
+
+// The operands are normal deviates, whose sums are never what was there before by chance; the sums, of
+// up to 36 products with factors of up to 64, differ by rounding.
+const transformTolerance = 2e-5
+
+func TestTransform(t *testing.T) {
+	for _, r := range transformMatrices {
+		eachTarget(t, transformRoutines, r.name, func(t *testing.T, v implementation[Transform]) {
+			out, in := len(r.m), len(r.m[0])
+			for i := range 2 * 3 * 2 * 2 * 2 {
+				c := transformCase{
+					out: out, in: in, vectors: (i%2 + 1) * v.lanes, n: i/2%3 + 1, add: r.add,
+					rows: out, cols: out, addend: r.clip && i/12%2 == 1,
+				}
+				if r.clip && i/24 == 1 {
+					c.rows, c.cols = i%out+1, (i/2)%out+1
+				}
+				got, want, before := newMemory(uint64(i)), newMemory(uint64(i)), newMemory(uint64(i))
+				c.lend(before)
+				mustKeep(t, v.run, c.lend(got))
+				TransformGo(c.lend(want), r.m, r.clip, r.add)
+				mustAgree(t, fmt.Sprintf("%+v", c), got, want, before, transformTolerance)
+			}
+		})
+	}
+}
+
+// lend lends the operands. Rows and columns of the input overlap or leave gaps, at random.
+func (c transformCase) lend(m *memory) *Transform {
+	args := &Transform{N: c.n, Bytes: uintptr(4 * c.vectors), Rows: c.rows, Cols: c.cols}
+	step := c.vectors + m.rng.IntN(3)
+	col, row := step*c.n+m.rng.IntN(3), 0
+	row = col*c.in + m.rng.IntN(3)
+	src := m.guards((c.in-1)*(row+col) + (c.n-1)*step + c.vectors)
+	for i := range c.in * c.in * c.n {
+		m.fillNormals(src[i%c.in*row+i/c.in%c.in*col+i/c.in/c.in*step:][:c.vectors])
+	}
+	args.Src, args.SrcStep = pointer(src), uintptr(4*step)
+	for i := range c.in {
+		args.SrcRow[i], args.SrcCol[i] = uintptr(4*i*row), uintptr(4*i*col)
+	}
+	args.Dst, args.DstRow, args.DstCol, args.DstStep = c.result(m, c.add)
+	if c.addend {
+		args.Add, args.AddRow, args.AddCol, args.AddStep = c.result(m, true)
+	}
+	return args
+}
+
+// result lends room for the tiles of the result that are wanted, filled when they will be added to.
+func (c transformCase) result(m *memory, filled bool) (p unsafe.Pointer, row, col, step uintptr) {
+	s := c.vectors + m.rng.IntN(3)
+	k := s*c.n + m.rng.IntN(3)
+	l := k*c.cols + m.rng.IntN(3)
+	x := m.guards((c.rows-1)*l + (c.cols-1)*k + (c.n-1)*s + c.vectors)
+	if filled {
+		for i := range c.rows * c.cols * c.n {
+			m.fill(x[i%c.rows*l+i/c.rows%c.cols*k+i/c.rows/c.cols*s:][:c.vectors])
+		}
+	}
+	return pointer(x), uintptr(4 * l), uintptr(4 * k), uintptr(4 * s)
+}

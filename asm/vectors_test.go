@@ -1,0 +1,122 @@
+//go:build (amd64 || arm64) && !noasm && !purego
+
+package asm
+
+import (
+	"math"
+	"testing"
+	"unsafe"
+)
+
+// A vectorCase is a call of a routine on flat vectors.
+type vectorCase struct {
+	n    int
+	same bool // X and Y are one vector
+}
+
+// A vectorRoutine is a routine on flat vectors and its Go loop.
+type vectorRoutine struct {
+	name   string
+	goLoop func(*Vectors)
+	lend   func(m *memory, c vectorCase) *Vectors
+	tol    float64
+}
+
+// One value of exp may differ by 2 units in the last place either way; AdamW rounds nine times.
+const (
+	expTol   = 4 * 0x1p-23
+	adamWTol = 9 * 0x1p-23
+)
+
+var vectorRoutines = []vectorRoutine{
+	{"Add", AddGo, lendTwo, 0},
+	{"Lerp", LerpGo, lendTwo, 0},
+	{"AdamW", AdamWGo, lendAdamW, adamWTol},
+	{"Exp", ExpGo, lendExp, expTol},
+}
+
+func lendTwo(m *memory, c vectorCase) *Vectors {
+	return &Vectors{X: pointer(m.integers(c.n)), Y: pointer(m.integers(c.n)), N: c.n, F: [9]float32{0.25}}
+}
+
+func lendAdamW(m *memory, c vectorCase) *Vectors {
+	args := &Vectors{X: pointer(m.normals(c.n)), Y: pointer(m.normals(c.n)), W: pointer(m.normals(c.n)), N: c.n}
+	z := m.normals(c.n)
+	for i, v := range z {
+		z[i] = v * v
+	}
+	args.Z = pointer(z)
+	args.F = [9]float32{0.7, 0.99, 0.9, 0.1, 0.99, 0.01, 3, 1e-3, 0.02}
+	return args
+}
+
+func lendExp(m *memory, c vectorCase) *Vectors {
+	args := &Vectors{X: pointer(m.guards(c.n)), Y: pointer(m.normals(c.n)), N: c.n}
+	if c.same {
+		args.X = args.Y
+	}
+	return args
+}
+
+// TestVectors goes through lengths of none to ten vectors, several times with other alignments.
+func TestVectors(t *testing.T) {
+	for _, r := range vectorRoutines {
+		eachTarget(t, vectorsRoutines, r.name, func(t *testing.T, v implementation[Vectors]) {
+			for i := range 11 * 10 {
+				c := vectorCase{n: i % 11 * v.lanes, same: i%2 == 1}
+				seed := uint64(i)
+				got, want, before := newMemory(seed), newMemory(seed), newMemory(seed)
+				r.lend(before, c)
+				mustKeep(t, v.run, r.lend(got, c))
+				r.goLoop(r.lend(want, c))
+				mustAgree(t, c, got, want, before, r.tol)
+			}
+		})
+	}
+}
+
+// The assembly leaves one sum for each lane; together they are the Go loop's.
+func TestSumSquares(t *testing.T) {
+	eachTarget(t, vectorsRoutines, "SumSquares", func(t *testing.T, v implementation[Vectors]) {
+		for i := range 11 * 10 {
+			n := i % 11 * v.lanes
+			lend := func(m *memory) *Vectors {
+				return &Vectors{X: pointer(m.guards(v.lanes)), Y: pointer(m.integers(n)), N: n}
+			}
+			got, before := newMemory(uint64(i)), newMemory(uint64(i))
+			lend(before)
+			args := lend(got)
+			mustKeep(t, v.run, args)
+
+			var want, sum float32
+			SumSquaresGo(&Vectors{X: pointer(oneWord(&want)), Y: args.Y, N: n})
+			for _, s := range unsafe.Slice((*float32)(args.X), v.lanes) {
+				sum += s
+			}
+			if sum != want {
+				t.Fatalf("%d elements: lanes of %g together, the Go loop makes %g", n, sum, want)
+			}
+			for j := range v.lanes { // all else is untouched
+				*at(args.X, uintptr(4*j)) = math.Float32frombits(guardBits)
+			}
+			mustAgree(t, n, got, before, before, 0)
+		}
+	})
+}
+
+func oneWord(p *float32) []float32 { return unsafe.Slice(p, 1) }
+
+func TestPeakReturns(t *testing.T) {
+	rounds := func(run func(*Vectors)) {
+		for n := 1; n < 5; n++ {
+			run(&Vectors{N: n})
+		}
+	}
+	t.Run("Go", func(*testing.T) { rounds(PeakGo) })
+	eachTarget(t, vectorsRoutines, "Peak", func(_ *testing.T, v implementation[Vectors]) { rounds(v.run) })
+}
+
+// The assembly keeps exp's promises as the Go loop does.
+func TestExpAssembly(t *testing.T) {
+	eachTarget(t, vectorsRoutines, "Exp", func(t *testing.T, v implementation[Vectors]) { testExp(t, v.run) })
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// A shell runs command lines in a folder of its own and keeps what they print.
+type shell struct {
+	t      *testing.T
+	env    map[string]string
+	stdout string
+	stderr string
+}
+
+func newShell(t *testing.T) *shell {
+	t.Chdir(t.TempDir())
+	return &shell{t: t, env: map[string]string{}}
+}
+
+// run executes a command line, split at spaces, and returns the exit status.
+func (s *shell) run(line string) int { return s.runContext(context.Background(), line) }
+
+func (s *shell) runContext(ctx context.Context, line string) int {
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, environ: func(name string) (string, bool) {
+		value, ok := s.env[name]
+		return value, ok
+	}}
+	status := a.run(ctx, strings.Fields(line))
+	s.stdout, s.stderr = stdout.String(), stderr.String()
+	return status
+}
+
+// must runs a command line that has to succeed.
+func (s *shell) must(line string) {
+	s.t.Helper()
+	if status := s.run(line); status != exitOK {
+		s.t.Fatalf("%s: status %d\n%s", line, status, s.stderr)
+	}
+}
+
+// Whatever is wrong with a command line is said in one line, before anything is read or written.
+func TestUsage(t *testing.T) {
+	for line, want := range map[string]string{
+		"trian":                                     `fmimg: unknown command "trian": did you mean train?`,
+		"frobnicate":                                `fmimg: unknown command "frobnicate": see fmimg --help`,
+		"train":                                     `fmimg: train: --data is needed: name a data set, such as mnist`,
+		"train mnist":                               `fmimg: train: "mnist" is no flag, and train takes flags alone: see fmimg train --help`,
+		"train --data mnits":                        `fmimg: train: --data mnits: no data set and no file has this name: did you mean mnist?`,
+		"train --data mnist --bacth 3":              `fmimg: train: unknown flag --bacth: did you mean --batch?`,
+		"train --data mnist --quux":                 `fmimg: train: unknown flag --quux: see fmimg train --help`,
+		"train --data mnist -x":                     `fmimg: train: unknown flag -x: see fmimg train --help`,
+		"train --data mnist --batch -3":             `fmimg: train: --batch -3: a number between 1 and 65536 is needed`,
+		"train --data mnist --batch 0":              `fmimg: train: --batch 0: a number above 0 is needed`,
+		"train --data mnist --batch 3.5":            `fmimg: train: --batch 3.5: a whole number is needed`,
+		"train --data mnist --steps 0":              `fmimg: train: --steps 0: a number above 0 is needed`,
+		"train --data mnist --lr NaN":               `fmimg: train: --lr NaN: a number between 1e-12 and 1000 is needed`,
+		"train --data mnist --lr fast":              `fmimg: train: --lr fast: a number is needed`,
+		"train --data mnist --seed -1":              `fmimg: train: --seed -1: a whole number of 0 or more is needed`,
+		"train --data mnist --time 10":              `fmimg: train: --time 10: a duration such as 10m or 90s is needed`,
+		"train --data mnist --time 0s":              `fmimg: train: --time 0s: a duration such as 10m or 90s is needed`,
+		"train --data mnist --time":                 `fmimg: train: --time needs a value: a duration such as 10m or 90s`,
+		"train --data mnist --steps 3 --time 1m":    `fmimg: train: --steps 3: one budget too many: give one of steps, epochs and time`,
+		"train --data mnist --preset hugo":          `fmimg: train: --preset "hugo": choose one of tiny, base, large`,
+		"train --data mnist --isa mmx":              `fmimg: train: --isa "mmx": choose one of `,
+		"train --data mnist --schedule 7":           `fmimg: train: --schedule 7: it is neither a run folder nor a list of step:total pairs such as 3:1200,60:1180`,
+		"train --data mnist --micro-batch 200":      `fmimg: train: --micro-batch 200: a number between 1 and 64 is needed`,
+		"generate":                                  `fmimg: generate: --out is needed: name a file, such as samples.png`,
+		"generate --out a.jpg":                      `fmimg: generate: --out a.jpg: its name must end in .png, .gif or .npy, or in / for a folder`,
+		"generate --out a.png --grid 8":             `fmimg: generate: --grid 8: rows x columns, such as 8x8, is needed`,
+		"generate --out a.png --grid 8x0":           `fmimg: generate: --grid 8x0: rows x columns, such as 8x8, is needed`,
+		"generate --out a.png --grid 8x8x8":         `fmimg: generate: --grid 8x8x8: rows x columns, such as 8x8, is needed`,
+		"generate --out a.png --grid 100000x100000": `fmimg: generate: --grid 100000x100000: both sides lie between 1 and 32768`,
+		"generate --out a.png --count 0":            `fmimg: generate: --count 0: a number above 0 is needed`,
+		"generate --out a.png --guidance 0":         `fmimg: generate: --guidance 0: 1 is off; to draw without a class use --class none`,
+		"generate --out a.png --solver rk9":         `fmimg: generate: --solver "rk9": choose one of euler, midpoint, heun, rk4, dopri5`,
+		"generate --out a.png --threads -2":         `fmimg: generate: --threads -2: a number between 1 and 4096 is needed`,
+		"field":                                     `fmimg: field: --in is needed: name a safetensors file with x and t`,
+		"field --in a":                              `fmimg: field: --out is needed: name the safetensors file to write`,
+		"version now":                               `fmimg: version: "now" is no flag, and version takes flags alone: see fmimg version --help`,
+	} {
+		s := newShell(t)
+		if status := s.run(line); status != exitUsage {
+			t.Errorf("%s: status %d", line, status)
+		}
+		s.expectError(line, want)
+	}
+}
+
+// expectError checks that stderr is the one line, stdout empty and the folder as it was.
+func (s *shell) expectError(line, want string) {
+	s.t.Helper()
+	if got, rest, _ := strings.Cut(s.stderr, "\n"); !strings.HasPrefix(got, want) || rest != "" || s.stdout != "" {
+		s.t.Errorf("%s:\n%s%swant\n%s", line, s.stdout, s.stderr, want)
+	}
+	if left, _ := os.ReadDir("."); len(left) > 0 {
+		s.t.Errorf("%s: left behind %v", line, left)
+	}
+}
+
+// What is asked for rightly and fails has status 1.
+func TestFailures(t *testing.T) {
+	for line, want := range map[string]string{
+		"generate --out a.png":                `fmimg: generate: no run under runs/: train one with fmimg train --data mnist`,
+		"generate --model no --out a.png":     `fmimg: generate: model: open no: `,
+		"generate --model no --out b/a.png":   `fmimg: generate: cannot write b/a.png: `,
+		"train --resume":                      `fmimg: train: no run under runs/: train one with fmimg train --data mnist`,
+		"train --resume --out no":             `fmimg: train: no holds no run (it has no config.json): start one without --resume`,
+		"field --model no --in a --out b.bin": `fmimg: field: model: open no: `,
+	} {
+		s := newShell(t)
+		if status := s.run(line); status != exitFailed {
+			t.Errorf("%s: status %d", line, status)
+		}
+		s.expectError(line, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	s := newShell(t)
+	for _, line := range []string{"", "--help", "train --help", "generate --help", "field --help", "version --help", "help train"} {
+		s.must(line)
+		if !strings.Contains(s.stdout, "Examples:\n  fmimg ") || !strings.Contains(s.stdout, "Usage:") || s.stderr != "" {
+			t.Errorf("%q:\n%s%s", line, s.stdout, s.stderr)
+		}
+	}
+	s.must("completion bash")
+	if !strings.Contains(s.stdout, "fmimg") {
+		t.Error("no completion")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	s := newShell(t)
+	s.must("version")
+	if !strings.HasPrefix(s.stdout, "fmimg ") || !strings.Contains(s.stdout, "generic") {
+		t.Error(s.stdout)
+	}
+	s.must("version --json")
+	var m pipeline.Machine
+	if err := json.Unmarshal([]byte(s.stdout), &m); err != nil || m.Best == "" {
+		t.Errorf("%s: %v", s.stdout, err)
+	}
+}
+
+const tinyRun = "train --data mnist --preset tiny --batch 4 --preview-every -1"
+
+// The two commands of the README, in small: train on MNIST, generate from the newest run.
+func TestTrainAndGenerate(t *testing.T) {
+	s := newShell(t)
+	s.must(tinyRun + " --steps 2")
+	if filepath.ToSlash(s.stdout) != "runs/mnist\n" || !strings.Contains(s.stderr, "finished 2 steps (8 images)") {
+		t.Fatalf("stdout %q, stderr %q", s.stdout, s.stderr)
+	}
+	s.must("generate --grid 1x2 --steps 1 --solver euler --padding 0 --out samples.png")
+	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 1 evaluations") {
+		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
+	}
+	file, err := os.Open("samples.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if m, err := png.Decode(file); err != nil || m.Bounds().Dx() != 56 || m.Bounds().Dy() != 28 {
+		t.Errorf("picture %v, %v", m, err)
+	}
+	// To stdout goes the picture alone.
+	s.must("generate --count 1 --steps 1 --out -")
+	if !strings.HasPrefix(s.stdout, "\x89PNG") {
+		t.Errorf("stdout starts with %.10q", s.stdout)
+	}
+	for line, want := range map[string]string{
+		"generate --out a.png --class 10":                      "--class 10: the classes are 0-9",
+		"train --data mnist --out runs/mnist --steps 1":        "runs/mnist holds a run: continue it with --resume",
+		"train --resume --lr 1":                                "--lr 1: the run in runs/mnist has 0.002",
+		"field --in samples.png --out b":                       "samples.png",
+		"generate --model samples.png --out a.png":             "samples.png",
+		"train --data mnist --init runs/mnist --schedule runs": "--schedule runs",
+	} {
+		if status := s.run(line); status == exitOK || !strings.Contains(filepath.ToSlash(s.stderr), want) || strings.Count(s.stderr, "\n") > 2 {
+			t.Errorf("%s: status %d, %q, want %q", line, status, s.stderr, want)
+		}
+	}
+}
+
+// Ctrl-C saves and says how to go on, and that command works.
+func TestInterruptAndResume(t *testing.T) {
+	s := newShell(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if status := s.runContext(ctx, tinyRun+" --steps 2"); status != exitFailed {
+		t.Fatalf("status %d", status)
+	}
+	_, command, ok := strings.Cut(strings.TrimSpace(s.stderr), "go on with fmimg ")
+	if !ok || s.stdout != "runs/mnist\n" && s.stdout != "" {
+		t.Fatalf("stdout %q, stderr %q", s.stdout, s.stderr)
+	}
+	s.must(command)
+	if !strings.Contains(s.stderr, "finished 2 steps") {
+		t.Errorf("stderr %q", s.stderr)
+	}
+	s.must(command)
+	if !strings.Contains(s.stderr, "finished already") {
+		t.Errorf("stderr %q", s.stderr)
+	}
+	// A run by time can be repeated from its folder.
+	s.must(tinyRun + " --time 100ms --out timed")
+	s.must(tinyRun + " --schedule timed --out again")
+	first, err := pipeline.ReadRunOptions("timed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := pipeline.ReadRunOptions("again")
+	if err != nil || again.Schedule.String() != first.Schedule.String() {
+		t.Errorf("schedules %v and %v, %v", first.Schedule, again.Schedule, err)
+	}
+}
+
+// With --json stdout holds one object a line, from the start to the end.
+func TestJSONLines(t *testing.T) {
+	s := newShell(t)
+	s.must(tinyRun + " --steps 2 --json")
+	var kinds []string
+	for line := range strings.Lines(s.stdout) {
+		var e pipeline.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		kinds = append(kinds, string(e.Kind))
+	}
+	if got := strings.Join(kinds, ","); got != "started,step,step,finished" || s.stderr != "" {
+		t.Errorf("events %s, stderr %q", got, s.stderr)
+	}
+}
+
+// Every flag can be set in the environment, and loses against the command line.
+func TestEnvironment(t *testing.T) {
+	s := newShell(t)
+	s.env["FMIMG_ISA"], s.env["FMIMG_SAVE_EVERY"], s.env["FMIMG_STEPS"] = "generic", "7", "1"
+	s.must(tinyRun + " --steps 2")
+	o, err := pipeline.ReadRunOptions("runs/mnist")
+	if err != nil || o.ISA != "generic" || o.SaveEvery != 7 || o.Steps != 2 {
+		t.Errorf("options %+v, %v", o, err)
+	}
+	s.env = map[string]string{"FMIMG_ISA": "mmx"}
+	if status := s.run("generate --out a.png"); status != exitUsage || !strings.Contains(s.stderr, "mmx") {
+		t.Errorf("status %d, %q", status, s.stderr)
+	}
+	s.env = map[string]string{"FMIMG_THREADS": "many"}
+	if status := s.run("generate --out a.png"); status != exitUsage || s.stderr != "fmimg: generate: FMIMG_THREADS=many in the environment: a whole number is needed\n" {
+		t.Errorf("status %d, %q", status, s.stderr)
+	}
+}

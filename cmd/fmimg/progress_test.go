@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+func step(n, total int) pipeline.Event {
+	return pipeline.Event{Kind: pipeline.Stepped, Step: n, Total: total, Images: 100 * n, Smooth: 0.25, Rate: 140.4, Left: 432.4}
+}
+
+// Lines about steps come every ten seconds, news at once.
+func TestPlainLines(t *testing.T) {
+	var out bytes.Buffer
+	clock := time.Unix(0, 0)
+	p := &plainLines{w: &out, now: func() time.Time { return clock }}
+	p.event(pipeline.Event{Kind: pipeline.Started, Path: "runs/a", Text: "mnist"})
+	for n := 1; n <= 25; n++ {
+		clock = clock.Add(time.Second)
+		p.event(step(n, 0))
+	}
+	p.event(pipeline.Event{Kind: pipeline.Previewed, Step: 25, Path: "p.png"})
+	p.event(pipeline.Event{Kind: pipeline.Saved, Step: 25, Path: "runs/a"})
+	p.event(pipeline.Event{Kind: pipeline.Finished, Step: 25, Images: 2500, Path: "runs/a", Loss: 0.2, Seconds: 75})
+	want := `runs/a: mnist
+step 11  loss 0.2500  140 images/s  7m12s left
+step 21  loss 0.2500  140 images/s  7m12s left
+step 25: preview in p.png
+finished 25 steps (2500 images) in 1m15s, loss 0.2000: runs/a
+`
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+// A bar ends, full or not, and the last word comes after it.
+func TestBarEnds(t *testing.T) {
+	for _, last := range []int{0, 3, 10} {
+		var out bytes.Buffer
+		b := newBar(&out)
+		b.event(pipeline.Event{Kind: pipeline.Started, Path: "runs/a", Text: "mnist"})
+		for n := 1; n <= last; n++ {
+			b.event(step(n, 10))
+		}
+		b.event(pipeline.Event{Kind: pipeline.Finished, Path: "runs/a", Text: "the end"})
+		closed := make(chan struct{})
+		go func() { b.close(); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the bar hangs after step %d", last)
+		}
+		if !strings.HasSuffix(out.String(), "runs/a: the end\n") {
+			t.Errorf("the bar ends with %q", out.String())
+		}
+	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "", 3}, {"bacth", "batch", 2}, {"seed", "sedd", 1}, {"kitten", "sitting", 3}} {
+		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != c.want {
+			t.Errorf("distance of %q and %q is %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}

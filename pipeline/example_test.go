@@ -1,0 +1,69 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// Train a very small network for two steps, and draw a grid from it. A real run takes the preset base
+// and some minutes.
+func Example() {
+	dir, err := os.MkdirTemp("", "fmimg")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	o := pipeline.DefaultTrainOptions()
+	o.Data, o.Preset, o.Out = "mnist", "tiny", filepath.Join(dir, "run")
+	o.Steps, o.Batch, o.PreviewEvery = 2, 4, -1
+	o.OnEvent = func(e pipeline.Event) {
+		if e.Kind == pipeline.Stepped {
+			fmt.Printf("step %d of %d\n", e.Step, e.Total)
+		}
+	}
+	run, err := pipeline.Train(context.Background(), o)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	drawn, err := pipeline.Generate(context.Background(), pipeline.GenerateOptions{
+		Model:  run.Dir,
+		Out:    filepath.Join(dir, "samples.png"),
+		Grid:   pipeline.GridOptions{Rows: 1, Cols: 2},
+		Sample: pipeline.SampleOptions{Seed: 1, Steps: 2},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(drawn.Images, "images in", filepath.Base(drawn.Path))
+	// Output:
+	// step 1 of 2
+	// step 2 of 2
+	// 2 images in samples.png
+}
+
+func ExampleParseClasses() {
+	classes, err := pipeline.ParseClasses("0-2,9,sneaker", 10, []string{7: "Sneaker", 9: "Ankle boot"})
+	fmt.Println(classes, err)
+	// Output: [0 1 2 9 7] <nil>
+}
+
+func ExampleSchedule_Rate() {
+	s := pipeline.Schedule{{Step: 0, Total: 1000}}
+	for _, step := range []int{0, 50, 500, 999} {
+		fmt.Printf("%.6f\n", s.Rate(step, 0.002, 50, pipeline.CosineRate))
+	}
+	// Output:
+	// 0.000040
+	// 0.001988
+	// 0.001000
+	// 0.000000
+}

@@ -1,0 +1,176 @@
+package unet
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// save writes a checkpoint into memory.
+func save(t *testing.T, f *nn.File) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := nn.WriteSafetensors(&buf, f); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func load(file []byte) (*Model, map[string]string, error) {
+	return Load(bytes.NewReader(file), kernels.Best())
+}
+
+func TestCheckpointRoundTrip(t *testing.T) {
+	m := randomModel(t, kernels.Best(), smallConfigs["two blocks"])
+	values := m.Params().Values
+	for dtype, tolerance := range map[nn.DType]float64{nn.F32: 0, nn.F16: 1. / (1 << 11)} {
+		file := save(t, m.File(values, dtype, map[string]string{"fmimg.meta": `{"steps":3}`}))
+		got, meta, err := load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got.Config(), m.Config()) || meta["fmimg.meta"] != `{"steps":3}` || meta["format"] != "pt" {
+			t.Errorf("%s: configuration %+v, metadata %v", dtype, got.Config(), meta)
+		}
+		for i, v := range got.Params().Values {
+			// Half precision rounds to 11 bits, or to a multiple of 2⁻²⁴ below 2⁻¹⁴.
+			if d := math.Abs(float64(v) - float64(values[i])); d > max(tolerance*math.Abs(float64(values[i])), tolerance*0x1p-14) {
+				t.Fatalf("%s: value %d is %g, was %g", dtype, i, v, values[i])
+			}
+		}
+		// Writing what was read gives the same file.
+		if again := save(t, got.File(got.Params().Values, dtype, meta)); !bytes.Equal(again, file) {
+			t.Errorf("%s: a second round changes the file", dtype)
+		}
+		p, q := newProblem(m, 1, 9), newProblem(got, 1, 9)
+		if a, b := p.value(), q.value(); dtype == nn.F32 && a != b {
+			t.Errorf("the network makes %g, and %g after loading", a, b)
+		}
+	}
+}
+
+// Several sets of values share a file by prefixes.
+func TestPrefixes(t *testing.T) {
+	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
+	n := m.Params().Len()
+	average := make([]float32, n)
+	for i := range average {
+		average[i] = float32(i)
+	}
+	f := &nn.File{}
+	m.AppendTensors(f, "model.", nn.F32, m.Params().Values)
+	m.AppendTensors(f, "average.", nn.F32, average)
+	got := make([]float32, n)
+	if err := m.SetValues(f, "average.", got); err != nil || !slices.Equal(got, average) {
+		t.Errorf("values behind a prefix came back wrong: %v", err)
+	}
+	mustFail(t, "another prefix", m.SetValues(f, "moment.", got), "moment.time_embed.0.weight", "none")
+	mustFail(t, "no prefix", m.SetValues(f, "", got), "time_embed.0.weight")
+}
+
+func TestCheckpointErrors(t *testing.T) {
+	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
+	tensor := func(f *nn.File, name string) *nn.Tensor {
+		x := f.Tensor(name)
+		if x == nil {
+			t.Fatalf("no tensor %s", name)
+		}
+		return x
+	}
+	config := func(old, replacement string) func(*nn.File) {
+		return func(f *nn.File) {
+			before := f.Metadata[ConfigKey]
+			if f.Metadata[ConfigKey] = strings.Replace(before, old, replacement, 1); f.Metadata[ConfigKey] == before {
+				t.Fatalf("%s is not in %s", old, before)
+			}
+		}
+	}
+	remove := func(name string) func(*nn.File) {
+		return func(f *nn.File) {
+			f.Tensors = slices.DeleteFunc(f.Tensors, func(x nn.Tensor) bool { return x.Name == name })
+		}
+	}
+	for what, c := range map[string]struct {
+		change func(*nn.File)
+		parts  []string
+	}{
+		"missing configuration": {func(f *nn.File) { delete(f.Metadata, ConfigKey) }, []string{ConfigKey, "not a checkpoint made by fmimg"}},
+		"no JSON":               {func(f *nn.File) { f.Metadata[ConfigKey] = "{" }, []string{"network configuration"}},
+		"impossible network":    {config(`"norm_groups":4`, `"norm_groups":5`), []string{"norm_groups 5"}},
+		"missing tensor":        {remove("out.2.bias"), []string{"out.2.bias", "[1]", "none"}},
+		"missing block":         {remove("middle_block.0.out_layers.3.weight"), []string{"middle_block.0.out_layers.3.weight", "none"}},
+		"missing stem":          {remove("input_blocks.0.0.weight"), []string{"input_blocks.0.0.weight", "none"}},
+		"extra tensor": {func(f *nn.File) {
+			f.Tensors = append(f.Tensors, nn.Tensor{Name: "out.3.bias", DType: nn.F32, Shape: []int{1}, F32: []float32{1}})
+		}, []string{"out.3.bias", "no such parameter"}},
+		"wrong shape": {func(f *nn.File) {
+			tensor(f, "out.2.weight").Shape = []int{8, 1, 3, 3}
+		}, []string{"out.2.weight", "[1 8 3 3]", "[8 1 3 3]"}},
+		"integers for floats": {func(f *nn.File) {
+			x := tensor(f, "out.2.bias")
+			x.DType, x.F32, x.I64 = nn.I64, nil, []int64{1}
+		}, []string{"out.2.bias", "floats", "I64"}},
+		"another width":       {config(`"model_channels":8`, `"model_channels":16`), []string{"input_blocks.0.0.weight", "[16 1 3 3]", "[8 1 3 3]"}},
+		"more blocks":         {config(`"num_res_blocks":1`, `"num_res_blocks":2`), []string{"input_blocks."}},
+		"fewer levels":        {config(`"channel_mult":[1,2],"attention_resolutions":[2]`, `"channel_mult":[1],"attention_resolutions":[]`), []string{"middle_block.0", "[8 8 3 3]", "[16 16 3 3]"}},
+		"more classes":        {config(`"num_classes":3`, `"num_classes":4`), []string{"label_emb.weight", "[4 32]", "[3 32]"}},
+		"no classes":          {config(`"num_classes":3`, `"num_classes":0`), []string{"label_emb.weight"}},
+		"added embedding":     {config(`"use_scale_shift_norm":true`, `"use_scale_shift_norm":false`), []string{"emb_layers.1.weight"}},
+		"attention elsewhere": {config(`"attention_resolutions":[2]`, `"attention_resolutions":[]`), []string{"tensor "}},
+	} {
+		f := m.File(m.Params().Values, nn.F32, nil)
+		c.change(f)
+		_, _, err := load(save(t, f))
+		mustFail(t, what, err, c.parts...)
+	}
+	_, _, err := load([]byte("no safetensors at all"))
+	mustFail(t, "another file", err)
+}
+
+// A hostile configuration cannot ask for more memory than the file is long: not for a wide network
+// whose stem alone is there, nor for many classes, nor for attention between a million pixels.
+func TestHostileConfigurations(t *testing.T) {
+	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
+	file := m.File(m.Params().Values, nn.F32, nil)
+	config := file.Metadata[ConfigKey]
+	wide := &nn.File{Metadata: map[string]string{}}
+	for _, x := range file.Tensors { // all names, without their elements
+		size := 0
+		if x.Name == "input_blocks.0.0.weight" {
+			size = 1024
+		}
+		x.Shape, x.F32 = []int{size, 1, 3, 3}, make([]float32, 9*size)
+		wide.Tensors = append(wide.Tensors, x)
+	}
+	for what, c := range map[string]struct {
+		file             *nn.File
+		old, replacement string
+	}{
+		"wide":          {wide, `"model_channels":8`, `"model_channels":1024`},
+		"wide and deep": {wide, `"model_channels":8,"num_res_blocks":1,"channel_mult":[1,2]`, `"model_channels":1024,"num_res_blocks":1,"channel_mult":[1,64]`},
+		"many classes":  {file, `"num_classes":3`, `"num_classes":1048576`},
+		"many pixels":   {file, `"image_size":[4,6]`, `"image_size":[1024,1024]`},
+		"more pixels":   {file, `"image_size":[4,6]`, `"image_size":[4096,4096]`},
+	} {
+		c.file.Metadata[ConfigKey] = strings.Replace(config, c.old, c.replacement, 1)
+		if c.file.Metadata[ConfigKey] == config {
+			t.Fatalf("%s is not in %s", c.old, config)
+		}
+		bytes := save(t, c.file)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := load(bytes)
+		runtime.ReadMemStats(&after)
+		mustFail(t, what, err)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+			t.Errorf("%s: %d MiB were allocated for a file of %d KiB: %v", what, used>>20, len(bytes)>>10, err)
+		}
+	}
+}
