@@ -43,6 +43,9 @@ type Figures struct {
 type TrainOptions struct {
 	pipeline.BenchOptions
 	Time time.Duration // of the whole, exceeded where a few steps take longer; 0: 20 s
+
+	// OnStart is told what will be measured, once the options are found right; may be nil.
+	OnStart func(Workload)
 }
 
 // A TrainResult is the speed of training steps: drawing noise and times, forward, backward, clipping,
@@ -78,6 +81,9 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	o.BenchOptions, r.MicroBatch = b.Options()
 	cfg := b.Model().Config()
 	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	if o.OnStart != nil {
+		o.OnStart(r.Workload)
+	}
 
 	limit := b.Limit(min(peakTime, o.Time/10))
 	steps, err := repeat(ctx, o.Time*6/10, b.Step)
@@ -156,6 +162,9 @@ type GenerateOptions struct {
 	Solver string        // empty: midpoint
 	Steps  int           // of the solver; 0: 20
 	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
+
+	// OnStart is told what will be measured, once the options are found right; may be nil.
+	OnStart func(Workload)
 }
 
 // A GenerateResult is the speed of drawing images, without writing them. Forward_images_per_s counts the
@@ -190,6 +199,9 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	r.Solver, r.Steps = sample.Solver, sample.Steps
 	cfg := b.Model().Config()
 	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	if o.OnStart != nil {
+		o.OnStart(r.Workload)
+	}
 
 	first, err := b.FirstImage(ctx)
 	if err != nil {

@@ -101,7 +101,7 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 
 // WriteText writes the result as lines.
 func (t *TrainResult) WriteText(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "train %s\n%s%s", t.Workload.text(),
+	_, err := fmt.Fprintf(w, "train %v\n%s%s", t.Workload,
 		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
 		t.Figures.resources())
 	return err
@@ -109,13 +109,14 @@ func (t *TrainResult) WriteText(w io.Writer) error {
 
 // WriteText writes the result as lines.
 func (g *GenerateResult) WriteText(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "generate %s, %s with %d steps\n%s%-14s %8s ms\n%s", g.Workload.text(), g.Solver, g.Steps,
+	_, err := fmt.Fprintf(w, "generate %v, %s with %d steps\n%s%-14s %8s ms\n%s", g.Workload, g.Solver, g.Steps,
 		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
 		"first image", spell(g.FirstImage), g.Figures.resources())
 	return err
 }
 
-func (w Workload) text() string {
+// String says what is measured, in a line.
+func (w Workload) String() string {
 	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s", w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
 }
 

@@ -173,6 +173,7 @@ func (a *app) newBenchTrain() *cobra.Command {
 			if err := errors.Join(checkBench(cmd), d.check()); err != nil {
 				return err
 			}
+			o.OnStart = a.tellStart(o.Time)
 			r, err := bench.Train(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -204,6 +205,7 @@ func (a *app) newBenchGenerate() *cobra.Command {
 			if err := errors.Join(checkBench(cmd), d.check()); err != nil {
 				return err
 			}
+			o.OnStart = a.tellStart(o.Time)
 			r, err := bench.Generate(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -219,6 +221,11 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few batches take longer")
 	d.flags(f)
 	return cmd
+}
+
+// tellStart returns a function that says on stderr what will be measured for how long.
+func (a *app) tellStart(d time.Duration) func(bench.Workload) {
+	return func(w bench.Workload) { fmt.Fprintf(a.stderr, "measuring %v, for about %v\n", w, d) }
 }
 
 // workloadFlags adds the flags that say what to run.
