@@ -30,6 +30,10 @@ func (grey) Image(i int, dst []float32) int {
 	return i % 10
 }
 
+// oneEach is what a step that allocates comes to, at least. Counts are of the whole process, to which the
+// runtime adds one now and then. (That a step allocates nothing is tested in pipeline and unet.)
+const oneEach = 1
+
 func TestTrain(t *testing.T) {
 	r, err := Train(t.Context(), TrainOptions{BenchOptions: small(), Time: 100 * time.Millisecond})
 	if err != nil {
@@ -45,7 +49,7 @@ func TestTrain(t *testing.T) {
 	if want := 100 * r.ForwardPerS * r.FLOPs / (1e9 * r.Peak); math.Abs(r.ForwardPercent-want) > 1e-9*want {
 		t.Errorf("forward at %v%% of the limit, want %v", r.ForwardPercent, want)
 	}
-	if r.Allocations != 0 {
+	if r.Allocations >= oneEach {
 		t.Errorf("%v allocations a step", r.Allocations)
 	}
 }
@@ -76,7 +80,7 @@ func TestGenerate(t *testing.T) {
 	if want := r.ImagesPerS * 6; math.Abs(r.ForwardPerS-want) > 1e-9*want {
 		t.Errorf("%v evaluations/s at %v images/s", r.ForwardPerS, r.ImagesPerS)
 	}
-	if r.Allocations != 0 {
+	if r.Allocations >= oneEach {
 		t.Errorf("%v allocations a step of the solver", r.Allocations)
 	}
 }
