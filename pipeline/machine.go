@@ -11,6 +11,7 @@ type Machine struct {
 	Version string   `json:"fmimg"`
 	Go      string   `json:"go"`
 	System  string   `json:"system"`  // operating system and architecture
+	CPU     string   `json:"cpu"`     // the vendor's name, empty where it tells none
 	Threads int      `json:"threads"` // that are used by default
 	ISAs    []string `json:"isas"`    // instruction sets that can be used here, the slowest first
 	Best    string   `json:"isa"`     // the one that is used by default
@@ -20,6 +21,7 @@ type Machine struct {
 func ThisMachine() Machine {
 	m := Machine{
 		Version: Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		CPU:     kernels.CPU().Name,
 		Threads: runtime.GOMAXPROCS(0), Best: kernels.Best().String(),
 	}
 	for _, isa := range kernels.Available() {

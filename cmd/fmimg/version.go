@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -21,8 +22,8 @@ func (a *app) newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(m)
 			}
-			_, err := fmt.Fprintf(a.stdout, "fmimg %s\n%s %s, %d threads\ninstruction sets: %s (default %s)\n",
-				m.Version, m.Go, m.System, m.Threads, strings.Join(m.ISAs, ", "), m.Best)
+			_, err := fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %d threads\ninstruction sets: %s (default %s)\n",
+				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), m.Threads, strings.Join(m.ISAs, ", "), m.Best)
 			return err
 		},
 	}
