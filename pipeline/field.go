@@ -48,6 +48,9 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err != nil {
 		return FieldResult{}, err
 	}
+	if sameFile(ck.Path, o.Out) {
+		return FieldResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
+	}
 	in, err := o.readInput(ck.Model.Config())
 	if err != nil {
 		return FieldResult{}, fmt.Errorf("%s: %w", o.In, err)
@@ -76,7 +79,17 @@ func (o *FieldOptions) validate() error {
 	if err := validateISA(o.ISA); err != nil {
 		return err
 	}
+	if sameFile(o.In, o.Out) {
+		return optionErrorf("out", "%s: is the input: name another file", o.Out)
+	}
 	return probeFile(o.Out)
+}
+
+// sameFile reports whether two paths lead to one file that exists.
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // fieldInput is what the file holds, with images as [N, H, W, C].

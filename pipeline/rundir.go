@@ -55,6 +55,11 @@ func createRun(path, data string) (*runDir, error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the run folder: %w", err)
 	}
+	if !created {
+		if err := mustHoldNoFiles(path); err != nil {
+			return nil, err
+		}
+	}
 	d, err := lockRun(path)
 	if err != nil {
 		return nil, err
@@ -64,6 +69,28 @@ func createRun(path, data string) (*runDir, error) {
 		return nil, fmt.Errorf("%s holds a run: continue it with --resume, or name another folder with --out", path)
 	}
 	return d, nil
+}
+
+// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over.
+func mustHoldNoFiles(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil // locking says what is wrong with it
+	}
+	others := false
+	for _, e := range entries {
+		switch e.Name() {
+		case stateFile, modelFile, configFile:
+			return nil // a run, which is another matter
+		case ".lock":
+		default:
+			others = true
+		}
+	}
+	if others {
+		return fmt.Errorf("%s is not empty and holds no run: name a new folder with --out", path)
+	}
+	return nil
 }
 
 func createNumbered(base string) (*runDir, error) {

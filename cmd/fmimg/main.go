@@ -9,6 +9,7 @@ import (
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that went away does not stop the training
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for an orderly end; after it a second one ends the process at once.
 	context.AfterFunc(ctx, stop)

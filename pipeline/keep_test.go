@@ -1,0 +1,27 @@
+package pipeline
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Nobody's files are written over: not those of a folder that is no run, nor the operands of field.
+func TestKeepsOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "README.md")
+	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := createRun(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
+		t.Errorf("a run in a folder of files: %v", err)
+	}
+	o := FieldOptions{In: mine, Out: mine}
+	if err := o.validate(); err == nil || !strings.Contains(err.Error(), "is the input") {
+		t.Errorf("field onto its input: %v", err)
+	}
+	if text, _ := os.ReadFile(mine); string(text) != "mine" {
+		t.Errorf("the file became %q", text)
+	}
+}
