@@ -75,7 +75,7 @@ func createRun(path, data string) (*runDir, error) {
 func mustHoldNoFiles(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil // locking says what is wrong with it
+		return fmt.Errorf("look into the run folder: %w", err)
 	}
 	others := false
 	for _, e := range entries {
