@@ -29,6 +29,7 @@ var (
 // same instruction set gives the same numbers everywhere.
 const (
 	convolveBlock   = 28
+	mostTiles       = 42 // of a last block, which takes what would be a small one
 	weightGradBlock = 28
 )
 
@@ -51,6 +52,15 @@ func (f *filtering) split(buf []float32, rows, c int) (p planeSet, rest []float3
 	n := f.planes() * p.stride
 	p.data = buf[:n:n]
 	return p, buf[n:]
+}
+
+// share makes two sets of planes, of c and d channels, in the same memory: plane p of the second lies where
+// plane p-1 of the first was. So a product that goes from plane to plane may write the second, into memory that
+// it has just read.
+func (f *filtering) share(s *Scratch, rows, c, d int) (p, q planeSet) {
+	stride := planeStride(rows * max(c, d))
+	buf := s.take((f.planes() + 1) * stride)
+	return planeSet{data: buf[stride:], c: c, stride: stride}, planeSet{data: buf, c: d, stride: stride}
 }
 
 // row returns the address of a row.
@@ -117,6 +127,14 @@ func newTiling(f *filtering, images, h, w int) tiling {
 }
 
 func (t *tiling) count() int { return t.images * t.rows * t.cols }
+
+// blockEnd returns the end of the block of tiles that begins at from.
+func (t *tiling) blockEnd(from int) int {
+	if t.count()-from <= mostTiles {
+		return t.count()
+	}
+	return from + convolveBlock
+}
 
 // A run is some tiles side by side: those of image n and tile row y from column x on.
 type run struct{ n, y, x, count int }
@@ -219,13 +237,9 @@ func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, b
 		h, w = 2*h, 2*w
 	}
 	t := newTiling(f, in.N, h, w)
-	const rows = convolveBlock + 2*maxSegment // the last tile of rows may reach beyond the block
-	width := roundUp(u.oc, u.cols)
-	buf := s.take(f.planes() * (planeStride(rows*u.ic) + planeStride(rows*width)))
-	v, buf := f.split(buf, rows, u.ic)
-	m, _ := f.split(buf, rows, width)
-	for from := 0; from < t.count(); from += convolveBlock {
-		to := min(from+convolveBlock, t.count())
+	v, m := f.share(s, mostTiles+2*maxSegment, u.ic, roundUp(u.oc, u.cols)) // the last tile of rows may reach beyond the block
+	for from, to := 0, 0; from < t.count(); from = to {
+		to = t.blockEnd(from)
 		t.gatherTiles(isa, &v, in, from, to, upsampled)
 		u.multiply(isa, s, f, &m, &v, bias, to-from)
 		t.finish(isa, out, &m, from, to, residual, pooled)
