@@ -20,6 +20,21 @@ TEXT ·Outer6x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -123,6 +138,17 @@ TEXT ·Outer4x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -204,6 +230,13 @@ TEXT ·Outer2x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -265,6 +298,11 @@ TEXT ·Outer1x16AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8

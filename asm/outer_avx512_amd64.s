@@ -24,6 +24,33 @@ TEXT ·Outer8x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -145,6 +172,21 @@ TEXT ·Outer4x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -226,6 +268,15 @@ TEXT ·Outer2x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -287,6 +338,12 @@ TEXT ·Outer1x32AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -345,6 +402,25 @@ TEXT ·Outer8x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -437,6 +513,17 @@ TEXT ·Outer4x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -503,6 +590,13 @@ TEXT ·Outer2x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
+	ADDQ R8, DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8
@@ -556,6 +650,11 @@ store:
 TEXT ·Outer1x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VPXORD Z0, Z0, Z0
+
+	// C, into the cache while the sums are made
+	MOVQ Outer_LdC(AX), R8
+	MOVQ Outer_C(AX), DX
+	PREFETCHT0 (DX)
 	MOVQ Outer_A(AX), SI
 	MOVQ Outer_B(AX), DX
 	MOVQ Outer_LdA(AX), R8

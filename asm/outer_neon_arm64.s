@@ -32,6 +32,21 @@ TEXT ·Outer6x16NEON(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
+
+	// C, into the cache while the sums are made
+	MOVD Outer_LdC(R0), R8
+	MOVD Outer_C(R0), R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -179,6 +194,17 @@ TEXT ·Outer4x16NEON(SB), NOSPLIT, $0-8
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
 	VEOR V15.B16, V15.B16, V15.B16
+
+	// C, into the cache while the sums are made
+	MOVD Outer_LdC(R0), R8
+	MOVD Outer_C(R0), R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -289,6 +315,13 @@ TEXT ·Outer2x16NEON(SB), NOSPLIT, $0-8
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
+
+	// C, into the cache while the sums are made
+	MOVD Outer_LdC(R0), R8
+	MOVD Outer_C(R0), R3
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R3
+	PRFM 0(R3), PSTL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -367,6 +400,11 @@ TEXT ·Outer1x16NEON(SB), NOSPLIT, $0-8
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
+
+	// C, into the cache while the sums are made
+	MOVD Outer_LdC(R0), R8
+	MOVD Outer_C(R0), R3
+	PRFM 0(R3), PSTL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8

@@ -18,6 +18,7 @@ type Product struct {
 	LdR    uintptr        // distance of two rows of R
 	C0, C1 unsafe.Pointer // first row of the result of each segment
 	LdC    uintptr        // distance of two rows of C
+	Fetch  uintptr        // 1 to have C fetched into the cache while the sums are made, 0 if it is there
 }
 
 // ProductCols is the number of columns of the tiles of [ProductGo].

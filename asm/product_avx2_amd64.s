@@ -20,6 +20,25 @@ TEXT ·Product2x3x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
+
+	// C, into the cache while the sums are made
+	CMPQ Product_Fetch(AX), $0
+	JEQ sums
+	MOVQ Product_C0(AX), SI
+	MOVQ Product_C1(AX), DX
+	MOVQ Product_LdC(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+	ADDQ R8, SI
+	ADDQ R8, DX
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+	ADDQ R8, SI
+	ADDQ R8, DX
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+
+sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
 	MOVQ Product_LdA(AX), R8
@@ -241,6 +260,21 @@ TEXT ·Product2x2x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+
+	// C, into the cache while the sums are made
+	CMPQ Product_Fetch(AX), $0
+	JEQ sums
+	MOVQ Product_C0(AX), SI
+	MOVQ Product_C1(AX), DX
+	MOVQ Product_LdC(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+	ADDQ R8, SI
+	ADDQ R8, DX
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+
+sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
 	MOVQ Product_LdA(AX), R8
@@ -412,6 +446,17 @@ TEXT ·Product2x1x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+
+	// C, into the cache while the sums are made
+	CMPQ Product_Fetch(AX), $0
+	JEQ sums
+	MOVQ Product_C0(AX), SI
+	MOVQ Product_C1(AX), DX
+	MOVQ Product_LdC(AX), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (DX)
+
+sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
 	MOVQ Product_LdA(AX), R8

@@ -32,6 +32,26 @@ TEXT ·Product2x3x16NEON(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
+
+	// C, into the cache while the sums are made
+	MOVD Product_Fetch(R0), R26
+	CMP $0, R26
+	BEQ sums
+	MOVD Product_C0(R0), R4
+	MOVD Product_C1(R0), R3
+	MOVD Product_LdC(R0), R8
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R4
+	ADD R8, R3
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R4
+	ADD R8, R3
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+
+sums:
 	MOVD Product_LdA(R0), R8
 	MOVD Product_A0(R0), R4
 	ADD R8, R4, R16
@@ -358,6 +378,22 @@ TEXT ·Product2x2x16NEON(SB), NOSPLIT, $0-8
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
 	VEOR V15.B16, V15.B16, V15.B16
+
+	// C, into the cache while the sums are made
+	MOVD Product_Fetch(R0), R26
+	CMP $0, R26
+	BEQ sums
+	MOVD Product_C0(R0), R4
+	MOVD Product_C1(R0), R3
+	MOVD Product_LdC(R0), R8
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+	ADD R8, R4
+	ADD R8, R3
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+
+sums:
 	MOVD Product_LdA(R0), R8
 	MOVD Product_A0(R0), R4
 	ADD R8, R4, R16
@@ -594,6 +630,18 @@ TEXT ·Product2x1x16NEON(SB), NOSPLIT, $0-8
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
+
+	// C, into the cache while the sums are made
+	MOVD Product_Fetch(R0), R26
+	CMP $0, R26
+	BEQ sums
+	MOVD Product_C0(R0), R4
+	MOVD Product_C1(R0), R3
+	MOVD Product_LdC(R0), R8
+	PRFM 0(R4), PSTL1KEEP
+	PRFM 0(R3), PSTL1KEEP
+
+sums:
 	MOVD Product_LdA(R0), R8
 	MOVD Product_A0(R0), R4
 	MOVD Product_A1(R0), R3

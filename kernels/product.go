@@ -123,7 +123,7 @@ func (g *gather) run(isa ISA, s *Scratch) {
 	images := g.out.m.N
 	block := max(blockPixels/max(g.out.h*g.out.w, 1), 1)
 	args := &s.product
-	*args = asm.Product{LdA: g.in.pixelStep(), LdC: g.out.pixelStep(), N2: g.win.h, N1: g.win.w, K: g.in.m.C}
+	*args = asm.Product{LdA: g.in.pixelStep(), LdC: g.out.pixelStep(), N2: g.win.h, N1: g.win.w, K: g.in.m.C, Fetch: 1}
 	if g.in.m.Pixel == g.in.m.C || g.win.w == 1 { // a window's row is one run
 		args.K, args.N1 = g.in.m.C*g.win.w, 1
 	}

@@ -63,6 +63,7 @@ type machine interface {
 	zero(v value)
 	move(dst value, src operand)
 	store(src value, m memory)
+	prefetch(m memory)                                    // the cache line there, to be written soon
 	broadcast(dst value, field string)                    // dst = args.field, a float32, in all lanes
 	do(o operation, dst value, a, b operand)              // dst = a o b; for fma and fms dst ± a·b; a is no memory
 	apply(o operation, dst, a value)                      // dst = o(a)

@@ -171,6 +171,8 @@ func (a *arm64) store(v value, m memory) {
 	}
 }
 
+func (a *arm64) prefetch(m memory) { a.op("PRFM %d(%s), PSTL1KEEP", m.disp, integer(m.base)) }
+
 // indexed loads or stores a single vector at base + index, if that is what is asked for. Go's assembler
 // does not know this address mode of 16 bytes.
 func (a *arm64) indexed(code uint32, name string, v value, m memory) bool {

@@ -30,6 +30,9 @@ func outer(t target, rows, vectors int) *routine {
 		sums[i] = r.take(vectors)
 		r.zero(sums[i])
 	}
+	r.note("C, into the cache while the sums are made")
+	r.field("LdC", "R8")
+	r.eachSum(sums, func(sum value, at memory) { r.prefetchRow(at, cols) })
 	rest := r.next
 	b := r.take(vectors)
 	a := r.factors(rows, func(i, _ int) memory { return memory{base: "SI", disp: 4 * i} }, true)
@@ -71,19 +74,24 @@ func (r *routine) outerLoops(step func()) {
 // outerEpilogue adds the sums to C, or stores them.
 func (r *routine) outerEpilogue(sums []value) {
 	spare := r.take(len(sums[0]))
-	each := func(f func(sum value, at memory)) {
-		r.field("C", "DX")
-		for i, sum := range sums {
-			f(sum, memory{base: "DX", spare: spare})
-			if i < len(sums)-1 {
-				r.add("R8", "DX")
-			}
-		}
-	}
 	r.field("LdC", "R8")
 	r.jumpField("Set", "NE", "$0", "store")
 	r.note("sums += C")
-	each(func(sum value, at memory) { r.do(add, sum, sum, at) })
+	r.eachSum(sums, func(sum value, at memory) {
+		at.spare = spare
+		r.do(add, sum, sum, at)
+	})
 	r.label("store")
-	each(r.store)
+	r.eachSum(sums, r.store)
+}
+
+// eachSum calls f for the rows of C, whose distance is in R8.
+func (r *routine) eachSum(sums []value, f func(sum value, at memory)) {
+	r.field("C", "DX")
+	for i, sum := range sums {
+		f(sum, memory{base: "DX"})
+		if i < len(sums)-1 {
+			r.add("R8", "DX")
+		}
+	}
 }

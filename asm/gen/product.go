@@ -43,6 +43,10 @@ func product(t target, half, vectors int) *routine {
 		sums[i] = r.take(vectors)
 		r.zero(sums[i])
 	}
+	r.note("C, into the cache while the sums are made")
+	r.jumpField("Fetch", "EQ", "$0", "sums")
+	r.eachRow("C", sums, func(sum value, at memory) { r.prefetchRow(at, cols) })
+	r.label("sums")
 	rest := r.next
 	b := r.take(min(vectors, 2))
 	a := r.rows(half)
@@ -65,6 +69,17 @@ func product(t target, half, vectors int) *routine {
 	r.productEpilogue(sums)
 	return r
 }
+
+// prefetchRow asks for the cache lines of a row of that many columns.
+func (r *routine) prefetchRow(at memory, cols int) {
+	for ; cols > 0; cols -= lineFloats {
+		r.prefetch(at)
+		at.disp += 4 * lineFloats
+	}
+}
+
+// lineFloats is the number of float32 in a cache line.
+const lineFloats = 16
 
 // productLoops spells out the nest of loops that advances pointers; step does some steps of the inner one.
 func (r *routine) productLoops(pointers []string, step func(steps int)) {
