@@ -82,13 +82,14 @@ func NormSumsGo(args *Channels) {
 }
 
 // NormSiLUSumsGo replaces y by dz = y·s·(1 + z·(1-s)), the gradient of z where y is that of SiLU(z):
-// s = 1/(1 + exp(-z)), z = x̂·P2 + P3, x̂ = x·P0 + P1. It sets S0 = Σdz and S1 = Σdz·x̂.
+// s = 1/(1 + exp(-z)), z = x̂·P2 + P3, x̂ = x·P0 + P1. It sets d = z·s, S0 = Σdz and S1 = Σdz·x̂.
 func NormSiLUSumsGo(args *Channels) {
 	args.clear(args.S0, args.S1)
-	args.pixels(func(c uintptr, x, y, _ *float32) {
+	args.pixels(func(c uintptr, x, y, d *float32) {
 		xhat := float32(*x**at(args.P0, c)) + *at(args.P1, c)
 		z := float32(xhat**at(args.P2, c)) + *at(args.P3, c)
 		s := sigmoid(z)
+		*d = z * s
 		dz := *y * float32(s*(1+float32(z*(1-s))))
 		*y = dz
 		*at(args.S0, c) += dz

@@ -285,6 +285,7 @@ TEXT ·NormSiLUSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	MOVQ Channels_LdX(AX), R8
 	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
 	VMOVUPS one<>(SB), Y6
 	XORQ BX, BX
 	MOVQ Channels_C(AX), R13
@@ -307,6 +308,8 @@ vector:
 	ADDQ BX, SI
 	MOVQ Channels_Y(AX), DX
 	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
 	MOVQ Channels_N1(AX), R11
 
 lines:
@@ -338,6 +341,8 @@ pixels:
 	VPADDD Y10, Y11, Y9
 	VADDPS Y6, Y9, Y9
 	VDIVPS Y9, Y6, Y9
+	VMULPS Y9, Y8, Y11
+	VMOVUPS Y11, (DI)
 	VSUBPS Y9, Y6, Y10
 	VFMADD213PS Y6, Y10, Y8
 	VMULPS Y9, Y8, Y8
@@ -347,10 +352,12 @@ pixels:
 	VFMADD231PS Y7, Y8, Y5
 	ADDQ R8, SI
 	ADDQ R9, DX
+	ADDQ R10, DI
 	DECQ CX
 	JNZ pixels
 	ADDQ Channels_StepX(AX), SI
 	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
 	DECQ R11
 	JNZ lines
 	MOVQ Channels_S0(AX), CX

@@ -357,6 +357,7 @@ TEXT ·NormSiLUSumsAVX512(SB), NOSPLIT, $0-8
 	VMOVUPS p1<>(SB), Z20
 	MOVQ Channels_LdX(AX), R8
 	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
 	VMOVUPS Z31, Z6
 	XORQ BX, BX
 	MOVQ Channels_C(AX), R13
@@ -379,6 +380,8 @@ vector:
 	ADDQ BX, SI
 	MOVQ Channels_Y(AX), DX
 	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
 	MOVQ Channels_N1(AX), R11
 
 lines:
@@ -410,6 +413,8 @@ pixels:
 	VPADDD Z10, Z11, Z9
 	VADDPS Z6, Z9, Z9
 	VDIVPS Z9, Z6, Z9
+	VMULPS Z9, Z8, Z11
+	VMOVUPS Z11, (DI)
 	VSUBPS Z9, Z6, Z10
 	VFMADD213PS Z6, Z10, Z8
 	VMULPS Z9, Z8, Z8
@@ -419,10 +424,12 @@ pixels:
 	VFMADD231PS Z7, Z8, Z5
 	ADDQ R8, SI
 	ADDQ R9, DX
+	ADDQ R10, DI
 	DECQ CX
 	JNZ pixels
 	ADDQ Channels_StepX(AX), SI
 	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
 	DECQ R11
 	JNZ lines
 	MOVQ Channels_S0(AX), CX

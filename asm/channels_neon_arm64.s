@@ -585,6 +585,7 @@ TEXT ·NormSiLUSumsNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
 	MOVD Channels_LdX(R0), R8
 	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
 	MOVD $constants<>(SB), R26
 	FLDPQ 0(R26), (F29, F30)
 	FMOVQ 32(R26), F31
@@ -616,6 +617,8 @@ vector2:
 	ADD R1, R4
 	MOVD Channels_Y(R0), R3
 	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
 	MOVD Channels_N1(R0), R11
 
 lines2:
@@ -680,6 +683,9 @@ pixels2:
 	WORD $0x4e2cd652 // fadd v18.4s, v18.4s, v12.4s
 	WORD $0x6e31fd91 // fdiv v17.4s, v12.4s, v17.4s
 	WORD $0x6e32fd92 // fdiv v18.4s, v12.4s, v18.4s
+	WORD $0x6e31ddf5 // fmul v21.4s, v15.4s, v17.4s
+	WORD $0x6e32de16 // fmul v22.4s, v16.4s, v18.4s
+	FSTPQ (F21, F22), 0(R5)
 	WORD $0x4eb1d593 // fsub v19.4s, v12.4s, v17.4s
 	WORD $0x4eb2d594 // fsub v20.4s, v12.4s, v18.4s
 	VMOV V12.B16, V23.B16
@@ -698,12 +704,15 @@ pixels2:
 	VFMLA V14.S4, V24.S4, V11.S4
 	ADD R8, R4
 	ADD R9, R3
+	ADD R10, R5
 	SUBS $1, R2, R2
 	BNE pixels2
 	MOVD Channels_StepX(R0), R26
 	ADD R26, R4
 	MOVD Channels_StepY(R0), R26
 	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
 	SUBS $1, R11, R11
 	BNE lines2
 	MOVD Channels_S0(R0), R2
@@ -737,6 +746,8 @@ vector:
 	ADD R1, R4
 	MOVD Channels_Y(R0), R3
 	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
 	MOVD Channels_N1(R0), R11
 
 lines:
@@ -774,6 +785,8 @@ pixels:
 	VADD V16.S4, V18.S4, V15.S4
 	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
 	WORD $0x6e2ffd8f // fdiv v15.4s, v12.4s, v15.4s
+	WORD $0x6e2fddd1 // fmul v17.4s, v14.4s, v15.4s
+	FMOVQ F17, 0(R5)
 	WORD $0x4eafd590 // fsub v16.4s, v12.4s, v15.4s
 	VMOV V12.B16, V18.B16
 	VFMLA V16.S4, V14.S4, V18.S4
@@ -785,12 +798,15 @@ pixels:
 	VFMLA V13.S4, V18.S4, V10.S4
 	ADD R8, R4
 	ADD R9, R3
+	ADD R10, R5
 	SUBS $1, R2, R2
 	BNE pixels
 	MOVD Channels_StepX(R0), R26
 	ADD R26, R4
 	MOVD Channels_StepY(R0), R26
 	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
 	SUBS $1, R11, R11
 	BNE lines
 	MOVD Channels_S0(R0), R2

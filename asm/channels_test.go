@@ -38,7 +38,7 @@ var walkRoutines = []walkRoutine{
 	{"Affine", AffineGo, mapX | mapD | inX, 2, 0, 0},
 	{"AffineSiLU", AffineSiLUGo, mapX | mapD | inX, 2, 0, siluTol},
 	{"NormSums", NormSumsGo, mapX | mapY, 2, 2, 0},
-	{"NormSiLUSums", NormSiLUSumsGo, mapX | mapY, 4, 2, siluSumTol},
+	{"NormSiLUSums", NormSiLUSumsGo, mapX | mapY | mapD, 4, 2, siluSumTol},
 	{"NormGrad", NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
 	{"NormGradAdd", NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
 	{"ColumnSums", ColumnSumsGo, mapY, 0, 1, 0},

@@ -206,7 +206,11 @@ func normCase(s normShape, images int, pass string) kernelCase {
 
 func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	x, y, dx := kernels.NewMap(images, s.h, s.w, s.c), kernels.NewMap(images, s.h, s.w, s.c), kernels.NewMap(images, s.h, s.w, s.c)
+	var maps [4]kernels.Map
+	for i := range maps {
+		maps[i] = kernels.NewMap(images, s.h, s.w, s.c)
+	}
+	x, y, dx, dy := maps[0], maps[1], maps[2], maps[3]
 	fill(rng, x)
 	norm := kernels.GroupNorm{ISA: isa, C: s.c, Groups: s.groups, SiLU: true}
 	gamma, beta, stats := make([]float32, s.c), make([]float32, s.c), make([]float32, norm.StatsLen(images))
@@ -221,10 +225,10 @@ func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 		return run
 	}
 	run()
-	fill(rng, y)
+	fill(rng, dy)
 	dgamma, dbeta := make([]float32, s.c), make([]float32, s.c)
 	return func() {
-		norm.Backward(scratch, dx, false, y, x, gamma, beta, kernels.Modulation{}, stats, dgamma, dbeta)
+		norm.Backward(scratch, dx, false, dy, x, y, gamma, beta, kernels.Modulation{}, stats, dgamma, dbeta)
 	}
 }
 

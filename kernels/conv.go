@@ -272,12 +272,27 @@ func (c *Conv) mustHaveHalo(m Map) {
 // WeightGrad adds the gradients of the weight, [KH][KW][IC][OC], and of the bias to dw and db. x
 // and dy need a halo unless the kind is Point.
 func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
+	c.PartWeightGrad(s, &s.sum, dw, db, x, dy)
+	c.EndWeightGrad(&s.sum, dw)
+}
+
+// A WeightSum holds what some algorithms sum up before it is added to a weight's gradient. The zero value is
+// ready; it grows to what the largest convolution needs.
+type WeightSum struct {
+	data   []float32
+	planes planeSet // of Winograd's weight gradient
+	begun  bool
+}
+
+// PartWeightGrad does WeightGrad's work for some images of a batch; after the last of them, EndWeightGrad
+// adds what is left in sum to dw.
+func (c *Conv) PartWeightGrad(s *Scratch, sum *WeightSum, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
 	c.mustHaveHalo(x)
 	size := c.IC * c.OC
 	if f := c.Plan.WeightGrad.filtering(); f != nil {
 		c.mustHaveHalo(dy)
-		winogradWeightGrad(c.ISA, s, f, dw, x, dy, c.Kind == Up3)
+		winogradWeightGrad(c.ISA, s, f, sum, x, dy, c.Kind == Up3)
 	} else if c.Kind == Up3 {
 		c.foldedWeightGrad(s, dw, x, dy)
 	} else {
@@ -289,6 +304,14 @@ func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
 		}
 	}
 	c.ISA.BiasGrad(s, db, dy)
+}
+
+// EndWeightGrad adds to dw what PartWeightGrad has left in sum.
+func (c *Conv) EndWeightGrad(sum *WeightSum, dw []float32) {
+	if f := c.Plan.WeightGrad.filtering(); f != nil && sum.begun {
+		sum.begun = false
+		f.addWeightGrad(c.ISA, dw, &sum.planes, c.IC*c.OC)
+	}
 }
 
 // foldedWeightGrad first sums up the gradient of each phase's tap, and then adds it to the gradients

@@ -106,10 +106,14 @@ func effective(gamma, beta, scale, shift []float32, c int) (gain, bias float32) 
 }
 
 // Backward computes dx, or adds to it, and adds to dgamma and dbeta, for dy the gradient of y, which
-// it overwrites. x and stats are those of Forward.
-func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x Map, gamma, beta []float32, mod Modulation, stats, dgamma, dbeta []float32) {
+// it overwrites. x and stats are those of Forward. A norm with SiLU sets y to Forward's result once more: so that
+// need not be kept.
+func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x, y Map, gamma, beta []float32, mod Modulation, stats, dgamma, dbeta []float32) {
 	mustMatch("group norm", dy, x)
 	mustMatch("group norm", dx, x)
+	if g.SiLU {
+		mustMatch("group norm", y, x)
+	}
 	g.mustFit(x, gamma, beta, stats)
 	buf := s.take(7 * g.C)
 	var p [7][]float32
@@ -123,14 +127,14 @@ func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x Map, gam
 		for c := range g.C {
 			gain[c], bias[c] = effective(gamma, beta, scale, shift, c)
 		}
-		walk := walkOver(n, &x, &dy, nil)
+		routine, out := normSums, (*Map)(nil)
+		if g.SiLU {
+			routine, out = normSiLUSums, &y
+		}
+		walk := walkOver(n, &x, &dy, out)
 		walk.P0, walk.P1, walk.P2, walk.P3 = pointer(rstd), pointer(offset), pointer(gain), pointer(bias)
 		walk.S0, walk.S1 = pointer(s0), pointer(s1)
-		if g.SiLU {
-			g.ISA.walk(normSiLUSums, walk)
-		} else {
-			g.ISA.walk(normSums, walk)
-		}
+		g.ISA.walk(routine, walk)
 		dscale, dshift := mod.of(mod.Gradient, n, g.C)
 		parameterGrads(gamma, beta, scale, s0, s1, dgamma, dbeta, dscale, dshift)
 

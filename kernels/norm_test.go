@@ -217,7 +217,11 @@ func (c *normCase) run(t *testing.T) {
 		gradient.dgamma[i] += float64(c.dg[i])
 		gradient.dbeta[i] += float64(c.db[i])
 	}
-	op.Backward(&s, dx, c.accumulate, dy, c.x, c.gamma, c.beta, c.mod, stats, c.dg, c.db)
+	c.y.Clear()
+	op.Backward(&s, dx, c.accumulate, dy, c.x, c.y, c.gamma, c.beta, c.mod, stats, c.dg, c.db)
+	if c.silu {
+		mustBeNear(t, "forward once more", dense(c.y), want, max(norm2(want), math.Sqrt(float64(len(want)))), bound)
+	}
 	mustBeNear(t, "dx", dense(dx), gradient.dx, max(norm2(gradient.dx), gradient.size), bound)
 	mustBeNear(t, "dgamma", c.dg, gradient.dgamma, max(norm2(gradient.dgamma), gradient.dz), bound)
 	mustBeNear(t, "dbeta", c.db, gradient.dbeta, max(norm2(gradient.dbeta), gradient.dz), bound)
@@ -262,7 +266,7 @@ func TestGroupNormGradients(t *testing.T) {
 			}
 			f()
 			dy.Load(projection)
-			op.Backward(&s, dx, false, dy, x, gamma, beta, mod, stats, dgamma, dbeta)
+			op.Backward(&s, dx, false, dy, x, y, gamma, beta, mod, stats, dgamma, dbeta)
 			mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)), flatVariable("gamma", gamma, dgamma),
 				flatVariable("beta", beta, dbeta), flatVariable("modulation", mod.Rows, mod.Gradient))
 		}
@@ -285,7 +289,7 @@ func TestGroupNormIgnoresBatchMates(t *testing.T) {
 			stats := make([]float32, op.StatsLen(x.N))
 			mod := Modulation{Rows: rows, Gradient: drows}
 			op.Forward(&s, y, x, gamma, beta, mod, stats)
-			op.Backward(&s, dx, false, dy, x, gamma, beta, mod, stats, ignored, ignored)
+			op.Backward(&s, dx, false, dy, x, y, gamma, beta, mod, stats, ignored, ignored)
 		}
 		loneDy := NewMap(n, h, w, c)
 		loneDy.Copy(dy) // the pass overwrites it

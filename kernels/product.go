@@ -11,6 +11,7 @@ import (
 type Scratch struct {
 	tile    [maxTile]float32 // a tile whose columns or rows are not all wanted
 	floats  []float32
+	sum     WeightSum
 	product asm.Product // here instead of on the stack, because the switch over routines makes them escape
 	outer   asm.Outer
 }

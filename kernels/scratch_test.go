@@ -46,11 +46,11 @@ func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv) {
 func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
 	const n, side, c = 2, 6, 40
 	op := GroupNorm{ISA: isa, C: c, Groups: 8, SiLU: true}
-	x, y, p, rows := NewMap(n, side, side, c), NewMap(n, side, side, c), make([]float32, c), make([]float32, 2*n*c)
+	x, y, dy, p, rows := NewMap(n, side, side, c), NewMap(n, side, side, c), NewMap(n, side, side, c), make([]float32, c), make([]float32, 2*n*c)
 	mod, stats := Modulation{Rows: rows, Gradient: rows}, make([]float32, op.StatsLen(n))
 	mustNotAllocate(t, "GroupNorm", func() {
 		op.Forward(s, y, x, p, p, mod, stats)
-		op.Backward(s, y, false, y, x, p, p, mod, stats, p, p)
+		op.Backward(s, dy, false, dy, x, y, p, p, mod, stats, p, p)
 		isa.AddMap(x, y)
 		isa.AddRows(s, x, rows[:n*c])
 		isa.SumRows(rows[:n*c], x)

@@ -280,14 +280,16 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *M
 	}
 }
 
-// winogradWeightGrad adds the weight gradient, [3][3][C of x][C of dy], to dw. upsampled reads x as its
-// nearest up-sampling.
-func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, dw []float32, x, dy Map, upsampled bool) {
+// winogradWeightGrad adds the planes of the weight gradient, [C of x][C of dy] each, to the sum. upsampled
+// reads x as its nearest up-sampling.
+func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy Map, upsampled bool) {
 	const block = weightGradBlock
 	t := newTiling(f, dy.N, dy.H, dy.W)
-	size := x.C * dy.C
-	buf := s.take(f.planes()*(planeStride(size)+planeStride(block*x.C)+planeStride(block*dy.C)) + slack)
-	du, buf := f.split(buf, x.C, dy.C)
+	if size := f.planes() * planeStride(x.C*dy.C); len(sum.data) < size {
+		sum.data = aligned(size)
+	}
+	sum.planes, _ = f.split(sum.data, x.C, dy.C)
+	buf := s.take(f.planes()*(planeStride(block*x.C)+planeStride(block*dy.C)) + slack)
 	v, buf := f.split(buf, block, x.C)
 	d, _ := f.split(buf, block, dy.C)
 	for from := 0; from < t.count(); from += block {
@@ -295,10 +297,15 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, dw []float32, x, dy M
 		t.gatherTiles(isa, &v, x, from, to, upsampled)
 		t.scatterTiles(isa, &d, dy, from, to)
 		for p := range f.planes() {
-			addOuter(isa, s, &du, &v, &d, p, to-from, from == 0)
+			addOuter(isa, s, &sum.planes, &v, &d, p, to-from, !sum.begun)
 		}
+		sum.begun = true
 	}
-	// A call is bounded to some 50 µs.
+}
+
+// addWeightGrad transforms planes of size elements to the weight gradient, [3][3][size], and adds it to dw. A
+// call is bounded to some 50 µs.
+func (f *filtering) addWeightGrad(isa ISA, dw []float32, du *planeSet, size int) {
 	const piece = 4096
 	for at := 0; at < size; at += piece {
 		a := asm.Transform{Src: unsafe.Pointer(&du.data[at]), Dst: unsafe.Pointer(&dw[at]), Bytes: uintptr(4 * min(piece, size-at)), N: 1}

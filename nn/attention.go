@@ -52,5 +52,5 @@ func (l *AttentionBlock) Backward(r *Run) {
 	l.qkv.WeightGrad(r, dJoint, normed)
 	l.qkv.InputGrad(r, dNormed, false, dJoint)
 	dx.Copy(dy)
-	l.norm.Backward(r, 0, dx, true, dNormed, x, kernels.Modulation{})
+	l.norm.Backward(r, 0, dx, true, dNormed, x, kernels.Map{}, kernels.Modulation{})
 }

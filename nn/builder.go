@@ -13,6 +13,8 @@ type Run struct {
 	N       int             // images in this batch, at most the builder's
 	Grad    []float32       // gradient of all parameters, added to by backward
 	Scratch kernels.Scratch // working memory of the kernels
+
+	sums [2]kernels.WeightSum // of the convolutions that a layer takes image by image
 }
 
 // images returns the part of a map that belongs to the batch.
@@ -88,7 +90,7 @@ type Builder struct {
 	temps map[tempKey]kernels.Map
 }
 
-type tempKey struct{ slot, n, h, w, c int }
+type tempKey struct{ slot, h, w, c int }
 
 // Act makes activations with a halo.
 func (b *Builder) Act(h, w, c int) Act {
@@ -108,17 +110,11 @@ func (b *Builder) rows(c int) Act {
 	return a
 }
 
-// temp returns a map whose content need not outlive a layer's forward or backward. Layers share the
-// map of one slot and shape.
-func (b *Builder) temp(slot, h, w, c int) kernels.Map { return b.tempOf(slot, b.N, h, w, c) }
-
-// groupTemp returns such a map for one group of images.
-func (b *Builder) groupTemp(slot, h, w, c int) kernels.Map {
-	return b.tempOf(slot, min(groupSize(h, w), b.N), h, w, c)
-}
-
-func (b *Builder) tempOf(slot, n, h, w, c int) kernels.Map {
-	key := tempKey{slot, n, h, w, c}
+// temp returns a map for a group of images whose content need not outlive the group's steps. Layers share
+// the map of one slot and shape.
+func (b *Builder) temp(slot, h, w, c int) kernels.Map {
+	n := min(groupSize(h, w), b.N)
+	key := tempKey{slot, h, w, c}
 	m, ok := b.temps[key]
 	if !ok {
 		if b.temps == nil {
@@ -149,7 +145,7 @@ func (b *Builder) kept(slot, h, w, c int) kept {
 	if b.Train {
 		return kept{kernels.NewMap(b.N, h, w, c), true}
 	}
-	return kept{b.groupTemp(slot, h, w, c), false}
+	return kept{b.temp(slot, h, w, c), false}
 }
 
 // group returns the images [from, to) of the batch.

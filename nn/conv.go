@@ -66,6 +66,16 @@ func (c *Conv) WeightGrad(r *Run, dy, x kernels.Map) {
 	c.op.WeightGrad(&r.Scratch, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
 }
 
+// PartWeightGrad does WeightGrad's work for some images of a batch; EndWeightGrad must follow the last.
+func (c *Conv) PartWeightGrad(r *Run, sum *kernels.WeightSum, dy, x kernels.Map) {
+	c.op.PartWeightGrad(&r.Scratch, sum, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
+}
+
+// EndWeightGrad adds to the gradient of the weight what is left in the sum.
+func (c *Conv) EndWeightGrad(r *Run, sum *kernels.WeightSum) {
+	c.op.EndWeightGrad(sum, c.Weight.Of(r.Grad))
+}
+
 // A Resample is a convolution that stands alone: between two levels, or at the beginning of a network.
 type Resample struct {
 	conv       *Conv
@@ -87,11 +97,18 @@ func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
 
 // BackwardTo computes the gradient of the parameters, and that of x if it is wanted.
 func (l *Resample) BackwardTo(r *Run, wanted bool) {
-	dy := r.images(l.y.D)
-	l.conv.WeightGrad(r, dy, r.images(l.x.X))
-	if wanted {
-		l.conv.InputGrad(r, r.images(l.x.D), l.accumulate, dy)
+	larger := l.x.X
+	if l.y.X.H > larger.H {
+		larger = l.y.X
 	}
+	r.groups(larger, func(from, to int) {
+		dy := l.y.D.Images(from, to)
+		l.conv.PartWeightGrad(r, &r.sums[0], dy, l.x.X.Images(from, to))
+		if wanted {
+			l.conv.InputGrad(r, l.x.D.Images(from, to), l.accumulate, dy)
+		}
+	})
+	l.conv.EndWeightGrad(r, &r.sums[0])
 }
 
 // convShape returns the shape of a convolution that reads x.

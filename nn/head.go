@@ -8,8 +8,7 @@ type Head struct {
 	norm *GroupNorm
 	conv *Conv
 
-	a  kept        // input of the convolution
-	da kernels.Map // its gradient, of a group of images
+	a, da kernels.Map // input of the convolution and its gradient, of a group of images
 }
 
 // NewHead makes a head from x to y, with parameters name.0 (norm) and name.2 (convolution).
@@ -19,10 +18,10 @@ func NewHead(b *Builder, name string, x, y Act, groups int) *Head {
 		x: x, y: y,
 		norm: NewGroupNorm(b, name+".0", c, groups, true),
 		conv: NewConv(b, name+".2", convShape(kernels.Same3, x.X, y.X.C), true),
-		a:    b.kept(slotNormed, h, w, c),
+		a:    b.temp(slotNormed, h, w, c),
 	}
 	if b.Train {
-		l.da = b.groupTemp(slotInputGrad, h, w, c)
+		l.da = b.temp(slotInputGrad, h, w, c)
 	}
 	return l
 }
@@ -30,7 +29,7 @@ func NewHead(b *Builder, name string, x, y Act, groups int) *Head {
 // Forward computes y from x.
 func (l *Head) Forward(r *Run) {
 	r.groups(l.x.X, func(from, to int) {
-		a := l.a.group(from, to)
+		a := l.a.First(to - from)
 		l.norm.Forward(r, from, a, l.x.X.Images(from, to), kernels.Modulation{})
 		l.conv.Forward(r, l.y.X.Images(from, to), a, nil)
 	})
@@ -39,9 +38,10 @@ func (l *Head) Forward(r *Run) {
 // Backward computes the gradients of x and of the parameters from that of y.
 func (l *Head) Backward(r *Run) {
 	r.groups(l.x.X, func(from, to int) {
-		da := l.da.First(to - from)
-		l.conv.InputGrad(r, da, false, l.y.D.Images(from, to))
-		l.norm.Backward(r, from, l.x.D.Images(from, to), false, da, l.x.X.Images(from, to), kernels.Modulation{})
+		a, da, dy := l.a.First(to-from), l.da.First(to-from), l.y.D.Images(from, to)
+		l.conv.InputGrad(r, da, false, dy)
+		l.norm.Backward(r, from, l.x.D.Images(from, to), false, da, l.x.X.Images(from, to), a, kernels.Modulation{})
+		l.conv.PartWeightGrad(r, &r.sums[0], dy, a)
 	})
-	l.conv.WeightGrad(r, r.images(l.y.D), r.images(l.a.Map))
+	l.conv.EndWeightGrad(r, &r.sums[0])
 }

@@ -107,7 +107,7 @@ func TestGroupNormGradients(t *testing.T) {
 					inputs: []input{{"x", x, accumulate}}, out: y,
 					forward: func() { n.Forward(&g.run, 0, ofBatch(y.X), ofBatch(x.X), kernels.Modulation{}) },
 					backward: func() {
-						n.Backward(&g.run, 0, ofBatch(x.D), accumulate, ofBatch(y.D), ofBatch(x.X), kernels.Modulation{})
+						n.Backward(&g.run, 0, ofBatch(x.D), accumulate, ofBatch(y.D), ofBatch(x.X), ofBatch(y.X), kernels.Modulation{})
 					},
 				})
 			}

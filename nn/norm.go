@@ -30,8 +30,8 @@ func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modu
 }
 
 // Backward sets dx, or adds to it, and adds the gradients of the parameters, for dy the gradient of y,
-// which it overwrites. dx may be dy.
-func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x kernels.Map, mod kernels.Modulation) {
+// which it overwrites. dx may be dy. A norm with SiLU sets y to Forward's result once more.
+func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x, y kernels.Map, mod kernels.Modulation) {
 	v := g.values.Values
-	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.Of(r.Grad), g.Beta.Of(r.Grad))
+	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, y, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.Of(r.Grad), g.Beta.Of(r.Grad))
 }

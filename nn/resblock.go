@@ -20,9 +20,9 @@ type ResBlock struct {
 	embedding    *Embedding
 	e            Act // [N][2·C] scale and shift, or [N][C]
 
-	a1, h, a2 kept        // inputs of conv1, norm2, conv2
-	dOut      kernels.Map // gradient of a2 and then of h
-	dIn       kernels.Map // gradient of a1, of a group of images
+	h         kept        // input of norm2
+	a1, a2    kernels.Map // inputs of conv1 and conv2, of a group of images: the norms' backward makes them again
+	dIn, dOut kernels.Map // gradient of a1; of a2 and then of h
 }
 
 // NewResBlock makes a block from x to y. accumulate says that something else has set the gradient of x
@@ -41,13 +41,13 @@ func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, sc
 		norm2:   NewGroupNorm(b, name+".out_layers.0", out, groups, true),
 		conv2:   NewConv(b, name+".out_layers.3", convShape(kernels.Same3, y.X, out), true),
 		e:       b.rows(rows),
-		a1:      b.kept(slotNormed, h, w, in), h: b.kept(slotHidden, h, w, out), a2: b.kept(slotModulated, h, w, out),
+		a1:      b.temp(slotNormed, h, w, in), h: b.kept(slotHidden, h, w, out), a2: b.temp(slotModulated, h, w, out),
 	}
 	if in != out {
 		l.skip = NewConv(b, name+".skip_connection", pointwise(in, out), false)
 	}
 	if b.Train {
-		l.dIn, l.dOut = b.groupTemp(slotInputGrad, h, w, in), b.temp(slotOutputGrad, h, w, out)
+		l.dIn, l.dOut = b.temp(slotInputGrad, h, w, in), b.temp(slotOutputGrad, h, w, out)
 	}
 	return l
 }
@@ -77,7 +77,7 @@ func (l *ResBlock) Forward(r *Run) {
 
 func (l *ResBlock) forward(r *Run, from, to int) {
 	x, y := l.x.X.Images(from, to), l.y.X.Images(from, to)
-	a1, h, a2 := l.a1.group(from, to), l.h.group(from, to), l.a2.group(from, to)
+	a1, h, a2 := l.a1.First(to-from), l.h.group(from, to), l.a2.First(to-from)
 	l.norm1.Forward(r, from, a1, x, kernels.Modulation{})
 	l.conv1.Forward(r, h, a1, nil)
 	if !l.modulate {
@@ -95,20 +95,19 @@ func (l *ResBlock) forward(r *Run, from, to int) {
 // Backward computes the gradients of x, of the embedding and of the parameters from that of y.
 func (l *ResBlock) Backward(r *Run) {
 	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) })
-	dy, dOut := r.images(l.y.D), r.images(l.dOut)
-	l.conv2.WeightGrad(r, dy, r.images(l.a2.Map))
-	l.conv1.WeightGrad(r, dOut, r.images(l.a1.Map))
+	l.conv1.EndWeightGrad(r, &r.sums[0])
+	l.conv2.EndWeightGrad(r, &r.sums[1])
 	l.project.WeightGrad(r, r.rows(l.e.D), r.rows(l.embedding.out.X))
 	l.project.InputGrad(r, r.rows(l.embedding.out.D), true, r.rows(l.e.D))
 }
 
-// backward computes the gradients of x, of the projected embedding and of the skip connection for images
-// [from, to).
+// backward computes the gradients of x, of the projected embedding and of the parameters for images [from, to).
 func (l *ResBlock) backward(r *Run, from, to int) {
 	x, dx, dy := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
-	dIn, dOut := l.dIn.First(to-from), l.dOut.Images(from, to)
+	a1, a2, dIn, dOut := l.a1.First(to-from), l.a2.First(to-from), l.dIn.First(to-from), l.dOut.First(to-from)
 	l.conv2.InputGrad(r, dOut, false, dy)
-	l.norm2.Backward(r, from, dOut, false, dOut, l.h.Images(from, to), l.modulation(from, to))
+	l.norm2.Backward(r, from, dOut, false, dOut, l.h.Images(from, to), a2, l.modulation(from, to))
+	l.conv2.PartWeightGrad(r, &r.sums[1], dy, a2)
 	if !l.modulate {
 		r.ISA.SumRows(l.embedded(l.e.D, from, to), dOut)
 	}
@@ -122,5 +121,6 @@ func (l *ResBlock) backward(r *Run, from, to int) {
 	default:
 		dx.Copy(dy)
 	}
-	l.norm1.Backward(r, from, dx, true, dIn, x, kernels.Modulation{})
+	l.norm1.Backward(r, from, dx, true, dIn, x, a1, kernels.Modulation{})
+	l.conv1.PartWeightGrad(r, &r.sums[0], dOut, a1)
 }

@@ -107,7 +107,7 @@ var walks = []walk{
 		r.do(add, c.sum[0], c.sum[0], y)
 		r.do(fma, c.sum[1], y, xhat)
 	}},
-	{name: "NormSiLUSums", in: "XY", params: 4, sums: 2, values: 6, exp: true, body: normSiLUSums},
+	{name: "NormSiLUSums", in: "XYD", params: 4, sums: 2, values: 6, exp: true, body: normSiLUSums},
 	{name: "NormGrad", in: "XYD", params: 3, values: 2, body: func(r *routine, c channels) {
 		r.store(normGrad(r, c), c.d)
 	}},
@@ -136,12 +136,14 @@ func normGrad(r *routine, c channels) value {
 	return dx
 }
 
-// normSiLUSums: x̂ = x·P0 + P1, z = x̂·P2 + P3, dz = dy·s·(1 + z·(1-s)).
+// normSiLUSums: x̂ = x·P0 + P1, z = x̂·P2 + P3, d = z·s, dz = dy·s·(1 + z·(1-s)).
 func normSiLUSums(r *routine, c channels) {
 	xhat, z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.value(), r.spare()
 	r.mulAdd(xhat, c.x.into(n), c.p[0], c.p[1])
 	r.mulAdd(z, xhat, c.p[2], c.p[3])
 	r.sigmoid(s, z, n, p, q, c.one)
+	r.do(mul, p, z, s)
+	r.store(p, c.d)
 	r.do(sub, n, c.one, s)
 	z, _ = r.horner(z, n, c.one, q)
 	r.do(mul, z, z, s)
