@@ -36,17 +36,17 @@ TEXT ·Outer6x16NEON(SB), NOSPLIT, $0-8
 	// C, into the cache while the sums are made
 	MOVD Outer_LdC(R0), R8
 	MOVD Outer_C(R0), R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -198,13 +198,13 @@ TEXT ·Outer4x16NEON(SB), NOSPLIT, $0-8
 	// C, into the cache while the sums are made
 	MOVD Outer_LdC(R0), R8
 	MOVD Outer_C(R0), R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -319,9 +319,9 @@ TEXT ·Outer2x16NEON(SB), NOSPLIT, $0-8
 	// C, into the cache while the sums are made
 	MOVD Outer_LdC(R0), R8
 	MOVD Outer_C(R0), R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	ADD R8, R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8
@@ -404,7 +404,7 @@ TEXT ·Outer1x16NEON(SB), NOSPLIT, $0-8
 	// C, into the cache while the sums are made
 	MOVD Outer_LdC(R0), R8
 	MOVD Outer_C(R0), R3
-	PRFM 0(R3), PSTL1KEEP
+	PRFM 0(R3), PLDL1KEEP
 	MOVD Outer_A(R0), R4
 	MOVD Outer_B(R0), R3
 	MOVD Outer_LdA(R0), R8

@@ -50,6 +50,10 @@ var channelsRoutines = map[string][]implementation[Channels]{
 	"AddMap":       {{avx2, AddMapAVX2}, {avx512, AddMapAVX512}},
 }
 
+var fetchRoutines = map[string][]implementation[Fetch]{
+	"Fetch": {{avx2, FetchAVX2}, {avx512, FetchAVX512}},
+}
+
 var vectorsRoutines = map[string][]implementation[Vectors]{
 	"Add":        {{avx2, AddAVX2}, {avx512, AddAVX512}},
 	"Lerp":       {{avx2, LerpAVX2}, {avx512, LerpAVX512}},

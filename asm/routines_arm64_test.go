@@ -31,6 +31,10 @@ var channelsRoutines = map[string][]implementation[Channels]{
 	"AddMap":       {{neon, AddMapNEON}},
 }
 
+var fetchRoutines = map[string][]implementation[Fetch]{
+	"Fetch": {{neon, FetchNEON}},
+}
+
 var vectorsRoutines = map[string][]implementation[Vectors]{
 	"Add":        {{neon, AddNEON}},
 	"Lerp":       {{neon, LerpNEON}},

@@ -115,6 +115,11 @@ func ExpAVX2(args *Vectors)
 //go:noescape
 func PeakAVX2(args *Vectors)
 
+// FetchAVX2 asks for memory that will soon be used. See [Fetch].
+//
+//go:noescape
+func FetchAVX2(args *Fetch)
+
 // TransformB4AVX2 is [TransformGo] with [MatrixB4], for args.Bytes a multiple of 32.
 //
 //go:noescape
@@ -330,6 +335,11 @@ func ExpAVX512(args *Vectors)
 //
 //go:noescape
 func PeakAVX512(args *Vectors)
+
+// FetchAVX512 asks for memory that will soon be used. See [Fetch].
+//
+//go:noescape
+func FetchAVX512(args *Fetch)
 
 // TransformB4AVX512 is [TransformGo] with [MatrixB4], for args.Bytes a multiple of 64.
 //

@@ -115,6 +115,11 @@ func ExpNEON(args *Vectors)
 //go:noescape
 func PeakNEON(args *Vectors)
 
+// FetchNEON asks for memory that will soon be used. See [Fetch].
+//
+//go:noescape
+func FetchNEON(args *Fetch)
+
 // TransformB4NEON is [TransformGo] with [MatrixB4], for args.Bytes a multiple of 16.
 //
 //go:noescape

@@ -263,3 +263,28 @@ round:
 done:
 	VZEROUPPER
 	RET
+
+// FetchAVX2 asks for memory that will soon be used. See [Fetch].
+TEXT ·FetchAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Fetch_P(AX), SI
+	MOVQ Fetch_Ld(AX), R8
+	MOVQ Fetch_N(AX), R11
+
+	PCALIGN $32
+piece:
+	XORQ DI, DI
+	ADDQ SI, DI
+	MOVQ Fetch_Bytes(AX), CX
+
+	PCALIGN $32
+line:
+	PREFETCHT1 (DI)
+	ADDQ $64, DI
+	SUBQ $64, CX
+	JGT line
+	ADDQ R8, SI
+	DECQ R11
+	JNZ piece
+	VZEROUPPER
+	RET

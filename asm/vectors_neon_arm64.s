@@ -509,3 +509,27 @@ round:
 
 done:
 	RET
+
+// FetchNEON asks for memory that will soon be used. See [Fetch].
+TEXT ·FetchNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Fetch_P(R0), R4
+	MOVD Fetch_Ld(R0), R8
+	MOVD Fetch_N(R0), R11
+
+	PCALIGN $32
+piece:
+	MOVD ZR, R5
+	ADD R4, R5
+	MOVD Fetch_Bytes(R0), R2
+
+	PCALIGN $32
+line:
+	PRFM 0(R5), PLDL2KEEP
+	ADD $64, R5
+	SUBS $64, R2, R2
+	BGT line
+	ADD R8, R4
+	SUBS $1, R11, R11
+	BNE piece
+	RET

@@ -116,6 +116,29 @@ func TestPeakReturns(t *testing.T) {
 	eachTarget(t, vectorsRoutines, "Peak", func(_ *testing.T, v implementation[Vectors]) { rounds(v.run) })
 }
 
+// Fetching changes nothing, of which the memory behind the last piece is a part.
+func TestFetchChangesNothing(t *testing.T) {
+	eachTarget(t, fetchRoutines, "Fetch", func(t *testing.T, v implementation[Fetch]) {
+		for bytes := uintptr(4); bytes < 300; bytes += 28 {
+			data := make([]float32, 1000)
+			for i := range data {
+				data[i] = float32(i)
+			}
+			args := Fetch{P: unsafe.Pointer(&data[1]), Ld: 520, N: 7, Bytes: bytes}
+			before := args
+			v.run(&args)
+			for i, x := range data {
+				if x != float32(i) {
+					t.Fatalf("pieces of %d bytes: element %d became %g", bytes, i, x)
+				}
+			}
+			if args != before {
+				t.Fatalf("arguments became %+v", args)
+			}
+		}
+	})
+}
+
 // The assembly keeps exp's promises as the Go loop does.
 func TestExpAssembly(t *testing.T) {
 	eachTarget(t, vectorsRoutines, "Exp", func(t *testing.T, v implementation[Vectors]) { testExp(t, v.run) })

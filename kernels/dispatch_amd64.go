@@ -182,6 +182,16 @@ func flatAVX2(routine flatRoutine, v *asm.Vectors) {
 	}
 }
 
+// fetch asks for memory that will soon be used.
+func (isa ISA) fetch(f *asm.Fetch) {
+	switch isa {
+	case AVX512:
+		asm.FetchAVX512(f)
+	case AVX2:
+		asm.FetchAVX2(f)
+	}
+}
+
 // transform applies a matrix of Winograd's to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
 	switch isa {

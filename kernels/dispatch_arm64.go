@@ -80,6 +80,13 @@ func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) {
 	}
 }
 
+// fetch asks for memory that will soon be used.
+func (isa ISA) fetch(f *asm.Fetch) {
+	if isa == NEON {
+		asm.FetchNEON(f)
+	}
+}
+
 // transform applies a matrix of Winograd's to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
 	if isa == Generic {

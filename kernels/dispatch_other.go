@@ -14,4 +14,6 @@ func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) { walkGo(routin
 
 func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) { flatGo(routine, v) }
 
+func (isa ISA) fetch(*asm.Fetch) {}
+
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) { transformGo(m, t) }

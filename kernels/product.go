@@ -12,8 +12,10 @@ type Scratch struct {
 	tile    [maxTile]float32 // a tile whose columns or rows are not all wanted
 	floats  []float32
 	sum     WeightSum
+	ahead   ahead
 	product asm.Product // here instead of on the stack, because the switch over routines makes them escape
 	outer   asm.Outer
+	fetch   asm.Fetch
 }
 
 const maxTile = 14 * 32

@@ -198,6 +198,7 @@ func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet
 	args := &s.product
 	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic}
 	for plane := range f.planes() {
+		s.fetchAhead(isa)
 		args.Bias = nil
 		for j := 0; j < u.oc; j += u.cols {
 			args.B = unsafe.Pointer(&u.data[plane*u.plane+j*u.ic])
@@ -297,6 +298,7 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy
 		t.gatherTiles(isa, &v, x, from, to, upsampled)
 		t.scatterTiles(isa, &d, dy, from, to)
 		for p := range f.planes() {
+			s.fetchAhead(isa)
 			addOuter(isa, s, &sum.planes, &v, &d, p, to-from, !sum.begun)
 		}
 		sum.begun = true

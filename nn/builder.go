@@ -27,11 +27,19 @@ const groupPixels = 800
 // groupSize returns how many images of h x w pixels a layer takes through all its steps at once.
 func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }
 
-// groups cuts the batch into groups of images, from and to each.
-func (r *Run) groups(m kernels.Map, f func(from, to int)) {
+// groups cuts the batch into groups of images, from and to each. While one is worked on, that part of maps which
+// the next will use is fetched into the cache.
+func (r *Run) groups(m kernels.Map, f func(from, to int), maps ...kernels.Map) {
 	size := groupSize(m.H, m.W)
 	for from := 0; from < r.N; from += size {
-		f(from, min(from+size, r.N))
+		to := min(from+size, r.N)
+		r.Scratch.ForgetAhead()
+		if to < r.N {
+			for _, m := range maps {
+				r.Scratch.Ahead(m.Images(to, min(to+size, r.N)))
+			}
+		}
+		f(from, to)
 	}
 }
 

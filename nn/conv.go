@@ -90,24 +90,32 @@ func NewResample(b *Builder, name string, kind kernels.ConvKind, x, y Act, accum
 }
 
 // Forward computes y from x.
-func (l *Resample) Forward(r *Run) { l.conv.Forward(r, r.images(l.y.X), r.images(l.x.X), nil) }
+func (l *Resample) Forward(r *Run) {
+	r.groups(l.larger(), func(from, to int) {
+		l.conv.Forward(r, l.y.X.Images(from, to), l.x.X.Images(from, to), nil)
+	}, l.y.X, l.x.X)
+}
+
+// larger returns the one of x and y with more pixels.
+func (l *Resample) larger() kernels.Map {
+	if l.y.X.H > l.x.X.H {
+		return l.y.X
+	}
+	return l.x.X
+}
 
 // Backward computes the gradients of x and of the parameters.
 func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
 
 // BackwardTo computes the gradient of the parameters, and that of x if it is wanted.
 func (l *Resample) BackwardTo(r *Run, wanted bool) {
-	larger := l.x.X
-	if l.y.X.H > larger.H {
-		larger = l.y.X
-	}
-	r.groups(larger, func(from, to int) {
+	r.groups(l.larger(), func(from, to int) {
 		dy := l.y.D.Images(from, to)
 		l.conv.PartWeightGrad(r, &r.sums[0], dy, l.x.X.Images(from, to))
 		if wanted {
 			l.conv.InputGrad(r, l.x.D.Images(from, to), l.accumulate, dy)
 		}
-	})
+	}, l.x.D, l.x.X, l.y.D)
 	l.conv.EndWeightGrad(r, &r.sums[0])
 }
 

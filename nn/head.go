@@ -32,7 +32,7 @@ func (l *Head) Forward(r *Run) {
 		a := l.a.First(to - from)
 		l.norm.Forward(r, from, a, l.x.X.Images(from, to), kernels.Modulation{})
 		l.conv.Forward(r, l.y.X.Images(from, to), a, nil)
-	})
+	}, l.x.X)
 }
 
 // Backward computes the gradients of x and of the parameters from that of y.
@@ -42,6 +42,6 @@ func (l *Head) Backward(r *Run) {
 		l.conv.InputGrad(r, da, false, dy)
 		l.norm.Backward(r, from, l.x.D.Images(from, to), false, da, l.x.X.Images(from, to), a, kernels.Modulation{})
 		l.conv.PartWeightGrad(r, &r.sums[0], dy, a)
-	})
+	}, l.x.D, l.x.X)
 	l.conv.EndWeightGrad(r, &r.sums[0])
 }

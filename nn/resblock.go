@@ -72,7 +72,12 @@ func (l *ResBlock) embedded(rows kernels.Map, from, to int) []float32 {
 // Forward computes y from x and the embedding.
 func (l *ResBlock) Forward(r *Run) {
 	l.project.Forward(r, r.rows(l.e.X), r.rows(l.embedding.out.X), nil)
-	r.groups(l.x.X, func(from, to int) { l.forward(r, from, to) })
+	f := func(from, to int) { l.forward(r, from, to) }
+	if l.h.train {
+		r.groups(l.x.X, f, l.h.Map, l.y.X, l.x.X)
+	} else {
+		r.groups(l.x.X, f, l.y.X, l.x.X)
+	}
 }
 
 func (l *ResBlock) forward(r *Run, from, to int) {
@@ -94,7 +99,7 @@ func (l *ResBlock) forward(r *Run, from, to int) {
 
 // Backward computes the gradients of x, of the embedding and of the parameters from that of y.
 func (l *ResBlock) Backward(r *Run) {
-	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) })
+	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) }, l.x.D, l.x.X, l.h.Map, l.y.D)
 	l.conv1.EndWeightGrad(r, &r.sums[0])
 	l.conv2.EndWeightGrad(r, &r.sums[1])
 	l.project.WeightGrad(r, r.rows(l.e.D), r.rows(l.embedding.out.X))

@@ -63,7 +63,7 @@ type machine interface {
 	zero(v value)
 	move(dst value, src operand)
 	store(src value, m memory)
-	prefetch(m memory)                                    // the cache line there, to be written soon
+	prefetch(m memory, level int)                         // ask for the cache line there, in level 1 or 2 of the caches
 	broadcast(dst value, field string)                    // dst = args.field, a float32, in all lanes
 	do(o operation, dst value, a, b operand)              // dst = a o b; for fma and fms dst ± a·b; a is no memory
 	apply(o operation, dst, a value)                      // dst = o(a)

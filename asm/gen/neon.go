@@ -171,7 +171,9 @@ func (a *arm64) store(v value, m memory) {
 	}
 }
 
-func (a *arm64) prefetch(m memory) { a.op("PRFM %d(%s), PSTL1KEEP", m.disp, integer(m.base)) }
+func (a *arm64) prefetch(m memory, level int) {
+	a.op("PRFM %d(%s), PLDL%dKEEP", m.disp, integer(m.base), level)
+}
 
 // indexed loads or stores a single vector at base + index, if that is what is asked for. Go's assembler
 // does not know this address mode of 16 bytes.

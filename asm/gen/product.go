@@ -73,7 +73,7 @@ func product(t target, half, vectors int) *routine {
 // prefetchRow asks for the cache lines of a row of that many columns.
 func (r *routine) prefetchRow(at memory, cols int) {
 	for ; cols > 0; cols -= lineFloats {
-		r.prefetch(at)
+		r.prefetch(at, 1)
 		at.disp += 4 * lineFloats
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // vectorRoutines are element-wise over flat vectors.
 func vectorRoutines(t target) []*routine {
-	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t), peak(t)}
+	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t), peak(t), fetch(t)}
 }
 
 // The operands of flat routines, at the offset BX.
@@ -119,6 +119,25 @@ func expVector(t target) *routine {
 		r.exp(x, n, p, q)
 		r.store(x, flatX)
 	})
+	return r
+}
+
+// fetch asks for pieces of memory, a line at a time.
+func fetch(t target) *routine {
+	r := newRoutine(t, "Fetch", "Fetch", "asks for memory that will soon be used. See [Fetch].")
+	r.field("P", "SI")
+	r.field("Ld", "R8")
+	r.field("N", "R11")
+	r.loop("piece")
+	r.clear("DI")
+	r.add("SI", "DI")
+	r.field("Bytes", "CX")
+	r.loop("line")
+	r.prefetch(memory{base: "DI"}, 2)
+	r.add(number(4*lineFloats), "DI")
+	r.addJump(-4*lineFloats, "CX", "GT", "line")
+	r.add("R8", "SI")
+	r.addJump(-1, "R11", "NE", "piece")
 	return r
 }
 

@@ -156,7 +156,7 @@ func (x *x86) store(src value, m memory) {
 }
 
 // prefetch asks for the line as for reading: memory of one core alone comes ready to be written.
-func (x *x86) prefetch(m memory) { x.op("PREFETCHT0 %s", x.at(m, 0)) }
+func (x *x86) prefetch(m memory, level int) { x.op("PREFETCHT%d %s", level-1, x.at(m, 0)) }
 
 func (x *x86) broadcast(dst value, field string) {
 	x.op("VBROADCASTSS %s, %s", x.of(field), x.v(dst[0]))
