@@ -19,7 +19,7 @@ func (s *Scratch) ForgetAhead() { s.ahead.maps = s.ahead.maps[:0] }
 
 // aheadBytes is how much is fetched beside one matrix product of a plane: little enough that it is on its way before
 // the next.
-const aheadBytes = 5120
+const aheadBytes = 8192
 
 // fetchAhead asks for some more of the memory that was named.
 func (s *Scratch) fetchAhead(isa ISA) {

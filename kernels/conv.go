@@ -354,9 +354,13 @@ type scatter struct {
 	row, col int
 }
 
-// run bounds a call to the assembly to some 50 µs: it is not preemptible.
+// blockBytes is the size of the pixels, of both grids, that all tiles go through before the next ones: they stay in
+// the first-level cache.
+const blockBytes = 24 << 10
+
+// run cuts the grids into blocks, which also bounds a call to the assembly.
 func (g *scatter) run(isa ISA, s *Scratch) {
-	const pixels = 4096
+	pixels := max(blockBytes/(4*(g.m+g.n)), 16)
 	lines := max(pixels/max(g.a.w, 1), 1)
 	if g.a.h <= lines {
 		images := max(lines/max(g.a.h, 1), 1)
