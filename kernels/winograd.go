@@ -284,7 +284,7 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *M
 // winogradWeightGrad adds the planes of the weight gradient, [C of x][C of dy] each, to the sum. upsampled
 // reads x as its nearest up-sampling.
 func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy Map, upsampled bool) {
-	const block = weightGradBlock
+	block := min(max(7168/(x.C+dy.C), 14), 64)
 	t := newTiling(f, dy.N, dy.H, dy.W)
 	if size := f.planes() * planeStride(x.C*dy.C); len(sum.data) < size {
 		sum.data = aligned(size)
