@@ -117,6 +117,31 @@ func ColumnSumsGo(args *Channels) {
 	args.pixels(func(c uintptr, _, y, _ *float32) { *at(args.S0, c) += *y })
 }
 
+// MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels, which is the largest x where P0 is one of them.
+func MaximaGo(args *Channels) {
+	args.clear(args.S0)
+	args.pixels(func(c uintptr, x, _, _ *float32) { *at(args.S0, c) = max(*at(args.S0, c), *x-*at(args.P0, c)) })
+	for c := range uintptr(args.C) {
+		*at(args.S0, 4*c) += *at(args.P0, 4*c)
+	}
+}
+
+// ExpSumsGo sets d = exp(x·P0 + P1) and S0 = Σd.
+func ExpSumsGo(args *Channels) {
+	args.clear(args.S0)
+	args.pixels(func(c uintptr, x, _, d *float32) {
+		*d = exp(float32(*x**at(args.P0, c)) + *at(args.P1, c))
+		*at(args.S0, c) += *d
+	})
+}
+
+// SoftmaxGradGo sets d = x·(y·P0 + P1).
+func SoftmaxGradGo(args *Channels) {
+	args.pixels(func(c uintptr, x, y, d *float32) {
+		*d = *x * (float32(*y**at(args.P0, c)) + *at(args.P1, c))
+	})
+}
+
 // AddMapGo adds y to d.
 func AddMapGo(args *Channels) {
 	args.pixels(func(_ uintptr, _, y, d *float32) { *d += *y })

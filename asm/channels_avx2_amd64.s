@@ -521,6 +521,170 @@ done:
 	VZEROUPPER
 	RET
 
+// MaximaAVX2 is [MaximaGo] for args.C a multiple of 8.
+TEXT ·MaximaAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Y2
+	VSUBPS Y0, Y2, Y2
+	VMAXPS Y2, Y1, Y1
+	ADDQ R8, SI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	DECQ R11
+	JNZ lines
+	VADDPS Y0, Y1, Y1
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y1, (CX)(BX*1)
+	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// ExpSumsAVX2 is [ExpSumsGo] for args.C a multiple of 8.
+TEXT ·ExpSumsAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS one<>(SB), Y3
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*1), Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Y4
+	VFMADD213PS Y1, Y0, Y4
+	VMOVUPS max<>(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS min<>(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMULPS log2e<>(SB), Y4, Y5
+	VCVTPS2DQ Y5, Y5
+	VCVTDQ2PS Y5, Y6
+	VFNMADD231PS ln2hi<>(SB), Y6, Y4
+	VFNMADD231PS ln2lo<>(SB), Y6, Y4
+	VMOVUPS p5<>(SB), Y6
+	VFMADD213PS p4<>(SB), Y4, Y6
+	VFMADD213PS p3<>(SB), Y4, Y6
+	VFMADD213PS p2<>(SB), Y4, Y6
+	VFMADD213PS p1<>(SB), Y4, Y6
+	VFMADD213PS one<>(SB), Y4, Y6
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y6, Y4
+	VMOVUPS Y4, (DI)
+	VADDPS Y4, Y2, Y2
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y2, (CX)(BX*1)
+	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// SoftmaxGradAVX2 is [SoftmaxGradGo] for args.C a multiple of 8.
+TEXT ·SoftmaxGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*1), Y1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (DX), Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS (SI), Y3
+	VMULPS Y3, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AddMapAVX2 is [AddMapGo] for args.C a multiple of 8.
 TEXT ·AddMapAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX

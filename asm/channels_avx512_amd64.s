@@ -593,6 +593,181 @@ done:
 	VZEROUPPER
 	RET
 
+// MaximaAVX512 is [MaximaGo] for args.C a multiple of 16.
+TEXT ·MaximaAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Z2
+	VSUBPS Z0, Z2, Z2
+	VMAXPS Z2, Z1, Z1
+	ADDQ R8, SI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	DECQ R11
+	JNZ lines
+	VADDPS Z0, Z1, Z1
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z1, (CX)(BX*1)
+	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// ExpSumsAVX512 is [ExpSumsGo] for args.C a multiple of 16.
+TEXT ·ExpSumsAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	VMOVUPS one<>(SB), Z31
+	VMOVUPS max<>(SB), Z30
+	VMOVUPS min<>(SB), Z29
+	VMOVUPS log2e<>(SB), Z28
+	VMOVUPS ln2hi<>(SB), Z27
+	VMOVUPS ln2lo<>(SB), Z26
+	VMOVUPS p5<>(SB), Z25
+	VMOVUPS p4<>(SB), Z24
+	VMOVUPS p3<>(SB), Z23
+	VMOVUPS p2<>(SB), Z22
+	VMOVUPS p1<>(SB), Z21
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS Z31, Z3
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*1), Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Z4
+	VFMADD213PS Z1, Z0, Z4
+	VMOVUPS Z30, Z5
+	VMINPS Z4, Z5, Z4
+	VMOVUPS Z29, Z5
+	VMAXPS Z4, Z5, Z4
+	VMULPS Z28, Z4, Z5
+	VCVTPS2DQ Z5, Z5
+	VCVTDQ2PS Z5, Z6
+	VFNMADD231PS Z27, Z6, Z4
+	VFNMADD231PS Z26, Z6, Z4
+	VMOVUPS Z25, Z6
+	VFMADD213PS Z24, Z4, Z6
+	VFMADD213PS Z23, Z4, Z6
+	VFMADD213PS Z22, Z4, Z6
+	VFMADD213PS Z21, Z4, Z6
+	VFMADD213PS Z31, Z4, Z6
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z6, Z4
+	VMOVUPS Z4, (DI)
+	VADDPS Z4, Z2, Z2
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z2, (CX)(BX*1)
+	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// SoftmaxGradAVX512 is [SoftmaxGradGo] for args.C a multiple of 16.
+TEXT ·SoftmaxGradAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*1), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*1), Z1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (DX), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS (SI), Z3
+	VMULPS Z3, Z2, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AddMapAVX512 is [AddMapGo] for args.C a multiple of 16.
 TEXT ·AddMapAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX

@@ -1158,6 +1158,445 @@ pixels:
 done:
 	RET
 
+// MaximaNEON is [MaximaGo] for args.C a multiple of 4.
+TEXT ·MaximaNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FLDPQ 0(R4), (F8, F9)
+	FLDPQ 32(R4), (F10, F11)
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea1d529 // fsub v9.4s, v9.4s, v1.4s
+	WORD $0x4ea2d54a // fsub v10.4s, v10.4s, v2.4s
+	WORD $0x4ea3d56b // fsub v11.4s, v11.4s, v3.4s
+	WORD $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD $0x4e29f4a5 // fmax v5.4s, v5.4s, v9.4s
+	WORD $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
+	WORD $0x4e2bf4e7 // fmax v7.4s, v7.4s, v11.4s
+	ADD R8, R4
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	SUBS $1, R11, R11
+	BNE lines4
+	WORD $0x4e20d484 // fadd v4.4s, v4.4s, v0.4s
+	WORD $0x4e21d4a5 // fadd v5.4s, v5.4s, v1.4s
+	WORD $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	MOVD Channels_S0(R0), R2
+	ADD R1, R2, R26
+	FSTPQ (F4, F5), 0(R26)
+	FSTPQ (F6, F7), 32(R26)
+	ADD $64, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	WORD $0x3ce16840 // ldr q0, [x2, x1]
+	VEOR V4.B16, V4.B16, V4.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVQ 0(R4), F8
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	ADD R8, R4
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	SUBS $1, R11, R11
+	BNE lines
+	WORD $0x4e20d484 // fadd v4.4s, v4.4s, v0.4s
+	MOVD Channels_S0(R0), R2
+	WORD $0x3ca16844 // str q4, [x2, x1]
+	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// ExpSumsNEON is [ExpSumsGo] for args.C a multiple of 4.
+TEXT ·ExpSumsNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	VDUP V30.S[1], V12.S4
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FLDPQ 0(R4), (F17, F18)
+	FLDPQ 32(R4), (F19, F20)
+	VMOV V4.B16, V13.B16
+	VMOV V5.B16, V14.B16
+	VMOV V6.B16, V15.B16
+	VMOV V7.B16, V16.B16
+	VFMLA V0.S4, V17.S4, V13.S4
+	VFMLA V1.S4, V18.S4, V14.S4
+	VFMLA V2.S4, V19.S4, V15.S4
+	VFMLA V3.S4, V20.S4, V16.S4
+	VDUP V29.S[3], V17.S4
+	WORD $0x4eadf62d // fmin v13.4s, v17.4s, v13.4s
+	WORD $0x4eaef62e // fmin v14.4s, v17.4s, v14.4s
+	WORD $0x4eaff62f // fmin v15.4s, v17.4s, v15.4s
+	WORD $0x4eb0f630 // fmin v16.4s, v17.4s, v16.4s
+	VDUP V30.S[0], V17.S4
+	WORD $0x4e2df62d // fmax v13.4s, v17.4s, v13.4s
+	WORD $0x4e2ef62e // fmax v14.4s, v17.4s, v14.4s
+	WORD $0x4e2ff62f // fmax v15.4s, v17.4s, v15.4s
+	WORD $0x4e30f630 // fmax v16.4s, v17.4s, v16.4s
+	WORD $0x4f9d91b1 // fmul v17.4s, v13.4s, v29.s[0]
+	WORD $0x4f9d91d2 // fmul v18.4s, v14.4s, v29.s[0]
+	WORD $0x4f9d91f3 // fmul v19.4s, v15.4s, v29.s[0]
+	WORD $0x4f9d9214 // fmul v20.4s, v16.4s, v29.s[0]
+	WORD $0x4e21aa31 // fcvtns v17.4s, v17.4s
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21da35 // scvtf v21.4s, v17.4s
+	WORD $0x4e21da56 // scvtf v22.4s, v18.4s
+	WORD $0x4e21da77 // scvtf v23.4s, v19.4s
+	WORD $0x4e21da98 // scvtf v24.4s, v20.4s
+	WORD $0x4fbd52ad // fmls v13.4s, v21.4s, v29.s[1]
+	WORD $0x4fbd52ce // fmls v14.4s, v22.4s, v29.s[1]
+	WORD $0x4fbd52ef // fmls v15.4s, v23.4s, v29.s[1]
+	WORD $0x4fbd5310 // fmls v16.4s, v24.4s, v29.s[1]
+	WORD $0x4f9d5aad // fmls v13.4s, v21.4s, v29.s[2]
+	WORD $0x4f9d5ace // fmls v14.4s, v22.4s, v29.s[2]
+	WORD $0x4f9d5aef // fmls v15.4s, v23.4s, v29.s[2]
+	WORD $0x4f9d5b10 // fmls v16.4s, v24.4s, v29.s[2]
+	VDUP V31.S[2], V21.S4
+	VDUP V31.S[2], V22.S4
+	VDUP V31.S[2], V23.S4
+	VDUP V31.S[2], V24.S4
+	VDUP V31.S[1], V25.S4
+	VDUP V31.S[1], V26.S4
+	VDUP V31.S[1], V27.S4
+	VDUP V31.S[1], V28.S4
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VDUP V31.S[0], V21.S4
+	VDUP V31.S[0], V22.S4
+	VDUP V31.S[0], V23.S4
+	VDUP V31.S[0], V24.S4
+	VFMLA V13.S4, V25.S4, V21.S4
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VDUP V30.S[3], V25.S4
+	VDUP V30.S[3], V26.S4
+	VDUP V30.S[3], V27.S4
+	VDUP V30.S[3], V28.S4
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VDUP V30.S[2], V21.S4
+	VDUP V30.S[2], V22.S4
+	VDUP V30.S[2], V23.S4
+	VDUP V30.S[2], V24.S4
+	VFMLA V13.S4, V25.S4, V21.S4
+	VFMLA V14.S4, V26.S4, V22.S4
+	VFMLA V15.S4, V27.S4, V23.S4
+	VFMLA V16.S4, V28.S4, V24.S4
+	VDUP V30.S[1], V25.S4
+	VDUP V30.S[1], V26.S4
+	VDUP V30.S[1], V27.S4
+	VDUP V30.S[1], V28.S4
+	VFMLA V13.S4, V21.S4, V25.S4
+	VFMLA V14.S4, V22.S4, V26.S4
+	VFMLA V15.S4, V23.S4, V27.S4
+	VFMLA V16.S4, V24.S4, V28.S4
+	VSHL $23, V17.S4, V17.S4
+	VSHL $23, V18.S4, V18.S4
+	VSHL $23, V19.S4, V19.S4
+	VSHL $23, V20.S4, V20.S4
+	VADD V17.S4, V25.S4, V13.S4
+	VADD V18.S4, V26.S4, V14.S4
+	VADD V19.S4, V27.S4, V15.S4
+	VADD V20.S4, V28.S4, V16.S4
+	FSTPQ (F13, F14), 0(R5)
+	FSTPQ (F15, F16), 32(R5)
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4e2ed529 // fadd v9.4s, v9.4s, v14.4s
+	WORD $0x4e2fd54a // fadd v10.4s, v10.4s, v15.4s
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	MOVD Channels_S0(R0), R2
+	ADD R1, R2, R26
+	FSTPQ (F8, F9), 0(R26)
+	FSTPQ (F10, F11), 32(R26)
+	ADD $64, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	WORD $0x3ce16840 // ldr q0, [x2, x1]
+	MOVD Channels_P1(R0), R2
+	WORD $0x3ce16844 // ldr q4, [x2, x1]
+	VEOR V8.B16, V8.B16, V8.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVQ 0(R4), F14
+	VMOV V4.B16, V13.B16
+	VFMLA V0.S4, V14.S4, V13.S4
+	VDUP V29.S[3], V14.S4
+	WORD $0x4eadf5cd // fmin v13.4s, v14.4s, v13.4s
+	VDUP V30.S[0], V14.S4
+	WORD $0x4e2df5cd // fmax v13.4s, v14.4s, v13.4s
+	WORD $0x4f9d91ae // fmul v14.4s, v13.4s, v29.s[0]
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4e21d9cf // scvtf v15.4s, v14.4s
+	WORD $0x4fbd51ed // fmls v13.4s, v15.4s, v29.s[1]
+	WORD $0x4f9d59ed // fmls v13.4s, v15.4s, v29.s[2]
+	VDUP V31.S[2], V15.S4
+	VDUP V31.S[1], V16.S4
+	VFMLA V13.S4, V15.S4, V16.S4
+	VDUP V31.S[0], V15.S4
+	VFMLA V13.S4, V16.S4, V15.S4
+	VDUP V30.S[3], V16.S4
+	VFMLA V13.S4, V15.S4, V16.S4
+	VDUP V30.S[2], V15.S4
+	VFMLA V13.S4, V16.S4, V15.S4
+	VDUP V30.S[1], V16.S4
+	VFMLA V13.S4, V15.S4, V16.S4
+	VSHL $23, V14.S4, V14.S4
+	VADD V14.S4, V16.S4, V13.S4
+	FMOVQ F13, 0(R5)
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	WORD $0x3ca16848 // str q8, [x2, x1]
+	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// SoftmaxGradNEON is [SoftmaxGradGo] for args.C a multiple of 4.
+TEXT ·SoftmaxGradNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FLDPQ 0(R3), (F12, F13)
+	FLDPQ 32(R3), (F14, F15)
+	VMOV V4.B16, V8.B16
+	VMOV V5.B16, V9.B16
+	VMOV V6.B16, V10.B16
+	VMOV V7.B16, V11.B16
+	VFMLA V0.S4, V12.S4, V8.S4
+	VFMLA V1.S4, V13.S4, V9.S4
+	VFMLA V2.S4, V14.S4, V10.S4
+	VFMLA V3.S4, V15.S4, V11.S4
+	FLDPQ 0(R4), (F12, F13)
+	FLDPQ 32(R4), (F14, F15)
+	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
+	WORD $0x6e2ddd29 // fmul v9.4s, v9.4s, v13.4s
+	WORD $0x6e2edd4a // fmul v10.4s, v10.4s, v14.4s
+	WORD $0x6e2fdd6b // fmul v11.4s, v11.4s, v15.4s
+	FSTPQ (F8, F9), 0(R5)
+	FSTPQ (F10, F11), 32(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $64, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	WORD $0x3ce16840 // ldr q0, [x2, x1]
+	MOVD Channels_P1(R0), R2
+	WORD $0x3ce16844 // ldr q4, [x2, x1]
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVQ 0(R3), F9
+	VMOV V4.B16, V8.B16
+	VFMLA V0.S4, V9.S4, V8.S4
+	FMOVQ 0(R4), F9
+	WORD $0x6e29dd08 // fmul v8.4s, v8.4s, v9.4s
+	FMOVQ F8, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // AddMapNEON is [AddMapGo] for args.C a multiple of 4.
 TEXT ·AddMapNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0

@@ -33,6 +33,9 @@ const siluTol = 1e-6
 // A sum of up to 20 terms of at most 8·10 in size, each with the error of SiLU.
 const siluSumTol = 20 * 80 * siluTol
 
+// expSumTol is that of a sum of up to 20 values of exp, relative to the largest.
+const expSumTol = 20 * 5e-7
+
 var walkRoutines = []walkRoutine{
 	{"Moments", MomentsGo, mapX, 1, 2, 0},
 	{"Affine", AffineGo, mapX | mapD | inX, 2, 0, 0},
@@ -42,6 +45,9 @@ var walkRoutines = []walkRoutine{
 	{"NormGrad", NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
 	{"NormGradAdd", NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
 	{"ColumnSums", ColumnSumsGo, mapY, 0, 1, 0},
+	{"Maxima", MaximaGo, mapX, 1, 1, 0},
+	{"ExpSums", ExpSumsGo, mapX | mapD | inX, 2, 1, expSumTol},
+	{"SoftmaxGrad", SoftmaxGradGo, mapX | mapY | mapD | inY, 2, 0, 0},
 	{"AddMap", AddMapGo, mapY | mapD, 0, 0, 0},
 }
 

@@ -47,6 +47,9 @@ var channelsRoutines = map[string][]implementation[Channels]{
 	"NormGrad":     {{avx2, NormGradAVX2}, {avx512, NormGradAVX512}},
 	"NormGradAdd":  {{avx2, NormGradAddAVX2}, {avx512, NormGradAddAVX512}},
 	"ColumnSums":   {{avx2, ColumnSumsAVX2}, {avx512, ColumnSumsAVX512}},
+	"Maxima":       {{avx2, MaximaAVX2}, {avx512, MaximaAVX512}},
+	"ExpSums":      {{avx2, ExpSumsAVX2}, {avx512, ExpSumsAVX512}},
+	"SoftmaxGrad":  {{avx2, SoftmaxGradAVX2}, {avx512, SoftmaxGradAVX512}},
 	"AddMap":       {{avx2, AddMapAVX2}, {avx512, AddMapAVX512}},
 }
 

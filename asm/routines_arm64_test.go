@@ -28,6 +28,9 @@ var channelsRoutines = map[string][]implementation[Channels]{
 	"NormGrad":     {{neon, NormGradNEON}},
 	"NormGradAdd":  {{neon, NormGradAddNEON}},
 	"ColumnSums":   {{neon, ColumnSumsNEON}},
+	"Maxima":       {{neon, MaximaNEON}},
+	"ExpSums":      {{neon, ExpSumsNEON}},
+	"SoftmaxGrad":  {{neon, SoftmaxGradNEON}},
 	"AddMap":       {{neon, AddMapNEON}},
 }
 

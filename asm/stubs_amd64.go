@@ -79,6 +79,21 @@ func NormGradAddAVX2(args *Channels)
 //go:noescape
 func ColumnSumsAVX2(args *Channels)
 
+// MaximaAVX2 is [MaximaGo] for args.C a multiple of 8.
+//
+//go:noescape
+func MaximaAVX2(args *Channels)
+
+// ExpSumsAVX2 is [ExpSumsGo] for args.C a multiple of 8.
+//
+//go:noescape
+func ExpSumsAVX2(args *Channels)
+
+// SoftmaxGradAVX2 is [SoftmaxGradGo] for args.C a multiple of 8.
+//
+//go:noescape
+func SoftmaxGradAVX2(args *Channels)
+
 // AddMapAVX2 is [AddMapGo] for args.C a multiple of 8.
 //
 //go:noescape
@@ -299,6 +314,21 @@ func NormGradAddAVX512(args *Channels)
 //
 //go:noescape
 func ColumnSumsAVX512(args *Channels)
+
+// MaximaAVX512 is [MaximaGo] for args.C a multiple of 16.
+//
+//go:noescape
+func MaximaAVX512(args *Channels)
+
+// ExpSumsAVX512 is [ExpSumsGo] for args.C a multiple of 16.
+//
+//go:noescape
+func ExpSumsAVX512(args *Channels)
+
+// SoftmaxGradAVX512 is [SoftmaxGradGo] for args.C a multiple of 16.
+//
+//go:noescape
+func SoftmaxGradAVX512(args *Channels)
 
 // AddMapAVX512 is [AddMapGo] for args.C a multiple of 16.
 //

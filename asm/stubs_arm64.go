@@ -79,6 +79,21 @@ func NormGradAddNEON(args *Channels)
 //go:noescape
 func ColumnSumsNEON(args *Channels)
 
+// MaximaNEON is [MaximaGo] for args.C a multiple of 4.
+//
+//go:noescape
+func MaximaNEON(args *Channels)
+
+// ExpSumsNEON is [ExpSumsGo] for args.C a multiple of 4.
+//
+//go:noescape
+func ExpSumsNEON(args *Channels)
+
+// SoftmaxGradNEON is [SoftmaxGradGo] for args.C a multiple of 4.
+//
+//go:noescape
+func SoftmaxGradNEON(args *Channels)
+
 // AddMapNEON is [AddMapGo] for args.C a multiple of 4.
 //
 //go:noescape

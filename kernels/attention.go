@@ -15,20 +15,25 @@ type Attention struct {
 	panel panel
 }
 
+// queries returns how many queries, the last ones of zeros, a row of t of them is filled up to: whole tiles.
+func (a *Attention) queries(t int) int { return roundUp(t, a.ISA.panelCols(t)) }
+
 // ProbsLen returns how many floats Forward leaves for Backward, for n images of t pixels.
-func (a *Attention) ProbsLen(n, t int) int { return n * a.Heads * t * t }
+func (a *Attention) ProbsLen(n, t int) int { return n * a.Heads * t * a.queries(t) }
 
 // Forward computes o, [N, H, W, C], from qkv, [N, H, W, 3·C]; both are dense maps. probs, of
-// ProbsLen elements, receives P of each image and head.
+// ProbsLen elements, receives Pᵀ of each image and head: a row for each key, so that the softmax of all queries is
+// taken side by side.
 func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 	t, d := a.mustFit(o, qkv, probs)
+	o.Clear()
 	for n := range o.N {
 		for head := range a.Heads {
 			q, k, v := a.split(tokens(qkv, n), head, d)
-			p := matrix(a.of(probs, n, head, t), t)
-			a.times(s, p, q, k, true)
-			a.softmax(p.data[:t*t], t, float32(1/math.Sqrt(float64(d))))
-			a.times(s, tokens(o, n).Channels(head*d, (head+1)*d), p, v, false)
+			p := a.of(probs, n, head, t)
+			a.logits(s, p, k, q)
+			a.softmax(s, p, float32(1/math.Sqrt(float64(d))))
+			a.transposeTimes(s, tokens(o, n).Channels(head*d, (head+1)*d), p.Channels(0, t), v)
 		}
 	}
 }
@@ -36,8 +41,8 @@ func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 // Backward computes dqkv from do, with qkv and probs of Forward.
 func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 	t, d := a.mustFit(do, qkv, probs)
-	scale := float32(1 / math.Sqrt(float64(d)))
 	dqkv.Clear()
+	ds := Map{N: 1, H: 1, W: t, C: a.queries(t), Pixel: a.queries(t), Row: t * a.queries(t)}
 	for n := range do.N {
 		for head := range a.Heads {
 			q, k, v := a.split(tokens(qkv, n), head, d)
@@ -45,13 +50,13 @@ func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 			dO := tokens(do, n).Channels(head*d, (head+1)*d)
 			p := a.of(probs, n, head, t)
 
-			a.transposeTimes(s, dv, matrix(p, t), dO)
-			ds := s.take(t*t + slack)
-			dS := matrix(ds, t)
-			a.times(s, dS, dO, v, true) // dP = dO·vᵀ
-			softmaxGrad(ds[:t*t], p, t, scale)
-			a.times(s, dq, dS, k, false)
-			a.transposeTimes(s, dk, dS, q)
+			a.times(s, dv, p.Channels(0, t), dO)
+			buf := s.take(ds.Row + 4*ds.C)
+			ds.data = buf[:ds.Row]
+			a.logits(s, ds, v, dO)
+			a.softmaxGrad(ds, p, buf[ds.Row:], float32(1/math.Sqrt(float64(d))))
+			a.transposeTimes(s, dq, ds.Channels(0, t), k)
+			a.times(s, dk, ds.Channels(0, t), q)
 		}
 	}
 }
@@ -62,10 +67,11 @@ func (a *Attention) split(qkv Map, head, d int) (q, k, v Map) {
 	return qkv.Channels(first, first+d), qkv.Channels(first+d, first+2*d), qkv.Channels(first+2*d, first+3*d)
 }
 
-// of returns P of an image and head.
-func (a *Attention) of(probs []float32, n, head, t int) []float32 {
-	i := (n*a.Heads + head) * t * t
-	return probs[i : i+t*t]
+// of returns Pᵀ of an image and head.
+func (a *Attention) of(probs []float32, n, head, t int) Map {
+	c := a.queries(t)
+	size := t * c
+	return Map{N: 1, H: 1, W: t, C: c, Pixel: c, Row: size, data: probs[(n*a.Heads+head)*size:][:size]}
 }
 
 // tokens returns an image of a dense map as one line of pixels.
@@ -76,34 +82,27 @@ func tokens(m Map, n int) Map {
 	return m
 }
 
-// matrix returns the map of one line of t pixels of t channels that lies in data.
-func matrix(data []float32, t int) Map {
-	return Map{N: 1, H: 1, W: t, C: t, Pixel: t, Row: t * t, Image: t * t, data: data}
-}
-
-// times computes c = a·b, or a·bᵀ, for matrices whose rows are pixels.
-func (a *Attention) times(s *Scratch, c, x, b Map, transposed bool) {
-	if transposed {
-		a.panel.reshape(a.ISA, x.C, b.W)
-		for j := range b.W {
-			a.panel.setColumn(j, b.At(0, 0, j))
-		}
-	} else {
-		a.panel.reshape(a.ISA, x.C, b.C)
-		for i := range b.W {
-			a.panel.setRows(i, b.At(0, 0, i), false)
-		}
+// logits computes c = a·bᵀ, for matrices whose rows are pixels, with zeros in the columns that fill up c.
+func (a *Attention) logits(s *Scratch, c, x, b Map) {
+	a.panel.reshape(a.ISA, x.C, c.C)
+	for j := range b.W {
+		a.panel.setColumn(j, b.At(0, 0, j))
+	}
+	for j := b.W; j < c.C; j++ {
+		a.panel.clearColumn(j)
 	}
 	g := gather{in: all(x), win: window{1, 1}, b: &a.panel, out: all(c)}
 	g.run(a.ISA, s)
 }
 
-// setColumn writes column j of the panel.
-func (p *panel) setColumn(j int, column []float32) {
-	block := p.data[j/p.cols*p.cols*p.k:]
-	for i, v := range column {
-		block[i*p.cols+j%p.cols] = v
+// times computes c = a·b.
+func (a *Attention) times(s *Scratch, c, x, b Map) {
+	a.panel.reshape(a.ISA, x.C, b.C)
+	for i := range b.W {
+		a.panel.setRows(i, b.At(0, 0, i), false)
 	}
+	g := gather{in: all(x), win: window{1, 1}, b: &a.panel, out: all(c)}
+	g.run(a.ISA, s)
 }
 
 // transposeTimes adds aᵀ·b to c.
@@ -113,45 +112,57 @@ func (a *Attention) transposeTimes(s *Scratch, c, x, b Map) {
 	g.run(a.ISA, s)
 }
 
-// softmax replaces each row of t elements by softmax(scale·row).
-func (a *Attention) softmax(p []float32, t int, scale float32) {
-	for i := 0; i < len(p); i += t {
-		row := p[i : i+t]
-		top := row[0]
-		for _, v := range row {
-			top = max(top, v)
-		}
-		for j, v := range row {
-			row[j] = scale * (v - top)
-		}
-	}
-	a.ISA.Exp(p, p)
-	for i := 0; i < len(p); i += t {
-		row := p[i : i+t]
-		var sum float32
-		for _, v := range row {
-			sum += v
-		}
-		inverse := 1 / sum
-		for j := range row {
-			row[j] *= inverse
-		}
+// setColumn writes column j of the panel.
+func (p *panel) setColumn(j int, column []float32) {
+	block := p.data[j/p.cols*p.cols*p.k+j%p.cols:]
+	for i, v := range column {
+		block[i*p.cols] = v
 	}
 }
 
-// softmaxGrad replaces dP by the gradient of the softmax's argument before its scale:
-// scale·P∘(dP - Σ P∘dP), row by row.
-func softmaxGrad(dp, p []float32, t int, scale float32) {
-	for i := 0; i < len(p); i += t {
-		row, grad := p[i:i+t], dp[i:i+t]
-		var dot float32
-		for j, v := range row {
-			dot += float32(v * grad[j])
-		}
-		for j, v := range row {
-			grad[j] = scale * v * (grad[j] - dot)
-		}
+// clearColumn writes zeros to column j of the panel.
+func (p *panel) clearColumn(j int) {
+	block := p.data[j/p.cols*p.cols*p.k+j%p.cols:]
+	for i := range p.k {
+		block[i*p.cols] = 0
 	}
+}
+
+// softmax replaces each column by softmax(scale·column).
+func (a *Attention) softmax(s *Scratch, p Map, scale float32) {
+	buf := s.take(3 * p.C)
+	factor, summand, sums := buf[:p.C], buf[p.C:2*p.C], buf[2*p.C:]
+	walk := walkOver(0, &p, nil, nil)
+	walk.P0, walk.S0 = walk.X, pointer(sums)
+	a.ISA.walk(maxima, walk)
+	for i, top := range sums {
+		factor[i], summand[i] = scale, -scale*top
+	}
+	walk = walkOver(0, &p, nil, &p)
+	walk.P0, walk.P1, walk.S0 = pointer(factor), pointer(summand), pointer(sums)
+	a.ISA.walk(expSums, walk)
+	for i, sum := range sums {
+		factor[i], summand[i] = 1/sum, 0
+	}
+	a.ISA.walk(affine, walk)
+}
+
+// softmaxGrad replaces dP by the gradient of the softmax's argument before its scale:
+// scale·P∘(dP - Σ P∘dP), column by column. buf has room for four rows.
+func (a *Attention) softmaxGrad(dp, p Map, buf []float32, scale float32) {
+	factor, summand, sums, unused := buf[:p.C], buf[p.C:2*p.C], buf[2*p.C:3*p.C], buf[3*p.C:4*p.C]
+	for i := range factor {
+		factor[i], summand[i] = 1, 0
+	}
+	walk := walkOver(0, &p, &dp, nil)
+	walk.P0, walk.P1, walk.S0, walk.S1 = pointer(factor), pointer(summand), pointer(unused), pointer(sums)
+	a.ISA.walk(normSums, walk)
+	for i, sum := range sums {
+		factor[i], summand[i] = scale, -scale*sum
+	}
+	walk = walkOver(0, &p, &dp, &dp)
+	walk.P0, walk.P1 = pointer(factor), pointer(summand)
+	a.ISA.walk(softmaxGrad, walk)
 }
 
 func (a *Attention) mustFit(o, qkv Map, probs []float32) (t, d int) {

@@ -111,6 +111,12 @@ func walkAVX512(routine walkRoutine, c *asm.Channels) {
 		asm.NormGradAddAVX512(c)
 	case columnSums:
 		asm.ColumnSumsAVX512(c)
+	case maxima:
+		asm.MaximaAVX512(c)
+	case expSums:
+		asm.ExpSumsAVX512(c)
+	case softmaxGrad:
+		asm.SoftmaxGradAVX512(c)
 	case addMap:
 		asm.AddMapAVX512(c)
 	}
@@ -134,6 +140,12 @@ func walkAVX2(routine walkRoutine, c *asm.Channels) {
 		asm.NormGradAddAVX2(c)
 	case columnSums:
 		asm.ColumnSumsAVX2(c)
+	case maxima:
+		asm.MaximaAVX2(c)
+	case expSums:
+		asm.ExpSumsAVX2(c)
+	case softmaxGrad:
+		asm.SoftmaxGradAVX2(c)
 	case addMap:
 		asm.AddMapAVX2(c)
 	}

@@ -57,6 +57,12 @@ func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) {
 		asm.NormGradAddNEON(c)
 	case columnSums:
 		asm.ColumnSumsNEON(c)
+	case maxima:
+		asm.MaximaNEON(c)
+	case expSums:
+		asm.ExpSumsNEON(c)
+	case softmaxGrad:
+		asm.SoftmaxGradNEON(c)
 	case addMap:
 		asm.AddMapNEON(c)
 	}

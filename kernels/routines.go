@@ -14,6 +14,9 @@ const (
 	normGrad
 	normGradAdd
 	columnSums
+	maxima
+	expSums
+	softmaxGrad
 	addMap
 )
 
@@ -50,6 +53,12 @@ func walkGo(routine walkRoutine, c *asm.Channels) {
 		asm.NormGradAddGo(c)
 	case columnSums:
 		asm.ColumnSumsGo(c)
+	case maxima:
+		asm.MaximaGo(c)
+	case expSums:
+		asm.ExpSumsGo(c)
+	case softmaxGrad:
+		asm.SoftmaxGradGo(c)
 	case addMap:
 		asm.AddMapGo(c)
 	}

@@ -54,6 +54,7 @@ type walk struct {
 	values int    // values that its body takes
 	exp    bool   // whether it uses exp
 	body   func(r *routine, c channels)
+	end    func(r *routine, c channels) // what follows the last pixel, if anything does
 }
 
 // channels are the values of some vectors of channels, and where the pixel's lie.
@@ -118,6 +119,26 @@ var walks = []walk{
 	}},
 	{name: "ColumnSums", in: "Y", sums: 1, values: 1, body: func(r *routine, c channels) {
 		r.do(add, c.sum[0], c.sum[0], c.y.into(r.spare()))
+	}},
+	{name: "Maxima", in: "X", params: 1, sums: 1, values: 1, body: func(r *routine, c channels) {
+		e := r.value()
+		r.move(e, c.x)
+		r.do(sub, e, e, c.p[0])
+		r.do(maximum, c.sum[0], c.sum[0], e)
+	}, end: func(r *routine, c channels) { r.do(add, c.sum[0], c.sum[0], c.p[0]) }},
+	{name: "ExpSums", in: "XD", params: 2, sums: 1, values: 4, exp: true, body: func(r *routine, c channels) {
+		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
+		r.mulAdd(x, c.x.into(n), c.p[0], c.p[1])
+		r.exp(x, n, p, q)
+		r.store(x, c.d)
+		r.do(add, c.sum[0], c.sum[0], x)
+	}},
+	{name: "SoftmaxGrad", in: "XYD", params: 2, values: 2, body: func(r *routine, c channels) {
+		y, x := r.value(), r.value()
+		r.mulAdd(y, c.y.into(x), c.p[0], c.p[1])
+		r.move(x, c.x)
+		r.do(mul, y, y, x)
+		r.store(y, c.d)
 	}},
 	{name: "AddMap", in: "YD", values: 2, body: func(r *routine, c channels) {
 		d := r.value()
@@ -228,6 +249,9 @@ func (w walk) columns(r *routine, c channels) {
 		r.addField("Step"+string(m), pixelReg[m])
 	}
 	r.addJump(-1, "R11", "NE", r.wide("lines"))
+	if w.end != nil {
+		w.end(r, c)
+	}
 	for i, s := range c.sum {
 		r.field(fmt.Sprintf("S%d", i), "CX")
 		r.store(s, memory{base: "CX", index: "BX"})
