@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/klauspost/cpuid/v2"
 )
 
 // A target is an instruction set that routines are written for; routines_GOARCH_test.go lists them.
@@ -15,6 +17,16 @@ type target struct {
 	lanes int
 	side  int // most vectors that element-wise routines take side by side
 	have  bool
+}
+
+// supports reports whether this CPU has what a target needs.
+func supports(target string) bool {
+	for _, feature := range Needs(target) {
+		if !cpuid.CPU.Supports(cpuid.ParseFeature(feature)) {
+			return false
+		}
+	}
+	return true
 }
 
 // An implementation is the routine of a target for work on arguments T.

@@ -2,11 +2,9 @@
 
 package asm
 
-import "github.com/klauspost/cpuid/v2"
-
 var (
-	avx2   = target{"AVX2", 8, 1, cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3)}
-	avx512 = target{"AVX512", 16, 1, cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512DQ, cpuid.AVX512BW)}
+	avx2   = target{"AVX2", 8, 1, supports("AVX2")}
+	avx512 = target{"AVX512", 16, 1, supports("AVX512")}
 )
 
 var productRoutines = []productRoutine{

@@ -2,9 +2,7 @@
 
 package asm
 
-import "github.com/klauspost/cpuid/v2"
-
-var neon = target{"NEON", 4, 4, cpuid.CPU.Supports(cpuid.ASIMD)}
+var neon = target{"NEON", 4, 4, supports("NEON")}
 
 var productRoutines = []productRoutine{
 	{neon, 3, 16, Product2x3x16NEON},
