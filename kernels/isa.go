@@ -2,6 +2,8 @@ package kernels
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -46,10 +48,12 @@ func Parse(name string) (ISA, error) {
 		}
 		have = append(have, isa.String())
 	}
-	for _, known := range isaNames {
-		if known == name {
-			return Generic, fmt.Errorf("instruction set %q is not available on this CPU or in this build: choose one of %s", name, strings.Join(have, ", "))
-		}
+	known := slices.Index(isaNames[:], name)
+	switch {
+	case known >= 0 && slices.Contains(Built(), ISA(known)):
+		return Generic, fmt.Errorf("instruction set %q is not available on this CPU or from its operating system: choose one of %s", name, strings.Join(have, ", "))
+	case known >= 0:
+		return Generic, fmt.Errorf("instruction set %q is not available in this build for %s: choose one of %s", name, runtime.GOARCH, strings.Join(have, ", "))
 	}
 	return Generic, fmt.Errorf("unknown instruction set %q: choose one of %s", name, strings.Join(have, ", "))
 }

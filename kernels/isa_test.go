@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -41,9 +42,40 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// An instruction set that the build has but the CPU lacks is the CPU's matter, any other the build's.
+func TestParseSaysWhatLacksIt(t *testing.T) {
+	for isa := Generic; isa <= NEON; isa++ {
+		if _, err := Parse(isa.String()); err != nil {
+			want := "in this build"
+			if slices.Contains(Built(), isa) {
+				want = "on this CPU"
+			}
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("Parse(%q): %q does not say %q", isa, err, want)
+			}
+		}
+	}
+}
+
+// What eachISA leaves out is shown here, once.
+func TestInstructionSetsOfOtherBuilds(t *testing.T) {
+	for isa := Generic; isa <= NEON; isa++ {
+		t.Run(isa.String(), func(t *testing.T) {
+			if !slices.Contains(Built(), isa) {
+				t.Skipf("this build, for %s, has no code for it: make test, make arm64 and make noasm run all of them", runtime.GOARCH)
+			}
+		})
+	}
+}
+
 // Every machine lacks one at least, so a list that names all would be wrong.
 func TestAvailable(t *testing.T) {
 	all := Available()
+	for _, isa := range all {
+		if !slices.Contains(Built(), isa) {
+			t.Errorf("%v is available, but not built", isa)
+		}
+	}
 	if all[0] != Generic || Best() != all[len(all)-1] || !slices.IsSorted(all) || len(all) > 3 {
 		t.Errorf("Available() = %v, Best() = %v", all, Best())
 	}
