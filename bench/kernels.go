@@ -169,9 +169,12 @@ func parseISAs(text string) ([]kernels.ISA, error) {
 	var list []kernels.ISA
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
-		isa, err := kernels.Parse(name)
-		if err != nil || name == "" {
-			return nil, optionErrorf("isa", "%q: the instruction sets here are %s", name, isaNames(all))
+		if name == "" {
+			return nil, optionErrorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
+		}
+		isa, err := pipeline.ParseISA(name)
+		if err != nil {
+			return nil, err
 		}
 		if !slices.Contains(list, isa) {
 			list = append(list, isa)

@@ -14,7 +14,7 @@ type Machine struct {
 	CPU     string   `json:"cpu"`     // the vendor's name, empty where it tells none
 	Threads int      `json:"threads"` // that are used by default
 	ISAs    []string `json:"isas"`    // instruction sets that can be used here, the slowest first
-	Best    string   `json:"isa"`     // the one that is used by default
+	Best    string   `json:"isa"`     // the one that is used unless another is asked for
 }
 
 // ThisMachine describes the running program.
@@ -28,4 +28,14 @@ func ThisMachine() Machine {
 		m.ISAs = append(m.ISAs, isa.String())
 	}
 	return m
+}
+
+// Using returns the machine as one that uses the instruction set of the given name; the empty name means
+// the best. The error for one that cannot be used here is an [OptionError].
+func (m Machine) Using(isa string) (Machine, error) {
+	used, err := ParseISA(isa)
+	if err == nil {
+		m.Best = used.String()
+	}
+	return m, err
 }

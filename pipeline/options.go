@@ -226,10 +226,17 @@ func (o *TrainOptions) validateNames() error {
 }
 
 func validateISA(name string) error {
-	if _, err := kernels.Parse(name); err != nil {
-		return &OptionError{"isa", trimOption(err, "unknown instruction set ", "instruction set ")}
+	_, err := ParseISA(name)
+	return err
+}
+
+// ParseISA is [kernels.Parse] for the option ISA, which is what its error names.
+func ParseISA(name string) (kernels.ISA, error) {
+	isa, err := kernels.Parse(name)
+	if err != nil {
+		return isa, &OptionError{"isa", trimOption(err, "unknown instruction set ", "instruction set ")}
 	}
-	return nil
+	return isa, nil
 }
 
 // trimOption takes from an error of another package the words that name the option.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -149,6 +150,32 @@ func TestVersion(t *testing.T) {
 	var m pipeline.Machine
 	if err := json.Unmarshal([]byte(s.stdout), &m); err != nil || m.Best == "" {
 		t.Errorf("%s: %v", s.stdout, err)
+	}
+}
+
+// What version shows is what a command would use: FMIMG_ISA counts, and one that cannot be used is refused.
+func TestVersionHonoursTheEnvironment(t *testing.T) {
+	s := newShell(t)
+	s.env["FMIMG_ISA"] = "generic"
+	s.must("version")
+	if !strings.Contains(s.stdout, "(default generic)") {
+		t.Error(s.stdout)
+	}
+	for isa := kernels.Generic; isa <= kernels.NEON; isa++ { // every machine lacks one
+		if _, err := kernels.Parse(isa.String()); err == nil {
+			continue
+		}
+		s.env["FMIMG_ISA"] = isa.String()
+		for _, line := range []string{"version", "train --data mnist", "generate --out a.png", "bench kernels"} {
+			if status := s.run(line); status != exitUsage {
+				t.Errorf("%s with FMIMG_ISA=%v: status %d", line, isa, status)
+			}
+			for _, part := range []string{"--isa", isa.String(), "is not available", "choose one of generic"} {
+				if !strings.Contains(s.stderr, part) {
+					t.Errorf("%s with FMIMG_ISA=%v: %q does not say %q", line, isa, s.stderr, part)
+				}
+			}
+		}
 	}
 }
 

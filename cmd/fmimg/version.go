@@ -13,20 +13,25 @@ import (
 
 func (a *app) newVersion() *cobra.Command {
 	var asJSON bool
+	var isa string
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version and what this machine offers",
 		Example: "  fmimg version\n  fmimg version --json",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			m := pipeline.ThisMachine()
+			m, err := pipeline.ThisMachine().Using(isa)
+			if err != nil {
+				return err
+			}
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(m)
 			}
-			_, err := fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %d threads\ninstruction sets: %s (default %s)\n",
+			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %d threads\ninstruction sets: %s (default %s)\n",
 				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), m.Threads, strings.Join(m.ISAs, ", "), m.Best)
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&isa, "isa", "", "instruction `set` to show as the default, if it can be used here")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
 }
