@@ -65,15 +65,18 @@ const guardBits = 0x7fc5_a5a5
 // A memory lends operands to one call. Two memories of the same seed are alike to the last bit.
 type memory struct {
 	rng   *rand.Rand
+	value func(*rand.Rand) float32 // what operands are filled with; nil for what the lender says
 	words []float32
 	used  int
 }
 
-func newMemory(seed uint64) *memory {
-	const words, line = 1 << 13, 64
+func newMemory(seed uint64) *memory { return newMemoryFrom(rand.NewPCG(seed, 0), 1<<13) }
+
+func newMemoryFrom(source rand.Source, words int) *memory {
+	const line = 64
 	room := make([]float32, words+line/4)
 	skip := -uintptr(pointer(room)) % line / 4
-	m := &memory{rng: rand.New(rand.NewPCG(seed, 0)), words: room[skip:][:words]}
+	m := &memory{rng: rand.New(source), words: room[skip:][:words]}
 	for i := range m.words {
 		m.words[i] = math.Float32frombits(guardBits)
 	}
@@ -97,9 +100,17 @@ func (m *memory) integers(n int) []float32 {
 	return x
 }
 
-func (m *memory) fill(x []float32) {
+func (m *memory) fill(x []float32) { m.draw(x, drawInteger) }
+
+func drawInteger(rng *rand.Rand) float32 { return float32(rng.IntN(17) - 8) }
+
+// draw fills an operand as the memory says, or else as its lender does.
+func (m *memory) draw(x []float32, value func(*rand.Rand) float32) {
+	if m.value != nil {
+		value = m.value
+	}
 	for i := range x {
-		x[i] = float32(m.rng.IntN(17) - 8)
+		x[i] = value(m.rng)
 	}
 }
 
@@ -111,9 +122,7 @@ func (m *memory) normals(n int) []float32 {
 }
 
 func (m *memory) fillNormals(x []float32) {
-	for i := range x {
-		x[i] = float32(m.rng.NormFloat64())
-	}
+	m.draw(x, func(rng *rand.Rand) float32 { return float32(rng.NormFloat64()) })
 }
 
 // mustKeep runs a routine and fails when it changes its arguments, which callers use again.
