@@ -60,21 +60,24 @@ func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 		rest := tailChannels(c, whole)
 		walkGo(routine, &rest)
 	}
-	const line = 16 // a cache line is not cut
-	most := max(isa.piece()/(c.N0*c.N1)/line*line, line)
+	most := max(isa.piece()/(c.N0*c.N1)/lineChannels*lineChannels, lineChannels)
 	for from := 0; from < whole; from += most {
 		part := tailChannels(c, from)
-		part.C = min(whole-from, most)
+		if part.C = min(whole-from, most); part.C*c.N0*c.N1 > isa.piece() {
+			isa.cutWalk(routine, &part)
+			continue
+		}
 		isa.walkVectors(routine, &part)
 	}
 }
 
-// flat runs a routine over the whole vectors of its operands; it returns how many elements that were.
+// flat runs a routine over whole vectors of its operands, as many as one call may take; it returns how many
+// elements that were.
 func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 	if isa == Generic {
 		return 0
 	}
-	v.N = v.N / isa.lanes() * isa.lanes()
+	v.N = min(v.N, isa.piece()) / isa.lanes() * isa.lanes()
 	if v.N > 0 {
 		isa.flatVectors(routine, &v)
 	}

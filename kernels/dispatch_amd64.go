@@ -6,6 +6,10 @@ import "github.com/fmimg/fmimg/asm"
 
 // product computes a tile of two segments of the given length and cols columns.
 func (isa ISA) product(length, cols int, p *asm.Product) {
+	if p.N2*p.N1*p.K > maxSteps {
+		isa.cutProduct(length, cols, p)
+		return
+	}
 	switch {
 	case isa == AVX512 && cols == 32:
 		switch length {
@@ -45,6 +49,10 @@ func (isa ISA) product(length, cols int, p *asm.Product) {
 
 // outer adds to a tile of the given shape.
 func (isa ISA) outer(rows, cols int, o *asm.Outer) {
+	if o.N2*o.N1*o.N0 > maxSteps {
+		isa.cutOuter(rows, cols, o)
+		return
+	}
 	switch {
 	case isa == AVX512 && cols == 32:
 		switch rows {
@@ -206,6 +214,10 @@ func (isa ISA) fetch(f *asm.Fetch) {
 
 // transform applies a matrix of Winograd's to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
+	if isa.tiles(t) > maxTiles {
+		isa.cutTransform(m, t)
+		return
+	}
 	switch isa {
 	case AVX512:
 		switch m {

@@ -5,7 +5,11 @@ package kernels
 import "github.com/fmimg/fmimg/asm"
 
 // product computes a tile of two segments of the given length; its columns are always as many.
-func (isa ISA) product(length, _ int, p *asm.Product) {
+func (isa ISA) product(length, cols int, p *asm.Product) {
+	if p.N2*p.N1*p.K > maxSteps {
+		isa.cutProduct(length, cols, p)
+		return
+	}
 	if isa == Generic {
 		asm.ProductGo(p, length)
 		return
@@ -21,7 +25,11 @@ func (isa ISA) product(length, _ int, p *asm.Product) {
 }
 
 // outer adds to a tile of the given number of rows.
-func (isa ISA) outer(rows, _ int, o *asm.Outer) {
+func (isa ISA) outer(rows, cols int, o *asm.Outer) {
+	if o.N2*o.N1*o.N0 > maxSteps {
+		isa.cutOuter(rows, cols, o)
+		return
+	}
 	if isa == Generic {
 		asm.OuterGo(o, rows)
 		return
@@ -95,6 +103,10 @@ func (isa ISA) fetch(f *asm.Fetch) {
 
 // transform applies a matrix of Winograd's to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
+	if isa.tiles(t) > maxTiles {
+		isa.cutTransform(m, t)
+		return
+	}
 	if isa == Generic {
 		transformGo(m, t)
 		return

@@ -8,11 +8,8 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// pieces bounds one call to assembly of 16 lanes to some 50 µs: it is not preemptible.
+// pieces is how many elements a call to assembly of the most lanes takes at most.
 const pieces = 1 << 16
-
-// piece is that bound for the lanes of an instruction set.
-func (isa ISA) piece() int { return pieces / maxLanes * isa.lanes() }
 
 // vectors applies a routine to operands of one length: the assembly to whole vectors, the Go loop to
 // the rest.

@@ -1,0 +1,209 @@
+package kernels
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math/rand/v2"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Parts are within the limit, and together every iteration once, in order.
+func TestEachPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(1, 12)
+		n2, n1, n0, most := count.Draw(t, "n2"), count.Draw(t, "n1"), count.Draw(t, "n0"), rapid.IntRange(1, 400).Draw(t, "most")
+		next, parts := 0, 0
+		eachPart(n2, n1, n0, most, func(p part) {
+			parts++
+			if size := p.n2 * p.n1 * p.n0; size < 1 || size > most {
+				t.Fatalf("a part of %d iterations, at most %d may be", size, most)
+			}
+			for i := range p.n2 * p.n1 * p.n0 {
+				i2, i1, i0 := p.i2+i/(p.n1*p.n0), p.i1+i/p.n0%p.n1, p.i0+i%p.n0
+				if (i2*n1+i1)*n0+i0 != next {
+					t.Fatalf("part %+v is out of order, or leaves some out", p)
+				}
+				next++
+			}
+		})
+		if next != n2*n1*n0 || n2*n1*n0 <= most && parts != 1 {
+			t.Fatalf("%d parts of %d iterations of %d", parts, next, n2*n1*n0)
+		}
+	})
+}
+
+// The largest call of each family, for any shape, in cycles of a core that does one multiply-add of
+// registers in each, with 200 for a tile of a transform and 40 for a register of a walk. At 3 GHz, 165,000
+// cycles are 55 µs.
+func TestLimitsOfCalls(t *testing.T) {
+	for isa := Generic + 1; isa <= NEON; isa++ {
+		const n = 1000 // channels, for the widest tiles
+		longest, tallest := isa.segmentCosts()[0].length, isa.outerRows()[0]
+		for what, cycles := range map[string]int{
+			"product":       maxSteps * 2 * longest * isa.panelCols(n) / isa.lanes(),
+			"outer product": maxSteps * tallest * isa.outerCols(n) / isa.lanes(),
+			"transform":     maxTiles * 200,
+			"walk":          isa.piece() / isa.lanes() * 40,
+		} {
+			if cycles > 165_000 || cycles < 30_000 {
+				t.Errorf("%v: the longest call of a %s takes %d cycles", isa, what, cycles)
+			}
+		}
+	}
+}
+
+// withLimits runs a test with other limits.
+func withLimits(t *testing.T, steps, tiles, registers int) {
+	t.Helper()
+	before := [...]int{maxSteps, maxTiles, maxRegisters}
+	maxSteps, maxTiles, maxRegisters = steps, tiles, registers
+	t.Cleanup(func() { maxSteps, maxTiles, maxRegisters = before[0], before[1], before[2] })
+}
+
+// All operations are right when calls are cut wherever they can be.
+func TestCutCalls(t *testing.T) {
+	withLimits(t, 6, 6, 6)
+	for name, test := range map[string]func(*testing.T){
+		"conv": TestConv, "norm": TestGroupNorm, "rows": TestRowsOfMaps, "attention": TestAttention,
+		"vectors": TestFlatVectors, "squares": TestSumSquares, "AdamW": TestAdamW,
+		"allocations": TestOperationsDoNotAllocate,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// Shapes whose calls would be too long with the limits as they are: a product and a sum of outer products
+// over thousands of pixels and channels, and a walk over a map of 20,000 pixels.
+func TestLongCalls(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa ISA) {
+		for _, p := range longProblems() {
+			t.Run(fmt.Sprintf("%v/%dx%d,%d-%d", p.shape.Kind, p.shape.H, p.shape.W, p.shape.IC, p.shape.OC), func(t *testing.T) {
+				for _, plan := range algorithms(p.shape) {
+					p.test(t, isa, plan)
+				}
+			})
+		}
+		rng := rand.New(rand.NewPCG(8, 8))
+		m, intact := testMap(rng, 1, 100, 200, 19, 3, 1, 1)
+		sums, want := make([]float32, 19), make([]float64, 19)
+		for i, v := range dense(m) {
+			want[i%19] += float64(v)
+		}
+		isa.SumRows(sums, m)
+		mustBeNear(t, "sums over a large map", sums, want, norm2(dense(m)), normBound)
+		mustBeIntact(t, intact)
+	})
+}
+
+func longProblems() []*convProblem {
+	return []*convProblem{
+		newConvProblem(Same3, 1, 1, 2, 2, 480, 3),
+		newConvProblem(Point, 2, 1, 1, 2, 4100, 2),
+		newConvProblem(Point, 3, 1, 1, 4200, 4, 3),
+		newConvProblem(Same3, 4, 1, 4, 4, 1040, 16),
+	}
+}
+
+// callersOf says who alone may call the functions that choose among routines without a limit.
+var callersOf = map[string][]string{
+	"walkVectors": {"walk", "cutWalk"},
+	"walkAVX2":    {"walkVectors"}, "walkAVX512": {"walkVectors"},
+	"flatVectors": {"flat"},
+	"flatAVX2":    {"flatVectors"}, "flatAVX512": {"flatVectors"},
+}
+
+// cutters names what product, outer and transform, which choose among routines too, begin with.
+var cutters = map[string]string{"product": "cutProduct", "outer": "cutOuter", "transform": "cutTransform"}
+
+// Every call to the assembly lies behind a limit.
+func TestAllCallsAreCut(t *testing.T) {
+	routine := regexp.MustCompile(`^asm\..*(AVX2|AVX512|NEON)$`)
+	found := 0
+	for name, file := range parsePackage(t) {
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Body == nil {
+				continue
+			}
+			caller := f.Name.Name
+			if cutter := cutters[caller]; cutter != "" && name != "dispatch_other.go" && !beginsWithCall(f, cutter) {
+				t.Errorf("%s: %s does not begin with %s for long calls", name, caller, cutter)
+			}
+			for _, callee := range calls(f.Body) {
+				allowed, known := callersOf[callee]
+				if known && !slices.Contains(allowed, caller) {
+					t.Errorf("%s: %s calls %s past its limit", name, caller, callee)
+				}
+				if routine.MatchString(callee) {
+					found++
+					if cutters[caller] == "" && callersOf[caller] == nil {
+						t.Errorf("%s: %s calls %s past its limit", name, caller, callee)
+					}
+				}
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("found %d calls of routines alone", found)
+	}
+}
+
+// parsePackage reads the sources of all architectures, without tests.
+func parsePackage(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*ast.File{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = file
+	}
+	return files
+}
+
+// calls lists the names of what is called, with a package's name before it.
+func calls(n ast.Node) []string {
+	var names []string
+	ast.Inspect(n, func(n ast.Node) bool {
+		if c, ok := n.(*ast.CallExpr); ok {
+			switch f := c.Fun.(type) {
+			case *ast.Ident:
+				names = append(names, f.Name)
+			case *ast.SelectorExpr:
+				name := f.Sel.Name
+				if x, ok := f.X.(*ast.Ident); ok && x.Name == "asm" {
+					name = "asm." + name
+				}
+				names = append(names, name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+// beginsWithCall reports whether a function begins with an if that calls another and returns.
+func beginsWithCall(f *ast.FuncDecl, callee string) bool {
+	branch, ok := f.Body.List[0].(*ast.IfStmt)
+	if !ok || len(branch.Body.List) != 2 || !slices.Contains(calls(branch.Body), callee) {
+		return false
+	}
+	_, returns := branch.Body.List[1].(*ast.ReturnStmt)
+	return returns
+}
