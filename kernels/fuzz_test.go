@@ -42,10 +42,10 @@ func (p *convProblem) solve(t *testing.T, isa ISA, plan Plan) convResult {
 // of a normal deviate. Unlike the norm of the results themselves, it does not vanish where terms cancel.
 func sumSize(n, products int) float64 { return math.Sqrt(float64(n) * float64(products+1)) }
 
-// agree compares with what plain Go made. Rounding errors of sums of K terms are random: sqrt(K) units
-// of 2⁻²⁴ of the size of the sum, and at most K of them. Bounds are those of TestConv, which are ten times
-// what is seen for direct convolutions and three times for Winograd's; a result differs from plain Go's by
-// two errors.
+// agree compares with what plain Go made. The K roundings of a sum are random, and so err by about sqrt(K)
+// units of 2⁻²⁴ of its size: 1.7e-6 where a weight gradient sums 800 pixels, in each of the two results.
+// Winograd's transforms lose up to two digits more. The bounds are twice those of TestConv; of 700 random
+// problems the worst was 7.5e-7 for direct convolutions and 3.3e-6 for Winograd's.
 func (p *convProblem) agree(t *testing.T, what string, got, want convResult, bound float64) {
 	t.Helper()
 	s, side := p.shape, p.shape.Kind.Side()
