@@ -200,13 +200,14 @@ func walkSizes(r walkRoutine) func(*Channels) {
 	return r.goLoop
 }
 
-// normSiLUSizes: dz = y·g(z) with |g| at most 1.1 and its slope at most 0.5. The steps to g lose no more
-// than a few units of 1 + |z|, and neither do the two that make z.
+// normSiLUSizes: d = SiLU(z) is of the size of z, as for AffineSiLU. dz = y·g(z) with |g| at most 1.1 and
+// its slope at most 0.5; the steps to g lose no more than a few units of 1 + |z|, as do the two that make z.
 func normSiLUSizes(args *Channels) {
 	args.clear(args.S0, args.S1)
-	args.pixels(func(c uintptr, x, y, _ *float32) {
+	args.pixels(func(c uintptr, x, y, d *float32) {
 		xhat := *x**at(args.P0, c) + *at(args.P1, c)
-		*y *= 1 + xhat**at(args.P2, c) + *at(args.P3, c)
+		*d = xhat**at(args.P2, c) + *at(args.P3, c)
+		*y *= 1 + *d
 		*at(args.S0, c) += *y
 		*at(args.S1, c) += *y * xhat
 	})
