@@ -74,7 +74,7 @@ func TestNEONNeeds(t *testing.T) {
 		{"  10:\taa0003f2 \tmov\tx18, x0", "x18"},
 		{"  10:\taa0003fb \tmov\tx27, x0", "x27"},
 		{"  10:\taa0003fc \tmov\tx28, x0", "x28"},
-		{"  10:\td10043ff \tsub\tsp, sp, #0x10", "the stack belongs"},
+		{"  10:\t9100001f \tmov\tsp, x0", "the stack belongs"},
 		{"  10:\tf90007e0 \tstr\tx0, [sp, #8]", "the stack belongs"},
 		{"  10:\t94000000 \tbl\t10 <f>", "none that routines"},
 		{"  10:\td61f0000 \tbr\tx0", "none that routines"},
