@@ -117,10 +117,15 @@ func ColumnSumsGo(args *Channels) {
 	args.pixels(func(c uintptr, _, y, _ *float32) { *at(args.S0, c) += *y })
 }
 
-// MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels, which is the largest x where P0 is one of them.
+// MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels, which is the largest x where P0 is one of them. A
+// difference that is NaN does not count.
 func MaximaGo(args *Channels) {
 	args.clear(args.S0)
-	args.pixels(func(c uintptr, x, _, _ *float32) { *at(args.S0, c) = max(*at(args.S0, c), *x-*at(args.P0, c)) })
+	args.pixels(func(c uintptr, x, _, _ *float32) {
+		if e := *x - *at(args.P0, c); e > *at(args.S0, c) {
+			*at(args.S0, c) = e
+		}
+	})
 	for c := range uintptr(args.C) {
 		*at(args.S0, 4*c) += *at(args.P0, 4*c)
 	}

@@ -546,7 +546,7 @@ lines:
 pixels:
 	VMOVUPS (SI), Y2
 	VSUBPS Y0, Y2, Y2
-	VMAXPS Y2, Y1, Y1
+	VMAXPS Y1, Y2, Y1
 	ADDQ R8, SI
 	DECQ CX
 	JNZ pixels

@@ -618,7 +618,7 @@ lines:
 pixels:
 	VMOVUPS (SI), Z2
 	VSUBPS Z0, Z2, Z2
-	VMAXPS Z2, Z1, Z1
+	VMAXPS Z1, Z2, Z1
 	ADDQ R8, SI
 	DECQ CX
 	JNZ pixels

@@ -1192,10 +1192,10 @@ pixels4:
 	WORD $0x4ea1d529 // fsub v9.4s, v9.4s, v1.4s
 	WORD $0x4ea2d54a // fsub v10.4s, v10.4s, v2.4s
 	WORD $0x4ea3d56b // fsub v11.4s, v11.4s, v3.4s
-	WORD $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
-	WORD $0x4e29f4a5 // fmax v5.4s, v5.4s, v9.4s
-	WORD $0x4e2af4c6 // fmax v6.4s, v6.4s, v10.4s
-	WORD $0x4e2bf4e7 // fmax v7.4s, v7.4s, v11.4s
+	WORD $0x4e24c504 // fmaxnm v4.4s, v8.4s, v4.4s
+	WORD $0x4e25c525 // fmaxnm v5.4s, v9.4s, v5.4s
+	WORD $0x4e26c546 // fmaxnm v6.4s, v10.4s, v6.4s
+	WORD $0x4e27c567 // fmaxnm v7.4s, v11.4s, v7.4s
 	ADD R8, R4
 	SUBS $1, R2, R2
 	BNE pixels4
@@ -1236,7 +1236,7 @@ lines:
 pixels:
 	FMOVQ 0(R4), F8
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4e28f484 // fmax v4.4s, v4.4s, v8.4s
+	WORD $0x4e24c504 // fmaxnm v4.4s, v8.4s, v4.4s
 	ADD R8, R4
 	SUBS $1, R2, R2
 	BNE pixels

@@ -196,6 +196,22 @@ func walkSizes(r walkRoutine) func(*Channels) {
 		return AffineGo
 	case "NormSiLUSums":
 		return normSiLUSizes
+	case "Maxima": // of differences of the size |x| + |P0|
+		return func(args *Channels) {
+			args.clear(args.S0)
+			args.pixels(func(c uintptr, x, _, _ *float32) {
+				*at(args.S0, c) = max(*at(args.S0, c), *x+2**at(args.P0, c))
+			})
+		}
+	case "ExpSums": // whose argument has an error of the size of its terms
+		return func(args *Channels) {
+			args.clear(args.S0)
+			args.pixels(func(c uintptr, x, _, d *float32) {
+				z := *x**at(args.P0, c) + *at(args.P1, c)
+				*d = exp(z) * (1 + z)
+				*at(args.S0, c) += *d
+			})
+		}
 	}
 	return r.goLoop
 }

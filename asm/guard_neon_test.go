@@ -14,11 +14,11 @@ import (
 // of their own, or registers that neonRegister does not know: halves (.8h, h0) and SVE's (z0, p0).
 var (
 	neonInteger = setOf("mov add adds sub subs mul cmp orr adrp cbz cbnz b ret nop prfm ldr str ldp stp")
-	neonVector  = setOf("fadd fsub fmul fdiv fmin fmax fmla fmls fsqrt fneg fcvtns scvtf add shl dup mov eor ld1r ldr str ldp stp")
+	neonVector  = setOf("fadd fsub fmul fdiv fmin fmax fmaxnm fmla fmls fsqrt fneg fcvtns scvtf add shl dup mov eor ld1r ldr str ldp stp")
 )
 
 var (
-	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|pstl1keep)\b`) // numbers, places, shifts, a level of the cache
+	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|p[ls][dt]l[12]keep)\b`) // numbers, places, shifts, a level of the cache
 	neonWord     = regexp.MustCompile(`[a-z][a-z0-9]*(\.[0-9]*[a-z](\[\d\])?)?`)
 	neonRegister = regexp.MustCompile(`^([xw]([0-9]|1[0-79]|2[0-6])|[xw]zr|[qds][0-9]+|v[0-9]+\.(4s|16b|s\[\d\]))$`)
 	neonFloat    = regexp.MustCompile(`\b([qds][0-9]+|v[0-9]+\.)`)
@@ -65,6 +65,7 @@ func TestNEONNeeds(t *testing.T) {
 		{"  10:\tf000039a \tadrp\tx26, 1ad000 <cmp..dict.Compare[uintptr]+0x20>", ""},
 		{"  10:\t8b010ce4 \tadd\tx4, x7, x1, lsl #3", ""},
 		{"  10:\tf8800070 \tprfm\tpstl1keep, [x3]", ""},
+		{"  10:\tf98000a2 \tprfm\tpldl2keep, [x5]", ""},
 		{"  10:\t4e400c88 \tfmla\tv8.8h, v4.8h, v0.8h", "v8.8h"},                // FP16
 		{"  10:\t4e829420 \tsdot\tv0.4s, v1.16b, v2.16b", "none that routines"}, // dot products
 		{"  10:\t6e42fc20 \tbfdot\tv0.4s, v1.8h, v2.8h", "none that routines"},

@@ -12,7 +12,7 @@ import (
 
 // x86Integer are the instructions that every amd64 has and that change nothing but their last operand
 // and the flags. PREFETCHT0 is one of them; PREFETCHW is not.
-var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg prefetcht0")
+var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg prefetcht0 prefetcht1")
 
 // An encoding says what an instruction needs in its two forms, VEX and EVEX; "" is for none.
 type encoding struct{ vex, evex string }
@@ -115,6 +115,7 @@ func TestX86Needs(t *testing.T) {
 		{"AVX2", "  10:\t48 8b 44 24 08       \tmov    0x8(%rsp),%rax", ""},
 		{"AVX2", "  10:\t49 ff ce             \tdec    %r14", ""},
 		{"AVX2", "  10:\t0f 18 0a             \tprefetcht0 (%rdx)", ""},
+		{"AVX2", "  10:\t0f 18 17             \tprefetcht1 (%rdi)", ""},
 		{"AVX2", "  10:\t0f 0d 0a             \tprefetchw (%rdx)", "none that routines may have"},
 		{"AVX2", "  10:\t62 f1 7c 48 58 c1    \tvaddps %zmm1,%zmm0,%zmm0", "needs AVX512F"},
 		{"AVX2", "  10:\t62 a1 7c 28 58 c1    \tvaddps %ymm17,%ymm16,%ymm16", "needs AVX512F"},

@@ -111,7 +111,7 @@ func (isa ISA) cutTransform(m tileMatrix, t *asm.Transform) {
 const lineChannels = 16
 
 // cutWalk walks over some pixels at a time of at most lineChannels whole vectors of channels, and adds
-// the sums up.
+// the sums up, or takes the largest maxima.
 func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 	whole := *c
 	x, y, d := steps{c.N1, c.N0, c.LdX, c.StepX, 0}, steps{c.N1, c.N0, c.LdY, c.StepY, 0}, steps{c.N1, c.N0, c.LdD, c.StepD, 0}
@@ -120,7 +120,11 @@ func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 		c.N1, c.N0 = at.n1, at.n0
 		c.X, c.Y, c.D = x.move(whole.X, at), y.move(whole.Y, at), d.move(whole.D, at)
 		isa.walkVectors(routine, c)
-		if whole.S0 != nil {
+		switch {
+		case whole.S0 == nil:
+		case routine == maxima:
+			greaterOf(s0[:c.C], c.S0, at.i1+at.i0 == 0)
+		default:
 			addSums(s0[:c.C], c.S0)
 		}
 		if whole.S1 != nil {
@@ -134,6 +138,15 @@ func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 		copy(unsafe.Slice((*float32)(whole.S1), whole.C), s1[:])
 	}
 	*c = whole
+}
+
+// greaterOf replaces what is below a part's maxima, or all of it in the first part.
+func greaterOf(total []float32, part unsafe.Pointer, first bool) {
+	for i, v := range unsafe.Slice((*float32)(part), len(total)) {
+		if first || v > total[i] {
+			total[i] = v
+		}
+	}
 }
 
 func addSums(total []float32, part unsafe.Pointer) {

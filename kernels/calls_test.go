@@ -117,6 +117,7 @@ var callersOf = map[string][]string{
 	"walkVectors": {"walk", "cutWalk"},
 	"walkAVX2":    {"walkVectors"}, "walkAVX512": {"walkVectors"},
 	"flatVectors": {"flat"},
+	"fetch":       {"fetchAhead"}, // which asks for aheadBytes
 	"flatAVX2":    {"flatVectors"}, "flatAVX512": {"flatVectors"},
 }
 

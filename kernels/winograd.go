@@ -28,10 +28,13 @@ var (
 // products are computed. The sizes are constants of the shape, not of this machine's cache, so that the
 // same instruction set gives the same numbers everywhere.
 const (
-	convolveBlock   = 28
-	mostTiles       = 42 // of a last block, which takes what would be a small one
-	weightGradBlock = 28
+	convolveBlock = 28
+	mostTiles     = 42 // of a last block, which takes what would be a small one
 )
+
+// weightGradBlock returns the tiles of a block for so many channels of both maps together: their planes
+// take up to 1 MB, and fewer tiles would add to the sums too often.
+func weightGradBlock(channels int) int { return min(max(7168/channels, 14), 64) }
 
 // A planeSet is n² matrices of rows of c elements, stride apart. An odd number of cache lines between
 // them keeps the same place of different planes out of the same set of the cache.
@@ -284,7 +287,7 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *M
 // winogradWeightGrad adds the planes of the weight gradient, [C of x][C of dy] each, to the sum. upsampled
 // reads x as its nearest up-sampling.
 func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy Map, upsampled bool) {
-	block := min(max(7168/(x.C+dy.C), 14), 64)
+	block := weightGradBlock(x.C + dy.C)
 	t := newTiling(f, dy.N, dy.H, dy.W)
 	if size := f.planes() * planeStride(x.C*dy.C); len(sum.data) < size {
 		sum.data = aligned(size)

@@ -124,7 +124,7 @@ var walks = []walk{
 		e := r.value()
 		r.move(e, c.x)
 		r.do(sub, e, e, c.p[0])
-		r.do(maximum, c.sum[0], c.sum[0], e)
+		r.do(largest, c.sum[0], e, c.sum[0])
 	}, end: func(r *routine, c channels) { r.do(add, c.sum[0], c.sum[0], c.p[0]) }},
 	{name: "ExpSums", in: "XD", params: 2, sums: 1, values: 4, exp: true, body: func(r *routine, c channels) {
 		x, n, p, q := r.value(), r.value(), r.value(), r.spare()

@@ -20,6 +20,7 @@ var (
 	div     = operation{"VDIVPS", "fdiv", "", 0x6e20fc00, 0}
 	minimum = operation{"VMINPS", "fmin", "", 0x4ea0f400, 0}
 	maximum = operation{"VMAXPS", "fmax", "", 0x4e20f400, 0}
+	largest = operation{"VMAXPS", "fmaxnm", "", 0x4e20c400, 0} // the number where the first is NaN
 	fma     = operation{"VFMADD231PS", "fmla", "VFMLA", 0x4e20cc00, 0x4f801000}
 	fms     = operation{"VFNMADD231PS", "fmls", "VFMLS", 0x4ea0cc00, 0x4f805000}
 	addInt  = operation{"VPADDD", "add", "VADD", 0x4ea08400, 0}
