@@ -133,9 +133,7 @@ func (l *listing) op(format string, args ...any) {
 }
 
 // note appends a comment.
-func (l *listing) note(format string, args ...any) {
-	l.lines = append(l.lines, "", "\t// "+fmt.Sprintf(format, args...))
-}
+func (l *listing) note(text string) { l.lines = append(l.lines, "", "\t// "+text) }
 
 // label appends a jump target; mark one that follows straight on.
 func (l *listing) label(name string) { l.lines = append(l.lines, "", name+":") }

@@ -32,7 +32,7 @@ func outer(t target, rows, vectors int) *routine {
 	}
 	r.note("C, into the cache while the sums are made")
 	r.field("LdC", "R8")
-	r.eachSum(sums, func(sum value, at memory) { r.prefetchRow(at, cols) })
+	r.eachSum(sums, func(_ value, at memory) { r.prefetchRow(at, cols) })
 	rest := r.next
 	b := r.take(vectors)
 	a := r.factors(rows, func(i, _ int) memory { return memory{base: "SI", disp: 4 * i} }, true)

@@ -45,7 +45,7 @@ func product(t target, half, vectors int) *routine {
 	}
 	r.note("C, into the cache while the sums are made")
 	r.jumpField("Fetch", "EQ", "$0", "sums")
-	r.eachRow("C", sums, func(sum value, at memory) { r.prefetchRow(at, cols) })
+	r.eachRow("C", sums, func(_ value, at memory) { r.prefetchRow(at, cols) })
 	r.label("sums")
 	rest := r.next
 	b := r.take(min(vectors, 2))
