@@ -110,32 +110,46 @@ func (isa ISA) cutTransform(m tileMatrix, t *asm.Transform) {
 // lineChannels are the channels of a cache line, which walks do not cut.
 const lineChannels = 16
 
-// cutWalk walks over some pixels at a time of at most lineChannels whole vectors of channels, and adds
-// the sums up.
+// cutWalk walks over some pixels at a time of at most lineChannels whole vectors of channels, and puts the
+// sums together.
 func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 	whole := *c
 	x, y, d := steps{c.N1, c.N0, c.LdX, c.StepX, 0}, steps{c.N1, c.N0, c.LdY, c.StepY, 0}, steps{c.N1, c.N0, c.LdD, c.StepD, 0}
 	var s0, s1 [lineChannels]float32
 	eachPart(1, c.N1, c.N0, max(isa.piece()/c.C, 1), func(at part) {
+		first := at.i1 == 0 && at.i0 == 0
 		c.N1, c.N0 = at.n1, at.n0
 		c.X, c.Y, c.D = x.move(whole.X, at), y.move(whole.Y, at), d.move(whole.D, at)
 		isa.walkVectors(routine, c)
-		if whole.S0 != nil {
-			addSums(s0[:c.C], c.S0)
-		}
-		if whole.S1 != nil {
-			addSums(s1[:c.C], c.S1)
-		}
+		collect(routine, s0[:c.C], c.S0, first)
+		collect(routine, s1[:c.C], c.S1, first)
 	})
-	if whole.S0 != nil {
-		copy(unsafe.Slice((*float32)(whole.S0), whole.C), s0[:])
-	}
-	if whole.S1 != nil {
-		copy(unsafe.Slice((*float32)(whole.S1), whole.C), s1[:])
-	}
 	*c = whole
+	for _, s := range [...]struct {
+		to   unsafe.Pointer
+		from []float32
+	}{{c.S0, s0[:c.C]}, {c.S1, s1[:c.C]}} {
+		if s.to != nil {
+			copy(unsafe.Slice((*float32)(s.to), c.C), s.from)
+		}
+	}
 }
 
-func addSums(total []float32, part unsafe.Pointer) {
-	addVector(total, unsafe.Slice((*float32)(part), len(total)))
+// collect puts a part's sums, if there are any, to those of the parts before: the largest of maxima, the sum
+// of all others.
+func collect(routine walkRoutine, total []float32, sums unsafe.Pointer, first bool) {
+	if sums == nil {
+		return
+	}
+	own := unsafe.Slice((*float32)(sums), len(total))
+	switch {
+	case first:
+		copy(total, own)
+	case routine == maxima:
+		for i, v := range own {
+			total[i] = max(total[i], v)
+		}
+	default:
+		addVector(total, own)
+	}
 }

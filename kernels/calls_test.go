@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"regexp"
@@ -60,24 +61,63 @@ func TestLimitsOfCalls(t *testing.T) {
 	}
 }
 
-// withLimits runs a test with other limits.
-func withLimits(t *testing.T, steps, tiles, registers int) {
-	t.Helper()
+// withLimits calls f with other limits.
+func withLimits(steps, tiles, registers int, f func()) {
 	before := [...]int{maxSteps, maxTiles, maxRegisters}
+	defer func() { maxSteps, maxTiles, maxRegisters = before[0], before[1], before[2] }()
 	maxSteps, maxTiles, maxRegisters = steps, tiles, registers
-	t.Cleanup(func() { maxSteps, maxTiles, maxRegisters = before[0], before[1], before[2] })
+	f()
 }
 
 // All operations are right when calls are cut wherever they can be.
 func TestCutCalls(t *testing.T) {
-	withLimits(t, 6, 6, 6)
-	for name, test := range map[string]func(*testing.T){
-		"conv": TestConv, "norm": TestGroupNorm, "rows": TestRowsOfMaps, "attention": TestAttention,
-		"vectors": TestFlatVectors, "squares": TestSumSquares, "AdamW": TestAdamW,
-		"allocations": TestOperationsDoNotAllocate,
-	} {
-		t.Run(name, test)
-	}
+	withLimits(6, 6, 6, func() {
+		for name, test := range map[string]func(*testing.T){
+			"conv": TestConv, "norm": TestGroupNorm, "rows": TestRowsOfMaps, "attention": TestAttention,
+			"vectors": TestFlatVectors, "squares": TestSumSquares, "AdamW": TestAdamW,
+			"allocations": TestOperationsDoNotAllocate,
+		} {
+			t.Run(name, test)
+		}
+	})
+}
+
+// A walk in parts leaves what the walk in one leaves: the same maps, to the bit, and the same sums up to
+// rounding. One more routine must be known here: its sums may need more than to be added.
+func TestCutWalks(t *testing.T) {
+	const c, w, h = 35, 9, 7
+	eachISA(t, func(t *testing.T, isa ISA) {
+		for routine := moments; routine <= addMap; routine++ {
+			run := func() (maps []Map, sums [2][]float32) {
+				rng := rand.New(rand.NewPCG(uint64(routine), 9))
+				for range 3 {
+					m, _ := testMap(rng, 1, h, w, c, 2, 3, 1)
+					maps = append(maps, m)
+				}
+				walk := walkOver(0, &maps[0], &maps[1], &maps[2])
+				sums = [2][]float32{make([]float32, c), make([]float32, c)}
+				walk.P0, walk.P1 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
+				walk.P2, walk.P3 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
+				walk.S0, walk.S1 = pointer(sums[0]), pointer(sums[1])
+				isa.walk(routine, walk)
+				return maps, sums
+			}
+			maps, sums := run()
+			var cutMaps []Map
+			var cutSums [2][]float32
+			withLimits(maxSteps, maxTiles, 5, func() { cutMaps, cutSums = run() })
+			for i, m := range maps {
+				mustBeSame(t, fmt.Sprintf("map %d of routine %d", i, routine), dense(cutMaps[i]), dense(m))
+			}
+			for i, s := range sums {
+				for k, v := range s { // of up to 63 terms, whose sizes a sum of squares may lose in
+					if d := math.Abs(float64(cutSums[i][k] - v)); !(d <= 1e-4*(1+math.Abs(float64(v)))) {
+						t.Errorf("%v: sum %d of routine %d, channel %d, is %g in parts, %g in one", isa, i, routine, k, cutSums[i][k], v)
+					}
+				}
+			}
+		}
+	})
 }
 
 // Shapes whose calls would be too long with the limits as they are: a product and a sum of outer products
@@ -118,6 +158,7 @@ var callersOf = map[string][]string{
 	"walkAVX2":    {"walkVectors"}, "walkAVX512": {"walkVectors"},
 	"flatVectors": {"flat"},
 	"flatAVX2":    {"flatVectors"}, "flatAVX512": {"flatVectors"},
+	"fetch": {"fetchAhead"}, // of aheadBytes, or of a pixel
 }
 
 // cutters names what product, outer and transform, which choose among routines too, begin with.
