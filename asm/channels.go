@@ -118,6 +118,7 @@ func ColumnSumsGo(args *Channels) {
 }
 
 // MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels, which is the largest x where P0 is one of them.
+// The assembly may leave out an x that is NaN.
 func MaximaGo(args *Channels) {
 	args.clear(args.S0)
 	args.pixels(func(c uintptr, x, _, _ *float32) { *at(args.S0, c) = max(*at(args.S0, c), *x-*at(args.P0, c)) })

@@ -54,12 +54,13 @@ var (
 )
 
 // A trial compares one call of a routine with its Go loop on operands from a tape. sizes does what the
-// loop does with all terms positive: the memory that it is given holds absolute values. With it nil the
-// result itself is the size of the terms.
+// loop does with all terms positive: the memory that it is given holds absolute values, unless signed. With
+// it nil the result itself is the size of the terms.
 type trial[T comparable] struct {
 	lend             func(*memory) *T
 	run, loop, sizes func(*T)
 	terms            int // that a result sums up at most
+	signed           bool
 }
 
 // try fails the test unless all that the routine leaves in memory is what its loop leaves, up to rounding:
@@ -80,7 +81,12 @@ func (c trial[T]) try(t *testing.T, what any, value func(*rand.Rand) float32, da
 	sizes := want
 	if c.sizes != nil {
 		var sizeArgs *T
-		sizes, sizeArgs = lend(func(rng *rand.Rand) float32 { return abs(value(rng)) })
+		sizes, sizeArgs = lend(func(rng *rand.Rand) float32 {
+			if c.signed {
+				return value(rng)
+			}
+			return abs(value(rng))
+		})
 		c.sizes(sizeArgs)
 	}
 	mustAgreeWithin(t, what, got, want, before, sizes, float64(c.terms+32)*0x1p-23)
@@ -139,7 +145,7 @@ func FuzzProduct(f *testing.F) {
 			c.bias, c.residual = data[0]&1 == 1, residual(data[0]>>1%3)
 		}
 		loop := func(args *Product) { productLoop(args, c.half, c.cols) }
-		trial[Product]{c.lend, r.run, loop, loop, c.n2*c.n1*c.k + 2}.try(t, c, draws[int(kind)%len(draws)], data)
+		trial[Product]{c.lend, r.run, loop, loop, c.n2*c.n1*c.k + 2, false}.try(t, c, draws[int(kind)%len(draws)], data)
 	})
 }
 
@@ -150,7 +156,7 @@ func FuzzOuter(f *testing.F) {
 		r := routines[int(routine)%len(routines)]
 		c := outerCase{rows: r.rows, cols: r.cols, n2: int(n2)%3 + 1, n1: int(n1)%3 + 1, n0: int(n0)%24 + 1}
 		loop := func(args *Outer) { outerLoop(args, c.rows, c.cols) }
-		trial[Outer]{c.lend, r.run, loop, loop, c.n2*c.n1*c.n0 + 1}.try(t, c, draws[int(kind)%len(draws)], data)
+		trial[Outer]{c.lend, r.run, loop, loop, c.n2*c.n1*c.n0 + 1, false}.try(t, c, draws[int(kind)%len(draws)], data)
 	})
 }
 
@@ -176,8 +182,12 @@ func FuzzChannels(f *testing.F) {
 			c.over = r.maps & (inX | inY)
 		}
 		lend := func(m *memory) *Channels { return c.lend(m, r.walkRoutine) }
-		trial[Channels]{lend, r.run, r.goLoop, walkSizes(r.walkRoutine), c.n1 * c.n0}.
-			try(t, r.walkRoutine.name, draws[int(kind)%len(draws)], data)
+		name, values := r.walkRoutine.name, draws
+		if name == "Maxima" { // which may leave NaN out
+			values = finiteDraws
+		}
+		trial[Channels]{lend, r.run, r.goLoop, walkSizes(r.walkRoutine), c.n1 * c.n0, name == "ExpSums"}.
+			try(t, name, values[int(kind)%len(values)], data)
 	})
 }
 
@@ -196,6 +206,15 @@ func walkSizes(r walkRoutine) func(*Channels) {
 		return AffineGo
 	case "NormSiLUSums":
 		return normSiLUSizes
+	case "ExpSums":
+		return expSizes
+	case "Maxima": // P0 is taken off and put back
+		return func(args *Channels) {
+			args.clear(args.S0)
+			args.pixels(func(c uintptr, x, _, _ *float32) {
+				*at(args.S0, c) = max(*at(args.S0, c), *x+2**at(args.P0, c))
+			})
+		}
 	}
 	return r.goLoop
 }
@@ -210,6 +229,16 @@ func normSiLUSizes(args *Channels) {
 		*y *= 1 + *d
 		*at(args.S0, c) += *y
 		*at(args.S1, c) += *y * xhat
+	})
+}
+
+// expSizes: a rounding error of z = x·P0 + P1 is one of exp(z), times exp(z).
+func expSizes(args *Channels) {
+	args.clear(args.S0)
+	args.pixels(func(c uintptr, x, _, d *float32) {
+		scaled, summand := *x**at(args.P0, c), *at(args.P1, c)
+		*d = exp(scaled+summand) * (1 + abs(scaled) + abs(summand))
+		*at(args.S0, c) += *d
 	})
 }
 
@@ -237,7 +266,7 @@ func FuzzVectors(f *testing.F) {
 				return &Vectors{X: pointer(m.guards(r.lanes)), Y: pointer(m.integers(c.n)), N: c.n}
 			}
 			lanes := func(args *Vectors) { sumSquaresOfLanes(args, r.lanes) }
-			trial[Vectors]{lend, r.run, lanes, nil, c.n}.try(t, c, value, data)
+			trial[Vectors]{lend, r.run, lanes, nil, c.n, false}.try(t, c, value, data)
 			return
 		}
 		lend := func(m *memory) *Vectors {
@@ -247,7 +276,7 @@ func FuzzVectors(f *testing.F) {
 			}
 			return args
 		}
-		trial[Vectors]{lend, r.run, r.goLoop, vectorSizes(r.vectorRoutine), 1}.try(t, r.vectorRoutine.name, value, data)
+		trial[Vectors]{lend, r.run, r.goLoop, vectorSizes(r.vectorRoutine), 1, false}.try(t, r.vectorRoutine.name, value, data)
 	})
 }
 
@@ -313,7 +342,7 @@ func FuzzTransform(f *testing.F) {
 		}
 		loop := func(args *Transform) { TransformGo(args, m.m, m.clip, m.add) }
 		sizes := func(args *Transform) { TransformGo(args, absolute(m.m), m.clip, m.add) }
-		trial[Transform]{c.lend, r.run, loop, sizes, in * in}.try(t, c, finiteDraws[int(kind)%len(finiteDraws)], data)
+		trial[Transform]{c.lend, r.run, loop, sizes, in * in, false}.try(t, c, finiteDraws[int(kind)%len(finiteDraws)], data)
 	})
 }
 

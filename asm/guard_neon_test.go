@@ -18,7 +18,7 @@ var (
 )
 
 var (
-	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|pstl1keep)\b`) // numbers, places, shifts, a level of the cache
+	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|pldl[12]keep)\b`) // numbers, places, shifts, a level of the cache
 	neonWord     = regexp.MustCompile(`[a-z][a-z0-9]*(\.[0-9]*[a-z](\[\d\])?)?`)
 	neonRegister = regexp.MustCompile(`^([xw]([0-9]|1[0-79]|2[0-6])|[xw]zr|[qds][0-9]+|v[0-9]+\.(4s|16b|s\[\d\]))$`)
 	neonFloat    = regexp.MustCompile(`\b([qds][0-9]+|v[0-9]+\.)`)
@@ -64,7 +64,7 @@ func TestNEONNeeds(t *testing.T) {
 		{"  10:\tad40348c \tldp\tq12, q13, [x4]", ""},
 		{"  10:\tf000039a \tadrp\tx26, 1ad000 <cmp..dict.Compare[uintptr]+0x20>", ""},
 		{"  10:\t8b010ce4 \tadd\tx4, x7, x1, lsl #3", ""},
-		{"  10:\tf8800070 \tprfm\tpstl1keep, [x3]", ""},
+		{"  10:\tf9800070 \tprfm\tpldl1keep, [x3]", ""},
 		{"  10:\t4e400c88 \tfmla\tv8.8h, v4.8h, v0.8h", "v8.8h"},                // FP16
 		{"  10:\t4e829420 \tsdot\tv0.4s, v1.16b, v2.16b", "none that routines"}, // dot products
 		{"  10:\t6e42fc20 \tbfdot\tv0.4s, v1.8h, v2.8h", "none that routines"},

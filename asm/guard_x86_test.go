@@ -11,8 +11,8 @@ import (
 )
 
 // x86Integer are the instructions that every amd64 has and that change nothing but their last operand
-// and the flags. PREFETCHT0 is one of them; PREFETCHW is not.
-var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg prefetcht0")
+// and the flags. PREFETCHT0 and T1 are among them; PREFETCHW is not.
+var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg prefetcht0 prefetcht1")
 
 // An encoding says what an instruction needs in its two forms, VEX and EVEX; "" is for none.
 type encoding struct{ vex, evex string }
