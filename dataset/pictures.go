@@ -115,7 +115,7 @@ func (l *loader) fill(set *Set) error {
 	if l.options.Strict {
 		for i, p := range l.results {
 			if p.err != nil {
-				return fmt.Errorf("%s: %w; without strict it would be left out", printable(l.files[i].name), p.err)
+				return fmt.Errorf("%s: %w; without strict it would be left out", Printable(l.files[i].name), p.err)
 			}
 		}
 	}
@@ -272,9 +272,9 @@ func (l *loader) skipped() []Skip {
 		if !ok {
 			k = len(list)
 			at[reason] = k
-			list = append(list, Skip{Reason: reason.Error(), First: printable(l.files[i].name)})
+			list = append(list, Skip{Reason: reason.Error(), First: Printable(l.files[i].name)})
 			if p.err.Error() != reason.Error() {
-				list[k].Detail = printable(p.err.Error())
+				list[k].Detail = Printable(p.err.Error())
 			}
 		}
 		list[k].Count++
@@ -283,9 +283,9 @@ func (l *loader) skipped() []Skip {
 	return list
 }
 
-// printable returns a name as it is, or quoted when it has characters that would do something to a
+// Printable returns a name as it is, or quoted when it has characters that would do something to a
 // terminal.
-func printable(name string) string {
+func Printable(name string) string {
 	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return name
 	}

@@ -31,7 +31,7 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newGenerate(), a.newField(), a.newBench(), a.newVersion())
+	root.AddCommand(a.newTrain(), a.newGenerate(), a.newData(), a.newField(), a.newBench(), a.newVersion())
 	return root
 }
 
