@@ -274,7 +274,7 @@ func (l *loader) skipped() []Skip {
 			at[reason] = k
 			list = append(list, Skip{Reason: reason.Error(), First: Printable(l.files[i].name)})
 			if p.err.Error() != reason.Error() {
-				list[k].Detail = Printable(p.err.Error())
+				list[k].Detail = Printable(strings.TrimPrefix(p.err.Error(), reason.Error()+": "))
 			}
 		}
 		list[k].Count++
