@@ -158,7 +158,7 @@ func checkMemory(n, h, w, c int, o Options) error {
 	if need <= float64(o.maxBytes()) {
 		return nil
 	}
-	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: choose a smaller size, gray, fewer images, or allow more",
+	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: choose a smaller --size, --image-channels gray or fewer images, or allow more by --data-memory",
 		n, h, w, c, spellBytes(need), spellBytes(float64(o.maxBytes())))
 }
 

@@ -115,7 +115,7 @@ func (l *loader) fill(set *Set) error {
 	if l.options.Strict {
 		for i, p := range l.results {
 			if p.err != nil {
-				return fmt.Errorf("%s: %w; without strict it would be left out", Printable(l.files[i].name), p.err)
+				return fmt.Errorf("%s: %w; leave --strict out to go without it", Printable(l.files[i].name), p.err)
 			}
 		}
 	}
