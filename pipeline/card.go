@@ -66,7 +66,9 @@ func (r *run) replay() string {
 	add("init", o.Init, d.Init)
 	add("size", o.Size, d.Size)
 	add("image-channels", o.ImageChannels, d.ImageChannels)
-	add("flip", o.Flip, d.Flip)
+	if o.Flip {
+		b.WriteString(" --flip")
+	}
 	add("hold-out", o.HoldOut, d.HoldOut)
 	add("preset", o.Preset, d.Preset)
 	fmt.Fprintf(&b, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)

@@ -19,7 +19,7 @@ func (a *app) newData() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "data", Short: "List known data sets, look at one",
 		Example: "  fmimg data list\n  fmimg data show --data photos/ --out grid.png",
-		Args:    knownCommand,
+		Args:    knownCommand, SuggestionsMinimumDistance: 2,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.newDataList(), a.newDataShow())
