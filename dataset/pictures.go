@@ -151,6 +151,7 @@ func (l *loader) nothing(set *Set) error {
 // divide makes the sources of the pictures: by folders for training and testing where there are such.
 func (l *loader) divide(set *Set, names []string, good []loaded) {
 	names = trimCommon(names)
+	in, parts := partOf(names)
 	channels := l.options.Channels
 	if channels == 0 {
 		channels = 1
@@ -158,24 +159,23 @@ func (l *loader) divide(set *Set, names []string, good []loaded) {
 			channels = 3
 		}
 	}
-	in := partOf(names)
-	classes := classNames(names, in)
+	classes := classNames(names, parts)
 	s := [2]*labelled{}
 	for k, suffix := range []string{"", "/test"} {
 		s[k] = &labelled{name: baseName(set.Path) + suffix, h: l.side, w: l.side, c: channels, classes: classes}
 	}
 	for i, p := range good {
 		to := s[0]
-		if in != nil && in[i] {
+		if in[i] {
 			to = s[1]
 		}
 		to.images = append(to.images, withChannels(p.pixels, len(p.pixels)/(l.side*l.side), channels))
 		good[i].pixels = nil
 		if classes != nil {
-			to.labels = append(to.labels, classOf(names[i], in != nil, classes))
+			to.labels = append(to.labels, classOf(names[i], parts, classes))
 		}
 	}
-	if set.Train = s[0]; in != nil {
+	if set.Train = s[0]; parts {
 		set.Test = s[1]
 	}
 }
@@ -186,9 +186,10 @@ var (
 	testFolders  = []string{"test", "testing", "val", "valid", "validation"}
 )
 
-// partOf says of each file whether it is one to test on; nil when the folders do not say.
-func partOf(names []string) []bool {
-	in := make([]bool, len(names))
+// partOf says of each file whether it is one to test on, and whether the folders divide the files so at
+// all.
+func partOf(names []string) (in []bool, parts bool) {
+	in = make([]bool, len(names))
 	tests := 0
 	for i, name := range names {
 		top, _, _ := strings.Cut(name, "/")
@@ -196,13 +197,13 @@ func partOf(names []string) []bool {
 		if in[i] = slices.Contains(testFolders, top); in[i] {
 			tests++
 		} else if !slices.Contains(trainFolders, top) {
-			return nil
+			return make([]bool, len(names)), false
 		}
 	}
-	if tests == 0 || tests == len(names) {
-		return nil
+	if tests == len(names) {
+		return make([]bool, len(names)), false
 	}
-	return in
+	return in, tests > 0
 }
 
 // classFolder returns the folder that says a file's class, "" when it lies beside them.
@@ -218,10 +219,10 @@ func classFolder(name string, parts bool) string {
 }
 
 // classNames returns the names of the folders at the top, sorted, nil when there are none.
-func classNames(names []string, in []bool) []string {
+func classNames(names []string, parts bool) []string {
 	var classes []string
 	for _, name := range names {
-		if folder := classFolder(name, in != nil); folder != "" {
+		if folder := classFolder(name, parts); folder != "" {
 			classes = append(classes, folder)
 		}
 	}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,9 +74,7 @@ func TestOpenIDXRefuses(t *testing.T) {
 	larger, _ := idxPair(t, 9, 5)
 	good := func(more map[string][]byte) map[string][]byte {
 		files := map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels}
-		for name, content := range more {
-			files[name] = content
-		}
+		maps.Copy(files, more)
 		return files
 	}
 	for _, c := range []struct {

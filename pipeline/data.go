@@ -74,7 +74,10 @@ func (o *TrainOptions) checkSize() error {
 	if o.Network != nil {
 		cfg, err = *o.Network, nil
 	}
-	if err != nil || o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
+	if err != nil {
+		return &OptionError{"preset", trimOption(err, "unknown preset ")}
+	}
+	if o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
 		return nil
 	}
 	return optionErrorf("size", "%d: the network %s halves images %d times, which takes multiples of %d%s",
@@ -84,10 +87,10 @@ func (o *TrainOptions) checkSize() error {
 // sizeCure names the sizes next to a side that a network can halve; "" when it can halve this one.
 func sizeCure(side, factor int) string {
 	below := side / factor * factor
-	switch {
-	case below == side:
+	switch below {
+	case side:
 		return ""
-	case below == 0:
+	case 0:
 		return fmt.Sprintf(": choose --size %d", factor)
 	}
 	return fmt.Sprintf(": choose --size %d or --size %d", below, below+factor)

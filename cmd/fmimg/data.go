@@ -20,7 +20,7 @@ func (a *app) newData() *cobra.Command {
 		Use: "data", Short: "List known data sets, look at one",
 		Example: "  fmimg data list\n  fmimg data show --data photos/ --out grid.png",
 		Args:    knownCommand, SuggestionsMinimumDistance: 2,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.newDataList(), a.newDataShow())
 	return cmd
