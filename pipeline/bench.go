@@ -61,7 +61,7 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.data, err = r.opt.openData(); err != nil {
+	if err := r.openData(context.Background()); err != nil {
 		return nil, err
 	}
 	if _, err = r.opt.resolveNetwork(r.data, isa); err != nil {

@@ -42,7 +42,7 @@ func BenchmarkTrain(b *testing.B) {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			o := DefaultTrainOptions()
 			o.Data, o.Threads, o.Steps, o.Out = "mnist", threads, maxSteps, filepath.Join(b.TempDir(), "run")
-			r, err := openRun(o)
+			r, err := openRun(context.Background(), o)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -20,7 +20,7 @@ type cardFacts struct {
 	Name, Data, Dir, Model, Preview string
 	Options                         TrainOptions
 	Meta                            Meta
-	Params, Steps                   int
+	Params, Steps, Held             int
 	Epochs                          float64
 	Time                            time.Duration
 	Curve, Finished, Conditional    bool
@@ -31,7 +31,7 @@ func (r *run) cardFacts() cardFacts {
 	m := r.meta()
 	return cardFacts{
 		Name: filepath.Base(r.dir.path), Data: r.data.Name(), Dir: filepath.ToSlash(r.dir.path), Model: modelFile, Preview: r.latestPreview(),
-		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step,
+		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step, Held: heldLen(r.held),
 		Epochs: float64(m.Images) / float64(r.data.Len()), Time: seconds(r.done.Seconds).Round(time.Second),
 		Curve: len(r.log.losses) > 0, Finished: r.over(), Conditional: r.engine.labels,
 		Replay: r.replay(),
@@ -64,6 +64,12 @@ func (r *run) replay() string {
 		}
 	}
 	add("init", o.Init, d.Init)
+	add("size", o.Size, d.Size)
+	add("image-channels", o.ImageChannels, d.ImageChannels)
+	if o.Flip {
+		b.WriteString(" --flip")
+	}
+	add("hold-out", o.HoldOut, d.HoldOut)
 	add("preset", o.Preset, d.Preset)
 	fmt.Fprintf(&b, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
 	add("lr", o.LR, d.LR)
@@ -104,7 +110,8 @@ It takes a class: ` + "`--class 0`" + ` draws {{index .Meta.Classes 0}}{{if .Opt
 | network | {{.Options.Preset}}, {{.Params}} parameters |
 | trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.1f" .Epochs}} epochs) in {{.Time}} |
 | loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |
-| learning rate | {{.Options.LR}}, {{.Options.Warmup}} steps of warm-up, {{.Options.Decay}} |
+{{if .Meta.Validation}}| validation loss | {{printf "%.4f" .Meta.Validation}} (of {{.Held}} images that training does not see) |
+{{end}}| learning rate | {{.Options.LR}}, {{.Options.Warmup}} steps of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |
 | instruction set | {{.Options.ISA}} |
 | date | {{.Meta.Date.Format "2006-01-02"}} |

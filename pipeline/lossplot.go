@@ -12,18 +12,24 @@ import (
 // plotPoints is the most points of a loss curve: more could not be told apart in the picture.
 const plotPoints = 400
 
-// writeLossPlot draws the loss of each step so far: means over equal stretches of steps, and their
-// running mean. The highest losses, the first ones,
-// are cut off: they would flatten all the rest.
-func writeLossPlot(w io.Writer, losses []float32) error {
+// writeLossPlot draws the loss of each step so far: means over equal stretches of steps, their running
+// mean, and the validation losses. The highest losses, the first ones, are cut off: they would flatten
+// all the rest.
+func writeLossPlot(w io.Writer, losses []float32, held []heldLoss) error {
 	means, steps := stretch(losses, plotPoints)
 	low, high := plotRange(means)
 	for i := range means {
 		means[i] = min(means[i], high)
 	}
-	opt := charts.NewLineChartOptionWithData([][]float64{means, smooth(means)})
+	lines := [][]float64{means, smooth(means)}
+	names := []string{"training, each step", "training, running mean"}
+	if len(held) > 0 {
+		lines = append(lines, heldLine(held, len(losses), len(means), high))
+		names = append(names, "validation")
+	}
+	opt := charts.NewLineChartOptionWithData(lines)
 	opt.Title.Text = "Flow-matching loss"
-	opt.Legend.SeriesNames = []string{"step", "running mean"}
+	opt.Legend.SeriesNames = names
 	opt.XAxis.Labels = steps
 	opt.XAxis.LabelCount = 8
 	opt.XAxis.Title = "step"
@@ -55,6 +61,31 @@ func stretch(losses []float32, n int) (means []float64, steps []string) {
 		steps = append(steps, fmt.Sprint(to))
 	}
 	return means, steps
+}
+
+// heldLine returns the validation losses at the ends of n stretches of all steps, straight between two of
+// them, up to high; nothing before the first.
+func heldLine(held []heldLoss, steps, n int, high float64) []float64 {
+	line := make([]float64, n)
+	k := 0
+	for i := range line {
+		step := (i + 1) * steps / n
+		for k+1 < len(held) && held[k+1].step <= step {
+			k++
+		}
+		a, b := held[k], held[min(k+1, len(held)-1)]
+		switch {
+		case step < a.step:
+			line[i] = charts.GetNullValue()
+			continue
+		case b.step > a.step:
+			share := float64(step-a.step) / float64(b.step-a.step)
+			line[i] = min(a.loss+share*(b.loss-a.loss), high)
+		default:
+			line[i] = min(a.loss, high)
+		}
+	}
+	return line
 }
 
 // smooth returns the running mean of x, which looks back on some 8 values.

@@ -23,6 +23,8 @@ type metric struct {
 	Norm    float64 `json:"grad_norm"`
 	LR      float64 `json:"lr"`
 	Seconds float64 `json:"seconds"` // training time of the whole run
+	// Validation is measured after some steps only: the loss of the averaged weights on other images.
+	Validation float64 `json:"validation_loss,omitempty"`
 }
 
 // appendJSON appends the line without allocating.
@@ -33,6 +35,9 @@ func (m metric) appendJSON(b []byte) []byte {
 	b = strconv.AppendFloat(append(b, `,"grad_norm":`...), m.Norm, 'g', 6, 64)
 	b = strconv.AppendFloat(append(b, `,"lr":`...), m.LR, 'g', 6, 64)
 	b = strconv.AppendFloat(append(b, `,"seconds":`...), m.Seconds, 'f', 3, 64)
+	if m.Validation != 0 {
+		b = strconv.AppendFloat(append(b, `,"validation_loss":`...), m.Validation, 'g', 8, 64)
+	}
 	return append(b, '}', '\n')
 }
 
@@ -42,6 +47,21 @@ type metricsLog struct {
 	pending []byte
 	flushed time.Time
 	losses  []float32 // of all steps of the run so far, for the curve
+	held    []heldLoss
+}
+
+// A heldLoss is a validation loss after a step.
+type heldLoss struct {
+	step int
+	loss float64
+}
+
+// validation returns the latest validation loss, 0 before the first.
+func (l *metricsLog) validation() float64 {
+	if l == nil || len(l.held) == 0 {
+		return 0
+	}
+	return l.held[len(l.held)-1].loss
 }
 
 // openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
@@ -51,7 +71,7 @@ func openMetrics(path string, steps int) (*metricsLog, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	kept, losses := keepMetrics(old, steps)
+	kept, losses, held := keepMetrics(old, steps)
 	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
 		return nil, err
 	}
@@ -59,11 +79,11 @@ func openMetrics(path string, steps int) (*metricsLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &metricsLog{file: file, losses: losses, flushed: time.Now()}, nil
+	return &metricsLog{file: file, losses: losses, held: held, flushed: time.Now()}, nil
 }
 
 // keepMetrics returns the leading lines that are whole and count up to the given step.
-func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
+func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []heldLoss) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		var m metric
@@ -72,12 +92,18 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
 		}
 		kept = append(append(kept, lines.Bytes()...), '\n')
 		losses = append(losses, float32(m.Loss))
+		if m.Validation != 0 {
+			held = append(held, heldLoss{m.Step, m.Validation})
+		}
 	}
-	return kept, losses
+	return kept, losses, held
 }
 
 func (l *metricsLog) add(m metric) error {
 	l.losses = append(l.losses, float32(m.Loss))
+	if m.Validation != 0 {
+		l.held = append(l.held, heldLoss{m.Step, m.Validation})
+	}
 	l.pending = m.appendJSON(l.pending)
 	if time.Since(l.flushed) < time.Second {
 		return nil

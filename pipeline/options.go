@@ -23,6 +23,13 @@ type TrainOptions struct {
 	Out  string `json:"-"`              // the run folder; empty: runs/DATA, then runs/DATA-2, …
 	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
 
+	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
+	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
+	Flip          bool    `json:"flip"`           // mirror every second image, left to right
+	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
+	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
+	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
+
 	Preset  string       `json:"preset"`            // a network of package unet; empty: base
 	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
 
@@ -55,9 +62,10 @@ type TrainOptions struct {
 	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
 	ISA     string `json:"isa"` // instruction set; empty: the best of this machine; resolved: its name
 
-	SaveEvery    int `json:"save_every"`    // steps between checkpoints; 0: about every minute
-	PreviewEvery int `json:"preview_every"` // steps between previews; 0: about ten in a run; below 0: none
-	Keep         int `json:"keep"`          // numbered checkpoints of the averaged weights to keep beside the last one
+	SaveEvery     int `json:"save_every"`     // steps between checkpoints; 0: about every minute
+	PreviewEvery  int `json:"preview_every"`  // steps between previews; 0: about ten in a run; below 0: none
+	ValidateEvery int `json:"validate_every"` // steps between validation losses; 0: as often as takes 1 % of the time; below 0: never
+	Keep          int `json:"keep"`           // numbered checkpoints of the averaged weights to keep beside the last one
 
 	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery and Keep count then
 
@@ -66,6 +74,9 @@ type TrainOptions struct {
 	Given []string `json:"-"`
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
 	Source dataset.Source `json:"-"`
+	// Validation are images of the same shape and classes for the validation loss, with Source; nil: none.
+	// [dataset.Split] makes them.
+	Validation dataset.Source `json:"-"`
 	// OnEvent is called with the run's progress, from Train's own goroutine; may be nil.
 	OnEvent func(Event) `json:"-"`
 }
@@ -74,6 +85,7 @@ type TrainOptions struct {
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
 		Preset: "base", Batch: 128,
+		ImageChannels: "auto", HoldOut: 0.05,
 		LR: 2e-3, Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
 		Seed: 1,
@@ -113,6 +125,7 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.TimeDist, "uniform")
 	setDefault(&o.Conditional, "auto")
+	setDefault(&o.ImageChannels, "auto")
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	if o.Steps == 0 && o.Epochs == 0 && o.Time == 0 && len(o.Schedule) == 0 {
 		o.Time = Duration(defaultTime)
@@ -129,6 +142,7 @@ func setDefault[T comparable](p *T, value T) {
 const (
 	maxBatch   = 1 << 16
 	maxThreads = 1 << 12
+	maxSize    = 1 << 12 // pixels of a side
 )
 
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
@@ -146,7 +160,11 @@ func (o *TrainOptions) validate() error {
 		between("threads", o.Threads, 1, maxThreads),
 		between("save-every", o.SaveEvery, 0, maxSteps),
 		between("preview-every", o.PreviewEvery, -1, maxSteps),
+		between("validate-every", o.ValidateEvery, -1, maxSteps),
 		between("keep", o.Keep, 0, 1<<16),
+		between("size", o.Size, 0, maxSize),
+		between("hold-out", o.HoldOut, 0, 0.9),
+		between("data-memory", o.DataMemory, 0, 1<<30),
 		between("stop-after", o.StopAfter, 0, maxSteps),
 		between("epochs", o.Epochs, 0, 1e9),
 		between("lr", o.LR, 1e-12, 1e3),
@@ -159,6 +177,7 @@ func (o *TrainOptions) validate() error {
 		between("label-drop", o.LabelDrop, 0, below1),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
+		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 		o.validateBudget(),
 		o.validateNames(),
 	} {

@@ -181,6 +181,8 @@ type dataInfo struct {
 	Width   int      `json:"width"`
 	Chans   int      `json:"channels"`
 	Classes []string `json:"classes,omitempty"`
+	Held    int      `json:"held_out,omitempty"` // images for the validation loss
+	Digest  string   `json:"digest,omitempty"`   // of the files, see [dataset.Set]
 }
 
 func (d *runDir) writeConfig(c runConfig) error {

@@ -59,7 +59,7 @@ func (r *run) meta() Meta {
 		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, Batch: r.opt.Batch,
 		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
-		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth,
+		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
 	if r.engine.labels {
 		m.Classes = r.data.Classes()
@@ -73,7 +73,7 @@ func (r *run) saveConfig() error {
 	h, w, c := r.data.Shape()
 	return r.dir.writeConfig(runConfig{
 		Version: Version(), Options: o,
-		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes()},
+		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.held), r.digest},
 		Steps: r.done.Step, Images: r.done.Step * o.Batch, Finished: r.over(),
 	})
 }
@@ -82,7 +82,7 @@ func (r *run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.dir.write(lossFile, func(w io.Writer) error { return writeLossPlot(w, r.log.losses) })
+	return r.dir.write(lossFile, func(w io.Writer) error { return writeLossPlot(w, r.log.losses, r.log.held) })
 }
 
 // saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.

@@ -52,7 +52,7 @@ type plainLines struct {
 }
 
 func (p *plainLines) event(e pipeline.Event) {
-	if e.Kind == pipeline.Stepped || e.Kind == pipeline.Sampled {
+	if e.Kind == pipeline.Stepped || e.Kind == pipeline.Sampled || e.Kind == pipeline.Reading {
 		now := p.now()
 		if p.last.IsZero() {
 			p.last = now
@@ -87,7 +87,7 @@ func news(e pipeline.Event) string {
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %d steps (%d images) in %s, loss %.4f: %s", e.Step, e.Images, spell(e.Seconds), e.Loss, e.Path)
+		return fmt.Sprintf("finished %d steps (%d images) in %s, loss %.4f%s: %s", e.Step, e.Images, spell(e.Seconds), e.Loss, validation(e, ", "), e.Path)
 	}
 	return ""
 }
@@ -107,6 +107,8 @@ func where(e pipeline.Event) string {
 		return "starting"
 	case e.Kind == pipeline.Sampled:
 		return fmt.Sprintf("image %d/%d", e.Images, e.Total)
+	case e.Kind == pipeline.Reading:
+		return fmt.Sprintf("reading file %d/%d", e.Images, e.Total)
 	case e.Total == 0:
 		return fmt.Sprintf("step %d", e.Step)
 	}
@@ -118,7 +120,15 @@ func how(e pipeline.Event) string {
 	if e.Kind != pipeline.Stepped {
 		return ""
 	}
-	return fmt.Sprintf("loss %.4f  %.0f images/s  %s left", e.Smooth, e.Rate, spell(e.Left))
+	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, spell(e.Left))
+}
+
+// validation words the latest validation loss behind a separator, "" before the first.
+func validation(e pipeline.Event, separator string) string {
+	if e.Validation == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%svalidation %.4f", separator, e.Validation)
 }
 
 // spell words a number of seconds.
@@ -161,7 +171,7 @@ func newBar(w io.Writer) *bar {
 
 func (b *bar) event(e pipeline.Event) {
 	switch e.Kind {
-	case pipeline.Stepped, pipeline.Sampled:
+	case pipeline.Stepped, pipeline.Sampled, pipeline.Reading:
 		b.move(e)
 	case pipeline.Finished:
 		b.end = news(e)
@@ -183,7 +193,7 @@ func (b *bar) move(e pipeline.Event) {
 
 // done returns what Total counts: steps, or images.
 func done(e pipeline.Event) int {
-	if e.Kind == pipeline.Sampled {
+	if e.Kind == pipeline.Sampled || e.Kind == pipeline.Reading {
 		return e.Images
 	}
 	return e.Step

@@ -31,7 +31,7 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newGenerate(), a.newField(), a.newBench(), a.newVersion())
+	root.AddCommand(a.newTrain(), a.newGenerate(), a.newData(), a.newField(), a.newBench(), a.newVersion())
 	return root
 }
 
@@ -42,7 +42,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	}
 	near := cmd.SuggestionsFor(args[0])
 	if len(near) == 0 {
-		return usagef("unknown command %q: see fmimg --help", args[0])
+		return usagef("unknown command %q: see %s --help", args[0], cmd.CommandPath())
 	}
 	return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
 }
