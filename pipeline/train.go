@@ -33,7 +33,11 @@ type InterruptedError struct {
 
 // Error returns one line.
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("interrupted after step %d%s and saved in %s", e.Step, ofTotal(e.Total), e.Dir)
+	what := "interrupted"
+	if e.Cause == nil {
+		what = "stopped"
+	}
+	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, ofTotal(e.Total), e.Dir)
 }
 
 // Unwrap returns the context's error.

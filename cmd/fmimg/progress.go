@@ -36,7 +36,7 @@ func (a *app) newReporter(asJSON bool) reporter {
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
-	_ = j.enc.Encode(e) // a reader that went away does not stop the training
+	_ = j.enc.Encode(e) // stdout keeps the error for the end: it does not stop the training
 }
 
 func (jsonLines) close() {}

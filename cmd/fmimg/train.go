@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -102,6 +103,11 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 	o.OnEvent = show.event
 	result, err := pipeline.Train(cmd.Context(), o)
 	show.close()
+	var stopped *pipeline.InterruptedError
+	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped.Dir))
+		err = nil
+	}
 	if err == nil && !x.json {
 		fmt.Fprintln(a.stdout, result.Dir)
 	}
