@@ -11,7 +11,6 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -40,11 +39,7 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err := o.validate(); err != nil {
 		return FieldResult{}, err
 	}
-	isa, err := kernels.Parse(o.ISA)
-	if err != nil {
-		return FieldResult{}, err
-	}
-	ck, err := OpenCheckpoint(o.Model, isa)
+	ck, err := OpenCheckpoint(o.Model, o.ISA)
 	if err != nil {
 		return FieldResult{}, err
 	}

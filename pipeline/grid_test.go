@@ -105,7 +105,7 @@ func TestGridErrors(t *testing.T) {
 		option string
 		g      GridOptions
 	}{
-		{"grid", GridOptions{}},
+		{"grid", GridOptions{Cols: 3}},
 		{"grid", GridOptions{Rows: 1 << 62, Cols: 1 << 62}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
 		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},

@@ -72,7 +72,11 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 	if err := r.start(); err != nil {
 		return TrainResult{}, err
 	}
-	return r.loop(ctx)
+	result, err := r.loop(ctx)
+	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
+		err = fmt.Errorf("%w%s", err, r.kept())
+	}
+	return result, err
 }
 
 // A run is a training run under way.
@@ -126,6 +130,8 @@ func (r *run) create() error {
 	if r.dir, err = createRun(r.opt.Out, r.opt.Data); err != nil {
 		return err
 	}
+	r.dir.disk = r.opt.disk
+	r.warnOfMemory()
 	if r.model == nil {
 		if r.model, err = r.opt.newModel(isa); err != nil {
 			return err
@@ -156,6 +162,7 @@ func (r *run) reopen(given TrainOptions) error {
 	if r.dir, err = lockRun(path); err != nil {
 		return err
 	}
+	r.dir.disk = given.disk
 	var newBudget bool
 	given.Threads = r.opt.Threads // with its default
 	if r.opt, newBudget = resumed(&recorded, &given); r.opt.Network == nil {
@@ -180,6 +187,7 @@ func (r *run) restore(newBudget bool) error {
 	if err := r.opt.useNetwork(*r.opt.Network, r.data); err != nil {
 		return err
 	}
+	r.warnOfMemory()
 	if r.model, err = unet.New(*r.opt.Network, isa, nil); err != nil {
 		return err
 	}
@@ -254,21 +262,24 @@ func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
 // start writes the first files of the run, so that a full disk shows before the work, and says what
 // will be done.
 func (r *run) start() error {
+	// The state last: a folder that has it has all that resuming takes.
+	if err := r.saveConfig(); err != nil {
+		return err
+	}
+	var err error
+	if r.log, err = openMetrics(r.dir, r.done.Step); err != nil {
+		return err
+	}
 	if r.saved < 0 {
 		if err := r.saveState(); err != nil {
 			return err
 		}
 	}
-	if err := r.saveConfig(); err != nil {
-		return err
-	}
-	var err error
-	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
-		return err
-	}
 	// Room for the losses to come, so that steps need not make it.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.done.Schedule.Total(), 1<<12), 1<<20))
-	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	if r.opt.OnEvent != nil {
+		r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	}
 	return nil
 }
 
@@ -277,8 +288,10 @@ func (r *run) describe() string {
 	if r.engine.labels {
 		kind = fmt.Sprintf("%d classes", r.model.Config().Classes())
 	}
-	return fmt.Sprintf("%s (%d images, %s), %d parameters, batch %d, %s, %d threads",
-		r.opt.Data, r.data.Len(), kind, r.model.Params().Len(), r.opt.Batch, r.opt.ISA, r.opt.Threads)
+	h, w, c := r.data.Shape()
+	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), network %s %d parameters, batch %d, %s, %s; %s",
+		r.opt.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.opt.networkName(), r.model.Params().Len(),
+		r.opt.Batch, r.opt.ISA, count(r.opt.Threads, "thread", "threads"), r.describeCost())
 }
 
 // over reports whether the budget is used up.
@@ -331,8 +344,8 @@ func (r *run) step() error {
 }
 
 func (r *run) diverged(result stepResult) error {
-	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g%s",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR, r.kept())
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR)
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
