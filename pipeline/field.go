@@ -107,8 +107,11 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 		return nil, err
 	}
 	t := f.Tensor("t")
-	if t == nil || t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0 {
-		return nil, errors.New("tensor t: times as floats [N], N at least 1, are needed")
+	switch {
+	case t == nil:
+		return nil, errors.New("tensor t is missing: the times of N images as floats [N] are needed")
+	case t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0:
+		return nil, fmt.Errorf("tensor t is %s of shape %v: the times of N images as floats [N], N at least 1, are needed", t.DType, t.Shape)
 	}
 	in := &fieldInput{cfg: cfg, t: t.F32}
 	if in.x, err = in.images(f, "x"); err != nil {
