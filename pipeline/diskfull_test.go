@@ -35,7 +35,7 @@ func (w *diskWriter) Write(b []byte) (int, error) {
 func onDisk(t *testing.T, d *smallDisk) TrainOptions {
 	o := smallRun(t)
 	o.Steps, o.SaveEvery, o.PreviewEvery, o.Keep = 3, 1, 2, 1
-	o.disk = d.writer
+	o.TensorBoard, o.disk = true, d.writer
 	return o
 }
 

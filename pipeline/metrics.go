@@ -80,13 +80,14 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
 	return kept, losses
 }
 
-func (l *metricsLog) add(m metric) error {
+// add adds a line, and says whether it was time to write the lines so far.
+func (l *metricsLog) add(m metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
 	l.pending = m.appendJSON(l.pending)
 	if time.Since(l.flushed) < time.Second {
-		return nil
+		return false, nil
 	}
-	return l.flush()
+	return true, l.flush()
 }
 
 func (l *metricsLog) flush() error {

@@ -65,7 +65,9 @@ type TrainOptions struct {
 	PreviewEvery int `json:"preview_every"` // steps between previews; 0: about ten in a run; below 0: none
 	Keep         int `json:"keep"`          // numbered checkpoints of the averaged weights to keep beside the last one
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery and Keep count then
+	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
+
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, Keep and TensorBoard count then
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.

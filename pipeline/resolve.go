@@ -135,6 +135,7 @@ func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 	overrideWith(&o.SaveEvery, given.SaveEvery)
 	overrideWith(&o.PreviewEvery, given.PreviewEvery)
 	overrideWith(&o.Keep, given.Keep)
+	overrideWith(&o.TensorBoard, given.TensorBoard)
 	old := budget{o.Steps, o.Epochs, o.Time}
 	if b := (budget{given.Steps, given.Epochs, given.Time}); b != (budget{}) && b != old {
 		o.Steps, o.Epochs, o.Time, o.Schedule = b.steps, b.epochs, b.time, nil
@@ -145,7 +146,7 @@ func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 
 // mayChange are the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "keep",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "keep", "tensorboard",
 }
 
 // conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the

@@ -28,6 +28,7 @@ const (
 	keptDir     = "checkpoints"
 	cardFile    = "README.md"
 	lockFile    = ".lock"
+	boardPrefix = "events.out.tfevents." // of TensorBoard's event files
 )
 
 // runsDir is where runs are put and looked for when no folder is named.
@@ -76,7 +77,8 @@ func createRun(path, data string) (*runDir, error) {
 	return d, nil
 }
 
-// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over.
+// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over. What a run
+// leaves that ended before its first state may be there.
 func mustHoldNoFiles(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -84,12 +86,14 @@ func mustHoldNoFiles(path string) error {
 	}
 	others := false
 	for _, e := range entries {
-		switch e.Name() {
-		case stateFile, modelFile, configFile:
+		switch name := e.Name(); {
+		case name == stateFile || name == modelFile:
 			return nil // a run, which is another matter
-		case lockFile:
+		case name == configFile:
+			c, err := readRunConfig(path)
+			others = others || err != nil || c.Version == ""
 		default:
-			others = others || !leftover(e.Name())
+			others = others || !(name == lockFile || name == metricsFile || leftover(name) || strings.HasPrefix(name, boardPrefix))
 		}
 	}
 	if others {
@@ -173,11 +177,8 @@ func (d *runDir) removeLeftovers() {
 func (d *runDir) close() {
 	empty := d.created && !d.has(stateFile)
 	_ = d.lock.Unlock() // the process lets go of it in any case
-	if empty {
-		for _, name := range []string{lockFile, configFile, metricsFile} {
-			os.Remove(d.file(name))
-		}
-		os.Remove(d.path)
+	if empty && mustHoldNoFiles(d.path) == nil {
+		os.RemoveAll(d.path)
 	}
 }
 

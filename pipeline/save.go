@@ -17,7 +17,7 @@ import (
 func (r *run) save(finished bool) error {
 	begin := time.Now()
 	for _, write := range []func() error{
-		r.log.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
 	} {
 		if err := write(); err != nil {
 			return fmt.Errorf("save: %w", err)

@@ -89,6 +89,7 @@ type run struct {
 	engine  *engine
 	sampler *sampler
 	log     *metricsLog
+	board   *board // nil without TensorBoard
 
 	done     progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -270,6 +271,11 @@ func (r *run) start() error {
 	if r.log, err = openMetrics(r.dir, r.done.Step); err != nil {
 		return err
 	}
+	if r.opt.TensorBoard {
+		if r.board, err = openBoard(r.dir, r.done.Step); err != nil {
+			return err
+		}
+	}
 	if r.saved < 0 {
 		if err := r.saveState(); err != nil {
 			return err
@@ -340,7 +346,12 @@ func (r *run) step() error {
 		}
 	}
 	r.emitStep(result, rate)
-	return r.log.add(metric{p.Step, p.Step * o.Batch, result.loss, result.norm, rate, p.Seconds})
+	m := metric{p.Step, p.Step * o.Batch, result.loss, result.norm, rate, p.Seconds}
+	r.board.step(m, float64(o.Batch)/r.meter.mean)
+	if flushed, err := r.log.add(m); !flushed || err != nil {
+		return err
+	}
+	return r.board.flush()
 }
 
 func (r *run) diverged(result stepResult) error {
@@ -443,6 +454,7 @@ func (r *run) close() {
 	if r.log != nil {
 		r.log.close()
 	}
+	r.board.close()
 	if r.dir != nil {
 		r.dir.close()
 	}

@@ -66,6 +66,7 @@ func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
 	f.IntVar(&o.Keep, "keep", 0, "`number` of numbered checkpoints to keep beside the last one")
+	f.BoolVar(&o.TensorBoard, "tensorboard", false, "also write event files into the run folder, for tensorboard --logdir runs")
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
 }
 
