@@ -47,10 +47,13 @@ func (r *run) warnOfMemory() {
 }
 
 func spellBytes(n float64) string {
-	if n >= 1e9 {
+	switch {
+	case n >= 1e9:
 		return fmt.Sprintf("%.1f GB", n/1e9)
+	case n >= 1e7:
+		return fmt.Sprintf("%.0f MB", n/1e6)
 	}
-	return fmt.Sprintf("%.0f MB", n/1e6)
+	return fmt.Sprintf("%.0f kB", n/1e3)
 }
 
 // probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
