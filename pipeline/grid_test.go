@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
@@ -213,6 +214,12 @@ func TestPlotAxis(t *testing.T) {
 		total, ticks, n := plotAxis(steps)
 		if got := [3]int{total, ticks, n}; got != want {
 			t.Errorf("%d steps: total, ticks, stretches %v, want %v", steps, got, want)
+		}
+		labels := plotLabels(total, ticks, n)
+		for k := range ticks + 1 {
+			if want := fmt.Sprint(k * total / ticks); labels[k*n/ticks] != want {
+				t.Errorf("%d steps: label %s at tick %s", steps, labels[k*n/ticks], want)
+			}
 		}
 		if total < steps || total%ticks != 0 || n%ticks != 0 || n > plotPoints || n > total {
 			t.Errorf("%d steps: total %d, %d ticks, %d stretches", steps, total, ticks, n)

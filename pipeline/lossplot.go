@@ -22,10 +22,10 @@ func writeLossPlot(w io.Writer, losses []float32) error {
 	opt := charts.NewLineChartOptionWithData([][]float64{plotLine(means, n, high), plotLine(running, n, high)})
 	opt.Title.Text = "Flow-matching loss"
 	opt.Legend.SeriesNames = []string{"step", "running mean"}
-	for i := range n + 1 {
-		opt.XAxis.Labels = append(opt.XAxis.Labels, fmt.Sprint(i*total/n))
+	opt.XAxis.Labels, opt.XAxis.LabelCount = plotLabels(total, ticks, n), ticks
+	if n == ticks {
+		opt.XAxis.LabelCount = n + 1
 	}
-	opt.XAxis.LabelCount = ticks + 1
 	opt.XAxis.Title = "step"
 	opt.Symbol.Shape = charts.SymbolNone
 	opt.LineStrokeWidth = 1.5
@@ -58,6 +58,21 @@ func plotAxis(steps int) (total, ticks, stretches int) {
 			}
 		}
 	}
+}
+
+// plotLabels returns the steps at the ends of the stretches, from 0 on. The chart shows a label for each tick,
+// but may take that of the point beside it, which is as near as the eye can tell: that has the tick's number too.
+func plotLabels(total, ticks, n int) []string {
+	labels := make([]string, n+1)
+	each := n / ticks // stretches
+	for i := range labels {
+		step := i * total / n
+		if nearest := (i + each/2) / each; each > 4 && max(i-nearest*each, nearest*each-i) <= 1 {
+			step = nearest * (total / ticks)
+		}
+		labels[i] = fmt.Sprint(step)
+	}
+	return labels
 }
 
 // stretch returns the means over the first of n equal stretches of total steps, as many as hold all losses;
