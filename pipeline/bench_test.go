@@ -72,7 +72,7 @@ func BenchmarkSample(b *testing.B) {
 	if _, err := Train(context.Background(), o); err != nil {
 		b.Fatal(err)
 	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	ck, err := OpenCheckpoint(o.Out, "")
 	if err != nil {
 		b.Fatal(err)
 	}

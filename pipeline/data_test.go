@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/kernels"
 )
 
 // pictureFolder makes n pictures of 12x10 in two folders, whose colours tell them apart.
@@ -76,11 +75,11 @@ func TestTrainOnFolder(t *testing.T) {
 	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Options.Size != 8 || c.Options.ImageChannels != "rgb" || c.Options.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	ck, err := OpenCheckpoint(o.Out, "")
 	if err != nil || !slices.Equal(ck.Meta.Classes, []string{"left", "right"}) || ck.Meta.Validation != got.Validation {
 		t.Errorf("meta %+v, %v", ck.Meta, err)
 	}
-	if classes, err := ParseClasses("right", 2, ck.Meta.Classes); err != nil || classes[0] != 1 {
+	if classes, err := ck.classList().parse("right"); err != nil || classes[0] != 1 {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 
@@ -185,14 +184,12 @@ func TestValidationLossOfZero(t *testing.T) {
 }
 
 func TestHeldLine(t *testing.T) {
-	line := heldLine([]heldLoss{{20, 3}, {40, 1}, {100, 1}}, 100, 10, 2.5)
-	for i, want := range []float64{math.MaxFloat64, 2.5, 2, 1, 1, 1, 1, 1, 1, 1} {
-		if math.Abs(line[i]-want) > 1e-12 && i > 0 {
+	const none = math.MaxFloat64
+	line := heldLine([]heldLoss{{20, 3}, {40, 1}, {80, 1}}, 100, 10, 2.5)
+	for i, want := range []float64{none, none, 2.5, 2, 1, 1, 1, 1, 1, none, none} {
+		if line[i] != want && math.Abs(line[i]-want) > 1e-12 {
 			t.Errorf("point %d is %v, want %v: %v", i, line[i], want, line)
 		}
-	}
-	if line[0] == 2.5 {
-		t.Error("there is a line before the first loss")
 	}
 }
 

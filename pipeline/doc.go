@@ -32,6 +32,6 @@
 //
 // # Files
 //
-// All files but the log of metrics are replaced atomically, the state first: whatever ends the process, the
+// All files but the logs (metrics, TensorBoard's events) are replaced atomically, the state first: whatever ends the process, the
 // folder can be resumed. A lock, which the system releases with the process, keeps a second trainer out.
 package pipeline

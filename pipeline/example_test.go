@@ -108,12 +108,6 @@ func ExampleTrain_source() {
 	// 4 images in large.png
 }
 
-func ExampleParseClasses() {
-	classes, err := pipeline.ParseClasses("0-2,9,sneaker", 10, []string{7: "Sneaker", 9: "Ankle boot"})
-	fmt.Println(classes, err)
-	// Output: [0 1 2 9 7] <nil>
-}
-
 func ExampleSchedule_Rate() {
 	s := pipeline.Schedule{{Step: 0, Total: 1000}}
 	for _, step := range []int{0, 50, 500, 999} {

@@ -17,6 +17,15 @@ func TestKeepsOtherFiles(t *testing.T) {
 	if _, err := createRun(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
 		t.Errorf("a run in a folder of files: %v", err)
 	}
+	if err := os.Rename(mine, filepath.Join(dir, configFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := createRun(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
+		t.Errorf("a run in a folder with another program's settings: %v", err)
+	}
+	if err := os.Rename(filepath.Join(dir, configFile), mine); err != nil {
+		t.Fatal(err)
+	}
 	o := FieldOptions{In: mine, Out: mine}
 	if err := o.validate(); err == nil || !strings.Contains(err.Error(), "is the input") {
 		t.Errorf("field onto its input: %v", err)

@@ -11,8 +11,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/fmimg/fmimg/internal/atomicfile"
 )
 
 // A metric is a line of metrics.jsonl: what one step measured.
@@ -44,6 +42,7 @@ func (m metric) appendJSON(b []byte) []byte {
 // A metricsLog appends whole lines to metrics.jsonl, about once a second.
 type metricsLog struct {
 	file    *os.File
+	w       io.Writer // the file
 	pending []byte
 	flushed time.Time
 	losses  []float32 // of all steps of the run so far, for the curve
@@ -66,20 +65,25 @@ func (l *metricsLog) validation() float64 {
 
 // openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
 // which the run did before it was cut off and will do again, are dropped.
-func openMetrics(path string, steps int) (*metricsLog, error) {
+func openMetrics(d *runDir, steps int) (*metricsLog, error) {
+	path := d.file(metricsFile)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	kept, losses, held := keepMetrics(old, steps)
-	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
+	if err := d.write(metricsFile, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &metricsLog{file: file, losses: losses, held: held, flushed: time.Now()}, nil
+	l := &metricsLog{file: file, w: file, losses: losses, held: held, flushed: time.Now()}
+	if d.disk != nil {
+		l.w = d.disk(file)
+	}
+	return l, nil
 }
 
 // keepMetrics returns the leading lines that are whole and count up to the given step.
@@ -99,20 +103,24 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []
 	return kept, losses, held
 }
 
-func (l *metricsLog) add(m metric) error {
+// add adds a line, and says whether it was time to write the lines so far.
+func (l *metricsLog) add(m metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
 	if m.Validation != 0 {
 		l.held = append(l.held, heldLoss{m.Step, m.Validation})
 	}
 	l.pending = m.appendJSON(l.pending)
 	if time.Since(l.flushed) < time.Second {
-		return nil
+		return false, nil
 	}
-	return l.flush()
+	return true, l.flush()
 }
 
 func (l *metricsLog) flush() error {
-	_, err := l.file.Write(l.pending)
+	if len(l.pending) == 0 {
+		return nil
+	}
+	_, err := l.w.Write(l.pending)
 	l.pending, l.flushed = l.pending[:0], time.Now()
 	if err != nil {
 		return fmt.Errorf("write the metrics: %w", err)

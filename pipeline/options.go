@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"slices"
@@ -32,6 +33,11 @@ type TrainOptions struct {
 
 	Preset  string       `json:"preset"`            // a network of package unet; empty: base
 	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
+	// What a checkpoint made elsewhere does not say, and changes to a preset; 0: its own, or PyTorch's defaults 1, 32 and 1.
+	Heads      int     `json:"heads,omitempty"`       // of attention
+	NormGroups int     `json:"norm_groups,omitempty"` // of each group norm
+	TimeScale  float64 `json:"time_scale,omitempty"`  // factor on t before its embedding
+	InitHash   string  `json:"init_hash,omitempty"`   // resolved: SHA-256 of the weights of Init
 
 	// Budget of the whole run: at most one of the three; none: 10 minutes.
 	Steps    int      `json:"steps,omitempty"`    // batches
@@ -67,7 +73,9 @@ type TrainOptions struct {
 	ValidateEvery int `json:"validate_every"` // steps between validation losses; 0: as often as takes 1 % of the time; below 0: never
 	Keep          int `json:"keep"`           // numbered checkpoints of the averaged weights to keep beside the last one
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery and Keep count then
+	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
+
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, Keep and TensorBoard count then
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.
@@ -79,6 +87,8 @@ type TrainOptions struct {
 	Validation dataset.Source `json:"-"`
 	// OnEvent is called with the run's progress, from Train's own goroutine; may be nil.
 	OnEvent func(Event) `json:"-"`
+
+	disk func(io.Writer) io.Writer // see runDir
 }
 
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
@@ -166,6 +176,9 @@ func (o *TrainOptions) validate() error {
 		between("hold-out", o.HoldOut, 0, 0.9),
 		between("data-memory", o.DataMemory, 0, 1<<30),
 		between("stop-after", o.StopAfter, 0, maxSteps),
+		between("heads", o.Heads, 0, 1024),
+		between("norm-groups", o.NormGroups, 0, 1<<16),
+		between("time-scale", o.TimeScale, 0, 1e6),
 		between("epochs", o.Epochs, 0, 1e9),
 		between("lr", o.LR, 1e-12, 1e3),
 		between("beta1", o.Beta1, 0, below1),

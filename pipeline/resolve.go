@@ -26,6 +26,7 @@ func (o *TrainOptions) resolveNetwork(data dataset.Source, isa kernels.ISA) (*un
 	} else {
 		cfg.ImageSize, cfg.InChannels = [2]int{h, w}, c
 	}
+	o.adjust(&cfg)
 	if err != nil {
 		return nil, &OptionError{"preset", trimOption(err, "unknown preset ")}
 	}
@@ -56,30 +57,6 @@ func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) erro
 	return nil
 }
 
-// resolveInit loads the checkpoint to start from, whose network is then trained on.
-func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
-	ck, err := OpenCheckpoint(o.Init, isa)
-	if err != nil {
-		return nil, fmt.Errorf("init: %w", err)
-	}
-	cfg := ck.Model.Config()
-	classes := len(data.Classes())
-	switch {
-	case cfg.NumClasses == 0 && o.Conditional == "yes":
-		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && (o.Conditional == "no" || cfg.Classes() != classes):
-		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many, with conditional auto", o.Init, cfg.Classes(), o.Data, classes)
-	}
-	o.Conditional = "no"
-	if cfg.NumClasses > 0 {
-		o.Conditional = "yes"
-	}
-	if !cfg.NullClass {
-		o.LabelDrop = 0
-	}
-	return ck.Model, o.useNetwork(cfg, data)
-}
-
 // useNetwork records a network after checking that it is one and that it fits the data.
 func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
@@ -92,6 +69,14 @@ func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
 	}
 	o.Network = &cfg
 	return nil
+}
+
+// networkName says which network is trained.
+func (o *TrainOptions) networkName() string {
+	if o.Init != "" {
+		return "that of " + o.Init + ","
+	}
+	return o.Preset + ","
 }
 
 // newModel draws the first weights of the resolved network.
@@ -121,13 +106,14 @@ func (o *TrainOptions) plan(n int) Schedule {
 func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 	o = *recorded
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.Source, o.Validation, o.OnEvent = given.Source, given.Validation, given.OnEvent
+	o.Source, o.Validation, o.OnEvent, o.disk = given.Source, given.Validation, given.OnEvent, given.disk
 	o.DataMemory = given.DataMemory
 	overrideWith(&o.ISA, given.ISA)
 	overrideWith(&o.SaveEvery, given.SaveEvery)
 	overrideWith(&o.PreviewEvery, given.PreviewEvery)
 	overrideWith(&o.ValidateEvery, given.ValidateEvery)
 	overrideWith(&o.Keep, given.Keep)
+	overrideWith(&o.TensorBoard, given.TensorBoard)
 	old := budget{o.Steps, o.Epochs, o.Time}
 	if b := (budget{given.Steps, given.Epochs, given.Time}); b != (budget{}) && b != old {
 		o.Steps, o.Epochs, o.Time, o.Schedule = b.steps, b.epochs, b.time, nil
@@ -138,7 +124,7 @@ func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 
 // mayChange are the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
 }
 
 // conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the

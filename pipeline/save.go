@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/nn"
 )
 
@@ -18,10 +17,10 @@ import (
 func (r *run) save(finished bool) error {
 	begin := time.Now()
 	for _, write := range []func() error{
-		r.log.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
 	} {
 		if err := write(); err != nil {
-			return fmt.Errorf("save: %w%s", err, r.kept())
+			return fmt.Errorf("save: %w", err)
 		}
 	}
 	r.pace.saved(r.done.Seconds, time.Since(begin))
@@ -93,8 +92,7 @@ func (r *run) saveKept() error {
 	if err := os.MkdirAll(r.dir.file(keptDir), 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(r.dir.file(keptDir), fmt.Sprintf("step-%09d.safetensors", r.done.Step))
-	if err := atomicfile.Write(path, r.writeModel); err != nil {
+	if err := r.dir.write(filepath.Join(keptDir, fmt.Sprintf("step-%09d.safetensors", r.done.Step)), r.writeModel); err != nil {
 		return err
 	}
 	kept, err := filepath.Glob(filepath.Join(r.dir.file(keptDir), "step-*.safetensors"))

@@ -35,7 +35,11 @@ type InterruptedError struct {
 
 // Error returns one line.
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("interrupted after step %d%s and saved in %s", e.Step, ofTotal(e.Total), e.Dir)
+	what := "interrupted"
+	if e.Cause == nil {
+		what = "stopped"
+	}
+	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, ofTotal(e.Total), e.Dir)
 }
 
 // Unwrap returns the context's error.
@@ -70,7 +74,11 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 	if err := r.start(); err != nil {
 		return TrainResult{}, err
 	}
-	return r.loop(ctx)
+	result, err := r.loop(ctx)
+	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
+		err = fmt.Errorf("%w%s", err, r.kept())
+	}
+	return result, err
 }
 
 // A run is a training run under way.
@@ -86,6 +94,7 @@ type run struct {
 	engine  *engine
 	sampler *sampler
 	log     *metricsLog
+	board   *board // nil without TensorBoard
 
 	done     progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -127,6 +136,8 @@ func (r *run) create(ctx context.Context) error {
 	if r.dir, err = createRun(r.opt.Out, r.opt.Data); err != nil {
 		return err
 	}
+	r.dir.disk = r.opt.disk
+	r.warnOfMemory()
 	if r.model == nil {
 		if r.model, err = r.opt.newModel(isa); err != nil {
 			return err
@@ -157,6 +168,7 @@ func (r *run) reopen(ctx context.Context, given TrainOptions) error {
 	if r.dir, err = lockRun(path); err != nil {
 		return err
 	}
+	r.dir.disk = given.disk
 	var newBudget bool
 	given.Threads = r.opt.Threads // with its default
 	if r.opt, newBudget = resumed(&recorded, &given); r.opt.Network == nil {
@@ -184,6 +196,7 @@ func (r *run) restore(ctx context.Context, newBudget bool, had dataInfo) error {
 	if err := r.opt.useNetwork(*r.opt.Network, r.data); err != nil {
 		return err
 	}
+	r.warnOfMemory()
 	if r.model, err = unet.New(*r.opt.Network, isa, nil); err != nil {
 		return err
 	}
@@ -259,24 +272,32 @@ func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
 // start writes the first files of the run, so that a full disk shows before the work, and says what
 // will be done.
 func (r *run) start() error {
-	if r.saved < 0 {
-		if err := r.saveState(); err != nil {
-			return err
-		}
-	}
+	// The state last: a folder that has it has all that resuming takes.
 	if err := r.saveConfig(); err != nil {
 		return err
 	}
 	var err error
-	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
+	if r.log, err = openMetrics(r.dir, r.done.Step); err != nil {
 		return err
+	}
+	if r.opt.TensorBoard {
+		if r.board, err = openBoard(r.dir, r.done.Step); err != nil {
+			return err
+		}
+	}
+	if r.saved < 0 {
+		if err := r.saveState(); err != nil {
+			return err
+		}
 	}
 	// Room for the losses to come, so that steps need not make it.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.done.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.notes {
 		r.emit(Event{Kind: Noted, Text: note})
 	}
-	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	if r.opt.OnEvent != nil {
+		r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	}
 	return nil
 }
 
@@ -288,8 +309,10 @@ func (r *run) describe() string {
 	if r.held != nil {
 		kind += fmt.Sprintf(", %d held out", r.held.Len())
 	}
-	return fmt.Sprintf("%s (%d images, %s), %d parameters, batch %d, %s, %d threads",
-		r.opt.Data, r.data.Len(), kind, r.model.Params().Len(), r.opt.Batch, r.opt.ISA, r.opt.Threads)
+	h, w, c := r.data.Shape()
+	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), network %s %d parameters, batch %d, %s, %s; %s",
+		r.opt.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.opt.networkName(), r.model.Params().Len(),
+		r.opt.Batch, r.opt.ISA, count(r.opt.Threads, "thread", "threads"), r.describeCost())
 }
 
 // over reports whether the budget is used up.
@@ -341,16 +364,17 @@ func (r *run) step() error {
 	if m.Validation, err = r.validateWhenDue(); err != nil {
 		return err
 	}
-	if err := r.log.add(m); err != nil {
+	r.emitStep(result, rate)
+	r.board.step(m, float64(o.Batch)/r.meter.mean)
+	if flushed, err := r.log.add(m); !flushed || err != nil {
 		return err
 	}
-	r.emitStep(result, rate)
-	return nil
+	return r.board.flush()
 }
 
 func (r *run) diverged(result stepResult) error {
-	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g%s",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR, r.kept())
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR)
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
@@ -449,6 +473,7 @@ func (r *run) close() {
 	if r.log != nil {
 		r.log.close()
 	}
+	r.board.close()
 	if r.dir != nil {
 		r.dir.close()
 	}

@@ -129,7 +129,7 @@ func TestTrainOnPictures(t *testing.T) {
 	pictures(t, "p/red/1.png", "p/red/2.png", "p/gray/3.png", "p/gray/4.png", "p/notes.txt")
 	s.must("train --data p --size 8 --preset tiny --batch 4 --preview-every -1 --steps 2 --hold-out 0.25 --flip")
 	if !strings.Contains(s.stderr, "p: 1 of 5 files are left out: 1 not a picture (such as notes.txt)") ||
-		!strings.Contains(s.stderr, "3 images, 2 classes, 1 held out") || !strings.Contains(s.stderr, ", validation 1.") {
+		!strings.Contains(s.stderr, "3 images of 8x8, 3 channels, 2 classes, 1 held out") || !strings.Contains(s.stderr, ", validation 1.") {
 		t.Errorf("stderr %q", s.stderr)
 	}
 	s.must("generate --class red --count 1 --steps 1 --out red.png")

@@ -26,17 +26,34 @@ func (a *app) newReporter(asJSON bool) reporter {
 	if asJSON {
 		return jsonLines{json.NewEncoder(a.stdout)}
 	}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return newBar(f)
+	if isTerminal(a.stderr) {
+		return newBar(a.stderr)
 	}
 	return &plainLines{w: a.stderr, now: time.Now}
+}
+
+// isTerminal reports whether a person reads what is written.
+func isTerminal(w io.Writer) bool {
+	if checked, ok := w.(*checkedWriter); ok {
+		w = checked.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// count spells a number of things.
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // jsonLines writes each event as a line.
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
-	_ = j.enc.Encode(e) // a reader that went away does not stop the training
+	_ = j.enc.Encode(e) // stdout keeps the error for the end: it does not stop the training
 }
 
 func (jsonLines) close() {}
@@ -87,7 +104,7 @@ func news(e pipeline.Event) string {
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %d steps (%d images) in %s, loss %.4f%s: %s", e.Step, e.Images, spell(e.Seconds), e.Loss, validation(e, ", "), e.Path)
+		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, validation(e, ", "), e.Path)
 	}
 	return ""
 }

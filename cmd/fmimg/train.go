@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -58,8 +59,11 @@ func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	f.StringVar(&o.Out, "out", "", "run `folder` (default runs/DATA, then runs/DATA-2, …; with --resume the newest run)")
 	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
-	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network")
+	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
 	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
+	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
+	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")
+	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data")
 	f.DurationVar(&x.time, "time", 0, "budget: training `time`, such as 90s, 10m or 2h (default 10m)")
@@ -69,6 +73,7 @@ func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
 	f.IntVar(&o.ValidateEvery, "validate-every", 0, "`steps` between validation losses, -1 for none (default as often as takes 1 % of the time)")
 	f.IntVar(&o.Keep, "keep", 0, "`number` of numbered checkpoints to keep beside the last one")
+	f.BoolVar(&o.TensorBoard, "tensorboard", false, "also write event files into the run folder, for tensorboard --logdir runs")
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
 }
 
@@ -107,7 +112,7 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
 	o.Time = pipeline.Duration(x.time)
-	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads"); err != nil {
+	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads", "heads", "norm-groups", "time-scale"); err != nil {
 		return err
 	}
 	var err error
@@ -119,6 +124,11 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 	o.OnEvent = show.event
 	result, err := pipeline.Train(cmd.Context(), o)
 	show.close()
+	var stopped *pipeline.InterruptedError
+	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped.Dir))
+		err = nil
+	}
 	if err == nil && !x.json {
 		fmt.Fprintln(a.stdout, result.Dir)
 	}
