@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/pipeline"
@@ -50,6 +51,47 @@ func Example() {
 	// step 1 of 2
 	// step 2 of 2
 	// 2 images in samples.png
+}
+
+// A service loads a model from files that are embedded in it, say, and draws for several requests at once.
+func ExampleOpenCheckpointFS() {
+	files := os.DirFS("../unet/testdata") // or an embed.FS
+	model, err := pipeline.OpenCheckpointFS(files, "unet_small.safetensors", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	images, err := model.Sample(ctx, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Steps: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	picture, err := pipeline.Grid(images, pipeline.GridOptions{Padding: 1, Scale: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(images.Len(), "images of", images.Height, "x", images.Width, "on a picture of", picture.Bounds().Size())
+	// Output: 4 images of 8 x 12 on a picture of (51,35)
+}
+
+// A model can come from anywhere: a file, an archive, a network connection.
+func ExampleReadCheckpoint() {
+	file, err := os.Open("../unet/testdata/unet_small.safetensors")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	model, err := pipeline.ReadCheckpoint(file, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(model.Model.Params().Len(), "parameters,", model.Model.Config().Classes(), "classes")
+	// Output: 318177 parameters, 5 classes
 }
 
 // discs are images of a program's own: gray discs of three sizes, each a class.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -163,29 +162,29 @@ func (o *TrainOptions) Validate() error {
 
 func (o *TrainOptions) validate() error {
 	for _, check := range []error{
-		between("steps", o.Steps, 0, maxSteps),
+		optional("steps", o.Steps, 1, maxSteps),
 		between("batch", o.Batch, 1, maxBatch),
 		between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
 		between("warmup", o.Warmup, 0, maxSteps),
 		between("threads", o.Threads, 1, maxThreads),
-		between("save-every", o.SaveEvery, 0, maxSteps),
+		optional("save-every", o.SaveEvery, 1, maxSteps),
 		between("preview-every", o.PreviewEvery, -1, maxSteps),
 		between("validate-every", o.ValidateEvery, -1, maxSteps),
 		between("keep", o.Keep, 0, 1<<16),
 		between("size", o.Size, 0, maxSize),
 		between("hold-out", o.HoldOut, 0, 0.9),
 		between("data-memory", o.DataMemory, 0, 1<<30),
-		between("stop-after", o.StopAfter, 0, maxSteps),
-		between("heads", o.Heads, 0, 1024),
-		between("norm-groups", o.NormGroups, 0, 1<<16),
-		between("time-scale", o.TimeScale, 0, 1e6),
-		between("epochs", o.Epochs, 0, 1e9),
+		optional("stop-after", o.StopAfter, 1, maxSteps),
+		optional("heads", o.Heads, 1, 1024),
+		optional("norm-groups", o.NormGroups, 1, 1<<16),
+		optional("time-scale", o.TimeScale, 1e-6, 1e6),
+		optional("epochs", o.Epochs, 1e-6, 1e6),
 		between("lr", o.LR, 1e-12, 1e3),
 		between("beta1", o.Beta1, 0, below1),
 		between("beta2", o.Beta2, 0, below1),
 		between("eps", o.Eps, 1e-30, 1),
 		between("weight-decay", o.WeightDecay, 0, 1e3),
-		between("clip", o.Clip, 0, math.MaxFloat32),
+		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
@@ -209,6 +208,14 @@ func between[T int | float64](option string, value, low, high T) error {
 		return nil
 	}
 	return optionErrorf(option, "%v: a number between %v and %v is needed", value, low, high)
+}
+
+// optional is between for options whose zero means a default, which the command takes when they are left out.
+func optional[T int | float64](option string, value, low, high T) error {
+	if value == 0 {
+		return nil
+	}
+	return between(option, value, low, high)
 }
 
 func oneOf(option, value string, known ...string) error {

@@ -20,7 +20,10 @@ Pictures are cropped to the square in the middle and resized; what is transparen
 
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
 the end. Ctrl-C finishes the step, saves and says how to go on. The same seed gives the same tensors, byte
-for byte, for any number of threads on one instruction set. The folder's path goes to stdout.`
+for byte, for any number of threads on one instruction set. The folder's path goes to stdout.
+
+A run's README.md holds the command that repeats it, step for step. --schedule alone takes no more from another
+run than the steps that it believed to have before it, which shape the learning rate.`
 
 const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
   fmimg train --data mnist --time 1h --preset large
@@ -28,7 +31,7 @@ const trainExample = `  fmimg train --data mnist                              te
   fmimg train --data mnist --steps 3000 --batch 64 --seed 7 --out runs/seven
   fmimg train --resume --out runs/seven                 go on after Ctrl-C or a crash
   fmimg train --resume --out runs/seven --steps 6000    train a finished run further
-  fmimg train --data mnist --schedule runs/mnist        repeat a run by time, step for step`
+  fmimg train --init runs/mnist --data mnist --time 5m  start from a model, also one made by PyTorch`
 
 func (a *app) newTrain() *cobra.Command {
 	o := pipeline.DefaultTrainOptions()
@@ -67,7 +70,7 @@ func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data")
 	f.DurationVar(&x.time, "time", 0, "budget: training `time`, such as 90s, 10m or 2h (default 10m)")
-	f.StringVar(&x.schedule, "schedule", "", "replay the `schedule` of a run by time: its folder, or step:total pairs from its config.json")
+	f.StringVar(&x.schedule, "schedule", "", "`record` of the steps that a run by time believed to have: its folder, or step:total pairs")
 	f.IntVar(&o.StopAfter, "stop-after", 0, "stop and save after this `step` of the budget, as Ctrl-C does")
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
