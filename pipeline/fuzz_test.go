@@ -97,8 +97,8 @@ func FuzzRunFolder(f *testing.F) {
 		} else if !strings.Contains(err.Error(), configFile) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %q", err)
 		}
-		kept, losses := keepMetrics([]byte(metrics), 5)
-		if again, same := keepMetrics(kept, 5); !bytes.Equal(kept, again) || len(same) != len(losses) {
+		kept, losses, held := keepMetrics([]byte(metrics), 5)
+		if again, same, heldAgain := keepMetrics(kept, 5); !bytes.Equal(kept, again) || len(same) != len(losses) || len(heldAgain) != len(held) {
 			t.Errorf("kept %q, and then %q", kept, again)
 		}
 	})
