@@ -60,6 +60,9 @@ func createRun(path, data string) (*runDir, error) {
 		return nil, fmt.Errorf("make the run folder: %w", err)
 	}
 	if !created {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is a file: name a folder with --out", path)
+		}
 		if err := mustHoldNoFiles(path); err != nil {
 			return nil, err
 		}
