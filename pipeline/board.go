@@ -37,7 +37,8 @@ func openBoard(d *runDir, done int) (*board, error) {
 		w = d.disk(w)
 	}
 	b := &board{file, tfevents.NewWriter(w, forget, time.Now)}
-	return b, b.flush()
+	err = b.flush()
+	return b, err
 }
 
 // step adds what a step measured.

@@ -290,7 +290,8 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	if err := o.Sample.Validate(); err != nil {
 		return nil, err
 	}
-	return form, form.probe(o.Out)
+	err = form.probe(o.Out)
+	return form, err
 }
 
 // settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says
@@ -302,7 +303,7 @@ func (o *GenerateOptions) settleCount(form *output) error {
 		if err := between("count", o.Sample.Count, 1, maxCount); err != nil {
 			return err
 		}
-		g.square(o.Sample.Count)
+		*g = g.square(o.Sample.Count)
 	}
 	// A folder of many images has no grid that could be too large.
 	if form.grid || o.Sample.Count == 0 {

@@ -36,9 +36,10 @@ const maxGridSide = 1 << 15
 func (g GridOptions) scale() int { return max(g.Scale, 1) }
 
 // square lays n images out as nearly square as they can be.
-func (g *GridOptions) square(n int) {
+func (g GridOptions) square(n int) GridOptions {
 	g.Cols = int(math.Ceil(math.Sqrt(float64(n))))
 	g.Rows = (n + g.Cols - 1) / g.Cols
+	return g
 }
 
 // Size returns the size in pixels of a grid of images of the given size.
@@ -69,7 +70,7 @@ func (g GridOptions) validate(height, width int) error {
 // padding's gray.
 func Grid(s *Images, g GridOptions) (image.Image, error) {
 	if g.Rows == 0 && g.Cols == 0 {
-		g.square(max(s.Len(), 1))
+		g = g.square(max(s.Len(), 1))
 	}
 	if err := g.validate(s.Height, s.Width); err != nil {
 		return nil, err

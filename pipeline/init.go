@@ -81,6 +81,9 @@ func (o *TrainOptions) inferConfig(f *nn.File, data dataset.Source) (unet.Config
 	cfg.ImageSize = [2]int{h, w}
 	cfg.NumHeads, cfg.NormGroups, cfg.TimeScale = 1, 32, 1 // PyTorch's defaults
 	o.adjust(&cfg)
+	if err := o.checkDivisions(cfg); err != nil {
+		return cfg, err
+	}
 	cfg.NullClass = cfg.NumClasses > 1 && cfg.NumClasses == len(data.Classes())+1
 	if err := cfg.Validate(); err != nil {
 		return cfg, fmt.Errorf("%w (options heads, norm-groups and time-scale say what its shapes do not)", err)
@@ -116,6 +119,20 @@ func (o *TrainOptions) adjust(cfg *unet.Config) {
 	overrideWith(&cfg.NumHeads, o.Heads)
 	overrideWith(&cfg.NormGroups, o.NormGroups)
 	overrideWith(&cfg.TimeScale, o.TimeScale)
+}
+
+// checkDivisions refuses options that do not divide the channels of a network.
+func (o *TrainOptions) checkDivisions(cfg unet.Config) error {
+	for _, mult := range cfg.ChannelMult {
+		channels := mult * cfg.ModelChannels
+		if o.Heads > 0 && channels%o.Heads != 0 {
+			return optionErrorf("heads", "%d: it must divide the %d channels of each level", o.Heads, channels)
+		}
+		if o.NormGroups > 0 && channels%o.NormGroups != 0 {
+			return optionErrorf("norm-groups", "%d: it must divide the %d channels of each level", o.NormGroups, channels)
+		}
+	}
+	return nil
 }
 
 // sameNetwork refuses options that differ from the network of a checkpoint.

@@ -78,7 +78,8 @@ func TestInitErrors(t *testing.T) {
 		want   string
 	}{
 		{func(o *TrainOptions) { o.Init = bare }, "", "norm_groups 32 does not divide the 8 channels"},
-		{func(o *TrainOptions) { o.Init, o.NormGroups, o.Heads = bare, 4, 3 }, "", "num_heads 3 does not divide"},
+		{func(o *TrainOptions) { o.Init, o.NormGroups, o.Heads = bare, 4, 3 }, "heads", "must divide the 8 channels"},
+		{func(o *TrainOptions) { o.Init, o.Preset, o.NormGroups = "", "tiny", 5 }, "norm-groups", "must divide the 16 channels"},
 		{func(o *TrainOptions) { o.Init = filepath.Join(first.Out, stateFile) }, "", "not those of this U-Net"},
 		{func(o *TrainOptions) { o.Init = filepath.Join(first.Out, cardFile) }, "", "header"},
 		{func(o *TrainOptions) { o.NormGroups = 2 }, "norm-groups", "has 4"},

@@ -77,6 +77,9 @@ func probeFile(path string) error {
 		return nil // a device or a pipe: nothing to try without writing to it
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".fmimg-*")
+	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return fmt.Errorf("cannot write %s: there is no folder %s: create it first", path, filepath.Dir(path))
+	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, reason(err))
 	}

@@ -30,6 +30,9 @@ func (o *TrainOptions) resolveNetwork(data dataset.Source, isa kernels.ISA) (*un
 	if err != nil {
 		return nil, &OptionError{"preset", trimOption(err, "unknown preset ")}
 	}
+	if err := o.checkDivisions(cfg); err != nil {
+		return nil, err
+	}
 	if err := o.resolveLabels(&cfg, data); err != nil {
 		return nil, err
 	}

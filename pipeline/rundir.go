@@ -60,6 +60,9 @@ func createRun(path, data string) (*runDir, error) {
 		return nil, fmt.Errorf("make the run folder: %w", err)
 	}
 	if !created {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is a file: name a folder with --out", path)
+		}
 		if err := mustHoldNoFiles(path); err != nil {
 			return nil, err
 		}
@@ -86,14 +89,15 @@ func mustHoldNoFiles(path string) error {
 	}
 	others := false
 	for _, e := range entries {
-		switch name := e.Name(); {
-		case name == stateFile || name == modelFile:
+		switch name := e.Name(); name {
+		case stateFile, modelFile:
 			return nil // a run, which is another matter
-		case name == configFile:
+		case lockFile, metricsFile:
+		case configFile:
 			c, err := readRunConfig(path)
 			others = others || err != nil || c.Version == ""
 		default:
-			others = others || !(name == lockFile || name == metricsFile || leftover(name) || strings.HasPrefix(name, boardPrefix))
+			others = others || !(leftover(name) || strings.HasPrefix(name, boardPrefix))
 		}
 	}
 	if others {

@@ -37,20 +37,21 @@ func Infer(f *nn.File) (Config, error) {
 	if labels := shape("label_emb.weight", 2); labels != nil {
 		c.NumClasses = labels[0]
 	}
-	if err := c.inferLevels(shape); err != nil {
+	var err error
+	if c, err = c.inferLevels(shape); err != nil {
 		return c, err
 	}
 	if c.NumResBlocks == 0 {
 		return c, errors.New("input_blocks.1.0: no residual block stands there")
 	}
 	width := shape("input_blocks.1.0.emb_layers.1.weight", 2)
-	c.UseScaleShiftNorm = width != nil && width[0] == 2*c.ChannelMult[0]*c.ModelChannels
+	c.UseScaleShiftNorm = len(width) > 0 && width[0] == 2*c.ChannelMult[0]*c.ModelChannels
 	return c, nil
 }
 
 // inferLevels walks down the network: residual blocks, each perhaps with attention, then a convolution that
 // halves the map and ends the level.
-func (c *Config) inferLevels(shape func(name string, rank int) []int) error {
+func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, error) {
 	blocks, factor, mult := 0, 1, 0
 	endLevel := func(where string) error {
 		if len(c.ChannelMult) > 0 && blocks != c.NumResBlocks {
@@ -65,7 +66,7 @@ func (c *Config) inferLevels(shape func(name string, rank int) []int) error {
 		stage := fmt.Sprintf("input_blocks.%d", i)
 		if shape(stage+".0.op.weight", 4) != nil {
 			if err := endLevel(stage); err != nil {
-				return err
+				return c, err
 			}
 			factor *= 2
 			continue
@@ -75,7 +76,7 @@ func (c *Config) inferLevels(shape func(name string, rank int) []int) error {
 			break
 		}
 		if conv[0]%c.ModelChannels != 0 || (blocks > 0 && conv[0] != mult*c.ModelChannels) {
-			return fmt.Errorf("%s: its %d channels fit no level of a network of %d channels", stage, conv[0], c.ModelChannels)
+			return c, fmt.Errorf("%s: its %d channels fit no level of a network of %d channels", stage, conv[0], c.ModelChannels)
 		}
 		mult = conv[0] / c.ModelChannels
 		blocks++
@@ -83,7 +84,8 @@ func (c *Config) inferLevels(shape func(name string, rank int) []int) error {
 			c.AttentionResolutions = append(c.AttentionResolutions, factor)
 		}
 	}
-	return endLevel(fmt.Sprintf("input_blocks.%d", i))
+	err := endLevel(fmt.Sprintf("input_blocks.%d", i))
+	return c, err
 }
 
 // trimPrefix takes off the names what stands before the stem's.

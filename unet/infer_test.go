@@ -2,6 +2,7 @@ package unet
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -21,10 +22,7 @@ func visible(c Config) Config {
 // Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and what the last
 // class means; with those, the file loads into the same network.
 func TestInfer(t *testing.T) {
-	configs := map[string]Config{}
-	for name, c := range smallConfigs {
-		configs[name] = c
-	}
+	configs := maps.Clone(smallConfigs)
 	for _, name := range []string{"tiny", "base"} {
 		c, err := Preset(name)
 		if err != nil {

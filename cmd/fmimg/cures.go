@@ -14,7 +14,7 @@ var cures = []struct {
 	cure string
 }{
 	{syscall.ENOSPC, "free some space, or name a place on another disk"},
-	{diskFull, "free some space, or name a place on another disk"},
+	{errDiskFull, "free some space, or name a place on another disk"},
 	{syscall.EDQUOT, "your quota is used up: free some space, or name a place on another disk"},
 	{syscall.EROFS, "name a place that can be written to"},
 	{syscall.ENAMETOOLONG, "choose a shorter name"},

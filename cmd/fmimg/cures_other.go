@@ -4,4 +4,4 @@ package main
 
 import "syscall"
 
-const diskFull = syscall.ENOSPC
+const errDiskFull = syscall.ENOSPC

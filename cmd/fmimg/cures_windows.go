@@ -2,4 +2,4 @@ package main
 
 import "golang.org/x/sys/windows"
 
-const diskFull = windows.ERROR_DISK_FULL
+const errDiskFull = windows.ERROR_DISK_FULL

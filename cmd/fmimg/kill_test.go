@@ -18,17 +18,6 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// asCommand in the environment has the test program be the command.
-const asCommand = "FMIMG_TEST_AS_COMMAND"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // self returns a command line of this program as a process of its own.
 func self(line string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], strings.Fields(line)...)
