@@ -50,6 +50,9 @@ func (b *board) step(m metric, imagesPerSecond float64) {
 	b.events.Scalar("train/grad_norm", m.Step, m.Norm)
 	b.events.Scalar("train/learning_rate", m.Step, m.LR)
 	b.events.Scalar("train/images_per_second", m.Step, imagesPerSecond)
+	if m.Validation != 0 { // measured after this step
+		b.events.Scalar("validation/loss", m.Step, m.Validation)
+	}
 }
 
 // picture adds a preview, as the bytes of its PNG.

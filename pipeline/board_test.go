@@ -15,6 +15,7 @@ func TestTensorBoard(t *testing.T) {
 	mustTrain(t, plain)
 	o := smallRun(t)
 	o.TensorBoard, o.PreviewEvery, o.StopAfter = true, 3, 4
+	o.Validation, o.ValidateEvery = digits(), 2
 	var stopped *InterruptedError
 	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) {
 		t.Fatal(err)
@@ -31,7 +32,7 @@ func TestTensorBoard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for tag, want := range map[string]int{"train/loss": steps, "train/grad_norm": steps, "train/learning_rate": steps, "train/images_per_second": steps, "samples": 1} {
+		for tag, want := range map[string]int{"train/loss": steps, "train/grad_norm": steps, "train/learning_rate": steps, "train/images_per_second": steps, "samples": 1, "validation/loss": steps / 2} {
 			if got := strings.Count(string(text), tag); got != want {
 				t.Errorf("file %d: %d events of %s, want %d", i, got, tag, want)
 			}
