@@ -17,6 +17,7 @@ RUN      = .
 BENCH    = .
 COUNT    = 1
 FUZZTIME = 30s
+KILLS    = 100
 
 # For make peer: a checkout of torchcfm, interpreters that may have PyTorch, flags (PEER='-batch 64').
 CFM     ?=
@@ -39,15 +40,19 @@ help: ## list the targets
 build: ## build ./fmimg, a static binary
 	$(GO) build -o fmimg$(EXE) ./cmd/fmimg
 
-# A finished run is kept, an interrupted one goes on. To start again: rm -r runs/demo
+# A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r runs/demo
 .PHONY: demo
 demo: build ## train on MNIST for TIME (5m) and draw samples.png
 	@if [ -e $(DEMO)/state.safetensors ]; then \
-		set -x; ./fmimg$(EXE) train --out $(DEMO) --resume; \
+		set -x; ./fmimg$(EXE) train --out $(DEMO) --resume --time $(TIME); \
 	else \
 		set -x; ./fmimg$(EXE) train --data mnist --time $(TIME) --out $(DEMO); \
 	fi
 	./fmimg$(EXE) generate --model $(DEMO) --grid 8x8 --out $(SAMPLES)
+
+.PHONY: man
+man: build ## write the man pages into man/
+	./fmimg$(EXE) man man
 
 .PHONY: test
 test: ## run all tests, on every instruction set of this machine
@@ -69,6 +74,10 @@ arm64: ## run the tests that depend on the architecture on arm64
 ifneq ($(QEMU),)
 	GOARCH=arm64 $(GO) test -exec 'qemu-aarch64-static -cpu cortex-a72' ./asm ./kernels
 endif
+
+.PHONY: kill
+kill: ## kill training KILLS times (100) at random moments: no checkpoint may break, no run may change
+	FMIMG_TEST_KILLS=$(KILLS) $(GO) test -count 1 -timeout 0 -v -run '^TestKilledRuns$$' ./cmd/fmimg
 
 # go test fuzzes one target of one package at a time.
 .PHONY: fuzz
@@ -123,4 +132,4 @@ cross: ## build for each platform into dist/
 
 .PHONY: clean
 clean: ## remove what make built, not what fmimg trained
-	rm -rf fmimg fmimg.exe dist
+	rm -rf fmimg fmimg.exe dist man

@@ -3,13 +3,26 @@
 //
 // # Sources
 //
-// A [Source] is a finite set of images of one shape, numbered from 0. [Open] finds one by name; [List]
-// says which names there are. MNIST is part of the program:
+// A [Source] is a finite set of images of one shape, numbered from 0. [Open] reads one by name or path;
+// [List] says which names there are, and [Split] holds some images out. MNIST is part of the program:
 //
-//	train, test, err := dataset.Open("mnist", dataset.Options{})
+//	set, err := dataset.Open(ctx, "mnist", dataset.Options{})
 //
-// A new data set is one line of the registry in source.go; a new file format is a case of openPath there
-// that returns a Source.
+// A new data set is one entry of the registry in known.go; a new file format is a case of openPath that
+// returns a [Set].
+//
+// # Formats
+//
+//	a folder with train-images-idx3-ubyte and kin,   IDX as MNIST has it (idx.go, idxset.go)
+//	each with or without .gz, or one of the files
+//	a folder with data_batch_*.bin, or one of them   CIFAR-10's binary version (cifar.go)
+//	any other folder, or a .zip                      pictures: PNG, JPEG, GIF, WebP (files.go,
+//	                                                 picture.go, pictures.go)
+//
+// Formats of pictures are told by their first bytes. The folders that the pictures lie in are their
+// classes, below what they all lie in; folders called train and test (or val) divide them. A picture is
+// cropped to the largest square in its middle, resized by Lanczos' filter, and turned as its Exif data says;
+// what is transparent becomes white.
 //
 // # Pixels
 //
@@ -25,9 +38,11 @@
 //
 // # Memory
 //
-// Images are kept as bytes (MNIST: 47 MB for training, 8 MB for testing), decoded at the first Open and
-// shared by all sources that follow. [Source.Image] converts one into the caller's memory and allocates
-// nothing. Sources are read-only and may be used by several goroutines at once; a [Permutation] may be
-// read so. What a file's header claims is checked against a limit, and memory grows only with the
-// bytes that are really there.
+// Images are kept as bytes (MNIST: 47 MB for training, 8 MB for testing); those of MNIST are decoded once
+// and shared. [Source.Image] converts one into the caller's memory and allocates nothing. Sources are
+// read-only and may be used by several goroutines at once; a [Permutation] may be read so.
+//
+// What a header claims is checked before memory is taken: a parser takes at most 4 times its input and
+// 16 MiB. Pixels and archives unpack to more, and have limits of their own (files.go): of a picture, of
+// all pictures that are decoded at once, of an archive against its size, of the whole set.
 package dataset

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -47,16 +48,16 @@ var (
 	mnistTestOnce  = sync.OnceValues(func() (*labelled, error) { return mnistTest.decode(mnistFiles) })
 )
 
-func openMNIST(Options) (train, test Source, err error) {
-	trainPart, err := mnistTrainOnce()
+func openMNIST(context.Context, string, Options) (*Set, error) {
+	train, err := mnistTrainOnce()
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("data set mnist: %w", err)
 	}
-	testPart, err := mnistTestOnce()
+	test, err := mnistTestOnce()
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("data set mnist: %w", err)
 	}
-	return trainPart, testPart, nil
+	return &Set{Train: train, Test: test, Format: "embedded IDX files"}, nil
 }
 
 func (p *mnistPart) decode(files fs.FS) (*labelled, error) {

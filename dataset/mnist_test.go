@@ -39,13 +39,20 @@ func TestMNISTChecksums(t *testing.T) {
 	}
 }
 
-// TestMNISTContents compares with what is published about the data set: images of each class, and the
-// mean and standard deviation of the training pixels in [0,1], 0.1307 and 0.3081.
-func TestMNISTContents(t *testing.T) {
-	train, test, err := Open("mnist", Options{})
+func openedMNIST(t testing.TB) *Set {
+	t.Helper()
+	set, err := Open(t.Context(), "mnist", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return set
+}
+
+// TestMNISTContents compares with what is published about the data set: images of each class, and the
+// mean and standard deviation of the training pixels in [0,1], 0.1307 and 0.3081.
+func TestMNISTContents(t *testing.T) {
+	set := openedMNIST(t)
+	train, test := set.Train, set.Test
 	for _, c := range []struct {
 		source         Source
 		name           string
@@ -130,24 +137,13 @@ func TestMNISTDamaged(t *testing.T) {
 }
 
 func TestMNISTIsShared(t *testing.T) {
-	first, _, err := Open("mnist", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, _, err := Open("mnist", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first != second {
+	if openedMNIST(t).Train != openedMNIST(t).Train {
 		t.Error("the second Open decoded the images again")
 	}
 }
 
 func TestImageDoesNotAllocate(t *testing.T) {
-	train, _, err := Open("mnist", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	train := openedMNIST(t).Train
 	image := make([]float32, 28*28)
 	if n := testing.AllocsPerRun(10, func() { train.Image(59_999, image) }); n != 0 {
 		t.Errorf("Image allocates %v times", n)
@@ -155,10 +151,7 @@ func TestImageDoesNotAllocate(t *testing.T) {
 }
 
 func TestImagePanics(t *testing.T) {
-	train, _, err := Open("mnist", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	train := openedMNIST(t).Train
 	for name, call := range map[string]func(){
 		"negative index": func() { train.Image(-1, make([]float32, 784)) },
 		"index too high": func() { train.Image(60_000, make([]float32, 784)) },
@@ -185,10 +178,7 @@ func BenchmarkDecodeMNIST(b *testing.B) {
 }
 
 func BenchmarkImage(b *testing.B) {
-	train, _, err := Open("mnist", Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	train := openedMNIST(b).Train
 	image := make([]float32, 28*28)
 	b.SetBytes(28 * 28)
 	b.ReportAllocs()

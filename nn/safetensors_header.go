@@ -210,7 +210,17 @@ func (p *headerParser) dtype() (DType, error) {
 	return d, nil
 }
 
-func unknownType(d DType) error { return fmt.Errorf("type %.60q is not one of F32, F16, I64", d) }
+// unknownType also says how to convert a type that the format knows.
+func unknownType(d DType) error {
+	cure := ""
+	switch d {
+	case "F64", "BF16":
+		cure = ": convert it to F32, in PyTorch by tensor.float()"
+	case "I32", "I16", "I8", "U8", "U16", "U32", "U64", "BOOL":
+		cure = ": convert it to I64, in PyTorch by tensor.long()"
+	}
+	return fmt.Errorf("type %.60q is not one of F32, F16, I64%s", d, cure)
+}
 
 func (p *headerParser) shape() ([]int, error) {
 	list, err := p.integers()

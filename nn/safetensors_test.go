@@ -367,8 +367,8 @@ func TestSafetensorsRoundTripProperty(t *testing.T) {
 	})
 }
 
-// FuzzReadSafetensors checks that nothing panics, and that what is accepted comes back from a write and
-// a read as it was.
+// FuzzReadSafetensors checks that nothing panics, that memory is bounded by 4 times the file and 16 MiB, and that
+// what is accepted comes back from a write and a read as it was.
 func FuzzReadSafetensors(f *testing.F) {
 	for _, c := range malformed {
 		if len(c.file) < 4096 { // long seeds slow the fuzzer down
@@ -377,7 +377,14 @@ func FuzzReadSafetensors(f *testing.F) {
 	}
 	f.Add(encodeFile(f, sampleFile()))
 	f.Fuzz(func(t *testing.T, file []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		got, err := nn.ReadSafetensors(bytes.NewReader(file))
+		runtime.ReadMemStats(&after)
+		// All that was taken, freed or not, is more than was held at once; what the fuzzer takes meanwhile counts too.
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > uint64(4*len(file)+16<<20) {
+			t.Fatalf("%d bytes taken for a file of %d", taken, len(file))
+		}
 		if err != nil {
 			return
 		}

@@ -61,7 +61,7 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.data, err = r.opt.openData(); err != nil {
+	if err := r.openData(context.Background()); err != nil {
 		return nil, err
 	}
 	if _, err = r.opt.resolveNetwork(r.data, isa); err != nil {
@@ -241,7 +241,7 @@ func (b *SampleBench) drawNetwork() error {
 
 // open loads the checkpoint and starts a sampler.
 func (b *SampleBench) open(s SampleOptions) (*Sampler, error) {
-	ck, err := ReadCheckpoint(bytes.NewReader(b.file), "preset "+b.opt.Preset, b.isa)
+	ck, err := readCheckpoint(bytes.NewReader(b.file), "of preset "+b.opt.Preset, b.opt.ISA)
 	if err != nil {
 		return nil, err
 	}

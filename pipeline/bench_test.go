@@ -42,7 +42,7 @@ func BenchmarkTrain(b *testing.B) {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			o := DefaultTrainOptions()
 			o.Data, o.Threads, o.Steps, o.Out = "mnist", threads, maxSteps, filepath.Join(b.TempDir(), "run")
-			r, err := openRun(o)
+			r, err := openRun(context.Background(), o)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func BenchmarkSample(b *testing.B) {
 	if _, err := Train(context.Background(), o); err != nil {
 		b.Fatal(err)
 	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	ck, err := OpenCheckpoint(o.Out, "")
 	if err != nil {
 		b.Fatal(err)
 	}

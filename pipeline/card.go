@@ -8,6 +8,9 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/quote"
 )
 
 // saveCard writes the run's README.md: what the model is, what it draws, how to use and repeat it.
@@ -17,25 +20,39 @@ func (r *run) saveCard() error {
 
 // cardFacts are the values that the card's template shows.
 type cardFacts struct {
-	Name, Data, Dir, Model, Preview string
-	Options                         TrainOptions
-	Meta                            Meta
-	Params, Steps                   int
-	Epochs                          float64
-	Time                            time.Duration
-	Curve, Finished, Conditional    bool
-	Replay                          string
+	Name, Data, About, Dir, Model, Preview string
+	Network                                string
+	Warmup                                 int // steps of warm-up that the schedule left
+	Options                                TrainOptions
+	Meta                                   Meta
+	Params, Steps, Held                    int
+	Epochs                                 float64
+	Time                                   time.Duration
+	Curve, Finished, Conditional           bool
+	Replay                                 string
 }
 
 func (r *run) cardFacts() cardFacts {
 	m := r.meta()
 	return cardFacts{
-		Name: filepath.Base(r.dir.path), Data: r.data.Name(), Dir: filepath.ToSlash(r.dir.path), Model: modelFile, Preview: r.latestPreview(),
-		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step,
-		Epochs: float64(m.Images) / float64(r.data.Len()), Time: seconds(r.done.Seconds).Round(time.Second),
+		Name: filepath.Base(r.dir.path), Data: r.data.Name(), About: aboutData(r.opt.Data),
+		Dir: quote.Shell(filepath.ToSlash(r.dir.path)), Model: modelFile, Preview: r.latestPreview(),
+		Network: r.opt.networkName(), Warmup: r.done.Schedule.warmup(r.done.Step, r.opt.Warmup, r.opt.Decay),
+		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step, Held: heldLen(r.held),
+		Epochs: float64(m.Images) / float64(r.data.Len()), Time: seconds(r.done.Seconds).Round(time.Second / 10),
 		Curve: len(r.log.losses) > 0, Finished: r.over(), Conditional: r.engine.labels,
 		Replay: r.replay(),
 	}
+}
+
+// aboutData describes a data set that is known by name, with its licence; "" for another.
+func aboutData(name string) string {
+	for _, known := range dataset.List() {
+		if known.Name == name {
+			return known.Description
+		}
+	}
+	return ""
 }
 
 // latestPreview returns the name of the preview of the highest step, "" when there is none.
@@ -57,14 +74,25 @@ func (r *run) latestPreview() string {
 func (r *run) replay() string {
 	o, d := &r.opt, DefaultTrainOptions()
 	var b strings.Builder
-	fmt.Fprintf(&b, "fmimg train --data %s --steps %d --schedule %s", o.Data, r.done.Schedule.Total(), r.done.Schedule)
+	fmt.Fprintf(&b, "fmimg train --data %s --steps %d --schedule %s", quote.Shell(o.Data), r.done.Schedule.Total(), r.done.Schedule)
 	add := func(flag string, value, usual any) {
 		if value != usual {
-			fmt.Fprintf(&b, " --%s %v", flag, value)
+			fmt.Fprintf(&b, " --%s %s", flag, quote.Shell(fmt.Sprint(value)))
 		}
 	}
 	add("init", o.Init, d.Init)
-	add("preset", o.Preset, d.Preset)
+	add("size", o.Size, d.Size)
+	add("image-channels", o.ImageChannels, d.ImageChannels)
+	if o.Flip {
+		b.WriteString(" --flip")
+	}
+	add("hold-out", o.HoldOut, d.HoldOut)
+	if o.Init == "" {
+		add("preset", o.Preset, d.Preset)
+	}
+	add("heads", o.Heads, d.Heads)
+	add("norm-groups", o.NormGroups, d.NormGroups)
+	add("time-scale", o.TimeScale, d.TimeScale)
 	fmt.Fprintf(&b, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
 	add("lr", o.LR, d.LR)
 	add("warmup", o.Warmup, d.Warmup)
@@ -101,10 +129,12 @@ It takes a class: ` + "`--class 0`" + ` draws {{index .Meta.Classes 0}}{{if .Opt
 {{end}}
 | | |
 |---|---|
-| network | {{.Options.Preset}}, {{.Params}} parameters |
-| trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.1f" .Epochs}} epochs) in {{.Time}} |
-| loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |
-| learning rate | {{.Options.LR}}, {{.Options.Warmup}} steps of warm-up, {{.Options.Decay}} |
+| network | {{.Network}} {{.Params}} parameters |{{if .Options.Init}}
+| started from | {{.Options.Init}}, weights with SHA-256 {{.Options.InitHash}} |{{end}}
+| trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.3g" .Epochs}} epochs) in {{.Time}} |{{if .Steps}}
+| loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |{{end}}{{if .Meta.Validation}}
+| validation loss | {{printf "%.4f" .Meta.Validation}} (of {{.Held}} images that training does not see) |{{end}}
+| learning rate | {{.Options.LR}}, {{.Warmup}} steps of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |
 | instruction set | {{.Options.ISA}} |
 | date | {{.Meta.Date.Format "2006-01-02"}} |
@@ -115,6 +145,6 @@ The same tensors again, byte for byte on the same instruction set:
 
     {{.Replay}}
 {{end}}
-` + "`model.safetensors`" + ` holds the averaged weights under the names of PyTorch's state dict. The training data is not in it; its
-licence is the one of {{.Data}}.
+` + "`model.safetensors`" + ` holds the averaged weights under the names of PyTorch's state dict. The training data
+is not in it{{if .About}}. {{.Options.Data}}: {{.About}}{{else}}; its licence is that of your {{.Options.Data}}{{end}}.
 `))

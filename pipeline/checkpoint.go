@@ -1,39 +1,54 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A Checkpoint is a trained network that was loaded from a file.
+// A Checkpoint is a trained network that was loaded from a file. It may be used by several goroutines at
+// once as long as nobody changes its parameters.
 type Checkpoint struct {
 	Model *unet.Model
 	Meta  Meta
 	Hash  string // SHA-256 of the weights, see [weightsHash]
-	Path  string // where it came from
+	Path  string // where it came from, "" for a reader
 }
 
-// ReadCheckpoint reads a checkpoint; name says where it comes from, for errors.
-func ReadCheckpoint(r io.Reader, name string, isa kernels.ISA) (*Checkpoint, error) {
-	model, metadata, err := unet.Load(r, isa)
+// ReadCheckpoint reads a checkpoint, in safetensors, up to the end of r. isa names the instruction set to
+// compute with; empty: the best of this machine.
+func ReadCheckpoint(r io.Reader, isa string) (*Checkpoint, error) { return readCheckpoint(r, "", isa) }
+
+// OpenCheckpointFS is [OpenCheckpoint] for a file in a file system, such as files embedded in the program.
+func OpenCheckpointFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
+	file, err := fsys.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", name, err)
+		return nil, fmt.Errorf("model: %w", err)
 	}
-	meta, err := parseMeta(metadata)
-	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", name, err)
-	}
-	return &Checkpoint{Model: model, Meta: meta, Hash: weightsHash(model), Path: name}, nil
+	defer file.Close()
+	return readCheckpoint(file, path, isa)
 }
 
 // OpenCheckpoint loads a checkpoint: a safetensors file, or a run folder. The empty path is the newest
-// run under runs/.
-func OpenCheckpoint(path string, isa kernels.ISA) (*Checkpoint, error) {
+// run under runs/. isa is as for [ReadCheckpoint].
+func OpenCheckpoint(path, isa string) (*Checkpoint, error) {
+	file, err := openModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return readCheckpoint(file, file.Name(), isa)
+}
+
+// openModel opens the file of a model.
+func openModel(path string) (*os.File, error) {
 	path, err := findModel(path)
 	if err != nil {
 		return nil, err
@@ -42,8 +57,57 @@ func OpenCheckpoint(path string, isa kernels.ISA) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder or a .safetensors file", err)
 	}
-	defer file.Close()
-	return ReadCheckpoint(file, path, isa)
+	return file, nil
+}
+
+// readCheckpoint reads a checkpoint that comes from path.
+func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
+	isa, err := kernels.Parse(isaName)
+	if err != nil {
+		return nil, err
+	}
+	f, err := nn.ReadSafetensors(r)
+	if err != nil {
+		return nil, modelError(path, err)
+	}
+	cfg, err := unet.FileConfig(f)
+	if errors.Is(err, unet.ErrNoConfig) {
+		err = fmt.Errorf("%w: train on from it with fmimg train --init", err)
+	}
+	if err != nil {
+		return nil, modelError(path, err)
+	}
+	ck, err := newCheckpoint(f, cfg, path, isa)
+	return ck, modelError(path, err)
+}
+
+// newCheckpoint builds the network of a configuration from a file.
+func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+	meta, err := parseMeta(f.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	model, err := unet.FromFile(f, cfg, isa)
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Model: model, Meta: meta, Hash: weightsHash(model), Path: path}, nil
+}
+
+// modelError names the model in an error.
+func modelError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", modelName(path), err)
+}
+
+// modelName says which model, for messages.
+func modelName(path string) string {
+	if path == "" {
+		return "model"
+	}
+	return "model " + path
 }
 
 // findModel turns the name of a model into the path of its file.

@@ -30,8 +30,13 @@
 // A run holds the parameters four times (values, averages, AdamW's moments), threads + log2(micro-batches) + 2
 // gradients, and a replica for each thread, at most one for each micro-batch.
 //
+// # Models in programs
+//
+// [OpenCheckpoint], [OpenCheckpointFS] and [ReadCheckpoint] load a model from a path, a file system or a reader;
+// [Checkpoint.Sample] draws images from it, for several goroutines at once, and [Grid] makes a picture of them.
+//
 // # Files
 //
-// All files but the log of metrics are replaced atomically, the state first: whatever ends the process, the
+// All files but the logs (metrics, TensorBoard's events) are replaced atomically, the state first: whatever ends the process, the
 // folder can be resumed. A lock, which the system releases with the process, keeps a second trainer out.
 package pipeline

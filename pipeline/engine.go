@@ -30,6 +30,7 @@ type recipe struct {
 	eps, decay   float64
 	clip         float64 // largest norm of the gradient, 0 for any
 	ema          float64 // decay of the averages, 0 for none
+	flip         bool    // every second image is mirrored
 }
 
 // optimState is everything that a step changes, as flat vectors of one length.
@@ -96,7 +97,7 @@ func newEngine(r recipe, isa kernels.ISA, data dataset.Source, state optimState,
 	e := &engine{recipe: r, isa: isa, data: data, state: state, repack: repack, crew: c}
 	h, w, ch := data.Shape()
 	for _, net := range nets {
-		e.workers = append(e.workers, newTrainWorker(net, r, h*w*ch))
+		e.workers = append(e.workers, newTrainWorker(net, r, h, w, ch))
 	}
 	e.sums = newReducer(e.microBatches(), len(nets), len(state.values), isa.Add)
 	e.chunkSum = make([]float64, (len(state.values)+chunkLen-1)/chunkLen)
@@ -207,6 +208,8 @@ type trainWorker struct {
 	net      network
 	rng      rand.PCG
 	imageLen int
+	rowLen   int // of an image, in numbers
+	channels int
 
 	x0, x1       []float32 // noise and image, of one state
 	xt, u, v, dv []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
@@ -214,10 +217,11 @@ type trainWorker struct {
 	y            []int32   // [micro], nil for a network without classes
 }
 
-func newTrainWorker(net network, r recipe, imageLen int) *trainWorker {
+func newTrainWorker(net network, r recipe, h, width, ch int) *trainWorker {
+	imageLen := h * width * ch
 	states := func(n int) []float32 { return make([]float32, n*imageLen) }
 	w := &trainWorker{
-		net: net, imageLen: imageLen,
+		net: net, imageLen: imageLen, rowLen: width * ch, channels: ch,
 		x0: states(1), x1: states(1), xt: states(r.micro), u: states(r.micro), v: states(r.micro), dv: states(r.micro),
 		t: make([]float32, r.micro),
 	}
@@ -234,14 +238,9 @@ func (w *trainWorker) gradient(e *engine, grad []float32, first, n int) float64 
 	for i := range n {
 		w.draw(e, first+i, i)
 	}
-	states := n * w.imageLen
-	xt, u, v, dv, t, y := w.xt[:states], w.u[:states], w.v[:states], w.dv[:states], w.t[:n], w.y
-	if y != nil {
-		y = y[:n]
-	}
-	w.net.Forward(v, xt, t, y)
 	share := float64(n) / float64(e.batch)
-	loss := flow.MSE(dv, v, u) * share
+	loss := w.forward(n) * share
+	dv := w.dv[:n*w.imageLen]
 	for i := range dv {
 		dv[i] *= float32(share)
 	}
@@ -249,19 +248,31 @@ func (w *trainWorker) gradient(e *engine, grad []float32, first, n int) float64 
 	return loss
 }
 
+// forward returns the loss of the first n slots, and leaves its gradient with respect to v in dv.
+func (w *trainWorker) forward(n int) float64 {
+	states, y := n*w.imageLen, w.y
+	if y != nil {
+		y = y[:n]
+	}
+	w.net.Forward(w.v[:states], w.xt[:states], w.t[:n], y)
+	return flow.MSE(w.dv[:states], w.v[:states], w.u[:states])
+}
+
 // draw fills slot i with the image at the given position of the batch: its noise, time and label.
 func (w *trainWorker) draw(e *engine, position, i int) {
 	label := int32(e.data.Image(e.order.index(position), w.x1))
+	if e.flip {
+		seedStream(&w.rng, e.seed, streamFlip, e.step, position)
+		if w.rng.Uint64()>>63 == 1 {
+			mirror(w.x1, w.rowLen, w.channels)
+		}
+	}
 	seedStream(&w.rng, e.seed, streamNoise, e.step, position)
 	flow.Gaussian(w.x0, &w.rng)
 	seedStream(&w.rng, e.seed, streamTime, e.step, position)
 	// One time from each of the batch's equal strata: the loss varies less between steps.
 	t := e.times.Quantile(flow.Stratum(position, e.batch, flow.OpenUniform(&w.rng)))
-	c := e.path.At(t)
-	lo, hi := i*w.imageLen, (i+1)*w.imageLen
-	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
-	flow.TargetVelocity(w.u[lo:hi], w.x0, w.x1, c)
-	w.t[i] = float32(t)
+	w.place(e, i, t)
 	if w.y == nil {
 		return
 	}
@@ -270,4 +281,24 @@ func (w *trainWorker) draw(e *engine, position, i int) {
 		label = e.null
 	}
 	w.y[i] = label
+}
+
+// place fills slot i with the state between the noise x0 and the image x1 at time t, and its target.
+func (w *trainWorker) place(e *engine, i int, t float64) {
+	c := e.path.At(t)
+	lo, hi := i*w.imageLen, (i+1)*w.imageLen
+	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
+	flow.TargetVelocity(w.u[lo:hi], w.x0, w.x1, c)
+	w.t[i] = float32(t)
+}
+
+// mirror exchanges left and right of an image whose rows are rowLen numbers of so many channels each.
+func mirror(image []float32, rowLen, channels int) {
+	for ; len(image) > 0; image = image[rowLen:] {
+		for a, b := 0, rowLen-channels; a < b; a, b = a+channels, b-channels {
+			for c := range channels {
+				image[a+c], image[b+c] = image[b+c], image[a+c]
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"math"
 	"slices"
 	"testing"
@@ -197,7 +198,7 @@ func TestEpochOrder(t *testing.T) {
 func TestStepAllocatesNothing(t *testing.T) {
 	o := smallRun(t)
 	o.Steps = 1000
-	r, err := openRun(o)
+	r, err := openRun(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ type Kind string
 
 // The kinds of events, in the order in which a run sends them.
 const (
+	Reading     Kind = "reading"     // Images of Total files of pictures are read
 	Started     Kind = "started"     // Path, Step, Total, Text (what is trained)
 	Stepped     Kind = "step"        // all the numbers
 	Previewed   Kind = "preview"     // Path of the grid
@@ -17,17 +18,19 @@ const (
 
 // An Event reports the progress of Train or Generate. Fields that a kind does not name are zero.
 type Event struct {
-	Kind     Kind    `json:"event"`
-	Step     int     `json:"step"`            // steps done
-	Total    int     `json:"total,omitempty"` // steps of the run as now believed, 0 when unknown; for Sampled, images
-	Images   int     `json:"images"`          // images seen or drawn
-	Loss     float64 `json:"loss,omitempty"`  // mean squared error of this step's batch
-	Smooth   float64 `json:"smooth_loss,omitempty"`
-	LR       float64 `json:"lr,omitempty"`
-	GradNorm float64 `json:"grad_norm,omitempty"`         // before clipping
-	Rate     float64 `json:"images_per_second,omitempty"` // lately
-	Seconds  float64 `json:"seconds,omitempty"`           // spent training, over the whole run
-	Left     float64 `json:"seconds_left,omitempty"`      // estimated, of training
-	Path     string  `json:"path,omitempty"`
-	Text     string  `json:"text,omitempty"`
+	Kind   Kind    `json:"event"`
+	Step   int     `json:"step"`            // steps done
+	Total  int     `json:"total,omitempty"` // steps of the run as now believed, 0 when unknown; for Sampled, images
+	Images int     `json:"images"`          // images seen or drawn
+	Loss   float64 `json:"loss,omitempty"`  // mean squared error of this step's batch
+	Smooth float64 `json:"smooth_loss,omitempty"`
+	// Validation is the latest loss on images that training does not see, of the averaged weights.
+	Validation float64 `json:"validation_loss,omitempty"`
+	LR         float64 `json:"lr,omitempty"`
+	GradNorm   float64 `json:"grad_norm,omitempty"`         // before clipping
+	Rate       float64 `json:"images_per_second,omitempty"` // lately
+	Seconds    float64 `json:"seconds,omitempty"`           // spent training, over the whole run
+	Left       float64 `json:"seconds_left,omitempty"`      // estimated, of training
+	Path       string  `json:"path,omitempty"`
+	Text       string  `json:"text,omitempty"`
 }

@@ -3,9 +3,12 @@ package pipeline_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -50,10 +53,101 @@ func Example() {
 	// 2 images in samples.png
 }
 
-func ExampleParseClasses() {
-	classes, err := pipeline.ParseClasses("0-2,9,sneaker", 10, []string{7: "Sneaker", 9: "Ankle boot"})
-	fmt.Println(classes, err)
-	// Output: [0 1 2 9 7] <nil>
+// A service loads a model from files that are embedded in it, say, and draws for several requests at once.
+func ExampleOpenCheckpointFS() {
+	files := os.DirFS("../unet/testdata") // or an embed.FS
+	model, err := pipeline.OpenCheckpointFS(files, "unet_small.safetensors", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	images, err := model.Sample(ctx, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Steps: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	picture, err := pipeline.Grid(images, pipeline.GridOptions{Padding: 1, Scale: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(images.Len(), "images of", images.Height, "x", images.Width, "on a picture of", picture.Bounds().Size())
+	// Output: 4 images of 8 x 12 on a picture of (51,35)
+}
+
+// A model can come from anywhere: a file, an archive, a network connection.
+func ExampleReadCheckpoint() {
+	file, err := os.Open("../unet/testdata/unet_small.safetensors")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	model, err := pipeline.ReadCheckpoint(file, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(model.Model.Params().Len(), "parameters,", model.Model.Config().Classes(), "classes")
+	// Output: 318177 parameters, 5 classes
+}
+
+// discs are images of a program's own: gray discs of three sizes, each a class.
+type discs struct{}
+
+func (discs) Name() string         { return "discs" }
+func (discs) Len() int             { return 300 }
+func (discs) Shape() (h, w, c int) { return 8, 8, 1 }
+func (discs) Classes() []string    { return []string{"small", "medium", "large"} }
+
+// Image draws disc i around a place that depends on i.
+func (discs) Image(i int, dst []float32) (label int) {
+	label = i % 3
+	x0, y0, radius := 2.5+float64(i%4), 2.5+float64(i/4%4), 1+float64(label)
+	for k := range dst {
+		dst[k] = -1 // black; 1 is white
+		if math.Hypot(float64(k%8)-x0, float64(k/8)-y0) <= radius {
+			dst[k] = 1
+		}
+	}
+	return label
+}
+
+// Train on images of one's own: anything that implements dataset.Source. Some of them are held out, for
+// the validation loss.
+func ExampleTrain_source() {
+	dir, err := os.MkdirTemp("", "fmimg")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	o := pipeline.DefaultTrainOptions()
+	o.Source, o.Validation = dataset.Split(discs{}, 0.1, 1)
+	o.Preset, o.Out = "tiny", filepath.Join(dir, "discs")
+	o.Steps, o.Batch, o.PreviewEvery = 3, 8, -1
+	run, err := pipeline.Train(context.Background(), o)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(run.Steps, "steps on", o.Source.Len(), "images; validated:", run.Validation > 0)
+
+	drawn, err := pipeline.Generate(context.Background(), pipeline.GenerateOptions{
+		Model: run.Dir, Out: filepath.Join(dir, "large.png"),
+		Sample: pipeline.SampleOptions{Count: 4, Class: "large", Steps: 2},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(drawn.Images, "images in", filepath.Base(drawn.Path))
+	// Output:
+	// 3 steps on 270 images; validated: true
+	// 4 images in large.png
 }
 
 func ExampleSchedule_Rate() {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -40,11 +39,7 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err := o.validate(); err != nil {
 		return FieldResult{}, err
 	}
-	isa, err := kernels.Parse(o.ISA)
-	if err != nil {
-		return FieldResult{}, err
-	}
-	ck, err := OpenCheckpoint(o.Model, isa)
+	ck, err := OpenCheckpoint(o.Model, o.ISA)
 	if err != nil {
 		return FieldResult{}, err
 	}
@@ -112,8 +107,11 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 		return nil, err
 	}
 	t := f.Tensor("t")
-	if t == nil || t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0 {
-		return nil, errors.New("tensor t: times as floats [N], N at least 1, are needed")
+	switch {
+	case t == nil:
+		return nil, errors.New("tensor t is missing: the times of N images as floats [N] are needed")
+	case t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0:
+		return nil, fmt.Errorf("tensor t is %s of shape %v: the times of N images as floats [N], N at least 1, are needed", t.DType, t.Shape)
 	}
 	in := &fieldInput{cfg: cfg, t: t.F32}
 	if in.x, err = in.images(f, "x"); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/fmimg/fmimg/flow"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -20,7 +18,7 @@ import (
 type SampleOptions struct {
 	Count    int     // number of images; 0 means 1
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
-	Class    string  // classes that the images take in turn, see [ParseClasses], or "none"; empty: each image a random one
+	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
 	Solver   string  // a name of flow.SolverNames; empty: midpoint
 	Steps    int     // of the solver; 0: 20
@@ -69,9 +67,6 @@ func (o SampleOptions) Validate() error {
 	return nil
 }
 
-// noClass is the class to draw images of no class in particular, from models that were trained for it.
-const noClass = "none"
-
 // A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
 type Sampler struct {
 	ck      *Checkpoint
@@ -105,21 +100,15 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 func (s *Sampler) checkClasses() ([]int32, error) {
 	cfg := s.ck.Model.Config()
 	if s.opt.Guidance != 1 && !cfg.NullClass {
-		return nil, optionErrorf("guidance", "%v: the model %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, s.ck.Path)
+		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, modelName(s.ck.Path))
 	}
 	if s.opt.Class == "" {
 		return nil, nil
 	}
 	if cfg.Classes() == 0 {
-		return nil, optionErrorf("class", "%s: the model %s takes no class", s.opt.Class, s.ck.Path)
+		return nil, optionErrorf("class", "%s: %s takes no class", s.opt.Class, modelName(s.ck.Path))
 	}
-	if s.opt.Class == noClass {
-		if !cfg.NullClass {
-			return nil, optionErrorf("class", "%s: the model %s always needs a class", noClass, s.ck.Path)
-		}
-		return []int32{int32(cfg.NumClasses - 1)}, nil
-	}
-	return ParseClasses(s.opt.Class, cfg.Classes(), s.ck.Meta.Classes)
+	return s.ck.classList().parse(s.opt.Class)
 }
 
 func (s *Sampler) start() {
@@ -229,48 +218,8 @@ func blankImages(cfg unet.Config, n int) *Images {
 	}
 }
 
-// ParseClasses reads a list of classes: numbers, ranges of numbers and names, joined by commas, such as
-// "7", "0-9" or "1,3,sneaker". names may be nil.
-func ParseClasses(text string, classes int, names []string) ([]int32, error) {
-	var list []int32
-	for part := range strings.SplitSeq(text, ",") {
-		from, to, err := parseClass(strings.TrimSpace(part), names)
-		if err != nil {
-			return nil, err
-		}
-		if from < 0 || to >= classes || from > to {
-			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, classes-1)
-		}
-		for c := from; c <= to; c++ {
-			list = append(list, int32(c))
-		}
-	}
-	return list, nil
-}
-
-// parseClass reads one part of a list: the first and the last class of a range.
-func parseClass(part string, names []string) (from, to int, err error) {
-	for i, name := range names {
-		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
-			return i, i, nil
-		}
-	}
-	low, high, isRange := strings.Cut(part, "-")
-	from, err1 := strconv.Atoi(low)
-	to = from
-	var err2 error
-	if isRange {
-		to, err2 = strconv.Atoi(high)
-	}
-	if err1 != nil || err2 != nil {
-		known := "numbers such as 7, 0-9 or 1,3,5"
-		if len(names) > 0 {
-			known += ", or names of " + strings.Join(names, ", ")
-		}
-		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
-	}
-	return from, to, nil
-}
+// fitsMemory reports whether so many images may be held at once.
+func fitsMemory(cfg unet.Config, images int) bool { return images <= maxElements/cfg.ImageLen() }
 
 // GenerateOptions says what to draw, from which model, and where to put it.
 type GenerateOptions struct {
@@ -294,11 +243,11 @@ type GenerateResult struct {
 // images as a GIF, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
 // tried, before any work; a mistake is an [*OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
-	isa, form, err := o.check()
+	form, err := o.check()
 	if err != nil {
 		return GenerateResult{}, err
 	}
-	ck, err := OpenCheckpoint(o.Model, isa)
+	ck, err := OpenCheckpoint(o.Model, o.ISA)
 	if err != nil {
 		return GenerateResult{}, err
 	}
@@ -328,24 +277,21 @@ func describeCheckpoint(ck *Checkpoint) string {
 }
 
 // check settles the number of images and what to write, and tries the output.
-func (o *GenerateOptions) check() (isa kernels.ISA, form *output, err error) {
+func (o *GenerateOptions) check() (form *output, err error) {
 	if err := validateISA(o.ISA); err != nil {
-		return isa, nil, err
+		return nil, err
 	}
 	if form, err = outputFor(o.Out); err != nil {
-		return isa, nil, err
+		return nil, err
 	}
 	if err := o.settleCount(form); err != nil {
-		return isa, nil, err
+		return nil, err
 	}
 	if err := o.Sample.Validate(); err != nil {
-		return isa, nil, err
-	}
-	if isa, err = kernels.Parse(o.ISA); err != nil {
-		return isa, nil, err
+		return nil, err
 	}
 	err = form.probe(o.Out)
-	return isa, form, err
+	return form, err
 }
 
 // settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says
@@ -357,24 +303,21 @@ func (o *GenerateOptions) settleCount(form *output) error {
 		if err := between("count", o.Sample.Count, 1, maxCount); err != nil {
 			return err
 		}
-		g.Cols = int(math.Ceil(math.Sqrt(float64(o.Sample.Count))))
-		g.Rows = (o.Sample.Count + g.Cols - 1) / g.Cols
+		*g = g.square(o.Sample.Count)
 	}
-	if !form.grid {
-		if o.Sample.Count == 0 {
-			o.Sample.Count = min(g.Rows, maxCount) * min(g.Cols, maxCount)
+	// A folder of many images has no grid that could be too large.
+	if form.grid || o.Sample.Count == 0 {
+		if err := g.validate(1, 1); err != nil {
+			return err
 		}
-		return nil
-	}
-	if err := g.validate(1, 1); err != nil {
-		return err
 	}
 	if g.Rows*g.Cols > maxCount {
 		return optionErrorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
 	}
 	setDefault(&o.Sample.Count, g.Rows*g.Cols)
 	if o.Sample.Count > g.Rows*g.Cols {
-		return optionErrorf("count", "%d: a %dx%d grid holds %d images", o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)
+		return optionErrorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+			o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
 }
@@ -386,7 +329,7 @@ func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
 			return err
 		}
 	}
-	if form.inMemory && o.Sample.Count > maxElements/cfg.ImageLen() {
+	if form.inMemory && !fitsMemory(cfg, o.Sample.Count) {
 		return optionErrorf("count", "%d images of %dx%d are too many for one file: write them to a folder (a name that ends in /)",
 			o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
 	}

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/fmimg/fmimg/kernels"
 )
 
 // trained returns a small checkpoint with classes whose velocity is not zero, made once.
@@ -32,7 +30,7 @@ var trained = sync.OnceValue(func() *Checkpoint {
 	if _, err := Train(context.Background(), o); err != nil {
 		panic(err)
 	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	ck, err := OpenCheckpoint(o.Out, "")
 	if err != nil {
 		panic(err)
 	}
@@ -76,18 +74,22 @@ func TestImageDependsOnItsIndexAlone(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	names := []string{"zero", "T-shirt", "2"}
+	list := classList{model: "m", n: 3, names: []string{"zero", "T-shirt", "2"}, null: true}
 	for text, want := range map[string][]int32{
-		"1": {1}, "0-2": {0, 1, 2}, "2,0,0": {2, 0, 0}, "zero, t-shirt": {0, 1}, "1-1,2": {1, 2},
+		"1": {1}, "0-2": {0, 1, 2}, "2,0,0": {2, 0, 0}, "zero, t-shirt": {0, 1}, "1-1,2": {1, 2}, "none": {3}, "1,none, 0": {1, 3, 0},
 	} {
-		if got, err := ParseClasses(text, 3, names); err != nil || !slices.Equal(got, want) {
+		if got, err := list.parse(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q is %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "3", "-1", "0-3", "2-1", "one", "1,,2", "1-", "99999999999999999999"} {
-		if got, err := ParseClasses(bad, 3, names); err == nil {
+		if got, err := list.parse(bad); err == nil {
 			t.Errorf("%q was read as %v", bad, got)
 		}
+	}
+	list.null = false
+	if got, err := list.parse("1,none"); err == nil {
+		t.Errorf("without a class for none, none was read as %v", got)
 	}
 	images := drawn(t, SampleOptions{Count: 7, Class: "two,0-1", Steps: 1}, 0, 7)
 	if want := []int32{2, 0, 1, 2, 0, 1, 2}; !slices.Equal(images.Labels, want) {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"image"
+	"math"
 
 	"github.com/fmimg/fmimg/dataset"
 )
@@ -21,7 +22,7 @@ func (s *Images) imageLen() int { return s.Height * s.Width * s.Channels }
 
 // GridOptions lays images out on a grid, row after row.
 type GridOptions struct {
-	Rows, Cols int
+	Rows, Cols int // both 0: as nearly square as the images can be laid out
 	Padding    int // pixels of the output between images and around them
 	Scale      int // each pixel of an image becomes Scale x Scale pixels; 0 means 1
 }
@@ -33,6 +34,13 @@ const gutter = 128
 const maxGridSide = 1 << 15
 
 func (g GridOptions) scale() int { return max(g.Scale, 1) }
+
+// square lays n images out as nearly square as they can be.
+func (g GridOptions) square(n int) GridOptions {
+	g.Cols = int(math.Ceil(math.Sqrt(float64(n))))
+	g.Rows = (n + g.Cols - 1) / g.Cols
+	return g
+}
 
 // Size returns the size in pixels of a grid of images of the given size.
 func (g GridOptions) Size(height, width int) (h, w int) {
@@ -61,6 +69,9 @@ func (g GridOptions) validate(height, width int) error {
 // Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
 // padding's gray.
 func Grid(s *Images, g GridOptions) (image.Image, error) {
+	if g.Rows == 0 && g.Cols == 0 {
+		g = g.square(max(s.Len(), 1))
+	}
 	if err := g.validate(s.Height, s.Width); err != nil {
 		return nil, err
 	}

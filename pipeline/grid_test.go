@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-analyze/charts"
 
 	"github.com/fmimg/fmimg/dataset"
 )
@@ -105,7 +108,7 @@ func TestGridErrors(t *testing.T) {
 		option string
 		g      GridOptions
 	}{
-		{"grid", GridOptions{}},
+		{"grid", GridOptions{Cols: 3}},
 		{"grid", GridOptions{Rows: 1 << 62, Cols: 1 << 62}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
 		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
@@ -187,15 +190,39 @@ func TestLossPlot(t *testing.T) {
 			losses[i] = 0.2 + 1/float32(i+1)
 		}
 		var file bytes.Buffer
-		if err := writeLossPlot(&file, losses); err != nil {
+		if err := writeLossPlot(&file, losses, nil); err != nil {
 			t.Fatal(err)
 		}
 		if m, err := png.Decode(&file); err != nil || m.Bounds().Dx() < 500 {
 			t.Errorf("%d steps: %v", n, err)
 		}
 	}
-	means, steps := stretch([]float32{1, 3, 5, 7, 9}, 2)
-	if !slices.Equal(means, []float64{2, 7}) || !slices.Equal(steps, []string{"2", "5"}) {
-		t.Errorf("stretches %v that end at %v", means, steps)
+	if means := stretch([]float32{1, 3, 5, 7, 9}, 8, 4); !slices.Equal(means, []float64{2, 6, 9}) {
+		t.Errorf("means %v", means)
+	}
+	line := plotLine([]float64{5, 2}, 3, 4)
+	if null := charts.GetNullValue(); !slices.Equal(line, []float64{null, 4, 2, null}) {
+		t.Errorf("line %v", line)
+	}
+}
+
+// The axis of steps ends at a tick, and a tick at a stretch.
+func TestPlotAxis(t *testing.T) {
+	for steps, want := range map[int][3]int{
+		1: {1, 1, 1}, 7: {7, 7, 7}, 9: {10, 5, 10}, 80: {80, 8, 80}, 81: {100, 5, 100}, 1234: {1400, 7, 399}, 40000: {40000, 8, 400}, 1 << 30: {1_200_000_000, 6, 396},
+	} {
+		total, ticks, n := plotAxis(steps)
+		if got := [3]int{total, ticks, n}; got != want {
+			t.Errorf("%d steps: total, ticks, stretches %v, want %v", steps, got, want)
+		}
+		labels := plotLabels(total, ticks, n)
+		for k := range ticks + 1 {
+			if want := fmt.Sprint(k * total / ticks); labels[k*n/ticks] != want {
+				t.Errorf("%d steps: label %s at tick %s", steps, labels[k*n/ticks], want)
+			}
+		}
+		if total < steps || total%ticks != 0 || n%ticks != 0 || n > plotPoints || n > total {
+			t.Errorf("%d steps: total %d, %d ticks, %d stretches", steps, total, ticks, n)
+		}
 	}
 }

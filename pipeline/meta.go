@@ -35,7 +35,8 @@ type Meta struct {
 	Objective  string     `json:"objective"`   // what the network predicts
 	TimeDist   string     `json:"time_dist"`
 	EMA        float64    `json:"ema"`
-	Loss       float64    `json:"loss"` // running mean over the last steps
+	Loss       float64    `json:"loss"`                      // running mean over the last steps
+	Validation float64    `json:"validation_loss,omitempty"` // of images that training did not see
 }
 
 // text returns the JSON.

@@ -11,8 +11,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/fmimg/fmimg/internal/atomicfile"
 )
 
 // A metric is a line of metrics.jsonl: what one step measured.
@@ -23,6 +21,8 @@ type metric struct {
 	Norm    float64 `json:"grad_norm"`
 	LR      float64 `json:"lr"`
 	Seconds float64 `json:"seconds"` // training time of the whole run
+	// Validation is measured after some steps only: the loss of the averaged weights on other images.
+	Validation float64 `json:"validation_loss,omitempty"`
 }
 
 // appendJSON appends the line without allocating.
@@ -33,37 +33,61 @@ func (m metric) appendJSON(b []byte) []byte {
 	b = strconv.AppendFloat(append(b, `,"grad_norm":`...), m.Norm, 'g', 6, 64)
 	b = strconv.AppendFloat(append(b, `,"lr":`...), m.LR, 'g', 6, 64)
 	b = strconv.AppendFloat(append(b, `,"seconds":`...), m.Seconds, 'f', 3, 64)
+	if m.Validation != 0 {
+		b = strconv.AppendFloat(append(b, `,"validation_loss":`...), m.Validation, 'g', 8, 64)
+	}
 	return append(b, '}', '\n')
 }
 
 // A metricsLog appends whole lines to metrics.jsonl, about once a second.
 type metricsLog struct {
 	file    *os.File
+	w       io.Writer // the file
 	pending []byte
 	flushed time.Time
 	losses  []float32 // of all steps of the run so far, for the curve
+	held    []heldLoss
+}
+
+// A heldLoss is a validation loss after a step.
+type heldLoss struct {
+	step int
+	loss float64
+}
+
+// validation returns the latest validation loss, 0 before the first.
+func (l *metricsLog) validation() float64 {
+	if l == nil || len(l.held) == 0 {
+		return 0
+	}
+	return l.held[len(l.held)-1].loss
 }
 
 // openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
 // which the run did before it was cut off and will do again, are dropped.
-func openMetrics(path string, steps int) (*metricsLog, error) {
+func openMetrics(d *runDir, steps int) (*metricsLog, error) {
+	path := d.file(metricsFile)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	kept, losses := keepMetrics(old, steps)
-	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
+	kept, losses, held := keepMetrics(old, steps)
+	if err := d.write(metricsFile, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &metricsLog{file: file, losses: losses, flushed: time.Now()}, nil
+	l := &metricsLog{file: file, w: file, losses: losses, held: held, flushed: time.Now()}
+	if d.disk != nil {
+		l.w = d.disk(file)
+	}
+	return l, nil
 }
 
 // keepMetrics returns the leading lines that are whole and count up to the given step.
-func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
+func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []heldLoss) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		var m metric
@@ -72,21 +96,31 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32) {
 		}
 		kept = append(append(kept, lines.Bytes()...), '\n')
 		losses = append(losses, float32(m.Loss))
+		if m.Validation != 0 {
+			held = append(held, heldLoss{m.Step, m.Validation})
+		}
 	}
-	return kept, losses
+	return kept, losses, held
 }
 
-func (l *metricsLog) add(m metric) error {
+// add adds a line, and says whether it was time to write the lines so far.
+func (l *metricsLog) add(m metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
+	if m.Validation != 0 {
+		l.held = append(l.held, heldLoss{m.Step, m.Validation})
+	}
 	l.pending = m.appendJSON(l.pending)
 	if time.Since(l.flushed) < time.Second {
-		return nil
+		return false, nil
 	}
-	return l.flush()
+	return true, l.flush()
 }
 
 func (l *metricsLog) flush() error {
-	_, err := l.file.Write(l.pending)
+	if len(l.pending) == 0 {
+		return nil
+	}
+	_, err := l.w.Write(l.pending)
 	l.pending, l.flushed = l.pending[:0], time.Now()
 	if err != nil {
 		return fmt.Errorf("write the metrics: %w", err)

@@ -3,7 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
-	"math"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,8 +23,20 @@ type TrainOptions struct {
 	Out  string `json:"-"`              // the run folder; empty: runs/DATA, then runs/DATA-2, …
 	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
 
+	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
+	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
+	Flip          bool    `json:"flip"`           // mirror every second image, left to right
+	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
+	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
+	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
+
 	Preset  string       `json:"preset"`            // a network of package unet; empty: base
 	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
+	// What a checkpoint made elsewhere does not say, and changes to a preset; 0: its own, or PyTorch's defaults 1, 32 and 1.
+	Heads      int     `json:"heads,omitempty"`       // of attention
+	NormGroups int     `json:"norm_groups,omitempty"` // of each group norm
+	TimeScale  float64 `json:"time_scale,omitempty"`  // factor on t before its embedding
+	InitHash   string  `json:"init_hash,omitempty"`   // resolved: SHA-256 of the weights of Init
 
 	// Budget of the whole run: at most one of the three; none: 10 minutes.
 	Steps    int      `json:"steps,omitempty"`    // batches
@@ -55,25 +67,34 @@ type TrainOptions struct {
 	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
 	ISA     string `json:"isa"` // instruction set; empty: the best of this machine; resolved: its name
 
-	SaveEvery    int `json:"save_every"`    // steps between checkpoints; 0: about every minute
-	PreviewEvery int `json:"preview_every"` // steps between previews; 0: about ten in a run; below 0: none
-	Keep         int `json:"keep"`          // numbered checkpoints of the averaged weights to keep beside the last one
+	SaveEvery     int `json:"save_every"`     // steps between checkpoints; 0: about every minute
+	PreviewEvery  int `json:"preview_every"`  // steps between previews; 0: about ten in a run; below 0: none
+	ValidateEvery int `json:"validate_every"` // steps between validation losses; 0: as often as takes 1 % of the time; below 0: never
+	Keep          int `json:"keep"`           // numbered checkpoints of the averaged weights to keep beside the last one
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery and Keep count then
+	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
+
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, Keep and TensorBoard count then
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.
 	Given []string `json:"-"`
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
 	Source dataset.Source `json:"-"`
+	// Validation are images of the same shape and classes for the validation loss, with Source; nil: none.
+	// [dataset.Split] makes them.
+	Validation dataset.Source `json:"-"`
 	// OnEvent is called with the run's progress, from Train's own goroutine; may be nil.
 	OnEvent func(Event) `json:"-"`
+
+	disk func(io.Writer) io.Writer // see runDir
 }
 
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
 		Preset: "base", Batch: 128,
+		ImageChannels: "auto", HoldOut: 0.05,
 		LR: 2e-3, Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
 		Seed: 1,
@@ -113,6 +134,7 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.TimeDist, "uniform")
 	setDefault(&o.Conditional, "auto")
+	setDefault(&o.ImageChannels, "auto")
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	if o.Steps == 0 && o.Epochs == 0 && o.Time == 0 && len(o.Schedule) == 0 {
 		o.Time = Duration(defaultTime)
@@ -129,6 +151,7 @@ func setDefault[T comparable](p *T, value T) {
 const (
 	maxBatch   = 1 << 16
 	maxThreads = 1 << 12
+	maxSize    = 1 << 12 // pixels of a side
 )
 
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
@@ -139,26 +162,34 @@ func (o *TrainOptions) Validate() error {
 
 func (o *TrainOptions) validate() error {
 	for _, check := range []error{
-		between("steps", o.Steps, 0, maxSteps),
+		optional("steps", o.Steps, 1, maxSteps),
 		between("batch", o.Batch, 1, maxBatch),
 		between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
 		between("warmup", o.Warmup, 0, maxSteps),
 		between("threads", o.Threads, 1, maxThreads),
-		between("save-every", o.SaveEvery, 0, maxSteps),
+		optional("save-every", o.SaveEvery, 1, maxSteps),
 		between("preview-every", o.PreviewEvery, -1, maxSteps),
+		between("validate-every", o.ValidateEvery, -1, maxSteps),
 		between("keep", o.Keep, 0, 1<<16),
-		between("stop-after", o.StopAfter, 0, maxSteps),
-		between("epochs", o.Epochs, 0, 1e9),
+		between("size", o.Size, 0, maxSize),
+		between("hold-out", o.HoldOut, 0, 0.9),
+		between("data-memory", o.DataMemory, 0, 1<<30),
+		optional("stop-after", o.StopAfter, 1, maxSteps),
+		optional("heads", o.Heads, 1, 1024),
+		optional("norm-groups", o.NormGroups, 1, 1<<16),
+		optional("time-scale", o.TimeScale, 1e-6, 1e6),
+		optional("epochs", o.Epochs, 1e-6, 1e6),
 		between("lr", o.LR, 1e-12, 1e3),
 		between("beta1", o.Beta1, 0, below1),
 		between("beta2", o.Beta2, 0, below1),
 		between("eps", o.Eps, 1e-30, 1),
 		between("weight-decay", o.WeightDecay, 0, 1e3),
-		between("clip", o.Clip, 0, math.MaxFloat32),
+		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
+		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 		o.validateBudget(),
 		o.validateNames(),
 	} {
@@ -177,6 +208,14 @@ func between[T int | float64](option string, value, low, high T) error {
 		return nil
 	}
 	return optionErrorf(option, "%v: a number between %v and %v is needed", value, low, high)
+}
+
+// optional is between for options whose zero means a default, which the command takes when they are left out.
+func optional[T int | float64](option string, value, low, high T) error {
+	if value == 0 {
+		return nil
+	}
+	return between(option, value, low, high)
 }
 
 func oneOf(option, value string, known ...string) error {

@@ -45,9 +45,21 @@ func outputFor(path string) (*output, error) {
 	if path == "-" {
 		return stdoutOutput, nil
 	}
-	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || os.IsPathSeparator(path[len(path)-1]) || (err == nil && info.IsDir()) {
+	if strings.HasSuffix(path, "/") || os.IsPathSeparator(path[len(path)-1]) {
 		return folderOutput, nil
 	}
+	form, err := fileOutput(path)
+	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
+		if err == nil {
+			return nil, optionErrorf("out", "%s: there is a folder of this name: name another file, or %s/ to write single images into it", path, path)
+		}
+		return folderOutput, nil
+	}
+	return form, err
+}
+
+// fileOutput picks the form of a file.
+func fileOutput(path string) (*output, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".png":
 		return pngOutput, nil
@@ -65,6 +77,9 @@ func probeFile(path string) error {
 		return nil // a device or a pipe: nothing to try without writing to it
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".fmimg-*")
+	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return fmt.Errorf("cannot write %s: there is no folder %s: create it first", path, filepath.Dir(path))
+	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, reason(err))
 	}
@@ -126,6 +141,7 @@ const folderBlock = 256
 
 // writeFolder writes each image to a PNG of its own, named by its index.
 func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
+	folder := &atomicfile.Folder{Path: o.Out}
 	for first := 0; first < o.Sample.Count; first += folderBlock {
 		images, err := s.Draw(ctx, first, min(folderBlock, o.Sample.Count-first))
 		if err != nil {
@@ -138,13 +154,13 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 				return err
 			}
 			texts := append(s.texts(one), Text{"fmimg.index", fmt.Sprint(first + i)})
-			path := filepath.Join(o.Out, fmt.Sprintf("%06d.png", first+i))
-			if err := atomicfile.Write(path, func(w io.Writer) error { return WritePNG(w, picture, texts) }); err != nil {
+			name := fmt.Sprintf("%06d.png", first+i)
+			if err := folder.Write(name, func(w io.Writer) error { return WritePNG(w, picture, texts) }); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return folder.Sync()
 }
 
 // slice returns the images from..to-1, which share their pixels with s.

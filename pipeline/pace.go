@@ -19,6 +19,9 @@ const (
 	// costShare is how many times its own duration of training lies between two previews, or two
 	// checkpoints, that nobody asked for.
 	costShare = 50.0
+	// heldShare is the same for validation losses, of which a run has at most maxHeld.
+	heldShare = 100.0
+	maxHeld   = 50
 )
 
 // A pace decides when previews and checkpoints are due. They change no number, so it may look at the
@@ -29,6 +32,9 @@ type pace struct {
 	showAt   float64 // training seconds of the last preview
 	showStep int     // its step
 	showCost float64 // its seconds
+	heldAt   float64 // training seconds of the last validation loss
+	heldStep int     // its step
+	heldCost float64 // its seconds
 }
 
 func (c *pace) saveDue(o *TrainOptions, p *progress) bool {
@@ -61,4 +67,28 @@ func (c *pace) previewDue(o *TrainOptions, p *progress, m *meter) bool {
 
 func (c *pace) previewed(step int, at float64, took time.Duration) {
 	c.showStep, c.showAt, c.showCost = step, at, took.Seconds()
+}
+
+// validationDue is true at the end of a run, too: over says that this is it.
+func (c *pace) validationDue(o *TrainOptions, p *progress, m *meter, over bool) bool {
+	total := p.Schedule.Total()
+	switch {
+	case o.ValidateEvery < 0:
+		return false
+	case over:
+		return true
+	case o.ValidateEvery > 0:
+		return p.Step%o.ValidateEvery == 0
+	case total == 0 || p.Step-c.heldStep < max(total/maxHeld, 1):
+		return false
+	}
+	cost := c.heldCost
+	if cost == 0 { // at a third of a training step's seconds for an image
+		cost = m.mean * heldDraws / float64(3*o.Batch)
+	}
+	return p.Seconds-c.heldAt >= heldShare*cost
+}
+
+func (c *pace) validated(step int, at float64, took time.Duration) {
+	c.heldStep, c.heldAt, c.heldCost = step, at, took.Seconds()
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -32,10 +33,15 @@ func (r *run) preview(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	var png bytes.Buffer
+	if err := WritePNG(&png, picture, []Text{{"Software", "fmimg " + Version()}, {"fmimg.step", fmt.Sprint(r.done.Step)}}); err != nil {
+		return "", err
+	}
 	name := fmt.Sprintf("%s/step-%06d.png", samplesDir, r.done.Step)
-	return name, r.dir.write(name, func(w io.Writer) error {
-		return WritePNG(w, picture, []Text{{"Software", "fmimg " + Version()}, {"fmimg.step", fmt.Sprint(r.done.Step)}})
-	})
+	if err := r.dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
+		return "", err
+	}
+	return name, r.board.picture(r.done.Step, picture.Bounds(), png.Bytes())
 }
 
 func (r *run) drawPreview(ctx context.Context) (*Images, error) {

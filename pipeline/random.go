@@ -14,6 +14,8 @@ const (
 	streamTime             // t of a training image, likewise
 	streamDrop             // whether a training image loses its label, likewise
 	streamClass            // the class of a generated image, keyed by its index
+	streamFlip             // whether a training image is mirrored, as streamNoise
+	streamHeld             // x0 of an image of the validation loss, keyed by its number
 )
 
 // seedStream sets p to the start of the stream of a key.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,31 +12,6 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
-
-// openData opens the data that the options name.
-func (o *TrainOptions) openData() (dataset.Source, error) {
-	if o.Source != nil {
-		setDefault(&o.Data, o.Source.Name())
-		return o.Source, nil
-	}
-	train, _, err := dataset.Open(o.Data, dataset.Options{})
-	var unknown *dataset.UnknownError
-	switch {
-	case errors.As(err, &unknown) && unknown.Nearest != "":
-		return nil, optionErrorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
-	case errors.As(err, &unknown):
-		return nil, optionErrorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
-	case errors.Is(err, dataset.ErrFormat):
-		return nil, &OptionError{"data", trimOption(err, "data set ")}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if train.Len() == 0 {
-		return nil, fmt.Errorf("data set %s: it has no images", o.Data)
-	}
-	return train, nil
-}
 
 // resolveNetwork settles the network and what depends on it, for the data at hand. With Init it
 // returns the model that was loaded.
@@ -52,8 +26,12 @@ func (o *TrainOptions) resolveNetwork(data dataset.Source, isa kernels.ISA) (*un
 	} else {
 		cfg.ImageSize, cfg.InChannels = [2]int{h, w}, c
 	}
+	o.adjust(&cfg)
 	if err != nil {
 		return nil, &OptionError{"preset", trimOption(err, "unknown preset ")}
+	}
+	if err := o.checkDivisions(cfg); err != nil {
+		return nil, err
 	}
 	if err := o.resolveLabels(&cfg, data); err != nil {
 		return nil, err
@@ -65,6 +43,8 @@ func (o *TrainOptions) resolveNetwork(data dataset.Source, isa kernels.ISA) (*un
 func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 	classes := len(data.Classes())
 	switch {
+	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && hasUnlabelled(data):
+		return optionErrorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
 	case o.Conditional == "yes" && classes == 0:
 		return optionErrorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
 	case o.Conditional == "no" || classes == 0:
@@ -80,42 +60,26 @@ func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) erro
 	return nil
 }
 
-// resolveInit loads the checkpoint to start from, whose network is then trained on.
-func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
-	ck, err := OpenCheckpoint(o.Init, isa)
-	if err != nil {
-		return nil, fmt.Errorf("init: %w", err)
-	}
-	cfg := ck.Model.Config()
-	classes := len(data.Classes())
-	switch {
-	case cfg.NumClasses == 0 && o.Conditional == "yes":
-		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && (o.Conditional == "no" || cfg.Classes() != classes):
-		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many, with conditional auto", o.Init, cfg.Classes(), o.Data, classes)
-	}
-	o.Conditional = "no"
-	if cfg.NumClasses > 0 {
-		o.Conditional = "yes"
-	}
-	if !cfg.NullClass {
-		o.LabelDrop = 0
-	}
-	return ck.Model, o.useNetwork(cfg, data)
-}
-
 // useNetwork records a network after checking that it is one and that it fits the data.
 func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
 	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %d channels): %w", o.Preset, o.Data, h, w, c, err)
+		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %d channels): %w%s", o.Preset, o.Data, h, w, c, err, sizeCure(h, cfg.Factor()))
 	}
 	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
-		return fmt.Errorf("the network takes images of %dx%d with %d channels, those of %s have %dx%d with %d",
-			cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels, o.Data, h, w, c)
+		return fmt.Errorf("the network takes images of %dx%d with %d channels, those of %s have %dx%d with %d%s",
+			cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels, o.Data, h, w, c, shapeCure(cfg))
 	}
 	o.Network = &cfg
 	return nil
+}
+
+// networkName says which network is trained.
+func (o *TrainOptions) networkName() string {
+	if o.Init != "" {
+		return "that of " + o.Init + ","
+	}
+	return o.Preset + ","
 }
 
 // newModel draws the first weights of the resolved network.
@@ -145,11 +109,14 @@ func (o *TrainOptions) plan(n int) Schedule {
 func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 	o = *recorded
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.Source, o.OnEvent = given.Source, given.OnEvent
+	o.Source, o.Validation, o.OnEvent, o.disk = given.Source, given.Validation, given.OnEvent, given.disk
+	o.DataMemory = given.DataMemory
 	overrideWith(&o.ISA, given.ISA)
 	overrideWith(&o.SaveEvery, given.SaveEvery)
 	overrideWith(&o.PreviewEvery, given.PreviewEvery)
+	overrideWith(&o.ValidateEvery, given.ValidateEvery)
 	overrideWith(&o.Keep, given.Keep)
+	overrideWith(&o.TensorBoard, given.TensorBoard)
 	old := budget{o.Steps, o.Epochs, o.Time}
 	if b := (budget{given.Steps, given.Epochs, given.Time}); b != (budget{}) && b != old {
 		o.Steps, o.Epochs, o.Time, o.Schedule = b.steps, b.epochs, b.time, nil
@@ -160,7 +127,7 @@ func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 
 // mayChange are the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "keep",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
 }
 
 // conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the

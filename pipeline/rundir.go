@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ const (
 	keptDir     = "checkpoints"
 	cardFile    = "README.md"
 	lockFile    = ".lock"
+	boardPrefix = "events.out.tfevents." // of TensorBoard's event files
 )
 
 // runsDir is where runs are put and looked for when no folder is named.
@@ -37,6 +39,8 @@ type runDir struct {
 	path    string
 	lock    *flock.Flock
 	created bool // by this process
+
+	disk func(io.Writer) io.Writer // stands between the run and its files in tests of full disks; nil otherwise
 }
 
 // createRun makes and locks a folder for a new run on the named data. An empty path picks the first
@@ -56,6 +60,9 @@ func createRun(path, data string) (*runDir, error) {
 		return nil, fmt.Errorf("make the run folder: %w", err)
 	}
 	if !created {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is a file: name a folder with --out", path)
+		}
 		if err := mustHoldNoFiles(path); err != nil {
 			return nil, err
 		}
@@ -64,14 +71,17 @@ func createRun(path, data string) (*runDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.created = created; d.has(stateFile) || d.has(modelFile) || d.has(configFile) {
+	d.created = created
+	// Settings alone are of a run that ended before it had anything to go on from.
+	if d.has(stateFile) || d.has(modelFile) {
 		d.close()
 		return nil, fmt.Errorf("%s holds a run: continue it with --resume, or name another folder with --out", path)
 	}
 	return d, nil
 }
 
-// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over.
+// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over. What a run
+// leaves that ended before its first state may be there.
 func mustHoldNoFiles(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -79,12 +89,15 @@ func mustHoldNoFiles(path string) error {
 	}
 	others := false
 	for _, e := range entries {
-		switch e.Name() {
-		case stateFile, modelFile, configFile:
+		switch name := e.Name(); name {
+		case stateFile, modelFile:
 			return nil // a run, which is another matter
-		case ".lock":
+		case lockFile, metricsFile:
+		case configFile:
+			c, err := readRunConfig(path)
+			others = others || err != nil || c.Version == ""
 		default:
-			others = true
+			others = others || !(leftover(name) || strings.HasPrefix(name, boardPrefix))
 		}
 	}
 	if others {
@@ -137,18 +150,39 @@ func lockRun(path string) (*runDir, error) {
 	case !ok:
 		return nil, fmt.Errorf("%s is in use by another fmimg: wait for it, or name another folder with --out", path)
 	}
+	d.removeLeftovers()
 	return d, nil
+}
+
+// leftover reports whether a name is that of a file which a killed process had not finished.
+func leftover(name string) bool { return unfinished.MatchString(name) }
+
+// unfinished matches the names that package atomicfile gives to files of a run while it writes them, and
+// those that try whether a folder can be written to.
+var unfinished = regexp.MustCompile(`^\.(fmimg-|(model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
+
+// removeLeftovers removes what a process that was killed left half written. The lock keeps others out, and
+// what cannot be removed does no harm.
+func (d *runDir) removeLeftovers() {
+	for _, dir := range []string{"", samplesDir, keptDir} {
+		entries, err := os.ReadDir(d.file(dir))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if leftover(e.Name()) {
+				os.Remove(filepath.Join(d.file(dir), e.Name()))
+			}
+		}
+	}
 }
 
 // close releases the lock. A folder that this process made and never put a state into is removed.
 func (d *runDir) close() {
 	empty := d.created && !d.has(stateFile)
 	_ = d.lock.Unlock() // the process lets go of it in any case
-	if empty {
-		for _, name := range []string{lockFile, configFile, metricsFile} {
-			os.Remove(d.file(name))
-		}
-		os.Remove(d.path)
+	if empty && mustHoldNoFiles(d.path) == nil {
+		os.RemoveAll(d.path)
 	}
 }
 
@@ -159,8 +193,15 @@ func (d *runDir) has(name string) bool {
 	return err == nil
 }
 
+// write replaces a file of the run. All files but the log of metrics are written here.
 func (d *runDir) write(name string, fill func(io.Writer) error) error {
-	return atomicfile.Write(d.file(name), fill)
+	return atomicfile.Write(d.file(name), func(w io.Writer) error {
+		if d.disk == nil {
+			return fill(w)
+		}
+		buffered := bufio.NewWriterSize(d.disk(w), 1<<16) // encoders write a few bytes at a time
+		return errors.Join(fill(buffered), buffered.Flush())
+	})
 }
 
 // runConfig is a run's config.json.
@@ -181,6 +222,8 @@ type dataInfo struct {
 	Width   int      `json:"width"`
 	Chans   int      `json:"channels"`
 	Classes []string `json:"classes,omitempty"`
+	Held    int      `json:"held_out,omitempty"` // images for the validation loss
+	Digest  string   `json:"digest,omitempty"`   // of the files, see [dataset.Set]
 }
 
 func (d *runDir) writeConfig(c runConfig) error {

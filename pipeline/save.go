@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/nn"
 )
 
@@ -18,10 +17,10 @@ import (
 func (r *run) save(finished bool) error {
 	begin := time.Now()
 	for _, write := range []func() error{
-		r.log.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
 	} {
 		if err := write(); err != nil {
-			return fmt.Errorf("save: %w%s", err, r.kept())
+			return fmt.Errorf("save: %w", err)
 		}
 	}
 	r.pace.saved(r.done.Seconds, time.Since(begin))
@@ -59,7 +58,7 @@ func (r *run) meta() Meta {
 		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, Batch: r.opt.Batch,
 		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
-		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth,
+		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
 	if r.engine.labels {
 		m.Classes = r.data.Classes()
@@ -73,7 +72,7 @@ func (r *run) saveConfig() error {
 	h, w, c := r.data.Shape()
 	return r.dir.writeConfig(runConfig{
 		Version: Version(), Options: o,
-		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes()},
+		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.held), r.digest},
 		Steps: r.done.Step, Images: r.done.Step * o.Batch, Finished: r.over(),
 	})
 }
@@ -82,7 +81,7 @@ func (r *run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.dir.write(lossFile, func(w io.Writer) error { return writeLossPlot(w, r.log.losses) })
+	return r.dir.write(lossFile, func(w io.Writer) error { return writeLossPlot(w, r.log.losses, r.log.held) })
 }
 
 // saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.
@@ -93,8 +92,7 @@ func (r *run) saveKept() error {
 	if err := os.MkdirAll(r.dir.file(keptDir), 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(r.dir.file(keptDir), fmt.Sprintf("step-%09d.safetensors", r.done.Step))
-	if err := atomicfile.Write(path, r.writeModel); err != nil {
+	if err := r.dir.write(filepath.Join(keptDir, fmt.Sprintf("step-%09d.safetensors", r.done.Step)), r.writeModel); err != nil {
 		return err
 	}
 	kept, err := filepath.Glob(filepath.Join(r.dir.file(keptDir), "step-*.safetensors"))

@@ -110,19 +110,47 @@ func (s Schedule) revise(step, total int) Schedule {
 
 // Rate returns the learning rate of a step: peak, times a linear warm-up over the first steps,
 // times the decay at the fraction of the run that lies behind that step.
+//
+// A short run warms up in a tenth of its steps. Where that is only known once some steps are done, the
+// warm-up goes on from where they left it.
 func (s Schedule) Rate(step int, peak float64, warmup int, decay Decay) float64 {
-	total := s.At(step)
-	if total > 0 && decay != ConstantRate {
-		warmup = min(warmup, total/10) // a short run would otherwise spend itself warming up
-	}
+	short := s.warmup(step, warmup, decay)
 	rate := peak
-	if step < warmup {
-		rate *= float64(step+1) / float64(warmup)
+	if known := s.first(); short < warmup && known > 0 {
+		reached := min(float64(known)/float64(warmup), 1)
+		rate *= reached + (1-reached)*ramp(step-known, short)
+	} else {
+		rate *= ramp(step, short)
 	}
-	if total > 0 {
+	if total := s.At(step); total > 0 {
 		rate *= decay.factor(float64(step) / float64(total))
 	}
 	return rate
+}
+
+// warmup returns how many steps of warm-up a run has that believes in so many.
+func (s Schedule) warmup(step, warmup int, decay Decay) int {
+	total := s.At(step)
+	if total > 0 && decay != ConstantRate {
+		return min(warmup, total/10) // a short run would otherwise spend itself warming up
+	}
+	return warmup
+}
+
+// first returns the step from which on the run knows its number of steps.
+func (s Schedule) first() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[0].Step
+}
+
+// ramp rises to 1 over so many steps.
+func ramp(step, steps int) float64 {
+	if step >= steps {
+		return 1
+	}
+	return float64(step+1) / float64(steps)
 }
 
 // A Decay is the shape of the learning rate over a run.

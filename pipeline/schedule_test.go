@@ -54,6 +54,16 @@ func TestRate(t *testing.T) {
 	if got := (Schedule{{0, 20}}).Rate(2, 2, 50, CosineRate); got < 1.9 {
 		t.Errorf("rate of step 2 of 20: %g, want nearly the peak", got)
 	}
+	// One of 40 steps that learns so after 3 goes on from there, in 4 steps, to the peak.
+	late := Schedule{{3, 40}}
+	for step, want := range []float64{0.02, 0.04, 0.06, 0.06 + 0.94/4, 0.06 + 0.94/2, 0.06 + 0.94*3/4, 1, 1} {
+		if step >= 3 {
+			want *= LinearRate.factor(float64(step) / 40)
+		}
+		if got := late.Rate(step, 1, 50, LinearRate); math.Abs(got-want) > 1e-12 {
+			t.Errorf("step %d of a run that knows its length at 3: rate %g, want %g", step, got, want)
+		}
+	}
 	if got := (Schedule)(nil).Rate(60, 2, 50, CosineRate); got != 2 {
 		t.Errorf("rate of a run of unknown length: %g, want the peak", got)
 	}

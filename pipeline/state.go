@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/fmimg/fmimg/nn"
@@ -51,6 +53,9 @@ func writeState(w io.Writer, m *unet.Model, s *optimState, p progress) error {
 func readState(path string, m *unet.Model, s *optimState) (progress, error) {
 	var p progress
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, fmt.Errorf("resume: there is no %s: the run ended before its first checkpoint, start it again without --resume", path)
+	}
 	if err != nil {
 		return p, fmt.Errorf("resume: %w", err)
 	}

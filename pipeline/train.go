@@ -16,12 +16,14 @@ import (
 
 // A TrainResult says what a run came to.
 type TrainResult struct {
-	Dir      string // the run folder
-	Steps    int
-	Images   int     // seen in training, repeats counted
-	Loss     float64 // running mean over the last steps
-	Seconds  float64 // training time
-	Schedule Schedule
+	Dir    string // the run folder
+	Steps  int
+	Images int     // seen in training, repeats counted
+	Loss   float64 // running mean over the last steps
+	// Validation is the loss of the averaged weights on images that training does not see; 0: not measured.
+	Validation float64
+	Seconds    float64 // training time
+	Schedule   Schedule
 }
 
 // An InterruptedError says that a run was stopped before its end and saved.
@@ -33,7 +35,11 @@ type InterruptedError struct {
 
 // Error returns one line.
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("interrupted after step %d%s and saved in %s", e.Step, ofTotal(e.Total), e.Dir)
+	what := "interrupted"
+	if e.Cause == nil {
+		what = "stopped"
+	}
+	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, ofTotal(e.Total), e.Dir)
 }
 
 // Unwrap returns the context's error.
@@ -56,7 +62,7 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 	if err := o.Validate(); err != nil {
 		return TrainResult{}, err
 	}
-	r, err := openRun(o)
+	r, err := openRun(ctx, o)
 	if err != nil {
 		return TrainResult{}, err
 	}
@@ -68,7 +74,11 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 	if err := r.start(); err != nil {
 		return TrainResult{}, err
 	}
-	return r.loop(ctx)
+	result, err := r.loop(ctx)
+	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
+		err = fmt.Errorf("%w%s", err, r.kept())
+	}
+	return result, err
 }
 
 // A run is a training run under way.
@@ -76,11 +86,15 @@ type run struct {
 	opt     TrainOptions // resolved
 	dir     *runDir
 	data    dataset.Source
+	held    dataset.Source // for the validation loss, nil for none
+	digest  string         // of the data, "" when it has none
+	notes   []string       // for a person, before the run starts
 	model   *unet.Model
 	crew    *crew
 	engine  *engine
 	sampler *sampler
 	log     *metricsLog
+	board   *board // nil without TensorBoard
 
 	done     progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -91,13 +105,13 @@ type run struct {
 }
 
 // openRun opens or makes the run folder and everything that training needs.
-func openRun(o TrainOptions) (*run, error) {
+func openRun(ctx context.Context, o TrainOptions) (*run, error) {
 	r := &run{opt: o.withDefaults(), saved: -1}
 	var err error
 	if o.Resume {
-		err = r.reopen(o)
+		err = r.reopen(ctx, o)
 	} else {
-		err = r.create()
+		err = r.create(ctx)
 	}
 	if err != nil {
 		r.close()
@@ -107,13 +121,13 @@ func openRun(o TrainOptions) (*run, error) {
 }
 
 // create resolves the options of a new run and makes its folder.
-func (r *run) create() error {
+func (r *run) create(ctx context.Context) error {
 	isa, err := kernels.Parse(r.opt.ISA)
 	if err != nil {
 		return err
 	}
 	r.opt.ISA = isa.String()
-	if r.data, err = r.opt.openData(); err != nil {
+	if err := r.openData(ctx); err != nil {
 		return err
 	}
 	if r.model, err = r.opt.resolveNetwork(r.data, isa); err != nil {
@@ -122,6 +136,8 @@ func (r *run) create() error {
 	if r.dir, err = createRun(r.opt.Out, r.opt.Data); err != nil {
 		return err
 	}
+	r.dir.disk = r.opt.disk
+	r.warnOfMemory()
 	if r.model == nil {
 		if r.model, err = r.opt.newModel(isa); err != nil {
 			return err
@@ -132,7 +148,7 @@ func (r *run) create() error {
 }
 
 // reopen continues the run in a folder.
-func (r *run) reopen(given TrainOptions) error {
+func (r *run) reopen(ctx context.Context, given TrainOptions) error {
 	path := given.Out
 	var err error
 	if path == "" {
@@ -152,6 +168,7 @@ func (r *run) reopen(given TrainOptions) error {
 	if r.dir, err = lockRun(path); err != nil {
 		return err
 	}
+	r.dir.disk = given.disk
 	var newBudget bool
 	given.Threads = r.opt.Threads // with its default
 	if r.opt, newBudget = resumed(&recorded, &given); r.opt.Network == nil {
@@ -161,21 +178,25 @@ func (r *run) reopen(given TrainOptions) error {
 		// Not the caller's mistake, so no OptionError.
 		return fmt.Errorf("%s: %s", r.dir.file(configFile), err.Error())
 	}
-	return r.restore(newBudget)
+	return r.restore(ctx, newBudget, c.Data)
 }
 
-// restore reads the state of a run whose options are settled.
-func (r *run) restore(newBudget bool) error {
+// restore reads the state of a run whose options are settled, and which had the given data.
+func (r *run) restore(ctx context.Context, newBudget bool, had dataInfo) error {
 	isa, err := kernels.Parse(r.opt.ISA)
 	if err != nil {
 		return err
 	}
-	if r.data, err = r.opt.openData(); err != nil {
+	if err := r.openData(ctx); err != nil {
 		return err
+	}
+	if had.Digest != "" && r.digest != had.Digest {
+		return r.dataChanged(had)
 	}
 	if err := r.opt.useNetwork(*r.opt.Network, r.data); err != nil {
 		return err
 	}
+	r.warnOfMemory()
 	if r.model, err = unet.New(*r.opt.Network, isa, nil); err != nil {
 		return err
 	}
@@ -187,7 +208,7 @@ func (r *run) restore(newBudget bool) error {
 	}
 	r.model.Repack(0, 1)
 	r.saved = r.done.Step
-	r.pace = pace{saveAt: r.done.Seconds, showAt: r.done.Seconds, showStep: r.done.Step}
+	r.pace = pace{saveAt: r.done.Seconds, showAt: r.done.Seconds, showStep: r.done.Step, heldAt: r.done.Seconds, heldStep: r.done.Step}
 	r.resumeBudget(newBudget)
 	return nil
 }
@@ -239,6 +260,7 @@ func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
 	r := recipe{
 		seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times, path: flow.Linear{},
 		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
+		flip:  o.Flip,
 		beta1: o.Beta1, beta2: o.Beta2, eps: o.Eps, decay: o.WeightDecay, clip: o.Clip, ema: o.EMA,
 	}
 	if o.Network.NullClass {
@@ -250,21 +272,32 @@ func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
 // start writes the first files of the run, so that a full disk shows before the work, and says what
 // will be done.
 func (r *run) start() error {
+	// The state last: a folder that has it has all that resuming takes.
+	if err := r.saveConfig(); err != nil {
+		return err
+	}
+	var err error
+	if r.log, err = openMetrics(r.dir, r.done.Step); err != nil {
+		return err
+	}
+	if r.opt.TensorBoard {
+		if r.board, err = openBoard(r.dir, r.done.Step); err != nil {
+			return err
+		}
+	}
 	if r.saved < 0 {
 		if err := r.saveState(); err != nil {
 			return err
 		}
 	}
-	if err := r.saveConfig(); err != nil {
-		return err
-	}
-	var err error
-	if r.log, err = openMetrics(r.dir.file(metricsFile), r.done.Step); err != nil {
-		return err
-	}
 	// Room for the losses to come, so that steps need not make it.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.done.Schedule.Total(), 1<<12), 1<<20))
-	r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	for _, note := range r.notes {
+		r.emit(Event{Kind: Noted, Text: note})
+	}
+	if r.opt.OnEvent != nil {
+		r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: r.describe()})
+	}
 	return nil
 }
 
@@ -273,8 +306,13 @@ func (r *run) describe() string {
 	if r.engine.labels {
 		kind = fmt.Sprintf("%d classes", r.model.Config().Classes())
 	}
-	return fmt.Sprintf("%s (%d images, %s), %d parameters, batch %d, %s, %d threads",
-		r.opt.Data, r.data.Len(), kind, r.model.Params().Len(), r.opt.Batch, r.opt.ISA, r.opt.Threads)
+	if r.held != nil {
+		kind += fmt.Sprintf(", %d held out", r.held.Len())
+	}
+	h, w, c := r.data.Shape()
+	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), network %s %d parameters, batch %d, %s, %s; %s",
+		r.opt.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.opt.networkName(), r.model.Params().Len(),
+		r.opt.Batch, r.opt.ISA, count(r.opt.Threads, "thread", "threads"), r.describeCost())
 }
 
 // over reports whether the budget is used up.
@@ -322,13 +360,21 @@ func (r *run) step() error {
 			p.Schedule = p.Schedule.revise(p.Step, total)
 		}
 	}
+	m := metric{Step: p.Step, Images: p.Step * o.Batch, Loss: result.loss, Norm: result.norm, LR: rate, Seconds: p.Seconds}
+	if m.Validation, err = r.validateWhenDue(); err != nil {
+		return err
+	}
 	r.emitStep(result, rate)
-	return r.log.add(metric{p.Step, p.Step * o.Batch, result.loss, result.norm, rate, p.Seconds})
+	r.board.step(m, float64(o.Batch)/r.meter.mean)
+	if flushed, err := r.log.add(m); !flushed || err != nil {
+		return err
+	}
+	return r.board.flush()
 }
 
 func (r *run) diverged(result stepResult) error {
-	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g%s",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR, r.kept())
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
+		r.done.Step+1, result.loss, result.norm, r.opt.LR)
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
@@ -337,7 +383,8 @@ func (r *run) emitStep(result stepResult, rate float64) {
 	}
 	e := Event{
 		Kind: Stepped, Loss: result.loss, Smooth: r.done.Smooth, LR: rate, GradNorm: result.norm,
-		Rate: float64(r.opt.Batch) / r.meter.mean, Seconds: r.done.Seconds, Total: r.done.Schedule.Total(),
+		Validation: r.log.validation(),
+		Rate:       float64(r.opt.Batch) / r.meter.mean, Seconds: r.done.Seconds, Total: r.done.Schedule.Total(),
 	}
 	switch {
 	case r.clock != nil:
@@ -409,13 +456,13 @@ func (r *run) finish(ctx context.Context) (TrainResult, error) {
 			return r.result(), err
 		}
 	}
-	r.emit(Event{Kind: Finished, Path: r.dir.path, Loss: r.done.Smooth, Seconds: r.done.Seconds, Total: r.done.Step})
+	r.emit(Event{Kind: Finished, Path: r.dir.path, Loss: r.done.Smooth, Validation: r.log.validation(), Seconds: r.done.Seconds, Total: r.done.Step})
 	return r.result(), nil
 }
 
 func (r *run) result() TrainResult {
 	p := &r.done
-	return TrainResult{Dir: r.dir.path, Steps: p.Step, Images: p.Step * r.opt.Batch, Loss: p.Smooth, Seconds: p.Seconds, Schedule: p.Schedule}
+	return TrainResult{Dir: r.dir.path, Steps: p.Step, Images: p.Step * r.opt.Batch, Loss: p.Smooth, Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule}
 }
 
 // close ends the workers and lets go of the folder.
@@ -426,6 +473,7 @@ func (r *run) close() {
 	if r.log != nil {
 		r.log.close()
 	}
+	r.board.close()
 	if r.dir != nil {
 		r.dir.close()
 	}

@@ -5,8 +5,6 @@ import (
 	"math"
 	"testing"
 	"time"
-
-	"github.com/fmimg/fmimg/kernels"
 )
 
 // A bench must do the work of Train: its steps leave the same parameters, to the byte.
@@ -31,7 +29,7 @@ func TestTrainBenchDoesTheStepsOfTrain(t *testing.T) {
 	if _, err := Train(t.Context(), o); !errors.As(err, &stopped) {
 		t.Fatal(err)
 	}
-	ck, err := OpenCheckpoint(o.Out, kernels.Best())
+	ck, err := OpenCheckpoint(o.Out, "")
 	if err != nil {
 		t.Fatal(err)
 	}

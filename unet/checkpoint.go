@@ -2,6 +2,7 @@ package unet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,33 +16,51 @@ import (
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.config"
 
-// Load reads a checkpoint: a safetensors file whose metadata has [ConfigKey]. The second result is all
-// of the metadata.
+// ErrNoConfig means that a file does not hold its network's configuration: it was not made by fmimg.
+var ErrNoConfig = errors.New("the metadata has no \"" + ConfigKey + "\": this is not a checkpoint made by fmimg")
+
+// Load reads a checkpoint: a safetensors file whose metadata has [ConfigKey], or the error is an
+// [ErrNoConfig]. The second result is all of the metadata.
 func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
 	f, err := nn.ReadSafetensors(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	text, ok := f.Metadata[ConfigKey]
-	if !ok {
-		return nil, nil, fmt.Errorf("the metadata has no %q: this is not a checkpoint made by fmimg", ConfigKey)
-	}
-	cfg, err := ParseConfig([]byte(text))
+	cfg, err := FileConfig(f)
 	if err != nil {
 		return nil, nil, err
 	}
+	m, err := FromFile(f, cfg, isa)
+	return m, f.Metadata, err
+}
+
+// FileConfig returns the configuration in a file's metadata, or an [ErrNoConfig].
+func FileConfig(f *nn.File) (Config, error) {
+	text, ok := f.Metadata[ConfigKey]
+	if !ok {
+		return Config{}, ErrNoConfig
+	}
+	return ParseConfig([]byte(text))
+}
+
+// FromFile builds the network of a configuration with the weights in a file.
+func FromFile(f *nn.File, cfg Config, isa kernels.ISA) (*Model, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("network configuration: %w", err)
+	}
 	if err := plausible(cfg, f); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m, err := New(cfg, isa, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := m.SetValues(f, "", m.params.Values); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m.Repack(0, 1)
-	return m, f.Metadata, nil
+	return m, nil
 }
 
 // plausible compares the configuration with the file before memory is taken for a network that the file

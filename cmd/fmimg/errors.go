@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -41,14 +42,11 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}
-	return what + oneLine(why), status
+	return what + withCure(oneLine(why), err), status
 }
 
 func resumeCommand(dir string) string {
-	if strings.ContainsAny(dir, " \t'\"$") {
-		dir = fmt.Sprintf("%q", dir)
-	}
-	return "fmimg train --resume --out " + filepath.ToSlash(dir)
+	return "fmimg train --resume --out " + quote.Shell(filepath.ToSlash(dir))
 }
 
 // oneLine joins the lines of a message.

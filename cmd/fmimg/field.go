@@ -46,6 +46,6 @@ func (a *app) field(cmd *cobra.Command, o pipeline.FieldOptions) error {
 	if o.Grad {
 		loss = fmt.Sprintf(", loss %.8g", result.Loss)
 	}
-	fmt.Fprintf(a.stderr, "wrote %s: %d images through %s%s\n", result.Path, result.Images, result.Model, loss)
+	fmt.Fprintf(a.stderr, "wrote %s: %s through %s%s\n", result.Path, count(result.Images, "image"), result.Model, loss)
 	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,13 +14,14 @@ import (
 const generateHelp = `Draw new images from a trained model.
 
 The name of --out says what to write: .png a grid, .gif the way of a grid from noise to images, .npy the
-numbers as a float32 array [N, H, W, C] in [-1, 1], a name that ends in / a folder of PNGs, - a PNG on
-stdout. Image i depends on the model, the seed and i alone: it is the same in any grid or folder and for any
+numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some lie beyond), a name that ends in
+/ a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed and i alone: it is the same in any grid or folder and for any
 number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
 exactly the images, edge to edge.
 
 Classes are numbers, ranges and names, joined by commas, and the images take them in turn, row by row: on
-a grid as wide as the list each column is a class. Without --class each image gets a random one.`
+a grid as wide as the list each column is a class. Without --class each image gets a random one. --guidance
+other than 0 and 1 evaluates the network twice, so it takes twice the time.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run
   fmimg generate --grid 4x10 --class 0-9 --out digits.png  a column for each digit
@@ -40,10 +43,10 @@ func (a *app) newGenerate() *cobra.Command {
 	f.StringVar(&o.Model, "model", "", "run `folder` or checkpoint file (default the newest run under runs/)")
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
-	f.StringVar(&o.Sample.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9 or 1,3,5, or none (default random ones)")
-	f.Float64Var(&o.Sample.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off")
+	f.StringVar(&o.Sample.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
+	f.Float64Var(&o.Sample.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
 	f.StringVar(&o.Sample.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
-	f.IntVar(&o.Sample.Steps, "steps", 20, "`number` of steps from noise to image; frames with dopri5")
+	f.IntVar(&o.Sample.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
 	f.Float64Var(&o.Sample.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
 	f.Uint64Var(&o.Sample.Seed, "seed", 1, "`seed` of the noise")
 	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
@@ -56,8 +59,8 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads"); err != nil {
 		return err
 	}
-	if o.Sample.Guidance == 0 {
-		return usagef("--guidance 0: 1 is off; to draw without a class use --class none")
+	if err := a.checkGenerate(cmd, &o); err != nil {
+		return err
 	}
 	show := a.newReporter(false)
 	o.Sample.OnEvent = show.event
@@ -65,7 +68,29 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	result, err := pipeline.Generate(cmd.Context(), o)
 	show.close()
 	if err == nil {
-		fmt.Fprintf(a.stderr, "wrote %s: %d images of %.0f evaluations in %.1f s\n", result.Path, result.Images, result.Evaluations, time.Since(begin).Seconds())
+		twice := ""
+		if o.Sample.Guidance != 1 {
+			twice = ", each twice for --guidance,"
+		}
+		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", result.Path,
+			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
 	}
 	return err
+}
+
+// checkGenerate refuses flags that would do nothing, and reads those that stand for others.
+func (a *app) checkGenerate(cmd *cobra.Command, o *pipeline.GenerateOptions) error {
+	adaptive := o.Sample.Solver == "dopri5"
+	switch {
+	case cmd.Flags().Changed("tol") && !adaptive:
+		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Sample.Tol)
+	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(o.Out), ".gif"):
+		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Sample.Steps)
+	case o.Out == "-" && isTerminal(a.stdout):
+		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
+	}
+	if o.Sample.Guidance == 0 { // v_none alone
+		o.Sample.Guidance, o.Sample.Class = 1, "none"
+	}
+	return nil
 }

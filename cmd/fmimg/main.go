@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,11 +13,21 @@ import (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that went away does not stop the training
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	// The first signal asks for an orderly end; after it a second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv}
 	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// endSignals are those that ask for an orderly end: Ctrl-C, kill, and a terminal that was closed unless
+// nohup said to ignore that.
+func endSignals() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
 }
 
 // An app is the command with its surroundings, which tests replace.
@@ -32,13 +45,41 @@ const (
 
 // run executes a command line and returns the exit status. An error is one line on stderr.
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &checkedWriter{Writer: a.stdout}
+	a = &app{stdout: out, stderr: a.stderr, environ: a.environ}
 	root := a.newRoot()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitOK
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write to stdout: %w", reason(out.err))
+	}
+	if err == nil || (errors.Is(err, syscall.EPIPE) && out.err != nil) {
+		return exitOK // a reader that has seen enough, such as head, may go away
 	}
 	line, status := explain(root, cmd, err)
 	_, _ = io.WriteString(a.stderr, line+"\n") // with stderr gone nobody is left to tell
 	return status
+}
+
+// A checkedWriter remembers the first error, so that results which did not arrive are no success, whoever
+// wrote them.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// reason takes the operation and the path off an error of a file.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }

@@ -26,17 +26,34 @@ func (a *app) newReporter(asJSON bool) reporter {
 	if asJSON {
 		return jsonLines{json.NewEncoder(a.stdout)}
 	}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return newBar(f)
+	if isTerminal(a.stderr) {
+		return newBar(a.stderr)
 	}
 	return &plainLines{w: a.stderr, now: time.Now}
+}
+
+// isTerminal reports whether a person reads what is written.
+func isTerminal(w io.Writer) bool {
+	if checked, ok := w.(*checkedWriter); ok {
+		w = checked.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// count spells a number of things.
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // jsonLines writes each event as a line.
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
-	_ = j.enc.Encode(e) // a reader that went away does not stop the training
+	_ = j.enc.Encode(e) // stdout keeps the error for the end: it does not stop the training
 }
 
 func (jsonLines) close() {}
@@ -52,7 +69,7 @@ type plainLines struct {
 }
 
 func (p *plainLines) event(e pipeline.Event) {
-	if e.Kind == pipeline.Stepped || e.Kind == pipeline.Sampled {
+	if e.Kind == pipeline.Stepped || e.Kind == pipeline.Sampled || e.Kind == pipeline.Reading {
 		now := p.now()
 		if p.last.IsZero() {
 			p.last = now
@@ -87,7 +104,7 @@ func news(e pipeline.Event) string {
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %d steps (%d images) in %s, loss %.4f: %s", e.Step, e.Images, spell(e.Seconds), e.Loss, e.Path)
+		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, validation(e, ", "), e.Path)
 	}
 	return ""
 }
@@ -107,6 +124,8 @@ func where(e pipeline.Event) string {
 		return "starting"
 	case e.Kind == pipeline.Sampled:
 		return fmt.Sprintf("image %d/%d", e.Images, e.Total)
+	case e.Kind == pipeline.Reading:
+		return fmt.Sprintf("reading file %d/%d", e.Images, e.Total)
 	case e.Total == 0:
 		return fmt.Sprintf("step %d", e.Step)
 	}
@@ -118,7 +137,15 @@ func how(e pipeline.Event) string {
 	if e.Kind != pipeline.Stepped {
 		return ""
 	}
-	return fmt.Sprintf("loss %.4f  %.0f images/s  %s left", e.Smooth, e.Rate, spell(e.Left))
+	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, spell(e.Left))
+}
+
+// validation words the latest validation loss behind a separator, "" before the first.
+func validation(e pipeline.Event, separator string) string {
+	if e.Validation == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%svalidation %.4f", separator, e.Validation)
 }
 
 // spell words a number of seconds.
@@ -161,7 +188,7 @@ func newBar(w io.Writer) *bar {
 
 func (b *bar) event(e pipeline.Event) {
 	switch e.Kind {
-	case pipeline.Stepped, pipeline.Sampled:
+	case pipeline.Stepped, pipeline.Sampled, pipeline.Reading:
 		b.move(e)
 	case pipeline.Finished:
 		b.end = news(e)
@@ -183,7 +210,7 @@ func (b *bar) move(e pipeline.Event) {
 
 // done returns what Total counts: steps, or images.
 func done(e pipeline.Event) int {
-	if e.Kind == pipeline.Sampled {
+	if e.Kind == pipeline.Sampled || e.Kind == pipeline.Reading {
 		return e.Images
 	}
 	return e.Step

@@ -23,7 +23,7 @@ func (a *app) newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use: "fmimg", Short: "Train and use small image generators", Long: rootHelp, Example: rootExample,
 		Version:       pipeline.Version(),
-		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		SilenceErrors: true, SilenceUsage: true,
 		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.setFromEnvironment(cmd) },
@@ -31,7 +31,9 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newGenerate(), a.newField(), a.newBench(), a.newVersion())
+	root.AddCommand(a.newTrain(), a.newGenerate(), a.newData(), a.newField(), a.newBench(), a.newModel(), a.newVersion(), a.newMan())
+	strictCompletion(root)
+	completeFlags(root)
 	return root
 }
 
@@ -40,9 +42,10 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	near := cmd.SuggestionsFor(args[0])
 	if len(near) == 0 {
-		return usagef("unknown command %q: see fmimg --help", args[0])
+		return usagef("unknown command %q: see %s --help", args[0], cmd.CommandPath())
 	}
 	return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
 }

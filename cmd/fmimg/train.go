@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,16 +14,24 @@ import (
 const trainHelp = `Train a network on images and leave everything in a run folder: the model, what is needed to resume,
 the settings, the loss of each step, previews and a description.
 
+The data is a set that is known by name (fmimg data list), a folder or .zip of pictures (PNG, JPEG, GIF,
+WebP; sub-folders are classes), a folder of IDX files like MNIST's, or one of CIFAR-10's binary batches.
+Pictures are cropped to the square in the middle and resized; what is transparent becomes white.
+
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
 the end. Ctrl-C finishes the step, saves and says how to go on. The same seed gives the same tensors, byte
-for byte, for any number of threads on one instruction set. The folder's path goes to stdout.`
+for byte, for any number of threads on one instruction set. The folder's path goes to stdout.
+
+A run's README.md holds the command that repeats it, step for step. --schedule alone takes no more from another
+run than the steps that it believed to have before it, which shape the learning rate.`
 
 const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
   fmimg train --data mnist --time 1h --preset large
+  fmimg train --data photos/ --size 32 --flip           your own pictures (fmimg data show looks at them first)
   fmimg train --data mnist --steps 3000 --batch 64 --seed 7 --out runs/seven
   fmimg train --resume --out runs/seven                 go on after Ctrl-C or a crash
   fmimg train --resume --out runs/seven --steps 6000    train a finished run further
-  fmimg train --data mnist --schedule runs/mnist        repeat a run by time, step for step`
+  fmimg train --init runs/mnist --data mnist --time 5m  start from a model, also one made by PyTorch`
 
 func (a *app) newTrain() *cobra.Command {
 	o := pipeline.DefaultTrainOptions()
@@ -35,6 +44,7 @@ func (a *app) newTrain() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	trainRunFlags(f, &o, &extra)
+	dataFlags(f, &o)
 	trainNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
@@ -49,24 +59,39 @@ type trainExtra struct {
 
 // trainRunFlags adds the flags about what to train, for how long, and the run folder.
 func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
-	f.StringVar(&o.Data, "data", "", "`data` set to train on, such as mnist (needed)")
+	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	f.StringVar(&o.Out, "out", "", "run `folder` (default runs/DATA, then runs/DATA-2, …; with --resume the newest run)")
 	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
-	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network")
+	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
 	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
+	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
+	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")
+	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data")
 	f.DurationVar(&x.time, "time", 0, "budget: training `time`, such as 90s, 10m or 2h (default 10m)")
-	f.StringVar(&x.schedule, "schedule", "", "replay the `schedule` of a run by time: its folder, or step:total pairs from its config.json")
+	f.StringVar(&x.schedule, "schedule", "", "`record` of the steps that a run by time believed to have: its folder, or step:total pairs")
 	f.IntVar(&o.StopAfter, "stop-after", 0, "stop and save after this `step` of the budget, as Ctrl-C does")
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
+	f.IntVar(&o.ValidateEvery, "validate-every", 0, "`steps` between validation losses, -1 for none (default as often as takes 1 % of the time)")
 	f.IntVar(&o.Keep, "keep", 0, "`number` of numbered checkpoints to keep beside the last one")
+	f.BoolVar(&o.TensorBoard, "tensorboard", false, "also write event files into the run folder, for tensorboard --logdir runs")
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
+}
+
+// dataFlags adds the flags about how data is read, which every command that reads some has.
+func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
+	f.StringVar(&o.ImageChannels, "image-channels", o.ImageChannels, "gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
+	f.Float64Var(&o.HoldOut, "hold-out", o.HoldOut, "`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
+	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
+	f.IntVar(&o.DataMemory, "data-memory", 0, "most `MB` that the images may take (default 4096)")
 }
 
 // trainNumberFlags adds the flags that numbers depend on.
 func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
 	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`")
@@ -90,7 +115,7 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
 	o.Time = pipeline.Duration(x.time)
-	if err := positive(cmd, "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads"); err != nil {
+	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads", "heads", "norm-groups", "time-scale"); err != nil {
 		return err
 	}
 	var err error
@@ -102,6 +127,11 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 	o.OnEvent = show.event
 	result, err := pipeline.Train(cmd.Context(), o)
 	show.close()
+	var stopped *pipeline.InterruptedError
+	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped.Dir))
+		err = nil
+	}
 	if err == nil && !x.json {
 		fmt.Fprintln(a.stdout, result.Dir)
 	}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// flagValues returns the words that flags can be completed with, by their names, in every command. Paths are
+// left to the shell.
+func flagValues() map[string][]string {
+	data := []string{}
+	for _, known := range dataset.List() {
+		data = append(data, known.Name+"\t"+known.Description)
+	}
+	m := pipeline.ThisMachine()
+	return map[string][]string{
+		"data":        data,
+		"preset":      {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
+		"isa":         m.ISAs,
+		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
+		"decay":       {"cosine", "linear", "constant"},
+		"conditional": {"auto", "yes", "no"},
+		"time-dist":   {"uniform", "logit-normal"},
+		"class":       {"none"},
+	}
+}
+
+// pathFlags take files or folders.
+var pathFlags = map[string]bool{
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true,
+}
+
+// completeFlags tells the shells' completion what values the flags of a command and of those below it take.
+func completeFlags(cmd *cobra.Command) {
+	values := flagValues()
+	for name, words := range values {
+		if cmd.Flags().Lookup(name) == nil {
+			continue
+		}
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if pathFlags[name] {
+			directive = cobra.ShellCompDirectiveDefault
+		}
+		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, directive)); err != nil {
+			panic(err) // a flag of ours, and registered once
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		completeFlags(sub)
+	}
+}
+
+// strictCompletion has the completion command that cobra makes refuse shells that it does not know.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = knownCommand
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+)
+
+// cures say what to do about errors of the system, the special before the general. The second word for a full
+// disk is that of Windows.
+var cures = []struct {
+	err  error
+	cure string
+}{
+	{syscall.ENOSPC, "free some space, or name a place on another disk"},
+	{errDiskFull, "free some space, or name a place on another disk"},
+	{syscall.EDQUOT, "your quota is used up: free some space, or name a place on another disk"},
+	{syscall.EROFS, "name a place that can be written to"},
+	{syscall.ENAMETOOLONG, "choose a shorter name"},
+	{syscall.EMFILE, "close other programs, or raise the limit, as with ulimit -n 4096"},
+	{syscall.ENFILE, "close other programs"},
+	{syscall.ENOTDIR, "a part of the path is a file: check its spelling"},
+	{syscall.EISDIR, "name a file, not a folder"},
+	{syscall.ELOOP, "a symbolic link leads back to itself: name the file itself"},
+	{syscall.EIO, "the disk or its connection may be broken: try another one"},
+	{syscall.ETXTBSY, "a running program uses the file: name another one"},
+	{syscall.ENOMEM, "close other programs, or take fewer --threads or a smaller --batch"},
+	{fs.ErrPermission, "ask its owner for permission, or name another place"},
+	{fs.ErrNotExist, "check the spelling"},
+}
+
+// withCure puts what to do behind the reason of the system, unless the line says it already.
+func withCure(line string, err error) string {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if !ok {
+		return line
+	}
+	at := strings.Index(line, errno.Error())
+	if at < 0 {
+		return line
+	}
+	end := at + len(errno.Error())
+	if rest := line[end:]; rest != "" && rest[0] != ';' {
+		return line
+	}
+	for _, c := range cures {
+		if errors.Is(errno, c.err) {
+			return line[:end] + ": " + c.cure + line[end:]
+		}
+	}
+	return line
+}

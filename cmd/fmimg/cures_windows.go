@@ -1,0 +1,5 @@
+package main
+
+import "golang.org/x/sys/windows"
+
+const errDiskFull = windows.ERROR_DISK_FULL

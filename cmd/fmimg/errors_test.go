@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestCures(t *testing.T) {
+	full := fmt.Errorf("save: %w; the checkpoint of step 7 is kept", &fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC})
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{full, ": free some space, or name a place on another disk; the checkpoint of step 7 is kept"},
+		{fmt.Errorf("a: %w", syscall.EACCES), ": ask its owner for permission, or name another place"},
+		{fmt.Errorf("a: %w: create it first", syscall.ENOENT), ": create it first"},
+		{fmt.Errorf("a: %w", syscall.ENOENT), ": check the spelling"},
+		{context.Canceled, context.Canceled.Error()},
+	} {
+		if got := withCure(c.err.Error(), c.err); !strings.HasSuffix(got, c.want) || strings.Count(got, c.want) != 1 {
+			t.Errorf("got %q, want it to end in %q", got, c.want)
+		}
+	}
+}
+
+// brokenWriter fails every write.
+type brokenWriter struct{ err error }
+
+func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// Results that do not reach stdout are a failure, whatever wrote them, but for a reader that had enough.
+func TestBrokenStdout(t *testing.T) {
+	newShell(t)
+	for _, line := range []string{"version", "version --json", "--help", "completion bash", tinyRun + " --steps 1 --json", tinyRun + " --steps 1"} {
+		for err, want := range map[error]string{
+			&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}: "no space left on device: free some space",
+			syscall.EPIPE: "",
+		} {
+			var stderr strings.Builder
+			a := &app{stdout: brokenWriter{err}, stderr: &stderr, environ: func(string) (string, bool) { return "", false }}
+			status := a.run(context.Background(), strings.Fields(line))
+			text := strings.TrimSpace(stderr.String())
+			last := text[strings.LastIndex(text, "\n")+1:]
+			if failed := want != ""; (status == exitFailed) != failed || !strings.Contains(last, want) || strings.Contains(last, "stdout") != failed {
+				t.Errorf("%s on a stdout with %v: status %d, %q", line, err, status, stderr.String())
+			}
+		}
+	}
+}
+
+// What --stop-after asks for is no failure.
+func TestStopAfter(t *testing.T) {
+	s := newShell(t)
+	s.must(tinyRun + " --steps 4 --stop-after 2 --out run1")
+	if s.stdout != "run1\n" || !strings.Contains(s.stderr, "stopped after step 2 of 4 and saved in run1: go on with fmimg train --resume --out run1") {
+		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
+is a run folder or a safetensors file, by default the newest run under runs/. Of weights that PyTorch saved it
+shows what their shapes tell.`
+
+func (a *app) newModel() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "model", Short: "Look into models", Example: "  fmimg model show runs/mnist",
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var model string
+	var asJSON, tensors bool
+	show := &cobra.Command{
+		Use: "show [MODEL] [flags]", Short: "Show what a model is", Long: modelShowHelp,
+		Example: "  fmimg model show\n  fmimg model show runs/mnist --json\n  fmimg model show weights.safetensors --tensors",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%q is one model too many: see %s --help", args[1], cmd.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if model != "" {
+					return usagef("--model %s: the model %s is named already: leave one out", model, args[0])
+				}
+				model = args[0]
+			}
+			return a.showModel(model, asJSON, tensors)
+		},
+	}
+	f := show.Flags()
+	f.SortFlags = false
+	f.StringVar(&model, "model", "", "run `folder` or checkpoint file, instead of the argument (default the newest run under runs/)")
+	f.BoolVar(&tensors, "tensors", false, "list the tensors too")
+	f.BoolVar(&asJSON, "json", false, "write JSON, with the tensors")
+	cmd.AddCommand(show)
+	return cmd
+}
+
+func (a *app) showModel(path string, asJSON, tensors bool) error {
+	info, err := pipeline.DescribeModel(path)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(info)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, line := range info.Lines() {
+		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+	}
+	if err := w.Flush(); err != nil || !tensors {
+		return err
+	}
+	w = tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, t := range info.List {
+		fmt.Fprintf(w, "%s\t%s\t%v\n", t.Name, t.Type, t.Shape)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+func TestModelShow(t *testing.T) {
+	s := newShell(t)
+	s.must(tinyRun + " --steps 2")
+	for _, line := range []string{"model show", "model show runs/mnist", "model show runs/mnist/model.safetensors --tensors", "model show --model runs/mnist"} {
+		s.must(line)
+		for _, want := range []string{"81137 parameters in 127 tensors (F32)", "28x28, 1 channel\n", "mnist, 2 steps of 4 images, seed 1", "10 classes and none"} {
+			if !strings.Contains(s.stdout, want) {
+				t.Errorf("%s: no %q in\n%s", line, want, s.stdout)
+			}
+		}
+		if listed := strings.Contains(s.stdout, "label_emb.weight"); listed != strings.Contains(line, "--tensors") {
+			t.Errorf("%s: tensors listed: %t", line, listed)
+		}
+	}
+	s.must("model show --json")
+	var info pipeline.ModelInfo
+	if err := json.Unmarshal([]byte(s.stdout), &info); err != nil || len(info.List) != 127 || info.Meta.Steps != 2 || info.Network.ModelChannels != 16 {
+		t.Errorf("%+v, %v", info, err)
+	}
+
+	// What PyTorch saves has no metadata, and shows what shapes tell.
+	file, err := os.Open(filepath.Join("runs", "mnist", "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	weights, err := nn.ReadSafetensors(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights.Metadata = nil
+	bare, err := os.Create("bare.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	if err := nn.WriteSafetensors(bare, weights); err != nil {
+		t.Fatal(err)
+	}
+	s.must("model show bare.safetensors")
+	if !strings.Contains(s.stdout, "16 channels times [1 1], 1 block a level, attention at [2], 11 classes") || !strings.Contains(s.stdout, "--init") {
+		t.Error(s.stdout)
+	}
+
+	for line, want := range map[string]string{
+		"model show a b":                    `"b" is one model too many`,
+		"model show a --model b":            "--model b: the model a is named already",
+		"model show none":                   "model: open none: ",
+		"model show runs/mnist/config.json": "config.json: safetensors: ",
+		"model shwo":                        `unknown command "shwo": did you mean show?`,
+	} {
+		if status := s.run(line); status == exitOK || !strings.Contains(s.stderr, want) || strings.Count(s.stderr, "\n") != 1 {
+			t.Errorf("%s: status %d, %q, want %q", line, status, s.stderr, want)
+		}
+	}
+}
+
+// There is a page for each command that help lists, with its flags.
+func TestManPages(t *testing.T) {
+	s := newShell(t)
+	s.must("man pages/man1")
+	for name, want := range map[string]string{"fmimg": "flow matching", "fmimg-train": "save-every", "fmimg-model-show": "tensors", "fmimg-bench-compare": "chart"} {
+		text, err := os.ReadFile(filepath.Join("pages", "man1", name+".1"))
+		if err != nil || !strings.Contains(strings.ReplaceAll(string(text), `\-`, "-"), want) {
+			t.Errorf("%s: %v, want %q in\n%s", name, err, want, text)
+		}
+	}
+	if status := s.run("man"); status != exitUsage {
+		t.Errorf("without a folder: status %d, %s", status, s.stderr)
+	}
+}
+
+// Flags with a few values offer them, from which the shell takes those that fit; others leave the word to it.
+func TestCompletion(t *testing.T) {
+	s := newShell(t)
+	for line, want := range map[string]string{
+		"__complete train --preset b":        "tiny\tfor tests\nbase\t1.2 million parameters\nlarge\t6.9 million parameters\n:4\n",
+		"__complete train --decay c":         "cosine\nlinear\nconstant\n:4\n",
+		"__complete bench train --preset la": "tiny\tfor tests\nbase\t1.2 million parameters\nlarge\t6.9 million parameters\n:4\n",
+		"__complete train --init r":          ":0\n",
+	} {
+		s.must(line)
+		if s.stdout != want {
+			t.Errorf("%s: %q, want %q", line, s.stdout, want)
+		}
+	}
+	s.must("__complete train --data mn")
+	if !strings.HasPrefix(s.stdout, "mnist\t") || !strings.HasSuffix(s.stdout, ":0\n") {
+		t.Errorf("data sets: %q", s.stdout)
+	}
+	if status := s.run("completion foo"); status != exitUsage || s.stderr != "fmimg: completion: unknown command \"foo\": see fmimg completion --help\n" {
+		t.Errorf("status %d, %q", status, s.stderr)
+	}
+}

@@ -1,0 +1,103 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// openPath reads a folder or a file that exists. This is the place where formats are told apart.
+func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*Set, error) {
+	if info.IsDir() {
+		return openFolder(ctx, path, o)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, formatError(path, "it is no file and no folder")
+	}
+	head, err := readHead(path)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", path, err)
+	}
+	name := strings.ToLower(filepath.Base(path))
+	switch {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return openZip(ctx, path, o)
+	case isGzip(head) && (strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")):
+		return nil, formatError(path, "it is a tar archive: unpack it and name the folder")
+	case idxName.MatchString(name) && (isGzip(head) || isIDX(head)):
+		return openIDXFile(path)
+	case isGzip(head), isIDX(head):
+		return nil, formatError(path, "name a folder of IDX files, or one called like train-images-idx3-ubyte.gz")
+	case strings.HasSuffix(name, ".bin"):
+		return openCIFARFile(path)
+	case pictureFormat(head) != "":
+		return nil, formatError(path, "it is one picture: name a folder of them")
+	}
+	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), or a folder of IDX files or of CIFAR-10's binary batches")
+}
+
+// openFolder tells by the names of its files what a folder is.
+func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", path, err)
+	}
+	idx, cifar := false, false
+	for _, e := range entries {
+		if !e.IsDir() {
+			idx = idx || idxName.MatchString(strings.ToLower(e.Name()))
+			cifar = cifar || cifarName.MatchString(e.Name())
+		}
+	}
+	switch {
+	case idx:
+		return openIDXFolder(ctx, path, o)
+	case cifar:
+		return openCIFARFolder(ctx, path, o)
+	}
+	return openPictureFolder(ctx, path, o)
+}
+
+func formatError(path, why string) error {
+	return fmt.Errorf("data set %s: %w: %s", path, ErrFormat, why)
+}
+
+// headLen is the length of what tells a file's format.
+const headLen = 16
+
+// readHead returns the first bytes of a file.
+func readHead(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, headLen)
+	n, err := io.ReadFull(file, head)
+	if n == 0 && err != nil {
+		return nil, fmt.Errorf("the file is empty or cannot be read: %w", err)
+	}
+	return head[:n], nil
+}
+
+func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) }
+
+func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
+
+// baseName returns what a set at a path is called: its last element without an archive's ending.
+func baseName(path string) string {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		absolute = path
+	}
+	name := filepath.Base(absolute)
+	if strings.EqualFold(filepath.Ext(name), ".zip") {
+		name = name[:len(name)-len(".zip")]
+	}
+	return name
+}

@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package atomicfile
+
+import "errors"
+
+func (f *Folder) flush() error { return errors.Join(f.syncEach(), syncFolder(f.Path)) }

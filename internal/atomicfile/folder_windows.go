@@ -1,0 +1,3 @@
+package atomicfile
+
+func (f *Folder) flush() error { return f.syncEach() }

@@ -1,0 +1,71 @@
+package pipeline
+
+import (
+	"strconv"
+	"strings"
+)
+
+// noClass names the class to draw images of no class in particular, from models that were trained for it.
+const noClass = "none"
+
+// A classList is the classes that images of a model can be asked for.
+type classList struct {
+	model string   // for messages
+	n     int      // classes
+	names []string // of them, as far as they are known
+	null  bool     // class n means none
+}
+
+func (c *Checkpoint) classList() classList {
+	cfg := c.Model.Config()
+	return classList{model: modelName(c.Path), n: cfg.Classes(), names: c.Meta.Classes, null: cfg.NullClass}
+}
+
+// parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+func (l classList) parse(text string) ([]int32, error) {
+	var list []int32
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if part == noClass && !l.null {
+			return nil, optionErrorf("class", "%s: %s always needs a class", noClass, l.model)
+		}
+		from, to, err := l.parsePart(part)
+		if err != nil {
+			return nil, err
+		}
+		if part != noClass && (from < 0 || to >= l.n || from > to) {
+			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, l.n-1)
+		}
+		for c := from; c <= to; c++ {
+			list = append(list, int32(c))
+		}
+	}
+	return list, nil
+}
+
+// parsePart reads one part of a list: the first and the last class of a range.
+func (l classList) parsePart(part string) (from, to int, err error) {
+	if part == noClass {
+		return l.n, l.n, nil
+	}
+	for i, name := range l.names {
+		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
+			return i, i, nil
+		}
+	}
+	low, high, isRange := strings.Cut(part, "-")
+	from, err1 := strconv.Atoi(low)
+	to = from
+	var err2 error
+	if isRange {
+		to, err2 = strconv.Atoi(high)
+	}
+	if err1 != nil || err2 != nil {
+		known := "numbers such as 7, 0-9 or 1,3,5"
+		if len(l.names) > 0 {
+			known += ", or names of " + strings.Join(l.names, ", ")
+		}
+		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
+	}
+	return from, to, nil
+}

@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// A ModelInfo describes a checkpoint.
+type ModelInfo struct {
+	Path       string       `json:"path"`
+	Bytes      int64        `json:"bytes"`
+	SHA256     string       `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	Parameters int          `json:"parameters"`
+	Tensors    int          `json:"tensors"`
+	Types      string       `json:"types"`    // of the tensors in the file
+	Inferred   bool         `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
+	Network    unet.Config  `json:"network"`
+	FLOPs      float64      `json:"flops"` // of an evaluation for one image, 0 when Inferred
+	Meta       *Meta        `json:"meta,omitempty"`
+	List       []TensorInfo `json:"list"` // of the tensors
+}
+
+// A TensorInfo describes a tensor of a checkpoint.
+type TensorInfo struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Shape []int  `json:"shape"`
+}
+
+// DescribeModel reads a checkpoint, a file or a run folder, and says what it is. The empty path is the newest
+// run under runs/. It also describes what PyTorch saved, which [OpenCheckpoint] refuses.
+func DescribeModel(path string) (*ModelInfo, error) {
+	file, err := openModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	f, err := nn.ReadSafetensors(file)
+	if err != nil {
+		return nil, modelError(file.Name(), err)
+	}
+	info := &ModelInfo{Path: file.Name(), Tensors: len(f.Tensors)}
+	if stat, err := file.Stat(); err == nil {
+		info.Bytes = stat.Size()
+	}
+	var types []string
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		info.Parameters += t.Len()
+		info.List = append(info.List, TensorInfo{t.Name, string(t.DType), t.Shape})
+		if !slices.Contains(types, string(t.DType)) {
+			types = append(types, string(t.DType))
+		}
+	}
+	info.Types = strings.Join(types, ", ")
+	return info, modelError(file.Name(), info.network(f))
+}
+
+// network fills in what the network is.
+func (info *ModelInfo) network(f *nn.File) error {
+	cfg, err := unet.FileConfig(f)
+	if errors.Is(err, unet.ErrNoConfig) {
+		info.Inferred = true
+		if info.Network, err = unet.Infer(f); err != nil {
+			err = fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	ck, err := newCheckpoint(f, cfg, info.Path, kernels.Best())
+	if err != nil {
+		return err
+	}
+	info.Network, info.SHA256, info.FLOPs = ck.Model.Config(), ck.Hash, cfg.FLOPs()
+	if _, ok := f.Metadata[metaKey]; ok {
+		info.Meta = &ck.Meta
+	}
+	return nil
+}
+
+// Lines returns the description for a person to read, as pairs of what and value.
+func (info *ModelInfo) Lines() [][2]string {
+	n := info.Network
+	lines := [][2]string{
+		{"model", info.Path},
+		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", count(info.Parameters, "parameter", "parameters"), info.Tensors, info.Types, spellBytes(float64(info.Bytes)))},
+	}
+	add := func(what, format string, args ...any) {
+		lines = append(lines, [2]string{what, fmt.Sprintf(format, args...)})
+	}
+	if info.Inferred {
+		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
+			count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, count(n.NumClasses, "class", "classes"))
+		add("made by", "not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with fmimg train --init")
+		return lines
+	}
+	add("SHA-256", "%s", info.SHA256)
+	add("images", "%dx%d, %s", n.ImageSize[0], n.ImageSize[1], count(n.InChannels, "channel", "channels"))
+	add("network", "%s", describeNetwork(n))
+	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
+	if m := info.Meta; m != nil {
+		add("trained on", "%s, %s of %s, seed %d", m.Data, count(m.Steps, "step", "steps"), count(m.Batch, "image", "images"), m.Seed)
+		if m.Steps > 0 {
+			add("loss", "%.4f", m.Loss)
+		}
+		if len(m.Classes) > 0 {
+			add("classes", "%s", strings.Join(m.Classes, ", "))
+		}
+		add("made by", "fmimg %s on %s, %s", m.Version, m.ISA, m.Date.Format(time.DateTime))
+	}
+	return lines
+}

@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// What the memory of training comes to, measured on the presets at 28x28 to 64x64: each number that a
+// convolution makes costs actsKept in maps and their gradients, each pair of an attention pairsKept, and each
+// parameter weightsKept in the forms that kernels read, beside the optimiser's and the gradients.
+const (
+	actsKept    = 3.4
+	pairsKept   = 2
+	weightsKept = 9
+	programSize = 25 << 20
+)
+
+// estimateMemory returns about how many bytes a run will take.
+func estimateMemory(cfg unet.Config, o *TrainOptions, data dataset.Source) float64 {
+	image, params := 0.0, 0.0
+	for _, s := range cfg.Convs() {
+		image += actsKept * 4 * float64(s.H*s.W*s.OC)
+		params += 4 * float64(s.Kind.Side()*s.Kind.Side()*s.IC*s.OC)
+	}
+	for _, s := range cfg.Attentions() {
+		tokens := float64(s.H * s.W)
+		image += pairsKept * 4 * tokens * tokens * float64(s.Heads)
+	}
+	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
+	workers := min(o.Threads, micros)
+	gradients := min(micros, workers+bits.Len(uint(micros))+1)
+	h, w, c := data.Shape()
+	return programSize + float64(data.Len()*h*w*c) + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
+}
+
+// warnOfMemory says so when a run needs more memory than is free, before it takes any.
+func (r *run) warnOfMemory() {
+	need := estimateMemory(*r.opt.Network, &r.opt, r.data)
+	if free := freeMemory(); free > 0 && need > free {
+		r.opt.note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
+			spellBytes(need), spellBytes(free))
+	}
+}
+
+func spellBytes(n float64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", n/1e9)
+	case n >= 1e7:
+		return fmt.Sprintf("%.0f MB", n/1e6)
+	}
+	return fmt.Sprintf("%.0f kB", n/1e3)
+}
+
+// probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
+const probeRuns = 2
+
+// estimateStep returns about how long a step will take, from the time of one micro-batch of zeros, whose
+// results nobody reads.
+func (r *run) estimateStep() time.Duration {
+	w, grad := r.engine.workers[0], r.engine.sums.pool[0].grad
+	var took time.Duration
+	for range probeRuns {
+		begin := time.Now()
+		w.net.Forward(w.v, w.xt, w.t, w.y)
+		w.net.Backward(nil, w.dv, grad)
+		took = time.Since(begin)
+	}
+	turns := (r.engine.microBatches() + len(r.engine.workers) - 1) / len(r.engine.workers)
+	return took * time.Duration(turns)
+}
+
+// describeCost says what the run will take.
+func (r *run) describeCost() string {
+	text := "about " + spellBytes(estimateMemory(*r.opt.Network, &r.opt, r.data))
+	step := r.estimateStep()
+	if r.clock != nil {
+		left := max(r.clock.limit-r.clock.used, 0)
+		return fmt.Sprintf("%s and, in %v, %d steps", text, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
+	}
+	left := max(r.done.Schedule.Total()-r.done.Step, 0)
+	return fmt.Sprintf("%s and %v for %s", text, roundTime(time.Duration(left)*step), count(left, "step", "steps"))
+}
+
+// roundTime rounds to what an estimate can promise.
+func roundTime(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(time.Minute)
+	case d > time.Minute:
+		return d.Round(10 * time.Second)
+	}
+	return max(d.Round(time.Second), time.Second)
+}

@@ -1,0 +1,159 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// resolveInit loads the checkpoint to start from, whose network is then trained on.
+func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+	if slices.Contains(o.Given, "preset") {
+		return nil, optionErrorf("preset", "%s: the network is that of the checkpoint to start from, %s: leave one of the two out", o.Preset, o.Init)
+	}
+	ck, err := o.openInit(data, isa)
+	if err != nil {
+		return nil, err
+	}
+	cfg := ck.Model.Config()
+	classes := len(data.Classes())
+	switch {
+	case cfg.NumClasses == 0 && o.Conditional == "yes":
+		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
+	case cfg.NumClasses > 0 && (o.Conditional == "no" || cfg.Classes() != classes):
+		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many, with conditional auto", o.Init, cfg.Classes(), o.Data, classes)
+	}
+	o.InitHash = ck.Hash
+	o.Conditional = "no"
+	if cfg.NumClasses > 0 {
+		o.Conditional = "yes"
+	}
+	if !cfg.NullClass {
+		o.LabelDrop = 0
+	}
+	return ck.Model, o.useNetwork(cfg, data)
+}
+
+// openInit loads the checkpoint to start from; one without a configuration is asked for it.
+func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoint, error) {
+	file, err := openModel(o.Init)
+	if err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	defer file.Close()
+	f, err := nn.ReadSafetensors(file)
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	cfg, err := unet.FileConfig(f)
+	switch {
+	case errors.Is(err, unet.ErrNoConfig):
+		cfg, err = o.inferConfig(f, data)
+	case err == nil:
+		err = o.sameNetwork(cfg)
+	}
+	if wrong, ok := errors.AsType[*OptionError](err); ok {
+		return nil, wrong
+	}
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	ck, err := newCheckpoint(f, cfg, o.Init, isa)
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	return ck, nil
+}
+
+// inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the
+// data. One more class than the data has stands for none.
+func (o *TrainOptions) inferConfig(f *nn.File, data dataset.Source) (unet.Config, error) {
+	cfg, err := unet.Infer(f)
+	if err != nil {
+		return cfg, fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
+	}
+	h, w, _ := data.Shape()
+	cfg.ImageSize = [2]int{h, w}
+	cfg.NumHeads, cfg.NormGroups, cfg.TimeScale = 1, 32, 1 // PyTorch's defaults
+	o.adjust(&cfg)
+	if err := o.checkDivisions(cfg); err != nil {
+		return cfg, err
+	}
+	cfg.NullClass = cfg.NumClasses > 1 && cfg.NumClasses == len(data.Classes())+1
+	if err := cfg.Validate(); err != nil {
+		return cfg, fmt.Errorf("%w (options heads, norm-groups and time-scale say what its shapes do not)", err)
+	}
+	o.note("%s has no configuration: its shapes and the defaults say %s; where that is wrong, use --heads, --norm-groups, --time-scale",
+		o.Init, describeNetwork(cfg))
+	return cfg, nil
+}
+
+// describeNetwork says in a few words what a network is.
+func describeNetwork(c unet.Config) string {
+	classes := "no classes"
+	if c.NumClasses > 0 {
+		classes = count(c.Classes(), "class", "classes")
+		if c.NullClass {
+			classes += " and none"
+		}
+	}
+	return fmt.Sprintf("%d channels times %v, %s a level, attention at %v, %s, %d norm groups, time scale %v, %s",
+		c.ModelChannels, c.ChannelMult, count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
+		count(max(c.NumHeads, 1), "head", "heads"), c.NormGroups, c.TimeScale, classes)
+}
+
+// note tells what a person should know before the run begins.
+func (o *TrainOptions) note(format string, args ...any) {
+	if o.OnEvent != nil {
+		o.OnEvent(Event{Kind: Noted, Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// adjust puts the options about the network into a configuration.
+func (o *TrainOptions) adjust(cfg *unet.Config) {
+	overrideWith(&cfg.NumHeads, o.Heads)
+	overrideWith(&cfg.NormGroups, o.NormGroups)
+	overrideWith(&cfg.TimeScale, o.TimeScale)
+}
+
+// checkDivisions refuses options that do not divide the channels of a network.
+func (o *TrainOptions) checkDivisions(cfg unet.Config) error {
+	for _, mult := range cfg.ChannelMult {
+		channels := mult * cfg.ModelChannels
+		if o.Heads > 0 && channels%o.Heads != 0 {
+			return optionErrorf("heads", "%d: it must divide the %d channels of each level", o.Heads, channels)
+		}
+		if o.NormGroups > 0 && channels%o.NormGroups != 0 {
+			return optionErrorf("norm-groups", "%d: it must divide the %d channels of each level", o.NormGroups, channels)
+		}
+	}
+	return nil
+}
+
+// sameNetwork refuses options that differ from the network of a checkpoint.
+func (o *TrainOptions) sameNetwork(cfg unet.Config) error {
+	asked := cfg
+	o.adjust(&asked)
+	switch {
+	case asked.NumHeads != cfg.NumHeads:
+		return optionErrorf("heads", "%d: the network of %s has %d: leave the option out", o.Heads, o.Init, cfg.NumHeads)
+	case asked.NormGroups != cfg.NormGroups:
+		return optionErrorf("norm-groups", "%d: the network of %s has %d: leave the option out", o.NormGroups, o.Init, cfg.NormGroups)
+	case asked.TimeScale != cfg.TimeScale:
+		return optionErrorf("time-scale", "%v: the network of %s has %v: leave the option out", o.TimeScale, o.Init, cfg.TimeScale)
+	}
+	return nil
+}
+
+// count spells a number of things.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,64 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+)
+
+// Sample draws o.Count images. Several goroutines may call it at once on one checkpoint; each call has
+// o.Threads workers of its own. When ctx ends it returns ctx.Err() at once; its workers follow after the
+// evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
+func (c *Checkpoint) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
+	if count := o.withDefaults().Count; !fitsMemory(c.Model.Config(), count) {
+		return nil, optionErrorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	gate := &eventGate{next: o.OnEvent}
+	if o.OnEvent != nil {
+		o.OnEvent = gate.event
+	}
+	s, err := NewSampler(c, o)
+	if err != nil {
+		return nil, err
+	}
+	var images *Images
+	done := make(chan error, 1)
+	go func() {
+		defer s.Close()
+		var err error
+		images, err = s.Draw(ctx, 0, s.opt.Count)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, err
+		}
+		return images, nil
+	case <-ctx.Done():
+		gate.close()
+		return nil, ctx.Err()
+	}
+}
+
+// An eventGate passes events on until it is closed.
+type eventGate struct {
+	mu   sync.Mutex
+	next func(Event)
+}
+
+func (g *eventGate) event(e Event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.next != nil {
+		g.next(e)
+	}
+}
+
+func (g *eventGate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.next = nil
+}

@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+)
+
+// openData opens the run's data.
+func (r *run) openData(ctx context.Context) error {
+	set, err := r.opt.openData(ctx)
+	if err != nil {
+		return err
+	}
+	r.data, r.held, r.digest = set.Train, set.Test, set.Digest
+	if note := skippedText(r.opt.Data, set); note != "" {
+		r.notes = append(r.notes, note)
+	}
+	return nil
+}
+
+// dataChanged explains why a run cannot go on with the data that is there now.
+func (r *run) dataChanged(had dataInfo) error {
+	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew (--init %s starts from the weights so far)",
+		r.opt.Data, had.Images, r.data.Len(), r.dir.path)
+}
+
+func heldLen(s dataset.Source) int {
+	if s == nil {
+		return 0
+	}
+	return s.Len()
+}
+
+// heldDraws is the number of images that a validation loss is measured on, some of them again at other
+// times where the data has fewer.
+const heldDraws = 256
+
+// validateWhenDue measures the validation loss of the averaged weights when it is due, and returns 0
+// when not. It changes no number of the training.
+func (r *run) validateWhenDue() (float64, error) {
+	if r.held == nil || !r.pace.validationDue(&r.opt, &r.done, &r.meter, r.over()) {
+		return 0, nil
+	}
+	begin := time.Now()
+	r.swapAverage()
+	loss, err := r.engine.validate(r.held)
+	r.swapAverage()
+	r.pace.validated(r.done.Step, r.done.Seconds, time.Since(begin))
+	if err != nil {
+		return 0, fmt.Errorf("validation: %w", err)
+	}
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		r.emit(Event{Kind: Noted, Text: fmt.Sprintf("step %d: the validation loss is %g", r.done.Step, loss)})
+		return 0, nil
+	}
+	return loss, nil
+}
+
+// validate returns the loss on heldDraws images of other data. Noise and times are the same each time,
+// so what differs between two of them is the weights; and they depend on no number of workers.
+func (e *engine) validate(data dataset.Source) (float64, error) {
+	losses := make([]float64, (heldDraws+e.micro-1)/e.micro)
+	var next atomic.Int64
+	err := e.crew.run(func(worker int) {
+		if worker >= len(e.workers) {
+			return
+		}
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(losses) {
+				return
+			}
+			first := i * e.micro
+			losses[i] = e.workers[worker].validate(e, data, first, min(e.micro, heldDraws-first))
+		}
+	})
+	return sum(losses) / heldDraws, err
+}
+
+// validate returns the sum of the losses of n draws from a number on.
+func (w *trainWorker) validate(e *engine, data dataset.Source, first, n int) float64 {
+	for i := range n {
+		w.drawHeld(e, data, first+i, i)
+	}
+	return w.forward(n) * float64(n)
+}
+
+// drawHeld fills slot i with a draw of the validation loss. Images are taken at equal distances, as sets
+// may be sorted by class; times at multiples of the golden ratio, which are spread evenly over all draws
+// and over those of every class.
+func (w *trainWorker) drawHeld(e *engine, data dataset.Source, draw, i int) {
+	at := draw % data.Len()
+	if data.Len() > heldDraws {
+		at = draw * data.Len() / heldDraws
+	}
+	label := int32(data.Image(at, w.x1))
+	seedStream(&w.rng, e.seed, streamHeld, draw, 0)
+	flow.Gaussian(w.x0, &w.rng)
+	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)
+	w.place(e, i, e.times.Quantile(spread))
+	if w.y != nil {
+		if label < 0 && e.null >= 0 {
+			label = e.null
+		}
+		w.y[i] = label
+	}
+}
