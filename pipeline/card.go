@@ -40,7 +40,7 @@ func (r *run) cardFacts() cardFacts {
 		Network: r.opt.networkName(), Warmup: r.done.Schedule.warmup(r.done.Step, r.opt.Warmup, r.opt.Decay),
 		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step, Held: heldLen(r.held),
 		Epochs: float64(m.Images) / float64(r.data.Len()), Time: seconds(r.done.Seconds).Round(time.Second / 10),
-		Curve: len(r.log.losses) > 0, Finished: r.over(), Conditional: r.engine.labels,
+		Curve: len(r.log.losses) > 0, Finished: r.over(), Conditional: r.match.labels,
 		Replay: r.replay(),
 	}
 }
@@ -105,7 +105,7 @@ func (r *run) replay() string {
 	add("ema", o.EMA, d.EMA)
 	add("time-dist", o.TimeDist, d.TimeDist)
 	fmt.Fprintf(&b, " --conditional %s", o.Conditional)
-	if r.engine.labels {
+	if r.match.labels {
 		add("label-drop", o.LabelDrop, d.LabelDrop)
 	}
 	return b.String()

@@ -1,10 +1,12 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // A crew is a fixed set of goroutines that run one phase of work at a time, together. Running a
@@ -49,6 +51,25 @@ func (c *crew) run(phase func(worker int)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
+}
+
+// each calls do for 0 to n-1, once each and in any order, on so many of the workers at most, until ctx ends; it
+// returns that error then.
+func (c *crew) each(ctx context.Context, workers, n int, do func(worker, i int)) error {
+	var next atomic.Int64
+	err := c.run(func(worker int) {
+		for worker < workers && ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			do(worker, i)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 func (c *crew) call(phase func(int), worker int) {

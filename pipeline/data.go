@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/unet"
@@ -135,20 +134,7 @@ func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) er
 	return func(n int, do func(i int)) error {
 		c := newCrew(max(1, min(threads, n)))
 		defer c.close()
-		var next atomic.Int64
-		err := c.run(func(int) {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				do(i)
-			}
-		})
-		if err != nil {
-			return err
-		}
-		return ctx.Err()
+		return c.each(ctx, c.size(), n, func(_, i int) { do(i) })
 	}
 }
 

@@ -177,7 +177,7 @@ func TestValidationLossOfZero(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.close()
-	loss, err := r.engine.validate(held)
+	loss, err := r.validate()
 	if err != nil || math.Abs(loss-1.25) > 4*0.011 {
 		t.Errorf("loss %v, want 1.25; %v", loss, err)
 	}

@@ -16,6 +16,9 @@
 //	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► AdamW, averages ──► Repack
 //	micro 3 ──► worker ──► gradient ──┴─┘
 //
+// What a worker does with its micro-batch is a task: flow matching is one (matching). The engine knows
+// none of them, and asks each for a gradient and a loss.
+//
 // So the same seed gives the same tensors, byte for byte, for any number of threads on one instruction
 // set, and a step allocates nothing.
 //

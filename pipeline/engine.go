@@ -2,35 +2,33 @@ package pipeline
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
-	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A network is what the engine and the sampler need of a unet.Replica: see there for the shapes.
-type network interface {
-	Forward(v, x, t []float32, y []int32)
-	Backward(dx, dv, grad []float32)
+// A task is what one worker of an engine trains for: a network of its own, the buffers round it, and a loss
+// that is a mean over the images of the batch.
+//
+// Whatever it draws is keyed by the run's seed, the step and the position in the batch, so that the worker and the
+// moment do not count. A loss that needs several images at once may look at all of its micro-batch; as draws
+// are keyed, it may also repeat those for other positions of the batch.
+type task interface {
+	// gradient adds to grad the gradient of the loss of the n images from position first on of the step's batch:
+	// of their share, a sum over n divided by the images of the whole batch. It returns that share, and
+	// allocates nothing once its buffers have grown.
+	gradient(grad []float32, step, first, n int) (loss float64)
 }
 
-// A recipe is the part of the options that a step's numbers depend on.
+// A recipe is what the engine itself needs of the options: how a batch is cut, and what is done with its
+// gradient.
 type recipe struct {
-	seed         uint64
 	batch, micro int
-	times        flow.TimeDistribution
-	path         flow.Schedule
-	labels       bool    // the network takes a class
-	null         int32   // the row of "no class", -1 when there is none
-	drop         float64 // share of labels replaced by null
 	beta1, beta2 float64
 	eps, decay   float64
 	clip         float64 // largest norm of the gradient, 0 for any
 	ema          float64 // decay of the averages, 0 for none
-	flip         bool    // every second image is mirrored
 }
 
 // optimState is everything that a step changes, as flat vectors of one length.
@@ -52,7 +50,7 @@ func newOptimState(values []float32, averaged bool) optimState {
 
 // A stepResult is what a step measured.
 type stepResult struct {
-	loss float64 // mean squared error over the batch
+	loss float64 // mean over the batch
 	norm float64 // of the gradient, before clipping
 }
 
@@ -62,22 +60,21 @@ func (r stepResult) finite() bool {
 }
 
 // An engine runs training steps on a crew: micro-batches spread over the workers, then the tail
-// (norm, AdamW, averaging, repacking) cut over them. The numbers depend on the recipe and the
+// (norm, AdamW, averaging, repacking) cut over them. The numbers depend on the recipe, the task, the data and the
 // instruction set alone, not on the number of workers: micro-batches meet in a fixed tree, and
 // element-wise work and sums are cut at fixed places.
 type engine struct {
 	recipe
-	isa     kernels.ISA
-	data    dataset.Source
-	state   optimState
-	repack  func(part, parts int)
-	crew    *crew
-	workers []*trainWorker
-	sums    *reducer
+	isa    kernels.ISA
+	feed   *feed
+	state  optimState
+	repack func(part, parts int)
+	crew   *crew
+	tasks  []task // of the workers
+	sums   *reducer
 
-	// Of the running step, set by step and read by the workers.
+	// Of the running step, set by run and read by the workers.
 	step     int
-	order    *epochOrder
 	update   kernels.AdamWStep
 	toLerp   float32      // weight of the new values in the averages
 	chunkSum []float64    // squares summed over each chunk of the gradient
@@ -91,17 +88,13 @@ type engine struct {
 // that sums of squares and the ends of vector loops are the same for any number of workers.
 const chunkLen = 16384
 
-// newEngine makes an engine with a worker for each network. It uses the crew, which it does not own
-// and which has as many workers or more.
-func newEngine(r recipe, isa kernels.ISA, data dataset.Source, state optimState, repack func(part, parts int), c *crew, nets []network) *engine {
-	e := &engine{recipe: r, isa: isa, data: data, state: state, repack: repack, crew: c}
-	h, w, ch := data.Shape()
-	for _, net := range nets {
-		e.workers = append(e.workers, newTrainWorker(net, r, h, w, ch))
-	}
-	e.sums = newReducer(e.microBatches(), len(nets), len(state.values), isa.Add)
+// newEngine makes an engine with a worker for each task; the tasks differ in their networks' activations and in
+// their buffers alone, and take their images from the feed. It uses the crew, which it does not own and which
+// has as many workers or more.
+func newEngine(r recipe, isa kernels.ISA, f *feed, state optimState, repack func(part, parts int), c *crew, tasks []task) *engine {
+	e := &engine{recipe: r, isa: isa, feed: f, state: state, repack: repack, crew: c, tasks: tasks}
+	e.sums = newReducer(e.microBatches(), len(tasks), len(state.values), isa.Add)
 	e.chunkSum = make([]float64, (len(state.values)+chunkLen-1)/chunkLen)
-	e.order = newEpochOrder(data.Len(), r.seed, r.batch)
 	c.onPanic = e.sums.abort
 	e.phases.gradients = e.gradients
 	e.phases.squares = func(int) { e.eachChunk(e.squareChunk) }
@@ -117,7 +110,7 @@ func (r recipe) microBatches() int { return (r.batch + r.micro - 1) / r.micro }
 // error, leaves the state as it was before the step, unless a worker panicked in the tail.
 func (e *engine) run(step int, rate float64) (stepResult, error) {
 	e.step = step
-	e.order.prepare(step*e.batch, e.batch)
+	e.feed.prepare(step, e.batch)
 	e.sums.reset()
 	if err := e.crew.run(e.phases.gradients); err != nil {
 		return stepResult{}, err
@@ -158,10 +151,9 @@ func (e *engine) setUpdate(rate, norm float64) {
 
 // gradients takes micro-batches until none is left.
 func (e *engine) gradients(worker int) {
-	if worker >= len(e.workers) {
+	if worker >= len(e.tasks) {
 		return
 	}
-	w := e.workers[worker]
 	for {
 		p, index, ok := e.sums.take()
 		if !ok {
@@ -169,7 +161,7 @@ func (e *engine) gradients(worker int) {
 		}
 		clear(p.grad)
 		first := index * e.micro
-		p.loss = w.gradient(e, p.grad, first, min(e.micro, e.batch-first))
+		p.loss = e.tasks[worker].gradient(p.grad, e.step, first, min(e.micro, e.batch-first))
 		e.sums.deliver(p, index)
 	}
 }
@@ -201,104 +193,4 @@ func sum(x []float64) float64 {
 		total += v
 	}
 	return total
-}
-
-// A trainWorker computes the gradient of one micro-batch at a time, in buffers of its own.
-type trainWorker struct {
-	net      network
-	rng      rand.PCG
-	imageLen int
-	rowLen   int // of an image, in numbers
-	channels int
-
-	x0, x1       []float32 // noise and image, of one state
-	xt, u, v, dv []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
-	t            []float32 // [micro]
-	y            []int32   // [micro], nil for a network without classes
-}
-
-func newTrainWorker(net network, r recipe, h, width, ch int) *trainWorker {
-	imageLen := h * width * ch
-	states := func(n int) []float32 { return make([]float32, n*imageLen) }
-	w := &trainWorker{
-		net: net, imageLen: imageLen, rowLen: width * ch, channels: ch,
-		x0: states(1), x1: states(1), xt: states(r.micro), u: states(r.micro), v: states(r.micro), dv: states(r.micro),
-		t: make([]float32, r.micro),
-	}
-	if r.labels {
-		w.y = make([]int32, r.micro)
-	}
-	return w
-}
-
-// gradient adds to grad the gradient of the loss of n images of the step's batch, from the given
-// position on. The loss is their share of the mean over the whole batch of ‖v(x_t, t) − (x1 − x0)‖²/d
-// (Lipman et al. 2023, equation 14, with the linear path).
-func (w *trainWorker) gradient(e *engine, grad []float32, first, n int) float64 {
-	for i := range n {
-		w.draw(e, first+i, i)
-	}
-	share := float64(n) / float64(e.batch)
-	loss := w.forward(n) * share
-	dv := w.dv[:n*w.imageLen]
-	for i := range dv {
-		dv[i] *= float32(share)
-	}
-	w.net.Backward(nil, dv, grad)
-	return loss
-}
-
-// forward returns the loss of the first n slots, and leaves its gradient with respect to v in dv.
-func (w *trainWorker) forward(n int) float64 {
-	states, y := n*w.imageLen, w.y
-	if y != nil {
-		y = y[:n]
-	}
-	w.net.Forward(w.v[:states], w.xt[:states], w.t[:n], y)
-	return flow.MSE(w.dv[:states], w.v[:states], w.u[:states])
-}
-
-// draw fills slot i with the image at the given position of the batch: its noise, time and label.
-func (w *trainWorker) draw(e *engine, position, i int) {
-	label := int32(e.data.Image(e.order.index(position), w.x1))
-	if e.flip {
-		seedStream(&w.rng, e.seed, streamFlip, e.step, position)
-		if w.rng.Uint64()>>63 == 1 {
-			mirror(w.x1, w.rowLen, w.channels)
-		}
-	}
-	seedStream(&w.rng, e.seed, streamNoise, e.step, position)
-	flow.Gaussian(w.x0, &w.rng)
-	seedStream(&w.rng, e.seed, streamTime, e.step, position)
-	// One time from each of the batch's equal strata: the loss varies less between steps.
-	t := e.times.Quantile(flow.Stratum(position, e.batch, flow.OpenUniform(&w.rng)))
-	w.place(e, i, t)
-	if w.y == nil {
-		return
-	}
-	seedStream(&w.rng, e.seed, streamDrop, e.step, position)
-	if e.null >= 0 && (label < 0 || flow.OpenUniform(&w.rng) < e.drop) {
-		label = e.null
-	}
-	w.y[i] = label
-}
-
-// place fills slot i with the state between the noise x0 and the image x1 at time t, and its target.
-func (w *trainWorker) place(e *engine, i int, t float64) {
-	c := e.path.At(t)
-	lo, hi := i*w.imageLen, (i+1)*w.imageLen
-	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
-	flow.TargetVelocity(w.u[lo:hi], w.x0, w.x1, c)
-	w.t[i] = float32(t)
-}
-
-// mirror exchanges left and right of an image whose rows are rowLen numbers of so many channels each.
-func mirror(image []float32, rowLen, channels int) {
-	for ; len(image) > 0; image = image[rowLen:] {
-		for a, b := 0, rowLen-channels; a < b; a, b = a+channels, b-channels {
-			for c := range channels {
-				image[a+c], image[b+c] = image[b+c], image[a+c]
-			}
-		}
-	}
 }

@@ -37,20 +37,23 @@ func (n *affineNet) Backward(_, dv, grad []float32) {
 }
 
 // affineEngine trains an affineNet on the given crew.
-func affineEngine(r recipe, data *patterns, c *crew, seen func(x, t []float32, y []int32)) *engine {
+func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t []float32, y []int32)) *engine {
 	params := []float32{0.5, -0.25}
 	var nets []network
 	for range c.size() {
 		nets = append(nets, &affineNet{params: params, seen: seen})
 	}
-	return newEngine(r, kernels.Generic, data, newOptimState(params, true), func(int, int) {}, c, nets)
+	m.batch, m.micro, m.feed = r.batch, r.micro, newFeed(data, m.seed, r.batch, false)
+	var tasks []task
+	for _, one := range newMatchers(&m, nets) {
+		tasks = append(tasks, one)
+	}
+	return newEngine(r, kernels.Generic, m.feed, newOptimState(params, true), func(int, int) {}, c, tasks)
 }
 
-func affineRecipe() recipe {
-	return recipe{
-		seed: 3, batch: 10, micro: 10, times: flow.Uniform{}, path: flow.Linear{}, null: -1,
-		beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.1, clip: 0.5, ema: 0.998,
-	}
+func affineRecipe() (recipe, matching) {
+	return recipe{batch: 10, micro: 10, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.1, clip: 0.5, ema: 0.998},
+		matching{seed: 3, times: flow.Uniform{}, path: flow.Linear{}, null: -1}
 }
 
 // TestEngineStep compares a step with the formulas of the loss and of AdamW, in float64, on what the
@@ -59,7 +62,8 @@ func TestEngineStep(t *testing.T) {
 	c := newCrew(1)
 	defer c.close()
 	var xs, ts []float32
-	e := affineEngine(affineRecipe(), digits(), c, func(x, t []float32, _ []int32) {
+	r, m := affineRecipe()
+	e := affineEngine(r, m, digits(), c, func(x, t []float32, _ []int32) {
 		xs, ts = slices.Clone(x), slices.Clone(t)
 	})
 	const rate = 0.01
@@ -67,7 +71,7 @@ func TestEngineStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss, grad := affineLoss(xs, e.workers[0].u, ts, 0.5, -0.25)
+	loss, grad := affineLoss(xs, e.tasks[0].(*matcher).u, ts, 0.5, -0.25)
 	norm := math.Hypot(grad[0], grad[1])
 	if math.Abs(got.loss-loss) > 1e-6*loss || math.Abs(got.norm-norm) > 1e-5*norm {
 		t.Errorf("loss %v, norm %v; want %v, %v", got.loss, got.norm, loss, norm)
@@ -105,11 +109,11 @@ func affineLoss(x, u, t []float32, a, b float64) (loss float64, grad [2]float64)
 func TestEngineMicroBatches(t *testing.T) {
 	c := newCrew(2)
 	defer c.close()
-	whole, _ := affineEngine(affineRecipe(), digits(), c, nil).run(4, 0.01)
+	r, m := affineRecipe()
+	whole, _ := affineEngine(r, m, digits(), c, nil).run(4, 0.01)
 	for _, micro := range []int{1, 2, 3, 4, 7} {
-		r := affineRecipe()
 		r.micro = micro
-		cut, err := affineEngine(r, digits(), c, nil).run(4, 0.01)
+		cut, err := affineEngine(r, m, digits(), c, nil).run(4, 0.01)
 		// float32 gradients summed in another order: 1e-5 is some 100 roundings.
 		if err != nil || math.Abs(cut.loss-whole.loss) > 1e-6 || math.Abs(cut.norm-whole.norm) > 1e-5*whole.norm {
 			t.Errorf("micro-batches of %d: %+v, %v; want %+v", micro, cut, err, whole)
@@ -121,11 +125,11 @@ func TestEngineMicroBatches(t *testing.T) {
 func TestEngineDraws(t *testing.T) {
 	c := newCrew(1)
 	defer c.close()
-	r := affineRecipe()
-	r.labels, r.null, r.drop = true, 3, 0.25
+	r, m := affineRecipe()
+	m.labels, m.null, m.drop = true, 3, 0.25
 	var times []float64
 	var dropped, images int
-	e := affineEngine(r, digits(), c, func(_, ts []float32, y []int32) {
+	e := affineEngine(r, m, digits(), c, func(_, ts []float32, y []int32) {
 		for i := range ts {
 			if int(ts[i]*float32(len(ts))) != i {
 				t.Fatalf("time %d of %d is %v: not in its stratum", i, len(ts), ts[i])
@@ -158,7 +162,8 @@ func TestEngineRefusesNaN(t *testing.T) {
 	defer c.close()
 	data := digits()
 	data.image = func(_ int, dst []float32) { dst[5] = float32(math.NaN()) }
-	e := affineEngine(affineRecipe(), data, c, nil)
+	r, m := affineRecipe()
+	e := affineEngine(r, m, data, c, nil)
 	before := slices.Clone(e.state.values)
 	result, err := e.run(0, 0.01)
 	if err != nil || result.finite() {

@@ -59,18 +59,16 @@ func spellBytes(n float64) string {
 // probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
 const probeRuns = 2
 
-// estimateStep returns about how long a step will take, from the time of one micro-batch of zeros, whose
-// results nobody reads.
+// estimateStep returns about how long a step will take, from the time of one micro-batch.
 func (r *run) estimateStep() time.Duration {
-	w, grad := r.engine.workers[0], r.engine.sums.pool[0].grad
+	grad := r.engine.sums.pool[0].grad
 	var took time.Duration
 	for range probeRuns {
 		begin := time.Now()
-		w.net.Forward(w.v, w.xt, w.t, w.y)
-		w.net.Backward(nil, w.dv, grad)
+		r.matchers[0].probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.engine.microBatches() + len(r.engine.workers) - 1) / len(r.engine.workers)
+	turns := (r.engine.microBatches() + len(r.engine.tasks) - 1) / len(r.engine.tasks)
 	return took * time.Duration(turns)
 }
 

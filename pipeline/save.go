@@ -60,7 +60,7 @@ func (r *run) meta() Meta {
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
 		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
-	if r.engine.labels {
+	if r.match.labels {
 		m.Classes = r.data.Classes()
 	}
 	return m

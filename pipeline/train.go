@@ -91,10 +91,13 @@ type run struct {
 	notes   []string       // for a person, before the run starts
 	model   *unet.Model
 	crew    *crew
+	match   *matching
 	engine  *engine
 	sampler *sampler
 	log     *metricsLog
 	board   *board // nil without TensorBoard
+
+	matchers []*matcher // the tasks of the engine
 
 	done     progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -240,14 +243,21 @@ func (r *run) build() error {
 	if err != nil {
 		return err
 	}
-	recipe := r.opt.recipe(times)
+	recipe := r.opt.recipe()
 	r.crew = newCrew(r.opt.Threads)
 	var nets []network
 	for range min(r.opt.Threads, recipe.microBatches()) {
 		nets = append(nets, r.model.NewReplica(r.opt.MicroBatch, true))
 	}
 	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
-	r.engine = newEngine(recipe, r.model.ISA(), r.data, state, r.model.Repack, r.crew, nets)
+	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.opt.Flip)
+	r.match = r.opt.matching(times, feed)
+	r.matchers = newMatchers(r.match, nets)
+	tasks := make([]task, len(nets))
+	for i, m := range r.matchers {
+		tasks[i] = m
+	}
+	r.engine = newEngine(recipe, r.model.ISA(), feed, state, r.model.Repack, r.crew, tasks)
 	r.sampler = newSampler(r.crew, nets, r.opt.MicroBatch, cfg.ImageLen())
 	if r.opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}
@@ -255,18 +265,24 @@ func (r *run) build() error {
 	return nil
 }
 
-// recipe returns what the numbers of a step depend on.
-func (o *TrainOptions) recipe(times flow.TimeDistribution) recipe {
-	r := recipe{
-		seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times, path: flow.Linear{},
-		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
-		flip:  o.Flip,
+// recipe returns what a step does with a gradient.
+func (o *TrainOptions) recipe() recipe {
+	return recipe{
+		batch: o.Batch, micro: o.MicroBatch,
 		beta1: o.Beta1, beta2: o.Beta2, eps: o.Eps, decay: o.WeightDecay, clip: o.Clip, ema: o.EMA,
 	}
-	if o.Network.NullClass {
-		r.null = int32(o.Network.NumClasses - 1)
+}
+
+// matching returns what the draws and the loss of a step depend on.
+func (o *TrainOptions) matching(times flow.TimeDistribution, f *feed) *matching {
+	m := &matching{
+		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times, path: flow.Linear{},
+		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
 	}
-	return r
+	if o.Network.NullClass {
+		m.null = int32(o.Network.NumClasses - 1)
+	}
+	return m
 }
 
 // start writes the first files of the run, so that a full disk shows before the work, and says what
@@ -303,7 +319,7 @@ func (r *run) start() error {
 
 func (r *run) describe() string {
 	kind := "unconditional"
-	if r.engine.labels {
+	if r.match.labels {
 		kind = fmt.Sprintf("%d classes", r.model.Config().Classes())
 	}
 	if r.held != nil {

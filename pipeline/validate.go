@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -49,7 +48,7 @@ func (r *run) validateWhenDue() (float64, error) {
 	}
 	begin := time.Now()
 	r.swapAverage()
-	loss, err := r.engine.validate(r.held)
+	loss, err := r.validate()
 	r.swapAverage()
 	r.pace.validated(r.done.Step, r.done.Seconds, time.Since(begin))
 	if err != nil {
@@ -64,29 +63,20 @@ func (r *run) validateWhenDue() (float64, error) {
 
 // validate returns the loss on heldDraws images of other data. Noise and times are the same each time,
 // so what differs between two of them is the weights; and they depend on no number of workers.
-func (e *engine) validate(data dataset.Source) (float64, error) {
-	losses := make([]float64, (heldDraws+e.micro-1)/e.micro)
-	var next atomic.Int64
-	err := e.crew.run(func(worker int) {
-		if worker >= len(e.workers) {
-			return
-		}
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(losses) {
-				return
-			}
-			first := i * e.micro
-			losses[i] = e.workers[worker].validate(e, data, first, min(e.micro, heldDraws-first))
-		}
+func (r *run) validate() (float64, error) {
+	micro := r.opt.MicroBatch
+	losses := make([]float64, (heldDraws+micro-1)/micro)
+	err := r.crew.each(context.Background(), len(r.matchers), len(losses), func(worker, i int) {
+		first := i * micro
+		losses[i] = r.matchers[worker].validate(r.held, first, min(micro, heldDraws-first))
 	})
 	return sum(losses) / heldDraws, err
 }
 
 // validate returns the sum of the losses of n draws from a number on.
-func (w *trainWorker) validate(e *engine, data dataset.Source, first, n int) float64 {
+func (w *matcher) validate(data dataset.Source, first, n int) float64 {
 	for i := range n {
-		w.drawHeld(e, data, first+i, i)
+		w.drawHeld(data, first+i, i)
 	}
 	return w.forward(n) * float64(n)
 }
@@ -94,19 +84,19 @@ func (w *trainWorker) validate(e *engine, data dataset.Source, first, n int) flo
 // drawHeld fills slot i with a draw of the validation loss. Images are taken at equal distances, as sets
 // may be sorted by class; times at multiples of the golden ratio, which are spread evenly over all draws
 // and over those of every class.
-func (w *trainWorker) drawHeld(e *engine, data dataset.Source, draw, i int) {
+func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
 	at := draw % data.Len()
 	if data.Len() > heldDraws {
 		at = draw * data.Len() / heldDraws
 	}
 	label := int32(data.Image(at, w.x1))
-	seedStream(&w.rng, e.seed, streamHeld, draw, 0)
+	seedStream(&w.rng, w.seed, streamHeld, draw, 0)
 	flow.Gaussian(w.x0, &w.rng)
 	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)
-	w.place(e, i, e.times.Quantile(spread))
+	w.place(i, w.times.Quantile(spread))
 	if w.y != nil {
-		if label < 0 && e.null >= 0 {
-			label = e.null
+		if label < 0 && w.null >= 0 {
+			label = w.null
 		}
 		w.y[i] = label
 	}

@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// A network is what flow matching and the sampler need of a unet.Replica: see there for the shapes.
+type network interface {
+	Forward(v, x, t []float32, y []int32)
+	Backward(dx, dv, grad []float32)
+}
+
+// A matching is what the workers of a run by flow matching share.
+type matching struct {
+	feed         *feed
+	seed         uint64
+	batch, micro int
+	times        flow.TimeDistribution
+	path         flow.Schedule
+	labels       bool    // the network takes a class
+	null         int32   // the row of "no class", -1 when there is none
+	drop         float64 // share of labels replaced by null
+}
+
+// A matcher is the task of flow matching: it computes the gradient of one micro-batch at a time, in buffers of
+// its own.
+type matcher struct {
+	*matching
+	net      network
+	rng      rand.PCG
+	imageLen int
+
+	x0, x1       []float32 // noise and image, of one state
+	xt, u, v, dv []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
+	t            []float32 // [micro]
+	y            []int32   // [micro], nil for a network without classes
+}
+
+// newMatchers makes a task for each network.
+func newMatchers(m *matching, nets []network) []*matcher {
+	h, w, c := m.feed.data.Shape()
+	imageLen := h * w * c
+	states := func(n int) []float32 { return make([]float32, n*imageLen) }
+	var all []*matcher
+	for _, net := range nets {
+		one := &matcher{
+			matching: m, net: net, imageLen: imageLen,
+			x0: states(1), x1: states(1), xt: states(m.micro), u: states(m.micro), v: states(m.micro), dv: states(m.micro),
+			t: make([]float32, m.micro),
+		}
+		if m.labels {
+			one.y = make([]int32, m.micro)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// gradient implements [task]. The loss is the mean over the whole batch of ‖v(x_t, t) − (x1 − x0)‖²/d
+// (Lipman et al. 2023, equation 14, with the linear path).
+func (w *matcher) gradient(grad []float32, step, first, n int) float64 {
+	for i := range n {
+		w.draw(step, first+i, i)
+	}
+	share := float64(n) / float64(w.batch)
+	loss := w.forward(n) * share
+	dv := w.dv[:n*w.imageLen]
+	for i := range dv {
+		dv[i] *= float32(share)
+	}
+	w.net.Backward(nil, dv, grad)
+	return loss
+}
+
+// forward returns the loss of the first n slots, and leaves its gradient with respect to v in dv.
+func (w *matcher) forward(n int) float64 {
+	states, y := n*w.imageLen, w.y
+	if y != nil {
+		y = y[:n]
+	}
+	w.net.Forward(w.v[:states], w.xt[:states], w.t[:n], y)
+	return flow.MSE(w.dv[:states], w.v[:states], w.u[:states])
+}
+
+// draw fills slot i with the image at the given position of the batch: its noise, time and label.
+func (w *matcher) draw(step, position, i int) {
+	label := int32(w.feed.image(&w.rng, step, position, w.x1))
+	seedStream(&w.rng, w.seed, streamNoise, step, position)
+	flow.Gaussian(w.x0, &w.rng)
+	seedStream(&w.rng, w.seed, streamTime, step, position)
+	// One time from each of the batch's equal strata: the loss varies less between steps.
+	t := w.times.Quantile(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))
+	w.place(i, t)
+	if w.y == nil {
+		return
+	}
+	seedStream(&w.rng, w.seed, streamDrop, step, position)
+	if w.null >= 0 && (label < 0 || flow.OpenUniform(&w.rng) < w.drop) {
+		label = w.null
+	}
+	w.y[i] = label
+}
+
+// place fills slot i with the state between the noise x0 and the image x1 at time t, and its target.
+func (w *matcher) place(i int, t float64) {
+	c := w.path.At(t)
+	lo, hi := i*w.imageLen, (i+1)*w.imageLen
+	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
+	flow.TargetVelocity(w.u[lo:hi], w.x0, w.x1, c)
+	w.t[i] = float32(t)
+}
+
+// probe runs a micro-batch of zeros forward and back, whose results nobody reads, to see how long that takes.
+func (w *matcher) probe(grad []float32) {
+	w.net.Forward(w.v, w.xt, w.t, w.y)
+	w.net.Backward(nil, w.dv, grad)
+}
