@@ -60,7 +60,7 @@ test: ## run all tests, on every instruction set of this machine
 
 .PHONY: noasm
 noasm: ## run the tests without assembly (both build tags that leave it out)
-	$(GO) test -tags noasm ./...
+	$(GO) test -short -tags noasm ./...
 	$(GO) test -tags purego $(PORTABLE)
 
 .PHONY: race

@@ -31,6 +31,9 @@ const killedRun = "train --data mnist --preset tiny --batch 4 --steps 20 --seed 
 // A run that is killed again and again, at any moment, leaves only whole checkpoints, and ends as the run that
 // nobody disturbed. FMIMG_TEST_KILLS is the number of kills, 3 when it is not set: "make kill" takes 100.
 func TestKilledRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains for a long time without assembly")
+	}
 	kills := 3
 	if text := os.Getenv("FMIMG_TEST_KILLS"); text != "" {
 		var err error
