@@ -12,7 +12,7 @@ type Attention struct {
 	ISA   ISA
 	Heads int
 
-	panel panel
+	matmul Matmul
 }
 
 // queries returns how many queries, the last ones of zeros, a row of t of them is filled up to: whole tiles.
@@ -26,14 +26,15 @@ func (a *Attention) ProbsLen(n, t int) int { return n * a.Heads * t * a.queries(
 // taken side by side.
 func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 	t, d := a.mustFit(o, qkv, probs)
+	a.matmul.ISA = a.ISA
 	o.Clear()
 	for n := range o.N {
 		for head := range a.Heads {
 			q, k, v := a.split(tokens(qkv, n), head, d)
 			p := a.of(probs, n, head, t)
-			a.logits(s, p, k, q)
+			a.matmul.TimesTransposed(s, p, k, q)
 			a.softmax(s, p, float32(1/math.Sqrt(float64(d))))
-			a.transposeTimes(s, tokens(o, n).Channels(head*d, (head+1)*d), p.Channels(0, t), v)
+			a.matmul.AddTransposedTimes(s, tokens(o, n).Channels(head*d, (head+1)*d), p.Channels(0, t), v)
 		}
 	}
 }
@@ -41,6 +42,7 @@ func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 // Backward computes dqkv from do, with qkv and probs of Forward.
 func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 	t, d := a.mustFit(do, qkv, probs)
+	a.matmul.ISA = a.ISA
 	dqkv.Clear()
 	ds := Map{N: 1, H: 1, W: t, C: a.queries(t), Pixel: a.queries(t), Row: t * a.queries(t)}
 	for n := range do.N {
@@ -50,13 +52,13 @@ func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 			dO := tokens(do, n).Channels(head*d, (head+1)*d)
 			p := a.of(probs, n, head, t)
 
-			a.times(s, dv, p.Channels(0, t), dO)
+			a.matmul.Times(s, dv, p.Channels(0, t), dO)
 			buf := s.take(ds.Row + 4*ds.C)
 			ds.data = buf[:ds.Row]
-			a.logits(s, ds, v, dO)
+			a.matmul.TimesTransposed(s, ds, v, dO)
 			a.softmaxGrad(ds, p, buf[ds.Row:], float32(1/math.Sqrt(float64(d))))
-			a.transposeTimes(s, dq, ds.Channels(0, t), k)
-			a.times(s, dk, ds.Channels(0, t), q)
+			a.matmul.AddTransposedTimes(s, dq, ds.Channels(0, t), k)
+			a.matmul.Times(s, dk, ds.Channels(0, t), q)
 		}
 	}
 }
@@ -80,52 +82,6 @@ func tokens(m Map, n int) Map {
 	m.W, m.H = m.H*m.W, 1
 	m.Row = m.W * m.Pixel
 	return m
-}
-
-// logits computes c = a·bᵀ, for matrices whose rows are pixels, with zeros in the columns that fill up c.
-func (a *Attention) logits(s *Scratch, c, x, b Map) {
-	a.panel.reshape(a.ISA, x.C, c.C)
-	for j := range b.W {
-		a.panel.setColumn(j, b.At(0, 0, j))
-	}
-	for j := b.W; j < c.C; j++ {
-		a.panel.clearColumn(j)
-	}
-	g := gather{in: all(x), win: window{1, 1}, b: &a.panel, out: all(c)}
-	g.run(a.ISA, s)
-}
-
-// times computes c = a·b.
-func (a *Attention) times(s *Scratch, c, x, b Map) {
-	a.panel.reshape(a.ISA, x.C, b.C)
-	for i := range b.W {
-		a.panel.setRows(i, b.At(0, 0, i), false)
-	}
-	g := gather{in: all(x), win: window{1, 1}, b: &a.panel, out: all(c)}
-	g.run(a.ISA, s)
-}
-
-// transposeTimes adds aᵀ·b to c.
-func (a *Attention) transposeTimes(s *Scratch, c, x, b Map) {
-	start := c.index(0, 0, 0)
-	g := scatter{a: all(x), b: all(b), m: x.C, n: b.C, dst: c.data[start:], row: c.Pixel, col: 1}
-	g.run(a.ISA, s)
-}
-
-// setColumn writes column j of the panel.
-func (p *panel) setColumn(j int, column []float32) {
-	block := p.data[j/p.cols*p.cols*p.k+j%p.cols:]
-	for i, v := range column {
-		block[i*p.cols] = v
-	}
-}
-
-// clearColumn writes zeros to column j of the panel.
-func (p *panel) clearColumn(j int) {
-	block := p.data[j/p.cols*p.cols*p.k+j%p.cols:]
-	for i := range p.k {
-		block[i*p.cols] = 0
-	}
 }
 
 // softmax replaces each column by softmax(scale·column).

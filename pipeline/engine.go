@@ -29,13 +29,14 @@ type recipe struct {
 	eps, decay   float64
 	clip         float64 // largest norm of the gradient, 0 for any
 	ema          float64 // decay of the averages, 0 for none
+	muon         bool    // matrices are stepped by Muon, all else by AdamW
 }
 
 // optimState is everything that a step changes, as flat vectors of one length.
 type optimState struct {
 	values  []float32 // the parameters
 	average []float32 // their running average
-	m, v    []float32 // AdamW's moments
+	m, v    []float32 // AdamW's moments; of matrices that Muon steps its momentum, and nothing
 }
 
 // newOptimState makes the state of parameters that nobody has trained yet. Without averaging, the
@@ -72,11 +73,10 @@ type engine struct {
 	crew   *crew
 	tasks  []task // of the workers
 	sums   *reducer
+	steps  *stepper
 
 	// Of the running step, set by run and read by the workers.
 	step     int
-	update   kernels.AdamWStep
-	toLerp   float32      // weight of the new values in the averages
 	chunkSum []float64    // squares summed over each chunk of the gradient
 	chunk    atomic.Int64 // next chunk to work on
 
@@ -91,14 +91,14 @@ const chunkLen = 16384
 // newEngine makes an engine with a worker for each task; the tasks differ in their networks' activations and in
 // their buffers alone, and take their images from the feed. It uses the crew, which it does not own and which
 // has as many workers or more.
-func newEngine(r recipe, isa kernels.ISA, f *feed, state optimState, repack func(part, parts int), c *crew, tasks []task) *engine {
-	e := &engine{recipe: r, isa: isa, feed: f, state: state, repack: repack, crew: c, tasks: tasks}
-	e.sums = newReducer(e.microBatches(), len(tasks), len(state.values), isa.Add)
-	e.chunkSum = make([]float64, (len(state.values)+chunkLen-1)/chunkLen)
+func newEngine(r recipe, f *feed, s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
+	e := &engine{recipe: r, isa: s.isa, feed: f, state: s.state, steps: s, repack: repack, crew: c, tasks: tasks}
+	e.sums = newReducer(e.microBatches(), len(tasks), len(s.state.values), s.isa.Add)
+	e.chunkSum = make([]float64, (len(s.state.values)+chunkLen-1)/chunkLen)
 	c.onPanic = e.sums.abort
 	e.phases.gradients = e.gradients
 	e.phases.squares = func(int) { e.eachChunk(e.squareChunk) }
-	e.phases.apply = func(int) { e.eachChunk(e.applyChunk) }
+	e.phases.apply = e.apply
 	e.phases.repack = func(worker int) { e.repack(worker, c.size()) }
 	return e
 }
@@ -122,7 +122,7 @@ func (e *engine) run(step int, rate float64) (stepResult, error) {
 	if !result.finite() {
 		return result, nil
 	}
-	e.setUpdate(rate, result.norm)
+	e.steps.prepare(e.step, rate, result.norm)
 	if err := e.tail(e.phases.apply); err != nil {
 		return result, err
 	}
@@ -132,21 +132,6 @@ func (e *engine) run(step int, rate float64) (stepResult, error) {
 func (e *engine) tail(phase func(int)) error {
 	e.chunk.Store(0)
 	return e.crew.run(phase)
-}
-
-// setUpdate prepares AdamW (Loshchilov and Hutter 2019, algorithm 2) and the averages for this step.
-func (e *engine) setUpdate(rate, norm float64) {
-	t := float64(e.step + 1)
-	scale := 1.0
-	if e.clip > 0 && norm > e.clip {
-		scale = e.clip / norm
-	}
-	e.update = kernels.AdamWStep{
-		LR: float32(rate), Beta1: float32(e.beta1), Beta2: float32(e.beta2), Eps: float32(e.eps), Decay: float32(e.decay),
-		Bias1: float32(1 - math.Pow(e.beta1, t)), Bias2: float32(1 - math.Pow(e.beta2, t)), GradScale: float32(scale),
-	}
-	// Early averages look back on a tenth of the steps only, so that they forget the first weights.
-	e.toLerp = float32(1 - min(e.ema, (1+t)/(10+t)))
 }
 
 // gradients takes micro-batches until none is left.
@@ -181,10 +166,15 @@ func (e *engine) squareChunk(chunk, from, to int) {
 	e.chunkSum[chunk] = e.isa.SumSquares(e.sums.root.grad[from:to])
 }
 
-func (e *engine) applyChunk(_, from, to int) {
-	s := &e.state
-	e.isa.AdamW(s.values[from:to], s.m[from:to], s.v[from:to], e.sums.root.grad[from:to], e.update)
-	e.isa.Lerp(s.average[from:to], s.values[from:to], e.toLerp)
+// apply steps pieces of the parameters until none is left.
+func (e *engine) apply(worker int) {
+	for {
+		i := int(e.chunk.Add(1)) - 1
+		if i >= len(e.steps.pieces) {
+			return
+		}
+		e.steps.step(worker, e.steps.pieces[i], e.sums.root.grad)
+	}
 }
 
 func sum(x []float64) float64 {

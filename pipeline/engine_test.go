@@ -48,7 +48,7 @@ func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t 
 	for _, one := range newMatchers(&m, nets) {
 		tasks = append(tasks, one)
 	}
-	return newEngine(r, kernels.Generic, m.feed, newOptimState(params, true), func(int, int) {}, c, tasks)
+	return newEngine(r, m.feed, newStepper(r, kernels.Generic, newOptimState(params, true), nil, c.size()), func(int, int) {}, c, tasks)
 }
 
 func affineRecipe() (recipe, matching) {

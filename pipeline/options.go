@@ -49,6 +49,8 @@ type TrainOptions struct {
 	Batch      int `json:"batch"`       // images of a step; 0: 128
 	MicroBatch int `json:"micro_batch"` // images that a worker takes at once, which settles the order of sums; 0: a quarter of the batch, at most 8
 
+	Optimizer Optimizer `json:"optimizer"` // empty: adamw
+
 	LR          float64 `json:"lr"`           // peak learning rate; 0: 0.002
 	Warmup      int     `json:"warmup"`       // steps of linear warm-up, at most a tenth of the run
 	Decay       Decay   `json:"decay"`        // shape of the learning rate; empty: cosine
@@ -93,13 +95,22 @@ type TrainOptions struct {
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
-		Preset: "base", Batch: 128,
+		Preset: "base", Batch: 128, Optimizer: AdamW,
 		ImageChannels: "auto", HoldOut: 0.05,
 		LR: 2e-3, Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
 		Seed: 1,
 	}
 }
+
+// An Optimizer is how parameters follow their gradient.
+type Optimizer string
+
+// The optimisers. Both are AdamW for what is no matrix, and share the learning rate and weight decay.
+const (
+	AdamW Optimizer = "adamw"
+	Muon  Optimizer = "muon" // matrices step along the nearest orthogonal matrix, see nn.Muon
+)
 
 // defaultTime is the budget of a run that is given none.
 const defaultTime = 10 * time.Minute
@@ -129,6 +140,7 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Preset, "base")
 	setDefault(&o.Batch, 128)
 	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
+	setDefault(&o.Optimizer, AdamW)
 	setDefault(&o.LR, 2e-3)
 	setDefault(&o.Decay, CosineRate)
 	setDefault(&o.Eps, 1e-8)
@@ -187,6 +199,7 @@ func (o *TrainOptions) validate() error {
 		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
+		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),

@@ -257,7 +257,8 @@ func (r *run) build() error {
 	for i, m := range r.matchers {
 		tasks[i] = m
 	}
-	r.engine = newEngine(recipe, r.model.ISA(), feed, state, r.model.Repack, r.crew, tasks)
+	steps := newStepper(recipe, r.model.ISA(), state, r.model.Params(), r.crew.size())
+	r.engine = newEngine(recipe, feed, steps, r.model.Repack, r.crew, tasks)
 	r.sampler = newSampler(r.crew, nets, r.opt.MicroBatch, cfg.ImageLen())
 	if r.opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}
@@ -270,6 +271,7 @@ func (o *TrainOptions) recipe() recipe {
 	return recipe{
 		batch: o.Batch, micro: o.MicroBatch,
 		beta1: o.Beta1, beta2: o.Beta2, eps: o.Eps, decay: o.WeightDecay, clip: o.Clip, ema: o.EMA,
+		muon: o.Optimizer == Muon,
 	}
 }
 

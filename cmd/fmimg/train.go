@@ -94,6 +94,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
+	f.StringVar((*string)(&o.Optimizer), "optimizer", string(o.Optimizer), "`name`: adamw, or muon for the matrices and adamw for the rest")
 	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`")
 	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
 	f.StringVar((*string)(&o.Decay), "decay", string(o.Decay), "`shape` of the learning rate: cosine, linear or constant")
