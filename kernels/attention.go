@@ -12,7 +12,7 @@ type Attention struct {
 	ISA   ISA
 	Heads int
 
-	matmul Matmul
+	matmul MatMul
 }
 
 // queries returns how many queries, the last ones of zeros, a row of t of them is filled up to: whole tiles.

@@ -2,27 +2,45 @@ package kernels
 
 import "fmt"
 
-// A Matmul multiplies matrices with one instruction set. The rows of a matrix are the pixels of a map of one image
-// and one line, its columns the channels: [NewDense](1, 1, rows, columns), or a view of some of its channels.
-// It keeps memory between calls, for the packed form of a factor, and is not safe for concurrent use.
-type Matmul struct {
+// A MatMul multiplies matrices with one instruction set. A row of a matrix is a pixel of its map, a column a channel:
+// [NewDense](1, 1, rows, columns), or a view of some of its channels. The right factor is packed first; between Pack
+// and the next method that packs, Mul may be called by several goroutines at once, each with its own Scratch.
+type MatMul struct {
 	ISA ISA
 
 	panel panel
 }
 
-// Times computes c = a·b.
-func (m *Matmul) Times(s *Scratch, c, a, b Map) {
+// Pack takes over b, [N][K], row after row, for c = a·bᵀ: all inner products of the rows of a and of b.
+func (m *MatMul) Pack(b []float32, k int) {
+	if k < 1 || len(b)%k != 0 {
+		panic(fmt.Sprintf("kernels: matrix of %d elements in rows of %d", len(b), k))
+	}
+	m.panel.reshape(m.ISA, k, len(b)/k)
+	m.panel.setColumns(0, b, k, false)
+}
+
+// Mul computes c, N channels, from a, K channels, and the packed factor.
+func (m *MatMul) Mul(s *Scratch, c, a Map) {
+	if a.C != m.panel.k || c.C != m.panel.n || a.N != c.N || a.H != c.H || a.W != c.W {
+		panic(fmt.Sprintf("kernels: product with a matrix of %d rows of %d: shapes %v and %v", m.panel.n, m.panel.k, a.shape(), c.shape()))
+	}
+	g := gather{in: all(a), win: window{1, 1}, b: &m.panel, out: all(c)}
+	g.run(m.ISA, s)
+}
+
+// Times packs b and computes c = a·b.
+func (m *MatMul) Times(s *Scratch, c, a, b Map) {
 	mustMultiply("times", c.W == a.W && a.C == b.W && c.C == b.C, c, a, b)
 	m.panel.reshape(m.ISA, a.C, b.C)
 	for i := range b.W {
 		m.panel.setRows(i, b.At(0, 0, i), false)
 	}
-	m.run(s, c, a)
+	m.Mul(s, c, a)
 }
 
-// TimesTransposed computes c = a·bᵀ. c may have more columns than b has rows: those become zero.
-func (m *Matmul) TimesTransposed(s *Scratch, c, a, b Map) {
+// TimesTransposed packs b and computes c = a·bᵀ. c may have more columns than b has rows: those become zero.
+func (m *MatMul) TimesTransposed(s *Scratch, c, a, b Map) {
 	mustMultiply("times transposed", c.W == a.W && a.C == b.C && c.C >= b.W, c, a, b)
 	m.panel.reshape(m.ISA, a.C, c.C)
 	for j := range b.W {
@@ -31,17 +49,11 @@ func (m *Matmul) TimesTransposed(s *Scratch, c, a, b Map) {
 	for j := b.W; j < c.C; j++ {
 		m.panel.clearColumn(j)
 	}
-	m.run(s, c, a)
-}
-
-// run computes c = a times the panel.
-func (m *Matmul) run(s *Scratch, c, a Map) {
-	g := gather{in: all(a), win: window{1, 1}, b: &m.panel, out: all(c)}
-	g.run(m.ISA, s)
+	m.Mul(s, c, a)
 }
 
 // AddTransposedTimes adds aᵀ·b to c.
-func (m *Matmul) AddTransposedTimes(s *Scratch, c, a, b Map) {
+func (m *MatMul) AddTransposedTimes(s *Scratch, c, a, b Map) {
 	mustMultiply("transposed times", c.W == a.C && a.W == b.W && c.C == b.C, c, a, b)
 	start := c.index(0, 0, 0)
 	g := scatter{a: all(a), b: all(b), m: a.C, n: b.C, dst: c.data[start:], row: c.Pixel, col: 1}

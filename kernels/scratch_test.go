@@ -20,6 +20,7 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 		}
 		testNormAllocations(t, isa, &s)
 		testAttentionAllocations(t, isa, &s)
+		testMatMulAllocations(t, rng, isa, &s)
 		v := make([]float32, 100)
 		mustNotAllocate(t, "vectors", func() {
 			isa.Add(v, v)
@@ -65,6 +66,15 @@ func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch) {
 	mustNotAllocate(t, "Attention", func() {
 		op.Forward(s, o, qkv, probs)
 		op.Backward(s, qkv, o, qkv, probs)
+	})
+}
+
+func testMatMulAllocations(t *testing.T, rng *rand.Rand, isa ISA, s *Scratch) {
+	m, b := MatMul{ISA: isa}, randoms(rng, 20*12)
+	a, c := NewDense(1, 1, 9, 12), NewDense(1, 1, 9, 20)
+	mustNotAllocate(t, "MatMul", func() {
+		m.Pack(b, 12)
+		m.Mul(s, c, a)
 	})
 }
 

@@ -54,7 +54,7 @@ func sides(p *Param) (rows, cols int) { return p.Len() / p.Shape[0], p.Shape[0] 
 // A MuonWork is the working memory of one goroutine. The zero value is ready.
 type MuonWork struct {
 	scratch kernels.Scratch
-	matmul  kernels.Matmul
+	matmul  kernels.MatMul
 	buffers map[[2]int]*muonBuffers
 }
 

@@ -1,0 +1,112 @@
+package metrics
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// Features are N rows of D numbers, row after row: an image's features, or its pixels.
+type Features struct {
+	N, D int
+	Data []float32 // [N][D]
+}
+
+// Row returns row i; writing to it writes to the features.
+func (f Features) Row(i int) []float32 { return f.Data[i*f.D : (i+1)*f.D : (i+1)*f.D] }
+
+// References returns the features as references to search in.
+func (f Features) References() References {
+	f.mustFit()
+	return References{N: f.N, D: f.D, Rows: func(first int, dst []float32) error {
+		copy(dst, f.Data[first*f.D:])
+		return nil
+	}}
+}
+
+func (f Features) mustFit() {
+	if f.N < 0 || f.D < 1 || len(f.Data) != f.N*f.D {
+		panic(fmt.Sprintf("metrics: %d numbers for %d rows of %d", len(f.Data), f.N, f.D))
+	}
+}
+
+// mustMatch panics unless both have rows of one length.
+func mustMatch(a, b int) {
+	if a != b {
+		panic(fmt.Sprintf("metrics: rows of %d and of %d numbers", a, b))
+	}
+}
+
+// References are N rows of D numbers that need not be in memory at once.
+type References struct {
+	N, D int
+
+	// Rows writes len(dst)/D rows to dst, those from first on. It is called once for each row of a pass, in
+	// any order, and by several goroutines at once where Compute.Parallel has some.
+	Rows func(first int, dst []float32) error
+}
+
+// Compute says how a function computes. The zero value is right, and slow.
+type Compute struct {
+	ISA kernels.ISA // of matrix products; the zero value is plain Go, kernels.Best() the fastest
+
+	// Parallel calls do for 0 to n-1, in any order and possibly at once, and returns when all have
+	// returned, or an error when it did not call them all. nil: one after the other.
+	Parallel func(n int, do func(i int)) error
+}
+
+// each calls do for 0 to n-1 and returns the first error by index.
+func (c Compute) each(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	keep := func(i int) { errs[i] = do(i) }
+	if c.Parallel != nil {
+		if err := c.Parallel(n, keep); err != nil {
+			return err
+		}
+	} else {
+		for i := range n {
+			keep(i)
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finite reports whether x is neither NaN nor infinite.
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// normSquared returns ‖x‖². The squares of float32 are exact in float64.
+func normSquared(x []float32) float64 {
+	var s0, s1, s2, s3 float64
+	for len(x) >= 4 {
+		a, b, c, d := float64(x[0]), float64(x[1]), float64(x[2]), float64(x[3])
+		s0, s1, s2, s3 = s0+a*a, s1+b*b, s2+c*c, s3+d*d
+		x = x[4:]
+	}
+	for _, v := range x {
+		s0 += float64(v) * float64(v)
+	}
+	return s0 + s1 + (s2 + s3)
+}
+
+// distanceSquared returns ‖x − y‖². Squares are rounded before they are summed, so that all architectures
+// agree to the bit; they also do on ‖y − x‖².
+func distanceSquared(x, y []float32) float64 {
+	var s0, s1, s2, s3 float64
+	for len(x) >= 4 && len(y) >= 4 {
+		a, b := float64(x[0])-float64(y[0]), float64(x[1])-float64(y[1])
+		c, d := float64(x[2])-float64(y[2]), float64(x[3])-float64(y[3])
+		s0, s1, s2, s3 = s0+float64(a*a), s1+float64(b*b), s2+float64(c*c), s3+float64(d*d)
+		x, y = x[4:], y[4:]
+	}
+	for i, v := range x {
+		d := float64(v) - float64(y[i])
+		s0 += float64(d * d)
+	}
+	return s0 + s1 + (s2 + s3)
+}

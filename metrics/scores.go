@@ -1,0 +1,48 @@
+package metrics
+
+// Scores are the results of an evaluation. What was not measured is nil, and is left out of the JSON.
+type Scores struct {
+	Count      int `json:"count"`                // generated images
+	References int `json:"references,omitempty"` // real images that they are compared with
+
+	FID              *float64 `json:"fid,omitempty"` // Frechet of the features
+	KID              *float64 `json:"kid,omitempty"`
+	KIDStandardError *float64 `json:"kid_standard_error,omitempty"`
+
+	Precision *float64 `json:"precision,omitempty"`
+	Recall    *float64 `json:"recall,omitempty"`
+	Density   *float64 `json:"density,omitempty"`
+	Coverage  *float64 `json:"coverage,omitempty"`
+
+	ClassAgreement     *float64 `json:"class_agreement,omitempty"`
+	ClassAgreementLow  *float64 `json:"class_agreement_low,omitempty"` // 95 % confidence
+	ClassAgreementHigh *float64 `json:"class_agreement_high,omitempty"`
+	Histogram          []int    `json:"histogram,omitempty"`          // generated images of each predicted class
+	HistogramDistance  *float64 `json:"histogram_distance,omitempty"` // TotalVariation from the real classes
+
+	NearestDistance *Distances `json:"nearest_distance,omitempty"` // in pixels
+}
+
+// Measured returns a score, nil when it is not a finite number, which JSON has no word for.
+func Measured(score float64) *float64 {
+	if !finite(score) {
+		return nil
+	}
+	return &score
+}
+
+// SetKID takes over a kernel distance.
+func (s *Scores) SetKID(k KIDScore) {
+	s.KID, s.KIDStandardError = Measured(k.Value), Measured(k.StandardError)
+}
+
+// SetManifold takes over precision, recall, density and coverage.
+func (s *Scores) SetManifold(m Manifold) {
+	s.Precision, s.Recall = Measured(m.Precision), Measured(m.Recall)
+	s.Density, s.Coverage = Measured(m.Density), Measured(m.Coverage)
+}
+
+// SetClassAgreement takes over a share and its interval.
+func (s *Scores) SetClassAgreement(a Agreement) {
+	s.ClassAgreement, s.ClassAgreementLow, s.ClassAgreementHigh = Measured(a.Share), Measured(a.Low), Measured(a.High)
+}
