@@ -42,7 +42,7 @@ var rules = []rule{
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"dataset", "flow", "kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "bench", imports: []string{"dataset", "flow", "kernels", "nn", "unet", "pipeline"}, libraries: []string{anyLibrary}},
-	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "nn", "unet"}, libraries: []string{anyLibrary}},
+	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "internal", libraries: []string{anyLibrary}},
 }
 
