@@ -109,8 +109,8 @@ func (b *Builder) Act(h, w, c int) Act {
 	return a
 }
 
-// rows makes activations of one row of c elements an image.
-func (b *Builder) rows(c int) Act {
+// Rows makes activations of one row of c elements an image: a map whose pixels are the images.
+func (b *Builder) Rows(c int) Act {
 	a := Act{X: kernels.NewDense(1, 1, b.N, c)}
 	if b.Train {
 		a.D = kernels.NewDense(1, 1, b.N, c)

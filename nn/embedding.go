@@ -23,7 +23,7 @@ func NewEmbedding(b *Builder, channels, classes int, scale float64) *Embedding {
 		first:  NewLinear(b, "time_embed.0", channels, width),
 		second: NewLinear(b, "time_embed.2", width, width),
 		values: b.Params, scale: scale,
-		wave: b.rows(channels), hidden: b.rows(width), active: b.rows(width), sum: b.rows(width), out: b.rows(width),
+		wave: b.Rows(channels), hidden: b.Rows(width), active: b.Rows(width), sum: b.Rows(width), out: b.Rows(width),
 	}
 	if classes > 0 {
 		e.labels = b.param("label_emb.weight", Plain, func() float32 { return float32(b.Rand.NormFloat64()) }, classes, width)

@@ -44,7 +44,7 @@ func TestConvGradients(t *testing.T) {
 func TestLinearGradients(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 2)
-		c, x, y := NewLinear(g.Builder, "c", 9, 6), g.rows(9), g.rows(6)
+		c, x, y := NewLinear(g.Builder, "c", 9, 6), g.Rows(9), g.Rows(6)
 		g.check(t, layer{
 			inputs: []input{{"x", x, true}}, out: y,
 			forward: func() { c.Forward(&g.run, ofBatch(y.X), ofBatch(x.X), nil) },
@@ -160,7 +160,7 @@ func TestResBlockGradients(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("scaleShift=%t,accumulate=%t,in=%d,h=%d", scaleShift, accumulate, in, h), func(t *testing.T) {
 				g := newRig(isa, uint64(variant))
-				x, y, e := g.act(h, 3, in), g.act(h, 3, 8), &Embedding{out: g.rows(10)}
+				x, y, e := g.act(h, 3, in), g.act(h, 3, 8), &Embedding{out: g.Rows(10)}
 				l := NewResBlock(g.Builder, "b", x, y, e, 2, scaleShift, accumulate)
 				g.check(t, layer{
 					inputs: []input{{"x", x, accumulate}, {"embedding", e.out, true}}, out: y,
@@ -201,10 +201,97 @@ func TestHeadGradients(t *testing.T) {
 	})
 }
 
+func TestNormConvGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		const h = groupPixels/5 + 1 // too large for a group of two images
+		for _, c := range []struct {
+			kind     kernels.ConvKind
+			out      int
+			residual bool
+		}{{kernels.Same3, 3, false}, {kernels.Down3, 3, false}, {kernels.Same3, 8, true}} {
+			t.Run(fmt.Sprintf("%v,residual=%t", c.kind, c.residual), func(t *testing.T) {
+				g := newRig(isa, 13)
+				x, y := g.act(h, 5, 8), g.act(c.kind.OutSize(h), c.kind.OutSize(5), c.out)
+				l := NewNormConv(g.Builder, "l", c.kind, x, y, 2, c.residual)
+				g.check(t, layer{
+					inputs: []input{{"x", x, false}}, out: y,
+					forward:  func() { l.Forward(&g.run) },
+					backward: func() { l.Backward(&g.run) },
+				})
+			})
+		}
+	})
+}
+
+// A layer with a residual starts as the identity.
+func TestNormConvStartsAsIdentity(t *testing.T) {
+	g := newRig(kernels.Best(), 14)
+	x, y := g.act(4, 3, 8), g.act(4, 3, 8)
+	l := NewNormConv(g.Builder, "l", kernels.Same3, x, y, 2, true)
+	g.Weights.Pack(g.Params.Values, 0, 1)
+	want := g.fill(x.X)[:batch*4*3*8]
+	if l.Forward(&g.run); !slices.Equal(dense(ofBatch(y.X)), want) {
+		t.Error("y is not x")
+	}
+}
+
+func TestNormPoolGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		for _, h := range []int{4, groupPixels/3 + 1} { // the second too large for a group of two images
+			g := newRig(isa, 15)
+			x, y := g.act(h, 3, 8), g.Rows(8)
+			l := NewNormPool(g.Builder, "p", x, y, 2)
+			g.check(t, layer{
+				inputs: []input{{"x", x, false}}, out: y,
+				forward:  func() { l.Forward(&g.run) },
+				backward: func() { l.Backward(&g.run) },
+			})
+		}
+	})
+}
+
+// The mean of SiLU of a norm, worked out from its definition.
+func TestNormPoolForward(t *testing.T) {
+	g := newRig(kernels.Best(), 16)
+	x, y := g.act(4, 3, 2), g.Rows(2)
+	l := NewNormPool(g.Builder, "p", x, y, 2) // a group for each channel
+	pixels := g.fill(x.X)
+	l.Forward(&g.run)
+	for i, got := range dense(ofBatch(y.X)) {
+		var sum, squares, want float64
+		image, channel := i/2, i%2
+		each := func(f func(v float64)) {
+			for p := range 12 {
+				f(float64(pixels[(image*12+p)*2+channel]))
+			}
+		}
+		each(func(v float64) { sum += v; squares += v * v })
+		mean := sum / 12
+		deviation := math.Sqrt(squares/12 - mean*mean + 1e-5)
+		each(func(v float64) { z := (v - mean) / deviation; want += z / (1 + math.Exp(-z)) / 12 })
+		if math.Abs(float64(got)-want) > 1e-6 { // some ten roundings of numbers up to 1
+			t.Errorf("element %d is %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestReadoutGradients(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		g := newRig(isa, 17)
+		x, y := g.Rows(9), g.Rows(6)
+		l := NewReadout(g.Builder, "r", x, y)
+		g.check(t, layer{
+			inputs: []input{{"x", x, false}}, out: y,
+			forward:  func() { l.Forward(&g.run) },
+			backward: func() { l.Backward(&g.run) },
+		})
+	})
+}
+
 // block makes a layer with several convolutions; what it returns runs the layer on a batch that the
 // seed draws, and returns the output.
 func block(g *rig) (run func(seed uint64) []float32) {
-	x, y, e := g.act(4, 3, 6), g.act(4, 3, 8), &Embedding{out: g.rows(10)}
+	x, y, e := g.act(4, 3, 6), g.act(4, 3, 8), &Embedding{out: g.Rows(10)}
 	l := NewResBlock(g.Builder, "b", x, y, e, 2, true, false)
 	return func(seed uint64) []float32 {
 		g.rng = rand.New(rand.NewPCG(seed, 0))

@@ -40,7 +40,7 @@ func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, sc
 		project: NewLinear(b, name+".emb_layers.1", e.out.X.C, rows),
 		norm2:   NewGroupNorm(b, name+".out_layers.0", out, groups, true),
 		conv2:   NewConv(b, name+".out_layers.3", convShape(kernels.Same3, y.X, out), true),
-		e:       b.rows(rows),
+		e:       b.Rows(rows),
 		a1:      b.temp(slotNormed, h, w, in), h: b.kept(slotHidden, h, w, out), a2: b.temp(slotModulated, h, w, out),
 	}
 	if in != out {

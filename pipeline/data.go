@@ -17,6 +17,9 @@ func OpenData(ctx context.Context, o TrainOptions) (*dataset.Set, error) {
 		return nil, err
 	}
 	o.fillDefaults()
+	if err := o.checkSize(); err != nil {
+		return nil, err
+	}
 	return o.openSet(ctx)
 }
 
@@ -24,7 +27,10 @@ func OpenData(ctx context.Context, o TrainOptions) (*dataset.Set, error) {
 func (o *TrainOptions) openData(ctx context.Context) (*dataset.Set, error) {
 	if o.Source != nil {
 		setDefault(&o.Data, o.Source.Name())
-		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
+		return o.givenSet()
+	}
+	if err := o.checkSize(); err != nil {
+		return nil, err
 	}
 	set, err := o.openSet(ctx)
 	if err != nil {
@@ -40,11 +46,13 @@ func (o *TrainOptions) openData(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
+// givenSet returns the data that the options hold.
+func (o *TrainOptions) givenSet() (*dataset.Set, error) {
+	return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
+}
+
 // openSet opens the data that the options name.
 func (o *TrainOptions) openSet(ctx context.Context) (*dataset.Set, error) {
-	if err := o.checkSize(); err != nil {
-		return nil, err
-	}
 	set, err := dataset.Open(ctx, o.Data, dataset.Options{
 		Size: o.Size, Channels: map[string]int{"gray": 1, "rgb": 3}[o.ImageChannels], Strict: o.Strict,
 		HoldOut: o.HoldOut, Seed: o.Seed, MaxBytes: int64(o.DataMemory) << 20,

@@ -16,21 +16,23 @@ const (
 	Sampled     Kind = "sampled"     // Images of Total are drawn
 )
 
-// An Event reports the progress of Train or Generate. Fields that a kind does not name are zero.
+// An Event reports the progress of Train, TrainClassifier or Generate. Fields that a kind does not name are zero.
 type Event struct {
 	Kind   Kind    `json:"event"`
 	Step   int     `json:"step"`            // steps done
 	Total  int     `json:"total,omitempty"` // steps of the run as now believed, 0 when unknown; for Sampled, images
 	Images int     `json:"images"`          // images seen or drawn
-	Loss   float64 `json:"loss,omitempty"`  // mean squared error of this step's batch
+	Loss   float64 `json:"loss,omitempty"`  // mean over this step's batch
 	Smooth float64 `json:"smooth_loss,omitempty"`
 	// Validation is the latest loss on images that training does not see, of the averaged weights.
 	Validation float64 `json:"validation_loss,omitempty"`
-	LR         float64 `json:"lr,omitempty"`
-	GradNorm   float64 `json:"grad_norm,omitempty"`         // before clipping
-	Rate       float64 `json:"images_per_second,omitempty"` // lately
-	Seconds    float64 `json:"seconds,omitempty"`           // spent training, over the whole run
-	Left       float64 `json:"seconds_left,omitempty"`      // estimated, of training
-	Path       string  `json:"path,omitempty"`
-	Text       string  `json:"text,omitempty"`
+	// Accuracy is the share of the test images that a classifier tells rightly.
+	Accuracy float64 `json:"accuracy,omitempty"`
+	LR       float64 `json:"lr,omitempty"`
+	GradNorm float64 `json:"grad_norm,omitempty"`         // before clipping
+	Rate     float64 `json:"images_per_second,omitempty"` // lately
+	Seconds  float64 `json:"seconds,omitempty"`           // spent training, over the whole run
+	Left     float64 `json:"seconds_left,omitempty"`      // estimated, of training
+	Path     string  `json:"path,omitempty"`
+	Text     string  `json:"text,omitempty"`
 }

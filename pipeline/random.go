@@ -16,6 +16,7 @@ const (
 	streamClass            // the class of a generated image, keyed by its index
 	streamFlip             // whether a training image is mirrored, as streamNoise
 	streamHeld             // x0 of an image of the validation loss, keyed by its number
+	streamWarp             // how a training image is moved, as streamNoise
 )
 
 // seedStream sets p to the start of the stream of a key.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
@@ -23,6 +24,22 @@ type progress struct {
 	Smooth   float64  `json:"smooth_loss"`
 	Seed     uint64   `json:"seed"`
 	Schedule Schedule `json:"schedule"`
+}
+
+// count adds a step that took the given time.
+func (p *progress) count(result stepResult, took time.Duration) {
+	p.Step++
+	p.Seconds += took.Seconds()
+	p.Smooth += smoothing(p.Step) * (result.loss - p.Smooth)
+}
+
+// stepped describes the step that was counted last, in a run with batches of the given size.
+func (p *progress) stepped(result stepResult, rate float64, batch int, m *meter) Event {
+	total := p.Schedule.Total()
+	return Event{
+		Kind: Stepped, Loss: result.loss, Smooth: p.Smooth, LR: rate, GradNorm: result.norm,
+		Rate: float64(batch) / m.mean, Seconds: p.Seconds, Total: total, Left: float64(max(total-p.Step, 0)) * m.mean,
+	}
 }
 
 // stateTensors pairs the prefixes of state.safetensors with the vectors of an optimState.

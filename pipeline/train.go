@@ -26,9 +26,9 @@ type TrainResult struct {
 	Schedule   Schedule
 }
 
-// An InterruptedError says that a run was stopped before its end and saved.
+// An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
-	Dir         string
+	Dir         string // where it was saved; empty: nothing was
 	Step, Total int   // steps done, of so many (0 when not known yet)
 	Cause       error // the context's error, nil for StopAfter
 }
@@ -38,6 +38,9 @@ func (e *InterruptedError) Error() string {
 	what := "interrupted"
 	if e.Cause == nil {
 		what = "stopped"
+	}
+	if e.Dir == "" {
+		return fmt.Sprintf("%s after step %d%s: nothing was written: run it again", what, e.Step, ofTotal(e.Total))
 	}
 	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, ofTotal(e.Total), e.Dir)
 }
@@ -365,12 +368,10 @@ func (r *run) step() error {
 		return err
 	}
 	if !result.finite() {
-		return r.diverged(result)
+		return diverged(p.Step, result, o.LR)
 	}
-	p.Step++
 	took := time.Since(begin)
-	p.Seconds += took.Seconds()
-	p.Smooth += smoothing(p.Step) * (result.loss - p.Smooth)
+	p.count(result, took)
 	r.meter.add(took.Seconds())
 	if r.clock != nil {
 		r.clock.add(took)
@@ -390,25 +391,19 @@ func (r *run) step() error {
 	return r.board.flush()
 }
 
-func (r *run) diverged(result stepResult) error {
+func diverged(step int, result stepResult, rate float64) error {
 	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
-		r.done.Step+1, result.loss, result.norm, r.opt.LR)
+		step+1, result.loss, result.norm, rate)
 }
 
 func (r *run) emitStep(result stepResult, rate float64) {
 	if r.opt.OnEvent == nil {
 		return
 	}
-	e := Event{
-		Kind: Stepped, Loss: result.loss, Smooth: r.done.Smooth, LR: rate, GradNorm: result.norm,
-		Validation: r.log.validation(),
-		Rate:       float64(r.opt.Batch) / r.meter.mean, Seconds: r.done.Seconds, Total: r.done.Schedule.Total(),
-	}
-	switch {
-	case r.clock != nil:
+	e := r.done.stepped(result, rate, r.opt.Batch, &r.meter)
+	e.Validation = r.log.validation()
+	if r.clock != nil {
 		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
-	case e.Total > 0:
-		e.Left = float64(e.Total-r.done.Step) * r.meter.mean
 	}
 	r.emit(e)
 }

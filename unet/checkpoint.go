@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
-	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
@@ -88,20 +86,11 @@ func plausible(cfg Config, f *nn.File) error {
 		}
 	}
 	for _, w := range want {
-		if t := f.Tensor(w.Name); t == nil || !slices.Equal(t.Shape, w.Shape) {
-			return mismatch(w.Name, w.Shape, t)
+		if _, err := f.Floats(w.Name, w.Shape...); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// mismatch says that the file's tensor, or nil, is not what the network wants.
-func mismatch(name string, shape []int, t *nn.Tensor) error {
-	has := "none"
-	if t != nil {
-		has = fmt.Sprintf("%s of shape %v", t.DType, t.Shape)
-	}
-	return fmt.Errorf("tensor %s: the network wants floats of shape %v, the file has %s", name, shape, has)
 }
 
 // File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
@@ -117,27 +106,12 @@ func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *
 	return f
 }
 
-// AppendTensors appends all parameters, taken from a flat vector, under their names behind a prefix.
+// AppendTensors is that of the parameters.
 func (m *Model) AppendTensors(f *nn.File, prefix string, dtype nn.DType, flat []float32) {
-	for _, p := range m.params.List {
-		f.Tensors = append(f.Tensors, nn.Tensor{Name: prefix + p.Name, DType: dtype, Shape: p.Shape, F32: p.Export(flat)})
-	}
+	m.params.AppendTensors(f, prefix, dtype, flat)
 }
 
-// SetValues fills a flat vector from the tensors whose names begin with the prefix: exactly the
-// parameters of this network must be there, in their shapes.
+// SetValues is that of the parameters.
 func (m *Model) SetValues(f *nn.File, prefix string, flat []float32) error {
-	for _, p := range m.params.List {
-		t := f.Tensor(prefix + p.Name)
-		if t == nil || t.F32 == nil && p.Len() > 0 || !slices.Equal(t.Shape, p.Shape) {
-			return mismatch(prefix+p.Name, p.Shape, t)
-		}
-		p.Import(flat, t.F32)
-	}
-	for _, t := range f.Tensors {
-		if name, ok := strings.CutPrefix(t.Name, prefix); ok && m.params.Lookup(name) == nil {
-			return fmt.Errorf("tensor %s: no such parameter in this network", t.Name)
-		}
-	}
-	return nil
+	return m.params.SetValues(f, prefix, flat)
 }

@@ -33,6 +33,7 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	var stopped *pipeline.InterruptedError
 	why := err.Error()
 	switch {
+	case errors.As(err, &stopped) && stopped.Dir == "":
 	case errors.As(err, &stopped):
 		why += ": go on with " + resumeCommand(stopped.Dir)
 	case errors.As(err, &usage):

@@ -91,6 +91,7 @@ func TestCompletion(t *testing.T) {
 		"__complete train --decay c":         "cosine\nlinear\nconstant\n:4\n",
 		"__complete bench train --preset la": "tiny\tfor tests\nbase\t1.2 million parameters\nlarge\t6.9 million parameters\n:4\n",
 		"__complete train --init r":          ":0\n",
+		"__complete classifier --out c":      ":0\n",
 	} {
 		s.must(line)
 		if s.stdout != want {

@@ -104,7 +104,7 @@ func news(e pipeline.Event) string {
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, validation(e, ", "), e.Path)
+		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, measured(e), e.Path)
 	}
 	return ""
 }
@@ -146,6 +146,15 @@ func validation(e pipeline.Event, separator string) string {
 		return ""
 	}
 	return fmt.Sprintf("%svalidation %.4f", separator, e.Validation)
+}
+
+// measured words what a finished run measured on images that it did not see, behind a comma.
+func measured(e pipeline.Event) string {
+	text := validation(e, ", ")
+	if e.Accuracy > 0 {
+		text += fmt.Sprintf(", accuracy %.2f %%", 100*e.Accuracy)
+	}
+	return text
 }
 
 // spell words a number of seconds.

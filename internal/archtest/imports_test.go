@@ -37,12 +37,13 @@ var rules = []rule{
 	{folder: "kernels", imports: []string{"asm"}, libraries: []string{"github.com/klauspost/cpuid/v2"}},
 	{folder: "nn", imports: []string{"kernels"}},
 	{folder: "unet", imports: []string{"kernels", "nn"}},
+	{folder: "metrics", imports: []string{"kernels", "nn"}, tests: []string{"dataset"}, libraries: []string{"gonum.org/v1/gonum"}},
 	{folder: "flow"},
 	{folder: "metrics", imports: []string{"kernels", "nn"}, libraries: []string{"gonum.org/v1/gonum"}},
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"dataset", "flow", "kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "bench", imports: []string{"dataset", "flow", "kernels", "nn", "unet", "pipeline"}, libraries: []string{anyLibrary}},
-	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "nn", "unet"}, libraries: []string{anyLibrary}},
+	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "internal", libraries: []string{anyLibrary}},
 }
 

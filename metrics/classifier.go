@@ -1,0 +1,161 @@
+// Package metrics measures how good generated images are, by the features that a small classifier finds in them.
+package metrics
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// A Classifier is a convolutional network that tells the classes of images, and whose last but one layer gives the
+// features by which images are compared:
+//
+//	3x3 convolution
+//	each level: but for the first, norm, SiLU and a 3x3 convolution with stride 2; then blocks x + conv(SiLU(norm(x)))
+//	norm, SiLU, mean over the pixels: the features
+//	linear layer: a logit for each class
+//
+// Replicas share its parameters; they may run side by side as long as nobody changes these.
+type Classifier struct {
+	cfg       ClassifierConfig
+	isa       kernels.ISA
+	params    nn.Params
+	weights   nn.Weights
+	reference *Reference
+}
+
+// NewClassifier builds a classifier and draws its first parameters; with rng nil they are zero, for a caller who
+// sets them.
+func NewClassifier(cfg ClassifierConfig, isa kernels.ISA, rng *rand.Rand) (*Classifier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("classifier configuration: %w", err)
+	}
+	c := &Classifier{cfg: cfg, isa: isa}
+	c.newReplica(1, false, rng) // makes the parameters
+	c.Repack(0, 1)
+	return c, nil
+}
+
+// Config returns the configuration.
+func (c *Classifier) Config() ClassifierConfig { return c.cfg }
+
+// Shape returns the rows, columns and channels of the images that it takes.
+func (c *Classifier) Shape() (h, w, channels int) {
+	return c.cfg.ImageSize[0], c.cfg.ImageSize[1], c.cfg.InChannels
+}
+
+// Dim returns the length D of a feature vector.
+func (c *Classifier) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
+
+// Classes returns the names of the K classes. It must not be changed.
+func (c *Classifier) Classes() []string { return c.cfg.Classes }
+
+// Reference returns the statistics of the features of real images that its file holds, nil for none.
+func (c *Classifier) Reference() *Reference { return c.reference }
+
+// ISA returns the instruction set that the replicas use.
+func (c *Classifier) ISA() kernels.ISA { return c.isa }
+
+// Params returns the parameters. After a change of Params().Values, Repack must run.
+func (c *Classifier) Params() *nn.Params { return &c.params }
+
+// Repack rebuilds the forms of the parameters that kernels read: share part of parts, so that
+// several goroutines can divide the work (Repack(0, 1) does it all).
+func (c *Classifier) Repack(part, parts int) { c.weights.Pack(c.params.Values, part, parts) }
+
+// A layer stands between two maps that it knows.
+type layer interface {
+	Forward(r *nn.Run)
+	Backward(r *nn.Run)
+}
+
+// A ClassifierReplica holds the activations of one worker. It is not safe for concurrent use.
+type ClassifierReplica struct {
+	run                     nn.Run
+	images, imageLen        int
+	train                   bool
+	stem                    *nn.Resample
+	layers                  []layer // behind the stem
+	image, features, logits nn.Act
+}
+
+// NewReplica makes room for up to images images; train says whether Backward will be called.
+func (c *Classifier) NewReplica(images int, train bool) *ClassifierReplica {
+	if images < 1 {
+		panic(fmt.Sprintf("metrics: a replica of %d images", images))
+	}
+	return c.newReplica(images, train, nil)
+}
+
+func (c *Classifier) newReplica(images int, train bool, rng *rand.Rand) *ClassifierReplica {
+	b := &nn.Builder{ISA: c.isa, Params: &c.params, Weights: &c.weights, N: images, Train: train, Rand: rng}
+	h, w, ch := c.Shape()
+	r := &ClassifierReplica{
+		run: nn.Run{ISA: c.isa}, images: images, imageLen: h * w * ch, train: train,
+		image: b.Act(h, w, ch), features: b.Rows(c.Dim()), logits: b.Rows(len(c.cfg.Classes)),
+	}
+	x := b.Act(h, w, c.cfg.Widths[0])
+	r.stem = nn.NewResample(b, "stem", kernels.Same3, r.image, x, false)
+	for level := range c.cfg.Widths {
+		x = r.level(b, &c.cfg, level, x)
+	}
+	r.layers = append(r.layers,
+		nn.NewNormPool(b, "norm", x, r.features, c.cfg.NormGroups),
+		nn.NewReadout(b, "readout", r.features, r.logits))
+	return r
+}
+
+// level makes the layers of a level, and returns the last one's activations.
+func (r *ClassifierReplica) level(b *nn.Builder, cfg *ClassifierConfig, level int, x nn.Act) nn.Act {
+	width, part := cfg.Widths[level], 0
+	next := func(kind kernels.ConvKind, residual bool) {
+		y := b.Act(kind.OutSize(x.X.H), kind.OutSize(x.X.W), width)
+		name := fmt.Sprintf("levels.%d.%d", level, part)
+		r.layers = append(r.layers, nn.NewNormConv(b, name, kind, x, y, cfg.NormGroups, residual))
+		x, part = y, part+1
+	}
+	if level > 0 {
+		next(kernels.Down3, false)
+	}
+	for range cfg.Blocks[level] {
+		next(kernels.Same3, true)
+	}
+	return x
+}
+
+// Forward classifies the n images in x, [n, H, W, C] in [-1,1] with n at most the replica's size. It sets logits,
+// [n, K], and features, [n, D]; either may be nil.
+func (r *ClassifierReplica) Forward(logits, features, x []float32) {
+	n := len(x) / r.imageLen
+	if n < 1 || n > r.images || len(x) != n*r.imageLen {
+		panic(fmt.Sprintf("metrics: %d elements for up to %d images of %d", len(x), r.images, r.imageLen))
+	}
+	r.run.N = n
+	r.image.X.First(n).Load(x)
+	r.stem.Forward(&r.run)
+	for _, l := range r.layers {
+		l.Forward(&r.run)
+	}
+	if logits != nil {
+		r.logits.X.FirstPixels(n).Store(logits)
+	}
+	if features != nil {
+		r.features.X.FirstPixels(n).Store(features)
+	}
+}
+
+// Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dlogits the gradient
+// of the last Forward's logits.
+func (r *ClassifierReplica) Backward(dlogits, grad []float32) {
+	if !r.train {
+		panic("metrics: backward of a replica made for inference")
+	}
+	r.run.Grad = grad
+	r.logits.D.FirstPixels(r.run.N).Load(dlogits)
+	for i := len(r.layers) - 1; i >= 0; i-- {
+		r.layers[i].Backward(&r.run)
+	}
+	r.stem.BackwardTo(&r.run, false)
+}

@@ -1,0 +1,146 @@
+package metrics
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// The metadata entries of a classifier's file that hold its [ClassifierConfig] and, where it has one, its
+// [Reference], as JSON.
+const (
+	ClassifierKey = "fmimg.classifier"
+	referenceKey  = "fmimg.reference"
+)
+
+// The tensors of a reference, [D] and [D, D].
+const (
+	referencePrefix = "reference."
+	meanName        = referencePrefix + "mean"
+	covarianceName  = referencePrefix + "covariance"
+)
+
+// mnistFile holds a classifier of MNIST: mnist/README.md says how it was trained.
+//
+//go:embed mnist/classifier.safetensors
+var mnistFile []byte
+
+// EmbeddedMNIST returns the classifier of MNIST's digits that is part of the program, with the statistics of the
+// 10,000 test images as its reference.
+func EmbeddedMNIST(isa kernels.ISA) (*Classifier, error) {
+	c, err := ReadClassifier(bytes.NewReader(mnistFile), isa)
+	if err != nil {
+		return nil, fmt.Errorf("embedded classifier of MNIST: %w; get the program again", err)
+	}
+	return c, nil
+}
+
+// ReadClassifier reads a classifier's file, safetensors of float16 or float32, up to the end of r. It accepts no
+// tensor that does not belong there.
+func ReadClassifier(r io.Reader, isa kernels.ISA) (*Classifier, error) {
+	f, err := nn.ReadSafetensors(r)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := f.Metadata[ClassifierKey]
+	if !ok {
+		return nil, errors.New("the metadata has no \"" + ClassifierKey + "\": this is no classifier made by fmimg classifier")
+	}
+	cfg, err := parseClassifierConfig(text)
+	if err != nil {
+		return nil, err
+	}
+	weights, statistics := split(f)
+	// Before memory is taken for a network that the file does not hold.
+	if n := elements(weights); n != cfg.Parameters() {
+		return nil, fmt.Errorf("its network has %d parameters, the file holds %d", cfg.Parameters(), n)
+	}
+	c, err := NewClassifier(cfg, isa, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.params.SetValues(weights, "", c.params.Values); err != nil {
+		return nil, err
+	}
+	c.Repack(0, 1)
+	c.reference, err = readReference(statistics, c.Dim())
+	return c, err
+}
+
+// split parts a file into the tensors of the network and those of the reference.
+func split(f *nn.File) (weights, statistics *nn.File) {
+	weights, statistics = &nn.File{Metadata: f.Metadata}, &nn.File{Metadata: f.Metadata}
+	for _, t := range f.Tensors {
+		to := weights
+		if strings.HasPrefix(t.Name, referencePrefix) {
+			to = statistics
+		}
+		to.Tensors = append(to.Tensors, t)
+	}
+	return weights, statistics
+}
+
+func elements(f *nn.File) int {
+	n := 0
+	for i := range f.Tensors {
+		n += f.Tensors[i].Len()
+	}
+	return n
+}
+
+// readReference returns the reference in a file that holds nothing else, nil when that is empty.
+func readReference(f *nn.File, dim int) (*Reference, error) {
+	text, ok := f.Metadata[referenceKey]
+	if !ok && len(f.Tensors) == 0 {
+		return nil, nil
+	}
+	r := &Reference{}
+	if err := json.Unmarshal([]byte(text), r); err != nil {
+		return nil, fmt.Errorf("metadata %s: %w", referenceKey, err)
+	}
+	var err error
+	if r.Mean, err = f.Floats(meanName, dim); err != nil {
+		return nil, err
+	}
+	if r.Covariance, err = f.Floats(covarianceName, dim, dim); err != nil {
+		return nil, err
+	}
+	if len(f.Tensors) != 2 {
+		return nil, fmt.Errorf("tensors %s*: %d in place of 2", referencePrefix, len(f.Tensors))
+	}
+	return r, r.check(dim)
+}
+
+// File returns the classifier's file for [nn.WriteSafetensors], with the parameters of a flat vector like
+// Params().Values in float16 or float32, and a reference in float32 unless that is nil. meta is added to the
+// metadata.
+func (c *Classifier) File(values []float32, dtype nn.DType, reference *Reference, meta map[string]string) *nn.File {
+	f := &nn.File{Metadata: map[string]string{"format": "pt", ClassifierKey: marshal(c.cfg)}}
+	maps.Copy(f.Metadata, meta)
+	c.params.AppendTensors(f, "", dtype, values)
+	if reference != nil {
+		dim := c.Dim()
+		f.Metadata[referenceKey] = marshal(reference)
+		f.Tensors = append(f.Tensors,
+			nn.Tensor{Name: meanName, DType: nn.F32, Shape: []int{dim}, F32: reference.Mean},
+			nn.Tensor{Name: covarianceName, DType: nn.F32, Shape: []int{dim, dim}, F32: reference.Covariance})
+	}
+	return f
+}
+
+// marshal returns the JSON of plain data, which has one.
+func marshal(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,138 @@
+package pipeline
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/fmimg/fmimg/dataset"
+)
+
+// ClassifierOptions says what to train a classifier on, for how long and how. [DefaultClassifierOptions] has the
+// settings of the classifier that is part of the program.
+type ClassifierOptions struct {
+	Data string // a known data set or a path, with classes; needed
+	Out  string // the safetensors file to write; needed
+
+	// How data is read, as in [TrainOptions].
+	Size          int
+	ImageChannels string
+	HoldOut       float64 // share of the images to test on, in sets without test images of their own; 0: none
+	Strict        bool
+	DataMemory    int
+
+	// Budget: one of the two; none: 12 epochs.
+	Steps  int
+	Epochs float64
+
+	Batch     int     // images of a step; 0: 64
+	LR        float64 // peak learning rate, which falls to zero along half a cosine; 0: 0.003
+	Warmup    int     // steps of linear warm-up, at most a tenth of the run
+	Decay     float64 // AdamW's weight decay, times the learning rate
+	EMA       float64 // decay of the averaged weights; 0: no averaging
+	Smoothing float64 // share of each label that is spread over all classes; 0: none
+	Warp      Warp    // how far images are moved; the zero value: not at all
+	Flip      bool    // mirror every second image, left to right: not for digits
+
+	Seed    uint64
+	Threads int    // workers, which change no number; 0: GOMAXPROCS
+	ISA     string // instruction set; empty: the best of this machine
+
+	// Source is the data itself, instead of opening Data, and Test are other images of the same shape and classes;
+	// nil: none. For programs with images of their own.
+	Source, Test dataset.Source
+	// OnEvent is called with the progress, from TrainClassifier's own goroutine; may be nil.
+	OnEvent func(Event)
+}
+
+// DefaultClassifierOptions returns the settings of the classifier of MNIST that is part of the program.
+func DefaultClassifierOptions() ClassifierOptions {
+	return ClassifierOptions{
+		ImageChannels: "auto", HoldOut: 0.05,
+		Batch: 64, LR: 3e-3, Warmup: 200, Decay: 0.05, EMA: 0.999, Smoothing: 0.05,
+		Warp: Warp{Shift: 2.5, Rotate: 12, Scale: 0.12, Shear: 0.15},
+		Seed: 1,
+	}
+}
+
+// defaultEpochs is the budget of a classifier that is given none.
+const defaultEpochs = 12
+
+func (o *ClassifierOptions) fillDefaults() {
+	d := DefaultClassifierOptions()
+	setDefault(&o.Batch, d.Batch)
+	setDefault(&o.LR, d.LR)
+	setDefault(&o.ImageChannels, d.ImageChannels)
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	if o.Steps == 0 && o.Epochs == 0 {
+		o.Epochs = defaultEpochs
+	}
+	if o.Source != nil {
+		setDefault(&o.Data, o.Source.Name())
+	}
+}
+
+func (o *ClassifierOptions) validate() error {
+	for _, check := range []error{
+		optional("steps", o.Steps, 1, maxSteps),
+		optional("epochs", o.Epochs, 1e-6, 1e6),
+		between("batch", o.Batch, 1, maxBatch),
+		between("lr", o.LR, 1e-12, 1e3),
+		between("warmup", o.Warmup, 0, maxSteps),
+		between("weight-decay", o.Decay, 0, 1e3),
+		between("ema", o.EMA, 0, below1),
+		between("smoothing", o.Smoothing, 0, below1),
+		between("shift", o.Warp.Shift, 0, maxSize),
+		between("rotate", o.Warp.Rotate, 0, 180),
+		between("scale", o.Warp.Scale, 0, 0.9),
+		between("shear", o.Warp.Shear, 0, 10),
+		between("size", o.Size, 0, maxSize),
+		between("hold-out", o.HoldOut, 0, 0.9),
+		between("data-memory", o.DataMemory, 0, 1<<30),
+		between("threads", o.Threads, 1, maxThreads),
+		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+		validateISA(o.ISA),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	switch {
+	case o.Data == "":
+		return optionErrorf("data", "is needed: name a data set with classes, such as mnist")
+	case o.Out == "":
+		return optionErrorf("out", "is needed: name the safetensors file to write")
+	case o.Steps != 0 && o.Epochs != 0:
+		return optionErrorf("steps", "%d: one budget too many: give one of steps and epochs", o.Steps)
+	}
+	return nil
+}
+
+// trainOptions returns the options that Train has too.
+func (o *ClassifierOptions) trainOptions() *TrainOptions {
+	return &TrainOptions{
+		Data: o.Data, Size: o.Size, ImageChannels: o.ImageChannels, HoldOut: o.HoldOut, Strict: o.Strict, DataMemory: o.DataMemory,
+		Steps: o.Steps, Epochs: o.Epochs, Batch: o.Batch, Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent,
+		Source: o.Source, Validation: o.Test,
+	}
+}
+
+// openSet opens the data.
+func (o *ClassifierOptions) openSet(ctx context.Context) (*dataset.Set, error) {
+	t := o.trainOptions()
+	if o.Source != nil {
+		return t.givenSet()
+	}
+	return t.openSet(ctx)
+}
+
+// plan returns the schedule for n images.
+func (o *ClassifierOptions) plan(n int) Schedule { return o.trainOptions().plan(n) }
+
+// recipe returns what a step does with a gradient.
+func (o *ClassifierOptions) recipe() recipe {
+	t := DefaultTrainOptions()
+	return recipe{
+		batch: o.Batch, micro: min(max(o.Batch/4, 1), 8),
+		beta1: t.Beta1, beta2: t.Beta2, eps: t.Eps, decay: o.Decay, clip: t.Clip, ema: o.EMA,
+	}
+}

@@ -1,0 +1,79 @@
+package pipeline
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/metrics"
+)
+
+// A Classification is what a classifier says of n images.
+type Classification struct {
+	Features    []float32 // [n, D]
+	Logits      []float32 // [n, K]
+	Predictions []int32   // [n], the class of the largest logit
+}
+
+// classifyImages is the number of images that a worker classifies together.
+const classifyImages = 8
+
+// Classify runs a classifier over n images on so many threads, 0 for GOMAXPROCS. image writes image i, [H, W, C]
+// in [-1,1], to dst; it is called once for each i, by several goroutines at once. The result is the same, to the
+// byte, for any number of threads. It returns ctx.Err() when that ends it.
+func Classify(ctx context.Context, c *metrics.Classifier, n, threads int, image func(i int, dst []float32)) (*Classification, error) {
+	setDefault(&threads, runtime.GOMAXPROCS(0))
+	chunks := (n + classifyImages - 1) / classifyImages
+	crew := newCrew(max(1, min(threads, chunks)))
+	defer crew.close()
+	return classifyOn(ctx, crew, c, n, image)
+}
+
+// classifyOn is Classify on the workers of a crew.
+func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, image func(i int, dst []float32)) (*Classification, error) {
+	h, w, channels := c.Shape()
+	size, dim, classes := h*w*channels, c.Dim(), len(c.Classes())
+	out := &Classification{Features: make([]float32, n*dim), Logits: make([]float32, n*classes), Predictions: make([]int32, n)}
+	type buffers struct {
+		net *metrics.ClassifierReplica
+		x   []float32
+	}
+	own := make([]buffers, crew.size())
+	err := crew.each(ctx, len(own), (n+classifyImages-1)/classifyImages, func(worker, chunk int) {
+		b := &own[worker]
+		if b.net == nil {
+			*b = buffers{c.NewReplica(classifyImages, false), make([]float32, classifyImages*size)}
+		}
+		from := chunk * classifyImages
+		to := min(n, from+classifyImages)
+		for i := from; i < to; i++ {
+			image(i, b.x[(i-from)*size:(i-from+1)*size])
+		}
+		b.net.Forward(out.Logits[from*classes:to*classes], out.Features[from*dim:to*dim], b.x[:(to-from)*size])
+		for i := from; i < to; i++ {
+			out.Predictions[i] = int32(metrics.Predict(out.Logits[i*classes : (i+1)*classes]))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Accuracy returns the share of predictions that are the images' labels.
+func (c *Classification) Accuracy(labels []int32) float64 {
+	right := 0
+	for i, label := range labels {
+		if c.Predictions[i] == label {
+			right++
+		}
+	}
+	return float64(right) / float64(len(labels))
+}
+
+// classifySource classifies all images of a source, and returns their labels too.
+func classifySource(ctx context.Context, crew *crew, c *metrics.Classifier, data dataset.Source) (*Classification, []int32, error) {
+	labels := make([]int32, data.Len())
+	result, err := classifyOn(ctx, crew, c, data.Len(), func(i int, dst []float32) { labels[i] = int32(data.Image(i, dst)) })
+	return result, labels, err
+}

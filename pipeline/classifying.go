@@ -1,0 +1,75 @@
+package pipeline
+
+import (
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/metrics"
+)
+
+// A classifying is what the workers that train a classifier share.
+type classifying struct {
+	feed         *feed
+	seed         uint64
+	batch, micro int
+	warp         Warp
+	smoothing    float64 // share of a label that all classes get
+}
+
+// A classifyTask is the task of classification: the mean cross-entropy between the images' classes and what
+// the network says of the warped images.
+type classifyTask struct {
+	*classifying
+	net      *metrics.ClassifierReplica
+	rng      rand.PCG
+	imageLen int
+	classes  int
+
+	image, x []float32 // an image as it is; [micro, H, W, C]
+	logits   []float32 // [micro, K], and then the loss's gradient
+	labels   []int32   // [micro]
+}
+
+// newClassifyTasks makes so many tasks.
+func newClassifyTasks(c *classifying, model *metrics.Classifier, workers int) []task {
+	h, w, ch := model.Shape()
+	classes := len(model.Classes())
+	tasks := make([]task, workers)
+	for i := range tasks {
+		tasks[i] = &classifyTask{
+			classifying: c, net: model.NewReplica(c.micro, true), imageLen: h * w * ch, classes: classes,
+			image: make([]float32, h*w*ch), x: make([]float32, c.micro*h*w*ch),
+			logits: make([]float32, c.micro*classes), labels: make([]int32, c.micro),
+		}
+	}
+	return tasks
+}
+
+// gradient implements [task].
+func (w *classifyTask) gradient(grad []float32, step, first, n int) float64 {
+	for i := range n {
+		w.draw(step, first+i, i)
+	}
+	logits := w.logits[:n*w.classes]
+	w.net.Forward(logits, nil, w.x[:n*w.imageLen])
+	share := float64(n) / float64(w.batch)
+	loss := metrics.CrossEntropy(logits, logits, w.labels[:n], w.smoothing) * share
+	for i := range logits {
+		logits[i] *= float32(share)
+	}
+	w.net.Backward(logits, grad)
+	return loss
+}
+
+// draw fills slot i with the image at the given position of the batch, warped, and its class.
+func (w *classifyTask) draw(step, position, i int) {
+	x := w.x[i*w.imageLen : (i+1)*w.imageLen]
+	if w.warp == (Warp{}) {
+		w.labels[i] = int32(w.feed.image(&w.rng, step, position, x))
+		return
+	}
+	w.labels[i] = int32(w.feed.image(&w.rng, step, position, w.image))
+	seedStream(&w.rng, w.seed, streamWarp, step, position)
+	height, width, channels := w.feed.data.Shape()
+	m := w.warp.draw(&w.rng, height, width)
+	m.apply(x, w.image, height, width, channels)
+}
