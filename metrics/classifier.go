@@ -1,4 +1,3 @@
-// Package metrics measures how good generated images are, by the features that a small classifier finds in them.
 package metrics
 
 import (

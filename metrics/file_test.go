@@ -12,9 +12,13 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// reference returns statistics of random features.
-func reference() *Reference {
-	return NewReference("zoo/test", randoms(rand.New(rand.NewPCG(9, 9)), 20*8), 8)
+// testReference returns statistics of random features.
+func testReference() *Reference {
+	r, err := NewReference("zoo/test", Features{20, 8, randoms(rand.New(rand.NewPCG(9, 9)), 20*8)}, Compute{})
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 func written(t *testing.T, f *nn.File) *bytes.Buffer {
@@ -30,7 +34,7 @@ func written(t *testing.T, f *nn.File) *bytes.Buffer {
 func TestClassifierFile(t *testing.T) {
 	c, _ := newSmall(t, kernels.Best())
 	for _, dtype := range []nn.DType{nn.F32, nn.F16} {
-		for _, ref := range []*Reference{nil, reference()} {
+		for _, ref := range []*Reference{nil, testReference()} {
 			got, err := ReadClassifier(written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"})), kernels.Best())
 			if err != nil {
 				t.Fatal(err)
@@ -59,7 +63,7 @@ func TestClassifierFile(t *testing.T) {
 func TestReadClassifierRefuses(t *testing.T) {
 	c, _ := newSmall(t, kernels.Generic)
 	file := func(change func(f *nn.File)) *nn.File {
-		f := c.File(c.params.Values, nn.F32, reference(), nil)
+		f := c.File(c.params.Values, nn.F32, testReference(), nil)
 		change(f)
 		return f
 	}
@@ -131,7 +135,7 @@ func FuzzReadClassifier(f *testing.F) {
 		f.Fatal(err)
 	}
 	var buf bytes.Buffer
-	if err := nn.WriteSafetensors(&buf, c.File(c.params.Values, nn.F16, reference(), nil)); err != nil {
+	if err := nn.WriteSafetensors(&buf, c.File(c.params.Values, nn.F16, testReference(), nil)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(buf.Bytes())

@@ -14,39 +14,36 @@ type Reference struct {
 	Covariance []float32 `json:"-"`      // [D, D], row by row
 }
 
-// NewReference computes the statistics of the features, [n, D], of n images, at least two, in float64.
-func NewReference(data string, features []float32, dim int) *Reference {
-	n := len(features) / dim
-	if n < 2 || len(features) != n*dim {
-		panic(fmt.Sprintf("metrics: statistics of %d numbers, features of %d", len(features), dim))
+// NewReference computes the statistics of the features of at least two images.
+func NewReference(data string, f Features, on Compute) (*Reference, error) {
+	var m Moments
+	if err := m.Add(f, on); err != nil {
+		return nil, err
 	}
-	mean, products := make([]float64, dim), make([]float64, dim*dim)
-	for i, v := range features {
-		mean[i%dim] += float64(v)
+	g, err := m.Gaussian()
+	if err != nil {
+		return nil, err
 	}
-	for j := range mean {
-		mean[j] /= float64(n)
+	return &Reference{Data: data, Images: f.N, Mean: rounded(g.Mean), Covariance: rounded(g.Covariance)}, nil
+}
+
+// Gaussian returns the distribution, for [Frechet].
+func (r *Reference) Gaussian() Gaussian { return Gaussian{widened(r.Mean), widened(r.Covariance)} }
+
+func rounded(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
 	}
-	deviation := make([]float64, dim)
-	for i := range n {
-		for j := range deviation {
-			deviation[j] = float64(features[i*dim+j]) - mean[j]
-		}
-		for j, d := range deviation {
-			row := products[j*dim : (j+1)*dim]
-			for k, e := range deviation {
-				row[k] += float64(d * e)
-			}
-		}
+	return out
+}
+
+func widened(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
 	}
-	r := &Reference{Data: data, Images: n, Mean: make([]float32, dim), Covariance: make([]float32, dim*dim)}
-	for j, v := range mean {
-		r.Mean[j] = float32(v)
-	}
-	for j, v := range products {
-		r.Covariance[j] = float32(v / float64(n-1))
-	}
-	return r
+	return out
 }
 
 // check reports what no images can have.

@@ -102,7 +102,8 @@ func (r *classifierRun) open(ctx context.Context) error {
 	task := &classifying{feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.micro, warp: o.Warp, smoothing: o.Smoothing}
 	r.crew = newCrew(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.microBatches()))
-	r.engine = newEngine(recipe, isa, feed, newOptimState(r.model.Params().Values, o.EMA > 0), r.model.Repack, r.crew, tasks)
+	steps := newStepper(recipe, isa, newOptimState(r.model.Params().Values, o.EMA > 0), r.model.Params(), o.Threads)
+	r.engine = newEngine(recipe, feed, steps, r.model.Repack, r.crew, tasks)
 	r.done.Schedule = o.plan(r.data.Len())
 	return nil
 }
