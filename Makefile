@@ -25,7 +25,7 @@ PYTHONS  = python3 /usr/bin/python3
 PEER     =
 
 # The packages whose code depends on the architecture, or whose numbers might.
-PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./flow/... ./dataset/...
+PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./dataset/...
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
@@ -34,7 +34,7 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-st
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build ./fmimg, a static binary
@@ -49,6 +49,11 @@ demo: build ## train on MNIST for TIME (5m) and draw samples.png
 		set -x; ./fmimg$(EXE) train --data mnist --time $(TIME) --out $(DEMO); \
 	fi
 	./fmimg$(EXE) generate --model $(DEMO) --grid 8x8 --out $(SAMPLES)
+
+# On one instruction set the same command writes the same bytes; metrics/mnist/README.md says what came out.
+.PHONY: classifier
+classifier: build ## train the embedded classifier of MNIST again (some minutes)
+	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out metrics/mnist/classifier.safetensors
 
 .PHONY: man
 man: build ## write the man pages into man/

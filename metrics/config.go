@@ -19,7 +19,7 @@ type ClassifierConfig struct {
 }
 
 // DefaultClassifierConfig returns a classifier for images of the given shape that is small and, on MNIST, good:
-// 64 features of a level that is a quarter as wide as the image.
+// 64 features of a level whose sides are a quarter of the image's.
 func DefaultClassifierConfig(h, w, c int, classes []string) ClassifierConfig {
 	return ClassifierConfig{
 		ImageSize: [2]int{h, w}, InChannels: c,

@@ -20,7 +20,7 @@ type ClassifierOptions struct {
 	Strict        bool
 	DataMemory    int
 
-	// Budget: one of the two; none: 12 epochs.
+	// Budget: one of the two; none: 6 epochs.
 	Steps  int
 	Epochs float64
 
@@ -55,7 +55,7 @@ func DefaultClassifierOptions() ClassifierOptions {
 }
 
 // defaultEpochs is the budget of a classifier that is given none.
-const defaultEpochs = 12
+const defaultEpochs = 6
 
 func (o *ClassifierOptions) fillDefaults() {
 	d := DefaultClassifierOptions()

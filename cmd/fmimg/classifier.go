@@ -41,7 +41,7 @@ func (a *app) newClassifier() *cobra.Command {
 	f.StringVar(&o.Data, "data", "", "`data` with classes to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	f.StringVar(&o.Out, "out", "", "safetensors `file` to write (needed)")
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
-	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data (default 12)")
+	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data (default 6)")
 	f.BoolVar(&asJSON, "json", false, "write progress as JSON lines to stdout")
 	dataFlags(f, &data)
 	classifierNumberFlags(f, &o)
