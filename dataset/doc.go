@@ -16,6 +16,7 @@
 //	a folder with train-images-idx3-ubyte and kin,   IDX as MNIST has it (idx.go, idxset.go)
 //	each with or without .gz, or one of the files
 //	a folder with data_batch_*.bin, or one of them   CIFAR-10's binary version (cifar.go)
+//	a .npy file of uint8, or of floats in [-1,1],    NumPy's array, [N,H,W] or [N,H,W,C] (npy.go)
 //	any other folder, or a .zip                      pictures: PNG, JPEG, GIF, WebP (files.go,
 //	                                                 picture.go, pictures.go)
 //

@@ -27,6 +27,8 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return openZip(ctx, path, o)
+	case bytes.HasPrefix(head, []byte(npyMagic)):
+		return openNPY(path)
 	case isGzip(head) && (strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")):
 		return nil, formatError(path, "it is a tar archive: unpack it and name the folder")
 	case idxName.MatchString(name) && (isGzip(head) || isIDX(head)):
@@ -89,15 +91,15 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b})
 
 func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
 
-// baseName returns what a set at a path is called: its last element without an archive's ending.
+// baseName returns what a set at a path is called: its last element without the ending of an archive or an array.
 func baseName(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		absolute = path
 	}
 	name := filepath.Base(absolute)
-	if strings.EqualFold(filepath.Ext(name), ".zip") {
-		name = name[:len(name)-len(".zip")]
+	if ext := filepath.Ext(name); strings.EqualFold(ext, ".zip") || strings.EqualFold(ext, ".npy") {
+		name = strings.TrimSuffix(name, ext)
 	}
 	return name
 }
