@@ -119,6 +119,19 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 	return Fixed(fixedTableaus[i], steps), nil
 }
 
+// StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
+func StepsFor(name string, evaluations int) (int, error) {
+	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
+	if i < 0 {
+		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
+	}
+	stages := len(fixedTableaus[i].B)
+	if evaluations < stages || evaluations%stages != 0 {
+		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, stages)
+	}
+	return evaluations / stages, nil
+}
+
 // checkSpan verifies the times of a call of Solve.
 func checkSpan(t0, t1 float64) error {
 	if !finite(t0) || !finite(t1) {

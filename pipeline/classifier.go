@@ -189,7 +189,9 @@ func (r *classifierRun) finish(ctx context.Context) (ClassifierResult, error) {
 			return result, err
 		}
 		result.TestImages, result.Accuracy = r.test.Len(), found.Accuracy(labels)
-		reference = metrics.NewReference(r.test.Name(), found.Features, rounded.Dim())
+		if reference, err = metrics.NewReference(r.test.Name(), found.Features, metrics.Compute{}); err != nil {
+			return result, err
+		}
 	}
 	err := atomicfile.Write(r.opt.Out, func(w io.Writer) error {
 		return nn.WriteSafetensors(w, r.file(reference, map[string]string{trainingKey: r.record(result)}))

@@ -93,7 +93,10 @@ func TestClassifierLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := metrics.NewReference("patterns", found.Features, c.Dim())
+	want, err := metrics.NewReference("patterns", found.Features, metrics.Compute{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if r := c.Reference(); r.Data != "patterns" || r.Images != 20 || !slices.Equal(r.Mean, want.Mean) || !slices.Equal(r.Covariance, want.Covariance) {
 		t.Error("the reference in the file is not that of its weights")
 	}
@@ -199,7 +202,7 @@ func TestClassify(t *testing.T) {
 		if want == nil {
 			want = got
 		}
-		if !slices.Equal(got.Features, want.Features) || !slices.Equal(got.Logits, want.Logits) || !slices.Equal(got.Predictions, want.Predictions) {
+		if !slices.Equal(got.Features.Data, want.Features.Data) || !slices.Equal(got.Logits, want.Logits) || !slices.Equal(got.Predictions, want.Predictions) {
 			t.Errorf("%d threads: another result", threads)
 		}
 	}
@@ -209,7 +212,7 @@ func TestClassify(t *testing.T) {
 		}
 	}
 	none, err := Classify(t.Context(), c, 0, 2, nil)
-	if err != nil || len(none.Features) != 0 {
+	if err != nil || none.Features.N != 0 {
 		t.Errorf("of no images: %+v, %v", none, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

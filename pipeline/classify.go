@@ -10,9 +10,9 @@ import (
 
 // A Classification is what a classifier says of n images.
 type Classification struct {
-	Features    []float32 // [n, D]
-	Logits      []float32 // [n, K]
-	Predictions []int32   // [n], the class of the largest logit
+	Features    metrics.Features // [n, D]
+	Logits      []float32        // [n, K]
+	Predictions []int            // [n], the class of the largest logit
 }
 
 // classifyImages is the number of images that a worker classifies together.
@@ -33,7 +33,9 @@ func Classify(ctx context.Context, c *metrics.Classifier, n, threads int, image 
 func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, image func(i int, dst []float32)) (*Classification, error) {
 	h, w, channels := c.Shape()
 	size, dim, classes := h*w*channels, c.Dim(), len(c.Classes())
-	out := &Classification{Features: make([]float32, n*dim), Logits: make([]float32, n*classes), Predictions: make([]int32, n)}
+	out := &Classification{
+		Features: metrics.Features{N: n, D: dim, Data: make([]float32, n*dim)}, Logits: make([]float32, n*classes), Predictions: make([]int, n),
+	}
 	type buffers struct {
 		net *metrics.ClassifierReplica
 		x   []float32
@@ -49,9 +51,9 @@ func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, i
 		for i := from; i < to; i++ {
 			image(i, b.x[(i-from)*size:(i-from+1)*size])
 		}
-		b.net.Forward(out.Logits[from*classes:to*classes], out.Features[from*dim:to*dim], b.x[:(to-from)*size])
+		b.net.Forward(out.Logits[from*classes:to*classes], out.Features.Data[from*dim:to*dim], b.x[:(to-from)*size])
 		for i := from; i < to; i++ {
-			out.Predictions[i] = int32(metrics.Predict(out.Logits[i*classes : (i+1)*classes]))
+			out.Predictions[i] = metrics.Predict(out.Logits[i*classes : (i+1)*classes])
 		}
 	})
 	if err != nil {
@@ -61,7 +63,7 @@ func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, i
 }
 
 // Accuracy returns the share of predictions that are the images' labels.
-func (c *Classification) Accuracy(labels []int32) float64 {
+func (c *Classification) Accuracy(labels []int) float64 {
 	right := 0
 	for i, label := range labels {
 		if c.Predictions[i] == label {
@@ -72,8 +74,8 @@ func (c *Classification) Accuracy(labels []int32) float64 {
 }
 
 // classifySource classifies all images of a source, and returns their labels too.
-func classifySource(ctx context.Context, crew *crew, c *metrics.Classifier, data dataset.Source) (*Classification, []int32, error) {
-	labels := make([]int32, data.Len())
-	result, err := classifyOn(ctx, crew, c, data.Len(), func(i int, dst []float32) { labels[i] = int32(data.Image(i, dst)) })
+func classifySource(ctx context.Context, crew *crew, c *metrics.Classifier, data dataset.Source) (*Classification, []int, error) {
+	labels := make([]int, data.Len())
+	result, err := classifyOn(ctx, crew, c, data.Len(), func(i int, dst []float32) { labels[i] = data.Image(i, dst) })
 	return result, labels, err
 }

@@ -27,8 +27,8 @@ func TestEmbeddedClassifier(t *testing.T) {
 		every = 50
 	}
 	n := all / every
-	labels := make([]int32, n)
-	found, err := Classify(t.Context(), c, n, 0, func(i int, dst []float32) { labels[i] = int32(set.Test.Image(i*every, dst)) })
+	labels := make([]int, n)
+	found, err := Classify(t.Context(), c, n, 0, func(i int, dst []float32) { labels[i] = set.Test.Image(i*every, dst) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,10 @@ func TestEmbeddedClassifier(t *testing.T) {
 	if c.Dim() != len(want.Mean) || want.Data != set.Test.Name() || want.Images != all {
 		t.Fatalf("the reference is that of %d images of %s", want.Images, want.Data)
 	}
-	got := metrics.NewReference("", found.Features, dim)
+	got, err := metrics.NewReference("", found.Features, metrics.Compute{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for j := range dim {
 		deviation := math.Sqrt(float64(want.Covariance[j*dim+j]))
 		// Instruction sets differ in the last digits of a feature, a hundred-thousandth of its deviation at most.

@@ -20,6 +20,7 @@ func flagValues() map[string][]string {
 		"preset":      {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
 		"isa":         m.ISAs,
 		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
+		"optimizer":   {"adamw", "muon"},
 		"decay":       {"cosine", "linear", "constant"},
 		"conditional": {"auto", "yes", "no"},
 		"time-dist":   {"uniform", "logit-normal"},
@@ -29,7 +30,7 @@ func flagValues() map[string][]string {
 
 // pathFlags take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true,
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true,
 }
 
 // completeFlags tells the shells' completion what values the flags of a command and of those below it take.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -43,16 +44,21 @@ func (a *app) newGenerate() *cobra.Command {
 	f.StringVar(&o.Model, "model", "", "run `folder` or checkpoint file (default the newest run under runs/)")
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
-	f.StringVar(&o.Sample.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
-	f.Float64Var(&o.Sample.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
-	f.StringVar(&o.Sample.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
-	f.IntVar(&o.Sample.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
-	f.Float64Var(&o.Sample.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
-	f.Uint64Var(&o.Sample.Seed, "seed", 1, "`seed` of the noise")
+	sampleFlags(f, &o.Sample)
 	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Sample.Threads, &o.ISA)
 	return cmd
+}
+
+// sampleFlags adds the flags about how images are drawn.
+func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
+	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
+	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
+	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
+	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
+	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
+	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
@@ -78,19 +84,25 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	return err
 }
 
-// checkGenerate refuses flags that would do nothing, and reads those that stand for others.
+// checkGenerate refuses what would do harm or nothing.
 func (a *app) checkGenerate(cmd *cobra.Command, o *pipeline.GenerateOptions) error {
-	adaptive := o.Sample.Solver == "dopri5"
-	switch {
-	case cmd.Flags().Changed("tol") && !adaptive:
-		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Sample.Tol)
-	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(o.Out), ".gif"):
-		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Sample.Steps)
-	case o.Out == "-" && isTerminal(a.stdout):
+	if o.Out == "-" && isTerminal(a.stdout) {
 		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
 	}
-	if o.Sample.Guidance == 0 { // v_none alone
-		o.Sample.Guidance, o.Sample.Class = 1, "none"
+	return checkSolver(cmd, &o.Sample, o.Out)
+}
+
+// checkSolver refuses flags that do nothing for the solver, and reads guidance 0, which is v_none alone.
+func checkSolver(cmd *cobra.Command, o *pipeline.SampleOptions, out string) error {
+	adaptive := o.Solver == "dopri5"
+	switch {
+	case cmd.Flags().Changed("tol") && !adaptive:
+		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Tol)
+	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(out), ".gif"):
+		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Steps)
+	}
+	if o.Guidance == 0 {
+		o.Guidance, o.Class = 1, "none"
 	}
 	return nil
 }

@@ -39,7 +39,6 @@ var rules = []rule{
 	{folder: "unet", imports: []string{"kernels", "nn"}},
 	{folder: "metrics", imports: []string{"kernels", "nn"}, tests: []string{"dataset"}, libraries: []string{"gonum.org/v1/gonum"}},
 	{folder: "flow"},
-	{folder: "metrics", imports: []string{"kernels", "nn"}, libraries: []string{"gonum.org/v1/gonum"}},
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"dataset", "flow", "kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "bench", imports: []string{"dataset", "flow", "kernels", "nn", "unet", "pipeline"}, libraries: []string{anyLibrary}},

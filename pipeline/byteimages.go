@@ -1,0 +1,160 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/metrics"
+)
+
+// byteImages are images to evaluate, as bytes: generated ones are rounded as in a PNG, so that a score is the same for
+// a model and for the pictures that it wrote.
+type byteImages struct {
+	size   int // pixels times channels of an image
+	slab   []byte
+	labels []int // class of each image, -1 for none
+}
+
+// newByteImages takes some images of a source.
+func newByteImages(source dataset.Source, index []int) *byteImages {
+	h, w, c := source.Shape()
+	s := &byteImages{size: h * w * c}
+	pixels := make([]float32, s.size)
+	for _, i := range index {
+		label := source.Image(i, pixels)
+		s.add(pixels, label)
+	}
+	return s
+}
+
+// add appends images, all of one class.
+func (s *byteImages) add(pixels []float32, label int) {
+	for _, v := range pixels {
+		s.slab = append(s.slab, dataset.ToByte(v))
+	}
+	for range len(pixels) / s.size {
+		s.labels = append(s.labels, label)
+	}
+}
+
+func (s *byteImages) len() int { return len(s.labels) }
+
+// image writes image i to dst.
+func (s *byteImages) image(i int, dst []float32) {
+	for k, b := range s.slab[i*s.size : (i+1)*s.size] {
+		dst[k] = dataset.FromByte(b)
+	}
+}
+
+func (s *byteImages) classify(ctx context.Context, c *crew, by *metrics.Classifier) (*Classification, error) {
+	return classifyOn(ctx, c, by, s.len(), s.image)
+}
+
+// generated draws or reads the images that an evaluation is about.
+func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
+	if e.ck != nil {
+		begin, o := time.Now(), e.opt.Sample
+		s, evaluations, err := e.draw(ctx, o.Steps)
+		e.out.Evaluations, e.out.DrawSeconds = evaluations, time.Since(begin).Seconds()
+		e.out.Solver, e.out.Steps, e.out.Guidance = o.Solver, o.Steps, o.Guidance
+		return s, err
+	}
+	index := make([]int, e.opt.Count)
+	for i := range index {
+		index[i] = i
+	}
+	s := newByteImages(e.given, index)
+	return s, e.nameClasses(s)
+}
+
+// nameClasses turns the labels of images from elsewhere into the classifier's classes: those asked for in turn, or
+// those of their folders' names.
+func (e *evaluator) nameClasses(s *byteImages) error {
+	known := classList{model: "the classifier", n: len(e.classifier.Classes()), names: e.classifier.Classes()}
+	if e.opt.Classes != "" {
+		turn, err := known.parse(e.opt.Classes)
+		if err != nil {
+			return &OptionError{"classes", trimOption(err, "class ")}
+		}
+		for i := range s.labels {
+			s.labels[i] = int(turn[i%len(turn)])
+		}
+		return nil
+	}
+	names := sameClasses(e.given.Classes(), e.classifier.Classes())
+	for i, label := range s.labels {
+		if s.labels[i] = -1; label >= 0 {
+			s.labels[i] = names[label]
+		}
+	}
+	return nil
+}
+
+// sameClasses returns for each class its index among others of the same name, -1 for none.
+func sameClasses(classes, others []string) []int {
+	same := make([]int, len(classes))
+	for i, name := range classes {
+		same[i] = -1
+		for j, other := range others {
+			if name == other {
+				same[i] = j
+			}
+		}
+	}
+	return same
+}
+
+// evaluatedBlock is the number of images that are drawn before they are rounded.
+const evaluatedBlock = 512
+
+// draw draws the images by so many steps of the solver, and says how many evaluations an image took.
+func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, error) {
+	o := e.opt.Sample
+	o.Steps, o.OnEvent = steps, e.opt.OnEvent
+	sampler, err := NewSampler(e.ck, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer sampler.Close()
+	if sampler.classes == nil {
+		sampler.classes = e.frequentClasses()
+	}
+	cfg := e.ck.Model.Config()
+	s := &byteImages{size: cfg.ImageLen(), slab: make([]byte, 0, o.Count*cfg.ImageLen())}
+	names := sameClasses(e.ck.Meta.Classes, e.classifier.Classes())
+	for first := 0; first < o.Count; first += evaluatedBlock {
+		images, err := sampler.Draw(ctx, first, min(evaluatedBlock, o.Count-first))
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range images.Len() {
+			class := -1
+			if images.Labels != nil && int(images.Labels[i]) < len(names) {
+				class = names[images.Labels[i]]
+			}
+			s.add(images.slice(i, i+1).Pixels, class)
+		}
+	}
+	return s, sampler.Evaluations(), nil
+}
+
+// frequentClasses returns a class of the model for each image, as frequent as among the training images, where no class
+// is asked for: a model p(x|y) stands for Σ p(y)·p(x|y), and real digits are not equally frequent. nil when the model
+// does not have the data's classes.
+func (e *evaluator) frequentClasses() []int32 {
+	names := sameClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
+	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Model.Config().NumClasses == 0 {
+		return nil
+	}
+	h, w, c := e.set.Train.Shape()
+	pixels := make([]float32, h*w*c)
+	var classes []int32
+	for _, i := range e.subset(e.opt.Count, e.set.Train.Len()) {
+		if label := e.set.Train.Image(i, pixels); label >= 0 {
+			classes = append(classes, int32(names[label]))
+		}
+	}
+	return classes
+}

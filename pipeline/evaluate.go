@@ -1,0 +1,481 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/metrics"
+)
+
+// EvaluateOptions say which generated images to measure, and against which real ones.
+type EvaluateOptions struct {
+	Model   string // a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/
+	Images  string // images from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX files
+	Classes string // of Images: the classes that they were asked for in turn, such as 0-9; empty: the names of their folders, if any
+
+	Data       string // the real images; empty: what the model was trained on, mnist for Images
+	Classifier string // file of the network whose features are compared; empty: that of MNIST, which is part of the program
+	Count      int    // images to draw, or to take of Images; 0: 10000, and all of Images
+	NFE        []int  // numbers of evaluations, for the curve of FID against them, which costs as many more drawings
+	Quick      bool   // only FID and the classes, which takes seconds
+
+	// How images are drawn. Count and Threads are those of the whole evaluation.
+	Sample SampleOptions
+	ISA    string // empty: the best of this machine
+	// OnEvent is told of progress, by one goroutine at a time; may be nil.
+	OnEvent func(Event)
+}
+
+// An Evaluation is how good images are.
+type Evaluation struct {
+	Model       string  `json:"model,omitempty"`
+	Hash        string  `json:"model_hash,omitempty"`
+	Images      string  `json:"images,omitempty"` // where they came from instead
+	Data        string  `json:"data"`
+	Classifier  string  `json:"classifier"` // the data that it was trained on
+	Solver      string  `json:"solver,omitempty"`
+	Steps       int     `json:"steps,omitempty"`
+	Evaluations float64 `json:"evaluations,omitempty"` // of the network, of an image on average
+	Guidance    float64 `json:"guidance,omitempty"`
+	Seed        uint64  `json:"seed"`
+
+	metrics.Scores
+	// Floor are the scores of as many real training images, drawn at random: no generator can be expected below its
+	// FID. Its nearest distance is that of real test images to the training images.
+	Floor metrics.Scores `json:"floor"`
+	// FIDRatio is the FID over the floor's.
+	FIDRatio *float64 `json:"fid_over_floor,omitempty"`
+	// NearestRatio is the mean distance to the nearest training image over that of real test images: well below 1
+	// where training images are copied.
+	NearestRatio *float64 `json:"nearest_over_real,omitempty"`
+
+	Curve []CurvePoint `json:"curve,omitempty"`
+
+	DrawSeconds float64 `json:"draw_seconds,omitempty"`
+	Seconds     float64 `json:"seconds"`
+}
+
+// A CurvePoint is the FID at a number of evaluations.
+type CurvePoint struct {
+	Evaluations int      `json:"evaluations"`
+	FID         *float64 `json:"fid"`
+	Agreement   *float64 `json:"class_agreement,omitempty"`
+}
+
+const defaultEvaluated = 10000
+
+// fillDefaults fills in what has one default.
+func (o *EvaluateOptions) fillDefaults() {
+	if o.Images == "" {
+		setDefault(&o.Count, defaultEvaluated)
+	}
+	o.Sample.Count = o.Count
+	o.Sample = o.Sample.withDefaults()
+}
+
+// validate reports the first option that cannot be used.
+func (o *EvaluateOptions) validate() error {
+	if o.Images != "" && o.Model != "" {
+		return optionErrorf("images", "%s: images are drawn by a model or come from elsewhere: give one of the two", o.Images)
+	}
+	if o.Images != "" && len(o.NFE) > 0 {
+		return optionErrorf("evaluations", "%v: a curve needs a model that draws: leave images out", o.NFE)
+	}
+	if o.Classes != "" && o.Images == "" {
+		return optionErrorf("classes", "%s: they go with images; a model is asked for classes by class", o.Classes)
+	}
+	if o.Count != 0 {
+		if err := between("count", o.Count, minEvaluated, maxCount); err != nil {
+			return err
+		}
+	}
+	for _, n := range o.NFE {
+		if _, err := flow.StepsFor(o.Sample.Solver, n); err != nil {
+			return &OptionError{"evaluations", trimOption(err, "flow: ")}
+		}
+	}
+	if err := o.Sample.Validate(); err != nil {
+		return err
+	}
+	return validateISA(o.ISA)
+}
+
+// minEvaluated is the least number of images that are worth a score: features have 64 numbers.
+const minEvaluated = 100
+
+// Evaluate measures generated images: it draws them from a model, or reads them, finds their features by a
+// classifier, and compares these with those of real test images. Pixels are rounded to bytes first, as in a
+// PNG. A mistake in the options is an [*OptionError].
+func Evaluate(ctx context.Context, o EvaluateOptions) (*Evaluation, error) {
+	o.fillDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	e := &evaluator{opt: o, out: &Evaluation{Seed: o.Sample.Seed}}
+	if err := e.open(ctx); err != nil {
+		return nil, err
+	}
+	defer e.crew.close()
+	for _, part := range []func(context.Context) error{e.readReal, e.scoreFloor, e.scoreGenerated, e.drawCurve} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
+	}
+	e.out.Seconds = time.Since(begin).Seconds()
+	return e.out, nil
+}
+
+// An evaluator is an evaluation under way.
+type evaluator struct {
+	opt        EvaluateOptions
+	out        *Evaluation
+	isa        kernels.ISA
+	crew       *crew
+	classifier *metrics.Classifier
+	ck         *Checkpoint    // nil for images from elsewhere
+	given      dataset.Source // those
+	set        *dataset.Set   // the real images
+
+	real      *Classification // of test images, as many as are compared
+	reference metrics.Gaussian
+	labels    []int // of the test images, -1 for none
+}
+
+// open opens the model or the images, the classifier and the data, and starts the workers.
+func (e *evaluator) open(ctx context.Context) error {
+	var err error
+	if e.isa, err = kernels.Parse(e.opt.ISA); err != nil {
+		return err
+	}
+	if e.opt.Images == "" {
+		if e.ck, err = OpenCheckpoint(e.opt.Model, e.opt.ISA); err != nil {
+			return err
+		}
+		e.out.Model, e.out.Hash = e.ck.Path, e.ck.Hash
+		setDefault(&e.opt.Data, e.ck.Meta.Data)
+	}
+	setDefault(&e.opt.Data, "mnist")
+	e.out.Data = e.opt.Data
+	if err := e.openClassifier(); err != nil {
+		return err
+	}
+	if err := e.openImages(ctx); err != nil {
+		return err
+	}
+	e.crew = newCrew(e.opt.Sample.Threads)
+	e.emit(Event{Kind: Started, Total: e.opt.Count, Text: e.describe()})
+	return nil
+}
+
+// openClassifier reads the network of the features.
+func (e *evaluator) openClassifier() error {
+	var err error
+	if e.opt.Classifier == "" {
+		e.classifier, err = metrics.EmbeddedMNIST(e.isa)
+		return err
+	}
+	file, err := os.Open(e.opt.Classifier)
+	if err != nil {
+		return fmt.Errorf("classifier: %w: train one by fmimg classifier", err)
+	}
+	defer file.Close()
+	if e.classifier, err = metrics.ReadClassifier(file, e.isa); err != nil {
+		return fmt.Errorf("classifier %s: %w", e.opt.Classifier, err)
+	}
+	return nil
+}
+
+// openImages opens the real images and those from elsewhere, in the shape that the classifier takes.
+func (e *evaluator) openImages(ctx context.Context) error {
+	h, w, c := e.classifier.Shape()
+	if e.ck != nil {
+		if cfg := e.ck.Model.Config(); cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
+			return optionErrorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
+				h, w, c, cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels)
+		}
+	}
+	var err error
+	if e.set, err = e.openShaped(ctx, e.opt.Data, "data"); err != nil {
+		return err
+	}
+	if e.set.Test == nil {
+		return optionErrorf("data", "%s: it has no test images, and too few to hold some out", e.opt.Data)
+	}
+	if e.opt.Images == "" {
+		return nil
+	}
+	given, err := e.openShaped(ctx, e.opt.Images, "images")
+	if err != nil {
+		return err
+	}
+	e.given = given.Train
+	e.out.Images = e.opt.Images
+	if e.opt.Count == 0 || e.opt.Count > e.given.Len() {
+		e.opt.Count = e.given.Len()
+	}
+	return between("count", e.opt.Count, minEvaluated, maxCount)
+}
+
+// openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
+// images names, none is held out.
+func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
+	o := DefaultTrainOptions()
+	o.Data, o.Threads, o.OnEvent = name, e.opt.Sample.Threads, e.opt.OnEvent
+	if option == "images" {
+		o.HoldOut = 0
+	}
+	h, w, c := e.classifier.Shape()
+	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
+	if o.Size = h; h != w {
+		o.Size = 0
+	}
+	set, err := o.openSet(ctx)
+	if wrong, ok := err.(*OptionError); ok { //nolint:errorlint // openSet returns it as it is
+		return nil, &OptionError{option, wrong.Reason}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if sh, sw, sc := set.Train.Shape(); sh != h || sw != w || sc != c {
+		return nil, optionErrorf(option, "%s: images of %dx%d with %d channels, and the classifier takes %dx%d with %d", name, sh, sw, sc, h, w, c)
+	}
+	return set, nil
+}
+
+func (e *evaluator) describe() string {
+	what := e.out.Images
+	if e.ck != nil {
+		what = describeCheckpoint(e.ck)
+	}
+	return fmt.Sprintf("%s: %d images against %s", what, e.opt.Count, e.set.Test.Name())
+}
+
+func (e *evaluator) emit(event Event) {
+	if e.opt.OnEvent != nil {
+		e.opt.OnEvent(event)
+	}
+}
+
+// compute says how package metrics works: on the workers of the crew.
+func (e *evaluator) compute(ctx context.Context) metrics.Compute {
+	return metrics.Compute{ISA: e.isa, Parallel: func(n int, do func(i int)) error {
+		return e.crew.each(ctx, e.crew.size(), n, func(_, i int) { do(i) })
+	}}
+}
+
+// readReal finds the features of the test images.
+func (e *evaluator) readReal(ctx context.Context) error {
+	all, labels, err := classifySource(ctx, e.crew, e.classifier, e.set.Test)
+	if err != nil {
+		return err
+	}
+	e.real, e.labels = all, labels
+	if r := e.classifier.Reference(); r != nil {
+		e.out.Classifier = r.Data
+		if r.Data == e.set.Test.Name() && r.Images == e.set.Test.Len() {
+			e.reference = r.Gaussian()
+			return nil
+		}
+		if e.opt.Classifier == "" {
+			e.emit(Event{Kind: Noted, Text: fmt.Sprintf("features are those of a classifier of %s: for scores that mean more, train one on %s by fmimg classifier", r.Data, e.opt.Data)})
+		}
+	}
+	var m metrics.Moments
+	if err := m.Add(all.Features, e.compute(ctx)); err != nil {
+		return err
+	}
+	e.reference, err = m.Gaussian()
+	return err
+}
+
+// subset returns n of the indices below total, in an order of the seed's.
+func (e *evaluator) subset(n, total int) []int {
+	order := dataset.Order(total, e.opt.Sample.Seed, 0)
+	index := make([]int, min(n, total))
+	for i := range index {
+		index[i] = order.At(i)
+	}
+	return index
+}
+
+// scoreFloor measures real training images.
+func (e *evaluator) scoreFloor(ctx context.Context) error {
+	s := newByteImages(e.set.Train, e.subset(e.opt.Count, e.set.Train.Len()))
+	found, err := s.classify(ctx, e.crew, e.classifier)
+	if err != nil {
+		return err
+	}
+	if e.out.Floor, err = e.score(ctx, found, s.labels); err != nil || e.opt.Quick {
+		return err
+	}
+	test := newByteImages(e.set.Test, e.subset(e.opt.Count, e.set.Test.Len()))
+	e.out.Floor.NearestDistance, err = e.nearest(ctx, test)
+	return err
+}
+
+// scoreGenerated measures the images that the evaluation is about.
+func (e *evaluator) scoreGenerated(ctx context.Context) error {
+	s, err := e.generated(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := s.classify(ctx, e.crew, e.classifier)
+	if err != nil {
+		return err
+	}
+	if e.out.Scores, err = e.score(ctx, found, s.labels); err != nil {
+		return err
+	}
+	e.out.FIDRatio = ratio(e.out.FID, e.out.Floor.FID)
+	if e.opt.Quick {
+		return nil
+	}
+	if e.out.NearestDistance, err = e.nearest(ctx, s); err != nil {
+		return err
+	}
+	e.out.NearestRatio = ratio(&e.out.NearestDistance.Mean, &e.out.Floor.NearestDistance.Mean)
+	return nil
+}
+
+func ratio(a, b *float64) *float64 {
+	if a == nil || b == nil || *b == 0 {
+		return nil
+	}
+	return metrics.Measured(*a / *b)
+}
+
+// score compares images with the real ones by their features and classes.
+func (e *evaluator) score(ctx context.Context, found *Classification, asked []int) (metrics.Scores, error) {
+	on := e.compute(ctx)
+	s := metrics.Scores{Count: found.Features.N, References: e.real.Features.N}
+	fid, err := e.frechet(ctx, found)
+	if err != nil {
+		return s, err
+	}
+	s.FID = metrics.Measured(fid)
+	if err := e.scoreClasses(&s, found, asked); err != nil || e.opt.Quick {
+		return s, err
+	}
+	real := rows(e.real.Features, e.subset(found.Features.N, e.real.Features.N))
+	fake := rows(found.Features, e.subset(real.N, found.Features.N)) // one size for both
+	kid, err := metrics.KID(fake, real, metrics.KIDOptions{Rand: rand.New(rand.NewPCG(e.opt.Sample.Seed, 0))}, on)
+	if err != nil {
+		return s, err
+	}
+	s.SetKID(kid)
+	manifold, err := metrics.PrecisionRecall(real, fake, metrics.DefaultNeighbours, on)
+	if err != nil {
+		return s, err
+	}
+	s.SetManifold(manifold)
+	return s, nil
+}
+
+// frechet returns the Fréchet distance from all test images.
+func (e *evaluator) frechet(ctx context.Context, found *Classification) (float64, error) {
+	var m metrics.Moments
+	if err := m.Add(found.Features, e.compute(ctx)); err != nil {
+		return 0, err
+	}
+	g, err := m.Gaussian()
+	if err != nil {
+		return 0, err
+	}
+	return metrics.Frechet(g, e.reference)
+}
+
+// scoreClasses counts the predicted classes, and how many are those asked for, where they are known.
+func (e *evaluator) scoreClasses(s *metrics.Scores, found *Classification, asked []int) error {
+	classes := len(e.classifier.Classes())
+	var err error
+	if s.Histogram, err = metrics.Histogram(found.Predictions, classes); err != nil {
+		return err
+	}
+	real, err := metrics.Histogram(e.real.Predictions, classes)
+	if err != nil {
+		return err
+	}
+	distance, err := metrics.TotalVariation(s.Histogram, real)
+	if err != nil {
+		return err
+	}
+	s.HistogramDistance = metrics.Measured(distance)
+	var want, got []int
+	for i, class := range asked {
+		if class >= 0 {
+			want, got = append(want, class), append(got, found.Predictions[i])
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	agreement, err := metrics.ClassAgreement(want, got)
+	s.SetClassAgreement(agreement)
+	return err
+}
+
+// rows returns some rows of features.
+func rows(f metrics.Features, index []int) metrics.Features {
+	part := metrics.Features{N: len(index), D: f.D, Data: make([]float32, 0, len(index)*f.D)}
+	for _, i := range index {
+		part.Data = append(part.Data, f.Row(i)...)
+	}
+	return part
+}
+
+// nearest describes the distances, in pixels' values, to the nearest training image.
+func (e *evaluator) nearest(ctx context.Context, s *byteImages) (*metrics.Distances, error) {
+	e.emit(Event{Kind: Noted, Text: fmt.Sprintf("looking for the nearest of %d training images to each of %d", e.set.Train.Len(), s.len())})
+	queries := metrics.Features{N: s.len(), D: s.size, Data: make([]float32, s.len()*s.size)}
+	for i := range s.len() {
+		s.image(i, queries.Row(i))
+	}
+	train := e.set.Train
+	found, err := metrics.Nearest(queries, metrics.References{N: train.Len(), D: s.size, Rows: func(first int, dst []float32) error {
+		for i := 0; i < len(dst); i += s.size {
+			train.Image(first+i/s.size, dst[i:i+s.size])
+		}
+		return nil
+	}}, 1, e.compute(ctx))
+	if err != nil {
+		return nil, err
+	}
+	d, err := found.Summary()
+	return &d, err
+}
+
+// drawCurve measures the FID for each number of evaluations.
+func (e *evaluator) drawCurve(ctx context.Context) error {
+	for _, n := range e.opt.NFE {
+		steps, err := flow.StepsFor(e.opt.Sample.Solver, n)
+		if err != nil {
+			return err
+		}
+		s, _, err := e.draw(ctx, steps)
+		if err != nil {
+			return err
+		}
+		found, err := s.classify(ctx, e.crew, e.classifier)
+		if err != nil {
+			return err
+		}
+		fid, err := e.frechet(ctx, found)
+		if err != nil {
+			return err
+		}
+		var scores metrics.Scores
+		if err := e.scoreClasses(&scores, found, s.labels); err != nil {
+			return err
+		}
+		e.out.Curve = append(e.out.Curve, CurvePoint{n, metrics.Measured(fid), scores.ClassAgreement})
+		e.emit(Event{Kind: Noted, Text: fmt.Sprintf("%d evaluations: FID %.3f", n, fid)})
+	}
+	return nil
+}
