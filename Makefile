@@ -25,7 +25,7 @@ PYTHONS  = python3 /usr/bin/python3
 PEER     =
 
 # The packages whose code depends on the architecture, or whose numbers might.
-PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./flow/... ./dataset/...
+PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./flow/... ./metrics/... ./dataset/...
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
