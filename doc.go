@@ -5,6 +5,7 @@
 //   - pipeline: training and generating as functions of option structs;
 //   - dataset: images to train on, MNIST among them;
 //   - flow: the mathematics, over plain vectors: paths, losses, ODE solvers;
+//   - metrics: how well generated images stand for real ones;
 //   - unet: the network that is trained; nn: its layers; kernels: the operations on feature maps;
 //   - asm: the innermost loops.
 //

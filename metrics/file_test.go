@@ -105,7 +105,10 @@ func TestReference(t *testing.T) {
 	for i := range n { // a correlation to find, around a mean far from zero
 		x[i*dim+1] = 100 + x[i*dim]/2
 	}
-	r := NewReference("x", x, dim)
+	r, err := NewReference("x", Features{n, dim, x}, Compute{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for j := range dim {
 		for k := range dim {
 			// Σ (xᵢ-yᵢ')… over all pairs is 2n(n-1) times the covariance, without any mean.

@@ -19,8 +19,8 @@ const notPositive = 1e-6
 //
 // (Dowson and Landau 1982, "The Fréchet Distance between Multivariate Normal Distributions", equation 4), which
 // of features of images is the FID (Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule
-// Converge to a Local Nash Equilibrium", equation 6). Covariances may be singular. That of N rows is too
-// large by some D²/2N of the features' variance, so compare at one N.
+// Converge to a Local Nash Equilibrium", equation 6). Covariances may be singular. Two sets of N
+// rows from one distribution lie some D²/2N of the features' variance apart, so compare at one N.
 //
 // A number that is not finite, and a matrix that is not symmetric and positive semi-definite, are errors.
 func Frechet(a, b Gaussian) (float64, error) {

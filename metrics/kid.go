@@ -51,6 +51,11 @@ func KID(x, y Features, o KIDOptions, on Compute) (KIDScore, error) {
 	case min(x.N, y.N) < 2*blocks:
 		return KIDScore{}, fmt.Errorf("%d and %d rows for %d blocks: a block needs 2 of each, take more rows or fewer blocks", x.N, y.N, blocks)
 	}
+	for i, f := range []Features{x, y} {
+		if _, err := f.norms(on); err != nil {
+			return KIDScore{}, fmt.Errorf("set %d: %w", i+1, err)
+		}
+	}
 	xs, ys := x.order(o.Rand), y.order(o.Rand)
 	estimates := make([]float64, blocks)
 	err := on.each(blocks, func(i int) (err error) {

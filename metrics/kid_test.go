@@ -144,9 +144,9 @@ func TestKIDErrors(t *testing.T) {
 	mustFail(t, "one block", err, "1 blocks")
 	for _, parallel := range []func(int, func(int)) error{nil, together} {
 		_, err = KID(x, bad, KIDOptions{}, Compute{Parallel: parallel})
-		mustFail(t, "NaN in y", err, "not finite")
+		mustFail(t, "NaN in y", err, "set 2: row 39", "not finite")
 		_, err = KID(bad, x, KIDOptions{}, Compute{Parallel: parallel})
-		mustFail(t, "NaN in x", err, "not finite")
+		mustFail(t, "NaN in x", err, "set 1: row 39", "not finite")
 	}
 	mustPanic(t, "other rows", func() { _, _ = KID(x, line(1, 2), KIDOptions{}, Compute{}) }, "2", "1")
 }

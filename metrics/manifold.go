@@ -20,12 +20,12 @@ type Manifold struct {
 // the ball. k = 0 means [DefaultNeighbours]. Both are best compared at one size of the sets.
 //
 // It is an error when a set has no more than k rows, and when a number is not finite.
-func PrecisionRecall(real, generated Features, k int, on Compute) (Manifold, error) {
-	mustMatch(real.D, generated.D)
+func PrecisionRecall(actual, generated Features, k int, on Compute) (Manifold, error) {
+	mustMatch(actual.D, generated.D)
 	if k == 0 {
 		k = DefaultNeighbours
 	}
-	r, err := newBalls(real, k, on)
+	r, err := newBalls(actual, k, on)
 	if err != nil {
 		return Manifold{}, fmt.Errorf("real rows: %w", err)
 	}

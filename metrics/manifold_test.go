@@ -13,7 +13,7 @@ func line(x ...float32) Features { return Features{len(x), 1, x} }
 // Points of a line whose balls can be seen, k = 1. Real 0, 1, 10, 12 have the radii 1, 1, 2, 2: balls [-1, 1], [0, 2],
 // [8, 12], [10, 14]. Generated 2, 9, 20, 21 have 7, 7, 1, 1: [-5, 9], [2, 16], [19, 21], [20, 22].
 func TestPrecisionRecallOfALine(t *testing.T) {
-	real, generated := line(0, 1, 10, 12), line(2, 9, 20, 21)
+	actual, generated := line(0, 1, 10, 12), line(2, 9, 20, 21)
 	want := Manifold{
 		Precision: 2. / 4,       // 2, on a border, and 9 lie in real balls
 		Recall:    4. / 4,       // the generated 2 and 9 hold all
@@ -21,13 +21,13 @@ func TestPrecisionRecallOfALine(t *testing.T) {
 		Coverage:  (0 + 2) / 4., // the balls of 1, on its border, and of 10 hold a generated point
 	}
 	for _, on := range []Compute{{}, {ISA: kernels.Best(), Parallel: together}} {
-		got, err := PrecisionRecall(real, generated, 1, on)
+		got, err := PrecisionRecall(actual, generated, 1, on)
 		if err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
 	// Seen from the other side, the two exchange their parts: the balls of 2 and 9 hold two of the others each.
-	got, err := PrecisionRecall(generated, real, 1, Compute{})
+	got, err := PrecisionRecall(generated, actual, 1, Compute{})
 	if want := (Manifold{Precision: 1, Recall: 0.5, Density: 4. / 4, Coverage: 0.5}); err != nil || got != want {
 		t.Errorf("exchanged: got %+v, %v, want %+v", got, err, want)
 	}
@@ -60,18 +60,18 @@ func TestPrecisionRecallExtremes(t *testing.T) {
 }
 
 // naiveManifold follows the definitions, in float64.
-func naiveManifold(real, generated Features, k int) Manifold {
+func naiveManifold(actual, generated Features, k int) Manifold {
 	var m Manifold
-	r, g := naiveNearest(real, real, k, true), naiveNearest(generated, generated, k, true)
+	r, g := naiveNearest(actual, actual, k, true), naiveNearest(generated, generated, k, true)
 	radius := func(f Features, n *Neighbours, i int) float64 {
 		return distanceSquared(f.Row(i), f.Row(n.Index[i*k+k-1]))
 	}
-	covered, recalled := make([]bool, real.N), make([]bool, real.N)
+	covered, recalled := make([]bool, actual.N), make([]bool, actual.N)
 	for j := range generated.N {
 		in := 0
-		for i := range real.N {
-			d := distanceSquared(real.Row(i), generated.Row(j))
-			if d <= radius(real, r, i) {
+		for i := range actual.N {
+			d := distanceSquared(actual.Row(i), generated.Row(j))
+			if d <= radius(actual, r, i) {
 				in++
 				covered[i] = true
 			}
@@ -82,7 +82,7 @@ func naiveManifold(real, generated Features, k int) Manifold {
 			m.Precision++
 		}
 	}
-	for i := range real.N {
+	for i := range actual.N {
 		if covered[i] {
 			m.Coverage++
 		}
@@ -91,7 +91,7 @@ func naiveManifold(real, generated Features, k int) Manifold {
 		}
 	}
 	m.Precision, m.Density = m.Precision/float64(generated.N), m.Density/float64(k*generated.N)
-	m.Recall, m.Coverage = m.Recall/float64(real.N), m.Coverage/float64(real.N)
+	m.Recall, m.Coverage = m.Recall/float64(actual.N), m.Coverage/float64(actual.N)
 	return m
 }
 
@@ -99,10 +99,10 @@ func naiveManifold(real, generated Features, k int) Manifold {
 func TestPrecisionRecallEqualsFloat64(t *testing.T) {
 	for _, radius := range []float32{1e-3, 5} {
 		all := clouds(rand.New(rand.NewPCG(9, 1)), 700, 5, radius)
-		real, generated := Features{400, 5, all.Data[:400*5]}, Features{300, 5, all.Data[400*5:]}
-		want := naiveManifold(real, generated, 2)
+		actual, generated := Features{400, 5, all.Data[:400*5]}, Features{300, 5, all.Data[400*5:]}
+		want := naiveManifold(actual, generated, 2)
 		eachISA(t, func(t *testing.T, isa kernels.ISA) {
-			got, err := PrecisionRecall(real, generated, 2, Compute{ISA: isa})
+			got, err := PrecisionRecall(actual, generated, 2, Compute{ISA: isa})
 			if err != nil || got != want {
 				t.Errorf("radius %g: got %+v, %v, want %+v", radius, got, err, want)
 			}
