@@ -51,11 +51,25 @@ func cost(p *Param) int {
 // sides returns the shape of a parameter as a matrix in memory: taps and input channels x output channels.
 func sides(p *Param) (rows, cols int) { return p.Len() / p.Shape[0], p.Shape[0] }
 
-// A MuonWork is the working memory of one goroutine. The zero value is ready.
+// A MuonWork is the working memory of one goroutine, for matrices of every shape of a network.
 type MuonWork struct {
 	scratch kernels.Scratch
 	matmul  kernels.MatMul
-	buffers map[[2]int]*muonBuffers
+	buffers map[[2]int]*muonBuffers // by rows and columns
+}
+
+// NewWork makes working memory, which steps do not add to.
+func (m *Muon) NewWork() *MuonWork {
+	w := &MuonWork{matmul: kernels.MatMul{ISA: m.ISA}, buffers: map[[2]int]*muonBuffers{}}
+	for _, p := range m.Matrices {
+		rows, cols := sides(p)
+		if w.buffers[[2]int{rows, cols}] == nil {
+			b := newMuonBuffers(rows, cols)
+			w.buffers[[2]int{rows, cols}] = b
+			w.orthogonalise(b) // lets the memory of products grow
+		}
+	}
+	return w
 }
 
 // muonBuffers are for matrices of one shape.
@@ -64,25 +78,16 @@ type muonBuffers struct {
 	gram, square kernels.Map // the smaller side, squared
 }
 
-func (w *MuonWork) of(rows, cols int) *muonBuffers {
-	b := w.buffers[[2]int{rows, cols}]
-	if b == nil {
-		side := min(rows, cols)
-		matrix := func(rows, cols int) kernels.Map { return kernels.NewDense(1, 1, rows, cols) }
-		b = &muonBuffers{matrix(rows, cols), matrix(rows, cols), matrix(side, side), matrix(side, side)}
-		if w.buffers == nil {
-			w.buffers = map[[2]int]*muonBuffers{}
-		}
-		w.buffers[[2]int{rows, cols}] = b
-	}
-	return b
+func newMuonBuffers(rows, cols int) *muonBuffers {
+	matrix := func(rows, cols int) kernels.Map { return kernels.NewDense(1, 1, rows, cols) }
+	side := min(rows, cols)
+	return &muonBuffers{matrix(rows, cols), matrix(rows, cols), matrix(side, side), matrix(side, side)}
 }
 
 // Step steps one of the matrices: values, momentum and grad are the network's flat vectors.
 func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h MuonStep) {
 	rows, cols := sides(p)
-	b := w.of(rows, cols)
-	w.matmul.ISA = m.ISA
+	b := w.buffers[[2]int{rows, cols}]
 	x, moment := b.x.Flat(), p.Of(momentum)
 	for i, g := range p.Of(grad) {
 		g *= h.GradScale

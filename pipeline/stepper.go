@@ -14,9 +14,9 @@ type stepper struct {
 	recipe
 	isa    kernels.ISA
 	state  optimState
-	muon   *nn.Muon      // nil for AdamW alone
-	work   []nn.MuonWork // of each worker
-	pieces []piece       // the dearest first, so that workers end together
+	muon   *nn.Muon       // nil for AdamW alone
+	work   []*nn.MuonWork // of each worker
+	pieces []piece        // the dearest first, so that workers end together
 
 	// Of the running step.
 	adamw  kernels.AdamWStep
@@ -31,9 +31,12 @@ type piece struct {
 }
 
 func newStepper(r recipe, isa kernels.ISA, state optimState, params *nn.Params, workers int) *stepper {
-	s := &stepper{recipe: r, isa: isa, state: state, work: make([]nn.MuonWork, workers)}
+	s := &stepper{recipe: r, isa: isa, state: state}
 	if r.muon {
 		s.muon = nn.NewMuon(params, isa)
+		for range workers {
+			s.work = append(s.work, s.muon.NewWork())
+		}
 		for _, p := range s.muon.Matrices {
 			s.pieces = append(s.pieces, piece{p.Off, p.Off + p.Len(), p})
 		}
@@ -84,7 +87,7 @@ const muonMomentum = 0.95
 func (s *stepper) step(worker int, p piece, grad []float32) {
 	o := &s.state
 	if p.matrix != nil {
-		s.muon.Step(&s.work[worker], p.matrix, o.values, o.m, grad, s.spread)
+		s.muon.Step(s.work[worker], p.matrix, o.values, o.m, grad, s.spread)
 	} else {
 		s.isa.AdamW(o.values[p.from:p.to], o.m[p.from:p.to], o.v[p.from:p.to], grad[p.from:p.to], s.adamw)
 	}

@@ -15,12 +15,18 @@ import (
 )
 
 func TestThreadsChangeNothing(t *testing.T) {
+	for _, optimizer := range []Optimizer{AdamW, Muon} {
+		t.Run(string(optimizer), func(t *testing.T) { threadsChangeNothing(t, optimizer) })
+	}
+}
+
+func threadsChangeNothing(t *testing.T, optimizer Optimizer) {
 	one := smallRun(t)
-	one.Threads = 1
+	one.Threads, one.Optimizer = 1, optimizer
 	want := mustTrain(t, one)
 	for _, threads := range []int{2, 3, 5, 9} {
 		o := smallRun(t)
-		o.Threads = threads
+		o.Threads, o.Optimizer = threads, optimizer
 		got := mustTrain(t, o)
 		sameRun(t, want.Dir, got.Dir)
 		if got.Loss != want.Loss {
@@ -28,7 +34,7 @@ func TestThreadsChangeNothing(t *testing.T) {
 		}
 	}
 	other := smallRun(t)
-	other.Seed = 2
+	other.Seed, other.Optimizer = 2, optimizer
 	differentRun(t, want.Dir, mustTrain(t, other).Dir)
 }
 
