@@ -29,8 +29,8 @@ type TrainResult struct {
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
 	Dir         string // where it was saved; empty: nothing was
-	Step, Total int   // steps done, of so many (0 when not known yet)
-	Cause       error // the context's error, nil for StopAfter
+	Step, Total int    // steps done, of so many (0 when not known yet)
+	Cause       error  // the context's error, nil for StopAfter
 }
 
 // Error returns one line.
