@@ -34,7 +34,7 @@ const (
 	maxWidth    = 1024
 	maxBlocks   = 16
 	maxClasses  = 1 << 16
-	maxElements = 1 << 24 // of the largest map of an image
+	maxElements = 1 << 24 // of all maps of an image
 )
 
 // Validate reports the first thing that no classifier can be built from.
@@ -52,15 +52,17 @@ func (c ClassifierConfig) Validate() error {
 	case len(c.Classes) < 2 || len(c.Classes) > maxClasses:
 		return fmt.Errorf("classes: %d names: between 2 and %d", len(c.Classes), maxClasses)
 	}
+	total := 0
 	for level, width := range c.Widths {
 		blocks := c.Blocks[level]
+		total += h * w * width * (blocks + 1)
 		switch {
 		case width < 1 || width > maxWidth || width%c.NormGroups != 0:
 			return fmt.Errorf("widths: %d channels: between 1 and %d, a multiple of the %d norm_groups", width, maxWidth, c.NormGroups)
 		case blocks < 0 || blocks > maxBlocks:
 			return fmt.Errorf("blocks: %d in a level: between 0 and %d", blocks, maxBlocks)
-		case h*w*width > maxElements:
-			return fmt.Errorf("image_size %dx%d: too large for a level of %d channels", c.ImageSize[0], c.ImageSize[1], width)
+		case total > maxElements:
+			return fmt.Errorf("image_size %dx%d: too large for %d channels in level %d", c.ImageSize[0], c.ImageSize[1], width, level)
 		}
 		h, w = kernels.Down3.OutSize(h), kernels.Down3.OutSize(w)
 	}

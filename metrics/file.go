@@ -116,7 +116,10 @@ func readReference(f *nn.File, dim int) (*Reference, error) {
 	if len(f.Tensors) != 2 {
 		return nil, fmt.Errorf("tensors %s*: %d in place of 2", referencePrefix, len(f.Tensors))
 	}
-	return r, r.check(dim)
+	if err := r.check(dim); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // File returns the classifier's file for [nn.WriteSafetensors], with the parameters of a flat vector like

@@ -1,6 +1,6 @@
 // Package pipeline is what fmimg does, as functions of option structs: [Train] makes a run folder,
-// [Generate] draws images from it, [Field] evaluates its network on tensors. It is the one place with
-// goroutines.
+// [Generate] draws images from it, [Field] evaluates its network on tensors; [TrainClassifier] trains the network by
+// whose features images are compared, and [Classify] runs it. It is the one place with goroutines.
 //
 // # A training step
 //
@@ -16,8 +16,8 @@
 //	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► AdamW, averages ──► Repack
 //	micro 3 ──► worker ──► gradient ──┴─┘
 //
-// What a worker does with its micro-batch is a task: flow matching is one (matching). The engine knows
-// none of them, and asks each for a gradient and a loss.
+// What a worker does with its micro-batch is a task: flow matching (matching), or telling the classes of images
+// (classifying). The engine knows none of them, and asks each for a gradient and a loss.
 //
 // So the same seed gives the same tensors, byte for byte, for any number of threads on one instruction
 // set, and a step allocates nothing.
