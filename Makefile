@@ -24,6 +24,13 @@ CFM     ?=
 PYTHONS  = python3 /usr/bin/python3
 PEER     =
 
+# For make peer-quality: minutes that PyTorch trains for (whole ones), threads of both, where it all goes, and
+# flags of torch_train.py (TORCH='--compile --channels-last'). The first of PYTHONS runs it.
+MINUTES  = 30
+THREADS  = 2
+QUALITY  = runs/quality
+TORCH    =
+
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./dataset/...
 
@@ -34,7 +41,7 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-st
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build ./fmimg, a static binary
@@ -100,6 +107,24 @@ bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
 .PHONY: peer
 peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
 	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
+
+TORCH_IMAGES = $(QUALITY)/torch-$(MINUTES)/samples-$(MINUTES).npy
+FMIMG_IMAGES = $(QUALITY)/fmimg-$(MINUTES)/samples.npy
+
+.PHONY: peer-quality
+peer-quality: build $(TORCH_IMAGES) $(FMIMG_IMAGES) ## train PyTorch for MINUTES (30) and fmimg for a third of it, score what they draw (CFM=…)
+	./fmimg$(EXE) eval --images $(TORCH_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/torch-$(MINUTES).json
+	./fmimg$(EXE) eval --images $(FMIMG_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/fmimg-$(MINUTES).json
+	@for name in torch fmimg; do echo "$$name:"; cat $(QUALITY)/$$name-$(MINUTES).json; done
+
+# Images that are there are scored again, not drawn again.
+$(TORCH_IMAGES):
+	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/torch_train.py --minutes $(MINUTES) --threads $(THREADS) --out $(@D) $(TORCH)
+
+# After PyTorch, never beside it: the clock is what both train against.
+$(FMIMG_IMAGES): | build $(TORCH_IMAGES)
+	./fmimg$(EXE) train --data mnist --time $$(($(MINUTES) * 20))s --threads $(THREADS) --out $(@D)
+	./fmimg$(EXE) generate --model $(@D) --count 10000 --class 0-9 --threads $(THREADS) --out $@
 
 .PHONY: lint
 lint: ## run the linters, which also check the formatting

@@ -115,7 +115,9 @@ func (info *ModelInfo) Lines() [][2]string {
 		if len(m.Classes) > 0 {
 			add("classes", "%s", strings.Join(m.Classes, ", "))
 		}
-		add("made by", "fmimg %s on %s, %s", m.Version, m.ISA, m.Date.Format(time.DateTime))
+		if m.Version != "" {
+			add("made by", "fmimg %s on %s, %s", m.Version, m.ISA, m.Date.Format(time.DateTime))
+		}
 	}
 	return lines
 }

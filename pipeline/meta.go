@@ -27,7 +27,7 @@ type Meta struct {
 	Batch      int        `json:"batch"`
 	Schedule   Schedule   `json:"schedule"`
 	ISA        string     `json:"isa"`
-	Version    string     `json:"version"`
+	Version    string     `json:"version"` // of fmimg; empty in files that another program made
 	Date       time.Time  `json:"date"`
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel

@@ -45,6 +45,14 @@ def unet_class(checkout):
     return UNetModelWrapper
 
 
+def unet(preset):
+    """The preset's network for MNIST, in float32: ten classes and one that means none."""
+    channels, blocks = PRESETS[preset]
+    return unet_class(os.environ.get("CFM", ""))(
+        dim=(1, 28, 28), num_channels=channels, num_res_blocks=blocks, attention_resolutions="7",
+        use_scale_shift_norm=True, class_cond=True, num_classes=11)
+
+
 def peak_memory():
     """Bytes that were resident at most. The mark of getrusage survives exec, so Linux's own comes first."""
     try:
@@ -79,12 +87,8 @@ def main():
 
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    channels, blocks = PRESETS[a.preset]
-    net = unet_class(os.environ.get("CFM", ""))(
-        dim=(1, 28, 28), num_channels=channels, num_res_blocks=blocks, attention_resolutions="7",
-        use_scale_shift_norm=True, class_cond=True, num_classes=11)
     layout = torch.channels_last if a.channels_last else torch.contiguous_format
-    net = net.to(memory_format=layout)
+    net = unet(a.preset).to(memory_format=layout)
     run = torch.compile(net) if a.compile else net
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, foreach=True)
     x1 = torch.randn(a.batch, 1, 28, 28).to(memory_format=layout)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/unet"
 )
 
 func TestModelShow(t *testing.T) {
@@ -41,17 +42,18 @@ func TestModelShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config := weights.Metadata[unet.ConfigKey]
 	weights.Metadata = nil
-	bare, err := os.Create("bare.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bare.Close()
-	if err := nn.WriteSafetensors(bare, weights); err != nil {
-		t.Fatal(err)
-	}
+	writeWeights(t, "bare.safetensors", weights)
 	s.must("model show bare.safetensors")
 	if !strings.Contains(s.stdout, "16 channels times [1 1], 1 block a level, attention at [2], 11 classes") || !strings.Contains(s.stdout, "--init") {
+		t.Error(s.stdout)
+	}
+	// Another program may say how it trained, and is not taken for fmimg.
+	weights.Metadata = map[string]string{unet.ConfigKey: config, "fmimg.meta": `{"data":"mnist","steps":3,"pixel_range":[-1,1]}`}
+	writeWeights(t, "theirs.safetensors", weights)
+	s.must("model show theirs.safetensors")
+	if !strings.Contains(s.stdout, "mnist, 3 steps") || strings.Contains(s.stdout, "made by") {
 		t.Error(s.stdout)
 	}
 
@@ -65,6 +67,18 @@ func TestModelShow(t *testing.T) {
 		if status := s.run(line); status == exitOK || !strings.Contains(s.stderr, want) || strings.Count(s.stderr, "\n") != 1 {
 			t.Errorf("%s: status %d, %q, want %q", line, status, s.stderr, want)
 		}
+	}
+}
+
+func writeWeights(t *testing.T, name string, weights *nn.File) {
+	t.Helper()
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := nn.WriteSafetensors(file, weights); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,355 @@
+"""Trains the same network in PyTorch, on the same images and with the settings of fmimg train.
+
+For the question how good the images are after so many minutes: "make peer-quality" trains with this and with
+fmimg and scores what both draw. The network is torchcfm's own, see torch_unet.py; optimiser, schedule, times,
+averages and labels are those of "fmimg train --data mnist". OUT receives, for each MARK and for the end,
+samples-MARK.npy (float32 [N,28,28,1] in [-1,1], not clamped; image i is of class i mod 10) and
+weights-MARK.safetensors (the averaged weights, which fmimg reads), and log.jsonl with a line for each step.
+Alone:
+
+    CFM=conditional-flow-matching python3 torch_train.py --minutes 30 --threads 2 --out runs/torch
+"""
+
+import argparse
+import copy
+import gzip
+import json
+import math
+import os
+import struct
+import sys
+import time
+
+import numpy as np
+import torch
+
+from torch_unet import PRESETS, unet
+
+CLASSES = 10
+NULL_CLASS = CLASSES  # the last row of label_emb means "no class"
+WARMUP = 50  # steps, at most a tenth of the run
+FIRST_ESTIMATE = 3  # steps before a run by time guesses at its number of steps
+HORIZON = 50  # steps that the running means of loss and of seconds look back on
+SOLVER_STEPS = 20  # of the midpoint rule, which evaluates the network twice in each
+DRAWN_AT_ONCE = 250
+PROGRESS_EVERY = 10  # seconds
+MNIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dataset", "mnist")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, help="budget: training time, without that for drawing and compiling")
+    budget.add_argument("--steps", type=int, help="budget: number of batches")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, without a run in it")
+    parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz")
+    parser.add_argument("--marks", default="", metavar="M,M,…", help=(
+        "minutes after which to draw as well. The learning rate falls to zero once, at the end of the budget: "
+        "images of a mark are worse than those of a run that ends there"))
+    parser.add_argument("--count", type=int, default=10000, help="images to draw at each mark and at the end")
+    parser.add_argument("--preset", choices=PRESETS, default="base")
+    parser.add_argument("--batch", type=int, default=128, help="images of a step")
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
+    parser.add_argument("--label-drop", type=float, default=0.1, help="share of the labels to leave out")
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--clip", type=float, default=1, help="largest norm of a gradient")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="torch.compile, which PyTorch has from 2.0 on")
+    parser.add_argument("--channels-last", action="store_true", help="NHWC in memory")
+    a = parser.parse_args()
+    try:
+        a.marks = sorted({float(mark) for mark in a.marks.split(",") if mark.strip()})
+    except ValueError:
+        parser.error("--marks %s: minutes such as 2,5,10 are needed" % a.marks)
+    if min(a.minutes if a.steps is None else a.steps, a.count, a.batch, a.threads, *a.marks, 1) <= 0:
+        parser.error("--minutes, --steps, --marks, --count, --batch and --threads take numbers above 0")
+    return a
+
+
+def read_idx(path):
+    """The array of bytes in a compressed IDX file."""
+    with gzip.open(path) as file:
+        zero, kind, dimensions = struct.unpack(">HBB", file.read(4))
+        if zero != 0 or kind != 8:
+            sys.exit("%s: no IDX file of bytes" % path)
+        shape = struct.unpack(">%dI" % dimensions, file.read(4 * dimensions))
+        return np.frombuffer(file.read(), np.uint8).reshape(shape)
+
+
+def read_mnist(folder):
+    """The training images, bytes [N,28,28], and their labels, [N]."""
+    images, labels = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+    return read_idx(os.path.join(folder, images)), read_idx(os.path.join(folder, labels))
+
+
+class Batches:
+    """Batches of images in [-1,1], [B,1,28,28], and labels, in a new order in each epoch.
+
+    Epochs follow each other without a gap, so that a batch may reach over the end of one.
+    """
+
+    def __init__(self, images, labels, size, generator):
+        self.images = torch.from_numpy(images.astype(np.float32) / 127.5 - 1)[:, None]
+        self.labels = torch.from_numpy(labels.astype(np.int64))
+        self.size, self.generator = size, generator
+        self.order = torch.empty(0, dtype=torch.int64)
+
+    def next(self):
+        while len(self.order) < self.size:
+            epoch = torch.randperm(len(self.labels), generator=self.generator)
+            self.order = torch.cat([self.order, epoch])
+        index, self.order = self.order[:self.size], self.order[self.size:]
+        return self.images[index], self.labels[index]
+
+
+class Clock:
+    """How much of the budget is used, and how many steps it will take: both shape the learning rate."""
+
+    def __init__(self, minutes, steps):
+        self.limit, self.steps = minutes and 60 * minutes, steps
+        self.step, self.seconds, self.mean = 0, 0.0, 0.0
+
+    def add(self, seconds):
+        self.step += 1
+        self.seconds += seconds
+        self.mean += max(1 / self.step, 1 / HORIZON) * (seconds - self.mean)
+
+    def over(self):
+        return self.step >= self.steps if self.steps else self.seconds >= self.limit
+
+    def progress(self):
+        """The share of the run that lies behind."""
+        return self.step / self.steps if self.steps else min(self.seconds / self.limit, 1)
+
+    def total(self):
+        """The steps of the whole run, None while nobody knows."""
+        if self.steps:
+            return self.steps
+        known = self.step >= FIRST_ESTIMATE or self.seconds >= self.limit / 4
+        return round(self.step + max(self.limit - self.seconds, 0) / self.mean) if known else None
+
+    def rate(self, peak):
+        """The learning rate: a linear warm-up, times half a cosine over the budget."""
+        total = self.total()
+        warmup = WARMUP if total is None else min(WARMUP, total // 10)
+        ramp = 1 if self.step >= warmup else (self.step + 1) / warmup
+        return peak * ramp * (1 + math.cos(math.pi * self.progress())) / 2
+
+
+class Average:
+    """A running average of a network's parameters, in a network of its own."""
+
+    def __init__(self, net, decay):
+        self.net = copy.deepcopy(net).requires_grad_(False).eval()
+        self.decay, self.steps = decay, 0
+        self.own, self.source = list(self.net.parameters()), list(net.parameters())
+
+    @torch.no_grad()
+    def update(self):
+        """Follows a step. Early averages look back on a tenth of the steps only."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_mul_(self.own, decay)
+        torch._foreach_add_(self.own, self.source, alpha=1 - decay)
+
+
+class Trainer:
+    """The network, its optimiser and everything that a step draws."""
+
+    def __init__(self, a):
+        self.a = a
+        torch.manual_seed(a.seed)
+        self.generator = torch.Generator().manual_seed(a.seed)
+        self.layout = torch.channels_last if a.channels_last else torch.contiguous_format
+        self.net = unet(a.preset).to(memory_format=self.layout)
+        self.average = Average(self.net, a.ema)
+        self.run = torch.compile(self.net) if a.compile else self.net
+        self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), a.lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=a.weight_decay, foreach=True)
+        self.clock = Clock(a.minutes, a.steps)
+
+    def loss(self, x1, y):
+        """The mean of (v(x_t, t, y) - (x1 - x0))² on the straight path from noise x0 to images x1."""
+        n, g = len(x1), self.generator
+        x0 = torch.randn(x1.shape, generator=g)
+        # One time from each of the batch's equal strata: the loss varies less between steps.
+        t = (torch.arange(n) + torch.rand(n, generator=g)) / n
+        y = y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
+        s = t[:, None, None, None]
+        xt = ((1 - s) * x0 + s * x1).to(memory_format=self.layout)
+        return ((self.run(t * self.a.time_scale, xt, y) - (x1 - x0)) ** 2).mean()
+
+    def prepare(self):
+        """Compiles, and has the memory that a step takes: a pass whose gradients nobody uses."""
+        images = torch.zeros(self.a.batch, 1, 28, 28)
+        self.loss(images, torch.zeros(self.a.batch, dtype=torch.int64)).backward()
+
+    def step(self):
+        """Trains on a batch and returns its loss and the learning rate."""
+        begin = time.perf_counter()
+        rate = self.clock.rate(self.a.lr)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.loss(*self.batches.next())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip)
+        self.optimiser.step()
+        self.average.update()
+        value = loss.item()
+        self.clock.add(time.perf_counter() - begin)
+        return value, rate
+
+
+@torch.no_grad()
+def draw(net, count, time_scale, layout, seed):
+    """Images [count,28,28,1] by the midpoint rule from noise at t=0 to t=1; image i is of class i mod 10.
+
+    The noise of an image depends on the seed and the image's number alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    h, parts = 1 / SOLVER_STEPS, []
+    for first in range(0, count, DRAWN_AT_ONCE):
+        n = min(DRAWN_AT_ONCE, count - first)
+        x = torch.randn(DRAWN_AT_ONCE, 1, 28, 28, generator=generator)[:n].to(memory_format=layout)
+        y = torch.arange(first, first + n) % CLASSES
+
+        def velocity(t, x):
+            return net(torch.full((n,), t * time_scale), x, y)
+
+        for i in range(SOLVER_STEPS):
+            t = i * h
+            x = x + h * velocity(t + h / 2, x + h / 2 * velocity(t, x))
+        parts.append(x.permute(0, 2, 3, 1).contiguous().numpy())
+        report("drew %d of %d images", first + n, count)
+    return np.concatenate(parts)
+
+
+def config(preset, time_scale):
+    """The network as fmimg describes it, see unet.Config."""
+    channels, blocks = PRESETS[preset]
+    return {
+        "image_size": [28, 28], "in_channels": 1, "model_channels": channels, "num_res_blocks": blocks,
+        "channel_mult": [1, 2, 2], "attention_resolutions": [4], "num_heads": 1, "num_classes": CLASSES + 1,
+        "use_scale_shift_norm": True, "norm_groups": 32, "time_scale": time_scale, "null_class": True,
+    }
+
+
+def write_safetensors(path, tensors, metadata):
+    """Tensors of float32 by name, one after the other behind a header that is padded to 8 bytes."""
+    header, end = {"__metadata__": metadata}, 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with replaced(path) as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in tensors.values():
+            file.write(tensor.detach().contiguous().numpy().astype("<f4").tobytes())
+
+
+class replaced:
+    """A file that has its name once it is whole."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.file = open(self.path + ".part", "wb")
+        return self.file
+
+    def __exit__(self, failed, *_):
+        self.file.close()
+        if not failed:
+            os.replace(self.path + ".part", self.path)
+
+
+def report(text, *values):
+    print(text % values, file=sys.stderr, flush=True)
+
+
+class Run:
+    """A run under way: its log, its progress on stderr, and what it leaves in the folder."""
+
+    def __init__(self, a, trainer):
+        self.a, self.trainer, self.smooth = a, trainer, 0.0
+        self.marks = [mark for mark in a.marks if a.minutes is None or mark < a.minutes]
+        self.shown = 0.0  # training seconds at the last line of progress
+        os.makedirs(a.out, exist_ok=True)
+        try:
+            self.log = open(os.path.join(a.out, "log.jsonl"), "x")
+        except FileExistsError:
+            sys.exit("%s holds a run already: remove it, or name another folder" % a.out)
+
+    def train(self):
+        clock = self.trainer.clock
+        while not clock.over():
+            loss, rate = self.trainer.step()
+            if not math.isfinite(loss):
+                sys.exit("step %d: the loss is %g: a lower learning rate than %g may help" % (clock.step, loss, self.a.lr))
+            self.note(loss, rate)
+            while self.marks and clock.seconds >= 60 * self.marks[0] and not clock.over():
+                self.save("%g" % self.marks.pop(0))
+        self.save("%g" % self.a.minutes if self.a.minutes else "%dsteps" % self.a.steps)
+
+    def note(self, loss, rate):
+        """Logs a step, and says how far the run is when nothing was said for a while."""
+        clock = self.trainer.clock
+        self.smooth += max(min(1, 4 / (clock.step + 3)), 1 / HORIZON) * (loss - self.smooth)
+        images = clock.step * self.a.batch
+        line = {"step": clock.step, "seconds": round(clock.seconds, 3), "images": images, "loss": loss, "lr": rate}
+        print(json.dumps(line), file=self.log)
+        if clock.seconds - self.shown >= PROGRESS_EVERY or clock.over():
+            self.shown = clock.seconds
+            self.log.flush()
+            report("step %d of %s, %d images, %.0f s, %.1f images/s, loss %.4f", clock.step, clock.total() or "?",
+                   images, clock.seconds, images / clock.seconds, self.smooth)
+
+    def save(self, mark):
+        """Writes the averaged weights and what they draw."""
+        a, net = self.a, self.trainer.average.net
+        metadata = {
+            "format": "pt", "fmimg.config": json.dumps(config(a.preset, a.time_scale)),
+            "fmimg.meta": json.dumps(self.meta()), "torch": torch.__version__,
+        }
+        write_safetensors(os.path.join(a.out, "weights-%s.safetensors" % mark), net.state_dict(), metadata)
+        images = draw(net, a.count, a.time_scale, self.trainer.layout, a.seed)
+        with replaced(os.path.join(a.out, "samples-%s.npy" % mark)) as file:
+            np.save(file, images)
+
+    def meta(self):
+        """Where the weights come from, as fmimg describes it."""
+        a, step = self.a, self.trainer.clock.step
+        return {
+            "data": "mnist", "steps": step, "images": step * a.batch, "seed": a.seed, "batch": a.batch,
+            "classes": [str(c) for c in range(CLASSES)], "pixel_range": [-1, 1], "path": "linear", "objective": "velocity",
+            "time_dist": "uniform", "ema": a.ema, "loss": self.smooth,
+        }
+
+
+def main():
+    a = arguments()
+    torch.set_num_threads(a.threads)
+    trainer = Trainer(a)
+    run = Run(a, trainer)
+    report("PyTorch %s, network %s of %d parameters, %d images, batch %d, %d threads", torch.__version__, a.preset,
+           sum(p.numel() for p in trainer.net.parameters()), len(trainer.batches.labels), a.batch, a.threads)
+    begin = time.perf_counter()
+    trainer.prepare()
+    report("prepared in %.1f s, which do not count", time.perf_counter() - begin)
+    run.train()
+    clock = trainer.clock
+    print(json.dumps({
+        "torch": torch.__version__, "preset": a.preset, "batch": a.batch, "threads": a.threads, "compiled": a.compile,
+        "channels_last": a.channels_last, "steps": clock.step, "images": clock.step * a.batch, "seconds": clock.seconds,
+        "images_per_s": clock.step * a.batch / clock.seconds, "loss": run.smooth, "out": a.out,
+    }))
+
+
+if __name__ == "__main__":
+    main()
