@@ -130,14 +130,18 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 			return nil, 0, err
 		}
 		for i := range images.Len() {
-			class := -1
-			if images.Labels != nil && int(images.Labels[i]) < len(names) {
-				class = names[images.Labels[i]]
-			}
-			s.add(images.slice(i, i+1).Pixels, class)
+			s.add(images.slice(i, i+1).Pixels, classOf(images, i, names))
 		}
 	}
 	return s, sampler.Evaluations(), nil
+}
+
+// classOf returns the class that image i was asked for, as the classifier counts classes; -1 for none.
+func classOf(images *Images, i int, names []int) int {
+	if len(images.Labels) == 0 || int(images.Labels[i]) >= len(names) { // the class after the last one means none
+		return -1
+	}
+	return names[images.Labels[i]]
 }
 
 // frequentClasses returns a class of the model for each image, as frequent as among the training images, where no class

@@ -363,14 +363,14 @@ func (e *evaluator) score(ctx context.Context, found *Classification, asked []in
 	if err := e.scoreClasses(&s, found, asked); err != nil || e.opt.Quick {
 		return s, err
 	}
-	real := rows(e.real.Features, e.subset(found.Features.N, e.real.Features.N))
-	fake := rows(found.Features, e.subset(real.N, found.Features.N)) // one size for both
-	kid, err := metrics.KID(fake, real, metrics.KIDOptions{Rand: rand.New(rand.NewPCG(e.opt.Sample.Seed, 0))}, on)
+	truth := rows(e.real.Features, e.subset(found.Features.N, e.real.Features.N))
+	fake := rows(found.Features, e.subset(truth.N, found.Features.N)) // one size for both
+	kid, err := metrics.KID(fake, truth, metrics.KIDOptions{Rand: rand.New(rand.NewPCG(e.opt.Sample.Seed, 0))}, on)
 	if err != nil {
 		return s, err
 	}
 	s.SetKID(kid)
-	manifold, err := metrics.PrecisionRecall(real, fake, metrics.DefaultNeighbours, on)
+	manifold, err := metrics.PrecisionRecall(truth, fake, metrics.DefaultNeighbours, on)
 	if err != nil {
 		return s, err
 	}
@@ -398,11 +398,11 @@ func (e *evaluator) scoreClasses(s *metrics.Scores, found *Classification, asked
 	if s.Histogram, err = metrics.Histogram(found.Predictions, classes); err != nil {
 		return err
 	}
-	real, err := metrics.Histogram(e.real.Predictions, classes)
+	truth, err := metrics.Histogram(e.real.Predictions, classes)
 	if err != nil {
 		return err
 	}
-	distance, err := metrics.TotalVariation(s.Histogram, real)
+	distance, err := metrics.TotalVariation(s.Histogram, truth)
 	if err != nil {
 		return err
 	}

@@ -118,9 +118,9 @@ func writeEvaluation(w io.Writer, e *pipeline.Evaluation) error {
 		}
 	}
 	percent := "%.2f %%"
-	var near, real *float64
+	var near, floor *float64
 	if e.NearestDistance != nil {
-		near, real = &e.NearestDistance.Mean, &e.Floor.NearestDistance.Mean
+		near, floor = &e.NearestDistance.Mean, &e.Floor.NearestDistance.Mean
 	}
 	row("FID", "%.3f", e.FID, e.Floor.FID)
 	row("KID x 1000", "%.3f", scaled(e.KID, 1000), scaled(e.Floor.KID, 1000))
@@ -128,7 +128,7 @@ func writeEvaluation(w io.Writer, e *pipeline.Evaluation) error {
 	row("precision", percent, scaled(e.Precision, 100), scaled(e.Floor.Precision, 100))
 	row("recall", percent, scaled(e.Recall, 100), scaled(e.Floor.Recall, 100))
 	row("class agreement", percent, scaled(e.ClassAgreement, 100), scaled(e.Floor.ClassAgreement, 100))
-	row("nearest training image", "%.3f", near, real)
+	row("nearest training image", "%.3f", near, floor)
 	row("classes differ by", percent, scaled(e.HistogramDistance, 100), scaled(e.Floor.HistogramDistance, 100))
 	row("FID over the floor's", "%.2f", e.FIDRatio, nil)
 	row("nearest over real", "%.3f", e.NearestRatio, nil)
