@@ -10,6 +10,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
 )
 
 // save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
@@ -50,7 +51,12 @@ func (r *run) saveModel() error { return r.dir.write(modelFile, r.writeModel) }
 
 // writeModel writes the averaged weights as a checkpoint of package unet.
 func (r *run) writeModel(w io.Writer) error {
-	return nn.WriteSafetensors(w, r.model.File(r.engine.state.average, nn.F32, map[string]string{metaKey: r.meta().text()}))
+	return writeCheckpoint(w, r.model, r.engine.state.average, nn.F32, r.meta())
+}
+
+// writeCheckpoint writes values of a model's parameters as a checkpoint of package unet.
+func writeCheckpoint(w io.Writer, model *unet.Model, values []float32, dtype nn.DType, meta Meta) error {
+	return nn.WriteSafetensors(w, model.File(values, dtype, map[string]string{metaKey: meta.text()}))
 }
 
 func (r *run) meta() Meta {

@@ -1,0 +1,241 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// someDigits writes a folder of IDX files with the first training and test images of MNIST.
+func someDigits(t *testing.T, train, test int) string {
+	t.Helper()
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, part := range []struct {
+		name   string
+		source dataset.Source
+		n      int
+	}{{"train", set.Train, train}, {"t10k", set.Test, test}} {
+		pixels, labels := digitBytes(part.source, part.n)
+		writeIDX(t, filepath.Join(dir, part.name+"-images-idx3-ubyte"), pixels, part.n, 28, 28)
+		writeIDX(t, filepath.Join(dir, part.name+"-labels-idx1-ubyte"), labels, part.n)
+	}
+	return dir
+}
+
+func digitBytes(source dataset.Source, n int) (pixels, labels []byte) {
+	image := make([]float32, 784)
+	for i := range n {
+		labels = append(labels, byte(source.Image(i, image)))
+		for _, v := range image {
+			pixels = append(pixels, dataset.ToByte(v))
+		}
+	}
+	return pixels, labels
+}
+
+func writeIDX(t *testing.T, path string, data []byte, dims ...int) {
+	t.Helper()
+	file := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		file = binary.BigEndian.AppendUint32(file, uint32(d))
+	}
+	if err := os.WriteFile(path, append(file, data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// asArray writes images as a NumPy array of numbers.
+func asArray(t *testing.T, pixels []byte) string {
+	t.Helper()
+	images := &Images{Height: 28, Width: 28, Channels: 1}
+	for _, b := range pixels {
+		images.Pixels = append(images.Pixels, dataset.FromByte(b))
+	}
+	var buf bytes.Buffer
+	if err := encodeNPY(&buf, images); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "drawn.npy")
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func mustEvaluate(t *testing.T, o EvaluateOptions) *Evaluation {
+	t.Helper()
+	e, err := Evaluate(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Real digits that nobody trained on score as the floor does, copies of training images are found out, and noise is
+// far off in everything.
+func TestEvaluateTellsImagesApart(t *testing.T) {
+	noLeaks(t)
+	const n = 200
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := EvaluateOptions{Data: someDigits(t, 600, n), Sample: SampleOptions{Seed: 1, Threads: 2}}
+	copies, _ := digitBytes(set.Train, n)
+	o.Images = asArray(t, copies)
+	copied := mustEvaluate(t, o)
+	if copied.NearestDistance.Max != 0 || *copied.NearestRatio != 0 || *copied.Precision < 0.5 || copied.Count != n {
+		t.Errorf("copies of training images: %s", asJSON(t, copied))
+	}
+	// Other test images: a sample of the same size as the floor's of the same digits. FID of 200 images in 64
+	// features is noise mostly; that of two samples differs by far less than a factor of two.
+	others := make([]byte, 0, n*784)
+	pixels := make([]float32, 784)
+	var asked []string
+	for i := range n {
+		asked = append(asked, set.Test.Classes()[set.Test.Image(5000+i, pixels)])
+		for _, v := range pixels {
+			others = append(others, dataset.ToByte(v))
+		}
+	}
+	o.Images, o.Classes = asArray(t, others), strings.Join(asked, ",")
+	fresh := mustEvaluate(t, o)
+	if !(*fresh.FIDRatio > 0.5 && *fresh.FIDRatio < 2) || !(*fresh.NearestRatio > 0.8) || !(*fresh.ClassAgreement > 0.97) {
+		t.Errorf("real digits: %s", asJSON(t, fresh))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range others {
+		others[i] = byte(rng.Uint32())
+	}
+	o.Images = asArray(t, others)
+	noise := mustEvaluate(t, o)
+	if !(*noise.FIDRatio > 20) || *noise.Precision > 0.1 || *noise.Recall > 0.1 || !(*noise.ClassAgreement < 0.3) || !(*noise.KID > 10**fresh.KID) {
+		t.Errorf("noise: %s", asJSON(t, noise))
+	}
+	if d := *fresh.Floor.FID - *noise.Floor.FID; d != 0 {
+		t.Errorf("the floor depends on the images, by %g", d)
+	}
+}
+
+func asJSON(t *testing.T, e *Evaluation) string {
+	t.Helper()
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// digitModel writes a model of digits that nobody trained.
+func digitModel(t *testing.T) string {
+	t.Helper()
+	cfg, err := unet.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.NumClasses, cfg.NullClass = 11, true
+	model, err := unet.New(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	meta := Meta{Data: "mnist", Classes: set.Train.Classes(), PixelRange: [2]float64{-1, 1}, Path: "linear", Objective: "velocity"}
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := writeCheckpoint(file, model, model.Params().Values, nn.F32, meta); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A model's scores are those of the pictures that it draws, the same for any number of threads, and a curve has a point
+// for each number of evaluations.
+func TestEvaluateModel(t *testing.T) {
+	noLeaks(t)
+	o := EvaluateOptions{
+		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true, NFE: []int{1, 3},
+		Sample: SampleOptions{Class: "0-9", Solver: "euler", Steps: 2, Seed: 4, Threads: 2},
+	}
+	want := mustEvaluate(t, o)
+	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil || len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
+		t.Errorf("%s", asJSON(t, want))
+	}
+	o.Sample.Threads, o.NFE = 1, nil
+	got := mustEvaluate(t, o)
+	if *got.FID != *want.FID || !slices.Equal(got.Histogram, want.Histogram) || *got.ClassAgreement != *want.ClassAgreement {
+		t.Errorf("one thread: %s; two: %s", asJSON(t, got), asJSON(t, want))
+	}
+	folder := filepath.Join(t.TempDir(), "drawn") + "/"
+	if _, err := Generate(t.Context(), GenerateOptions{Model: o.Model, Out: folder, Sample: SampleOptions{Count: 120, Class: "0-9", Solver: "euler", Steps: 2, Seed: 4}}); err != nil {
+		t.Fatal(err)
+	}
+	drawn := mustEvaluate(t, EvaluateOptions{Images: folder, Classes: "0-9", Data: o.Data, Quick: true, Sample: SampleOptions{Seed: 4}})
+	// Features of a chunk of images do not depend on its place but for the last digits of a norm's sums.
+	if math.Abs(*drawn.FID-*want.FID) > 1e-6**want.FID || *drawn.ClassAgreement != *want.ClassAgreement {
+		t.Errorf("pictures: %s; model: %s", asJSON(t, drawn), asJSON(t, want))
+	}
+	var chart bytes.Buffer
+	if err := want.WriteChart(&chart); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := png.Decode(&chart); err != nil || m.Bounds().Dx() != 900 {
+		t.Errorf("chart: %v", err)
+	}
+}
+
+func TestEvaluateMistakes(t *testing.T) {
+	model, few := digitModel(t), someDigits(t, 120, 120)
+	notes := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(notes, []byte("no images"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		option string
+		o      EvaluateOptions
+	}{
+		{"images", EvaluateOptions{Model: model, Images: few}},
+		{"classes", EvaluateOptions{Model: model, Classes: "0-9"}},
+		{"classes", EvaluateOptions{Images: few, Data: few, Classes: "0-12"}},
+		{"count", EvaluateOptions{Model: model, Count: 5}},
+		{"count", EvaluateOptions{Model: model, Count: -1}},
+		{"evaluations", EvaluateOptions{Model: model, NFE: []int{3}}}, // midpoint takes two a step
+		{"evaluations", EvaluateOptions{Model: model, NFE: []int{4}, Sample: SampleOptions{Solver: "dopri5"}}},
+		{"evaluations", EvaluateOptions{Images: few, NFE: []int{4}}},
+		{"data", EvaluateOptions{Images: few, Data: "mnits"}},
+		{"images", EvaluateOptions{Images: notes}},
+		{"isa", EvaluateOptions{Model: model, ISA: "mmx"}},
+		{"guidance", EvaluateOptions{Model: model, Sample: SampleOptions{Guidance: math.NaN()}}},
+	} {
+		_, err := Evaluate(t.Context(), c.o)
+		if wrong, ok := err.(*OptionError); !ok || wrong.Option != c.option { //nolint:errorlint // as it is returned
+			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
+		}
+	}
+	if _, err := Evaluate(t.Context(), EvaluateOptions{Model: model, Data: few, Classifier: notes}); err == nil || !strings.Contains(err.Error(), notes) {
+		t.Errorf("a text for a classifier: %v", err)
+	}
+}
