@@ -16,40 +16,71 @@ shows what their shapes tell.`
 
 func (a *app) newModel() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "model", Short: "Look into models", Example: "  fmimg model show runs/mnist",
-		Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use: "model", Short: "Look into models, pass them on",
+		Example: "  fmimg model show runs/mnist\n  fmimg model export runs/mnist --float16 --out digits.safetensors",
+		Args:    knownCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.AddCommand(a.newModelShow(), a.newModelExport())
+	return cmd
+}
+
+// modelArgument makes a command take a model as its argument or by --model.
+func modelArgument(cmd *cobra.Command, model *string, run func() error) {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%q is one model too many: see %s --help", args[1], cmd.CommandPath())
+		}
+		return nil
+	}
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			if *model != "" {
+				return usagef("--model %s: the model %s is named already: leave one out", *model, args[0])
+			}
+			*model = args[0]
+		}
+		return run()
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(model, "model", "", "run `folder` or checkpoint file, instead of the argument (default the newest run under runs/)")
+}
+
+func (a *app) newModelShow() *cobra.Command {
 	var model string
 	var asJSON, tensors bool
-	show := &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "show [MODEL] [flags]", Short: "Show what a model is", Long: modelShowHelp,
 		Example: "  fmimg model show\n  fmimg model show runs/mnist --json\n  fmimg model show weights.safetensors --tensors",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%q is one model too many: see %s --help", args[1], cmd.CommandPath())
-			}
-			return nil
-		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveDefault
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				if model != "" {
-					return usagef("--model %s: the model %s is named already: leave one out", model, args[0])
-				}
-				model = args[0]
-			}
-			return a.showModel(model, asJSON, tensors)
-		},
 	}
-	f := show.Flags()
-	f.SortFlags = false
-	f.StringVar(&model, "model", "", "run `folder` or checkpoint file, instead of the argument (default the newest run under runs/)")
-	f.BoolVar(&tensors, "tensors", false, "list the tensors too")
-	f.BoolVar(&asJSON, "json", false, "write JSON, with the tensors")
-	cmd.AddCommand(show)
+	modelArgument(cmd, &model, func() error { return a.showModel(model, asJSON, tensors) })
+	cmd.Flags().BoolVar(&tensors, "tensors", false, "list the tensors too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with the tensors")
+	return cmd
+}
+
+const modelExportHelp = `Write the model of a run to a file of its own, to give away or to embed in a program. --float16 halves its size,
+with weights rounded to 11 bits.`
+
+func (a *app) newModelExport() *cobra.Command {
+	var model, out string
+	var half bool
+	cmd := &cobra.Command{
+		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
+		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
+	}
+	modelArgument(cmd, &model, func() error {
+		if err := pipeline.ExportModel(model, out, half); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(a.stdout, out)
+		return err
+	})
+	cmd.Flags().StringVar(&out, "out", "", "safetensors `file` to write (needed)")
+	cmd.Flags().BoolVar(&half, "float16", false, "round the weights to float16")
 	return cmd
 }
 

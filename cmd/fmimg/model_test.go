@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,5 +119,44 @@ func TestCompletion(t *testing.T) {
 	}
 	if status := s.run("completion foo"); status != exitUsage || s.stderr != "fmimg: completion: unknown command \"foo\": see fmimg completion --help\n" {
 		t.Errorf("status %d, %q", status, s.stderr)
+	}
+}
+
+// A model that was exported draws what it drew before, up to the rounding of its weights.
+func TestModelExport(t *testing.T) {
+	s := newShell(t)
+	s.must(tinyRun + " --steps 2")
+	s.must("model export runs/mnist --float16 --out half.safetensors")
+	if s.stdout != "half.safetensors\n" {
+		t.Errorf("%q", s.stdout)
+	}
+	s.must("model export --out whole.safetensors")
+	half, whole := readTensors(t, ".", "half.safetensors"), readTensors(t, ".", "whole.safetensors")
+	run := readTensors(t, filepath.Join("runs", "mnist"), "model.safetensors")
+	if !sameTensors(whole, run) || len(half) != len(run) {
+		t.Fatal("the exported model is another")
+	}
+	for i := range run {
+		for j, v := range run[i].F32 {
+			// 11 bits of a normal number, and 2^-25 of a small one.
+			if d := math.Abs(float64(half[i].F32[j] - v)); d > math.Abs(float64(v))*0x1p-11+0x1p-25 {
+				t.Fatalf("%s: %v was rounded to %v", run[i].Name, v, half[i].F32[j])
+			}
+		}
+	}
+	s.must("model show half.safetensors")
+	if !strings.Contains(s.stdout, "(F16)") || !strings.Contains(s.stdout, "mnist, 2 steps") {
+		t.Error(s.stdout)
+	}
+	for line, want := range map[string]string{
+		"model export runs/mnist":                              "--out is needed",
+		"model export half.safetensors --out half.safetensors": "the model itself",
+		"model export runs/mnist --out nowhere/x.safetensors":  "no folder nowhere",
+		"model export runs/mnist --model runs/mnist --out x":   "leave one out",
+		"model export runs/nothing --out x.safetensors":        "runs/nothing",
+	} {
+		if s.run(line) == 0 || !strings.Contains(s.stderr, want) {
+			t.Errorf("%s: %q, want %q", line, s.stderr, want)
+		}
 	}
 }

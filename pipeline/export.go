@@ -1,0 +1,34 @@
+package pipeline
+
+import (
+	"io"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// ExportModel writes the model of a run folder or checkpoint, "" for the newest run, to a file of its own. half rounds
+// its weights to float16, half the size.
+func ExportModel(model, out string, half bool) error {
+	if out == "" {
+		return optionErrorf("out", "is needed: name a file, such as model.safetensors")
+	}
+	ck, err := OpenCheckpoint(model, kernels.Generic.String()) // nothing is computed
+	if err != nil {
+		return err
+	}
+	if sameFile(ck.Path, out) {
+		return optionErrorf("out", "%s: it is the model itself: name another file", out)
+	}
+	if err := probeFile(out); err != nil {
+		return err
+	}
+	dtype := nn.F32
+	if half {
+		dtype = nn.F16
+	}
+	return atomicfile.Write(out, func(w io.Writer) error {
+		return writeCheckpoint(w, ck.Model, ck.Model.Params().Values, dtype, ck.Meta)
+	})
+}
