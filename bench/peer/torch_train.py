@@ -49,6 +49,7 @@ def arguments():
     parser.add_argument("--count", type=int, default=10000, help="images to draw at each mark and at the end")
     parser.add_argument("--preset", choices=PRESETS, default="base")
     parser.add_argument("--batch", type=int, default=128, help="images of a step")
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
@@ -156,6 +157,42 @@ class Average:
         torch._foreach_add_(self.own, self.source, alpha=1 - decay)
 
 
+class Muon(torch.optim.Optimizer):
+    """Steps matrices along the orthogonal matrix nearest to their momentum (Jordan et al. 2024), sized as AdamW's steps.
+
+    A convolution's weight is the matrix of its output channels by all the rest, as in fmimg.
+    """
+
+    QUINTIC, STEPS, MOMENTUM = (3.4445, -4.7750, 2.0315), 5, 0.95
+
+    def __init__(self, params, lr, weight_decay):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                momentum.mul_(self.MOMENTUM).add_(p.grad)
+                ahead = (p.grad + self.MOMENTUM * momentum).flatten(1)
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(self.orthogonal(ahead).view_as(p), alpha=-group["lr"] * 0.2 * math.sqrt(max(ahead.shape)))
+
+    def orthogonal(self, x):
+        a, b, c = self.QUINTIC
+        wide = x if x.shape[0] <= x.shape[1] else x.T
+        wide = wide / wide.norm().clamp_min(1e-20)
+        for _ in range(self.STEPS):
+            gram = wide @ wide.T
+            wide = a * wide + (b * gram + c * gram @ gram) @ wide
+        return wide if x.shape[0] <= x.shape[1] else wide.T
+
+    @staticmethod
+    def steps(name, p):
+        """Whether it steps a parameter: not first and last layers, biases, and embeddings of classes."""
+        return p.dim() > 1 and min(p.shape[:2]) >= 8 and name != "label_emb.weight"
+
+
 class Trainer:
     """The network, its optimiser and everything that a step draws."""
 
@@ -168,8 +205,13 @@ class Trainer:
         self.average = Average(self.net, a.ema)
         self.run = torch.compile(self.net) if a.compile else self.net
         self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), a.lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=a.weight_decay, foreach=True)
+        named = list(self.net.named_parameters())
+        matrices = [p for name, p in named if a.optimizer == "muon" and Muon.steps(name, p)]
+        taken = {id(p) for p in matrices}
+        self.optimisers = [torch.optim.AdamW(
+            [p for _, p in named if id(p) not in taken], a.lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=a.weight_decay, foreach=True)]
+        if matrices:
+            self.optimisers.append(Muon(matrices, a.lr, a.weight_decay))
         self.clock = Clock(a.minutes, a.steps)
 
     def loss(self, x1, y):
@@ -192,13 +234,15 @@ class Trainer:
         """Trains on a batch and returns its loss and the learning rate."""
         begin = time.perf_counter()
         rate = self.clock.rate(self.a.lr)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
         loss = self.loss(*self.batches.next())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.average.update()
         value = loss.item()
         self.clock.add(time.perf_counter() - begin)
