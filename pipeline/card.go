@@ -94,6 +94,7 @@ func (r *run) replay() string {
 	add("norm-groups", o.NormGroups, d.NormGroups)
 	add("time-scale", o.TimeScale, d.TimeScale)
 	fmt.Fprintf(&b, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
+	fmt.Fprintf(&b, " --optimizer %s", o.Optimizer)
 	add("lr", o.LR, d.LR)
 	add("warmup", o.Warmup, d.Warmup)
 	add("decay", o.Decay, d.Decay)
@@ -104,6 +105,7 @@ func (r *run) replay() string {
 	add("clip", o.Clip, d.Clip)
 	add("ema", o.EMA, d.EMA)
 	add("time-dist", o.TimeDist, d.TimeDist)
+	add("coupling", o.Coupling, Independent)
 	fmt.Fprintf(&b, " --conditional %s", o.Conditional)
 	if r.match.labels {
 		add("label-drop", o.LabelDrop, d.LabelDrop)
@@ -134,6 +136,7 @@ It takes a class: ` + "`--class 0`" + ` draws {{index .Meta.Classes 0}}{{if .Opt
 | trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.3g" .Epochs}} epochs) in {{.Time}} |{{if .Steps}}
 | loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |{{end}}{{if .Meta.Validation}}
 | validation loss | {{printf "%.4f" .Meta.Validation}} (of {{.Held}} images that training does not see) |{{end}}
+| optimiser | {{.Options.Optimizer}} |
 | learning rate | {{.Options.LR}}, {{.Warmup}} steps of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |
 | instruction set | {{.Options.ISA}} |

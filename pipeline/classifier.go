@@ -103,7 +103,7 @@ func (r *classifierRun) open(ctx context.Context) error {
 	r.crew = newCrew(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.microBatches()))
 	steps := newStepper(recipe, isa, newOptimState(r.model.Params().Values, o.EMA > 0), r.model.Params(), o.Threads)
-	r.engine = newEngine(recipe, feed, steps, r.model.Repack, r.crew, tasks)
+	r.engine = newEngine(recipe, func(step int) { feed.prepare(step, o.Batch) }, steps, r.model.Repack, r.crew, tasks)
 	r.done.Schedule = o.plan(r.data.Len())
 	return nil
 }

@@ -66,14 +66,14 @@ func (r stepResult) finite() bool {
 // element-wise work and sums are cut at fixed places.
 type engine struct {
 	recipe
-	isa    kernels.ISA
-	feed   *feed
-	state  optimState
-	repack func(part, parts int)
-	crew   *crew
-	tasks  []task // of the workers
-	sums   *reducer
-	steps  *stepper
+	isa     kernels.ISA
+	prepare func(step int) // readies the batch of a step, which no task asks for before
+	state   optimState
+	repack  func(part, parts int)
+	crew    *crew
+	tasks   []task // of the workers
+	sums    *reducer
+	steps   *stepper
 
 	// Of the running step, set by run and read by the workers.
 	step     int
@@ -89,10 +89,10 @@ type engine struct {
 const chunkLen = 16384
 
 // newEngine makes an engine with a worker for each task; the tasks differ in their networks' activations and in
-// their buffers alone, and take their images from the feed. It uses the crew, which it does not own and which
+// their buffers alone, and take their images from what prepare has made ready. It uses the crew, which it does not own and which
 // has as many workers or more.
-func newEngine(r recipe, f *feed, s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
-	e := &engine{recipe: r, isa: s.isa, feed: f, state: s.state, steps: s, repack: repack, crew: c, tasks: tasks}
+func newEngine(r recipe, prepare func(step int), s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
+	e := &engine{recipe: r, isa: s.isa, prepare: prepare, state: s.state, steps: s, repack: repack, crew: c, tasks: tasks}
 	e.sums = newReducer(e.microBatches(), len(tasks), len(s.state.values), s.isa.Add)
 	e.chunkSum = make([]float64, (len(s.state.values)+chunkLen-1)/chunkLen)
 	c.onPanic = e.sums.abort
@@ -110,7 +110,7 @@ func (r recipe) microBatches() int { return (r.batch + r.micro - 1) / r.micro }
 // error, leaves the state as it was before the step, unless a worker panicked in the tail.
 func (e *engine) run(step int, rate float64) (stepResult, error) {
 	e.step = step
-	e.feed.prepare(step, e.batch)
+	e.prepare(step)
 	e.sums.reset()
 	if err := e.crew.run(e.phases.gradients); err != nil {
 		return stepResult{}, err

@@ -48,7 +48,7 @@ func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t 
 	for _, one := range newMatchers(&m, nets) {
 		tasks = append(tasks, one)
 	}
-	return newEngine(r, m.feed, newStepper(r, kernels.Generic, newOptimState(params, true), nil, c.size()), func(int, int) {}, c, tasks)
+	return newEngine(r, m.prepare, newStepper(r, kernels.Generic, newOptimState(params, true), nil, c.size()), func(int, int) {}, c, tasks)
 }
 
 func affineRecipe() (recipe, matching) {
@@ -201,7 +201,14 @@ func TestEpochOrder(t *testing.T) {
 
 // A step allocates nothing once the buffers have grown, with the real network.
 func TestStepAllocatesNothing(t *testing.T) {
-	o := smallRun(t)
+	for _, optimizer := range []Optimizer{AdamW, Muon} {
+		o := smallRun(t)
+		o.Optimizer, o.Coupling = optimizer, OptimalTransport
+		t.Run(string(optimizer), func(t *testing.T) { stepAllocatesNothing(t, o) })
+	}
+}
+
+func stepAllocatesNothing(t *testing.T, o TrainOptions) {
 	o.Steps = 1000
 	r, err := openRun(context.Background(), o)
 	if err != nil {

@@ -19,9 +19,26 @@ type matching struct {
 	batch, micro int
 	times        flow.TimeDistribution
 	path         flow.Schedule
-	labels       bool    // the network takes a class
-	null         int32   // the row of "no class", -1 when there is none
-	drop         float64 // share of labels replaced by null
+	labels       bool     // the network takes a class
+	null         int32    // the row of "no class", -1 when there is none
+	drop         float64  // share of labels replaced by null
+	pairs        *pairing // nil for independent pairs of noise and image
+}
+
+// prepare readies the batch of a step.
+func (m *matching) prepare(step int) {
+	m.feed.prepare(step, m.batch)
+	if m.pairs != nil {
+		m.pairs.prepare(step)
+	}
+}
+
+// noiseOf returns the position whose noise the image at a position of the batch is paired with.
+func (m *matching) noiseOf(position int) int {
+	if m.pairs == nil {
+		return position
+	}
+	return m.pairs.noise[position]
 }
 
 // A matcher is the task of flow matching: it computes the gradient of one micro-batch at a time, in buffers of
@@ -87,8 +104,7 @@ func (w *matcher) forward(n int) float64 {
 // draw fills slot i with the image at the given position of the batch: its noise, time and label.
 func (w *matcher) draw(step, position, i int) {
 	label := int32(w.feed.image(&w.rng, step, position, w.x1))
-	seedStream(&w.rng, w.seed, streamNoise, step, position)
-	flow.Gaussian(w.x0, &w.rng)
+	drawNoise(&w.rng, w.seed, step, w.noiseOf(position), w.x0)
 	seedStream(&w.rng, w.seed, streamTime, step, position)
 	// One time from each of the batch's equal strata: the loss varies less between steps.
 	t := w.times.Quantile(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))

@@ -61,9 +61,10 @@ type TrainOptions struct {
 	Clip        float64 `json:"clip"`         // largest norm of a gradient; 0: unlimited
 	EMA         float64 `json:"ema"`          // decay of the averaged weights; 0: no averaging
 
-	TimeDist    string  `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
-	Conditional string  `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
-	LabelDrop   float64 `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
+	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
+	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent
+	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
+	LabelDrop   float64  `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
 
 	Seed    uint64 `json:"seed"`
 	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
@@ -145,6 +146,7 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Decay, CosineRate)
 	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.TimeDist, "uniform")
+	setDefault(&o.Coupling, Independent)
 	setDefault(&o.Conditional, "auto")
 	setDefault(&o.ImageChannels, "auto")
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
@@ -200,6 +202,7 @@ func (o *TrainOptions) validate() error {
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
 		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
+		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),

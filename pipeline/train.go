@@ -255,13 +255,16 @@ func (r *run) build() error {
 	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
 	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.opt.Flip)
 	r.match = r.opt.matching(times, feed)
+	if r.opt.Coupling == OptimalTransport {
+		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch)
+	}
 	r.matchers = newMatchers(r.match, nets)
 	tasks := make([]task, len(nets))
 	for i, m := range r.matchers {
 		tasks[i] = m
 	}
 	steps := newStepper(recipe, r.model.ISA(), state, r.model.Params(), r.crew.size())
-	r.engine = newEngine(recipe, feed, steps, r.model.Repack, r.crew, tasks)
+	r.engine = newEngine(recipe, r.match.prepare, steps, r.model.Repack, r.crew, tasks)
 	r.sampler = newSampler(r.crew, nets, r.opt.MicroBatch, cfg.ImageLen())
 	if r.opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}

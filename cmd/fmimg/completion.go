@@ -21,6 +21,7 @@ func flagValues() map[string][]string {
 		"isa":         m.ISAs,
 		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
 		"optimizer":   {"adamw", "muon"},
+		"coupling":    {"independent", "ot"},
 		"decay":       {"cosine", "linear", "constant"},
 		"conditional": {"auto", "yes", "no"},
 		"time-dist":   {"uniform", "logit-normal"},

@@ -105,6 +105,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.Float64Var(&o.Clip, "clip", o.Clip, "largest `norm` of a gradient, 0 for any")
 	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
 	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")
 	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
 	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of everything random")
