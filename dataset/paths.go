@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -68,7 +69,7 @@ func formatError(path, why string) error {
 }
 
 // headLen is the length of what tells a file's format.
-const headLen = 16
+const headLen = 24
 
 // readHead returns the first bytes of a file.
 func readHead(path string) ([]byte, error) {
@@ -79,8 +80,11 @@ func readHead(path string) ([]byte, error) {
 	defer func() { _ = file.Close() }()
 	head := make([]byte, headLen)
 	n, err := io.ReadFull(file, head)
-	if n == 0 && err != nil {
-		return nil, fmt.Errorf("the file is empty or cannot be read: %w", err)
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty: name another one")
+	case n == 0 && err != nil:
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
 	}
 	return head[:n], nil
 }
