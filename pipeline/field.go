@@ -77,7 +77,7 @@ func (o *FieldOptions) validate() error {
 	if sameFile(o.In, o.Out) {
 		return optionErrorf("out", "%s: is the input: name another file", o.Out)
 	}
-	return probeFile(o.Out)
+	return atomicfile.Probe(o.Out)
 }
 
 // sameFile reports whether two paths lead to one file that exists.
