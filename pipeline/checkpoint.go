@@ -53,6 +53,9 @@ func openModel(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe might never end
+		return nil, fmt.Errorf("model %s: it is no file: name a run folder or a .safetensors file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder or a .safetensors file", err)
