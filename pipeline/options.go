@@ -238,7 +238,7 @@ func (o *TrainOptions) validateBudget() error {
 	case given > 1:
 		return optionErrorf("epochs", "%v: one budget too many: give one of steps, epochs and time", o.Epochs)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
-		return optionErrorf("time", "%v: a duration such as 10m or 90s is needed", o.Time)
+		return optionErrorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
 		return optionErrorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || o.Epochs != 0) && !o.Resume:
