@@ -71,9 +71,17 @@ func formatError(path, why string) error {
 // headLen is the length of what tells a file's format.
 const headLen = 24
 
+// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: it is no file: take it away", filepath.Base(path))
+	}
+	return os.Open(path)
+}
+
 // readHead returns the first bytes of a file.
 func readHead(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -341,6 +341,12 @@ func TestLinks(t *testing.T) {
 	if _, missing := errors.AsType[*UnknownError](err); err == nil || missing {
 		t.Errorf("a link to itself: %v, want what the system says", err)
 	}
+	if err := os.Symlink("a", filepath.Join(folder, "train-images-idx3-ubyte")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), folder, Options{}); err == nil || !strings.Contains(err.Error(), "train-images-idx3-ubyte: it is no file") {
+		t.Errorf("a folder in place of IDX: %v", err)
+	}
 }
 
 func TestOpenPicturesRefuses(t *testing.T) {

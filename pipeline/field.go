@@ -97,7 +97,7 @@ type fieldInput struct {
 
 // readInput reads the file and checks its tensors against the network.
 func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
-	file, err := os.Open(o.In)
+	file, err := openRegular(o.In)
 	if err != nil {
 		return nil, reason(err)
 	}

@@ -292,16 +292,16 @@ func TestGenerateFileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, o := range map[string]GenerateOptions{
-		"no/such":                        {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
-		"not empty":                      {Model: model, Out: dir},
-		"no-model":                       {Model: "no-model", Out: filepath.Join(dir, "a.png")},
-		modelFile:                        {Model: dir, Out: filepath.Join(dir, "a.png")},
-		"old.png":                        {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
-		"there is a file of this name":   {Model: model, Out: filepath.Join(dir, "old.png") + "/"},
-		"out " + twin + ": is the model": {Model: twin, Out: twin},
-		strings.Repeat("x", 300):         {Model: model, Out: filepath.Join(dir, strings.Repeat("x", 300)+".png")},
-		filepath.Dir(odd):                {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
-		"fmimg.config":                   {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
+		"no/such":                          {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
+		"not empty":                        {Model: model, Out: dir},
+		"no-model":                         {Model: "no-model", Out: filepath.Join(dir, "a.png")},
+		modelFile:                          {Model: dir, Out: filepath.Join(dir, "a.png")},
+		"old.png":                          {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
+		"there is a file of this name":     {Model: model, Out: filepath.Join(dir, "old.png") + "/"},
+		"out " + twin + ": is the model":   {Model: twin, Out: twin},
+		strings.Repeat("x", 300):           {Model: model, Out: filepath.Join(dir, strings.Repeat("x", 300)+".png")},
+		"it is no file: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
+		"fmimg.config":                     {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
 	} {
 		o.Sample.OnEvent = func(e Event) { t.Errorf("%s: work began: %+v", name, e) }
 		_, err := Generate(context.Background(), o)

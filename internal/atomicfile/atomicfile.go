@@ -129,7 +129,7 @@ func explain(path string, err error) error {
 func explainCreate(path string, err error) error {
 	folder := filepath.Dir(path)
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && missing != nil {
-		return fmt.Errorf("write %s: folder %s does not exist: create it first: %w", path, folder, err)
+		return fmt.Errorf("write %s: %w: there is no folder %s: create it first", path, err, folder)
 	}
 	return explain(path, err)
 }
