@@ -83,8 +83,18 @@ func TestTrainOnFolder(t *testing.T) {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 
+	// The same files in another place are the same data.
 	o.Resume, o.Steps, o.OnEvent = true, 8, nil
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(folder, moved); err != nil {
+		t.Fatal(err)
+	}
+	folder, o.Data, o.Given = moved, moved, []string{"data"}
 	mustTrain(t, o)
+	if c, err := readRunConfig(o.Out); err != nil || c.Options.Data != moved {
+		t.Errorf("data %q, %v, want %q", c.Options.Data, err, moved)
+	}
+	o.Data, o.Given = "", nil
 	if err := os.Remove(filepath.Join(folder, "left", "004.png")); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ type TrainOptions struct {
 
 	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, Keep and TensorBoard count then
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, ValidateEvery, Keep and TensorBoard count then, and Data for files that were moved
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.

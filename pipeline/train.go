@@ -167,6 +167,9 @@ func (r *run) reopen(ctx context.Context, given TrainOptions) error {
 	}
 	recorded := c.Options
 	r.finished = c.Finished
+	if c.Data.Digest != "" { // which tells the same files in another place
+		overrideWith(&recorded.Data, given.Data)
+	}
 	if err := conflict(&recorded, &given); err != nil {
 		return err
 	}
