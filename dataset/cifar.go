@@ -106,7 +106,7 @@ func readCIFARSet(path string, batches, tests, classes []string) (*Set, error) {
 func readCIFARFiles(name string, files, classes []string, digest hash.Hash) (*labelled, error) {
 	s := &labelled{name: name, h: cifarSide, w: cifarSide, c: 3, classes: classes}
 	for _, path := range files {
-		file, err := os.Open(path)
+		file, err := openRegular(path)
 		if err != nil {
 			return nil, err
 		}

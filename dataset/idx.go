@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -51,17 +52,21 @@ func readIDX(r io.Reader, reserve int) (idxArray, error) {
 	var one [1]byte
 	switch _, err := io.ReadFull(r, one[:]); {
 	case err == nil:
-		return idxArray{}, fmt.Errorf("bytes follow the %d that dimensions %v need", size, dims)
+		return idxArray{}, fmt.Errorf("bytes follow the %d that dimensions %v need: copy the file again", size, dims)
 	case !errors.Is(err, io.EOF):
 		return idxArray{}, truncatedIDX("at the end", err)
 	}
 	return idxArray{dims, data}, nil
 }
 
-// truncatedIDX says what to do about a file that ends too early.
+// truncatedIDX says what to do about a file that ends too early or is damaged.
 func truncatedIDX(where string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w: copy the file again", where, io.ErrUnexpectedEOF)
+	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+		return fmt.Errorf("%s: %w: copy the file again", where, err)
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
@@ -90,15 +95,16 @@ func readIDXHeader(r io.Reader) (dims []int, size int, err error) {
 
 // idxDims unpacks the dimensions and multiplies them.
 func idxDims(packed []byte) (dims []int, size int, err error) {
-	product := uint64(1)
+	product, fits := uint64(1), true
 	for ; len(packed) > 0; packed = packed[4:] {
 		d := binary.BigEndian.Uint32(packed)
 		high, low := bits.Mul64(product, uint64(d))
-		if high != 0 || low > idxMaxBytes {
-			return nil, 0, fmt.Errorf("dimensions %v, %d, … claim more than %d bytes", dims, d, idxMaxBytes)
-		}
+		fits = fits && high == 0 && low <= idxMaxBytes
 		product = low
 		dims = append(dims, int(d))
+	}
+	if !fits {
+		return nil, 0, fmt.Errorf("dimensions %v claim more than %d bytes: is it an IDX file?", dims, idxMaxBytes)
 	}
 	return dims, int(product), nil
 }

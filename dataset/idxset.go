@@ -192,7 +192,7 @@ func numbered(folder string, labels []byte) []string {
 
 // readIDXFile reads a file, compressed or not.
 func readIDXFile(path string) (idxArray, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return idxArray{}, err
 	}
@@ -218,7 +218,7 @@ const maxLines = 1 << 12
 
 // readLines returns the lines of a small text file that are not blank.
 func readLines(path string) ([]string, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ type NotHereError struct {
 	Get    string   // how to get it
 }
 
+// Error returns one line.
 func (e *NotHereError) Error() string {
 	return fmt.Sprintf("data set %s is in none of %s: %s", e.Name, strings.Join(e.Places, ", "), e.Get)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Options say how a data set is read. The zero value suits every set.
@@ -135,10 +136,11 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 		return k.open(ctx, o)
 	}
 	info, err := os.Stat(name)
+	isPath := strings.ContainsAny(name, `/\`)
 	switch {
 	case err == nil:
 		return openPath(ctx, name, info, o)
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrPermission), isPath && !errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("data set %s: %w", name, err)
 	}
 	return nil, unknown(name)

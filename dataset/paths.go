@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -70,19 +71,30 @@ func formatError(path, why string) error {
 }
 
 // headLen is the length of what tells a file's format.
-const headLen = 16
+const headLen = 24
+
+// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: it is no file: take it away", filepath.Base(path))
+	}
+	return os.Open(path)
+}
 
 // readHead returns the first bytes of a file.
 func readHead(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	head := make([]byte, headLen)
 	n, err := io.ReadFull(file, head)
-	if n == 0 && err != nil {
-		return nil, fmt.Errorf("the file is empty or cannot be read: %w", err)
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty: name another one")
+	case n == 0 && err != nil:
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
 	}
 	return head[:n], nil
 }

@@ -46,8 +46,8 @@ var codecs = []codec{
 	{"WebP", webp.DecodeConfig, webp.Decode},
 }
 
-// pictureFormat tells the format of a file from its first bytes: the name of a codec, "BMP", "TIFF" or
-// "HEIF" for pictures that cannot be read, and "" for anything else.
+// pictureFormat tells the format of a file from its first bytes: the name of a codec, "BMP", "TIFF", "HEIF" or
+// "animated WebP" for pictures that cannot be read, and "" for anything else.
 func pictureFormat(head []byte) string {
 	has := func(at int, text string) bool {
 		return len(head) >= at+len(text) && string(head[at:at+len(text)]) == text
@@ -60,6 +60,9 @@ func pictureFormat(head []byte) string {
 	case has(0, "GIF87a"), has(0, "GIF89a"):
 		return "GIF"
 	case has(0, "RIFF") && has(8, "WEBP"):
+		if has(12, "VP8X") && len(head) > 20 && head[20]&2 != 0 {
+			return "animated WebP"
+		}
 		return "WebP"
 	case has(0, "BM") && has(6, "\x00\x00\x00\x00"):
 		return "BMP"

@@ -145,6 +145,9 @@ func (l *loader) nothing(set *Set) error {
 	if s.Detail != "" {
 		detail = s.Detail
 	}
+	if set.Files == 1 {
+		return fmt.Errorf("its only file cannot be used (%s: %s): PNG, JPEG, GIF and WebP can be read", s.First, detail)
+	}
 	return fmt.Errorf("none of its %d files can be used (%s: %s): PNG, JPEG, GIF and WebP can be read", set.Files, s.First, detail)
 }
 

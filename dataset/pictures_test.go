@@ -136,6 +136,7 @@ func TestReadPictureBombs(t *testing.T) {
 		{"cut off", plainPNG(t, 50, 50, red)[:60], errDamaged},
 		{"no picture", []byte("hello, world, here is some text"), errNoPicture},
 		{"format that cannot be read", []byte("II*\x00 some TIFF"), errNoPicture},
+		{"animated WebP", []byte("RIFF\x10\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00"), errNoPicture},
 		{"nothing", nil, errNoPicture},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -332,6 +333,20 @@ func TestLinks(t *testing.T) {
 	if set.Train.Len() != 2 || set.SkippedFiles() != 2 {
 		t.Errorf("%d images, skipped %+v", set.Train.Len(), set.Skipped)
 	}
+	loop := filepath.Join(folder, "loop")
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), loop, Options{})
+	if _, missing := errors.AsType[*UnknownError](err); err == nil || missing {
+		t.Errorf("a link to itself: %v, want what the system says", err)
+	}
+	if err := os.Symlink("a", filepath.Join(folder, "train-images-idx3-ubyte")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), folder, Options{}); err == nil || !strings.Contains(err.Error(), "train-images-idx3-ubyte: it is no file") {
+		t.Errorf("a folder in place of IDX: %v", err)
+	}
 }
 
 func TestOpenPicturesRefuses(t *testing.T) {
@@ -344,6 +359,7 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		err   string
 	}{
 		{"empty folder", nil, "", Options{}, "it holds no files: put pictures into it"},
+		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{}, "its only file cannot be used (a.txt: not a picture)"},
 		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{}, "none of its 2 files can be used (a.txt: not a picture)"},
 		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave --strict out"},
 		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1 MB are allowed"},

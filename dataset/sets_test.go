@@ -85,6 +85,7 @@ func TestOpenIDXRefuses(t *testing.T) {
 		{"label counts", good(map[string][]byte{"train-labels-idx1-ubyte": fewer}), "train-images-idx3-ubyte: 9 images, but 8 labels"},
 		{"cut off", good(map[string][]byte{"train-images-idx3-ubyte": images[:50]}), "train-images-idx3-ubyte: after 34 of 144 bytes"},
 		{"gzip cut off", map[string][]byte{"train-images-idx3-ubyte.gz": zipped(t, images)[:40]}, "train-images-idx3-ubyte.gz: "},
+		{"gzip damaged", map[string][]byte{"train-images-idx3-ubyte.gz": append([]byte("\x1f\x8b\x00"), make([]byte, 40)...)}, "invalid header: copy the file again"},
 		{"wrong magic", good(map[string][]byte{"train-images-idx3-ubyte": []byte("\x89PNG\r\n\x1a\n....")}), "it begins with 0x89504e47"},
 		{"empty", good(map[string][]byte{"train-images-idx3-ubyte": nil}), "train-images-idx3-ubyte: header"},
 		{"other shape", good(map[string][]byte{"t10k-images-idx3-ubyte": larger, "t10k-labels-idx1-ubyte": labels}), "do the files belong together?"},

@@ -13,6 +13,7 @@ type UnknownError struct {
 	Nearest string   // the one that was probably meant, or ""
 }
 
+// Error returns one line.
 func (e *UnknownError) Error() string {
 	guess := ""
 	if e.Nearest != "" {

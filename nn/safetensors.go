@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -152,7 +153,11 @@ func readHeader(r io.Reader) ([]byte, error) {
 		return nil, within("header length", truncated(n, lengthSize, err))
 	}
 	n := binary.LittleEndian.Uint64(length[:])
-	if n > maxHeader {
+	torch := bytes.HasPrefix(length[:], []byte("PK\x03\x04")) || bytes.HasPrefix(length[:], []byte("\x80\x02")) // a zip, a pickle
+	switch {
+	case n > maxHeader && torch:
+		return nil, errors.New("this is a file of PyTorch's torch.save: save the weights there with safetensors.torch.save_file")
+	case n > maxHeader:
 		return nil, fmt.Errorf("header of %d bytes, the most is %d: is it a safetensors file?", n, maxHeader)
 	}
 	header, err := io.ReadAll(io.LimitReader(r, int64(n)))
@@ -182,7 +187,7 @@ func expectEnd(r io.Reader) error {
 	case err != nil:
 		return within("after the last tensor", err)
 	}
-	return errors.New("bytes follow the last tensor")
+	return errors.New("bytes follow the last tensor: copy the file again")
 }
 
 // read takes t's elements from r; buf is scratch.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -57,17 +56,11 @@ func aboutData(name string) string {
 
 // latestPreview returns the name of the preview of the highest step, "" when there is none.
 func (r *run) latestPreview() string {
-	found, err := filepath.Glob(filepath.Join(r.dir.file(samplesDir), "step-*.png"))
+	found, err := r.dir.numbered(samplesDir, ".png")
 	if err != nil || len(found) == 0 {
 		return ""
 	}
-	last := slices.MaxFunc(found, func(a, b string) int {
-		if d := len(a) - len(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return samplesDir + "/" + filepath.Base(last)
+	return samplesDir + "/" + found[len(found)-1]
 }
 
 // replay returns the command that trains the same tensors again.

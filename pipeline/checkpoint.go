@@ -53,11 +53,19 @@ func openModel(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder or a .safetensors file", err)
 	}
 	return file, nil
+}
+
+// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is no file")}
+	}
+	return os.Open(path)
 }
 
 // readCheckpoint reads a checkpoint that comes from path.

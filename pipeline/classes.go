@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -33,8 +34,11 @@ func (l classList) parse(text string) ([]int32, error) {
 		if err != nil {
 			return nil, err
 		}
-		if part != noClass && (from < 0 || to >= l.n || from > to) {
+		if part != noClass && (from < 0 || to >= l.n) {
 			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, l.n-1)
+		}
+		if from > to {
+			return nil, optionErrorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
 		}
 		for c := from; c <= to; c++ {
 			list = append(list, int32(c))
@@ -63,9 +67,20 @@ func (l classList) parsePart(part string) (from, to int, err error) {
 	if err1 != nil || err2 != nil {
 		known := "numbers such as 7, 0-9 or 1,3,5"
 		if len(l.names) > 0 {
-			known += ", or names of " + strings.Join(l.names, ", ")
+			known += ", or names of " + firstNames(l.names)
 		}
 		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
 	}
 	return from, to, nil
+}
+
+// namesShown is how many names of classes a message lists.
+const namesShown = 12
+
+// firstNames joins names, the first of them where there are many.
+func firstNames(names []string) string {
+	if n := len(names) - namesShown; n > 0 {
+		return fmt.Sprintf("%s and %d more (fmimg model show lists them)", strings.Join(names[:namesShown], ", "), n)
+	}
+	return strings.Join(names, ", ")
 }

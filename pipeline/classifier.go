@@ -55,7 +55,7 @@ func TrainClassifier(ctx context.Context, o ClassifierOptions) (ClassifierResult
 	if err := o.validate(); err != nil {
 		return ClassifierResult{}, err
 	}
-	if err := probeFile(o.Out); err != nil {
+	if err := atomicfile.Probe(o.Out); err != nil {
 		return ClassifierResult{}, err
 	}
 	r := &classifierRun{opt: o}

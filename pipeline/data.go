@@ -62,6 +62,8 @@ func (o *TrainOptions) openSet(ctx context.Context) (*dataset.Set, error) {
 	switch {
 	case errors.As(err, &unknown) && unknown.Nearest != "":
 		return nil, optionErrorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
+	case errors.As(err, &unknown) && strings.ContainsAny(o.Data, `/\`):
+		return nil, optionErrorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
 	case errors.As(err, &unknown):
 		return nil, optionErrorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
 	case errors.Is(err, dataset.ErrFormat):

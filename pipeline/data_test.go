@@ -83,8 +83,18 @@ func TestTrainOnFolder(t *testing.T) {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 
+	// The same files in another place are the same data.
 	o.Resume, o.Steps, o.OnEvent = true, 8, nil
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(folder, moved); err != nil {
+		t.Fatal(err)
+	}
+	folder, o.Data, o.Given = moved, moved, []string{"data"}
 	mustTrain(t, o)
+	if c, err := readRunConfig(o.Out); err != nil || c.Options.Data != moved {
+		t.Errorf("data %q, %v, want %q", c.Options.Data, err, moved)
+	}
+	o.Data, o.Given = "", nil
 	if err := os.Remove(filepath.Join(folder, "left", "004.png")); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +218,9 @@ func TestDataOptionErrors(t *testing.T) {
 		{"memory", func(o *TrainOptions) { o.Size, o.DataMemory, o.Network.ImageSize = 4096, 1, [2]int{4096, 4096} }, "more"},
 		{"network of another size", func(o *TrainOptions) { o.Size = 16 }, "choose --size 8 --image-channels rgb"},
 		{"network of other channels", func(o *TrainOptions) { o.ImageChannels = "gray" }, "choose --size 8 --image-channels rgb"},
-		{"no file", func(o *TrainOptions) { o.Data = folder + "-not" }, "no data set and no file has this name"},
+		{"no file", func(o *TrainOptions) { o.Data = folder + "-not" }, "there is no such file or folder: check the spelling"},
+		{"unknown", func(o *TrainOptions) { o.Data = "mnits" }, "no data set and no file has this name: did you mean mnist?"},
+		{"run among its pictures", func(o *TrainOptions) { o.Out = filepath.Join(folder, "runs", "a") }, "which its previews would join"},
 		{"a format", func(o *TrainOptions) { o.Data = "data_test.go" }, "format not supported"},
 		{"label drop", func(o *TrainOptions) {
 			o.Source, o.LabelDrop = &unlabelled{digits()}, 0

@@ -21,7 +21,7 @@ func ExportModel(model, out string, half bool) error {
 	if sameFile(ck.Path, out) {
 		return optionErrorf("out", "%s: it is the model itself: name another file", out)
 	}
-	if err := probeFile(out); err != nil {
+	if err := atomicfile.Probe(out); err != nil {
 		return err
 	}
 	dtype := nn.F32

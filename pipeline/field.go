@@ -77,7 +77,7 @@ func (o *FieldOptions) validate() error {
 	if sameFile(o.In, o.Out) {
 		return optionErrorf("out", "%s: is the input: name another file", o.Out)
 	}
-	return probeFile(o.Out)
+	return atomicfile.Probe(o.Out)
 }
 
 // sameFile reports whether two paths lead to one file that exists.
@@ -97,7 +97,7 @@ type fieldInput struct {
 
 // readInput reads the file and checks its tensors against the network.
 func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
-	file, err := os.Open(o.In)
+	file, err := openRegular(o.In)
 	if err != nil {
 		return nil, reason(err)
 	}

@@ -194,7 +194,11 @@ func TestFieldInputErrors(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	_, err := Field(context.Background(), FieldOptions{Model: model, In: "nowhere", Out: filepath.Join(dir, "out.safetensors")})
+	_, err := Field(context.Background(), FieldOptions{Model: model, In: dir, Out: filepath.Join(dir, "out.safetensors")})
+	if err == nil || !strings.Contains(err.Error(), "it is no file") {
+		t.Errorf("tensors in a folder: error %v", err)
+	}
+	_, err = Field(context.Background(), FieldOptions{Model: model, In: "nowhere", Out: filepath.Join(dir, "out.safetensors")})
 	if err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("error %v", err)
 	}

@@ -251,8 +251,8 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err != nil {
 		return GenerateResult{}, err
 	}
-	if f := o.Sample.OnEvent; f != nil {
-		f(Event{Kind: Started, Path: ck.Path, Total: o.Sample.Count, Text: describeCheckpoint(ck)})
+	if sameFile(o.Out, ck.Path) {
+		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
 	if err := o.checkSize(ck.Model.Config(), form); err != nil {
 		return GenerateResult{}, err
@@ -262,6 +262,9 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	defer s.Close()
+	if f := o.Sample.OnEvent; f != nil {
+		f(Event{Kind: Started, Path: ck.Path, Total: o.Sample.Count, Text: describeCheckpoint(ck)})
+	}
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
@@ -330,7 +333,7 @@ func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
 		}
 	}
 	if form.inMemory && !fitsMemory(cfg, o.Sample.Count) {
-		return optionErrorf("count", "%d images of %dx%d are too many for one file: write them to a folder (a name that ends in /)",
+		return optionErrorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
 			o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
 	}
 	return nil

@@ -87,6 +87,14 @@ func TestClasses(t *testing.T) {
 			t.Errorf("%q was read as %v", bad, got)
 		}
 	}
+	for text, want := range map[string]string{"2-1": "a range goes upwards: 1-2", "one": "names of zero, T-shirt, 2"} {
+		if _, err := list.parse(text); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+	if got := firstNames(strings.Split(strings.Repeat("a", 14), "")); !strings.HasSuffix(got, "a, a and 2 more (fmimg model show lists them)") {
+		t.Errorf("many names are %s", got)
+	}
 	list.null = false
 	if got, err := list.parse("1,none"); err == nil {
 		t.Errorf("without a class for none, none was read as %v", got)
@@ -275,16 +283,29 @@ func TestGenerateFileErrors(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "old.png"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	twin := filepath.Join(t.TempDir(), "model.npy")
+	if err := os.Link(model, twin); err != nil {
+		t.Fatal(err)
+	}
+	odd := filepath.Join(t.TempDir(), modelFile)
+	if err := os.Mkdir(odd, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, o := range map[string]GenerateOptions{
-		"no/such":      {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
-		"not empty":    {Model: model, Out: dir},
-		"no-model":     {Model: "no-model", Out: filepath.Join(dir, "a.png")},
-		modelFile:      {Model: dir, Out: filepath.Join(dir, "a.png")},
-		"old.png":      {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
-		"fmimg.config": {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
+		"no/such":                          {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
+		"not empty":                        {Model: model, Out: dir},
+		"no-model":                         {Model: "no-model", Out: filepath.Join(dir, "a.png")},
+		modelFile:                          {Model: dir, Out: filepath.Join(dir, "a.png")},
+		"old.png":                          {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
+		"there is a file of this name":     {Model: model, Out: filepath.Join(dir, "old.png") + "/"},
+		"out " + twin + ": is the model":   {Model: twin, Out: twin},
+		strings.Repeat("x", 300):           {Model: model, Out: filepath.Join(dir, strings.Repeat("x", 300)+".png")},
+		"it is no file: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
+		"fmimg.config":                     {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
 	} {
+		o.Sample.OnEvent = func(e Event) { t.Errorf("%s: work began: %+v", name, e) }
 		_, err := Generate(context.Background(), o)
-		if err == nil || !strings.Contains(filepath.ToSlash(err.Error()), name) {
+		if err == nil || !strings.Contains(filepath.ToSlash(err.Error()), filepath.ToSlash(name)) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

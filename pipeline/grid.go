@@ -67,13 +67,16 @@ func (g GridOptions) validate(height, width int) error {
 }
 
 // Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
-// padding's gray.
+// padding's gray; a grid that has no room for all images is an [*OptionError].
 func Grid(s *Images, g GridOptions) (image.Image, error) {
 	if g.Rows == 0 && g.Cols == 0 {
 		g = g.square(max(s.Len(), 1))
 	}
 	if err := g.validate(s.Height, s.Width); err != nil {
 		return nil, err
+	}
+	if s.Len() > g.Rows*g.Cols {
+		return nil, optionErrorf("grid", "%dx%d: it has no room for %d images", g.Rows, g.Cols, s.Len())
 	}
 	h, w := g.Size(s.Height, s.Width)
 	c, err := newCanvas(h, w, s.Channels)

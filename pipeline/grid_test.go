@@ -122,6 +122,9 @@ func TestGridErrors(t *testing.T) {
 			t.Errorf("%+v: error %v, want one about %s", c.g, err, c.option)
 		}
 	}
+	if _, err := Grid(randomImages(3, 2, 2, 1), GridOptions{Rows: 1, Cols: 2}); err == nil || err.Error() != "grid 1x2: it has no room for 3 images" {
+		t.Errorf("a grid that is too small: %v", err)
+	}
 }
 
 // The texts are found by a reader that knows no more than the PNG specification, checksums included.

@@ -25,8 +25,10 @@ func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.
 	switch {
 	case cfg.NumClasses == 0 && o.Conditional == "yes":
 		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && (o.Conditional == "no" || cfg.Classes() != classes):
-		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many, with conditional auto", o.Init, cfg.Classes(), o.Data, classes)
+	case cfg.NumClasses > 0 && o.Conditional == "no":
+		return nil, optionErrorf("conditional", "no: the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
+	case cfg.NumClasses > 0 && cfg.Classes() != classes:
+		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
 	}
 	o.InitHash = ck.Hash
 	o.Conditional = "no"

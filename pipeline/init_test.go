@@ -85,6 +85,7 @@ func TestInitErrors(t *testing.T) {
 		{func(o *TrainOptions) { o.NormGroups = 2 }, "norm-groups", "has 4"},
 		{func(o *TrainOptions) { o.Heads = 2 }, "heads", "has 1"},
 		{func(o *TrainOptions) { o.TimeScale = 1 }, "time-scale", "has 1000"},
+		{func(o *TrainOptions) { o.Conditional = "no" }, "conditional", "takes 3 classes: use auto or yes"},
 		{func(o *TrainOptions) { o.Given = []string{"preset"} }, "preset", "leave one of the two out"},
 	} {
 		o := smallRun(t)

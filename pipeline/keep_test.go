@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,5 +42,25 @@ func TestKeepsOtherFiles(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(mine); string(text) != "mine" {
 		t.Errorf("the file became %q", text)
+	}
+}
+
+// As many models are kept as were asked for, and the last preview is found, in a folder whose name is a pattern too.
+func TestKeepsAsManyModels(t *testing.T) {
+	o := smallRun(t)
+	o.Out = filepath.Join(filepath.Dir(o.Out), "run [1]")
+	o.Steps, o.SaveEvery, o.Keep, o.PreviewEvery = 5, 1, 2, 2
+	mustTrain(t, o)
+	d := runDir{path: o.Out}
+	names, err := d.numbered(keptDir, ".safetensors")
+	if want := []string{"step-000000004.safetensors", "step-000000005.safetensors"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("kept %v, %v, want %v", names, err, want)
+	}
+	card, err := os.ReadFile(d.file(cardFile))
+	if err != nil || !strings.Contains(string(card), "(samples/step-000005.png)") {
+		t.Errorf("no preview in the card, %v:\n%s", err, card)
+	}
+	if none, err := d.numbered("nowhere", ".png"); err != nil || len(none) > 0 {
+		t.Errorf("in no folder: %v, %v", none, err)
 	}
 }

@@ -77,7 +77,7 @@ type TrainOptions struct {
 
 	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, Keep and TensorBoard count then
+	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, ValidateEvery, Keep and TensorBoard count then, and Data for files that were moved
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.
@@ -254,7 +254,7 @@ func (o *TrainOptions) validateBudget() error {
 	case given > 1:
 		return optionErrorf("epochs", "%v: one budget too many: give one of steps, epochs and time", o.Epochs)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
-		return optionErrorf("time", "%v: a duration such as 10m or 90s is needed", o.Time)
+		return optionErrorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
 		return optionErrorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || o.Epochs != 0) && !o.Resume:

@@ -30,10 +30,10 @@ type output struct {
 }
 
 var (
-	pngOutput    = &output{grid: true, inMemory: true, probe: probeFile, write: writeGridFile}
+	pngOutput    = &output{grid: true, inMemory: true, probe: atomicfile.Probe, write: writeGridFile}
 	stdoutOutput = &output{grid: true, inMemory: true, probe: func(string) error { return nil }, write: writeGridStdout}
-	gifOutput    = &output{grid: true, inMemory: true, probe: probeFile, write: writeGIF}
-	npyOutput    = &output{inMemory: true, probe: probeFile, write: writeNPY}
+	gifOutput    = &output{grid: true, inMemory: true, probe: atomicfile.Probe, write: writeGIF}
+	npyOutput    = &output{inMemory: true, probe: atomicfile.Probe, write: writeNPY}
 	folderOutput = &output{probe: probeFolder, write: writeFolder}
 )
 
@@ -71,22 +71,6 @@ func fileOutput(path string) (*output, error) {
 	return nil, optionErrorf("out", "%s: its name must end in .png, .gif or .npy, or in / for a folder", path)
 }
 
-// probeFile finds out whether a file can be written, before the work.
-func probeFile(path string) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil // a device or a pipe: nothing to try without writing to it
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".fmimg-*")
-	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
-		return fmt.Errorf("cannot write %s: there is no folder %s: create it first", path, filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, reason(err))
-	}
-	f.Close()
-	return os.Remove(f.Name())
-}
-
 // reason strips the temporary name, which means nothing to a user, from an error.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -97,6 +81,9 @@ func reason(err error) error {
 
 // probeFolder makes the folder, or accepts an empty one: old images would mix with the new ones.
 func probeFolder(path string) error {
+	if info, err := os.Stat(filepath.Clean(path)); err == nil && !info.IsDir() {
+		return fmt.Errorf("cannot make the folder %s: there is a file of this name: name another folder", path)
+	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return fmt.Errorf("cannot make the folder %s: %w", path, reason(err))
 	}
@@ -107,7 +94,7 @@ func probeFolder(path string) error {
 	if len(entries) > 0 {
 		return fmt.Errorf("the folder %s is not empty: name another one, or empty it first", path)
 	}
-	return probeFile(filepath.Join(path, "0.png"))
+	return atomicfile.Probe(filepath.Join(path, "000000.png"))
 }
 
 // drawGrid draws all images on one picture.

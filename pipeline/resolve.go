@@ -64,11 +64,11 @@ func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) erro
 func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
 	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %d channels): %w%s", o.Preset, o.Data, h, w, c, err, sizeCure(h, cfg.Factor()))
+		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %s): %w%s", o.Preset, o.Data, h, w, count(c, "channel", "channels"), err, sizeCure(h, cfg.Factor()))
 	}
 	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
-		return fmt.Errorf("the network takes images of %dx%d with %d channels, those of %s have %dx%d with %d%s",
-			cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels, o.Data, h, w, c, shapeCure(cfg))
+		return fmt.Errorf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d%s",
+			cfg.ImageSize[0], cfg.ImageSize[1], count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c, shapeCure(cfg))
 	}
 	o.Network = &cfg
 	return nil
@@ -140,7 +140,11 @@ func conflict(recorded, given *TrainOptions) error {
 		if !known || slices.Contains(mayChange, name) || fmt.Sprint(want) == fmt.Sprint(old[key]) || want == "auto" {
 			continue
 		}
-		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, recorded.Out, old[key])
+		had := old[key]
+		if had == nil {
+			had = "none"
+		}
+		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, recorded.Out, had)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/quote"
 )
 
 // The files of a run folder.
@@ -157,9 +160,8 @@ func lockRun(path string) (*runDir, error) {
 // leftover reports whether a name is that of a file which a killed process had not finished.
 func leftover(name string) bool { return unfinished.MatchString(name) }
 
-// unfinished matches the names that package atomicfile gives to files of a run while it writes them, and
-// those that try whether a folder can be written to.
-var unfinished = regexp.MustCompile(`^\.(fmimg-|(model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
+// unfinished matches the names that package atomicfile gives to files of a run while it writes them.
+var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
 
 // removeLeftovers removes what a process that was killed left half written. The lock keeps others out, and
 // what cannot be removed does no harm.
@@ -245,7 +247,7 @@ func readRunConfig(dir string) (runConfig, error) {
 	path := filepath.Join(dir, configFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("%s holds no run (it has no %s): start one without --resume", dir, configFile)
+		return c, noConfig(dir)
 	}
 	if err != nil {
 		return c, err
@@ -257,7 +259,36 @@ func readRunConfig(dir string) (runConfig, error) {
 	return c, nil
 }
 
-// NewestRun returns the run folder under runs/ whose file of that name changed last; an error that
+// noConfig says what a folder without settings holds, and what can be done with it.
+func noConfig(dir string) error {
+	d := runDir{path: dir}
+	switch {
+	case d.has(modelFile):
+		return fmt.Errorf("%s has no %s: restore it from a copy, or train its model on in another folder by --init %s", dir, configFile, quote.Shell(filepath.ToSlash(dir)))
+	case d.has(stateFile):
+		return fmt.Errorf("%s has no %s: restore it from a copy, or train anew in another folder", dir, configFile)
+	}
+	return fmt.Errorf("%s holds no run (it has no %s): start one without --resume", dir, configFile)
+}
+
+// numbered returns the names of the files step-NUMBER in a folder of the run, the highest number last.
+func (d *runDir) numbered(folder, ending string) ([]string, error) {
+	entries, err := os.ReadDir(d.file(folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "step-") && strings.HasSuffix(e.Name(), ending) {
+			names = append(names, e.Name())
+		}
+	}
+	// Numbers are padded with zeros, and longer ones are higher.
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	return names, nil
+}
+
+// newestRun returns the run folder under runs/ whose file of that name changed last; an error that
 // says how to make one when there is none.
 func newestRun(file string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(runsDir, "*", file))

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -101,13 +100,12 @@ func (r *run) saveKept() error {
 	if err := r.dir.write(filepath.Join(keptDir, fmt.Sprintf("step-%09d.safetensors", r.done.Step)), r.writeModel); err != nil {
 		return err
 	}
-	kept, err := filepath.Glob(filepath.Join(r.dir.file(keptDir), "step-*.safetensors"))
+	kept, err := r.dir.numbered(keptDir, ".safetensors")
 	if err != nil {
 		return err
 	}
-	slices.Sort(kept)
 	for _, old := range kept[:max(0, len(kept)-r.opt.Keep)] {
-		if err := os.Remove(old); err != nil {
+		if err := os.Remove(filepath.Join(r.dir.file(keptDir), old)); err != nil {
 			return err
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -71,26 +73,44 @@ func readState(path string, m *unet.Model, s *optimState) (progress, error) {
 	var p progress
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, fmt.Errorf("resume: there is no %s: the run ended before its first checkpoint, start it again without --resume", path)
+		return p, noState(path)
 	}
 	if err != nil {
 		return p, fmt.Errorf("resume: %w", err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	if p, err = decodeState(file, m, s); err != nil {
+		return p, fmt.Errorf("resume from %s: %w: restore it from a copy, or train anew", path, err)
+	}
+	return p, nil
+}
+
+// noState says why a run cannot go on without its state.
+func noState(path string) error {
+	dir := filepath.Dir(path)
+	if d := (&runDir{path: dir}); d.has(modelFile) {
+		return fmt.Errorf("resume: there is no %s: restore it from a copy, or train the model on in another folder by --init %s", path, quote.Shell(filepath.ToSlash(dir)))
+	}
+	return fmt.Errorf("resume: there is no %s: the run ended before its first checkpoint, start it again without --resume", path)
+}
+
+// decodeState reads what writeState wrote.
+func decodeState(r io.Reader, m *unet.Model, s *optimState) (progress, error) {
+	var p progress
+	f, err := nn.ReadSafetensors(r)
 	if err != nil {
-		return p, fmt.Errorf("resume from %s: %w", path, err)
+		return p, err
 	}
 	if err := json.Unmarshal([]byte(f.Metadata[stateKey]), &p); err != nil {
-		return p, fmt.Errorf("resume from %s: metadata %s: %w", path, stateKey, err)
+		return p, fmt.Errorf("metadata %s: %w", stateKey, err)
 	}
 	for _, part := range s.stateTensors() {
 		if err := m.SetValues(f, part.prefix, part.flat); err != nil {
-			return p, fmt.Errorf("resume from %s: %w", path, err)
+			return p, err
 		}
 	}
 	if err := p.Schedule.validate(); err != nil || p.Step < 0 || p.Step > maxSteps {
-		return p, fmt.Errorf("resume from %s: its step or schedule is out of range", path)
+		return p, errors.New("its step or schedule is out of range")
 	}
 	return p, nil
 }

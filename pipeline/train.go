@@ -86,19 +86,21 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 
 // A run is a training run under way.
 type run struct {
-	opt     TrainOptions // resolved
-	dir     *runDir
-	data    dataset.Source
-	held    dataset.Source // for the validation loss, nil for none
-	digest  string         // of the data, "" when it has none
-	notes   []string       // for a person, before the run starts
-	model   *unet.Model
-	crew    *crew
-	match   *matching
-	engine  *engine
-	sampler *sampler
-	log     *metricsLog
-	board   *board // nil without TensorBoard
+	opt    TrainOptions // resolved
+	dir    *runDir
+	data   dataset.Source
+	held   dataset.Source // for the validation loss, nil for none
+	digest string         // of the data, "" when it has none
+	// pictures is the folder or archive that the data was read from, "" for other data.
+	pictures string
+	notes    []string // for a person, before the run starts
+	model    *unet.Model
+	crew     *crew
+	match    *matching
+	engine   *engine
+	sampler  *sampler
+	log      *metricsLog
+	board    *board // nil without TensorBoard
 
 	matchers []*matcher // the tasks of the engine
 
@@ -139,6 +141,9 @@ func (r *run) create(ctx context.Context) error {
 	if r.model, err = r.opt.resolveNetwork(r.data, isa); err != nil {
 		return err
 	}
+	if err := r.outsideData(); err != nil {
+		return err
+	}
 	if r.dir, err = createRun(r.opt.Out, r.opt.Data); err != nil {
 		return err
 	}
@@ -168,6 +173,9 @@ func (r *run) reopen(ctx context.Context, given TrainOptions) error {
 	}
 	recorded := c.Options
 	r.finished = c.Finished
+	if c.Data.Digest != "" { // which tells the same files in another place
+		overrideWith(&recorded.Data, given.Data)
+	}
 	if err := conflict(&recorded, &given); err != nil {
 		return err
 	}
@@ -182,7 +190,7 @@ func (r *run) reopen(ctx context.Context, given TrainOptions) error {
 	}
 	if err := r.opt.Validate(); err != nil {
 		// Not the caller's mistake, so no OptionError.
-		return fmt.Errorf("%s: %s", r.dir.file(configFile), err.Error())
+		return fmt.Errorf("%s: %s: restore it from a copy, or train anew", r.dir.file(configFile), err.Error())
 	}
 	return r.restore(ctx, newBudget, c.Data)
 }

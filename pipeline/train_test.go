@@ -276,6 +276,7 @@ func TestResumeRefusesOtherNumbers(t *testing.T) {
 		{"seed", func(o *TrainOptions) { o.Seed = 9 }, true},
 		{"data", func(o *TrainOptions) { o.Data = "others" }, true},
 		{"schedule", func(o *TrainOptions) { o.Schedule = Schedule{{1, 6}} }, true},
+		{"init", func(o *TrainOptions) { o.Init = "others" }, true},
 		{"lr", func(*TrainOptions) {}, false},
 		{"conditional", func(*TrainOptions) {}, false}, // auto, which the run resolved
 		{"threads", func(o *TrainOptions) { o.Threads = 1 }, false},
@@ -288,6 +289,9 @@ func TestResumeRefusesOtherNumbers(t *testing.T) {
 		var wrong *OptionError
 		if errors.As(err, &wrong) != c.refused || (c.refused && wrong.Option != c.given) {
 			t.Errorf("%s: error %v, want refused %t", c.given, err, c.refused)
+		}
+		if err != nil && strings.Contains(err.Error(), "nil") {
+			t.Errorf("%s: %v", c.given, err)
 		}
 	}
 }
@@ -456,15 +460,27 @@ func TestResumeBrokenState(t *testing.T) {
 		if err := os.WriteFile(state, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), stateFile) {
+		if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), stateFile) || !strings.HasSuffix(err.Error(), ": restore it from a copy, or train anew") {
 			t.Errorf("error %v", err)
 		}
+	}
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+		t.Errorf("without a state: error %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Out, configFile), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), configFile) {
 		t.Errorf("error %v", err)
+	}
+	if err := os.Remove(filepath.Join(o.Out, configFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+		t.Errorf("without settings: error %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -17,8 +18,30 @@ func (r *run) openData(ctx context.Context) error {
 		return err
 	}
 	r.data, r.held, r.digest = set.Train, set.Test, set.Digest
+	if set.Sizes != nil {
+		r.pictures = set.Path
+	}
 	if note := skippedText(r.opt.Data, set); note != "" {
 		r.notes = append(r.notes, note)
+	}
+	return nil
+}
+
+// outsideData refuses a run folder among the pictures that are trained on: its previews would become some of them.
+func (r *run) outsideData() error {
+	out := r.opt.Out
+	if out == "" {
+		out = runsDir
+	}
+	path, err := filepath.Abs(out)
+	if err != nil || r.pictures == "" {
+		return err
+	}
+	for inside := ""; inside != path; path = filepath.Dir(path) {
+		if sameFile(path, r.pictures) {
+			return optionErrorf("out", "%s: lies in the folder of pictures %s, which its previews would join: name one elsewhere", out, r.pictures)
+		}
+		inside = path
 	}
 	return nil
 }

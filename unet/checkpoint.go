@@ -38,7 +38,7 @@ func FileConfig(f *nn.File) (Config, error) {
 	if !ok {
 		return Config{}, ErrNoConfig
 	}
-	return ParseConfig([]byte(text))
+	return parseConfig([]byte(text))
 }
 
 // FromFile builds the network of a configuration with the weights in a file.

@@ -43,8 +43,8 @@ func Preset(name string) (Config, error) {
 	return c, nil
 }
 
-// ParseConfig reads a configuration's JSON, fills in the defaults and validates it.
-func ParseConfig(text []byte) (Config, error) {
+// parseConfig reads a configuration's JSON, fills in the defaults and validates it.
+func parseConfig(text []byte) (Config, error) {
 	var c Config
 	if err := json.Unmarshal(text, &c); err != nil {
 		return Config{}, fmt.Errorf("network configuration: %w", err)

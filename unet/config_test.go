@@ -125,7 +125,7 @@ func TestPresetParameters(t *testing.T) {
 }
 
 func TestParseConfig(t *testing.T) {
-	c, err := ParseConfig([]byte(`{"image_size":[8,12],"in_channels":3,"model_channels":32,"num_res_blocks":1,"channel_mult":[1,2]}`))
+	c, err := parseConfig([]byte(`{"image_size":[8,12],"in_channels":3,"model_channels":32,"num_res_blocks":1,"channel_mult":[1,2]}`))
 	if err != nil || c.NormGroups != 32 || c.NumHeads != 1 || c.TimeScale != 1 {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
@@ -134,11 +134,11 @@ func TestParseConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ParseConfig(text); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := parseConfig(text); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s became %+v, %v", text, got, err)
 	}
 	for _, wrong := range []string{"", "null", "[]", "{", `{"image_size":"28"}`, `{"image_size":[28,28]} {}`, `{"model_channels":1e99}`} {
-		_, err := ParseConfig([]byte(wrong))
+		_, err := parseConfig([]byte(wrong))
 		mustFail(t, wrong, err)
 	}
 }

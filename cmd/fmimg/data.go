@@ -94,6 +94,11 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	if err := positive(cmd, "size", "data-memory", "threads"); err != nil {
 		return err
 	}
+	if s.out != "" {
+		if err := atomicfile.Probe(s.out); err != nil {
+			return err
+		}
+	}
 	show := a.newReporter(false)
 	s.options.OnEvent = show.event
 	set, err := pipeline.OpenData(cmd.Context(), s.options)

@@ -115,6 +115,7 @@ func TestDataErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"train --data p --strict --steps 1": "fmimg: train: data set p: notes.txt: not a picture: the file is empty; leave --strict out to go without it\n",
 		"train --data none --steps 1":       "fmimg: train: data set none: it holds no files: put pictures into it",
+		"data show --data p --out no/a.png": "fmimg: data show: cannot write no/a.png: there is no folder no: create it first",
 		"data show --data cifar-10":         "fmimg: data show: data set cifar-10 is in none of cifar-10-batches-bin, data/cifar-10-batches-bin: unpack ",
 	} {
 		if status := s.run(line); status != exitFailed || !strings.HasPrefix(s.stderr, want) || strings.Count(s.stderr, "\n") != 1 || s.stdout != "" {

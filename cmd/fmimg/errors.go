@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,6 +45,9 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}
+	if cmd != nil && status == exitUsage {
+		why += fromEnvironment(cmd, why)
+	}
 	return what + withCure(oneLine(why), err), status
 }
 
@@ -50,9 +55,23 @@ func resumeCommand(dir string) string {
 	return "fmimg train --resume --out " + quote.Shell(filepath.ToSlash(dir))
 }
 
-// oneLine joins the lines of a message.
+// oneLine joins the lines of a message, and shows what would do something to a terminal.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return harmless(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+}
+
+// harmless shows characters that would do something to a terminal, or begin a line, as Go writes them: names
+// come from files that anybody may have made.
+func harmless(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // flagError words the errors of package pflag in our own way.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/fmimg/fmimg/pipeline"
 )
 
 func TestCures(t *testing.T) {
@@ -58,5 +60,19 @@ func TestStopAfter(t *testing.T) {
 	s.must(tinyRun + " --steps 4 --stop-after 2 --out run1")
 	if s.stdout != "run1\n" || !strings.Contains(s.stderr, "stopped after step 2 of 4 and saved in run1: go on with fmimg train --resume --out run1") {
 		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
+	}
+}
+
+// Names in files that somebody else made neither clear a screen nor begin a line that looks like ours.
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]string{
+		"T-shirt/top, é 字": "T-shirt/top, é 字", "\x1b[2Jred\a": `\x1b[2Jred\a`, "a\nfmimg: b": `a\nfmimg: b`, "it's": "it's", "\u202e'": `\u202e'`,
+	} {
+		if got := harmless(text); got != want {
+			t.Errorf("%q becomes %s, want %s", text, got, want)
+		}
+	}
+	if got := news(pipeline.Event{Kind: pipeline.Noted, Text: "a\x1bb"}); got != `a\x1bb` {
+		t.Errorf("a note became %q", got)
 	}
 }

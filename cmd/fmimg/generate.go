@@ -78,7 +78,7 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 		if o.Sample.Guidance != 1 {
 			twice = ", each twice for --guidance,"
 		}
-		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", result.Path,
+		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
 			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
 	}
 	return err

@@ -70,6 +70,10 @@ func TestUsage(t *testing.T) {
 		"train --data mnist --time 10":               `fmimg: train: --time 10: a duration such as 10m or 90s is needed`,
 		"train --data mnist --time 0s":               `fmimg: train: --time 0s: a duration such as 10m or 90s is needed`,
 		"train --data mnist --time":                  `fmimg: train: --time needs a value: a duration such as 10m or 90s`,
+		"train --data mnist --time 1ns":              `fmimg: train: --time 1ns: a duration of 1ms or more, such as 10m, is needed`,
+		"train --data mnist --save-every 0":          `fmimg: train: --save-every 0: a number above 0 is needed`,
+		"train --data mnist --preview-every 0":       `fmimg: train: --preview-every 0: a number above 0 is needed, or -1 for none`,
+		"train --data no/such":                       `fmimg: train: --data no/such: there is no such file or folder: check the spelling`,
 		"train --data mnist --steps 3 --time 1m":     `fmimg: train: --steps 3: one budget too many: give one of steps, epochs and time`,
 		"train --data mnist --preset hugo":           `fmimg: train: --preset "hugo": choose one of tiny, base, large`,
 		"train --data mnist --isa mmx":               `fmimg: train: --isa "mmx": choose one of `,
@@ -181,6 +185,8 @@ func TestVersionHonoursTheEnvironment(t *testing.T) {
 	}
 }
 
+const tinyTime = "train --data mnist --preset tiny --time 1s"
+
 const tinyRun = "train --data mnist --preset tiny --batch 4 --preview-every -1"
 
 // The two commands of the README, in small: train on MNIST, generate from the newest run.
@@ -208,7 +214,7 @@ func TestTrainAndGenerate(t *testing.T) {
 		t.Errorf("stdout starts with %.10q", s.stdout)
 	}
 	for line, want := range map[string]string{
-		"generate --out a.png --class 10":                      "--class 10: the classes are 0-9",
+		"generate --out a.png --class 10":                      "fmimg: generate: --class 10: the classes are 0-9\n",
 		"train --data mnist --out runs/mnist --steps 1":        "runs/mnist holds a run: continue it with --resume",
 		"train --resume --lr 1":                                "--lr 1: the run in runs/mnist has 0.002",
 		"field --in samples.png --out b":                       "samples.png",
@@ -284,6 +290,12 @@ func TestEnvironment(t *testing.T) {
 	if status := s.run("generate --out a.png"); status != exitUsage || !strings.Contains(s.stderr, "mmx") {
 		t.Errorf("status %d, %q", status, s.stderr)
 	}
+	s.env = map[string]string{"FMIMG_BATCH": "0"}
+	if status := s.run(tinyTime); status != exitUsage || s.stderr != "fmimg: train: --batch 0: a number above 0 is needed (FMIMG_BATCH in the environment)\n" {
+		t.Errorf("status %d, %q", status, s.stderr)
+	}
+	s.env = map[string]string{"FMIMG_TIME": "5m", "FMIMG_EPOCHS": "2"} // which the budget on the command line settles
+	s.must(tinyRun + " --steps 1 --out steps")
 	s.env = map[string]string{"FMIMG_THREADS": "many"}
 	if status := s.run("generate --out a.png"); status != exitUsage || s.stderr != "fmimg: generate: FMIMG_THREADS=many in the environment: a whole number is needed\n" {
 		t.Errorf("status %d, %q", status, s.stderr)

@@ -96,14 +96,14 @@ func (a *app) showModel(path string, asJSON, tensors bool) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, line := range info.Lines() {
-		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+		fmt.Fprintf(w, "%s\t%s\n", line[0], harmless(line[1]))
 	}
 	if err := w.Flush(); err != nil || !tensors {
 		return err
 	}
 	w = tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, t := range info.List {
-		fmt.Fprintf(w, "%s\t%s\t%v\n", t.Name, t.Type, t.Shape)
+		fmt.Fprintf(w, "%s\t%s\t%v\n", harmless(t.Name), t.Type, t.Shape)
 	}
 	return w.Flush()
 }

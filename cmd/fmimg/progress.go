@@ -88,8 +88,10 @@ func (p *plainLines) event(e pipeline.Event) {
 
 func (*plainLines) close() {}
 
-// news words an event that is told once; "" for one that need not be.
-func news(e pipeline.Event) string {
+// news words an event that is told once, on one line; "" for one that need not be.
+func news(e pipeline.Event) string { return harmless(words(e)) }
+
+func words(e pipeline.Event) string {
 	switch e.Kind {
 	case pipeline.Started:
 		if e.Text == "" || e.Step == 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,10 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	near := cmd.SuggestionsFor(args[0])
+	var near []string
+	if args[0] != "" { // which every command begins with
+		near = cmd.SuggestionsFor(args[0])
+	}
 	if len(near) == 0 {
 		return usagef("unknown command %q: see %s --help", args[0], cmd.CommandPath())
 	}
@@ -58,11 +62,18 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("%q is no flag, and %s takes flags alone: see %s --help", args[0], cmd.Name(), cmd.CommandPath())
 }
 
+// budgets are the flags of train of which one is enough: one on the command line settles them all.
+var budgets = []string{"steps", "epochs", "time", "schedule"}
+
+// environment is the annotation of a flag with the name of the variable that set it.
+const environment = "environment"
+
 // setFromEnvironment sets the flags that are not on the command line from FMIMG_NAME.
 func (a *app) setFromEnvironment(cmd *cobra.Command) error {
 	var failed error
+	settled := cmd.Flags().Lookup("epochs") != nil && slices.ContainsFunc(budgets, cmd.Flags().Changed)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || failed != nil {
+		if f.Changed || f.Name == "help" || failed != nil || (settled && slices.Contains(budgets, f.Name)) {
 			return
 		}
 		name := "FMIMG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -73,8 +84,20 @@ func (a *app) setFromEnvironment(cmd *cobra.Command) error {
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
 			failed = usagef("%s=%s in the environment: %s is needed", name, value, kindOf(f))
 		}
+		f.Annotations = map[string][]string{environment: {name}}
 	})
 	return failed
+}
+
+// fromEnvironment names the variable that set the flag which a complaint begins with; "" for one of the
+// command line.
+func fromEnvironment(cmd *cobra.Command, why string) string {
+	flag, isFlag := strings.CutPrefix(why, "--")
+	flag, _, _ = strings.Cut(flag, " ")
+	if f := cmd.Flags().Lookup(flag); isFlag && f != nil && f.Annotations[environment] != nil {
+		return fmt.Sprintf(" (%s in the environment)", f.Annotations[environment][0])
+	}
+	return ""
 }
 
 // A gridValue is a flag of the form RxC, rows by columns.

@@ -117,7 +117,10 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
 	o.Time = pipeline.Duration(x.time)
-	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads", "heads", "norm-groups", "time-scale"); err != nil {
+	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads", "heads", "norm-groups", "time-scale", "save-every", "stop-after"); err != nil {
+		return err
+	}
+	if err := notZero(cmd, "a number above 0 is needed, or -1 for none", "preview-every", "validate-every"); err != nil {
 		return err
 	}
 	var err error
@@ -142,9 +145,14 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 
 // positive rejects a zero that was given on purpose, which in the options would mean the default.
 func positive(cmd *cobra.Command, names ...string) error {
+	return notZero(cmd, "a number above 0 is needed", names...)
+}
+
+// notZero rejects a zero that was given on purpose, and says what is needed.
+func notZero(cmd *cobra.Command, needed string, names ...string) error {
 	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" {
-			return usagef("--%s 0: a number above 0 is needed", name)
+			return usagef("--%s 0: %s", name, needed)
 		}
 	}
 	return nil

@@ -48,6 +48,26 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return explain(path, cause(file.commit()))
 }
 
+// Probe finds out whether Write could put a file at path, as far as can be told without writing it: that the
+// folder is there and takes a file of this name.
+func Probe(path string) error {
+	path, kind := resolve(path)
+	if kind != 0 && !kind.IsRegular() {
+		return nil // a device or a pipe: nothing to try without writing to it; Write refuses a folder
+	}
+	file, err := create(path)
+	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return fmt.Errorf("cannot write %s: there is no folder %s: create it first", path, filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, cause(err))
+	}
+	if err := file.discard(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, cause(err))
+	}
+	return nil
+}
+
 // resolve follows symbolic links to an existing file. The mode is 0 (a regular file) when there is none.
 func resolve(path string) (string, fs.FileMode) {
 	info, err := os.Stat(path)
@@ -109,7 +129,7 @@ func explain(path string, err error) error {
 func explainCreate(path string, err error) error {
 	folder := filepath.Dir(path)
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && missing != nil {
-		return fmt.Errorf("write %s: folder %s does not exist: create it first: %w", path, folder, err)
+		return fmt.Errorf("write %s: %w: there is no folder %s: create it first", path, err, folder)
 	}
 	return explain(path, err)
 }

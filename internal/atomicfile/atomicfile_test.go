@@ -155,3 +155,24 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	}
 	writer.Wait()
 }
+
+// What Write could not do is found without it, and nothing is left of the trial.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.png")
+	if err := write(file, "old"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		file:                          "",
+		filepath.Join(dir, "b.png"):   "",
+		filepath.Join(dir, "no", "a"): "create it first",
+		filepath.Join(file, "a"):      "cannot write ",
+		filepath.Join(dir, strings.Repeat("x", 300)): "cannot write ",
+	} {
+		if err := atomicfile.Probe(path); (err != nil) != (want != "") || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: error %v, want %q", path, err, want)
+		}
+	}
+	expectFolder(t, file, "old")
+}
