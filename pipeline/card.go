@@ -29,12 +29,18 @@ type cardFacts struct {
 	Time                                   time.Duration
 	Curve, Finished, Conditional           bool
 	Replay                                 string
+	Class                                  string // the name of class 0
 }
 
 func (r *run) cardFacts() cardFacts {
 	m := r.meta()
+	class := ""
+	if len(m.Classes) > 0 {
+		class = dataset.Printable(m.Classes[0])
+	}
 	return cardFacts{
-		Name: filepath.Base(r.dir.path), Data: r.data.Name(), About: aboutData(r.opt.Data),
+		Class: class,
+		Name:  filepath.Base(r.dir.path), Data: r.data.Name(), About: aboutData(r.opt.Data),
 		Dir: quote.Shell(filepath.ToSlash(r.dir.path)), Model: modelFile, Preview: r.latestPreview(),
 		Network: r.opt.networkName(), Warmup: r.done.Schedule.warmup(r.done.Step, r.opt.Warmup, r.opt.Decay),
 		Options: r.opt, Meta: m, Params: r.model.Params().Len(), Steps: r.done.Step, Held: heldLen(r.held),
@@ -120,7 +126,7 @@ Draw new images:
 
     fmimg generate --model {{.Dir}} --grid 8x8 --out samples.png
 {{if .Conditional}}
-It takes a class: ` + "`--class 0`" + ` draws {{index .Meta.Classes 0}}{{if .Options.Network.NullClass}}, ` + "`--guidance 2`" + ` draws clearer ones{{end}}.
+It takes a class: ` + "`--class 0`" + ` draws {{.Class}}{{if .Options.Network.NullClass}}, ` + "`--guidance 2`" + ` draws clearer ones{{end}}.
 {{end}}
 | | |
 |---|---|

@@ -75,6 +75,9 @@ type engine struct {
 	sums    *reducer
 	steps   *stepper
 
+	// stop, unless nil, is asked before each micro-batch: an error abandons the step.
+	stop func() error
+
 	// Of the running step, set by run and read by the workers.
 	step     int
 	chunkSum []float64    // squares summed over each chunk of the gradient
@@ -107,13 +110,17 @@ func newEngine(r recipe, prepare func(step int), s *stepper, repack func(part, p
 func (r recipe) microBatches() int { return (r.batch + r.micro - 1) / r.micro }
 
 // run does step number step (from 0) at the given learning rate. A result that is not finite, or an
-// error, leaves the state as it was before the step, unless a worker panicked in the tail.
+// error, leaves the state as it was before the step, unless a worker panicked in the tail. After an error
+// the engine makes no more steps.
 func (e *engine) run(step int, rate float64) (stepResult, error) {
 	e.step = step
 	e.prepare(step)
 	e.sums.reset()
 	if err := e.crew.run(e.phases.gradients); err != nil {
 		return stepResult{}, err
+	}
+	if e.sums.root == nil { // its buffers are not in place for another step either
+		return stepResult{}, e.stop()
 	}
 	if err := e.tail(e.phases.squares); err != nil {
 		return stepResult{}, err
@@ -140,6 +147,9 @@ func (e *engine) gradients(worker int) {
 		return
 	}
 	for {
+		if e.stop != nil && e.stop() != nil {
+			e.sums.abort()
+		}
 		p, index, ok := e.sums.take()
 		if !ok {
 			return

@@ -99,7 +99,7 @@ type fieldInput struct {
 func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 	file, err := openRegular(o.In)
 	if err != nil {
-		return nil, reason(err)
+		return nil, fmt.Errorf("%w: name a safetensors file", reason(err))
 	}
 	defer file.Close()
 	f, err := nn.ReadSafetensors(file)

@@ -58,7 +58,7 @@ func ofTotal(total int) string {
 // Train trains a network, or goes on with a run, and leaves everything in a run folder. Options are
 // checked before any work and before anything is written; a mistake in them is an [*OptionError].
 //
-// When ctx ends, Train finishes the step, saves and returns an [*InterruptedError]; the run can be
+// When ctx ends, Train abandons the step that it is in, saves and returns an [*InterruptedError]; the run can be
 // resumed, and its tensors will be the same to the byte as if it had never stopped. When the loss
 // stops being a number Train stops with an error, and the last checkpoint stays.
 func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
@@ -353,13 +353,17 @@ func (r *run) over() bool {
 	return total > 0 && r.done.Step >= total
 }
 
-// loop trains to the end of the budget, or until it has to stop.
+// loop trains to the end of the budget, or until it has to stop: at once, as a step of a large network may
+// take minutes and one that is abandoned costs nothing but its time.
 func (r *run) loop(ctx context.Context) (TrainResult, error) {
+	r.engine.stop = ctx.Err
 	for !r.over() {
 		if ctx.Err() != nil || (r.opt.StopAfter > 0 && r.done.Step >= r.opt.StopAfter) {
 			return r.interrupt(ctx.Err())
 		}
-		if err := r.step(); err != nil {
+		if err := r.step(); err != nil && errors.Is(err, ctx.Err()) {
+			return r.interrupt(err)
+		} else if err != nil {
 			return r.result(), err
 		}
 		if err := r.between(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -332,6 +333,31 @@ func TestUnlabelledData(t *testing.T) {
 	var wrong *OptionError
 	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "conditional" {
 		t.Errorf("conditional without labels: %v", err)
+	}
+}
+
+// An interruption abandons the step that it meets, which a large network may spend minutes on, and the run
+// goes on with that step to the same tensors.
+func TestInterruptAbandonsStep(t *testing.T) {
+	noLeaks(t)
+	through := smallRun(t)
+	mustTrain(t, through)
+	for _, threads := range []int{1, 3} {
+		ctx, cancel := context.WithCancel(context.Background())
+		o, data, begun := smallRun(t), digits(), atomic.Int32{}
+		o.Source, o.Threads = data, threads
+		data.image = func(int, []float32) {
+			if int(begun.Add(1)) == 2*o.Batch+1 { // the first image of the third step
+				cancel()
+			}
+		}
+		_, err := Train(ctx, o)
+		if stopped, ok := errors.AsType[*InterruptedError](err); !ok || stopped.Step != 2 {
+			t.Errorf("%d threads: error %v, want an interruption after step 2", threads, err)
+		}
+		o.Resume, data.image = true, nil
+		mustTrain(t, o)
+		sameRun(t, through.Out, o.Out)
 	}
 }
 

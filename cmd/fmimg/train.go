@@ -19,7 +19,7 @@ WebP; sub-folders are classes), a folder of IDX files like MNIST's, or one of CI
 Pictures are cropped to the square in the middle and resized; what is transparent becomes white.
 
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
-the end. Ctrl-C finishes the step, saves and says how to go on. The same seed gives the same tensors, byte
+the end. Ctrl-C saves at once and says how to go on. The same seed gives the same tensors, byte
 for byte, for any number of threads on one instruction set. The folder's path goes to stdout.
 
 A run's README.md holds the command that repeats it, step for step. --schedule alone takes no more from another
