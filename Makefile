@@ -62,6 +62,19 @@ demo: build ## train on MNIST for TIME (5m) and draw samples.png
 classifier: build ## train the embedded classifier of MNIST again (some minutes)
 	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out metrics/mnist/classifier.safetensors
 
+# The model that is part of the program; the same tensors on every CPU with AVX2.
+.PHONY: model
+model: build ## train the model of digits that is part of the program (10 minutes), into models/mnist
+	@set -x; if [ -e runs/model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/model --resume; else \
+		./fmimg$(EXE) train --data mnist --steps 1000 --seed 1 --isa avx2 --out runs/model; fi
+	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
+
+.PHONY: pictures
+pictures: build ## draw docs/samples.png, a row of each class, and the way from noise, with the model of the program
+	./fmimg$(EXE) generate --model mnist --grid 8x8 --scale 2 --out docs/samples.png
+	./fmimg$(EXE) generate --model mnist --grid 4x10 --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
+	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

@@ -6,6 +6,7 @@
 //   - dataset: images to train on, MNIST among them;
 //   - flow: the mathematics, over plain vectors: paths, losses, ODE solvers;
 //   - metrics: how well generated images stand for real ones;
+//   - models: a trained network that is part of the program;
 //   - unet: the network that is trained; nn: its layers; kernels: the operations on feature maps;
 //   - asm: the innermost loops.
 //

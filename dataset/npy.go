@@ -23,13 +23,40 @@ const (
 )
 
 // npyTypes are the types of elements that are read: bytes as pixels have them, and numbers in [-1,1].
-var npyTypes = map[string]struct {
+var npyTypes = map[string]npyType{
+	"|u1": {1, func(b []byte) float32 { return FromByte(b[0]) }},
+	"<f4": {4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }},
+	"<f8": {8, func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) }},
+}
+
+type npyType struct {
 	size int
-	read func(b []byte) byte
-}{
-	"|u1": {1, func(b []byte) byte { return b[0] }},
-	"<f4": {4, func(b []byte) byte { return ToByte(math.Float32frombits(binary.LittleEndian.Uint32(b))) }},
-	"<f8": {8, func(b []byte) byte { return ToByte(float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))) }},
+	read func(b []byte) float32
+}
+
+// npyFar is how far floats may lie: generated ones may pass -1 and 1 a little, but not as pixels up to 255 do.
+const npyFar = 8
+
+// check refuses floats that were not meant to lie in [-1,1].
+func (k npyType) check(raw []byte) error {
+	if k.size == 1 || len(raw) == 0 {
+		return nil
+	}
+	low, high := float32(math.Inf(1)), float32(math.Inf(-1))
+	for ; len(raw) > 0; raw = raw[k.size:] {
+		v := k.read(raw)
+		if v != v {
+			return errors.New("some of its elements are no numbers")
+		}
+		low, high = min(low, v), max(high, v)
+	}
+	switch {
+	case low < -npyFar || high > npyFar:
+		return fmt.Errorf("its numbers lie between %g and %g: bring them into [-1,1], or save them as uint8", low, high)
+	case low >= 0 && high > 0:
+		return fmt.Errorf("its numbers lie between %g and %g, none below 0: in [-1,1] black is -1: save 2*x-1", low, high)
+	}
+	return nil
 }
 
 // npyEntry finds the entries of the header's dictionary.
@@ -75,8 +102,11 @@ func readNPY(r io.Reader) (idxArray, error) {
 	if n, _ := io.ReadFull(r, one[:]); n != 0 {
 		return idxArray{}, fmt.Errorf("bytes follow the %d that dimensions %v need", len(raw), h.dims)
 	}
+	if err := kind.check(raw); err != nil {
+		return idxArray{}, err
+	}
 	for i := range h.size { // in place: no element is smaller than a byte
-		raw[i] = kind.read(raw[i*kind.size : (i+1)*kind.size])
+		raw[i] = ToByte(kind.read(raw[i*kind.size:]))
 	}
 	return idxArray{h.dims, raw[:h.size:h.size]}, nil
 }

@@ -17,7 +17,8 @@ type Assigner struct {
 	done                      []bool
 }
 
-// Assign returns the column of each row, valid until the next call. cost is [n][n], row after row, of finite numbers.
+// Assign returns the column of each row, valid until the next call. cost is [n][n], row after row; it panics when one
+// is not finite.
 //
 // Rows are added one at a time. Each follows the cheapest path of alternating free and taken pairs to a free column
 // (the Hungarian method by shortest paths: Kuhn 1955, Tomizawa 1971), in O(n²), so O(n³) in all.
@@ -25,7 +26,12 @@ func (a *Assigner) Assign(cost []float64, n int) []int {
 	if len(cost) != n*n {
 		panic(fmt.Sprintf("flow: assignment of %d rows: %d costs", n, len(cost)))
 	}
-	a.resize(n)
+	for i, c := range cost {
+		if !finite(c) {
+			panic(fmt.Sprintf("flow: assignment of %d rows: cost %d is %v", n, i, c))
+		}
+	}
+	a.Reserve(n)
 	for row := range n {
 		a.add(cost, n, row)
 	}
@@ -38,7 +44,8 @@ func (a *Assigner) Assign(cost []float64, n int) []int {
 // free marks a column that no row has.
 const free = -1
 
-func (a *Assigner) resize(n int) {
+// Reserve makes room for problems of n rows.
+func (a *Assigner) Reserve(n int) {
 	if cap(a.slack) < n+1 {
 		a.rowPrice, a.colPrice, a.slack = make([]float64, n), make([]float64, n+1), make([]float64, n+1)
 		a.rowOf, a.from, a.result, a.done = make([]int, n+1), make([]int, n+1), make([]int, n), make([]bool, n+1)

@@ -85,6 +85,15 @@ func TestAssignSortsLines(t *testing.T) {
 	}
 }
 
+func TestAssignRefusesNaN(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a cost that is no number is no mistake")
+		}
+	}()
+	new(Assigner).Assign([]float64{1, math.NaN(), 2, 3}, 2)
+}
+
 func TestAssignAllocatesOnce(t *testing.T) {
 	var a Assigner
 	rng := rand.New(rand.NewPCG(23, 3))

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // A Reference is what is known of the features of real images, to compare generated ones with: their mean and
@@ -25,6 +26,12 @@ func NewReference(data string, f Features, on Compute) (*Reference, error) {
 		return nil, err
 	}
 	return &Reference{Data: data, Images: f.N, Mean: rounded(g.Mean), Covariance: rounded(g.Covariance)}, nil
+}
+
+// DataSet returns the name of the data set that the images are of: Data up to the slash.
+func (r *Reference) DataSet() string {
+	name, _, _ := strings.Cut(r.Data, "/")
+	return name
 }
 
 // Gaussian returns the distribution, for [Frechet].

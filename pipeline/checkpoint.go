@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -20,6 +23,8 @@ type Checkpoint struct {
 	Meta  Meta
 	Hash  string // SHA-256 of the weights, see [weightsHash]
 	Path  string // where it came from, "" for a reader
+	// Embedded says that it is part of the program; Path is its name then.
+	Embedded bool
 }
 
 // ReadCheckpoint reads a checkpoint, in safetensors, up to the end of r. isa names the instruction set to
@@ -36,28 +41,77 @@ func OpenCheckpointFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
 	return readCheckpoint(file, path, isa)
 }
 
-// OpenCheckpoint loads a checkpoint: a safetensors file, or a run folder. The empty path is the newest
-// run under runs/. isa is as for [ReadCheckpoint].
+// OpenCheckpoint loads a checkpoint: a safetensors file, a run folder, or a model that is part of the program, such as
+// mnist, where no file has its name. The empty path is the newest run under runs/, or the first such model. isa is as
+// for [ReadCheckpoint].
 func OpenCheckpoint(path, isa string) (*Checkpoint, error) {
 	file, err := openModel(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return readCheckpoint(file, file.Name(), isa)
+	ck, err := readCheckpoint(file, file.name, isa)
+	if err == nil {
+		ck.Embedded = file.embedded
+	}
+	return ck, err
+}
+
+// An openedModel is an open checkpoint.
+type openedModel struct {
+	fs.File
+	name     string // for messages
+	embedded bool   // in the program
 }
 
 // openModel opens the file of a model.
-func openModel(path string) (*os.File, error) {
-	path, err := findModel(path)
-	if err != nil {
-		return nil, err
+func openModel(path string) (*openedModel, error) {
+	path, embedded := findModel(path)
+	if embedded {
+		file, err := models.Open(path)
+		return &openedModel{file, path, true}, err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		inside := filepath.Join(path, modelFile)
+		if _, err := os.Stat(inside); err != nil {
+			return nil, fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet", path, modelFile)
+		}
+		path = inside
 	}
 	file, err := openRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("model: %w: name a run folder or a .safetensors file", err)
+		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
 	}
-	return file, nil
+	return &openedModel{file, path, false}, nil
+}
+
+// findModel turns the name of a model into that of one in the program, or a path. A path with a model comes first.
+func findModel(name string) (path string, embedded bool) {
+	if name == "" {
+		if dir, err := newestRun(modelFile); err == nil {
+			return dir, false
+		}
+		return models.Names()[0], true
+	}
+	return name, slices.Contains(models.Names(), name) && !holdsModel(name)
+}
+
+// holdsModel reports whether a path is a file, or a folder with a model in it.
+func holdsModel(path string) bool {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		info, err = os.Stat(filepath.Join(path, modelFile))
+	}
+	return err == nil && info.Mode().IsRegular()
+}
+
+// ownModel returns the name of a model, or for none the newest run: what is done with it would make no sense for a
+// model that nobody named.
+func ownModel(name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	return newestRun(modelFile)
 }
 
 // openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
@@ -116,20 +170,4 @@ func modelName(path string) string {
 		return "model"
 	}
 	return "model " + path
-}
-
-// findModel turns the name of a model into the path of its file.
-func findModel(path string) (string, error) {
-	if path == "" {
-		dir, err := newestRun(modelFile)
-		return filepath.Join(dir, modelFile), err
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		inside := filepath.Join(path, modelFile)
-		if _, err := os.Stat(inside); err != nil {
-			return "", fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet", path, modelFile)
-		}
-		return inside, nil
-	}
-	return path, nil
 }

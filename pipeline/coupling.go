@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/flow"
@@ -35,11 +36,17 @@ type pairing struct {
 func newPairing(f *feed, seed uint64, batch int) *pairing {
 	h, w, c := f.data.Shape()
 	size := h * w * c
-	return &pairing{
+	p := &pairing{
 		feed: f, seed: seed, size: size,
 		noise: make([]int, batch), images: make([]float32, batch*size), noises: make([]float32, batch*size), labels: make([]int, batch),
+		same: make([]int, 0, batch), cost: make([]float64, 0, batch*batch),
 	}
+	p.solver.Reserve(batch)
+	return p
 }
+
+// maxPaired is the largest batch that is paired: of images without classes all pairs are compared, by one worker.
+const maxPaired = 1024
 
 // prepare pairs the positions of a step, whose images the feed has ready.
 func (p *pairing) prepare(step int) {
@@ -78,7 +85,7 @@ func (p *pairing) image(i int) []float32   { return p.images[i*p.size : (i+1)*p.
 func (p *pairing) noiseAt(i int) []float32 { return p.noises[i*p.size : (i+1)*p.size] }
 
 // distance returns −2·x·y, which orders pairs as ‖x − y‖² does: the norms are the same in every pairing. Four sums, so that
-// one need not wait for the last.
+// one need not wait for the last. Of an image with numbers that are not finite it is 0: the loss will tell of it.
 func distance(x, y []float32) float64 {
 	var s [4]float32
 	i := 0
@@ -92,7 +99,11 @@ func distance(x, y []float32) float64 {
 	for ; i < len(x); i++ {
 		s[0] += float32(x[i] * y[i])
 	}
-	return -2 * (float64(s[0]) + float64(s[1]) + float64(s[2]) + float64(s[3]))
+	sum := float64(s[0]) + float64(s[1]) + float64(s[2]) + float64(s[3])
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return 0
+	}
+	return -2 * sum
 }
 
 // drawNoise fills x with the noise of a position of a step's batch.

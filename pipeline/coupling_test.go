@@ -65,7 +65,7 @@ func rangeOf(n int) []int {
 	return x
 }
 
-// The pairs depend on no thread, and a step still allocates nothing.
+// The pairs depend on no thread.
 func TestOptimalTransportTrains(t *testing.T) {
 	o := smallRun(t)
 	o.Coupling = OptimalTransport

@@ -44,9 +44,9 @@ func DescribeModel(path string) (*ModelInfo, error) {
 	defer file.Close()
 	f, err := nn.ReadSafetensors(file)
 	if err != nil {
-		return nil, modelError(file.Name(), err)
+		return nil, modelError(file.name, err)
 	}
-	info := &ModelInfo{Path: file.Name(), Tensors: len(f.Tensors)}
+	info := &ModelInfo{Path: file.name, Tensors: len(f.Tensors)}
 	if stat, err := file.Stat(); err == nil {
 		info.Bytes = stat.Size()
 	}
@@ -60,7 +60,7 @@ func DescribeModel(path string) (*ModelInfo, error) {
 		}
 	}
 	info.Types = strings.Join(types, ", ")
-	return info, modelError(file.Name(), info.network(f))
+	return info, modelError(file.name, info.network(f))
 }
 
 // network fills in what the network is.

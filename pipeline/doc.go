@@ -1,19 +1,19 @@
 // Package pipeline is what fmimg does, as functions of option structs: [Train] makes a run folder,
 // [Generate] draws images from it, [Field] evaluates its network on tensors; [TrainClassifier] trains the network by
-// whose features images are compared, and [Classify] runs it. It is the one place with goroutines.
+// whose features images are compared, [Classify] runs it, and [Evaluate] compares with real images. It is the one place with goroutines.
 //
 // # A training step
 //
 // The batch is cut into micro-batches whose size the options fix. Workers, each with a replica of the
 // network, take them in turn (reducer), draw noise, times and dropped labels keyed by (seed, step,
 // position), and run forward and backward with single-threaded kernels. Gradients meet in a binary tree over
-// the index of the micro-batch. The tail of the step — norm, clipping, AdamW, averages, packing the weights
-// for the kernels — is cut over the workers at fixed places (engine, crew):
+// the index of the micro-batch. The tail of the step — norm, clipping, AdamW and Muon, averages, packing the weights
+// for the kernels — is cut over the workers at fixed places (engine, stepper, crew):
 //
 //	            take                deliver
 //	micro 0 ──► worker ──► gradient ──┐
 //	micro 1 ──► worker ──► gradient ──┴─┐
-//	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► AdamW, averages ──► Repack
+//	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► stepper, averages ──► Repack
 //	micro 3 ──► worker ──► gradient ──┴─┘
 //
 // What a worker does with its micro-batch is a task: flow matching (matching), or telling the classes of images

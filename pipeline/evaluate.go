@@ -15,7 +15,7 @@ import (
 
 // EvaluateOptions say which generated images to measure, and against which real ones.
 type EvaluateOptions struct {
-	Model   string // a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/
+	Model   string // a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/, else mnist, which is part of the program
 	Images  string // images from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX files
 	Classes string // of Images: the classes that they were asked for in turn, such as 0-9; empty: the names of their folders, if any
 
@@ -41,15 +41,16 @@ type Evaluation struct {
 	Classifier  string  `json:"classifier"` // the data that it was trained on
 	Solver      string  `json:"solver,omitempty"`
 	Steps       int     `json:"steps,omitempty"`
-	Evaluations float64 `json:"evaluations,omitempty"` // of the network, of an image on average
+	Evaluations float64 `json:"evaluations,omitempty"` // of the velocity, of an image on average; twice as many of the network with guidance
 	Guidance    float64 `json:"guidance,omitempty"`
 	Seed        uint64  `json:"seed"`
 
 	metrics.Scores
-	// Floor are the scores of as many real training images, drawn at random: no generator can be expected below its
-	// FID. Its nearest distance is that of real test images to the training images.
+	// Floor are the scores of real training images, drawn at random: as many, or all where there are fewer. A generator
+	// of the training images' distribution would score like them. Its nearest distance is that of real test images to
+	// the training images.
 	Floor metrics.Scores `json:"floor"`
-	// FIDRatio is the FID over the floor's.
+	// FIDRatio is the FID over the floor's, where both are of as many images.
 	FIDRatio *float64 `json:"fid_over_floor,omitempty"`
 	// NearestRatio is the mean distance to the nearest training image over that of real test images: well below 1
 	// where training images are copied.
@@ -205,11 +206,11 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	if e.set, err = e.openShaped(ctx, e.opt.Data, "data"); err != nil {
 		return err
 	}
-	if e.set.Test == nil {
-		return optionErrorf("data", "%s: it has no test images, and too few to hold some out", e.opt.Data)
+	if err := e.checkTest(); err != nil {
+		return err
 	}
 	if e.opt.Images == "" {
-		return nil
+		return e.checkMemory()
 	}
 	given, err := e.openShaped(ctx, e.opt.Images, "images")
 	if err != nil {
@@ -217,10 +218,39 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	}
 	e.given = given.Train
 	e.out.Images = e.opt.Images
-	if e.opt.Count == 0 || e.opt.Count > e.given.Len() {
-		e.opt.Count = e.given.Len()
+	switch n := e.given.Len(); {
+	case n < minEvaluated:
+		return optionErrorf("images", "%s: it holds %s, and %d are the least that a score says something of", e.opt.Images, count(n, "image", "images"), minEvaluated)
+	case e.opt.Count > n:
+		return optionErrorf("count", "%d: %s holds %d images", e.opt.Count, e.opt.Images, n)
+	case e.opt.Count == 0:
+		e.opt.Count = n
 	}
-	return between("count", e.opt.Count, minEvaluated, maxCount)
+	return e.checkMemory()
+}
+
+// checkMemory bounds what the images take as numbers.
+func (e *evaluator) checkMemory() error {
+	h, w, c := e.classifier.Shape()
+	if e.opt.Count > maxElements/(h*w*c) {
+		return optionErrorf("count", "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, maxElements/(h*w*c))
+	}
+	return nil
+}
+
+// checkTest makes sure that there are real images to compare with, which training did not see.
+func (e *evaluator) checkTest() error {
+	if e.set.Test == nil || e.set.Test.Len() < minEvaluated {
+		n := 0
+		if e.set.Test != nil {
+			n = e.set.Test.Len()
+		}
+		return optionErrorf("data", "%s: it has %s that training does not see, and %d are the least to compare with: take a larger set", e.opt.Data, count(n, "image", "images"), minEvaluated)
+	}
+	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
+		e.emit(Event{Kind: Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})
+	}
+	return nil
 }
 
 // openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
@@ -228,8 +258,11 @@ func (e *evaluator) openImages(ctx context.Context) error {
 func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
 	o := DefaultTrainOptions()
 	o.Data, o.Threads, o.OnEvent = name, e.opt.Sample.Threads, e.opt.OnEvent
-	if option == "images" {
+	switch {
+	case option == "images":
 		o.HoldOut = 0
+	case e.ck != nil && e.ck.Meta.Data == name && e.ck.Meta.HoldOut > 0: // the same images as training held out
+		o.HoldOut, o.Seed = e.ck.Meta.HoldOut, e.ck.Meta.Seed
 	}
 	h, w, c := e.classifier.Shape()
 	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
@@ -279,7 +312,7 @@ func (e *evaluator) readReal(ctx context.Context) error {
 	e.real, e.labels = all, labels
 	if r := e.classifier.Reference(); r != nil {
 		e.out.Classifier = r.Data
-		if r.Data == e.set.Test.Name() && r.Images == e.set.Test.Len() {
+		if e.opt.Classifier == "" && e.opt.Data == r.DataSet() {
 			e.reference = r.Gaussian()
 			return nil
 		}
@@ -333,7 +366,9 @@ func (e *evaluator) scoreGenerated(ctx context.Context) error {
 	if e.out.Scores, err = e.score(ctx, found, s.labels); err != nil {
 		return err
 	}
-	e.out.FIDRatio = ratio(e.out.FID, e.out.Floor.FID)
+	if e.out.Count == e.out.Floor.Count { // FID falls with the number of images
+		e.out.FIDRatio = ratio(e.out.FID, e.out.Floor.FID)
+	}
 	if e.opt.Quick {
 		return nil
 	}

@@ -207,6 +207,34 @@ func TestEvaluateModel(t *testing.T) {
 	}
 }
 
+// Where no class is asked for, a model draws each class as often as the training data has it.
+func TestEvaluateDrawsFrequentClasses(t *testing.T) {
+	ck, err := OpenCheckpoint(digitModel(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(t.Context(), someDigits(t, 300, 100), dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &evaluator{opt: EvaluateOptions{Count: 300, Sample: SampleOptions{Seed: 1}}, ck: ck, set: set}
+	want, got := make([]int, 10), make([]int, 10)
+	pixels := make([]float32, 784)
+	for i := range 300 {
+		want[set.Train.Image(i, pixels)]++
+	}
+	for _, class := range e.frequentClasses() {
+		got[class]++
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("classes %v, the data has %v", got, want)
+	}
+	ck.Meta.Classes = []string{"cat", "dog"} // classes that the data does not have
+	if e.frequentClasses() != nil {
+		t.Error("digits of classes that are none")
+	}
+}
+
 func TestEvaluateMistakes(t *testing.T) {
 	model, few := digitModel(t), someDigits(t, 120, 120)
 	notes := filepath.Join(t.TempDir(), "notes.txt")

@@ -14,6 +14,10 @@ func ExportModel(model, out string, half bool) error {
 	if out == "" {
 		return optionErrorf("out", "is needed: name a file, such as model.safetensors")
 	}
+	model, err := ownModel(model)
+	if err != nil {
+		return err
+	}
 	ck, err := OpenCheckpoint(model, kernels.Generic.String()) // nothing is computed
 	if err != nil {
 		return err

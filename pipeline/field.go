@@ -39,7 +39,11 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err := o.validate(); err != nil {
 		return FieldResult{}, err
 	}
-	ck, err := OpenCheckpoint(o.Model, o.ISA)
+	model, err := ownModel(o.Model)
+	if err != nil {
+		return FieldResult{}, err
+	}
+	ck, err := OpenCheckpoint(model, o.ISA)
 	if err != nil {
 		return FieldResult{}, err
 	}

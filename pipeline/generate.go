@@ -223,7 +223,7 @@ func fitsMemory(cfg unet.Config, images int) bool { return images <= maxElements
 
 // GenerateOptions says what to draw, from which model, and where to put it.
 type GenerateOptions struct {
-	Model  string // a run folder or a checkpoint; empty: the newest run under runs/
+	Model  string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
 	Out    string // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
 	Grid   GridOptions
 	ISA    string // empty: the best of this machine
@@ -236,7 +236,7 @@ type GenerateResult struct {
 	Path        string
 	Images      int
 	Evaluations float64 // of the velocity, of an image on average
-	Model       string  // the file that the model came from
+	Model       string  // where the model came from: a file, or the name of one in the program
 }
 
 // Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
@@ -273,6 +273,9 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 
 func describeCheckpoint(ck *Checkpoint) string {
 	m := ck.Meta
+	if ck.Embedded {
+		return fmt.Sprintf("%s, part of the program (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+	}
 	if m.Data == "" {
 		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Model.Params().Len())
 	}

@@ -24,6 +24,7 @@ type Meta struct {
 	Steps      int        `json:"steps"`
 	Images     int        `json:"images"` // seen in training, repeats counted
 	Seed       uint64     `json:"seed"`
+	HoldOut    float64    `json:"hold_out,omitempty"` // share of the images that training did not see, chosen by Seed, in a set without test images
 	Batch      int        `json:"batch"`
 	Schedule   Schedule   `json:"schedule"`
 	ISA        string     `json:"isa"`

@@ -51,7 +51,7 @@ type TrainOptions struct {
 
 	Optimizer Optimizer `json:"optimizer"` // empty: adamw
 
-	LR          float64 `json:"lr"`           // peak learning rate; 0: 0.002
+	LR          float64 `json:"lr"`           // peak learning rate; 0: 0.004 with muon, 0.002 with adamw
 	Warmup      int     `json:"warmup"`       // steps of linear warm-up, at most a tenth of the run
 	Decay       Decay   `json:"decay"`        // shape of the learning rate; empty: cosine
 	Beta1       float64 `json:"beta1"`        // AdamW's decay of the gradient's mean
@@ -96,9 +96,9 @@ type TrainOptions struct {
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
-		Preset: "base", Batch: 128, Optimizer: AdamW,
+		Preset: "base", Batch: 128, Optimizer: Muon,
 		ImageChannels: "auto", HoldOut: 0.05,
-		LR: 2e-3, Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
+		Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
 		Seed: 1,
 	}
@@ -112,6 +112,14 @@ const (
 	AdamW Optimizer = "adamw"
 	Muon  Optimizer = "muon" // matrices step along the nearest orthogonal matrix, see nn.Muon
 )
+
+// Rate returns the peak learning rate that suits an optimiser.
+func (o Optimizer) Rate() float64 {
+	if o == Muon {
+		return 4e-3
+	}
+	return 2e-3
+}
 
 // defaultTime is the budget of a run that is given none.
 const defaultTime = 10 * time.Minute
@@ -142,7 +150,7 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Batch, 128)
 	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
 	setDefault(&o.Optimizer, AdamW)
-	setDefault(&o.LR, 2e-3)
+	setDefault(&o.LR, o.Optimizer.Rate())
 	setDefault(&o.Decay, CosineRate)
 	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.TimeDist, "uniform")
@@ -193,6 +201,7 @@ func (o *TrainOptions) validate() error {
 		optional("norm-groups", o.NormGroups, 1, 1<<16),
 		optional("time-scale", o.TimeScale, 1e-6, 1e6),
 		optional("epochs", o.Epochs, 1e-6, 1e6),
+		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
 		between("lr", o.LR, 1e-12, 1e3),
 		between("beta1", o.Beta1, 0, below1),
 		between("beta2", o.Beta2, 0, below1),
@@ -201,8 +210,8 @@ func (o *TrainOptions) validate() error {
 		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
-		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
 		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
+		o.validateCoupling(),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
@@ -239,6 +248,14 @@ func oneOf(option, value string, known ...string) error {
 		return nil
 	}
 	return optionErrorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
+}
+
+// validateCoupling bounds the pairs of a batch, all of which are compared.
+func (o *TrainOptions) validateCoupling() error {
+	if o.Coupling == OptimalTransport && o.Batch > maxPaired {
+		return optionErrorf("batch", "%d: coupling ot compares all pairs of a batch: at most %d images", o.Batch, maxPaired)
+	}
+	return nil
 }
 
 func (o *TrainOptions) validateBudget() error {

@@ -133,7 +133,8 @@ var mayChange = []string{
 // conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the
 // recorded run's, whose numbers it would change.
 func conflict(recorded, given *TrainOptions) error {
-	old, asked := recorded.fields(), given.fields()
+	wanted := given.withDefaults()
+	old, asked := recorded.fields(), wanted.fields()
 	for _, name := range given.Given {
 		key := strings.ReplaceAll(name, "-", "_")
 		want, known := asked[key]

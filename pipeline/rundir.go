@@ -256,6 +256,7 @@ func readRunConfig(dir string) (runConfig, error) {
 		return c, fmt.Errorf("%s: %w: restore it from a copy, or train anew", path, err)
 	}
 	c.Options.Out = dir
+	c.Options.fillDefaults() // what runs did not record once was as the zero values say
 	return c, nil
 }
 

@@ -534,3 +534,39 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 		t.Errorf("%d steps", got.Steps)
 	}
 }
+
+// A run that was begun before there was a choice of optimisers goes on with AdamW, and its card says how to repeat it.
+func TestResumeOfAnOlderRun(t *testing.T) {
+	through := smallRun(t)
+	through.Optimizer, through.LR = AdamW, 4e-3
+	mustTrain(t, through)
+
+	o := smallRun(t)
+	o.Optimizer, o.LR, o.StopAfter = AdamW, 4e-3, 2
+	var stopped *InterruptedError
+	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) {
+		t.Fatal(err)
+	}
+	path := filepath.Join(o.Out, configFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`"optimizer": "adamw",`, `"coupling": "independent",`} {
+		if !strings.Contains(string(text), line) {
+			t.Fatalf("no %s in %s", line, text)
+		}
+		text = []byte(strings.Replace(string(text), line, "", 1))
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := smallRun(t)
+	again.Out, again.Resume, again.Optimizer, again.Given = o.Out, true, AdamW, []string{"optimizer"}
+	mustTrain(t, again)
+	sameRun(t, through.Out, o.Out)
+	card, err := os.ReadFile(filepath.Join(o.Out, cardFile))
+	if err != nil || !strings.Contains(string(card), "--optimizer adamw --lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
+		t.Errorf("%v:\n%s", err, card)
+	}
+}

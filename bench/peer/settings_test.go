@@ -26,7 +26,7 @@ func TestTorchTrainsWithTheDefaults(t *testing.T) {
 		want    float64
 	}{
 		{`"--batch", .*default=([^,)]+)`, float64(o.Batch)},
-		{`"--lr", .*default=([^,)]+)`, o.LR},
+		{`"muon": ([^,}]+)`, o.Optimizer.Rate()},
 		{`"--time-scale", .*default=([^,)]+)`, network.TimeScale},
 		{`"--ema", .*default=([^,)]+)`, o.EMA},
 		{`"--label-drop", .*default=([^,)]+)`, o.LabelDrop},

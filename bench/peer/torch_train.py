@@ -25,6 +25,7 @@ import torch
 
 from torch_unet import PRESETS, unet
 
+RATES = {"adamw": 0.002, "muon": 0.004}
 CLASSES = 10
 NULL_CLASS = CLASSES  # the last row of label_emb means "no class"
 WARMUP = 50  # steps, at most a tenth of the run
@@ -50,7 +51,7 @@ def arguments():
     parser.add_argument("--preset", choices=PRESETS, default="base")
     parser.add_argument("--batch", type=int, default=128, help="images of a step")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
-    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument("--lr", type=float, help="peak learning rate (%s)" % ", ".join("%g with %s" % (r, o) for o, r in RATES.items()))
     parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
     parser.add_argument("--label-drop", type=float, default=0.1, help="share of the labels to leave out")
@@ -61,6 +62,7 @@ def arguments():
     parser.add_argument("--compile", action="store_true", help="torch.compile, which PyTorch has from 2.0 on")
     parser.add_argument("--channels-last", action="store_true", help="NHWC in memory")
     a = parser.parse_args()
+    a.lr = RATES[a.optimizer] if a.lr is None else a.lr
     try:
         a.marks = sorted({float(mark) for mark in a.marks.split(",") if mark.strip()})
     except ValueError:

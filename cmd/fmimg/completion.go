@@ -26,6 +26,7 @@ func flagValues() map[string][]string {
 		"conditional": {"auto", "yes", "no"},
 		"time-dist":   {"uniform", "logit-normal"},
 		"class":       {"none"},
+		"model":       {"mnist\tpart of the program"},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const evalHelp = `Measure how good generated images are: those of a model, or any in a folder, a .zip or a .npy file.
 
 Features that a small classifier finds in them are compared with those of real test images, and so are as many
-real training images, the floor, below which no generator can be expected:
+real training images, the floor: a perfect generator would score like them.
 
   FID         Fréchet distance of the features: quality and variety in one number, the smaller the better
   KID         kernel distance, which depends less on the number of images, with its standard error
@@ -51,7 +51,7 @@ func (a *app) newEval() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.Model, "model", "", "run `folder` or checkpoint file (default the newest run under runs/)")
+	modelFlag(f, &o.Model)
 	f.StringVar(&o.Images, "images", "", "measure the images of a `folder`, .zip, .npy or IDX file instead")
 	f.StringVar(&o.Classes, "classes", "", "`classes` that --images were asked for in turn, such as 0-9 (default the names of their folders)")
 	f.StringVar(&o.Data, "data", "", "real `data` to compare with (default what the model was trained on; mnist for --images)")
@@ -86,6 +86,11 @@ func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) 
 			}
 		}
 	}
+	if x.chart != "" {
+		if err := atomicfile.Probe(x.chart); err != nil {
+			return err
+		}
+	}
 	show := a.newReporter(false)
 	o.OnEvent = show.event
 	result, err := pipeline.Evaluate(cmd.Context(), o)
@@ -93,15 +98,15 @@ func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) 
 	if err != nil {
 		return err
 	}
-	if x.chart != "" {
-		if err := atomicfile.Write(x.chart, result.WriteChart); err != nil {
-			return err
-		}
-	}
 	if x.json {
-		return json.NewEncoder(a.stdout).Encode(result)
+		err = json.NewEncoder(a.stdout).Encode(result)
+	} else {
+		err = writeEvaluation(a.stdout, result)
 	}
-	return writeEvaluation(a.stdout, result)
+	if err != nil || x.chart == "" {
+		return err
+	}
+	return atomicfile.Write(x.chart, result.WriteChart)
 }
 
 // writeEvaluation writes the scores beside the floor's.
@@ -111,7 +116,7 @@ func writeEvaluation(w io.Writer, e *pipeline.Evaluation) error {
 		what, how = e.Model, fmt.Sprintf(", %s, %.4g evaluations, seed %d", e.Solver, e.Evaluations, e.Seed)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %d images%s; %d test images of %s\n\n\timages\treal training images\n", what, e.Count, how, e.References, e.Data)
+	fmt.Fprintf(t, "%s: %d images%s; %d test images of %s\n\n\timages\treal training images\n", harmless(what), e.Count, how, e.References, harmless(e.Data))
 	row := func(name, format string, a, b *float64) {
 		if a != nil || b != nil {
 			fmt.Fprintf(t, "%s\t%s\t%s\n", name, figure(format, a), figure(format, b))
@@ -128,7 +133,8 @@ func writeEvaluation(w io.Writer, e *pipeline.Evaluation) error {
 	row("precision", percent, scaled(e.Precision, 100), scaled(e.Floor.Precision, 100))
 	row("recall", percent, scaled(e.Recall, 100), scaled(e.Floor.Recall, 100))
 	row("class agreement", percent, scaled(e.ClassAgreement, 100), scaled(e.Floor.ClassAgreement, 100))
-	row("nearest training image", "%.3f", near, floor)
+	row("nearest training image", "%.3f", near, nil)
+	row("the same of test images", "%.3f", nil, floor)
 	row("classes differ by", percent, scaled(e.HistogramDistance, 100), scaled(e.Floor.HistogramDistance, 100))
 	row("FID over the floor's", "%.2f", e.FIDRatio, nil)
 	row("nearest over real", "%.3f", e.NearestRatio, nil)

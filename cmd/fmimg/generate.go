@@ -41,7 +41,7 @@ func (a *app) newGenerate() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Out, "out", "", "`file`.png, .gif or .npy, folder/, or - (needed)")
-	f.StringVar(&o.Model, "model", "", "run `folder` or checkpoint file (default the newest run under runs/)")
+	modelFlag(f, &o.Model)
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
 	sampleFlags(f, &o.Sample)

@@ -117,7 +117,6 @@ func (s *shell) expectError(line, want string) {
 // What is asked for rightly and fails has status 1.
 func TestFailures(t *testing.T) {
 	for line, want := range map[string]string{
-		"generate --out a.png":                `fmimg: generate: no run under runs/: train one with fmimg train --data mnist`,
 		"generate --model no --out a.png":     `fmimg: generate: model: open no: `,
 		"generate --model no --out b/a.png":   `fmimg: generate: cannot write b/a.png: `,
 		"train --resume":                      `fmimg: train: no run under runs/: train one with fmimg train --data mnist`,
@@ -216,7 +215,7 @@ func TestTrainAndGenerate(t *testing.T) {
 	for line, want := range map[string]string{
 		"generate --out a.png --class 10":                      "fmimg: generate: --class 10: the classes are 0-9\n",
 		"train --data mnist --out runs/mnist --steps 1":        "runs/mnist holds a run: continue it with --resume",
-		"train --resume --lr 1":                                "--lr 1: the run in runs/mnist has 0.002",
+		"train --resume --lr 1":                                "--lr 1: the run in runs/mnist has 0.004",
 		"field --in samples.png --out b":                       "samples.png",
 		"generate --model samples.png --out a.png":             "samples.png",
 		"train --data mnist --init runs/mnist --schedule runs": "--schedule runs",
@@ -299,5 +298,27 @@ func TestEnvironment(t *testing.T) {
 	s.env = map[string]string{"FMIMG_THREADS": "many"}
 	if status := s.run("generate --out a.png"); status != exitUsage || s.stderr != "fmimg: generate: FMIMG_THREADS=many in the environment: a whole number is needed\n" {
 		t.Errorf("status %d, %q", status, s.stderr)
+	}
+}
+
+// Before any training there are digits to draw, by the model that is part of the program; a run of one's own goes first.
+func TestModelOfTheProgram(t *testing.T) {
+	s := newShell(t)
+	s.must("generate --count 2 --solver euler --steps 1 --out a.png")
+	if !strings.Contains(s.stderr, "model mnist, part of the program (trained on mnist") {
+		t.Error(s.stderr)
+	}
+	s.must("generate --model mnist --class 3 --count 2 --solver euler --steps 1 --out b.png")
+	s.must("model show mnist")
+	if !strings.Contains(s.stdout, "10 classes and none") || !strings.Contains(s.stdout, "(F16)") {
+		t.Error(s.stdout)
+	}
+	s.must(tinyRun + " --steps 1")
+	s.must("generate --count 2 --solver euler --steps 1 --out c.png")
+	if !strings.Contains(s.stderr, "model runs/mnist/model.safetensors") {
+		t.Error(s.stderr)
+	}
+	if s.run("generate --model mnits --out d.png") != exitFailed || !strings.Contains(s.stderr, "name a run folder, a .safetensors file, or mnist") {
+		t.Error(s.stderr)
 	}
 }

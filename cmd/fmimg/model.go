@@ -11,7 +11,7 @@ import (
 )
 
 const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
-is a run folder or a safetensors file, by default the newest run under runs/. Of weights that PyTorch saved it
+is a run folder, a safetensors file, or mnist, which is part of the program. Of weights that PyTorch saved it
 shows what their shapes tell.`
 
 func (a *app) newModel() *cobra.Command {
@@ -46,7 +46,7 @@ func modelArgument(cmd *cobra.Command, model *string, run func() error) {
 		return run()
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(model, "model", "", "run `folder` or checkpoint file, instead of the argument (default the newest run under runs/)")
+	modelFlag(cmd.Flags(), model)
 }
 
 func (a *app) newModelShow() *cobra.Command {

@@ -123,6 +123,11 @@ func (v gridValue) Set(text string) error {
 
 func (gridValue) Type() string { return "RxC" }
 
+// modelFlag adds the flag of every command that reads a model.
+func modelFlag(f *pflag.FlagSet, model *string) {
+	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist, which is part of the program (default the newest run under runs/, else mnist)")
+}
+
 // computeFlags adds the flags of every command that computes.
 func computeFlags(f *pflag.FlagSet, threads *int, isa *string) {
 	m := pipeline.ThisMachine()

@@ -95,7 +95,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
 	f.StringVar((*string)(&o.Optimizer), "optimizer", string(o.Optimizer), "`name`: adamw, or muon for the matrices and adamw for the rest")
-	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`")
+	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate` (default 0.004, with --optimizer adamw 0.002)")
 	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
 	f.StringVar((*string)(&o.Decay), "decay", string(o.Decay), "`shape` of the learning rate: cosine, linear or constant")
 	f.Float64Var(&o.Beta1, "beta1", o.Beta1, "AdamW's decay of the gradient's mean")
