@@ -90,7 +90,7 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 
 .PHONY: race
 race: ## run the packages that use goroutines under the race detector
-	CGO_ENABLED=1 $(GO) test -race ./pipeline/... ./bench/... ./cmd/...
+	CGO_ENABLED=1 $(GO) test -race -short ./pipeline/... ./bench/... ./cmd/...
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64
