@@ -51,7 +51,7 @@ func (a *app) newEval() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	modelFlag(f, &o.Model)
+	modelFlag(f, &o.Model, elseMNIST)
 	f.StringVar(&o.Images, "images", "", "measure the images of a `folder`, .zip, .npy or IDX file instead")
 	f.StringVar(&o.Classes, "classes", "", "`classes` that --images were asked for in turn, such as 0-9 (default the names of their folders)")
 	f.StringVar(&o.Data, "data", "", "real `data` to compare with (default what the model was trained on; mnist for --images)")

@@ -26,7 +26,7 @@ func (a *app) newField() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	modelFlag(f, &o.Model)
+	modelFlag(f, &o.Model, elseNone)
 	f.StringVar(&o.In, "in", "", "safetensors `file` with x, t and, where needed, y and target (needed)")
 	f.StringVar(&o.Out, "out", "", "safetensors `file` to write (needed)")
 	f.BoolVar(&o.Grad, "grad", false, "also write the loss against target and its gradients")

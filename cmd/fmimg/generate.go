@@ -41,7 +41,7 @@ func (a *app) newGenerate() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Out, "out", "", "`file`.png, .gif or .npy, folder/, or - (needed)")
-	modelFlag(f, &o.Model)
+	modelFlag(f, &o.Model, elseMNIST)
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
 	sampleFlags(f, &o.Sample)

@@ -26,7 +26,7 @@ func (a *app) newModel() *cobra.Command {
 }
 
 // modelArgument makes a command take a model as its argument or by --model.
-func modelArgument(cmd *cobra.Command, model *string, run func() error) {
+func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return usagef("%q is one model too many: see %s --help", args[1], cmd.CommandPath())
@@ -46,7 +46,7 @@ func modelArgument(cmd *cobra.Command, model *string, run func() error) {
 		return run()
 	}
 	cmd.Flags().SortFlags = false
-	modelFlag(cmd.Flags(), model)
+	modelFlag(cmd.Flags(), model, otherwise)
 }
 
 func (a *app) newModelShow() *cobra.Command {
@@ -56,7 +56,7 @@ func (a *app) newModelShow() *cobra.Command {
 		Use: "show [MODEL] [flags]", Short: "Show what a model is", Long: modelShowHelp,
 		Example: "  fmimg model show\n  fmimg model show runs/mnist --json\n  fmimg model show weights.safetensors --tensors",
 	}
-	modelArgument(cmd, &model, func() error { return a.showModel(model, asJSON, tensors) })
+	modelArgument(cmd, &model, elseMNIST, func() error { return a.showModel(model, asJSON, tensors) })
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list the tensors too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with the tensors")
 	return cmd
@@ -72,7 +72,7 @@ func (a *app) newModelExport() *cobra.Command {
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
 	}
-	modelArgument(cmd, &model, func() error {
+	modelArgument(cmd, &model, elseNone, func() error {
 		if err := pipeline.ExportModel(model, out, half); err != nil {
 			return err
 		}

@@ -123,9 +123,15 @@ func (v gridValue) Set(text string) error {
 
 func (gridValue) Type() string { return "RxC" }
 
+// What a command takes for a model where none is named and there is no run.
+const (
+	elseMNIST = ", else mnist"
+	elseNone  = ""
+)
+
 // modelFlag adds the flag of every command that reads a model.
-func modelFlag(f *pflag.FlagSet, model *string) {
-	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist, which is part of the program (default the newest run under runs/, else mnist)")
+func modelFlag(f *pflag.FlagSet, model *string, otherwise string) {
+	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist, which is part of the program (default the newest run under runs/"+otherwise+")")
 }
 
 // computeFlags adds the flags of every command that computes.
