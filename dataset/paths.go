@@ -41,7 +41,7 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	case pictureFormat(head) != "":
 		return nil, formatError(path, "it is one picture: name a folder of them")
 	}
-	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), or a folder of IDX files or of CIFAR-10's binary batches")
+	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
 }
 
 // openFolder tells by the names of its files what a folder is.

@@ -53,7 +53,7 @@ func writeDataList(w io.Writer, list []dataset.Info) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(w, "\nA path works in place of a name: a folder or .zip of pictures, a folder of IDX files or of CIFAR-10 batches.")
+	_, err := fmt.Fprintln(w, "\nA path works in place of a name: a folder or .zip of pictures, a folder of IDX files or of CIFAR-10 batches, a .npy array.")
 	return err
 }
 

@@ -24,7 +24,7 @@ Classes are numbers, ranges and names, joined by commas, and the images take the
 a grid as wide as the list each column is a class. Without --class each image gets a random one. --guidance
 other than 0 and 1 evaluates the network twice, so it takes twice the time.`
 
-const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run
+const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
   fmimg generate --grid 4x10 --class 0-9 --out digits.png  a column for each digit
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images

@@ -15,7 +15,8 @@ const trainHelp = `Train a network on images and leave everything in a run folde
 the settings, the loss of each step, previews and a description.
 
 The data is a set that is known by name (fmimg data list), a folder or .zip of pictures (PNG, JPEG, GIF,
-WebP; sub-folders are classes), a folder of IDX files like MNIST's, or one of CIFAR-10's binary batches.
+WebP; sub-folders are classes), a folder of IDX files like MNIST's or of CIFAR-10's binary batches,
+or a .npy array of images.
 Pictures are cropped to the square in the middle and resized; what is transparent becomes white.
 
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
