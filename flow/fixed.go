@@ -6,12 +6,27 @@ import (
 	"slices"
 )
 
-// fixedSolver takes steps of equal size by an explicit Runge-Kutta method.
+// fixedSolver takes steps of equal size.
 type fixedSolver struct {
-	tab     *Tableau
+	method  fixedMethod
 	steps   int
 	observe Observer
 	scratch *freeList[buffers]
+}
+
+// A fixedMethod makes the steps of a fixedSolver, all with the same number of evaluations.
+type fixedMethod interface {
+	name() string
+	stagesUsed() int // velocities that b has room for
+	// step makes step i (from 0), which moves x by h from time t. Steps of one call share b, in order.
+	step(ctx context.Context, f Field, b *buffers, x []float32, i int, t, h float64) error
+}
+
+func newFixed(m fixedMethod, steps int) Solver {
+	if steps < 1 {
+		panic(fmt.Sprintf("flow: %s: %d steps", m.name(), steps))
+	}
+	return &fixedSolver{method: m, steps: steps, scratch: new(freeList[buffers])}
 }
 
 // Fixed returns the solver that takes steps equal steps of the method tab; all states of a batch move
@@ -20,10 +35,7 @@ func Fixed(tab *Tableau, steps int) Solver {
 	if err := tab.Check(); err != nil {
 		panic(err)
 	}
-	if steps < 1 {
-		panic(fmt.Sprintf("flow: %s: %d steps", tab.Name, steps))
-	}
-	return &fixedSolver{tab: tab, steps: steps, scratch: new(freeList[buffers])}
+	return newFixed(tab, steps)
 }
 
 // Observed implements [Solver].
@@ -36,9 +48,9 @@ func (s *fixedSolver) Observed(o Observer) Solver {
 // String implements [Solver].
 func (s *fixedSolver) String() string {
 	if s.steps == 1 {
-		return s.tab.Name + ", 1 step"
+		return s.method.name() + ", 1 step"
 	}
-	return fmt.Sprintf("%s, %d steps", s.tab.Name, s.steps)
+	return fmt.Sprintf("%s, %d steps", s.method.name(), s.steps)
 }
 
 // Solve implements [Solver].
@@ -52,7 +64,7 @@ func (s *fixedSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0
 	}
 	b := s.scratch.get()
 	defer s.scratch.put(b)
-	b.reset(s.tab.stagesUsed(), n, d)
+	b.reset(s.method.stagesUsed(), n, d)
 
 	steps, err := s.run(ctx, f, b, x, t0, t1)
 	if err == nil {
@@ -71,7 +83,7 @@ func (s *fixedSolver) run(ctx context.Context, f Field, b *buffers, x []float32,
 	h := (t1 - t0) / float64(s.steps)
 	s.show(0, t0, x)
 	for i := range s.steps {
-		if err := s.step(ctx, f, b, x, s.time(i, t0, t1), h); err != nil {
+		if err := s.method.step(ctx, f, b, x, i, s.time(i, t0, t1), h); err != nil {
 			return i, err
 		}
 		s.show(i+1, s.time(i+1, t0, t1), x)
@@ -87,26 +99,6 @@ func (s *fixedSolver) time(i int, t0, t1 float64) float64 {
 	return t0 + float64((t1-t0)*float64(i))/float64(s.steps)
 }
 
-// step moves x by h from time t.
-func (s *fixedSolver) step(ctx context.Context, f Field, b *buffers, x []float32, t, h float64) error {
-	for i := range s.tab.stagesUsed() {
-		y := x
-		if i > 0 {
-			y = b.y
-			b.k.advance(y, x, 0, h, s.tab.A[i])
-		}
-		at := float32(t + float64(s.tab.C[i]*h))
-		for j := range b.t {
-			b.t[j] = at
-		}
-		if err := b.evaluate(ctx, f, i, y); err != nil {
-			return err
-		}
-	}
-	b.k.advance(x, x, 0, h, s.tab.B)
-	return nil
-}
-
 func (s *fixedSolver) show(step int, t float64, x []float32) {
 	if s.observe != nil {
 		s.observe(step, t, x)
@@ -120,5 +112,24 @@ func (s *fixedSolver) checkFinite(x []float32, d int) error {
 		return nil
 	}
 	return fmt.Errorf("flow: %s: state %d is %w: take more than %d steps, or mend a field that gives such velocities",
-		s.tab.Name, i/d, ErrNotFinite, s.steps)
+		s.method.name(), i/d, ErrNotFinite, s.steps)
+}
+
+func (tab *Tableau) name() string { return tab.Name }
+
+// step implements [fixedMethod].
+func (tab *Tableau) step(ctx context.Context, f Field, b *buffers, x []float32, _ int, t, h float64) error {
+	for i := range tab.stagesUsed() {
+		y := x
+		if i > 0 {
+			y = b.y
+			b.k.advance(y, x, 0, h, tab.A[i])
+		}
+		b.setTime(t + float64(tab.C[i]*h))
+		if err := b.evaluate(ctx, f, i, y); err != nil {
+			return err
+		}
+	}
+	b.k.advance(x, x, 0, h, tab.B)
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -87,14 +86,36 @@ func (s Stats) Merge(o Stats) Stats {
 	}
 }
 
-// fixedTableaus are the methods of fixed step size that NewSolver knows.
-var fixedTableaus = []*Tableau{Euler, Midpoint, Heun, RK4}
+// fixedMethods are the methods of fixed step size that NewSolver knows.
+var fixedMethods = []knownMethod{
+	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4), {adams2{}.name(), 1, Adams2},
+}
+
+type knownMethod struct {
+	name        string
+	evaluations int // a step
+	solver      func(steps int) Solver
+}
+
+func knownTableau(tab *Tableau) knownMethod {
+	return knownMethod{tab.Name, len(tab.B), func(steps int) Solver { return Fixed(tab, steps) }}
+}
+
+// findMethod returns nil when there is none of that name.
+func findMethod(name string) *knownMethod {
+	for i := range fixedMethods {
+		if fixedMethods[i].name == name {
+			return &fixedMethods[i]
+		}
+	}
+	return nil
+}
 
 // SolverNames returns the names that NewSolver knows.
 func SolverNames() []string {
 	var names []string
-	for _, tab := range fixedTableaus {
-		names = append(names, tab.Name)
+	for _, m := range fixedMethods {
+		names = append(names, m.name)
 	}
 	return append(names, Dopri5.Name)
 }
@@ -109,27 +130,26 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 		}
 		return Adaptive(Dopri5, AdaptiveOptions{RTol: tol, ATol: tol, Frames: max(steps, 0)}), nil
 	}
-	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
-	if i < 0 {
+	m := findMethod(name)
+	if m == nil {
 		return nil, fmt.Errorf("flow: unknown solver %q: known are %s", name, strings.Join(SolverNames(), ", "))
 	}
 	if steps < 1 {
 		return nil, fmt.Errorf("flow: %s: %d steps: want at least 1, for example 20", name, steps)
 	}
-	return Fixed(fixedTableaus[i], steps), nil
+	return m.solver(steps), nil
 }
 
 // StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
 func StepsFor(name string, evaluations int) (int, error) {
-	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
-	if i < 0 {
+	m := findMethod(name)
+	if m == nil {
 		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
 	}
-	stages := len(fixedTableaus[i].B)
-	if evaluations < stages || evaluations%stages != 0 {
-		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, stages)
+	if evaluations < m.evaluations || evaluations%m.evaluations != 0 {
+		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, m.evaluations)
 	}
-	return evaluations / stages, nil
+	return evaluations / m.evaluations, nil
 }
 
 // checkSpan verifies the times of a call of Solve.

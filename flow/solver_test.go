@@ -40,7 +40,7 @@ func TestNewSolver(t *testing.T) {
 		tol   float64
 		cure  string
 	}{
-		{"rk5", 1, 1e-5, "known are euler, midpoint, heun, rk4, dopri5"},
+		{"rk5", 1, 1e-5, "known are euler, midpoint, heun, rk4, adams2, dopri5"},
 		{"", 1, 1e-5, "known are euler"},
 		{"heun", 0, 1e-5, "at least 1"},
 		{"heun", -3, 1e-5, "at least 1"},

@@ -94,6 +94,13 @@ func (b *buffers) reset(s, n, d int) {
 	b.calls = 0
 }
 
+// setTime gives all states the same time.
+func (b *buffers) setTime(t float64) {
+	for i := range b.t {
+		b.t[i] = float32(t)
+	}
+}
+
 // evaluate sets stage i of len(b.t) states to their velocities at x and the times b.t.
 func (b *buffers) evaluate(ctx context.Context, f Field, i int, x []float32) error {
 	if err := ctx.Err(); err != nil {

@@ -19,7 +19,7 @@ func flagValues() map[string][]string {
 		"data":        data,
 		"preset":      {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
 		"isa":         m.ISAs,
-		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
+		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5"},
 		"optimizer":   {"adamw", "muon"},
 		"coupling":    {"independent", "ot"},
 		"decay":       {"cosine", "linear", "constant"},
