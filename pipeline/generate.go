@@ -19,6 +19,7 @@ type SampleOptions struct {
 	Count    int     // number of images; 0 means 1
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
+	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
 	Solver   string  // a name of flow.SolverNames; empty: midpoint
 	Steps    int     // of the solver; 0: 20
@@ -45,6 +46,7 @@ func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Steps, defaultSteps)
 	setDefault(&o.Tol, defaultTol)
 	setDefault(&o.Guidance, 1)
+	setDefault(&o.PerClass, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
 }
@@ -54,6 +56,7 @@ func (o SampleOptions) Validate() error {
 	o = o.withDefaults()
 	for _, check := range []error{
 		between("count", o.Count, 1, maxCount),
+		between("per-class", o.PerClass, 1, maxCount),
 		between("guidance", o.Guidance, -100, 100),
 		between("steps", o.Steps, 1, 100000),
 		between("tol", o.Tol, 1e-7, 1),
@@ -89,26 +92,11 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	if s.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
 		return nil, err
 	}
-	if s.classes, err = s.checkClasses(); err != nil {
+	if s.classes, err = ck.askedClasses(o); err != nil {
 		return nil, err
 	}
 	s.start()
 	return s, nil
-}
-
-// checkClasses returns the classes that are asked for, if the model has them.
-func (s *Sampler) checkClasses() ([]int32, error) {
-	cfg := s.ck.Model.Config()
-	if s.opt.Guidance != 1 && !cfg.NullClass {
-		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, modelName(s.ck.Path))
-	}
-	if s.opt.Class == "" {
-		return nil, nil
-	}
-	if cfg.Classes() == 0 {
-		return nil, optionErrorf("class", "%s: %s takes no class", s.opt.Class, modelName(s.ck.Path))
-	}
-	return s.ck.classList().parse(s.opt.Class)
 }
 
 func (s *Sampler) start() {
@@ -170,7 +158,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 	var rng rand.PCG
 	for i := range labels {
 		if s.classes != nil {
-			labels[i] = s.classes[(first+i)%len(s.classes)]
+			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
 		seedStream(&rng, s.opt.Seed, streamClass, first+i, 0)
@@ -223,10 +211,10 @@ func fitsMemory(cfg unet.Config, images int) bool { return images <= maxElements
 
 // GenerateOptions says what to draw, from which model, and where to put it.
 type GenerateOptions struct {
-	Model  string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out    string // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
-	Grid   GridOptions
-	ISA    string // empty: the best of this machine
+	Model  string      // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
+	Out    string      // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
+	Grid   GridOptions // of as many rows as Sample.Class lists classes: row r is of class r of the list
+	ISA    string      // empty: the best of this machine
 	Sample SampleOptions
 	Stdout io.Writer // for Out "-"
 }
@@ -254,6 +242,11 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if sameFile(o.Out, ck.Path) {
 		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
+	classes, err := ck.askedClasses(o.Sample)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	o.layOut(form, len(classes))
 	if err := o.checkSize(ck.Model.Config(), form); err != nil {
 		return GenerateResult{}, err
 	}
@@ -282,7 +275,7 @@ func describeCheckpoint(ck *Checkpoint) string {
 	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 }
 
-// check settles the number of images and what to write, and tries the output.
+// check refuses what no model could draw, and tries the output.
 func (o *GenerateOptions) check() (form *output, err error) {
 	if err := validateISA(o.ISA); err != nil {
 		return nil, err
@@ -290,7 +283,7 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	if form, err = outputFor(o.Out); err != nil {
 		return nil, err
 	}
-	if err := o.settleCount(form); err != nil {
+	if err := o.checkCount(form); err != nil {
 		return nil, err
 	}
 	if err := o.Sample.Validate(); err != nil {
@@ -300,19 +293,17 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	return form, err
 }
 
-// settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says
-// so; a Count alone is laid out as nearly square as it can be.
-func (o *GenerateOptions) settleCount(form *output) error {
-	g := &o.Grid
-	if g.Rows == 0 && g.Cols == 0 {
-		setDefault(&o.Sample.Count, 64)
-		if err := between("count", o.Sample.Count, 1, maxCount); err != nil {
-			return err
-		}
-		*g = g.square(o.Sample.Count)
+// checkCount makes sure that grid and count agree.
+func (o *GenerateOptions) checkCount(form *output) error {
+	g, count := o.Grid, o.Sample.Count
+	if err := optional("count", count, 1, maxCount); err != nil {
+		return err
+	}
+	if g.empty() {
+		g = g.square(max(count, 1))
 	}
 	// A folder of many images has no grid that could be too large.
-	if form.grid || o.Sample.Count == 0 {
+	if form.grid || count == 0 {
 		if err := g.validate(1, 1); err != nil {
 			return err
 		}
@@ -320,12 +311,37 @@ func (o *GenerateOptions) settleCount(form *output) error {
 	if g.Rows*g.Cols > maxCount {
 		return optionErrorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
 	}
-	setDefault(&o.Sample.Count, g.Rows*g.Cols)
-	if o.Sample.Count > g.Rows*g.Cols {
+	if count > g.Rows*g.Cols {
 		return optionErrorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
-			o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)
+			count, g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
+}
+
+// defaultSide is how many images a row has, and how many rows there are, where nobody says it.
+const defaultSide = 8
+
+// layOut settles the grid, the number of images and which class each of them takes, from what is said of them and
+// the number of listed classes:
+//
+//	grid     its rows times its columns of images, or Count of them. As many rows as classes: a row for each class.
+//	         Else the images take the classes in turn
+//	Count    alone: as nearly square as can be, the classes in turn
+//	neither  a picture of several classes: a row of 8 for each. Else 64 images, the classes in turn
+func (o *GenerateOptions) layOut(form *output, listed int) {
+	g, s := &o.Grid, &o.Sample
+	if g.empty() && s.Count == 0 && form.grid && listed > 1 {
+		g.Rows, g.Cols = listed, defaultSide
+	}
+	if g.empty() {
+		setDefault(&s.Count, defaultSide*defaultSide)
+		*g = g.square(s.Count)
+		return
+	}
+	setDefault(&s.Count, g.Rows*g.Cols)
+	if g.Rows == listed {
+		setDefault(&s.PerClass, g.Cols)
+	}
 }
 
 // checkSize bounds what the model's images come to, now that their size is known.

@@ -16,15 +16,17 @@ const generateHelp = `Draw new images from a trained model.
 
 The name of --out says what to write: .png a grid, .gif the way of a grid from noise to images, .npy the
 numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some lie beyond), a name that ends in
-/ a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed and i alone: it is the same in any grid or folder and for any
-number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
+/ a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed, its class and i alone: its noise is the
+same in any grid or folder and for any number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
 exactly the images, edge to edge.
 
-Classes are numbers, ranges and names, joined by commas, and the images take them in turn, row by row: on
-a grid as wide as the list each column is a class. Without --class each image gets a random one. --guidance
-other than 0 and 1 evaluates the network twice, so it takes twice the time.`
+Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
+--grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
+turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
+random one. --guidance other than 0 and 1 evaluates the network twice, so it takes twice the time.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
+  fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit
   fmimg generate --grid 4x10 --class 0-9 --out digits.png  a column for each digit
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images
@@ -42,8 +44,8 @@ func (a *app) newGenerate() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.Out, "out", "", "`file`.png, .gif or .npy, folder/, or - (needed)")
 	modelFlag(f, &o.Model, elseMNIST)
-	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
-	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
+	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, a row of 8 for each of several classes, or what --count needs)")
+	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	sampleFlags(f, &o.Sample)
 	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
@@ -53,7 +55,7 @@ func (a *app) newGenerate() *cobra.Command {
 
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
-	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
+	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
 	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
