@@ -70,9 +70,10 @@ model: build ## train the model of digits that is part of the program (10 minute
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
 
 .PHONY: pictures
-pictures: build ## draw docs/samples.png, a row of each class, and the way from noise, with the model of the program
+pictures: build ## draw docs/samples.png, a row of each class, and ways from noise, with the model of the program
 	./fmimg$(EXE) generate --model mnist --grid 8x8 --scale 2 --out docs/samples.png
 	./fmimg$(EXE) generate --model mnist --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
+	./fmimg$(EXE) generate --model mnist --class 0-4 --strip 9 --guidance 1.5 --scale 2 --out docs/strip.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
 .PHONY: man

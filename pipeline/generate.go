@@ -214,6 +214,7 @@ type GenerateOptions struct {
 	Model  string      // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
 	Out    string      // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
 	Grid   GridOptions // of as many rows as Sample.Class lists classes: row r is of class r of the list
+	Strip  int         // moments of each image's way from noise to image: a PNG has a row for each image, a column for each moment; 0: images alone
 	ISA    string      // empty: the best of this machine
 	Sample SampleOptions
 	Stdout io.Writer // for Out "-"
@@ -228,7 +229,7 @@ type GenerateResult struct {
 }
 
 // Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
-// images as a GIF, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
+// images as a GIF or, a strip, as a PNG, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
 // tried, before any work; a mistake is an [*OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	form, err := o.check()
@@ -283,6 +284,9 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	if form, err = outputFor(o.Out); err != nil {
 		return nil, err
 	}
+	if err := o.checkStrip(form); err != nil {
+		return nil, err
+	}
 	if err := o.checkCount(form); err != nil {
 		return nil, err
 	}
@@ -328,7 +332,12 @@ const defaultSide = 8
 //	         Else the images take the classes in turn
 //	Count    alone: as nearly square as can be, the classes in turn
 //	neither  a picture of several classes: a row of 8 for each. Else 64 images, the classes in turn
+//	Strip    see layOutStrip; the classes in turn
 func (o *GenerateOptions) layOut(form *output, listed int) {
+	if o.Strip > 0 {
+		o.layOutStrip(listed)
+		return
+	}
 	g, s := &o.Grid, &o.Sample
 	if g.empty() && s.Count == 0 && form.grid && listed > 1 {
 		g.Rows, g.Cols = listed, defaultSide
@@ -350,6 +359,10 @@ func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
 		if err := o.Grid.validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
 			return err
 		}
+	}
+	if !fitsMemory(cfg, o.Strip*o.Sample.Count) {
+		return optionErrorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Strip, o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
 	}
 	if form.inMemory && !fitsMemory(cfg, o.Sample.Count) {
 		return optionErrorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",

@@ -20,6 +20,10 @@ numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some l
 same in any grid or folder and for any number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
 exactly the images, edge to edge.
 
+--strip 9 draws the way from noise (left) to image (right) as a .png: a row for each image, nine evenly spaced moments
+t = 0, 1/8, …, 1 beside each other, of one image for each class of --class, or of --count images (8). A moment between two steps
+of a solver with fixed steps lies on the straight line between them; dopri5 computes each by its dense output.
+
 Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
@@ -31,7 +35,8 @@ const generateExample = `  fmimg generate --grid 8x8 --out samples.png          
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images
   fmimg generate --solver dopri5 --tol 1e-4 --model runs/mnist --out samples.png
-  fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images`
+  fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images
+  fmimg generate --class 0-9 --strip 9 --out strip.png     the same side by side, a row for each digit`
 
 func (a *app) newGenerate() *cobra.Command {
 	o := pipeline.GenerateOptions{Stdout: a.stdout}
@@ -46,6 +51,7 @@ func (a *app) newGenerate() *cobra.Command {
 	modelFlag(f, &o.Model, elseMNIST)
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, a row of 8 for each of several classes, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
+	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
 	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
@@ -64,7 +70,7 @@ func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 }
 
 func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
-	if err := positive(cmd, "count", "steps", "tol", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "steps", "tol", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
