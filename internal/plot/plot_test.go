@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"math"
 	"slices"
@@ -91,8 +92,7 @@ func TestWritePNG(t *testing.T) {
 	for i, curve := range s.curves[:2] {
 		for _, p := range curve.Points {
 			at, want := s.place(p), s.theme.GetSeriesColor(i)
-			r, g, b, _ := m.At(at.X, at.Y).RGBA()
-			if uint8(r>>8) != want.R || uint8(g>>8) != want.G || uint8(b>>8) != want.B {
+			if got := color.NRGBAModel.Convert(m.At(at.X, at.Y)); got != (color.NRGBA{want.R, want.G, want.B, 0xff}) {
 				t.Errorf("curve %d: %v has the colour %v, want %v", i, p, m.At(at.X, at.Y), want)
 			}
 		}
