@@ -17,12 +17,13 @@ const generateHelp = `Draw new images from a trained model.
 The name of --out says what to write: .png a grid, .gif the way of a grid from noise to images, .npy the
 numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some lie beyond), a name that ends in
 / a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed, its class and i alone: its noise is the
-same in any grid or folder and for any number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
-exactly the images, edge to edge.
+same in any grid or folder and for any number of threads. A PNG carries how it was made in its text fields. With
+--padding 0 --scale 1 a grid is exactly the images, edge to edge.
 
---strip 9 draws the way from noise (left) to image (right) as a .png: a row for each image, nine evenly spaced moments
-t = 0, 1/8, …, 1 beside each other, of one image for each class of --class, or of --count images (8). A moment between two steps
-of a solver with fixed steps lies on the straight line between them; dopri5 computes each by its dense output.
+--strip 9 draws the way from noise (left) to image (right) as a .png: a row for each image, with nine evenly spaced
+moments t = 0, 1/8, …, 1. It has an image for each class of --class, or --count of them (8 where neither is given). A
+moment between two steps of a solver with fixed steps lies on the straight line between them; dopri5 computes each by
+its dense output.
 
 Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
