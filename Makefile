@@ -31,6 +31,13 @@ THREADS  = 2
 QUALITY  = runs/quality
 TORCH    =
 
+# For make quality: minutes of the runs, and flags of fmimg eval. Both it and peer-quality add to ROWS what they
+# measure, which make quality-chart draws into CHART.
+QUALITY_MINUTES = 1 3 10
+EVAL     = --count 10000
+ROWS     = docs/quality.jsonl
+CHART    = docs/quality.png
+
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./dataset/...
 
@@ -41,7 +48,7 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-st
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build ./fmimg, a static binary
@@ -70,9 +77,10 @@ model: build ## train the model of digits that is part of the program (10 minute
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
 
 .PHONY: pictures
-pictures: build ## draw docs/samples.png, a row of each class, and the way from noise, with the model of the program
+pictures: build ## draw docs/samples.png, a row of each class, and ways from noise, with the model of the program
 	./fmimg$(EXE) generate --model mnist --grid 8x8 --scale 2 --out docs/samples.png
-	./fmimg$(EXE) generate --model mnist --grid 4x10 --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
+	./fmimg$(EXE) generate --model mnist --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
+	./fmimg$(EXE) generate --model mnist --class 0-4 --strip 9 --guidance 1.5 --scale 2 --out docs/strip.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
 .PHONY: man
@@ -124,20 +132,46 @@ peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of to
 
 TORCH_IMAGES = $(QUALITY)/torch-$(MINUTES)/samples-$(MINUTES).npy
 FMIMG_IMAGES = $(QUALITY)/fmimg-$(MINUTES)/samples.npy
+TORCH_TRAIN  = torch_train.py --minutes $(MINUTES) --threads $(THREADS) $(TORCH)
+TRAIN        = fmimg$(EXE) train --data mnist --time $(1) --threads $(THREADS)
+THIRD        = $(shell echo $$(($(MINUTES) * 20)))s
+ADD_ROW      = $(GO) run ./bench/quality -rows $(ROWS) -threads $(THREADS)
+
+# The learning rate falls to zero at the end of a budget, so each point is a run of its own. What was scored is left as it is.
+.PHONY: quality
+quality: build ## train fmimg for each of QUALITY_MINUTES (1 3 10), score what it draws, and add that to docs/quality.jsonl
+	@set -e; for m in $(QUALITY_MINUTES); do \
+		run=$(QUALITY)/minutes-$$m; \
+		if [ -e $$run.json ]; then echo "$$run.json is there already"; continue; fi; \
+		if [ -e $$run/state.safetensors ]; then \
+			(set -x; ./fmimg$(EXE) train --out $$run --resume); \
+		else \
+			(set -x; ./$(call TRAIN,$${m}m) --out $$run); \
+		fi; \
+		(set -x; ./fmimg$(EXE) eval --model $$run --class 0-9 --threads $(THREADS) $(EVAL) --json > $$run.part); \
+		$(ADD_ROW) -add $$run.part -time $${m}m -command "$(call TRAIN,$${m}m)"; \
+		mv $$run.part $$run.json; \
+	done
+
+.PHONY: quality-chart
+quality-chart: ## draw FID against minutes of training, from what quality and peer-quality added, into docs/quality.png
+	$(GO) run ./bench/quality -rows $(ROWS) -chart $(CHART)
 
 .PHONY: peer-quality
 peer-quality: build $(TORCH_IMAGES) $(FMIMG_IMAGES) ## train PyTorch for MINUTES (30) and fmimg for a third of it, score what they draw (CFM=…)
 	./fmimg$(EXE) eval --images $(TORCH_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/torch-$(MINUTES).json
 	./fmimg$(EXE) eval --images $(FMIMG_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/fmimg-$(MINUTES).json
+	$(ADD_ROW) -add $(QUALITY)/torch-$(MINUTES).json -trainer PyTorch -time $(MINUTES)m -evaluations 40 -command '$(strip $(TORCH_TRAIN))'
+	$(ADD_ROW) -add $(QUALITY)/fmimg-$(MINUTES).json -time $(THIRD) -evaluations 40 -command '$(call TRAIN,$(THIRD))'
 	@for name in torch fmimg; do echo "$$name:"; cat $(QUALITY)/$$name-$(MINUTES).json; done
 
 # Images that are there are scored again, not drawn again.
 $(TORCH_IMAGES):
-	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/torch_train.py --minutes $(MINUTES) --threads $(THREADS) --out $(@D) $(TORCH)
+	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/$(TORCH_TRAIN) --out $(@D)
 
 # After PyTorch, never beside it: the clock is what both train against.
 $(FMIMG_IMAGES): | build $(TORCH_IMAGES)
-	./fmimg$(EXE) train --data mnist --time $$(($(MINUTES) * 20))s --threads $(THREADS) --out $(@D)
+	./$(call TRAIN,$(THIRD)) --out $(@D)
 	./fmimg$(EXE) generate --model $(@D) --count 10000 --class 0-9 --threads $(THREADS) --out $@
 
 .PHONY: lint

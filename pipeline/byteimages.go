@@ -119,7 +119,7 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 	}
 	defer sampler.Close()
 	if sampler.classes == nil {
-		sampler.classes = e.frequentClasses()
+		sampler.classes, sampler.opt.PerClass = e.frequentClasses(), 1
 	}
 	cfg := e.ck.Model.Config()
 	s := &byteImages{size: cfg.ImageLen(), slab: make([]byte, 0, o.Count*cfg.ImageLen())}

@@ -22,6 +22,21 @@ func (c *Checkpoint) classList() classList {
 	return classList{model: modelName(c.Path), n: cfg.Classes(), names: c.Meta.Classes, null: cfg.NullClass}
 }
 
+// askedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
+	cfg, o := c.Model.Config(), o.withDefaults()
+	if o.Guidance != 1 && !cfg.NullClass {
+		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", o.Guidance, modelName(c.Path))
+	}
+	if o.Class == "" {
+		return nil, nil
+	}
+	if cfg.Classes() == 0 {
+		return nil, optionErrorf("class", "%s: %s takes no class", o.Class, modelName(c.Path))
+	}
+	return c.classList().parse(o.Class)
+}
+
 // parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
 func (l classList) parse(text string) ([]int32, error) {
 	var list []int32

@@ -19,6 +19,7 @@ type SampleOptions struct {
 	Count    int     // number of images; 0 means 1
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
+	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
 	Solver   string  // a name of flow.SolverNames; empty: midpoint
 	Steps    int     // of the solver; 0: 20
@@ -45,6 +46,7 @@ func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Steps, defaultSteps)
 	setDefault(&o.Tol, defaultTol)
 	setDefault(&o.Guidance, 1)
+	setDefault(&o.PerClass, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
 }
@@ -54,6 +56,7 @@ func (o SampleOptions) Validate() error {
 	o = o.withDefaults()
 	for _, check := range []error{
 		between("count", o.Count, 1, maxCount),
+		between("per-class", o.PerClass, 1, maxCount),
 		between("guidance", o.Guidance, -100, 100),
 		between("steps", o.Steps, 1, 100000),
 		between("tol", o.Tol, 1e-7, 1),
@@ -89,26 +92,11 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	if s.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
 		return nil, err
 	}
-	if s.classes, err = s.checkClasses(); err != nil {
+	if s.classes, err = ck.askedClasses(o); err != nil {
 		return nil, err
 	}
 	s.start()
 	return s, nil
-}
-
-// checkClasses returns the classes that are asked for, if the model has them.
-func (s *Sampler) checkClasses() ([]int32, error) {
-	cfg := s.ck.Model.Config()
-	if s.opt.Guidance != 1 && !cfg.NullClass {
-		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, modelName(s.ck.Path))
-	}
-	if s.opt.Class == "" {
-		return nil, nil
-	}
-	if cfg.Classes() == 0 {
-		return nil, optionErrorf("class", "%s: %s takes no class", s.opt.Class, modelName(s.ck.Path))
-	}
-	return s.ck.classList().parse(s.opt.Class)
 }
 
 func (s *Sampler) start() {
@@ -170,7 +158,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 	var rng rand.PCG
 	for i := range labels {
 		if s.classes != nil {
-			labels[i] = s.classes[(first+i)%len(s.classes)]
+			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
 		seedStream(&rng, s.opt.Seed, streamClass, first+i, 0)
@@ -223,10 +211,11 @@ func fitsMemory(cfg unet.Config, images int) bool { return images <= maxElements
 
 // GenerateOptions says what to draw, from which model, and where to put it.
 type GenerateOptions struct {
-	Model  string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out    string // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
-	Grid   GridOptions
-	ISA    string // empty: the best of this machine
+	Model  string      // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
+	Out    string      // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
+	Grid   GridOptions // of as many rows as Sample.Class lists classes: row r is of class r of the list
+	Strip  int         // moments of each image's way from noise to image: a PNG has a row for each image, a column for each moment; 0: images alone
+	ISA    string      // empty: the best of this machine
 	Sample SampleOptions
 	Stdout io.Writer // for Out "-"
 }
@@ -240,7 +229,7 @@ type GenerateResult struct {
 }
 
 // Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
-// images as a GIF, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
+// images as a GIF or, a strip, as a PNG, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
 // tried, before any work; a mistake is an [*OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	form, err := o.check()
@@ -254,6 +243,11 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if sameFile(o.Out, ck.Path) {
 		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
+	classes, err := ck.askedClasses(o.Sample)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	o.layOut(form, len(classes))
 	if err := o.checkSize(ck.Model.Config(), form); err != nil {
 		return GenerateResult{}, err
 	}
@@ -282,7 +276,7 @@ func describeCheckpoint(ck *Checkpoint) string {
 	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 }
 
-// check settles the number of images and what to write, and tries the output.
+// check refuses what no model could draw, and tries the output.
 func (o *GenerateOptions) check() (form *output, err error) {
 	if err := validateISA(o.ISA); err != nil {
 		return nil, err
@@ -290,7 +284,10 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	if form, err = outputFor(o.Out); err != nil {
 		return nil, err
 	}
-	if err := o.settleCount(form); err != nil {
+	if err := o.checkStrip(form); err != nil {
+		return nil, err
+	}
+	if err := o.checkCount(form); err != nil {
 		return nil, err
 	}
 	if err := o.Sample.Validate(); err != nil {
@@ -300,19 +297,17 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	return form, err
 }
 
-// settleCount makes grid and count agree: a grid has rows times columns images, fewer when Count says
-// so; a Count alone is laid out as nearly square as it can be.
-func (o *GenerateOptions) settleCount(form *output) error {
-	g := &o.Grid
-	if g.Rows == 0 && g.Cols == 0 {
-		setDefault(&o.Sample.Count, 64)
-		if err := between("count", o.Sample.Count, 1, maxCount); err != nil {
-			return err
-		}
-		*g = g.square(o.Sample.Count)
+// checkCount makes sure that grid and count agree.
+func (o *GenerateOptions) checkCount(form *output) error {
+	g, count := o.Grid, o.Sample.Count
+	if err := optional("count", count, 1, maxCount); err != nil {
+		return err
+	}
+	if g.empty() {
+		g = g.square(max(count, 1))
 	}
 	// A folder of many images has no grid that could be too large.
-	if form.grid || o.Sample.Count == 0 {
+	if form.grid || count == 0 {
 		if err := g.validate(1, 1); err != nil {
 			return err
 		}
@@ -320,12 +315,42 @@ func (o *GenerateOptions) settleCount(form *output) error {
 	if g.Rows*g.Cols > maxCount {
 		return optionErrorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
 	}
-	setDefault(&o.Sample.Count, g.Rows*g.Cols)
-	if o.Sample.Count > g.Rows*g.Cols {
+	if count > g.Rows*g.Cols {
 		return optionErrorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
-			o.Sample.Count, g.Rows, g.Cols, g.Rows*g.Cols)
+			count, g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
+}
+
+// defaultSide is how many images a row has, and how many rows there are, where nobody says it.
+const defaultSide = 8
+
+// layOut settles the grid, the number of images and which class each of them takes, from what is said of them and
+// the number of listed classes:
+//
+//	grid     its rows times its columns of images, or Count of them. As many rows as classes: a row for each class.
+//	         Else the images take the classes in turn
+//	Count    alone: as nearly square as can be, the classes in turn
+//	neither  a picture of several classes: a row of 8 for each. Else 64 images, the classes in turn
+//	Strip    see layOutStrip; the classes in turn
+func (o *GenerateOptions) layOut(form *output, listed int) {
+	if o.Strip > 0 {
+		o.layOutStrip(listed)
+		return
+	}
+	g, s := &o.Grid, &o.Sample
+	if g.empty() && s.Count == 0 && form.grid && listed > 1 {
+		g.Rows, g.Cols = listed, defaultSide
+	}
+	if g.empty() {
+		setDefault(&s.Count, defaultSide*defaultSide)
+		*g = g.square(s.Count)
+		return
+	}
+	setDefault(&s.Count, g.Rows*g.Cols)
+	if g.Rows == listed {
+		setDefault(&s.PerClass, g.Cols)
+	}
 }
 
 // checkSize bounds what the model's images come to, now that their size is known.
@@ -334,6 +359,10 @@ func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
 		if err := o.Grid.validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
 			return err
 		}
+	}
+	if !fitsMemory(cfg, o.Strip*o.Sample.Count) {
+		return optionErrorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Strip, o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
 	}
 	if form.inMemory && !fitsMemory(cfg, o.Sample.Count) {
 		return optionErrorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",

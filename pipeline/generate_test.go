@@ -103,6 +103,10 @@ func TestClasses(t *testing.T) {
 	if want := []int32{2, 0, 1, 2, 0, 1, 2}; !slices.Equal(images.Labels, want) {
 		t.Errorf("classes %v, want %v in turn", images.Labels, want)
 	}
+	images = drawn(t, SampleOptions{Count: 9, Class: "two,0", PerClass: 3, Steps: 1}, 1, 8)
+	if want := []int32{2, 2, 0, 0, 0, 2, 2, 2}; !slices.Equal(images.Labels, want) {
+		t.Errorf("classes %v of images 1 to 8, want %v, three of each", images.Labels, want)
+	}
 	none := drawn(t, SampleOptions{Count: 2, Class: "none", Steps: 1}, 0, 2)
 	if want := []int32{3, 3}; !slices.Equal(none.Labels, want) {
 		t.Errorf("classes %v, want the one that means none", none.Labels)
@@ -135,6 +139,86 @@ func TestGuidance(t *testing.T) {
 	}
 	if slices.Equal(class, none) {
 		t.Error("the class changes nothing: the test proves nothing")
+	}
+}
+
+// The classes of a grid's images, by what is said of the grid and their number.
+func TestLayOut(t *testing.T) {
+	const picture, folder = "a.png", "a/"
+	for _, c := range []struct {
+		out          string
+		listed       int
+		rows, cols   int
+		count        int
+		wantRows     int
+		wantCols     int
+		wantCount    int
+		wantPerClass int
+	}{
+		{out: picture, listed: 0, wantRows: 8, wantCols: 8, wantCount: 64, wantPerClass: 1},
+		{out: picture, listed: 1, wantRows: 8, wantCols: 8, wantCount: 64, wantPerClass: 1},
+		{out: picture, listed: 10, wantRows: 10, wantCols: 8, wantCount: 80, wantPerClass: 8},
+		{out: "a.gif", listed: 2, wantRows: 2, wantCols: 8, wantCount: 16, wantPerClass: 8},
+		{out: folder, listed: 10, wantRows: 8, wantCols: 8, wantCount: 64, wantPerClass: 1},
+		{out: "a.npy", listed: 10, wantRows: 8, wantCols: 8, wantCount: 64, wantPerClass: 1},
+		{out: picture, listed: 10, rows: 10, cols: 4, wantRows: 10, wantCols: 4, wantCount: 40, wantPerClass: 4},
+		{out: folder, listed: 10, rows: 10, cols: 4, wantRows: 10, wantCols: 4, wantCount: 40, wantPerClass: 4},
+		{out: picture, listed: 10, rows: 10, cols: 4, count: 30, wantRows: 10, wantCols: 4, wantCount: 30, wantPerClass: 4},
+		{out: picture, listed: 10, rows: 1, cols: 10, wantRows: 1, wantCols: 10, wantCount: 10, wantPerClass: 1},
+		{out: picture, listed: 10, rows: 4, cols: 10, wantRows: 4, wantCols: 10, wantCount: 40, wantPerClass: 1},
+		{out: picture, listed: 4, count: 16, wantRows: 4, wantCols: 4, wantCount: 16, wantPerClass: 1},
+	} {
+		o := GenerateOptions{Grid: GridOptions{Rows: c.rows, Cols: c.cols}, Sample: SampleOptions{Count: c.count}}
+		form, err := outputFor(c.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.layOut(form, c.listed)
+		s := o.Sample.withDefaults()
+		if o.Grid.Rows != c.wantRows || o.Grid.Cols != c.wantCols || s.Count != c.wantCount || s.PerClass != c.wantPerClass {
+			t.Errorf("%+v: grid %dx%d of %d images, %d of each class", c, o.Grid.Rows, o.Grid.Cols, s.Count, s.PerClass)
+		}
+	}
+}
+
+// A row of each class, by number or name: the classes in the picture's text, and the pixels of image i, drawn alone.
+func TestClassRows(t *testing.T) {
+	var stdout bytes.Buffer
+	o := GenerateOptions{Model: saveTrained(t), Out: "-", Stdout: &stdout, Sample: SampleOptions{Steps: 1, Class: "2,zero"}}
+	if _, err := Generate(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	want := Text{"fmimg.classes", strings.Repeat("2,", 8) + "0" + strings.Repeat(",0", 7)}
+	if got := readTexts(t, stdout.Bytes()); !slices.Contains(got, want) {
+		t.Errorf("texts %v, want %v", got, want)
+	}
+	grid, err := png.Decode(&stdout)
+	if err != nil || grid.Bounds() != image.Rect(0, 0, 8*8, 2*8) {
+		t.Fatalf("picture %v, %v", grid.Bounds(), err)
+	}
+	ck, err := OpenCheckpoint(o.Model, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSampler(ck, SampleOptions{Count: 16, Steps: 1, Class: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	images, err := s.Draw(context.Background(), 9, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := Grid(images, GridOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := range 8 {
+		for x := range 8 {
+			if got, want := grid.At(8+x, 8+y), one.At(x, y); got != want {
+				t.Fatalf("pixel %d,%d of image 9 is %v, want %v", x, y, got, want)
+			}
+		}
 	}
 }
 
@@ -260,6 +344,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 		{"tol", func(o *GenerateOptions) { o.Sample.Tol = math.NaN() }},
 		{"guidance", func(o *GenerateOptions) { o.Sample.Guidance = math.NaN() }},
 		{"class", func(o *GenerateOptions) { o.Sample.Class = "0-9" }},
+		{"per-class", func(o *GenerateOptions) { o.Sample.PerClass = -1 }},
 		{"threads", func(o *GenerateOptions) { o.Sample.Threads = -1 }},
 		{"isa", func(o *GenerateOptions) { o.ISA = "mmx" }},
 		{"padding", func(o *GenerateOptions) { o.Grid = GridOptions{Rows: 1, Cols: 1, Padding: -1} }},

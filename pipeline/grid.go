@@ -35,6 +35,9 @@ const maxGridSide = 1 << 15
 
 func (g GridOptions) scale() int { return max(g.Scale, 1) }
 
+// empty reports whether nobody said how many rows and columns there are.
+func (g GridOptions) empty() bool { return g.Rows == 0 && g.Cols == 0 }
+
 // square lays n images out as nearly square as they can be.
 func (g GridOptions) square(n int) GridOptions {
 	g.Cols = int(math.Ceil(math.Sqrt(float64(n))))
@@ -69,7 +72,7 @@ func (g GridOptions) validate(height, width int) error {
 // Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
 // padding's gray; a grid that has no room for all images is an [*OptionError].
 func Grid(s *Images, g GridOptions) (image.Image, error) {
-	if g.Rows == 0 && g.Cols == 0 {
+	if g.empty() {
 		g = g.square(max(s.Len(), 1))
 	}
 	if err := g.validate(s.Height, s.Width); err != nil {

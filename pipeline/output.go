@@ -24,14 +24,15 @@ import (
 // An output is a form in which Generate writes images.
 type output struct {
 	grid     bool // images are laid out on one picture
+	strip    bool // images may have moments of their way beside them
 	inMemory bool // all images are held at once
 	probe    func(path string) error
 	write    func(ctx context.Context, s *Sampler, o *GenerateOptions) error
 }
 
 var (
-	pngOutput    = &output{grid: true, inMemory: true, probe: atomicfile.Probe, write: writeGridFile}
-	stdoutOutput = &output{grid: true, inMemory: true, probe: func(string) error { return nil }, write: writeGridStdout}
+	pngOutput    = &output{grid: true, strip: true, inMemory: true, probe: atomicfile.Probe, write: writeGridFile}
+	stdoutOutput = &output{grid: true, strip: true, inMemory: true, probe: func(string) error { return nil }, write: writeGridStdout}
 	gifOutput    = &output{grid: true, inMemory: true, probe: atomicfile.Probe, write: writeGIF}
 	npyOutput    = &output{inMemory: true, probe: atomicfile.Probe, write: writeNPY}
 	folderOutput = &output{probe: probeFolder, write: writeFolder}
@@ -99,6 +100,9 @@ func probeFolder(path string) error {
 
 // drawGrid draws all images on one picture.
 func drawGrid(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []Text, error) {
+	if o.Strip > 0 {
+		return drawStrip(ctx, s, o)
+	}
 	images, err := s.Draw(ctx, 0, o.Sample.Count)
 	if err != nil {
 		return nil, nil, err

@@ -134,6 +134,10 @@ func TestTrainOnPictures(t *testing.T) {
 		t.Errorf("stderr %q", s.stderr)
 	}
 	s.must("generate --class red --count 1 --steps 1 --out red.png")
+	s.must("generate --class red,gray --steps 1 --solver euler --out both.png")
+	if !strings.Contains(s.stderr, "wrote both.png: 16 images") { // a row of eight for each
+		t.Errorf("stderr %q", s.stderr)
+	}
 	card, err := os.ReadFile("runs/p/README.md")
 	if err != nil || !strings.Contains(string(card), "| validation loss | 1.") || !strings.Contains(string(card), "--size 8 --image-channels rgb --flip --hold-out 0.25") {
 		t.Errorf("%v\n%s", err, card)

@@ -16,20 +16,28 @@ const generateHelp = `Draw new images from a trained model.
 
 The name of --out says what to write: .png a grid, .gif the way of a grid from noise to images, .npy the
 numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some lie beyond), a name that ends in
-/ a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed and i alone: it is the same in any grid or folder and for any
-number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
-exactly the images, edge to edge.
+/ a folder of PNGs, - a PNG on stdout. Image i depends on the model, the seed, its class and i alone: its noise is the
+same in any grid or folder and for any number of threads. A PNG carries how it was made in its text fields. With
+--padding 0 --scale 1 a grid is exactly the images, edge to edge.
 
-Classes are numbers, ranges and names, joined by commas, and the images take them in turn, row by row: on
-a grid as wide as the list each column is a class. Without --class each image gets a random one. --guidance
-other than 0 and 1 evaluates the network twice, so it takes twice the time.`
+--strip 9 draws the way from noise (left) to image (right) as a .png: a row for each image, with nine evenly spaced
+moments t = 0, 1/8, …, 1. It has an image for each class of --class, or --count of them (8 where neither is given). A
+moment between two steps of a solver with fixed steps lies on the straight line between them; dopri5 computes each by
+its dense output.
+
+Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
+--grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
+turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
+random one. --guidance other than 0 and 1 evaluates the network twice, so it takes twice the time.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
+  fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit
   fmimg generate --grid 4x10 --class 0-9 --out digits.png  a column for each digit
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images
   fmimg generate --solver dopri5 --tol 1e-4 --model runs/mnist --out samples.png
-  fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images`
+  fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images
+  fmimg generate --class 0-9 --strip 9 --out strip.png     the same side by side, a row for each digit`
 
 func (a *app) newGenerate() *cobra.Command {
 	o := pipeline.GenerateOptions{Stdout: a.stdout}
@@ -42,8 +50,9 @@ func (a *app) newGenerate() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.Out, "out", "", "`file`.png, .gif or .npy, folder/, or - (needed)")
 	modelFlag(f, &o.Model, elseMNIST)
-	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, or what --count needs)")
-	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default 64, or what --grid holds)")
+	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, a row of 8 for each of several classes, or what --count needs)")
+	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
+	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
 	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
@@ -53,7 +62,7 @@ func (a *app) newGenerate() *cobra.Command {
 
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
-	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
+	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
 	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, adams2, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
@@ -62,7 +71,7 @@ func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 }
 
 func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
-	if err := positive(cmd, "count", "steps", "tol", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "steps", "tol", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {

@@ -1,0 +1,81 @@
+// Command quality keeps how good images are after so many minutes of training, a row of a file for each run, and draws
+// a chart of them. "make quality" and "make peer-quality" add rows, "make quality-chart" draws.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/fmimg/fmimg/bench"
+	"github.com/fmimg/fmimg/internal/atomicfile"
+)
+
+func main() {
+	err := run(os.Args[1:], os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "quality: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	rows        string
+	chart       string
+	report      string
+	trainer     string
+	time        time.Duration
+	threads     int
+	evaluations float64
+	command     string
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("quality", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.rows, "rows", "docs/quality.jsonl", "`file` of the rows")
+	f.StringVar(&o.chart, "chart", "", "draw the rows into a PNG `file`")
+	f.StringVar(&o.report, "add", "", "add a row from what fmimg eval --json wrote into a `file`")
+	f.StringVar(&o.trainer, "trainer", "fmimg", "of the row: the `program` that trained")
+	f.DurationVar(&o.time, "time", 0, "of the row: training `time`, such as 3m")
+	f.IntVar(&o.threads, "threads", 0, "of the row: `threads` that trained")
+	f.Float64Var(&o.evaluations, "evaluations", 0, "of the row: `number` of evaluations of an image (default as in the report, which knows none for --images)")
+	f.StringVar(&o.command, "command", "", "of the row: the `command` that trained")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case f.NArg() > 0 || (o.chart == "") == (o.report == ""):
+		return o, errors.New("one of -add and -chart is needed, and nothing behind the flags: see -help")
+	case o.report != "" && (o.time <= 0 || o.threads < 1 || o.command == ""):
+		return o, errors.New("-add needs the -time, -threads and -command of the training")
+	}
+	return o, nil
+}
+
+func run(args []string, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	all, err := readRows(o.rows)
+	if err != nil {
+		return err
+	}
+	if o.chart != "" {
+		c, err := all.chart()
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.rows, err)
+		}
+		return atomicfile.Write(o.chart, c.WritePNG)
+	}
+	added, err := o.row(bench.ThisMachine().CPU.Name, time.Now())
+	if err != nil || all.has(added) {
+		return err
+	}
+	return atomicfile.Write(o.rows, append(all, added).write)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/plot"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// A row is how good images are after a training of its own: the learning rate falls to zero at the end of its minutes.
+type row struct {
+	Trainer string  `json:"trainer"`
+	Minutes float64 `json:"minutes"`
+	FID     float64 `json:"fid"`
+	Floor   float64 `json:"floor"` // FID of as many real training images
+	how
+	Machine string `json:"machine"` // the CPU's name
+	Threads int    `json:"threads"`
+	Date    string `json:"date"` // in UTC
+	Command string `json:"command"`
+}
+
+// how says how images were measured. Rows of one chart agree in it, or they would not compare.
+type how struct {
+	Count       int     `json:"count"`       // images
+	Evaluations float64 `json:"evaluations"` // of the network, of an image
+	Data        string  `json:"data"`
+	Classifier  string  `json:"classifier"` // the data that it was trained on
+}
+
+func (h how) String() string {
+	return fmt.Sprintf("%d images of %s by %g evaluations", h.Count, h.Data, h.Evaluations)
+}
+
+// rows are in the order in which they were added.
+type rows []row
+
+// readRows reads a file with a row in each line; none where there is no file.
+func readRows(path string) (rows, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var all rows
+	for d := json.NewDecoder(file); ; {
+		var r row
+		if err := d.Decode(&r); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", path, len(all)+1, err)
+		}
+		all = append(all, r)
+	}
+}
+
+func (all rows) write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // commands
+	for _, r := range all {
+		if err := e.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// has reports whether a row is there already, of whatever date: images that are scored again are no other run.
+func (all rows) has(r row) bool {
+	return slices.ContainsFunc(all, func(old row) bool {
+		old.Date = r.Date
+		return old == r
+	})
+}
+
+// row makes a row of the report and the flags.
+func (o *options) row(machine string, now time.Time) (row, error) {
+	text, err := os.ReadFile(o.report)
+	if err != nil {
+		return row{}, err
+	}
+	var e pipeline.Evaluation
+	if err := json.Unmarshal(text, &e); err != nil {
+		return row{}, fmt.Errorf("%s: %w: it is not what fmimg eval --json writes", o.report, err)
+	}
+	if e.FID == nil || e.Floor.FID == nil {
+		return row{}, fmt.Errorf("%s: it holds no FID, or none of the floor", o.report)
+	}
+	r := row{
+		Trainer: o.trainer, Minutes: o.time.Minutes(), FID: *e.FID, Floor: *e.Floor.FID,
+		how:     how{Count: e.Count, Evaluations: cmp.Or(o.evaluations, e.Evaluations), Data: e.Data, Classifier: e.Classifier},
+		Machine: machine, Threads: o.threads, Date: now.UTC().Format(time.DateOnly), Command: o.command,
+	}
+	if r.Evaluations == 0 {
+		return row{}, fmt.Errorf("%s: it does not say by how many evaluations images were drawn: add -evaluations", o.report)
+	}
+	return r, nil
+}
+
+// chart has a line for each trainer, and for each machine where there are several, and the floor.
+func (all rows) chart() (*plot.Chart, error) {
+	if len(all) == 0 {
+		return nil, errors.New("there are no rows to draw: make quality measures some")
+	}
+	first := all[0]
+	curves := map[string][]plot.Point{}
+	floor := plot.Curve{Name: "real training images", Level: true}
+	several := slices.ContainsFunc(all, func(r row) bool { return r.machine() != first.machine() })
+	for i, r := range all {
+		if r.how != first.how {
+			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind", i+1, r.how, first.how)
+		}
+		name := r.Trainer
+		if several {
+			name += ", " + r.machine()
+		}
+		curves[name] = append(curves[name], plot.Point{X: r.Minutes, Y: r.FID})
+		floor.Points = append(floor.Points, plot.Point{X: r.Minutes, Y: r.Floor})
+	}
+	c := &plot.Chart{Title: "FID of " + first.how.String(), XTitle: "minutes of training"}
+	if !several {
+		c.XTitle += " on " + first.machine()
+	}
+	for name, points := range curves {
+		c.Curves = append(c.Curves, plot.Curve{Name: name, Points: points})
+	}
+	slices.SortFunc(c.Curves, func(a, b plot.Curve) int { return cmp.Compare(a.Name, b.Name) })
+	c.Curves = append(c.Curves, floor)
+	return c, nil
+}
+
+// machine describes what a row was trained on.
+func (r row) machine() string {
+	if r.Threads == 1 {
+		return r.Machine + ", 1 thread"
+	}
+	return fmt.Sprintf("%s, %d threads", r.Machine, r.Threads)
+}
