@@ -46,7 +46,7 @@ type TrainOptions struct {
 	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
 	StopAfter int `json:"-"`
 
-	Batch      int `json:"batch"`       // images of a step; 0: 128
+	Batch      int `json:"batch"`       // images of a step; 0: 64
 	MicroBatch int `json:"micro_batch"` // images that a worker takes at once, which settles the order of sums; 0: a quarter of the batch, at most 8
 
 	Optimizer Optimizer `json:"optimizer"` // empty: adamw
@@ -96,7 +96,7 @@ type TrainOptions struct {
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
-		Preset: "base", Batch: 128, Optimizer: Muon,
+		Preset: "base", Batch: 64, Optimizer: Muon,
 		ImageChannels: "auto", HoldOut: 0.05,
 		Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
@@ -147,7 +147,7 @@ func (o *TrainOptions) withDefaults() TrainOptions {
 
 func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Preset, "base")
-	setDefault(&o.Batch, 128)
+	setDefault(&o.Batch, 64)
 	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
 	setDefault(&o.Optimizer, AdamW)
 	setDefault(&o.LR, o.Optimizer.Rate())

@@ -49,7 +49,7 @@ def arguments():
         "images of a mark are worse than those of a run that ends there"))
     parser.add_argument("--count", type=int, default=10000, help="images to draw at each mark and at the end")
     parser.add_argument("--preset", choices=PRESETS, default="base")
-    parser.add_argument("--batch", type=int, default=128, help="images of a step")
+    parser.add_argument("--batch", type=int, default=64, help="images of a step")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
     parser.add_argument("--lr", type=float, help="peak learning rate (%s)" % ", ".join("%g with %s" % (r, o) for o, r in RATES.items()))
     parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")

@@ -94,7 +94,7 @@ func TestUsage(t *testing.T) {
 		"generate --out a.gif --strip 9":             `fmimg: generate: --strip 9: only a .png shows moments side by side, and a.gif is none: name one, or leave the strip out`,
 		"generate --out a/ --strip 9":                `fmimg: generate: --strip 9: only a .png shows moments side by side, and a/ is none`,
 		"generate --out a.png --strip 9 --grid 1x9":  `fmimg: generate: --grid 1x9: a strip has a row for each image and a column for each moment: say how many images by count instead`,
-		"generate --out a.png --solver rk9":          `fmimg: generate: --solver "rk9": choose one of euler, midpoint, heun, rk4, dopri5`,
+		"generate --out a.png --solver rk9":          `fmimg: generate: --solver "rk9": choose one of euler, midpoint, heun, rk4, adams2, dopri5`,
 		"generate --out a.png --threads -2":          `fmimg: generate: --threads -2: a number between 1 and 4096 is needed`,
 		"field":                                      `fmimg: field: --in is needed: name a safetensors file with x and t`,
 		"field --in a":                               `fmimg: field: --out is needed: name the safetensors file to write`,

@@ -29,7 +29,7 @@ run than the steps that it believed to have before it, which shape the learning 
 const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
   fmimg train --data mnist --time 1h --preset large
   fmimg train --data photos/ --size 32 --flip           your own pictures (fmimg data show looks at them first)
-  fmimg train --data mnist --steps 3000 --batch 64 --seed 7 --out runs/seven
+  fmimg train --data mnist --steps 3000 --batch 128 --seed 7 --out runs/seven
   fmimg train --resume --out runs/seven                 go on after Ctrl-C or a crash
   fmimg train --resume --out runs/seven --steps 6000    train a finished run further
   fmimg train --init runs/mnist --data mnist --time 5m  start from a model, also one made by PyTorch`
