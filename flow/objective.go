@@ -1,6 +1,9 @@
 package flow
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // An Objective is what a network predicts at a state x_t = σ·x0 + α·x1.
 type Objective int
@@ -163,9 +166,10 @@ func (c Coefficients) LossWeight(o, other Objective) float64 {
 
 // velocityField is the velocity of a field of predictions.
 type velocityField struct {
-	predict Field
-	path    Schedule
-	o       Objective
+	predict   Field
+	path      Schedule
+	o         Objective
+	low, high float32 // of data
 }
 
 // VelocityOf returns the velocity field on a path of a field that predicts by objective o: what solvers follow. It may be
@@ -174,10 +178,19 @@ type velocityField struct {
 // Guidance, any w0·p0 + w1·p1 of predictions with w0 + w1 = 1, may be applied to predictions or to velocities: the
 // conversion is affine, so they are the same.
 func VelocityOf(predict Field, path Schedule, o Objective) Field {
+	inf := float32(math.Inf(1))
+	return VelocityWithin(predict, path, o, -inf, inf)
+}
+
+// VelocityWithin is [VelocityOf] for data whose numbers lie between low and high, which keeps the one conversion within them
+// that multiplies errors early on the way, data from noise: where there is more noise than signal, σ > α, the velocity is
+// that towards the predicted data ([ConditionalVelocity]) with its numbers clipped. The mean of such data is such data,
+// so a prediction without error is not changed (Ho et al. 2020 sample so); one that guidance drives beyond them is.
+func VelocityWithin(predict Field, path Schedule, o Objective, low, high float32) Field {
 	if o == PredictVelocity {
 		return predict
 	}
-	return &velocityField{predict, path, o}
+	return &velocityField{predict, path, o, low, high}
 }
 
 // Velocity implements [Field].
@@ -186,6 +199,20 @@ func (f *velocityField) Velocity(v, x, t []float32, index []int) {
 	d := stateSize(len(x), len(t))
 	for i, ti := range t {
 		lo, hi := i*d, (i+1)*d
-		f.path.At(float64(ti)).Parts(f.o).Velocity.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
+		f.convert(v[lo:hi], x[lo:hi], f.path.At(float64(ti)))
 	}
+}
+
+// convert turns the prediction in v for a state x into its velocity.
+func (f *velocityField) convert(v, x []float32, c Coefficients) {
+	p := c.Parts(f.o)
+	if f.o != PredictNoise || c.Sigma <= c.Alpha || math.IsInf(float64(f.high), 1) {
+		p.Velocity.Apply(v, x, v)
+		return
+	}
+	p.Data.Apply(v, x, v)
+	for i, data := range v {
+		v[i] = min(max(data, f.low), f.high)
+	}
+	ConditionalVelocity(v, x, v, c)
 }

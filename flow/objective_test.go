@@ -258,3 +258,43 @@ func TestVelocityOf(t *testing.T) {
 		t.Errorf("v = %v after %d calls", v, called)
 	}
 }
+
+// TestVelocityWithin: data beyond the bounds is clipped while noise outweighs it, which shows no prediction that is right, and
+// nothing else is changed.
+func TestVelocityWithin(t *testing.T) {
+	const n = 30
+	x0, x1 := normals(n, 1), normals(n, 2)
+	for i := range x1 {
+		x1[i] = max(-1, min(1, x1[i]))
+	}
+	x, p, off, plain, within := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	for name, path := range paths {
+		for _, at := range []float32{0.12, 0.4, 0.45, 0.9} {
+			c := path.At(float64(at))
+			Interpolate(x, x0, x1, c)
+			for _, o := range objectives {
+				Target(p, x0, x1, c, o)
+				for _, by := range []float32{0, 0.5} {
+					for i := range off {
+						off[i] = p[i] + by
+					}
+					predict := FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, off) })
+					VelocityOf(predict, path, o).Velocity(plain, x, []float32{at}, nil)
+					VelocityWithin(predict, path, o, -1, 1).Velocity(within, x, []float32{at}, nil)
+					clips := by != 0 && o == PredictNoise && c.Sigma > c.Alpha
+					// x is rounded by 2⁻²⁴·4, α'/α² of which is velocity: 2e-3 where α = 0.014, the least here.
+					if change := distance(plain, within); (change > 2e-3) != clips {
+						t.Errorf("%s, t = %v, from %v off by %v: the velocity changes by %.3g", name, at, o, by, change)
+					}
+				}
+			}
+		}
+	}
+	noise := FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, []float32{0, float32(math.NaN())}) })
+	v := make([]float32, 2)
+	VelocityWithin(noise, Linear{}, PredictNoise, -1, 1).Velocity(v, []float32{1, 1}, []float32{0.25}, nil)
+	// x1 would be 4, and is 1: v = (x1 − x)/(1−t).
+	if v[0] != 0 || !math.IsNaN(float64(v[1])) {
+		t.Errorf("v = %v", v)
+	}
+}

@@ -121,6 +121,9 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 
 // StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
 func StepsFor(name string, evaluations int) (int, error) {
+	if slices.Contains(pathSolverNames, name) && evaluations > 0 {
+		return evaluations, nil
+	}
 	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
 	if i < 0 {
 		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)

@@ -236,3 +236,16 @@ func TestStatsMerge(t *testing.T) {
 		t.Errorf("mean of nothing is %v", got)
 	}
 }
+
+func TestStepsFor(t *testing.T) {
+	for name, want := range map[string]int{"euler": 8, "midpoint": 4, "rk4": 2, "ddim": 8, "ddpm": 8, "sde": 8} {
+		if steps, err := StepsFor(name, 8); err != nil || steps != want {
+			t.Errorf("%s: %d steps, %v, want %d", name, steps, err, want)
+		}
+	}
+	for name, evaluations := range map[string]int{"rk4": 6, "midpoint": 0, "ddim": 0, "dopri5": 8} {
+		if steps, err := StepsFor(name, evaluations); err == nil {
+			t.Errorf("%s makes %d evaluations in %d steps", name, evaluations, steps)
+		}
+	}
+}
