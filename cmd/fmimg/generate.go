@@ -20,6 +20,9 @@ numbers as a float32 array [N, H, W, C] where -1 is black and 1 is white (some l
 number of threads. A PNG carries how it was made in its text fields. With --padding 0 --scale 1 a grid is
 exactly the images, edge to edge.
 
+The solvers euler to dopri5 follow the velocity. ddim does so along the path that the model learned, ddpm and sde
+add fresh noise in each step, which forgives errors and takes more steps; sde as much as --noise-level says.
+
 Classes are numbers, ranges and names, joined by commas, and the images take them in turn, row by row: on
 a grid as wide as the list each column is a class. Without --class each image gets a random one. --guidance
 other than 0 and 1 evaluates the network twice, so it takes twice the time.`
@@ -29,6 +32,7 @@ const generateExample = `  fmimg generate --grid 8x8 --out samples.png          
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images
   fmimg generate --solver dopri5 --tol 1e-4 --model runs/mnist --out samples.png
+  fmimg generate --solver ddpm --steps 100 --out samples.png  with fresh noise in each step
   fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images`
 
 func (a *app) newGenerate() *cobra.Command {
@@ -55,14 +59,15 @@ func (a *app) newGenerate() *cobra.Command {
 func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
-	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
+	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde")
 	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
+	f.Float64Var(&o.NoiseLevel, "noise-level", 1, "`amount` of the noise that sde adds and removes, where 0 would be none")
 	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
-	if err := positive(cmd, "count", "steps", "tol", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "steps", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
@@ -100,6 +105,8 @@ func checkSolver(cmd *cobra.Command, o *pipeline.SampleOptions, out string) erro
 		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Tol)
 	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(out), ".gif"):
 		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Steps)
+	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
+		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
 	if o.Guidance == 0 {
 		o.Guidance, o.Class = 1, "none"
