@@ -75,6 +75,10 @@ pictures: build ## draw docs/samples.png, a row of each class, and the way from 
 	./fmimg$(EXE) generate --model mnist --grid 4x10 --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
+.PHONY: theory
+theory: ## draw the figures of docs/theory.md
+	$(GO) -C tools/theory run . -out ../../docs
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man
