@@ -83,6 +83,10 @@ pictures: build ## draw docs/samples.png, a row of each class, and ways from noi
 	./fmimg$(EXE) generate --model mnist --class 0-4 --strip 9 --guidance 1.5 --scale 2 --out docs/strip.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
+.PHONY: theory
+theory: ## draw the figures of docs/theory.md
+	$(GO) -C tools/theory run . -out ../../docs
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

@@ -1,5 +1,5 @@
 // Package flow is the mathematics of flow matching, over flat []float32 vectors: probability paths,
-// the loss, times and noise to train on, and the solvers that draw samples.
+// the loss, times and noise to train on, what a network may predict, and the solvers that draw samples.
 //
 // # Notation
 //
@@ -9,10 +9,14 @@
 //	u_t    = σ'_t·x0 + α'_t·x1 = dx_t/dt, the target velocity given x0 and x1
 //	v(x,t) the velocity field that is learned: a [Field]
 //
+// A network may also predict x0, the noise, or x1, the data: an [Objective]. On a path each tells the others, see
+// [Coefficients.Parts], and [VelocityOf] makes a velocity field of any.
+//
 // Training minimises E‖v(x_t, t) − u_t‖² over t, x0 and x1 ([Schedule], [ConditionalPairs], [MSE]). Its
 // minimum is v(x,t) = E[u_t | x_t = x], and that field carries the distribution of x0 to the one of x1
 // along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
-// Sampling integrates this equation from t = 0 to t = 1 with a [Solver].
+// Sampling integrates this equation from t = 0 to t = 1 with a [Solver]; a [PathSolver] knows the path too, and may add
+// fresh noise on the way. For finite data the minimum is known: a [MarginalField].
 //
 // # Layout and ownership
 //

@@ -98,6 +98,81 @@ func ExampleConditionalPairs() {
 	// loss 2.577
 }
 
+// Paths by their names: how much of x_t is data, and how much noise.
+func ExampleParseSchedule() {
+	for _, name := range []string{"linear", "linear-power(2)", "cosine", "vp"} {
+		path, err := flow.ParseSchedule(name)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		c := path.At(0.5)
+		fmt.Printf("%v: α %.3f, σ %.3f, log-SNR %.2f\n", path, c.Alpha, c.Sigma, c.LogSNR())
+	}
+	// Output:
+	// linear: α 0.500, σ 0.500, log-SNR 0.00
+	// linear-power(2): α 0.250, σ 0.750, log-SNR -2.20
+	// cosine: α 0.707, σ 0.707, log-SNR 0.00
+	// vp(0.1,20): α 0.281, σ 0.960, log-SNR -2.46
+}
+
+// A network that predicts the noise tells the velocity and the data too.
+func ExampleCoefficients_Parts() {
+	x0, x1 := []float32{0.5}, []float32{-1} // noise and data
+	c := flow.Cosine{}.At(0.3)
+	x := make([]float32, 1)
+	flow.Interpolate(x, x0, x1, c)
+
+	prediction := x0 // of a network that is always right
+	parts := c.Parts(flow.PredictNoise)
+	velocity, data := make([]float32, 1), make([]float32, 1)
+	parts.Velocity.Apply(velocity, x, prediction)
+	parts.Data.Apply(data, x, prediction)
+
+	truth := make([]float32, 1)
+	flow.TargetVelocity(truth, x0, x1, c)
+	fmt.Printf("data %.3f; velocity %.3f, which is %.3f\n", data, velocity, truth)
+	// Output: data [-1.000]; velocity [-1.756], which is [-1.756]
+}
+
+// What a network would learn from three points if nothing limited it: a field whose flow ends at these points.
+func ExampleMarginalField() {
+	points := []float32{-1, 0, 0.5, 1, 1, -0.5}
+	field := flow.NewMarginalField(flow.Cosine{}, points, 3)
+
+	x := []float32{-0.3, 0.1, 0.9, 0.4, 0.2, -1.3, 1.5, 1.1} // four states of noise
+	if _, err := flow.DDIM(flow.Cosine{}, 50).Solve(context.Background(), field, x, 4, 0, 1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i := 0; i < len(x); i += 2 {
+		fmt.Printf("%.2f\n", x[i:i+2])
+	}
+	// Output:
+	// [-1.00 0.00]
+	// [0.50 1.00]
+	// [1.00 -0.50]
+	// [0.50 1.00]
+}
+
+// DDPM adds fresh noise at each step: of a seed, so that a state can be drawn again.
+func ExampleDDPM() {
+	field := flow.NewMarginalField(flow.Cosine{}, []float32{-1, 0.5, 1}, 3)
+	const seed = 7
+	solver := flow.DDPM(flow.Cosine{}, 20).WithNoise(func(z []float32, index, step int) {
+		var random rand.PCG
+		flow.Seed(&random, seed, uint64(index), uint64(step))
+		flow.Gaussian(z, &random)
+	})
+	x := []float32{-0.3, -0.3, -0.3, -0.3, -0.3} // five times the same
+	if _, err := solver.Solve(context.Background(), field, x, 5, 0, 1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%v: %.2f\n", solver, x)
+	// Output: ddpm, 20 steps: [1.00 -1.00 -1.00 0.50 1.00]
+}
+
 func ExampleParseTimeDistribution() {
 	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "normal"} {
 		times, err := flow.ParseTimeDistribution(s)

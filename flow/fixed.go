@@ -47,10 +47,15 @@ func (s *fixedSolver) Observed(o Observer) Solver {
 
 // String implements [Solver].
 func (s *fixedSolver) String() string {
-	if s.steps == 1 {
-		return s.method.name() + ", 1 step"
+	return s.method.name() + ", " + countSteps(s.steps)
+}
+
+// countSteps spells a number of steps.
+func countSteps(n int) string {
+	if n == 1 {
+		return "1 step"
 	}
-	return fmt.Sprintf("%s, %d steps", s.method.name(), s.steps)
+	return fmt.Sprintf("%d steps", n)
 }
 
 // Solve implements [Solver].
@@ -68,7 +73,7 @@ func (s *fixedSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0
 
 	steps, err := s.run(ctx, f, b, x, t0, t1)
 	if err == nil {
-		err = s.checkFinite(x, d)
+		err = checkFinite(x, d, s.method.name(), s.steps)
 	}
 	return Stats{
 		States:      n,
@@ -81,38 +86,39 @@ func (s *fixedSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0
 // run takes the steps and returns how many it took.
 func (s *fixedSolver) run(ctx context.Context, f Field, b *buffers, x []float32, t0, t1 float64) (int, error) {
 	h := (t1 - t0) / float64(s.steps)
-	s.show(0, t0, x)
+	s.observe.show(0, t0, x)
 	for i := range s.steps {
-		if err := s.method.step(ctx, f, b, x, i, s.time(i, t0, t1), h); err != nil {
+		if err := s.method.step(ctx, f, b, x, i, timeOf(i, s.steps, t0, t1), h); err != nil {
 			return i, err
 		}
-		s.show(i+1, s.time(i+1, t0, t1), x)
+		s.observe.show(i+1, timeOf(i+1, s.steps, t0, t1), x)
 	}
 	return s.steps, nil
 }
 
-// time returns the time of step i; from i rather than a running sum, so that the last is t1.
-func (s *fixedSolver) time(i int, t0, t1 float64) float64 {
-	if i == s.steps {
+// timeOf returns the time of step i of steps equal ones; from i rather than a running sum, so that the last is t1.
+func timeOf(i, steps int, t0, t1 float64) float64 {
+	if i == steps {
 		return t1
 	}
-	return t0 + float64((t1-t0)*float64(i))/float64(s.steps)
+	return t0 + float64((t1-t0)*float64(i))/float64(steps)
 }
 
-func (s *fixedSolver) show(step int, t float64, x []float32) {
-	if s.observe != nil {
-		s.observe(step, t, x)
+// show shows the batch, if there is somebody to show it to.
+func (o Observer) show(step int, t float64, x []float32) {
+	if o != nil {
+		o(step, t, x)
 	}
 }
 
 // checkFinite finds a state that overflowed or met a velocity that is not finite.
-func (s *fixedSolver) checkFinite(x []float32, d int) error {
+func checkFinite(x []float32, d int, solver string, steps int) error {
 	i := slices.IndexFunc(x, func(v float32) bool { return v-v != 0 })
 	if i < 0 {
 		return nil
 	}
 	return fmt.Errorf("flow: %s: state %d is %w: take more than %d steps, or mend a field that gives such velocities",
-		s.method.name(), i/d, ErrNotFinite, s.steps)
+		solver, i/d, ErrNotFinite, steps)
 }
 
 func (tab *Tableau) name() string { return tab.Name }

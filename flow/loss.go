@@ -23,3 +23,22 @@ func MSE(dv, v, u []float32) float64 {
 	}
 	return sum / float64(len(v))
 }
+
+// WeightedMSE is [MSE] of len(w) states, each of whose errors counts w times ([Coefficients.LossWeight]):
+// L = mean w_i·(v−u)², dv = 2·w_i·(v−u)/len(v).
+func WeightedMSE(dv, v, u []float32, w []float64) float64 {
+	d := stateSize(len(v), len(w))
+	if len(u) != len(v) || len(dv) != len(v) {
+		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))
+	}
+	var sum float64
+	for i, weight := range w {
+		lo, hi := i*d, (i+1)*d
+		share := weight / float64(len(w))
+		sum += share * MSE(dv[lo:hi], v[lo:hi], u[lo:hi])
+		for j := lo; j < hi; j++ {
+			dv[j] *= float32(share)
+		}
+	}
+	return sum
+}

@@ -75,3 +75,30 @@ func TestMSEAccumulation(t *testing.T) {
 		t.Errorf("loss %v, want %v", got, want)
 	}
 }
+
+// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight times its own.
+func TestWeightedMSE(t *testing.T) {
+	const n, d = 3, 4
+	v, u := normals(n*d, 1), normals(n*d, 2)
+	w := []float64{2, 0, 0.5}
+	dv, one := make([]float32, n*d), make([]float32, d)
+	got := WeightedMSE(dv, v, u, w)
+	var want float64
+	for i, weight := range w {
+		lo, hi := i*d, (i+1)*d
+		want += weight / n * MSE(one, v[lo:hi], u[lo:hi])
+		for j, g := range one {
+			if !near(float64(dv[lo+j]), weight/n*float64(g), 1e-6) {
+				t.Errorf("gradient %v, want %v of %v", dv[lo+j], weight/n, g)
+			}
+		}
+	}
+	if !near(got, want, 1e-12) {
+		t.Errorf("loss %v, want %v", got, want)
+	}
+	if got, want := WeightedMSE(dv, v, u, []float64{1, 1, 1}), MSE(nil, v, u); !near(got, want, 1e-12) {
+		t.Errorf("loss %v with weights of 1, %v without", got, want)
+	}
+	mustPanic(t, "weights of other states", func() { WeightedMSE(dv, v, u, make([]float64, 5)) })
+	mustPanic(t, "length of dv", func() { WeightedMSE(dv[1:], v, u, w) })
+}

@@ -1,6 +1,9 @@
 package flow
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Coefficients are those of a path at one time: x_t = Sigma·x0 + Alpha·x1, and their derivatives by t.
 type Coefficients struct {
@@ -8,8 +11,12 @@ type Coefficients struct {
 	DAlpha, DSigma float64
 }
 
+// LogSNR returns log(α²/σ²), the logarithm of the ratio of signal to noise: -Inf where there is no signal, +Inf where there
+// is no noise.
+func (c Coefficients) LogSNR() float64 { return 2 * (math.Log(c.Alpha) - math.Log(c.Sigma)) }
+
 // A Schedule gives the coefficients of a path from noise to data: (Alpha, Sigma) goes from (0, 1) at t = 0
-// to (1, 0) at t = 1.
+// to (1, 0) at t = 1, exactly or nearly, see [CheckSchedule]. [ParseSchedule] knows those of this package by name.
 type Schedule interface {
 	At(t float64) Coefficients
 }
@@ -35,6 +42,19 @@ func Interpolate(xt, x0, x1 []float32, c Coefficients) {
 // may be x0 or x1.
 func TargetVelocity(u, x0, x1 []float32, c Coefficients) {
 	blend(u, x0, x1, c.DSigma, c.DAlpha)
+}
+
+// ConditionalVelocity sets u = u_t(x|x1) = σ'/σ·(x − α·x1) + α'·x1, the velocity with which a state x that is on its way
+// to the data x1 moves (Lipman et al. 2023, theorem 3). On the path from x0 to x1 it is [TargetVelocity]. Where σ = 0 all
+// paths to x1 have met in α·x1, and nothing tells their noises apart: u is α'·x1 there, the velocity of their mean. All have
+// the same length; u may be x or x1.
+func ConditionalVelocity(u, x, x1 []float32, c Coefficients) {
+	if c.Sigma == 0 {
+		blend(u, x, x1, 0, c.DAlpha)
+		return
+	}
+	rate := c.DSigma / c.Sigma
+	blend(u, x, x1, rate, c.DAlpha-float64(rate*c.Alpha))
 }
 
 // ConditionalPairs makes what a network trains on from a batch of len(t) states: xt, which it sees together

@@ -1,51 +1,11 @@
 package flow
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
 )
-
-// trigonometric is the path that keeps the variance, to show that nothing but At makes a schedule.
-type trigonometric struct{}
-
-func (trigonometric) At(t float64) Coefficients {
-	sin, cos := math.Sincos(math.Pi / 2 * t)
-	return Coefficients{Alpha: sin, Sigma: cos, DAlpha: math.Pi / 2 * cos, DSigma: -math.Pi / 2 * sin}
-}
-
-var schedules = map[string]Schedule{"linear": Linear{}, "trigonometric": trigonometric{}}
-
-func TestScheduleEndPoints(t *testing.T) {
-	for name, s := range schedules {
-		c0, c1 := s.At(0), s.At(1)
-		if c0.Alpha != 0 || c0.Sigma != 1 {
-			t.Errorf("%s starts at %+v", name, c0)
-		}
-		if c1.Alpha != 1 || !near(c1.Sigma, 0, 1e-15) {
-			t.Errorf("%s ends at %+v", name, c1)
-		}
-	}
-}
-
-func TestScheduleDerivatives(t *testing.T) {
-	// Central differences miss by h²/6·|α'''| < 1e-8·(π/2)³/6 ≈ 7e-9, and by rounding of 1e-16/h.
-	const h, tol = 1e-4, 1e-8
-	for name, s := range schedules {
-		rapid.Check(t, func(r *rapid.T) {
-			at := rapid.Float64Range(h, 1-h).Draw(r, "t")
-			before, here, after := s.At(at-h), s.At(at), s.At(at+h)
-			if got := (after.Alpha - before.Alpha) / (2 * h); !near(got, here.DAlpha, tol) {
-				r.Errorf("%s: α' = %v, differences give %v", name, here.DAlpha, got)
-			}
-			if got := (after.Sigma - before.Sigma) / (2 * h); !near(got, here.DSigma, tol) {
-				r.Errorf("%s: σ' = %v, differences give %v", name, here.DSigma, got)
-			}
-		})
-	}
-}
 
 func TestInterpolateEndPoints(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
@@ -72,16 +32,16 @@ func TestTargetVelocityIsDerivative(t *testing.T) {
 	x0, x1 := normals(50, 1), normals(50, 2)
 	before, after, u := make([]float32, 50), make([]float32, 50), make([]float32, 50)
 	const h = 1. / 64
-	for name, s := range schedules {
+	for name, s := range paths {
 		for _, at := range []float64{0.25, 0.5, 0.875} {
 			Interpolate(before, x0, x1, s.At(at-h))
 			Interpolate(after, x0, x1, s.At(at+h))
 			TargetVelocity(u, x0, x1, s.At(at))
 			for i := range u {
-				// |x| < 4 gives a truncation below h²/6·(π/2)³·(|x0|+|x1|) < 1.3e-3, and float32 a rounding of
-				// 4·2⁻²⁴/h.
+				// Differences miss by h²/6 of the third derivative, which at these times is below 37 for α and 34 for σ, of
+				// vp, times |x| < 4 for both: 0.0116; float32 rounds by 4·2⁻²⁴/h.
 				got := (float64(after[i]) - float64(before[i])) / (2 * h)
-				if !near(got, float64(u[i]), 1.4e-3) {
+				if !near(got, float64(u[i]), 0.0117) {
 					t.Errorf("%s, t = %v: u = %v, differences give %v", name, at, u[i], got)
 				}
 			}
@@ -105,10 +65,10 @@ func TestConditionalPairs(t *testing.T) {
 	x0, x1 := normals(n*d, 5), normals(n*d, 6)
 	times := []float32{0, 0.1, 0.5, 0.75, 1}
 	xt, u := make([]float32, n*d), make([]float32, n*d)
-	ConditionalPairs(xt, u, x0, x1, times, trigonometric{})
+	ConditionalPairs(xt, u, x0, x1, times, Cosine{})
 	wantX, wantU := make([]float32, d), make([]float32, d)
 	for i, at := range times {
-		c := trigonometric{}.At(float64(at))
+		c := Cosine{}.At(float64(at))
 		Interpolate(wantX, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		TargetVelocity(wantU, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		if !sameBits(xt[i*d:(i+1)*d], wantX) || !sameBits(u[i*d:(i+1)*d], wantU) {

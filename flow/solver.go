@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -142,6 +143,9 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 
 // StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
 func StepsFor(name string, evaluations int) (int, error) {
+	if slices.Contains(pathSolverNames, name) && evaluations > 0 {
+		return evaluations, nil
+	}
 	m := findMethod(name)
 	if m == nil {
 		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)

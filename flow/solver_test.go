@@ -21,7 +21,21 @@ func everySolver(t testing.TB) []Solver {
 		}
 		all = append(all, s)
 	}
+	for _, name := range PathSolverNames() {
+		s, err := NewPathSolver(name, Linear{}, 10, 0.5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s.WithNoise(patterned))
+	}
 	return all
+}
+
+// patterned is a noise that every machine computes alike.
+func patterned(z []float32, index, step int) {
+	for i := range z {
+		z[i] = float32((7*i+5*index+3*step)%11-5) / 4
+	}
 }
 
 func TestNewSolver(t *testing.T) {
@@ -138,22 +152,25 @@ func TestSameEverywhere(t *testing.T) {
 	for i := range start {
 		start[i] = float32(i%97) / 50
 	}
+	bits := map[string]uint64{
+		"euler":    0xb0c51ec6e7259fb1,
+		"midpoint": 0xc63338e21815ab15,
+		"heun":     0x1d84a4ffecc450f6,
+		"rk4":      0x746ad8a6e88cd394,
+		"adams2":   0x14c6651ba26cec73,
+		"dopri5":   0x20d6d554c58c36c8,
+		"ddim":     0xfc9c2b73bc6a8fc0,
+		"ddpm":     0x4a75f01e79e8650e,
+		"sde":      0x0fa51e913ad5ac3f,
+	}
 	f := FieldFunc(func(v, x, at []float32, _ []int) {
 		for i := range v {
 			v[i] = float32(at[i/d]*x[i]) - float32(1.7*float32(x[i]*x[i])) + 0.3
 		}
 	})
-	for name, want := range map[string]uint64{
-		"euler":    0xb0c51ec6e7259fb1,
-		"midpoint": 0xc63338e21815ab15,
-		"heun":     0x1d84a4ffecc450f6,
-		"rk4":      0x746ad8a6e88cd394,
-		"dopri5":   0x20d6d554c58c36c8,
-	} {
-		s, err := NewSolver(name, 10, 1e-4)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, s := range everySolver(t) {
+		name, _, _ := strings.Cut(s.String(), ",")
+		want := bits[name]
 		x, _ := solve(t, s, f, start, n, 0, 1)
 		hash := fnv.New64a()
 		if err := binary.Write(hash, binary.LittleEndian, x); err != nil {
@@ -168,15 +185,7 @@ func TestSameEverywhere(t *testing.T) {
 // TestReuse: what an earlier, larger batch left in the buffers does not show.
 func TestReuse(t *testing.T) {
 	p := problems[0]
-	for _, name := range SolverNames() {
-		fresh := func() Solver {
-			s, err := NewSolver(name, 10, 1e-4)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
-		used := fresh()
+	for i, used := range everySolver(t) {
 		noise := FieldFunc(func(v, x, _ []float32, _ []int) {
 			for i := range v {
 				v[i] = -3 * x[i]
@@ -185,9 +194,9 @@ func TestReuse(t *testing.T) {
 		solve(t, used, noise, normals(700, 1), 7, 0, 1)
 		solve(t, used, noise, normals(3, 1), 3, 0, 1)
 		a, statsA := solve(t, used, p.field(), p.at(0), len(p.start), 0, 1)
-		b, statsB := solve(t, fresh(), p.field(), p.at(0), len(p.start), 0, 1)
+		b, statsB := solve(t, everySolver(t)[i], p.field(), p.at(0), len(p.start), 0, 1)
 		if !sameBits(a, b) || statsA != statsB {
-			t.Errorf("%s: used %v %+v, fresh %v %+v", name, a, statsA, b, statsB)
+			t.Errorf("%v: used %v %+v, fresh %v %+v", used, a, statsA, b, statsB)
 		}
 	}
 }
@@ -226,5 +235,18 @@ func TestStatsMerge(t *testing.T) {
 	}
 	if got := (Stats{}).MeanEvaluations(); got != 0 {
 		t.Errorf("mean of nothing is %v", got)
+	}
+}
+
+func TestStepsFor(t *testing.T) {
+	for name, want := range map[string]int{"euler": 8, "midpoint": 4, "rk4": 2, "ddim": 8, "ddpm": 8, "sde": 8} {
+		if steps, err := StepsFor(name, 8); err != nil || steps != want {
+			t.Errorf("%s: %d steps, %v, want %d", name, steps, err, want)
+		}
+	}
+	for name, evaluations := range map[string]int{"rk4": 6, "midpoint": 0, "ddim": 0, "dopri5": 8} {
+		if steps, err := StepsFor(name, evaluations); err == nil {
+			t.Errorf("%s makes %d evaluations in %d steps", name, evaluations, steps)
+		}
 	}
 }

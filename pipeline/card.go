@@ -102,6 +102,9 @@ func (r *run) replay() string {
 	add("weight-decay", o.WeightDecay, d.WeightDecay)
 	add("clip", o.Clip, d.Clip)
 	add("ema", o.EMA, d.EMA)
+	add("path", o.Path, d.Path)
+	add("objective", o.Objective, d.Objective)
+	add("loss-weight", o.LossWeight, o.Objective)
 	add("time-dist", o.TimeDist, d.TimeDist)
 	add("coupling", o.Coupling, Independent)
 	fmt.Fprintf(&b, " --conditional %s", o.Conditional)
@@ -132,8 +135,9 @@ It takes a class: ` + "`--class 0`" + ` draws {{.Class}}{{if .Options.Network.Nu
 | network | {{.Network}} {{.Params}} parameters |{{if .Options.Init}}
 | started from | {{.Options.Init}}, weights with SHA-256 {{.Options.InitHash}} |{{end}}
 | trained | {{.Steps}} steps of {{.Options.Batch}} images ({{printf "%.3g" .Epochs}} epochs) in {{.Time}} |{{if .Steps}}
-| loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the velocity, lately) |{{end}}{{if .Meta.Validation}}
+| loss | {{printf "%.4f" .Meta.Loss}} (mean squared error of the {{.Options.LossWeight}}{{if ne .Options.LossWeight .Options.Objective}}, by weights{{end}}, lately) |{{end}}{{if .Meta.Validation}}
 | validation loss | {{printf "%.4f" .Meta.Validation}} (of {{.Held}} images that training does not see) |{{end}}
+| predicts | the {{.Options.Objective}}, on the {{.Meta.Path}} path |
 | optimiser | {{.Options.Optimizer}} |
 | learning rate | {{.Options.LR}}, {{.Warmup}} steps of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |

@@ -53,7 +53,7 @@ func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t 
 
 func affineRecipe() (recipe, matching) {
 	return recipe{batch: 10, micro: 10, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.1, clip: 0.5, ema: 0.998},
-		matching{seed: 3, times: flow.Uniform{}, path: flow.Linear{}, null: -1}
+		matching{seed: 3, times: flow.Uniform{}, predicts: prediction{path: flow.Linear{}}, null: -1}
 }
 
 // TestEngineStep compares a step with the formulas of the loss and of AdamW, in float64, on what the

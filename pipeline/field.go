@@ -19,8 +19,8 @@ import (
 type FieldOptions struct {
 	Model   string // a run folder or a checkpoint; empty: the newest run under runs/
 	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), with Grad target [N,C,H,W]
-	Out     string // safetensors: v [N,C,H,W], with Grad loss [1], grad.x [N,C,H,W] and grad.PARAMETER
-	Grad    bool   // also the mean of (v-target)² over all numbers, and its gradients
+	Out     string // safetensors: v [N,C,H,W], with Grad loss [1], grad.x [N,C,H,W] and grad.PARAMETER; of a network that predicts noise or data, prediction too
+	Grad    bool   // also the mean of (prediction-target)² over all numbers, and its gradients
 	ISA     string // empty: the best of this machine
 	Threads int    // 0: GOMAXPROCS
 }
@@ -34,7 +34,8 @@ type FieldResult struct {
 }
 
 // Field evaluates v(x, t, y) of a network on tensors from a file, for comparing it with another
-// implementation. Layouts are PyTorch's. A mistake in the options is an [*OptionError].
+// implementation. For a network that predicts noise or data, v is the velocity that follows, and prediction what it said,
+// which is what the target and the gradients of Grad are about. Layouts are PyTorch's. A mistake in the options is an [*OptionError].
 func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err := o.validate(); err != nil {
 		return FieldResult{}, err
@@ -53,6 +54,9 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	in, err := o.readInput(ck.Model.Config())
 	if err != nil {
 		return FieldResult{}, fmt.Errorf("%s: %w", o.In, err)
+	}
+	if in.predicts, err = ck.Meta.prediction(); err != nil {
+		return FieldResult{}, err
 	}
 	out, loss, err := in.evaluate(ctx, ck.Model, o.Threads)
 	if err != nil {
@@ -94,6 +98,7 @@ func sameFile(a, b string) bool {
 // fieldInput is what the file holds, with images as [N, H, W, C].
 type fieldInput struct {
 	cfg       unet.Config
+	predicts  prediction
 	x, target []float32 // target is nil without gradients
 	t         []float32
 	y         []int32
@@ -198,8 +203,9 @@ func (in *fieldInput) permute(dst, src []float32, to direction) {
 
 // fieldOutput collects what the workers compute.
 type fieldOutput struct {
-	v, dx []float32 // [N, H, W, C]; dx is nil without gradients
-	grad  *partial  // of the parameters, and the loss
+	v, dx      []float32 // [N, H, W, C]; dx is nil without gradients
+	prediction []float32 // likewise; v itself for velocities
+	grad       *partial  // of the parameters, and the loss
 }
 
 // evaluate spreads the images over workers, a few at a time, and returns the tensors to write.
@@ -207,6 +213,9 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 	n, size := len(in.t), min(len(in.t), replicaImages)
 	chunks := (n + size - 1) / size
 	out, length := &fieldOutput{v: make([]float32, len(in.x))}, 0
+	if out.prediction = out.v; in.predicts.objective != flow.PredictVelocity {
+		out.prediction = make([]float32, len(in.x))
+	}
 	if in.target != nil {
 		out.dx, length = make([]float32, len(in.x)), m.Params().Len()
 	}
@@ -241,14 +250,19 @@ func (in *fieldInput) chunk(net network, out *fieldOutput, p *partial, from, to 
 	if in.y != nil {
 		y = in.y[from:to]
 	}
-	net.Forward(out.v[lo:hi], in.x[lo:hi], in.t[from:to], y)
+	answer := out.prediction[lo:hi]
+	field := flow.FieldFunc(func(v, x, t []float32, _ []int) {
+		net.Forward(answer, x, t, y)
+		copy(v, answer)
+	})
+	in.predicts.velocity(field).Velocity(out.v[lo:hi], in.x[lo:hi], in.t[from:to], nil)
 	if in.target == nil {
 		return
 	}
 	clear(p.grad)
 	share := float64(to-from) / float64(len(in.t))
 	dv := make([]float32, hi-lo)
-	p.loss = flow.MSE(dv, out.v[lo:hi], in.target[lo:hi]) * share
+	p.loss = flow.MSE(dv, answer, in.target[lo:hi]) * share
 	for i := range dv {
 		dv[i] *= float32(share)
 	}
@@ -267,6 +281,9 @@ func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
 		return y
 	}
 	add("v", in.shape(), nchw(out.v))
+	if in.predicts.objective != flow.PredictVelocity {
+		add("prediction", in.shape(), nchw(out.prediction))
+	}
 	if in.target != nil {
 		add("loss", []int{1}, []float32{float32(out.grad.loss)})
 		add("grad.x", in.shape(), nchw(out.dx))

@@ -21,10 +21,12 @@ type SampleOptions struct {
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
-	Solver   string  // a name of flow.SolverNames; empty: midpoint
+	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: midpoint
 	Steps    int     // of the solver; 0: 20
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
-	Threads  int     // 0: GOMAXPROCS
+	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
+	NoiseLevel float64
+	Threads    int // 0: GOMAXPROCS
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
 	OnEvent func(Event)
@@ -45,6 +47,7 @@ func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Solver, defaultSolver)
 	setDefault(&o.Steps, defaultSteps)
 	setDefault(&o.Tol, defaultTol)
+	setDefault(&o.NoiseLevel, 1)
 	setDefault(&o.Guidance, 1)
 	setDefault(&o.PerClass, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
@@ -61,7 +64,8 @@ func (o SampleOptions) Validate() error {
 		between("steps", o.Steps, 1, 100000),
 		between("tol", o.Tol, 1e-7, 1),
 		between("threads", o.Threads, 1, maxThreads),
-		oneOf("solver", o.Solver, flow.SolverNames()...),
+		between("noise-level", o.NoiseLevel, 1e-6, 100),
+		oneOf("solver", o.Solver, solverNames()...),
 	} {
 		if check != nil {
 			return check
@@ -88,14 +92,18 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	}
 	o = o.withDefaults()
 	s := &Sampler{ck: ck, opt: o}
-	var err error
-	if s.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
+	predicts, err := ck.Meta.prediction()
+	if err != nil {
+		return nil, err
+	}
+	if s.solver, err = newSolver(o, predicts); err != nil {
 		return nil, err
 	}
 	if s.classes, err = ck.askedClasses(o); err != nil {
 		return nil, err
 	}
 	s.start()
+	s.sampler.predicts = predicts
 	return s, nil
 }
 
@@ -180,6 +188,9 @@ func (s *Sampler) texts(images *Images) []Text {
 	}
 	if s.opt.Solver == flow.Dopri5.Name {
 		t[5] = Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
+	}
+	if s.opt.Solver == "sde" {
+		t = append(t, Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
 	}
 	if images.Labels != nil {
 		t = append(t, Text{"fmimg.classes", joinInts(images.Labels)})

@@ -30,6 +30,9 @@ func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
 		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
 	}
+	if err := o.adoptPrediction(&ck.Meta); err != nil {
+		return nil, err
+	}
 	o.InitHash = ck.Hash
 	o.Conditional = "no"
 	if cfg.NumClasses > 0 {

@@ -18,11 +18,13 @@ type matching struct {
 	seed         uint64
 	batch, micro int
 	times        flow.TimeDistribution
-	path         flow.Schedule
 	labels       bool     // the network takes a class
 	null         int32    // the row of "no class", -1 when there is none
 	drop         float64  // share of labels replaced by null
 	pairs        *pairing // nil for independent pairs of noise and image
+
+	predicts prediction     // by the networks
+	loss     flow.Objective // whose squared error the loss is
 }
 
 // prepare readies the batch of a step.
@@ -52,6 +54,7 @@ type matcher struct {
 	x0, x1       []float32 // noise and image, of one state
 	xt, u, v, dv []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
 	t            []float32 // [micro]
+	weights      []float64 // [micro], of the states in the loss; nil where all count the same
 	y            []int32   // [micro], nil for a network without classes
 }
 
@@ -67,6 +70,9 @@ func newMatchers(m *matching, nets []network) []*matcher {
 			x0: states(1), x1: states(1), xt: states(m.micro), u: states(m.micro), v: states(m.micro), dv: states(m.micro),
 			t: make([]float32, m.micro),
 		}
+		if m.loss != m.predicts.objective {
+			one.weights = make([]float64, m.micro)
+		}
 		if m.labels {
 			one.y = make([]int32, m.micro)
 		}
@@ -75,8 +81,8 @@ func newMatchers(m *matching, nets []network) []*matcher {
 	return all
 }
 
-// gradient implements [task]. The loss is the mean over the whole batch of ‖v(x_t, t) − (x1 − x0)‖²/d
-// (Lipman et al. 2023, equation 14, with the linear path).
+// gradient implements [task]. The loss is the mean over the whole batch of ‖v(x_t, t) − u_t‖²/d (Lipman et al. 2023,
+// equation 9), where v and u_t may be noise or data instead of velocities.
 func (w *matcher) gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		w.draw(step, first+i, i)
@@ -98,6 +104,9 @@ func (w *matcher) forward(n int) float64 {
 		y = y[:n]
 	}
 	w.net.Forward(w.v[:states], w.xt[:states], w.t[:n], y)
+	if w.weights != nil {
+		return flow.WeightedMSE(w.dv[:states], w.v[:states], w.u[:states], w.weights[:n])
+	}
 	return flow.MSE(w.dv[:states], w.v[:states], w.u[:states])
 }
 
@@ -121,10 +130,13 @@ func (w *matcher) draw(step, position, i int) {
 
 // place fills slot i with the state between the noise x0 and the image x1 at time t, and its target.
 func (w *matcher) place(i int, t float64) {
-	c := w.path.At(t)
+	c := w.predicts.path.At(t)
 	lo, hi := i*w.imageLen, (i+1)*w.imageLen
 	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
-	flow.TargetVelocity(w.u[lo:hi], w.x0, w.x1, c)
+	flow.Target(w.u[lo:hi], w.x0, w.x1, c, w.predicts.objective)
+	if w.weights != nil {
+		w.weights[i] = lossWeight(c, w.predicts.objective, w.loss)
+	}
 	w.t[i] = float32(t)
 }
 

@@ -62,7 +62,8 @@ func parseMeta(metadata map[string]string) (Meta, error) {
 	if m.PixelRange != [2]float64{dataset.PixelMin, dataset.PixelMax} {
 		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", metaKey, m.PixelRange, int(dataset.PixelMin), int(dataset.PixelMax))
 	}
-	return m, nil
+	_, err := m.prediction()
+	return m, err
 }
 
 // now returns the date for a file: that of SOURCE_DATE_EPOCH, the convention for reproducible

@@ -61,6 +61,10 @@ type TrainOptions struct {
 	Clip        float64 `json:"clip"`         // largest norm of a gradient; 0: unlimited
 	EMA         float64 `json:"ema"`          // decay of the averaged weights; 0: no averaging
 
+	Path       string `json:"path"`        // from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX); empty: linear
+	Objective  string `json:"objective"`   // what the network predicts: velocity, noise or data; empty: velocity
+	LossWeight string `json:"loss_weight"` // whose squared error the loss is, by weights of what is predicted; empty: of that itself
+
 	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
 	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent
 	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
@@ -99,7 +103,7 @@ func DefaultTrainOptions() TrainOptions {
 		Preset: "base", Batch: 64, Optimizer: Muon,
 		ImageChannels: "auto", HoldOut: 0.05,
 		Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
-		TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
+		Path: defaultPath, Objective: defaultObjective, TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
 		Seed: 1,
 	}
 }
@@ -153,6 +157,9 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.LR, o.Optimizer.Rate())
 	setDefault(&o.Decay, CosineRate)
 	setDefault(&o.Eps, 1e-8)
+	setDefault(&o.Path, defaultPath)
+	setDefault(&o.Objective, defaultObjective)
+	setDefault(&o.LossWeight, o.Objective)
 	setDefault(&o.TimeDist, "uniform")
 	setDefault(&o.Coupling, Independent)
 	setDefault(&o.Conditional, "auto")
@@ -210,6 +217,7 @@ func (o *TrainOptions) validate() error {
 		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
 		between("label-drop", o.LabelDrop, 0, below1),
+		o.validatePrediction(),
 		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
 		o.validateCoupling(),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),

@@ -17,6 +17,7 @@ const (
 	streamFlip             // whether a training image is mirrored, as streamNoise
 	streamHeld             // x0 of an image of the validation loss, keyed by its number
 	streamWarp             // how a training image is moved, as streamNoise
+	streamStep             // the noise that a solver adds to a generated image, keyed by (its index, step)
 )
 
 // seedStream sets p to the start of the stream of a key.

@@ -31,6 +31,7 @@ type sampler struct {
 	nets     []network
 	size     int // images that a network takes
 	imageLen int
+	predicts prediction // by the networks; the zero value: velocities
 	bufs     []sampleBuffers
 }
 
@@ -92,18 +93,22 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
 	}
 	solver := d.solver
+	if s, ok := solver.(flow.PathSolver); ok {
+		solver = s.WithNoise(freshNoise(d.seed, d.first+from))
+	}
 	if d.frame != nil {
 		solver = solver.Observed(func(step int, _ float64, x []float32) { d.frame(from, step, x) })
 	}
-	field := flow.FieldFunc(func(v, x, t []float32, index []int) { s.velocity(d, worker, from, v, x, t, index) })
+	predict := flow.FieldFunc(func(v, x, t []float32, index []int) { s.predict(d, worker, from, v, x, t, index) })
+	field := s.predicts.velocity(predict)
 	stats, err := solver.Solve(ctx, field, x, n, 0, 1)
 	b.solved = b.solved.Merge(stats)
 	b.err = err
 }
 
-// velocity is v(x, t, y), guided towards the class where asked for (Ho and Salimans 2022, with W = 1
-// for no guidance; Zheng et al. 2023 for velocities).
-func (s *sampler) velocity(d drawing, worker, from int, v, x, t []float32, index []int) {
+// predict is v(x, t, y), or what else the network predicts, guided towards the class where asked for (Ho and Salimans
+// 2022, with W = 1 for no guidance; Zheng et al. 2023 for velocities; the same for all, see [flow.VelocityOf]).
+func (s *sampler) predict(d drawing, worker, from int, v, x, t []float32, index []int) {
 	b, net := &s.bufs[worker], s.nets[worker]
 	if d.labels == nil {
 		net.Forward(v, x, t, nil)

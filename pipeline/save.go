@@ -62,7 +62,8 @@ func (r *run) meta() Meta {
 	m := Meta{
 		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, HoldOut: r.opt.HoldOut, Batch: r.opt.Batch,
 		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
-		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
+		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax},
+		Path:       fmt.Sprint(r.match.predicts.path), Objective: r.match.predicts.objective.String(),
 		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
 	if r.match.labels {

@@ -263,6 +263,9 @@ func (r *run) build() error {
 	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
 	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.opt.Flip)
 	r.match = r.opt.matching(times, feed)
+	if r.match.predicts, r.match.loss, err = r.opt.prediction(); err != nil {
+		return err
+	}
 	if r.opt.Coupling == OptimalTransport {
 		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch)
 	}
@@ -274,6 +277,7 @@ func (r *run) build() error {
 	steps := newStepper(recipe, r.model.ISA(), state, r.model.Params(), r.crew.size())
 	r.engine = newEngine(recipe, r.match.prepare, steps, r.model.Repack, r.crew, tasks)
 	r.sampler = newSampler(r.crew, nets, r.opt.MicroBatch, cfg.ImageLen())
+	r.sampler.predicts = r.match.predicts
 	if r.opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}
 	}
@@ -292,7 +296,7 @@ func (o *TrainOptions) recipe() recipe {
 // matching returns what the draws and the loss of a step depend on.
 func (o *TrainOptions) matching(times flow.TimeDistribution, f *feed) *matching {
 	m := &matching{
-		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times, path: flow.Linear{},
+		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times,
 		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
 	}
 	if o.Network.NullClass {

@@ -67,7 +67,7 @@ func (a *app) newEval() *cobra.Command {
 }
 
 func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) error {
-	if err := positive(cmd, "count", "steps", "tol", "threads"); err != nil {
+	if err := positive(cmd, "count", "steps", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
 	if err := checkSolver(cmd, &o.Sample, ""); err != nil {
@@ -80,7 +80,7 @@ func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) 
 		return usagef("--chart %s: its name must end in .png", x.chart)
 	}
 	if o.Images != "" {
-		for _, name := range []string{"class", "guidance", "solver", "steps", "tol"} {
+		for _, name := range []string{"class", "guidance", "solver", "steps", "tol", "noise-level"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s: it tells how a model draws, and --images are drawn already: leave one out", name)
 			}

@@ -12,7 +12,10 @@ const fieldHelp = `Evaluate a network's velocity v(x, t, y) on tensors of your o
 
 The input is a safetensors file with x [N,C,H,W] and t [N] as floats and, for a network with classes, y [N] as
 int64. The output holds v [N,C,H,W]. With --grad the input also holds target [N,C,H,W], and the output loss, the
-mean of (v-target)² over all numbers, and its gradients: grad.x, and grad.PARAMETER for each parameter.`
+mean of (v-target)² over all numbers, and its gradients: grad.x, and grad.PARAMETER for each parameter.
+
+Where the network predicts noise or data, v is the velocity that follows from that, and the output holds prediction
+too, which is what the target and the gradients are about then.`
 
 const fieldExample = `  fmimg field --model model.safetensors --in tensors.safetensors --out v.safetensors
   fmimg field --model runs/mnist --in tensors.safetensors --out v.safetensors --grad --isa generic`

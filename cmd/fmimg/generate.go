@@ -25,6 +25,9 @@ moments t = 0, 1/8, …, 1. It has an image for each class of --class, or --coun
 moment between two steps of a solver with fixed steps lies on the straight line between them; dopri5 computes each by
 its dense output.
 
+The solvers euler to dopri5 follow the velocity. ddim does so along the path that the model learned, ddpm and sde
+add fresh noise in each step, which forgives errors and takes more steps; sde as much as --noise-level says.
+
 Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
@@ -36,6 +39,7 @@ const generateExample = `  fmimg generate --grid 8x8 --out samples.png          
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
   fmimg generate --count 1000 --out images/                a folder of single images
   fmimg generate --solver dopri5 --tol 1e-4 --model runs/mnist --out samples.png
+  fmimg generate --solver ddpm --steps 100 --out samples.png  with fresh noise in each step
   fmimg generate --grid 4x4 --scale 4 --out flow.gif       from noise to images
   fmimg generate --class 0-9 --strip 9 --out strip.png     the same side by side, a row for each digit`
 
@@ -64,14 +68,15 @@ func (a *app) newGenerate() *cobra.Command {
 func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
-	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, adams2, or dopri5 with steps of its own size")
+	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde")
 	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image; with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
+	f.Float64Var(&o.NoiseLevel, "noise-level", 1, "`amount` of the noise that sde adds and removes, where 0 would be none")
 	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
-	if err := positive(cmd, "count", "strip", "steps", "tol", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "steps", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
@@ -109,6 +114,8 @@ func checkSolver(cmd *cobra.Command, o *pipeline.SampleOptions, out string) erro
 		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Tol)
 	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(out), ".gif"):
 		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Steps)
+	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
+		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
 	if o.Guidance == 0 {
 		o.Guidance, o.Class = 1, "none"

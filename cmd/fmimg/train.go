@@ -23,6 +23,10 @@ The budget is a number of steps, epochs or a time; all three shape the learning 
 the end. Ctrl-C saves at once and says how to go on. The same seed gives the same tensors, byte
 for byte, for any number of threads on one instruction set. The folder's path goes to stdout.
 
+The network predicts the velocity on the straight path from noise to data, or with --objective the noise or the
+data, with --path on a curved one; whatever it is, generate, eval and field find the velocity in it.
+docs/theory.md says what that means. A network that predicts noise takes the longest to draw anything.
+
 A run's README.md holds the command that repeats it, step for step. --schedule alone takes no more from another
 run than the steps that it believed to have before it, which shape the learning rate.`
 
@@ -105,6 +109,9 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.Float64Var(&o.WeightDecay, "weight-decay", o.WeightDecay, "decoupled weight decay")
 	f.Float64Var(&o.Clip, "clip", o.Clip, "largest `norm` of a gradient, 0 for any")
 	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
+	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
+	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data")
+	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
 	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
 	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")
 	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")

@@ -1,0 +1,218 @@
+package flow
+
+import (
+	"fmt"
+	"math"
+)
+
+// An Objective is what a network predicts at a state x_t = σ·x0 + α·x1.
+type Objective int
+
+// The objectives. On a path each tells the other two, see [Coefficients.Parts].
+const (
+	PredictVelocity Objective = iota // u_t = σ'·x0 + α'·x1
+	PredictNoise                     // x0, ε in Ho et al. 2020
+	PredictData                      // x1
+)
+
+var objectiveNames = []string{"velocity", "noise", "data"}
+
+// ObjectiveNames returns the names that ParseObjective reads.
+func ObjectiveNames() []string { return append([]string(nil), objectiveNames...) }
+
+// String returns the name.
+func (o Objective) String() string { return objectiveNames[o] }
+
+// ParseObjective reads a name of [ObjectiveNames].
+func ParseObjective(s string) (Objective, error) {
+	for i, name := range objectiveNames {
+		if s == name {
+			return Objective(i), nil
+		}
+	}
+	return 0, fmt.Errorf("flow: unknown objective %q: known are velocity, noise and data", s)
+}
+
+// Target sets u to what a network with objective o should answer at the state between x0 and x1. All have the same length;
+// u may be x0 or x1.
+func Target(u, x0, x1 []float32, c Coefficients, o Objective) {
+	switch o {
+	case PredictNoise:
+		blend(u, x0, x1, 1, 0)
+	case PredictData:
+		blend(u, x0, x1, 0, 1)
+	default:
+		TargetVelocity(u, x0, x1, c)
+	}
+}
+
+// A Part is a number of a state's velocity, noise or data as a function of the state's x and of the prediction p for
+// it: X·x + P·p.
+type Part struct{ X, P float64 }
+
+// Apply sets y = X·x + P·p. All have the same length; y may be x or p.
+func (a Part) Apply(y, x, p []float32) { blend(y, x, p, a.X, a.P) }
+
+// Parts are what a prediction tells about a state.
+type Parts struct{ Velocity, Noise, Data Part }
+
+// of returns the part that an objective is named after.
+func (p Parts) of(o Objective) Part {
+	switch o {
+	case PredictNoise:
+		return p.Noise
+	case PredictData:
+		return p.Data
+	}
+	return p.Velocity
+}
+
+// least is the divisor below which a conversion is damped: an error of a prediction would grow more than 1/least-fold.
+const least = 0.005
+
+// inverse returns 1/x, and below least x/least², which is as large there and falls to 0.
+func inverse(x float64) float64 {
+	if x >= least {
+		return 1 / x
+	}
+	return x / (least * least)
+}
+
+// Parts returns how to find the velocity, the noise and the data of a state from its prediction by objective o, which
+// solve
+//
+//	x = σ·noise + α·data,   velocity = σ'·noise + α'·data.
+//
+// Some ends are singular: the data from the noise is (x − σ·p)/α, which at α = 0 is 0/0, and near it multiplies errors of
+// the prediction by 1/α. So is the noise from the data at σ = 0, and either from the velocity where σ·α' − σ'·α = 0. Where
+// such a divisor falls below 0.005, its inverse is damped to 0, and what remains of x is the other one: without a signal x
+// is the noise, without noise the data, whatever was predicted. The first equation always holds, the second unless a
+// velocity is damped.
+func (c Coefficients) Parts(o Objective) Parts {
+	var p Parts
+	switch o {
+	case PredictNoise:
+		p = c.fromNoise()
+	case PredictData:
+		p = c.fromData()
+	default:
+		p = c.fromVelocity()
+	}
+	if o == PredictVelocity {
+		p.Velocity = Part{P: 1}
+		return p
+	}
+	p.Velocity = Part{
+		X: float64(c.DSigma*p.Noise.X) + float64(c.DAlpha*p.Data.X),
+		P: float64(c.DSigma*p.Noise.P) + float64(c.DAlpha*p.Data.P),
+	}
+	return p
+}
+
+func (c Coefficients) fromNoise() Parts {
+	k := inverse(c.Alpha)
+	data := Part{X: k, P: -float64(c.Sigma * k)}
+	if c.Alpha >= least {
+		return Parts{Noise: Part{P: 1}, Data: data}
+	}
+	return Parts{Noise: c.noiseBeside(data), Data: data}
+}
+
+func (c Coefficients) fromData() Parts {
+	k := inverse(c.Sigma)
+	noise := Part{X: k, P: -float64(c.Alpha * k)}
+	if c.Sigma >= least {
+		return Parts{Noise: noise, Data: Part{P: 1}}
+	}
+	return Parts{Noise: noise, Data: c.dataBeside(noise)}
+}
+
+// turn is the determinant of x and velocity as functions of noise and data, how fast the path turns from one to the other.
+func (c Coefficients) turn() float64 {
+	return float64(c.Sigma*c.DAlpha) - float64(c.DSigma*c.Alpha)
+}
+
+func (c Coefficients) fromVelocity() Parts {
+	k := inverse(c.turn())
+	noise := Part{X: float64(c.DAlpha * k), P: -float64(c.Alpha * k)}
+	data := Part{X: -float64(c.DSigma * k), P: float64(c.Sigma * k)}
+	switch {
+	case c.turn() >= least:
+		return Parts{Noise: noise, Data: data}
+	case c.Sigma >= c.Alpha: // the one that x is mostly made of is what remains of it
+		return Parts{Noise: c.noiseBeside(data), Data: data}
+	}
+	return Parts{Noise: noise, Data: c.dataBeside(noise)}
+}
+
+// noiseBeside returns the noise that is left of x beside some data.
+func (c Coefficients) noiseBeside(data Part) Part {
+	return Part{X: (1 - float64(c.Alpha*data.X)) / c.Sigma, P: -float64(c.Alpha*data.P) / c.Sigma}
+}
+
+// dataBeside returns the data that is left of x beside some noise.
+func (c Coefficients) dataBeside(noise Part) Part {
+	return Part{X: (1 - float64(c.Sigma*noise.X)) / c.Alpha, P: -float64(c.Sigma*noise.P) / c.Alpha}
+}
+
+// LossWeight returns the weight w(t) that makes the loss of predictions by objective o the loss of another: w·|p − p*|² is
+// the square of the error of what the prediction says about that other one. Between noise and data it is the ratio of signal
+// to noise, α²/σ², or its inverse (Salimans and Ho 2022, "Progressive Distillation", section 4). Towards the
+// singular ends of [Coefficients.Parts] it rises up to some 1/0.005², and falls to 0 where they are damped.
+func (c Coefficients) LossWeight(o, other Objective) float64 {
+	p := c.Parts(o).of(other).P
+	return p * p
+}
+
+// velocityField is the velocity of a field of predictions.
+type velocityField struct {
+	predict   Field
+	path      Schedule
+	o         Objective
+	low, high float32 // of data
+}
+
+// VelocityOf returns the velocity field on a path of a field that predicts by objective o: what solvers follow. It may be
+// used by as many goroutines at once as predict. With [PredictVelocity] it is predict itself.
+//
+// Guidance, any w0·p0 + w1·p1 of predictions with w0 + w1 = 1, may be applied to predictions or to velocities: the
+// conversion is affine, so they are the same.
+func VelocityOf(predict Field, path Schedule, o Objective) Field {
+	inf := float32(math.Inf(1))
+	return VelocityWithin(predict, path, o, -inf, inf)
+}
+
+// VelocityWithin is [VelocityOf] for data whose numbers lie between low and high, which keeps the one conversion within them
+// that multiplies errors early on the way, data from noise: where there is more noise than signal, σ > α, the velocity is
+// that towards the predicted data ([ConditionalVelocity]) with its numbers clipped. The mean of such data is such data,
+// so a prediction without error is not changed (Ho et al. 2020 sample so); one that guidance drives beyond them is.
+func VelocityWithin(predict Field, path Schedule, o Objective, low, high float32) Field {
+	if o == PredictVelocity {
+		return predict
+	}
+	return &velocityField{predict, path, o, low, high}
+}
+
+// Velocity implements [Field].
+func (f *velocityField) Velocity(v, x, t []float32, index []int) {
+	f.predict.Velocity(v, x, t, index)
+	d := stateSize(len(x), len(t))
+	for i, ti := range t {
+		lo, hi := i*d, (i+1)*d
+		f.convert(v[lo:hi], x[lo:hi], f.path.At(float64(ti)))
+	}
+}
+
+// convert turns the prediction in v for a state x into its velocity.
+func (f *velocityField) convert(v, x []float32, c Coefficients) {
+	p := c.Parts(f.o)
+	if f.o != PredictNoise || c.Sigma <= c.Alpha || math.IsInf(float64(f.high), 1) {
+		p.Velocity.Apply(v, x, v)
+		return
+	}
+	p.Data.Apply(v, x, v)
+	for i, data := range v {
+		v[i] = min(max(data, f.low), f.high)
+	}
+	ConditionalVelocity(v, x, v, c)
+}
