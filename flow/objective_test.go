@@ -64,7 +64,8 @@ func TestPartsAddUp(t *testing.T) {
 				if !near(x.X, 1, 1e-12) || !near(x.P, 0, 1e-12) {
 					r.Errorf("%s from %v at %v: noise and data make %+v of x", name, o, at, x)
 				}
-				if o == PredictVelocity && p.Velocity != (Part{P: 1}) || o != PredictVelocity && v != p.Velocity {
+				same := near(v.X, p.Velocity.X, 1e-9) && near(v.P, p.Velocity.P, 1e-9)
+				if o == PredictVelocity && p.Velocity != (Part{P: 1}) || o != PredictVelocity && !same {
 					r.Errorf("%s from %v at %v: velocity %+v, that of noise and data %+v", name, o, at, p.Velocity, v)
 				}
 				for _, part := range []Part{p.Velocity, p.Noise, p.Data} {
