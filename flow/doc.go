@@ -8,11 +8,13 @@
 //	x_t    = σ_t·x0 + α_t·x1, the path between them: a [Schedule] gives α, σ, α', σ'
 //	u_t    = σ'_t·x0 + α'_t·x1 = dx_t/dt, the target velocity given x0 and x1
 //	v(x,t) the velocity field that is learned: a [Field]
+//	u(x,t,δ) its mean over a jump from t to t+δ: a [FlowMap]
 //
 // Training minimises E‖v(x_t, t) − u_t‖² over t, x0 and x1 ([Schedule], [ConditionalPairs], [MSE]). Its
 // minimum is v(x,t) = E[u_t | x_t = x], and that field carries the distribution of x0 to the one of x1
 // along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
-// Sampling integrates this equation from t = 0 to t = 1 with a [Solver].
+// Sampling integrates this equation from t = 0 to t = 1 with a [Solver]. A flow map takes it in a few [Jumps]; it is
+// learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
 // # Layout and ownership
 //
