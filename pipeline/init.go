@@ -110,7 +110,7 @@ func describeNetwork(c unet.Config) string {
 }
 
 // note tells what a person should know before the run begins.
-func (o *TrainOptions) note(format string, args ...any) {
+func (o *RunOptions) note(format string, args ...any) {
 	if o.OnEvent != nil {
 		o.OnEvent(Event{Kind: Noted, Text: fmt.Sprintf(format, args...)})
 	}

@@ -18,6 +18,12 @@ import (
 // metaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
 const metaKey = "fmimg.meta"
 
+// What a network predicts, as [Meta] names it.
+const (
+	velocityObjective = "velocity"
+	flowMapObjective  = "flow-map" // the mean velocity over a jump
+)
+
 // Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
 type Meta struct {
 	Data       string     `json:"data"`

@@ -49,7 +49,7 @@ func (r *run) drawPreview(ctx context.Context) (*Images, error) {
 	defer r.swapAverage()
 	d := drawing{seed: r.opt.Seed, guidance: 1, solver: previewSolver()}
 	images := blankImages(r.model.Config(), previewRows*previewCols)
-	if r.match.labels {
+	if r.model.Config().NumClasses > 0 {
 		images.Labels = make([]int32, images.Len())
 		for i := range images.Labels {
 			images.Labels[i] = int32(i % previewCols % r.model.Config().Classes())

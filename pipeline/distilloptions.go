@@ -1,0 +1,5 @@
+package pipeline
+
+type DistillOptions struct{ RunOptions }
+
+func (o *DistillOptions) fillDefaults() {}
