@@ -121,15 +121,23 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 
 // StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
 func StepsFor(name string, evaluations int) (int, error) {
-	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
-	if i < 0 {
-		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
+	stages, err := EvaluationsFor(name, 1)
+	if err != nil {
+		return 0, err
 	}
-	stages := len(fixedTableaus[i].B)
 	if evaluations < stages || evaluations%stages != 0 {
 		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, stages)
 	}
 	return evaluations / stages, nil
+}
+
+// EvaluationsFor returns the number of evaluations of the field in so many steps of a solver of a fixed number of steps.
+func EvaluationsFor(name string, steps int) (int, error) {
+	i := slices.IndexFunc(fixedTableaus, func(tab *Tableau) bool { return tab.Name == name })
+	if i < 0 {
+		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
+	}
+	return steps * len(fixedTableaus[i].B), nil
 }
 
 // checkSpan verifies the times of a call of Solve.

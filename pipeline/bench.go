@@ -217,7 +217,7 @@ func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
 	b.pixels = make([]float32, o.Batch*cfg.ImageLen())
 	b.drawing = drawing{
 		seed: s.Seed, labels: b.sampler.labels(0, o.Batch), null: int32(cfg.NumClasses - 1),
-		guidance: b.sampler.opt.Guidance, solver: b.sampler.solver,
+		guidance: b.sampler.opt.Guidance, method: b.sampler.method,
 	}
 	return b, nil
 }

@@ -45,6 +45,7 @@ func (r *run) cardFacts() cardFacts {
 		Progress: fmt.Sprintf("in %v", seconds(r.done.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
 	}
+	c.Command = r.job.command()
 	r.job.card(&c)
 	return c
 }
@@ -53,7 +54,6 @@ func (r *run) cardFacts() cardFacts {
 func (r *training) card(c *cardFacts) {
 	o := &r.options
 	c.Intro = fmt.Sprintf("An image generator trained on %s by flow matching,", r.data.Name())
-	c.Command = "train"
 	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
 	if o.Init != "" {
 		c.Rows = append(c.Rows, [2]string{"started from", fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,9 +20,9 @@ type SampleOptions struct {
 	Count    int     // number of images; 0 means 1
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
-	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
-	Solver   string  // a name of flow.SolverNames; empty: midpoint
-	Steps    int     // of the solver; 0: 20
+	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off, as it is for a flow map
+	Solver   string  // a name of flow.SolverNames; empty: midpoint, or the jumps of a flow map, whose only method they are
+	Steps    int     // of the solver, or jumps; 0: 20, or as many jumps as the flow map was trained for at most
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	Threads  int     // 0: GOMAXPROCS
 
@@ -39,14 +40,70 @@ const (
 	maxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
 )
 
+// withDefaults fills in the defaults for a network of velocities.
 func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Count, 1)
 	setDefault(&o.Solver, defaultSolver)
 	setDefault(&o.Steps, defaultSteps)
-	setDefault(&o.Tol, defaultTol)
+	if o.Solver != flowMapSolver {
+		setDefault(&o.Tol, defaultTol)
+	}
 	setDefault(&o.Guidance, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
+}
+
+// flowMapSolver names in [SampleOptions] what only flow maps can do, and need not be told.
+const flowMapSolver = "flow-map"
+
+// A method is how a model draws: by a solver and, of a flow map, jumps of a length.
+type method struct {
+	solver flow.Solver
+	jump   float64 // 0 for a network of velocities
+}
+
+// jumps is the method that takes n jumps of a flow map.
+func jumps(n int) method { return method{flow.Jumps(n), 1 / float64(n)} }
+
+// method returns how a model draws with the options, and these with the model's defaults.
+func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
+	model := modelName(ck.Path)
+	if !ck.Model.Config().FlowMap {
+		if o.Solver == flowMapSolver {
+			return method{}, o, optionErrorf("solver", "%s: %s is none: choose one of %s", o.Solver, model, strings.Join(flow.SolverNames(), ", "))
+		}
+		o = o.withDefaults()
+		solver, err := flow.NewSolver(o.Solver, o.Steps, o.Tol)
+		return method{solver: solver}, o, err
+	}
+	known := ck.Meta.jumps()
+	setDefault(&o.Solver, flowMapSolver)
+	setDefault(&o.Steps, slices.Max(known))
+	switch {
+	case o.Solver != flowMapSolver:
+		return method{}, o, optionErrorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", o.Solver, model)
+	case o.Tol != 0:
+		return method{}, o, optionErrorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", o.Tol, model)
+	case !slices.Contains(known, o.Steps):
+		return method{}, o, optionErrorf("steps", "%d: %s was trained for %s jumps: choose one of these", o.Steps, model, joinOr(known))
+	}
+	return jumps(o.Steps), o.withDefaults(), nil
+}
+
+// joinOr lists numbers as in "1, 2 or 4".
+func joinOr(numbers []int) string {
+	text := ""
+	for i, n := range numbers {
+		switch {
+		case i == 0:
+		case i == len(numbers)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += strconv.Itoa(n)
+	}
+	return text
 }
 
 // Validate reports the first option that cannot be used with any model, as an [*OptionError].
@@ -56,9 +113,9 @@ func (o SampleOptions) Validate() error {
 		between("count", o.Count, 1, maxCount),
 		between("guidance", o.Guidance, -100, 100),
 		between("steps", o.Steps, 1, 100000),
-		between("tol", o.Tol, 1e-7, 1),
+		optional("tol", o.Tol, 1e-7, 1),
 		between("threads", o.Threads, 1, maxThreads),
-		oneOf("solver", o.Solver, flow.SolverNames()...),
+		oneOf("solver", o.Solver, append(flow.SolverNames(), flowMapSolver)...),
 	} {
 		if check != nil {
 			return check
@@ -71,7 +128,7 @@ func (o SampleOptions) Validate() error {
 type Sampler struct {
 	ck      *Checkpoint
 	opt     SampleOptions
-	solver  flow.Solver
+	method  method
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
@@ -83,10 +140,9 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
-	s := &Sampler{ck: ck, opt: o}
+	s := &Sampler{ck: ck}
 	var err error
-	if s.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
+	if s.method, s.opt, err = o.method(ck); err != nil {
 		return nil, err
 	}
 	if s.classes, err = s.checkClasses(); err != nil {
@@ -99,8 +155,8 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 // checkClasses returns the classes that are asked for, if the model has them.
 func (s *Sampler) checkClasses() ([]int32, error) {
 	cfg := s.ck.Model.Config()
-	if s.opt.Guidance != 1 && !cfg.NullClass {
-		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", s.opt.Guidance, modelName(s.ck.Path))
+	if err := checkGuidance(s.ck, s.opt.Guidance); err != nil {
+		return nil, err
 	}
 	if s.opt.Class == "" {
 		return nil, nil
@@ -109,6 +165,18 @@ func (s *Sampler) checkClasses() ([]int32, error) {
 		return nil, optionErrorf("class", "%s: %s takes no class", s.opt.Class, modelName(s.ck.Path))
 	}
 	return s.ck.classList().parse(s.opt.Class)
+}
+
+// checkGuidance refuses guidance that a model cannot have.
+func checkGuidance(ck *Checkpoint, weight float64) error {
+	cfg := ck.Model.Config()
+	switch {
+	case weight == 1 || cfg.NullClass:
+		return nil
+	case cfg.FlowMap:
+		return optionErrorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, modelName(ck.Path))
+	}
+	return optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, modelName(ck.Path))
 }
 
 func (s *Sampler) start() {
@@ -138,7 +206,7 @@ func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step 
 	images.Labels = s.labels(first, n)
 	d := drawing{
 		seed: s.opt.Seed, first: first, labels: images.Labels, guidance: s.opt.Guidance,
-		null: int32(s.ck.Model.Config().NumClasses - 1), solver: s.solver, frame: frame,
+		null: int32(s.ck.Model.Config().NumClasses - 1), method: s.method, frame: frame,
 	}
 	if s.opt.OnEvent != nil {
 		d.done = s.report(first)
@@ -173,8 +241,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 			labels[i] = s.classes[(first+i)%len(s.classes)]
 			continue
 		}
-		seedStream(&rng, s.opt.Seed, streamClass, first+i, 0)
-		labels[i] = int32(flow.OpenUniform(&rng) * float64(classes))
+		labels[i] = randomClass(&rng, s.opt.Seed, first+i, classes)
 	}
 	return labels
 }

@@ -59,6 +59,9 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 	case err == nil:
 		err = o.sameNetwork(cfg)
 	}
+	if err == nil && cfg.FlowMap {
+		err = optionErrorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+	}
 	if wrong, ok := errors.AsType[*OptionError](err); ok {
 		return nil, wrong
 	}

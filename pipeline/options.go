@@ -324,6 +324,9 @@ func (o *TrainOptions) validateNames() error {
 	if o.Data == "" && o.Source == nil && !o.Resume {
 		return optionErrorf("data", "is needed: name a data set, such as mnist")
 	}
+	if o.Network != nil && o.Network.FlowMap {
+		return optionErrorf("network", "is a flow map, which Distill makes, and training learns velocities")
+	}
 	if _, err := unet.Preset(o.Preset); err != nil {
 		return &OptionError{"preset", trimOption(err, "unknown preset ")}
 	}

@@ -17,6 +17,7 @@ const (
 	streamFlip             // whether a training image is mirrored, as streamNoise
 	streamHeld             // x0 of an image of the validation loss, keyed by its number
 	streamWarp             // how a training image is moved, as streamNoise
+	streamPool             // the seed of a pool of trajectories, keyed by its round; that of the held ones is streamHeld's
 )
 
 // seedStream sets p to the start of the stream of a key.

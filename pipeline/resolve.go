@@ -89,18 +89,24 @@ func (o *TrainOptions) newModel(isa kernels.ISA) (*unet.Model, error) {
 	return unet.New(*o.Network, isa, rand.New(&pcg))
 }
 
-// plan returns the schedule of a new run over n images: empty when only the clock will tell.
-func (o *TrainOptions) plan(n int) Schedule {
+// plan returns the schedule of a new run: empty when only the clock will tell.
+func (o *RunOptions) plan() Schedule {
 	switch {
 	case len(o.Schedule) > 0:
 		return o.Schedule
 	case o.Steps > 0:
 		return Schedule{{0, o.Steps}}
-	case o.Epochs > 0:
-		steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
-		return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
 	}
 	return nil
+}
+
+// plan is that of a run over n images.
+func (o *TrainOptions) plan(n int) Schedule {
+	if s := o.RunOptions.plan(); s != nil || o.Epochs == 0 {
+		return s
+	}
+	steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
+	return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
 }
 
 // resumed returns the options of a recorded run with what may change when it goes on: the budget of

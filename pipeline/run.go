@@ -28,6 +28,7 @@ type TrainResult struct {
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
 	Dir         string // where it was saved; empty: nothing was
+	Command     string // of fmimg, that goes on with it
 	Step, Total int    // steps done, of so many (0 when not known yet)
 	Cause       error  // the context's error, nil for StopAfter
 }
@@ -56,6 +57,8 @@ func ofTotal(total int) string {
 
 // A job is what a run trains for: it makes the batches, and says what becomes of them.
 type job interface {
+	// command names the command of fmimg that goes on with the run.
+	command() string
 	// about says what is trained on what, for a person.
 	about() string
 	// config returns the options and what is known of the data, for config.json.
@@ -363,7 +366,7 @@ func (r *run) interrupt(cause error) (TrainResult, error) {
 		return r.result(), err
 	}
 	r.emit(Event{Kind: Interrupted, Path: r.dir.path, Total: r.done.Schedule.Total()})
-	return r.result(), &InterruptedError{r.dir.path, r.done.Step, r.done.Schedule.Total(), cause}
+	return r.result(), &InterruptedError{r.dir.path, r.job.command(), r.done.Step, r.done.Schedule.Total(), cause}
 }
 
 // finish saves first, so that nothing can be lost, and shows the result then.

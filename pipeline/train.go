@@ -187,6 +187,9 @@ func (o *TrainOptions) matching(times flow.TimeDistribution, f *feed) *matching 
 	return m
 }
 
+// command implements [job].
+func (*training) command() string { return "train" }
+
 // about implements [job].
 func (r *training) about() string {
 	kind := "unconditional"

@@ -16,17 +16,18 @@ func flagValues() map[string][]string {
 	}
 	m := pipeline.ThisMachine()
 	return map[string][]string{
-		"data":        data,
-		"preset":      {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
-		"isa":         m.ISAs,
-		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
-		"optimizer":   {"adamw", "muon"},
-		"coupling":    {"independent", "ot"},
-		"decay":       {"cosine", "linear", "constant"},
-		"conditional": {"auto", "yes", "no"},
-		"time-dist":   {"uniform", "logit-normal"},
-		"class":       {"none"},
-		"model":       {"mnist\tpart of the program"},
+		"data":           data,
+		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
+		"isa":            m.ISAs,
+		"solver":         {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
+		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4"},
+		"optimizer":      {"adamw", "muon"},
+		"coupling":       {"independent", "ot"},
+		"decay":          {"cosine", "linear", "constant"},
+		"conditional":    {"auto", "yes", "no"},
+		"time-dist":      {"uniform", "logit-normal"},
+		"class":          {"none"},
+		"model":          {"mnist\tpart of the program"},
 	}
 }
 
