@@ -101,18 +101,18 @@ func (s JumpShares) levels() []int {
 // jump returns the jump at a point u of (0, 1), over which the shares are laid out: the parts of a trajectory where it
 // starts and ends.
 func (s JumpShares) jump(u float64) (from, to int) {
-	level, last := 0, len(s.levels())-1
+	level, below := 0, 0.0
 	for i, share := range s {
 		if share == 0 {
 			continue
 		}
-		if level = i; u < share || last == 0 { // rounding leaves the end to the last
-			u /= share
+		level = i // the last one takes what rounding leaves
+		if u < below+share {
 			break
 		}
-		u -= share
-		last--
+		below += share
 	}
+	u = (u - below) / s[level]
 	jumps := jumpLevels[level]
 	length := keptParts / jumps
 	from = length * min(int(u*float64(jumps)), jumps-1)

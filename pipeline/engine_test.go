@@ -28,13 +28,13 @@ func (n *affineNet) Forward(v, x, t []float32, y []int32) {
 	}
 }
 
-// Jump adds the length of the jump to b·t, once.
+// Jump answers u = a·x + b·(t+δ).
 func (n *affineNet) Jump(u, x, t, d []float32, y []int32) {
-	n.Forward(u, x, t, y)
-	size := len(x) / len(t)
-	for i := range u {
-		u[i] += n.params[1] * d[i/size]
+	ends := slices.Clone(t)
+	for i := range ends {
+		ends[i] += d[i]
 	}
+	n.Forward(u, x, ends, y)
 }
 
 func (n *affineNet) Backward(_, dv, grad []float32) {
