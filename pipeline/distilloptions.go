@@ -140,7 +140,7 @@ func (o *DistillOptions) Validate() error {
 	d := o.withDefaults()
 	return firstError(
 		d.RunOptions.validate(),
-		d.validateBudget(0),
+		d.validateBudget(0, "steps and time"),
 		between("guidance", d.Guidance, -100, 100),
 		d.validateTeacher(),
 		between("pool", d.Pool, 1, maxPool),

@@ -219,7 +219,7 @@ func (o *TrainOptions) validate() error {
 		o.validateCoupling(),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
-		o.validateBudget(o.Epochs),
+		o.validateBudget(o.Epochs, "steps, epochs and time"),
 		o.validateNames(),
 	)
 }
@@ -293,8 +293,8 @@ func (o *TrainOptions) validateCoupling() error {
 	return nil
 }
 
-// validateBudget looks at the budget, which may be in epochs too.
-func (o *RunOptions) validateBudget(epochs float64) error {
+// validateBudget looks at the budget, which may be in epochs too: kinds lists what it may be in.
+func (o *RunOptions) validateBudget(epochs float64, kinds string) error {
 	given := 0
 	for _, budget := range []bool{o.Steps != 0, epochs != 0, o.Time != 0} {
 		if budget {
@@ -303,9 +303,9 @@ func (o *RunOptions) validateBudget(epochs float64) error {
 	}
 	switch {
 	case given > 1 && o.Steps != 0:
-		return optionErrorf("steps", "%d: one budget too many: give one of steps, epochs and time", o.Steps)
+		return optionErrorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
 	case given > 1:
-		return optionErrorf("epochs", "%v: one budget too many: give one of steps, epochs and time", epochs)
+		return optionErrorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
 		return optionErrorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
