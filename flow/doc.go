@@ -8,6 +8,7 @@
 //	x_t    = σ_t·x0 + α_t·x1, the path between them: a [Schedule] gives α, σ, α', σ'
 //	u_t    = σ'_t·x0 + α'_t·x1 = dx_t/dt, the target velocity given x0 and x1
 //	v(x,t) the velocity field that is learned: a [Field]
+//	u(x,t,δ) its mean over a jump from t to t+δ: a [FlowMap]
 //
 // A network may also predict x0, the noise, or x1, the data: an [Objective]. On a path each tells the others, see
 // [Coefficients.Parts], and [VelocityOf] makes a velocity field of any.
@@ -17,6 +18,7 @@
 // along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
 // Sampling integrates this equation from t = 0 to t = 1 with a [Solver]; a [PathSolver] knows the path too, and may add
 // fresh noise on the way. For finite data the minimum is known: a [MarginalField].
+// A flow map takes it in a few [Jumps]; it is learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
 // # Layout and ownership
 //

@@ -102,3 +102,51 @@ func TestWeightedMSE(t *testing.T) {
 	mustPanic(t, "weights of other states", func() { WeightedMSE(dv, v, u, make([]float64, 5)) })
 	mustPanic(t, "length of dv", func() { WeightedMSE(dv[1:], v, u, w) })
 }
+
+func TestPseudoHuberGradient(t *testing.T) {
+	for _, c := range []float64{0, 0.1, 1, 30} {
+		for _, w := range []float64{1, 0.25} {
+			v, u := normals(37, 1), normals(37, 2)
+			dv := make([]float32, len(v))
+			loss := PseudoHuber(dv, v, u, w, c)
+			for i := range v {
+				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over 37 numbers, so differences
+				// err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
+				const h = 1. / 64
+				old := v[i]
+				v[i] = old + h
+				after := PseudoHuber(nil, v, u, w, c)
+				v[i] = old - h
+				before := PseudoHuber(nil, v, u, w, c)
+				v[i] = old
+				if got := (after - before) / (2 * h); !near(got, float64(dv[i]), 3e-5) {
+					t.Errorf("c %v, w %v: gradient %d is %v, differences give %v", c, w, i, dv[i], got)
+				}
+			}
+			if got := PseudoHuber(nil, v, u, w, c); got != loss {
+				t.Errorf("c %v: loss %v without a gradient, %v with it", c, got, loss)
+			}
+		}
+	}
+}
+
+func TestPseudoHuberValues(t *testing.T) {
+	// e = 2·(4−1) = 6 and c = 8: 16·(10−8) = 32, slope 2·(2·8·6/10).
+	dv := []float32{0}
+	if loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8); loss != 32 || !near(float64(dv[0]), 19.2, 1e-6) {
+		t.Errorf("loss %v, gradient %v; want 32, [19.2]", loss, dv)
+	}
+	v, u := normals(50, 3), normals(50, 4)
+	squares := MSE(nil, v, u)
+	// Beside c = 0, e⁴/4c² is what a large c leaves out: below 1e-6·6⁴/4 of an error below 6.
+	for _, c := range []float64{0, 1e3} {
+		if got := PseudoHuber(nil, v, u, 0.5, c); !near(got, squares/4, 4e-4) {
+			t.Errorf("c %v: loss %v, squares %v", c, got, squares/4)
+		}
+	}
+	if loss := PseudoHuber(nil, nil, nil, 1, 1); loss != 0 {
+		t.Errorf("loss of nothing is %v", loss)
+	}
+	mustPanic(t, "lengths of v and u", func() { PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1) })
+	mustPanic(t, "length of dv", func() { PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1) })
+}

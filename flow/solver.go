@@ -143,17 +143,26 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 
 // StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
 func StepsFor(name string, evaluations int) (int, error) {
-	if slices.Contains(pathSolverNames, name) && evaluations > 0 {
-		return evaluations, nil
+	each, err := EvaluationsFor(name, 1)
+	if err != nil {
+		return 0, err
+	}
+	if evaluations < each || evaluations%each != 0 {
+		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, each)
+	}
+	return evaluations / each, nil
+}
+
+// EvaluationsFor returns the number of evaluations of the field in so many steps of a solver of a fixed number of steps.
+func EvaluationsFor(name string, steps int) (int, error) {
+	if slices.Contains(pathSolverNames, name) {
+		return steps, nil
 	}
 	m := findMethod(name)
 	if m == nil {
 		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
 	}
-	if evaluations < m.evaluations || evaluations%m.evaluations != 0 {
-		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, m.evaluations)
-	}
-	return evaluations / m.evaluations, nil
+	return steps * m.evaluations, nil
 }
 
 // checkSpan verifies the times of a call of Solve.

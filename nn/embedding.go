@@ -2,50 +2,60 @@ package nn
 
 import "github.com/fmimg/fmimg/kernels"
 
-// An Embedding turns time and class into the row that modulates each residual block:
-// e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y].
+// An Embedding turns time, class and the length of a jump into the row that modulates each residual block:
+// e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y] + W₄·SiLU(W₃·sinusoid(scale·δ)).
 type Embedding struct {
-	first, second *Conv
-	labels        *Param // nil for an unconditional network
-	values        *Params
-	scale         float64
+	time   *sinusoidal
+	labels *Param      // nil for an unconditional network
+	jump   *sinusoidal // nil for a network of velocities
+	values *Params
 
-	wave, hidden, active, sum Act
-	out                       Act // SiLU(e): every block begins with that
-	y                         []int32
+	sum Act
+	out Act // SiLU(e): every block begins with that
+	y   []int32
 }
 
-// NewEmbedding makes an embedding of rows of 4·channels elements, of time and, where classes is above
-// 0, of that many classes.
-func NewEmbedding(b *Builder, channels, classes int, scale float64) *Embedding {
-	width := 4 * channels
+// An EmbeddingShape says what an [Embedding] takes.
+type EmbeddingShape struct {
+	Channels int     // of the sinusoids; rows have four times as many
+	Classes  int     // 0 for none
+	Scale    float64 // factor on t and δ
+	Jumps    bool    // it takes δ; the part of it is zero at first
+}
+
+// NewEmbedding makes an embedding.
+func NewEmbedding(b *Builder, s EmbeddingShape) *Embedding {
+	width := 4 * s.Channels
 	e := &Embedding{
-		first:  NewLinear(b, "time_embed.0", channels, width),
-		second: NewLinear(b, "time_embed.2", width, width),
-		values: b.Params, scale: scale,
-		wave: b.Rows(channels), hidden: b.Rows(width), active: b.Rows(width), sum: b.Rows(width), out: b.Rows(width),
+		time:   newSinusoidal(b, "time_embed", s, false),
+		values: b.Params, sum: b.Rows(width), out: b.Rows(width),
 	}
-	if classes > 0 {
-		e.labels = b.param("label_emb.weight", Plain, func() float32 { return float32(b.Rand.NormFloat64()) }, classes, width)
+	if s.Classes > 0 {
+		e.labels = b.param("label_emb.weight", Plain, func() float32 { return float32(b.Rand.NormFloat64()) }, s.Classes, width)
+	}
+	if s.Jumps {
+		e.jump = newSinusoidal(b, "jump_embed", s, true)
 	}
 	return e
 }
 
-// Forward computes the rows for times t and classes y; y is nil for an unconditional network.
-func (e *Embedding) Forward(r *Run, t []float32, y []int32) {
-	for i, v := range t {
-		kernels.SinusoidalEmbedding(e.wave.X.At(0, 0, i), float64(v), e.scale)
-	}
-	e.first.Forward(r, r.rows(e.hidden.X), r.rows(e.wave.X), nil)
-	r.ISA.SiLU(r.rows(e.active.X).Flat(), r.rows(e.hidden.X).Flat())
-	e.second.Forward(r, r.rows(e.sum.X), r.rows(e.active.X), nil)
+// Forward computes the rows for times t, jumps of length d and classes y; d is nil for a network of velocities, y for
+// an unconditional one.
+func (e *Embedding) Forward(r *Run, t, d []float32, y []int32) {
+	sum := r.rows(e.sum.X)
+	e.time.forward(r, sum, t)
 	if e.labels != nil {
 		e.y = append(e.y[:0], y...)
 		for i, class := range e.y {
 			r.ISA.Add(e.sum.X.At(0, 0, i), e.row(e.values.Values, class))
 		}
 	}
-	r.ISA.SiLU(r.rows(e.out.X).Flat(), r.rows(e.sum.X).Flat())
+	if e.jump != nil {
+		out := r.rows(e.out.X) // free until the end
+		e.jump.forward(r, out, d)
+		r.ISA.Add(sum.Flat(), out.Flat())
+	}
+	r.ISA.SiLU(r.rows(e.out.X).Flat(), sum.Flat())
 }
 
 // row returns the embedding of a class, or its gradient.
@@ -66,9 +76,46 @@ func (e *Embedding) Backward(r *Run) {
 			r.ISA.Add(e.row(r.Grad, class), d.At(0, 0, i))
 		}
 	}
-	dActive := r.rows(e.active.D)
-	e.second.WeightGrad(r, d, r.rows(e.active.X))
-	e.second.InputGrad(r, dActive, false, d)
-	r.ISA.SiLUGrad(&r.Scratch, dActive.Flat(), r.rows(e.hidden.X).Flat())
-	e.first.WeightGrad(r, dActive, r.rows(e.wave.X))
+	e.time.backward(r, d)
+	if e.jump != nil {
+		e.jump.backward(r, d)
+	}
+}
+
+// A sinusoidal embeds a number: W₂·SiLU(W₁·sinusoid(scale·number)).
+type sinusoidal struct {
+	first, second *Conv
+	scale         float64
+
+	wave, hidden, active Act
+}
+
+// newSinusoidal makes the embedding NAME.0, NAME.2; zero makes it one that is zero at first.
+func newSinusoidal(b *Builder, name string, s EmbeddingShape, zero bool) *sinusoidal {
+	width := 4 * s.Channels
+	return &sinusoidal{
+		first:  NewLinear(b, name+".0", s.Channels, width),
+		second: newConv(b, name+".2", pointwise(width, width), zero, width, width),
+		scale:  s.Scale,
+		wave:   b.Rows(s.Channels), hidden: b.Rows(width), active: b.Rows(width),
+	}
+}
+
+// forward sets the rows of y.
+func (s *sinusoidal) forward(r *Run, y kernels.Map, numbers []float32) {
+	for i, v := range numbers {
+		kernels.SinusoidalEmbedding(s.wave.X.At(0, 0, i), float64(v), s.scale)
+	}
+	s.first.Forward(r, r.rows(s.hidden.X), r.rows(s.wave.X), nil)
+	r.ISA.SiLU(r.rows(s.active.X).Flat(), r.rows(s.hidden.X).Flat())
+	s.second.Forward(r, y, r.rows(s.active.X), nil)
+}
+
+// backward adds the gradients of the parameters, for dy the gradient of the rows.
+func (s *sinusoidal) backward(r *Run, dy kernels.Map) {
+	d := r.rows(s.active.D)
+	s.second.WeightGrad(r, dy, r.rows(s.active.X))
+	s.second.InputGrad(r, d, false, dy)
+	r.ISA.SiLUGrad(&r.Scratch, d.Flat(), r.rows(s.hidden.X).Flat())
+	s.first.WeightGrad(r, d, r.rows(s.wave.X))
 }

@@ -118,26 +118,28 @@ func TestGroupNormGradients(t *testing.T) {
 func TestEmbeddingGradients(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, y := range map[string][]int32{"unconditional": nil, "two classes": {3, 1}, "one class twice": {2, 2}} {
-			t.Run(name, func(t *testing.T) {
-				g := newRig(isa, 6)
-				classes := 0
-				if y != nil {
-					classes = 4
-				}
-				e := NewEmbedding(g.Builder, 6, classes, 10)
-				g.check(t, layer{
-					out:      e.out,
-					forward:  func() { e.Forward(&g.run, []float32{0.2, 0.7}, y) },
-					backward: func() { e.Backward(&g.run) },
+			for _, d := range [][]float32{nil, {0.5, 0.25}} {
+				t.Run(fmt.Sprintf("%s, jumps %v", name, d), func(t *testing.T) {
+					g := newRig(isa, 6)
+					classes := 0
+					if y != nil {
+						classes = 4
+					}
+					e := NewEmbedding(g.Builder, EmbeddingShape{Channels: 6, Classes: classes, Scale: 10, Jumps: d != nil})
+					g.check(t, layer{
+						out:      e.out,
+						forward:  func() { e.Forward(&g.run, []float32{0.2, 0.7}, d, y) },
+						backward: func() { e.Backward(&g.run) },
+					})
 				})
-			})
+			}
 		}
 	})
 }
 
 func TestEmbeddingClearGrad(t *testing.T) {
 	g := newRig(kernels.Generic, 7)
-	e := NewEmbedding(g.Builder, 2, 0, 1)
+	e := NewEmbedding(g.Builder, EmbeddingShape{Channels: 2, Scale: 1})
 	g.fill(e.out.D)
 	e.ClearGrad(&g.run)
 	for i, v := range dense(e.out.D.FirstPixels(batch)) {

@@ -31,7 +31,7 @@ type BenchOptions struct {
 // A TrainBench runs the steps of Train one by one, and evaluations of the same network, without a
 // run folder. It is not safe for concurrent use.
 type TrainBench struct {
-	run     *run
+	run     *training
 	step    int
 	inputs  []evaluation // one for each worker, made by the first Forward
 	next    atomic.Int64 // image to evaluate next
@@ -56,7 +56,7 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	r := &run{opt: opt.withDefaults()}
+	r := newTraining(opt)
 	isa, err := kernels.Parse(o.ISA)
 	if err != nil {
 		return nil, err
@@ -64,10 +64,10 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if err := r.openData(context.Background()); err != nil {
 		return nil, err
 	}
-	if _, err = r.opt.resolveNetwork(r.data, isa); err != nil {
+	if _, err = r.options.resolveNetwork(r.data, isa); err != nil {
 		return nil, err
 	}
-	if r.model, err = r.opt.newModel(isa); err != nil {
+	if r.model, err = r.options.newModel(isa); err != nil {
 		return nil, err
 	}
 	if err := r.build(); err != nil {
@@ -84,8 +84,8 @@ func (b *TrainBench) Close() { b.run.close() }
 // Step trains on one batch: draws, forward, backward, AdamW, averages and repacking. After the first
 // one it allocates nothing.
 func (b *TrainBench) Step() error {
-	o := &b.run.opt
-	result, err := b.run.engine.run(b.step, Schedule{{0, maxSteps}}.Rate(b.step, o.LR, o.Warmup, o.Decay))
+	o := b.run.opt
+	result, err := b.run.engine.run(context.Background(), b.step, Schedule{{0, maxSteps}}.Rate(b.step, o.LR, o.Warmup, o.Decay))
 	if err == nil && !result.finite() {
 		err = fmt.Errorf("training step %d: the loss is %g and its gradient %g", b.step, result.loss, result.norm)
 	}
@@ -166,7 +166,7 @@ func limit(c *crew, isa kernels.ISA, budget time.Duration) float64 {
 
 // Options returns the options with all defaults filled in, and the micro-batch that follows from them.
 func (b *TrainBench) Options() (o BenchOptions, microBatch int) {
-	t := &b.run.opt
+	t := &b.run.options
 	return BenchOptions{Preset: t.Preset, Batch: t.Batch, Threads: t.Threads, ISA: b.run.model.ISA().String(), Source: b.run.data}, t.MicroBatch
 }
 
@@ -217,7 +217,7 @@ func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
 	b.pixels = make([]float32, o.Batch*cfg.ImageLen())
 	b.drawing = drawing{
 		seed: s.Seed, labels: b.sampler.labels(0, o.Batch), null: int32(cfg.NumClasses - 1),
-		guidance: b.sampler.opt.Guidance, solver: b.sampler.solver,
+		guidance: b.sampler.opt.Guidance, method: b.sampler.method,
 	}
 	return b, nil
 }

@@ -42,7 +42,7 @@ func BenchmarkTrain(b *testing.B) {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			o := DefaultTrainOptions()
 			o.Data, o.Threads, o.Steps, o.Out = "mnist", threads, maxSteps, filepath.Join(b.TempDir(), "run")
-			r, err := openRun(context.Background(), o)
+			r, err := openTraining(context.Background(), o)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -50,13 +50,13 @@ func BenchmarkTrain(b *testing.B) {
 			if err := r.start(); err != nil {
 				b.Fatal(err)
 			}
-			if err := r.step(); err != nil {
+			if err := r.step(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			before := peak(kernels.Best(), threads)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := r.step(); err != nil {
+				if err := r.step(b.Context()); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -19,10 +19,10 @@ const (
 	meanHorizon   = 50.0 // steps that the running mean looks back on
 )
 
-// add counts a step that took the given time.
-func (b *timeBudget) add(took time.Duration) {
+// add counts a step that took the given time, of those that take another one each in the long run.
+func (b *timeBudget) add(took, each time.Duration) {
 	b.used += took
-	b.meter.add(took.Seconds())
+	b.meter.add(each.Seconds())
 }
 
 // estimate returns the number of steps that fill the budget when done of them are behind, and

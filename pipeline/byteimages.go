@@ -57,7 +57,11 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 	if e.ck != nil {
 		begin, o := time.Now(), e.opt.Sample
 		s, evaluations, err := e.draw(ctx, o.Steps)
+		if err != nil {
+			return nil, err
+		}
 		e.out.Evaluations, e.out.DrawSeconds = evaluations, time.Since(begin).Seconds()
+		_, o, err = o.method(e.ck)
 		e.out.Solver, e.out.Steps, e.out.Guidance = o.Solver, o.Steps, o.Guidance
 		return s, err
 	}

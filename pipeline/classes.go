@@ -25,8 +25,8 @@ func (c *Checkpoint) classList() classList {
 // askedClasses returns the classes that images are to take, nil for random ones, if the model has them.
 func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
 	cfg, o := c.Model.Config(), o.withDefaults()
-	if o.Guidance != 1 && !cfg.NullClass {
-		return nil, optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", o.Guidance, modelName(c.Path))
+	if err := checkGuidance(c, o.Guidance); err != nil {
+		return nil, err
 	}
 	if o.Class == "" {
 		return nil, nil
@@ -35,6 +35,18 @@ func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
 		return nil, optionErrorf("class", "%s: %s takes no class", o.Class, modelName(c.Path))
 	}
 	return c.classList().parse(o.Class)
+}
+
+// checkGuidance refuses guidance that a model cannot have.
+func checkGuidance(ck *Checkpoint, weight float64) error {
+	cfg := ck.Model.Config()
+	switch {
+	case weight == 1 || cfg.NullClass:
+		return nil
+	case cfg.FlowMap:
+		return optionErrorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, modelName(ck.Path))
+	}
+	return optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, modelName(ck.Path))
 }
 
 // parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -103,7 +104,7 @@ func (r *classifierRun) open(ctx context.Context) error {
 	r.crew = newCrew(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.microBatches()))
 	steps := newStepper(recipe, isa, newOptimState(r.model.Params().Values, o.EMA > 0), r.model.Params(), o.Threads)
-	r.engine = newEngine(recipe, func(step int) { feed.prepare(step, o.Batch) }, steps, r.model.Repack, r.crew, tasks)
+	r.engine = newEngine(recipe, task.prepare, steps, r.model.Repack, r.crew, tasks)
 	r.done.Schedule = o.plan(r.data.Len())
 	return nil
 }
@@ -134,13 +135,12 @@ func (r *classifierRun) train(ctx context.Context) error {
 	total := r.done.Schedule.Total()
 	r.emit(Event{Kind: Started, Path: r.opt.Out, Total: total, Text: r.describe()})
 	for r.done.Step < total {
-		if ctx.Err() != nil {
-			return &InterruptedError{Step: r.done.Step, Total: total, Cause: ctx.Err()}
-		}
 		begin := time.Now()
 		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, r.opt.Warmup, CosineRate)
-		result, err := r.engine.run(r.done.Step, rate)
-		if err != nil {
+		result, err := r.engine.run(ctx, r.done.Step, rate)
+		if err != nil && errors.Is(err, ctx.Err()) {
+			return &InterruptedError{Step: r.done.Step, Total: total, Cause: err}
+		} else if err != nil {
 			return err
 		}
 		if !result.finite() {

@@ -112,7 +112,7 @@ func TestClassifierStepAllocatesNothing(t *testing.T) {
 	defer r.crew.close()
 	step := 0
 	run := func() {
-		if _, err := r.engine.run(step, 1e-3); err != nil {
+		if _, err := r.engine.run(t.Context(), step, 1e-3); err != nil {
 			t.Fatal(err)
 		}
 		step++

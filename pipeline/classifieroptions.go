@@ -111,8 +111,8 @@ func (o *ClassifierOptions) validate() error {
 func (o *ClassifierOptions) trainOptions() *TrainOptions {
 	return &TrainOptions{
 		Data: o.Data, Size: o.Size, ImageChannels: o.ImageChannels, HoldOut: o.HoldOut, Strict: o.Strict, DataMemory: o.DataMemory,
-		Steps: o.Steps, Epochs: o.Epochs, Batch: o.Batch, Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent,
-		Source: o.Source, Validation: o.Test,
+		Epochs: o.Epochs, Source: o.Source, Validation: o.Test,
+		RunOptions: RunOptions{Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent},
 	}
 }
 

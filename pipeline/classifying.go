@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/metrics"
@@ -13,6 +14,12 @@ type classifying struct {
 	batch, micro int
 	warp         Warp
 	smoothing    float64 // share of a label that all classes get
+}
+
+// prepare readies the batch of a step.
+func (c *classifying) prepare(_ context.Context, step int) error {
+	c.feed.prepare(step, c.batch)
+	return nil
 }
 
 // A classifyTask is the task of classification: the mean cross-entropy between the images' classes and what

@@ -182,7 +182,7 @@ func TestValidationLossOfZero(t *testing.T) {
 		}
 	}}
 	o.Validation = held
-	r, err := openRun(context.Background(), o)
+	r, err := openTraining(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

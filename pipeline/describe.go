@@ -107,7 +107,18 @@ func (info *ModelInfo) Lines() [][2]string {
 	add("images", "%dx%d, %s", n.ImageSize[0], n.ImageSize[1], count(n.InChannels, "channel", "channels"))
 	add("network", "%s", describeNetwork(n))
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
+	if n.FlowMap {
+		known := Meta{}
+		if info.Meta != nil {
+			known = *info.Meta
+		}
+		add("objective", "a flow map: it draws in %s evaluations", joinOr(known.jumps()))
+	}
 	if m := info.Meta; m != nil {
+		if of := m.Teacher; of != nil {
+			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s", count(of.Steps, "step", "steps"),
+				of.Solver, count(of.SolverSteps, "step", "steps"), of.Guidance, of.SHA256)
+		}
 		add("trained on", "%s, %s of %s, seed %d", m.Data, count(m.Steps, "step", "steps"), count(m.Batch, "image", "images"), m.Seed)
 		if m.Path != "" && m.Objective != "" {
 			add("predicts", "the %s on the %s path", m.Objective, m.Path)

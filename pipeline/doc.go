@@ -1,6 +1,7 @@
 // Package pipeline is what fmimg does, as functions of option structs: [Train] makes a run folder,
-// [Generate] draws images from it, [Field] evaluates its network on tensors; [TrainClassifier] trains the network by
-// whose features images are compared, [Classify] runs it, and [Evaluate] compares with real images. It is the one place with goroutines.
+// [Distill] one whose model draws in a few evaluations; [Generate] draws images from it, [Field] evaluates its network on
+// tensors; [TrainClassifier] trains the network by whose features images are compared, [Classify] runs it, and [Evaluate]
+// compares with real images. It is the one place with goroutines.
 //
 // # A training step
 //
@@ -16,8 +17,8 @@
 //	micro 2 ──► worker ──► gradient ──┐ ├─► root ──► norm ──► stepper, averages ──► Repack
 //	micro 3 ──► worker ──► gradient ──┴─┘
 //
-// What a worker does with its micro-batch is a task: flow matching (matching), or telling the classes of images
-// (classifying). The engine knows none of them, and asks each for a gradient and a loss.
+// What a worker does with its micro-batch is a task: flow matching (matching), jumping along a model's trajectories
+// (distilling), or telling the classes of images (classifying). The engine knows none of them, and asks each for a gradient and a loss.
 //
 // So the same seed gives the same tensors, byte for byte, for any number of threads on one instruction
 // set, and a step allocates nothing.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"math"
 	"slices"
 	"sync/atomic"
@@ -67,7 +68,7 @@ func (r stepResult) finite() bool {
 type engine struct {
 	recipe
 	isa     kernels.ISA
-	prepare func(step int) // readies the batch of a step, which no task asks for before
+	prepare func(ctx context.Context, step int) error // readies the batch of a step, which no task asks for before
 	state   optimState
 	repack  func(part, parts int)
 	crew    *crew
@@ -75,10 +76,8 @@ type engine struct {
 	sums    *reducer
 	steps   *stepper
 
-	// stop, unless nil, is asked before each micro-batch: an error abandons the step.
-	stop func() error
-
 	// Of the running step, set by run and read by the workers.
+	ctx      context.Context // asked before each micro-batch: an error abandons the step
 	step     int
 	chunkSum []float64    // squares summed over each chunk of the gradient
 	chunk    atomic.Int64 // next chunk to work on
@@ -94,7 +93,7 @@ const chunkLen = 16384
 // newEngine makes an engine with a worker for each task; the tasks differ in their networks' activations and in
 // their buffers alone, and take their images from what prepare has made ready. It uses the crew, which it does not own and which
 // has as many workers or more.
-func newEngine(r recipe, prepare func(step int), s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
+func newEngine(r recipe, prepare func(ctx context.Context, step int) error, s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
 	e := &engine{recipe: r, isa: s.isa, prepare: prepare, state: s.state, steps: s, repack: repack, crew: c, tasks: tasks}
 	e.sums = newReducer(e.microBatches(), len(tasks), len(s.state.values), s.isa.Add)
 	e.chunkSum = make([]float64, (len(s.state.values)+chunkLen-1)/chunkLen)
@@ -111,16 +110,18 @@ func (r recipe) microBatches() int { return (r.batch + r.micro - 1) / r.micro }
 
 // run does step number step (from 0) at the given learning rate. A result that is not finite, or an
 // error, leaves the state as it was before the step, unless a worker panicked in the tail. After an error
-// the engine makes no more steps.
-func (e *engine) run(step int, rate float64) (stepResult, error) {
-	e.step = step
-	e.prepare(step)
+// the engine makes no more steps. When ctx ends, the error is its own.
+func (e *engine) run(ctx context.Context, step int, rate float64) (stepResult, error) {
+	e.step, e.ctx = step, ctx
+	if err := e.prepare(ctx, step); err != nil {
+		return stepResult{}, err
+	}
 	e.sums.reset()
 	if err := e.crew.run(e.phases.gradients); err != nil {
 		return stepResult{}, err
 	}
 	if e.sums.root == nil { // its buffers are not in place for another step either
-		return stepResult{}, e.stop()
+		return stepResult{}, ctx.Err()
 	}
 	if err := e.tail(e.phases.squares); err != nil {
 		return stepResult{}, err
@@ -147,7 +148,7 @@ func (e *engine) gradients(worker int) {
 		return
 	}
 	for {
-		if e.stop != nil && e.stop() != nil {
+		if e.ctx.Err() != nil {
 			e.sums.abort()
 		}
 		p, index, ok := e.sums.take()

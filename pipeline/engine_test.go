@@ -28,6 +28,15 @@ func (n *affineNet) Forward(v, x, t []float32, y []int32) {
 	}
 }
 
+// Jump answers u = a·x + b·(t+δ).
+func (n *affineNet) Jump(u, x, t, d []float32, y []int32) {
+	ends := slices.Clone(t)
+	for i := range ends {
+		ends[i] += d[i]
+	}
+	n.Forward(u, x, ends, y)
+}
+
 func (n *affineNet) Backward(_, dv, grad []float32) {
 	size := len(n.x) / len(n.t)
 	for i, d := range dv {
@@ -67,7 +76,7 @@ func TestEngineStep(t *testing.T) {
 		xs, ts = slices.Clone(x), slices.Clone(t)
 	})
 	const rate = 0.01
-	got, err := e.run(0, rate)
+	got, err := e.run(t.Context(), 0, rate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,10 +119,10 @@ func TestEngineMicroBatches(t *testing.T) {
 	c := newCrew(2)
 	defer c.close()
 	r, m := affineRecipe()
-	whole, _ := affineEngine(r, m, digits(), c, nil).run(4, 0.01)
+	whole, _ := affineEngine(r, m, digits(), c, nil).run(t.Context(), 4, 0.01)
 	for _, micro := range []int{1, 2, 3, 4, 7} {
 		r.micro = micro
-		cut, err := affineEngine(r, m, digits(), c, nil).run(4, 0.01)
+		cut, err := affineEngine(r, m, digits(), c, nil).run(t.Context(), 4, 0.01)
 		// float32 gradients summed in another order: 1e-5 is some 100 roundings.
 		if err != nil || math.Abs(cut.loss-whole.loss) > 1e-6 || math.Abs(cut.norm-whole.norm) > 1e-5*whole.norm {
 			t.Errorf("micro-batches of %d: %+v, %v; want %+v", micro, cut, err, whole)
@@ -142,7 +151,7 @@ func TestEngineDraws(t *testing.T) {
 	})
 	const steps = 400
 	for step := range steps {
-		if _, err := e.run(step, 0); err != nil {
+		if _, err := e.run(t.Context(), step, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +174,7 @@ func TestEngineRefusesNaN(t *testing.T) {
 	r, m := affineRecipe()
 	e := affineEngine(r, m, data, c, nil)
 	before := slices.Clone(e.state.values)
-	result, err := e.run(0, 0.01)
+	result, err := e.run(t.Context(), 0, 0.01)
 	if err != nil || result.finite() {
 		t.Fatalf("result %+v, %v: want one that is not finite", result, err)
 	}
@@ -210,7 +219,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 
 func stepAllocatesNothing(t *testing.T, o TrainOptions) {
 	o.Steps = 1000
-	r, err := openRun(context.Background(), o)
+	r, err := openTraining(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +228,7 @@ func stepAllocatesNothing(t *testing.T, o TrainOptions) {
 		t.Fatal(err)
 	}
 	step := func() {
-		if err := r.step(); err != nil {
+		if err := r.step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"time"
 
-	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -19,8 +18,8 @@ const (
 	programSize = 25 << 20
 )
 
-// estimateMemory returns about how many bytes a run will take.
-func estimateMemory(cfg unet.Config, o *TrainOptions, data dataset.Source) float64 {
+// estimateMemory returns about how many bytes a run will take whose data takes so many.
+func estimateMemory(cfg unet.Config, o *RunOptions, data float64) float64 {
 	image, params := 0.0, 0.0
 	for _, s := range cfg.Convs() {
 		image += actsKept * 4 * float64(s.H*s.W*s.OC)
@@ -33,13 +32,12 @@ func estimateMemory(cfg unet.Config, o *TrainOptions, data dataset.Source) float
 	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
 	workers := min(o.Threads, micros)
 	gradients := min(micros, workers+bits.Len(uint(micros))+1)
-	h, w, c := data.Shape()
-	return programSize + float64(data.Len()*h*w*c) + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
+	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
 
 // warnOfMemory says so when a run needs more memory than is free, before it takes any.
-func (r *run) warnOfMemory() {
-	need := estimateMemory(*r.opt.Network, &r.opt, r.data)
+func (r *run) warnOfMemory(cfg unet.Config) {
+	need := estimateMemory(cfg, r.opt, r.dataMemory)
 	if free := freeMemory(); free > 0 && need > free {
 		r.opt.note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
 			spellBytes(need), spellBytes(free))
@@ -65,16 +63,17 @@ func (r *run) estimateStep() time.Duration {
 	var took time.Duration
 	for range probeRuns {
 		begin := time.Now()
-		r.matchers[0].probe(grad)
+		r.tasks[0].probe(grad)
 		took = time.Since(begin)
 	}
 	turns := (r.engine.microBatches() + len(r.engine.tasks) - 1) / len(r.engine.tasks)
-	return took * time.Duration(turns)
+	took *= time.Duration(turns)
+	return took + time.Duration(float64(took)*r.extraWork/3) // forward and backward are three evaluations
 }
 
 // describeCost says what the run will take.
 func (r *run) describeCost() string {
-	text := "about " + spellBytes(estimateMemory(*r.opt.Network, &r.opt, r.data))
+	text := "about " + spellBytes(estimateMemory(r.model.Config(), r.opt, r.dataMemory))
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)

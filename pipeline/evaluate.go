@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -77,7 +79,7 @@ func (o *EvaluateOptions) fillDefaults() {
 		setDefault(&o.Count, defaultEvaluated)
 	}
 	o.Sample.Count = o.Count
-	o.Sample = o.Sample.withDefaults()
+	setDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
 }
 
 // validate reports the first option that cannot be used.
@@ -94,11 +96,6 @@ func (o *EvaluateOptions) validate() error {
 	if o.Count != 0 {
 		if err := between("count", o.Count, minEvaluated, maxCount); err != nil {
 			return err
-		}
-	}
-	for _, n := range o.NFE {
-		if _, err := flow.StepsFor(o.Sample.Solver, n); err != nil {
-			return &OptionError{"evaluations", trimOption(err, "flow: ")}
 		}
 	}
 	if err := o.Sample.Validate(); err != nil {
@@ -161,6 +158,9 @@ func (e *evaluator) open(ctx context.Context) error {
 		}
 		e.out.Model, e.out.Hash = e.ck.Path, e.ck.Hash
 		setDefault(&e.opt.Data, e.ck.Meta.Data)
+		if err := e.checkCurve(); err != nil {
+			return err
+		}
 	}
 	setDefault(&e.opt.Data, "mnist")
 	e.out.Data = e.opt.Data
@@ -173,6 +173,34 @@ func (e *evaluator) open(ctx context.Context) error {
 	e.crew = newCrew(e.opt.Sample.Threads)
 	e.emit(Event{Kind: Started, Total: e.opt.Count, Text: e.describe()})
 	return nil
+}
+
+// checkCurve makes sure that the model can draw with each number of evaluations.
+func (e *evaluator) checkCurve() error {
+	for _, n := range e.opt.NFE {
+		if _, err := e.stepsFor(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stepsFor returns the number of steps in which the model evaluates its network so many times.
+func (e *evaluator) stepsFor(evaluations int) (int, error) {
+	o := e.opt.Sample
+	if e.ck.Model.Config().FlowMap {
+		o.Steps = evaluations
+		_, _, err := o.method(e.ck)
+		if wrong, ok := errors.AsType[*OptionError](err); ok && wrong.Option == "steps" {
+			err = &OptionError{"evaluations", wrong.Reason}
+		}
+		return evaluations, err
+	}
+	steps, err := flow.StepsFor(o.withDefaults().Solver, evaluations)
+	if err != nil {
+		err = &OptionError{"evaluations", trimOption(err, "flow: ")}
+	}
+	return steps, err
 }
 
 // openClassifier reads the network of the features.
@@ -262,7 +290,7 @@ func (e *evaluator) openShaped(ctx context.Context, name, option string) (*datas
 	case option == "images":
 		o.HoldOut = 0
 	case e.ck != nil && e.ck.Meta.Data == name && e.ck.Meta.HoldOut > 0: // the same images as training held out
-		o.HoldOut, o.Seed = e.ck.Meta.HoldOut, e.ck.Meta.Seed
+		o.HoldOut, o.Seed = e.ck.Meta.HoldOut, e.ck.Meta.dataSeed()
 	}
 	h, w, c := e.classifier.Shape()
 	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
@@ -489,7 +517,7 @@ func (e *evaluator) nearest(ctx context.Context, s *byteImages) (*metrics.Distan
 // drawCurve measures the FID for each number of evaluations.
 func (e *evaluator) drawCurve(ctx context.Context) error {
 	for _, n := range e.opt.NFE {
-		steps, err := flow.StepsFor(e.opt.Sample.Solver, n)
+		steps, err := e.stepsFor(n)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 // FieldOptions says which tensors to evaluate a network's velocity on.
 type FieldOptions struct {
 	Model   string // a run folder or a checkpoint; empty: the newest run under runs/
-	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), with Grad target [N,C,H,W]
+	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), d [N] (for a flow map: lengths of jumps, 0 where there are none), with Grad target [N,C,H,W]
 	Out     string // safetensors: v [N,C,H,W], with Grad loss [1], grad.x [N,C,H,W] and grad.PARAMETER; of a network that predicts noise or data, prediction too
 	Grad    bool   // also the mean of (prediction-target)² over all numbers, and its gradients
 	ISA     string // empty: the best of this machine
@@ -101,6 +101,7 @@ type fieldInput struct {
 	predicts  prediction
 	x, target []float32 // target is nil without gradients
 	t         []float32
+	d         []float32 // nil for a network of velocities
 	y         []int32
 }
 
@@ -131,6 +132,9 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 			return nil, err
 		}
 	}
+	if err = in.readJumps(f); err != nil {
+		return nil, err
+	}
 	err = in.readClasses(f)
 	return in, err
 }
@@ -148,6 +152,24 @@ func (in *fieldInput) images(f *nn.File, name string) ([]float32, error) {
 	out := make([]float32, len(x.F32))
 	in.permute(out, x.F32, toNHWC)
 	return out, nil
+}
+
+// readJumps reads the lengths of the jumps of a flow map. Where there are none they are 0, and v is a velocity.
+func (in *fieldInput) readJumps(f *nn.File) error {
+	d, n := f.Tensor("d"), len(in.t)
+	switch {
+	case !in.cfg.FlowMap && d != nil:
+		return errors.New("tensor d: the network is no flow map, which jumps: leave d out")
+	case !in.cfg.FlowMap:
+		return nil
+	case d == nil:
+		in.d = make([]float32, n)
+		return nil
+	case d.DType == nn.I64 || !slices.Equal(d.Shape, []int{n}):
+		return fmt.Errorf("tensor d is %s of shape %v: the lengths of jumps as floats of shape [%d] are needed", d.DType, d.Shape, n)
+	}
+	in.d = d.F32
+	return nil
 }
 
 func (in *fieldInput) readClasses(f *nn.File) error {
@@ -252,7 +274,11 @@ func (in *fieldInput) chunk(net network, out *fieldOutput, p *partial, from, to 
 	}
 	answer := out.prediction[lo:hi]
 	field := flow.FieldFunc(func(v, x, t []float32, _ []int) {
-		net.Forward(answer, x, t, y)
+		if in.d != nil {
+			net.Jump(answer, x, t, in.d[from:to], y)
+		} else {
+			net.Forward(answer, x, t, y)
+		}
 		copy(v, answer)
 	})
 	in.predicts.velocity(field).Velocity(out.v[lo:hi], in.x[lo:hi], in.t[from:to], nil)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,9 +21,9 @@ type SampleOptions struct {
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
-	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off
-	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: midpoint
-	Steps    int     // of the solver; 0: 20
+	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off, as it is for a flow map
+	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: midpoint, or the jumps of a flow map, whose only method they are
+	Steps    int     // of the solver, or jumps; 0: 20, or as many jumps as the flow map was trained for at most
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
 	NoiseLevel float64
@@ -42,16 +43,79 @@ const (
 	maxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
 )
 
+// withDefaults fills in the defaults for a network of velocities.
 func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Count, 1)
 	setDefault(&o.Solver, defaultSolver)
 	setDefault(&o.Steps, defaultSteps)
-	setDefault(&o.Tol, defaultTol)
-	setDefault(&o.NoiseLevel, 1)
+	if o.Solver != flowMapSolver {
+		setDefault(&o.Tol, defaultTol)
+		setDefault(&o.NoiseLevel, 1)
+	}
 	setDefault(&o.Guidance, 1)
 	setDefault(&o.PerClass, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
+}
+
+// flowMapSolver names in [SampleOptions] what only flow maps can do, and need not be told.
+const flowMapSolver = "flow-map"
+
+// A method is how a model draws: by a solver and, of a flow map, jumps of a length.
+type method struct {
+	solver   flow.Solver
+	predicts prediction // by the network; the zero value: velocities
+	jump     float64    // 0 for a network without jumps
+}
+
+// jumps is the method that takes n jumps of a flow map.
+func jumps(n int) method { return method{solver: flow.Jumps(n), jump: 1 / float64(n)} }
+
+// method returns how a model draws with the options, and these with the model's defaults.
+func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
+	model := modelName(ck.Path)
+	if !ck.Model.Config().FlowMap {
+		if o.Solver == flowMapSolver {
+			return method{}, o, optionErrorf("solver", "%s: %s is none: choose one of %s", o.Solver, model, strings.Join(solverNames(), ", "))
+		}
+		o = o.withDefaults()
+		predicts, err := ck.Meta.prediction()
+		if err != nil {
+			return method{}, o, err
+		}
+		solver, err := newSolver(o, predicts)
+		return method{solver: solver, predicts: predicts}, o, err
+	}
+	known := ck.Meta.jumps()
+	setDefault(&o.Solver, flowMapSolver)
+	setDefault(&o.Steps, slices.Max(known))
+	switch {
+	case o.Solver != flowMapSolver:
+		return method{}, o, optionErrorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", o.Solver, model)
+	case o.Tol != 0:
+		return method{}, o, optionErrorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", o.Tol, model)
+	case o.NoiseLevel != 0:
+		return method{}, o, optionErrorf("noise-level", "%v: %s is a flow map, which adds no noise: leave it out", o.NoiseLevel, model)
+	case !slices.Contains(known, o.Steps):
+		return method{}, o, optionErrorf("steps", "%d: %s was trained for %s jumps: choose one of these", o.Steps, model, joinOr(known))
+	}
+	return jumps(o.Steps), o.withDefaults(), nil
+}
+
+// joinOr lists numbers as in "1, 2 or 4".
+func joinOr(numbers []int) string {
+	text := ""
+	for i, n := range numbers {
+		switch {
+		case i == 0:
+		case i == len(numbers)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += strconv.Itoa(n)
+	}
+	return text
 }
 
 // Validate reports the first option that cannot be used with any model, as an [*OptionError].
@@ -62,10 +126,10 @@ func (o SampleOptions) Validate() error {
 		between("per-class", o.PerClass, 1, maxCount),
 		between("guidance", o.Guidance, -100, 100),
 		between("steps", o.Steps, 1, 100000),
-		between("tol", o.Tol, 1e-7, 1),
+		optional("tol", o.Tol, 1e-7, 1),
 		between("threads", o.Threads, 1, maxThreads),
-		between("noise-level", o.NoiseLevel, 1e-6, 100),
-		oneOf("solver", o.Solver, solverNames()...),
+		optional("noise-level", o.NoiseLevel, 1e-6, 100),
+		o.validateSolver(),
 	} {
 		if check != nil {
 			return check
@@ -74,11 +138,19 @@ func (o SampleOptions) Validate() error {
 	return nil
 }
 
+// validateSolver checks the name of the solver. That of a flow map is one where nobody needs to name it.
+func (o SampleOptions) validateSolver() error {
+	if o.Solver == flowMapSolver {
+		return nil
+	}
+	return oneOf("solver", o.Solver, solverNames()...)
+}
+
 // A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
 type Sampler struct {
 	ck      *Checkpoint
 	opt     SampleOptions
-	solver  flow.Solver
+	method  method
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
@@ -90,20 +162,15 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
-	s := &Sampler{ck: ck, opt: o}
-	predicts, err := ck.Meta.prediction()
-	if err != nil {
+	s := &Sampler{ck: ck}
+	var err error
+	if s.method, s.opt, err = o.method(ck); err != nil {
 		return nil, err
 	}
-	if s.solver, err = newSolver(o, predicts); err != nil {
-		return nil, err
-	}
-	if s.classes, err = ck.askedClasses(o); err != nil {
+	if s.classes, err = ck.askedClasses(s.opt); err != nil {
 		return nil, err
 	}
 	s.start()
-	s.sampler.predicts = predicts
 	return s, nil
 }
 
@@ -134,7 +201,7 @@ func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step 
 	images.Labels = s.labels(first, n)
 	d := drawing{
 		seed: s.opt.Seed, first: first, labels: images.Labels, guidance: s.opt.Guidance,
-		null: int32(s.ck.Model.Config().NumClasses - 1), solver: s.solver, frame: frame,
+		null: int32(s.ck.Model.Config().NumClasses - 1), method: s.method, frame: frame,
 	}
 	if s.opt.OnEvent != nil {
 		d.done = s.report(first)
@@ -169,8 +236,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
-		seedStream(&rng, s.opt.Seed, streamClass, first+i, 0)
-		labels[i] = int32(flow.OpenUniform(&rng) * float64(classes))
+		labels[i] = randomClass(&rng, s.opt.Seed, first+i, classes)
 	}
 	return labels
 }

@@ -62,6 +62,9 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 	case err == nil:
 		err = o.sameNetwork(cfg)
 	}
+	if err == nil && cfg.FlowMap {
+		err = optionErrorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+	}
 	if wrong, ok := errors.AsType[*OptionError](err); ok {
 		return nil, wrong
 	}
@@ -113,7 +116,7 @@ func describeNetwork(c unet.Config) string {
 }
 
 // note tells what a person should know before the run begins.
-func (o *TrainOptions) note(format string, args ...any) {
+func (o *RunOptions) note(format string, args ...any) {
 	if o.OnEvent != nil {
 		o.OnEvent(Event{Kind: Noted, Text: fmt.Sprintf(format, args...)})
 	}

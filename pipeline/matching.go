@@ -1,14 +1,17 @@
 package pipeline
 
 import (
+	"context"
 	"math/rand/v2"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 )
 
-// A network is what flow matching and the sampler need of a unet.Replica: see there for the shapes.
+// A network is what flow matching, distillation and the sampler need of a unet.Replica: see there for the shapes.
 type network interface {
 	Forward(v, x, t []float32, y []int32)
+	Jump(u, x, t, d []float32, y []int32)
 	Backward(dx, dv, grad []float32)
 }
 
@@ -25,14 +28,16 @@ type matching struct {
 
 	predicts prediction     // by the networks
 	loss     flow.Objective // whose squared error the loss is
+	held     dataset.Source // for the validation loss, nil for none
 }
 
 // prepare readies the batch of a step.
-func (m *matching) prepare(step int) {
+func (m *matching) prepare(_ context.Context, step int) error {
 	m.feed.prepare(step, m.batch)
 	if m.pairs != nil {
 		m.pairs.prepare(step)
 	}
+	return nil
 }
 
 // noiseOf returns the position whose noise the image at a position of the batch is paired with.
@@ -140,7 +145,7 @@ func (w *matcher) place(i int, t float64) {
 	w.t[i] = float32(t)
 }
 
-// probe runs a micro-batch of zeros forward and back, whose results nobody reads, to see how long that takes.
+// probe implements [runTask].
 func (w *matcher) probe(grad []float32) {
 	w.net.Forward(w.v, w.xt, w.t, w.y)
 	w.net.Backward(nil, w.dv, grad)

@@ -18,6 +18,10 @@ import (
 // metaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
 const metaKey = "fmimg.meta"
 
+// flowMapObjective is what a network that was distilled predicts, as [Meta] names it: the mean velocity over a jump. The other
+// objectives are those of package flow.
+const flowMapObjective = "flow-map"
+
 // Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
 type Meta struct {
 	Data       string     `json:"data"`
@@ -38,6 +42,37 @@ type Meta struct {
 	EMA        float64    `json:"ema"`
 	Loss       float64    `json:"loss"`                      // running mean over the last steps
 	Validation float64    `json:"validation_loss,omitempty"` // of images that training did not see
+
+	// Of a flow map.
+	Jumps   []int        `json:"jumps,omitempty"`   // the numbers of equal jumps from noise to image that it was trained for
+	Teacher *TeacherMeta `json:"teacher,omitempty"` // the model that it was distilled from
+}
+
+// TeacherMeta says which model a flow map was distilled from, and how that drew.
+type TeacherMeta struct {
+	SHA256      string  `json:"sha256"` // of its weights
+	Steps       int     `json:"steps"`  // that it was trained for
+	Images      int     `json:"images"`
+	Seed        uint64  `json:"seed"` // of its training, by which the images were chosen that are held out
+	Solver      string  `json:"solver"`
+	SolverSteps int     `json:"solver_steps"`
+	Guidance    float64 `json:"guidance"`
+}
+
+// jumps returns the numbers of jumps that a flow map can take.
+func (m Meta) jumps() []int {
+	if len(m.Jumps) == 0 {
+		return jumpLevels[:]
+	}
+	return m.Jumps
+}
+
+// dataSeed returns the seed by which the images were chosen that training did not see.
+func (m Meta) dataSeed() uint64 {
+	if m.Teacher != nil {
+		return m.Teacher.Seed
+	}
+	return m.Seed
 }
 
 // text returns the JSON.

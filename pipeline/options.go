@@ -15,33 +15,14 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// TrainOptions says what to train, on what, for how long and how. [DefaultTrainOptions] has the
-// settings that are known to work. The JSON form, with everything resolved, is in a run's
-// config.json.
-type TrainOptions struct {
-	Data string `json:"data"`           // a known data set or a path; needed
-	Out  string `json:"-"`              // the run folder; empty: runs/DATA, then runs/DATA-2, …
-	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
+// RunOptions say for how long a run trains, how, and what it leaves, whatever it trains for: [TrainOptions] and
+// [DistillOptions] hold them.
+type RunOptions struct {
+	Out string `json:"-"` // the run folder; empty: one of its own under runs/
 
-	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
-	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
-	Flip          bool    `json:"flip"`           // mirror every second image, left to right
-	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
-	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
-	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
-
-	Preset  string       `json:"preset"`            // a network of package unet; empty: base
-	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
-	// What a checkpoint made elsewhere does not say, and changes to a preset; 0: its own, or PyTorch's defaults 1, 32 and 1.
-	Heads      int     `json:"heads,omitempty"`       // of attention
-	NormGroups int     `json:"norm_groups,omitempty"` // of each group norm
-	TimeScale  float64 `json:"time_scale,omitempty"`  // factor on t before its embedding
-	InitHash   string  `json:"init_hash,omitempty"`   // resolved: SHA-256 of the weights of Init
-
-	// Budget of the whole run: at most one of the three; none: 10 minutes.
+	// Budget of the whole run: at most one of the two; none: 10 minutes.
 	Steps    int      `json:"steps,omitempty"`    // batches
-	Epochs   float64  `json:"epochs,omitempty"`   // passes over the data
-	Time     Duration `json:"time,omitempty"`     // training time, which shapes the learning rate as the others do
+	Time     Duration `json:"time,omitempty"`     // training time, which shapes the learning rate as steps do
 	Schedule Schedule `json:"schedule,omitempty"` // replays a recorded run with a budget in time; resolved: as the run went
 	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
 	StopAfter int `json:"-"`
@@ -61,15 +42,6 @@ type TrainOptions struct {
 	Clip        float64 `json:"clip"`         // largest norm of a gradient; 0: unlimited
 	EMA         float64 `json:"ema"`          // decay of the averaged weights; 0: no averaging
 
-	Path       string `json:"path"`        // from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX); empty: linear
-	Objective  string `json:"objective"`   // what the network predicts: velocity, noise or data; empty: velocity
-	LossWeight string `json:"loss_weight"` // whose squared error the loss is, by weights of what is predicted; empty: of that itself
-
-	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
-	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent
-	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
-	LabelDrop   float64  `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
-
 	Seed    uint64 `json:"seed"`
 	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
 	ISA     string `json:"isa"` // instruction set; empty: the best of this machine; resolved: its name
@@ -81,29 +53,74 @@ type TrainOptions struct {
 
 	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
 
-	Resume bool `json:"-"` // continue the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, ValidateEvery, Keep and TensorBoard count then, and Data for files that were moved
+	// Resume continues the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, ValidateEvery, Keep and
+	// TensorBoard count then, and what was moved: Data, and the Model that is distilled.
+	Resume bool `json:"-"`
 
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.
 	Given []string `json:"-"`
-	// Source is the data itself, instead of opening Data; for programs with images of their own.
-	Source dataset.Source `json:"-"`
-	// Validation are images of the same shape and classes for the validation loss, with Source; nil: none.
-	// [dataset.Split] makes them.
-	Validation dataset.Source `json:"-"`
-	// OnEvent is called with the run's progress, from Train's own goroutine; may be nil.
+	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(Event) `json:"-"`
 
 	disk func(io.Writer) io.Writer // see runDir
 }
 
+// TrainOptions says what to train, on what, for how long and how. [DefaultTrainOptions] has the
+// settings that are known to work. The JSON form, with everything resolved, is in a run's
+// config.json.
+type TrainOptions struct {
+	RunOptions
+
+	Data string `json:"data"`           // a known data set or a path; needed
+	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
+
+	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
+	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
+	Flip          bool    `json:"flip"`           // mirror every second image, left to right
+	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
+	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
+	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
+
+	Preset  string       `json:"preset"`            // a network of package unet; empty: base
+	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
+	// What a checkpoint made elsewhere does not say, and changes to a preset; 0: its own, or PyTorch's defaults 1, 32 and 1.
+	Heads      int     `json:"heads,omitempty"`       // of attention
+	NormGroups int     `json:"norm_groups,omitempty"` // of each group norm
+	TimeScale  float64 `json:"time_scale,omitempty"`  // factor on t before its embedding
+	InitHash   string  `json:"init_hash,omitempty"`   // resolved: SHA-256 of the weights of Init
+
+	Epochs float64 `json:"epochs,omitempty"` // passes over the data, a budget instead of Steps and Time
+
+	Path       string `json:"path"`        // from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX); empty: linear
+	Objective  string `json:"objective"`   // what the network predicts: velocity, noise or data; empty: velocity
+	LossWeight string `json:"loss_weight"` // whose squared error the loss is, by weights of what is predicted; empty: of that itself
+
+	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
+	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent
+	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
+	LabelDrop   float64  `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
+
+	// Source is the data itself, instead of opening Data; for programs with images of their own.
+	Source dataset.Source `json:"-"`
+	// Validation are images of the same shape and classes for the validation loss, with Source; nil: none.
+	// [dataset.Split] makes them.
+	Validation dataset.Source `json:"-"`
+}
+
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
-		Preset: "base", Batch: 64, Optimizer: Muon,
-		ImageChannels: "auto", HoldOut: 0.05,
-		Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
+		RunOptions: defaultRunOptions(),
+		Preset:     "base", ImageChannels: "auto", HoldOut: 0.05,
 		Path: defaultPath, Objective: defaultObjective, TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
+	}
+}
+
+func defaultRunOptions() RunOptions {
+	return RunOptions{
+		Batch: 64, Optimizer: Muon,
+		Warmup: 50, Decay: CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
 		Seed: 1,
 	}
 }
@@ -151,12 +168,6 @@ func (o *TrainOptions) withDefaults() TrainOptions {
 
 func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Preset, "base")
-	setDefault(&o.Batch, 64)
-	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
-	setDefault(&o.Optimizer, AdamW)
-	setDefault(&o.LR, o.Optimizer.Rate())
-	setDefault(&o.Decay, CosineRate)
-	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.Path, defaultPath)
 	setDefault(&o.Objective, defaultObjective)
 	setDefault(&o.LossWeight, o.Objective)
@@ -164,8 +175,19 @@ func (o *TrainOptions) fillDefaults() {
 	setDefault(&o.Coupling, Independent)
 	setDefault(&o.Conditional, "auto")
 	setDefault(&o.ImageChannels, "auto")
+	o.RunOptions.fillDefaults(o.Epochs == 0)
+}
+
+// fillDefaults fills in what has one default; untimed says that no other budget than these is given.
+func (o *RunOptions) fillDefaults(untimed bool) {
+	setDefault(&o.Batch, 64)
+	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
+	setDefault(&o.Optimizer, AdamW)
+	setDefault(&o.LR, o.Optimizer.Rate())
+	setDefault(&o.Decay, CosineRate)
+	setDefault(&o.Eps, 1e-8)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	if o.Steps == 0 && o.Epochs == 0 && o.Time == 0 && len(o.Schedule) == 0 {
+	if untimed && o.Steps == 0 && o.Time == 0 && len(o.Schedule) == 0 {
 		o.Time = Duration(defaultTime)
 	}
 }
@@ -190,7 +212,29 @@ func (o *TrainOptions) Validate() error {
 }
 
 func (o *TrainOptions) validate() error {
-	for _, check := range []error{
+	return firstError(
+		o.RunOptions.validate(),
+		between("size", o.Size, 0, maxSize),
+		between("hold-out", o.HoldOut, 0, 0.9),
+		between("data-memory", o.DataMemory, 0, 1<<30),
+		optional("heads", o.Heads, 1, 1024),
+		optional("norm-groups", o.NormGroups, 1, 1<<16),
+		optional("time-scale", o.TimeScale, 1e-6, 1e6),
+		optional("epochs", o.Epochs, 1e-6, 1e6),
+		between("label-drop", o.LabelDrop, 0, below1),
+		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
+		o.validateCoupling(),
+		o.validatePrediction(),
+		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
+		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+		o.validateBudget(o.Epochs, "steps, epochs and time"),
+		o.validateNames(),
+	)
+}
+
+// validate reports the first option that cannot be used, but for the budget, of which a kind of run may have more.
+func (o *RunOptions) validate() error {
+	return firstError(
 		optional("steps", o.Steps, 1, maxSteps),
 		between("batch", o.Batch, 1, maxBatch),
 		between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
@@ -200,14 +244,7 @@ func (o *TrainOptions) validate() error {
 		between("preview-every", o.PreviewEvery, -1, maxSteps),
 		between("validate-every", o.ValidateEvery, -1, maxSteps),
 		between("keep", o.Keep, 0, 1<<16),
-		between("size", o.Size, 0, maxSize),
-		between("hold-out", o.HoldOut, 0, 0.9),
-		between("data-memory", o.DataMemory, 0, 1<<30),
 		optional("stop-after", o.StopAfter, 1, maxSteps),
-		optional("heads", o.Heads, 1, 1024),
-		optional("norm-groups", o.NormGroups, 1, 1<<16),
-		optional("time-scale", o.TimeScale, 1e-6, 1e6),
-		optional("epochs", o.Epochs, 1e-6, 1e6),
 		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
 		between("lr", o.LR, 1e-12, 1e3),
 		between("beta1", o.Beta1, 0, below1),
@@ -216,18 +253,16 @@ func (o *TrainOptions) validate() error {
 		between("weight-decay", o.WeightDecay, 0, 1e3),
 		between("clip", o.Clip, 0, 1e30),
 		between("ema", o.EMA, 0, below1),
-		between("label-drop", o.LabelDrop, 0, below1),
-		o.validatePrediction(),
-		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
-		o.validateCoupling(),
 		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
-		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
-		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
-		o.validateBudget(),
-		o.validateNames(),
-	} {
-		if check != nil {
-			return check
+		validateISA(o.ISA),
+	)
+}
+
+// firstError returns the first that is one.
+func firstError(checks ...error) error {
+	for _, err := range checks {
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -266,23 +301,24 @@ func (o *TrainOptions) validateCoupling() error {
 	return nil
 }
 
-func (o *TrainOptions) validateBudget() error {
+// validateBudget looks at the budget, which may be in epochs too: kinds lists what it may be in.
+func (o *RunOptions) validateBudget(epochs float64, kinds string) error {
 	given := 0
-	for _, budget := range []bool{o.Steps != 0, o.Epochs != 0, o.Time != 0} {
+	for _, budget := range []bool{o.Steps != 0, epochs != 0, o.Time != 0} {
 		if budget {
 			given++
 		}
 	}
 	switch {
 	case given > 1 && o.Steps != 0:
-		return optionErrorf("steps", "%d: one budget too many: give one of steps, epochs and time", o.Steps)
+		return optionErrorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
 	case given > 1:
-		return optionErrorf("epochs", "%v: one budget too many: give one of steps, epochs and time", o.Epochs)
+		return optionErrorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
 		return optionErrorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
 		return optionErrorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
-	case len(o.Schedule) > 0 && (o.Time != 0 || o.Epochs != 0) && !o.Resume:
+	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
 		return optionErrorf("schedule", "replays a run by its steps: leave time and epochs out")
 	}
 	if err := o.Schedule.validate(); err != nil {
@@ -296,13 +332,16 @@ func (o *TrainOptions) validateNames() error {
 	if o.Data == "" && o.Source == nil && !o.Resume {
 		return optionErrorf("data", "is needed: name a data set, such as mnist")
 	}
+	if o.Network != nil && o.Network.FlowMap {
+		return optionErrorf("network", "is a flow map, which Distill makes, and training learns velocities")
+	}
 	if _, err := unet.Preset(o.Preset); err != nil {
 		return &OptionError{"preset", trimOption(err, "unknown preset ")}
 	}
 	if _, err := flow.ParseTimeDistribution(o.TimeDist); err != nil {
 		return &OptionError{"time-dist", trimOption(err, "flow: unknown distribution of times ", "flow: distribution of times ")}
 	}
-	return validateISA(o.ISA)
+	return nil
 }
 
 func validateISA(name string) error {

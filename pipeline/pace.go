@@ -37,7 +37,7 @@ type pace struct {
 	heldCost float64 // its seconds
 }
 
-func (c *pace) saveDue(o *TrainOptions, p *progress) bool {
+func (c *pace) saveDue(o *RunOptions, p *progress) bool {
 	if o.SaveEvery > 0 {
 		return p.Step%o.SaveEvery == 0
 	}
@@ -48,7 +48,7 @@ func (c *pace) saved(at float64, took time.Duration) {
 	c.saveAt, c.saveCost = at, took.Seconds()
 }
 
-func (c *pace) previewDue(o *TrainOptions, p *progress, m *meter) bool {
+func (c *pace) previewDue(o *RunOptions, p *progress, m *meter) bool {
 	total := p.Schedule.Total()
 	switch {
 	case o.PreviewEvery < 0:
@@ -70,7 +70,7 @@ func (c *pace) previewed(step int, at float64, took time.Duration) {
 }
 
 // validationDue is true at the end of a run, too: over says that this is it.
-func (c *pace) validationDue(o *TrainOptions, p *progress, m *meter, over bool) bool {
+func (c *pace) validationDue(o *RunOptions, p *progress, m *meter, over bool) bool {
 	total := p.Schedule.Total()
 	switch {
 	case o.ValidateEvery < 0:

@@ -19,6 +19,9 @@ type prediction struct {
 // torchcfm: velocities on the linear path.
 func (m *Meta) prediction() (prediction, error) {
 	path, objective := m.Path, m.Objective
+	if objective == flowMapObjective { // without a jump it is the velocity
+		objective = defaultObjective
+	}
 	setDefault(&path, defaultPath)
 	setDefault(&objective, defaultObjective)
 	p := prediction{}

@@ -44,6 +44,8 @@ func (g gaussianNet) Forward(v, x, t []float32, _ []int32) {
 
 func (gaussianNet) Backward(_, _, _ []float32) {}
 
+func (gaussianNet) Jump(_, _, _, _ []float32, _ []int32) {}
+
 // Networks that know the answer draw the same images, whatever they predict, with every solver.
 func TestSamplerHonoursThePrediction(t *testing.T) {
 	c := newCrew(2)
@@ -60,8 +62,7 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 			for _, objective := range []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData} {
 				p := prediction{path, objective}
 				s := newSampler(c, []network{gaussianNet{p}, gaussianNet{p}}, 2, size)
-				s.predicts = p
-				d := drawing{seed: 3, guidance: 1}
+				d := drawing{seed: 3, guidance: 1, method: method{predicts: p}}
 				if d.solver, err = newSolver(o, p); err != nil {
 					t.Fatal(err)
 				}
@@ -271,8 +272,8 @@ func TestObjectiveDoesNotAllocate(t *testing.T) {
 	defer b.Close()
 	m := b.run.match
 	m.predicts, m.loss = prediction{flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}, flow.PredictNoise}, flow.PredictVelocity
-	for _, w := range b.run.matchers {
-		w.weights = make([]float64, m.micro)
+	for _, w := range b.run.tasks {
+		w.(*matcher).weights = make([]float64, m.micro)
 	}
 	must := func(err error) {
 		if err != nil {

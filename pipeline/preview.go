@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/fmimg/fmimg/flow"
 )
@@ -16,8 +17,13 @@ const (
 	previewCols = 10
 )
 
-// previewSolver takes half the default steps: a preview should cost less than it tells.
-func previewSolver() flow.Solver { return flow.Fixed(flow.Midpoint, 10) }
+// previewMethod takes half the default steps: a preview should cost less than it tells. A flow map takes its most.
+func (r *run) previewMethod() method {
+	if known := r.meta().Jumps; len(known) > 0 {
+		return jumps(slices.Max(known))
+	}
+	return method{solver: flow.Fixed(flow.Midpoint, 10), predicts: r.predicts}
+}
 
 // preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's seed, and
 // returns its path inside the run folder. The weights are as before when it returns.
@@ -47,9 +53,9 @@ func (r *run) preview(ctx context.Context) (string, error) {
 func (r *run) drawPreview(ctx context.Context) (*Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()
-	d := drawing{seed: r.opt.Seed, guidance: 1, solver: previewSolver()}
+	d := drawing{seed: r.opt.Seed, guidance: 1, method: r.previewMethod()}
 	images := blankImages(r.model.Config(), previewRows*previewCols)
-	if r.match.labels {
+	if r.model.Config().NumClasses > 0 {
 		images.Labels = make([]int32, images.Len())
 		for i := range images.Labels {
 			images.Labels[i] = int32(i % previewCols % r.model.Config().Classes())

@@ -18,6 +18,7 @@ const (
 	streamHeld             // x0 of an image of the validation loss, keyed by its number
 	streamWarp             // how a training image is moved, as streamNoise
 	streamStep             // the noise that a solver adds to a generated image, keyed by (its index, step)
+	streamPool             // the seed of a pool of trajectories, keyed by its round; that of the held ones is streamHeld's
 )
 
 // seedStream sets p to the start of the stream of a key.

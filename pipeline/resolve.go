@@ -89,40 +89,55 @@ func (o *TrainOptions) newModel(isa kernels.ISA) (*unet.Model, error) {
 	return unet.New(*o.Network, isa, rand.New(&pcg))
 }
 
-// plan returns the schedule of a new run over n images: empty when only the clock will tell.
-func (o *TrainOptions) plan(n int) Schedule {
+// plan returns the schedule of a new run: empty when only the clock will tell.
+func (o *RunOptions) plan() Schedule {
 	switch {
 	case len(o.Schedule) > 0:
 		return o.Schedule
 	case o.Steps > 0:
 		return Schedule{{0, o.Steps}}
-	case o.Epochs > 0:
-		steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
-		return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
 	}
 	return nil
 }
 
+// plan is that of a run over n images.
+func (o *TrainOptions) plan(n int) Schedule {
+	if s := o.RunOptions.plan(); s != nil || o.Epochs == 0 {
+		return s
+	}
+	steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
+	return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
+}
+
 // resumed returns the options of a recorded run with what may change when it goes on: the budget of
-// the whole run and what no number depends on. The instruction set may change too, which does alter
-// the last bits.
+// the whole run and what no number depends on.
 func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 	o = *recorded
+	newBudget = o.RunOptions.resume(&given.RunOptions, given.Epochs > 0 && given.Epochs != o.Epochs)
+	if newBudget {
+		o.Epochs = given.Epochs
+	}
+	o.Source, o.Validation, o.DataMemory = given.Source, given.Validation, given.DataMemory
+	return o, newBudget
+}
+
+// resume takes over from the caller's options what may change when a recorded run goes on, and reports whether it
+// has a new budget: other says that it has one of another kind. The instruction set may change too, which does
+// alter the last bits.
+func (o *RunOptions) resume(given *RunOptions, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.Source, o.Validation, o.OnEvent, o.disk = given.Source, given.Validation, given.OnEvent, given.disk
-	o.DataMemory = given.DataMemory
+	o.OnEvent, o.disk = given.OnEvent, given.disk
 	overrideWith(&o.ISA, given.ISA)
 	overrideWith(&o.SaveEvery, given.SaveEvery)
 	overrideWith(&o.PreviewEvery, given.PreviewEvery)
 	overrideWith(&o.ValidateEvery, given.ValidateEvery)
 	overrideWith(&o.Keep, given.Keep)
 	overrideWith(&o.TensorBoard, given.TensorBoard)
-	old := budget{o.Steps, o.Epochs, o.Time}
-	if b := (budget{given.Steps, given.Epochs, given.Time}); b != (budget{}) && b != old {
-		o.Steps, o.Epochs, o.Time, o.Schedule = b.steps, b.epochs, b.time, nil
-		return o, true
+	if other || given.Steps > 0 && given.Steps != o.Steps || given.Time > 0 && given.Time != o.Time {
+		o.Steps, o.Time, o.Schedule = given.Steps, given.Time, nil
+		return true
 	}
-	return o, false
+	return false
 }
 
 // mayChange are the options that a resumed run takes from its caller.
@@ -130,29 +145,27 @@ var mayChange = []string{
 	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
 }
 
-// conflict returns an [*OptionError] for an option that given sets on purpose and that differs from the
-// recorded run's, whose numbers it would change.
-func conflict(recorded, given *TrainOptions) error {
-	wanted := given.withDefaults()
-	old, asked := recorded.fields(), wanted.fields()
-	for _, name := range given.Given {
+// conflict returns an [*OptionError] for an option that the caller has given on purpose and that differs from that of
+// the run recorded in a folder, whose numbers it would change. Options come by the names of their JSON form.
+func conflict(folder string, recorded, wanted map[string]any, given []string) error {
+	for _, name := range given {
 		key := strings.ReplaceAll(name, "-", "_")
-		want, known := asked[key]
-		if !known || slices.Contains(mayChange, name) || fmt.Sprint(want) == fmt.Sprint(old[key]) || want == "auto" {
+		want, known := wanted[key]
+		had := recorded[key]
+		if !known || slices.Contains(mayChange, name) || fmt.Sprint(want) == fmt.Sprint(had) || want == "auto" {
 			continue
 		}
-		had := old[key]
 		if had == nil {
 			had = "none"
 		}
-		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, recorded.Out, had)
+		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, folder, had)
 	}
 	return nil
 }
 
-// fields returns the options by the names of their JSON form.
-func (o *TrainOptions) fields() map[string]any {
-	text, err := json.Marshal(o)
+// fieldsOf returns options by the names of their JSON form.
+func fieldsOf(options any) map[string]any {
+	text, err := json.Marshal(options)
 	if err != nil {
 		panic(err) // plain data: options are validated before they are compared
 	}
@@ -161,12 +174,6 @@ func (o *TrainOptions) fields() map[string]any {
 		panic(err)
 	}
 	return fields
-}
-
-type budget struct {
-	steps  int
-	epochs float64
-	time   Duration
 }
 
 func overrideWith[T comparable](p *T, value T) {

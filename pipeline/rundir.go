@@ -208,12 +208,13 @@ func (d *runDir) write(name string, fill func(io.Writer) error) error {
 
 // runConfig is a run's config.json.
 type runConfig struct {
-	Version  string       `json:"fmimg"`
-	Options  TrainOptions `json:"options"`
-	Data     dataInfo     `json:"data"`
-	Steps    int          `json:"steps_done"`
-	Images   int          `json:"images_done"`
-	Finished bool         `json:"finished"`
+	Version  string          `json:"fmimg"`
+	Options  *TrainOptions   `json:"options,omitempty"` // of Train
+	Distill  *DistillOptions `json:"distill,omitempty"` // of Distill, instead
+	Data     dataInfo        `json:"data"`
+	Steps    int             `json:"steps_done"`
+	Images   int             `json:"images_done"`
+	Finished bool            `json:"finished"`
 }
 
 // dataInfo describes the data that a run was trained on.
@@ -237,9 +238,20 @@ func (d *runDir) writeConfig(c runConfig) error {
 }
 
 // ReadRunOptions returns the resolved options that a run folder was trained with, Out included.
-func ReadRunOptions(dir string) (TrainOptions, error) {
+func ReadRunOptions(dir string) (RunOptions, error) {
 	c, err := readRunConfig(dir)
-	return c.Options, err
+	if err != nil {
+		return RunOptions{}, err
+	}
+	return *c.run(), nil
+}
+
+// run returns the options that runs of every kind have.
+func (c *runConfig) run() *RunOptions {
+	if c.Distill != nil {
+		return &c.Distill.RunOptions
+	}
+	return &c.Options.RunOptions
 }
 
 func readRunConfig(dir string) (runConfig, error) {
@@ -255,9 +267,34 @@ func readRunConfig(dir string) (runConfig, error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return c, fmt.Errorf("%s: %w: restore it from a copy, or train anew", path, err)
 	}
-	c.Options.Out = dir
-	c.Options.fillDefaults() // what runs did not record once was as the zero values say
+	if (c.Options == nil) == (c.Distill == nil) {
+		return c, fmt.Errorf("%s: it holds no options of a run: restore it from a copy, or train anew", path)
+	}
+	// What runs did not record once was as the zero values say.
+	if c.Distill != nil {
+		c.Distill.fillDefaults()
+	} else {
+		c.Options.fillDefaults()
+	}
+	c.run().Out = dir
 	return c, nil
+}
+
+// findRun returns the folder of the run to go on with, the newest for none, and its settings.
+func findRun(path string) (string, runConfig, error) {
+	if path == "" {
+		var err error
+		if path, err = newestRun(stateFile); err != nil {
+			return "", runConfig{}, err
+		}
+	}
+	c, err := readRunConfig(path)
+	return path, c, err
+}
+
+// otherCommand says which command goes on with a run.
+func otherCommand(path, command string) error {
+	return fmt.Errorf("%s is a run of fmimg %s: go on with fmimg %s --resume --out %s", path, command, command, quote.Shell(filepath.ToSlash(path)))
 }
 
 // noConfig says what a folder without settings holds, and what can be done with it.

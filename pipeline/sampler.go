@@ -15,7 +15,7 @@ type drawing struct {
 	labels   []int32 // the row of label_emb for each image, nil for an unconditional network
 	null     int32   // the row of "no class", when guidance is not 1
 	guidance float64 // weight W of v_null + W·(v_class − v_null)
-	solver   flow.Solver
+	method
 
 	// frame, when not nil, is shown the states of images from..from+n-1 at each step of the solver, by
 	// several goroutines at once for images of their own.
@@ -31,7 +31,6 @@ type sampler struct {
 	nets     []network
 	size     int // images that a network takes
 	imageLen int
-	predicts prediction // by the networks; the zero value: velocities
 	bufs     []sampleBuffers
 }
 
@@ -99,27 +98,40 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 	if d.frame != nil {
 		solver = solver.Observed(func(step int, _ float64, x []float32) { d.frame(from, step, x) })
 	}
-	predict := flow.FieldFunc(func(v, x, t []float32, index []int) { s.predict(d, worker, from, v, x, t, index) })
-	field := s.predicts.velocity(predict)
-	stats, err := solver.Solve(ctx, field, x, n, 0, 1)
+	stats, err := solver.Solve(ctx, s.field(d, worker, from), x, n, 0, 1)
 	b.solved = b.solved.Merge(stats)
 	b.err = err
+}
+
+// field returns what carries the images from, from+1, … on one worker.
+func (s *sampler) field(d drawing, worker, from int) flow.Field {
+	if d.jump == 0 {
+		return d.predicts.velocity(flow.FieldFunc(func(v, x, t []float32, index []int) { s.predict(d, worker, from, v, x, t, index) }))
+	}
+	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
+		s.nets[worker].Jump(u, x, t, lengths, s.classesOf(d, worker, from, index))
+	}), d.jump)
+}
+
+// classesOf returns the classes of the images at an index, nil for a network without.
+func (s *sampler) classesOf(d drawing, worker, from int, index []int) []int32 {
+	if d.labels == nil {
+		return nil
+	}
+	y := s.bufs[worker].y[:len(index)]
+	for i, k := range index {
+		y[i] = d.labels[from+k]
+	}
+	return y
 }
 
 // predict is v(x, t, y), or what else the network predicts, guided towards the class where asked for (Ho and Salimans
 // 2022, with W = 1 for no guidance; Zheng et al. 2023 for velocities; the same for all, see [flow.VelocityOf]).
 func (s *sampler) predict(d drawing, worker, from int, v, x, t []float32, index []int) {
 	b, net := &s.bufs[worker], s.nets[worker]
-	if d.labels == nil {
-		net.Forward(v, x, t, nil)
-		return
-	}
-	y := b.y[:len(t)]
-	for i, k := range index {
-		y[i] = d.labels[from+k]
-	}
+	y := s.classesOf(d, worker, from, index)
 	net.Forward(v, x, t, y)
-	if d.guidance == 1 {
+	if y == nil || d.guidance == 1 {
 		return
 	}
 	for i := range y {

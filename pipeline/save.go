@@ -60,27 +60,19 @@ func writeCheckpoint(w io.Writer, model *unet.Model, values []float32, dtype nn.
 
 func (r *run) meta() Meta {
 	m := Meta{
-		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, HoldOut: r.opt.HoldOut, Batch: r.opt.Batch,
+		Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, Batch: r.opt.Batch,
 		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
-		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax},
-		Path:       fmt.Sprint(r.match.predicts.path), Objective: r.match.predicts.objective.String(),
-		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
+		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
+		EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
-	if r.match.labels {
-		m.Classes = r.data.Classes()
-	}
+	r.job.meta(&m)
 	return m
 }
 
 func (r *run) saveConfig() error {
-	o := r.opt
-	o.Schedule = r.done.Schedule
-	h, w, c := r.data.Shape()
-	return r.dir.writeConfig(runConfig{
-		Version: Version(), Options: o,
-		Data:  dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.held), r.digest},
-		Steps: r.done.Step, Images: r.done.Step * o.Batch, Finished: r.over(),
-	})
+	c := r.job.config()
+	c.Version, c.Steps, c.Images, c.Finished = Version(), r.done.Step, r.done.Step*r.opt.Batch, r.over()
+	return r.dir.writeConfig(c)
 }
 
 func (r *run) saveLoss() error {

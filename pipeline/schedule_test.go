@@ -128,7 +128,7 @@ func simulate(stepTime func(step int, used float64) float64, limit time.Duration
 		took := stepTime(step, used)
 		used += took
 		step++
-		b.add(seconds(took))
+		b.add(seconds(took), seconds(took))
 		if total, due := b.estimate(step); due {
 			s = s.revise(step, total)
 		}

@@ -12,23 +12,25 @@ import (
 )
 
 // openData opens the run's data.
-func (r *run) openData(ctx context.Context) error {
-	set, err := r.opt.openData(ctx)
+func (r *training) openData(ctx context.Context) error {
+	set, err := r.options.openData(ctx)
 	if err != nil {
 		return err
 	}
 	r.data, r.held, r.digest = set.Train, set.Test, set.Digest
+	h, w, c := r.data.Shape()
+	r.dataMemory = float64(r.data.Len() * h * w * c)
 	if set.Sizes != nil {
 		r.pictures = set.Path
 	}
-	if note := skippedText(r.opt.Data, set); note != "" {
+	if note := skippedText(r.options.Data, set); note != "" {
 		r.notes = append(r.notes, note)
 	}
 	return nil
 }
 
 // outsideData refuses a run folder among the pictures that are trained on: its previews would become some of them.
-func (r *run) outsideData() error {
+func (r *training) outsideData() error {
 	out := r.opt.Out
 	if out == "" {
 		out = runsDir
@@ -47,9 +49,9 @@ func (r *run) outsideData() error {
 }
 
 // dataChanged explains why a run cannot go on with the data that is there now.
-func (r *run) dataChanged(had dataInfo) error {
+func (r *training) dataChanged(had dataInfo) error {
 	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew (--init %s starts from the weights so far)",
-		r.opt.Data, had.Images, r.data.Len(), r.dir.path)
+		r.options.Data, had.Images, r.data.Len(), r.dir.path)
 }
 
 func heldLen(s dataset.Source) int {
@@ -66,7 +68,7 @@ const heldDraws = 256
 // validateWhenDue measures the validation loss of the averaged weights when it is due, and returns 0
 // when not. It changes no number of the training.
 func (r *run) validateWhenDue() (float64, error) {
-	if r.held == nil || !r.pace.validationDue(&r.opt, &r.done, &r.meter, r.over()) {
+	if !r.held || !r.pace.validationDue(r.opt, &r.done, &r.meter, r.over()) {
 		return 0, nil
 	}
 	begin := time.Now()
@@ -89,17 +91,17 @@ func (r *run) validateWhenDue() (float64, error) {
 func (r *run) validate() (float64, error) {
 	micro := r.opt.MicroBatch
 	losses := make([]float64, (heldDraws+micro-1)/micro)
-	err := r.crew.each(context.Background(), len(r.matchers), len(losses), func(worker, i int) {
+	err := r.crew.each(context.Background(), len(r.tasks), len(losses), func(worker, i int) {
 		first := i * micro
-		losses[i] = r.matchers[worker].validate(r.held, first, min(micro, heldDraws-first))
+		losses[i] = r.tasks[worker].validate(first, min(micro, heldDraws-first))
 	})
 	return sum(losses) / heldDraws, err
 }
 
-// validate returns the sum of the losses of n draws from a number on.
-func (w *matcher) validate(data dataset.Source, first, n int) float64 {
+// validate implements [runTask].
+func (w *matcher) validate(first, n int) float64 {
 	for i := range n {
-		w.drawHeld(data, first+i, i)
+		w.drawHeld(w.held, first+i, i)
 	}
 	return w.forward(n) * float64(n)
 }

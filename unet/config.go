@@ -21,6 +21,7 @@ type Config struct {
 	NormGroups           int     `json:"norm_groups"`           // groups of each group norm; 0 means 32
 	TimeScale            float64 `json:"time_scale"`            // factor on t before the sinusoidal embedding; 0 means 1
 	NullClass            bool    `json:"null_class"`            // the last row of label_emb means "no class"
+	FlowMap              bool    `json:"flow_map,omitempty"`    // the network takes the length of a jump too, and its velocity is the mean over that
 }
 
 // Preset returns a named configuration for single-channel 28x28 images; callers set the image size,

@@ -21,8 +21,14 @@ func (s AttentionShape) FLOPs() float64 {
 func (c Config) Convs() []kernels.ConvShape {
 	c = c.withDefaults()
 	l := layers{cfg: c}
-	l.linear(c.ModelChannels, 4*c.ModelChannels)
-	l.linear(4*c.ModelChannels, 4*c.ModelChannels)
+	embeddings := 1 // of the time
+	if c.FlowMap {
+		embeddings++ // of the jump
+	}
+	for range embeddings {
+		l.linear(c.ModelChannels, 4*c.ModelChannels)
+		l.linear(4*c.ModelChannels, 4*c.ModelChannels)
+	}
 	l.walk()
 	return l.convs
 }

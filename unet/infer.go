@@ -37,6 +37,7 @@ func Infer(f *nn.File) (Config, error) {
 	if labels := shape("label_emb.weight", 2); labels != nil {
 		c.NumClasses = labels[0]
 	}
+	c.FlowMap = shape("jump_embed.0.weight", 2) != nil
 	var err error
 	if c, err = c.inferLevels(shape); err != nil {
 		return c, err

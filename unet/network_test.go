@@ -54,6 +54,7 @@ var smallConfigs = map[string]Config{
 		c.NumResBlocks, c.AttentionResolutions, c.NumClasses, c.NullClass = 2, []int{1, 2}, 3, true
 	}),
 	"one level": small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
+	"flow map":  small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
 	"odd sizes": small(func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{12, 4}, []int{1, 1, 2} }),
 }
 
@@ -62,6 +63,7 @@ type problem struct {
 	m             *Model
 	r             *Replica
 	x, t, v, onto []float32
+	d             []float32 // nil for a network of velocities
 	y             []int32
 }
 
@@ -71,6 +73,9 @@ func newProblem(m *Model, n int, seed uint64) *problem {
 	p := &problem{m: m, r: m.NewReplica(n, true), x: randoms(rng, size), v: make([]float32, size), onto: randoms(rng, size)}
 	for i := range n {
 		p.t = append(p.t, rng.Float32())
+		if m.Config().FlowMap {
+			p.d = append(p.d, rng.Float32())
+		}
 		if classes := m.Config().NumClasses; classes > 0 {
 			p.y = append(p.y, int32(i%classes))
 		}
@@ -79,8 +84,17 @@ func newProblem(m *Model, n int, seed uint64) *problem {
 }
 
 func (p *problem) value() float64 {
-	p.r.Forward(p.v, p.x, p.t, p.y)
+	p.forward(p.r, p.v)
 	return dot(p.v, p.onto)
+}
+
+// forward runs a replica that is as large as the problem.
+func (p *problem) forward(r *Replica, v []float32) {
+	if p.d != nil {
+		r.Jump(v, p.x, p.t, p.d, p.y)
+	} else {
+		r.Forward(v, p.x, p.t, p.y)
+	}
 }
 
 func dot(a, b []float32) float64 {
@@ -191,11 +205,15 @@ func TestImagesAreIndependent(t *testing.T) {
 			for i := range n {
 				for _, r := range []*Replica{alone, larger} {
 					part := func(x []float32) []float32 { return x[i*size : (i+1)*size] }
-					v, d, y := make([]float32, size), make([]float32, size), together.y
-					if y != nil {
-						y = y[i : i+1]
+					v, d := make([]float32, size), make([]float32, size)
+					one := problem{x: part(together.x), t: together.t[i : i+1]}
+					if together.y != nil {
+						one.y = together.y[i : i+1]
 					}
-					r.Forward(v, part(together.x), together.t[i:i+1], y)
+					if together.d != nil {
+						one.d = together.d[i : i+1]
+					}
+					one.forward(r, v)
 					r.Backward(d, part(together.onto), grad)
 					if !slices.Equal(v, part(together.v)) || !slices.Equal(d, part(dx)) {
 						t.Fatalf("%s: image %d differs alone, in a replica of %d", name, i, r.images)
@@ -245,7 +263,7 @@ func TestInferenceAgreesWithTraining(t *testing.T) {
 			v := make([]float32, len(p.v))
 			r := p.m.NewReplica(4, false)
 			for range 2 { // whatever a pass leaves must not matter to the next
-				r.Forward(v, p.x, p.t, p.y)
+				p.forward(r, v)
 				if !slices.Equal(v, p.v) {
 					t.Fatalf("%s: inference differs from training", name)
 				}
@@ -307,6 +325,7 @@ func TestForwardPanics(t *testing.T) {
 	free := randomModel(t, kernels.Best(), smallConfigs["added embedding"])
 	size := m.Config().ImageLen()
 	r, inference := m.NewReplica(2, true), m.NewReplica(1, false)
+	jumps := randomModel(t, kernels.Best(), smallConfigs["flow map"]).NewReplica(1, false)
 	x, times := make([]float32, 3*size), []float32{0, 0, 0}
 	for what, f := range map[string]func(){
 		"a replica of 0":         func() { m.NewReplica(0, false) },
@@ -318,6 +337,8 @@ func TestForwardPanics(t *testing.T) {
 		"class 3 of 3":           func() { r.Forward(x[:size], x[:size], times[:1], []int32{3}) },
 		"class -1 of 3":          func() { r.Forward(x[:size], x[:size], times[:1], []int32{-1}) },
 		"1 classes for 1":        func() { free.NewReplica(1, false).Forward(x[:size], x[:size], times[:1], []int32{0}) },
+		"1 jumps from 1 times":   func() { r.Jump(x[:size], x[:size], times[:1], times[:1], []int32{0}) },
+		"2 jumps from 1 times":   func() { jumps.Jump(x[:size], x[:size], times[:1], times[:2], []int32{0}) },
 		"made for inference":     func() { inference.Backward(nil, x[:size], make([]float32, m.Params().Len())) },
 		"24 elements in, 25 out": func() { r.Forward(x[:size+1], x[:size], times[:1], []int32{0}) },
 	} {

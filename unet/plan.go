@@ -85,7 +85,9 @@ type network struct {
 // that follow on the way down: they find the gradient of their input set, and add to it.
 func (n *network) build(image, velocity nn.Act) {
 	cfg, b := n.cfg, n.b
-	n.embedding = nn.NewEmbedding(b, cfg.ModelChannels, cfg.NumClasses, cfg.TimeScale)
+	n.embedding = nn.NewEmbedding(b, nn.EmbeddingShape{
+		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale, Jumps: cfg.FlowMap,
+	})
 	down, up := cfg.plan()
 	joined := make([]nn.Act, len(up)) // [h, skip], what each stage on the way up reads
 	for i, s := range up {

@@ -51,6 +51,7 @@ type Replica struct {
 	train           bool
 	net             network
 	image, velocity nn.Act
+	still           []float32 // jumps of length 0, of a flow map
 }
 
 // NewReplica makes room for up to images images; train says whether Backward will be called.
@@ -67,13 +68,30 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 	h, w, c := m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.InChannels
 	r.image, r.velocity = b.Act(h, w, c), b.Act(h, w, c)
 	r.net.build(r.image, r.velocity)
+	if m.cfg.FlowMap {
+		r.still = make([]float32, images)
+	}
 	return r
 }
 
 // Forward computes v(x, t, y) for n = len(t) images, n at most the replica's size.
 // x and v are [n, H, W, C] with channels contiguous; y are rows of label_emb, nil for an
-// unconditional network.
+// unconditional network. The velocity of a flow map is its mean over a jump of length 0.
 func (r *Replica) Forward(v, x, t []float32, y []int32) {
+	r.forward(v, x, t, nil, y)
+}
+
+// Jump computes u(x, t, δ, y), the mean velocity over jumps of length d, of a network that is a flow map: the state
+// at t+δ is x + δ·u. Shapes are those of [Replica.Forward]; d is as long as t.
+func (r *Replica) Jump(u, x, t, d []float32, y []int32) {
+	if !r.cfg.FlowMap || len(d) != len(t) {
+		panic(fmt.Sprintf("unet: %d jumps from %d times by a network with flow_map %t", len(d), len(t), r.cfg.FlowMap))
+	}
+	r.forward(u, x, t, d, y)
+}
+
+// forward is that of a jump, or with d nil of a velocity.
+func (r *Replica) forward(v, x, t, d []float32, y []int32) {
 	n := len(t)
 	if size := r.cfg.ImageLen(); n < 1 || n > r.images || len(x) != n*size || len(v) != n*size {
 		panic(fmt.Sprintf("unet: forward of %d images of %d elements in a replica of %d: %d elements in, %d out", n, size, r.images, len(x), len(v)))
@@ -86,9 +104,12 @@ func (r *Replica) Forward(v, x, t []float32, y []int32) {
 			panic(fmt.Sprintf("unet: class %d of %d", class, r.cfg.NumClasses))
 		}
 	}
+	if d == nil && r.cfg.FlowMap {
+		d = r.still[:n]
+	}
 	r.run.N = n
 	r.image.X.First(n).Load(x)
-	r.net.embedding.Forward(&r.run, t, y)
+	r.net.embedding.Forward(&r.run, t, d, y)
 	for _, m := range r.net.modules {
 		m.Forward(&r.run)
 	}
@@ -96,7 +117,7 @@ func (r *Replica) Forward(v, x, t []float32, y []int32) {
 }
 
 // Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dv
-// the gradient of the last Forward's v. When dx is not nil it receives the gradient of x.
+// the gradient of the v of the last Forward or Jump. When dx is not nil it receives the gradient of x.
 func (r *Replica) Backward(dx, dv, grad []float32) {
 	if !r.train {
 		panic("unet: backward of a replica made for inference")

@@ -37,7 +37,7 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	switch {
 	case errors.As(err, &stopped) && stopped.Dir == "":
 	case errors.As(err, &stopped):
-		why += ": go on with " + resumeCommand(stopped.Dir)
+		why += ": go on with " + resumeCommand(stopped)
 	case errors.As(err, &usage):
 		status = exitUsage
 	case errors.As(err, &option):
@@ -51,8 +51,8 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	return what + withCure(oneLine(why), err), status
 }
 
-func resumeCommand(dir string) string {
-	return "fmimg train --resume --out " + quote.Shell(filepath.ToSlash(dir))
+func resumeCommand(stopped *pipeline.InterruptedError) string {
+	return fmt.Sprintf("fmimg %s --resume --out %s", stopped.Command, quote.Shell(filepath.ToSlash(stopped.Dir)))
 }
 
 // oneLine joins the lines of a message, and shows what would do something to a terminal.
@@ -110,6 +110,8 @@ func kindOf(f *pflag.Flag) string {
 		return "a duration such as 10m or 90s"
 	case "bool":
 		return "true or false"
+	case "shares":
+		return "three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3,"
 	case "RxC":
 		return "rows x columns, such as 8x8,"
 	}

@@ -32,7 +32,7 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newGenerate(), a.newEval(), a.newData(), a.newField(), a.newClassifier(), a.newBench(), a.newModel(), a.newVersion(), a.newMan())
+	root.AddCommand(a.newTrain(), a.newDistill(), a.newGenerate(), a.newEval(), a.newData(), a.newField(), a.newClassifier(), a.newBench(), a.newModel(), a.newVersion(), a.newMan())
 	strictCompletion(root)
 	completeFlags(root)
 	return root
@@ -62,7 +62,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("%q is no flag, and %s takes flags alone: see %s --help", args[0], cmd.Name(), cmd.CommandPath())
 }
 
-// budgets are the flags of train of which one is enough: one on the command line settles them all.
+// budgets are the flags of a training command of which one is enough: one on the command line settles them all.
 var budgets = []string{"steps", "epochs", "time", "schedule"}
 
 // environment is the annotation of a flag with the name of the variable that set it.
@@ -71,7 +71,8 @@ const environment = "environment"
 // setFromEnvironment sets the flags that are not on the command line from FMIMG_NAME.
 func (a *app) setFromEnvironment(cmd *cobra.Command) error {
 	var failed error
-	settled := cmd.Flags().Lookup("epochs") != nil && slices.ContainsFunc(budgets, cmd.Flags().Changed)
+	trains := cmd.Flags().Lookup("epochs") != nil || cmd.Flags().Lookup("schedule") != nil
+	settled := trains && slices.ContainsFunc(budgets, cmd.Flags().Changed)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Changed || f.Name == "help" || failed != nil || (settled && slices.Contains(budgets, f.Name)) {
 			return

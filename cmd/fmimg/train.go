@@ -40,7 +40,7 @@ const trainExample = `  fmimg train --data mnist                              te
 
 func (a *app) newTrain() *cobra.Command {
 	o := pipeline.DefaultTrainOptions()
-	var extra trainExtra
+	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "train --data NAME [flags]", Short: "Train a network on images", Long: trainHelp, Example: trainExample,
 		Args: noArgs,
@@ -48,35 +48,52 @@ func (a *app) newTrain() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	trainRunFlags(f, &o, &extra)
+	trainFlags(f, &o)
+	budgetFlags(f, &o.RunOptions, &o.Epochs, &extra)
+	recordFlags(f, &o.RunOptions, &extra)
 	dataFlags(f, &o)
 	trainNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
 }
 
-// trainExtra are the flags of train that are not options as they stand.
-type trainExtra struct {
+// runExtra are the flags of a run that are not options as they stand.
+type runExtra struct {
 	time     time.Duration
 	schedule string
 	json     bool
 }
 
-// trainRunFlags adds the flags about what to train, for how long, and the run folder.
-func trainRunFlags(f *pflag.FlagSet, o *pipeline.TrainOptions, x *trainExtra) {
+// trainFlags adds the flags about what to train, and the run folder.
+func trainFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
-	f.StringVar(&o.Out, "out", "", "run `folder` (default runs/DATA, then runs/DATA-2, …; with --resume the newest run)")
-	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
+	folderFlags(f, &o.RunOptions, "DATA")
 	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
 	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")
 	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
+}
+
+// folderFlags adds the flags about the run folder; name is that of a new one.
+func folderFlags(f *pflag.FlagSet, o *pipeline.RunOptions, name string) {
+	f.StringVar(&o.Out, "out", "", fmt.Sprintf("run `folder` (default runs/%s, then runs/%s-2, …; with --resume the newest run)", name, name))
+	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
+}
+
+// budgetFlags adds the flags about for how long to train; epochs is nil where there are none.
+func budgetFlags(f *pflag.FlagSet, o *pipeline.RunOptions, epochs *float64, x *runExtra) {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
-	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data")
+	if epochs != nil {
+		f.Float64Var(epochs, "epochs", 0, "budget: `number` of passes over the data")
+	}
 	f.DurationVar(&x.time, "time", 0, "budget: training `time`, such as 90s, 10m or 2h (default 10m)")
 	f.StringVar(&x.schedule, "schedule", "", "`record` of the steps that a run by time believed to have: its folder, or step:total pairs")
 	f.IntVar(&o.StopAfter, "stop-after", 0, "stop and save after this `step` of the budget, as Ctrl-C does")
+}
+
+// recordFlags adds the flags about what a run leaves and shows.
+func recordFlags(f *pflag.FlagSet, o *pipeline.RunOptions, x *runExtra) {
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
 	f.IntVar(&o.ValidateEvery, "validate-every", 0, "`steps` between validation losses, -1 for none (default as often as takes 1 % of the time)")
@@ -94,13 +111,29 @@ func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.IntVar(&o.DataMemory, "data-memory", 0, "most `MB` that the images may take (default 4096)")
 }
 
-// trainNumberFlags adds the flags that numbers depend on.
+// trainNumberFlags adds the flags that numbers of flow matching depend on.
 func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
+	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
+	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
+	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data")
+	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
+	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")
+	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
+	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
+}
+
+// runNumberFlags adds the flags that numbers of every run depend on; rate is the default learning rate in words, where
+// the option has none.
+func runNumberFlags(f *pflag.FlagSet, o *pipeline.RunOptions, rate string) {
+	if rate != "" {
+		rate = fmt.Sprintf(" (default %s)", rate)
+	}
 	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
 	f.StringVar((*string)(&o.Optimizer), "optimizer", string(o.Optimizer), "`name`: adamw, or muon for the matrices and adamw for the rest")
-	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate` (default 0.004, with --optimizer adamw 0.002)")
+	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`"+rate)
 	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
 	f.StringVar((*string)(&o.Decay), "decay", string(o.Decay), "`shape` of the learning rate: cosine, linear or constant")
 	f.Float64Var(&o.Beta1, "beta1", o.Beta1, "AdamW's decay of the gradient's mean")
@@ -109,23 +142,27 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.Float64Var(&o.WeightDecay, "weight-decay", o.WeightDecay, "decoupled weight decay")
 	f.Float64Var(&o.Clip, "clip", o.Clip, "largest `norm` of a gradient, 0 for any")
 	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
-	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
-	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data")
-	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
-	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
-	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")
-	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
-	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of everything random")
 }
 
 // train runs the command.
-func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) error {
+func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x runExtra) error {
+	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale"); err != nil {
+		return err
+	}
+	if err := x.settle(cmd, &o.RunOptions); err != nil {
+		return err
+	}
+	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Train(cmd.Context(), o) })
+}
+
+// settle puts the flags into the options, and checks those that all runs have.
+func (x *runExtra) settle(cmd *cobra.Command, o *pipeline.RunOptions) error {
 	if cmd.Flags().Changed("time") && x.time <= 0 {
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
 	o.Time = pipeline.Duration(x.time)
-	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "micro-batch", "lr", "eps", "threads", "heads", "norm-groups", "time-scale", "save-every", "stop-after"); err != nil {
+	if err := positive(cmd, "steps", "batch", "micro-batch", "lr", "eps", "threads", "save-every", "stop-after"); err != nil {
 		return err
 	}
 	if err := notZero(cmd, "a number above 0 is needed, or -1 for none", "preview-every", "validate-every"); err != nil {
@@ -136,13 +173,18 @@ func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x trainExtra) e
 		return err
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) { o.Given = append(o.Given, f.Name) })
+	return nil
+}
+
+// runTraining shows a run, and what it came to.
+func (a *app) runTraining(o *pipeline.RunOptions, x runExtra, run func() (pipeline.TrainResult, error)) error {
 	show := a.newReporter(x.json)
 	o.OnEvent = show.event
-	result, err := pipeline.Train(cmd.Context(), o)
+	result, err := run()
 	show.close()
 	var stopped *pipeline.InterruptedError
 	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
-		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped.Dir))
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped))
 		err = nil
 	}
 	if err == nil && !x.json {

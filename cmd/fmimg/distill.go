@@ -1,0 +1,84 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of its network, where the model itself takes tens.
+
+The new network, the student, starts from the model's weights, and is shown where the model's own trajectories lead: from
+noise to an image, and over halves and quarters of the way. generate and eval then take --steps 1, 2 or 4, and no
+--solver. --guidance W becomes a part of the student.
+
+A run can be interrupted, resumed and repeated like those of train, and its folder holds the same files. The folder's
+path goes to stdout.`
+
+const distillExample = `  fmimg distill --model mnist --time 30m                into runs/mnist-fast, then runs/mnist-fast-2, …
+  fmimg distill --model runs/clothes --guidance 2 --out runs/clear
+  fmimg distill --resume --out runs/mnist-fast          go on after Ctrl-C or a crash
+  fmimg generate --model runs/mnist-fast --steps 1 --out samples.png`
+
+func (a *app) newDistill() *cobra.Command {
+	o := pipeline.DefaultDistillOptions()
+	var extra runExtra
+	cmd := &cobra.Command{
+		Use: "distill [flags]", Short: "Make a model draw in a few evaluations", Long: distillHelp, Example: distillExample,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.distill(cmd, o, extra) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	modelFlag(f, &o.Model, elseMNIST)
+	folderFlags(f, &o.RunOptions, "MODEL-fast")
+	budgetFlags(f, &o.RunOptions, nil, &extra)
+	recordFlags(f, &o.RunOptions, &extra)
+	distillNumberFlags(f, &o)
+	computeFlags(f, &o.Threads, &o.ISA)
+	return cmd
+}
+
+// distillNumberFlags adds the flags that numbers depend on.
+func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
+	f.Float64Var(&o.Guidance, "guidance", o.Guidance, "`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off")
+	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun or rk4")
+	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
+	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
+	f.IntVar(&o.Reuse, "reuse", o.Reuse, "how `often` a trajectory is trained on")
+	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
+	f.Float64Var(&o.Huber, "huber", o.Huber, "`error` of a pixel where the loss turns from squares to absolute values, 0 for squares alone")
+	runNumberFlags(f, &o.RunOptions, "")
+}
+
+// A sharesValue is a flag of three numbers.
+type sharesValue struct{ s *pipeline.JumpShares }
+
+func (v sharesValue) String() string {
+	if v.s == nil {
+		return ""
+	}
+	return v.s.String()
+}
+
+func (v sharesValue) Set(text string) error {
+	s, err := pipeline.ParseJumpShares(text)
+	if err == nil {
+		*v.s = s
+	}
+	return err
+}
+
+func (sharesValue) Type() string { return "shares" }
+
+// distill runs the command.
+func (a *app) distill(cmd *cobra.Command, o pipeline.DistillOptions, x runExtra) error {
+	if err := positive(cmd, "guidance", "teacher-steps", "pool", "reuse"); err != nil {
+		return err
+	}
+	if err := x.settle(cmd, &o.RunOptions); err != nil {
+		return err
+	}
+	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Distill(cmd.Context(), o) })
+}

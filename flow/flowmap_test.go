@@ -1,0 +1,82 @@
+package flow
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+// growth is the flow map of dx/dt = rate·x: X_{t→t+δ}(x) = x·exp(rate·δ).
+func growth(rate float64) FlowMapFunc {
+	return func(u, x, _, d []float32, _ []int) {
+		size := len(x) / len(d)
+		for i := range x {
+			length := float64(d[i/size])
+			u[i] = float32(float64(x[i]) * (math.Exp(rate*length) - 1) / length)
+		}
+	}
+}
+
+// Jumps of a flow map compose: however many there are, they end where the flow does, which Euler's method with the
+// field would miss by far.
+func TestJumpsCompose(t *testing.T) {
+	const rate = 1.5
+	start := normals(12, 1)
+	for _, n := range []int{1, 2, 4, 7} {
+		x := slices.Clone(start)
+		stats, err := Jumps(n).Solve(t.Context(), JumpField(growth(rate), 1/float64(n)), x, 4, 0, 1)
+		if err != nil || stats.MeanEvaluations() != float64(n) || stats.States != 4 {
+			t.Errorf("%d jumps: %+v, %v", n, stats, err)
+		}
+		for i, v := range x {
+			// Each jump rounds δ, u and the state to 2⁻²⁴ relative, which e^1.5 < 4.5 magnifies: 7·3·2⁻²⁴·4.5 < 6e-6.
+			if want := float64(start[i]) * math.Exp(rate); !near(float64(v), want, 6e-6*(1+math.Abs(want))) {
+				t.Errorf("%d jumps: number %d is %v, want %v", n, i, v, want)
+			}
+		}
+	}
+}
+
+// A jump of a trajectory has the mean velocity that leads along it: of a linear field, whose solver errs by no more
+// than float32, that is the one of its flow map.
+func TestMeanVelocityOfALinearField(t *testing.T) {
+	const rate, d = 1.5, 1. / 4
+	field := FieldFunc(func(v, x, _ []float32, _ []int) {
+		for i := range x {
+			v[i] = float32(rate * float64(x[i]))
+		}
+	})
+	x0 := normals(30, 2)
+	x1, u, want, lengths := slices.Clone(x0), make([]float32, 30), make([]float32, 30), make([]float32, 3)
+	if _, err := Fixed(RK4, 16).Solve(t.Context(), field, x1, 3, 0, d); err != nil {
+		t.Fatal(err)
+	}
+	for i := range lengths {
+		lengths[i] = d
+	}
+	growth(rate).MeanVelocity(want, x0, nil, lengths, nil)
+	MeanVelocity(u, x0, x1, d)
+	for i := range u {
+		// (rate·h)⁵/120 a step of h = 1/64 is 6e-11; rounding x1 in 16 steps to 2⁻²⁴ divided by d is 4e-6.
+		if !near(float64(u[i]), float64(want[i]), 4e-6*(1+math.Abs(float64(x1[i])))) {
+			t.Errorf("number %d: mean velocity %v, want %v", i, u[i], want[i])
+		}
+	}
+}
+
+// An observer sees each jump, at the time where it ends.
+func TestJumpsObserved(t *testing.T) {
+	var times []float64
+	x := []float32{1}
+	s := Jumps(4).Observed(func(_ int, at float64, _ []float32) { times = append(times, at) })
+	if _, err := s.Solve(t.Context(), JumpField(growth(1), 0.25), x, 1, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(times, []float64{0, 0.25, 0.5, 0.75, 1}) {
+		t.Errorf("seen at %v", times)
+	}
+	if got := s.String(); got != "flow-map, 4 steps" {
+		t.Errorf("it calls itself %q", got)
+	}
+	mustPanic(t, "no jumps", func() { Jumps(0) })
+}

@@ -1,0 +1,673 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fmimg/fmimg/nn"
+)
+
+// smallTeacher returns the path of a model of three classes and none, which was trained for a moment, in a file of the
+// test's own.
+func smallTeacher(t testing.TB) string {
+	t.Helper()
+	return ownCopy(t, "teacher.safetensors", func() string { return trainSmallTeacher(t) })
+}
+
+func trainSmallTeacher(t testing.TB) string {
+	o := smallRun(t)
+	o.Steps, o.LR, o.EMA, o.ValidateEvery = 30, 1e-2, 0, -1
+	if _, err := Train(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	return o.Out
+}
+
+// madeModels holds the models that several tests use, by name: making one takes longer than most tests.
+var madeModels sync.Map
+
+// ownCopy writes a model that make leaves in a run folder into a file of the test's own; it is made once.
+func ownCopy(t testing.TB, name string, make func() (run string)) string {
+	t.Helper()
+	text, ok := madeModels.Load(name)
+	if !ok {
+		file, err := os.ReadFile(filepath.Join(make(), modelFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ = madeModels.LoadOrStore(name, file)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, text.([]byte), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// smallDistillation returns options for a run of three rounds of four steps in a folder of its own.
+func smallDistillation(t testing.TB, model string) DistillOptions {
+	o := DefaultDistillOptions()
+	o.Model, o.Out = model, filepath.Join(t.TempDir(), "fast")
+	o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse = "euler", 4, 22, 2
+	o.Batch, o.MicroBatch, o.Steps, o.Warmup = 11, 2, 10, 2 // 11: the last micro-batch is smaller
+	o.PreviewEvery, o.ValidateEvery, o.Threads = -1, 5, 2
+	return o
+}
+
+func mustDistill(t *testing.T, o DistillOptions) TrainResult {
+	t.Helper()
+	result, err := Distill(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// Jumps are as frequent as their shares say, and those of a level begin equally often at each part.
+func TestJumpShares(t *testing.T) {
+	const n = 12000
+	for _, shares := range []JumpShares{{0.5, 0.25, 0.25}, {1, 0, 0}, {0, 0, 1}, {0, 0.5, 0.5}, {0.2, 0, 0.8}} {
+		seen := map[[2]int]int{}
+		for i := range n {
+			from, to := shares.jump((float64(i) + 0.5) / n)
+			seen[[2]int{from, to}]++
+		}
+		for level, jumps := range jumpLevels {
+			length := keptParts / jumps
+			for from := 0; from < keptParts; from += length {
+				got, want := seen[[2]int{from, from + length}], shares[level]*n/float64(jumps)
+				if math.Abs(float64(got)-want) > 2 { // the ends of a share may fall between two points
+					t.Errorf("shares %v: %d jumps of 1/%d from %d/4, want %v", shares, got, jumps, from, want)
+				}
+				delete(seen, [2]int{from, from + length})
+			}
+		}
+		if len(seen) > 0 {
+			t.Errorf("shares %v: other jumps, %v", shares, seen)
+		}
+		if from, to := shares.jump(math.Nextafter(1, 0)); to != keptParts {
+			t.Errorf("shares %v: the last point jumps from %d to %d", shares, from, to)
+		}
+	}
+}
+
+// The teacher's trajectories are what its sampler draws: their ends are its images, and what is kept between are the
+// states that the solver has then, with guidance and without.
+func TestTrajectories(t *testing.T) {
+	ck, err := OpenCheckpoint(smallTeacher(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, guidance := range []float64{1, 2.5} {
+		const n, seed = 11, 5
+		o := DistillOptions{Guidance: guidance, TeacherSolver: "midpoint", TeacherSteps: 8}
+		c := newCrew(3)
+		defer c.close()
+		teach, err := newTeacher(ck, &o, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := newTrajectories(n, ck.Model.Config().ImageLen())
+		if err := teach.draw(t.Context(), got, seed); err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Steps: 8, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		frames := make([][]float32, 9)
+		for i := range frames {
+			frames[i] = make([]float32, len(got.states[0]))
+		}
+		images, err := s.draw(t.Context(), 0, n, func(from, step int, x []float32) {
+			copy(frames[step][from*got.imageLen:], x)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(images.Labels, got.labels) || !slices.Equal(images.Pixels, got.states[keptParts]) {
+			t.Errorf("guidance %v: the trajectories end elsewhere", guidance)
+		}
+		for part := range got.states {
+			if !slices.Equal(frames[2*part], got.states[part]) {
+				t.Errorf("guidance %v: other states at %d/4", guidance, part)
+			}
+		}
+	}
+}
+
+// The gradient of a step is the slope of the loss that it returns, and that is the mean of the jumps' losses: of the
+// affine network u = a·x + b·(t+δ), by differences.
+func TestDistillGradient(t *testing.T) {
+	const batch, micro, imageLen = 8, 3, 5
+	pool := newTrajectories(batch, imageLen)
+	for part, states := range pool.states {
+		for i := range states {
+			states[i] = float32(math.Sin(float64(7*i + 3*part)))
+		}
+	}
+	work := &distilling{
+		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, huber: 0.3,
+		pool: pool, order: newEpochOrder(batch, 2, batch), round: 0,
+	}
+	if err := work.prepare(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	net := &affineNet{params: []float32{0.5, 1}}
+	w := newDistillers(work, []network{net})[0]
+	step := func(grad []float32) float64 {
+		loss := 0.0
+		for first := 0; first < batch; first += micro {
+			loss += w.gradient(grad, 0, first, min(micro, batch-first))
+		}
+		return loss
+	}
+	grad, none := make([]float32, 2), make([]float32, 2)
+	step(grad)
+	for i := range net.params {
+		// Third derivatives are below 18·|∂u|³ where δ ≤ 1 and |x|, |t+δ| ≤ 2: the difference errs by less than
+		// h²/6·18·8 < 1.5e-3 at h = 1/128; a wrong share of a micro-batch would be an error of an eighth.
+		const h = 1. / 128
+		old := net.params[i]
+		net.params[i] = old + h
+		after := step(none)
+		net.params[i] = old - h
+		before := step(none)
+		net.params[i] = old
+		if want := (after - before) / (2 * h); math.Abs(want-float64(grad[i])) > 1.5e-3+1e-4*math.Abs(want) || math.Abs(want) < 0.02 {
+			t.Errorf("gradient %d is %v, differences give %v", i, grad[i], want)
+		}
+	}
+}
+
+// A network that answers every jump of a trajectory exactly has no loss: the targets are those of the ends of jumps.
+func TestDistillTargets(t *testing.T) {
+	const imageLen = 4
+	pool := newTrajectories(1, imageLen)
+	for part, states := range pool.states {
+		for i := range states {
+			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
+		}
+	}
+	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool}, []network{&affineNet{params: []float32{0, 0}}})[0]
+	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
+		w.place(0, pool, 0, jump[0], jump[1])
+		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
+		for i, u := range w.target {
+			if want := 48 * (t0 + t1); math.Abs(float64(u)-want) > 1e-5*want { // (t1² − t0²)/(t1 − t0)
+				t.Errorf("jump %v: target %v, want %v", jump, u, want)
+			}
+			if w.xt[i] != pool.state(0, jump[0])[i] || float64(w.t[0]) != t0 || float64(w.d[0]) != t1-t0 {
+				t.Errorf("jump %v begins at %v, is %v long and shows %v", jump, w.t[0], w.d[0], w.xt)
+			}
+		}
+		if loss := w.forward(1); math.Abs(loss-48*48*(t1*t1-t0*t0)*(t1*t1-t0*t0)) > 1e-3*loss {
+			t.Errorf("jump %v: the loss of answering 0 is %v", jump, loss)
+		}
+	}
+}
+
+// Interrupted in the middle of a round or at its end, and with other numbers of threads, a run ends with the same
+// tensors.
+func TestDistillResumeIsExact(t *testing.T) {
+	noLeaks(t)
+	model := smallTeacher(t)
+	through := smallDistillation(t, model)
+	through.Threads = 1
+	result := mustDistill(t, through)
+	if result.Steps != 10 || !(result.Validation > 0) || !(result.Loss > 0) {
+		t.Errorf("result %+v", result)
+	}
+	for _, stop := range []int{1, 4, 6} {
+		o := smallDistillation(t, model)
+		o.StopAfter, o.Threads = stop, 3
+		_, err := Distill(context.Background(), o)
+		if stopped, ok := errors.AsType[*InterruptedError](err); !ok || stopped.Step != stop || stopped.Command != "distill" {
+			t.Fatalf("stopped: %v", err)
+		}
+		o.StopAfter, o.Resume, o.Model, o.Threads = 0, true, "", 2
+		mustDistill(t, o)
+		sameRun(t, through.Out, o.Out)
+	}
+	other := smallDistillation(t, model)
+	other.Seed = 2
+	mustDistill(t, other)
+	differentRun(t, through.Out, other.Out)
+}
+
+// An interruption that meets the teacher at work abandons the step, whose round is drawn anew.
+func TestDistillInterruptedWhileDrawing(t *testing.T) {
+	noLeaks(t)
+	model := smallTeacher(t)
+	through := smallDistillation(t, model)
+	mustDistill(t, through)
+	o := smallDistillation(t, model)
+	r := newDistillation(o)
+	if err := r.create(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	draw := r.work.teacher.sampler.nets[0]
+	calls := 0
+	r.work.teacher.sampler.nets = []network{hookedNet{draw, func() {
+		if calls++; r.done.Step == 4 { // the first of the second round
+			cancel()
+		}
+	}}}
+	_, err := r.train(ctx)
+	r.close()
+	if stopped, ok := errors.AsType[*InterruptedError](err); !ok || stopped.Step != 4 || calls == 0 {
+		t.Fatalf("error %v after %d evaluations, want an interruption after step 4", err, calls)
+	}
+	o.Resume = true
+	mustDistill(t, o)
+	sameRun(t, through.Out, o.Out)
+}
+
+// A hookedNet tells of its evaluations.
+type hookedNet struct {
+	network
+	hook func()
+}
+
+func (n hookedNet) Forward(v, x, t []float32, y []int32) {
+	n.hook()
+	n.network.Forward(v, x, t, y)
+}
+
+// A run by time repeats by its schedule, and its card's command says so.
+func TestDistillReplaysTimedRun(t *testing.T) {
+	model := smallTeacher(t)
+	o := smallDistillation(t, model)
+	o.Steps, o.Time = 0, Duration(200*time.Millisecond)
+	timed := mustDistill(t, o)
+	recorded, err := ReadRunOptions(timed.Dir)
+	if err != nil || recorded.Schedule.Total() != timed.Steps {
+		t.Fatalf("schedule %v of a run of %d steps, %v", recorded.Schedule, timed.Steps, err)
+	}
+	again := smallDistillation(t, model)
+	again.Steps, again.Schedule = timed.Steps, recorded.Schedule
+	mustDistill(t, again)
+	sameRun(t, timed.Dir, again.Out)
+	card, err := os.ReadFile(filepath.Join(timed.Dir, cardFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"fmimg distill --model ", " --schedule " + recorded.Schedule.String(), "--teacher-solver euler --teacher-steps 4 --pool 22 --reuse 2 --jump-shares ",
+		"It takes a class: `--class 0` draws zero", "distilled from",
+	} {
+		if !strings.Contains(string(card), want) {
+			t.Errorf("the card does not say %q:\n%s", want, card)
+		}
+	}
+}
+
+// Before any training the student's jumps are the teacher's Euler steps.
+func TestStudentStartsAsTheTeacher(t *testing.T) {
+	model := smallTeacher(t)
+	o := smallDistillation(t, model)
+	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, 0, 0 // a step that moves nothing
+	mustDistill(t, o)
+	teacher, err1 := OpenCheckpoint(model, "")
+	student, err2 := OpenCheckpoint(o.Out, "")
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Solver: "euler", Steps: 4, Seed: 3})
+	got, err2 := student.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Labels, want.Labels) {
+		t.Errorf("classes %v, want %v", got.Labels, want.Labels)
+	}
+	for i := range want.Pixels {
+		if math.Abs(float64(got.Pixels[i]-want.Pixels[i])) > 1e-5 { // weights moved by 1e-12 at most, float32 rounds more
+			t.Fatalf("number %d is %v, Euler's is %v", i, got.Pixels[i], want.Pixels[i])
+		}
+	}
+}
+
+// A student learns the whole jump, which Euler's method misses.
+func TestDistillationLearns(t *testing.T) {
+	o := smallDistillation(t, smallTeacher(t))
+	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 40, 40, 0, 0
+	first := o
+	first.Out, first.Steps, first.LR = filepath.Join(t.TempDir(), "first"), 1, 1e-12
+	before, after := mustDistill(t, first).Validation, mustDistill(t, o).Validation
+	if !(after < before/2) {
+		t.Errorf("validation loss %v before, %v after", before, after)
+	}
+}
+
+// smallStudent returns a flow map that was distilled for a moment, in a file of the test's own.
+func smallStudent(t testing.TB) (path string, ck *Checkpoint) {
+	t.Helper()
+	path = ownCopy(t, "student.safetensors", func() string {
+		o := smallDistillation(t, smallTeacher(t))
+		o.Steps = 2
+		if _, err := Distill(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		return o.Out
+	})
+	ck, err := OpenCheckpoint(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, ck
+}
+
+// A flow map draws by jumps alone, as many as it was trained for, and an image does not depend on those beside it.
+func TestSampleFlowMap(t *testing.T) {
+	_, ck := smallStudent(t)
+	for steps, want := range map[int]float64{0: 4, 1: 1, 2: 2, 4: 4} {
+		s, err := NewSampler(ck, SampleOptions{Count: 11, Steps: steps, Seed: 4, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Draw(t.Context(), 0, 11)
+		if err != nil || s.Evaluations() != want {
+			t.Errorf("%d steps: %v evaluations, %v", steps, s.Evaluations(), err)
+		}
+		one, err := s.Draw(t.Context(), 9, 1)
+		if err != nil || !slices.Equal(one.Pixels, all.Pixels[9*64:10*64]) {
+			t.Errorf("%d steps: image 9 differs alone, %v", steps, err)
+		}
+		s.Close()
+	}
+	for option, o := range map[string]SampleOptions{
+		"steps":    {Steps: 3},
+		"solver":   {Solver: "midpoint"},
+		"tol":      {Tol: 1e-3},
+		"guidance": {Guidance: 2},
+		"class":    {Class: "none"},
+	} {
+		_, err := NewSampler(ck, o)
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != option {
+			t.Errorf("error %v, want one about %s", err, option)
+		}
+	}
+	teacher, err := OpenCheckpoint(smallTeacher(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrong *OptionError
+	if _, err := NewSampler(teacher, SampleOptions{Solver: flowMapSolver}); !errors.As(err, &wrong) || wrong.Option != "solver" {
+		t.Errorf("jumps of a network of velocities: %v", err)
+	}
+}
+
+// The way from noise to images of a flow map is its jumps; a picture says how it was made.
+func TestGenerateFromFlowMap(t *testing.T) {
+	dir, _ := smallStudent(t)
+	gif := filepath.Join(t.TempDir(), "way.gif")
+	result, err := Generate(t.Context(), GenerateOptions{Model: dir, Out: gif, Grid: GridOptions{Rows: 2, Cols: 3}})
+	if err != nil || result.Evaluations != 4 {
+		t.Errorf("%v evaluations, %v", result.Evaluations, err)
+	}
+	var png bytes.Buffer
+	if _, err := Generate(t.Context(), GenerateOptions{Model: dir, Out: "-", Stdout: &png, Sample: SampleOptions{Steps: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"fmimg.solver\x00flow-map", "fmimg.steps\x002"} {
+		if !bytes.Contains(png.Bytes(), []byte(want)) {
+			t.Errorf("the picture does not say %q", want)
+		}
+	}
+}
+
+// What a file of a flow map says survives its export, and shows.
+func TestDescribeFlowMap(t *testing.T) {
+	dir, ck := smallStudent(t)
+	if m := ck.Meta; m.Objective != flowMapObjective || !slices.Equal(m.Jumps, jumpLevels[:]) || m.Teacher == nil ||
+		m.Teacher.Solver != "euler" || len(m.Classes) != 3 || m.Data != "patterns" {
+		t.Errorf("meta %+v", m)
+	}
+	out := filepath.Join(t.TempDir(), "half.safetensors")
+	if err := ExportModel(dir, out, true); err != nil {
+		t.Fatal(err)
+	}
+	info, err := DescribeModel(out)
+	if err != nil || !info.Network.FlowMap || info.Meta.Teacher.SHA256 != ck.Meta.Teacher.SHA256 || info.Types != "F16" {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	text := ""
+	for _, line := range info.Lines() {
+		text += line[0] + ": " + line[1] + "\n"
+	}
+	for _, want := range []string{"objective: a flow map: it draws in 1, 2 or 4 evaluations", "distilled from: a model trained for 30 steps, euler in 4 steps"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the description does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+// Field takes lengths of jumps, and without them evaluates the velocity, as a jump of length 0.
+func TestFieldOfFlowMap(t *testing.T) {
+	dir, ck := smallStudent(t)
+	folder := t.TempDir()
+	const n = 2
+	x := make([]float32, n*64)
+	for i := range x {
+		x[i] = float32(math.Cos(float64(i)))
+	}
+	evaluate := func(model string, d []float32, shape ...int) ([]float32, error) {
+		f := &nn.File{Tensors: []nn.Tensor{
+			{Name: "x", DType: nn.F32, Shape: []int{n, 1, 8, 8}, F32: x},
+			{Name: "t", DType: nn.F32, Shape: []int{n}, F32: []float32{0.25, 0.5}},
+			{Name: "y", DType: nn.I64, Shape: []int{n}, I64: []int64{0, 2}},
+		}}
+		if d != nil {
+			f.Tensors = append(f.Tensors, nn.Tensor{Name: "d", DType: nn.F32, Shape: shape, F32: d})
+		}
+		var file bytes.Buffer
+		if err := nn.WriteSafetensors(&file, f); err != nil {
+			t.Fatal(err)
+		}
+		in, out := filepath.Join(folder, "in.safetensors"), filepath.Join(folder, "out.safetensors")
+		if err := os.WriteFile(in, file.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Field(t.Context(), FieldOptions{Model: model, In: in, Out: out}); err != nil {
+			return nil, err
+		}
+		return tensors(t, out)[0].F32, nil
+	}
+	want := make([]float32, n*64)
+	ck.Model.NewReplica(n, false).Jump(want, x, []float32{0.25, 0.5}, []float32{0.75, 0.5}, []int32{0, 2})
+	got, err := evaluate(dir, []float32{0.75, 0.5}, n)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("jumps: other numbers, %v", err)
+	}
+	ck.Model.NewReplica(n, false).Forward(want, x, []float32{0.25, 0.5}, []int32{0, 2})
+	if got, err = evaluate(dir, nil); err != nil || !slices.Equal(got, want) {
+		t.Errorf("velocities: other numbers, %v", err)
+	}
+	if _, err = evaluate(dir, []float32{1}, 1); err == nil || !strings.Contains(err.Error(), "tensor d is F32 of shape [1]") {
+		t.Errorf("one length for two images: %v", err)
+	}
+	if _, err = evaluate(smallTeacher(t), []float32{1, 1}, n); err == nil || !strings.Contains(err.Error(), "no flow map") {
+		t.Errorf("jumps of a network of velocities: %v", err)
+	}
+}
+
+func TestDistillOptionErrors(t *testing.T) {
+	model := smallTeacher(t)
+	student, _ := smallStudent(t)
+	for _, c := range []struct {
+		option string
+		change func(*DistillOptions)
+	}{
+		{"steps", func(o *DistillOptions) { o.Time = Duration(time.Minute) }},
+		{"batch", func(o *DistillOptions) { o.Batch = -1 }},
+		{"teacher-steps", func(o *DistillOptions) { o.TeacherSteps = 6 }},
+		{"teacher-steps", func(o *DistillOptions) { o.TeacherSteps = -4 }},
+		{"teacher-solver", func(o *DistillOptions) { o.TeacherSolver = "dopri5" }},
+		{"teacher-solver", func(o *DistillOptions) { o.TeacherSolver = "rk5" }},
+		{"pool", func(o *DistillOptions) { o.Pool = 30 }},
+		{"reuse", func(o *DistillOptions) { o.Reuse = -1 }},
+		{"jump-shares", func(o *DistillOptions) { o.Shares = JumpShares{0.5, 0.5, 0.5} }},
+		{"jump-shares", func(o *DistillOptions) { o.Shares = JumpShares{math.NaN(), 0.5, 0.5} }},
+		{"huber", func(o *DistillOptions) { o.Huber = -1 }},
+		{"guidance", func(o *DistillOptions) { o.Guidance = 1000 }},
+		{"model", func(o *DistillOptions) { o.Model = student }},
+		{"guidance", func(o *DistillOptions) { o.Model, o.Guidance = noNullClass(t), 2 }},
+	} {
+		o := smallDistillation(t, model)
+		c.change(&o)
+		_, err := Distill(context.Background(), o)
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != c.option || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one about %s", err, c.option)
+		}
+		if _, err := os.Stat(o.Out); err == nil {
+			t.Errorf("%s: a run folder was made", c.option)
+		}
+	}
+	for _, text := range []string{"", "1", "0.4,0.3", "a,b,c", "0.4,0.3,0.2,0.1"} {
+		if s, err := ParseJumpShares(text); err == nil {
+			t.Errorf("%q is %v", text, s)
+		}
+	}
+	if s, err := ParseJumpShares(defaultShares.String()); err != nil || s != defaultShares {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+// noNullClass trains a model without a class that means none.
+func noNullClass(t *testing.T) string {
+	return ownCopy(t, "labelled.safetensors", func() string {
+		o := smallRun(t)
+		o.Steps, o.LabelDrop = 1, 0
+		mustTrain(t, o)
+		return o.Out
+	})
+}
+
+// A run goes on with its own command, numbers and teacher, wherever that is now.
+func TestDistillResumeRefuses(t *testing.T) {
+	model := smallTeacher(t)
+	o := smallDistillation(t, model)
+	o.StopAfter = 2
+	if _, err := Distill(context.Background(), o); err == nil {
+		t.Fatal("it was not stopped")
+	}
+	if _, err := Train(context.Background(), TrainOptions{RunOptions: RunOptions{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg distill --resume") {
+		t.Errorf("train: %v", err)
+	}
+	trained := smallRun(t)
+	trained.Steps = 1
+	mustTrain(t, trained)
+	if _, err := Distill(context.Background(), DistillOptions{RunOptions: RunOptions{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg train --resume") {
+		t.Errorf("distill of a run of train: %v", err)
+	}
+	o.Resume, o.StopAfter = true, 0
+	other := o
+	other.Reuse, other.Given = 3, []string{"reuse"}
+	var wrong *OptionError
+	if _, err := Distill(context.Background(), other); !errors.As(err, &wrong) || wrong.Option != "reuse" {
+		t.Errorf("another number of uses: %v", err)
+	}
+	other = o
+	other.Model, other.Given = noNullClass(t), []string{"model"}
+	if _, err := Distill(context.Background(), other); err == nil || !strings.Contains(err.Error(), "has changed") {
+		t.Errorf("another teacher: %v", err)
+	}
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(model, moved); err != nil {
+		t.Fatal(err)
+	}
+	o.Model, o.Given = moved, []string{"model"}
+	mustDistill(t, o)
+}
+
+// Training learns velocities, and starts from no flow map.
+func TestTrainRefusesFlowMaps(t *testing.T) {
+	dir, _ := smallStudent(t)
+	o := smallRun(t)
+	o.Init, o.Network = dir, nil
+	var wrong *OptionError
+	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "init" {
+		t.Errorf("from a flow map: %v", err)
+	}
+	o = smallRun(t)
+	o.Network.FlowMap = true
+	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "network" {
+		t.Errorf("a network that is one: %v", err)
+	}
+}
+
+// A step that finds its pool drawn allocates nothing, once the buffers have grown.
+func TestDistillStepAllocatesNothing(t *testing.T) {
+	o := smallDistillation(t, smallTeacher(t))
+	o.Steps, o.Reuse, o.ValidateEvery = 1000, 1000, -1
+	r := newDistillation(o)
+	if err := r.create(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+	step := func() {
+		if err := r.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		step()
+	}
+	if n := testing.AllocsPerRun(20, step); n != 0 {
+		t.Errorf("%v allocations a step", n)
+	}
+}
+
+// The cost of drawing a pool is spread over the steps of its round: else the first step would tell a budget in time
+// that few more fit.
+func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
+	o := smallDistillation(t, smallTeacher(t))
+	r := newDistillation(o)
+	if err := r.create(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for step := range 6 {
+		if err := r.work.prepare(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+		took, each := r.preparing()
+		if (took > 0) != (step%4 == 0) || each <= 0 || (took > 0 && each != took/4) {
+			t.Errorf("step %d: %v now, %v in the long run", step, took, each)
+		}
+	}
+}
+
+// Unconditional models have students too.
+func TestDistillUnconditional(t *testing.T) {
+	first := smallRun(t)
+	first.Conditional, first.Steps = "no", 1
+	mustTrain(t, first)
+	o := smallDistillation(t, first.Out)
+	o.Steps, o.PreviewEvery = 2, 1
+	mustDistill(t, o)
+	ck, err := OpenCheckpoint(o.Out, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if images, err := ck.Sample(t.Context(), SampleOptions{Count: 2}); err != nil || images.Labels != nil {
+		t.Errorf("classes %v, %v", images.Labels, err)
+	}
+}

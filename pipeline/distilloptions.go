@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// DistillOptions says which model to distil into a flow map, for how long and how. [DefaultDistillOptions] has the
+// settings that are known to work. The JSON form, with everything resolved, is in a run's config.json.
+type DistillOptions struct {
+	RunOptions
+
+	Model     string `json:"model"`      // the teacher, a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
+	ModelHash string `json:"model_hash"` // resolved: SHA-256 of the teacher's weights
+
+	// How the teacher draws.
+	Guidance      float64 `json:"guidance"`       // see SampleOptions, and it becomes a part of the student; 0: 1, which is off
+	TeacherSolver string  `json:"teacher_solver"` // a name of flow.SolverNames that takes fixed steps; empty: midpoint
+	TeacherSteps  int     `json:"teacher_steps"`  // of the solver, a multiple of 4; 0: 8
+
+	Pool  int `json:"pool"`  // trajectories that the teacher draws at once, a multiple of the batch; 0: the first from 1024 on
+	Reuse int `json:"reuse"` // how often a trajectory is trained on before others take its place; 0: 8
+
+	Shares JumpShares `json:"jump_shares"` // of the jumps that are trained on; zero: 0.4,0.3,0.3
+	Huber  float64    `json:"huber"`       // error of a pixel where the loss turns from squares to absolute values; 0: squares alone
+}
+
+// DefaultDistillOptions returns settings that distil a model of digits within half an hour.
+func DefaultDistillOptions() DistillOptions {
+	o := DistillOptions{
+		RunOptions: defaultRunOptions(),
+		Guidance:   1, TeacherSolver: "midpoint", TeacherSteps: 8, Reuse: 8,
+		Shares: defaultShares, Huber: 0.1,
+	}
+	o.LR = 2e-3
+	return o
+}
+
+// jumpLevels are the numbers of jumps from noise to image that a flow map is trained for, which the shares are of.
+var jumpLevels = [3]int{1, 2, 4}
+
+// keptParts is how many parts of a trajectory are kept: the smallest jump is one of them.
+const keptParts = 4
+
+// JumpShares are the shares of whole, half and quarter jumps among those that a flow map is trained on.
+type JumpShares [len(jumpLevels)]float64
+
+var defaultShares = JumpShares{0.4, 0.3, 0.3}
+
+// ParseJumpShares reads three numbers with commas between them, such as 0.4,0.3,0.3.
+func ParseJumpShares(text string) (JumpShares, error) {
+	var s JumpShares
+	parts := strings.Split(text, ",")
+	if len(parts) != len(s) {
+		return s, fmt.Errorf("%q: %d numbers are needed, such as %v", text, len(s), defaultShares)
+	}
+	for i, part := range parts {
+		var err error
+		if s[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64); err != nil {
+			return s, fmt.Errorf("%q: %d numbers are needed, such as %v", text, len(s), defaultShares)
+		}
+	}
+	return s, nil
+}
+
+// String returns the form that ParseJumpShares reads.
+func (s JumpShares) String() string {
+	return fmt.Sprintf("%v,%v,%v", s[0], s[1], s[2])
+}
+
+// check reports shares that are none.
+func (s JumpShares) check() error {
+	sum := 0.0
+	for _, v := range s {
+		if !(v >= 0 && v <= 1) {
+			return optionErrorf("jump-shares", "%v: each is a number from 0 to 1", s)
+		}
+		sum += v
+	}
+	if math.Abs(sum-1) > 1e-6 {
+		return optionErrorf("jump-shares", "%v: they add up to %v, and 1 is needed", s, sum)
+	}
+	return nil
+}
+
+// levels returns the numbers of jumps from noise to image that are trained for.
+func (s JumpShares) levels() []int {
+	var all []int
+	for i, n := range jumpLevels {
+		if s[i] > 0 {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// jump returns the jump at a point u of (0, 1), over which the shares are laid out: the parts of a trajectory where it
+// starts and ends.
+func (s JumpShares) jump(u float64) (from, to int) {
+	level, below := 0, 0.0
+	for i, share := range s {
+		if share == 0 {
+			continue
+		}
+		level = i // the last one takes what rounding leaves
+		if u < below+share {
+			break
+		}
+		below += share
+	}
+	u = (u - below) / s[level]
+	jumps := jumpLevels[level]
+	length := keptParts / jumps
+	from = length * min(int(u*float64(jumps)), jumps-1)
+	return from, from + length
+}
+
+func (o *DistillOptions) withDefaults() DistillOptions {
+	d := *o
+	d.fillDefaults()
+	return d
+}
+
+func (o *DistillOptions) fillDefaults() {
+	o.RunOptions.fillDefaults(true)
+	setDefault(&o.Guidance, 1)
+	setDefault(&o.TeacherSolver, "midpoint")
+	setDefault(&o.TeacherSteps, 8)
+	setDefault(&o.Pool, (1024+o.Batch-1)/o.Batch*o.Batch)
+	setDefault(&o.Reuse, 8)
+	setDefault(&o.Shares, defaultShares)
+}
+
+// Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
+func (o *DistillOptions) Validate() error {
+	d := o.withDefaults()
+	return firstError(
+		d.RunOptions.validate(),
+		d.validateBudget(0, "steps and time"),
+		between("guidance", d.Guidance, -100, 100),
+		d.validateTeacher(),
+		between("pool", d.Pool, 1, maxPool),
+		d.validatePool(),
+		between("reuse", d.Reuse, 1, 1000),
+		d.Shares.check(),
+		between("huber", d.Huber, 0, 1e6),
+	)
+}
+
+// maxPool bounds the trajectories that are held in memory at once, and what resuming a run repeats.
+const maxPool = 1 << 17
+
+// validateTeacher checks how the teacher draws.
+func (o *DistillOptions) validateTeacher() error {
+	if err := between("teacher-steps", o.TeacherSteps, keptParts, 1000); err != nil {
+		return err
+	}
+	if o.TeacherSteps%keptParts != 0 {
+		return optionErrorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
+	}
+	if o.TeacherSolver == flow.Dopri5.Name {
+		return optionErrorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
+	}
+	return oneOf("teacher-solver", o.TeacherSolver, flow.SolverNames()...)
+}
+
+// validatePool makes sure that no batch has trajectories of two pools.
+func (o *DistillOptions) validatePool() error {
+	if o.Pool%o.Batch != 0 {
+		return optionErrorf("pool", "%d: a multiple of the batch is needed: %d is the nearest", o.Pool, max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
+	}
+	return nil
+}
+
+// evaluations returns those of the network for a trajectory of the teacher.
+func (o *DistillOptions) evaluations() int {
+	n, err := flow.EvaluationsFor(o.TeacherSolver, o.TeacherSteps)
+	if err != nil {
+		panic(err) // options are validated before
+	}
+	if o.Guidance != 1 {
+		n *= 2
+	}
+	return n
+}

@@ -1,0 +1,62 @@
+package unet
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// A flow map made of a network is that network's velocity for every length of a jump, to the bit, until it is trained.
+func TestFlowMapStartsAsTheVelocity(t *testing.T) {
+	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		for name, cfg := range smallConfigs {
+			if cfg.FlowMap {
+				continue
+			}
+			p := newProblem(randomModel(t, isa, cfg), 3, 11)
+			for i := range p.y {
+				p.y[i] %= int32(cfg.Classes())
+			}
+			p.value()
+			m, err := p.m.FlowMap(rand.New(rand.NewPCG(1, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c := m.Config(); !c.FlowMap || c.NullClass || c.Classes() != cfg.Classes() {
+				t.Fatalf("%s: configuration %+v", name, c)
+			}
+			r, u := m.NewReplica(3, false), make([]float32, len(p.v))
+			r.Jump(u, p.x, p.t, []float32{1, 0.5, 0.125}, p.y)
+			if !slices.Equal(u, p.v) {
+				t.Errorf("%s: the mean velocity differs from the velocity", name)
+			}
+			r.Forward(u, p.x, p.t, p.y)
+			if !slices.Equal(u, p.v) {
+				t.Errorf("%s: the velocity differs", name)
+			}
+		}
+	})
+}
+
+// Once its weights are no zeros, the length of the jump matters, image by image; Forward is a jump of length 0.
+func TestJumpsMatter(t *testing.T) {
+	p := newProblem(randomModel(t, kernels.Best(), smallConfigs["flow map"]), 2, 12)
+	size := p.m.Config().ImageLen()
+	p.d = []float32{0, 0.5}
+	p.value()
+	v := make([]float32, len(p.v))
+	p.r.Forward(v, p.x, p.t, p.y)
+	if !slices.Equal(v[:size], p.v[:size]) {
+		t.Error("a jump of length 0 is not the velocity")
+	}
+	if slices.Equal(v[size:], p.v[size:]) {
+		t.Error("a jump of length 1/2 is the velocity")
+	}
+}
+
+func TestFlowMapOfAFlowMap(t *testing.T) {
+	_, err := randomModel(t, kernels.Best(), smallConfigs["flow map"]).FlowMap(nil)
+	mustFail(t, "a flow map of a flow map", err, "already")
+}
