@@ -17,7 +17,7 @@ type prediction struct {
 
 // prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
 // torchcfm: velocities on the linear path.
-func (m *Meta) prediction() (prediction, error) {
+func (m Meta) prediction() (prediction, error) {
 	path, objective := m.Path, m.Objective
 	if objective == flowMapObjective { // without a jump it is the velocity
 		objective = defaultObjective
