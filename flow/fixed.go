@@ -43,16 +43,33 @@ func (s *fixedSolver) String() string {
 
 // Solve implements [Solver].
 func (s *fixedSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error) {
+	return s.solve(ctx, f, nil, x, nil, n, t0, t1)
+}
+
+// SolveLogDet implements [LogDetSolver].
+func (s *fixedSolver) SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
+	stats, err := s.solve(ctx, nil, f, x, logDet, n, t0, t1)
+	if i := slices.IndexFunc(logDet, func(v float64) bool { return !finite(v) }); err == nil && i >= 0 {
+		err = s.notFinite(i / (len(logDet) / n))
+	}
+	return stats, err
+}
+
+// solve moves the states by the velocity of f, or by that of g with its divergence.
+func (s *fixedSolver) solve(ctx context.Context, f Field, g DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
 	d := stateSize(len(x), n)
 	if err := checkSpan(t0, t1); err != nil {
 		return Stats{States: n}, err
 	}
 	if n == 0 || t0 == t1 {
+		clear(logDet)
 		return Stats{States: n}, nil
 	}
 	b := s.scratch.get()
 	defer s.scratch.put(b)
+	defer b.dets.end()
 	b.reset(s.tab.stagesUsed(), n, d)
+	b.dets.reset(g, logDet, s.tab.stagesUsed(), n)
 
 	steps, err := s.run(ctx, f, b, x, t0, t1)
 	if err == nil {
@@ -104,6 +121,9 @@ func (s *fixedSolver) step(ctx context.Context, f Field, b *buffers, x []float32
 		}
 	}
 	b.k.advance(x, x, 0, h, s.tab.B)
+	for i := range b.index {
+		b.dets.advance(i, i, h, s.tab.B)
+	}
 	return nil
 }
 
@@ -119,6 +139,10 @@ func (s *fixedSolver) checkFinite(x []float32, d int) error {
 	if i < 0 {
 		return nil
 	}
+	return s.notFinite(i / d)
+}
+
+func (s *fixedSolver) notFinite(state int) error {
 	return fmt.Errorf("flow: %s: state %d is %w: take more than %d steps, or mend a field that gives such velocities",
-		s.tab.Name, i/d, ErrNotFinite, s.steps)
+		s.tab.Name, state, ErrNotFinite, s.steps)
 }

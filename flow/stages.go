@@ -77,6 +77,7 @@ type buffers struct {
 	t     []float32 // times at a stage, one for each state
 	index []int     // positions of the states in the first batch
 	calls int
+	dets  logDets
 }
 
 // reset makes room for s stages of n states of d numbers, reusing what is there.
@@ -100,6 +101,10 @@ func (b *buffers) evaluate(ctx context.Context, f Field, i int, x []float32) err
 		return err
 	}
 	b.calls++
+	if l := &b.dets; l.f != nil {
+		l.f.Divergence(b.k[i][:len(x)], l.k[i][:len(b.t)*l.m], x, b.t, b.index)
+		return nil
+	}
 	f.Velocity(b.k[i][:len(x)], x, b.t, b.index)
 	return nil
 }

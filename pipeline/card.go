@@ -85,6 +85,9 @@ func (r *run) replay() string {
 	if o.Flip {
 		b.WriteString(" --flip")
 	}
+	if o.Dequantize {
+		b.WriteString(" --dequantize")
+	}
 	add("hold-out", o.HoldOut, d.HoldOut)
 	if o.Init == "" {
 		add("preset", o.Preset, d.Preset)

@@ -63,7 +63,7 @@ func (r *run) meta() Meta {
 		Data: r.opt.Data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, HoldOut: r.opt.HoldOut, Batch: r.opt.Batch,
 		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear", Objective: "velocity",
-		TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
+		Dequantized: r.opt.Dequantize, TimeDist: r.opt.TimeDist, EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}
 	if r.match.labels {
 		m.Classes = r.data.Classes()

@@ -262,6 +262,7 @@ func (r *run) build() error {
 	}
 	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
 	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.opt.Flip)
+	feed.dequantize = r.opt.Dequantize
 	r.match = r.opt.matching(times, feed)
 	if r.opt.Coupling == OptimalTransport {
 		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch)

@@ -93,6 +93,7 @@ func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 // trainNumberFlags adds the flags that numbers depend on.
 func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
+	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
 	f.StringVar((*string)(&o.Optimizer), "optimizer", string(o.Optimizer), "`name`: adamw, or muon for the matrices and adamw for the rest")
