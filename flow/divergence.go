@@ -138,3 +138,43 @@ func (l *logDets) move(to, from int) {
 		copy(l.k[0][to*l.m:(to+1)*l.m], l.k[0][from*l.m:(from+1)*l.m])
 	}
 }
+
+// SlowEnd returns f in a time τ that passes slowly towards the data: dx/dτ = v(x, t)·t'(τ) with t = 1 − (1−τ)^power, which
+// has the same solutions and the same integrals of the divergence from τ = 1 to 0. Towards t = 1 a velocity changes
+// over distances of 1−t: a divergence of some −1/(1−t) for each dimension without noise of its own, which equal steps of
+// t cannot follow to where the data's width ends it, and equal steps of τ can.
+// A SlowEnd keeps buffers: it is for one goroutine.
+func SlowEnd(f DivergenceField, power float64) DivergenceField {
+	if !(power >= 1 && finite(power)) {
+		panic(fmt.Sprintf("flow: time of power %v", power))
+	}
+	return &slowEnd{f: f, power: power}
+}
+
+type slowEnd struct {
+	f     DivergenceField
+	power float64
+	t     []float32
+}
+
+// Divergence implements [DivergenceField]; t holds times τ.
+func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+	s.t = sized(s.t, len(t))
+	for i, tau := range t {
+		s.t[i] = float32(1 - math.Pow(1-float64(tau), s.power))
+	}
+	s.f.Divergence(v, div, x, s.t, index)
+	if len(t) == 0 {
+		return
+	}
+	d, m := len(x)/len(t), len(div)/len(t)
+	for i, tau := range t {
+		rate := s.power * math.Pow(1-float64(tau), s.power-1)
+		for j := range v[i*d : (i+1)*d] {
+			v[i*d+j] = float32(float64(v[i*d+j]) * rate)
+		}
+		for j := range div[i*m : (i+1)*m] {
+			div[i*m+j] *= rate
+		}
+	}
+}
