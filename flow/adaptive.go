@@ -295,7 +295,7 @@ func (r *adaptiveRun) judgeOne(i int) (done bool, err error) {
 	lo, hi := r.bounds(i)
 	scaled := r.k.errorNorm(r.y[lo:hi], r.x[lo:hi], lo, s.h, r.solver.errWeights, r.tol)
 	scaled = max(scaled, r.dets.errorNorm(i, r.index[i], r.d, s.h, r.solver.errWeights, r.tol)) // NaN when either is
-	if scaled <= 1 { // false for NaN
+	if scaled <= 1 {                                                                            // false for NaN
 		r.accept(i, scaled)
 	} else if err := r.reject(i, scaled); err != nil {
 		return false, err

@@ -13,6 +13,7 @@ const (
 	streamHeldSpread              // u of an image of the validation loss, keyed by its number
 	streamScoreSpread             // u of an image whose likelihood is measured, keyed by (image, sample)
 	streamProbe                   // the directions of the trace of an image, keyed by (image, probe)
+	streamEdit                    // noise of an edited image, keyed by (input, which of its images, draw)
 )
 
 // dequantize replaces the pixels of an image, as a data source gives them, by its bytes b spread over their width:

@@ -153,7 +153,7 @@ func positive(cmd *cobra.Command, names ...string) error {
 // notZero rejects a zero that was given on purpose, and says what is needed.
 func notZero(cmd *cobra.Command, needed string, names ...string) error {
 	for _, name := range names {
-		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "0" {
 			return usagef("--%s 0: %s", name, needed)
 		}
 	}
