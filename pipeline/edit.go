@@ -115,8 +115,8 @@ type editor struct {
 	err  error
 }
 
-// newEditor opens the model and the images. train says that the networks' gradients are needed.
-func newEditor(ctx context.Context, o EditOptions, train bool) (*editor, error) {
+// newEditor opens the model and the images; begin must follow.
+func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	o.fillDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -141,16 +141,22 @@ func newEditor(ctx context.Context, o EditOptions, train bool) (*editor, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := e.settleClasses(); err != nil {
-		return nil, err
+	return e, e.settleClasses()
+}
+
+// begin starts the workers for a picture of so many rows and columns, once all mistakes are found; close ends them.
+// train says that the networks' gradients are needed.
+func (e *editor) begin(rows, cols int, train bool) error {
+	if err := e.checkPicture(rows, cols); err != nil {
+		return err
 	}
-	e.crew = newCrew(o.Threads)
-	for range o.Threads {
-		e.nets = append(e.nets, ck.Model.NewReplica(replicaImages, train))
+	e.crew = newCrew(e.opt.Threads)
+	for range e.opt.Threads {
+		e.nets = append(e.nets, e.ck.Model.NewReplica(replicaImages, train))
 	}
-	e.fields = newSampler(e.crew, e.nets, replicaImages, ck.Model.Config().ImageLen())
-	e.emit(Event{Kind: Started, Path: ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(ck), count(e.inputs.Len(), "image", "images"))})
-	return e, nil
+	e.fields = newSampler(e.crew, e.nets, replicaImages, e.ck.Model.Config().ImageLen())
+	e.emit(Event{Kind: Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(e.ck), count(e.inputs.Len(), "image", "images"))})
+	return nil
 }
 
 func (e *editor) close() { e.crew.close() }
@@ -349,15 +355,15 @@ func Vary(ctx context.Context, o VaryOptions) (*EditResult, error) {
 	if !(o.Level > 0 && o.Level <= 1) {
 		return nil, optionErrorf("level", "%v: a share of the way to noise, above 0 and at most 1, is needed", o.Level)
 	}
-	e, err := newEditor(ctx, o.EditOptions, false)
+	e, err := newEditor(ctx, o.EditOptions)
 	if err != nil {
 		return nil, err
 	}
-	defer e.close()
 	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.imageLen()
-	if err := e.checkPicture(n, count+1); err != nil {
+	if err := e.begin(n, count+1, false); err != nil {
 		return nil, err
 	}
+	defer e.close()
 	varied := make([]float32, n*count*d)
 	from := 1 - o.Level
 	c := flow.Linear{}.At(from)
@@ -398,25 +404,25 @@ type InterpolateOptions struct {
 // row is the first image, Count images on the way, of which the first and the last are the two after the
 // round trip, and the second image. A mistake in the options is an [*OptionError].
 func Interpolate(ctx context.Context, o InterpolateOptions) (*EditResult, error) {
-	e, err := newEditor(ctx, o.EditOptions, false)
+	e, err := newEditor(ctx, o.EditOptions)
 	if err != nil {
 		return nil, err
 	}
-	defer e.close()
 	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.imageLen()
 	switch {
 	case n%2 != 0:
-		return nil, optionErrorf("in", "%d images are no pairs: name an even number", n)
+		return nil, optionErrorf("in", "%s no pairs: name an even number of images", pairless(n))
 	case count < 2:
 		return nil, optionErrorf("count", "%d: the two ends are part of the way: at least 2", count)
-	}
-	if err := e.checkPicture(n/2, count+2); err != nil {
-		return nil, err
 	}
 	classes, err := e.pairClasses()
 	if err != nil {
 		return nil, err
 	}
+	if err := e.begin(n/2, count+2, false); err != nil {
+		return nil, err
+	}
+	defer e.close()
 	solve := func(t0, t1 float64) func(context.Context, int, int, flow.Field, []float32) error {
 		return func(ctx context.Context, _, _ int, f flow.Field, x []float32) error {
 			_, err := e.solver.Solve(ctx, f, x, len(x)/d, t0, t1)
@@ -437,6 +443,14 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*EditResult, error)
 		return nil, err
 	}
 	return e.writeWay(way)
+}
+
+// pairless words how many images there are.
+func pairless(n int) string {
+	if n == 1 {
+		return "1 image makes"
+	}
+	return fmt.Sprintf("%d images make", n)
 }
 
 // writeWay writes the pairs with the images between them.

@@ -53,11 +53,10 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
 	case gradient && o.Guidance != 0 && o.Guidance != 1:
 		return nil, optionErrorf("guidance", "%v: method gradient knows none: leave one of the two out", o.Guidance)
 	}
-	e, err := newEditor(ctx, o.EditOptions, gradient)
+	e, err := newEditor(ctx, o.EditOptions)
 	if err != nil {
 		return nil, err
 	}
-	defer e.close()
 	if !gradient {
 		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
 	}
@@ -66,9 +65,10 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
 		return nil, err
 	}
 	n, count := e.inputs.Len(), e.opt.Count
-	if err := e.checkPicture(n, count+2); err != nil {
+	if err := e.begin(n, count+2, gradient); err != nil {
 		return nil, err
 	}
+	defer e.close()
 	drawn, err := e.inpaint(ctx, &o, known)
 	if err != nil {
 		return nil, err
