@@ -75,6 +75,10 @@ pictures: build ## draw docs/samples.png, a row of each class, and the way from 
 	./fmimg$(EXE) generate --model mnist --grid 4x10 --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
+.PHONY: theory
+theory: build ## complete the lower halves of test digits for docs/inpaint.png, with the model of the program
+	./fmimg$(EXE) edit inpaint --model mnist --data mnist --index 0,1,2,3,4,5,6,7 --mask lower --class none --out docs/inpaint.png
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

@@ -14,6 +14,9 @@
 // along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
 // Sampling integrates this equation from t = 0 to t = 1 with a [Solver].
 //
+// The same field gives the density of a state ([LogLikelihood]), and draws parts of states given the rest ([Resampling],
+// [Guide]).
+//
 // # Layout and ownership
 //
 // A batch of n states of d numbers is one slice of n·d numbers, state after state. The package keeps no slice that
