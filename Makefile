@@ -84,8 +84,9 @@ pictures: build ## draw docs/samples.png, a row of each class, and ways from noi
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --scale 2 --out docs/flow.gif
 
 .PHONY: theory
-theory: ## draw the figures of docs/theory.md
+theory: build ## draw the figures of docs/theory.md
 	$(GO) -C tools/theory run . -out ../../docs
+	./fmimg$(EXE) edit inpaint --model mnist --data mnist --index 0,1,2,3,4,5,6,7 --mask lower --class none --out docs/inpaint.png
 
 .PHONY: man
 man: build ## write the man pages into man/

@@ -20,6 +20,9 @@
 // fresh noise on the way. For finite data the minimum is known: a [MarginalField].
 // A flow map takes it in a few [Jumps]; it is learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
+// The same field gives the density of a state ([LogLikelihood]), and draws parts of states given the rest ([Resampling],
+// [Guide]).
+//
 // # Layout and ownership
 //
 // A batch of n states of d numbers is one slice of n·d numbers, state after state. The package keeps no slice that

@@ -35,6 +35,15 @@ func (m Meta) prediction() (prediction, error) {
 	return p, nil
 }
 
+// predictsVelocity returns what the network of a checkpoint predicts, if that tells a velocity at every state, as solvers
+// need it: a flow map learned means over jumps.
+func (c *Checkpoint) predictsVelocity() (prediction, error) {
+	if c.Model.Config().FlowMap {
+		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", modelName(c.Path))
+	}
+	return c.Meta.prediction()
+}
+
 // velocity returns the velocity field of a network's answers about images.
 func (p prediction) velocity(answers flow.Field) flow.Field {
 	return flow.VelocityWithin(answers, p.path, p.objective, dataset.PixelMin, dataset.PixelMax)

@@ -37,7 +37,7 @@ func flagValues() map[string][]string {
 
 // pathFlags take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true,
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "scores": true,
 }
 
 // completeFlags tells the shells' completion what values the flags of a command and of those below it take.
