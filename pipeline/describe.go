@@ -109,6 +109,9 @@ func (info *ModelInfo) Lines() [][2]string {
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if m := info.Meta; m != nil {
 		add("trained on", "%s, %s of %s, seed %d", m.Data, count(m.Steps, "step", "steps"), count(m.Batch, "image", "images"), m.Seed)
+		if m.Dequantized {
+			add("pixels", "dequantised: its likelihood means something")
+		}
 		if m.Steps > 0 {
 			add("loss", "%.4f", m.Loss)
 		}

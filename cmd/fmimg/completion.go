@@ -17,6 +17,7 @@ func flagValues() map[string][]string {
 	m := pipeline.ThisMachine()
 	return map[string][]string{
 		"data":        data,
+		"against":     data,
 		"preset":      {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
 		"isa":         m.ISAs,
 		"solver":      {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "dopri5\tadaptive steps, order 5"},
@@ -26,13 +27,15 @@ func flagValues() map[string][]string {
 		"conditional": {"auto", "yes", "no"},
 		"time-dist":   {"uniform", "logit-normal"},
 		"class":       {"none"},
+		"method":      {"resample", "gradient"},
+		"mask":        {"lower", "upper", "left", "right"},
 		"model":       {"mnist\tpart of the program"},
 	}
 }
 
 // pathFlags take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "scores": true,
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
 }
 
 // completeFlags tells the shells' completion what values the flags of a command and of those below it take.
