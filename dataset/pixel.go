@@ -27,8 +27,8 @@ func ToByte(x float32) uint8 {
 // dequantizedSteps is the number of byte steps, each one byte wide, from the middle of the range to either end.
 const dequantizedSteps = 128
 
-// BitsOfScale are the bits of a density of dequantised pixels that come from their scale: a byte is
-// 1/128 of the range's half wide, so log₂ p of bytes is log₂ p of numbers less 7 a pixel.
+// BitsOfScale are the bits of a density of dequantised pixels that come from their scale: a byte is 1/128 wide, so
+// log₂ p of bytes is log₂ p of numbers less 7 for each.
 const BitsOfScale = 7
 
 // Dequantize returns (b+u)/128 - 1: the number in [-1,1] of a byte that a u in [0,1) spreads over its width. The 256

@@ -145,7 +145,8 @@ func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, e.settleClasses()
+	err = e.settleClasses()
+	return e, err
 }
 
 // begin starts the workers for a picture of so many rows and columns, once all mistakes are found; close ends them.

@@ -16,9 +16,10 @@ func flagValues() map[string][]string {
 	}
 	m := pipeline.ThisMachine()
 	return map[string][]string{
-		"data":   data,
-		"preset": {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
-		"isa":    m.ISAs,
+		"data":    data,
+		"against": data,
+		"preset":  {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
+		"isa":     m.ISAs,
 		"solver": {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5",
 			"ddim\tfixed steps along the path, order 1", "ddpm\tthe same with fresh noise", "sde\tthe same with as much fresh noise as --noise-level says"},
 		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4", "adams2\torder 2"},
@@ -31,13 +32,15 @@ func flagValues() map[string][]string {
 		"conditional":    {"auto", "yes", "no"},
 		"time-dist":      {"uniform", "logit-normal"},
 		"class":          {"none"},
+		"method":         {"resample", "gradient"},
+		"mask":           {"lower", "upper", "left", "right"},
 		"model":          {"mnist\tpart of the program"},
 	}
 }
 
 // pathFlags take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "scores": true,
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
 }
 
 // completeFlags tells the shells' completion what values the flags of a command and of those below it take.
