@@ -54,15 +54,16 @@ type EditResult struct {
 }
 
 const (
-	defaultEdits     = 6
-	defaultEditSteps = 40
-	maxEdited        = 1 << 12 // inputs
+	defaultEdits      = 6
+	defaultEditSteps  = 40
+	defaultEditSolver = "midpoint" // whose way back undoes the way there more nearly
+	maxEdited         = 1 << 12    // inputs
 )
 
 func (o *EditOptions) fillDefaults() {
 	setDefault(&o.Count, defaultEdits)
 	setDefault(&o.Guidance, 1)
-	setDefault(&o.Solver, defaultSolver)
+	setDefault(&o.Solver, defaultEditSolver)
 	setDefault(&o.Steps, defaultEditSteps)
 	setDefault(&o.Tol, defaultTol)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))

@@ -43,7 +43,7 @@ func (a *app) newDistill() *cobra.Command {
 // distillNumberFlags adds the flags that numbers depend on.
 func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
 	f.Float64Var(&o.Guidance, "guidance", o.Guidance, "`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off")
-	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun or rk4")
+	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
 	f.IntVar(&o.Reuse, "reuse", o.Reuse, "how `often` a trajectory is trained on")
