@@ -126,7 +126,7 @@ func compareTrajectories(t *testing.T, ck *Checkpoint, guidance float64) {
 	if err := teach.draw(t.Context(), got, seed); err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Steps: 8, Threads: 1})
+	s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Solver: "midpoint", Steps: 8, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
