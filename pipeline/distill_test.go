@@ -415,6 +415,21 @@ func TestSampleFlowMap(t *testing.T) {
 	}
 }
 
+// Likelihoods and edits follow a velocity, which a flow map does not tell.
+func TestFlowMapHasNoVelocity(t *testing.T) {
+	dir, _ := smallStudent(t)
+	edit := EditOptions{Model: dir, Out: filepath.Join(t.TempDir(), "a.png"), Data: "mnist", Index: []int{0}}
+	_, err1 := LogLikelihood(t.Context(), LikelihoodOptions{Model: dir, Data: "mnist", Count: 1})
+	_, err2 := Vary(t.Context(), VaryOptions{EditOptions: edit})
+	_, err3 := Inpaint(t.Context(), InpaintOptions{EditOptions: edit, Mask: "lower"})
+	for _, err := range []error{err1, err2, err3} {
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != "model" || strings.Contains(wrong.Error(), "model model") {
+			t.Errorf("error %v, want one about the model", err)
+		}
+	}
+}
+
 // The way from noise to images of a flow map is its jumps; a picture says how it was made.
 func TestGenerateFromFlowMap(t *testing.T) {
 	dir, _ := smallStudent(t)

@@ -39,7 +39,7 @@ func (m Meta) prediction() (prediction, error) {
 // need it: a flow map learned means over jumps.
 func (c *Checkpoint) predictsVelocity() (prediction, error) {
 	if c.Model.Config().FlowMap {
-		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", modelName(c.Path))
+		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", c.Path)
 	}
 	return c.Meta.prediction()
 }

@@ -132,7 +132,11 @@ func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
 		if set.ProbeError != nil {
 			probes = fmt.Sprintf(", of which probes %.4f", *set.ProbeError)
 		}
-		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim\tstandard error %.4f%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, set.StandardError, probes)
+		spread := "" // one image has none
+		if set.Count > 1 {
+			spread = fmt.Sprintf("\tstandard error %.4f", set.StandardError)
+		}
+		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, spread, probes)
 	}
 	density := map[string]string{"": "log p(x)", "label": "log p(x|label)", "none": "log p(x|no class)", "all": "log p(x), all classes"}[l.Class]
 	row(density, &l.SetLikelihood)
