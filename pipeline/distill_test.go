@@ -424,7 +424,7 @@ func TestFlowMapHasNoVelocity(t *testing.T) {
 	_, err3 := Inpaint(t.Context(), InpaintOptions{EditOptions: edit, Mask: "lower"})
 	for _, err := range []error{err1, err2, err3} {
 		var wrong *OptionError
-		if !errors.As(err, &wrong) || wrong.Option != "model" || strings.Contains(wrong.Error(), "model model") {
+		if !errors.As(err, &wrong) || wrong.Option != "model" || !strings.HasPrefix(wrong.Error(), "model "+dir) {
 			t.Errorf("error %v, want one about the model", err)
 		}
 	}
