@@ -34,9 +34,12 @@ TORCH    =
 # For make quality: minutes of the runs, and flags of fmimg eval. Both it and peer-quality add to ROWS what they
 # measure, which make quality-chart draws into CHART.
 QUALITY_MINUTES = 1 3 10
-EVAL     = --count 10000
+EVAL     = --count 10000 --steps 16 --guidance 1
 ROWS     = docs/quality.jsonl
 CHART    = docs/quality.png
+
+# For make evaluations: flags of fmimg eval.
+NFE      = --count 2000 --class 0-9 --quick --guidance 1.3
 
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./dataset/...
@@ -75,6 +78,13 @@ model: build ## train the model of digits that is part of the program (an hour o
 	@set -x; if [ -e runs/model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/model --resume; else \
 		./fmimg$(EXE) train --data mnist --steps 12000 --seed 1 --isa avx2 --out runs/model; fi
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
+
+# The student of that model; the same tensors on every CPU with AVX2, from the same teacher.
+.PHONY: fast-model
+fast-model: build ## distil mnist into mnist-fast, which is part of the program too (most of an hour), into models/mnist-fast
+	@set -x; if [ -e runs/fast-model/state.safetensors ]; then ./fmimg$(EXE) distill --out runs/fast-model --resume; else \
+		./fmimg$(EXE) distill --model mnist --steps 1500 --guidance 1.3 --teacher-solver adams2 --teacher-steps 12 --seed 1 --isa avx2 --out runs/fast-model; fi
+	./fmimg$(EXE) model export runs/fast-model --float16 --out models/mnist-fast/model.safetensors
 
 .PHONY: pictures
 pictures: build ## draw docs/samples.png, a row of each class, and ways from noise, with the model of the program
@@ -135,11 +145,10 @@ bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
 peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
 	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
 
-TORCH_IMAGES = $(QUALITY)/torch-$(MINUTES)/samples-$(MINUTES).npy
-FMIMG_IMAGES = $(QUALITY)/fmimg-$(MINUTES)/samples.npy
+TORCH_RUN    = $(QUALITY)/torch-$(MINUTES)
+TORCH_MODEL  = $(TORCH_RUN)/weights-$(MINUTES).safetensors
 TORCH_TRAIN  = torch_train.py --minutes $(MINUTES) --threads $(THREADS) $(TORCH)
 TRAIN        = fmimg$(EXE) train --data mnist --time $(1) --threads $(THREADS)
-THIRD        = $(shell echo $$(($(MINUTES) * 20)))s
 ADD_ROW      = $(GO) run ./bench/quality -rows $(ROWS) -threads $(THREADS)
 
 # The learning rate falls to zero at the end of a budget, so each point is a run of its own. What was scored is left as it is.
@@ -162,22 +171,21 @@ quality: build ## train fmimg for each of QUALITY_MINUTES (1 3 10), score what i
 quality-chart: ## draw FID against minutes of training, from what quality and peer-quality added, into docs/quality.png
 	$(GO) run ./bench/quality -rows $(ROWS) -chart $(CHART)
 
+.PHONY: evaluations
+evaluations: build ## draw FID against evaluations of both models of the program, into docs/evaluations.png
+	mkdir -p $(QUALITY)
+	./fmimg$(EXE) eval --model mnist --evaluations 2,4,8,16,32 $(NFE) --json > $(QUALITY)/mnist.json
+	./fmimg$(EXE) eval --model mnist-fast --evaluations 1,2,4 $(NFE) --json > $(QUALITY)/mnist-fast.json
+	$(GO) run ./bench/quality -curves docs/evaluations.png $(QUALITY)/mnist.json $(QUALITY)/mnist-fast.json
+
 .PHONY: peer-quality
-peer-quality: build $(TORCH_IMAGES) $(FMIMG_IMAGES) ## train PyTorch for MINUTES (30) and fmimg for a third of it, score what they draw (CFM=…)
-	./fmimg$(EXE) eval --images $(TORCH_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/torch-$(MINUTES).json
-	./fmimg$(EXE) eval --images $(FMIMG_IMAGES) --classes 0-9 --data mnist --json > $(QUALITY)/fmimg-$(MINUTES).json
-	$(ADD_ROW) -add $(QUALITY)/torch-$(MINUTES).json -trainer PyTorch -time $(MINUTES)m -evaluations 16 -command '$(strip $(TORCH_TRAIN))'
-	$(ADD_ROW) -add $(QUALITY)/fmimg-$(MINUTES).json -time $(THIRD) -evaluations 16 -command '$(call TRAIN,$(THIRD))'
-	@for name in torch fmimg; do echo "$$name:"; cat $(QUALITY)/$$name-$(MINUTES).json; done
+peer-quality: build $(TORCH_MODEL) ## train PyTorch for MINUTES (30), score what its weights draw, and add that too (CFM=…)
+	./fmimg$(EXE) eval --model $(TORCH_MODEL) --class 0-9 --threads $(THREADS) $(EVAL) --json > $(TORCH_RUN).json
+	$(ADD_ROW) -add $(TORCH_RUN).json -trainer PyTorch -time $(MINUTES)m -command '$(strip $(TORCH_TRAIN))'
 
-# Images that are there are scored again, not drawn again.
-$(TORCH_IMAGES):
+# Weights that are there are scored again, not trained again.
+$(TORCH_MODEL):
 	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/$(TORCH_TRAIN) --out $(@D)
-
-# After PyTorch, never beside it: the clock is what both train against.
-$(FMIMG_IMAGES): | build $(TORCH_IMAGES)
-	./$(call TRAIN,$(THIRD)) --out $(@D)
-	./fmimg$(EXE) generate --model $(@D) --count 10000 --class 0-9 --solver midpoint --steps 8 --threads $(THREADS) --out $@
 
 .PHONY: lint
 lint: ## run the linters, which also check the formatting

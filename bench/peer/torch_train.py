@@ -1,10 +1,9 @@
 """Trains the same network in PyTorch, on the same images and with the settings of fmimg train.
 
-For the question how good the images are after so many minutes: "make peer-quality" trains with this and with
-fmimg and scores what both draw. The network is torchcfm's own, see torch_unet.py; optimiser, schedule, times,
-averages and labels are those of "fmimg train --data mnist". OUT receives, for each MARK and for the end,
-samples-MARK.npy (float32 [N,28,28,1] in [-1,1], not clamped; image i is of class i mod 10) and
-weights-MARK.safetensors (the averaged weights, which fmimg reads), and log.jsonl with a line for each step.
+For the question how good the images are after so many minutes: "make peer-quality" trains with this and scores
+what the weights draw as "make quality" does for fmimg's own. The network is torchcfm's, see torch_unet.py; optimiser,
+schedule, times, averages and labels are those of "fmimg train --data mnist". OUT receives, for each MARK and for the
+end, weights-MARK.safetensors (the averaged weights, which fmimg reads), and log.jsonl with a line for each step.
 Alone:
 
     CFM=conditional-flow-matching python3 torch_train.py --minutes 30 --threads 2 --out runs/torch
@@ -31,8 +30,6 @@ NULL_CLASS = CLASSES  # the last row of label_emb means "no class"
 WARMUP = 50  # steps, at most a tenth of the run
 FIRST_ESTIMATE = 3  # steps before a run by time guesses at its number of steps
 HORIZON = 50  # steps that the running means of loss and of seconds look back on
-SOLVER_STEPS = 8  # of the midpoint rule, which evaluates the network twice in each
-DRAWN_AT_ONCE = 250
 PROGRESS_EVERY = 10  # seconds
 MNIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dataset", "mnist")
 
@@ -40,14 +37,13 @@ MNIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "da
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=float, help="budget: training time, without that for drawing and compiling")
+    budget.add_argument("--minutes", type=float, help="budget: training time, without that for saving and compiling")
     budget.add_argument("--steps", type=int, help="budget: number of batches")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, without a run in it")
     parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz")
     parser.add_argument("--marks", default="", metavar="M,M,…", help=(
-        "minutes after which to draw as well. The learning rate falls to zero once, at the end of the budget: "
-        "images of a mark are worse than those of a run that ends there"))
-    parser.add_argument("--count", type=int, default=10000, help="images to draw at each mark and at the end")
+        "minutes after which to save as well. The learning rate falls to zero once, at the end of the budget: "
+        "what a mark draws is worse than what a run does that ends there"))
     parser.add_argument("--preset", choices=PRESETS, default="base")
     parser.add_argument("--batch", type=int, default=64, help="images of a step")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
@@ -67,8 +63,8 @@ def arguments():
         a.marks = sorted({float(mark) for mark in a.marks.split(",") if mark.strip()})
     except ValueError:
         parser.error("--marks %s: minutes such as 2,5,10 are needed" % a.marks)
-    if min(a.minutes if a.steps is None else a.steps, a.count, a.batch, a.threads, *a.marks, 1) <= 0:
-        parser.error("--minutes, --steps, --marks, --count, --batch and --threads take numbers above 0")
+    if min(a.minutes if a.steps is None else a.steps, a.batch, a.threads, *a.marks, 1) <= 0:
+        parser.error("--minutes, --steps, --marks, --batch and --threads take numbers above 0")
     return a
 
 
@@ -251,30 +247,6 @@ class Trainer:
         return value, rate
 
 
-@torch.no_grad()
-def draw(net, count, time_scale, layout, seed):
-    """Images [count,28,28,1] by the midpoint rule from noise at t=0 to t=1; image i is of class i mod 10.
-
-    The noise of an image depends on the seed and the image's number alone.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    h, parts = 1 / SOLVER_STEPS, []
-    for first in range(0, count, DRAWN_AT_ONCE):
-        n = min(DRAWN_AT_ONCE, count - first)
-        x = torch.randn(DRAWN_AT_ONCE, 1, 28, 28, generator=generator)[:n].to(memory_format=layout)
-        y = torch.arange(first, first + n) % CLASSES
-
-        def velocity(t, x):
-            return net(torch.full((n,), t * time_scale), x, y)
-
-        for i in range(SOLVER_STEPS):
-            t = i * h
-            x = x + h * velocity(t + h / 2, x + h / 2 * velocity(t, x))
-        parts.append(x.permute(0, 2, 3, 1).contiguous().numpy())
-        report("drew %d of %d images", first + n, count)
-    return np.concatenate(parts)
-
-
 def config(preset, time_scale):
     """The network as fmimg describes it, see unet.Config."""
     channels, blocks = PRESETS[preset]
@@ -357,16 +329,14 @@ class Run:
                    images, clock.seconds, images / clock.seconds, self.smooth)
 
     def save(self, mark):
-        """Writes the averaged weights and what they draw."""
-        a, net = self.a, self.trainer.average.net
+        """Writes the averaged weights."""
+        a = self.a
         metadata = {
             "format": "pt", "fmimg.config": json.dumps(config(a.preset, a.time_scale)),
             "fmimg.meta": json.dumps(self.meta()), "torch": torch.__version__,
         }
-        write_safetensors(os.path.join(a.out, "weights-%s.safetensors" % mark), net.state_dict(), metadata)
-        images = draw(net, a.count, a.time_scale, self.trainer.layout, a.seed)
-        with replaced(os.path.join(a.out, "samples-%s.npy" % mark)) as file:
-            np.save(file, images)
+        path = os.path.join(a.out, "weights-%s.safetensors" % mark)
+        write_safetensors(path, self.trainer.average.net.state_dict(), metadata)
 
     def meta(self):
         """Where the weights come from, as fmimg describes it."""

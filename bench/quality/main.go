@@ -1,5 +1,6 @@
 // Command quality keeps how good images are after so many minutes of training, a row of a file for each run, and draws
-// a chart of them. "make quality" and "make peer-quality" add rows, "make quality-chart" draws.
+// a chart of them. "make quality" and "make peer-quality" add rows, "make quality-chart" draws. It also draws the curves of
+// several models against the number of evaluations, for "make evaluations".
 package main
 
 import (
@@ -26,6 +27,8 @@ func main() {
 type options struct {
 	rows        string
 	chart       string
+	curves      string
+	reports     []string // behind the flags
 	report      string
 	trainer     string
 	time        time.Duration
@@ -39,6 +42,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.rows, "rows", "docs/quality.jsonl", "`file` of the rows")
 	f.StringVar(&o.chart, "chart", "", "draw the rows into a PNG `file`")
+	f.StringVar(&o.curves, "curves", "", "draw into a PNG `file` FID against evaluations of what fmimg eval --evaluations --json wrote into the files behind the flags")
 	f.StringVar(&o.report, "add", "", "add a row from what fmimg eval --json wrote into a `file`")
 	f.StringVar(&o.trainer, "trainer", "fmimg", "of the row: the `program` that trained")
 	f.DurationVar(&o.time, "time", 0, "of the row: training `time`, such as 3m")
@@ -48,9 +52,18 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	o.reports = f.Args()
+	modes := 0
+	for _, mode := range []string{o.chart, o.curves, o.report} {
+		if mode != "" {
+			modes++
+		}
+	}
 	switch {
-	case f.NArg() > 0 || (o.chart == "") == (o.report == ""):
-		return o, errors.New("one of -add and -chart is needed, and nothing behind the flags: see -help")
+	case modes != 1:
+		return o, errors.New("one of -add, -chart and -curves is needed: see -help")
+	case (o.curves != "") != (len(o.reports) > 0):
+		return o, errors.New("-curves needs files behind the flags, and nothing else does")
 	case o.report != "" && (o.time <= 0 || o.threads < 1 || o.command == ""):
 		return o, errors.New("-add needs the -time, -threads and -command of the training")
 	}
@@ -61,6 +74,13 @@ func run(args []string, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.curves != "" {
+		c, err := curves(o.reports)
+		if err != nil {
+			return err
+		}
+		return atomicfile.Write(o.curves, c.WritePNG)
 	}
 	all, err := readRows(o.rows)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/plot"
-	"github.com/fmimg/fmimg/pipeline"
 )
 
 // A row is how good images are after a training of its own: the learning rate falls to zero at the end of its minutes.
@@ -86,13 +85,9 @@ func (all rows) has(r row) bool {
 
 // row makes a row of the report and the flags.
 func (o *options) row(machine string, now time.Time) (row, error) {
-	text, err := os.ReadFile(o.report)
+	e, err := readReport(o.report)
 	if err != nil {
 		return row{}, err
-	}
-	var e pipeline.Evaluation
-	if err := json.Unmarshal(text, &e); err != nil {
-		return row{}, fmt.Errorf("%s: %w: it is not what fmimg eval --json writes", o.report, err)
 	}
 	if e.FID == nil || e.Floor.FID == nil {
 		return row{}, fmt.Errorf("%s: it holds no FID, or none of the floor", o.report)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"image/png"
 	"io"
 	"os"
@@ -103,6 +104,34 @@ func TestChart(t *testing.T) {
 	}
 }
 
+func TestCurves(t *testing.T) {
+	t.Chdir(t.TempDir())
+	report := func(name, count, model string) {
+		text := fmt.Sprintf(`{"model":%q,"data":"mnist","solver":"s","count":%s,"curve":[{"evaluations":1,"fid":0.3},{"evaluations":2,"fid":0.2},{"evaluations":4,"fid":null}],"floor":{"fid":0.1}}`, model, count)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report("a.json", "500", "a")
+	report("b.json", "500", "b")
+	report("c.json", "600", "c")
+	c, err := curves([]string{"a.json", "b.json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := []plot.Point{{X: 1, Y: 0.3}, {X: 2, Y: 0.2}}
+	floor := []plot.Point{{X: 1, Y: 0.1}, {X: 2, Y: 0.1}, {X: 1, Y: 0.1}, {X: 2, Y: 0.1}}
+	want := &plot.Chart{Title: "FID of 500 images of mnist", XTitle: "evaluations of the network", Curves: []plot.Curve{
+		{Name: "a, s", Points: points}, {Name: "b, s", Points: points}, {Name: "real training images", Points: floor, Level: true},
+	}}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("chart %+v, want %+v", c, want)
+	}
+	if _, err := curves([]string{"a.json", "c.json"}); err == nil || !strings.Contains(err.Error(), "c.json is of 600 images of mnist, and the first of 500") {
+		t.Errorf("reports that do not compare: %v", err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{"images.json": ofImages, "none.json": "{}", "text.json": "FID", "rows.jsonl": ""} {
@@ -112,9 +141,12 @@ func TestErrors(t *testing.T) {
 	}
 	const row = " -time 1m -threads 2 -command c"
 	for line, want := range map[string]string{
-		"":                         "one of -add and -chart is needed",
-		"-chart a.png -add b.json": "one of -add and -chart is needed",
-		"-chart a.png b.json":      "nothing behind the flags",
+		"":                         "one of -add, -chart and -curves is needed",
+		"-chart a.png -add b.json": "one of -add, -chart and -curves is needed",
+		"-chart a.png b.json":      "-curves needs files behind the flags, and nothing else does",
+		"-curves a.png":            "-curves needs files",
+		"-curves a images.json":    "it holds no curve",
+		"-curves a text.json":      "it is not what fmimg eval --json writes",
 		"-add images.json":         "-add needs the -time",
 		"-add images.json" + row:   "add -evaluations",
 		"-add none.json" + row:     "it holds no FID",
