@@ -37,6 +37,17 @@ func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
 	return c.classList().parse(o.Class)
 }
 
+// guidance returns a weight, or for 0 the default of the model.
+func (c *Checkpoint) guidance(weight float64) float64 {
+	switch {
+	case weight != 0:
+		return weight
+	case c.Model.Config().NullClass:
+		return DefaultGuidance
+	}
+	return 1
+}
+
 // checkGuidance refuses guidance that a model cannot have.
 func checkGuidance(ck *Checkpoint, weight float64) error {
 	cfg := ck.Model.Config()

@@ -70,7 +70,8 @@ func (r *distillation) create() error {
 	return r.build()
 }
 
-// openTeacher opens the model to distil, and settles what the options leave to it.
+// openTeacher opens the model to distil, which must be that of the run if there is one, and settles what the options leave
+// to it.
 func (r *distillation) openTeacher() error {
 	o := &r.options
 	path, _ := findModel(o.Model)
@@ -78,6 +79,11 @@ func (r *distillation) openTeacher() error {
 	if err != nil {
 		return err
 	}
+	if o.ModelHash != "" && ck.Hash != o.ModelHash {
+		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
+			path, ck.Hash, o.ModelHash)
+	}
+	o.Guidance = ck.guidance(o.Guidance)
 	if err := checkGuidance(ck, o.Guidance); err != nil {
 		return err
 	}
@@ -128,10 +134,6 @@ func (r *distillation) reopen(given DistillOptions) error {
 func (r *distillation) restore(newBudget bool) error {
 	if err := r.openTeacher(); err != nil {
 		return err
-	}
-	if r.teacher.Hash != r.options.ModelHash {
-		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
-			r.options.Model, r.teacher.Hash, r.options.ModelHash)
 	}
 	var err error
 	if r.model, err = r.teacher.Model.FlowMap(nil); err != nil {

@@ -329,7 +329,7 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Solver: "euler", Steps: 4, Seed: 3})
+	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Solver: "euler", Steps: 4, Seed: 3, Guidance: 1})
 	got, err2 := student.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)

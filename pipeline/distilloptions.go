@@ -18,7 +18,7 @@ type DistillOptions struct {
 	ModelHash string `json:"model_hash"` // resolved: SHA-256 of the teacher's weights
 
 	// How the teacher draws.
-	Guidance      float64 `json:"guidance"`       // see SampleOptions, and it becomes a part of the student; 0: 1, which is off
+	Guidance      float64 `json:"guidance"`       // see SampleOptions, and it becomes a part of the student; 0: as there; resolved: a number
 	TeacherSolver string  `json:"teacher_solver"` // a name of flow.SolverNames that takes fixed steps; empty: midpoint
 	TeacherSteps  int     `json:"teacher_steps"`  // of the solver, a multiple of 4; 0: 8
 
@@ -33,8 +33,8 @@ type DistillOptions struct {
 // DefaultDistillOptions returns settings that distil a model of digits within half an hour.
 func DefaultDistillOptions() DistillOptions {
 	o := DistillOptions{
-		RunOptions: defaultRunOptions(),
-		Guidance:   1, TeacherSolver: "midpoint", TeacherSteps: 8, Reuse: 8,
+		RunOptions:    defaultRunOptions(),
+		TeacherSolver: "adams2", TeacherSteps: 12, Reuse: 8,
 		Shares: defaultShares, Weight: 0.5, Huber: 0.1,
 	}
 	o.LR = 2e-3
@@ -128,9 +128,8 @@ func (o *DistillOptions) withDefaults() DistillOptions {
 
 func (o *DistillOptions) fillDefaults() {
 	o.RunOptions.fillDefaults(true)
-	setDefault(&o.Guidance, 1)
-	setDefault(&o.TeacherSolver, "midpoint")
-	setDefault(&o.TeacherSteps, 8)
+	setDefault(&o.TeacherSolver, "adams2")
+	setDefault(&o.TeacherSteps, 12)
 	setDefault(&o.Pool, (1024+o.Batch-1)/o.Batch*o.Batch)
 	setDefault(&o.Reuse, 8)
 	setDefault(&o.Shares, defaultShares)

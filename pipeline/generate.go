@@ -21,7 +21,7 @@ type SampleOptions struct {
 	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
-	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off, as it is for a flow map
+	Guidance float64 // W of v_null + W·(v_class − v_null), 1 is off; 0: DefaultGuidance, or 1 for models that cannot have any
 	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the jumps of a flow map, whose only method they are
 	Steps    int     // of the solver, or jumps; 0: 16, or as many jumps as the flow map was trained for at most
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
@@ -38,6 +38,9 @@ const (
 	defaultSolver = "adams2"
 	defaultSteps  = 16
 	defaultTol    = 1e-4
+	// DefaultGuidance is that of models that were trained for it: docs/quality.md has what it is worth.
+	DefaultGuidance = 1.2
+
 	replicaImages = 8       // images that a worker draws together
 	maxCount      = 1 << 24 // images of one call
 	maxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
@@ -74,6 +77,7 @@ func jumps(n int) method { return method{solver: flow.Jumps(n), jump: 1 / float6
 // method returns how a model draws with the options, and these with the model's defaults.
 func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
 	model := modelName(ck.Path)
+	o.Guidance = ck.guidance(o.Guidance)
 	if !ck.Model.Config().FlowMap {
 		if o.Solver == flowMapSolver {
 			return method{}, o, optionErrorf("solver", "%s: %s is none: choose one of %s", o.Solver, model, strings.Join(solverNames(), ", "))
@@ -169,6 +173,9 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	}
 	if s.classes, err = ck.askedClasses(s.opt); err != nil {
 		return nil, err
+	}
+	if null := ck.classList().n; len(s.classes) > 0 && slices.Min(s.classes) == int32(null) {
+		s.opt.Guidance = 1 // away from no class to no class
 	}
 	s.start()
 	return s, nil
@@ -302,6 +309,7 @@ type GenerateResult struct {
 	Path        string
 	Images      int
 	Evaluations float64 // of the velocity, of an image on average
+	Guidance    float64 // other than 1: each evaluation is two of the network
 	Model       string  // where the model came from: a file, or the name of one in the program
 }
 
@@ -339,7 +347,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
-	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Model: ck.Path}, nil
+	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path}, nil
 }
 
 func describeCheckpoint(ck *Checkpoint) string {

@@ -140,6 +140,16 @@ func TestGuidance(t *testing.T) {
 	if slices.Equal(class, none) {
 		t.Error("the class changes nothing: the test proves nothing")
 	}
+	// A model that was trained for guidance has some where nobody says how much; images of no class need none.
+	if !slices.Equal(step("1", 0), step("1", DefaultGuidance)) || !slices.Equal(step("none", 0), none) || !slices.Equal(step("none", 5), none) {
+		t.Error("the default guidance is another")
+	}
+	for model, want := range map[string]float64{smallModel(t, true, 0): DefaultGuidance, smallModel(t, false, 0): 1, noNullClass(t): 1} {
+		result, err := Generate(t.Context(), GenerateOptions{Model: model, Out: filepath.Join(t.TempDir(), "a.png"), Sample: SampleOptions{Steps: 1}})
+		if err != nil || result.Guidance != want {
+			t.Errorf("guidance %v of %s, want %v: %v", result.Guidance, model, want, err)
+		}
+	}
 }
 
 // The classes of a grid's images, by what is said of the grid and their number.

@@ -31,7 +31,8 @@ add fresh noise in each step, which forgives errors and takes more steps; sde as
 Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
-random one. --guidance other than 0 and 1 evaluates the network twice, so it takes twice the time.`
+random one. Guidance draws images of their class more clearly, and less variously; models that were trained for it have some
+unless --guidance 1 turns it off. It evaluates the network twice, so it takes twice the time.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
   fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit
@@ -67,7 +68,7 @@ func (a *app) newGenerate() *cobra.Command {
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
-	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none")
+	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", pipeline.DefaultGuidance))
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 16; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
@@ -89,8 +90,8 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	show.close()
 	if err == nil {
 		twice := ""
-		if o.Sample.Guidance != 1 {
-			twice = ", each twice for --guidance,"
+		if result.Guidance != 1 {
+			twice = fmt.Sprintf(", each twice for guidance %v,", result.Guidance)
 		}
 		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
 			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
@@ -117,7 +118,7 @@ func checkSolver(cmd *cobra.Command, o *pipeline.SampleOptions, out string) erro
 	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
-	if o.Guidance == 0 {
+	if cmd.Flags().Changed("guidance") && o.Guidance == 0 {
 		o.Guidance, o.Class = 1, "none"
 	}
 	return nil
