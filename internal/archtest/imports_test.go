@@ -39,6 +39,7 @@ var rules = []rule{
 	{folder: "unet", imports: []string{"kernels", "nn"}},
 	{folder: "metrics", imports: []string{"kernels", "nn"}, tests: []string{"dataset"}, libraries: []string{"gonum.org/v1/gonum"}},
 	{folder: "flow"},
+	{folder: "toy"},
 	{folder: "models"},
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"dataset", "flow", "kernels", "metrics", "models", "nn", "unet"}, libraries: []string{anyLibrary}},
