@@ -87,6 +87,10 @@ pictures: build ## draw docs/samples.png, a row of each class, and ways from noi
 theory: ## draw the figures of docs/theory.md
 	$(GO) -C tools/theory run . -out ../../docs
 
+.PHONY: compare
+compare: build ## draw docs/compare.png: five ways to learn a distribution (2 minutes)
+	./fmimg$(EXE) compare --data checkerboard --out docs/compare.png
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

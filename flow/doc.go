@@ -20,6 +20,10 @@
 // fresh noise on the way. For finite data the minimum is known: a [MarginalField].
 // A flow map takes it in a few [Jumps]; it is learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
+// What came before flow matching is here too: normalizing flows of invertible layers ([Bijection], [Coupling],
+// [NormalizingFlow]), and their continuous form ([CNF]), both trained by maximum likelihood. [ChangeOfVariables] finds the density
+// of whatever follows an ODE.
+//
 // # Layout and ownership
 //
 // A batch of n states of d numbers is one slice of n·d numbers, state after state. The package keeps no slice that

@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// flagValues returns the words that flags can be completed with, by their names, in every command. Paths are
+// flagValues returns the words that flags can be completed with, by their names, in every command, or by a command's and theirs. Paths are
 // left to the shell.
 func flagValues() map[string][]string {
 	data := []string{}
@@ -16,9 +16,10 @@ func flagValues() map[string][]string {
 	}
 	m := pipeline.ThisMachine()
 	return map[string][]string{
-		"data":   data,
-		"preset": {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
-		"isa":    m.ISAs,
+		"data":           data,
+		"compare --data": pipeline.ComparedNames(),
+		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
+		"isa":            m.ISAs,
 		"solver": {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5",
 			"ddim\tfixed steps along the path, order 1", "ddpm\tthe same with fresh noise", "sde\tthe same with as much fresh noise as --noise-level says"},
 		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4", "adams2\torder 2"},
@@ -46,6 +47,9 @@ func completeFlags(cmd *cobra.Command) {
 	for name, words := range values {
 		if cmd.Flags().Lookup(name) == nil {
 			continue
+		}
+		if own := values[cmd.Name()+" --"+name]; own != nil {
+			words = own
 		}
 		directive := cobra.ShellCompDirectiveNoFileComp
 		if pathFlags[name] {
