@@ -41,6 +41,7 @@ var rules = []rule{
 	{folder: "flow"},
 	{folder: "toy"},
 	{folder: "compare", imports: []string{"flow", "kernels", "nn", "toy"}, libraries: []string{"github.com/go-analyze/charts"}},
+	{folder: "realnvp", imports: []string{"flow", "kernels", "nn"}},
 	{folder: "models"},
 	{folder: "dataset", libraries: []string{anyLibrary}},
 	{folder: "pipeline", imports: []string{"compare", "dataset", "flow", "kernels", "metrics", "models", "nn", "toy", "unet"}, libraries: []string{anyLibrary}},

@@ -1,0 +1,65 @@
+package realnvp
+
+import "fmt"
+
+// A Config says what network a model has. The names in JSON are part of the file format.
+type Config struct {
+	ImageSize  [2]int  `json:"image_size"` // H, W
+	Channels   int     `json:"in_channels"`
+	Hidden     int     `json:"hidden_channels"` // of the conditioners
+	Blocks     int     `json:"num_blocks"`      // residual convolutions of each
+	NormGroups int     `json:"norm_groups"`
+	Scales     int     `json:"scales"` // 1 is no squeeze
+	Alpha      float64 `json:"alpha"`  // of the logit; 0 leaves pixels as they are
+	ScaleBound float64 `json:"scale_bound"`
+}
+
+// Default returns the configuration for images of a size.
+func Default(h, w, channels int) Config {
+	scales := 1
+	for side := min(h, w); scales < 3 && h%(2<<(scales-1)) == 0 && w%(2<<(scales-1)) == 0 && side >= 8; side /= 2 {
+		scales++
+	}
+	return Config{
+		ImageSize: [2]int{h, w}, Channels: channels, Hidden: 32, Blocks: 2, NormGroups: 8, Scales: scales,
+		Alpha: 0.05, ScaleBound: 2,
+	}
+}
+
+// ImageLen returns the numbers of an image.
+func (c Config) ImageLen() int { return c.ImageSize[0] * c.ImageSize[1] * c.Channels }
+
+// The bounds of a configuration that a file may name.
+const (
+	maxSide   = 1 << 10
+	maxWidth  = 1 << 10
+	maxBlocks = 1 << 6
+	maxScales = 8
+)
+
+// Validate reports the first part of the configuration that no network can be made of.
+func (c Config) Validate() error {
+	for _, p := range []struct {
+		name            string
+		value, from, to int
+	}{
+		{"image_size", c.ImageSize[0], 1, maxSide}, {"image_size", c.ImageSize[1], 1, maxSide}, {"in_channels", c.Channels, 1, maxWidth},
+		{"hidden_channels", c.Hidden, 1, maxWidth}, {"num_blocks", c.Blocks, 0, maxBlocks}, {"scales", c.Scales, 1, maxScales},
+	} {
+		if p.value < p.from || p.value > p.to {
+			return fmt.Errorf("%s is %d: between %d and %d", p.name, p.value, p.from, p.to)
+		}
+	}
+	side := 1 << (c.Scales - 1)
+	switch {
+	case c.NormGroups < 1 || c.Hidden%c.NormGroups != 0:
+		return fmt.Errorf("norm_groups is %d, which does not divide the %d hidden_channels", c.NormGroups, c.Hidden)
+	case c.ImageSize[0]%side != 0 || c.ImageSize[1]%side != 0:
+		return fmt.Errorf("scales is %d: both sides of %dx%d must be multiples of %d", c.Scales, c.ImageSize[0], c.ImageSize[1], side)
+	case !(c.Alpha >= 0 && c.Alpha < 0.5):
+		return fmt.Errorf("alpha is %v: at least 0, and below 0.5", c.Alpha)
+	case !(c.ScaleBound > 0 && c.ScaleBound <= 10):
+		return fmt.Errorf("scale_bound is %v: above 0, and at most 10", c.ScaleBound)
+	}
+	return nil
+}
