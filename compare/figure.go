@@ -82,7 +82,7 @@ var (
 // drawWords draws all that is no panel.
 func (f *figure) drawWords() {
 	f.words("Five ways to learn a distribution, in about the same time", margin, 34, bigSize, ink)
-	f.words(fmt.Sprintf("Each is shown points of \"%s\" alone. Rows: the density that it learned; points that it draws; how %d points of noise become data.", f.data.Name, ways),
+	f.words(fmt.Sprintf("Each is shown nothing but points (%s). Rows: the density that it learned; points that it draws; how %d points of noise become data.", f.data.Name, ways),
 		margin, 60, textSize, muted)
 	f.words("The first two are trained by likelihood, the others by regression: no layer has to be inverted, and no equation solved, in training.", margin, 78, textSize, muted)
 	for i, c := range f.columns {

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -194,7 +195,7 @@ func TestNormalizingFlowGradient(t *testing.T) {
 				t.Errorf("%s: number %d was %v, and is %v after the gradient", c.name, i, x[i], moved[i])
 			}
 		}
-		values, grads := append(c.values, x), append(c.grads, f.dx)
+		values, grads := slices.Concat(c.values, [][]float32{x}), slices.Concat(c.grads, [][]float32{f.dx})
 		for p, v := range values {
 			for i := range v {
 				was := v[i]

@@ -31,9 +31,9 @@ type CNF struct {
 	Method *Tableau
 	Steps  int // equal ones
 
-	x, y, dx, dy []float32
-	k, dk        [][]float32 // velocities of a step's stages, and their gradients
-	div, dDiv    []float32
+	y, dx, dy []float32
+	k, dk     [][]float32 // velocities of a step's stages, and their gradients
+	div, dDiv []float32
 }
 
 // Calls returns how many numbers of calls [Dynamics] must tell apart.
