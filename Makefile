@@ -88,7 +88,7 @@ theory: ## draw the figures of docs/theory.md
 	$(GO) -C tools/theory run . -out ../../docs
 
 .PHONY: compare
-compare: build ## draw docs/compare.png: five ways to learn a distribution (2 minutes)
+compare: build ## draw docs/compare.png: five ways to learn a distribution (some minutes)
 	./fmimg$(EXE) compare --data checkerboard --out docs/compare.png
 
 .PHONY: man
