@@ -159,8 +159,8 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 // GenerateOptions says what generating to measure.
 type GenerateOptions struct {
 	pipeline.BenchOptions
-	Solver string        // empty: midpoint
-	Steps  int           // of the solver; 0: 20
+	Solver string        // empty: adams2
+	Steps  int           // of the solver; 0: 16
 	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.

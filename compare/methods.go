@@ -244,18 +244,9 @@ func (m *transport) draw(ctx context.Context, x []float32, show func(x []float32
 }
 
 func (m *transport) logProb(ctx context.Context, logp []float64, x []float32) error {
-	states := make([]float32, 3*len(logp))
-	for i := range logp {
-		copy(states[3*i:], x[2*i:2*i+2])
-	}
-	solver := flow.DormandPrince(tolerance, tolerance)
-	if _, err := solver.Solve(ctx, flow.ChangeOfVariables(m.div), states, len(logp), 1, 0); err != nil {
-		return err
-	}
-	for i := range logp {
-		logp[i] = flow.LogNormal(states[3*i:3*i+2]) + float64(states[3*i+2])
-	}
-	return nil
+	solver := flow.DormandPrince(tolerance, tolerance).(flow.LogDetSolver)
+	_, err := flow.LogLikelihood(ctx, solver, m.div, x, logp, len(logp))
+	return err
 }
 
 func newConditioner(l *learner, b *nn.Builder, name string) *conditioner {

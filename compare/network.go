@@ -73,10 +73,11 @@ type field struct {
 	learner *learner
 	net     *nn.MLP
 	plain   *nn.MLPTape   // without tangents
-	traced  []*nn.MLPTape // with those of the two coordinates; the first for VelocityDivergence, all for Evaluate
+	traced  []*nn.MLPTape // with those of the two coordinates; the first for Divergence, all for Evaluate
 	in, out []float32     // [3 blocks][rows][…], and gradients of the same
 	dIn     []float32
 	dOut    []float32
+	div     []float32 // [rows]
 }
 
 func newField(l *learner, b *nn.Builder) *field {
@@ -84,6 +85,7 @@ func newField(l *learner, b *nn.Builder) *field {
 	f.plain, f.traced = f.net.NewTape(rows, 0), []*nn.MLPTape{f.net.NewTape(rows, 2)}
 	f.in, f.out = make([]float32, 3*rows*fieldInputs), make([]float32, 3*rows*2)
 	f.dIn, f.dOut = make([]float32, 3*rows*fieldInputs), make([]float32, 3*rows*2)
+	f.div = make([]float32, rows)
 	l.ready()
 	return f
 }
@@ -122,12 +124,15 @@ func (f *field) forward(v, x, t []float32) {
 // backward adds the gradient of the parameters, for dv that of forward's v.
 func (f *field) backward(dv []float32) { f.net.Backward(f.plain, f.learner.grad, nil, dv) }
 
-// VelocityDivergence implements [flow.DivergenceField].
-func (f *field) VelocityDivergence(v, div, x, t []float32) {
+// Divergence implements [flow.DivergenceField].
+func (f *field) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
 	for from := 0; from < len(t); from += rows {
 		n := min(rows, len(t)-from)
 		f.load(x[2*from:], n, func(i int) float64 { return float64(t[from+i]) })
-		f.trace(0, v[2*from:2*(from+n)], div[from:from+n])
+		f.trace(0, v[2*from:2*(from+n)], f.div[:n])
+		for i, d := range f.div[:n] {
+			div[from+i] = float64(d)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func (adams2) step(ctx context.Context, f Field, b *buffers, x []float32, i int,
 	if err := b.evaluate(ctx, f, 0, x); err != nil {
 		return err
 	}
-	b.k.advance(x, x, 0, h, weights)
-	b.k[0], b.k[1] = b.k[1], b.k[0]
+	b.advanceAll(x, h, weights)
+	b.swap(0, 1)
 	return nil
 }

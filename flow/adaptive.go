@@ -90,16 +90,29 @@ func (s *adaptiveSolver) String() string {
 
 // Solve implements [Solver].
 func (s *adaptiveSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error) {
+	return s.solve(ctx, f, nil, x, nil, n, t0, t1)
+}
+
+// SolveLogDet implements [LogDetSolver]. The error of a step is then the larger of that of the state and that of its
+// logarithms of determinants, for each dimension.
+func (s *adaptiveSolver) SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
+	return s.solve(ctx, nil, f, x, logDet, n, t0, t1)
+}
+
+// solve moves the states by the velocity of f, or by that of g with its divergence.
+func (s *adaptiveSolver) solve(ctx context.Context, f Field, g DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
 	d := stateSize(len(x), n)
 	if err := checkSpan(t0, t1); err != nil {
 		return Stats{States: n}, err
 	}
 	if n == 0 || t0 == t1 {
+		clear(logDet)
 		return Stats{States: n}, nil
 	}
 	r := s.scratch.get()
 	defer s.scratch.put(r)
 	r.begin(s, f, x, n, d, t0, t1)
+	r.dets.reset(g, logDet, len(s.tab.B), n)
 	defer r.end()
 	err := r.solve(ctx)
 	for i := range r.live {
@@ -154,6 +167,7 @@ func (r *adaptiveRun) begin(s *adaptiveSolver, f Field, x []float32, n, d int, t
 func (r *adaptiveRun) end() {
 	r.solver, r.field, r.out = nil, nil, nil
 	r.frames.observe = nil
+	r.dets.end()
 }
 
 // solve advances all states to t1.
@@ -280,7 +294,8 @@ func (r *adaptiveRun) judgeOne(i int) (done bool, err error) {
 	s := &r.live[i]
 	lo, hi := r.bounds(i)
 	scaled := r.k.errorNorm(r.y[lo:hi], r.x[lo:hi], lo, s.h, r.solver.errWeights, r.tol)
-	if scaled <= 1 { // false for NaN
+	scaled = max(scaled, r.dets.errorNorm(i, r.index[i], r.d, s.h, r.solver.errWeights, r.tol)) // NaN when either is
+	if scaled <= 1 {                                                                            // false for NaN
 		r.accept(i, scaled)
 	} else if err := r.reject(i, scaled); err != nil {
 		return false, err
@@ -307,6 +322,8 @@ func (r *adaptiveRun) accept(i int, err float64) {
 	r.record(i, end)
 	copy(r.x[lo:hi], r.y[lo:hi])
 	copy(r.k[0][lo:hi], r.k[len(r.solver.tab.B)-1][lo:hi])
+	r.dets.advance(i, r.index[i], s.h, r.solver.tab.B)
+	r.dets.carry(i, len(r.solver.tab.B))
 	factor := control.accepted(err, s.memory, s.wasRejected)
 	s.t, s.memory, s.wasRejected = end, max(err, memoryLeast), false
 	s.steps++
@@ -334,6 +351,7 @@ func (r *adaptiveRun) move(to, from int) {
 	lo, hi := r.bounds(from)
 	copy(r.x[to*r.d:], r.x[lo:hi])
 	copy(r.k[0][to*r.d:], r.k[0][lo:hi])
+	r.dets.move(to, from)
 	r.live[to], r.index[to] = r.live[from], r.index[from]
 }
 

@@ -1,9 +1,6 @@
 package flow
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // A Bijection is one invertible layer of a normalizing flow, over a batch of states. Towards noise it is y = f(x), and
 // log|det ∂f/∂x| is known for each state; towards data it is the inverse. Each works in place. A Bijection has memory of
@@ -101,15 +98,6 @@ func (f *NormalizingFlow) Gradient(x []float32, n int, share float64) float64 {
 	}
 	f.Layers.Backward(x, f.dx, f.dLogDet)
 	return sum
-}
-
-// LogNormal returns the logarithm of the density of standard normal noise, log N(x; 0, I).
-func LogNormal(x []float32) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += float64(float64(v) * float64(v))
-	}
-	return -(sum + float64(float64(len(x))*math.Log(2*math.Pi))) / 2
 }
 
 // A Permutation is a layer that puts number Order[i] of a state in place i; its determinant is 1.

@@ -5,15 +5,10 @@ import (
 	"slices"
 )
 
-// A DivergenceField is a [Field] that also knows its divergence, Σ_k ∂v_k/∂x_k.
-type DivergenceField interface {
-	// VelocityDivergence sets v to the velocities of len(div) states x at their times t, and div to the divergences.
-	VelocityDivergence(v, div, x, t []float32)
-}
-
-// A Dynamics is a [DivergenceField] that gradients go back through, the right side of a [CNF].
+// A Dynamics is a velocity field with its divergence that gradients go back through, the right side of a [CNF].
 type Dynamics interface {
-	// Evaluate does the work of [DivergenceField] for one time, and keeps what Pull needs under the number of the call.
+	// Evaluate sets v to the velocities of len(div) states x at one time and div to their divergences, and keeps what
+	// Pull needs under the number of the call.
 	Evaluate(call int, v, div, x []float32, t float64)
 	// Pull sets dx, and adds to the gradients of parameters, for dv and dDiv the gradients of what the call set.
 	Pull(call int, dx, dv, dDiv []float32)
@@ -138,58 +133,5 @@ func addScaled(dst, src []float32, a float64) {
 	}
 	for i, v := range src {
 		dst[i] += float32(float32(a) * v)
-	}
-}
-
-// changing is the field of states with the integral of the divergence behind their numbers.
-type changing struct {
-	f          DivergenceField
-	x, v, divs []float32
-}
-
-// ChangeOfVariables returns the field of states of one number more than f's: any [Solver] that moves (x1, 0) from t = 1 to 0
-// along it leaves (x0, ℓ) with log p(x1) = log N(x0; 0, I) + ℓ, see [CNF]. One goroutine may use it at a time.
-func ChangeOfVariables(f DivergenceField) Field { return &changing{f: f} }
-
-// Velocity implements [Field].
-func (c *changing) Velocity(v, x, t []float32, _ []int) {
-	n := len(t)
-	wide := stateSize(len(x), n)
-	d := wide - 1
-	c.x, c.v, c.divs = sized(c.x, n*d), sized(c.v, n*d), sized(c.divs, n)
-	for i := range n {
-		copy(c.x[i*d:(i+1)*d], x[i*wide:])
-	}
-	c.f.VelocityDivergence(c.v, c.divs, c.x, t)
-	for i := range n {
-		copy(v[i*wide:], c.v[i*d:(i+1)*d])
-		v[i*wide+d] = c.divs[i]
-	}
-}
-
-// DivergenceOf returns the velocity field, with its divergence, of a field that predicts by objective o on a path: as
-// [VelocityOf], whose conversion v = X·x + P·p of d numbers has the divergence d·X + P·div p.
-func DivergenceOf(predict DivergenceField, path Schedule, o Objective) DivergenceField {
-	if o == PredictVelocity {
-		return predict
-	}
-	return &convertedDivergence{predict, path, o}
-}
-
-type convertedDivergence struct {
-	predict DivergenceField
-	path    Schedule
-	o       Objective
-}
-
-// VelocityDivergence implements [DivergenceField].
-func (f *convertedDivergence) VelocityDivergence(v, div, x, t []float32) {
-	f.predict.VelocityDivergence(v, div, x, t)
-	d := stateSize(len(x), len(t))
-	for i, ti := range t {
-		p := f.path.At(float64(ti)).Parts(f.o).Velocity
-		lo, hi := i*d, (i+1)*d
-		p.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
-		div[i] = float32(float64(float64(d)*p.X) + float64(p.P*float64(div[i])))
 	}
 }

@@ -60,16 +60,33 @@ func countSteps(n int) string {
 
 // Solve implements [Solver].
 func (s *fixedSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error) {
+	return s.solve(ctx, f, nil, x, nil, n, t0, t1)
+}
+
+// SolveLogDet implements [LogDetSolver].
+func (s *fixedSolver) SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
+	stats, err := s.solve(ctx, nil, f, x, logDet, n, t0, t1)
+	if i := slices.IndexFunc(logDet, func(v float64) bool { return !finite(v) }); err == nil && i >= 0 {
+		err = notFinite(s.method.name(), i/(len(logDet)/n), s.steps)
+	}
+	return stats, err
+}
+
+// solve moves the states by the velocity of f, or by that of g with its divergence.
+func (s *fixedSolver) solve(ctx context.Context, f Field, g DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
 	d := stateSize(len(x), n)
 	if err := checkSpan(t0, t1); err != nil {
 		return Stats{States: n}, err
 	}
 	if n == 0 || t0 == t1 {
+		clear(logDet)
 		return Stats{States: n}, nil
 	}
 	b := s.scratch.get()
 	defer s.scratch.put(b)
+	defer b.dets.end()
 	b.reset(s.method.stagesUsed(), n, d)
+	b.dets.reset(g, logDet, s.method.stagesUsed(), n)
 
 	steps, err := s.run(ctx, f, b, x, t0, t1)
 	if err == nil {
@@ -117,8 +134,12 @@ func checkFinite(x []float32, d int, solver string, steps int) error {
 	if i < 0 {
 		return nil
 	}
+	return notFinite(solver, i/d, steps)
+}
+
+func notFinite(solver string, state, steps int) error {
 	return fmt.Errorf("flow: %s: state %d is %w: take more than %d steps, or mend a field that gives such velocities",
-		solver, i/d, ErrNotFinite, steps)
+		solver, state, ErrNotFinite, steps)
 }
 
 func (tab *Tableau) name() string { return tab.Name }
@@ -136,6 +157,6 @@ func (tab *Tableau) step(ctx context.Context, f Field, b *buffers, x []float32, 
 			return err
 		}
 	}
-	b.k.advance(x, x, 0, h, tab.B)
+	b.advanceAll(x, h, tab.B)
 	return nil
 }

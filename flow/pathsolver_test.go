@@ -137,16 +137,16 @@ func TestNoiseKeepsTheDistribution(t *testing.T) {
 		"sde 4": func(path Schedule, steps int) PathSolver { return SDE(path, steps, 4) },
 	}
 	for name, path := range paths {
-		for which, make := range solvers {
+		for which, solver := range solvers {
 			const steps = 1000
-			mean, deviation := moments(make(path, steps), m, s)
+			mean, deviation := moments(solver(path, steps), m, s)
 			if !near(mean, m, 0.02) || !near(deviation, s, 0.02) {
 				t.Errorf("%s, %s: %d steps give N(%.4f, %.4f²)", name, which, steps, mean, deviation)
 			}
 			if strings.HasPrefix(name, "vp") {
 				continue // its ends bound the error from below
 			}
-			finer, finerDeviation := moments(make(path, 2*steps), m, s)
+			finer, finerDeviation := moments(solver(path, 2*steps), m, s)
 			before, after := math.Hypot(mean-m, deviation-s), math.Hypot(finer-m, finerDeviation-s)
 			if order := math.Log2(before / after); before > 1e-4 && !near(order, 1, 0.3) {
 				t.Errorf("%s, %s: error %.3g to %.3g with twice the steps, order %.2f", name, which, before, after, order)

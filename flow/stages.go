@@ -77,6 +77,7 @@ type buffers struct {
 	t     []float32 // times at a stage, one for each state
 	index []int     // positions of the states in the first batch
 	calls int
+	dets  logDets
 }
 
 // reset makes room for s stages of n states of d numbers, reusing what is there.
@@ -101,12 +102,30 @@ func (b *buffers) setTime(t float64) {
 	}
 }
 
+// advanceAll moves the states x, and what is integrated beside them, by h·Σ_j w[j]·k_j.
+func (b *buffers) advanceAll(x []float32, h float64, w []float64) {
+	b.k.advance(x, x, 0, h, w)
+	for i := range b.index {
+		b.dets.advance(i, i, h, w)
+	}
+}
+
+// swap exchanges two stages.
+func (b *buffers) swap(i, j int) {
+	b.k[i], b.k[j] = b.k[j], b.k[i]
+	b.dets.swap(i, j)
+}
+
 // evaluate sets stage i of len(b.t) states to their velocities at x and the times b.t.
 func (b *buffers) evaluate(ctx context.Context, f Field, i int, x []float32) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	b.calls++
+	if l := &b.dets; l.f != nil {
+		l.f.Divergence(b.k[i][:len(x)], l.k[i][:len(b.t)*l.m], x, b.t, b.index)
+		return nil
+	}
 	f.Velocity(b.k[i][:len(x)], x, b.t, b.index)
 	return nil
 }

@@ -107,7 +107,7 @@ func effective(gamma, beta, scale, shift []float32, c int) (gain, bias float32) 
 
 // Backward computes dx, or adds to it, and adds to dgamma and dbeta, for dy the gradient of y, which
 // it overwrites. x and stats are those of Forward. A norm with SiLU sets y to Forward's result once more: so that
-// need not be kept.
+// need not be kept. Where dgamma is nil, it computes dx alone.
 func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x, y Map, gamma, beta []float32, mod Modulation, stats, dgamma, dbeta []float32) {
 	mustMatch("group norm", dy, x)
 	mustMatch("group norm", dx, x)
@@ -136,7 +136,9 @@ func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x, y Map, 
 		walk.S0, walk.S1 = pointer(s0), pointer(s1)
 		g.ISA.walk(routine, walk)
 		dscale, dshift := mod.of(mod.Gradient, n, g.C)
-		parameterGrads(gamma, beta, scale, s0, s1, dgamma, dbeta, dscale, dshift)
+		if dgamma != nil {
+			parameterGrads(gamma, beta, scale, s0, s1, dgamma, dbeta, dscale, dshift)
+		}
 
 		g.inputCoefficients(p[4], p[5], p[6], rstd, offset, gain, s0, s1, x.H*x.W)
 		walk = walkOver(n, &x, &dy, &dx)

@@ -11,7 +11,7 @@ import (
 type Run struct {
 	ISA     kernels.ISA
 	N       int             // images in this batch, at most the builder's
-	Grad    []float32       // gradient of all parameters, added to by backward
+	Grad    []float32       // gradient of all parameters, added to by backward; nil: backward computes that of the input alone
 	Scratch kernels.Scratch // working memory of the kernels
 
 	sums [2]kernels.WeightSum // of the convolutions that a layer takes image by image

@@ -61,18 +61,28 @@ func (c *Conv) InputGrad(r *Run, dx kernels.Map, accumulate bool, dy kernels.Map
 	c.op.InputGrad(&r.Scratch, dx, dy, accumulate)
 }
 
-// WeightGrad adds the gradients of the parameters, for dy the gradient of y.
+// WeightGrad adds the gradients of the parameters, for dy the gradient of y. Like the two below it does nothing in a
+// run that wants none.
 func (c *Conv) WeightGrad(r *Run, dy, x kernels.Map) {
+	if r.Grad == nil {
+		return
+	}
 	c.op.WeightGrad(&r.Scratch, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
 }
 
 // PartWeightGrad does WeightGrad's work for some images of a batch; EndWeightGrad must follow the last.
 func (c *Conv) PartWeightGrad(r *Run, sum *kernels.WeightSum, dy, x kernels.Map) {
+	if r.Grad == nil {
+		return
+	}
 	c.op.PartWeightGrad(&r.Scratch, sum, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
 }
 
 // EndWeightGrad adds to the gradient of the weight what is left in the sum.
 func (c *Conv) EndWeightGrad(r *Run, sum *kernels.WeightSum) {
+	if r.Grad == nil {
+		return
+	}
 	c.op.EndWeightGrad(sum, c.Weight.Of(r.Grad))
 }
 

@@ -33,5 +33,5 @@ func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modu
 // which it overwrites. dx may be dy. A norm with SiLU sets y to Forward's result once more.
 func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x, y kernels.Map, mod kernels.Modulation) {
 	v := g.values.Values
-	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, y, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.Of(r.Grad), g.Beta.Of(r.Grad))
+	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, y, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.ofGrad(r.Grad), g.Beta.ofGrad(r.Grad))
 }

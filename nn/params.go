@@ -36,6 +36,14 @@ func (p *Param) Len() int {
 // Of returns p's elements in a flat vector (values, a gradient, an average, an optimiser's moment).
 func (p *Param) Of(flat []float32) []float32 { return flat[p.Off : p.Off+p.Len() : p.Off+p.Len()] }
 
+// ofGrad is Of for a gradient that nobody may want: nil then.
+func (p *Param) ofGrad(flat []float32) []float32 {
+	if flat == nil {
+		return nil
+	}
+	return p.Of(flat)
+}
+
 // Params is the set of all parameters of a network. Values, gradients and the optimiser's state are
 // flat vectors of the same length and order, so that element-wise work on them can be cut anywhere.
 type Params struct {

@@ -102,6 +102,9 @@ func (l *ResBlock) Backward(r *Run) {
 	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) }, l.x.D, l.x.X, l.h.Map, l.y.D)
 	l.conv1.EndWeightGrad(r, &r.sums[0])
 	l.conv2.EndWeightGrad(r, &r.sums[1])
+	if r.Grad == nil {
+		return // the embedding does not depend on x
+	}
 	l.project.WeightGrad(r, r.rows(l.e.D), r.rows(l.embedding.out.X))
 	l.project.InputGrad(r, r.rows(l.embedding.out.D), true, r.rows(l.e.D))
 }
@@ -113,7 +116,7 @@ func (l *ResBlock) backward(r *Run, from, to int) {
 	l.conv2.InputGrad(r, dOut, false, dy)
 	l.norm2.Backward(r, from, dOut, false, dOut, l.h.Images(from, to), a2, l.modulation(from, to))
 	l.conv2.PartWeightGrad(r, &r.sums[1], dy, a2)
-	if !l.modulate {
+	if !l.modulate && r.Grad != nil {
 		r.ISA.SumRows(l.embedded(l.e.D, from, to), dOut)
 	}
 	l.conv1.InputGrad(r, dIn, false, dOut)

@@ -117,6 +117,9 @@ func (r *training) replay() string {
 	if o.Flip {
 		c.text.WriteString(" --flip")
 	}
+	if o.Dequantize {
+		c.text.WriteString(" --dequantize")
+	}
 	c.add("hold-out", o.HoldOut, d.HoldOut)
 	if o.Init == "" {
 		c.add("preset", o.Preset, d.Preset)

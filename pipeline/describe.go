@@ -123,6 +123,9 @@ func (info *ModelInfo) Lines() [][2]string {
 		if m.Path != "" && m.Objective != "" {
 			add("predicts", "the %s on the %s path", m.Objective, m.Path)
 		}
+		if m.Dequantized {
+			add("pixels", "dequantised: its likelihood means something")
+		}
 		if m.Steps > 0 {
 			add("loss", "%.4f", m.Loss)
 		}

@@ -160,7 +160,8 @@ func (r *distillation) build() error {
 	}
 	imageLen := r.model.Config().ImageLen()
 	r.work = &distilling{
-		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares, huber: o.Huber,
+		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
+		power: o.Weight, huber: o.Huber,
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: newEpochOrder(o.Pool, o.Seed, o.Batch),
 	}
 	if r.held = o.ValidateEvery >= 0; r.held {
@@ -219,7 +220,7 @@ func (r *distillation) card(c *cardFacts) {
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
 		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
-	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of where jumps end", o.Huber)
+	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
 	c.Replay = r.replay()
 	c.Use = "`--steps` is the number of evaluations"
@@ -235,7 +236,7 @@ func (r *distillation) replay() string {
 	c := newCommandLine("fmimg distill --model %s --steps %d --schedule %s", quote.Shell(o.Model), r.done.Schedule.Total(), r.done.Schedule)
 	c.add("guidance", o.Guidance, d.Guidance)
 	fmt.Fprintf(&c.text, " --teacher-solver %s --teacher-steps %d --pool %d --reuse %d", o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse)
-	fmt.Fprintf(&c.text, " --jump-shares %v --huber %v", o.Shares, o.Huber)
+	fmt.Fprintf(&c.text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares, o.Weight, o.Huber)
 	c.addRun(&o.RunOptions)
 	return c.text.String()
 }

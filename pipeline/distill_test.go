@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -35,12 +36,12 @@ func trainSmallTeacher(t testing.TB) string {
 // madeModels holds the models that several tests use, by name: making one takes longer than most tests.
 var madeModels sync.Map
 
-// ownCopy writes a model that make leaves in a run folder into a file of the test's own; it is made once.
-func ownCopy(t testing.TB, name string, make func() (run string)) string {
+// ownCopy writes a model that train leaves in a run folder into a file of the test's own; it is made once.
+func ownCopy(t testing.TB, name string, train func() (run string)) string {
 	t.Helper()
 	text, ok := madeModels.Load(name)
 	if !ok {
-		file, err := os.ReadFile(filepath.Join(make(), modelFile))
+		file, err := os.ReadFile(filepath.Join(train(), modelFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,40 +109,44 @@ func TestTrajectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, guidance := range []float64{1, 2.5} {
-		const n, seed = 11, 5
-		o := DistillOptions{Guidance: guidance, TeacherSolver: "midpoint", TeacherSteps: 8}
-		c := newCrew(3)
-		defer c.close()
-		teach, err := newTeacher(ck, &o, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := newTrajectories(n, ck.Model.Config().ImageLen())
-		if err := teach.draw(t.Context(), got, seed); err != nil {
-			t.Fatal(err)
-		}
-		s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Steps: 8, Threads: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		frames := make([][]float32, 9)
-		for i := range frames {
-			frames[i] = make([]float32, len(got.states[0]))
-		}
-		images, err := s.draw(t.Context(), 0, n, func(from, step int, x []float32) {
-			copy(frames[step][from*got.imageLen:], x)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(images.Labels, got.labels) || !slices.Equal(images.Pixels, got.states[keptParts]) {
-			t.Errorf("guidance %v: the trajectories end elsewhere", guidance)
-		}
-		for part := range got.states {
-			if !slices.Equal(frames[2*part], got.states[part]) {
-				t.Errorf("guidance %v: other states at %d/4", guidance, part)
-			}
+		t.Run(fmt.Sprint("guidance ", guidance), func(t *testing.T) { compareTrajectories(t, ck, guidance) })
+	}
+}
+
+func compareTrajectories(t *testing.T, ck *Checkpoint, guidance float64) {
+	const n, seed = 11, 5
+	o := DistillOptions{Guidance: guidance, TeacherSolver: "midpoint", TeacherSteps: 8}
+	c := newCrew(3)
+	defer c.close()
+	teach, err := newTeacher(ck, &o, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := newTrajectories(n, ck.Model.Config().ImageLen())
+	if err := teach.draw(t.Context(), got, seed); err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Solver: "midpoint", Steps: 8, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	frames := make([][]float32, 9)
+	for i := range frames {
+		frames[i] = make([]float32, len(got.states[0]))
+	}
+	images, err := s.draw(t.Context(), 0, n, func(from, step int, x []float32) {
+		copy(frames[step][from*got.imageLen:], x)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(images.Labels, got.labels) || !slices.Equal(images.Pixels, got.states[keptParts]) {
+		t.Error("the trajectories end elsewhere")
+	}
+	for part := range got.states {
+		if !slices.Equal(frames[2*part], got.states[part]) {
+			t.Errorf("other states at %d/4", part)
 		}
 	}
 }
@@ -157,7 +162,7 @@ func TestDistillGradient(t *testing.T) {
 		}
 	}
 	work := &distilling{
-		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, huber: 0.3,
+		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, power: 0.5, huber: 0.3,
 		pool: pool, order: newEpochOrder(batch, 2, batch), round: 0,
 	}
 	if err := work.prepare(t.Context(), 0); err != nil {
@@ -199,7 +204,7 @@ func TestDistillTargets(t *testing.T) {
 			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
 		}
 	}
-	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool}, []network{&affineNet{params: []float32{0, 0}}})[0]
+	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []network{&affineNet{params: []float32{0, 0}}})[0]
 	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
 		w.place(0, pool, 0, jump[0], jump[1])
 		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
@@ -410,6 +415,21 @@ func TestSampleFlowMap(t *testing.T) {
 	}
 }
 
+// Likelihoods and edits follow a velocity, which a flow map does not tell.
+func TestFlowMapHasNoVelocity(t *testing.T) {
+	dir, _ := smallStudent(t)
+	edit := EditOptions{Model: dir, Out: filepath.Join(t.TempDir(), "a.png"), Data: "mnist", Index: []int{0}}
+	_, err1 := LogLikelihood(t.Context(), LikelihoodOptions{Model: dir, Data: "mnist", Count: 1})
+	_, err2 := Vary(t.Context(), VaryOptions{EditOptions: edit})
+	_, err3 := Inpaint(t.Context(), InpaintOptions{EditOptions: edit, Mask: "lower"})
+	for _, err := range []error{err1, err2, err3} {
+		var wrong *OptionError
+		if !errors.As(err, &wrong) || wrong.Option != "model" || !strings.HasPrefix(wrong.Error(), "model "+dir) {
+			t.Errorf("error %v, want one about the model", err)
+		}
+	}
+}
+
 // The way from noise to images of a flow map is its jumps; a picture says how it was made.
 func TestGenerateFromFlowMap(t *testing.T) {
 	dir, _ := smallStudent(t)
@@ -521,6 +541,7 @@ func TestDistillOptionErrors(t *testing.T) {
 		{"reuse", func(o *DistillOptions) { o.Reuse = -1 }},
 		{"jump-shares", func(o *DistillOptions) { o.Shares = JumpShares{0.5, 0.5, 0.5} }},
 		{"jump-shares", func(o *DistillOptions) { o.Shares = JumpShares{math.NaN(), 0.5, 0.5} }},
+		{"jump-weight", func(o *DistillOptions) { o.Weight = -1 }},
 		{"huber", func(o *DistillOptions) { o.Huber = -1 }},
 		{"guidance", func(o *DistillOptions) { o.Guidance = 1000 }},
 		{"model", func(o *DistillOptions) { o.Model = student }},

@@ -21,6 +21,7 @@ type distilling struct {
 	batch, micro int
 	reuse        int
 	shares       JumpShares
+	power        float64 // of a jump's length, by which its error is weighted
 	huber        float64
 
 	round int // of the pool, -1 before the first
@@ -95,8 +96,10 @@ func newDistillers(d *distilling, nets []network) []*distiller {
 	return all
 }
 
-// gradient implements [task]. The loss is the mean over the whole batch of the pseudo-Huber loss of where jumps end,
-// x_t + δ·u(x_t, t, δ), against the teacher's x_{t+δ}.
+// gradient implements [task]. The loss is the mean over the whole batch of the pseudo-Huber loss of the errors
+// δ^P·(u(x_t, t, δ) − (x_{t+δ} − x_t)/δ). With P = 1 they are those of where jumps end. An image is the end of 1/δ
+// jumps: where their errors are independent the sum of their squares is that of its own for P = 1/2, and where all are
+// alike for P = 0.
 func (w *distiller) gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		position := first + i
@@ -135,7 +138,8 @@ func (w *distiller) forward(n int) float64 {
 	loss := 0.0
 	for i := range n {
 		lo, hi := i*w.imageLen, (i+1)*w.imageLen
-		loss += flow.PseudoHuber(w.du[lo:hi], w.u[lo:hi], w.target[lo:hi], float64(w.d[i]), w.huber)
+		weight := math.Pow(float64(w.d[i]), w.power)
+		loss += flow.PseudoHuber(w.du[lo:hi], w.u[lo:hi], w.target[lo:hi], weight, w.huber)
 	}
 	return loss
 }

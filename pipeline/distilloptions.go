@@ -26,7 +26,8 @@ type DistillOptions struct {
 	Reuse int `json:"reuse"` // how often a trajectory is trained on before others take its place; 0: 8
 
 	Shares JumpShares `json:"jump_shares"` // of the jumps that are trained on; zero: 0.4,0.3,0.3
-	Huber  float64    `json:"huber"`       // error of a pixel where the loss turns from squares to absolute values; 0: squares alone
+	Weight float64    `json:"jump_weight"` // power P of a jump's length δ by which the error of its velocity is weighted, δ^P: 1 makes it the error of where it ends; 0: as it is
+	Huber  float64    `json:"huber"`       // weighted error of a number where the loss turns from squares to absolute values; 0: squares alone
 }
 
 // DefaultDistillOptions returns settings that distil a model of digits within half an hour.
@@ -34,7 +35,7 @@ func DefaultDistillOptions() DistillOptions {
 	o := DistillOptions{
 		RunOptions: defaultRunOptions(),
 		Guidance:   1, TeacherSolver: "midpoint", TeacherSteps: 8, Reuse: 8,
-		Shares: defaultShares, Huber: 0.1,
+		Shares: defaultShares, Weight: 0.5, Huber: 0.1,
 	}
 	o.LR = 2e-3
 	return o
@@ -147,6 +148,7 @@ func (o *DistillOptions) Validate() error {
 		d.validatePool(),
 		between("reuse", d.Reuse, 1, 1000),
 		d.Shares.check(),
+		between("jump-weight", d.Weight, 0, 2),
 		between("huber", d.Huber, 0, 1e6),
 	)
 }

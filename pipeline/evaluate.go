@@ -13,6 +13,7 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/unet"
 )
 
 // EvaluateOptions say which generated images to measure, and against which real ones.
@@ -293,21 +294,7 @@ func (e *evaluator) openShaped(ctx context.Context, name, option string) (*datas
 		o.HoldOut, o.Seed = e.ck.Meta.HoldOut, e.ck.Meta.dataSeed()
 	}
 	h, w, c := e.classifier.Shape()
-	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
-	if o.Size = h; h != w {
-		o.Size = 0
-	}
-	set, err := o.openSet(ctx)
-	if wrong, ok := err.(*OptionError); ok { //nolint:errorlint // openSet returns it as it is
-		return nil, &OptionError{option, wrong.Reason}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if sh, sw, sc := set.Train.Shape(); sh != h || sw != w || sc != c {
-		return nil, optionErrorf(option, "%s: images of %dx%d with %d channels, and the classifier takes %dx%d with %d", name, sh, sw, sc, h, w, c)
-	}
-	return set, nil
+	return o.openShaped(ctx, unet.Config{ImageSize: [2]int{h, w}, InChannels: c}, option, "the classifier")
 }
 
 func (e *evaluator) describe() string {

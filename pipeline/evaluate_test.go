@@ -250,7 +250,7 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"classes", EvaluateOptions{Images: few, Data: few, Classes: "0-12"}},
 		{"count", EvaluateOptions{Model: model, Count: 5}},
 		{"count", EvaluateOptions{Model: model, Count: -1}},
-		{"evaluations", EvaluateOptions{Model: model, NFE: []int{3}}}, // midpoint takes two a step
+		{"evaluations", EvaluateOptions{Model: model, NFE: []int{3}, Sample: SampleOptions{Solver: "midpoint"}}}, // midpoint takes two a step
 		{"evaluations", EvaluateOptions{Model: model, NFE: []int{4}, Sample: SampleOptions{Solver: "dopri5"}}},
 		{"evaluations", EvaluateOptions{Images: few, NFE: []int{4}}},
 		{"data", EvaluateOptions{Images: few, Data: "mnits"}},

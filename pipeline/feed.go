@@ -12,6 +12,8 @@ type feed struct {
 	order *epochOrder
 	seed  uint64
 	flip  bool // every second image is mirrored
+
+	dequantize bool // bytes are spread over their width
 }
 
 // newFeed makes the feed of a run with batches of the given size.
@@ -32,6 +34,10 @@ func (f *feed) image(rng *rand.PCG, step, position int, dst []float32) int {
 			_, width, channels := f.data.Shape()
 			mirror(dst, width*channels, channels)
 		}
+	}
+	if f.dequantize {
+		seedStream(rng, f.seed, streamSpread, step, position)
+		dequantize(dst, rng)
 	}
 	return label
 }

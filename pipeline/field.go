@@ -132,7 +132,7 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 			return nil, err
 		}
 	}
-	if err = in.readJumps(f); err != nil {
+	if err := in.readJumps(f); err != nil {
 		return nil, err
 	}
 	err = in.readClasses(f)

@@ -22,8 +22,8 @@ type SampleOptions struct {
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null); 0 means 1, which is off, as it is for a flow map
-	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: midpoint, or the jumps of a flow map, whose only method they are
-	Steps    int     // of the solver, or jumps; 0: 20, or as many jumps as the flow map was trained for at most
+	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the jumps of a flow map, whose only method they are
+	Steps    int     // of the solver, or jumps; 0: 16, or as many jumps as the flow map was trained for at most
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
 	NoiseLevel float64
@@ -35,8 +35,8 @@ type SampleOptions struct {
 
 // The defaults of sampling.
 const (
-	defaultSolver = "midpoint"
-	defaultSteps  = 20
+	defaultSolver = "adams2"
+	defaultSteps  = 16
 	defaultTol    = 1e-4
 	replicaImages = 8       // images that a worker draws together
 	maxCount      = 1 << 24 // images of one call

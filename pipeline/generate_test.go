@@ -316,7 +316,7 @@ func TestProvenance(t *testing.T) {
 		got[text.Key] = text.Value
 	}
 	for key, want := range map[string]string{
-		"Software": "fmimg " + Version(), "fmimg.version": Version(), "fmimg.seed": "9", "fmimg.solver": "midpoint", "fmimg.steps": "2",
+		"Software": "fmimg " + Version(), "fmimg.version": Version(), "fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
 		"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": dataHash(t, model),
 	} {
 		if got[key] != want {

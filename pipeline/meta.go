@@ -36,12 +36,14 @@ type Meta struct {
 	Date       time.Time  `json:"date"`
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
-	Path       string     `json:"path"`        // the probability path
-	Objective  string     `json:"objective"`   // what the network predicts
-	TimeDist   string     `json:"time_dist"`
-	EMA        float64    `json:"ema"`
-	Loss       float64    `json:"loss"`                      // running mean over the last steps
-	Validation float64    `json:"validation_loss,omitempty"` // of images that training did not see
+	// Dequantized says that the bytes of the images were spread over their width by noise, see TrainOptions.Dequantize.
+	Dequantized bool    `json:"dequantized,omitempty"`
+	Path        string  `json:"path"`      // the probability path
+	Objective   string  `json:"objective"` // what the network predicts
+	TimeDist    string  `json:"time_dist"`
+	EMA         float64 `json:"ema"`
+	Loss        float64 `json:"loss"`                      // running mean over the last steps
+	Validation  float64 `json:"validation_loss,omitempty"` // of images that training did not see
 
 	// Of a flow map.
 	Jumps   []int        `json:"jumps,omitempty"`   // the numbers of equal jumps from noise to image that it was trained for

@@ -78,6 +78,7 @@ type TrainOptions struct {
 	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
 	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
 	Flip          bool    `json:"flip"`           // mirror every second image, left to right
+	Dequantize    bool    `json:"dequantize"`     // spread each byte over its width by uniform noise: the density of such images is what Likelihood measures
 	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
 	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
 	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096

@@ -17,7 +17,7 @@ type prediction struct {
 
 // prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
 // torchcfm: velocities on the linear path.
-func (m *Meta) prediction() (prediction, error) {
+func (m Meta) prediction() (prediction, error) {
 	path, objective := m.Path, m.Objective
 	if objective == flowMapObjective { // without a jump it is the velocity
 		objective = defaultObjective
@@ -33,6 +33,15 @@ func (m *Meta) prediction() (prediction, error) {
 		return p, fmt.Errorf("metadata %s: %s", metaKey, trimOption(err, "flow: "))
 	}
 	return p, nil
+}
+
+// predictsVelocity returns what the network of a checkpoint predicts, if that tells a velocity at every state, as solvers
+// need it: a flow map learned means over jumps.
+func (c *Checkpoint) predictsVelocity() (prediction, error) {
+	if c.Model.Config().FlowMap {
+		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", c.Path)
+	}
+	return c.Meta.prediction()
 }
 
 // velocity returns the velocity field of a network's answers about images.

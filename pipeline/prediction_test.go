@@ -298,7 +298,7 @@ func TestNoiseLevelIsNoted(t *testing.T) {
 	if texts := fmt.Sprint(s.texts(&Images{})); !strings.Contains(texts, "{fmimg.noise-level 0.5}") {
 		t.Errorf("texts %s", texts)
 	}
-	if p, err := (&Meta{}).prediction(); err != nil || p != (prediction{flow.Linear{}, flow.PredictVelocity}) {
+	if p, err := (Meta{}).prediction(); err != nil || p != (prediction{flow.Linear{}, flow.PredictVelocity}) {
 		t.Errorf("no meta: %+v, %v", p, err)
 	}
 }

@@ -163,6 +163,7 @@ func (r *training) build() error {
 	}
 	r.hire()
 	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.options.Flip)
+	feed.dequantize = r.options.Dequantize
 	r.match = r.options.matching(times, feed)
 	if r.match.predicts, r.match.loss, err = r.options.prediction(); err != nil {
 		return err
@@ -225,7 +226,7 @@ func (r *training) config() runConfig {
 // meta implements [job].
 func (r *training) meta(m *Meta) {
 	m.Data, m.HoldOut, m.TimeDist, m.Objective = r.options.Data, r.options.HoldOut, r.options.TimeDist, r.options.Objective
-	m.Path = fmt.Sprint(r.match.predicts.path)
+	m.Dequantized, m.Path = r.options.Dequantize, fmt.Sprint(r.match.predicts.path)
 	if r.match.labels {
 		m.Classes = r.data.Classes()
 	}

@@ -115,6 +115,10 @@ func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
 		at = draw * data.Len() / heldDraws
 	}
 	label := int32(data.Image(at, w.x1))
+	if w.feed.dequantize {
+		seedStream(&w.rng, w.seed, streamHeldSpread, draw, 0)
+		dequantize(w.x1, &w.rng)
+	}
 	seedStream(&w.rng, w.seed, streamHeld, draw, 0)
 	flow.Gaussian(w.x0, &w.rng)
 	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)

@@ -319,6 +319,26 @@ func TestBackwardAdds(t *testing.T) {
 	}
 }
 
+// Without a gradient of the parameters, that of x is the same to the bit, and may be asked for again.
+func TestBackwardOfTheInputAlone(t *testing.T) {
+	for name, cfg := range smallConfigs {
+		p := newProblem(randomModel(t, kernels.Best(), cfg), 2, 8)
+		want, got := make([]float32, len(p.x)), make([]float32, len(p.x))
+		p.value()
+		p.r.Backward(want, p.onto, make([]float32, p.m.Params().Len()))
+		p.value()
+		p.r.Backward(got, p.x, nil) // of another dv, which may leave nothing behind
+		for range 2 {
+			p.r.Backward(got, p.onto, nil)
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("%s: dx[%d] is %v, with the gradient of the parameters %v", name, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
 // A wrong call is a bug of the caller, and says so.
 func TestForwardPanics(t *testing.T) {
 	m := randomModel(t, kernels.Best(), smallConfigs["heads"])

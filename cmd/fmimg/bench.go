@@ -216,8 +216,8 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	workloadFlags(f, &o.BenchOptions, 64, "`images` to draw at once")
-	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
-	f.IntVar(&o.Steps, "steps", 20, "`number` of steps from noise to image")
+	f.StringVar(&o.Solver, "solver", "adams2", "`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
+	f.IntVar(&o.Steps, "steps", 16, "`number` of steps from noise to image")
 	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few batches take longer")
 	d.flags(f)
 	return cmd

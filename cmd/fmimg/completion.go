@@ -18,6 +18,7 @@ func flagValues() map[string][]string {
 	return map[string][]string{
 		"data":           data,
 		"compare --data": pipeline.ComparedNames(),
+		"against":        data,
 		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
 		"isa":            m.ISAs,
 		"solver": {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5",
@@ -32,13 +33,15 @@ func flagValues() map[string][]string {
 		"conditional":    {"auto", "yes", "no"},
 		"time-dist":      {"uniform", "logit-normal"},
 		"class":          {"none"},
+		"method":         {"resample", "gradient"},
+		"mask":           {"lower", "upper", "left", "right"},
 		"model":          {"mnist\tpart of the program"},
 	}
 }
 
 // pathFlags take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true,
+	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
 }
 
 // completeFlags tells the shells' completion what values the flags of a command and of those below it take.

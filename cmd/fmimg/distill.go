@@ -43,12 +43,13 @@ func (a *app) newDistill() *cobra.Command {
 // distillNumberFlags adds the flags that numbers depend on.
 func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
 	f.Float64Var(&o.Guidance, "guidance", o.Guidance, "`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off")
-	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun or rk4")
+	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
 	f.IntVar(&o.Reuse, "reuse", o.Reuse, "how `often` a trajectory is trained on")
 	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
-	f.Float64Var(&o.Huber, "huber", o.Huber, "`error` of a pixel where the loss turns from squares to absolute values, 0 for squares alone")
+	f.Float64Var(&o.Weight, "jump-weight", o.Weight, "`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
+	f.Float64Var(&o.Huber, "huber", o.Huber, "weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
 	runNumberFlags(f, &o.RunOptions, "")
 }
 

@@ -104,6 +104,8 @@ func kindOf(f *pflag.Flag) string {
 		return "a whole number"
 	case "uint64":
 		return "a whole number of 0 or more"
+	case "intSlice":
+		return "a list of whole numbers such as 7,12"
 	case "float64":
 		return "a number"
 	case "duration":

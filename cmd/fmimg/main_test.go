@@ -152,7 +152,7 @@ func TestFailures(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	s := newShell(t)
-	for _, line := range []string{"", "--help", "train --help", "generate --help", "field --help", "classifier --help", "version --help", "help train"} {
+	for _, line := range []string{"", "--help", "train --help", "generate --help", "field --help", "classifier --help", "likelihood --help", "edit --help", "edit inpaint --help", "edit interpolate --help", "edit vary --help", "version --help", "help train"} {
 		s.must(line)
 		if !strings.Contains(s.stdout, "Examples:\n  fmimg ") || !strings.Contains(s.stdout, "Usage:") || s.stderr != "" {
 			t.Errorf("%q:\n%s%s", line, s.stdout, s.stderr)

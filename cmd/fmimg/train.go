@@ -114,6 +114,7 @@ func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 // trainNumberFlags adds the flags that numbers of flow matching depend on.
 func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
+	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
 	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
 	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data")
@@ -201,7 +202,7 @@ func positive(cmd *cobra.Command, names ...string) error {
 // notZero rejects a zero that was given on purpose, and says what is needed.
 func notZero(cmd *cobra.Command, needed string, names ...string) error {
 	for _, name := range names {
-		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "0" {
 			return usagef("--%s 0: %s", name, needed)
 		}
 	}

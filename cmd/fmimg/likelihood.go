@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+const likelihoodHelp = `Measure how likely images are under a model: log p(x) by the change of variables along the flow.
+
+Each image is carried back to noise by the solver, and the divergence of the velocity is integrated beside it:
+log p(x) = log N(x0) - integral of div v. The divergence is estimated with random signs (Hutchinson), one backward
+pass for each of --probes, or found exactly (--exact: one for each dimension, 784 for a digit).
+
+Bytes b are spread over their width first, (b+u)/128 - 1 with u uniform on [0,1), and the bits are those of bytes:
+bits/dim = -ln p(x)/(d ln 2) + 7, an upper bound of -log2 P(bytes)/d. The model must have been trained on such
+data (fmimg train --dequantize). --samples K takes the mean density of K such u, a tighter (importance-weighted) bound,
+for which the noise of the probes must be small: take --exact or many --probes.
+
+A model with classes has several densities. --class label measures log p(x|y) of each image's class (the default),
+none that of no class, which the network has learned beside them, all log p(x) = log of the mean of p(x|y) over all
+classes, which takes as many times as long.
+
+--against NAME measures other images too, and says how well likelihood tells them apart: AUROC is the share of pairs,
+one image of each, in which that of --data is the likelier.`
+
+const likelihoodExample = `  fmimg likelihood --model runs/density --count 1000
+  fmimg likelihood --model runs/density --probes 4 --scores scores.csv --out extremes.png
+  fmimg likelihood --model runs/density --count 8 --exact --samples 16 --json
+  fmimg likelihood --model runs/density --against fashion-mnist`
+
+// likelihoodFlags are the flags of likelihood that are not options as they stand.
+type likelihoodFlags struct {
+	out, scores string
+	json        bool
+}
+
+func (a *app) newLikelihood() *cobra.Command {
+	var o pipeline.LikelihoodOptions
+	var x likelihoodFlags
+	cmd := &cobra.Command{
+		Use: "likelihood [flags]", Short: "Measure how likely images are under a model", Long: likelihoodHelp, Example: likelihoodExample,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.likelihood(cmd, o, x) },
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	modelFlag(f, &o.Model, elseMNIST)
+	f.StringVar(&o.Data, "data", "", "images to measure, those that training does not see, of this `data` (default what the model was trained on)")
+	f.StringVar(&o.Against, "against", "", "other `data` whose images to tell from those")
+	f.IntVar(&o.Count, "count", 100, "`number` of images of each")
+	f.StringVar(&o.Class, "class", "", "`which` density of a model with classes: label, none or all (default label; with --against none)")
+	f.BoolVar(&o.Exact, "exact", false, "find the divergence exactly, instead of estimating it")
+	f.IntVar(&o.Probes, "probes", 0, "`number` of random directions of its estimate (default 1)")
+	f.IntVar(&o.Samples, "samples", 1, "`number` of draws of the dequantisation noise whose mean density is taken")
+	f.StringVar(&o.Solver, "solver", "dopri5", "`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4")
+	f.IntVar(&o.Steps, "steps", 50, "`number` of steps of the others")
+	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
+	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the dequantisation and the directions")
+	f.StringVar(&x.out, "out", "", "draw the likeliest and the least likely images into a PNG `file`")
+	f.StringVar(&x.scores, "scores", "", "write a line for each image into a CSV `file`")
+	computeFlags(f, &o.Threads, &o.ISA)
+	f.BoolVar(&x.json, "json", false, "write one JSON object")
+	return cmd
+}
+
+func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+	if err := checkLikelihood(cmd, o, x); err != nil {
+		return err
+	}
+	show := a.newReporter(false)
+	o.OnEvent = show.event
+	result, err := pipeline.LogLikelihood(cmd.Context(), o)
+	show.close()
+	if err != nil {
+		return err
+	}
+	if x.json {
+		err = json.NewEncoder(a.stdout).Encode(result)
+	} else {
+		err = writeLikelihood(a.stdout, result)
+	}
+	if err == nil && x.out != "" {
+		err = atomicfile.Write(x.out, result.WriteExtremes)
+	}
+	if err == nil && x.scores != "" {
+		err = atomicfile.Write(x.scores, result.WriteScores)
+	}
+	return err
+}
+
+// checkLikelihood refuses what would do nothing, and tries the files before the work.
+func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
+		return err
+	}
+	sample := pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}
+	if err := checkSolver(cmd, &sample, ""); err != nil {
+		return err
+	}
+	for _, file := range []struct{ flag, name, ending string }{{"out", x.out, ".png"}, {"scores", x.scores, ".csv"}} {
+		if file.name == "" {
+			continue
+		}
+		if !strings.HasSuffix(strings.ToLower(file.name), file.ending) {
+			return usagef("--%s %s: its name must end in %s", file.flag, file.name, file.ending)
+		}
+		if err := atomicfile.Probe(file.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLikelihood writes the result for a person.
+func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	divergence := l.Divergence
+	if l.Probes > 0 {
+		divergence += ", " + count(l.Probes, "probe")
+	}
+	fmt.Fprintf(t, "%s: divergence %s; %s, %.4g evaluations; seed %d\n\n", harmless(l.Model), divergence, l.Solver, l.Evaluations, l.Seed)
+	row := func(what string, set *pipeline.SetLikelihood) {
+		probes := ""
+		if set.ProbeError != nil {
+			probes = fmt.Sprintf(", of which probes %.4f", *set.ProbeError)
+		}
+		spread := "" // one image has none
+		if set.Count > 1 {
+			spread = fmt.Sprintf("\tstandard error %.4f", set.StandardError)
+		}
+		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, spread, probes)
+	}
+	density := map[string]string{"": "log p(x)", "label": "log p(x|label)", "none": "log p(x|no class)", "all": "log p(x), all classes"}[l.Class]
+	row(density, &l.SetLikelihood)
+	if l.Against != nil {
+		row("against", l.Against)
+		fmt.Fprintf(t, "AUROC\t%.4f\t\n", *l.AUROC)
+		fmt.Fprintf(t, "told apart\t%.2f %% of the images\t\n", 100**l.ToldApart)
+	}
+	return t.Flush()
+}

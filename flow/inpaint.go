@@ -1,0 +1,152 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// A Known is what is known of the states of a batch: the numbers of Data where Mask is true.
+type Known struct {
+	Data []float32 // as long as the batch
+	Mask []bool    // likewise
+}
+
+// put sets the known numbers of state i to those of the path at c, with the noise eps: σ·ε + α·data.
+func (k Known) put(x []float32, i, d int, eps []float32, c Coefficients) {
+	for j := range d {
+		if at := i*d + j; k.Mask[at] {
+			x[at] = float32(float64(c.Sigma*float64(eps[j])) + float64(c.Alpha*float64(k.Data[at])))
+		}
+	}
+}
+
+// A Resampling draws the unknown numbers of states given the known ones, with a field that was trained for no such
+// thing (Lugmayr et al. 2022, "RePaint", algorithm 1, for a flow): before each step the known numbers are put where the
+// path has them, with fresh noise, so that the step moves the unknown ones among them. One such step knows little of
+// what it should fit to; so it is taken again and again, back along the path with new noise in between, until what is
+// drawn and what is known agree.
+type Resampling struct {
+	Path  Schedule
+	Steps int // equal steps from noise to data, each by the midpoint method
+	Times int // that each step is taken, from 1 on
+}
+
+// Solve moves n states in x from standard normal noise at t = 0 to states at t = 1 that have the known numbers. noise
+// must fill eps with standard normal numbers of the given state and draw: draws of a state count from 0. An error is
+// ctx.Err() or wraps [ErrNotFinite].
+func (r Resampling) Solve(ctx context.Context, f Field, x []float32, n int, known Known, noise func(state, draw int, eps []float32)) error {
+	d := stateSize(len(x), n)
+	if len(known.Data) != len(x) || len(known.Mask) != len(x) || r.Steps < 1 || r.Times < 1 {
+		panic(fmt.Sprintf("flow: resampling of %d numbers with %d and %d known, %d steps %d times", len(x), len(known.Data), len(known.Mask), r.Steps, r.Times))
+	}
+	step, eps, draw := Fixed(Midpoint, 1), make([]float32, d), 0
+	each := func(do func(i int)) {
+		for i := range n {
+			noise(i, draw, eps)
+			do(i)
+		}
+		draw++
+	}
+	for k := range r.Steps {
+		from, to := float64(k)/float64(r.Steps), float64(k+1)/float64(r.Steps)
+		a, b := r.Path.At(from), r.Path.At(to)
+		times := r.Times
+		if k == 0 {
+			times = 1 // going back to t = 0 would forget all
+		}
+		for i := range times {
+			if i > 0 {
+				each(func(i int) { renoise(x[i*d:(i+1)*d], eps, a, b) })
+			}
+			each(func(i int) { known.put(x, i, d, eps, a) })
+			if _, err := step.Solve(ctx, f, x, n, from, to); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range n {
+		known.put(x, i, d, eps, Coefficients{Alpha: 1})
+	}
+	return nil
+}
+
+// renoise moves a state from the later place b of the path back to a, by the step of the Markov chain that leaves the
+// path's distribution at a: x_a = (α_a/α_b)·x_b + √(σ_a² − (α_a·σ_b/α_b)²)·ε.
+func renoise(x, eps []float32, a, b Coefficients) {
+	shrink := a.Alpha / b.Alpha
+	fresh := math.Sqrt(max(0, a.Sigma*a.Sigma-shrink*shrink*b.Sigma*b.Sigma))
+	for j := range x {
+		x[j] = float32(float64(shrink*float64(x[j])) + float64(fresh*float64(eps[j])))
+	}
+}
+
+// A PullbackField is a field whose Jacobian can be multiplied from the left.
+type PullbackField interface {
+	Field
+	// Pullback sets dx = Jᵀ·dv, J = ∂v/∂x at the x and t of the last call of Velocity.
+	Pullback(dx, dv []float32)
+}
+
+// Guide returns f drawn towards the known numbers by the gradient of how well its guess of the data fits them, along the
+// linear path (Song et al. 2023, "Pseudoinverse-guided diffusion models"; Pokle et al. 2024, "Training-free linear image
+// inversion via flows", algorithm 1). With x̂1 = x + (1−t)·v the guess,
+//
+//	v' = v − w·(I + (1−t)·J)ᵀ·(x̂1 − data on the mask),   w = ((1−t)² + t²)/(t·(1−t)),
+//
+// which is E[u | x_t, known] for data of unit variance. w is bounded, as it grows without end towards both ends.
+// The field keeps buffers: it is for one goroutine.
+func Guide(f PullbackField, known Known) Field { return &guided{f: f, known: known} }
+
+// maxGuide bounds the weight of the guide.
+const maxGuide = 20
+
+type guided struct {
+	f       PullbackField
+	known   Known
+	dv, dx  []float32
+	missing []float32 // x̂1 − data, 0 where nothing is known
+}
+
+// Velocity implements [Field].
+func (g *guided) Velocity(v, x, t []float32, index []int) {
+	g.f.Velocity(v, x, t, index)
+	d := stateSize(len(x), len(t))
+	g.dv, g.dx, g.missing = sized(g.dv, len(x)), sized(g.dx, len(x)), sized(g.missing, len(x))
+	for i, k := range index {
+		left := 1 - t[i]
+		for j := i * d; j < (i+1)*d; j++ {
+			g.missing[j] = 0
+			if at := k*d + j - i*d; g.known.Mask[at] {
+				g.missing[j] = x[j] + float32(left*v[j]) - g.known.Data[at]
+			}
+			g.dv[j] = left * g.missing[j]
+		}
+	}
+	g.f.Pullback(g.dx, g.dv)
+	for i := range t {
+		at := float64(t[i])
+		w := float32(min(maxGuide, ((1-at)*(1-at)+at*at)/max(at*(1-at), 1e-6)))
+		for j := i * d; j < (i+1)*d; j++ {
+			v[j] -= float32(w * (g.missing[j] + g.dx[j]))
+		}
+	}
+}
+
+// Slerp sets y to the point a share s of the way from a to b on the arc between them: the angle changes evenly, and for
+// two vectors of normal noise the length hardly does, where the straight line passes through what noise never is.
+// All have the same length; y may be a or b. Vectors that point the same way, or to opposite ones, are interpolated
+// straight.
+func Slerp(y, a, b []float32, s float64) {
+	var aa, bb, ab float64
+	for i := range y {
+		u, v := float64(a[i]), float64(b[i])
+		aa, bb, ab = aa+float64(u*u), bb+float64(v*v), ab+float64(u*v)
+	}
+	wa, wb := 1-s, s
+	if cos := ab / math.Sqrt(aa*bb); math.Abs(cos) < 1-1e-9 { // false for NaN
+		angle := math.Acos(cos)
+		wa, wb = math.Sin((1-s)*angle)/math.Sin(angle), math.Sin(s*angle)/math.Sin(angle)
+	}
+	blend(y, a, b, wa, wb)
+}

@@ -1,0 +1,151 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// correlated is the field that makes N(0, Σ), Σ = [1 ρ; ρ 1], of noise: v = (tΣ − (1−t)I)·(t²Σ + (1−t)²I)⁻¹·x, whose
+// matrix is symmetric.
+type correlated struct {
+	rho float64
+	t   []float32
+}
+
+func (c *correlated) Velocity(v, x, t []float32, _ []int) {
+	c.t = append(c.t[:0], t...)
+	c.Pullback(v, x)
+}
+
+func (c *correlated) Pullback(y, x []float32) {
+	for i := range c.t {
+		at := float64(c.t[i])
+		// In the basis (1,1), (1,−1), Σ has the variances 1 ± ρ.
+		a, b := float64(x[2*i]+x[2*i+1]), float64(x[2*i]-x[2*i+1])
+		rate := func(variance float64) float64 {
+			return (at*variance - (1 - at)) / (at*at*variance + (1-at)*(1-at))
+		}
+		a, b = a*rate(1+c.rho), b*rate(1-c.rho)
+		y[2*i], y[2*i+1] = float32((a+b)/2), float32((a-b)/2)
+	}
+}
+
+const (
+	inpainted = 1500
+	rho       = 0.8
+	given     = 1.5
+)
+
+// conditional draws the second number given the first and returns its mean and variance.
+func conditional(t *testing.T, draw func(x []float32, known Known, noise func(state, draw int, eps []float32))) (mean, variance float64) {
+	t.Helper()
+	x := make([]float32, 2*inpainted)
+	known := Known{Data: make([]float32, 2*inpainted), Mask: make([]bool, 2*inpainted)}
+	for i := range inpainted {
+		known.Data[2*i], known.Mask[2*i] = given, true
+		Noise(x[2*i:2*i+2], 5, uint64(i))
+	}
+	draw(x, known, func(state, draw int, eps []float32) {
+		var p rand.PCG
+		Seed(&p, 5, uint64(state), uint64(draw))
+		Gaussian(eps, &p)
+	})
+	var s1, s2 float64
+	for i := range inpainted {
+		if x[2*i] != given {
+			t.Fatalf("the known number is %v, not %v", x[2*i], float32(given))
+		}
+		s1, s2 = s1+float64(x[2*i+1]), s2+float64(x[2*i+1])*float64(x[2*i+1])
+	}
+	mean = s1 / inpainted
+	return mean, s2/inpainted - mean*mean
+}
+
+// Given the first number, the second is N(ρ·a, 1 − ρ²) = N(1.2, 0.36). Resampling comes near it, the nearer the more often
+// steps are taken; taken once they hardly know what to fit to. The standard errors are 0.6/√1500 = 0.016; what is left of the mean is the
+// bias of 20 steps, 0.06.
+func TestResamplingIsConditional(t *testing.T) {
+	moments := func(times int) (mean, variance float64) {
+		return conditional(t, func(x []float32, known Known, noise func(state, draw int, eps []float32)) {
+			r := Resampling{Path: Linear{}, Steps: 20, Times: times}
+			if err := r.Solve(context.Background(), &correlated{rho: rho}, x, inpainted, known, noise); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	m1, _ := moments(1)
+	m20, v20 := moments(20)
+	if want := rho * given; !near(m20, want, 0.11) || !near(v20, 1-rho*rho, 0.08) {
+		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m20, v20, want, 1-rho*rho)
+	}
+	if math.Abs(m1-rho*given) < 0.2 {
+		t.Errorf("steps taken once draw a mean of %.3f: the test does not see resampling", m1)
+	}
+}
+
+// The guide of unit variance is exact for these data but where its weight is bounded.
+func TestGuideIsConditional(t *testing.T) {
+	m, v := conditional(t, func(x []float32, known Known, _ func(state, draw int, eps []float32)) {
+		f := Guide(&correlated{rho: rho}, known)
+		if _, err := Fixed(Midpoint, 100).Solve(context.Background(), f, x, inpainted, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		for i := range inpainted {
+			if math.Abs(float64(x[2*i]-given)) > 0.2 {
+				t.Fatalf("the guide leaves the known number at %v", x[2*i])
+			}
+			x[2*i] = given
+		}
+	})
+	if !near(m, rho*given, 0.1) || !near(v, 1-rho*rho, 0.15) {
+		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m, v, rho*given, 1-rho*rho)
+	}
+}
+
+// Without anything known, resampling leaves the distribution alone: its variance is that of the data.
+func TestRenoiseLeavesTheMarginal(t *testing.T) {
+	const n = 4000
+	a, b := Linear{}.At(0.4), Linear{}.At(0.7)
+	var s2 float64
+	for i := range n {
+		e := make([]float32, 4)
+		Noise(e, 3, uint64(i))
+		x := []float32{float32(0.7*2*float64(e[0]) + 0.3*float64(e[1]))} // data N(0, 4)
+		renoise(x, e[2:3], a, b)
+		s2 += float64(x[0]) * float64(x[0])
+	}
+	// Variance 0.4²·4 + 0.6² = 1, estimated to √(2/4000) = 0.022.
+	if got := s2 / n; !near(got, 1, 0.09) {
+		t.Errorf("variance %.3f, want 1", got)
+	}
+}
+
+func TestResamplingStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := Resampling{Linear{}, 5, 2}.Solve(ctx, &correlated{}, make([]float32, 4), 2, Known{make([]float32, 4), make([]bool, 4)}, func(int, int, []float32) {})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	mustPanic(t, "a mask of another length", func() {
+		_ = Resampling{Linear{}, 5, 2}.Solve(ctx, &correlated{}, make([]float32, 4), 2, Known{make([]float32, 4), nil}, nil)
+	})
+}
+
+func TestSlerp(t *testing.T) {
+	a, b, y := []float32{2, 0}, []float32{0, 2}, make([]float32, 2)
+	for s, want := range map[float64][2]float64{0: {2, 0}, 1: {0, 2}, 0.5: {math.Sqrt2, math.Sqrt2}, 1.0 / 3: {math.Sqrt(3), 1}} {
+		if Slerp(y, a, b, s); !near(float64(y[0]), want[0], 1e-6) || !near(float64(y[1]), want[1], 1e-6) {
+			t.Errorf("%v of the way: %v, want %v", s, y, want)
+		}
+	}
+	if Slerp(y, a, a, 0.3); y[0] != 2 || y[1] != 0 {
+		t.Errorf("between a vector and itself: %v", y)
+	}
+	if Slerp(y, []float32{0, 0}, b, 0.5); y[1] != 1 {
+		t.Errorf("from zero: %v", y)
+	}
+}

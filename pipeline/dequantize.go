@@ -1,0 +1,27 @@
+package pipeline
+
+import (
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+)
+
+// Streams of the draws round likelihoods, apart from those that were there before.
+const (
+	streamSpread      = iota + 32 // u of a training image, keyed by (step, position in the batch)
+	streamHeldSpread              // u of an image of the validation loss, keyed by its number
+	streamScoreSpread             // u of an image whose likelihood is measured, keyed by (image, sample)
+	streamProbe                   // the directions of the trace of an image, keyed by (image, probe)
+	streamEdit                    // noise of an edited image, keyed by (input, which of its images, draw)
+)
+
+// dequantize replaces the pixels of an image, as a data source gives them, by its bytes b spread over their width:
+// (b+u)/128 − 1 with u uniform on (0, 1), drawn from rng. The density of such numbers bounds the probability of
+// the bytes: log P(b) ≥ E_u log p(b+u) (Theis, van den Oord and Bethge 2016, "A note on the evaluation of generative
+// models", section 3.1).
+func dequantize(pixels []float32, rng *rand.PCG) {
+	for i, v := range pixels {
+		pixels[i] = dataset.Dequantize(dataset.ToByte(v), flow.OpenUniform(rng))
+	}
+}

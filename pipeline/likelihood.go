@@ -1,0 +1,586 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// LikelihoodOptions say of which images to measure the likelihood, under which model and how.
+type LikelihoodOptions struct {
+	Model   string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
+	Data    string // the images, those that training does not see; empty: what the model was trained on
+	Against string // other images, to see whether likelihood tells them from those of Data; empty: none
+	Count   int    // images of each; 0: 100
+
+	Class   string // label: log p(x|y) of each image's class; none: that of no class; all: log p(x), the mean of p(x|y) over all classes; empty: label where there are some and nothing is compared, else none, else all
+	Exact   bool   // the divergence exactly, a backward pass for each dimension; false: Hutchinson's estimate
+	Probes  int    // random directions of Hutchinson's estimate; 0: 1
+	Samples int    // of the dequantisation noise, whose mean density is the importance-weighted bound; 0: 1
+
+	Solver  string  // a name of flow.SolverNames; empty: dopri5
+	Steps   int     // of a solver of fixed steps; 0: 50
+	Tol     float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
+	Seed    uint64  // of the dequantisation and the probes; the images are the same for every seed
+	Threads int     // 0: GOMAXPROCS
+	ISA     string  // empty: the best of this machine
+
+	// OnEvent is told of progress, by one goroutine at a time; may be nil.
+	OnEvent func(Event)
+}
+
+// A Likelihood says how likely images are under a model.
+type Likelihood struct {
+	Model       string `json:"model"`
+	Hash        string `json:"model_hash"`
+	Dequantized bool   `json:"dequantized"` // the model was trained on such data; where not, its density means little
+	Class       string `json:"class,omitempty"`
+	Divergence  string `json:"divergence"` // exact or hutchinson
+	Probes      int    `json:"probes,omitempty"`
+	Samples     int    `json:"samples"`
+	Solver      string `json:"solver"`
+	Seed        uint64 `json:"seed"`
+
+	SetLikelihood
+	Against *SetLikelihood `json:"against,omitempty"`
+	// AUROC is the share of pairs of one image of each set in which that of Data is the likelier.
+	AUROC *float64 `json:"auroc,omitempty"`
+	// ToldApart is the share of images on their side of the best threshold.
+	ToldApart *float64 `json:"told_apart,omitempty"`
+
+	Evaluations float64 `json:"evaluations"` // of the velocity and its divergence, of a solution on average
+	Seconds     float64 `json:"seconds"`
+}
+
+// A SetLikelihood is the likelihood of the images of one set.
+type SetLikelihood struct {
+	Data  string `json:"data"`
+	Count int    `json:"count"`
+	// BitsPerDimension is the mean over the images of −log₂ P(bytes)/d, an upper bound of it in expectation:
+	// −log p/(d·ln 2) + 7 with p the density of dequantised pixels in [-1,1].
+	BitsPerDimension float64 `json:"bits_per_dim"`
+	// StandardError is that of this mean as an estimate for all such images: their spread and that of the probes
+	// together. 0 for a single image.
+	StandardError float64 `json:"standard_error"`
+	// ProbeError is the part of it that comes from the probes alone, from two of them on.
+	ProbeError *float64          `json:"probe_standard_error,omitempty"`
+	Images     []ImageLikelihood `json:"images"`
+
+	source dataset.Source
+}
+
+// An ImageLikelihood is that of one image.
+type ImageLikelihood struct {
+	Index            int      `json:"index"`           // in the data
+	Label            string   `json:"label,omitempty"` // its class in the data
+	BitsPerDimension float64  `json:"bits_per_dim"`
+	LogLikelihood    float64  `json:"log_likelihood"` // of its bytes, in nats
+	ProbeError       *float64 `json:"probe_standard_error,omitempty"`
+}
+
+// The defaults of likelihoods, and their limits.
+const (
+	defaultScored       = 100
+	defaultScoredSolver = "dopri5"
+	defaultScoredSteps  = 50
+	defaultScoredTol    = 1e-4
+	slowEnd             = 3 // power of flow.SlowEnd: docs/theory.md has what it is worth
+	maxProbes           = 1024
+	maxSpreads          = 1 << 16
+)
+
+// What --class may be.
+const (
+	classLabel = "label"
+	classAll   = "all"
+)
+
+func (o *LikelihoodOptions) fillDefaults() {
+	setDefault(&o.Count, defaultScored)
+	if !o.Exact {
+		setDefault(&o.Probes, 1)
+	}
+	setDefault(&o.Samples, 1)
+	setDefault(&o.Solver, defaultScoredSolver)
+	setDefault(&o.Steps, defaultScoredSteps)
+	setDefault(&o.Tol, defaultScoredTol)
+	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+}
+
+// validate reports the first option that cannot be used with any model.
+func (o *LikelihoodOptions) validate() error {
+	for _, check := range []error{
+		between("count", o.Count, 1, maxCount),
+		optional("probes", o.Probes, 1, maxProbes),
+		between("samples", o.Samples, 1, maxSpreads),
+		between("steps", o.Steps, 1, 100000),
+		between("tol", o.Tol, 1e-7, 1),
+		between("threads", o.Threads, 1, maxThreads),
+		oneOf("solver", o.Solver, flow.SolverNames()...),
+		validateISA(o.ISA),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	if o.Exact && o.Probes > 0 {
+		return optionErrorf("probes", "%d: an exact divergence has none: leave one of the two out", o.Probes)
+	}
+	if o.Class == "" {
+		return nil
+	}
+	return oneOf("class", o.Class, classLabel, noClass, classAll)
+}
+
+// LogLikelihood measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
+// together with its divergence (see [flow.LogLikelihood]). Bytes are dequantised, so that the density bounds their
+// probability. A mistake in the options is an [*OptionError].
+func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error) {
+	o.fillDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	s, err := newScorer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.crew.close()
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	s.out.Seconds = time.Since(begin).Seconds()
+	return s.out, s.compare()
+}
+
+// A scorer is a measurement of likelihoods under way.
+type scorer struct {
+	predicts prediction // by the network
+	opt      LikelihoodOptions
+	out      *Likelihood
+	ck       *Checkpoint
+	solver   flow.LogDetSolver
+	crew     *crew
+	sets     []*SetLikelihood // Data, and Against if any
+
+	tasks []scoreTask // of the images of all sets, in this order
+	jobs  int         // solutions for an image at most: what progress counts is images
+
+	mu    sync.Mutex
+	done  int // tasks
+	stats flow.Stats
+}
+
+// A scoreTask is one solution: of an image with one dequantisation under one class.
+type scoreTask struct {
+	set    *SetLikelihood
+	image  int // position in the set's Images
+	sample int
+	class  int32     // row of label_emb, -1 for a network without
+	logp   []float64 // of pixels in [-1,1], in nats: one for each probe
+}
+
+// newScorer opens the model and the data and says what is to be done.
+func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
+	ck, err := OpenCheckpoint(o.Model, o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	predicts, err := ck.predictsVelocity()
+	if err != nil {
+		return nil, err
+	}
+	setDefault(&o.Data, ck.Meta.Data)
+	if o.Data == "" {
+		return nil, optionErrorf("data", "is needed: the model does not say what it was trained on")
+	}
+	s := &scorer{opt: o, ck: ck, predicts: predicts, out: &Likelihood{
+		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized,
+		Divergence: "hutchinson", Probes: o.Probes, Samples: o.Samples, Seed: o.Seed,
+	}}
+	if o.Exact {
+		s.out.Divergence = "exact"
+	}
+	if err := s.openSets(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.settleClass(); err != nil {
+		return nil, err
+	}
+	if err := s.plan(); err != nil {
+		return nil, err
+	}
+	solver, err := flow.NewSolver(o.Solver, o.Steps, o.Tol)
+	if err != nil {
+		return nil, err
+	}
+	able, ok := solver.(flow.LogDetSolver)
+	if !ok {
+		return nil, optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", o.Solver)
+	}
+	s.solver, s.out.Solver = able, solver.String()
+	s.crew = newCrew(min(o.Threads, len(s.tasks)))
+	s.tell()
+	return s, nil
+}
+
+// tell says what is measured, and what a reader of the result should know.
+func (s *scorer) tell() {
+	s.emit(Event{Kind: Started, Path: s.ck.Path, Total: s.images(), Text: fmt.Sprintf("%s: log p of %s, divergence %s, %s",
+		describeCheckpoint(s.ck), count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
+	if !s.ck.Meta.Dequantized {
+		s.emit(Event{Kind: Noted, Text: "the model was not trained with --dequantize: its density lies between the bytes too, or at them alone, and its bits say little"})
+	}
+	if !s.opt.Exact && (s.opt.Samples > 1 || s.out.Class == classAll) {
+		s.emit(Event{Kind: Noted, Text: "a mean of densities is raised by the noise of the probes: compare with more --probes, or take --exact"})
+	}
+}
+
+func (s *scorer) emit(e Event) {
+	if s.opt.OnEvent != nil {
+		s.opt.OnEvent(e)
+	}
+}
+
+// images returns how many there are of all sets.
+func (s *scorer) images() int {
+	n := 0
+	for _, set := range s.sets {
+		n += len(set.Images)
+	}
+	return n
+}
+
+// openSets opens the data and picks images: the first so many in an order that is the same for each seed.
+func (s *scorer) openSets(ctx context.Context) error {
+	for _, from := range []struct{ option, name string }{{"data", s.opt.Data}, {"against", s.opt.Against}} {
+		if from.name == "" {
+			continue
+		}
+		set, err := s.openSet(ctx, from.name, from.option)
+		if err != nil {
+			return err
+		}
+		s.sets = append(s.sets, set)
+	}
+	return nil
+}
+
+func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikelihood, error) {
+	set, err := openLike(ctx, s.ck, name, option, s.opt.Threads, s.opt.OnEvent)
+	if err != nil {
+		return nil, err
+	}
+	source := set.Test
+	if source == nil {
+		source = set.Train
+		s.emit(Event{Kind: Noted, Text: fmt.Sprintf("%s has no images that training does not see: those are measured that there are", name)})
+	}
+	if s.opt.Count > source.Len() {
+		return nil, optionErrorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), count(source.Len(), "image", "images"))
+	}
+	out := &SetLikelihood{Data: source.Name(), Count: s.opt.Count, source: source}
+	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Model.Config().ImageLen())
+	for i := range s.opt.Count {
+		image := ImageLikelihood{Index: order.At(i)}
+		if label := source.Image(image.Index, pixels); label >= 0 {
+			image.Label = source.Classes()[label]
+		}
+		out.Images = append(out.Images, image)
+	}
+	return out, nil
+}
+
+// settleClass decides which density is measured, see [LikelihoodOptions].
+func (s *scorer) settleClass() error {
+	cfg, class := s.ck.Model.Config(), s.opt.Class
+	if cfg.NumClasses == 0 {
+		if class != "" {
+			return optionErrorf("class", "%s: %s takes no class", class, modelName(s.ck.Path))
+		}
+		return nil
+	}
+	labelled := true
+	for _, set := range s.sets {
+		for i := range set.Images {
+			labelled = labelled && slices.Contains(s.ck.Meta.Classes, set.Images[i].Label)
+		}
+	}
+	switch {
+	case class == "" && labelled && len(s.sets) == 1:
+		class = classLabel
+	case class == "" && cfg.NullClass:
+		class = noClass
+	case class == "":
+		class = classAll
+	case class == classLabel && len(s.sets) > 1:
+		return optionErrorf("class", "label: images of other data have other classes: compare under none or all")
+	case class == classLabel && !labelled:
+		return optionErrorf("class", "label: not every image has a class of the model's: use none or all")
+	case class == noClass && !cfg.NullClass:
+		return optionErrorf("class", "none: %s always needs a class: use label or all", modelName(s.ck.Path))
+	}
+	s.out.Class = class
+	return nil
+}
+
+// rows returns the classes under which an image is measured, as rows of label_emb.
+func (s *scorer) rows(image ImageLikelihood) []int32 {
+	cfg := s.ck.Model.Config()
+	switch s.out.Class {
+	case "":
+		return []int32{-1}
+	case noClass:
+		return []int32{int32(cfg.NumClasses - 1)}
+	case classLabel:
+		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}
+	}
+	all := make([]int32, cfg.Classes())
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// plan lists the solutions to find.
+func (s *scorer) plan() error {
+	numbers := max(s.opt.Probes, 1)
+	for _, set := range s.sets {
+		for i, image := range set.Images {
+			for sample := range s.opt.Samples {
+				for _, class := range s.rows(image) {
+					s.tasks = append(s.tasks, scoreTask{set: set, image: i, sample: sample, class: class, logp: make([]float64, numbers)})
+				}
+			}
+			if len(s.tasks) > maxCount {
+				return optionErrorf("count", "%d: too many solutions for one call: at most %d", s.opt.Count, maxCount)
+			}
+		}
+	}
+	s.jobs = len(s.tasks) / s.images()
+	return nil
+}
+
+// run finds the solutions, a few at a time on each worker, and adds them up.
+func (s *scorer) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	size := min(replicaImages, (len(s.tasks)+s.crew.size()-1)/s.crew.size())
+	workers := make([]*scoreWorker, s.crew.size())
+	chunks := (len(s.tasks) + size - 1) / size
+	var failed error
+	err := s.crew.each(ctx, s.crew.size(), chunks, func(worker, chunk int) {
+		if workers[worker] == nil {
+			workers[worker] = s.newWorker(ctx, size)
+		}
+		tasks := s.tasks[chunk*size : min((chunk+1)*size, len(s.tasks))]
+		stats, err := workers[worker].solve(ctx, tasks)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err != nil {
+			if failed == nil {
+				failed = err
+			}
+			stop()
+			return
+		}
+		s.stats, s.done = s.stats.Merge(stats), s.done+len(tasks)
+		s.emit(Event{Kind: Sampled, Images: s.done / s.jobs, Total: s.images()})
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	s.out.Evaluations = s.stats.MeanEvaluations()
+	s.gather()
+	return nil
+}
+
+// A scoreWorker finds solutions in memory of its own.
+type scoreWorker struct {
+	*scorer
+	field  *diverger
+	slow   flow.DivergenceField // field in the time of slowEnd
+	pixels []float32
+	logp   []float64
+	y      []int32
+}
+
+func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
+	cfg := s.ck.Model.Config()
+	w := &scoreWorker{
+		scorer: s, field: newDiverger(s.ck.Model.NewReplica(size, true), size, cfg.ImageLen(), s.opt.Probes),
+		pixels: make([]float32, size*cfg.ImageLen()), y: make([]int32, size),
+	}
+	w.field.ctx = ctx
+	w.slow = flow.SlowEnd(flow.DivergenceOf(w.field, s.predicts.path, s.predicts.objective), slowEnd)
+	w.logp = make([]float64, size*w.field.numbers())
+	return w
+}
+
+// solve finds the solutions of some tasks together.
+func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats, error) {
+	n, d, m := len(tasks), w.field.imageLen, w.field.numbers()
+	var rng rand.PCG
+	for i, task := range tasks {
+		index := task.set.Images[task.image].Index
+		x := w.pixels[i*d : (i+1)*d]
+		task.set.source.Image(index, x)
+		seedStream(&rng, w.opt.Seed, streamScoreSpread, index, task.sample)
+		dequantize(x, &rng)
+		w.field.draw(i, w.opt.Seed, index)
+		w.y[i] = task.class
+	}
+	if w.field.y = nil; w.out.Class != "" {
+		w.field.y = w.y[:n]
+	}
+	stats, err := flow.LogLikelihood(ctx, w.solver, w.slow, w.pixels[:n*d], w.logp[:n*m], n)
+	if err == nil {
+		err = ctx.Err() // which may have ended the last divergence early
+	}
+	for i, task := range tasks {
+		copy(task.logp, w.logp[i*m:(i+1)*m])
+	}
+	return stats, err
+}
+
+// gather turns the solutions of each image into its likelihood, and these into their means.
+func (s *scorer) gather() {
+	d := s.ck.Model.Config().ImageLen()
+	for from := 0; from < len(s.tasks); from += s.jobs {
+		tasks := s.tasks[from : from+s.jobs]
+		tasks[0].set.Images[tasks[0].image].measure(tasks, d)
+	}
+	for _, set := range s.sets {
+		set.summarise()
+	}
+	s.out.SetLikelihood = *s.sets[0]
+	if len(s.sets) > 1 {
+		s.out.Against = s.sets[1]
+	}
+}
+
+// measure sets the likelihood of an image of d numbers from its solutions: the mean density over dequantisations
+// and classes, of the mean over the probes.
+func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
+	logs := make([]float64, len(tasks))
+	for i, task := range tasks {
+		logs[i] = sum(task.logp) / float64(len(task.logp))
+	}
+	logp := logMeanExp(logs)
+	l.BitsPerDimension = flow.BitsPerDimension(logp, d, dataset.BitsOfScale)
+	l.LogLikelihood = logp - float64(d*dataset.BitsOfScale)*math.Ln2
+	probes := len(tasks[0].logp)
+	if probes < 2 {
+		return
+	}
+	each := make([]float64, probes)
+	for p := range each {
+		for i, task := range tasks {
+			logs[i] = task.logp[p]
+		}
+		each[p] = flow.BitsPerDimension(logMeanExp(logs), d, 0)
+	}
+	_, spread := meanAndError(each)
+	l.ProbeError = &spread
+}
+
+// logMeanExp returns log (Σ exp x)/n without overflow.
+func logMeanExp(x []float64) float64 {
+	top, total := slices.Max(x), 0.0
+	for _, v := range x {
+		total += math.Exp(v - top)
+	}
+	return top + math.Log(total/float64(len(x)))
+}
+
+// summarise sets the means over the images.
+func (l *SetLikelihood) summarise() {
+	var bits []float64
+	var squares float64
+	for i := range l.Images {
+		bits = append(bits, l.Images[i].BitsPerDimension)
+		if e := l.Images[i].ProbeError; e != nil {
+			squares += *e * *e
+		}
+	}
+	l.BitsPerDimension, l.StandardError = meanAndError(bits)
+	if l.Images[0].ProbeError != nil {
+		e := math.Sqrt(squares) / float64(len(bits))
+		l.ProbeError = &e
+	}
+}
+
+// meanAndError returns the mean and its standard error, 0 for one number.
+func meanAndError(x []float64) (mean, standardError float64) {
+	n := float64(len(x))
+	mean = sum(x) / n
+	if n < 2 {
+		return mean, 0
+	}
+	var squares float64
+	for _, v := range x {
+		squares += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(squares / (n - 1) / n)
+}
+
+// compare says how well likelihood tells the two sets apart.
+func (s *scorer) compare() error {
+	if s.out.Against == nil {
+		return nil
+	}
+	logs := func(l *SetLikelihood) (x []float64) {
+		for i := range l.Images {
+			x = append(x, l.Images[i].LogLikelihood)
+		}
+		return x
+	}
+	found, err := metrics.Separate(logs(&s.out.SetLikelihood), logs(s.out.Against))
+	s.out.AUROC, s.out.ToldApart = &found.AUROC, &found.ToldApart
+	return err
+}
+
+// openLike opens a data set whose images are brought into the shape that a model takes; those that the model's training
+// held out are held out again. option names the data in errors.
+func openLike(ctx context.Context, ck *Checkpoint, name, option string, threads int, onEvent func(Event)) (*dataset.Set, error) {
+	cfg := ck.Model.Config()
+	o := DefaultTrainOptions()
+	o.Data, o.Threads, o.OnEvent = name, threads, onEvent
+	if ck.Meta.Data == name && ck.Meta.HoldOut > 0 {
+		o.HoldOut, o.Seed = ck.Meta.HoldOut, ck.Meta.Seed
+	}
+	return o.openShaped(ctx, cfg, option, "the model")
+}
+
+// openShaped opens a data set in the shape of a network's images, or says who takes others.
+func (o *TrainOptions) openShaped(ctx context.Context, cfg unet.Config, option, taker string) (*dataset.Set, error) {
+	h, w, c := cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels
+	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
+	if o.Size = h; h != w {
+		o.Size = 0
+	}
+	set, err := o.openSet(ctx)
+	if wrong, ok := err.(*OptionError); ok { //nolint:errorlint // openSet returns it as it is
+		return nil, &OptionError{option, wrong.Reason}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if sh, sw, sc := set.Train.Shape(); sh != h || sw != w || sc != c {
+		return nil, optionErrorf(option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d", o.Data, sh, sw, sc, taker, h, w, c)
+	}
+	return set, nil
+}
