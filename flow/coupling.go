@@ -231,19 +231,23 @@ func (a *ActNorm) Initialise(x []float32, n int) {
 	a.Normalise(x, make([]float64, n))
 }
 
-// A Logit takes numbers between 0 and 1, such as pixels, to the whole line: y = logit(α + (1 − 2α)·x). It keeps the
-// density of bounded data from piling up at the bounds (Dinh et al. 2017, section 4.1, with α at both ends).
-type Logit struct{ Alpha float64 }
+// A Logit takes numbers between two bounds, such as pixels, to the whole line: y = logit(α + (1 − 2α)·s) with s from 0 to 1 the
+// place of x between Low and High. It keeps the density of bounded data from piling up at the bounds (Dinh et al. 2017,
+// section 4.1, with α at both ends).
+type Logit struct{ Alpha, Low, High float64 }
+
+// rate returns how fast the logit's argument p = α + (1 − 2α)·s grows with x.
+func (l Logit) rate() float64 { return (1 - 2*l.Alpha) / (l.High - l.Low) }
 
 // Normalise implements [Bijection].
 func (l Logit) Normalise(x []float32, logDet []float64) {
-	d := stateSize(len(x), len(logDet))
+	d, rate := stateSize(len(x), len(logDet)), l.rate()
 	for i := range logDet {
 		sum := 0.0
 		for k, v := range x[i*d : (i+1)*d] {
-			p := l.Alpha + float64((1-2*l.Alpha)*float64(v))
+			p := l.Alpha + float64(rate*(float64(v)-l.Low))
 			x[i*d+k] = float32(math.Log(p) - math.Log1p(-p))
-			sum += math.Log((1-2*l.Alpha)/p) - math.Log1p(-p)
+			sum += math.Log(rate/p) - math.Log1p(-p)
 		}
 		logDet[i] += sum
 	}
@@ -256,15 +260,15 @@ func (l Logit) Generate(y []float32, _ int) {
 	}
 }
 
-func (l Logit) undo(y float64) float64 { return (1/(1+math.Exp(-y)) - l.Alpha) / (1 - 2*l.Alpha) }
+func (l Logit) undo(y float64) float64 { return l.Low + float64((1/(1+math.Exp(-y))-l.Alpha)/l.rate()) }
 
-// Backward implements [Bijection]. With p the share whose logit y is, ∂y/∂x = (1−2α)/(p(1−p)), and the log-determinant's
+// Backward implements [Bijection]. With p the share whose logit y is, ∂y/∂x = p'/(p(1−p)), and the log-determinant's
 // derivative by x is ∂y/∂x·(2p − 1).
 func (l Logit) Backward(y, dy []float32, dLogDet []float64) {
-	d := stateSize(len(y), len(dLogDet))
+	d, rate := stateSize(len(y), len(dLogDet)), l.rate()
 	for i, v := range y {
 		p := 1 / (1 + math.Exp(-float64(v)))
-		slope := (1 - 2*l.Alpha) / (p * (1 - p))
+		slope := rate / (p * (1 - p))
 		dy[i] = float32(slope * (float64(dy[i]) + float64(dLogDet[i/d]*(2*p-1))))
 		y[i] = float32(l.undo(float64(v)))
 	}

@@ -1,6 +1,10 @@
 package realnvp
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fmimg/fmimg/kernels"
+)
 
 // A Config says what network a model has. The names in JSON are part of the file format.
 type Config struct {
@@ -14,16 +18,29 @@ type Config struct {
 	ScaleBound float64 `json:"scale_bound"`
 }
 
-// Default returns the configuration for images of a size.
-func Default(h, w, channels int) Config {
-	scales := 1
-	for side := min(h, w); scales < 3 && h%(2<<(scales-1)) == 0 && w%(2<<(scales-1)) == 0 && side >= 8; side /= 2 {
-		scales++
+// Preset returns a named configuration for images of a size.
+func Preset(name string, h, w, channels int) (Config, error) {
+	c := Config{ImageSize: [2]int{h, w}, Channels: channels, NormGroups: 8, Scales: scales(h, w), Alpha: 0.05, ScaleBound: 2}
+	switch name {
+	case "tiny":
+		c.Hidden, c.Blocks = 16, 1
+	case "base":
+		c.Hidden, c.Blocks = 32, 2
+	case "large":
+		c.Hidden, c.Blocks = 64, 4
+	default:
+		return Config{}, fmt.Errorf("unknown preset %q: choose one of tiny, base, large", name)
 	}
-	return Config{
-		ImageSize: [2]int{h, w}, Channels: channels, Hidden: 32, Blocks: 2, NormGroups: 8, Scales: scales,
-		Alpha: 0.05, ScaleBound: 2,
+	return c, nil
+}
+
+// scales returns how many suit images of a size: three, or as many as leave 4 pixels a side and divide it.
+func scales(h, w int) int {
+	n := 1
+	for side := min(h, w); n < 3 && h%(2<<(n-1)) == 0 && w%(2<<(n-1)) == 0 && side >= 8; side /= 2 {
+		n++
 	}
+	return n
 }
 
 // ImageLen returns the numbers of an image.
@@ -62,4 +79,43 @@ func (c Config) Validate() error {
 		return fmt.Errorf("scale_bound is %v: above 0, and at most 10", c.ScaleBound)
 	}
 	return nil
+}
+
+// FLOPs returns what the convolutions of a pass over one image cost, two operations for each product and its sum.
+func (c Config) FLOPs() float64 {
+	total := 0.0
+	for _, s := range c.Convs() {
+		total += s.FLOPs()
+	}
+	return total
+}
+
+// Convs lists the convolutions of a pass over one image, in its order.
+func (c Config) Convs() []kernels.ConvShape {
+	var all []kernels.ConvShape
+	coupling := func(h, w, channels int) {
+		add := func(in, out int) {
+			all = append(all, kernels.ConvShape{Kind: kernels.Same3, H: h, W: w, IC: in, OC: out})
+		}
+		add(channels, c.Hidden)
+		for range c.Blocks {
+			add(c.Hidden, c.Hidden)
+		}
+		add(c.Hidden, 2*channels)
+	}
+	h, w, channels := c.ImageSize[0], c.ImageSize[1], c.Channels
+	for range c.Scales - 1 {
+		for range couplings {
+			coupling(h, w, channels)
+		}
+		h, w, channels = h/2, w/2, 4*channels
+		for range couplings {
+			coupling(h, w, channels)
+		}
+		channels /= 2
+	}
+	for range lastCouplings {
+		coupling(h, w, channels)
+	}
+	return all
 }

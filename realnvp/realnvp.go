@@ -30,8 +30,14 @@ func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
 	return m, nil
 }
 
+// The numbers of the darkest and of the brightest pixel.
+const pixelMin, pixelMax = -1, 1
+
 // Config returns the configuration.
 func (m *Model) Config() Config { return m.cfg }
+
+// ISA returns the instruction set to compute with.
+func (m *Model) ISA() kernels.ISA { return m.isa }
 
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (m *Model) Params() *nn.Params { return &m.params }
@@ -69,7 +75,7 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 		cfg:     m.cfg, replica: r,
 	}
 	if m.cfg.Alpha > 0 {
-		r.flow.Layers = append(r.flow.Layers, flow.Logit{Alpha: m.cfg.Alpha})
+		r.flow.Layers = append(r.flow.Layers, flow.Logit{Alpha: m.cfg.Alpha, Low: pixelMin, High: pixelMax})
 	}
 	r.flow.Layers = append(r.flow.Layers, b.scale(m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.Channels, m.cfg.Scales)...)
 	for _, n := range r.norms { // only now: a flat vector moves while it grows
@@ -85,7 +91,7 @@ func (r *Replica) check(x []float32, n int) {
 	}
 }
 
-// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in [0, 1], in nats, and moves x to their noise.
+// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in (-1, 1), in nats, and moves x to their noise.
 func (r *Replica) LogProb(logp []float64, x []float32) {
 	r.check(x, len(logp))
 	r.flow.LogProb(logp, x)

@@ -30,7 +30,7 @@ func newTiny(t *testing.T, isa kernels.ISA) (*Model, []float32) {
 	m.Repack(0, 1)
 	flow.Noise(x, 1, 2)
 	for i, v := range x {
-		x[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		x[i] = float32(2/(1+math.Exp(-float64(v))) - 1)
 	}
 	return m, x
 }
@@ -151,7 +151,7 @@ func TestInitialise(t *testing.T) {
 	x := make([]float32, n*tiny.ImageLen())
 	flow.Noise(x, 3, 1)
 	for i, v := range x {
-		x[i] = float32(1 / (1 + math.Exp(-0.3*float64(v))))
+		x[i] = float32(2/(1+math.Exp(-0.3*float64(v))) - 1)
 	}
 	m.NewReplica(n, false).Initialise(slices.Clone(x), n)
 	m.NewReplica(n, false).LogProb(make([]float64, n), x)
@@ -181,8 +181,19 @@ func TestOrders(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if err := Default(28, 28, 1).Validate(); err != nil || Default(28, 28, 1).Scales != 3 || Default(5, 5, 3).Validate() != nil {
-		t.Errorf("%v, %+v", err, Default(5, 5, 3))
+	for _, c := range []struct{ h, w, channels, scales int }{{28, 28, 1, 3}, {5, 5, 3, 1}, {8, 12, 3, 2}} {
+		for _, name := range []string{"tiny", "base", "large"} {
+			cfg, err := Preset(name, c.h, c.w, c.channels)
+			if err == nil {
+				err = cfg.Validate()
+			}
+			if err != nil || cfg.Scales != c.scales {
+				t.Errorf("%s of %dx%d: %+v, %v", name, c.h, c.w, cfg, err)
+			}
+		}
+	}
+	if _, err := Preset("huge", 28, 28, 1); err == nil {
+		t.Error("preset huge")
 	}
 	for want, change := range map[string]func(*Config){
 		"image_size":      func(c *Config) { c.ImageSize[1] = 0 },
@@ -196,23 +207,6 @@ func TestConfig(t *testing.T) {
 		change(&c)
 		if _, err := New(c, kernels.Best(), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
-		}
-	}
-}
-
-// TestBitsPerDim: a uniform density takes 8 bits a pixel, one twice as high a bit less; dequantised bytes fall back to bytes.
-func TestBitsPerDim(t *testing.T) {
-	if got := BitsPerDim(0, 10); got != 8 {
-		t.Errorf("%v bits", got)
-	}
-	if got := BitsPerDim(10*math.Ln2, 10); math.Abs(got-7) > 1e-12 {
-		t.Errorf("%v bits", got)
-	}
-	bytes, x := []uint8{0, 1, 128, 255}, make([]float32, 4)
-	Dequantise(x, bytes, rand.NewPCG(1, 2))
-	for i, v := range x {
-		if k := int(v * 256); k != int(bytes[i]) && v != 1 { // float32 may round up to the next level
-			t.Errorf("%d became %v", bytes[i], v)
 		}
 	}
 }

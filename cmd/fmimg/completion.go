@@ -25,7 +25,7 @@ func flagValues() map[string][]string {
 			"ddim\tfixed steps along the path, order 1", "ddpm\tthe same with fresh noise", "sde\tthe same with as much fresh noise as --noise-level says"},
 		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4", "adams2\torder 2"},
 		"path":           {"linear", "linear-power(2)", "cosine", "vp"},
-		"objective":      {"velocity", "noise", "data"},
+		"objective":      {"velocity", "noise", "data", "nf\ta normalizing flow, by its likelihood"},
 		"loss-weight":    {"velocity", "noise", "data"},
 		"optimizer":      {"adamw", "muon"},
 		"coupling":       {"independent", "ot"},

@@ -44,7 +44,7 @@ var rules = []rule{
 	{folder: "realnvp", imports: []string{"flow", "kernels", "nn"}},
 	{folder: "models"},
 	{folder: "dataset", libraries: []string{anyLibrary}},
-	{folder: "pipeline", imports: []string{"compare", "dataset", "flow", "kernels", "metrics", "models", "nn", "toy", "unet"}, libraries: []string{anyLibrary}},
+	{folder: "pipeline", imports: []string{"compare", "dataset", "flow", "kernels", "metrics", "models", "nn", "realnvp", "toy", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "bench", imports: []string{"dataset", "flow", "kernels", "nn", "unet", "pipeline"}, libraries: []string{anyLibrary}},
 	{folder: "cmd", imports: []string{"dataset", "pipeline", "bench"}, tests: []string{"kernels", "metrics", "nn", "unet"}, libraries: []string{anyLibrary}},
 	{folder: "internal", libraries: []string{anyLibrary}},
