@@ -3,8 +3,6 @@ package pipeline
 import (
 	"context"
 	"math/rand/v2"
-
-	"github.com/fmimg/fmimg/flow"
 )
 
 // A diverger is what a network predicts, a velocity say, with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one
