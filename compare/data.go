@@ -49,10 +49,11 @@ func FromDistribution(d *toy.Distribution, seed uint64) *Data {
 // FromCSV reads two columns of numbers, standardises them and holds a tenth of the points out, at most as many as of
 // a distribution.
 func FromCSV(name string, r io.Reader, seed uint64) (*Data, error) {
-	points, err := toy.ReadCSV(r)
-	if err == nil {
-		err = toy.Standardise(points)
+	read, err := toy.ReadCSV(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	points, err := toy.Standardise(read)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -65,13 +65,13 @@ type normalizing struct {
 func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 	l, b := newLearner(isa, seed)
 	m := &normalizing{l: l, data: d, seed: seed, x: make([]float32, 2*batchSize)}
-	norms := make([][2]*flow.Weights, couplings)
+	norms := make([][2]*flow.Parameter, couplings)
 	nets := make([]*conditioner, couplings)
 	for i := range couplings {
 		net := newConditioner(l, b, fmt.Sprintf("coupling.%d", i))
-		nets[i], norms[i] = net, [2]*flow.Weights{{}, {}}
-		b.Params.Add(fmt.Sprintf("norm.%d.log_scale", i), 0, 2)
-		b.Params.Add(fmt.Sprintf("norm.%d.shift", i), 0, 2)
+		nets[i], norms[i] = net, [2]*flow.Parameter{{}, {}}
+		b.Params.Add(fmt.Sprintf("norm.%d.log_scale", i), nn.Plain, 2)
+		b.Params.Add(fmt.Sprintf("norm.%d.shift", i), nn.Plain, 2)
 	}
 	l.ready()
 	for i, norm := range norms {

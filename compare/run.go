@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -128,7 +129,9 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 		return err
 	}
 	for i, logp := range r.density {
-		r.density[i] = math.Exp(logp)
+		if r.density[i] = math.Exp(logp); math.IsNaN(r.density[i]) {
+			return errors.New("a density is not a number: training diverged: try another seed")
+		}
 	}
 	r.samples = make([]float32, 2*o.samples())
 	flow.Gaussian(r.samples, source(o.Seed, streamSample, 0))
@@ -136,8 +139,16 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 	r.Evaluations, err = net.draw(ctx, r.samples, func(x []float32) {
 		r.ways = append(r.ways, slices.Clone(x[:min(2*ways, len(x))]))
 	})
+	if err != nil {
+		return err
+	}
+	for _, v := range r.samples {
+		if v-v != 0 {
+			return fmt.Errorf("samples: %w: training diverged: try another seed", flow.ErrNotFinite)
+		}
+	}
 	r.EnergyDistance = energyDistance(r.samples, held)
-	return err
+	return nil
 }
 
 // meanAndError returns the mean of x, and its standard error.
@@ -199,7 +210,7 @@ func distances(x, y []float32) float64 {
 	for i := 0; i < len(x); i += 2 {
 		for k := 0; k < len(y); k += 2 {
 			dx, dy := float64(x[i]-y[k]), float64(x[i+1]-y[k+1])
-			sum += math.Sqrt(dx*dx + dy*dy)
+			sum += math.Sqrt(float64(dx*dx) + float64(dy*dy))
 		}
 	}
 	return sum

@@ -55,8 +55,8 @@ type layerCase struct {
 	unit   bool // states lie between 0 and 1
 }
 
-func weights(n int, seed uint64) *Weights {
-	w := &Weights{Values: normals(n, seed), Grad: make([]float32, n)}
+func weights(n int, seed uint64) *Parameter {
+	w := &Parameter{Values: normals(n, seed), Grad: make([]float32, n)}
 	for i := range w.Values {
 		w.Values[i] /= 2
 	}

@@ -140,15 +140,15 @@ func (c *Coupling) Backward(y, dy []float32, dLogDet []float64) {
 	}
 }
 
-// Weights are parameters and where their gradient is added up; whoever owns them may change Grad between passes.
-type Weights struct{ Values, Grad []float32 }
+// A Parameter is numbers that are trained, and where their gradient is added up; whoever owns it may change Grad between passes.
+type Parameter struct{ Values, Grad []float32 }
 
 // An ActNorm scales and shifts each channel, y = x·exp(w) + b. Its first parameters give a batch mean 0 and deviation 1
 // (Kingma and Dhariwal 2018, "Glow", section 3.1), which makes deep flows trainable without batch normalisation.
-type ActNorm struct{ LogScale, Shift *Weights }
+type ActNorm struct{ LogScale, Shift *Parameter }
 
 // NewActNorm makes the layer; the parameters hold one number for each channel, and may be 0.
-func NewActNorm(logScale, shift *Weights) *ActNorm {
+func NewActNorm(logScale, shift *Parameter) *ActNorm {
 	if len(logScale.Values) == 0 || len(logScale.Values) != len(shift.Values) {
 		panic(fmt.Sprintf("flow: activation norm of %d scales and %d shifts", len(logScale.Values), len(shift.Values)))
 	}

@@ -155,6 +155,9 @@ func newFlowCheckpoint(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, e
 	if err != nil {
 		return nil, err
 	}
+	if meta.Objective != "" && meta.Objective != flowObjective {
+		return nil, fmt.Errorf("metadata %s: a normalizing flow of objective %s", metaKey, meta.Objective)
+	}
 	model, err := realnvp.FromFile(f, isa)
 	if err != nil {
 		return nil, err
@@ -208,6 +211,9 @@ func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err
+	}
+	if meta.Objective == flowObjective {
+		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", metaKey, flowObjective)
 	}
 	model, err := unet.FromFile(f, cfg, isa)
 	if err != nil {

@@ -2,9 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -101,7 +101,7 @@ func (o *CompareOptions) open() (*compare.Data, error) {
 	if !strings.HasSuffix(strings.ToLower(o.Data), ".csv") {
 		return nil, optionErrorf("data", "%s: known are %s; a file's name ends in .csv", o.Data, strings.Join(toy.Names(), ", "))
 	}
-	file, err := os.Open(o.Data)
+	file, err := openRegular(o.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +131,8 @@ func (c *comparer) run(ctx context.Context) (*Comparison, error) {
 		o := compare.Options{Budget: c.opt.Budget}
 		c.total += o.StepsOf(m)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	crew := newCrew(min(c.opt.Threads, n+1))
 	defer crew.close()
 	err := crew.each(ctx, crew.size(), n+1, func(_, i int) {
@@ -138,17 +140,16 @@ func (c *comparer) run(ctx context.Context) (*Comparison, error) {
 			out.Truth = compare.Measure(c.data, c.options(i))
 			return
 		}
-		out.Rows[i], errs[i] = c.learn(ctx, i)
+		if out.Rows[i], errs[i] = c.learn(ctx, i); errs[i] != nil {
+			stop() // the others: a comparison without one is none
+		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	for _, failed := range errs {
+		if failed != nil && !errors.Is(failed, context.Canceled) {
+			return nil, failed
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // options returns those of a method's run.
@@ -164,6 +165,8 @@ func (c *comparer) learn(ctx context.Context, i int) (*compare.Row, error) {
 	m := c.methods[i]
 	row, err := compare.Run(ctx, m, c.data, c.options(i))
 	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.tell(Event{Kind: Noted, Text: fmt.Sprintf("%s: %d steps in %.1f s, log-likelihood %.3f", m.Name, row.Steps, row.Seconds, row.LogLikelihood)})
 	}
 	return row, err
@@ -178,22 +181,20 @@ func (c *comparer) progress(i, step, steps int) {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.steps[i] = step
 	sum := 0
 	for _, s := range c.steps {
 		sum += s
 	}
-	c.mu.Unlock()
 	c.tell(Event{Kind: Stepped, Step: sum, Total: c.total, Text: c.methods[i].Name})
 }
 
+// tell passes an event on; the caller holds mu.
 func (c *comparer) tell(e Event) {
-	if c.opt.OnEvent == nil {
-		return
+	if c.opt.OnEvent != nil {
+		c.opt.OnEvent(e)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.opt.OnEvent(e)
 }
 
 // WritePNG draws densities, samples and trajectories beside the costs.

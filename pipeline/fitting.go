@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
@@ -25,6 +27,12 @@ func (o *TrainOptions) validateFlow() error {
 		if other.value != other.usual {
 			return optionErrorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, flowObjective)
 		}
+	}
+	if o.LabelDrop != d.LabelDrop && o.LabelDrop != 0 {
+		return optionErrorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, flowObjective)
+	}
+	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
+		return optionErrorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", flowObjective)
 	}
 	if o.Conditional == "yes" {
 		return optionErrorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", flowObjective)
@@ -48,10 +56,10 @@ func (o *TrainOptions) resolveFlow(data dataset.Source) error {
 		o.Flow = &cfg
 	}
 	if err := o.Flow.Validate(); err != nil {
-		return optionErrorf("normalizing-flow", "%s", err.Error())
+		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, count(c, "channel", "channels"), err)
 	}
 	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
-		return optionErrorf("normalizing-flow", "takes images of %dx%d with %s, those of %s have %dx%d with %d",
+		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
 			o.Flow.ImageSize[0], o.Flow.ImageSize[1], count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
 	}
 	return nil
@@ -85,13 +93,18 @@ func (r *training) reopenFlow(isa kernels.ISA) error {
 	return err
 }
 
-// maxInitial is the most images that activation norms are set from.
-const maxInitial = 64
+// Activation norms are set from so many pixels of so many images, which bounds the maps that it takes.
+const (
+	initialPixels = 1 << 15
+	leastInitial  = 8
+	mostInitial   = 64
+)
 
 // initialise sets the activation norms of a flow from the first batch.
 func initialise(model *realnvp.Model, f *feed, batch int) {
 	var rng rand.PCG
-	n, size := min(batch, maxInitial), model.Config().ImageLen()
+	side, size := model.Config().ImageSize, model.Config().ImageLen()
+	n := min(batch, mostInitial, max(initialPixels/(side[0]*side[1]), leastInitial))
 	x := make([]float32, n*size)
 	f.prepare(0, batch)
 	for i := range n {
@@ -106,13 +119,15 @@ func (r *training) buildFlow(model *realnvp.Model, f *feed) {
 	r.model, r.images, r.crew = model, flowShape(model.Config()), newCrew(r.opt.Threads)
 	r.fit = &fitting{feed: f, seed: r.opt.Seed, batch: r.opt.Batch, held: r.held}
 	r.run.held = r.held != nil
-	r.sampler = newFlowSampler(r.crew, model, r.workers(), r.opt.MicroBatch)
+	var flows []*realnvp.Replica
 	for range r.workers() {
-		r.tasks = append(r.tasks, &fitter{
+		one := &fitter{
 			fitting: r.fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.ImageLen(),
 			x: make([]float32, r.opt.MicroBatch*r.images.ImageLen()), logp: make([]float64, r.opt.MicroBatch),
-		})
+		}
+		r.tasks, flows = append(r.tasks, one), append(flows, one.flow)
 	}
+	r.sampler = newFlowSampler(r.crew, flows, r.opt.MicroBatch, r.images.ImageLen())
 	r.equip(r.fit.prepare)
 }
 

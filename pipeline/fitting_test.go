@@ -154,11 +154,21 @@ func TestFlowMistakes(t *testing.T) {
 		_, err := LogLikelihood(t.Context(), o)
 		return err
 	}
+	inpaint := InpaintOptions{}
+	inpaint.Model, inpaint.Data, inpaint.Index, inpaint.Mask, inpaint.Out = model, data, []int{0}, "lower", filepath.Join(t.TempDir(), "b.png")
+	_, edited := Inpaint(t.Context(), inpaint)
+	_, strip := Generate(t.Context(), GenerateOptions{Model: model, Out: filepath.Join(t.TempDir(), "c.png"), Strip: 3})
 	distil := DefaultDistillOptions()
 	distil.Model, distil.Steps, distil.Out = model, 1, filepath.Join(t.TempDir(), "fast")
 	_, distilled := Distill(t.Context(), distil)
+	if err := train(func(o *TrainOptions) { o.Flow.ImageSize[0] = 4 }); err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {
+		t.Errorf("images of another shape: %v", err)
+	}
 	for option, errs := range map[string][]error{
-		"model":            {field(), distilled},
+		"model":            {field(), distilled, edited},
+		"strip":            {strip},
+		"label-drop":       {train(func(o *TrainOptions) { o.LabelDrop = 0.5 })},
+		"dequantize":       {train(func(o *TrainOptions) { o.Given = []string{"dequantize"} })},
 		"solver":           {draw(SampleOptions{Solver: "euler"}), score(LikelihoodOptions{Solver: "rk4"})},
 		"steps":            {draw(SampleOptions{Steps: 4}), score(LikelihoodOptions{Steps: 4})},
 		"tol":              {draw(SampleOptions{Tol: 1e-3}), score(LikelihoodOptions{Tol: 1e-3})},
@@ -174,7 +184,7 @@ func TestFlowMistakes(t *testing.T) {
 		"conditional":      {train(func(o *TrainOptions) { o.Conditional = "yes" })},
 		"network":          {train(func(o *TrainOptions) { o.Network = smallNetwork() })},
 		"objective":        {train(func(o *TrainOptions) { o.Objective, o.Flow = "noise-free", nil })},
-		"normalizing-flow": {train(func(o *TrainOptions) { o.Objective = "velocity" }), train(func(o *TrainOptions) { o.Flow.ImageSize[0] = 4 })},
+		"normalizing-flow": {train(func(o *TrainOptions) { o.Objective = "velocity" })},
 	} {
 		for i, err := range errs {
 			if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != option {

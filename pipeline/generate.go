@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -204,7 +205,11 @@ func (s *Sampler) start() {
 	workers, images, size := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, replicaImages), s.ck.config().ImageLen()
 	s.crew = newCrew(workers)
 	if s.ck.Flow != nil {
-		s.sampler = newFlowSampler(s.crew, s.ck.Flow, workers, images)
+		var flows []*realnvp.Replica
+		for range workers {
+			flows = append(flows, s.ck.Flow.NewReplica(images, false))
+		}
+		s.sampler = newFlowSampler(s.crew, flows, images, size)
 		return
 	}
 	var nets []network
@@ -349,6 +354,9 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	}
 	if sameFile(o.Out, ck.Path) {
 		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
+	}
+	if ck.Flow != nil && o.Strip > 2 {
+		return GenerateResult{}, optionErrorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, modelName(ck.Path))
 	}
 	classes, err := ck.askedClasses(o.Sample)
 	if err != nil {

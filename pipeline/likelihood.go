@@ -499,6 +499,11 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 func (w *scoreWorker) logLikelihood(ctx context.Context, n int, x []float32, logp []float64) (flow.Stats, error) {
 	if w.flow != nil {
 		w.flow.LogProb(logp, x)
+		for _, v := range logp {
+			if v-v != 0 {
+				return flow.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", flow.ErrNotFinite)
+			}
+		}
 		return flow.Stats{States: n, Evaluations: flow.Tally{Total: n, Max: 1}}, nil
 	}
 	if w.field.y = nil; w.out.Class != "" {

@@ -84,7 +84,7 @@ type TrainOptions struct {
 	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
 	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
 
-	Preset  string       `json:"preset"`            // a network of package unet; empty: base
+	Preset  string       `json:"preset"`            // a network of package unet, or of realnvp for Objective nf; empty: base
 	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there but for Objective nf
 	// Flow is the normalizing flow of Objective nf, instead of a preset; resolved: always there then.
 	Flow *realnvp.Config `json:"normalizing_flow,omitempty"`

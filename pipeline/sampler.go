@@ -52,13 +52,9 @@ func newSampler(c *crew, nets []network, size, imageLen int) *sampler {
 	return s
 }
 
-// newFlowSampler makes a sampler of a normalizing flow, on so many workers.
-func newFlowSampler(c *crew, model *realnvp.Model, workers, size int) *sampler {
-	s := &sampler{crew: c, size: size, imageLen: model.Config().ImageLen(), bufs: make([]sampleBuffers, workers)}
-	for range workers {
-		s.flows = append(s.flows, model.NewReplica(size, false))
-	}
-	return s
+// newFlowSampler makes a sampler of a normalizing flow, with a worker for each replica.
+func newFlowSampler(c *crew, flows []*realnvp.Replica, size, imageLen int) *sampler {
+	return &sampler{crew: c, flows: flows, size: size, imageLen: imageLen, bufs: make([]sampleBuffers, len(flows))}
 }
 
 // run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.

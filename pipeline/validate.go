@@ -51,8 +51,12 @@ func (r *training) outsideData() error {
 
 // dataChanged explains why a run cannot go on with the data that is there now.
 func (r *training) dataChanged(had dataInfo) error {
-	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew (--init %s starts from the weights so far)",
-		r.options.Data, had.Images, r.data.Len(), r.dir.path)
+	anew := fmt.Sprintf(" (--init %s starts from the weights so far)", r.dir.path)
+	if r.options.Flow != nil {
+		anew = ""
+	}
+	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew%s",
+		r.options.Data, had.Images, r.data.Len(), anew)
 }
 
 func heldLen(s dataset.Source) int {

@@ -48,10 +48,14 @@ func (c Config) ImageLen() int { return c.ImageSize[0] * c.ImageSize[1] * c.Chan
 
 // The bounds of a configuration that a file may name.
 const (
-	maxSide   = 1 << 10
-	maxWidth  = 1 << 10
-	maxBlocks = 1 << 6
-	maxScales = 8
+	maxSide     = 1 << 10
+	maxChannels = 64
+	maxWidth    = 1 << 10
+	maxBlocks   = 1 << 6
+	maxScales   = 8
+	maxElements = 1 << 24 // of a map
+	maxMaps     = 1 << 27 // of all maps of an image
+	leastAlpha  = 1e-6    // so that the brightest pixels stay finite
 )
 
 // Validate reports the first part of the configuration that no network can be made of.
@@ -60,7 +64,7 @@ func (c Config) Validate() error {
 		name            string
 		value, from, to int
 	}{
-		{"image_size", c.ImageSize[0], 1, maxSide}, {"image_size", c.ImageSize[1], 1, maxSide}, {"in_channels", c.Channels, 1, maxWidth},
+		{"image_size", c.ImageSize[0], 1, maxSide}, {"image_size", c.ImageSize[1], 1, maxSide}, {"in_channels", c.Channels, 1, maxChannels},
 		{"hidden_channels", c.Hidden, 1, maxWidth}, {"num_blocks", c.Blocks, 0, maxBlocks}, {"scales", c.Scales, 1, maxScales},
 	} {
 		if p.value < p.from || p.value > p.to {
@@ -73,10 +77,24 @@ func (c Config) Validate() error {
 		return fmt.Errorf("norm_groups is %d, which does not divide the %d hidden_channels", c.NormGroups, c.Hidden)
 	case c.ImageSize[0]%side != 0 || c.ImageSize[1]%side != 0:
 		return fmt.Errorf("scales is %d: both sides of %dx%d must be multiples of %d", c.Scales, c.ImageSize[0], c.ImageSize[1], side)
-	case !(c.Alpha >= 0 && c.Alpha < 0.5):
-		return fmt.Errorf("alpha is %v: at least 0, and below 0.5", c.Alpha)
+	case c.Alpha != 0 && !(c.Alpha >= leastAlpha && c.Alpha < 0.5):
+		return fmt.Errorf("alpha is %v: 0, or from %v to below 0.5", c.Alpha, leastAlpha)
 	case !(c.ScaleBound > 0 && c.ScaleBound <= 10):
 		return fmt.Errorf("scale_bound is %v: above 0, and at most 10", c.ScaleBound)
+	}
+	return c.validateSizes()
+}
+
+// validateSizes bounds the maps.
+func (c Config) validateSizes() error {
+	total := 0
+	for _, s := range c.Convs() {
+		if size := s.H * s.W * max(s.IC, s.OC); size > maxElements {
+			return fmt.Errorf("image_size is %dx%d: too large with %d hidden_channels", c.ImageSize[0], c.ImageSize[1], c.Hidden)
+		}
+		if total += s.H * s.W * s.OC; total > maxMaps {
+			return fmt.Errorf("num_blocks is %d: too many for images of %dx%d", c.Blocks, c.ImageSize[0], c.ImageSize[1])
+		}
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ type Replica struct {
 
 // boundWeights are parameters of a norm, and where they stand.
 type boundWeights struct {
-	weights *flow.Weights
+	weights *flow.Parameter
 	param   *nn.Param
 }
 
@@ -164,9 +164,9 @@ func (b *builder) coupling(h, w, c int, mask []bool) flow.Chain {
 }
 
 // norm adds a parameter of zeros.
-func (b *builder) norm(name string, c int) *flow.Weights {
+func (b *builder) norm(name string, c int) *flow.Parameter {
 	p := b.Params.Add(name, nn.Plain, c)
-	w := &flow.Weights{Values: p.Of(b.Params.Values)}
+	w := &flow.Parameter{Values: p.Of(b.Params.Values)}
 	b.replica.norms = append(b.replica.norms, boundWeights{w, p})
 	return w
 }

@@ -201,6 +201,10 @@ func TestConfig(t *testing.T) {
 		"norm_groups":     func(c *Config) { c.NormGroups = 3 },
 		"scales is 4":     func(c *Config) { c.Scales = 4 },
 		"alpha":           func(c *Config) { c.Alpha = math.NaN() },
+		"alpha is 1e-09":  func(c *Config) { c.Alpha = 1e-9 },
+		"in_channels":     func(c *Config) { c.Channels = 65 },
+		"too large":       func(c *Config) { c.ImageSize, c.Hidden, c.NormGroups = [2]int{1024, 1024}, 32, 8 },
+		"too many":        func(c *Config) { c.ImageSize, c.Blocks = [2]int{512, 512}, 64 },
 		"scale_bound":     func(c *Config) { c.ScaleBound = 0 },
 	} {
 		c := tiny

@@ -1,6 +1,7 @@
 package toy
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -17,10 +18,14 @@ const leastPoints = 100
 const maxPoints = 1 << 22
 
 // ReadCSV reads points from two columns of numbers, separated by commas, behind at most one line of titles.
-func ReadCSV(r io.Reader) ([]float32, error) {
-	lines := csv.NewReader(r)
+func ReadCSV(r io.Reader) ([]float64, error) {
+	text := bufio.NewReader(r)
+	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		text.Discard(len(byteOrderMark)) //nolint:errcheck // it was peeked at
+	}
+	lines := csv.NewReader(text)
 	lines.FieldsPerRecord, lines.ReuseRecord, lines.TrimLeadingSpace = -1, true, true
-	var points []float32
+	var points []float64
 	for first := true; ; first = false {
 		record, err := lines.Read()
 		if errors.Is(err, io.EOF) {
@@ -35,11 +40,11 @@ func ReadCSV(r io.Reader) ([]float32, error) {
 		}
 		line, _ := lines.FieldPos(0)
 		x, y, err := parsePoint(record)
-		if err != nil && !(first && len(record) == 2) {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+		if err != nil && first && areTitles(record) {
+			continue
 		}
 		if err != nil {
-			continue // titles
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		if points = append(points, x, y); len(points) > 2*maxPoints {
 			return nil, fmt.Errorf("more than %d points: take some of them", maxPoints)
@@ -51,41 +56,58 @@ func ReadCSV(r io.Reader) ([]float32, error) {
 	return points, nil
 }
 
-func parsePoint(record []string) (x, y float32, err error) {
+// byteOrderMark begins files of some programs.
+const byteOrderMark = "\ufeff"
+
+// areTitles reports whether two columns are words, neither a number.
+func areTitles(record []string) bool {
+	for _, text := range record {
+		if _, err := parseNumber(text); err == nil {
+			return false
+		}
+	}
+	return len(record) == 2
+}
+
+func parseNumber(text string) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("%q is no number", text)
+	}
+	return v, nil
+}
+
+func parsePoint(record []string) (x, y float64, err error) {
 	if len(record) != 2 {
 		return 0, 0, fmt.Errorf("it has %d columns: want 2 numbers, separated by a comma", len(record))
 	}
-	var point [2]float32
-	for i, text := range record {
-		v, err := strconv.ParseFloat(strings.TrimSpace(text), 32)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return 0, 0, fmt.Errorf("%q is no number", text)
-		}
-		point[i] = float32(v)
+	if x, err = parseNumber(record[0]); err != nil {
+		return 0, 0, err
 	}
-	return point[0], point[1], nil
+	y, err = parseNumber(record[1])
+	return x, y, err
 }
 
-// Standardise gives each coordinate of points mean 0 and deviation 1, in place. It fails when one does not vary.
-func Standardise(points []float32) error {
-	n := float64(len(points) / 2)
+// Standardise returns points whose coordinates have mean 0 and deviation 1. It fails when one does not vary.
+func Standardise(points []float64) ([]float32, error) {
+	n, out := float64(len(points)/2), make([]float32, len(points))
 	for c := range 2 {
 		var sum, squares float64
 		for i := c; i < len(points); i += 2 {
-			sum += float64(points[i])
+			sum += points[i]
 		}
 		mean := sum / n
 		for i := c; i < len(points); i += 2 {
-			d := float64(points[i]) - mean
-			squares += d * d
+			d := points[i] - mean
+			squares += float64(d * d)
 		}
 		deviation := math.Sqrt(squares / n)
 		if !(deviation > 0) || math.IsInf(deviation, 0) {
-			return fmt.Errorf("column %d is the same number everywhere: a density needs two that vary", c+1)
+			return nil, fmt.Errorf("column %d is the same number everywhere: a density needs two that vary", c+1)
 		}
 		for i := c; i < len(points); i += 2 {
-			points[i] = float32((float64(points[i]) - mean) / deviation)
+			out[i] = float32((points[i] - mean) / deviation)
 		}
 	}
-	return nil
+	return out, nil
 }

@@ -61,9 +61,14 @@ var checkerboard = &Distribution{Name: "checkerboard", draw: drawBoard, density:
 const cell = 0.8660254037844386 // √3/2
 
 func drawBoard(r *rand.Rand) (x, y float64) {
-	column, row := r.IntN(4), r.IntN(2)
-	row = 2*row + column%2
-	return (float64(column) - 2 + r.Float64()) * cell, (float64(row) - 2 + r.Float64()) * cell
+	for {
+		column, row := r.IntN(4), r.IntN(2)
+		row = 2*row + column%2
+		x, y = (float64(column)-2+r.Float64())*cell, (float64(row)-2+r.Float64())*cell
+		if boardDensity(float64(float32(x)), float64(float32(y))) > 0 { // rounding may take a point over an edge
+			return x, y
+		}
+	}
 }
 
 func boardDensity(x, y float64) float64 {
@@ -124,8 +129,8 @@ var spiral = noisyCurve("spiral", 0.06, func(u float64) (x, y float64) {
 	return side * 2 * along * cos, side * 2 * along * sin
 })
 
-// curvePieces is how many points stand for a curve in its density: neighbours are nearer than a fifth of the noise's deviation,
-// where such a sum is exact to all digits but at the ends of a curve.
+// curvePieces is how many points stand for a curve in its density: neighbours are nearer than the
+// noise's deviation, mostly a fifth of it, where such a sum is exact to all digits but at the ends of a curve.
 const curvePieces = 1024
 
 // farAway is how many deviations off a point of the curve counts for nothing: exp(−farAway²/2) is the smallest float64.

@@ -59,6 +59,8 @@ func TestReadCSV(t *testing.T) {
 		"\"x\",\"y\"\r\n" + rows:           "",
 		rows + "1,2,3\n":                   "line 101: it has 3 columns",
 		"a,b\nc,d\n" + rows:                "line 2: \"c\" is no number",
+		"\ufeff1.5,-2\n" + rows[8:]:        "",
+		"1,2O\n" + rows:                    "line 1: \"2O\" is no number",
 		"1\n" + rows:                       "line 1: it has 1 columns",
 		rows + "1,NaN\n":                   "line 101: \"NaN\" is no number",
 		rows + "1,\"2\n":                   "line 101: extraneous",
@@ -78,8 +80,9 @@ func TestReadCSV(t *testing.T) {
 }
 
 func TestStandardise(t *testing.T) {
-	points := []float32{100, 5, 102, 7, 104, 9}
-	if err := Standardise(points); err != nil {
+	const now = 1.7e9 // numbers that float32 could not tell apart
+	points, err := Standardise([]float64{now + 100, 5, now + 102, 7, now + 104, 9})
+	if err != nil {
 		t.Fatal(err)
 	}
 	side := float32(math.Sqrt(1.5))
@@ -88,7 +91,7 @@ func TestStandardise(t *testing.T) {
 			t.Errorf("%v", points)
 		}
 	}
-	if err := Standardise([]float32{1, 2, 1, 3}); err == nil || !strings.Contains(err.Error(), "column 1") {
+	if _, err := Standardise([]float64{1, 2, 1, 3}); err == nil || !strings.Contains(err.Error(), "column 1") {
 		t.Error(err)
 	}
 }

@@ -49,7 +49,7 @@ func (a *app) newCompare() *cobra.Command {
 	f.StringVar(&o.Data, "data", "", "`points`: "+strings.Join(pipeline.ComparedNames(), ", ")+", or a .csv file of two columns (needed)")
 	f.StringVar(&x.out, "out", "", "PNG `file` to draw into")
 	f.Float64Var(&o.Budget, "budget", o.Budget, "`factor` on the training of each method")
-	f.IntVar(&o.Samples, "samples", 0, "`number` of points to draw and to measure (default 4000)")
+	f.IntVar(&o.Samples, "samples", 0, "`number` of points to draw, and of the 4000 held-out ones to measure (default 4000)")
 	f.IntVar(&o.Resolution, "resolution", 0, "`cells` on a side of the densities in the picture (default 110)")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of points, networks and draws")
 	computeFlags(f, &o.Threads, &o.ISA)
