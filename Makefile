@@ -98,6 +98,10 @@ theory: build ## draw the figures of docs/theory.md
 	$(GO) -C tools/theory run . -out ../../docs
 	./fmimg$(EXE) edit inpaint --model mnist --data mnist --index 0,1,2,3,4,5,6,7 --mask lower --class none --out docs/inpaint.png
 
+.PHONY: compare
+compare: build ## draw docs/compare.png: five ways to learn a distribution (some minutes)
+	./fmimg$(EXE) compare --data checkerboard --out docs/compare.png
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

@@ -185,3 +185,37 @@ func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index [
 		}
 	}
 }
+
+// DivergenceOf returns the velocity field, with its divergence, of a field that predicts by objective o on a path: as
+// [VelocityOf], whose conversion v = X·x + P·p of d numbers has the divergence d·X + P·∇·p. So have estimates εᵀJε, for
+// directions ε of ±1, as εᵀε = d.
+func DivergenceOf(predict DivergenceField, path Schedule, o Objective) DivergenceField {
+	if o == PredictVelocity {
+		return predict
+	}
+	return &convertedDivergence{predict, path, o}
+}
+
+type convertedDivergence struct {
+	predict DivergenceField
+	path    Schedule
+	o       Objective
+}
+
+// Divergence implements [DivergenceField].
+func (f *convertedDivergence) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+	f.predict.Divergence(v, div, x, t, index)
+	if len(t) == 0 {
+		return
+	}
+	d, m := len(x)/len(t), len(div)/len(t)
+	for i, at := range t {
+		p := f.path.At(float64(at)).Parts(f.o).Velocity
+		lo, hi := i*d, (i+1)*d
+		p.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
+		for j := range div[i*m : (i+1)*m] {
+			at := &div[i*m+j]
+			*at = float64(float64(d)*p.X) + float64(p.P**at)
+		}
+	}
+}

@@ -20,6 +20,9 @@
 // fresh noise on the way. For finite data the minimum is known: a [MarginalField].
 // A flow map takes it in a few [Jumps]; it is learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
+// What came before flow matching is here too: normalizing flows of invertible layers ([Bijection], [Coupling],
+// [NormalizingFlow]), and their continuous form ([CNF]), both trained by maximum likelihood.
+//
 // The same field gives the density of a state ([LogLikelihood]), and draws parts of states given the rest ([Resampling],
 // [Guide]).
 //

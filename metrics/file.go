@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
@@ -126,8 +125,7 @@ func readReference(f *nn.File, dim int) (*Reference, error) {
 // Params().Values in float16 or float32, and a reference in float32 unless that is nil. meta is added to the
 // metadata.
 func (c *Classifier) File(values []float32, dtype nn.DType, reference *Reference, meta map[string]string) *nn.File {
-	f := &nn.File{Metadata: map[string]string{"format": "pt", ClassifierKey: marshal(c.cfg)}}
-	maps.Copy(f.Metadata, meta)
+	f := nn.NewFile(ClassifierKey, c.cfg, meta)
 	c.params.AppendTensors(f, "", dtype, values)
 	if reference != nil {
 		dim := c.Dim()

@@ -1,10 +1,23 @@
 package nn
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
+
+// NewFile returns a file without tensors whose metadata is meta and, under key, a configuration as JSON: numbers and text alone.
+func NewFile(key string, config any, meta map[string]string) *File {
+	text, err := json.Marshal(config)
+	if err != nil {
+		panic(err) // numbers and text
+	}
+	f := &File{Metadata: map[string]string{"format": "pt", key: string(text)}}
+	maps.Copy(f.Metadata, meta)
+	return f
+}
 
 // AppendTensors appends all parameters, taken from a flat vector, under their names behind a prefix.
 func (p *Params) AppendTensors(f *File, prefix string, dtype DType, flat []float32) {

@@ -67,7 +67,7 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if _, err = r.options.resolveNetwork(r.data, isa); err != nil {
 		return nil, err
 	}
-	if r.model, err = r.options.newModel(isa); err != nil {
+	if r.network, err = r.options.newModel(isa); err != nil {
 		return nil, err
 	}
 	if err := r.build(); err != nil {
@@ -108,11 +108,11 @@ func (b *TrainBench) Forward() error {
 }
 
 func (b *TrainBench) makeInputs() {
-	cfg, size := b.run.model.Config(), min(b.run.opt.Batch, replicaImages)
+	cfg, size := b.run.images, min(b.run.opt.Batch, replicaImages)
 	var rng rand.PCG
 	for range b.run.crew.size() {
 		in := evaluation{
-			net: b.run.model.NewReplica(size, false),
+			net: b.run.network.NewReplica(size, false),
 			v:   make([]float32, size*cfg.ImageLen()), x: make([]float32, size*cfg.ImageLen()),
 			t: make([]float32, size),
 		}
@@ -136,7 +136,7 @@ func (b *TrainBench) warmUp(worker int) {
 func (b *TrainBench) evaluate(worker int) {
 	in, batch := &b.inputs[worker], b.run.opt.Batch
 	size := len(in.t)
-	each := b.run.model.Config().ImageLen()
+	each := b.run.images.ImageLen()
 	for {
 		from := int(b.next.Add(int64(size))) - size
 		if from >= batch {
@@ -171,7 +171,7 @@ func (b *TrainBench) Options() (o BenchOptions, microBatch int) {
 }
 
 // Model returns the network.
-func (b *TrainBench) Model() *unet.Model { return b.run.model }
+func (b *TrainBench) Model() *unet.Model { return b.run.network }
 
 // A SampleBench draws the images of Generate without writing them, from a network with drawn weights.
 // It is not safe for concurrent use.

@@ -125,7 +125,7 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 	if sampler.classes == nil {
 		sampler.classes, sampler.opt.PerClass = e.frequentClasses(), 1
 	}
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	s := &byteImages{size: cfg.ImageLen(), slab: make([]byte, 0, o.Count*cfg.ImageLen())}
 	names := sameClasses(e.ck.Meta.Classes, e.classifier.Classes())
 	for first := 0; first < o.Count; first += evaluatedBlock {
@@ -153,7 +153,7 @@ func classOf(images *Images, i int, names []int) int {
 // does not have the data's classes.
 func (e *evaluator) frequentClasses() []int32 {
 	names := sameClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
-	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Model.Config().NumClasses == 0 {
+	if len(names) == 0 || slices.Contains(names, -1) || e.ck.config().NumClasses == 0 {
 		return nil
 	}
 	h, w, c := e.set.Train.Shape()

@@ -53,20 +53,28 @@ func (r *run) cardFacts() cardFacts {
 // card implements [job].
 func (r *training) card(c *cardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator trained on %s by flow matching,", r.data.Name())
+	how := "by flow matching,"
+	if r.fit != nil {
+		how = "by maximum likelihood, a normalizing flow,"
+	}
+	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), how)
 	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
 	if o.Init != "" {
 		c.Rows = append(c.Rows, [2]string{"started from", fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)})
 	}
 	c.Progress = fmt.Sprintf("(%.3g epochs) %s", float64(c.Meta.Images)/float64(r.data.Len()), c.Progress)
-	c.Loss = "mean squared error of the " + o.LossWeight
-	if o.LossWeight != o.Objective {
-		c.Loss += ", by weights"
+	if r.fit != nil {
+		c.Loss = "bits per dimension of dequantised images"
+	} else {
+		c.Loss = "mean squared error of the " + o.LossWeight
+		if o.LossWeight != o.Objective {
+			c.Loss += ", by weights"
+		}
+		c.Rows = append(c.Rows, [2]string{"predicts", fmt.Sprintf("the %s, on the %s path", o.Objective, o.Path)})
 	}
-	c.Rows = append(c.Rows, [2]string{"predicts", fmt.Sprintf("the %s, on the %s path", o.Objective, o.Path)})
 	c.Validation = fmt.Sprintf("of %d images that training does not see", heldLen(r.held))
 	c.Replay = r.replay()
-	if r.match.labels {
+	if r.labelled() {
 		c.Use = useOfClasses(c.Meta.Classes)
 		if o.Network.NullClass {
 			c.Use += ", `--guidance 2` draws clearer ones"
@@ -134,7 +142,7 @@ func (r *training) replay() string {
 	c.add("time-dist", o.TimeDist, d.TimeDist)
 	c.add("coupling", o.Coupling, Independent)
 	fmt.Fprintf(&c.text, " --conditional %s", o.Conditional)
-	if r.match.labels {
+	if r.labelled() {
 		c.add("label-drop", o.LabelDrop, d.LabelDrop)
 	}
 	return c.text.String()

@@ -13,13 +13,15 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
 // A Checkpoint is a trained network that was loaded from a file. It may be used by several goroutines at
 // once as long as nobody changes its parameters.
 type Checkpoint struct {
-	Model *unet.Model
+	Model *unet.Model    // nil for a normalizing flow
+	Flow  *realnvp.Model // a normalizing flow; nil for any other network
 	Meta  Meta
 	Hash  string // SHA-256 of the weights, see [weightsHash]
 	Path  string // where it came from, "" for a reader
@@ -132,6 +134,10 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, modelError(path, err)
 	}
+	if realnvp.Holds(f) {
+		ck, err := newFlowCheckpoint(f, path, isa)
+		return ck, modelError(path, err)
+	}
 	cfg, err := unet.FileConfig(f)
 	if errors.Is(err, unet.ErrNoConfig) {
 		err = fmt.Errorf("%w: train on from it with fmimg train --init", err)
@@ -143,17 +149,77 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	return ck, modelError(path, err)
 }
 
+// newFlowCheckpoint builds the normalizing flow that a file holds.
+func newFlowCheckpoint(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+	meta, err := parseMeta(f.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if meta.Objective != "" && meta.Objective != flowObjective {
+		return nil, fmt.Errorf("metadata %s: a normalizing flow of objective %s", metaKey, meta.Objective)
+	}
+	model, err := realnvp.FromFile(f, isa)
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Flow: model, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+}
+
+// A weightsModel is parameters that are trained, and written to checkpoints.
+type weightsModel interface {
+	Params() *nn.Params
+	ISA() kernels.ISA
+	// Repack does its part of what a change of the parameters takes.
+	Repack(part, parts int)
+	// File is a checkpoint of values in place of the parameters.
+	File(values []float32, dtype nn.DType, meta map[string]string) *nn.File
+}
+
+// weights returns the parameters, whatever network they are of.
+func (c *Checkpoint) weights() weightsModel {
+	if c.Flow != nil {
+		return c.Flow
+	}
+	return c.Model
+}
+
+// config returns the network's configuration. That of a normalizing flow tells the shape of its images, and that it takes no
+// class.
+func (c *Checkpoint) config() unet.Config {
+	if c.Flow != nil {
+		return flowShape(c.Flow.Config())
+	}
+	return c.Model.Config()
+}
+
+// flowShape is the configuration that stands for a normalizing flow where only images count.
+func flowShape(cfg realnvp.Config) unet.Config {
+	return unet.Config{ImageSize: cfg.ImageSize, InChannels: cfg.Channels}
+}
+
+// openNetwork is [OpenCheckpoint] for what a normalizing flow cannot do.
+func openNetwork(path, isa string) (*Checkpoint, error) {
+	ck, err := OpenCheckpoint(path, isa)
+	if err == nil && ck.Flow != nil {
+		return nil, optionErrorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+	}
+	return ck, err
+}
+
 // newCheckpoint builds the network of a configuration from a file.
 func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err
 	}
+	if meta.Objective == flowObjective {
+		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", metaKey, flowObjective)
+	}
 	model, err := unet.FromFile(f, cfg, isa)
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Model: model, Meta: meta, Hash: weightsHash(model), Path: path}, nil
+	return &Checkpoint{Model: model, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
 // modelError names the model in an error.

@@ -18,13 +18,13 @@ type classList struct {
 }
 
 func (c *Checkpoint) classList() classList {
-	cfg := c.Model.Config()
+	cfg := c.config()
 	return classList{model: modelName(c.Path), n: cfg.Classes(), names: c.Meta.Classes, null: cfg.NullClass}
 }
 
 // askedClasses returns the classes that images are to take, nil for random ones, if the model has them.
 func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
-	cfg, o := c.Model.Config(), o.withDefaults()
+	cfg, o := c.config(), o.withDefaults()
 	if err := checkGuidance(c, o.Guidance); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (c *Checkpoint) guidance(weight float64) float64 {
 	switch {
 	case weight != 0:
 		return weight
-	case c.Model.Config().NullClass:
+	case c.config().NullClass:
 		return DefaultGuidance
 	}
 	return 1
@@ -50,7 +50,7 @@ func (c *Checkpoint) guidance(weight float64) float64 {
 
 // checkGuidance refuses guidance that a model cannot have.
 func checkGuidance(ck *Checkpoint, weight float64) error {
-	cfg := ck.Model.Config()
+	cfg := ck.config()
 	switch {
 	case weight == 1 || cfg.NullClass:
 		return nil

@@ -79,6 +79,9 @@ func (o *TrainOptions) openSet(ctx context.Context) (*dataset.Set, error) {
 // checkSize rejects a size that the network cannot halve before any image is read. What a checkpoint
 // takes is known later.
 func (o *TrainOptions) checkSize() error {
+	if o.Objective == flowObjective {
+		return nil // a normalizing flow has as few scales as a size takes
+	}
 	cfg, err := unet.Preset(o.Preset)
 	if o.Network != nil {
 		cfg, err = *o.Network, nil

@@ -9,22 +9,25 @@ import (
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
 // A ModelInfo describes a checkpoint.
 type ModelInfo struct {
-	Path       string       `json:"path"`
-	Bytes      int64        `json:"bytes"`
-	SHA256     string       `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
-	Parameters int          `json:"parameters"`
-	Tensors    int          `json:"tensors"`
-	Types      string       `json:"types"`    // of the tensors in the file
-	Inferred   bool         `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
-	Network    unet.Config  `json:"network"`
-	FLOPs      float64      `json:"flops"` // of an evaluation for one image, 0 when Inferred
-	Meta       *Meta        `json:"meta,omitempty"`
-	List       []TensorInfo `json:"list"` // of the tensors
+	Path       string      `json:"path"`
+	Bytes      int64       `json:"bytes"`
+	SHA256     string      `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	Parameters int         `json:"parameters"`
+	Tensors    int         `json:"tensors"`
+	Types      string      `json:"types"`    // of the tensors in the file
+	Inferred   bool        `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
+	Network    unet.Config `json:"network"`  // of a normalizing flow the shape of its images alone
+	// Flow is the network of a normalizing flow; nil for any other.
+	Flow  *realnvp.Config `json:"normalizing_flow,omitempty"`
+	FLOPs float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
+	Meta  *Meta           `json:"meta,omitempty"`
+	List  []TensorInfo    `json:"list"` // of the tensors
 }
 
 // A TensorInfo describes a tensor of a checkpoint.
@@ -65,6 +68,16 @@ func DescribeModel(path string) (*ModelInfo, error) {
 
 // network fills in what the network is.
 func (info *ModelInfo) network(f *nn.File) error {
+	if realnvp.Holds(f) {
+		ck, err := newFlowCheckpoint(f, info.Path, kernels.Best())
+		if err != nil {
+			return err
+		}
+		cfg := ck.Flow.Config()
+		info.Flow, info.FLOPs = &cfg, cfg.FLOPs()
+		info.know(ck, f)
+		return nil
+	}
 	cfg, err := unet.FileConfig(f)
 	if errors.Is(err, unet.ErrNoConfig) {
 		info.Inferred = true
@@ -80,11 +93,17 @@ func (info *ModelInfo) network(f *nn.File) error {
 	if err != nil {
 		return err
 	}
-	info.Network, info.SHA256, info.FLOPs = ck.Model.Config(), ck.Hash, cfg.FLOPs()
+	info.FLOPs = cfg.FLOPs()
+	info.know(ck, f)
+	return nil
+}
+
+// know fills in what a checkpoint of any network tells.
+func (info *ModelInfo) know(ck *Checkpoint, f *nn.File) {
+	info.Network, info.SHA256 = ck.config(), ck.Hash
 	if _, ok := f.Metadata[metaKey]; ok {
 		info.Meta = &ck.Meta
 	}
-	return nil
 }
 
 // Lines returns the description for a person to read, as pairs of what and value.
@@ -105,7 +124,11 @@ func (info *ModelInfo) Lines() [][2]string {
 	}
 	add("SHA-256", "%s", info.SHA256)
 	add("images", "%dx%d, %s", n.ImageSize[0], n.ImageSize[1], count(n.InChannels, "channel", "channels"))
-	add("network", "%s", describeNetwork(n))
+	if f := info.Flow; f != nil {
+		add("network", "a normalizing flow of %s, conditioners of %d channels, %s each", count(f.Scales, "scale", "scales"), f.Hidden, count(f.Blocks, "block", "blocks"))
+	} else {
+		add("network", "%s", describeNetwork(n))
+	}
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if n.FlowMap {
 		known := Meta{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
 )
 
 // Distill trains a network that draws in a few evaluations what its teacher draws in many: a flow map, which is
@@ -36,6 +37,7 @@ type distillation struct {
 	run
 	options DistillOptions // resolved; run.opt is a part of them
 	teacher *Checkpoint
+	student *unet.Model
 	work    *distilling
 }
 
@@ -59,13 +61,13 @@ func (r *distillation) create() error {
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
 	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
-	if r.model, err = r.teacher.Model.FlowMap(rand.New(&pcg)); err != nil {
+	if r.student, err = r.teacher.Model.FlowMap(rand.New(&pcg)); err != nil {
 		return optionErrorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
 	}
 	if err := r.setOut(fastName(r.options.Model)); err != nil {
 		return err
 	}
-	r.warnOfMemory(r.model.Config())
+	r.warnOfMemory(layersOf(r.student.Config()))
 	r.done = progress{Seed: r.opt.Seed, Schedule: r.opt.plan()}
 	return r.build()
 }
@@ -75,7 +77,7 @@ func (r *distillation) create() error {
 func (r *distillation) openTeacher() error {
 	o := &r.options
 	path, _ := findModel(o.Model)
-	ck, err := OpenCheckpoint(path, o.ISA)
+	ck, err := openNetwork(path, o.ISA)
 	if err != nil {
 		return err
 	}
@@ -136,10 +138,10 @@ func (r *distillation) restore(newBudget bool) error {
 		return err
 	}
 	var err error
-	if r.model, err = r.teacher.Model.FlowMap(nil); err != nil {
+	if r.student, err = r.teacher.Model.FlowMap(nil); err != nil {
 		return err
 	}
-	r.warnOfMemory(r.model.Config())
+	r.warnOfMemory(layersOf(r.student.Config()))
 	if err := r.build(); err != nil {
 		return err
 	}
@@ -155,12 +157,12 @@ func (r *distillation) restore(newBudget bool) error {
 // build makes the workers, their tasks and the engine around the student.
 func (r *distillation) build() error {
 	o := &r.options
-	r.hire()
+	r.hire(r.student)
 	t, err := newTeacher(r.teacher, o, r.crew)
 	if err != nil {
 		return err
 	}
-	imageLen := r.model.Config().ImageLen()
+	imageLen := r.images.ImageLen()
 	r.work = &distilling{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
 		power: o.Weight, huber: o.Huber,
@@ -193,7 +195,7 @@ func (r *distillation) preparing() (took, each time.Duration) {
 
 // config implements [job].
 func (r *distillation) config() runConfig {
-	o, cfg := r.options, r.model.Config()
+	o, cfg := r.options, r.images
 	o.Schedule = r.done.Schedule
 	return runConfig{
 		Distill: &o,

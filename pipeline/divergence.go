@@ -3,15 +3,12 @@ package pipeline
 import (
 	"context"
 	"math/rand/v2"
-
-	"github.com/fmimg/fmimg/flow"
 )
 
-// A diverger is the velocity of a network with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one call of a
-// solver. It implements [flow.DivergenceField].
+// A diverger is what a network predicts, a velocity say, with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one
+// call of a solver. It implements [flow.DivergenceField]; [flow.DivergenceOf] makes a velocity of other predictions.
 type diverger struct {
 	net      network // of a replica with a backward pass
-	predicts prediction
 	imageLen int
 	ctx      context.Context // ends an exact divergence, which takes hundreds of passes; its numbers mean nothing then
 	y        []int32         // class of each state, nil for a network without
@@ -79,23 +76,6 @@ func (g *diverger) Divergence(v []float32, div []float64, x, t []float32, index 
 		g.exact(div, n)
 	} else {
 		g.estimate(div, index)
-	}
-	g.convert(v, div, x, t)
-}
-
-// convert makes predictions p and their divergences those of the velocity X·x + P·p: X·d + P·∇·p. The estimates too, as εᵀε = d.
-func (g *diverger) convert(v []float32, div []float64, x, t []float32) {
-	if g.predicts.objective == flow.PredictVelocity {
-		return
-	}
-	for i, at := range t {
-		lo, hi := i*g.imageLen, (i+1)*g.imageLen
-		part := g.predicts.path.At(float64(at)).Parts(g.predicts.objective).Velocity
-		part.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
-		for j := range div[i*g.numbers() : (i+1)*g.numbers()] {
-			at := &div[i*g.numbers()+j]
-			*at = float64(part.X*float64(g.imageLen)) + float64(part.P**at)
-		}
 	}
 }
 

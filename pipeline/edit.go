@@ -123,7 +123,7 @@ func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	ck, err := OpenCheckpoint(o.Model, o.ISA)
+	ck, err := openNetwork(o.Model, o.ISA)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (e *editor) begin(rows, cols int, train bool) error {
 	for range e.opt.Threads {
 		e.nets = append(e.nets, e.ck.Model.NewReplica(replicaImages, train))
 	}
-	e.fields = newSampler(e.crew, e.nets, replicaImages, e.ck.Model.Config().ImageLen())
+	e.fields = newSampler(e.crew, e.nets, replicaImages, e.ck.config().ImageLen())
 	e.emit(Event{Kind: Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(e.ck), count(e.inputs.Len(), "image", "images"))})
 	return nil
 }
@@ -175,7 +175,7 @@ func (e *editor) emit(event Event) {
 
 // readFiles reads the pictures.
 func (e *editor) readFiles() error {
-	e.inputs = blankImages(e.ck.Model.Config(), len(e.opt.In))
+	e.inputs = blankImages(e.ck.config(), len(e.opt.In))
 	e.known = slices.Repeat([]int32{-1}, len(e.opt.In))
 	for i, path := range e.opt.In {
 		pixels, err := e.readPicture(path, "in")
@@ -189,7 +189,7 @@ func (e *editor) readFiles() error {
 
 // readPicture reads a file in the shape of the model's images; option names it in errors.
 func (e *editor) readPicture(path, option string) ([]float32, error) {
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	if cfg.ImageSize[0] != cfg.ImageSize[1] {
 		return nil, optionErrorf(option, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, cfg.ImageSize[0], cfg.ImageSize[1])
 	}
@@ -215,7 +215,7 @@ func (e *editor) readData(ctx context.Context) error {
 		source = set.Train
 	}
 	classes := sameClasses(source.Classes(), e.ck.Meta.Classes)
-	e.inputs = blankImages(e.ck.Model.Config(), len(e.opt.Index))
+	e.inputs = blankImages(e.ck.config(), len(e.opt.Index))
 	d := e.inputs.imageLen()
 	for i, index := range e.opt.Index {
 		if index < 0 || index >= source.Len() {
@@ -232,7 +232,7 @@ func (e *editor) readData(ctx context.Context) error {
 
 // settleClasses lets the images take the classes that are asked for in turn.
 func (e *editor) settleClasses() error {
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	if err := checkGuidance(e.ck, e.opt.Guidance); err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (e *editor) settleClasses() error {
 // row returns the row of label_emb for a class, that of "no class" for -1.
 func (e *editor) row(class int32) int32 {
 	if class < 0 {
-		return int32(e.ck.Model.Config().NumClasses - 1)
+		return int32(e.ck.config().NumClasses - 1)
 	}
 	return class
 }
@@ -264,7 +264,7 @@ func (e *editor) row(class int32) int32 {
 // each lets the workers solve for n states, a few at a time: solve is given the velocity under the states' classes, where
 // its states begin, and their numbers. done more of Total states are finished with each.
 func (e *editor) each(ctx context.Context, out []float32, classes []int32, total int, solve func(ctx context.Context, worker, from int, f flow.Field, x []float32) error) error {
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	d, n := cfg.ImageLen(), len(classes)
 	draw := drawing{guidance: e.opt.Guidance, null: int32(cfg.NumClasses - 1), method: method{predicts: e.predicts}}
 	if cfg.NumClasses > 0 {
@@ -312,7 +312,7 @@ func (e *editor) texts() []Text {
 		{"Software", "fmimg " + Version()}, {"fmimg.version", Version()}, {"fmimg.model", e.ck.Hash},
 		{"fmimg.seed", strconv.FormatUint(o.Seed, 10)}, {"fmimg.solver", e.how}, {"fmimg.guidance", fmt.Sprint(o.Guidance)},
 	}
-	if e.ck.Model.Config().NumClasses > 0 {
+	if e.ck.config().NumClasses > 0 {
 		t = append(t, Text{"fmimg.classes", joinInts(e.known)})
 	}
 	return t
@@ -320,7 +320,7 @@ func (e *editor) texts() []Text {
 
 // checkPicture bounds the picture before the work.
 func (e *editor) checkPicture(rows, cols int) error {
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	if err := (GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
 		return optionErrorf("count", "%d: %v", e.opt.Count, err)
 	}
@@ -476,7 +476,7 @@ func (e *editor) writeWay(way []float32) (*EditResult, error) {
 
 // pairClasses returns the class of each pair: the one that both images have, or none.
 func (e *editor) pairClasses() ([]int32, error) {
-	cfg := e.ck.Model.Config()
+	cfg := e.ck.config()
 	var classes []int32
 	for i := 0; i < len(e.known); i += 2 {
 		class := e.known[i]

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -18,14 +19,23 @@ const (
 	programSize = 25 << 20
 )
 
+// layerShapes are the layers of a network that take memory.
+type layerShapes struct {
+	convs      []kernels.ConvShape
+	attentions []unet.AttentionShape
+}
+
+// layersOf returns those of a U-Net.
+func layersOf(cfg unet.Config) layerShapes { return layerShapes{cfg.Convs(), cfg.Attentions()} }
+
 // estimateMemory returns about how many bytes a run will take whose data takes so many.
-func estimateMemory(cfg unet.Config, o *RunOptions, data float64) float64 {
+func (l layerShapes) estimateMemory(o *RunOptions, data float64) float64 {
 	image, params := 0.0, 0.0
-	for _, s := range cfg.Convs() {
+	for _, s := range l.convs {
 		image += actsKept * 4 * float64(s.H*s.W*s.OC)
 		params += 4 * float64(s.Kind.Side()*s.Kind.Side()*s.IC*s.OC)
 	}
-	for _, s := range cfg.Attentions() {
+	for _, s := range l.attentions {
 		tokens := float64(s.H * s.W)
 		image += pairsKept * 4 * tokens * tokens * float64(s.Heads)
 	}
@@ -36,8 +46,9 @@ func estimateMemory(cfg unet.Config, o *RunOptions, data float64) float64 {
 }
 
 // warnOfMemory says so when a run needs more memory than is free, before it takes any.
-func (r *run) warnOfMemory(cfg unet.Config) {
-	need := estimateMemory(cfg, r.opt, r.dataMemory)
+func (r *run) warnOfMemory(layers layerShapes) {
+	r.layers = layers
+	need := layers.estimateMemory(r.opt, r.dataMemory)
 	if free := freeMemory(); free > 0 && need > free {
 		r.opt.note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
 			spellBytes(need), spellBytes(free))
@@ -73,7 +84,7 @@ func (r *run) estimateStep() time.Duration {
 
 // describeCost says what the run will take.
 func (r *run) describeCost() string {
-	text := "about " + spellBytes(estimateMemory(r.model.Config(), r.opt, r.dataMemory))
+	text := "about " + spellBytes(r.layers.estimateMemory(r.opt, r.dataMemory))
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)

@@ -189,7 +189,7 @@ func (e *evaluator) checkCurve() error {
 // stepsFor returns the number of steps in which the model evaluates its network so many times.
 func (e *evaluator) stepsFor(evaluations int) (int, error) {
 	o := e.opt.Sample
-	if e.ck.Model.Config().FlowMap {
+	if e.ck.Flow != nil || e.ck.config().FlowMap {
 		o.Steps = evaluations
 		_, _, err := o.method(e.ck)
 		if wrong, ok := errors.AsType[*OptionError](err); ok && wrong.Option == "steps" {
@@ -226,7 +226,7 @@ func (e *evaluator) openClassifier() error {
 func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
-		if cfg := e.ck.Model.Config(); cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
+		if cfg := e.ck.config(); cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
 			return optionErrorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
 				h, w, c, cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels)
 		}

@@ -44,7 +44,7 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err != nil {
 		return FieldResult{}, err
 	}
-	ck, err := OpenCheckpoint(model, o.ISA)
+	ck, err := openNetwork(model, o.ISA)
 	if err != nil {
 		return FieldResult{}, err
 	}
@@ -313,7 +313,7 @@ func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
 	if in.target != nil {
 		add("loss", []int{1}, []float32{float32(out.grad.loss)})
 		add("grad.x", in.shape(), nchw(out.dx))
-		m.AppendTensors(f, "grad.", nn.F32, out.grad.grad)
+		m.Params().AppendTensors(f, "grad.", nn.F32, out.grad.grad)
 	}
 	return f
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -22,8 +23,8 @@ type SampleOptions struct {
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null), 1 is off; 0: DefaultGuidance, or 1 for models that cannot have any
-	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the jumps of a flow map, whose only method they are
-	Steps    int     // of the solver, or jumps; 0: 16, or as many jumps as the flow map was trained for at most
+	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the only method of a flow map or normalizing flow
+	Steps    int     // of the solver, or jumps; 0: 16, as many jumps as the flow map was trained for at most, or the one pass of a normalizing flow
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
 	NoiseLevel float64
@@ -51,7 +52,7 @@ func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Count, 1)
 	setDefault(&o.Solver, defaultSolver)
 	setDefault(&o.Steps, defaultSteps)
-	if o.Solver != flowMapSolver {
+	if !slices.Contains(solverless, o.Solver) {
 		setDefault(&o.Tol, defaultTol)
 		setDefault(&o.NoiseLevel, 1)
 	}
@@ -61,8 +62,13 @@ func (o SampleOptions) withDefaults() SampleOptions {
 	return o
 }
 
-// flowMapSolver names in [SampleOptions] what only flow maps can do, and need not be told.
-const flowMapSolver = "flow-map"
+// What only flow maps and normalizing flows can do, and need not be told, as [SampleOptions] names it.
+const (
+	flowMapSolver = "flow-map"
+	flowSolver    = "normalizing-flow"
+)
+
+var solverless = []string{flowMapSolver, flowSolver}
 
 // A method is how a model draws: by a solver and, of a flow map, jumps of a length.
 type method struct {
@@ -78,8 +84,11 @@ func jumps(n int) method { return method{solver: flow.Jumps(n), jump: 1 / float6
 func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
 	model := modelName(ck.Path)
 	o.Guidance = ck.guidance(o.Guidance)
-	if !ck.Model.Config().FlowMap {
-		if o.Solver == flowMapSolver {
+	if ck.Flow != nil {
+		return o.onePass(model)
+	}
+	if !ck.config().FlowMap {
+		if slices.Contains(solverless, o.Solver) {
 			return method{}, o, optionErrorf("solver", "%s: %s is none: choose one of %s", o.Solver, model, strings.Join(solverNames(), ", "))
 		}
 		o = o.withDefaults()
@@ -104,6 +113,24 @@ func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
 		return method{}, o, optionErrorf("steps", "%d: %s was trained for %s jumps: choose one of these", o.Steps, model, joinOr(known))
 	}
 	return jumps(o.Steps), o.withDefaults(), nil
+}
+
+// onePass is the method of a normalizing flow.
+func (o SampleOptions) onePass(model string) (method, SampleOptions, error) {
+	setDefault(&o.Solver, flowSolver)
+	setDefault(&o.Steps, 1)
+	const needs = "is a normalizing flow, which draws in one pass: leave it out"
+	switch {
+	case o.Solver != flowSolver:
+		return method{}, o, optionErrorf("solver", "%s: %s %s", o.Solver, model, needs)
+	case o.Steps != 1:
+		return method{}, o, optionErrorf("steps", "%d: %s %s", o.Steps, model, needs)
+	case o.Tol != 0:
+		return method{}, o, optionErrorf("tol", "%v: %s %s", o.Tol, model, needs)
+	case o.NoiseLevel != 0:
+		return method{}, o, optionErrorf("noise-level", "%v: %s %s", o.NoiseLevel, model, needs)
+	}
+	return method{}, o.withDefaults(), nil
 }
 
 // joinOr lists numbers as in "1, 2 or 4".
@@ -142,9 +169,9 @@ func (o SampleOptions) Validate() error {
 	return nil
 }
 
-// validateSolver checks the name of the solver. That of a flow map is one where nobody needs to name it.
+// validateSolver checks the name of the solver.
 func (o SampleOptions) validateSolver() error {
-	if o.Solver == flowMapSolver {
+	if slices.Contains(solverless, o.Solver) {
 		return nil
 	}
 	return oneOf("solver", o.Solver, solverNames()...)
@@ -182,13 +209,21 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 }
 
 func (s *Sampler) start() {
-	cfg, images := s.ck.Model.Config(), min(s.opt.Count, replicaImages)
+	workers, images, size := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, replicaImages), s.ck.config().ImageLen()
+	s.crew = newCrew(workers)
+	if s.ck.Flow != nil {
+		var flows []*realnvp.Replica
+		for range workers {
+			flows = append(flows, s.ck.Flow.NewReplica(images, false))
+		}
+		s.sampler = newFlowSampler(s.crew, flows, images, size)
+		return
+	}
 	var nets []network
-	for range min(s.opt.Threads, s.opt.Count) {
+	for range workers {
 		nets = append(nets, s.ck.Model.NewReplica(images, false))
 	}
-	s.crew = newCrew(len(nets))
-	s.sampler = newSampler(s.crew, nets, images, cfg.ImageLen())
+	s.sampler = newSampler(s.crew, nets, images, size)
 }
 
 // Evaluations returns the evaluations of the velocity that an image took on average, without those
@@ -204,11 +239,11 @@ func (s *Sampler) Draw(ctx context.Context, first, n int) (*Images, error) {
 }
 
 func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*Images, error) {
-	images := blankImages(s.ck.Model.Config(), n)
+	images := blankImages(s.ck.config(), n)
 	images.Labels = s.labels(first, n)
 	d := drawing{
 		seed: s.opt.Seed, first: first, labels: images.Labels, guidance: s.opt.Guidance,
-		null: int32(s.ck.Model.Config().NumClasses - 1), method: s.method, frame: frame,
+		null: int32(s.ck.config().NumClasses - 1), method: s.method, frame: frame,
 	}
 	if s.opt.OnEvent != nil {
 		d.done = s.report(first)
@@ -232,8 +267,8 @@ func (s *Sampler) report(first int) func(images int) {
 
 // labels returns the classes of images, nil for a network without.
 func (s *Sampler) labels(first, n int) []int32 {
-	classes := s.ck.Model.Config().Classes()
-	if s.ck.Model.Config().NumClasses == 0 {
+	classes := s.ck.config().Classes()
+	if s.ck.config().NumClasses == 0 {
 		return nil
 	}
 	labels := make([]int32, n)
@@ -328,12 +363,15 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if sameFile(o.Out, ck.Path) {
 		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
+	if ck.Flow != nil && o.Strip > 2 {
+		return GenerateResult{}, optionErrorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, modelName(ck.Path))
+	}
 	classes, err := ck.askedClasses(o.Sample)
 	if err != nil {
 		return GenerateResult{}, err
 	}
 	o.layOut(form, len(classes))
-	if err := o.checkSize(ck.Model.Config(), form); err != nil {
+	if err := o.checkSize(ck.config(), form); err != nil {
 		return GenerateResult{}, err
 	}
 	s, err := NewSampler(ck, o.Sample)
@@ -356,7 +394,7 @@ func describeCheckpoint(ck *Checkpoint) string {
 		return fmt.Sprintf("%s, part of the program (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 	}
 	if m.Data == "" {
-		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Model.Params().Len())
+		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.weights().Params().Len())
 	}
 	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -54,6 +55,9 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 	f, err := nn.ReadSafetensors(file)
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	if realnvp.Holds(f) {
+		return nil, optionErrorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
 	}
 	cfg, err := unet.FileConfig(f)
 	switch {

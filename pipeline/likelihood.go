@@ -13,6 +13,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -146,12 +147,13 @@ func (o *LikelihoodOptions) validate() error {
 // together with its divergence (see [flow.LogLikelihood]). Bytes are dequantised, so that the density bounds their
 // probability. A mistake in the options is an [*OptionError].
 func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error) {
+	given := o
 	o.fillDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	s, err := newScorer(ctx, o)
+	s, err := newScorer(ctx, o, given)
 	if err != nil {
 		return nil, err
 	}
@@ -190,13 +192,18 @@ type scoreTask struct {
 	logp   []float64 // of pixels in [-1,1], in nats: one for each probe
 }
 
-// newScorer opens the model and the data and says what is to be done.
-func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
+// newScorer opens the model and the data and says what is to be done; given are the options without their defaults.
+func newScorer(ctx context.Context, o, given LikelihoodOptions) (*scorer, error) {
 	ck, err := OpenCheckpoint(o.Model, o.ISA)
 	if err != nil {
 		return nil, err
 	}
-	predicts, err := ck.predictsVelocity()
+	var predicts prediction
+	if ck.Flow != nil {
+		err = o.onePass(given, modelName(ck.Path))
+	} else {
+		predicts, err = ck.predictsVelocity()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -220,18 +227,47 @@ func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
 	if err := s.plan(); err != nil {
 		return nil, err
 	}
-	solver, err := flow.NewSolver(o.Solver, o.Steps, o.Tol)
-	if err != nil {
+	if err := s.settleSolver(); err != nil {
 		return nil, err
 	}
-	able, ok := solver.(flow.LogDetSolver)
-	if !ok {
-		return nil, optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", o.Solver)
-	}
-	s.solver, s.out.Solver = able, solver.String()
 	s.crew = newCrew(min(o.Threads, len(s.tasks)))
 	s.tell()
 	return s, nil
+}
+
+// onePass checks what was given for a normalizing flow, which knows its determinant, and settles the options.
+func (o *LikelihoodOptions) onePass(given LikelihoodOptions, model string) error {
+	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
+	switch {
+	case given.Probes != 0:
+		return optionErrorf("probes", "%d: %s %s", o.Probes, model, needs)
+	case given.Solver != "":
+		return optionErrorf("solver", "%s: %s %s", o.Solver, model, needs)
+	case given.Steps != 0:
+		return optionErrorf("steps", "%d: %s %s", o.Steps, model, needs)
+	case given.Tol != 0:
+		return optionErrorf("tol", "%v: %s %s", o.Tol, model, needs)
+	}
+	o.Exact, o.Probes = true, 0
+	return nil
+}
+
+// settleSolver makes the solver, which a normalizing flow has none of.
+func (s *scorer) settleSolver() error {
+	if s.ck.Flow != nil {
+		s.out.Solver = flowSolver
+		return nil
+	}
+	solver, err := flow.NewSolver(s.opt.Solver, s.opt.Steps, s.opt.Tol)
+	if err != nil {
+		return err
+	}
+	able, ok := solver.(flow.LogDetSolver)
+	if !ok {
+		return optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", s.opt.Solver)
+	}
+	s.solver, s.out.Solver = able, solver.String()
+	return nil
 }
 
 // tell says what is measured, and what a reader of the result should know.
@@ -290,7 +326,7 @@ func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikeliho
 		return nil, optionErrorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), count(source.Len(), "image", "images"))
 	}
 	out := &SetLikelihood{Data: source.Name(), Count: s.opt.Count, source: source}
-	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Model.Config().ImageLen())
+	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.config().ImageLen())
 	for i := range s.opt.Count {
 		image := ImageLikelihood{Index: order.At(i)}
 		if label := source.Image(image.Index, pixels); label >= 0 {
@@ -303,7 +339,7 @@ func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikeliho
 
 // settleClass decides which density is measured, see [LikelihoodOptions].
 func (s *scorer) settleClass() error {
-	cfg, class := s.ck.Model.Config(), s.opt.Class
+	cfg, class := s.ck.config(), s.opt.Class
 	if cfg.NumClasses == 0 {
 		if class != "" {
 			return optionErrorf("class", "%s: %s takes no class", class, modelName(s.ck.Path))
@@ -336,7 +372,7 @@ func (s *scorer) settleClass() error {
 
 // rows returns the classes under which an image is measured, as rows of label_emb.
 func (s *scorer) rows(image ImageLikelihood) []int32 {
-	cfg := s.ck.Model.Config()
+	cfg := s.ck.config()
 	switch s.out.Class {
 	case "":
 		return []int32{-1}
@@ -411,6 +447,7 @@ func (s *scorer) run(ctx context.Context) error {
 // A scoreWorker finds solutions in memory of its own.
 type scoreWorker struct {
 	*scorer
+	flow   *realnvp.Replica // a normalizing flow, in place of field
 	field  *diverger
 	slow   flow.DivergenceField // field in the time of slowEnd
 	pixels []float32
@@ -419,19 +456,23 @@ type scoreWorker struct {
 }
 
 func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
-	cfg := s.ck.Model.Config()
+	imageLen := s.ck.config().ImageLen()
 	w := &scoreWorker{
-		scorer: s, field: newDiverger(s.ck.Model.NewReplica(size, true), size, cfg.ImageLen(), s.opt.Probes),
-		pixels: make([]float32, size*cfg.ImageLen()), y: make([]int32, size),
+		scorer: s, pixels: make([]float32, size*imageLen), y: make([]int32, size), logp: make([]float64, size*max(s.opt.Probes, 1)),
 	}
-	w.field.predicts, w.field.ctx, w.slow = s.predicts, ctx, flow.SlowEnd(w.field, slowEnd)
-	w.logp = make([]float64, size*w.field.numbers())
+	if s.ck.Flow != nil {
+		w.flow = s.ck.Flow.NewReplica(size, false)
+		return w
+	}
+	w.field = newDiverger(s.ck.Model.NewReplica(size, true), size, imageLen, s.opt.Probes)
+	w.field.ctx = ctx
+	w.slow = flow.SlowEnd(flow.DivergenceOf(w.field, s.predicts.path, s.predicts.objective), slowEnd)
 	return w
 }
 
 // solve finds the solutions of some tasks together.
 func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats, error) {
-	n, d, m := len(tasks), w.field.imageLen, w.field.numbers()
+	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.opt.Probes, 1)
 	var rng rand.PCG
 	for i, task := range tasks {
 		index := task.set.Images[task.image].Index
@@ -439,13 +480,12 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 		task.set.source.Image(index, x)
 		seedStream(&rng, w.opt.Seed, streamScoreSpread, index, task.sample)
 		dequantize(x, &rng)
-		w.field.draw(i, w.opt.Seed, index)
+		if w.field != nil {
+			w.field.draw(i, w.opt.Seed, index)
+		}
 		w.y[i] = task.class
 	}
-	if w.field.y = nil; w.out.Class != "" {
-		w.field.y = w.y[:n]
-	}
-	stats, err := flow.LogLikelihood(ctx, w.solver, w.slow, w.pixels[:n*d], w.logp[:n*m], n)
+	stats, err := w.logLikelihood(ctx, n, w.pixels[:n*d], w.logp[:n*m])
 	if err == nil {
 		err = ctx.Err() // which may have ended the last divergence early
 	}
@@ -455,9 +495,26 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 	return stats, err
 }
 
+// logLikelihood sets the log-densities of n images.
+func (w *scoreWorker) logLikelihood(ctx context.Context, n int, x []float32, logp []float64) (flow.Stats, error) {
+	if w.flow != nil {
+		w.flow.LogProb(logp, x)
+		for _, v := range logp {
+			if v-v != 0 {
+				return flow.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", flow.ErrNotFinite)
+			}
+		}
+		return flow.Stats{States: n, Evaluations: flow.Tally{Total: n, Max: 1}}, nil
+	}
+	if w.field.y = nil; w.out.Class != "" {
+		w.field.y = w.y[:n]
+	}
+	return flow.LogLikelihood(ctx, w.solver, w.slow, x, logp, n)
+}
+
 // gather turns the solutions of each image into its likelihood, and these into their means.
 func (s *scorer) gather() {
-	d := s.ck.Model.Config().ImageLen()
+	d := s.ck.config().ImageLen()
 	for from := 0; from < len(s.tasks); from += s.jobs {
 		tasks := s.tasks[from : from+s.jobs]
 		tasks[0].set.Images[tasks[0].image].measure(tasks, d)
@@ -555,7 +612,7 @@ func (s *scorer) compare() error {
 // openLike opens a data set whose images are brought into the shape that a model takes; those that the model's training
 // held out are held out again. option names the data in errors.
 func openLike(ctx context.Context, ck *Checkpoint, name, option string, threads int, onEvent func(Event)) (*dataset.Set, error) {
-	cfg := ck.Model.Config()
+	cfg := ck.config()
 	o := DefaultTrainOptions()
 	o.Data, o.Threads, o.OnEvent = name, threads, onEvent
 	if ck.Meta.Data == name && ck.Meta.HoldOut > 0 {

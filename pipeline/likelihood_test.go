@@ -103,18 +103,17 @@ func TestExactDivergence(t *testing.T) {
 	g := newDiverger(model.NewReplica(n, true), n, d, 0)
 	v, div := make([]float32, n*d), make([]float64, n)
 	g.Divergence(v, div, x, times, []int{0, 1})
-	checkDivergence(t, g, div, x, times, h)
+	checkDivergence(t, g, prediction{flow.Linear{}, flow.PredictVelocity}, div, x, times, h)
 	// Of a network that predicts data, the velocity that follows.
-	g.predicts = prediction{flow.Linear{}, flow.PredictData}
-	g.Divergence(v, div, x, times, []int{0, 1})
-	checkDivergence(t, g, div, x, times, h)
+	flow.DivergenceOf(g, flow.Linear{}, flow.PredictData).Divergence(v, div, x, times, []int{0, 1})
+	checkDivergence(t, g, prediction{flow.Linear{}, flow.PredictData}, div, x, times, h)
 }
 
 // checkDivergence compares the divergences of states with differences of ± h.
-func checkDivergence(t *testing.T, g *diverger, div []float64, x, times []float32, h float32) {
+func checkDivergence(t *testing.T, g *diverger, p prediction, div []float64, x, times []float32, h float32) {
 	t.Helper()
 	n, d := len(times), g.imageLen
-	velocity := g.predicts.velocity(flow.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
+	velocity := p.velocity(flow.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
 	want, up, down := make([]float64, n), make([]float32, n*d), make([]float32, n*d)
 	for j := range d {
 		moved := slices.Clone(x)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/unet"
+	"github.com/fmimg/fmimg/nn"
 )
 
 // metaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
@@ -21,6 +21,9 @@ const metaKey = "fmimg.meta"
 // flowMapObjective is what a network that was distilled predicts, as [Meta] names it: the mean velocity over a jump. The other
 // objectives are those of package flow.
 const flowMapObjective = "flow-map"
+
+// flowObjective names in [TrainOptions] and [Meta] the likelihood, which a normalizing flow is trained by.
+const flowObjective = "nf"
 
 // Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
 type Meta struct {
@@ -99,6 +102,9 @@ func parseMeta(metadata map[string]string) (Meta, error) {
 	if m.PixelRange != [2]float64{dataset.PixelMin, dataset.PixelMax} {
 		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", metaKey, m.PixelRange, int(dataset.PixelMin), int(dataset.PixelMax))
 	}
+	if m.Objective == flowObjective {
+		return m, nil
+	}
 	_, err := m.prediction()
 	return m, err
 }
@@ -114,12 +120,12 @@ func now() time.Time {
 
 // weightsHash returns the SHA-256, in hexadecimal, of all parameters as float32, little endian, in
 // PyTorch's order: of the data part of a float32 checkpoint, the bytes behind its header.
-func weightsHash(m *unet.Model) string {
+func weightsHash(params *nn.Params) string {
 	h := sha256.New()
 	var buf []byte
-	for _, p := range m.Params().List {
+	for _, p := range params.List {
 		buf = buf[:0]
-		for _, v := range p.Export(m.Params().Values) {
+		for _, v := range p.Export(params.Values) {
 			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
 		}
 		h.Write(buf)

@@ -12,6 +12,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -83,8 +84,10 @@ type TrainOptions struct {
 	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
 	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
 
-	Preset  string       `json:"preset"`            // a network of package unet; empty: base
-	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there
+	Preset  string       `json:"preset"`            // a network of package unet, or of realnvp for Objective nf; empty: base
+	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there but for Objective nf
+	// Flow is the normalizing flow of Objective nf, instead of a preset; resolved: always there then.
+	Flow *realnvp.Config `json:"normalizing_flow,omitempty"`
 	// What a checkpoint made elsewhere does not say, and changes to a preset; 0: its own, or PyTorch's defaults 1, 32 and 1.
 	Heads      int     `json:"heads,omitempty"`       // of attention
 	NormGroups int     `json:"norm_groups,omitempty"` // of each group norm
@@ -94,7 +97,7 @@ type TrainOptions struct {
 	Epochs float64 `json:"epochs,omitempty"` // passes over the data, a budget instead of Steps and Time
 
 	Path       string `json:"path"`        // from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX); empty: linear
-	Objective  string `json:"objective"`   // what the network predicts: velocity, noise or data; empty: velocity
+	Objective  string `json:"objective"`   // what the network predicts: velocity, noise or data; empty: velocity; nf: nothing, it is a normalizing flow that maximises the likelihood
 	LossWeight string `json:"loss_weight"` // whose squared error the loss is, by weights of what is predicted; empty: of that itself
 
 	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
@@ -225,7 +228,7 @@ func (o *TrainOptions) validate() error {
 		between("label-drop", o.LabelDrop, 0, below1),
 		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
 		o.validateCoupling(),
-		o.validatePrediction(),
+		o.validateObjective(),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 		o.validateBudget(o.Epochs, "steps, epochs and time"),

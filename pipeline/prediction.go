@@ -38,7 +38,7 @@ func (m Meta) prediction() (prediction, error) {
 // predictsVelocity returns what the network of a checkpoint predicts, if that tells a velocity at every state, as solvers
 // need it: a flow map learned means over jumps.
 func (c *Checkpoint) predictsVelocity() (prediction, error) {
-	if c.Model.Config().FlowMap {
+	if c.config().FlowMap {
 		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", c.Path)
 	}
 	return c.Meta.prediction()
@@ -55,12 +55,18 @@ const (
 	defaultObjective = "velocity"
 )
 
-// validatePrediction checks what the network learns to predict.
-func (o *TrainOptions) validatePrediction() error {
+// validateObjective checks what the network learns.
+func (o *TrainOptions) validateObjective() error {
+	if o.Objective == flowObjective {
+		return o.validateFlow()
+	}
+	if o.Flow != nil {
+		return optionErrorf("normalizing-flow", "is a network of objective %s alone, and the objective is %s", flowObjective, o.Objective)
+	}
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
 		return &OptionError{"path", trimOption(err, "flow: unknown path ", "flow: path ")}
 	}
-	if err := oneOf("objective", o.Objective, flow.ObjectiveNames()...); err != nil {
+	if err := oneOf("objective", o.Objective, append(flow.ObjectiveNames(), flowObjective)...); err != nil {
 		return err
 	}
 	return oneOf("loss-weight", o.LossWeight, flow.ObjectiveNames()...)

@@ -19,6 +19,9 @@ const (
 
 // previewMethod takes half the default steps: a preview should cost less than it tells. A flow map takes its most.
 func (r *run) previewMethod() method {
+	if r.sampler.flows != nil {
+		return method{}
+	}
 	if known := r.meta().Jumps; len(known) > 0 {
 		return jumps(slices.Max(known))
 	}
@@ -54,11 +57,11 @@ func (r *run) drawPreview(ctx context.Context) (*Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()
 	d := drawing{seed: r.opt.Seed, guidance: 1, method: r.previewMethod()}
-	images := blankImages(r.model.Config(), previewRows*previewCols)
-	if r.model.Config().NumClasses > 0 {
+	images := blankImages(r.images, previewRows*previewCols)
+	if r.images.NumClasses > 0 {
 		images.Labels = make([]int32, images.Len())
 		for i := range images.Labels {
-			images.Labels[i] = int32(i % previewCols % r.model.Config().Classes())
+			images.Labels[i] = int32(i % previewCols % r.images.Classes())
 		}
 	}
 	d.labels = images.Labels

@@ -87,8 +87,9 @@ type run struct {
 	job      job
 	dir      *runDir
 	notes    []string // for a person, before the run starts
-	model    *unet.Model
-	predicts prediction // by the network
+	model    weightsModel
+	images   unet.Config // of the network; of a normalizing flow the shape of its images
+	predicts prediction  // by the network
 	crew     *crew
 	nets     []network
 	tasks    []runTask // of the engine
@@ -100,6 +101,7 @@ type run struct {
 
 	extraWork  float64 // of a step, in evaluations of an image in the batch, beside forward and backward
 	dataMemory float64 // bytes that the job takes for its data
+	layers     layerShapes
 
 	done     progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -135,7 +137,7 @@ func (r *run) damaged(err error) error {
 // restoreState reads the state of a run whose workers are there.
 func (r *run) restoreState() error {
 	var err error
-	if r.done, err = readState(r.dir.file(stateFile), r.model, &r.engine.state); err != nil {
+	if r.done, err = readState(r.dir.file(stateFile), r.model.Params(), &r.engine.state); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)
@@ -163,14 +165,17 @@ func (r *run) newBudget(planned int) {
 	}
 }
 
-// hire makes the workers and their networks round the model.
-func (r *run) hire() {
-	r.crew = newCrew(r.opt.Threads)
-	for range min(r.opt.Threads, r.opt.recipe().microBatches()) {
-		r.nets = append(r.nets, r.model.NewReplica(r.opt.MicroBatch, true))
+// hire makes the workers and their networks round a model.
+func (r *run) hire(model *unet.Model) {
+	r.model, r.images, r.crew = model, model.Config(), newCrew(r.opt.Threads)
+	for range r.workers() {
+		r.nets = append(r.nets, model.NewReplica(r.opt.MicroBatch, true))
 	}
-	r.sampler = newSampler(r.crew, r.nets, r.opt.MicroBatch, r.model.Config().ImageLen())
+	r.sampler = newSampler(r.crew, r.nets, r.opt.MicroBatch, r.images.ImageLen())
 }
+
+// workers returns how many of the crew train.
+func (r *run) workers() int { return min(r.opt.Threads, r.opt.recipe().microBatches()) }
 
 // equip makes the engine of the workers for their tasks.
 func (r *run) equip(prepare func(ctx context.Context, step int) error) {

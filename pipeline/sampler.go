@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/realnvp"
 )
 
 // A drawing says which images to generate.
@@ -28,8 +30,9 @@ type drawing struct {
 // worker of a crew. What it draws for an image depends on no other image.
 type sampler struct {
 	crew     *crew
-	nets     []network
-	size     int // images that a network takes
+	nets     []network          // of the workers
+	flows    []*realnvp.Replica // in their place, of a normalizing flow
+	size     int                // images that a network takes
 	imageLen int
 	bufs     []sampleBuffers
 }
@@ -49,14 +52,19 @@ func newSampler(c *crew, nets []network, size, imageLen int) *sampler {
 	return s
 }
 
+// newFlowSampler makes a sampler of a normalizing flow, with a worker for each replica.
+func newFlowSampler(c *crew, flows []*realnvp.Replica, size, imageLen int) *sampler {
+	return &sampler{crew: c, flows: flows, size: size, imageLen: imageLen, bufs: make([]sampleBuffers, len(flows))}
+}
+
 // run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.
 func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats, error) {
 	n := len(out) / s.imageLen
 	// Few images are spread over all workers rather than left to some.
-	chunk := min(s.size, max(1, (n+len(s.nets)-1)/len(s.nets)))
+	chunk := min(s.size, max(1, (n+len(s.bufs)-1)/len(s.bufs)))
 	var next atomic.Int64
 	err := s.crew.run(func(worker int) {
-		if worker >= len(s.nets) {
+		if worker >= len(s.bufs) {
 			return
 		}
 		b := &s.bufs[worker]
@@ -91,6 +99,14 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 		flow.Seed(&rng, d.seed, uint64(d.first+from+i))
 		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
 	}
+	if s.flows != nil {
+		var stats flow.Stats
+		if stats, b.err = s.transform(d, worker, from, x); b.err == nil {
+			b.err = ctx.Err()
+		}
+		b.solved = b.solved.Merge(stats)
+		return
+	}
 	solver := d.solver
 	if s, ok := solver.(flow.PathSolver); ok {
 		solver = s.WithNoise(freshNoise(d.seed, d.first+from))
@@ -101,6 +117,25 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 	stats, err := solver.Solve(ctx, s.field(d, worker, from), x, n, 0, 1)
 	b.solved = b.solved.Merge(stats)
 	b.err = err
+}
+
+// transform takes noise through a normalizing flow. It is one evaluation, with nothing between noise and image to show.
+func (s *sampler) transform(d drawing, worker, from int, x []float32) (flow.Stats, error) {
+	show := d.frame
+	if show == nil {
+		show = func(int, int, []float32) {}
+	}
+	n := len(x) / s.imageLen
+	show(from, 0, x)
+	s.flows[worker].Sample(x, n)
+	for _, v := range x {
+		if v-v != 0 {
+			return flow.Stats{}, fmt.Errorf("image of the normalizing flow: %w", flow.ErrNotFinite)
+		}
+	}
+	show(from, 1, x)
+	once := flow.Tally{Total: n, Max: 1}
+	return flow.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, nil
 }
 
 // field returns what carries the images from, from+1, … on one worker.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/nn"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
@@ -39,7 +38,7 @@ func (r *run) kept() string {
 }
 
 func (r *run) saveState() error {
-	err := r.dir.write(stateFile, func(w io.Writer) error { return writeState(w, r.model, &r.engine.state, r.done) })
+	err := r.dir.write(stateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), &r.engine.state, r.done) })
 	if err == nil {
 		r.saved = r.done.Step
 	}
@@ -48,13 +47,13 @@ func (r *run) saveState() error {
 
 func (r *run) saveModel() error { return r.dir.write(modelFile, r.writeModel) }
 
-// writeModel writes the averaged weights as a checkpoint of package unet.
+// writeModel writes the averaged weights as a checkpoint.
 func (r *run) writeModel(w io.Writer) error {
 	return writeCheckpoint(w, r.model, r.engine.state.average, nn.F32, r.meta())
 }
 
-// writeCheckpoint writes values of a model's parameters as a checkpoint of package unet.
-func writeCheckpoint(w io.Writer, model *unet.Model, values []float32, dtype nn.DType, meta Meta) error {
+// writeCheckpoint writes values of a model's parameters as a checkpoint.
+func writeCheckpoint(w io.Writer, model weightsModel, values []float32, dtype nn.DType, meta Meta) error {
 	return nn.WriteSafetensors(w, model.File(values, dtype, map[string]string{metaKey: meta.text()}))
 }
 

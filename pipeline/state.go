@@ -12,7 +12,6 @@ import (
 
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/nn"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // stateKey is the metadata entry of state.safetensors that holds a [progress] as JSON.
@@ -56,20 +55,20 @@ func (s *optimState) stateTensors() []struct {
 }
 
 // writeState writes everything that a run needs to go on to the byte.
-func writeState(w io.Writer, m *unet.Model, s *optimState, p progress) error {
+func writeState(w io.Writer, params *nn.Params, s *optimState, p progress) error {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
 	f := &nn.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
 	for _, part := range s.stateTensors() {
-		m.AppendTensors(f, part.prefix, nn.F32, part.flat)
+		params.AppendTensors(f, part.prefix, nn.F32, part.flat)
 	}
 	return nn.WriteSafetensors(w, f)
 }
 
-// readState restores a state into the vectors of s, which fit the model.
-func readState(path string, m *unet.Model, s *optimState) (progress, error) {
+// readState restores a state into the vectors of s, which fit the parameters.
+func readState(path string, params *nn.Params, s *optimState) (progress, error) {
 	var p progress
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +78,7 @@ func readState(path string, m *unet.Model, s *optimState) (progress, error) {
 		return p, fmt.Errorf("resume: %w", err)
 	}
 	defer file.Close()
-	if p, err = decodeState(file, m, s); err != nil {
+	if p, err = decodeState(file, params, s); err != nil {
 		return p, fmt.Errorf("resume from %s: %w: restore it from a copy, or train anew", path, err)
 	}
 	return p, nil
@@ -95,7 +94,7 @@ func noState(path string) error {
 }
 
 // decodeState reads what writeState wrote.
-func decodeState(r io.Reader, m *unet.Model, s *optimState) (progress, error) {
+func decodeState(r io.Reader, params *nn.Params, s *optimState) (progress, error) {
 	var p progress
 	f, err := nn.ReadSafetensors(r)
 	if err != nil {
@@ -105,7 +104,7 @@ func decodeState(r io.Reader, m *unet.Model, s *optimState) (progress, error) {
 		return p, fmt.Errorf("metadata %s: %w", stateKey, err)
 	}
 	for _, part := range s.stateTensors() {
-		if err := m.SetValues(f, part.prefix, part.flat); err != nil {
+		if err := params.SetValues(f, part.prefix, part.flat); err != nil {
 			return p, err
 		}
 	}

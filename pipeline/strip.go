@@ -73,7 +73,7 @@ func (p *momentStrip) show(from, step int, x []float32) {
 
 // drawStrip draws the moments of all images on one picture.
 func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []Text, error) {
-	p := newMomentStrip(s.ck.Model.Config(), o.Sample.Count, o.Strip, s.opt.Steps)
+	p := newMomentStrip(s.ck.config(), o.Sample.Count, o.Strip, s.opt.Steps)
 	images, err := s.draw(ctx, 0, o.Sample.Count, p.show)
 	if err != nil {
 		return nil, nil, err

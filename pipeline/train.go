@@ -29,16 +29,18 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 	return r.train(ctx)
 }
 
-// A training is a run by flow matching on images.
+// A training is a run on images: by flow matching, or of a normalizing flow by its likelihood.
 type training struct {
 	run
 	options TrainOptions // resolved; run.opt is a part of them
+	network *unet.Model  // nil for a normalizing flow
 	data    dataset.Source
 	held    dataset.Source // for the validation loss, nil for none
 	digest  string         // of the data, "" when it has none
 	// pictures is the folder or archive that the data was read from, "" for other data.
 	pictures string
-	match    *matching
+	match    *matching // nil for a normalizing flow
+	fit      *fitting  // of one
 }
 
 // openTraining opens or makes the run folder and everything that training needs.
@@ -74,7 +76,12 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.openData(ctx); err != nil {
 		return err
 	}
-	if r.model, err = r.options.resolveNetwork(r.data, isa); err != nil {
+	if r.options.Objective == flowObjective {
+		err = r.options.resolveFlow(r.data)
+	} else {
+		r.network, err = r.options.resolveNetwork(r.data, isa)
+	}
+	if err != nil {
 		return err
 	}
 	if err := r.outsideData(); err != nil {
@@ -83,13 +90,16 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.setOut(r.options.Data); err != nil {
 		return err
 	}
-	r.warnOfMemory(*r.options.Network)
-	if r.model == nil {
-		if r.model, err = r.options.newModel(isa); err != nil {
+	r.done = progress{Seed: r.opt.Seed, Schedule: r.options.plan(r.data.Len())}
+	if r.options.Flow != nil {
+		return r.createFlow(isa)
+	}
+	r.warnOfMemory(layersOf(*r.options.Network))
+	if r.network == nil {
+		if r.network, err = r.options.newModel(isa); err != nil {
 			return err
 		}
 	}
-	r.done = progress{Seed: r.opt.Seed, Schedule: r.options.plan(r.data.Len())}
 	return r.build()
 }
 
@@ -115,7 +125,7 @@ func (r *training) reopen(ctx context.Context, given TrainOptions) error {
 	}
 	given.Threads = r.opt.Threads // with its default
 	var newBudget bool
-	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil {
+	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil && r.options.Flow == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.dir.file(configFile))
 	}
 	if err := r.options.Validate(); err != nil {
@@ -136,14 +146,12 @@ func (r *training) restore(ctx context.Context, newBudget bool, had dataInfo) er
 	if had.Digest != "" && r.digest != had.Digest {
 		return r.dataChanged(had)
 	}
-	if err := r.options.useNetwork(*r.options.Network, r.data); err != nil {
-		return err
+	if r.options.Flow != nil {
+		err = r.reopenFlow(isa)
+	} else {
+		err = r.reopenNetwork(isa)
 	}
-	r.warnOfMemory(*r.options.Network)
-	if r.model, err = unet.New(*r.options.Network, isa, nil); err != nil {
-		return err
-	}
-	if err := r.build(); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := r.restoreState(); err != nil {
@@ -155,15 +163,27 @@ func (r *training) restore(ctx context.Context, newBudget bool, had dataInfo) er
 	return nil
 }
 
-// build makes the workers, their tasks and the engine around the model.
+// reopenNetwork makes the network of the options, whose weights will be read.
+func (r *training) reopenNetwork(isa kernels.ISA) error {
+	if err := r.options.useNetwork(*r.options.Network, r.data); err != nil {
+		return err
+	}
+	r.warnOfMemory(layersOf(*r.options.Network))
+	var err error
+	if r.network, err = unet.New(*r.options.Network, isa, nil); err != nil {
+		return err
+	}
+	return r.build()
+}
+
+// build makes the workers, their tasks and the engine around the network.
 func (r *training) build() error {
 	times, err := flow.ParseTimeDistribution(r.options.TimeDist)
 	if err != nil {
 		return err
 	}
-	r.hire()
-	feed := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.options.Flip)
-	feed.dequantize = r.options.Dequantize
+	r.hire(r.network)
+	feed := r.newFeed()
 	r.match = r.options.matching(times, feed)
 	if r.match.predicts, r.match.loss, err = r.options.prediction(); err != nil {
 		return err
@@ -178,6 +198,13 @@ func (r *training) build() error {
 	}
 	r.equip(r.match.prepare)
 	return nil
+}
+
+// newFeed makes the feed of the options.
+func (r *training) newFeed() *feed {
+	f := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.options.Flip)
+	f.dequantize = r.options.Dequantize
+	return f
 }
 
 // matching returns what the draws and the loss of a step depend on.
@@ -198,16 +225,23 @@ func (*training) command() string { return "train" }
 // about implements [job].
 func (r *training) about() string {
 	kind := "unconditional"
-	if r.match.labels {
-		kind = fmt.Sprintf("%d classes", r.model.Config().Classes())
+	if r.labelled() {
+		kind = fmt.Sprintf("%d classes", r.images.Classes())
 	}
 	if r.held != nil {
 		kind += fmt.Sprintf(", %d held out", r.held.Len())
 	}
 	h, w, c := r.data.Shape()
-	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), network %s",
-		r.options.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.options.networkName())
+	what := "network"
+	if r.fit != nil {
+		what = "normalizing flow"
+	}
+	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
+		r.options.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, what, r.options.networkName())
 }
+
+// labelled reports whether the network takes the class of an image.
+func (r *training) labelled() bool { return r.match != nil && r.match.labels }
 
 // preparing implements [job]: a batch is drawn by the workers.
 func (*training) preparing() (took, each time.Duration) { return 0, 0 }
@@ -225,9 +259,13 @@ func (r *training) config() runConfig {
 
 // meta implements [job].
 func (r *training) meta(m *Meta) {
-	m.Data, m.HoldOut, m.TimeDist, m.Objective = r.options.Data, r.options.HoldOut, r.options.TimeDist, r.options.Objective
-	m.Dequantized, m.Path = r.options.Dequantize, fmt.Sprint(r.match.predicts.path)
-	if r.match.labels {
+	m.Data, m.HoldOut, m.Objective, m.Dequantized = r.options.Data, r.options.HoldOut, r.options.Objective, r.options.Dequantize
+	if r.fit != nil {
+		m.Path = ""
+		return
+	}
+	m.TimeDist, m.Path = r.options.TimeDist, fmt.Sprint(r.match.predicts.path)
+	if r.labelled() {
 		m.Classes = r.data.Classes()
 	}
 }

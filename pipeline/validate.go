@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -50,8 +51,12 @@ func (r *training) outsideData() error {
 
 // dataChanged explains why a run cannot go on with the data that is there now.
 func (r *training) dataChanged(had dataInfo) error {
-	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew (--init %s starts from the weights so far)",
-		r.options.Data, had.Images, r.data.Len(), r.dir.path)
+	anew := fmt.Sprintf(" (--init %s starts from the weights so far)", r.dir.path)
+	if r.options.Flow != nil {
+		anew = ""
+	}
+	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew%s",
+		r.options.Data, had.Images, r.data.Len(), anew)
 }
 
 func heldLen(s dataset.Source) int {
@@ -106,19 +111,25 @@ func (w *matcher) validate(first, n int) float64 {
 	return w.forward(n) * float64(n)
 }
 
-// drawHeld fills slot i with a draw of the validation loss. Images are taken at equal distances, as sets
-// may be sorted by class; times at multiples of the golden ratio, which are spread evenly over all draws
-// and over those of every class.
-func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
+// heldImage writes the image of a draw of the validation loss, and returns its class. Images are taken at equal distances, as
+// sets may be sorted by class. spread says that bytes are spread over their width, by noise of the seed's from rng.
+func heldImage(data dataset.Source, seed uint64, draw int, spread bool, rng *rand.PCG, dst []float32) int32 {
 	at := draw % data.Len()
 	if data.Len() > heldDraws {
 		at = draw * data.Len() / heldDraws
 	}
-	label := int32(data.Image(at, w.x1))
-	if w.feed.dequantize {
-		seedStream(&w.rng, w.seed, streamHeldSpread, draw, 0)
-		dequantize(w.x1, &w.rng)
+	label := int32(data.Image(at, dst))
+	if spread {
+		seedStream(rng, seed, streamHeldSpread, draw, 0)
+		dequantize(dst, rng)
 	}
+	return label
+}
+
+// drawHeld fills slot i with a draw of the validation loss. Times are at multiples of the golden ratio, which are spread evenly
+// over all draws and over those of every class.
+func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
+	label := heldImage(data, w.seed, draw, w.feed.dequantize, &w.rng, w.x1)
 	seedStream(&w.rng, w.seed, streamHeld, draw, 0)
 	flow.Gaussian(w.x0, &w.rng)
 	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)

@@ -1,11 +1,9 @@
 package unet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
@@ -54,7 +52,7 @@ func FromFile(f *nn.File, cfg Config, isa kernels.ISA) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.SetValues(f, "", m.params.Values); err != nil {
+	if err := m.params.SetValues(f, "", m.params.Values); err != nil {
 		return nil, err
 	}
 	m.Repack(0, 1)
@@ -96,22 +94,7 @@ func plausible(cfg Config, f *nn.File) error {
 // File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
 // the metadata.
 func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
-	config, err := json.Marshal(m.cfg)
-	if err != nil {
-		panic(err) // a struct of numbers
-	}
-	f := &nn.File{Metadata: map[string]string{"format": "pt", ConfigKey: string(config)}}
-	maps.Copy(f.Metadata, meta)
-	m.AppendTensors(f, "", dtype, values)
+	f := nn.NewFile(ConfigKey, m.cfg, meta)
+	m.params.AppendTensors(f, "", dtype, values)
 	return f
-}
-
-// AppendTensors is that of the parameters.
-func (m *Model) AppendTensors(f *nn.File, prefix string, dtype nn.DType, flat []float32) {
-	m.params.AppendTensors(f, prefix, dtype, flat)
-}
-
-// SetValues is that of the parameters.
-func (m *Model) SetValues(f *nn.File, prefix string, flat []float32) error {
-	return m.params.SetValues(f, prefix, flat)
 }

@@ -65,14 +65,14 @@ func TestPrefixes(t *testing.T) {
 		average[i] = float32(i)
 	}
 	f := &nn.File{}
-	m.AppendTensors(f, "model.", nn.F32, m.Params().Values)
-	m.AppendTensors(f, "average.", nn.F32, average)
+	m.Params().AppendTensors(f, "model.", nn.F32, m.Params().Values)
+	m.Params().AppendTensors(f, "average.", nn.F32, average)
 	got := make([]float32, n)
-	if err := m.SetValues(f, "average.", got); err != nil || !slices.Equal(got, average) {
+	if err := m.Params().SetValues(f, "average.", got); err != nil || !slices.Equal(got, average) {
 		t.Errorf("values behind a prefix came back wrong: %v", err)
 	}
-	mustFail(t, "another prefix", m.SetValues(f, "moment.", got), "moment.time_embed.0.weight", "none")
-	mustFail(t, "no prefix", m.SetValues(f, "", got), "time_embed.0.weight")
+	mustFail(t, "another prefix", m.Params().SetValues(f, "moment.", got), "moment.time_embed.0.weight", "none")
+	mustFail(t, "no prefix", m.Params().SetValues(f, "", got), "time_embed.0.weight")
 }
 
 func TestCheckpointErrors(t *testing.T) {

@@ -34,7 +34,7 @@ func TestInfer(t *testing.T) {
 		for _, prefix := range []string{"", "module.", "ema.model."} {
 			m := randomModel(t, kernels.Best(), c)
 			f := &nn.File{}
-			m.AppendTensors(f, prefix, nn.F32, m.Params().Values)
+			m.Params().AppendTensors(f, prefix, nn.F32, m.Params().Values)
 			got, err := Infer(f)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

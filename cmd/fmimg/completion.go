@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// flagValues returns the words that flags can be completed with, by their names, in every command. Paths are
+// flagValues returns the words that flags can be completed with, by their names, in every command, or by a command's and theirs. Paths are
 // left to the shell.
 func flagValues() map[string][]string {
 	data := []string{}
@@ -16,15 +16,16 @@ func flagValues() map[string][]string {
 	}
 	m := pipeline.ThisMachine()
 	return map[string][]string{
-		"data":    data,
-		"against": data,
-		"preset":  {"tiny\tfor tests", "base\t1.2 million parameters", "large\t6.9 million parameters"},
-		"isa":     m.ISAs,
+		"data":           data,
+		"compare --data": pipeline.ComparedNames(),
+		"against":        data,
+		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters of a U-Net", "large\t6.9 million parameters of a U-Net"},
+		"isa":            m.ISAs,
 		"solver": {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5",
 			"ddim\tfixed steps along the path, order 1", "ddpm\tthe same with fresh noise", "sde\tthe same with as much fresh noise as --noise-level says"},
 		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4", "adams2\torder 2"},
 		"path":           {"linear", "linear-power(2)", "cosine", "vp"},
-		"objective":      {"velocity", "noise", "data"},
+		"objective":      {"velocity", "noise", "data", "nf\ta normalizing flow, by its likelihood"},
 		"loss-weight":    {"velocity", "noise", "data"},
 		"optimizer":      {"adamw", "muon"},
 		"coupling":       {"independent", "ot"},
@@ -49,6 +50,9 @@ func completeFlags(cmd *cobra.Command) {
 	for name, words := range values {
 		if cmd.Flags().Lookup(name) == nil {
 			continue
+		}
+		if own := values[cmd.Name()+" --"+name]; own != nil {
+			words = own
 		}
 		directive := cobra.ShellCompDirectiveNoFileComp
 		if pathFlags[name] {

@@ -75,6 +75,12 @@ func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x lik
 	if err := checkLikelihood(cmd, o, x); err != nil {
 		return err
 	}
+	// A normalizing flow refuses what was asked for, not what is the default of others.
+	for flag, reset := range map[string]func(){"solver": func() { o.Solver = "" }, "steps": func() { o.Steps = 0 }, "tol": func() { o.Tol = 0 }} {
+		if !cmd.Flags().Changed(flag) {
+			reset()
+		}
+	}
 	show := a.newReporter(false)
 	o.OnEvent = show.event
 	result, err := pipeline.LogLikelihood(cmd.Context(), o)

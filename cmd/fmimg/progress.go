@@ -139,6 +139,9 @@ func how(e pipeline.Event) string {
 	if e.Kind != pipeline.Stepped {
 		return ""
 	}
+	if e.Text != "" {
+		return e.Text
+	}
 	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, spell(e.Left))
 }
 

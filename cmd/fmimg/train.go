@@ -26,6 +26,7 @@ for byte, for any number of threads on one instruction set. The folder's path go
 The network predicts the velocity on the straight path from noise to data, or with --objective the noise or the
 data, with --path on a curved one; whatever it is, generate, eval and field find the velocity in it.
 docs/theory.md says what that means. A network that predicts noise takes the longest to draw anything.
+--objective nf trains a normalizing flow instead (RealNVP), by maximum likelihood; its loss is in bits per dimension.
 
 A run's README.md holds the command that repeats it, step for step. --schedule alone takes no more from another
 run than the steps that it believed to have before it, which shape the learning rate.`
@@ -117,7 +118,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
 	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
-	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data")
+	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
 	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
 	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
 	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")

@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/realnvp"
+)
+
+// validateFlow checks the options of a normalizing flow: those of flow matching mean nothing to it.
+func (o *TrainOptions) validateFlow() error {
+	d := DefaultTrainOptions()
+	for _, other := range []struct {
+		option       string
+		value, usual any
+	}{
+		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, flowObjective}, {"time-dist", o.TimeDist, d.TimeDist},
+		{"coupling", o.Coupling, Independent}, {"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
+		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
+	} {
+		if other.value != other.usual {
+			return optionErrorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, flowObjective)
+		}
+	}
+	if o.LabelDrop != d.LabelDrop && o.LabelDrop != 0 {
+		return optionErrorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, flowObjective)
+	}
+	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
+		return optionErrorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", flowObjective)
+	}
+	if o.Conditional == "yes" {
+		return optionErrorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", flowObjective)
+	}
+	if o.Network != nil {
+		return optionErrorf("network", "is one of velocities, and objective %s trains a normalizing flow", flowObjective)
+	}
+	return nil
+}
+
+// resolveFlow settles the normalizing flow and what depends on it, for the data at hand. Only bytes that are spread have a
+// density.
+func (o *TrainOptions) resolveFlow(data dataset.Source) error {
+	o.Conditional, o.LabelDrop, o.Dequantize = "no", 0, true
+	h, w, c := data.Shape()
+	if o.Flow == nil {
+		cfg, err := realnvp.Preset(o.Preset, h, w, c)
+		if err != nil {
+			return &OptionError{"preset", trimOption(err, "unknown preset ")}
+		}
+		o.Flow = &cfg
+	}
+	if err := o.Flow.Validate(); err != nil {
+		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, count(c, "channel", "channels"), err)
+	}
+	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
+		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
+			o.Flow.ImageSize[0], o.Flow.ImageSize[1], count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
+	}
+	return nil
+}
+
+// createFlow draws the first weights of the options' normalizing flow, and makes what trains it.
+func (r *training) createFlow(isa kernels.ISA) error {
+	r.warnOfMemory(layerShapes{convs: r.options.Flow.Convs()})
+	var pcg rand.PCG
+	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
+	model, err := realnvp.New(*r.options.Flow, isa, rand.New(&pcg))
+	if err != nil {
+		return err
+	}
+	feed := r.newFeed()
+	initialise(model, feed, r.opt.Batch)
+	r.buildFlow(model, feed)
+	return nil
+}
+
+// reopenFlow makes the options' normalizing flow, whose weights will be read.
+func (r *training) reopenFlow(isa kernels.ISA) error {
+	if err := r.options.resolveFlow(r.data); err != nil {
+		return err
+	}
+	r.warnOfMemory(layerShapes{convs: r.options.Flow.Convs()})
+	model, err := realnvp.New(*r.options.Flow, isa, nil)
+	if err == nil {
+		r.buildFlow(model, r.newFeed())
+	}
+	return err
+}
+
+// Activation norms are set from so many pixels of so many images, which bounds the maps that it takes.
+const (
+	initialPixels = 1 << 15
+	leastInitial  = 8
+	mostInitial   = 64
+)
+
+// initialise sets the activation norms of a flow from the first batch.
+func initialise(model *realnvp.Model, f *feed, batch int) {
+	var rng rand.PCG
+	side, size := model.Config().ImageSize, model.Config().ImageLen()
+	n := min(batch, mostInitial, max(initialPixels/(side[0]*side[1]), leastInitial))
+	x := make([]float32, n*size)
+	f.prepare(0, batch)
+	for i := range n {
+		f.image(&rng, 0, i, x[i*size:(i+1)*size])
+	}
+	model.NewReplica(n, false).Initialise(x, n)
+	model.Repack(0, 1)
+}
+
+// buildFlow makes the workers, their tasks and the engine around a normalizing flow.
+func (r *training) buildFlow(model *realnvp.Model, f *feed) {
+	r.model, r.images, r.crew = model, flowShape(model.Config()), newCrew(r.opt.Threads)
+	r.fit = &fitting{feed: f, seed: r.opt.Seed, batch: r.opt.Batch, held: r.held}
+	r.run.held = r.held != nil
+	var flows []*realnvp.Replica
+	for range r.workers() {
+		one := &fitter{
+			fitting: r.fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.ImageLen(),
+			x: make([]float32, r.opt.MicroBatch*r.images.ImageLen()), logp: make([]float64, r.opt.MicroBatch),
+		}
+		r.tasks, flows = append(r.tasks, one), append(flows, one.flow)
+	}
+	r.sampler = newFlowSampler(r.crew, flows, r.opt.MicroBatch, r.images.ImageLen())
+	r.equip(r.fit.prepare)
+}
+
+// A fitting is what the workers of a run by maximum likelihood share.
+type fitting struct {
+	feed  *feed
+	seed  uint64
+	batch int
+	held  dataset.Source // for the validation loss, nil for none
+}
+
+// prepare readies the batch of a step.
+func (f *fitting) prepare(_ context.Context, step int) error {
+	f.feed.prepare(step, f.batch)
+	return nil
+}
+
+// A fitter is the task of maximum likelihood: it computes the gradient of one micro-batch at a time, in buffers of its own.
+type fitter struct {
+	*fitting
+	flow     *realnvp.Replica
+	rng      rand.PCG
+	imageLen int
+	x        []float32 // [micro, H, W, C]
+	logp     []float64 // [micro]
+}
+
+// gradient implements [task]. The loss is the mean over the batch of −log₂ p/d, with p the density of bytes: bits per dimension.
+func (w *fitter) gradient(grad []float32, step, first, n int) float64 {
+	for i := range n {
+		w.feed.image(&w.rng, step, first+i, w.slot(i))
+	}
+	return w.bits(w.flow.Gradient(grad, w.x[:n*w.imageLen], n, w.share()), n) / float64(w.batch)
+}
+
+// share is how much −log p of an image counts in the loss.
+func (w *fitter) share() float64 { return 1 / (float64(w.batch*w.imageLen) * math.Ln2) }
+
+// bits returns the sum of the bits per dimension of n images, from that of −log p.
+func (w *fitter) bits(nats float64, n int) float64 {
+	return float64(n) * flow.BitsPerDimension(-nats/float64(n), w.imageLen, dataset.BitsOfScale)
+}
+
+func (w *fitter) slot(i int) []float32 { return w.x[i*w.imageLen : (i+1)*w.imageLen] }
+
+// probe implements [runTask].
+func (w *fitter) probe(grad []float32) {
+	clear(w.x)
+	w.flow.Gradient(grad, w.x, len(w.logp), 0)
+}
+
+// validate implements [runTask].
+func (w *fitter) validate(first, n int) float64 {
+	for i := range n {
+		heldImage(w.held, w.seed, first+i, true, &w.rng, w.slot(i))
+	}
+	w.flow.LogProb(w.logp[:n], w.x[:n*w.imageLen])
+	return w.bits(-sum(w.logp[:n]), n)
+}
