@@ -31,9 +31,6 @@ func newDiverger(net network, n, imageLen, probes int) *diverger {
 	}
 }
 
-// numbers returns how many divergences a state has.
-func (g *diverger) numbers() int { return max(g.count, 1) }
-
 // draw makes the probes of state i those of an image of the seed's: they depend on nothing else, and do not change
 // along the way, so that what a solver integrates is one function.
 func (g *diverger) draw(i int, seed uint64, image int) {
