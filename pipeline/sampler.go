@@ -57,14 +57,17 @@ func newFlowSampler(c *crew, flows []*realnvp.Replica, size, imageLen int) *samp
 	return &sampler{crew: c, flows: flows, size: size, imageLen: imageLen, bufs: make([]sampleBuffers, len(flows))}
 }
 
+// workers returns how many of the crew draw.
+func (s *sampler) workers() int { return len(s.nets) + len(s.flows) } // one of the two is empty
+
 // run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.
 func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats, error) {
 	n := len(out) / s.imageLen
 	// Few images are spread over all workers rather than left to some.
-	chunk := min(s.size, max(1, (n+len(s.bufs)-1)/len(s.bufs)))
+	chunk := min(s.size, max(1, (n+s.workers()-1)/s.workers()))
 	var next atomic.Int64
 	err := s.crew.run(func(worker int) {
-		if worker >= len(s.bufs) {
+		if worker >= s.workers() {
 			return
 		}
 		b := &s.bufs[worker]
