@@ -210,7 +210,7 @@ func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
 		return nil, err
 	}
 	s.Count, s.Threads = o.Batch, o.Threads
-	setDefault(&s.Guidance, 1) // unless it is asked for, the network runs once an evaluation
+	setDefault(&s.Guidance, 1) // the network runs once an evaluation, unless it is asked for
 	if b.sampler, err = b.open(s); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func BenchmarkTrain(b *testing.B) {
 	}
 }
 
-// BenchmarkSample draws a grid of 8x8 by 16 evaluations with a base network of drawn weights.
+// BenchmarkSample draws a grid of 8x8 by 8 evaluations, each twice for guidance, with a base network of drawn weights.
 func BenchmarkSample(b *testing.B) {
 	o := DefaultTrainOptions()
 	o.Data, o.Steps, o.Batch, o.PreviewEvery, o.Out = "mnist", 1, 8, -1, filepath.Join(b.TempDir(), "run")
@@ -89,7 +89,7 @@ func BenchmarkSample(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			reportShare(b, 64, defaultSteps*evaluationFLOPs, before, threads)
+			reportShare(b, 64, 2*defaultSteps*evaluationFLOPs, before, threads)
 		})
 	}
 }

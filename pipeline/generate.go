@@ -24,7 +24,7 @@ type SampleOptions struct {
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null), 1 is off; 0: DefaultGuidance, or 1 for models that cannot have any
 	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the only method of a flow map or normalizing flow
-	Steps    int     // of the solver, or jumps; 0: 16, as many jumps as the flow map was trained for at most, or the one pass of a normalizing flow
+	Steps    int     // of the solver, or jumps; 0: 8 of adams2 and 16 of others, as many jumps as the flow map was trained for at most, or the one pass of a normalizing flow
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
 	NoiseLevel float64
@@ -37,10 +37,11 @@ type SampleOptions struct {
 // The defaults of sampling.
 const (
 	defaultSolver = "adams2"
-	defaultSteps  = 16
+	defaultSteps  = 8  // of the default solver
+	othersSteps   = 16 // of others, some of which have order 1
 	defaultTol    = 1e-4
 	// DefaultGuidance is that of models that were trained for it: docs/quality.md has what it is worth.
-	DefaultGuidance = 1.2
+	DefaultGuidance = 1.15
 
 	replicaImages = 8       // images that a worker draws together
 	maxCount      = 1 << 24 // images of one call
@@ -51,7 +52,10 @@ const (
 func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Count, 1)
 	setDefault(&o.Solver, defaultSolver)
-	setDefault(&o.Steps, defaultSteps)
+	if o.Solver == defaultSolver {
+		setDefault(&o.Steps, defaultSteps)
+	}
+	setDefault(&o.Steps, othersSteps)
 	if !slices.Contains(solverless, o.Solver) {
 		setDefault(&o.Tol, defaultTol)
 		setDefault(&o.NoiseLevel, 1)

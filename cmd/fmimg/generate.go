@@ -70,7 +70,7 @@ func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", pipeline.DefaultGuidance))
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
-	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 16; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
+	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")
 	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
