@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-//go:embed mnist/model.safetensors
+//go:embed mnist/model.safetensors mnist-fast/model.safetensors
 var files embed.FS
 
 // names are the models, the first of which is drawn from when there is no other.
-var names = []string{"mnist"}
+var names = []string{"mnist", "mnist-fast"}
 
 // Names returns the names of the models.
 func Names() []string { return slices.Clone(names) }

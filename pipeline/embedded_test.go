@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"math"
+	"path/filepath"
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/models"
 )
 
 // The classifier that is part of the program tells MNIST's test images, and its reference is theirs. Plain Go takes
@@ -59,5 +61,31 @@ func TestEmbeddedClassifier(t *testing.T) {
 				t.Errorf("features %d and %d: covariance %v, the reference says %v", j, k, got.Covariance[j*dim+k], want.Covariance[j*dim+k])
 			}
 		}
+	}
+}
+
+// The models of the program open under their names, take at most 3 MB each, and the fast one jumps.
+func TestEmbeddedModels(t *testing.T) {
+	for _, name := range models.Names() {
+		file, err := models.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := file.Stat()
+		if err != nil || info.Size() > 3e6 {
+			t.Errorf("%s takes %d bytes, %v", name, info.Size(), err)
+		}
+		file.Close()
+		ck, err := OpenCheckpoint(name, "")
+		if err != nil || !ck.Embedded || ck.Meta.Data != "mnist" || len(ck.Meta.Classes) != 10 {
+			t.Fatalf("%s: %+v, %v", name, ck, err)
+		}
+		if fast := name == "mnist-fast"; ck.Model.Config().FlowMap != fast {
+			t.Errorf("%s is a flow map: %v", name, !fast)
+		}
+	}
+	result, err := Generate(t.Context(), GenerateOptions{Model: "mnist-fast", Out: filepath.Join(t.TempDir(), "a.png"), Sample: SampleOptions{Count: 1}})
+	if err != nil || result.Evaluations != 4 || result.Guidance != 1 {
+		t.Errorf("%+v, %v", result, err)
 	}
 }

@@ -35,7 +35,7 @@ func flagValues() map[string][]string {
 		"class":          {"none"},
 		"method":         {"resample", "gradient"},
 		"mask":           {"lower", "upper", "left", "right"},
-		"model":          {"mnist\tpart of the program"},
+		"model":          {"mnist\tpart of the program", "mnist-fast\tpart of the program, draws in 1, 2 or 4 evaluations"},
 	}
 }
 

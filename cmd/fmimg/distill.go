@@ -1,13 +1,15 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of its network, where the model itself takes tens.
+const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of its network, where the model itself takes 16 or more.
 
 The new network, the student, starts from the model's weights, and is shown where the model's own trajectories lead: from
 noise to an image, and over halves and quarters of the way. generate and eval then take --steps 1, 2 or 4, and no
@@ -42,7 +44,7 @@ func (a *app) newDistill() *cobra.Command {
 
 // distillNumberFlags adds the flags that numbers depend on.
 func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
-	f.Float64Var(&o.Guidance, "guidance", o.Guidance, "`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off")
+	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", pipeline.DefaultGuidance))
 	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")

@@ -11,7 +11,7 @@ import (
 )
 
 const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
-is a run folder, a safetensors file, or mnist, which is part of the program. Of weights that PyTorch saved it
+is a run folder, a safetensors file, or mnist or mnist-fast, which are part of the program. Of weights that PyTorch saved it
 shows what their shapes tell.`
 
 func (a *app) newModel() *cobra.Command {

@@ -132,7 +132,7 @@ const (
 
 // modelFlag adds the flag of every command that reads a model.
 func modelFlag(f *pflag.FlagSet, model *string, otherwise string) {
-	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist, which is part of the program (default the newest run under runs/"+otherwise+")")
+	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist or mnist-fast, which are part of the program (default the newest run under runs/"+otherwise+")")
 }
 
 // computeFlags adds the flags of every command that computes.
