@@ -34,12 +34,12 @@ TORCH    =
 # For make quality: minutes of the runs, and flags of fmimg eval. Both it and peer-quality add to ROWS what they
 # measure, which make quality-chart draws into CHART.
 QUALITY_MINUTES = 1 3 10
-EVAL     = --count 10000 --steps 16 --guidance 1
+EVAL     = --count 2000 --quick
 ROWS     = docs/quality.jsonl
 CHART    = docs/quality.png
 
 # For make evaluations: flags of fmimg eval.
-NFE      = --count 2000 --class 0-9 --quick --guidance 1.3
+NFE      = --count 2000 --class 0-9 --quick
 
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./dataset/...
@@ -179,7 +179,7 @@ quality-chart: ## draw FID against minutes of training, from what quality and pe
 .PHONY: evaluations
 evaluations: build ## draw FID against evaluations of both models of the program, into docs/evaluations.png
 	mkdir -p $(QUALITY)
-	./fmimg$(EXE) eval --model mnist --evaluations 2,4,8,16,32 $(NFE) --json > $(QUALITY)/mnist.json
+	./fmimg$(EXE) eval --model mnist --evaluations 2,4,8,16 $(NFE) --json > $(QUALITY)/mnist.json
 	./fmimg$(EXE) eval --model mnist-fast --evaluations 1,2,4 $(NFE) --json > $(QUALITY)/mnist-fast.json
 	$(GO) run ./bench/quality -curves docs/evaluations.png $(QUALITY)/mnist.json $(QUALITY)/mnist-fast.json
 

@@ -132,7 +132,11 @@ func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
 	if l.Probes > 0 {
 		divergence += ", " + count(l.Probes, "probe")
 	}
-	fmt.Fprintf(t, "%s: divergence %s; %s, %.4g evaluations; seed %d\n\n", harmless(l.Model), divergence, l.Solver, l.Evaluations, l.Seed)
+	evaluations := fmt.Sprintf("%.4g evaluations", l.Evaluations)
+	if l.Evaluations == 1 {
+		evaluations = "1 evaluation"
+	}
+	fmt.Fprintf(t, "%s: divergence %s; %s, %s; seed %d\n\n", harmless(l.Model), divergence, l.Solver, evaluations, l.Seed)
 	row := func(what string, set *pipeline.SetLikelihood) {
 		probes := ""
 		if set.ProbeError != nil {
