@@ -102,9 +102,9 @@ func TestManPages(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	s := newShell(t)
 	for line, want := range map[string]string{
-		"__complete train --preset b":        "tiny\tfor tests\nbase\t1.2 million parameters\nlarge\t6.9 million parameters\n:4\n",
+		"__complete train --preset b":        "tiny\tfor tests\nbase\t1.2 million parameters of a U-Net\nlarge\t6.9 million parameters of a U-Net\n:4\n",
 		"__complete train --decay c":         "cosine\nlinear\nconstant\n:4\n",
-		"__complete bench train --preset la": "tiny\tfor tests\nbase\t1.2 million parameters\nlarge\t6.9 million parameters\n:4\n",
+		"__complete bench train --preset la": "tiny\tfor tests\nbase\t1.2 million parameters of a U-Net\nlarge\t6.9 million parameters of a U-Net\n:4\n",
 		"__complete train --init r":          ":0\n",
 		"__complete classifier --out c":      ":0\n",
 	} {
