@@ -113,12 +113,12 @@ test: ## run all tests, on every instruction set of this machine
 
 .PHONY: noasm
 noasm: ## run the tests without assembly (both build tags that leave it out)
-	$(GO) test -short -tags noasm ./...
+	$(GO) test -short -timeout 30m -tags noasm ./...
 	$(GO) test -tags purego $(PORTABLE)
 
 .PHONY: race
 race: ## run the packages that use goroutines under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short ./pipeline/... ./bench/... ./cmd/...
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./pipeline/... ./bench/... ./cmd/...
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64

@@ -22,8 +22,8 @@ func readReport(path string) (*pipeline.Evaluation, error) {
 	return e, nil
 }
 
-// curves returns a chart of FID against evaluations, a line for each report, and the floor. Reports must be of equal numbers of
-// images, or they do not compare.
+// curves returns a chart of FID against evaluations of the network, of which guidance takes two, a line for each report, and the
+// floor. Reports must be of equal numbers of images, or they do not compare.
 func curves(paths []string) (*plot.Chart, error) {
 	c, floor := &plot.Chart{XTitle: "evaluations of the network"}, plot.Curve{Name: "real training images", Level: true}
 	var first how
@@ -43,8 +43,13 @@ func curves(paths []string) (*plot.Chart, error) {
 			return nil, fmt.Errorf("%s is of %d images of %s, and the first of %d of %s: they do not compare", path, e.Count, e.Data, first.Count, first.Data)
 		}
 		line := plot.Curve{Name: fmt.Sprintf("%s, %s", e.Model, e.Solver)}
+		each := 1.
+		if e.Guidance != 0 && e.Guidance != 1 {
+			each = 2
+			line.Name += fmt.Sprintf(", guidance %v", e.Guidance)
+		}
 		for _, p := range e.Curve {
-			if x := float64(p.Evaluations); p.FID != nil {
+			if x := each * float64(p.Evaluations); p.FID != nil {
 				line.Points = append(line.Points, plot.Point{X: x, Y: *p.FID})
 				floor.Points = append(floor.Points, plot.Point{X: x, Y: *e.Floor.FID})
 			}

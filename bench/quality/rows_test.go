@@ -127,6 +127,13 @@ func TestCurves(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("chart %+v, want %+v", c, want)
 	}
+	guided := `{"model":"a","data":"mnist","solver":"s","guidance":1.5,"count":500,"curve":[{"evaluations":3,"fid":0.3}],"floor":{"fid":0.1}}`
+	if err := os.WriteFile("g.json", []byte(guided), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = curves([]string{"g.json"}); err != nil || c.Curves[0].Name != "a, s, guidance 1.5" || c.Curves[0].Points[0].X != 6 {
+		t.Errorf("chart of guided images: %+v, %v", c, err)
+	}
 	if _, err := curves([]string{"a.json", "c.json"}); err == nil || !strings.Contains(err.Error(), "c.json is of 600 images of mnist, and the first of 500") {
 		t.Errorf("reports that do not compare: %v", err)
 	}
