@@ -35,7 +35,7 @@ func Methods() []Method {
 	linear, vp := flow.Linear{}, flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}
 	return []Method{
 		{"normalizing-flow", "normalizing flow", "layers, by likelihood", 9000, 2e-3, newNormalizing},
-		{"cnf", "continuous NF", "an ODE, by likelihood", 800, 5e-3, newContinuous},
+		{"cnf", "continuous NF", "an ODE, by likelihood", 700, 3e-3, newContinuous},
 		{"flow-matching", "flow matching", "an ODE, by regression", 30000, 3e-3, matchingOn(linear, flow.PredictVelocity, false)},
 		{"flow-matching-ot", "flow matching, OT", "the same, pairs matched", 11000, 3e-3, matchingOn(linear, flow.PredictVelocity, true)},
 		{"diffusion", "diffusion", "noise predicted, by regression", 29000, 3e-3, matchingOn(vp, flow.PredictNoise, false)},
