@@ -6,7 +6,8 @@
 //   - dataset: images to train on, MNIST among them;
 //   - flow: the mathematics, over plain vectors: paths, losses, ODE solvers;
 //   - metrics: how well generated images stand for real ones;
-//   - models: a trained network that is part of the program;
+//   - models: trained networks that are part of the program;
+//   - realnvp: a normalizing flow of images; compare, toy: ways to learn distributions of the plane;
 //   - unet: the network that is trained; nn: its layers; kernels: the operations on feature maps;
 //   - asm: the innermost loops.
 //
