@@ -140,7 +140,7 @@ func FuzzProduct(f *testing.F) {
 	addSeeds(f, len(routines))
 	f.Fuzz(func(t *testing.T, routine, kind, n2, n1, k uint8, data []byte) {
 		r := routines[int(routine)%len(routines)]
-		c := productCase{half: r.half, cols: r.cols, n2: int(n2)%3 + 1, n1: int(n1)%3 + 1, k: int(k)%32 + 1}
+		c := productCase{half: r.half, cols: r.cols, n2: int(n2)%3 + 1, n1: int(n1)%3 + 1, k: int(k)%32 + 1, tiles: int(k)/32%4 + 1}
 		if len(data) > 0 {
 			c.bias, c.residual = data[0]&1 == 1, residual(data[0]>>1%3)
 		}

@@ -70,7 +70,7 @@ type memory struct {
 	used  int
 }
 
-func newMemory(seed uint64) *memory { return newMemoryFrom(rand.NewPCG(seed, 0), 1<<13) }
+func newMemory(seed uint64) *memory { return newMemoryFrom(rand.NewPCG(seed, 0), 1<<14) }
 
 func newMemoryFrom(source rand.Source, words int) *memory {
 	const line = 64

@@ -2,9 +2,10 @@ package asm
 
 import "unsafe"
 
-// Product describes a tile of a matrix product, C = A·B + bias + R, of two segments of rows.
+// Product describes tiles of a matrix product, C = A·B + bias + R, each of two segments of rows.
 // Row i of segment s of A begins at A_s + i·LdA. Its columns run through a nest of three loops, of
 // N2, N1 and K steps, each count at least 1; K's step is one float32. B holds a row of columns for each of them, without gaps.
+// All tiles share B and the bias.
 type Product struct {
 	A0, A1 unsafe.Pointer // first row of each segment
 	LdA    uintptr        // distance of two rows
@@ -19,6 +20,10 @@ type Product struct {
 	C0, C1 unsafe.Pointer // first row of the result of each segment
 	LdC    uintptr        // distance of two rows of C
 	Fetch  uintptr        // 1 to have C fetched into the cache while the sums are made, 0 if it is there
+	Tiles  int            // count of tiles, at least 1
+	TileA  uintptr        // distance of two tiles in A, and so on
+	TileC  uintptr
+	TileR  uintptr
 }
 
 // ProductCols is the number of columns of the tiles of [ProductGo].
@@ -27,18 +32,20 @@ const ProductCols = 8
 // at returns the element behind p at a distance in bytes.
 func at(p unsafe.Pointer, distance uintptr) *float32 { return (*float32)(unsafe.Add(p, distance)) }
 
-// ProductGo computes a tile of half rows a segment and [ProductCols] columns.
+// ProductGo computes tiles of half rows a segment and [ProductCols] columns.
 func ProductGo(args *Product, half int) {
-	for i := range uintptr(half) {
-		productRow(args, args.A0, args.C0, args.R0, i)
-		productRow(args, args.A1, args.C1, args.R1, i)
+	for tile := range uintptr(args.Tiles) {
+		for i := range uintptr(half) {
+			productRow(args, args.A0, args.C0, args.R0, tile, i)
+			productRow(args, args.A1, args.C1, args.R1, tile, i)
+		}
 	}
 }
 
 // productRow keeps positions as offsets, because a pointer past the end of a map must not exist in Go.
-func productRow(args *Product, a, c, r unsafe.Pointer, i uintptr) {
+func productRow(args *Product, a, c, r unsafe.Pointer, tile, i uintptr) {
 	var sum [ProductCols]float32
-	col, b := i*args.LdA, uintptr(0)
+	col, b := tile*args.TileA+i*args.LdA, uintptr(0)
 	for range args.N2 {
 		for range args.N1 {
 			for range args.K {
@@ -58,11 +65,11 @@ func productRow(args *Product, a, c, r unsafe.Pointer, i uintptr) {
 		}
 	}
 	if r != nil {
-		for j, y := range columns(r, i*args.LdR) {
+		for j, y := range columns(r, tile*args.TileR+i*args.LdR) {
 			sum[j] += y
 		}
 	}
-	*columns(c, i*args.LdC) = sum
+	*columns(c, tile*args.TileC+i*args.LdC) = sum
 }
 
 // columns returns the row of a tile behind p at a distance in bytes.

@@ -8,6 +8,9 @@
 // Product2x3x16AVX2 is [ProductGo] of 3 rows a segment and 16 columns.
 TEXT ·Product2x3x16AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -26,6 +29,10 @@ TEXT ·Product2x3x16AVX2(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -41,6 +48,10 @@ TEXT ·Product2x3x16AVX2(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -208,6 +219,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Y0, Y0
 	VADDPS 32(SI), Y1, Y1
@@ -229,6 +244,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
@@ -246,12 +265,18 @@ store:
 	VMOVUPS Y5, 32(SI)
 	VMOVUPS Y10, (DX)
 	VMOVUPS Y11, 32(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x2x16AVX2 is [ProductGo] of 2 rows a segment and 16 columns.
 TEXT ·Product2x2x16AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -266,6 +291,10 @@ TEXT ·Product2x2x16AVX2(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -277,6 +306,10 @@ TEXT ·Product2x2x16AVX2(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -410,6 +443,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Y0, Y0
 	VADDPS 32(SI), Y1, Y1
@@ -425,6 +462,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
@@ -436,12 +477,18 @@ store:
 	VMOVUPS Y3, 32(SI)
 	VMOVUPS Y6, (DX)
 	VMOVUPS Y7, 32(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x1x16AVX2 is [ProductGo] of 1 rows a segment and 16 columns.
 TEXT ·Product2x1x16AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -452,6 +499,10 @@ TEXT ·Product2x1x16AVX2(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -459,6 +510,10 @@ TEXT ·Product2x1x16AVX2(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -558,6 +613,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Y0, Y0
 	VADDPS 32(SI), Y1, Y1
@@ -567,10 +626,17 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Y0, (SI)
 	VMOVUPS Y1, 32(SI)
 	VMOVUPS Y2, (DX)
 	VMOVUPS Y3, 32(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET

@@ -8,6 +8,9 @@
 // Product2x7x32AVX512 is [ProductGo] of 7 rows a segment and 32 columns.
 TEXT ·Product2x7x32AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -42,6 +45,10 @@ TEXT ·Product2x7x32AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -87,6 +94,10 @@ TEXT ·Product2x7x32AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
@@ -392,6 +403,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS 64(SI), Z1, Z1
@@ -437,6 +452,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, 64(SI)
@@ -478,12 +497,18 @@ store:
 	VMOVUPS Z13, 64(SI)
 	VMOVUPS Z26, (DX)
 	VMOVUPS Z27, 64(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x4x32AVX512 is [ProductGo] of 4 rows a segment and 32 columns.
 TEXT ·Product2x4x32AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -506,6 +531,10 @@ TEXT ·Product2x4x32AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -533,6 +562,10 @@ TEXT ·Product2x4x32AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
@@ -736,6 +769,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS 64(SI), Z1, Z1
@@ -763,6 +800,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, 64(SI)
@@ -786,12 +827,18 @@ store:
 	VMOVUPS Z7, 64(SI)
 	VMOVUPS Z14, (DX)
 	VMOVUPS Z15, 64(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x2x32AVX512 is [ProductGo] of 2 rows a segment and 32 columns.
 TEXT ·Product2x2x32AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -806,6 +853,10 @@ TEXT ·Product2x2x32AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -821,6 +872,10 @@ TEXT ·Product2x2x32AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -954,6 +1009,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS 64(SI), Z1, Z1
@@ -969,6 +1028,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, 64(SI)
@@ -980,12 +1043,18 @@ store:
 	VMOVUPS Z3, 64(SI)
 	VMOVUPS Z6, (DX)
 	VMOVUPS Z7, 64(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x1x32AVX512 is [ProductGo] of 1 rows a segment and 32 columns.
 TEXT ·Product2x1x32AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -996,6 +1065,10 @@ TEXT ·Product2x1x32AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
@@ -1005,6 +1078,10 @@ TEXT ·Product2x1x32AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -1104,6 +1181,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS 64(SI), Z1, Z1
@@ -1113,17 +1194,27 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, 64(SI)
 	VMOVUPS Z2, (DX)
 	VMOVUPS Z3, 64(DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x7x16AVX512 is [ProductGo] of 7 rows a segment and 16 columns.
 TEXT ·Product2x7x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1144,6 +1235,10 @@ TEXT ·Product2x7x16AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -1175,6 +1270,10 @@ TEXT ·Product2x7x16AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
@@ -1390,6 +1489,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS (DX), Z7, Z7
@@ -1421,6 +1524,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z7, (DX)
@@ -1448,12 +1555,18 @@ store:
 	ADDQ R8, DX
 	VMOVUPS Z6, (SI)
 	VMOVUPS Z13, (DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x4x16AVX512 is [ProductGo] of 4 rows a segment and 16 columns.
 TEXT ·Product2x4x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1468,6 +1581,10 @@ TEXT ·Product2x4x16AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -1487,6 +1604,10 @@ TEXT ·Product2x4x16AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
@@ -1636,6 +1757,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS (DX), Z4, Z4
@@ -1655,6 +1780,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z4, (DX)
@@ -1670,12 +1799,18 @@ store:
 	ADDQ R8, DX
 	VMOVUPS Z3, (SI)
 	VMOVUPS Z7, (DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x2x16AVX512 is [ProductGo] of 2 rows a segment and 16 columns.
 TEXT ·Product2x2x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1686,6 +1821,10 @@ TEXT ·Product2x2x16AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -1697,6 +1836,10 @@ TEXT ·Product2x2x16AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -1800,6 +1943,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS (DX), Z2, Z2
@@ -1811,6 +1958,10 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z2, (DX)
@@ -1818,12 +1969,18 @@ store:
 	ADDQ R8, DX
 	VMOVUPS Z1, (SI)
 	VMOVUPS Z3, (DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET
 
 // Product2x1x16AVX512 is [ProductGo] of 1 rows a segment and 16 columns.
 TEXT ·Product2x1x16AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
+	XORQ R13, R13
+
+tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 
@@ -1832,6 +1989,10 @@ TEXT ·Product2x1x16AVX512(SB), NOSPLIT, $0-8
 	JEQ sums
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	PREFETCHT0 (SI)
 	PREFETCHT0 (DX)
@@ -1839,6 +2000,10 @@ TEXT ·Product2x1x16AVX512(SB), NOSPLIT, $0-8
 sums:
 	MOVQ Product_A0(AX), SI
 	MOVQ Product_A1(AX), DX
+	MOVQ Product_TileA(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdA(AX), R8
 	MOVQ Product_B(AX), BX
 	MOVQ Product_N2(AX), R12
@@ -1920,6 +2085,10 @@ residual:
 	JZ store
 	MOVQ Product_R0(AX), SI
 	MOVQ Product_R1(AX), DX
+	MOVQ Product_TileR(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdR(AX), R8
 	VADDPS (SI), Z0, Z0
 	VADDPS (DX), Z1, Z1
@@ -1927,8 +2096,15 @@ residual:
 store:
 	MOVQ Product_C0(AX), SI
 	MOVQ Product_C1(AX), DX
+	MOVQ Product_TileC(AX), R8
+	IMULQ R13, R8
+	ADDQ R8, SI
+	ADDQ R8, DX
 	MOVQ Product_LdC(AX), R8
 	VMOVUPS Z0, (SI)
 	VMOVUPS Z1, (DX)
+	ADDQ $1, R13
+	CMPQ Product_Tiles(AX), R13
+	JGT tile
 	VZEROUPPER
 	RET

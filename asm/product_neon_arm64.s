@@ -8,6 +8,9 @@
 // Product2x3x16NEON is [ProductGo] of 3 rows a segment and 16 columns.
 TEXT ·Product2x3x16NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
+	MOVD ZR, R13
+
+tile:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -39,6 +42,10 @@ TEXT ·Product2x3x16NEON(SB), NOSPLIT, $0-8
 	BEQ sums
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	PRFM 0(R4), PLDL1KEEP
 	PRFM 0(R3), PLDL1KEEP
@@ -53,10 +60,14 @@ TEXT ·Product2x3x16NEON(SB), NOSPLIT, $0-8
 
 sums:
 	MOVD Product_LdA(R0), R8
+	MOVD Product_TileA(R0), R9
+	MUL R13, R9
 	MOVD Product_A0(R0), R4
+	ADD R9, R4
 	ADD R8, R4, R16
 	ADD R8, R16, R17
 	MOVD Product_A1(R0), R3
+	ADD R9, R3
 	ADD R8, R3, R19
 	ADD R8, R19, R20
 	MOVD Product_B(R0), R1
@@ -295,6 +306,10 @@ residual:
 	CBZ R4, store
 	MOVD Product_R0(R0), R4
 	MOVD Product_R1(R0), R3
+	MOVD Product_TileR(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdR(R0), R8
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 32(R4), (F26, F27)
@@ -340,6 +355,10 @@ residual:
 store:
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	FSTPQ (F0, F1), 0(R4)
 	FSTPQ (F2, F3), 32(R4)
@@ -357,11 +376,18 @@ store:
 	FSTPQ (F10, F11), 32(R4)
 	FSTPQ (F20, F21), 0(R3)
 	FSTPQ (F22, F23), 32(R3)
+	ADD $1, R13
+	MOVD Product_Tiles(R0), R26
+	CMP R13, R26
+	BGT tile
 	RET
 
 // Product2x2x16NEON is [ProductGo] of 2 rows a segment and 16 columns.
 TEXT ·Product2x2x16NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
+	MOVD ZR, R13
+
+tile:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -385,6 +411,10 @@ TEXT ·Product2x2x16NEON(SB), NOSPLIT, $0-8
 	BEQ sums
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	PRFM 0(R4), PLDL1KEEP
 	PRFM 0(R3), PLDL1KEEP
@@ -395,9 +425,13 @@ TEXT ·Product2x2x16NEON(SB), NOSPLIT, $0-8
 
 sums:
 	MOVD Product_LdA(R0), R8
+	MOVD Product_TileA(R0), R9
+	MUL R13, R9
 	MOVD Product_A0(R0), R4
+	ADD R9, R4
 	ADD R8, R4, R16
 	MOVD Product_A1(R0), R3
+	ADD R9, R3
 	ADD R8, R3, R19
 	MOVD Product_B(R0), R1
 	MOVD Product_N2(R0), R12
@@ -575,6 +609,10 @@ residual:
 	CBZ R4, store
 	MOVD Product_R0(R0), R4
 	MOVD Product_R1(R0), R3
+	MOVD Product_TileR(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdR(R0), R8
 	FLDPQ 0(R4), (F16, F17)
 	FLDPQ 32(R4), (F18, F19)
@@ -606,6 +644,10 @@ residual:
 store:
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	FSTPQ (F0, F1), 0(R4)
 	FSTPQ (F2, F3), 32(R4)
@@ -617,11 +659,18 @@ store:
 	FSTPQ (F6, F7), 32(R4)
 	FSTPQ (F12, F13), 0(R3)
 	FSTPQ (F14, F15), 32(R3)
+	ADD $1, R13
+	MOVD Product_Tiles(R0), R26
+	CMP R13, R26
+	BGT tile
 	RET
 
 // Product2x1x16NEON is [ProductGo] of 1 rows a segment and 16 columns.
 TEXT ·Product2x1x16NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
+	MOVD ZR, R13
+
+tile:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -637,14 +686,22 @@ TEXT ·Product2x1x16NEON(SB), NOSPLIT, $0-8
 	BEQ sums
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	PRFM 0(R4), PLDL1KEEP
 	PRFM 0(R3), PLDL1KEEP
 
 sums:
 	MOVD Product_LdA(R0), R8
+	MOVD Product_TileA(R0), R9
+	MUL R13, R9
 	MOVD Product_A0(R0), R4
+	ADD R9, R4
 	MOVD Product_A1(R0), R3
+	ADD R9, R3
 	MOVD Product_B(R0), R1
 	MOVD Product_N2(R0), R12
 
@@ -761,6 +818,10 @@ residual:
 	CBZ R4, store
 	MOVD Product_R0(R0), R4
 	MOVD Product_R1(R0), R3
+	MOVD Product_TileR(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdR(R0), R8
 	FLDPQ 0(R4), (F8, F9)
 	FLDPQ 32(R4), (F10, F11)
@@ -778,9 +839,17 @@ residual:
 store:
 	MOVD Product_C0(R0), R4
 	MOVD Product_C1(R0), R3
+	MOVD Product_TileC(R0), R8
+	MUL R13, R8
+	ADD R8, R4
+	ADD R8, R3
 	MOVD Product_LdC(R0), R8
 	FSTPQ (F0, F1), 0(R4)
 	FSTPQ (F2, F3), 32(R4)
 	FSTPQ (F4, F5), 0(R3)
 	FSTPQ (F6, F7), 32(R3)
+	ADD $1, R13
+	MOVD Product_Tiles(R0), R26
+	CMP R13, R26
+	BGT tile
 	RET

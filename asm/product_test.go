@@ -29,6 +29,7 @@ const (
 type productCase struct {
 	half, cols int
 	n2, n1, k  int
+	tiles      int
 	bias       bool
 	residual   residual
 }
@@ -50,7 +51,7 @@ func TestProduct(t *testing.T) {
 func productCases(half, cols int) func(yield func(productCase) bool) {
 	return func(yield func(productCase) bool) {
 		for i := range 3 * 3 * 9 * 2 * 3 {
-			c := productCase{half: half, cols: cols, n2: i%3 + 1, n1: i/3%3 + 1, k: i/9%9 + 1, bias: i/81%2 == 1, residual: residual(i / 162)}
+			c := productCase{half: half, cols: cols, n2: i%3 + 1, n1: i/3%3 + 1, k: i/9%9 + 1, bias: i/81%2 == 1, residual: residual(i / 162), tiles: i%4 + 1}
 			if !yield(c) {
 				return
 			}
@@ -67,50 +68,54 @@ func testProduct(t *testing.T, seed uint64, c productCase, run func(*Product)) {
 	mustAgree(t, c, got, want, before, 0)
 }
 
-// lend lends the operands. Rows and windows of A overlap or leave gaps, at random.
+// lend lends the operands. Rows, windows and tiles of A overlap or leave gaps, at random.
 func (c productCase) lend(m *memory) *Product {
 	lda, s1 := 1+m.rng.IntN(12), 1+m.rng.IntN(c.k+5)
 	s2 := 1 + m.rng.IntN(c.n1*s1+5)
+	tile := 1 + m.rng.IntN(c.half*lda+5)
 	args := &Product{
-		N2: c.n2, N1: c.n1, K: c.k,
+		N2: c.n2, N1: c.n1, K: c.k, Tiles: c.tiles, TileA: uintptr(4 * tile),
 		LdA: uintptr(4 * lda), Step1: uintptr(4 * (s1 - c.k)), Step2: uintptr(4 * (s2 - c.n1*s1)),
 		B: pointer(m.integers(c.n2 * c.n1 * c.k * c.cols)),
 	}
 	for _, a := range []*unsafe.Pointer{&args.A0, &args.A1} {
-		x := m.guards((c.half-1)*lda + (c.n2-1)*s2 + (c.n1-1)*s1 + c.k)
+		x := m.guards((c.tiles-1)*tile + (c.half-1)*lda + (c.n2-1)*s2 + (c.n1-1)*s1 + c.k)
 		*a = pointer(x)
-		for i := range c.half * c.n2 * c.n1 {
-			first := i%c.half*lda + i/c.half%c.n2*s2 + i/c.half/c.n2*s1
+		for i := range c.tiles * c.half * c.n2 * c.n1 {
+			rest := i / c.tiles
+			first := i%c.tiles*tile + rest%c.half*lda + rest/c.half%c.n2*s2 + rest/c.half/c.n2*s1
 			m.fill(x[first:][:c.k])
 		}
 	}
 	if c.bias {
 		args.Bias = pointer(m.integers(c.cols))
 	}
-	args.C0, args.C1, args.LdC = c.rows(m, c.residual == residualIsResult)
+	args.C0, args.C1, args.LdC, args.TileC = c.rows(m, c.residual == residualIsResult)
 	switch c.residual {
 	case residualIsResult:
-		args.R0, args.R1, args.LdR = args.C0, args.C1, args.LdC
+		args.R0, args.R1, args.LdR, args.TileR = args.C0, args.C1, args.LdC, args.TileC
 	case ownResidual:
-		args.R0, args.R1, args.LdR = c.rows(m, true)
+		args.R0, args.R1, args.LdR, args.TileR = c.rows(m, true)
 	}
 	return args
 }
 
-// rows lends two segments of rows with gaps between, filled or not.
-func (c productCase) rows(m *memory, filled bool) (first, second unsafe.Pointer, distance uintptr) {
+// rows lends the two segments' rows of all tiles with gaps between, filled or not, and returns the distances of rows
+// and of tiles.
+func (c productCase) rows(m *memory, filled bool) (first, second unsafe.Pointer, row, next uintptr) {
 	ld := c.cols + m.rng.IntN(4)
+	tile := c.half*ld + m.rng.IntN(4)
 	var p [2]unsafe.Pointer
 	for s := range p {
-		x := m.guards((c.half-1)*ld + c.cols)
+		x := m.guards((c.tiles-1)*tile + (c.half-1)*ld + c.cols)
 		p[s] = pointer(x)
-		for i := range c.half {
+		for i := range c.tiles * c.half {
 			if filled {
-				m.fill(x[i*ld:][:c.cols])
+				m.fill(x[i/c.half*tile+i%c.half*ld:][:c.cols])
 			}
 		}
 	}
-	return p[0], p[1], uintptr(4 * ld)
+	return p[0], p[1], uintptr(4 * ld), uintptr(4 * tile)
 }
 
 // productLoop runs the Go loop, whose tiles are narrow, over each group of columns.

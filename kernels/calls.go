@@ -64,9 +64,22 @@ func (s steps) move(p unsafe.Pointer, to part) unsafe.Pointer {
 	return unsafe.Add(p, int(uintptr(to.i2)*middle+uintptr(to.i1)*inner+uintptr(to.i0)*s.ld))
 }
 
-// cutProduct computes a tile of length rows a segment in parts. Those behind the first one add to its result.
+// cutProduct computes some tiles of length rows a segment at a time, or one in parts. Those behind the first one
+// add to its result.
 func (isa ISA) cutProduct(length, cols int, p *asm.Product) {
 	whole := *p
+	if p.Tiles > 1 {
+		a, c, r := steps{ld: p.TileA}, steps{ld: p.TileC}, steps{ld: p.TileR}
+		eachPart(1, 1, whole.Tiles, max(maxSteps/(p.N2*p.N1*p.K), 1), func(at part) {
+			p.Tiles = at.n0
+			p.A0, p.A1 = a.move(whole.A0, at), a.move(whole.A1, at)
+			p.C0, p.C1 = c.move(whole.C0, at), c.move(whole.C1, at)
+			p.R0, p.R1 = r.move(whole.R0, at), r.move(whole.R1, at)
+			isa.product(length, cols, p)
+		})
+		*p = whole
+		return
+	}
 	a := steps{whole.N1, whole.K, 4, whole.Step1, whole.Step2}
 	eachPart(whole.N2, whole.N1, whole.K, maxSteps, func(at part) {
 		p.N2, p.N1, p.K = at.n2, at.n1, at.n0

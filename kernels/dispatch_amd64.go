@@ -4,9 +4,9 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-// product computes a tile of two segments of the given length and cols columns.
+// product computes tiles of two segments of the given length and cols columns.
 func (isa ISA) product(length, cols int, p *asm.Product) {
-	if p.N2*p.N1*p.K > maxSteps {
+	if p.Tiles*p.N2*p.N1*p.K > maxSteps {
 		isa.cutProduct(length, cols, p)
 		return
 	}

@@ -126,7 +126,7 @@ func (g *gather) run(isa ISA, s *Scratch) {
 	images := g.out.m.N
 	block := max(blockPixels/max(g.out.h*g.out.w, 1), 1)
 	args := &s.product
-	*args = asm.Product{LdA: g.in.pixelStep(), LdC: g.out.pixelStep(), N2: g.win.h, N1: g.win.w, K: g.in.m.C, Fetch: 1}
+	*args = asm.Product{LdA: g.in.pixelStep(), LdC: g.out.pixelStep(), N2: g.win.h, N1: g.win.w, K: g.in.m.C, Fetch: 1, Tiles: 1}
 	if g.in.m.Pixel == g.in.m.C || g.win.w == 1 { // a window's row is one run
 		args.K, args.N1 = g.in.m.C*g.win.w, 1
 	}
@@ -159,12 +159,17 @@ func (g *gather) columns(isa ISA, s *Scratch, from, to, j int) {
 		waiting := false
 		for n := from; n < to; n++ {
 			for y := range g.out.h {
-				for k := range counts[i] {
-					next := place{n, y, x + k*seg.length}
-					if waiting {
-						g.tile(isa, s, seg.length, j, first, next)
-					}
-					first, waiting = next, !waiting
+				next, left := place{n, y, x}, counts[i]
+				if waiting && left > 0 {
+					g.tiles(isa, s, seg.length, j, 1, first, next)
+					next, left, waiting = next.right(seg.length), left-1, false
+				}
+				if left > 1 {
+					g.tiles(isa, s, seg.length, j, left/2, next, next.right(seg.length))
+					next = next.right(left / 2 * 2 * seg.length)
+				}
+				if left%2 == 1 {
+					first, waiting = next, true
 				}
 			}
 		}
@@ -178,15 +183,23 @@ func (g *gather) columns(isa ISA, s *Scratch, from, to, j int) {
 // A place is a pixel of a grid: image, row, column.
 type place struct{ n, i, j int }
 
-// tile computes two segments that begin at a and b.
-func (g *gather) tile(isa ISA, s *Scratch, length, j int, a, b place) {
+// right returns the place some pixels to the right.
+func (p place) right(pixels int) place { return place{p.n, p.i, p.j + pixels} }
+
+// tiles computes count pairs of segments side by side, the first of which begin at a and b.
+func (g *gather) tiles(isa ISA, s *Scratch, length, j, count int, a, b place) {
 	args := &s.product
-	args.A0, args.A1 = g.in.ptr(a.n, a.i, a.j), g.in.ptr(b.n, b.i, b.j)
 	if g.b.n-j < g.b.cols {
-		g.partial(isa, s, length, j, a, b, 2)
+		for range count {
+			args.A0, args.A1 = g.in.ptr(a.n, a.i, a.j), g.in.ptr(b.n, b.i, b.j)
+			g.partial(isa, s, length, j, a, b, 2)
+			a, b = a.right(2*length), b.right(2*length)
+		}
 		return
 	}
-	shift := 4 * j
+	shift, pair := 4*j, uintptr(2*length)
+	args.Tiles, args.TileA, args.TileC, args.TileR = count, pair*args.LdA, pair*args.LdC, pair*args.LdR
+	args.A0, args.A1 = g.in.ptr(a.n, a.i, a.j), g.in.ptr(b.n, b.i, b.j)
 	args.C0, args.C1 = unsafe.Add(g.out.ptr(a.n, a.i, a.j), shift), unsafe.Add(g.out.ptr(b.n, b.i, b.j), shift)
 	if g.add {
 		args.R0 = unsafe.Add(g.residual.ptr(a.n, a.i, a.j), shift)
@@ -208,6 +221,7 @@ func (g *gather) alone(isa ISA, s *Scratch, length, j int, a place) {
 func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segments int) {
 	cols := g.b.cols
 	args, full := &s.product, s.product.LdC
+	args.Tiles = 1
 	args.C0, args.C1 = unsafe.Pointer(&s.tile[0]), unsafe.Pointer(&s.tile[length*cols])
 	args.LdC, args.R0, args.R1 = uintptr(4*cols), nil, nil
 	isa.product(length, cols, args)

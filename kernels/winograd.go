@@ -74,6 +74,11 @@ func (p *planeSet) row(plane, row int) unsafe.Pointer {
 // planes returns the number of matrix products, n².
 func (f *filtering) planes() int { return f.n * f.n }
 
+// idle reports whether a plane's product comes to nothing where a map is read as its up-sampling, or the result's
+// pixels are summed by two. That holds for the row and the column of the point -1: its polynomial is zero on pairs
+// of equal pixels (row 2 of Bᵀ: 4b - 4b - c + c), and so it has no share in their sums (column 2 of the pooled Aᵀ).
+func (f *filtering) idle(plane int) bool { return plane/f.n == 2 || plane%f.n == 2 }
+
 // transformed is a set of weights G·g·Gᵀ, as a panel for each plane: [n²][OC/cols][IC][cols].
 type transformed struct {
 	data   []float32
@@ -196,12 +201,17 @@ func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, 
 }
 
 // multiply computes count rows of m = v·u for each plane. The bias, padded to whole tiles, goes to plane
-// (1, 1): that row and column of A are all ones, so it reaches each pixel of the result once.
-func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, bias []float32, count int) {
+// (1, 1): that row and column of A are all ones, so it reaches each pixel of the result once. With idle planes these
+// are zero.
+func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, bias []float32, count int, idle bool) {
 	args := &s.product
-	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic}
+	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic, Tiles: 1}
 	for plane := range f.planes() {
 		s.fetchAhead(isa)
+		if idle && f.idle(plane) {
+			clear(m.data[plane*m.stride:][:count*m.c])
+			continue
+		}
 		args.Bias = nil
 		for j := 0; j < u.oc; j += u.cols {
 			args.B = unsafe.Pointer(&u.data[plane*u.plane+j*u.ic])
@@ -213,8 +223,10 @@ func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet
 				args.A0, args.A1 = v.row(plane, row), v.row(plane, row+length)
 				args.C0 = unsafe.Add(m.row(plane, row), 4*j)
 				args.C1 = unsafe.Add(m.row(plane, row+length), 4*j)
+				args.Tiles = max((count-row)/(2*length), 1)
+				args.TileA, args.TileC = uintptr(2*length)*args.LdA, uintptr(2*length)*args.LdC
 				isa.product(length, u.cols, args)
-				row += 2 * length
+				row += args.Tiles * 2 * length
 			}
 		}
 	}
@@ -245,7 +257,7 @@ func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, b
 	for from, to := 0, 0; from < t.count(); from = to {
 		to = t.blockEnd(from)
 		t.gatherTiles(isa, &v, in, from, to, upsampled)
-		u.multiply(isa, s, f, &m, &v, bias, to-from)
+		u.multiply(isa, s, f, &m, &v, bias, to-from, upsampled || pooled)
 		t.finish(isa, out, &m, from, to, residual, pooled)
 	}
 }
@@ -302,6 +314,12 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy
 		t.scatterTiles(isa, &d, dy, from, to)
 		for p := range f.planes() {
 			s.fetchAhead(isa)
+			if upsampled && f.idle(p) {
+				if !sum.begun {
+					clear(sum.planes.data[p*sum.planes.stride:][:x.C*dy.C])
+				}
+				continue
+			}
 			addOuter(isa, s, &sum.planes, &v, &d, p, to-from, !sum.begun)
 		}
 		sum.begun = true

@@ -89,17 +89,19 @@ func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h M
 	rows, cols := sides(p)
 	b := w.buffers[[2]int{rows, cols}]
 	x, moment := b.x.Flat(), p.Of(momentum)
-	for i, g := range p.Of(grad) {
+	moment, x = moment[:len(x)], x[:len(x)]
+	for i, g := range p.Of(grad)[:len(x)] {
 		g *= h.GradScale
-		moment[i] = float32(h.Momentum*moment[i]) + g
-		x[i] = g + float32(h.Momentum*moment[i]) // Nesterov's: one step ahead
+		v := float32(h.Momentum*moment[i]) + g
+		moment[i] = v
+		x[i] = g + float32(h.Momentum*v) // Nesterov's: one step ahead
 	}
 	w.orthogonalise(b)
 	rate := h.LR * float32(0.2*math.Sqrt(float64(max(rows, cols))))
 	keep := 1 - float32(h.LR*h.Decay)
-	x = b.x.Flat()
-	for i, v := range p.Of(values) {
-		p.Of(values)[i] = float32(keep*v) - float32(rate*x[i])
+	own := p.Of(values)
+	for i, step := range b.x.Flat()[:len(own)] {
+		own[i] = float32(keep*own[i]) - float32(rate*step)
 	}
 }
 

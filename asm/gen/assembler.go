@@ -53,6 +53,7 @@ type machine interface {
 	addField(name string, regs ...string)              // reg += args.name
 	add(by string, regs ...string)                     // reg += by, "$4" or a register
 	clear(reg string)                                  // reg = 0
+	times(reg, by string)                              // reg *= by
 	multiply(reg string, n int)                        // reg *= n
 	address(base, index string, scale int, reg string) // reg = base + index·scale
 	jump(label string)

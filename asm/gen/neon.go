@@ -57,6 +57,8 @@ func (a *arm64) add(by string, regs ...string) {
 
 func (a *arm64) clear(reg string) { a.op("MOVD ZR, %s", integer(reg)) }
 
+func (a *arm64) times(reg, by string) { a.op("MUL %s, %s", integer(by), integer(reg)) }
+
 func (a *arm64) multiply(reg string, n int) {
 	a.op("MOVD $%d, %s", n, scratch)
 	a.op("MUL %s, %s", scratch, integer(reg))
@@ -299,13 +301,16 @@ func (a *arm64) prepare(table []constant) int {
 	return n
 }
 
-// rows has a pointer to each row.
+// rows has a pointer to each row of the present tile.
 func (a *arm64) rows(half int) rows {
 	pointers := slices.Concat([]string{"SI", "R16", "R17"}[:half], []string{"DX", "R19", "R20"}[:half])
 	a.field("LdA", "R8")
+	a.field("TileA", "R9")
+	a.times("R9", tileIndex)
 	for i, reg := range pointers {
 		if i%half == 0 {
 			a.field([]string{"A0", "A1"}[i/half], reg)
+			a.add("R9", reg)
 			continue
 		}
 		a.op("ADD R8, %s, %s", integer(pointers[i-1]), reg)

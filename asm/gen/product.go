@@ -31,13 +31,15 @@ func tileVectors(t target) []int {
 	return []int{16 / t.lanes}
 }
 
-// product is a tile of 2·half rows and vectors·lanes columns. Its sums stay in registers over the
+// product makes tiles of 2·half rows and vectors·lanes columns. Their sums stay in registers over the
 // whole K axis; a row costs one factor per k, which its vectors share. B is read two vectors at a time:
 // NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
 func product(t target, half, vectors int) *routine {
 	cols := vectors * t.lanes
 	r := newRoutine(t, fmt.Sprintf("Product2x%dx%d", half, cols), "Product",
 		fmt.Sprintf("is [ProductGo] of %d rows a segment and %d columns.", half, cols))
+	r.clear(tileIndex)
+	r.label("tile")
 	sums := make([]value, 2*half)
 	for i := range sums {
 		sums[i] = r.take(vectors)
@@ -67,8 +69,13 @@ func product(t target, half, vectors int) *routine {
 	})
 	r.next = rest
 	r.productEpilogue(sums)
+	r.add("$1", tileIndex)
+	r.jumpField("Tiles", "GT", tileIndex, "tile")
 	return r
 }
+
+// tileIndex is the integer register that counts tiles.
+const tileIndex = "R13"
 
 // prefetchRow asks for the cache lines of a row of that many columns.
 func (r *routine) prefetchRow(at memory, cols int) {
@@ -130,6 +137,9 @@ func (r *routine) productEpilogue(sums []value) {
 func (r *routine) eachRow(matrix string, sums []value, f func(sum value, at memory)) {
 	r.field(matrix+"0", "SI")
 	r.field(matrix+"1", "DX")
+	r.field("Tile"+matrix, "R8")
+	r.times("R8", tileIndex)
+	r.add("R8", "SI", "DX")
 	r.field("Ld"+matrix, "R8")
 	half := len(sums) / 2
 	for i := range half {

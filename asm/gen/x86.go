@@ -50,6 +50,8 @@ func (x *x86) add(by string, regs ...string) {
 
 func (x *x86) clear(reg string) { x.op("XORQ %s, %s", reg, reg) }
 
+func (x *x86) times(reg, by string) { x.op("IMULQ %s, %s", by, reg) }
+
 func (x *x86) multiply(reg string, n int) { x.op("IMULQ $%d, %s", n, reg) }
 
 func (x *x86) address(base, index string, scale int, reg string) {
@@ -216,10 +218,13 @@ func data(name string, values []float32) string {
 	return b.String()
 }
 
-// rows reaches up to 7 rows of a segment from one pointer, with multiples of the distance as indexes.
+// rows reaches up to 7 rows of a segment of the present tile from one pointer, with multiples of the distance as indexes.
 func (x *x86) rows(half int) rows {
 	x.field("A0", "SI")
 	x.field("A1", "DX")
+	x.field("TileA", "R8")
+	x.times("R8", tileIndex)
+	x.add("R8", "SI", "DX")
 	x.field("LdA", "R8")
 	if half > 3 {
 		x.address("R8", "R8", 2, "R9")
