@@ -24,7 +24,7 @@ CFM     ?=
 PYTHONS  = python3 /usr/bin/python3
 PEER     =
 
-# For make peer-quality: minutes that PyTorch trains for (whole ones), threads of both, where it all goes, and
+# For make peer-quality, which needs SciPy too: minutes that PyTorch trains for (whole ones), threads of both, where it all goes, and
 # flags of torch_train.py (TORCH='--compile --channels-last'). The first of PYTHONS runs it.
 MINUTES  = 30
 THREADS  = 2
@@ -76,7 +76,7 @@ classifier: build ## train the embedded classifier of MNIST again (some minutes)
 .PHONY: model
 model: build ## train the model of digits that is part of the program (an hour or more), into models/mnist
 	@set -x; if [ -e runs/model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/model --resume; else \
-		./fmimg$(EXE) train --data mnist --steps 12000 --seed 1 --isa avx2 --out runs/model; fi
+		./fmimg$(EXE) train --data mnist --steps 12000 --coupling independent --seed 1 --isa avx2 --out runs/model; fi
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
 
 # The student of that model; the same tensors on every CPU with AVX2, from the same teacher.

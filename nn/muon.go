@@ -89,7 +89,6 @@ func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h M
 	rows, cols := sides(p)
 	b := w.buffers[[2]int{rows, cols}]
 	x, moment := b.x.Flat(), p.Of(momentum)
-	moment, x = moment[:len(x)], x[:len(x)]
 	for i, g := range p.Of(grad)[:len(x)] {
 		g *= h.GradScale
 		v := float32(h.Momentum*moment[i]) + g

@@ -140,7 +140,7 @@ func (r *training) replay() string {
 	c.add("objective", o.Objective, d.Objective)
 	c.add("loss-weight", o.LossWeight, o.Objective)
 	c.add("time-dist", o.TimeDist, d.TimeDist)
-	c.add("coupling", o.Coupling, Independent)
+	c.add("coupling", o.Coupling, d.Coupling)
 	fmt.Fprintf(&c.text, " --conditional %s", o.Conditional)
 	if r.labelled() {
 		c.add("label-drop", o.LabelDrop, d.LabelDrop)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/fmimg/fmimg/flow"
 )
@@ -13,72 +14,131 @@ type Coupling string
 // The couplings.
 const (
 	Independent      Coupling = "independent" // any
-	OptimalTransport Coupling = "ot"          // that of the batch, and of images of its class, which makes all paths together the shortest
+	OptimalTransport Coupling = "ot"          // that of some batches, and of images of its class, which makes all paths together the shortest
 )
 
-// A pairing finds, for each position of a batch, the position whose noise it takes. Pairs stay within a class, since
-// the noise of each class has to be normal too.
+// A pairing finds, for each position of a batch, the position whose noise it takes. Steps are paired in groups, as the
+// more noises an image may choose from, the shorter are the paths. Pairs stay within a class, since the noise of each
+// class has to be normal too.
 type pairing struct {
-	feed *feed
-	seed uint64
-	size int // numbers of an image
+	feed    feed // ahead of the one that batches come from
+	seed    uint64
+	batch   int
+	steps   int // of a group
+	size    int // numbers of an image
+	crew    *crew
+	workers []pairer
 
-	rng    rand.PCG
-	noise  []int     // of each position
-	images []float32 // [batch][size]
-	noises []float32 // [batch][size]
+	group  int       // that is paired, -1 before the first
+	noise  []int     // of each position of the group's steps
+	images []float32 // [steps·batch][size]
+	noises []float32 // [steps·batch][size]
 	labels []int
+
+	// The phases as values made once, so that running them allocates nothing, and how far the running one is.
+	load, pair func(worker int)
+	next       atomic.Int64
+}
+
+// A pairer is the memory of a worker.
+type pairer struct {
+	rng    rand.PCG
 	same   []int // the positions of one class
 	cost   []float64
 	solver flow.Assigner
 }
 
-func newPairing(f *feed, seed uint64, batch int) *pairing {
-	h, w, c := f.data.Shape()
-	size := h * w * c
+const (
+	pairedImages = 256  // that as many steps as have no more are paired together
+	maxPaired    = 1024 // the largest batch: of images without classes all pairs are compared, by one worker
+)
+
+// groupImages returns how many images are paired together.
+func groupImages(batch int) int { return max(pairedImages/batch, 1) * batch }
+
+// pairingMemory returns about how many bytes a pairing of images of so many numbers takes.
+func pairingMemory(batch, size, workers int) float64 {
+	n := float64(groupImages(batch))
+	return n * (2*4*float64(size) + 8*n*float64(workers))
+}
+
+// newPairing makes the pairing of a run that takes its batches from f.
+func newPairing(f *feed, seed uint64, batch int, c *crew) *pairing {
+	h, w, channels := f.data.Shape()
+	n, size := groupImages(batch), h*w*channels
 	p := &pairing{
-		feed: f, seed: seed, size: size,
-		noise: make([]int, batch), images: make([]float32, batch*size), noises: make([]float32, batch*size), labels: make([]int, batch),
-		same: make([]int, 0, batch), cost: make([]float64, 0, batch*batch),
+		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size, crew: c, workers: make([]pairer, c.size()), group: -1,
+		noise: make([]int, n), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
 	}
-	p.solver.Reserve(batch)
+	p.feed.order = newEpochOrder(f.data.Len(), seed, n)
+	for i := range p.workers {
+		p.workers[i] = pairer{same: make([]int, 0, n), cost: make([]float64, 0, n*n)}
+		p.workers[i].solver.Reserve(n)
+	}
+	p.load = func(worker int) { p.eachOf(n, func(i int) { p.draw(&p.workers[worker].rng, i) }) }
+	p.pair = func(worker int) { p.eachOf(len(f.data.Classes())+1, func(i int) { p.assign(&p.workers[worker], i-1) }) }
 	return p
 }
 
-// maxPaired is the largest batch that is paired: of images without classes all pairs are compared, by one worker.
-const maxPaired = 1024
-
-// prepare pairs the positions of a step, whose images the feed has ready.
-func (p *pairing) prepare(step int) {
-	for i := range p.noise {
-		p.labels[i] = p.feed.image(&p.rng, step, i, p.image(i))
-		drawNoise(&p.rng, p.seed, step, i, p.noiseAt(i))
+// prepare pairs the positions of a step's group, unless it has.
+func (p *pairing) prepare(step int) error {
+	group := step / p.steps
+	if group == p.group {
+		return nil
 	}
-	first := 0
-	for class := -1; first < len(p.noise); class++ {
-		p.same = p.same[:0]
-		for i, label := range p.labels {
-			if label == class {
-				p.same = append(p.same, i)
-			}
+	p.group = group
+	p.feed.prepare(group, len(p.noise))
+	for _, phase := range []func(int){p.load, p.pair} {
+		p.next.Store(0)
+		if err := p.crew.run(phase); err != nil {
+			return err
 		}
-		p.assign()
-		first += len(p.same)
+	}
+	return nil
+}
+
+// eachOf calls do for the numbers below n that no other worker has taken.
+func (p *pairing) eachOf(n int, do func(i int)) {
+	for {
+		i := int(p.next.Add(1)) - 1
+		if i >= n {
+			return
+		}
+		do(i)
 	}
 }
 
-// assign pairs the images and the noises of the positions in same.
-func (p *pairing) assign() {
-	n := len(p.same)
-	p.cost = p.cost[:0]
-	for _, i := range p.same {
-		for _, j := range p.same {
-			p.cost = append(p.cost, distance(p.image(i), p.noiseAt(j)))
+// draw fetches the image and the noise of a position of the group.
+func (p *pairing) draw(rng *rand.PCG, i int) {
+	step, position := p.place(i)
+	p.labels[i] = p.feed.read(rng, p.feed.order.index(i), step, position, p.image(i))
+	drawNoise(rng, p.seed, step, position, p.noiseAt(i))
+}
+
+// place returns the step of a position of the group, and the position in its batch.
+func (p *pairing) place(i int) (step, position int) { return p.group*p.steps + i/p.batch, i % p.batch }
+
+// assign pairs the images and the noises of a class, -1 for none.
+func (p *pairing) assign(w *pairer, class int) {
+	w.same, w.cost = w.same[:0], w.cost[:0]
+	for i, label := range p.labels {
+		if label == class {
+			w.same = append(w.same, i)
 		}
 	}
-	for i, j := range p.solver.Assign(p.cost, n) {
-		p.noise[p.same[i]] = p.same[j]
+	for _, i := range w.same {
+		for _, j := range w.same {
+			w.cost = append(w.cost, distance(p.image(i), p.noiseAt(j)))
+		}
 	}
+	for i, j := range w.solver.Assign(w.cost, len(w.same)) {
+		p.noise[w.same[i]] = w.same[j]
+	}
+}
+
+// noiseOf returns the step and the position whose noise the image at a position of a step's batch is paired with.
+func (p *pairing) noiseOf(step, position int) (from, at int) {
+	return p.place(p.noise[(step-p.group*p.steps)*p.batch+position])
 }
 
 func (p *pairing) image(i int) []float32   { return p.images[i*p.size : (i+1)*p.size] }

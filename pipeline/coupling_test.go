@@ -1,9 +1,11 @@
 package pipeline
 
 import (
-	"math/rand/v2"
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/fmimg/fmimg/flow"
 )
 
 // Optimal transport pairs each noise with one image of its own class, at a cost that no exchange of two noises of a class
@@ -13,13 +15,19 @@ func TestOptimalTransportPairs(t *testing.T) {
 	data.classes = append(data.classes, "never") // a class without images, and images without a class
 	data.n = 41
 	unlabelled := &patterns{n: 41, h: 8, w: 8, c: 1}
+	c := newCrew(3)
+	defer c.close()
 	for _, source := range []*patterns{data, unlabelled} {
-		const batch = 24
+		const batch, step = 24, 13
 		f := newFeed(source, 7, batch, true)
-		p := newPairing(f, 7, batch)
-		f.prepare(3, batch)
-		p.prepare(3)
-		if !slices.Equal(slices.Sorted(slices.Values(p.noise)), rangeOf(batch)) {
+		p := newPairing(f, 7, batch, c)
+		if err := p.prepare(step); err != nil {
+			t.Fatal(err)
+		}
+		if steps := len(p.noise) / batch; steps < 2 || step%steps == 0 {
+			t.Fatalf("step %d begins its group of %d, or is alone", step, steps)
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(p.noise)), rangeOf(len(p.noise))) {
 			t.Fatalf("%v is no permutation", p.noise)
 		}
 		cost := func(i, j int) float64 {
@@ -46,13 +54,15 @@ func TestOptimalTransportPairs(t *testing.T) {
 		if !(paired < drawn) {
 			t.Errorf("cost %v, as drawn %v", paired, drawn)
 		}
-		// What a worker draws is the paired noise.
-		m := &matching{feed: f, seed: 7, batch: batch, pairs: p}
-		var rng rand.PCG
-		x := make([]float32, 64)
-		drawNoise(&rng, 7, 3, m.noiseOf(5), x)
-		if !slices.Equal(x, p.noiseAt(p.noise[5])) {
-			t.Error("another noise than the one that was paired")
+		// What a worker draws is an image of the step and its paired noise.
+		f.prepare(step, batch)
+		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p, predicts: prediction{path: flow.Linear{}}}, []network{nil})[0]
+		for i := range batch {
+			m.draw(step, i, i)
+			at := step%(len(p.noise)/batch)*batch + i
+			if !slices.Equal(m.x1, p.image(at)) || !slices.Equal(m.x0, p.noiseAt(p.noise[at])) {
+				t.Fatalf("position %d has another image or noise than the one that was paired", i)
+			}
 		}
 	}
 }
@@ -65,7 +75,7 @@ func rangeOf(n int) []int {
 	return x
 }
 
-// The pairs depend on no thread.
+// The pairs depend on no thread, and not on where a run was interrupted.
 func TestOptimalTransportTrains(t *testing.T) {
 	o := smallRun(t)
 	o.Coupling = OptimalTransport
@@ -73,5 +83,15 @@ func TestOptimalTransportTrains(t *testing.T) {
 	other := smallRun(t)
 	other.Coupling, other.Threads = OptimalTransport, 5
 	sameRun(t, want.Dir, mustTrain(t, other).Dir)
-	differentRun(t, want.Dir, mustTrain(t, smallRun(t)).Dir)
+	broken := smallRun(t)
+	broken.Coupling, broken.StopAfter = OptimalTransport, 2
+	var stopped *InterruptedError
+	if _, err := Train(t.Context(), broken); !errors.As(err, &stopped) {
+		t.Fatal(err)
+	}
+	broken.Resume, broken.StopAfter = true, 0
+	sameRun(t, want.Dir, mustTrain(t, broken).Dir)
+	independent := smallRun(t)
+	independent.Coupling = Independent
+	differentRun(t, want.Dir, mustTrain(t, independent).Dir)
 }

@@ -27,7 +27,12 @@ func (f *feed) prepare(step, batch int) { f.order.prepare(step*batch, batch) }
 // image writes the image at a position of the step's batch to dst and returns its class, -1 for none. It draws
 // from rng, with a key of its own. Workers may call it at once.
 func (f *feed) image(rng *rand.PCG, step, position int, dst []float32) int {
-	label := f.data.Image(f.order.index(position), dst)
+	return f.read(rng, f.order.index(position), step, position, dst)
+}
+
+// read is image for a position whose image is known.
+func (f *feed) read(rng *rand.PCG, index, step, position int, dst []float32) int {
+	label := f.data.Image(index, dst)
 	if f.flip {
 		seedStream(rng, f.seed, streamFlip, step, position)
 		if rng.Uint64()>>63 == 1 {

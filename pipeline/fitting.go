@@ -21,7 +21,7 @@ func (o *TrainOptions) validateFlow() error {
 		value, usual any
 	}{
 		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, flowObjective}, {"time-dist", o.TimeDist, d.TimeDist},
-		{"coupling", o.Coupling, Independent}, {"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
+		{"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {
 		if other.value != other.usual {
@@ -33,6 +33,9 @@ func (o *TrainOptions) validateFlow() error {
 	}
 	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
 		return optionErrorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", flowObjective)
+	}
+	if slices.Contains(o.Given, "coupling") {
+		return optionErrorf("coupling", "%s: a normalizing flow (objective %s) pairs no noise with images: leave it out", o.Coupling, flowObjective)
 	}
 	if o.Conditional == "yes" {
 		return optionErrorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", flowObjective)

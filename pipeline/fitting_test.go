@@ -178,7 +178,7 @@ func TestFlowMistakes(t *testing.T) {
 		"probes":           {score(LikelihoodOptions{Probes: 2})},
 		"path":             {train(func(o *TrainOptions) { o.Path = "cosine" })},
 		"time-dist":        {train(func(o *TrainOptions) { o.TimeDist = "logit-normal" })},
-		"coupling":         {train(func(o *TrainOptions) { o.Coupling = OptimalTransport })},
+		"coupling":         {train(func(o *TrainOptions) { o.Given = []string{"coupling"} })},
 		"init":             {train(func(o *TrainOptions) { o.Init = model }), train(func(o *TrainOptions) { o.Objective, o.Flow, o.Init = "velocity", nil, model })},
 		"heads":            {train(func(o *TrainOptions) { o.Heads = 2 })},
 		"conditional":      {train(func(o *TrainOptions) { o.Conditional = "yes" })},

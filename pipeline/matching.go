@@ -34,18 +34,10 @@ type matching struct {
 // prepare readies the batch of a step.
 func (m *matching) prepare(_ context.Context, step int) error {
 	m.feed.prepare(step, m.batch)
-	if m.pairs != nil {
-		m.pairs.prepare(step)
-	}
-	return nil
-}
-
-// noiseOf returns the position whose noise the image at a position of the batch is paired with.
-func (m *matching) noiseOf(position int) int {
 	if m.pairs == nil {
-		return position
+		return nil
 	}
-	return m.pairs.noise[position]
+	return m.pairs.prepare(step)
 }
 
 // A matcher is the task of flow matching: it computes the gradient of one micro-batch at a time, in buffers of
@@ -118,7 +110,11 @@ func (w *matcher) forward(n int) float64 {
 // draw fills slot i with the image at the given position of the batch: its noise, time and label.
 func (w *matcher) draw(step, position, i int) {
 	label := int32(w.feed.image(&w.rng, step, position, w.x1))
-	drawNoise(&w.rng, w.seed, step, w.noiseOf(position), w.x0)
+	from, at := step, position
+	if w.pairs != nil {
+		from, at = w.pairs.noiseOf(step, position)
+	}
+	drawNoise(&w.rng, w.seed, from, at, w.x0)
 	seedStream(&w.rng, w.seed, streamTime, step, position)
 	// One time from each of the batch's equal strata: the loss varies less between steps.
 	t := w.times.Quantile(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))

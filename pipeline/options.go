@@ -101,7 +101,7 @@ type TrainOptions struct {
 	LossWeight string `json:"loss_weight"` // whose squared error the loss is, by weights of what is predicted; empty: of that itself
 
 	TimeDist    string   `json:"time_dist"`   // distribution of t: uniform, logit-normal or logit-normal(MEAN,STD); empty: uniform
-	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent
+	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent, as runs of old had it
 	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
 	LabelDrop   float64  `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
 
@@ -117,7 +117,7 @@ func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
 		RunOptions: defaultRunOptions(),
 		Preset:     "base", ImageChannels: "auto", HoldOut: 0.05,
-		Path: defaultPath, Objective: defaultObjective, TimeDist: "uniform", Conditional: "auto", LabelDrop: 0.1,
+		Path: defaultPath, Objective: defaultObjective, TimeDist: "uniform", Coupling: OptimalTransport, Conditional: "auto", LabelDrop: 0.1,
 	}
 }
 
@@ -299,8 +299,8 @@ func oneOf(option, value string, known ...string) error {
 
 // validateCoupling bounds the pairs of a batch, all of which are compared.
 func (o *TrainOptions) validateCoupling() error {
-	if o.Coupling == OptimalTransport && o.Batch > maxPaired {
-		return optionErrorf("batch", "%d: coupling ot compares all pairs of a batch: at most %d images", o.Batch, maxPaired)
+	if o.Coupling == OptimalTransport && o.Batch > maxPaired && o.Objective != flowObjective {
+		return optionErrorf("batch", "%d: optimal transport compares all pairs of a batch: at most %d images, or coupling independent", o.Batch, maxPaired)
 	}
 	return nil
 }

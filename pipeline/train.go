@@ -191,7 +191,7 @@ func (r *training) build() error {
 	r.predicts = r.match.predicts
 	r.match.held, r.run.held = r.held, r.held != nil
 	if r.options.Coupling == OptimalTransport {
-		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch)
+		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch, r.crew)
 	}
 	for _, m := range newMatchers(r.match, r.nets) {
 		r.tasks = append(r.tasks, m)

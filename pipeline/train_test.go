@@ -341,11 +341,12 @@ func TestUnlabelledData(t *testing.T) {
 func TestInterruptAbandonsStep(t *testing.T) {
 	noLeaks(t)
 	through := smallRun(t)
+	through.Coupling = Independent // whose steps read their own images alone
 	mustTrain(t, through)
 	for _, threads := range []int{1, 3} {
 		ctx, cancel := context.WithCancel(context.Background())
 		o, data, begun := smallRun(t), digits(), atomic.Int32{}
-		o.Source, o.Threads = data, threads
+		o.Source, o.Threads, o.Coupling = data, threads, Independent
 		data.image = func(int, []float32) {
 			if int(begun.Add(1)) == 2*o.Batch+1 { // the first image of the third step
 				cancel()
@@ -535,14 +536,14 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 	}
 }
 
-// A run that was begun before there was a choice of optimisers goes on with AdamW, and its card says how to repeat it.
+// A run that was begun before there was a choice of optimisers and of pairs goes on with AdamW and independent ones, and its card says how to repeat it.
 func TestResumeOfAnOlderRun(t *testing.T) {
 	through := smallRun(t)
-	through.Optimizer, through.LR = AdamW, 4e-3
+	through.Optimizer, through.LR, through.Coupling = AdamW, 4e-3, Independent
 	mustTrain(t, through)
 
 	o := smallRun(t)
-	o.Optimizer, o.LR, o.StopAfter = AdamW, 4e-3, 2
+	o.Optimizer, o.LR, o.Coupling, o.StopAfter = AdamW, 4e-3, Independent, 2
 	var stopped *InterruptedError
 	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) {
 		t.Fatal(err)

@@ -21,6 +21,9 @@ func (r *training) openData(ctx context.Context) error {
 	r.data, r.held, r.digest = set.Train, set.Test, set.Digest
 	h, w, c := r.data.Shape()
 	r.dataMemory = float64(r.data.Len() * h * w * c)
+	if r.options.Coupling == OptimalTransport && r.options.Objective != flowObjective {
+		r.dataMemory += pairingMemory(r.opt.Batch, h*w*c, r.opt.Threads)
+	}
 	if set.Sizes != nil {
 		r.pictures = set.Path
 	}

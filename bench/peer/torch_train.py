@@ -28,6 +28,7 @@ RATES = {"adamw": 0.002, "muon": 0.004}
 CLASSES = 10
 NULL_CLASS = CLASSES  # the last row of label_emb means "no class"
 WARMUP = 50  # steps, at most a tenth of the run
+PAIRED = 256  # images of the batches that optimal transport pairs together
 FIRST_ESTIMATE = 3  # steps before a run by time guesses at its number of steps
 HORIZON = 50  # steps that the running means of loss and of seconds look back on
 PROGRESS_EVERY = 10  # seconds
@@ -48,6 +49,8 @@ def arguments():
     parser.add_argument("--batch", type=int, default=64, help="images of a step")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
     parser.add_argument("--lr", type=float, help="peak learning rate (%s)" % ", ".join("%g with %s" % (r, o) for o, r in RATES.items()))
+    parser.add_argument("--coupling", choices=["independent", "ot"], default="ot", help=(
+        "pairs of noise and image: any, or the shortest paths of each class in some batches (needs SciPy)"))
     parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
     parser.add_argument("--label-drop", type=float, default=0.1, help="share of the labels to leave out")
@@ -63,6 +66,11 @@ def arguments():
         a.marks = sorted({float(mark) for mark in a.marks.split(",") if mark.strip()})
     except ValueError:
         parser.error("--marks %s: minutes such as 2,5,10 are needed" % a.marks)
+    if a.coupling == "ot":
+        try:
+            import scipy.optimize  # noqa: F401
+        except ImportError:
+            parser.error("--coupling ot needs SciPy: pip install scipy, or --coupling independent")
     if min(a.minutes if a.steps is None else a.steps, a.batch, a.threads, *a.marks, 1) <= 0:
         parser.error("--minutes, --steps, --marks, --batch and --threads take numbers above 0")
     return a
@@ -191,6 +199,19 @@ class Muon(torch.optim.Optimizer):
         return p.dim() > 1 and min(p.shape[:2]) >= 8 and name != "label_emb.weight"
 
 
+def shortest(x0, x1, y):
+    """The noise in the order in which its paths to the images are the shortest together, within each class."""
+    from scipy.optimize import linear_sum_assignment
+
+    products = x1.flatten(1) @ x0.flatten(1).T
+    order = torch.empty(len(y), dtype=torch.int64)
+    for label in y.unique():
+        same = (y == label).nonzero()[:, 0]
+        _, columns = linear_sum_assignment(products[same][:, same].numpy(), maximize=True)
+        order[same] = same[torch.from_numpy(columns)]
+    return x0[order]
+
+
 class Trainer:
     """The network, its optimiser and everything that a step draws."""
 
@@ -203,6 +224,7 @@ class Trainer:
         self.average = Average(self.net, a.ema)
         self.run = torch.compile(self.net) if a.compile else self.net
         self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
+        self.paired = []  # batches that wait
         named = list(self.net.named_parameters())
         matrices = [p for name, p in named if a.optimizer == "muon" and Muon.steps(name, p)]
         taken = {id(p) for p in matrices}
@@ -212,10 +234,21 @@ class Trainer:
             self.optimisers.append(Muon(matrices, a.lr, a.weight_decay))
         self.clock = Clock(a.minutes, a.steps)
 
-    def loss(self, x1, y):
+    def pairs(self):
+        """The next batch: noise, images and labels. With optimal transport some batches are paired together."""
+        if not self.paired:
+            transport = self.a.coupling == "ot"
+            drawn = [self.batches.next() for _ in range(max(PAIRED // self.a.batch, 1) if transport else 1)]
+            x1, y = (torch.cat(part) for part in zip(*drawn))
+            x0 = torch.randn(x1.shape, generator=self.generator)
+            if transport:
+                x0 = shortest(x0, x1, y)
+            self.paired = list(zip(*(part.split(self.a.batch) for part in (x0, x1, y))))
+        return self.paired.pop(0)
+
+    def loss(self, x0, x1, y):
         """The mean of (v(x_t, t, y) - (x1 - x0))² on the straight path from noise x0 to images x1."""
         n, g = len(x1), self.generator
-        x0 = torch.randn(x1.shape, generator=g)
         # One time from each of the batch's equal strata: the loss varies less between steps.
         t = (torch.arange(n) + torch.rand(n, generator=g)) / n
         y = y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
@@ -226,7 +259,7 @@ class Trainer:
     def prepare(self):
         """Compiles, and has the memory that a step takes: a pass whose gradients nobody uses."""
         images = torch.zeros(self.a.batch, 1, 28, 28)
-        self.loss(images, torch.zeros(self.a.batch, dtype=torch.int64)).backward()
+        self.loss(images, images, torch.zeros(self.a.batch, dtype=torch.int64)).backward()
 
     def step(self):
         """Trains on a batch and returns its loss and the learning rate."""
@@ -236,7 +269,7 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(*self.batches.next())
+        loss = self.loss(*self.pairs())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.a.clip)
         for optimiser in self.optimisers:

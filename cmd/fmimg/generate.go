@@ -27,6 +27,7 @@ its dense output.
 
 The solvers euler to dopri5 follow the velocity. ddim does so along the path that the model learned, ddpm and sde
 add fresh noise in each step, which forgives errors and takes more steps; sde as much as --noise-level says.
+Both assume that training paired noise and images at random (train --coupling independent).
 
 Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in

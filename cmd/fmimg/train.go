@@ -121,7 +121,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
 	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
 	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
-	f.StringVar((*string)(&o.Coupling), "coupling", string(pipeline.Independent), "`pairs` of noise and image: independent, or ot for the shortest paths of each class in a batch")
+	f.StringVar((*string)(&o.Coupling), "coupling", string(o.Coupling), "`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
 	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
 	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
 }
