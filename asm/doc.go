@@ -7,7 +7,7 @@
 //
 // Five families:
 //
-//   - [Product]: a tile of C = A·B + bias + R, where the columns of A run through a strided nest;
+//   - [Product]: tiles of C = A·B + bias + R, where the columns of A run through a strided nest;
 //   - [Outer]: a tile of C += Σ a·bᵀ over strided vectors a and b;
 //   - [Transform]: Y = M·X·Mᵀ for grids X of vectors of channels and a small constant matrix M;
 //   - [Channels]: walks over the pixels of maps, one vector of channels after another;
