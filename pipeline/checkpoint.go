@@ -237,3 +237,20 @@ func modelName(path string) string {
 	}
 	return "model " + path
 }
+
+// DataRequest asks for a data set in the shape that a model takes, and holds those images out again that
+// the model's training held out.
+func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(Event)) DataRequest {
+	r := DataRequest{Shape: c.Shape(), Option: option, Taker: "the model", DataReader: DataReader{1, threads, onEvent}}
+	r.Data, r.HoldOut = name, defaultHoldOut
+	if share, seed, ok := c.Meta.HeldOut(name); ok {
+		r.HoldOut, r.Seed = share, seed
+	}
+	return r
+}
+
+// Shape returns the shape of the model's images.
+func (c *Checkpoint) Shape() Shape {
+	cfg := c.config()
+	return Shape{cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels}
+}

@@ -19,7 +19,7 @@ import (
 // smallClassifier returns options for a few milliseconds a step on images that brightness alone tells apart.
 func smallClassifier(t testing.TB) ClassifierOptions {
 	o := DefaultClassifierOptions()
-	o.Source, o.Test = digits(), &patterns{n: 20, h: 8, w: 8, c: 1, classes: digits().classes}
+	o.Source, o.Validation = digits(), &patterns{n: 20, h: 8, w: 8, c: 1, classes: digits().classes}
 	o.Out = filepath.Join(t.TempDir(), "classifier.safetensors")
 	o.Batch, o.Steps, o.Threads = 11, 6, 2 // 11: the last micro-batch is smaller
 	return o
@@ -89,7 +89,7 @@ func TestClassifierLearns(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The reference is that of the weights in the file.
-	found, err := Classify(t.Context(), c, 20, 2, func(i int, dst []float32) { o.Test.Image(i, dst) })
+	found, err := Classify(t.Context(), c, 20, 2, func(i int, dst []float32) { o.Validation.Image(i, dst) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func TestClassifierOptionErrors(t *testing.T) {
 	unlabelled := digits()
 	unlabelled.classes = nil
 	for want, change := range map[string]func(o *ClassifierOptions){
-		"data is needed":            func(o *ClassifierOptions) { o.Source, o.Test = nil, nil },
-		"data patterns: its images": func(o *ClassifierOptions) { o.Source, o.Test = unlabelled, nil },
+		"data is needed":            func(o *ClassifierOptions) { o.Source, o.Validation = nil, nil },
+		"data patterns: its images": func(o *ClassifierOptions) { o.Source, o.Validation = unlabelled, nil },
 		"out is needed":             func(o *ClassifierOptions) { o.Out = "" },
 		"steps 6: one budget":       func(o *ClassifierOptions) { o.Epochs = 1 },
 		"steps -1":                  func(o *ClassifierOptions) { o.Steps = -1 },

@@ -10,15 +10,9 @@ import (
 // ClassifierOptions says what to train a classifier on, for how long and how. [DefaultClassifierOptions] has the
 // settings of the classifier that is part of the program.
 type ClassifierOptions struct {
-	Data string // a known data set or a path, with classes; needed
-	Out  string // the safetensors file to write; needed
+	DataOptions // of images with classes
 
-	// How data is read, as in [TrainOptions].
-	Size          int
-	ImageChannels string
-	HoldOut       float64 // share of the images to test on, in sets without test images of their own; 0: none
-	Strict        bool
-	DataMemory    int
+	Out string // the safetensors file to write; needed
 
 	// Budget: one of the two; none: 6 epochs.
 	Steps  int
@@ -37,9 +31,6 @@ type ClassifierOptions struct {
 	Threads int    // workers, which change no number; 0: GOMAXPROCS
 	ISA     string // instruction set; empty: the best of this machine
 
-	// Source is the data itself, instead of opening Data, and Test are other images of the same shape and classes;
-	// nil: none. For programs with images of their own.
-	Source, Test dataset.Source
 	// OnEvent is called with the progress, from TrainClassifier's own goroutine; may be nil.
 	OnEvent func(Event)
 }
@@ -47,8 +38,8 @@ type ClassifierOptions struct {
 // DefaultClassifierOptions returns the settings of the classifier of MNIST that is part of the program.
 func DefaultClassifierOptions() ClassifierOptions {
 	return ClassifierOptions{
-		ImageChannels: "auto", HoldOut: 0.05,
-		Batch: 64, LR: 3e-3, Warmup: 200, Decay: 0.05, EMA: 0.999, Smoothing: 0.05,
+		DataOptions: DataOptions{ImageChannels: "auto", HoldOut: defaultHoldOut},
+		Batch:       64, LR: 3e-3, Warmup: 200, Decay: 0.05, EMA: 0.999, Smoothing: 0.05,
 		Warp: Warp{Shift: 2.5, Rotate: 12, Scale: 0.12, Shear: 0.15},
 		Seed: 1,
 	}
@@ -85,11 +76,8 @@ func (o *ClassifierOptions) validate() error {
 		between("rotate", o.Warp.Rotate, 0, 180),
 		between("scale", o.Warp.Scale, 0, 0.9),
 		between("shear", o.Warp.Shear, 0, 10),
-		between("size", o.Size, 0, maxSize),
-		between("hold-out", o.HoldOut, 0, 0.9),
-		between("data-memory", o.DataMemory, 0, 1<<30),
+		o.DataOptions.validate(),
 		between("threads", o.Threads, 1, maxThreads),
-		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 		validateISA(o.ISA),
 	} {
 		if check != nil {
@@ -107,26 +95,18 @@ func (o *ClassifierOptions) validate() error {
 	return nil
 }
 
-// trainOptions returns the options that Train has too.
-func (o *ClassifierOptions) trainOptions() *TrainOptions {
-	return &TrainOptions{
-		Data: o.Data, Size: o.Size, ImageChannels: o.ImageChannels, HoldOut: o.HoldOut, Strict: o.Strict, DataMemory: o.DataMemory,
-		Epochs: o.Epochs, Source: o.Source, Validation: o.Test,
-		RunOptions: RunOptions{Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent},
-	}
-}
-
 // openSet opens the data.
 func (o *ClassifierOptions) openSet(ctx context.Context) (*dataset.Set, error) {
-	t := o.trainOptions()
-	if o.Source != nil {
-		return t.givenSet()
-	}
-	return t.openSet(ctx)
+	return o.DataOptions.Open(ctx, DataReader{o.Seed, o.Threads, o.OnEvent})
 }
 
 // plan returns the schedule for n images.
-func (o *ClassifierOptions) plan(n int) Schedule { return o.trainOptions().plan(n) }
+func (o *ClassifierOptions) plan(n int) Schedule {
+	if o.Steps > 0 {
+		return Schedule{{0, o.Steps}}
+	}
+	return epochs(o.Epochs, n, o.Batch)
+}
 
 // recipe returns what a step does with a gradient.
 func (o *ClassifierOptions) recipe() recipe {

@@ -206,7 +206,7 @@ func (e *editor) readData(ctx context.Context) error {
 	if name == "" {
 		return optionErrorf("data", "is needed: the model does not say what it was trained on")
 	}
-	set, err := openLike(ctx, e.ck, name, "data", e.opt.Threads, e.opt.OnEvent)
+	set, err := e.ck.DataRequest(name, "data", e.opt.Threads, e.opt.OnEvent).Open(ctx)
 	if err != nil {
 		return err
 	}

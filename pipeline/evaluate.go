@@ -13,7 +13,6 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // EvaluateOptions say which generated images to measure, and against which real ones.
@@ -285,16 +284,17 @@ func (e *evaluator) checkTest() error {
 // openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
 // images names, none is held out.
 func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
-	o := DefaultTrainOptions()
-	o.Data, o.Threads, o.OnEvent = name, e.opt.Sample.Threads, e.opt.OnEvent
-	switch {
-	case option == "images":
-		o.HoldOut = 0
-	case e.ck != nil && e.ck.Meta.Data == name && e.ck.Meta.HoldOut > 0: // the same images as training held out
-		o.HoldOut, o.Seed = e.ck.Meta.HoldOut, e.ck.Meta.dataSeed()
+	r := DataRequest{Option: option, Taker: "the classifier", DataReader: DataReader{1, e.opt.Sample.Threads, e.opt.OnEvent}}
+	r.Data, r.HoldOut = name, defaultHoldOut
+	if option == "images" {
+		r.HoldOut = 0
+	} else if e.ck != nil {
+		if share, seed, ok := e.ck.Meta.HeldOut(name); ok { // the same images as training held out
+			r.HoldOut, r.Seed = share, seed
+		}
 	}
-	h, w, c := e.classifier.Shape()
-	return o.openShaped(ctx, unet.Config{ImageSize: [2]int{h, w}, InChannels: c}, option, "the classifier")
+	r.Shape.Height, r.Shape.Width, r.Shape.Channels = e.classifier.Shape()
+	return r.Open(ctx)
 }
 
 func (e *evaluator) describe() string {

@@ -14,7 +14,6 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/realnvp"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // LikelihoodOptions say of which images to measure the likelihood, under which model and how.
@@ -313,7 +312,7 @@ func (s *scorer) openSets(ctx context.Context) error {
 }
 
 func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikelihood, error) {
-	set, err := openLike(ctx, s.ck, name, option, s.opt.Threads, s.opt.OnEvent)
+	set, err := s.ck.DataRequest(name, option, s.opt.Threads, s.opt.OnEvent).Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -607,36 +606,4 @@ func (s *scorer) compare() error {
 	found, err := metrics.Separate(logs(&s.out.SetLikelihood), logs(s.out.Against))
 	s.out.AUROC, s.out.ToldApart = &found.AUROC, &found.ToldApart
 	return err
-}
-
-// openLike opens a data set whose images are brought into the shape that a model takes; those that the model's training
-// held out are held out again. option names the data in errors.
-func openLike(ctx context.Context, ck *Checkpoint, name, option string, threads int, onEvent func(Event)) (*dataset.Set, error) {
-	cfg := ck.config()
-	o := DefaultTrainOptions()
-	o.Data, o.Threads, o.OnEvent = name, threads, onEvent
-	if ck.Meta.Data == name && ck.Meta.HoldOut > 0 {
-		o.HoldOut, o.Seed = ck.Meta.HoldOut, ck.Meta.Seed
-	}
-	return o.openShaped(ctx, cfg, option, "the model")
-}
-
-// openShaped opens a data set in the shape of a network's images, or says who takes others.
-func (o *TrainOptions) openShaped(ctx context.Context, cfg unet.Config, option, taker string) (*dataset.Set, error) {
-	h, w, c := cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels
-	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[c]
-	if o.Size = h; h != w {
-		o.Size = 0
-	}
-	set, err := o.openSet(ctx)
-	if wrong, ok := err.(*OptionError); ok { //nolint:errorlint // openSet returns it as it is
-		return nil, &OptionError{option, wrong.Reason}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if sh, sw, sc := set.Train.Shape(); sh != h || sw != w || sc != c {
-		return nil, optionErrorf(option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d", o.Data, sh, sw, sc, taker, h, w, c)
-	}
-	return set, nil
 }

@@ -72,6 +72,12 @@ func (m Meta) jumps() []int {
 	return m.Jumps
 }
 
+// HeldOut returns the share of the images of a data set that training did not see, and the seed by which
+// they were chosen; false where it saw all of them, or other data.
+func (m Meta) HeldOut(data string) (share float64, seed uint64, ok bool) {
+	return m.HoldOut, m.dataSeed(), m.Data == data && m.HoldOut > 0
+}
+
 // dataSeed returns the seed by which the images were chosen that training did not see.
 func (m Meta) dataSeed() uint64 {
 	if m.Teacher != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/realnvp"
@@ -73,16 +72,11 @@ type RunOptions struct {
 type TrainOptions struct {
 	RunOptions
 
-	Data string `json:"data"`           // a known data set or a path; needed
-	Init string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
+	DataOptions
 
-	Size          int     `json:"size,omitempty"` // side in pixels that images are cropped and resized to; 0: as they are, pictures 32; resolved for pictures
-	ImageChannels string  `json:"image_channels"` // gray, rgb, or auto: as they are, pictures gray when all of them are; empty: auto; resolved: gray or rgb
-	Flip          bool    `json:"flip"`           // mirror every second image, left to right
-	Dequantize    bool    `json:"dequantize"`     // spread each byte over its width by uniform noise: the density of such images is what Likelihood measures
-	HoldOut       float64 `json:"hold_out"`       // share of the images kept from training for the validation loss, in sets without test images; 0: none
-	Strict        bool    `json:"strict"`         // refuse a folder with files that cannot be used; false: leave them out
-	DataMemory    int     `json:"-"`              // limit on the images in memory in MB; 0: 4096
+	Init       string `json:"init,omitempty"` // a checkpoint to start from, which also gives the network; empty: drawn weights
+	Flip       bool   `json:"flip"`           // mirror every second image, left to right
+	Dequantize bool   `json:"dequantize"`     // spread each byte over its width by uniform noise: the density of such images is what Likelihood measures
 
 	Preset  string       `json:"preset"`            // a network of package unet, or of realnvp for Objective nf; empty: base
 	Network *unet.Config `json:"network,omitempty"` // the network itself, instead of a preset; resolved: always there but for Objective nf
@@ -104,20 +98,15 @@ type TrainOptions struct {
 	Coupling    Coupling `json:"coupling"`    // which noise an image is paired with; empty: independent, as runs of old had it
 	Conditional string   `json:"conditional"` // yes, no, or auto: when the data has labels; empty: auto; resolved: yes or no
 	LabelDrop   float64  `json:"label_drop"`  // share of the labels replaced by "no class", so that guidance works; 0: no such class
-
-	// Source is the data itself, instead of opening Data; for programs with images of their own.
-	Source dataset.Source `json:"-"`
-	// Validation are images of the same shape and classes for the validation loss, with Source; nil: none.
-	// [dataset.Split] makes them.
-	Validation dataset.Source `json:"-"`
 }
 
 // DefaultTrainOptions returns settings that train on MNIST well within minutes.
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
-		RunOptions: defaultRunOptions(),
-		Preset:     "base", ImageChannels: "auto", HoldOut: 0.05,
-		Path: defaultPath, Objective: defaultObjective, TimeDist: "uniform", Coupling: OptimalTransport, Conditional: "auto", LabelDrop: 0.1,
+		RunOptions:  defaultRunOptions(),
+		DataOptions: DataOptions{ImageChannels: "auto", HoldOut: defaultHoldOut},
+		Preset:      "base",
+		Path:        defaultPath, Objective: defaultObjective, TimeDist: "uniform", Coupling: OptimalTransport, Conditional: "auto", LabelDrop: 0.1,
 	}
 }
 
@@ -218,9 +207,7 @@ func (o *TrainOptions) Validate() error {
 func (o *TrainOptions) validate() error {
 	return firstError(
 		o.RunOptions.validate(),
-		between("size", o.Size, 0, maxSize),
-		between("hold-out", o.HoldOut, 0, 0.9),
-		between("data-memory", o.DataMemory, 0, 1<<30),
+		o.DataOptions.validate(),
 		optional("heads", o.Heads, 1, 1024),
 		optional("norm-groups", o.NormGroups, 1, 1<<16),
 		optional("time-scale", o.TimeScale, 1e-6, 1e6),
@@ -230,7 +217,6 @@ func (o *TrainOptions) validate() error {
 		o.validateCoupling(),
 		o.validateObjective(),
 		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
-		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 		o.validateBudget(o.Epochs, "steps, epochs and time"),
 		o.validateNames(),
 	)

@@ -105,7 +105,12 @@ func (o *TrainOptions) plan(n int) Schedule {
 	if s := o.RunOptions.plan(); s != nil || o.Epochs == 0 {
 		return s
 	}
-	steps := math.Ceil(o.Epochs * float64(n) / float64(o.Batch))
+	return epochs(o.Epochs, n, o.Batch)
+}
+
+// epochs returns the schedule of passes over n images, in batches.
+func epochs(passes float64, n, batch int) Schedule {
+	steps := math.Ceil(passes * float64(n) / float64(batch))
 	return Schedule{{0, int(min(max(steps, 1), maxSteps))}}
 }
 
