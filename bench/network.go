@@ -188,7 +188,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewSampleBench(o.BenchOptions, pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps})
+	b, err := pipeline.NewSampleBench(o.BenchOptions, pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps}})
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
 	for i, steps := range []int{few, more} {
 		small := o.BenchOptions
 		small.Batch = min(small.Batch, small.Threads)
-		b, err := pipeline.NewSampleBench(small, pipeline.SampleOptions{Solver: o.Solver, Steps: steps})
+		b, err := pipeline.NewSampleBench(small, pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: steps}})
 		if err != nil {
 			return 0, err
 		}

@@ -40,7 +40,7 @@ type TrainBench struct {
 
 // An evaluation is what one worker needs to evaluate the network: images of noise at some time.
 type evaluation struct {
-	net  network
+	net  Replica
 	v, x []float32
 	t    []float32
 	y    []int32
@@ -108,7 +108,7 @@ func (b *TrainBench) Forward() error {
 }
 
 func (b *TrainBench) makeInputs() {
-	cfg, size := b.run.images, min(b.run.opt.Batch, replicaImages)
+	cfg, size := b.run.network.Config(), min(b.run.opt.Batch, replicaImages)
 	var rng rand.PCG
 	for range b.run.crew.size() {
 		in := evaluation{
@@ -136,7 +136,7 @@ func (b *TrainBench) warmUp(worker int) {
 func (b *TrainBench) evaluate(worker int) {
 	in, batch := &b.inputs[worker], b.run.opt.Batch
 	size := len(in.t)
-	each := b.run.images.ImageLen()
+	each := b.run.images.Len()
 	for {
 		from := int(b.next.Add(int64(size))) - size
 		if from >= batch {
@@ -180,7 +180,7 @@ type SampleBench struct {
 	file    []byte // the checkpoint
 	isa     kernels.ISA
 	sampler *Sampler
-	drawing drawing
+	drawing Drawing
 	pixels  []float32
 }
 
@@ -216,9 +216,9 @@ func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
 	}
 	cfg := b.Model().Config()
 	b.pixels = make([]float32, o.Batch*cfg.ImageLen())
-	b.drawing = drawing{
-		seed: s.Seed, labels: b.sampler.labels(0, o.Batch), null: int32(cfg.NumClasses - 1),
-		guidance: b.sampler.opt.Guidance, method: b.sampler.method,
+	b.drawing = Drawing{
+		Seed: s.Seed, Labels: b.sampler.labels(0, o.Batch), Null: int32(cfg.NumClasses - 1),
+		Guidance: b.sampler.opt.Guidance, Plan: b.sampler.plan,
 	}
 	return b, nil
 }
@@ -257,7 +257,7 @@ func (b *SampleBench) Close() { b.sampler.Close() }
 func (b *SampleBench) Draw(ctx context.Context) (evaluations float64, err error) {
 	stats, err := b.sampler.sampler.run(ctx, b.drawing, b.pixels)
 	evaluations = stats.MeanEvaluations()
-	if b.drawing.guidance != 1 {
+	if b.drawing.Guidance != 1 {
 		evaluations *= 2
 	}
 	return evaluations, err
@@ -289,4 +289,4 @@ func (b *SampleBench) Limit(budget time.Duration) float64 {
 func (b *SampleBench) Options() (BenchOptions, SampleOptions) { return b.opt, b.sampler.opt }
 
 // Model returns the network.
-func (b *SampleBench) Model() *unet.Model { return b.sampler.ck.Model }
+func (b *SampleBench) Model() *unet.Model { return b.sampler.ck.UNet().Model }

@@ -61,8 +61,8 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 			return nil, err
 		}
 		e.out.Evaluations, e.out.DrawSeconds = evaluations, time.Since(begin).Seconds()
-		_, o, err = o.method(e.ck)
-		e.out.Solver, e.out.Steps, e.out.Guidance = o.Solver, o.Steps, o.Guidance
+		_, m, err := e.ck.Settle(e.ck.Path, o.Method)
+		e.out.Solver, e.out.Steps, e.out.Guidance = m.Solver, m.Steps, m.Guidance
 		return s, err
 	}
 	index := make([]int, e.opt.Count)
@@ -76,9 +76,9 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 // nameClasses turns the labels of images from elsewhere into the classifier's classes: those asked for in turn, or
 // those of their folders' names.
 func (e *evaluator) nameClasses(s *byteImages) error {
-	known := classList{model: "the classifier", n: len(e.classifier.Classes()), names: e.classifier.Classes()}
+	known := ClassList{Model: "the classifier", N: len(e.classifier.Classes()), Names: e.classifier.Classes()}
 	if e.opt.Classes != "" {
-		turn, err := known.parse(e.opt.Classes)
+		turn, err := known.Parse(e.opt.Classes)
 		if err != nil {
 			return &OptionError{"classes", trimOption(err, "class ")}
 		}
@@ -125,8 +125,8 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 	if sampler.classes == nil {
 		sampler.classes, sampler.opt.PerClass = e.frequentClasses(), 1
 	}
-	cfg := e.ck.config()
-	s := &byteImages{size: cfg.ImageLen(), slab: make([]byte, 0, o.Count*cfg.ImageLen())}
+	size := e.ck.Shape().Len()
+	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
 	names := sameClasses(e.ck.Meta.Classes, e.classifier.Classes())
 	for first := 0; first < o.Count; first += evaluatedBlock {
 		images, err := sampler.Draw(ctx, first, min(evaluatedBlock, o.Count-first))
@@ -153,7 +153,7 @@ func classOf(images *Images, i int, names []int) int {
 // does not have the data's classes.
 func (e *evaluator) frequentClasses() []int32 {
 	names := sameClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
-	if len(names) == 0 || slices.Contains(names, -1) || e.ck.config().NumClasses == 0 {
+	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Labels().Rows() == 0 {
 		return nil
 	}
 	h, w, c := e.set.Train.Shape()

@@ -20,11 +20,10 @@ import (
 // A Checkpoint is a trained network that was loaded from a file. It may be used by several goroutines at
 // once as long as nobody changes its parameters.
 type Checkpoint struct {
-	Model *unet.Model    // nil for a normalizing flow
-	Flow  *realnvp.Model // a normalizing flow; nil for any other network
-	Meta  Meta
-	Hash  string // SHA-256 of the weights, see [weightsHash]
-	Path  string // where it came from, "" for a reader
+	Network
+	Meta Meta
+	Hash string // SHA-256 of the weights, see [weightsHash]
+	Path string // where it came from, "" for a reader
 	// Embedded says that it is part of the program; Path is its name then.
 	Embedded bool
 }
@@ -134,19 +133,24 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, modelError(path, err)
 	}
-	if realnvp.Holds(f) {
-		ck, err := newFlowCheckpoint(f, path, isa)
-		return ck, modelError(path, err)
-	}
-	cfg, err := unet.FileConfig(f)
+	ck, err := fromFile(f, path, isa)
 	if errors.Is(err, unet.ErrNoConfig) {
 		err = fmt.Errorf("%w: train on from it with fmimg train --init", err)
 	}
-	if err != nil {
-		return nil, modelError(path, err)
-	}
-	ck, err := newCheckpoint(f, cfg, path, isa)
 	return ck, modelError(path, err)
+}
+
+// fromFile builds the network that a file holds: a normalizing flow, or the U-Net whose configuration is in it. The
+// error is [unet.ErrNoConfig] where there is none.
+func fromFile(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+	if realnvp.Holds(f) {
+		return newFlowCheckpoint(f, path, isa)
+	}
+	cfg, err := unet.FileConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	return newCheckpoint(f, cfg, path, isa)
 }
 
 // newFlowCheckpoint builds the normalizing flow that a file holds.
@@ -162,49 +166,24 @@ func newFlowCheckpoint(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, e
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Flow: model, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+	return &Checkpoint{Network: &NormalizingFlow{model}, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
-// A weightsModel is parameters that are trained, and written to checkpoints.
-type weightsModel interface {
-	Params() *nn.Params
-	ISA() kernels.ISA
-	// Repack does its part of what a change of the parameters takes.
-	Repack(part, parts int)
-	// File is a checkpoint of values in place of the parameters.
-	File(values []float32, dtype nn.DType, meta map[string]string) *nn.File
-}
-
-// weights returns the parameters, whatever network they are of.
-func (c *Checkpoint) weights() weightsModel {
-	if c.Flow != nil {
-		return c.Flow
-	}
-	return c.Model
-}
-
-// config returns the network's configuration. That of a normalizing flow tells the shape of its images, and that it takes no
-// class.
-func (c *Checkpoint) config() unet.Config {
-	if c.Flow != nil {
-		return flowShape(c.Flow.Config())
-	}
-	return c.Model.Config()
-}
-
-// flowShape is the configuration that stands for a normalizing flow where only images count.
-func flowShape(cfg realnvp.Config) unet.Config {
-	return unet.Config{ImageSize: cfg.ImageSize, InChannels: cfg.Channels}
-}
-
-// openNetwork is [OpenCheckpoint] for what a normalizing flow cannot do.
-func openNetwork(path, isa string) (*Checkpoint, error) {
+// OpenUNet is [OpenCheckpoint] for what a normalizing flow cannot do.
+func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	ck, err := OpenCheckpoint(path, isa)
-	if err == nil && ck.Flow != nil {
-		return nil, optionErrorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+	if err != nil {
+		return nil, nil, err
 	}
-	return ck, err
+	u, ok := ck.Network.(*UNet)
+	if !ok {
+		return nil, nil, optionErrorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+	}
+	return ck, u, nil
 }
+
+// UNet returns the network of a checkpoint that is known to hold a U-Net.
+func (c *Checkpoint) UNet() *UNet { return c.Network.(*UNet) }
 
 // newCheckpoint builds the network of a configuration from a file.
 func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
@@ -219,7 +198,11 @@ func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Model: model, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+	predicts, err := meta.Prediction()
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Network: NewUNet(model, predicts, meta.jumps()), Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
 // modelError names the model in an error.
@@ -247,10 +230,4 @@ func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(
 		r.HoldOut, r.Seed = share, seed
 	}
 	return r
-}
-
-// Shape returns the shape of the model's images.
-func (c *Checkpoint) Shape() Shape {
-	cfg := c.config()
-	return Shape{cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels}
 }

@@ -9,71 +9,48 @@ import (
 // noClass names the class to draw images of no class in particular, from models that were trained for it.
 const noClass = "none"
 
-// A classList is the classes that images of a model can be asked for.
-type classList struct {
-	model string   // for messages
-	n     int      // classes
-	names []string // of them, as far as they are known
-	null  bool     // class n means none
+// A ClassList is the classes that images of a model can be asked for.
+type ClassList struct {
+	Model string   // for messages
+	N     int      // classes
+	Names []string // of the classes, as far as they are known
+	Null  bool     // class N means none
 }
 
-func (c *Checkpoint) classList() classList {
-	cfg := c.config()
-	return classList{model: modelName(c.Path), n: cfg.Classes(), names: c.Meta.Classes, null: cfg.NullClass}
+// ClassList returns the classes of the model.
+func (c *Checkpoint) ClassList() ClassList {
+	l := c.Labels()
+	return ClassList{Model: modelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
 }
 
-// askedClasses returns the classes that images are to take, nil for random ones, if the model has them.
-func (c *Checkpoint) askedClasses(o SampleOptions) ([]int32, error) {
-	cfg, o := c.config(), o.withDefaults()
-	if err := checkGuidance(c, o.Guidance); err != nil {
+// AskedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error) {
+	if _, err := c.Guide(c.Path, guidance); err != nil {
 		return nil, err
 	}
-	if o.Class == "" {
+	if list == "" {
 		return nil, nil
 	}
-	if cfg.Classes() == 0 {
-		return nil, optionErrorf("class", "%s: %s takes no class", o.Class, modelName(c.Path))
+	if c.Labels().Count == 0 {
+		return nil, optionErrorf("class", "%s: %s takes no class", list, modelName(c.Path))
 	}
-	return c.classList().parse(o.Class)
+	return c.ClassList().Parse(list)
 }
 
-// guidance returns a weight, or for 0 the default of the model.
-func (c *Checkpoint) guidance(weight float64) float64 {
-	switch {
-	case weight != 0:
-		return weight
-	case c.config().NullClass:
-		return DefaultGuidance
-	}
-	return 1
-}
-
-// checkGuidance refuses guidance that a model cannot have.
-func checkGuidance(ck *Checkpoint, weight float64) error {
-	cfg := ck.config()
-	switch {
-	case weight == 1 || cfg.NullClass:
-		return nil
-	case cfg.FlowMap:
-		return optionErrorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, modelName(ck.Path))
-	}
-	return optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, modelName(ck.Path))
-}
-
-// parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
-func (l classList) parse(text string) ([]int32, error) {
+// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+func (l ClassList) Parse(text string) ([]int32, error) {
 	var list []int32
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
-		if part == noClass && !l.null {
-			return nil, optionErrorf("class", "%s: %s always needs a class", noClass, l.model)
+		if part == noClass && !l.Null {
+			return nil, optionErrorf("class", "%s: %s always needs a class", noClass, l.Model)
 		}
 		from, to, err := l.parsePart(part)
 		if err != nil {
 			return nil, err
 		}
-		if part != noClass && (from < 0 || to >= l.n) {
-			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, l.n-1)
+		if part != noClass && (from < 0 || to >= l.N) {
+			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, l.N-1)
 		}
 		if from > to {
 			return nil, optionErrorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
@@ -86,11 +63,11 @@ func (l classList) parse(text string) ([]int32, error) {
 }
 
 // parsePart reads one part of a list: the first and the last class of a range.
-func (l classList) parsePart(part string) (from, to int, err error) {
+func (l ClassList) parsePart(part string) (from, to int, err error) {
 	if part == noClass {
-		return l.n, l.n, nil
+		return l.N, l.N, nil
 	}
-	for i, name := range l.names {
+	for i, name := range l.Names {
 		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
 			return i, i, nil
 		}
@@ -104,8 +81,8 @@ func (l classList) parsePart(part string) (from, to int, err error) {
 	}
 	if err1 != nil || err2 != nil {
 		known := "numbers such as 7, 0-9 or 1,3,5"
-		if len(l.names) > 0 {
-			known += ", or names of " + firstNames(l.names)
+		if len(l.Names) > 0 {
+			known += ", or names of " + firstNames(l.Names)
 		}
 		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
 	}

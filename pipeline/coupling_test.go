@@ -56,7 +56,7 @@ func TestOptimalTransportPairs(t *testing.T) {
 		}
 		// What a worker draws is an image of the step and its paired noise.
 		f.prepare(step, batch)
-		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p, predicts: prediction{path: flow.Linear{}}}, []network{nil})[0]
+		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p, predicts: Prediction{Path: flow.Linear{}}}, []Replica{nil})[0]
 		for i := range batch {
 			m.draw(step, i, i)
 			at := step%(len(p.noise)/batch)*batch + i

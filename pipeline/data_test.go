@@ -79,7 +79,7 @@ func TestTrainOnFolder(t *testing.T) {
 	if err != nil || !slices.Equal(ck.Meta.Classes, []string{"left", "right"}) || ck.Meta.Validation != got.Validation {
 		t.Errorf("meta %+v, %v", ck.Meta, err)
 	}
-	if classes, err := ck.classList().parse("right"); err != nil || classes[0] != 1 {
+	if classes, err := ck.ClassList().Parse("right"); err != nil || classes[0] != 1 {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 

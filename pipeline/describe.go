@@ -15,19 +15,21 @@ import (
 
 // A ModelInfo describes a checkpoint.
 type ModelInfo struct {
-	Path       string      `json:"path"`
-	Bytes      int64       `json:"bytes"`
-	SHA256     string      `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
-	Parameters int         `json:"parameters"`
-	Tensors    int         `json:"tensors"`
-	Types      string      `json:"types"`    // of the tensors in the file
-	Inferred   bool        `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
-	Network    unet.Config `json:"network"`  // of a normalizing flow the shape of its images alone
-	// Flow is the network of a normalizing flow; nil for any other.
-	Flow  *realnvp.Config `json:"normalizing_flow,omitempty"`
-	FLOPs float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
-	Meta  *Meta           `json:"meta,omitempty"`
-	List  []TensorInfo    `json:"list"` // of the tensors
+	Path       string `json:"path"`
+	Bytes      int64  `json:"bytes"`
+	SHA256     string `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	Parameters int    `json:"parameters"`
+	Tensors    int    `json:"tensors"`
+	Types      string `json:"types"`    // of the tensors in the file
+	Inferred   bool   `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
+	// Network is the configuration of a U-Net, Flow that of a normalizing flow: one of them is there.
+	Network *unet.Config    `json:"network,omitempty"`
+	Flow    *realnvp.Config `json:"normalizing_flow,omitempty"`
+	FLOPs   float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
+	Meta    *Meta           `json:"meta,omitempty"`
+	List    []TensorInfo    `json:"list"` // of the tensors
+
+	of Network // nil when Inferred
 }
 
 // A TensorInfo describes a tensor of a checkpoint.
@@ -68,20 +70,11 @@ func DescribeModel(path string) (*ModelInfo, error) {
 
 // network fills in what the network is.
 func (info *ModelInfo) network(f *nn.File) error {
-	if realnvp.Holds(f) {
-		ck, err := newFlowCheckpoint(f, info.Path, kernels.Best())
-		if err != nil {
-			return err
-		}
-		cfg := ck.Flow.Config()
-		info.Flow, info.FLOPs = &cfg, cfg.FLOPs()
-		info.know(ck, f)
-		return nil
-	}
-	cfg, err := unet.FileConfig(f)
+	ck, err := fromFile(f, info.Path, kernels.Best())
 	if errors.Is(err, unet.ErrNoConfig) {
 		info.Inferred = true
-		if info.Network, err = unet.Infer(f); err != nil {
+		cfg, err := unet.Infer(f)
+		if info.Network = &cfg; err != nil {
 			err = fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
 		}
 		return err
@@ -89,26 +82,23 @@ func (info *ModelInfo) network(f *nn.File) error {
 	if err != nil {
 		return err
 	}
-	ck, err := newCheckpoint(f, cfg, info.Path, kernels.Best())
-	if err != nil {
-		return err
+	switch n := ck.Network.(type) {
+	case *UNet:
+		cfg := n.Config()
+		info.Network = &cfg
+	case *NormalizingFlow:
+		cfg := n.Config()
+		info.Flow = &cfg
 	}
-	info.FLOPs = cfg.FLOPs()
-	info.know(ck, f)
-	return nil
-}
-
-// know fills in what a checkpoint of any network tells.
-func (info *ModelInfo) know(ck *Checkpoint, f *nn.File) {
-	info.Network, info.SHA256 = ck.config(), ck.Hash
+	info.of, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
 	if _, ok := f.Metadata[metaKey]; ok {
 		info.Meta = &ck.Meta
 	}
+	return nil
 }
 
 // Lines returns the description for a person to read, as pairs of what and value.
 func (info *ModelInfo) Lines() [][2]string {
-	n := info.Network
 	lines := [][2]string{
 		{"model", info.Path},
 		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", count(info.Parameters, "parameter", "parameters"), info.Tensors, info.Types, spellBytes(float64(info.Bytes)))},
@@ -117,20 +107,18 @@ func (info *ModelInfo) Lines() [][2]string {
 		lines = append(lines, [2]string{what, fmt.Sprintf(format, args...)})
 	}
 	if info.Inferred {
+		n := info.Network
 		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
 			count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, count(n.NumClasses, "class", "classes"))
 		add("made by", "not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with fmimg train --init")
 		return lines
 	}
+	shape := info.of.Shape()
 	add("SHA-256", "%s", info.SHA256)
-	add("images", "%dx%d, %s", n.ImageSize[0], n.ImageSize[1], count(n.InChannels, "channel", "channels"))
-	if f := info.Flow; f != nil {
-		add("network", "a normalizing flow of %s, conditioners of %d channels, %s each", count(f.Scales, "scale", "scales"), f.Hidden, count(f.Blocks, "block", "blocks"))
-	} else {
-		add("network", "%s", describeNetwork(n))
-	}
+	add("images", "%dx%d, %s", shape.Height, shape.Width, count(shape.Channels, "channel", "channels"))
+	add("network", "%s", info.of.Describe())
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
-	if n.FlowMap {
+	if info.Network != nil && info.Network.FlowMap {
 		known := Meta{}
 		if info.Meta != nil {
 			known = *info.Meta

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (r *distillation) create() error {
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
 	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
-	if r.student, err = r.teacher.Model.FlowMap(rand.New(&pcg)); err != nil {
+	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
 		return optionErrorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
 	}
 	if err := r.setOut(fastName(r.options.Model)); err != nil {
@@ -77,7 +78,7 @@ func (r *distillation) create() error {
 func (r *distillation) openTeacher() error {
 	o := &r.options
 	path, _ := findModel(o.Model)
-	ck, err := openNetwork(path, o.ISA)
+	ck, u, err := OpenUNet(path, o.ISA)
 	if err != nil {
 		return err
 	}
@@ -85,15 +86,14 @@ func (r *distillation) openTeacher() error {
 		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
 			path, ck.Hash, o.ModelHash)
 	}
-	o.Guidance = ck.guidance(o.Guidance)
-	if err := checkGuidance(ck, o.Guidance); err != nil {
+	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {
 		return err
 	}
-	if o.Pool > maxElements/((keptParts+1)*ck.Model.Config().ImageLen()) {
+	if o.Pool > maxElements/((keptParts+1)*ck.Shape().Len()) {
 		return optionErrorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
 	}
 	o.Model, r.teacher = path, ck
-	r.dataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Model.Config().ImageLen())
+	r.dataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
 	return nil
 }
 
@@ -138,7 +138,7 @@ func (r *distillation) restore(newBudget bool) error {
 		return err
 	}
 	var err error
-	if r.student, err = r.teacher.Model.FlowMap(nil); err != nil {
+	if r.student, err = r.teacher.UNet().FlowMap(nil); err != nil {
 		return err
 	}
 	r.warnOfMemory(layersOf(r.student.Config()))
@@ -157,12 +157,12 @@ func (r *distillation) restore(newBudget bool) error {
 // build makes the workers, their tasks and the engine around the student.
 func (r *distillation) build() error {
 	o := &r.options
-	r.hire(r.student)
+	nets := r.hireReplicas(NewUNet(r.student, Prediction{}, o.Shares.levels()), Jumps(slices.Max(o.Shares.levels())))
 	t, err := newTeacher(r.teacher, o, r.crew)
 	if err != nil {
 		return err
 	}
-	imageLen := r.images.ImageLen()
+	imageLen := r.images.Len()
 	r.work = &distilling{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
 		power: o.Weight, huber: o.Huber,
@@ -171,7 +171,7 @@ func (r *distillation) build() error {
 	if r.held = o.ValidateEvery >= 0; r.held {
 		r.work.held = newTrajectories(heldTrajectories, imageLen)
 	}
-	for _, d := range newDistillers(r.work, r.nets) {
+	for _, d := range newDistillers(r.work, nets) {
 		r.tasks = append(r.tasks, d)
 	}
 	r.extraWork = float64(o.evaluations()) / float64(o.Reuse)
@@ -195,11 +195,11 @@ func (r *distillation) preparing() (took, each time.Duration) {
 
 // config implements [job].
 func (r *distillation) config() runConfig {
-	o, cfg := r.options, r.images
+	o, s := r.options, r.images
 	o.Schedule = r.done.Schedule
 	return runConfig{
 		Distill: &o,
-		Data:    dataInfo{Name: r.teacher.Meta.Data, Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Chans: cfg.InChannels, Classes: r.teacher.Meta.Classes},
+		Data:    dataInfo{Name: r.teacher.Meta.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: r.teacher.Meta.Classes},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/nn"
 )
 
@@ -122,11 +123,11 @@ func compareTrajectories(t *testing.T, ck *Checkpoint, guidance float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := newTrajectories(n, ck.Model.Config().ImageLen())
+	got := newTrajectories(n, ck.UNet().Config().ImageLen())
 	if err := teach.draw(t.Context(), got, seed); err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Guidance: guidance, Solver: "midpoint", Steps: 8, Threads: 1})
+	s, err := NewSampler(ck, SampleOptions{Count: n, Seed: seed, Threads: 1, Method: Method{Guidance: guidance, Solver: "midpoint", Steps: 8}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestDistillGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := &affineNet{params: []float32{0.5, 1}}
-	w := newDistillers(work, []network{net})[0]
+	w := newDistillers(work, []Replica{net})[0]
 	step := func(grad []float32) float64 {
 		loss := 0.0
 		for first := 0; first < batch; first += micro {
@@ -204,7 +205,7 @@ func TestDistillTargets(t *testing.T) {
 			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
 		}
 	}
-	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []network{&affineNet{params: []float32{0, 0}}})[0]
+	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []Replica{&affineNet{params: []float32{0, 0}}})[0]
 	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
 		w.place(0, pool, 0, jump[0], jump[1])
 		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
@@ -262,9 +263,9 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	draw := r.work.teacher.sampler.nets[0]
+	draw := r.work.teacher.sampler.drawers[0]
 	calls := 0
-	r.work.teacher.sampler.nets = []network{hookedNet{draw, func() {
+	r.work.teacher.sampler.drawers = []Drawer{hookedDrawer{draw, func() {
 		if calls++; r.done.Step == 4 { // the first of the second round
 			cancel()
 		}
@@ -272,22 +273,22 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	_, err := r.train(ctx)
 	r.close()
 	if stopped, ok := errors.AsType[*InterruptedError](err); !ok || stopped.Step != 4 || calls == 0 {
-		t.Fatalf("error %v after %d evaluations, want an interruption after step 4", err, calls)
+		t.Fatalf("error %v after %d drawings, want an interruption after step 4", err, calls)
 	}
 	o.Resume = true
 	mustDistill(t, o)
 	sameRun(t, through.Out, o.Out)
 }
 
-// A hookedNet tells of its evaluations.
-type hookedNet struct {
-	network
+// A hookedDrawer tells of its drawings.
+type hookedDrawer struct {
+	Drawer
 	hook func()
 }
 
-func (n hookedNet) Forward(v, x, t []float32, y []int32) {
-	n.hook()
-	n.network.Forward(v, x, t, y)
+func (w hookedDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (flow.Stats, error) {
+	w.hook()
+	return w.Drawer.Draw(ctx, d, from, x)
 }
 
 // A run by time repeats by its schedule, and its card's command says so.
@@ -329,7 +330,7 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Solver: "euler", Steps: 4, Seed: 3, Guidance: 1})
+	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3, Method: Method{Solver: "euler", Steps: 4, Guidance: 1}})
 	got, err2 := student.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
@@ -378,7 +379,7 @@ func smallStudent(t testing.TB) (path string, ck *Checkpoint) {
 func TestSampleFlowMap(t *testing.T) {
 	_, ck := smallStudent(t)
 	for steps, want := range map[int]float64{0: 4, 1: 1, 2: 2, 4: 4} {
-		s, err := NewSampler(ck, SampleOptions{Count: 11, Steps: steps, Seed: 4, Threads: 2})
+		s, err := NewSampler(ck, SampleOptions{Count: 11, Seed: 4, Threads: 2, Method: Method{Steps: steps}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,10 +394,10 @@ func TestSampleFlowMap(t *testing.T) {
 		s.Close()
 	}
 	for option, o := range map[string]SampleOptions{
-		"steps":    {Steps: 3},
-		"solver":   {Solver: "midpoint"},
-		"tol":      {Tol: 1e-3},
-		"guidance": {Guidance: 2},
+		"steps":    {Method: Method{Steps: 3}},
+		"solver":   {Method: Method{Solver: "midpoint"}},
+		"tol":      {Method: Method{Tol: 1e-3}},
+		"guidance": {Method: Method{Guidance: 2}},
 		"class":    {Class: "none"},
 	} {
 		_, err := NewSampler(ck, o)
@@ -410,7 +411,7 @@ func TestSampleFlowMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wrong *OptionError
-	if _, err := NewSampler(teacher, SampleOptions{Solver: flowMapSolver}); !errors.As(err, &wrong) || wrong.Option != "solver" {
+	if _, err := NewSampler(teacher, SampleOptions{Method: Method{Solver: flowMapSolver}}); !errors.As(err, &wrong) || wrong.Option != "solver" {
 		t.Errorf("jumps of a network of velocities: %v", err)
 	}
 }
@@ -439,7 +440,7 @@ func TestGenerateFromFlowMap(t *testing.T) {
 		t.Errorf("%v evaluations, %v", result.Evaluations, err)
 	}
 	var png bytes.Buffer
-	if _, err := Generate(t.Context(), GenerateOptions{Model: dir, Out: "-", Stdout: &png, Sample: SampleOptions{Steps: 2}}); err != nil {
+	if _, err := Generate(t.Context(), GenerateOptions{Model: dir, Out: "-", Stdout: &png, Sample: SampleOptions{Method: Method{Steps: 2}}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"fmimg.solver\x00flow-map", "fmimg.steps\x002"} {
@@ -507,12 +508,12 @@ func TestFieldOfFlowMap(t *testing.T) {
 		return tensors(t, out)[0].F32, nil
 	}
 	want := make([]float32, n*64)
-	ck.Model.NewReplica(n, false).Jump(want, x, []float32{0.25, 0.5}, []float32{0.75, 0.5}, []int32{0, 2})
+	ck.UNet().NewReplica(n, false).Jump(want, x, []float32{0.25, 0.5}, []float32{0.75, 0.5}, []int32{0, 2})
 	got, err := evaluate(dir, []float32{0.75, 0.5}, n)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("jumps: other numbers, %v", err)
 	}
-	ck.Model.NewReplica(n, false).Forward(want, x, []float32{0.25, 0.5}, []int32{0, 2})
+	ck.UNet().NewReplica(n, false).Forward(want, x, []float32{0.25, 0.5}, []int32{0, 2})
 	if got, err = evaluate(dir, nil); err != nil || !slices.Equal(got, want) {
 		t.Errorf("velocities: other numbers, %v", err)
 	}

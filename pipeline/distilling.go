@@ -69,7 +69,7 @@ func (d *distilling) draw(ctx context.Context, p *trajectories, stream, round in
 // own.
 type distiller struct {
 	*distilling
-	net      network
+	net      Replica
 	rng      rand.PCG
 	imageLen int
 
@@ -79,7 +79,7 @@ type distiller struct {
 }
 
 // newDistillers makes a task for each network.
-func newDistillers(d *distilling, nets []network) []*distiller {
+func newDistillers(d *distilling, nets []Replica) []*distiller {
 	states := func() []float32 { return make([]float32, d.micro*d.pool.imageLen) }
 	var all []*distiller
 	for _, net := range nets {

@@ -8,7 +8,7 @@ import (
 // A diverger is what a network predicts, a velocity say, with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one
 // call of a solver. It implements [flow.DivergenceField]; [flow.DivergenceOf] makes a velocity of other predictions.
 type diverger struct {
-	net      network // of a replica with a backward pass
+	net      Replica // of a replica with a backward pass
 	imageLen int
 	ctx      context.Context // ends an exact divergence, which takes hundreds of passes; its numbers mean nothing then
 	y        []int32         // class of each state, nil for a network without
@@ -24,7 +24,7 @@ type diverger struct {
 }
 
 // newDiverger makes a diverger for calls of up to n states with so many probes each, 0 for exact divergences.
-func newDiverger(net network, n, imageLen, probes int) *diverger {
+func newDiverger(net Replica, n, imageLen, probes int) *diverger {
 	return &diverger{
 		net: net, imageLen: imageLen, count: probes, probes: make([]float32, n*probes*imageLen),
 		classes: make([]int32, n), dv: make([]float32, n*imageLen), dx: make([]float32, n*imageLen),

@@ -71,7 +71,7 @@ func (o *EditOptions) fillDefaults() {
 
 // validate reports the first option that cannot be used with any model, and tries the output.
 func (o *EditOptions) validate() error {
-	sample := SampleOptions{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Threads: o.Threads}
+	sample := SampleOptions{Method: Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}, Threads: o.Threads}
 	switch {
 	case o.Out == "":
 		return optionErrorf("out", "is needed: name a file, such as edited.png")
@@ -103,14 +103,15 @@ func (o *EditOptions) validate() error {
 type editor struct {
 	opt      EditOptions
 	ck       *Checkpoint
-	predicts prediction // by the network
+	net      *UNet
+	predicts Prediction // by the network
 	solver   flow.Solver
 	how      string // images are made, for their picture
 	inputs   *Images
 	known    []int32 // the classes of the inputs: of Class, or those of the data's labels as the model counts them; -1 for none
 	crew     *crew
-	nets     []network
-	fields   *sampler
+	nets     []Replica // of the workers
+	fields   []*VelocityDrawer
 
 	mu   sync.Mutex
 	done int
@@ -123,15 +124,15 @@ func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	ck, err := openNetwork(o.Model, o.ISA)
+	ck, u, err := OpenUNet(o.Model, o.ISA)
 	if err != nil {
 		return nil, err
 	}
 	if sameFile(ck.Path, o.Out) {
 		return nil, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
-	e := &editor{opt: o, ck: ck}
-	if e.predicts, err = ck.predictsVelocity(); err != nil {
+	e := &editor{opt: o, ck: ck, net: u}
+	if e.predicts, err = u.Velocity(ck.Path); err != nil {
 		return nil, err
 	}
 	if e.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
@@ -158,9 +159,10 @@ func (e *editor) begin(rows, cols int, train bool) error {
 	}
 	e.crew = newCrew(e.opt.Threads)
 	for range e.opt.Threads {
-		e.nets = append(e.nets, e.ck.Model.NewReplica(replicaImages, train))
+		net := e.net.NewReplica(replicaImages, train)
+		e.nets = append(e.nets, net)
+		e.fields = append(e.fields, NewVelocityDrawer(net, replicaImages, e.ck.Shape().Len()))
 	}
-	e.fields = newSampler(e.crew, e.nets, replicaImages, e.ck.config().ImageLen())
 	e.emit(Event{Kind: Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(e.ck), count(e.inputs.Len(), "image", "images"))})
 	return nil
 }
@@ -175,7 +177,7 @@ func (e *editor) emit(event Event) {
 
 // readFiles reads the pictures.
 func (e *editor) readFiles() error {
-	e.inputs = blankImages(e.ck.config(), len(e.opt.In))
+	e.inputs = blankImages(e.ck.Shape(), len(e.opt.In))
 	e.known = slices.Repeat([]int32{-1}, len(e.opt.In))
 	for i, path := range e.opt.In {
 		pixels, err := e.readPicture(path, "in")
@@ -189,14 +191,14 @@ func (e *editor) readFiles() error {
 
 // readPicture reads a file in the shape of the model's images; option names it in errors.
 func (e *editor) readPicture(path, option string) ([]float32, error) {
-	cfg := e.ck.config()
-	if cfg.ImageSize[0] != cfg.ImageSize[1] {
-		return nil, optionErrorf(option, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, cfg.ImageSize[0], cfg.ImageSize[1])
+	s := e.ck.Shape()
+	if s.Height != s.Width {
+		return nil, optionErrorf(option, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, s.Height, s.Width)
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, optionErrorf(option, "%s: %v: name a picture", path, reason(err))
 	}
-	return dataset.ReadPicture(path, cfg.ImageSize[0], cfg.InChannels)
+	return dataset.ReadPicture(path, s.Height, s.Channels)
 }
 
 // readData takes images of a data set, and their classes.
@@ -215,7 +217,7 @@ func (e *editor) readData(ctx context.Context) error {
 		source = set.Train
 	}
 	classes := sameClasses(source.Classes(), e.ck.Meta.Classes)
-	e.inputs = blankImages(e.ck.config(), len(e.opt.Index))
+	e.inputs = blankImages(e.ck.Shape(), len(e.opt.Index))
 	d := e.inputs.imageLen()
 	for i, index := range e.opt.Index {
 		if index < 0 || index >= source.Len() {
@@ -232,22 +234,22 @@ func (e *editor) readData(ctx context.Context) error {
 
 // settleClasses lets the images take the classes that are asked for in turn.
 func (e *editor) settleClasses() error {
-	cfg := e.ck.config()
-	if err := checkGuidance(e.ck, e.opt.Guidance); err != nil {
+	labels := e.ck.Labels()
+	if _, err := e.ck.Guide(e.ck.Path, e.opt.Guidance); err != nil {
 		return err
 	}
 	switch {
-	case e.opt.Class != "" && cfg.NumClasses == 0:
+	case e.opt.Class != "" && labels.Rows() == 0:
 		return optionErrorf("class", "%s: %s takes no class", e.opt.Class, modelName(e.ck.Path))
 	case e.opt.Class != "":
-		turn, err := e.ck.classList().parse(e.opt.Class)
+		turn, err := e.ck.ClassList().Parse(e.opt.Class)
 		if err != nil {
 			return err
 		}
 		for i := range e.known {
 			e.known[i] = turn[i%len(turn)]
 		}
-	case cfg.NumClasses > 0 && !cfg.NullClass && slices.Contains(e.known, -1):
+	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.known, -1):
 		return optionErrorf("class", "is needed: %s draws no image without one, and nobody knows those of the images", modelName(e.ck.Path))
 	}
 	return nil
@@ -256,7 +258,7 @@ func (e *editor) settleClasses() error {
 // row returns the row of label_emb for a class, that of "no class" for -1.
 func (e *editor) row(class int32) int32 {
 	if class < 0 {
-		return int32(e.ck.config().NumClasses - 1)
+		return e.ck.Labels().NullRow()
 	}
 	return class
 }
@@ -264,12 +266,11 @@ func (e *editor) row(class int32) int32 {
 // each lets the workers solve for n states, a few at a time: solve is given the velocity under the states' classes, where
 // its states begin, and their numbers. done more of Total states are finished with each.
 func (e *editor) each(ctx context.Context, out []float32, classes []int32, total int, solve func(ctx context.Context, worker, from int, f flow.Field, x []float32) error) error {
-	cfg := e.ck.config()
-	d, n := cfg.ImageLen(), len(classes)
-	draw := drawing{guidance: e.opt.Guidance, null: int32(cfg.NumClasses - 1), method: method{predicts: e.predicts}}
-	if cfg.NumClasses > 0 {
+	d, n, labels := e.ck.Shape().Len(), len(classes), e.ck.Labels()
+	draw := Drawing{Guidance: e.opt.Guidance, Null: labels.NullRow(), Plan: Plan{Predicts: e.predicts}}
+	if labels.Rows() > 0 {
 		for _, class := range classes {
-			draw.labels = append(draw.labels, e.row(class))
+			draw.Labels = append(draw.Labels, e.row(class))
 		}
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -277,7 +278,7 @@ func (e *editor) each(ctx context.Context, out []float32, classes []int32, total
 	size := min(replicaImages, max(1, (n+len(e.nets)-1)/len(e.nets)))
 	err := e.crew.each(ctx, len(e.nets), (n+size-1)/size, func(worker, chunk int) {
 		from, to := chunk*size, min(n, (chunk+1)*size)
-		err := solve(ctx, worker, from, e.fields.field(draw, worker, from), out[from*d:to*d])
+		err := solve(ctx, worker, from, e.fields[worker].Field(&draw, from), out[from*d:to*d])
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if err != nil {
@@ -312,7 +313,7 @@ func (e *editor) texts() []Text {
 		{"Software", "fmimg " + Version()}, {"fmimg.version", Version()}, {"fmimg.model", e.ck.Hash},
 		{"fmimg.seed", strconv.FormatUint(o.Seed, 10)}, {"fmimg.solver", e.how}, {"fmimg.guidance", fmt.Sprint(o.Guidance)},
 	}
-	if e.ck.config().NumClasses > 0 {
+	if e.ck.Labels().Rows() > 0 {
 		t = append(t, Text{"fmimg.classes", joinInts(e.known)})
 	}
 	return t
@@ -320,11 +321,11 @@ func (e *editor) texts() []Text {
 
 // checkPicture bounds the picture before the work.
 func (e *editor) checkPicture(rows, cols int) error {
-	cfg := e.ck.config()
-	if err := (GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
+	s := e.ck.Shape()
+	if err := (GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).validate(s.Height, s.Width); err != nil {
 		return optionErrorf("count", "%d: %v", e.opt.Count, err)
 	}
-	if !fitsMemory(cfg, rows*cols) {
+	if !fitsMemory(s, rows*cols) {
 		return optionErrorf("count", "%d: so many images do not fit into one picture", e.opt.Count)
 	}
 	return nil
@@ -372,7 +373,7 @@ func Vary(ctx context.Context, o VaryOptions) (*EditResult, error) {
 	defer e.close()
 	varied := make([]float32, n*count*d)
 	from := 1 - o.Level
-	c := e.predicts.path.At(from)
+	c := e.predicts.Path.At(from)
 	for i := range n * count {
 		x := varied[i*d : (i+1)*d]
 		editNoise(x, o.Seed, i/count, i%count, 0)
@@ -476,14 +477,14 @@ func (e *editor) writeWay(way []float32) (*EditResult, error) {
 
 // pairClasses returns the class of each pair: the one that both images have, or none.
 func (e *editor) pairClasses() ([]int32, error) {
-	cfg := e.ck.config()
+	labels := e.ck.Labels()
 	var classes []int32
 	for i := 0; i < len(e.known); i += 2 {
 		class := e.known[i]
 		if e.known[i+1] != class {
 			class = -1
 		}
-		if class < 0 && cfg.NumClasses > 0 && !cfg.NullClass {
+		if class < 0 && labels.Rows() > 0 && !labels.Null {
 			return nil, optionErrorf("class", "is needed: the two images have different ones, and %s always needs one", modelName(e.ck.Path))
 		}
 		classes = append(classes, class)

@@ -80,7 +80,7 @@ func TestEmbeddedModels(t *testing.T) {
 		if err != nil || !ck.Embedded || ck.Meta.Data != "mnist" || len(ck.Meta.Classes) != 10 {
 			t.Fatalf("%s: %+v, %v", name, ck, err)
 		}
-		if fast := name == "mnist-fast"; ck.Model.Config().FlowMap != fast {
+		if fast := name == "mnist-fast"; ck.UNet().Config().FlowMap != fast {
 			t.Errorf("%s is a flow map: %v", name, !fast)
 		}
 	}

@@ -48,7 +48,7 @@ func (n *affineNet) Backward(_, dv, grad []float32) {
 // affineEngine trains an affineNet on the given crew.
 func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t []float32, y []int32)) *engine {
 	params := []float32{0.5, -0.25}
-	var nets []network
+	var nets []Replica
 	for range c.size() {
 		nets = append(nets, &affineNet{params: params, seen: seen})
 	}
@@ -62,7 +62,7 @@ func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t 
 
 func affineRecipe() (recipe, matching) {
 	return recipe{batch: 10, micro: 10, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.1, clip: 0.5, ema: 0.998},
-		matching{seed: 3, times: flow.Uniform{}, predicts: prediction{path: flow.Linear{}}, null: -1}
+		matching{seed: 3, times: flow.Uniform{}, predicts: Prediction{Path: flow.Linear{}}, null: -1}
 }
 
 // TestEngineStep compares a step with the formulas of the loss and of AdamW, in float64, on what the

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
 )
@@ -187,20 +185,7 @@ func (e *evaluator) checkCurve() error {
 
 // stepsFor returns the number of steps in which the model evaluates its network so many times.
 func (e *evaluator) stepsFor(evaluations int) (int, error) {
-	o := e.opt.Sample
-	if e.ck.Flow != nil || e.ck.config().FlowMap {
-		o.Steps = evaluations
-		_, _, err := o.method(e.ck)
-		if wrong, ok := errors.AsType[*OptionError](err); ok && wrong.Option == "steps" {
-			err = &OptionError{"evaluations", wrong.Reason}
-		}
-		return evaluations, err
-	}
-	steps, err := flow.StepsFor(o.withDefaults().Solver, evaluations)
-	if err != nil {
-		err = &OptionError{"evaluations", trimOption(err, "flow: ")}
-	}
-	return steps, err
+	return e.ck.StepsFor(e.ck.Path, evaluations, e.opt.Sample.Method)
 }
 
 // openClassifier reads the network of the features.
@@ -225,9 +210,9 @@ func (e *evaluator) openClassifier() error {
 func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
-		if cfg := e.ck.config(); cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
+		if s := e.ck.Shape(); s != (Shape{h, w, c}) {
 			return optionErrorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
-				h, w, c, cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels)
+				h, w, c, s.Height, s.Width, s.Channels)
 		}
 	}
 	var err error

@@ -178,7 +178,7 @@ func TestEvaluateModel(t *testing.T) {
 	noLeaks(t)
 	o := EvaluateOptions{
 		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true, NFE: []int{1, 3},
-		Sample: SampleOptions{Class: "0-9", Solver: "euler", Steps: 2, Seed: 4, Threads: 2},
+		Sample: SampleOptions{Class: "0-9", Seed: 4, Threads: 2, Method: Method{Solver: "euler", Steps: 2}},
 	}
 	want := mustEvaluate(t, o)
 	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil || len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
@@ -190,7 +190,7 @@ func TestEvaluateModel(t *testing.T) {
 		t.Errorf("one thread: %s; two: %s", asJSON(t, got), asJSON(t, want))
 	}
 	folder := filepath.Join(t.TempDir(), "drawn") + "/"
-	if _, err := Generate(t.Context(), GenerateOptions{Model: o.Model, Out: folder, Sample: SampleOptions{Count: 120, Class: "0-9", Solver: "euler", Steps: 2, Seed: 4}}); err != nil {
+	if _, err := Generate(t.Context(), GenerateOptions{Model: o.Model, Out: folder, Sample: SampleOptions{Count: 120, Class: "0-9", Seed: 4, Method: Method{Solver: "euler", Steps: 2}}}); err != nil {
 		t.Fatal(err)
 	}
 	drawn := mustEvaluate(t, EvaluateOptions{Images: folder, Classes: "0-9", Data: o.Data, Quick: true, Sample: SampleOptions{Seed: 4}})
@@ -250,13 +250,13 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"classes", EvaluateOptions{Images: few, Data: few, Classes: "0-12"}},
 		{"count", EvaluateOptions{Model: model, Count: 5}},
 		{"count", EvaluateOptions{Model: model, Count: -1}},
-		{"evaluations", EvaluateOptions{Model: model, NFE: []int{3}, Sample: SampleOptions{Solver: "midpoint"}}}, // midpoint takes two a step
-		{"evaluations", EvaluateOptions{Model: model, NFE: []int{4}, Sample: SampleOptions{Solver: "dopri5"}}},
+		{"evaluations", EvaluateOptions{Model: model, NFE: []int{3}, Sample: SampleOptions{Method: Method{Solver: "midpoint"}}}}, // midpoint takes two a step
+		{"evaluations", EvaluateOptions{Model: model, NFE: []int{4}, Sample: SampleOptions{Method: Method{Solver: "dopri5"}}}},
 		{"evaluations", EvaluateOptions{Images: few, NFE: []int{4}}},
 		{"data", EvaluateOptions{Images: few, Data: "mnits"}},
 		{"images", EvaluateOptions{Images: notes}},
 		{"isa", EvaluateOptions{Model: model, ISA: "mmx"}},
-		{"guidance", EvaluateOptions{Model: model, Sample: SampleOptions{Guidance: math.NaN()}}},
+		{"guidance", EvaluateOptions{Model: model, Sample: SampleOptions{Method: Method{Guidance: math.NaN()}}}},
 	} {
 		_, err := Evaluate(t.Context(), c.o)
 		if wrong, ok := err.(*OptionError); !ok || wrong.Option != c.option { //nolint:errorlint // as it is returned

@@ -40,7 +40,7 @@ func Example() {
 		Model:  run.Dir,
 		Out:    filepath.Join(dir, "samples.png"),
 		Grid:   pipeline.GridOptions{Rows: 1, Cols: 2},
-		Sample: pipeline.SampleOptions{Seed: 1, Steps: 2},
+		Sample: pipeline.SampleOptions{Seed: 1, Method: pipeline.Method{Steps: 2}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -63,7 +63,7 @@ func ExampleOpenCheckpointFS() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	images, err := model.Sample(ctx, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Steps: 2})
+	images, err := model.Sample(ctx, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Method: pipeline.Method{Steps: 2}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -90,7 +90,7 @@ func ExampleReadCheckpoint() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(model.Model.Params().Len(), "parameters,", model.Model.Config().Classes(), "classes")
+	fmt.Println(model.Params().Len(), "parameters,", model.Labels().Count, "classes")
 	// Output: 318177 parameters, 5 classes
 }
 
@@ -138,7 +138,7 @@ func ExampleTrain_source() {
 
 	drawn, err := pipeline.Generate(context.Background(), pipeline.GenerateOptions{
 		Model: run.Dir, Out: filepath.Join(dir, "large.png"),
-		Sample: pipeline.SampleOptions{Count: 4, Class: "large", Steps: 2},
+		Sample: pipeline.SampleOptions{Count: 4, Class: "large", Method: pipeline.Method{Steps: 2}},
 	})
 	if err != nil {
 		fmt.Println(err)

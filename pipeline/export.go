@@ -33,6 +33,6 @@ func ExportModel(model, out string, half bool) error {
 		dtype = nn.F16
 	}
 	return atomicfile.Write(out, func(w io.Writer) error {
-		return writeCheckpoint(w, ck.weights(), ck.weights().Params().Values, dtype, ck.Meta)
+		return writeCheckpoint(w, ck, ck.Params().Values, dtype, ck.Meta)
 	})
 }

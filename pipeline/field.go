@@ -44,21 +44,19 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err != nil {
 		return FieldResult{}, err
 	}
-	ck, err := openNetwork(model, o.ISA)
+	ck, u, err := OpenUNet(model, o.ISA)
 	if err != nil {
 		return FieldResult{}, err
 	}
 	if sameFile(ck.Path, o.Out) {
 		return FieldResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
-	in, err := o.readInput(ck.Model.Config())
+	in, err := o.readInput(u.Config())
 	if err != nil {
 		return FieldResult{}, fmt.Errorf("%s: %w", o.In, err)
 	}
-	if in.predicts, err = ck.Meta.prediction(); err != nil {
-		return FieldResult{}, err
-	}
-	out, loss, err := in.evaluate(ctx, ck.Model, o.Threads)
+	in.predicts = u.Predicts
+	out, loss, err := in.evaluate(ctx, u.Model, o.Threads)
 	if err != nil {
 		return FieldResult{}, err
 	}
@@ -98,7 +96,7 @@ func sameFile(a, b string) bool {
 // fieldInput is what the file holds, with images as [N, H, W, C].
 type fieldInput struct {
 	cfg       unet.Config
-	predicts  prediction
+	predicts  Prediction
 	x, target []float32 // target is nil without gradients
 	t         []float32
 	d         []float32 // nil for a network of velocities
@@ -235,7 +233,7 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 	n, size := len(in.t), min(len(in.t), replicaImages)
 	chunks := (n + size - 1) / size
 	out, length := &fieldOutput{v: make([]float32, len(in.x))}, 0
-	if out.prediction = out.v; in.predicts.objective != flow.PredictVelocity {
+	if out.prediction = out.v; in.predicts.Objective != flow.PredictVelocity {
 		out.prediction = make([]float32, len(in.x))
 	}
 	if in.target != nil {
@@ -265,7 +263,7 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 }
 
 // chunk evaluates the images from..to-1; the gradients are those of the mean over all images.
-func (in *fieldInput) chunk(net network, out *fieldOutput, p *partial, from, to int) {
+func (in *fieldInput) chunk(net Replica, out *fieldOutput, p *partial, from, to int) {
 	d := in.cfg.ImageLen()
 	lo, hi := from*d, to*d
 	var y []int32
@@ -281,7 +279,7 @@ func (in *fieldInput) chunk(net network, out *fieldOutput, p *partial, from, to 
 		}
 		copy(v, answer)
 	})
-	in.predicts.velocity(field).Velocity(out.v[lo:hi], in.x[lo:hi], in.t[from:to], nil)
+	in.predicts.Velocity(field).Velocity(out.v[lo:hi], in.x[lo:hi], in.t[from:to], nil)
 	if in.target == nil {
 		return
 	}
@@ -307,7 +305,7 @@ func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
 		return y
 	}
 	add("v", in.shape(), nchw(out.v))
-	if in.predicts.objective != flow.PredictVelocity {
+	if in.predicts.Objective != flow.PredictVelocity {
 		add("prediction", in.shape(), nchw(out.prediction))
 	}
 	if in.target != nil {

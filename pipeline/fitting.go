@@ -119,18 +119,18 @@ func initialise(model *realnvp.Model, f *feed, batch int) {
 
 // buildFlow makes the workers, their tasks and the engine around a normalizing flow.
 func (r *training) buildFlow(model *realnvp.Model, f *feed) {
-	r.model, r.images, r.crew = model, flowShape(model.Config()), newCrew(r.opt.Threads)
+	r.hire(&NormalizingFlow{model}, Plan{})
 	r.fit = &fitting{feed: f, seed: r.opt.Seed, batch: r.opt.Batch, held: r.held}
 	r.run.held = r.held != nil
-	var flows []*realnvp.Replica
+	var drawers []Drawer
 	for range r.workers() {
 		one := &fitter{
-			fitting: r.fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.ImageLen(),
-			x: make([]float32, r.opt.MicroBatch*r.images.ImageLen()), logp: make([]float64, r.opt.MicroBatch),
+			fitting: r.fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.Len(),
+			x: make([]float32, r.opt.MicroBatch*r.images.Len()), logp: make([]float64, r.opt.MicroBatch),
 		}
-		r.tasks, flows = append(r.tasks, one), append(flows, one.flow)
+		r.tasks, drawers = append(r.tasks, one), append(drawers, NewPassDrawer(one.flow, r.images.Len()))
 	}
-	r.sampler = newFlowSampler(r.crew, flows, r.opt.MicroBatch, r.images.ImageLen())
+	r.sampler = newSampler(r.crew, drawers, r.opt.MicroBatch, r.images.Len())
 	r.equip(r.fit.prepare)
 }
 

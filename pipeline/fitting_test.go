@@ -78,7 +78,7 @@ func TestFlowDraws(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, replica := make([]float32, 64), ck.Flow.NewReplica(1, false)
+	want, replica := make([]float32, 64), flowOf(ck).NewReplica(1, false)
 	for i := range 11 {
 		var rng rand.PCG
 		flow.Seed(&rng, 5, uint64(i))
@@ -119,7 +119,7 @@ func TestFlowLikelihood(t *testing.T) {
 	if l.Divergence != "exact" || l.Evaluations != 1 || l.Probes != 0 {
 		t.Errorf("%+v", l)
 	}
-	replica, logp, x := ck.Flow.NewReplica(1, false), make([]float64, 1), make([]float32, 64)
+	replica, logp, x := flowOf(ck).NewReplica(1, false), make([]float64, 1), make([]float32, 64)
 	for _, image := range l.Images {
 		set.Test.Image(image.Index, x)
 		var rng rand.PCG
@@ -169,13 +169,13 @@ func TestFlowMistakes(t *testing.T) {
 		"strip":            {strip},
 		"label-drop":       {train(func(o *TrainOptions) { o.LabelDrop = 0.5 })},
 		"dequantize":       {train(func(o *TrainOptions) { o.Given = []string{"dequantize"} })},
-		"solver":           {draw(SampleOptions{Solver: "euler"}), score(LikelihoodOptions{Solver: "rk4"})},
-		"steps":            {draw(SampleOptions{Steps: 4}), score(LikelihoodOptions{Steps: 4})},
-		"tol":              {draw(SampleOptions{Tol: 1e-3}), score(LikelihoodOptions{Tol: 1e-3})},
-		"noise-level":      {draw(SampleOptions{NoiseLevel: 2})},
-		"guidance":         {draw(SampleOptions{Guidance: 2})},
+		"solver":           {draw(SampleOptions{Method: Method{Solver: "euler"}}), score(LikelihoodOptions{DensityMethod: DensityMethod{Solver: "rk4"}})},
+		"steps":            {draw(SampleOptions{Method: Method{Steps: 4}}), score(LikelihoodOptions{DensityMethod: DensityMethod{Steps: 4}})},
+		"tol":              {draw(SampleOptions{Method: Method{Tol: 1e-3}}), score(LikelihoodOptions{DensityMethod: DensityMethod{Tol: 1e-3}})},
+		"noise-level":      {draw(SampleOptions{Method: Method{NoiseLevel: 2}})},
+		"guidance":         {draw(SampleOptions{Method: Method{Guidance: 2}})},
 		"class":            {draw(SampleOptions{Class: "1"}), score(LikelihoodOptions{Class: "all"})},
-		"probes":           {score(LikelihoodOptions{Probes: 2})},
+		"probes":           {score(LikelihoodOptions{DensityMethod: DensityMethod{Probes: 2}})},
 		"path":             {train(func(o *TrainOptions) { o.Path = "cosine" })},
 		"time-dist":        {train(func(o *TrainOptions) { o.TimeDist = "logit-normal" })},
 		"coupling":         {train(func(o *TrainOptions) { o.Given = []string{"coupling"} })},
@@ -207,7 +207,7 @@ func TestDescribeFlow(t *testing.T) {
 	if err := ExportModel(model, out, true); err != nil {
 		t.Fatal(err)
 	}
-	if ck, err := OpenCheckpoint(out, ""); err != nil || ck.Flow == nil || ck.Flow.Config() != *info.Flow {
+	if ck, err := OpenCheckpoint(out, ""); err != nil || flowOf(ck) == nil || flowOf(ck).Config() != *info.Flow {
 		t.Errorf("exported: %v", err)
 	}
 }

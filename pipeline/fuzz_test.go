@@ -59,7 +59,7 @@ func FuzzCheckpoint(f *testing.F) {
 		if err != nil {
 			return
 		}
-		images, err := ck.Sample(t.Context(), SampleOptions{Steps: 1, Solver: "euler", Threads: 1})
+		images, err := ck.Sample(t.Context(), SampleOptions{Threads: 1, Method: Method{Steps: 1, Solver: "euler"}})
 		if err != nil || images.Len() != 1 {
 			t.Errorf("drew %v, %v", images, err)
 		}
@@ -109,7 +109,7 @@ func FuzzTexts(f *testing.F) {
 	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1", "0-99999999999999999999"} {
 		f.Add(text)
 	}
-	list := classList{model: "m", n: 10, names: []string{"T-shirt", "sneaker"}, null: true}
+	list := ClassList{Model: "m", N: 10, Names: []string{"T-shirt", "sneaker"}, Null: true}
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, err := ParseSchedule(text); err == nil {
 			back, err := ParseSchedule(s.String())
@@ -117,9 +117,9 @@ func FuzzTexts(f *testing.F) {
 				t.Errorf("schedule %q became %v, %v", text, back, err)
 			}
 		}
-		classes, err := list.parse(text)
+		classes, err := list.Parse(text)
 		for _, c := range classes {
-			if err != nil || c < 0 || int(c) > list.n {
+			if err != nil || c < 0 || int(c) > list.N {
 				t.Errorf("classes %q became %v, %v", text, classes, err)
 			}
 		}

@@ -12,37 +12,22 @@ import (
 	"sync"
 
 	"github.com/fmimg/fmimg/flow"
-	"github.com/fmimg/fmimg/realnvp"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // SampleOptions says which images to draw from a model and how.
 type SampleOptions struct {
-	Count    int     // number of images; 0 means 1
-	Seed     uint64  // image i depends on the seed and i, on no other image and on no thread
-	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
-	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
-	Guidance float64 // W of v_null + W·(v_class − v_null), 1 is off; 0: DefaultGuidance, or 1 for models that cannot have any
-	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the only method of a flow map or normalizing flow
-	Steps    int     // of the solver, or jumps; 0: 8 of adams2 and 16 of others, as many jumps as the flow map was trained for at most, or the one pass of a normalizing flow
-	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
-	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
-	NoiseLevel float64
-	Threads    int // 0: GOMAXPROCS
+	Count    int    // number of images; 0 means 1
+	Seed     uint64 // image i depends on the seed and i, on no other image and on no thread
+	Class    string // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
+	PerClass int    // images of each class of the list before the next one's turn; 0 means 1
+	Method
+	Threads int // 0: GOMAXPROCS
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
 	OnEvent func(Event)
 }
 
-// The defaults of sampling.
 const (
-	defaultSolver = "adams2"
-	defaultSteps  = 8  // of the default solver
-	othersSteps   = 16 // of others, some of which have order 1
-	defaultTol    = 1e-4
-	// DefaultGuidance is that of models that were trained for it: docs/quality.md has what it is worth.
-	DefaultGuidance = 1.15
-
 	replicaImages = 8       // images that a worker draws together
 	maxCount      = 1 << 24 // images of one call
 	maxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
@@ -51,90 +36,10 @@ const (
 // withDefaults fills in the defaults for a network of velocities.
 func (o SampleOptions) withDefaults() SampleOptions {
 	setDefault(&o.Count, 1)
-	setDefault(&o.Solver, defaultSolver)
-	if o.Solver == defaultSolver {
-		setDefault(&o.Steps, defaultSteps)
-	}
-	setDefault(&o.Steps, othersSteps)
-	if !slices.Contains(solverless, o.Solver) {
-		setDefault(&o.Tol, defaultTol)
-		setDefault(&o.NoiseLevel, 1)
-	}
-	setDefault(&o.Guidance, 1)
+	o.Method = o.Method.withDefaults()
 	setDefault(&o.PerClass, 1)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
-}
-
-// What only flow maps and normalizing flows can do, and need not be told, as [SampleOptions] names it.
-const (
-	flowMapSolver = "flow-map"
-	flowSolver    = "normalizing-flow"
-)
-
-var solverless = []string{flowMapSolver, flowSolver}
-
-// A method is how a model draws: by a solver and, of a flow map, jumps of a length.
-type method struct {
-	solver   flow.Solver
-	predicts prediction // by the network; the zero value: velocities
-	jump     float64    // 0 for a network without jumps
-}
-
-// jumps is the method that takes n jumps of a flow map.
-func jumps(n int) method { return method{solver: flow.Jumps(n), jump: 1 / float64(n)} }
-
-// method returns how a model draws with the options, and these with the model's defaults.
-func (o SampleOptions) method(ck *Checkpoint) (method, SampleOptions, error) {
-	model := modelName(ck.Path)
-	o.Guidance = ck.guidance(o.Guidance)
-	if ck.Flow != nil {
-		return o.onePass(model)
-	}
-	if !ck.config().FlowMap {
-		if slices.Contains(solverless, o.Solver) {
-			return method{}, o, optionErrorf("solver", "%s: %s is none: choose one of %s", o.Solver, model, strings.Join(solverNames(), ", "))
-		}
-		o = o.withDefaults()
-		predicts, err := ck.Meta.prediction()
-		if err != nil {
-			return method{}, o, err
-		}
-		solver, err := newSolver(o, predicts)
-		return method{solver: solver, predicts: predicts}, o, err
-	}
-	known := ck.Meta.jumps()
-	setDefault(&o.Solver, flowMapSolver)
-	setDefault(&o.Steps, slices.Max(known))
-	switch {
-	case o.Solver != flowMapSolver:
-		return method{}, o, optionErrorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", o.Solver, model)
-	case o.Tol != 0:
-		return method{}, o, optionErrorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", o.Tol, model)
-	case o.NoiseLevel != 0:
-		return method{}, o, optionErrorf("noise-level", "%v: %s is a flow map, which adds no noise: leave it out", o.NoiseLevel, model)
-	case !slices.Contains(known, o.Steps):
-		return method{}, o, optionErrorf("steps", "%d: %s was trained for %s jumps: choose one of these", o.Steps, model, joinOr(known))
-	}
-	return jumps(o.Steps), o.withDefaults(), nil
-}
-
-// onePass is the method of a normalizing flow.
-func (o SampleOptions) onePass(model string) (method, SampleOptions, error) {
-	setDefault(&o.Solver, flowSolver)
-	setDefault(&o.Steps, 1)
-	const needs = "is a normalizing flow, which draws in one pass: leave it out"
-	switch {
-	case o.Solver != flowSolver:
-		return method{}, o, optionErrorf("solver", "%s: %s %s", o.Solver, model, needs)
-	case o.Steps != 1:
-		return method{}, o, optionErrorf("steps", "%d: %s %s", o.Steps, model, needs)
-	case o.Tol != 0:
-		return method{}, o, optionErrorf("tol", "%v: %s %s", o.Tol, model, needs)
-	case o.NoiseLevel != 0:
-		return method{}, o, optionErrorf("noise-level", "%v: %s %s", o.NoiseLevel, model, needs)
-	}
-	return method{}, o.withDefaults(), nil
 }
 
 // joinOr lists numbers as in "1, 2 or 4".
@@ -155,37 +60,20 @@ func joinOr(numbers []int) string {
 
 // Validate reports the first option that cannot be used with any model, as an [*OptionError].
 func (o SampleOptions) Validate() error {
-	o = o.withDefaults()
-	for _, check := range []error{
-		between("count", o.Count, 1, maxCount),
-		between("per-class", o.PerClass, 1, maxCount),
-		between("guidance", o.Guidance, -100, 100),
-		between("steps", o.Steps, 1, 100000),
-		optional("tol", o.Tol, 1e-7, 1),
-		between("threads", o.Threads, 1, maxThreads),
-		optional("noise-level", o.NoiseLevel, 1e-6, 100),
-		o.validateSolver(),
-	} {
-		if check != nil {
-			return check
-		}
-	}
-	return nil
-}
-
-// validateSolver checks the name of the solver.
-func (o SampleOptions) validateSolver() error {
-	if slices.Contains(solverless, o.Solver) {
-		return nil
-	}
-	return oneOf("solver", o.Solver, solverNames()...)
+	d := o.withDefaults()
+	return firstError(
+		between("count", d.Count, 1, maxCount),
+		between("per-class", d.PerClass, 1, maxCount),
+		between("threads", d.Threads, 1, maxThreads),
+		o.Method.Validate(),
+	)
 }
 
 // A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
 type Sampler struct {
 	ck      *Checkpoint
 	opt     SampleOptions
-	method  method
+	plan    Plan
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
@@ -199,13 +87,14 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 	}
 	s := &Sampler{ck: ck}
 	var err error
-	if s.method, s.opt, err = o.method(ck); err != nil {
+	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
 		return nil, err
 	}
-	if s.classes, err = ck.askedClasses(s.opt); err != nil {
+	s.opt = o.withDefaults()
+	if s.classes, err = ck.AskedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}
-	if null := ck.classList().n; len(s.classes) > 0 && slices.Min(s.classes) == int32(null) {
+	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
 		s.opt.Guidance = 1 // away from no class to no class
 	}
 	s.start()
@@ -213,21 +102,13 @@ func NewSampler(ck *Checkpoint, o SampleOptions) (*Sampler, error) {
 }
 
 func (s *Sampler) start() {
-	workers, images, size := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, replicaImages), s.ck.config().ImageLen()
+	workers, images := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, replicaImages)
 	s.crew = newCrew(workers)
-	if s.ck.Flow != nil {
-		var flows []*realnvp.Replica
-		for range workers {
-			flows = append(flows, s.ck.Flow.NewReplica(images, false))
-		}
-		s.sampler = newFlowSampler(s.crew, flows, images, size)
-		return
-	}
-	var nets []network
+	var drawers []Drawer
 	for range workers {
-		nets = append(nets, s.ck.Model.NewReplica(images, false))
+		drawers = append(drawers, s.ck.NewDrawer(images))
 	}
-	s.sampler = newSampler(s.crew, nets, images, size)
+	s.sampler = newSampler(s.crew, drawers, images, s.ck.Shape().Len())
 }
 
 // Evaluations returns the evaluations of the velocity that an image took on average, without those
@@ -243,14 +124,14 @@ func (s *Sampler) Draw(ctx context.Context, first, n int) (*Images, error) {
 }
 
 func (s *Sampler) draw(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*Images, error) {
-	images := blankImages(s.ck.config(), n)
+	images := blankImages(s.ck.Shape(), n)
 	images.Labels = s.labels(first, n)
-	d := drawing{
-		seed: s.opt.Seed, first: first, labels: images.Labels, guidance: s.opt.Guidance,
-		null: int32(s.ck.config().NumClasses - 1), method: s.method, frame: frame,
+	d := Drawing{
+		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance,
+		Null: s.ck.Labels().NullRow(), Plan: s.plan, Frame: frame,
 	}
 	if s.opt.OnEvent != nil {
-		d.done = s.report(first)
+		d.Done = s.report(first)
 	}
 	stats, err := s.sampler.run(ctx, d, images.Pixels)
 	s.stats = s.stats.Merge(stats)
@@ -271,8 +152,7 @@ func (s *Sampler) report(first int) func(images int) {
 
 // labels returns the classes of images, nil for a network without.
 func (s *Sampler) labels(first, n int) []int32 {
-	classes := s.ck.config().Classes()
-	if s.ck.config().NumClasses == 0 {
+	if s.ck.Labels().Rows() == 0 {
 		return nil
 	}
 	labels := make([]int32, n)
@@ -282,7 +162,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
-		labels[i] = randomClass(&rng, s.opt.Seed, first+i, classes)
+		labels[i] = randomClass(&rng, s.opt.Seed, first+i, s.ck.Labels().Count)
 	}
 	return labels
 }
@@ -321,16 +201,13 @@ func joinInts(x []int32) string {
 	return b.String()
 }
 
-// blankImages returns n images of the network's shape.
-func blankImages(cfg unet.Config, n int) *Images {
-	return &Images{
-		Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Channels: cfg.InChannels,
-		Pixels: make([]float32, n*cfg.ImageLen()),
-	}
+// blankImages returns n images of a shape.
+func blankImages(s Shape, n int) *Images {
+	return &Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: make([]float32, n*s.Len())}
 }
 
 // fitsMemory reports whether so many images may be held at once.
-func fitsMemory(cfg unet.Config, images int) bool { return images <= maxElements/cfg.ImageLen() }
+func fitsMemory(s Shape, images int) bool { return images <= maxElements/s.Len() }
 
 // GenerateOptions says what to draw, from which model, and where to put it.
 type GenerateOptions struct {
@@ -367,15 +244,15 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if sameFile(o.Out, ck.Path) {
 		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
 	}
-	if ck.Flow != nil && o.Strip > 2 {
+	if !ck.Traced() && o.Strip > 2 {
 		return GenerateResult{}, optionErrorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, modelName(ck.Path))
 	}
-	classes, err := ck.askedClasses(o.Sample)
+	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
 		return GenerateResult{}, err
 	}
 	o.layOut(form, len(classes))
-	if err := o.checkSize(ck.config(), form); err != nil {
+	if err := o.checkSize(ck.Shape(), form); err != nil {
 		return GenerateResult{}, err
 	}
 	s, err := NewSampler(ck, o.Sample)
@@ -398,7 +275,7 @@ func describeCheckpoint(ck *Checkpoint) string {
 		return fmt.Sprintf("%s, part of the program (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 	}
 	if m.Data == "" {
-		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.weights().Params().Len())
+		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Params().Len())
 	}
 	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 }
@@ -481,19 +358,19 @@ func (o *GenerateOptions) layOut(form *output, listed int) {
 }
 
 // checkSize bounds what the model's images come to, now that their size is known.
-func (o *GenerateOptions) checkSize(cfg unet.Config, form *output) error {
+func (o *GenerateOptions) checkSize(s Shape, form *output) error {
 	if form.grid {
-		if err := o.Grid.validate(cfg.ImageSize[0], cfg.ImageSize[1]); err != nil {
+		if err := o.Grid.validate(s.Height, s.Width); err != nil {
 			return err
 		}
 	}
-	if !fitsMemory(cfg, o.Strip*o.Sample.Count) {
+	if !fitsMemory(s, o.Strip*o.Sample.Count) {
 		return optionErrorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
-			o.Strip, o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
+			o.Strip, o.Sample.Count, s.Height, s.Width)
 	}
-	if form.inMemory && !fitsMemory(cfg, o.Sample.Count) {
+	if form.inMemory && !fitsMemory(s, o.Sample.Count) {
 		return optionErrorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
-			o.Sample.Count, cfg.ImageSize[0], cfg.ImageSize[1])
+			o.Sample.Count, s.Height, s.Width)
 	}
 	return nil
 }

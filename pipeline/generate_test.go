@@ -56,7 +56,7 @@ func drawn(t *testing.T, o SampleOptions, first, n int) *Images {
 func TestImageDependsOnItsIndexAlone(t *testing.T) {
 	noLeaks(t)
 	for _, solver := range []string{"midpoint", "dopri5"} {
-		o := SampleOptions{Count: 13, Seed: 5, Solver: solver, Steps: 2, Tol: 0.1, Threads: 2, Guidance: 2}
+		o := SampleOptions{Count: 13, Seed: 5, Threads: 2, Method: Method{Solver: solver, Steps: 2, Tol: 0.1, Guidance: 2}}
 		want := drawn(t, o, 0, 13)
 		for _, c := range []struct{ threads, count, first, n int }{{1, 13, 0, 13}, {3, 64, 0, 13}, {2, 1, 11, 1}, {2, 3, 4, 7}} {
 			o.Threads, o.Count = c.threads, c.count
@@ -74,44 +74,44 @@ func TestImageDependsOnItsIndexAlone(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	list := classList{model: "m", n: 3, names: []string{"zero", "T-shirt", "2"}, null: true}
+	list := ClassList{Model: "m", N: 3, Names: []string{"zero", "T-shirt", "2"}, Null: true}
 	for text, want := range map[string][]int32{
 		"1": {1}, "0-2": {0, 1, 2}, "2,0,0": {2, 0, 0}, "zero, t-shirt": {0, 1}, "1-1,2": {1, 2}, "none": {3}, "1,none, 0": {1, 3, 0},
 	} {
-		if got, err := list.parse(text); err != nil || !slices.Equal(got, want) {
+		if got, err := list.Parse(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q is %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", "3", "-1", "0-3", "2-1", "one", "1,,2", "1-", "99999999999999999999"} {
-		if got, err := list.parse(bad); err == nil {
+		if got, err := list.Parse(bad); err == nil {
 			t.Errorf("%q was read as %v", bad, got)
 		}
 	}
 	for text, want := range map[string]string{"2-1": "a range goes upwards: 1-2", "one": "names of zero, T-shirt, 2"} {
-		if _, err := list.parse(text); err == nil || !strings.HasSuffix(err.Error(), want) {
+		if _, err := list.Parse(text); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
 	}
 	if got := firstNames(strings.Split(strings.Repeat("a", 14), "")); !strings.HasSuffix(got, "a, a and 2 more (fmimg model show lists them)") {
 		t.Errorf("many names are %s", got)
 	}
-	list.null = false
-	if got, err := list.parse("1,none"); err == nil {
+	list.Null = false
+	if got, err := list.Parse("1,none"); err == nil {
 		t.Errorf("without a class for none, none was read as %v", got)
 	}
-	images := drawn(t, SampleOptions{Count: 7, Class: "two,0-1", Steps: 1}, 0, 7)
+	images := drawn(t, SampleOptions{Count: 7, Class: "two,0-1", Method: Method{Steps: 1}}, 0, 7)
 	if want := []int32{2, 0, 1, 2, 0, 1, 2}; !slices.Equal(images.Labels, want) {
 		t.Errorf("classes %v, want %v in turn", images.Labels, want)
 	}
-	images = drawn(t, SampleOptions{Count: 9, Class: "two,0", PerClass: 3, Steps: 1}, 1, 8)
+	images = drawn(t, SampleOptions{Count: 9, Class: "two,0", PerClass: 3, Method: Method{Steps: 1}}, 1, 8)
 	if want := []int32{2, 2, 0, 0, 0, 2, 2, 2}; !slices.Equal(images.Labels, want) {
 		t.Errorf("classes %v of images 1 to 8, want %v, three of each", images.Labels, want)
 	}
-	none := drawn(t, SampleOptions{Count: 2, Class: "none", Steps: 1}, 0, 2)
+	none := drawn(t, SampleOptions{Count: 2, Class: "none", Method: Method{Steps: 1}}, 0, 2)
 	if want := []int32{3, 3}; !slices.Equal(none.Labels, want) {
 		t.Errorf("classes %v, want the one that means none", none.Labels)
 	}
-	random := drawn(t, SampleOptions{Count: 300, Steps: 1, Solver: "euler"}, 0, 300)
+	random := drawn(t, SampleOptions{Count: 300, Method: Method{Steps: 1, Solver: "euler"}}, 0, 300)
 	for class := range int32(3) {
 		n := 0
 		for _, l := range random.Labels {
@@ -128,7 +128,7 @@ func TestClasses(t *testing.T) {
 // With one Euler step from t = 0, guidance W must give x + v_none + W(v_class − v_none).
 func TestGuidance(t *testing.T) {
 	step := func(class string, w float64) []float32 {
-		return drawn(t, SampleOptions{Class: class, Guidance: w, Solver: "euler", Steps: 1}, 0, 1).Pixels
+		return drawn(t, SampleOptions{Class: class, Method: Method{Guidance: w, Solver: "euler", Steps: 1}}, 0, 1).Pixels
 	}
 	class, none, guided := step("1", 1), step("none", 1), step("1", 3)
 	for i := range guided {
@@ -145,7 +145,7 @@ func TestGuidance(t *testing.T) {
 		t.Error("the default guidance is another")
 	}
 	for model, want := range map[string]float64{smallModel(t, true, 0): DefaultGuidance, smallModel(t, false, 0): 1, noNullClass(t): 1} {
-		result, err := Generate(t.Context(), GenerateOptions{Model: model, Out: filepath.Join(t.TempDir(), "a.png"), Sample: SampleOptions{Steps: 1}})
+		result, err := Generate(t.Context(), GenerateOptions{Model: model, Out: filepath.Join(t.TempDir(), "a.png"), Sample: SampleOptions{Method: Method{Steps: 1}}})
 		if err != nil || result.Guidance != want {
 			t.Errorf("guidance %v of %s, want %v: %v", result.Guidance, model, want, err)
 		}
@@ -194,7 +194,7 @@ func TestLayOut(t *testing.T) {
 // A row of each class, by number or name: the classes in the picture's text, and the pixels of image i, drawn alone.
 func TestClassRows(t *testing.T) {
 	var stdout bytes.Buffer
-	o := GenerateOptions{Model: saveTrained(t), Out: "-", Stdout: &stdout, Sample: SampleOptions{Steps: 1, Class: "2,zero"}}
+	o := GenerateOptions{Model: saveTrained(t), Out: "-", Stdout: &stdout, Sample: SampleOptions{Class: "2,zero", Method: Method{Steps: 1}}}
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestClassRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSampler(ck, SampleOptions{Count: 16, Steps: 1, Class: "0"})
+	s, err := NewSampler(ck, SampleOptions{Count: 16, Class: "0", Method: Method{Steps: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func saveTrained(t *testing.T) string {
 
 func TestGenerateFiles(t *testing.T) {
 	model, dir := saveTrained(t), t.TempDir()
-	o := GenerateOptions{Model: model, Grid: GridOptions{Rows: 2, Cols: 3}, Sample: SampleOptions{Steps: 2, Seed: 9, Class: "0-2"}}
+	o := GenerateOptions{Model: model, Grid: GridOptions{Rows: 2, Cols: 3}, Sample: SampleOptions{Seed: 9, Class: "0-2", Method: Method{Steps: 2}}}
 	generate := func(name string) string {
 		t.Helper()
 		p := o
@@ -317,7 +317,7 @@ func testGIF(t *testing.T, path string, frames int) {
 func TestProvenance(t *testing.T) {
 	model := saveTrained(t)
 	var stdout bytes.Buffer
-	o := GenerateOptions{Model: model, Out: "-", Stdout: &stdout, Sample: SampleOptions{Count: 2, Steps: 2, Seed: 9, Class: "1,2", Guidance: 1.5}}
+	o := GenerateOptions{Model: model, Out: "-", Stdout: &stdout, Sample: SampleOptions{Count: 2, Seed: 9, Class: "1,2", Method: Method{Steps: 2, Guidance: 1.5}}}
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func TestGenerateInterrupted(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	out := filepath.Join(t.TempDir(), "a.png")
-	o := GenerateOptions{Model: saveTrained(t), Out: out, Sample: SampleOptions{Count: 100, Threads: 1, Steps: 3}}
+	o := GenerateOptions{Model: saveTrained(t), Out: out, Sample: SampleOptions{Count: 100, Threads: 1, Method: Method{Steps: 3}}}
 	o.Sample.OnEvent = func(e Event) {
 		if e.Kind == Sampled {
 			cancel()

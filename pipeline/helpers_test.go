@@ -145,3 +145,9 @@ func within(t *testing.T, limit time.Duration, f func()) {
 		panic(fmt.Sprintf("%s hangs", t.Name()))
 	}
 }
+
+// flowOf returns the normalizing flow of a checkpoint, nil for another network.
+func flowOf(ck *Checkpoint) *NormalizingFlow {
+	f, _ := ck.Network.(*NormalizingFlow)
+	return f
+}

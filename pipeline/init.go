@@ -8,7 +8,6 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
-	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -21,7 +20,7 @@ func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.
 	if err != nil {
 		return nil, err
 	}
-	cfg := ck.Model.Config()
+	cfg := ck.UNet().Config()
 	classes := len(data.Classes())
 	switch {
 	case cfg.NumClasses == 0 && o.Conditional == "yes":
@@ -42,7 +41,7 @@ func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.
 	if !cfg.NullClass {
 		o.LabelDrop = 0
 	}
-	return ck.Model, o.useNetwork(cfg, data)
+	return ck.UNet().Model, o.useNetwork(cfg, data)
 }
 
 // openInit loads the checkpoint to start from; one without a configuration is asked for it.
@@ -56,18 +55,11 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
 	}
-	if realnvp.Holds(f) {
-		return nil, optionErrorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
-	}
-	cfg, err := unet.FileConfig(f)
-	switch {
-	case errors.Is(err, unet.ErrNoConfig):
-		cfg, err = o.inferConfig(f, data)
-	case err == nil:
-		err = o.sameNetwork(cfg)
-	}
-	if err == nil && cfg.FlowMap {
-		err = optionErrorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+	ck, err := fromFile(f, o.Init, isa)
+	if errors.Is(err, unet.ErrNoConfig) {
+		ck, err = o.openForeign(f, data, isa)
+	} else if err == nil {
+		err = o.checkInit(ck)
 	}
 	if wrong, ok := errors.AsType[*OptionError](err); ok {
 		return nil, wrong
@@ -75,11 +67,31 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
 	}
-	ck, err := newCheckpoint(f, cfg, o.Init, isa)
-	if err != nil {
-		return nil, fmt.Errorf("init %s: %w", o.Init, err)
-	}
 	return ck, nil
+}
+
+// checkInit refuses a checkpoint that training cannot start from with the options.
+func (o *TrainOptions) checkInit(ck *Checkpoint) error {
+	u, ok := ck.Network.(*UNet)
+	if !ok {
+		return optionErrorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
+	}
+	if err := o.sameNetwork(u.Config()); err != nil {
+		return err
+	}
+	if u.Config().FlowMap {
+		return optionErrorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+	}
+	return nil
+}
+
+// openForeign loads a checkpoint without a configuration, as PyTorch makes them.
+func (o *TrainOptions) openForeign(f *nn.File, data dataset.Source, isa kernels.ISA) (*Checkpoint, error) {
+	cfg, err := o.inferConfig(f, data)
+	if err != nil {
+		return nil, err
+	}
+	return newCheckpoint(f, cfg, o.Init, isa)
 }
 
 // inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the

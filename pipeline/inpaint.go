@@ -60,9 +60,9 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
 	if !gradient {
 		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
 	}
-	if plain := (prediction{path: flow.Linear{}}); gradient && e.predicts != plain {
+	if plain := (Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
 		return nil, optionErrorf("method", "gradient: it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
-			modelName(e.ck.Path), e.predicts.objective, e.predicts.path, ResampleMethod)
+			modelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
 	}
 	known, err := e.mask(o.Mask)
 	if err != nil {
@@ -100,7 +100,7 @@ func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([
 		editNoise(out[i*d:(i+1)*d], o.Seed, i/count, i%count, 0)
 		data, keep = append(data, e.input(i/count)...), append(keep, mask...)
 	}
-	r := flow.Resampling{Path: e.predicts.path, Steps: e.opt.Steps, Times: o.Times}
+	r := flow.Resampling{Path: e.predicts.Path, Steps: e.opt.Steps, Times: o.Times}
 	err := e.each(ctx, out, repeated(e.known, count), n*count, func(ctx context.Context, worker, from int, f flow.Field, x []float32) error {
 		known := flow.Known{Data: data[from*d:][:len(x)], Mask: keep[from*d:][:len(x)]}
 		if o.Method == ResampleMethod {
@@ -123,7 +123,7 @@ func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([
 // pullbackField is the velocity of a network with its Jacobian.
 type pullbackField struct {
 	flow.Field
-	net network
+	net Replica
 }
 
 // Pullback implements [flow.PullbackField].

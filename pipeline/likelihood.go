@@ -13,7 +13,6 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/metrics"
-	"github.com/fmimg/fmimg/realnvp"
 )
 
 // LikelihoodOptions say of which images to measure the likelihood, under which model and how.
@@ -24,16 +23,12 @@ type LikelihoodOptions struct {
 	Count   int    // images of each; 0: 100
 
 	Class   string // label: log p(x|y) of each image's class; none: that of no class; all: log p(x), the mean of p(x|y) over all classes; empty: label where there are some and nothing is compared, else none, else all
-	Exact   bool   // the divergence exactly, a backward pass for each dimension; false: Hutchinson's estimate
-	Probes  int    // random directions of Hutchinson's estimate; 0: 1
 	Samples int    // of the dequantisation noise, whose mean density is the importance-weighted bound; 0: 1
 
-	Solver  string  // a name of flow.SolverNames; empty: dopri5
-	Steps   int     // of a solver of fixed steps; 0: 50
-	Tol     float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
-	Seed    uint64  // of the dequantisation and the probes; the images are the same for every seed
-	Threads int     // 0: GOMAXPROCS
-	ISA     string  // empty: the best of this machine
+	DensityMethod
+	Seed    uint64 // of the dequantisation and the probes; the images are the same for every seed
+	Threads int    // 0: GOMAXPROCS
+	ISA     string // empty: the best of this machine
 
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(Event)
@@ -90,13 +85,8 @@ type ImageLikelihood struct {
 
 // The defaults of likelihoods, and their limits.
 const (
-	defaultScored       = 100
-	defaultScoredSolver = "dopri5"
-	defaultScoredSteps  = 50
-	defaultScoredTol    = 1e-4
-	slowEnd             = 3 // power of flow.SlowEnd: docs/theory.md has what it is worth
-	maxProbes           = 1024
-	maxSpreads          = 1 << 16
+	defaultScored = 100
+	maxSpreads    = 1 << 16
 )
 
 // What --class may be.
@@ -107,13 +97,7 @@ const (
 
 func (o *LikelihoodOptions) fillDefaults() {
 	setDefault(&o.Count, defaultScored)
-	if !o.Exact {
-		setDefault(&o.Probes, 1)
-	}
 	setDefault(&o.Samples, 1)
-	setDefault(&o.Solver, defaultScoredSolver)
-	setDefault(&o.Steps, defaultScoredSteps)
-	setDefault(&o.Tol, defaultScoredTol)
 	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
 }
 
@@ -121,20 +105,14 @@ func (o *LikelihoodOptions) fillDefaults() {
 func (o *LikelihoodOptions) validate() error {
 	for _, check := range []error{
 		between("count", o.Count, 1, maxCount),
-		optional("probes", o.Probes, 1, maxProbes),
 		between("samples", o.Samples, 1, maxSpreads),
-		between("steps", o.Steps, 1, 100000),
-		between("tol", o.Tol, 1e-7, 1),
 		between("threads", o.Threads, 1, maxThreads),
-		oneOf("solver", o.Solver, flow.SolverNames()...),
+		o.DensityMethod.Validate(),
 		validateISA(o.ISA),
 	} {
 		if check != nil {
 			return check
 		}
-	}
-	if o.Exact && o.Probes > 0 {
-		return optionErrorf("probes", "%d: an exact divergence has none: leave one of the two out", o.Probes)
 	}
 	if o.Class == "" {
 		return nil
@@ -146,13 +124,12 @@ func (o *LikelihoodOptions) validate() error {
 // together with its divergence (see [flow.LogLikelihood]). Bytes are dequantised, so that the density bounds their
 // probability. A mistake in the options is an [*OptionError].
 func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error) {
-	given := o
 	o.fillDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	s, err := newScorer(ctx, o, given)
+	s, err := newScorer(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -166,13 +143,13 @@ func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error
 
 // A scorer is a measurement of likelihoods under way.
 type scorer struct {
-	predicts prediction // by the network
-	opt      LikelihoodOptions
-	out      *Likelihood
-	ck       *Checkpoint
-	solver   flow.LogDetSolver
-	crew     *crew
-	sets     []*SetLikelihood // Data, and Against if any
+	opt    LikelihoodOptions
+	out    *Likelihood
+	ck     *Checkpoint
+	method DensityMethod // settled
+	model  Scorer
+	crew   *crew
+	sets   []*SetLikelihood // Data, and Against if any
 
 	tasks []scoreTask // of the images of all sets, in this order
 	jobs  int         // solutions for an image at most: what progress counts is images
@@ -191,30 +168,26 @@ type scoreTask struct {
 	logp   []float64 // of pixels in [-1,1], in nats: one for each probe
 }
 
-// newScorer opens the model and the data and says what is to be done; given are the options without their defaults.
-func newScorer(ctx context.Context, o, given LikelihoodOptions) (*scorer, error) {
+// newScorer opens the model and the data and says what is to be done.
+func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
 	ck, err := OpenCheckpoint(o.Model, o.ISA)
 	if err != nil {
 		return nil, err
 	}
-	var predicts prediction
-	if ck.Flow != nil {
-		err = o.onePass(given, modelName(ck.Path))
-	} else {
-		predicts, err = ck.predictsVelocity()
-	}
+	model, err := ck.Scorer(ck.Path, o.DensityMethod)
 	if err != nil {
 		return nil, err
 	}
+	method := model.Method()
 	setDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
 		return nil, optionErrorf("data", "is needed: the model does not say what it was trained on")
 	}
-	s := &scorer{opt: o, ck: ck, predicts: predicts, out: &Likelihood{
-		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized,
-		Divergence: "hutchinson", Probes: o.Probes, Samples: o.Samples, Seed: o.Seed,
+	s := &scorer{opt: o, ck: ck, method: method, model: model, out: &Likelihood{
+		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: model.Solver(),
+		Divergence: "hutchinson", Probes: method.Probes, Samples: o.Samples, Seed: o.Seed,
 	}}
-	if o.Exact {
+	if method.Exact {
 		s.out.Divergence = "exact"
 	}
 	if err := s.openSets(ctx); err != nil {
@@ -226,47 +199,9 @@ func newScorer(ctx context.Context, o, given LikelihoodOptions) (*scorer, error)
 	if err := s.plan(); err != nil {
 		return nil, err
 	}
-	if err := s.settleSolver(); err != nil {
-		return nil, err
-	}
 	s.crew = newCrew(min(o.Threads, len(s.tasks)))
 	s.tell()
 	return s, nil
-}
-
-// onePass checks what was given for a normalizing flow, which knows its determinant, and settles the options.
-func (o *LikelihoodOptions) onePass(given LikelihoodOptions, model string) error {
-	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
-	switch {
-	case given.Probes != 0:
-		return optionErrorf("probes", "%d: %s %s", o.Probes, model, needs)
-	case given.Solver != "":
-		return optionErrorf("solver", "%s: %s %s", o.Solver, model, needs)
-	case given.Steps != 0:
-		return optionErrorf("steps", "%d: %s %s", o.Steps, model, needs)
-	case given.Tol != 0:
-		return optionErrorf("tol", "%v: %s %s", o.Tol, model, needs)
-	}
-	o.Exact, o.Probes = true, 0
-	return nil
-}
-
-// settleSolver makes the solver, which a normalizing flow has none of.
-func (s *scorer) settleSolver() error {
-	if s.ck.Flow != nil {
-		s.out.Solver = flowSolver
-		return nil
-	}
-	solver, err := flow.NewSolver(s.opt.Solver, s.opt.Steps, s.opt.Tol)
-	if err != nil {
-		return err
-	}
-	able, ok := solver.(flow.LogDetSolver)
-	if !ok {
-		return optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", s.opt.Solver)
-	}
-	s.solver, s.out.Solver = able, solver.String()
-	return nil
 }
 
 // tell says what is measured, and what a reader of the result should know.
@@ -276,7 +211,7 @@ func (s *scorer) tell() {
 	if !s.ck.Meta.Dequantized {
 		s.emit(Event{Kind: Noted, Text: "the model was not trained with --dequantize: its density lies between the bytes too, or at them alone, and its bits say little"})
 	}
-	if !s.opt.Exact && (s.opt.Samples > 1 || s.out.Class == classAll) {
+	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == classAll) {
 		s.emit(Event{Kind: Noted, Text: "a mean of densities is raised by the noise of the probes: compare with more --probes, or take --exact"})
 	}
 }
@@ -325,7 +260,7 @@ func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikeliho
 		return nil, optionErrorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), count(source.Len(), "image", "images"))
 	}
 	out := &SetLikelihood{Data: source.Name(), Count: s.opt.Count, source: source}
-	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.config().ImageLen())
+	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Shape().Len())
 	for i := range s.opt.Count {
 		image := ImageLikelihood{Index: order.At(i)}
 		if label := source.Image(image.Index, pixels); label >= 0 {
@@ -338,8 +273,8 @@ func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikeliho
 
 // settleClass decides which density is measured, see [LikelihoodOptions].
 func (s *scorer) settleClass() error {
-	cfg, class := s.ck.config(), s.opt.Class
-	if cfg.NumClasses == 0 {
+	labels, class := s.ck.Labels(), s.opt.Class
+	if labels.Rows() == 0 {
 		if class != "" {
 			return optionErrorf("class", "%s: %s takes no class", class, modelName(s.ck.Path))
 		}
@@ -354,7 +289,7 @@ func (s *scorer) settleClass() error {
 	switch {
 	case class == "" && labelled && len(s.sets) == 1:
 		class = classLabel
-	case class == "" && cfg.NullClass:
+	case class == "" && labels.Null:
 		class = noClass
 	case class == "":
 		class = classAll
@@ -362,7 +297,7 @@ func (s *scorer) settleClass() error {
 		return optionErrorf("class", "label: images of other data have other classes: compare under none or all")
 	case class == classLabel && !labelled:
 		return optionErrorf("class", "label: not every image has a class of the model's: use none or all")
-	case class == noClass && !cfg.NullClass:
+	case class == noClass && !labels.Null:
 		return optionErrorf("class", "none: %s always needs a class: use label or all", modelName(s.ck.Path))
 	}
 	s.out.Class = class
@@ -371,16 +306,16 @@ func (s *scorer) settleClass() error {
 
 // rows returns the classes under which an image is measured, as rows of label_emb.
 func (s *scorer) rows(image ImageLikelihood) []int32 {
-	cfg := s.ck.config()
+	labels := s.ck.Labels()
 	switch s.out.Class {
 	case "":
 		return []int32{-1}
 	case noClass:
-		return []int32{int32(cfg.NumClasses - 1)}
+		return []int32{labels.NullRow()}
 	case classLabel:
 		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}
 	}
-	all := make([]int32, cfg.Classes())
+	all := make([]int32, labels.Count)
 	for i := range all {
 		all[i] = int32(i)
 	}
@@ -389,7 +324,7 @@ func (s *scorer) rows(image ImageLikelihood) []int32 {
 
 // plan lists the solutions to find.
 func (s *scorer) plan() error {
-	numbers := max(s.opt.Probes, 1)
+	numbers := max(s.method.Probes, 1)
 	for _, set := range s.sets {
 		for i, image := range set.Images {
 			for sample := range s.opt.Samples {
@@ -446,32 +381,22 @@ func (s *scorer) run(ctx context.Context) error {
 // A scoreWorker finds solutions in memory of its own.
 type scoreWorker struct {
 	*scorer
-	flow   *realnvp.Replica // a normalizing flow, in place of field
-	field  *diverger
-	slow   flow.DivergenceField // field in the time of slowEnd
-	pixels []float32
-	logp   []float64
-	y      []int32
+	density Density
+	pixels  []float32
+	logp    []float64
+	y       []int32
 }
 
 func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
-	imageLen := s.ck.config().ImageLen()
-	w := &scoreWorker{
-		scorer: s, pixels: make([]float32, size*imageLen), y: make([]int32, size), logp: make([]float64, size*max(s.opt.Probes, 1)),
+	return &scoreWorker{
+		scorer: s, density: s.model.NewDensity(ctx, size),
+		pixels: make([]float32, size*s.ck.Shape().Len()), y: make([]int32, size), logp: make([]float64, size*max(s.method.Probes, 1)),
 	}
-	if s.ck.Flow != nil {
-		w.flow = s.ck.Flow.NewReplica(size, false)
-		return w
-	}
-	w.field = newDiverger(s.ck.Model.NewReplica(size, true), size, imageLen, s.opt.Probes)
-	w.field.ctx = ctx
-	w.slow = flow.SlowEnd(flow.DivergenceOf(w.field, s.predicts.path, s.predicts.objective), slowEnd)
-	return w
 }
 
 // solve finds the solutions of some tasks together.
 func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats, error) {
-	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.opt.Probes, 1)
+	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.method.Probes, 1)
 	var rng rand.PCG
 	for i, task := range tasks {
 		index := task.set.Images[task.image].Index
@@ -479,12 +404,14 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 		task.set.source.Image(index, x)
 		seedStream(&rng, w.opt.Seed, streamScoreSpread, index, task.sample)
 		dequantize(x, &rng)
-		if w.field != nil {
-			w.field.draw(i, w.opt.Seed, index)
-		}
+		w.density.Begin(i, w.opt.Seed, index)
 		w.y[i] = task.class
 	}
-	stats, err := w.logLikelihood(ctx, n, w.pixels[:n*d], w.logp[:n*m])
+	var y []int32
+	if w.out.Class != "" {
+		y = w.y[:n]
+	}
+	stats, err := w.density.LogProb(ctx, w.logp[:n*m], w.pixels[:n*d], y)
 	if err == nil {
 		err = ctx.Err() // which may have ended the last divergence early
 	}
@@ -494,26 +421,9 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 	return stats, err
 }
 
-// logLikelihood sets the log-densities of n images.
-func (w *scoreWorker) logLikelihood(ctx context.Context, n int, x []float32, logp []float64) (flow.Stats, error) {
-	if w.flow != nil {
-		w.flow.LogProb(logp, x)
-		for _, v := range logp {
-			if v-v != 0 {
-				return flow.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", flow.ErrNotFinite)
-			}
-		}
-		return flow.Stats{States: n, Evaluations: flow.Tally{Total: n, Max: 1}}, nil
-	}
-	if w.field.y = nil; w.out.Class != "" {
-		w.field.y = w.y[:n]
-	}
-	return flow.LogLikelihood(ctx, w.solver, w.slow, x, logp, n)
-}
-
 // gather turns the solutions of each image into its likelihood, and these into their means.
 func (s *scorer) gather() {
-	d := s.ck.config().ImageLen()
+	d := s.ck.Shape().Len()
 	for from := 0; from < len(s.tasks); from += s.jobs {
 		tasks := s.tasks[from : from+s.jobs]
 		tasks[0].set.Images[tasks[0].image].measure(tasks, d)

@@ -103,17 +103,17 @@ func TestExactDivergence(t *testing.T) {
 	g := newDiverger(model.NewReplica(n, true), n, d, 0)
 	v, div := make([]float32, n*d), make([]float64, n)
 	g.Divergence(v, div, x, times, []int{0, 1})
-	checkDivergence(t, g, prediction{flow.Linear{}, flow.PredictVelocity}, div, x, times, h)
+	checkDivergence(t, g, Prediction{flow.Linear{}, flow.PredictVelocity}, div, x, times, h)
 	// Of a network that predicts data, the velocity that follows.
 	flow.DivergenceOf(g, flow.Linear{}, flow.PredictData).Divergence(v, div, x, times, []int{0, 1})
-	checkDivergence(t, g, prediction{flow.Linear{}, flow.PredictData}, div, x, times, h)
+	checkDivergence(t, g, Prediction{flow.Linear{}, flow.PredictData}, div, x, times, h)
 }
 
 // checkDivergence compares the divergences of states with differences of ± h.
-func checkDivergence(t *testing.T, g *diverger, p prediction, div []float64, x, times []float32, h float32) {
+func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, times []float32, h float32) {
 	t.Helper()
 	n, d := len(times), g.imageLen
-	velocity := p.velocity(flow.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
+	velocity := p.Velocity(flow.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
 	want, up, down := make([]float64, n), make([]float32, n*d), make([]float32, n*d)
 	for j := range d {
 		moved := slices.Clone(x)
@@ -145,7 +145,7 @@ func TestHutchinson(t *testing.T) {
 	}
 	const n, d, probes = 2, 64, 256
 	x, times, y := randomImages(n, 8, 8, 1).Pixels, []float32{0.2, 0.7}, []int32{1, 3}
-	exact, estimate := newDiverger(ck.Model.NewReplica(n, true), n, d, 0), newDiverger(ck.Model.NewReplica(n, true), n, d, probes)
+	exact, estimate := newDiverger(ck.UNet().NewReplica(n, true), n, d, 0), newDiverger(ck.UNet().NewReplica(n, true), n, d, probes)
 	exact.y, estimate.y = y, y
 	for i := range n {
 		estimate.draw(i, 1, 10+i)
@@ -198,7 +198,7 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 		dequantize(x, &rng)
 		return flow.LogNormal(x)
 	}
-	for _, o := range []LikelihoodOptions{{}, {Exact: true}, {Probes: 3}, {Samples: 5, Solver: "rk4", Steps: 2}} {
+	for _, o := range []LikelihoodOptions{{}, {DensityMethod: DensityMethod{Exact: true}}, {DensityMethod: DensityMethod{Probes: 3}}, {Samples: 5, DensityMethod: DensityMethod{Solver: "rk4", Steps: 2}}} {
 		o.Model, o.Data, o.Seed, o.Count = model, data, 7, 6
 		l := mustScore(t, o)
 		var mean float64
@@ -226,7 +226,7 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 // p(x|y) over the classes.
 func TestLikelihoodOfClasses(t *testing.T) {
 	noLeaks(t)
-	o := LikelihoodOptions{Model: smallModel(t, true, 0.1), Data: smallDigits(t, 30, 1), Count: 11, Probes: 2, Seed: 3, Threads: 2, Tol: 1e-3}
+	o := LikelihoodOptions{Model: smallModel(t, true, 0.1), Data: smallDigits(t, 30, 1), Count: 11, Seed: 3, Threads: 2, DensityMethod: DensityMethod{Probes: 2, Tol: 1e-3}}
 	label := mustScore(t, o)
 	if label.Class != "label" || label.Images[0].Label == "" {
 		t.Errorf("%+v", label)
@@ -261,7 +261,7 @@ func TestLikelihoodAgainst(t *testing.T) {
 	model, data := smallModel(t, true, 0), smallDigits(t, 12, 1)
 	flat := t.TempDir() // gray images: likelier than any others under a flow that stands
 	writeIDX(t, filepath.Join(flat, "train-images-idx3-ubyte"), bytes.Repeat([]byte{128}, 12*64), 12, 8, 8)
-	l := mustScore(t, LikelihoodOptions{Model: model, Data: data, Against: flat, Count: 10, Tol: 1e-3})
+	l := mustScore(t, LikelihoodOptions{Model: model, Data: data, Against: flat, Count: 10, DensityMethod: DensityMethod{Tol: 1e-3}})
 	if l.Class != "none" || l.Against == nil || *l.AUROC != 0 || *l.ToldApart != 0.5 || l.Against.BitsPerDimension >= l.BitsPerDimension {
 		t.Errorf("%+v", l)
 	}
@@ -295,10 +295,10 @@ func TestLikelihoodMistakes(t *testing.T) {
 	}{
 		{"count", LikelihoodOptions{Model: model, Data: data, Count: 6}},
 		{"count", LikelihoodOptions{Model: model, Data: data, Count: -1}},
-		{"probes", LikelihoodOptions{Model: model, Data: data, Count: 2, Exact: true, Probes: 2}},
+		{"probes", LikelihoodOptions{Model: model, Data: data, Count: 2, DensityMethod: DensityMethod{Exact: true, Probes: 2}}},
 		{"samples", LikelihoodOptions{Model: model, Data: data, Count: 2, Samples: -1}},
-		{"solver", LikelihoodOptions{Model: model, Data: data, Count: 2, Solver: "rk5"}},
-		{"tol", LikelihoodOptions{Model: model, Data: data, Count: 2, Tol: math.NaN()}},
+		{"solver", LikelihoodOptions{Model: model, Data: data, Count: 2, DensityMethod: DensityMethod{Solver: "rk5"}}},
+		{"tol", LikelihoodOptions{Model: model, Data: data, Count: 2, DensityMethod: DensityMethod{Tol: math.NaN()}}},
 		{"class", LikelihoodOptions{Model: model, Data: data, Count: 2, Class: "label"}},
 		{"class", LikelihoodOptions{Model: classes, Data: data, Count: 2, Class: "7"}},
 		{"class", LikelihoodOptions{Model: classes, Data: data, Against: data, Count: 2, Class: "label"}},
@@ -317,7 +317,7 @@ func TestLikelihoodMistakes(t *testing.T) {
 func TestLikelihoodInterrupted(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := LikelihoodOptions{Model: smallModel(t, false, 0.1), Data: smallDigits(t, 30, 1), Count: 30, Exact: true, Threads: 1}
+	o := LikelihoodOptions{Model: smallModel(t, false, 0.1), Data: smallDigits(t, 30, 1), Count: 30, Threads: 1, DensityMethod: DensityMethod{Exact: true}}
 	o.OnEvent = func(e Event) {
 		if e.Kind == Sampled {
 			cancel()

@@ -8,13 +8,6 @@ import (
 	"github.com/fmimg/fmimg/flow"
 )
 
-// A network is what flow matching, distillation and the sampler need of a unet.Replica: see there for the shapes.
-type network interface {
-	Forward(v, x, t []float32, y []int32)
-	Jump(u, x, t, d []float32, y []int32)
-	Backward(dx, dv, grad []float32)
-}
-
 // A matching is what the workers of a run by flow matching share.
 type matching struct {
 	feed         *feed
@@ -26,7 +19,7 @@ type matching struct {
 	drop         float64  // share of labels replaced by null
 	pairs        *pairing // nil for independent pairs of noise and image
 
-	predicts prediction     // by the networks
+	predicts Prediction     // by the networks
 	loss     flow.Objective // whose squared error the loss is
 	held     dataset.Source // for the validation loss, nil for none
 }
@@ -44,7 +37,7 @@ func (m *matching) prepare(_ context.Context, step int) error {
 // its own.
 type matcher struct {
 	*matching
-	net      network
+	net      Replica
 	rng      rand.PCG
 	imageLen int
 
@@ -56,7 +49,7 @@ type matcher struct {
 }
 
 // newMatchers makes a task for each network.
-func newMatchers(m *matching, nets []network) []*matcher {
+func newMatchers(m *matching, nets []Replica) []*matcher {
 	h, w, c := m.feed.data.Shape()
 	imageLen := h * w * c
 	states := func(n int) []float32 { return make([]float32, n*imageLen) }
@@ -67,7 +60,7 @@ func newMatchers(m *matching, nets []network) []*matcher {
 			x0: states(1), x1: states(1), xt: states(m.micro), u: states(m.micro), v: states(m.micro), dv: states(m.micro),
 			t: make([]float32, m.micro),
 		}
-		if m.loss != m.predicts.objective {
+		if m.loss != m.predicts.Objective {
 			one.weights = make([]float64, m.micro)
 		}
 		if m.labels {
@@ -131,12 +124,12 @@ func (w *matcher) draw(step, position, i int) {
 
 // place fills slot i with the state between the noise x0 and the image x1 at time t, and its target.
 func (w *matcher) place(i int, t float64) {
-	c := w.predicts.path.At(t)
+	c := w.predicts.Path.At(t)
 	lo, hi := i*w.imageLen, (i+1)*w.imageLen
 	flow.Interpolate(w.xt[lo:hi], w.x0, w.x1, c)
-	flow.Target(w.u[lo:hi], w.x0, w.x1, c, w.predicts.objective)
+	flow.Target(w.u[lo:hi], w.x0, w.x1, c, w.predicts.Objective)
 	if w.weights != nil {
-		w.weights[i] = lossWeight(c, w.predicts.objective, w.loss)
+		w.weights[i] = lossWeight(c, w.predicts.Objective, w.loss)
 	}
 	w.t[i] = float32(t)
 }

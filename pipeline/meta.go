@@ -111,7 +111,7 @@ func parseMeta(metadata map[string]string) (Meta, error) {
 	if m.Objective == flowObjective {
 		return m, nil
 	}
-	_, err := m.prediction()
+	_, err := m.Prediction()
 	return m, err
 }
 

@@ -205,7 +205,7 @@ const (
 // writeGIF writes the way of the grid from noise to images: a frame for each step of the solver.
 func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	frames := s.opt.Steps + 1
-	states := blankImages(s.ck.config(), o.Sample.Count)
+	states := blankImages(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > maxElements/frames {
 		return optionErrorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.opt.Steps, o.Sample.Count)
 	}

@@ -2,51 +2,41 @@ package pipeline
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 )
 
-// A prediction is what a network's answers mean: the objective that it learned on a path.
-type prediction struct {
-	path      flow.Schedule
-	objective flow.Objective
+// A Prediction is what a network's answers mean: the objective that it learned on a path.
+type Prediction struct {
+	Path      flow.Schedule
+	Objective flow.Objective
 }
 
-// prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
+// Prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
 // torchcfm: velocities on the linear path.
-func (m Meta) prediction() (prediction, error) {
+func (m Meta) Prediction() (Prediction, error) {
 	path, objective := m.Path, m.Objective
 	if objective == flowMapObjective { // without a jump it is the velocity
 		objective = defaultObjective
 	}
 	setDefault(&path, defaultPath)
 	setDefault(&objective, defaultObjective)
-	p := prediction{}
+	p := Prediction{}
 	var err error
-	if p.path, err = flow.ParseSchedule(path); err != nil {
+	if p.Path, err = flow.ParseSchedule(path); err != nil {
 		return p, fmt.Errorf("metadata %s: %s", metaKey, trimOption(err, "flow: "))
 	}
-	if p.objective, err = flow.ParseObjective(objective); err != nil {
+	if p.Objective, err = flow.ParseObjective(objective); err != nil {
 		return p, fmt.Errorf("metadata %s: %s", metaKey, trimOption(err, "flow: "))
 	}
 	return p, nil
 }
 
-// predictsVelocity returns what the network of a checkpoint predicts, if that tells a velocity at every state, as solvers
-// need it: a flow map learned means over jumps.
-func (c *Checkpoint) predictsVelocity() (prediction, error) {
-	if c.config().FlowMap {
-		return prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", c.Path)
-	}
-	return c.Meta.prediction()
-}
-
-// velocity returns the velocity field of a network's answers about images.
-func (p prediction) velocity(answers flow.Field) flow.Field {
-	return flow.VelocityWithin(answers, p.path, p.objective, dataset.PixelMin, dataset.PixelMax)
+// Velocity returns the velocity field of a network's answers about images.
+func (p Prediction) Velocity(answers flow.Field) flow.Field {
+	return flow.VelocityWithin(answers, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
 }
 
 // The defaults of training. Those of files that do not say are the same.
@@ -73,11 +63,11 @@ func (o *TrainOptions) validateObjective() error {
 }
 
 // prediction returns what the network learns to predict, and the objective whose error the loss is. The options are valid.
-func (o *TrainOptions) prediction() (p prediction, loss flow.Objective, err error) {
-	if p.path, err = flow.ParseSchedule(o.Path); err != nil {
+func (o *TrainOptions) prediction() (p Prediction, loss flow.Objective, err error) {
+	if p.Path, err = flow.ParseSchedule(o.Path); err != nil {
 		return p, 0, err
 	}
-	if p.objective, err = flow.ParseObjective(o.Objective); err != nil {
+	if p.Objective, err = flow.ParseObjective(o.Objective); err != nil {
 		return p, 0, err
 	}
 	loss, err = flow.ParseObjective(o.LossWeight)
@@ -87,13 +77,13 @@ func (o *TrainOptions) prediction() (p prediction, loss flow.Objective, err erro
 // adoptPrediction takes the path and the objective of a checkpoint to start from, where they are not given on purpose: its
 // weights answer that question. A note says so when they answer another one than will be trained.
 func (o *TrainOptions) adoptPrediction(m *Meta) error {
-	p, err := m.prediction()
+	p, err := m.Prediction()
 	if err != nil {
 		return err
 	}
-	own, objective := o.LossWeight == o.Objective, p.objective.String()
+	own, objective := o.LossWeight == o.Objective, p.Objective.String()
 	if !slices.Contains(o.Given, "path") && m.Path != "" {
-		o.Path = fmt.Sprint(p.path)
+		o.Path = fmt.Sprint(p.Path)
 	}
 	if !slices.Contains(o.Given, "objective") && m.Objective != "" {
 		o.Objective = objective
@@ -101,8 +91,8 @@ func (o *TrainOptions) adoptPrediction(m *Meta) error {
 	if own && !slices.Contains(o.Given, "loss-weight") {
 		o.LossWeight = o.Objective
 	}
-	if path, err := flow.ParseSchedule(o.Path); err != nil || path != p.path || o.Objective != objective {
-		o.note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init, objective, p.path, o.Objective, o.Path)
+	if path, err := flow.ParseSchedule(o.Path); err != nil || path != p.Path || o.Objective != objective {
+		o.note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init, objective, p.Path, o.Objective, o.Path)
 	}
 	return nil
 }
@@ -115,25 +105,4 @@ const lossWeightMost = 400
 // lossWeight returns how much the error of a prediction counts.
 func lossWeight(c flow.Coefficients, predicted, loss flow.Objective) float64 {
 	return min(c.LossWeight(predicted, loss), lossWeightMost)
-}
-
-// solverNames returns the solvers that images can be drawn with.
-func solverNames() []string { return append(flow.SolverNames(), flow.PathSolverNames()...) }
-
-// newSolver returns the solver that options name, for a network's field.
-func newSolver(o SampleOptions, p prediction) (flow.Solver, error) {
-	if slices.Contains(flow.PathSolverNames(), o.Solver) {
-		return flow.NewPathSolver(o.Solver, p.path, o.Steps, o.NoiseLevel)
-	}
-	return flow.NewSolver(o.Solver, o.Steps, o.Tol)
-}
-
-// freshNoise returns the noise that solvers add in their steps: that of a seed, an image's index and a step, where first is
-// the image of index 0. It is for one goroutine.
-func freshNoise(seed uint64, first int) flow.NoiseFunc {
-	var rng rand.PCG
-	return func(z []float32, index, step int) {
-		seedStream(&rng, seed, streamStep, first+index, step)
-		flow.Gaussian(z, &rng)
-	}
 }

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-
-	"github.com/fmimg/fmimg/flow"
 )
 
 // Previews are grids of previewRows rows whose columns are the classes, as far as they fit.
@@ -16,17 +13,6 @@ const (
 	previewRows = 4
 	previewCols = 10
 )
-
-// previewMethod takes half the default steps: a preview should cost less than it tells. A flow map takes its most.
-func (r *run) previewMethod() method {
-	if r.sampler.flows != nil {
-		return method{}
-	}
-	if known := r.meta().Jumps; len(known) > 0 {
-		return jumps(slices.Max(known))
-	}
-	return method{solver: flow.Fixed(flow.Midpoint, 10), predicts: r.predicts}
-}
 
 // preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's seed, and
 // returns its path inside the run folder. The weights are as before when it returns.
@@ -56,15 +42,15 @@ func (r *run) preview(ctx context.Context) (string, error) {
 func (r *run) drawPreview(ctx context.Context) (*Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()
-	d := drawing{seed: r.opt.Seed, guidance: 1, method: r.previewMethod()}
+	d := Drawing{Seed: r.opt.Seed, Guidance: 1, Plan: r.show}
 	images := blankImages(r.images, previewRows*previewCols)
-	if r.images.NumClasses > 0 {
+	if classes := r.labels.Count; r.labels.Rows() > 0 {
 		images.Labels = make([]int32, images.Len())
 		for i := range images.Labels {
-			images.Labels[i] = int32(i % previewCols % r.images.Classes())
+			images.Labels[i] = int32(i % previewCols % classes)
 		}
 	}
-	d.labels = images.Labels
+	d.Labels = images.Labels
 	_, err := r.sampler.run(ctx, d, images.Pixels)
 	return images, err
 }

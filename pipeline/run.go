@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/flow"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // A TrainResult says what a run came to.
@@ -83,21 +82,21 @@ type runTask interface {
 
 // A run is a run folder in which a network is trained for a job.
 type run struct {
-	opt      *RunOptions // resolved
-	job      job
-	dir      *runDir
-	notes    []string // for a person, before the run starts
-	model    weightsModel
-	images   unet.Config // of the network; of a normalizing flow the shape of its images
-	predicts prediction  // by the network
-	crew     *crew
-	nets     []network
-	tasks    []runTask // of the engine
-	engine   *engine
-	sampler  *sampler
-	log      *metricsLog
-	board    *board // nil without TensorBoard
-	held     bool   // there is a validation loss
+	opt     *RunOptions // resolved
+	job     job
+	dir     *runDir
+	notes   []string // for a person, before the run starts
+	model   Weights
+	images  Shape
+	labels  Labels
+	show    Plan // of previews
+	crew    *crew
+	tasks   []runTask // of the engine
+	engine  *engine
+	sampler *sampler
+	log     *metricsLog
+	board   *board // nil without TensorBoard
+	held    bool   // there is a validation loss
 
 	extraWork  float64 // of a step, in evaluations of an image in the batch, beside forward and backward
 	dataMemory float64 // bytes that the job takes for its data
@@ -165,13 +164,23 @@ func (r *run) newBudget(planned int) {
 	}
 }
 
-// hire makes the workers and their networks round a model.
-func (r *run) hire(model *unet.Model) {
-	r.model, r.images, r.crew = model, model.Config(), newCrew(r.opt.Threads)
+// hire makes the workers round a network, whose previews are drawn by a plan.
+func (r *run) hire(n Network, show Plan) {
+	r.model, r.images, r.labels, r.show, r.crew = n, n.Shape(), n.Labels(), show, newCrew(r.opt.Threads)
+}
+
+// hireReplicas is hire for a U-Net, and returns a replica of it for each worker that trains.
+func (r *run) hireReplicas(u *UNet, show Plan) []Replica {
+	r.hire(u, show)
+	var nets []Replica
+	var drawers []Drawer
 	for range r.workers() {
-		r.nets = append(r.nets, model.NewReplica(r.opt.MicroBatch, true))
+		net := u.NewReplica(r.opt.MicroBatch, true)
+		nets = append(nets, net)
+		drawers = append(drawers, NewVelocityDrawer(net, r.opt.MicroBatch, r.images.Len()))
 	}
-	r.sampler = newSampler(r.crew, r.nets, r.opt.MicroBatch, r.images.ImageLen())
+	r.sampler = newSampler(r.crew, drawers, r.opt.MicroBatch, r.images.Len())
+	return nets
 }
 
 // workers returns how many of the crew train.

@@ -9,7 +9,7 @@ import (
 // o.Threads workers of its own. When ctx ends it returns ctx.Err() at once; its workers follow after the
 // evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
 func (c *Checkpoint) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
-	if count := o.withDefaults().Count; !fitsMemory(c.config(), count) {
+	if count := o.withDefaults().Count; !fitsMemory(c.Shape(), count) {
 		return nil, optionErrorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
 	}
 	if err := ctx.Err(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -30,7 +31,7 @@ func TestLoadFromAnywhere(t *testing.T) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSampler(opened, SampleOptions{Count: 3, Steps: 2})
+	s, err := NewSampler(opened, SampleOptions{Count: 3, Method: Method{Steps: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestLoadFromAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ck := range []*Checkpoint{opened, read, found} {
-		got, err := ck.Sample(context.Background(), SampleOptions{Count: 3, Steps: 2})
+		got, err := ck.Sample(context.Background(), SampleOptions{Count: 3, Method: Method{Steps: 2}})
 		if err != nil || !slices.Equal(got.Pixels, want.Pixels) {
 			t.Errorf("from %q: other images, %v", ck.Path, err)
 		}
@@ -59,7 +60,7 @@ func TestSampleSideBySide(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range 8 {
 		callers.Go(func() {
-			o := SampleOptions{Count: 2 + i%3, Steps: 2, Seed: uint64(i), Threads: 1 + i%2}
+			o := SampleOptions{Count: 2 + i%3, Seed: uint64(i), Threads: 1 + i%2, Method: Method{Steps: 2}}
 			images, err := trained().Sample(context.Background(), o)
 			if err != nil {
 				t.Error(err)
@@ -95,7 +96,7 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ck := &Checkpoint{Model: model}
+	ck := &Checkpoint{Network: NewUNet(model, Prediction{Path: flow.Linear{}}, nil)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var cancelled time.Time
 	time.AfterFunc(200*time.Millisecond, func() { cancelled = time.Now(); cancel() })
@@ -115,7 +116,7 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 
 func TestSampleOptionErrors(t *testing.T) {
 	for option, o := range map[string]SampleOptions{
-		"count": {Count: 1 << 23}, "steps": {Steps: -1}, "class": {Class: "7"}, "solver": {Solver: "rk9"},
+		"count": {Count: 1 << 23}, "steps": {Method: Method{Steps: -1}}, "class": {Class: "7"}, "solver": {Method: Method{Solver: "rk9"}},
 	} {
 		_, err := trained().Sample(context.Background(), o)
 		if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != option {

@@ -53,7 +53,7 @@ func (r *run) writeModel(w io.Writer) error {
 }
 
 // writeCheckpoint writes values of a model's parameters as a checkpoint.
-func writeCheckpoint(w io.Writer, model weightsModel, values []float32, dtype nn.DType, meta Meta) error {
+func writeCheckpoint(w io.Writer, model Weights, values []float32, dtype nn.DType, meta Meta) error {
 	return nn.WriteSafetensors(w, model.File(values, dtype, map[string]string{metaKey: meta.text()}))
 }
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/fmimg/fmimg/flow"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // stripImages is how many rows a strip has where neither a count nor classes say it.
@@ -48,8 +47,8 @@ type momentStrip struct {
 	states  *Images // image after image, and of each moment after moment
 }
 
-func newMomentStrip(cfg unet.Config, images, moments, steps int) *momentStrip {
-	return &momentStrip{moments, steps, blankImages(cfg, images*moments)}
+func newMomentStrip(shape Shape, images, moments, steps int) *momentStrip {
+	return &momentStrip{moments, steps, blankImages(shape, images*moments)}
 }
 
 // show takes in the states x of images from, from+1, … at a step. A moment between two steps lies on the straight line
@@ -73,7 +72,7 @@ func (p *momentStrip) show(from, step int, x []float32) {
 
 // drawStrip draws the moments of all images on one picture.
 func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []Text, error) {
-	p := newMomentStrip(s.ck.config(), o.Sample.Count, o.Strip, s.opt.Steps)
+	p := newMomentStrip(s.ck.Shape(), o.Sample.Count, o.Strip, s.opt.Steps)
 	images, err := s.draw(ctx, 0, o.Sample.Count, p.show)
 	if err != nil {
 		return nil, nil, err

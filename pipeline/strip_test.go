@@ -23,7 +23,7 @@ func drawnStrip(t *testing.T, o SampleOptions, moments int) (*momentStrip, *Imag
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p := newMomentStrip(s.ck.Model.Config(), o.Count, moments, s.opt.Steps)
+	p := newMomentStrip(s.ck.Shape(), o.Count, moments, s.opt.Steps)
 	images, err := s.draw(context.Background(), 0, o.Count, p.show)
 	if err != nil {
 		t.Fatal(err)
@@ -42,11 +42,11 @@ func (p *momentStrip) moment(i, k int) []float32 {
 func TestStripMoments(t *testing.T) {
 	noLeaks(t)
 	for _, o := range []SampleOptions{
-		{Solver: "euler", Steps: 2}, {Solver: "midpoint", Steps: 6}, {Solver: "rk4", Steps: 1}, {Solver: "dopri5", Steps: 4, Tol: 1e-3},
+		{Method: Method{Solver: "euler", Steps: 2}}, {Method: Method{Solver: "midpoint", Steps: 6}}, {Method: Method{Solver: "rk4", Steps: 1}}, {Method: Method{Solver: "dopri5", Steps: 4, Tol: 1e-3}},
 	} {
 		o.Seed = 3
 		p, images := drawnStrip(t, o, 5)
-		alone := drawn(t, SampleOptions{Seed: o.Seed, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Count: 5}, 0, 5)
+		alone := drawn(t, SampleOptions{Seed: o.Seed, Count: 5, Method: Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}}, 0, 5)
 		noise := make([]float32, images.imageLen())
 		for i := range 5 {
 			flow.Noise(noise, o.Seed, uint64(i))
@@ -58,9 +58,9 @@ func TestStripMoments(t *testing.T) {
 			}
 		}
 	}
-	way, _ := drawnStrip(t, SampleOptions{Solver: "midpoint", Steps: 4}, 5) // every step
-	few, _ := drawnStrip(t, SampleOptions{Solver: "midpoint", Steps: 4}, 3) // every second
-	many, _ := drawnStrip(t, SampleOptions{Solver: "midpoint", Steps: 4}, 9)
+	way, _ := drawnStrip(t, SampleOptions{Method: Method{Solver: "midpoint", Steps: 4}}, 5) // every step
+	few, _ := drawnStrip(t, SampleOptions{Method: Method{Solver: "midpoint", Steps: 4}}, 3) // every second
+	many, _ := drawnStrip(t, SampleOptions{Method: Method{Solver: "midpoint", Steps: 4}}, 9)
 	for k := range 3 {
 		if !slices.Equal(few.moment(2, k), way.moment(2, 2*k)) {
 			t.Errorf("moment %d of 3 is not step %d of 4", k, 2*k)
@@ -76,8 +76,8 @@ func TestStripMoments(t *testing.T) {
 
 // dopri5's moments are those of the flow itself, within some tolerances.
 func TestStripOfDopri5(t *testing.T) {
-	exact, _ := drawnStrip(t, SampleOptions{Solver: "rk4", Steps: 60}, 4)
-	dense, _ := drawnStrip(t, SampleOptions{Solver: "dopri5", Steps: 3, Tol: 1e-4}, 4)
+	exact, _ := drawnStrip(t, SampleOptions{Method: Method{Solver: "rk4", Steps: 60}}, 4)
+	dense, _ := drawnStrip(t, SampleOptions{Method: Method{Solver: "dopri5", Steps: 3, Tol: 1e-4}}, 4)
 	for i, v := range dense.states.Pixels {
 		if math.Abs(float64(v-exact.states.Pixels[i])) > 1e-2 { // 1e-4·(1+|x|) in each of some ten steps, of the root mean square
 			t.Fatalf("number %d is %v, want %v", i, v, exact.states.Pixels[i])
@@ -100,7 +100,7 @@ func TestGenerateStrip(t *testing.T) {
 	} {
 		var stdout bytes.Buffer
 		o := GenerateOptions{Model: model, Out: "-", Stdout: &stdout, Strip: 3, Grid: GridOptions{Padding: 1}}
-		o.Sample = SampleOptions{Class: c.class, Count: c.count, Solver: c.solver, Tol: 0.1}
+		o.Sample = SampleOptions{Class: c.class, Count: c.count, Method: Method{Solver: c.solver, Tol: 0.1}}
 		if c.solver == "" {
 			o.Sample.Solver, o.Sample.Steps = "euler", 2
 		}

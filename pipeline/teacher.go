@@ -33,28 +33,24 @@ func (p *trajectories) state(index, parts int) []float32 {
 type teacher struct {
 	sampler *sampler
 	classes int     // real ones
-	drawing drawing // but for the seed and the labels
+	drawing Drawing // but for the seed and the labels
 	steps   int     // of the solver in each part of a trajectory
 }
 
 // newTeacher makes the workers' copies of a model, for at most so many of them.
 func newTeacher(ck *Checkpoint, o *DistillOptions, c *crew) (*teacher, error) {
-	predicts, err := ck.Meta.prediction()
-	if err != nil {
-		return nil, err
-	}
+	u := ck.UNet()
 	solver, err := flow.NewSolver(o.TeacherSolver, o.TeacherSteps, defaultTol)
 	if err != nil {
 		return nil, err
 	}
-	cfg := ck.Model.Config()
-	var nets []network
+	var drawers []Drawer
 	for range c.size() {
-		nets = append(nets, ck.Model.NewReplica(replicaImages, false))
+		drawers = append(drawers, u.NewDrawer(replicaImages))
 	}
 	return &teacher{
-		sampler: newSampler(c, nets, replicaImages, cfg.ImageLen()), classes: cfg.Classes(),
-		drawing: drawing{guidance: o.Guidance, null: int32(cfg.NumClasses - 1), method: method{solver: solver, predicts: predicts}},
+		sampler: newSampler(c, drawers, replicaImages, u.Shape().Len()), classes: u.Labels().Count,
+		drawing: Drawing{Guidance: o.Guidance, Null: u.Labels().NullRow(), Plan: Plan{Solver: solver, Predicts: u.Predicts}},
 		steps:   o.TeacherSteps / keptParts,
 	}, nil
 }
@@ -62,7 +58,7 @@ func newTeacher(ck *Checkpoint, o *DistillOptions, c *crew) (*teacher, error) {
 // draw fills p with trajectories from the noise of a seed, of classes that are equally frequent.
 func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error {
 	d := t.drawing
-	d.seed = seed
+	d.Seed = seed
 	if t.classes > 0 {
 		if p.labels == nil {
 			p.labels = make([]int32, p.len())
@@ -71,9 +67,9 @@ func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error 
 		for i := range p.labels {
 			p.labels[i] = randomClass(&rng, seed, i, t.classes)
 		}
-		d.labels = p.labels
+		d.Labels = p.labels
 	}
-	d.frame = func(from, step int, x []float32) {
+	d.Frame = func(from, step int, x []float32) {
 		if part := step / t.steps; step%t.steps == 0 && part < keptParts {
 			copy(p.states[part][from*p.imageLen:], x)
 		}

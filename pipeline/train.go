@@ -182,18 +182,19 @@ func (r *training) build() error {
 	if err != nil {
 		return err
 	}
-	r.hire(r.network)
 	feed := r.newFeed()
 	r.match = r.options.matching(times, feed)
 	if r.match.predicts, r.match.loss, err = r.options.prediction(); err != nil {
 		return err
 	}
-	r.predicts = r.match.predicts
+	predicts := r.match.predicts
+	// Half the default steps: a preview should cost less than it tells.
+	nets := r.hireReplicas(NewUNet(r.network, predicts, nil), Plan{Solver: flow.Fixed(flow.Midpoint, 10), Predicts: predicts})
 	r.match.held, r.run.held = r.held, r.held != nil
 	if r.options.Coupling == OptimalTransport {
 		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch, r.crew)
 	}
-	for _, m := range newMatchers(r.match, r.nets) {
+	for _, m := range newMatchers(r.match, nets) {
 		r.tasks = append(r.tasks, m)
 	}
 	r.equip(r.match.prepare)
@@ -226,7 +227,7 @@ func (*training) command() string { return "train" }
 func (r *training) about() string {
 	kind := "unconditional"
 	if r.labelled() {
-		kind = fmt.Sprintf("%d classes", r.images.Classes())
+		kind = fmt.Sprintf("%d classes", r.labels.Count)
 	}
 	if r.held != nil {
 		kind += fmt.Sprintf(", %d held out", r.held.Len())
@@ -264,7 +265,7 @@ func (r *training) meta(m *Meta) {
 		m.Path = ""
 		return
 	}
-	m.TimeDist, m.Path = r.options.TimeDist, fmt.Sprint(r.match.predicts.path)
+	m.TimeDist, m.Path = r.options.TimeDist, fmt.Sprint(r.match.predicts.Path)
 	if r.labelled() {
 		m.Classes = r.data.Classes()
 	}

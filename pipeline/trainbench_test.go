@@ -34,7 +34,7 @@ func TestTrainBenchDoesTheStepsOfTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	average := b.run.engine.state.average
-	for i, v := range ck.Model.Params().Values {
+	for i, v := range ck.UNet().Params().Values {
 		if math.Float32bits(v) != math.Float32bits(average[i]) {
 			t.Fatalf("element %d is %v after Train and %v after the bench", i, v, average[i])
 		}
@@ -97,7 +97,7 @@ func (c *countingNet) Jump(_, _, t, _ []float32, _ []int32) { c.images += len(t)
 func (*countingNet) Backward(_, _, _ []float32)             {}
 
 func TestSampleBench(t *testing.T) {
-	b, err := NewSampleBench(BenchOptions{Preset: "tiny", Batch: 3, Threads: 2, ISA: "generic"}, SampleOptions{Solver: "midpoint", Steps: 2})
+	b, err := NewSampleBench(BenchOptions{Preset: "tiny", Batch: 3, Threads: 2, ISA: "generic"}, SampleOptions{Method: Method{Solver: "midpoint", Steps: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func (a *app) edit(cmd *cobra.Command, o *pipeline.EditOptions, run func() (*pip
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}
+	sample := pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelih
 	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}
+	sample := pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}

@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fmimg/fmimg/dataset"
+)
+
+// defaultHoldOut is the usual share of the images that training does not see.
+const defaultHoldOut = 0.05
+
+// DataOptions say which images are read, and how.
+type DataOptions struct {
+	Data string `json:"data"` // a known data set or a path; needed without Source
+
+	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
+	// A run records that of pictures.
+	Size int `json:"size,omitempty"`
+	// ImageChannels is gray, rgb or auto: as they are, pictures gray when all of them are; empty: auto.
+	// A run records gray or rgb.
+	ImageChannels string `json:"image_channels"`
+	// HoldOut is the share of the images that training does not see, in sets without test images; 0: none.
+	HoldOut    float64 `json:"hold_out"`
+	Strict     bool    `json:"strict"` // refuse a folder with files that cannot be used; false: leave them out
+	DataMemory int     `json:"-"`      // limit on the images in memory in MB; 0: 4096
+
+	// Source is the data itself, instead of opening Data; for programs with images of their own.
+	Source dataset.Source `json:"-"`
+	// Validation are images of the same shape and classes that training does not see, with Source; nil: none.
+	// [dataset.Split] makes them.
+	Validation dataset.Source `json:"-"`
+}
+
+// A DataReader says how data is read; no number but the images that are held out depends on it.
+type DataReader struct {
+	Seed    uint64 // of the choice of images that are held out
+	Threads int    // that decode pictures
+	OnEvent func(Event)
+}
+
+func (o *DataOptions) validate() error {
+	return firstError(
+		between("size", o.Size, 0, maxSize),
+		between("hold-out", o.HoldOut, 0, 0.9),
+		between("data-memory", o.DataMemory, 0, 1<<30),
+		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+	)
+}
+
+// Open opens the data, or takes Source.
+func (o *DataOptions) Open(ctx context.Context, r DataReader) (*dataset.Set, error) {
+	if o.Source != nil {
+		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
+	}
+	set, err := dataset.Open(ctx, o.Data, dataset.Options{
+		Size: o.Size, Channels: map[string]int{"gray": 1, "rgb": 3}[o.ImageChannels], Strict: o.Strict,
+		HoldOut: o.HoldOut, Seed: r.Seed, MaxBytes: int64(o.DataMemory) << 20,
+		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
+	})
+	var unknown *dataset.UnknownError
+	switch {
+	case errors.As(err, &unknown) && unknown.Nearest != "":
+		return nil, optionErrorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
+	case errors.As(err, &unknown) && strings.ContainsAny(o.Data, `/\`):
+		return nil, optionErrorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
+	case errors.As(err, &unknown):
+		return nil, optionErrorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
+	case errors.Is(err, dataset.ErrFormat):
+		return nil, &OptionError{"data", trimOption(err, "data set ")}
+	case err != nil:
+		return nil, err
+	case set.Train.Len() == 0:
+		return nil, fmt.Errorf("data set %s: it has no images", o.Data)
+	}
+	return set, nil
+}
+
+// A DataRequest asks for data whose images are brought into the shape that a network takes.
+type DataRequest struct {
+	DataOptions
+	DataReader
+	Shape  Shape
+	Option string // that names the data, for errors
+	Taker  string // what takes the images, for errors
+}
+
+// Open opens the data, or says who takes images of another shape.
+func (r DataRequest) Open(ctx context.Context) (*dataset.Set, error) {
+	o := r.DataOptions
+	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[r.Shape.Channels]
+	if o.Size = r.Shape.Height; r.Shape.Height != r.Shape.Width {
+		o.Size = 0
+	}
+	set, err := o.Open(ctx, r.DataReader)
+	if wrong, ok := err.(*OptionError); ok { //nolint:errorlint // Open returns it as it is
+		return nil, &OptionError{r.Option, wrong.Reason}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s := ShapeOf(set.Train); s != r.Shape {
+		return nil, optionErrorf(r.Option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d",
+			o.Data, s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
+	}
+	return set, nil
+}
+
+// checkValidation makes sure that a network can take both sources.
+func checkValidation(train, test dataset.Source) error {
+	if test == nil {
+		return nil
+	}
+	h, w, c := train.Shape()
+	if th, tw, tc := test.Shape(); th != h || tw != w || tc != c || test.Len() == 0 || len(test.Classes()) != len(train.Classes()) {
+		return fmt.Errorf("validation data %s: it needs images like those of %s: %dx%d, %d channels, %d classes",
+			test.Name(), train.Name(), h, w, c, len(train.Classes()))
+	}
+	return nil
+}
+
+// hasUnlabelled reports whether an image has no class.
+func hasUnlabelled(data dataset.Source) bool {
+	h, w, c := data.Shape()
+	image := make([]float32, h*w*c)
+	for i := range data.Len() {
+		if data.Image(i, image) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inParallel returns a function that calls do for 0 to n-1 on threads goroutines, until ctx ends.
+func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) error {
+	return func(n int, do func(i int)) error {
+		c := newCrew(max(1, min(threads, n)))
+		defer c.close()
+		return c.each(ctx, c.size(), n, func(_, i int) { do(i) })
+	}
+}
+
+// progress returns a function that tells of pictures that are read, nil when nobody listens.
+func (r DataReader) progress() func(read, total int) {
+	if r.OnEvent == nil {
+		return nil
+	}
+	return func(read, total int) { r.OnEvent(Event{Kind: Reading, Images: read, Total: total}) }
+}
+
+// skippedText says which files of a set were left out; "" when none was.
+func skippedText(data string, set *dataset.Set) string {
+	if len(set.Skipped) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, s := range set.Skipped {
+		parts = append(parts, fmt.Sprintf("%d %s (such as %s)", s.Count, s.Reason, s.First))
+	}
+	return fmt.Sprintf("%s: %d of %d files are left out: %s; fmimg data show --data %s tells more",
+		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "), data)
+}

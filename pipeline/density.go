@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// The defaults of densities.
+const (
+	defaultDensitySolver = "dopri5"
+	defaultDensitySteps  = 50
+	slowEnd              = 3 // power of flow.SlowEnd: docs/theory.md has what it is worth
+)
+
+// withDefaults fills in what has a default for networks of velocities.
+func (m DensityMethod) withDefaults() DensityMethod {
+	if !m.Exact {
+		setDefault(&m.Probes, 1)
+	}
+	setDefault(&m.Solver, defaultDensitySolver)
+	setDefault(&m.Steps, defaultDensitySteps)
+	setDefault(&m.Tol, defaultTol)
+	return m
+}
+
+// maxProbes bounds the random directions of an image.
+const maxProbes = 1024
+
+// Validate reports the first field that no network could use.
+func (m DensityMethod) Validate() error {
+	given := m.Probes
+	m = m.withDefaults()
+	if err := firstError(
+		optional("probes", m.Probes, 1, maxProbes),
+		between("steps", m.Steps, 1, 100000),
+		between("tol", m.Tol, 1e-7, 1),
+		oneOf("solver", m.Solver, flow.SolverNames()...),
+	); err != nil {
+		return err
+	}
+	if m.Exact && given > 0 {
+		return optionErrorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
+	}
+	return nil
+}
+
+// Scorer implements [Network].
+func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
+	predicts, err := u.Velocity(path)
+	if err != nil {
+		return nil, err
+	}
+	m = m.withDefaults()
+	solver, err := flow.NewSolver(m.Solver, m.Steps, m.Tol)
+	if err != nil {
+		return nil, err
+	}
+	able, ok := solver.(flow.LogDetSolver)
+	if !ok {
+		return nil, optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
+	}
+	return &flowScorer{u, predicts, m, able}, nil
+}
+
+// A flowScorer is the [Scorer] of a network of velocities.
+type flowScorer struct {
+	of       *UNet
+	predicts Prediction
+	method   DensityMethod
+	solver   flow.LogDetSolver
+}
+
+// Method implements [Scorer].
+func (s *flowScorer) Method() DensityMethod { return s.method }
+
+// Solver implements [Scorer].
+func (s *flowScorer) Solver() string { return s.solver.String() }
+
+// NewDensity implements [Scorer].
+func (s *flowScorer) NewDensity(ctx context.Context, n int) Density {
+	imageLen := s.of.Config().ImageLen()
+	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
+	field.ctx = ctx
+	slow := flow.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
+	return &flowDensity{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
+}
+
+// A flowDensity integrates the flow backwards to noise together with its divergence, see [flow.LogLikelihood].
+type flowDensity struct {
+	solver   flow.LogDetSolver
+	field    *diverger
+	slow     flow.DivergenceField // field in the time of slowEnd
+	imageLen int
+}
+
+// Begin implements [Density].
+func (w *flowDensity) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
+
+// LogProb implements [Density].
+func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (flow.Stats, error) {
+	w.field.y = y
+	return flow.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
+}
