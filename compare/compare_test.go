@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/toy"
@@ -48,7 +49,7 @@ func TestEachLearns(t *testing.T) {
 	held := d.Held[:2*200]
 	begin := 0.0
 	for i := 0; i < len(held); i += 2 {
-		begin += flow.LogNormal(held[i:i+2]) / 200
+		begin += bijection.LogNormal(held[i:i+2]) / 200
 	}
 	for _, c := range []struct {
 		name  string

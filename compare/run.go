@@ -11,6 +11,7 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // Options are the settings of a comparison.
@@ -144,7 +145,7 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 	}
 	for _, v := range r.samples {
 		if v-v != 0 {
-			return fmt.Errorf("samples: %w: training diverged: try another seed", flow.ErrNotFinite)
+			return fmt.Errorf("samples: %w: training diverged: try another seed", ode.ErrNotFinite)
 		}
 	}
 	r.EnergyDistance = energyDistance(r.samples, held)

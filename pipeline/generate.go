@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -23,7 +24,7 @@ type SampleOptions struct {
 	Class    string  // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
 	PerClass int     // images of each class of the list before the next one's turn; 0 means 1
 	Guidance float64 // W of v_null + W·(v_class − v_null), 1 is off; 0: DefaultGuidance, or 1 for models that cannot have any
-	Solver   string  // a name of flow.SolverNames or flow.PathSolverNames; empty: adams2, or the only method of a flow map or normalizing flow
+	Solver   string  // a name of ode.SolverNames or flow.PathSolverNames; empty: adams2, or the only method of a flow map or normalizing flow
 	Steps    int     // of the solver, or jumps; 0: 8 of adams2 and 16 of others, as many jumps as the flow map was trained for at most, or the one pass of a normalizing flow
 	Tol      float64 // error that dopri5 allows a step; 0: 1e-4
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that the path loses; 0: 1.
@@ -76,7 +77,7 @@ var solverless = []string{flowMapSolver, flowSolver}
 
 // A method is how a model draws: by a solver and, of a flow map, jumps of a length.
 type method struct {
-	solver   flow.Solver
+	solver   ode.Solver
 	predicts prediction // by the network; the zero value: velocities
 	jump     float64    // 0 for a network without jumps
 }
@@ -189,7 +190,7 @@ type Sampler struct {
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
-	stats   flow.Stats // of all images so far
+	stats   ode.Stats // of all images so far
 }
 
 // NewSampler checks the options against the model and starts the workers; Close ends them.
@@ -298,7 +299,7 @@ func (s *Sampler) texts(images *Images) []Text {
 		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
 		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
 	}
-	if s.opt.Solver == flow.Dopri5.Name {
+	if s.opt.Solver == ode.Dopri5.Name {
 		t[5] = Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
 	}
 	if s.opt.Solver == "sde" {

@@ -10,9 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -29,7 +31,7 @@ type LikelihoodOptions struct {
 	Probes  int    // random directions of Hutchinson's estimate; 0: 1
 	Samples int    // of the dequantisation noise, whose mean density is the importance-weighted bound; 0: 1
 
-	Solver  string  // a name of flow.SolverNames; empty: dopri5
+	Solver  string  // a name of ode.SolverNames; empty: dopri5
 	Steps   int     // of a solver of fixed steps; 0: 50
 	Tol     float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
 	Seed    uint64  // of the dequantisation and the probes; the images are the same for every seed
@@ -95,7 +97,7 @@ const (
 	defaultScoredSolver = "dopri5"
 	defaultScoredSteps  = 50
 	defaultScoredTol    = 1e-4
-	slowEnd             = 3 // power of flow.SlowEnd: docs/theory.md has what it is worth
+	slowEnd             = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
 	maxProbes           = 1024
 	maxSpreads          = 1 << 16
 )
@@ -127,7 +129,7 @@ func (o *LikelihoodOptions) validate() error {
 		between("steps", o.Steps, 1, 100000),
 		between("tol", o.Tol, 1e-7, 1),
 		between("threads", o.Threads, 1, maxThreads),
-		oneOf("solver", o.Solver, flow.SolverNames()...),
+		oneOf("solver", o.Solver, ode.SolverNames()...),
 		validateISA(o.ISA),
 	} {
 		if check != nil {
@@ -144,7 +146,7 @@ func (o *LikelihoodOptions) validate() error {
 }
 
 // LogLikelihood measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
-// together with its divergence (see [flow.LogLikelihood]). Bytes are dequantised, so that the density bounds their
+// together with its divergence (see [bijection.LogLikelihood]). Bytes are dequantised, so that the density bounds their
 // probability. A mistake in the options is an [*OptionError].
 func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error) {
 	given := o
@@ -171,7 +173,7 @@ type scorer struct {
 	opt      LikelihoodOptions
 	out      *Likelihood
 	ck       *Checkpoint
-	solver   flow.LogDetSolver
+	solver   ode.LogDetSolver
 	crew     *crew
 	sets     []*SetLikelihood // Data, and Against if any
 
@@ -180,7 +182,7 @@ type scorer struct {
 
 	mu    sync.Mutex
 	done  int // tasks
-	stats flow.Stats
+	stats ode.Stats
 }
 
 // A scoreTask is one solution: of an image with one dequantisation under one class.
@@ -258,11 +260,11 @@ func (s *scorer) settleSolver() error {
 		s.out.Solver = flowSolver
 		return nil
 	}
-	solver, err := flow.NewSolver(s.opt.Solver, s.opt.Steps, s.opt.Tol)
+	solver, err := ode.NewSolver(s.opt.Solver, s.opt.Steps, s.opt.Tol)
 	if err != nil {
 		return err
 	}
-	able, ok := solver.(flow.LogDetSolver)
+	able, ok := solver.(ode.LogDetSolver)
 	if !ok {
 		return optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", s.opt.Solver)
 	}
@@ -449,7 +451,7 @@ type scoreWorker struct {
 	*scorer
 	flow   *realnvp.Replica // a normalizing flow, in place of field
 	field  *diverger
-	slow   flow.DivergenceField // field in the time of slowEnd
+	slow   ode.DivergenceField // field in the time of slowEnd
 	pixels []float32
 	logp   []float64
 	y      []int32
@@ -466,12 +468,12 @@ func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
 	}
 	w.field = newDiverger(s.ck.Model.NewReplica(size, true), size, imageLen, s.opt.Probes)
 	w.field.ctx = ctx
-	w.slow = flow.SlowEnd(flow.DivergenceOf(w.field, s.predicts.path, s.predicts.objective), slowEnd)
+	w.slow = ode.SlowEnd(flow.DivergenceOf(w.field, s.predicts.path, s.predicts.objective), slowEnd)
 	return w
 }
 
 // solve finds the solutions of some tasks together.
-func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats, error) {
+func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, error) {
 	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.opt.Probes, 1)
 	var rng rand.PCG
 	for i, task := range tasks {
@@ -496,20 +498,20 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats,
 }
 
 // logLikelihood sets the log-densities of n images.
-func (w *scoreWorker) logLikelihood(ctx context.Context, n int, x []float32, logp []float64) (flow.Stats, error) {
+func (w *scoreWorker) logLikelihood(ctx context.Context, n int, x []float32, logp []float64) (ode.Stats, error) {
 	if w.flow != nil {
 		w.flow.LogProb(logp, x)
 		for _, v := range logp {
 			if v-v != 0 {
-				return flow.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", flow.ErrNotFinite)
+				return ode.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", ode.ErrNotFinite)
 			}
 		}
-		return flow.Stats{States: n, Evaluations: flow.Tally{Total: n, Max: 1}}, nil
+		return ode.Stats{States: n, Evaluations: ode.Tally{Total: n, Max: 1}}, nil
 	}
 	if w.field.y = nil; w.out.Class != "" {
 		w.field.y = w.y[:n]
 	}
-	return flow.LogLikelihood(ctx, w.solver, w.slow, x, logp, n)
+	return bijection.LogLikelihood(ctx, w.solver, w.slow, x, logp, n)
 }
 
 // gather turns the solutions of each image into its likelihood, and these into their means.
@@ -536,7 +538,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		logs[i] = sum(task.logp) / float64(len(task.logp))
 	}
 	logp := logMeanExp(logs)
-	l.BitsPerDimension = flow.BitsPerDimension(logp, d, dataset.BitsOfScale)
+	l.BitsPerDimension = bijection.BitsPerDimension(logp, d, dataset.BitsOfScale)
 	l.LogLikelihood = logp - float64(d*dataset.BitsOfScale)*math.Ln2
 	probes := len(tasks[0].logp)
 	if probes < 2 {
@@ -547,7 +549,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		for i, task := range tasks {
 			logs[i] = task.logp[p]
 		}
-		each[p] = flow.BitsPerDimension(logMeanExp(logs), d, 0)
+		each[p] = bijection.BitsPerDimension(logMeanExp(logs), d, 0)
 	}
 	_, spread := meanAndError(each)
 	l.ProbeError = &spread

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A prediction is what a network's answers mean: the objective that it learned on a path.
@@ -45,7 +46,7 @@ func (c *Checkpoint) predictsVelocity() (prediction, error) {
 }
 
 // velocity returns the velocity field of a network's answers about images.
-func (p prediction) velocity(answers flow.Field) flow.Field {
+func (p prediction) velocity(answers ode.Field) ode.Field {
 	return flow.VelocityWithin(answers, p.path, p.objective, dataset.PixelMin, dataset.PixelMax)
 }
 
@@ -118,14 +119,14 @@ func lossWeight(c flow.Coefficients, predicted, loss flow.Objective) float64 {
 }
 
 // solverNames returns the solvers that images can be drawn with.
-func solverNames() []string { return append(flow.SolverNames(), flow.PathSolverNames()...) }
+func solverNames() []string { return append(ode.SolverNames(), flow.PathSolverNames()...) }
 
 // newSolver returns the solver that options name, for a network's field.
-func newSolver(o SampleOptions, p prediction) (flow.Solver, error) {
+func newSolver(o SampleOptions, p prediction) (ode.Solver, error) {
 	if slices.Contains(flow.PathSolverNames(), o.Solver) {
 		return flow.NewPathSolver(o.Solver, p.path, o.Steps, o.NoiseLevel)
 	}
-	return flow.NewSolver(o.Solver, o.Steps, o.Tol)
+	return ode.NewSolver(o.Solver, o.Steps, o.Tol)
 }
 
 // freshNoise returns the noise that solvers add in their steps: that of a seed, an image's index and a step, where first is

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // Previews are grids of previewRows rows whose columns are the classes, as far as they fit.
@@ -25,7 +25,7 @@ func (r *run) previewMethod() method {
 	if known := r.meta().Jumps; len(known) > 0 {
 		return jumps(slices.Max(known))
 	}
-	return method{solver: flow.Fixed(flow.Midpoint, 10), predicts: r.predicts}
+	return method{solver: ode.Fixed(ode.Midpoint, 10), predicts: r.predicts}
 }
 
 // preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's seed, and

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/realnvp"
 )
 
@@ -40,7 +41,7 @@ type sampler struct {
 type sampleBuffers struct {
 	y      []int32
 	v0     []float32 // the velocity without class
-	solved flow.Stats
+	solved ode.Stats
 	err    error
 }
 
@@ -61,7 +62,7 @@ func newFlowSampler(c *crew, flows []*realnvp.Replica, size, imageLen int) *samp
 func (s *sampler) workers() int { return len(s.nets) + len(s.flows) } // one of the two is empty
 
 // run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.
-func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats, error) {
+func (s *sampler) run(ctx context.Context, d drawing, out []float32) (ode.Stats, error) {
 	n := len(out) / s.imageLen
 	// Few images are spread over all workers rather than left to some.
 	chunk := min(s.size, max(1, (n+s.workers()-1)/s.workers()))
@@ -71,7 +72,7 @@ func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats
 			return
 		}
 		b := &s.bufs[worker]
-		b.solved, b.err = flow.Stats{}, nil
+		b.solved, b.err = ode.Stats{}, nil
 		for b.err == nil {
 			from := (int(next.Add(1)) - 1) * chunk
 			if from >= n {
@@ -84,7 +85,7 @@ func (s *sampler) run(ctx context.Context, d drawing, out []float32) (flow.Stats
 			}
 		}
 	})
-	var stats flow.Stats
+	var stats ode.Stats
 	for i := range s.bufs {
 		stats = stats.Merge(s.bufs[i].solved)
 		if err == nil {
@@ -103,7 +104,7 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
 	}
 	if s.flows != nil {
-		var stats flow.Stats
+		var stats ode.Stats
 		if stats, b.err = s.transform(d, worker, from, x); b.err == nil {
 			b.err = ctx.Err()
 		}
@@ -123,7 +124,7 @@ func (s *sampler) solve(ctx context.Context, d drawing, worker, from int, x []fl
 }
 
 // transform takes noise through a normalizing flow. It is one evaluation, with nothing between noise and image to show.
-func (s *sampler) transform(d drawing, worker, from int, x []float32) (flow.Stats, error) {
+func (s *sampler) transform(d drawing, worker, from int, x []float32) (ode.Stats, error) {
 	show := d.frame
 	if show == nil {
 		show = func(int, int, []float32) {}
@@ -133,18 +134,18 @@ func (s *sampler) transform(d drawing, worker, from int, x []float32) (flow.Stat
 	s.flows[worker].Sample(x, n)
 	for _, v := range x {
 		if v-v != 0 {
-			return flow.Stats{}, fmt.Errorf("image of the normalizing flow: %w", flow.ErrNotFinite)
+			return ode.Stats{}, fmt.Errorf("image of the normalizing flow: %w", ode.ErrNotFinite)
 		}
 	}
 	show(from, 1, x)
-	once := flow.Tally{Total: n, Max: 1}
-	return flow.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, nil
+	once := ode.Tally{Total: n, Max: 1}
+	return ode.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, nil
 }
 
 // field returns what carries the images from, from+1, … on one worker.
-func (s *sampler) field(d drawing, worker, from int) flow.Field {
+func (s *sampler) field(d drawing, worker, from int) ode.Field {
 	if d.jump == 0 {
-		return d.predicts.velocity(flow.FieldFunc(func(v, x, t []float32, index []int) { s.predict(d, worker, from, v, x, t, index) }))
+		return d.predicts.velocity(ode.FieldFunc(func(v, x, t []float32, index []int) { s.predict(d, worker, from, v, x, t, index) }))
 	}
 	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
 		s.nets[worker].Jump(u, x, t, lengths, s.classesOf(d, worker, from, index))

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A trajectories holds the way of some images from noise at t = 0, at equal distances of time, to t = 1.
@@ -43,7 +44,7 @@ func newTeacher(ck *Checkpoint, o *DistillOptions, c *crew) (*teacher, error) {
 	if err != nil {
 		return nil, err
 	}
-	solver, err := flow.NewSolver(o.TeacherSolver, o.TeacherSteps, defaultTol)
+	solver, err := ode.NewSolver(o.TeacherSolver, o.TeacherSteps, defaultTol)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,10 @@
-package flow
+package ode
 
 import (
 	"math"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
 )
 
@@ -16,16 +17,16 @@ func TestStages(t *testing.T) {
 		const lo, h = 5, -0.3
 		var k stages
 		for j := range w {
-			k = append(k, normals(lo+d+2, uint64(j)))
+			k = append(k, numtest.Normals(lo+d+2, uint64(j)))
 		}
 		k[1][lo] = float32(math.NaN()) // a stage of no weight is not read
-		x, y := normals(d, 10), make([]float32, d)
+		x, y := numtest.Normals(d, 10), make([]float32, d)
 		k.advance(y, x, lo, h, w)
 
 		var squares, own float64
 		for i := range d {
 			e := h * (0.5*float64(k[0][lo+i]) - 2*float64(k[2][lo+i]) + float64(k[3][lo+i])/3)
-			if want := float64(x[i]) + e; !near(float64(y[i]), want, 0x1p-23*(1+math.Abs(want))) {
+			if want := float64(x[i]) + e; !numtest.Near(float64(y[i]), want, 0x1p-23*(1+math.Abs(want))) {
 				t.Fatalf("d = %d: y[%d] = %v, want %v", d, i, y[i], want)
 			}
 			scale := 0.02 + 0.1*max(math.Abs(float64(x[i])), math.Abs(float64(y[i])))
@@ -33,10 +34,10 @@ func TestStages(t *testing.T) {
 			ownScaled := float64(y[i]) / (0.02 + 0.1*math.Abs(float64(x[i])))
 			own += ownScaled * ownScaled
 		}
-		if got, want := k.errorNorm(y, x, lo, h, w, tol), math.Sqrt(squares/float64(d)); !near(got, want, 1e-12*want) {
+		if got, want := k.errorNorm(y, x, lo, h, w, tol), math.Sqrt(squares/float64(d)); !numtest.Near(got, want, 1e-12*want) {
 			t.Errorf("d = %d: error %v, want %v", d, got, want)
 		}
-		if got, want := tol.norm(y, x), math.Sqrt(own/float64(d)); !near(got, want, 1e-12*want) {
+		if got, want := tol.norm(y, x), math.Sqrt(own/float64(d)); !numtest.Near(got, want, 1e-12*want) {
 			t.Errorf("d = %d: norm %v, want %v", d, got, want)
 		}
 	}
@@ -65,7 +66,7 @@ func TestStagesConstant(t *testing.T) {
 		y, x := make([]float32, d), make([]float32, d)
 		k.advance(y, x, 0, h, []float64{0.25, 0.75})
 		for i := range y {
-			if want := h * float64(v); !near(float64(y[i]), want, 0x1p-22*math.Abs(want)+1e-40) {
+			if want := h * float64(v); !numtest.Near(float64(y[i]), want, 0x1p-22*math.Abs(want)+1e-40) {
 				r.Fatalf("y[%d] = %v, want %v", i, y[i], want)
 			}
 		}

@@ -1,10 +1,12 @@
-package flow
+package ode
 
 import (
 	"fmt"
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 var tableaus = []*Tableau{Euler, Midpoint, Heun, RK4, Dopri5}
@@ -135,12 +137,12 @@ func TestFirstSameAsLast(t *testing.T) {
 func TestConstructorsRefuse(t *testing.T) {
 	wrong := clone(RK4)
 	wrong.B[0] += 1e-3
-	mustPanic(t, "Fixed with a wrong tableau", func() { Fixed(wrong, 10) })
-	mustPanic(t, "Fixed with no steps", func() { Fixed(RK4, 0) })
-	mustPanic(t, "Adaptive without an embedded method", func() { Adaptive(RK4, AdaptiveOptions{RTol: 1e-3, ATol: 1e-3}) })
+	numtest.MustPanic(t, "Fixed with a wrong tableau", func() { Fixed(wrong, 10) })
+	numtest.MustPanic(t, "Fixed with no steps", func() { Fixed(RK4, 0) })
+	numtest.MustPanic(t, "Adaptive without an embedded method", func() { Adaptive(RK4, AdaptiveOptions{RTol: 1e-3, ATol: 1e-3}) })
 	for _, o := range []AdaptiveOptions{
 		{}, {RTol: 1e-3}, {RTol: -1, ATol: 1}, {RTol: 1, ATol: 1, MaxSteps: -1}, {RTol: 1, ATol: 1, Frames: -1},
 	} {
-		mustPanic(t, fmt.Sprintf("options %+v", o), func() { Adaptive(Dopri5, o) })
+		numtest.MustPanic(t, fmt.Sprintf("options %+v", o), func() { Adaptive(Dopri5, o) })
 	}
 }

@@ -1,9 +1,11 @@
-package flow
+package ode
 
 import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // A DivergenceField is a velocity field that also tells its divergence.
@@ -23,45 +25,6 @@ type LogDetSolver interface {
 	SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error)
 }
 
-// LogLikelihood sets logp to len(logp)/n numbers for each of the n states in x: log p1 of the state, in nats, where p1
-// is the density that the flow of f makes of standard normal noise, once for each number that f calls its divergence.
-// It leaves the noise x0 of each state in x. With x(t) the solution that passes x at t = 1,
-//
-//	log p1(x) = log N(x(0); 0, I) − ∫₀¹ ∇·v(x(t), t) dt
-//
-// (Chen et al. 2018, equation 8; Grathwohl et al. 2019, "FFJORD", equation 4): the divergence is integrated backwards
-// together with the state.
-func LogLikelihood(ctx context.Context, s LogDetSolver, f DivergenceField, x []float32, logp []float64, n int) (Stats, error) {
-	stats, err := s.SolveLogDet(ctx, f, x, logp, n, 1, 0) // ∫₁⁰ = −∫₀¹
-	if err != nil || n == 0 {
-		return stats, err
-	}
-	d, m := stateSize(len(x), n), len(logp)/n
-	for i := range n {
-		noise := LogNormal(x[i*d : (i+1)*d])
-		for j := i * m; j < (i+1)*m; j++ {
-			logp[j] += noise
-		}
-	}
-	return stats, nil
-}
-
-// LogNormal returns log N(x; 0, I) = −(‖x‖² + d·log 2π)/2, in nats.
-func LogNormal(x []float32) float64 {
-	var squares float64
-	for _, v := range x {
-		squares += float64(float64(v) * float64(v))
-	}
-	return -(squares + float64(float64(len(x))*math.Log(2*math.Pi))) / 2
-}
-
-// BitsPerDimension turns log p of a state of d numbers, in nats, into bits for each of them, the fewer the likelier:
-// −log p/(d·log 2) + scale. A density of numbers that are c times as large has scale −log₂ c more, so that of pixels
-// in [-1,1] becomes one of bytes with a scale of 7 (c = 1/128).
-func BitsPerDimension(logp float64, d int, scale float64) float64 {
-	return -logp/(float64(d)*math.Ln2) + scale
-}
-
 // logDets are the integrals of a divergence along the states of a batch, beside the stages of the solver.
 type logDets struct {
 	f   DivergenceField // nil where none is integrated
@@ -77,7 +40,7 @@ func (l *logDets) reset(f DivergenceField, out []float64, s, n int) {
 		return
 	}
 	if len(out) == 0 || len(out)%n != 0 {
-		panic(fmt.Sprintf("flow: %d logarithms of determinants do not belong to %d states", len(out), n))
+		panic(fmt.Sprintf("ode: %d logarithms of determinants do not belong to %d states", len(out), n))
 	}
 	l.m = len(out) / n
 	clear(out)
@@ -85,7 +48,7 @@ func (l *logDets) reset(f DivergenceField, out []float64, s, n int) {
 		l.k = append(l.k, nil)
 	}
 	for i := range l.k[:s] {
-		l.k[i] = sized(l.k[i], len(out))
+		l.k[i] = states.Sized(l.k[i], len(out))
 	}
 }
 
@@ -152,8 +115,8 @@ func (l *logDets) move(to, from int) {
 // t cannot follow to where the data's width ends it, and equal steps of τ can.
 // A SlowEnd keeps buffers: it is for one goroutine.
 func SlowEnd(f DivergenceField, power float64) DivergenceField {
-	if !(power >= 1 && finite(power)) {
-		panic(fmt.Sprintf("flow: time of power %v", power))
+	if !(power >= 1 && states.Finite(power)) {
+		panic(fmt.Sprintf("ode: time of power %v", power))
 	}
 	return &slowEnd{f: f, power: power}
 }
@@ -166,7 +129,7 @@ type slowEnd struct {
 
 // Divergence implements [DivergenceField]; t holds times τ.
 func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index []int) {
-	s.t = sized(s.t, len(t))
+	s.t = states.Sized(s.t, len(t))
 	for i, tau := range t {
 		s.t[i] = float32(1 - math.Pow(1-float64(tau), s.power))
 	}
@@ -182,40 +145,6 @@ func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index [
 		}
 		for j := range div[i*m : (i+1)*m] {
 			div[i*m+j] *= rate
-		}
-	}
-}
-
-// DivergenceOf returns the velocity field, with its divergence, of a field that predicts by objective o on a path: as
-// [VelocityOf], whose conversion v = X·x + P·p of d numbers has the divergence d·X + P·∇·p. So have estimates εᵀJε, for
-// directions ε of ±1, as εᵀε = d.
-func DivergenceOf(predict DivergenceField, path Schedule, o Objective) DivergenceField {
-	if o == PredictVelocity {
-		return predict
-	}
-	return &convertedDivergence{predict, path, o}
-}
-
-type convertedDivergence struct {
-	predict DivergenceField
-	path    Schedule
-	o       Objective
-}
-
-// Divergence implements [DivergenceField].
-func (f *convertedDivergence) Divergence(v []float32, div []float64, x, t []float32, index []int) {
-	f.predict.Divergence(v, div, x, t, index)
-	if len(t) == 0 {
-		return
-	}
-	d, m := len(x)/len(t), len(div)/len(t)
-	for i, at := range t {
-		p := f.path.At(float64(at)).Parts(f.o).Velocity
-		lo, hi := i*d, (i+1)*d
-		p.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
-		for j := range div[i*m : (i+1)*m] {
-			at := &div[i*m+j]
-			*at = float64(float64(d)*p.X) + float64(p.P**at)
 		}
 	}
 }

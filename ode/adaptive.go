@@ -1,9 +1,11 @@
-package flow
+package ode
 
 import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // AdaptiveOptions are the settings of [Adaptive].
@@ -16,7 +18,7 @@ type AdaptiveOptions struct {
 
 // valid says whether the options mean something; not when one is NaN.
 func (o AdaptiveOptions) valid() bool {
-	return o.RTol >= 0 && o.ATol > 0 && finite(o.RTol) && finite(o.ATol) && o.MaxSteps >= 0 && o.Frames >= 0
+	return o.RTol >= 0 && o.ATol > 0 && states.Finite(o.RTol) && states.Finite(o.ATol) && o.MaxSteps >= 0 && o.Frames >= 0
 }
 
 const (
@@ -31,7 +33,7 @@ type adaptiveSolver struct {
 	errWeights []float64 // B − Embedded
 	control    controller
 	observe    Observer
-	scratch    *freeList[adaptiveRun]
+	scratch    *states.FreeList[adaptiveRun]
 }
 
 // Adaptive returns the solver that keeps the estimated error of each step below ATol + RTol·|x|, root mean square
@@ -48,10 +50,10 @@ func Adaptive(tab *Tableau, options AdaptiveOptions) Solver {
 		panic(err)
 	}
 	if tab.Embedded == nil || tab.Dense == nil || !tab.firstSameAsLast() {
-		panic(fmt.Sprintf("flow: %s cannot choose its steps: it must be embedded, dense and first-same-as-last", tab.Name))
+		panic(fmt.Sprintf("ode: %s cannot choose its steps: it must be embedded, dense and first-same-as-last", tab.Name))
 	}
 	if !options.valid() {
-		panic(fmt.Sprintf("flow: %s: options %+v", tab.Name, options))
+		panic(fmt.Sprintf("ode: %s: options %+v", tab.Name, options))
 	}
 	if options.MaxSteps == 0 {
 		options.MaxSteps = defaultMaxSteps
@@ -63,7 +65,7 @@ func Adaptive(tab *Tableau, options AdaptiveOptions) Solver {
 		tab:     tab,
 		options: options,
 		control: newController(tab.EmbeddedOrder),
-		scratch: new(freeList[adaptiveRun]),
+		scratch: new(states.FreeList[adaptiveRun]),
 	}
 	for i, b := range tab.B {
 		s.errWeights = append(s.errWeights, b-tab.Embedded[i])
@@ -101,7 +103,7 @@ func (s *adaptiveSolver) SolveLogDet(ctx context.Context, f DivergenceField, x [
 
 // solve moves the states by the velocity of f, or by that of g with its divergence.
 func (s *adaptiveSolver) solve(ctx context.Context, f Field, g DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
-	d := stateSize(len(x), n)
+	d := states.Size(len(x), n)
 	if err := checkSpan(t0, t1); err != nil {
 		return Stats{States: n}, err
 	}
@@ -109,8 +111,8 @@ func (s *adaptiveSolver) solve(ctx context.Context, f Field, g DivergenceField, 
 		clear(logDet)
 		return Stats{States: n}, nil
 	}
-	r := s.scratch.get()
-	defer s.scratch.put(r)
+	r := s.scratch.Get()
+	defer s.scratch.Put(r)
 	r.begin(s, f, x, n, d, t0, t1)
 	r.dets.reset(g, logDet, len(s.tab.B), n)
 	defer r.end()
@@ -152,7 +154,7 @@ type adaptiveRun struct {
 // begin prepares for a batch, reusing the buffers.
 func (r *adaptiveRun) begin(s *adaptiveSolver, f Field, x []float32, n, d int, t0, t1 float64) {
 	r.buffers.reset(len(s.tab.B), n, d)
-	r.x, r.live = sized(r.x, n*d), sized(r.live, n)
+	r.x, r.live = states.Sized(r.x, n*d), states.Sized(r.live, n)
 	copy(r.x, x)
 	for i := range r.live {
 		r.live[i] = trial{t: t0, memory: memoryLeast, frame: 1}
@@ -212,7 +214,7 @@ func (r *adaptiveRun) firstSteps(ctx context.Context) error {
 		lo, hi := r.bounds(i)
 		x, v := r.x[lo:hi], r.k[0][lo:hi]
 		d0, d1 := r.tol.norm(x, x), r.tol.norm(v, x)
-		if !finite(d0) || !finite(d1) {
+		if !states.Finite(d0) || !states.Finite(d1) {
 			return r.notFinite(i)
 		}
 		h := first.probe(d0, d1)
@@ -363,12 +365,12 @@ func (r *adaptiveRun) count(s *trial) {
 }
 
 func (r *adaptiveRun) notFinite(i int) error {
-	return fmt.Errorf("flow: %s: state %d or its velocity is %w near t = %.6g: mend the field",
+	return fmt.Errorf("ode: %s: state %d or its velocity is %w near t = %.6g: mend the field",
 		r.solver.tab.Name, r.index[i], ErrNotFinite, r.live[i].t)
 }
 
 func (r *adaptiveRun) tooMany(i int) error {
-	return fmt.Errorf("flow: %s: state %d took %w, %d, to t = %.6g: "+
+	return fmt.Errorf("ode: %s: state %d took %w, %d, to t = %.6g: "+
 		"raise the tolerance (rtol %g, atol %g) or AdaptiveOptions.MaxSteps", r.solver.tab.Name, r.index[i], ErrTooMany, r.solver.options.MaxSteps, r.live[i].t, r.tol.rel, r.tol.abs)
 }
 
@@ -376,6 +378,6 @@ func (r *adaptiveRun) tooSmall(i int, err float64) error {
 	if math.IsNaN(err) {
 		return r.notFinite(i)
 	}
-	return fmt.Errorf("flow: %s: state %d: %w at t = %.6g: "+
+	return fmt.Errorf("ode: %s: state %d: %w at t = %.6g: "+
 		"raise the tolerance (rtol %g, atol %g), or mend a field that jumps there", r.solver.tab.Name, r.index[i], ErrTooSmall, r.live[i].t, r.tol.rel, r.tol.abs)
 }

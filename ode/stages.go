@@ -1,9 +1,10 @@
-package flow
+package ode
 
 import (
 	"context"
 	"math"
-	"sync"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // stages are the velocities k_i of a Runge-Kutta step, each for the whole batch.
@@ -86,9 +87,9 @@ func (b *buffers) reset(s, n, d int) {
 		b.k = append(b.k, nil)
 	}
 	for i := range b.k[:s] {
-		b.k[i] = sized(b.k[i], n*d)
+		b.k[i] = states.Sized(b.k[i], n*d)
 	}
-	b.y, b.t, b.index = sized(b.y, n*d), sized(b.t, n), sized(b.index, n)
+	b.y, b.t, b.index = states.Sized(b.y, n*d), states.Sized(b.t, n), states.Sized(b.index, n)
 	for i := range b.index {
 		b.index[i] = i
 	}
@@ -128,37 +129,4 @@ func (b *buffers) evaluate(ctx context.Context, f Field, i int, x []float32) err
 	}
 	f.Velocity(b.k[i][:len(x)], x, b.t, b.index)
 	return nil
-}
-
-// sized returns s with n elements, newly allocated when its capacity is smaller.
-func sized[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
-}
-
-// A freeList lends scratch memory to calls that run at the same time. Unlike a sync.Pool it never drops
-// any, so after warm-up nothing is allocated.
-type freeList[T any] struct {
-	mu   sync.Mutex
-	free []*T
-}
-
-func (l *freeList[T]) get() *T {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.free) - 1
-	if last < 0 {
-		return new(T)
-	}
-	scratch := l.free[last]
-	l.free = l.free[:last]
-	return scratch
-}
-
-func (l *freeList[T]) put(scratch *T) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.free = append(l.free, scratch)
 }

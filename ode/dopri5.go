@@ -1,4 +1,4 @@
-package flow
+package ode
 
 // Dopri5 is the pair of orders 5 and 4 of Dormand and Prince 1980, "A family of embedded Runge-Kutta
 // formulae", table 2 (RK5(4)7M), with seven stages of which the last is the next step's first. Dense is the

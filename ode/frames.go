@@ -1,4 +1,6 @@
-package flow
+package ode
+
+import "github.com/fmimg/fmimg/internal/states"
 
 // frames gathers what an observer of an adaptive solver is shown: states pass a time at different steps,
 // and the frame of that time is shown when all have.
@@ -21,25 +23,20 @@ func (f *frames) reset(s *adaptiveSolver, x []float32, t0, t1 float64, n int) {
 		return
 	}
 	f.parts, f.from, f.to, f.states, f.next = s.options.Frames, t0, t1, n, 1
-	f.passed = sized(f.passed, f.parts+1)
+	f.passed = states.Sized(f.passed, f.parts+1)
 	clear(f.passed)
 	for len(f.image) <= f.parts {
 		f.image = append(f.image, nil)
 	}
 	for k := 1; k <= f.parts; k++ {
-		f.image[k] = sized(f.image[k], len(x))
+		f.image[k] = states.Sized(f.image[k], len(x))
 	}
-	f.weights = sized(f.weights, len(s.tab.B))
+	f.weights = states.Sized(f.weights, len(s.tab.B))
 	f.observe(0, t0, x)
 }
 
 // time returns the time of frame k.
-func (f *frames) time(k int) float64 {
-	if k == f.parts {
-		return f.to
-	}
-	return f.from + float64((f.to-f.from)*float64(k))/float64(f.parts)
-}
+func (f *frames) time(k int) float64 { return TimeOf(k, f.parts, f.from, f.to) }
 
 // record writes live state i into the frames that its step, accepted and still in the buffers, passes on its way to
 // the time end.

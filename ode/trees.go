@@ -1,4 +1,4 @@
-package flow
+package ode
 
 // A rootedTree stands for one term of the Taylor series of a Runge-Kutta step; a method has order p when
 // its series agrees with the solution's for every tree of at most p nodes.

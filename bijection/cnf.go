@@ -1,8 +1,11 @@
-package flow
+package bijection
 
 import (
 	"fmt"
 	"slices"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A Dynamics is a velocity field with its divergence that gradients go back through, the right side of a [CNF].
@@ -23,7 +26,7 @@ type Dynamics interface {
 // It is trained by maximum likelihood through the steps of a solver: first discretised, then differentiated, so
 // gradients are exact for the discretised flow.
 type CNF struct {
-	Method *Tableau
+	Method *ode.Tableau
 	Steps  int // equal ones
 
 	y, dx, dy []float32
@@ -54,11 +57,11 @@ func (c *CNF) reset(x []float32, n int) int {
 		c.k, c.dk = make([][]float32, stages), make([][]float32, stages)
 	}
 	for i := range stages {
-		c.k[i], c.dk[i] = sized(c.k[i], len(x)), sized(c.dk[i], len(x))
+		c.k[i], c.dk[i] = states.Sized(c.k[i], len(x)), states.Sized(c.dk[i], len(x))
 	}
-	c.y, c.dx, c.dy = sized(c.y, len(x)), sized(c.dx, len(x)), sized(c.dy, len(x))
-	c.div, c.dDiv = sized(c.div, n), sized(c.dDiv, n)
-	return stateSize(len(x), n)
+	c.y, c.dx, c.dy = states.Sized(c.y, len(x)), states.Sized(c.dx, len(x)), states.Sized(c.dy, len(x))
+	c.div, c.dDiv = states.Sized(c.div, n), states.Sized(c.dDiv, n)
+	return states.Size(len(x), n)
 }
 
 // size returns the step, which goes back in time.
@@ -67,7 +70,7 @@ func (c *CNF) size() float64 { return -1 / float64(c.Steps) }
 // step moves x one step towards noise, and adds the step's ∫ div dt, which is negative for a spreading flow, to logp.
 func (c *CNF) step(f Dynamics, logp []float64, x []float32, step int) {
 	h, stages := c.size(), len(c.Method.B)
-	t := timeOf(step, c.Steps, 1, 0)
+	t := ode.TimeOf(step, c.Steps, 1, 0)
 	for i := range stages {
 		copy(c.y, x)
 		for j, a := range c.Method.A[i] {
@@ -126,7 +129,7 @@ func (c *CNF) back(f Dynamics, step int, share float64) {
 // addScaled adds a·src to dst.
 func addScaled(dst, src []float32, a float64) {
 	if len(dst) != len(src) {
-		panic(fmt.Sprintf("flow: lengths differ: %d and %d", len(dst), len(src)))
+		panic(fmt.Sprintf("bijection: lengths differ: %d and %d", len(dst), len(src)))
 	}
 	if a == 0 {
 		return

@@ -1,6 +1,10 @@
-package flow
+package ode
 
-import "math"
+import (
+	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+)
 
 // A controller chooses step sizes from error estimates: the proportional-integral controller of
 // Hairer and Wanner, "Solving Ordinary Differential Equations II", equation IV.2.43c, with the constants of their
@@ -73,7 +77,7 @@ func (p firstStep) probe(d0, d1 float64) float64 {
 // that.
 func (p firstStep) size(probe, d1, d2 float64) float64 {
 	steepest := max(d1, d2)
-	if !finite(steepest) {
+	if !states.Finite(steepest) {
 		return coarse(1e-3 * probe)
 	}
 	h := max(leastProbe*p.span, probe*1e-3)

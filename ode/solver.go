@@ -1,11 +1,12 @@
-package flow
+package ode
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // A Field is a velocity field v(x, t) over a batch of states.
@@ -89,7 +90,7 @@ func (s Stats) Merge(o Stats) Stats {
 
 // fixedMethods are the methods of fixed step size that NewSolver knows.
 var fixedMethods = []knownMethod{
-	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4), {adams2{}.name(), 1, Adams2},
+	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4), {adams2, 1, Adams2},
 }
 
 type knownMethod struct {
@@ -127,48 +128,34 @@ func SolverNames() []string {
 func NewSolver(name string, steps int, tol float64) (Solver, error) {
 	if name == Dopri5.Name {
 		if !(tol >= 1e-7 && tol <= 1) {
-			return nil, fmt.Errorf("flow: %s: tolerance %g: want one from 1e-7 to 1, for example 1e-4", name, tol)
+			return nil, fmt.Errorf("ode: %s: tolerance %g: want one from 1e-7 to 1, for example 1e-4", name, tol)
 		}
 		return Adaptive(Dopri5, AdaptiveOptions{RTol: tol, ATol: tol, Frames: max(steps, 0)}), nil
 	}
 	m := findMethod(name)
 	if m == nil {
-		return nil, fmt.Errorf("flow: unknown solver %q: known are %s", name, strings.Join(SolverNames(), ", "))
+		return nil, fmt.Errorf("ode: unknown solver %q: known are %s", name, strings.Join(SolverNames(), ", "))
 	}
 	if steps < 1 {
-		return nil, fmt.Errorf("flow: %s: %d steps: want at least 1, for example 20", name, steps)
+		return nil, fmt.Errorf("ode: %s: %d steps: want at least 1, for example 20", name, steps)
 	}
 	return m.solver(steps), nil
 }
 
-// StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
-func StepsFor(name string, evaluations int) (int, error) {
-	each, err := EvaluationsFor(name, 1)
-	if err != nil {
-		return 0, err
-	}
-	if evaluations < each || evaluations%each != 0 {
-		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, each)
-	}
-	return evaluations / each, nil
-}
-
-// EvaluationsFor returns the number of evaluations of the field in so many steps of a solver of a fixed number of steps.
-func EvaluationsFor(name string, steps int) (int, error) {
-	if slices.Contains(pathSolverNames, name) {
-		return steps, nil
-	}
+// EvaluationsPerStep returns how often the solver of that name evaluates the field in a step. ok is false when the name is
+// unknown, and for dopri5, which chooses its steps.
+func EvaluationsPerStep(name string) (n int, ok bool) {
 	m := findMethod(name)
 	if m == nil {
-		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
+		return 0, false
 	}
-	return steps * m.evaluations, nil
+	return m.evaluations, true
 }
 
 // checkSpan verifies the times of a call of Solve.
 func checkSpan(t0, t1 float64) error {
-	if !finite(t0) || !finite(t1) {
-		return fmt.Errorf("flow: cannot solve from t = %v to %v: a time is %w", t0, t1, ErrNotFinite)
+	if !states.Finite(t0) || !states.Finite(t1) {
+		return fmt.Errorf("ode: cannot solve from t = %v to %v: a time is %w", t0, t1, ErrNotFinite)
 	}
 	return nil
 }

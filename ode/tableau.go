@@ -1,4 +1,4 @@
-package flow
+package ode
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func (tab *Tableau) Check() error {
 	}
 	for i, row := range tab.A {
 		if sum := sumOf(row); !(math.Abs(sum-tab.C[i]) <= tableauTolerance) {
-			return fmt.Errorf("flow: tableau %s: row %d sums to %v, not to c = %v", tab.Name, i, sum, tab.C[i])
+			return fmt.Errorf("ode: tableau %s: row %d sums to %v, not to c = %v", tab.Name, i, sum, tab.C[i])
 		}
 	}
 	if err := tab.checkOrder("b", tab.B, tab.Order, 1); err != nil {
@@ -57,21 +57,21 @@ func (tab *Tableau) Check() error {
 func (tab *Tableau) checkShape() error {
 	s := len(tab.B)
 	if s == 0 || tab.Order < 1 {
-		return fmt.Errorf("flow: tableau %s: %d stages, order %d", tab.Name, s, tab.Order)
+		return fmt.Errorf("ode: tableau %s: %d stages, order %d", tab.Name, s, tab.Order)
 	}
 	if len(tab.A) != s || len(tab.C) != s {
-		return fmt.Errorf("flow: tableau %s: %d rows and %d times for %d weights", tab.Name, len(tab.A), len(tab.C), s)
+		return fmt.Errorf("ode: tableau %s: %d rows and %d times for %d weights", tab.Name, len(tab.A), len(tab.C), s)
 	}
 	for i, row := range tab.A {
 		if len(row) != i {
-			return fmt.Errorf("flow: tableau %s: row %d has %d numbers; an explicit method has %d there", tab.Name, i, len(row), i)
+			return fmt.Errorf("ode: tableau %s: row %d has %d numbers; an explicit method has %d there", tab.Name, i, len(row), i)
 		}
 	}
 	if tab.Embedded != nil && len(tab.Embedded) != s {
-		return fmt.Errorf("flow: tableau %s: %d embedded weights for %d stages", tab.Name, len(tab.Embedded), s)
+		return fmt.Errorf("ode: tableau %s: %d embedded weights for %d stages", tab.Name, len(tab.Embedded), s)
 	}
 	if tab.Dense != nil && len(tab.Dense) != s {
-		return fmt.Errorf("flow: tableau %s: %d dense weights for %d stages", tab.Name, len(tab.Dense), s)
+		return fmt.Errorf("ode: tableau %s: %d dense weights for %d stages", tab.Name, len(tab.Dense), s)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (tab *Tableau) checkOrder(name string, weights []float64, order int, theta 
 		}
 		want := math.Pow(theta, float64(tau.nodes)) / tau.density()
 		if !(math.Abs(got-want) <= tableauTolerance) {
-			return fmt.Errorf("flow: tableau %s: %s weights miss a condition of order %d: %v, not %v", tab.Name, name, tau.nodes, got, want)
+			return fmt.Errorf("ode: tableau %s: %s weights miss a condition of order %d: %v, not %v", tab.Name, name, tau.nodes, got, want)
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func (tab *Tableau) checkDense() error {
 	tab.denseWeights(weights, 1)
 	for i, w := range weights {
 		if !(math.Abs(w-tab.B[i]) <= tableauTolerance) {
-			return fmt.Errorf("flow: tableau %s: dense weight %d ends in %v, not in b = %v", tab.Name, i, w, tab.B[i])
+			return fmt.Errorf("ode: tableau %s: dense weight %d ends in %v, not in b = %v", tab.Name, i, w, tab.B[i])
 		}
 	}
 	for _, theta := range []float64{0.2, 0.4, 0.6, 0.8} { // with 0 and 1 they fix polynomials of degree 5

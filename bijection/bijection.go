@@ -1,6 +1,10 @@
-package flow
+package bijection
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fmimg/fmimg/internal/states"
+)
 
 // A Bijection is one invertible layer of a normalizing flow, over a batch of states. Towards noise it is y = f(x), and
 // log|det ∂f/∂x| is known for each state; towards data it is the inverse. Each works in place. A Bijection has memory of
@@ -74,7 +78,7 @@ type NormalizingFlow struct {
 func (f *NormalizingFlow) LogProb(logp []float64, x []float32) {
 	clear(logp)
 	f.Layers.Normalise(x, logp)
-	d := stateSize(len(x), len(logp))
+	d := states.Size(len(x), len(logp))
 	for i := range logp {
 		logp[i] += LogNormal(x[i*d : (i+1)*d])
 	}
@@ -86,7 +90,7 @@ func (f *NormalizingFlow) Sample(x []float32, n int) { f.Layers.Generate(x, n) }
 // Gradient adds to the parameters' gradients those of share·Σ_i −log p(x_i), for n states x, and returns Σ_i −log p(x_i),
 // in nats; x stays what it is but for rounding.
 func (f *NormalizingFlow) Gradient(x []float32, n int, share float64) float64 {
-	f.logDet, f.dLogDet, f.dx = sized(f.logDet, n), sized(f.dLogDet, n), sized(f.dx, len(x))
+	f.logDet, f.dLogDet, f.dx = states.Sized(f.logDet, n), states.Sized(f.dLogDet, n), states.Sized(f.dx, len(x))
 	f.LogProb(f.logDet, x)
 	sum := 0.0
 	for i, logp := range f.logDet {
@@ -111,7 +115,7 @@ func NewPermutation(order []int) *Permutation {
 	seen := make([]bool, len(order))
 	for _, i := range order {
 		if i < 0 || i >= len(order) || seen[i] {
-			panic(fmt.Sprintf("flow: %v is no permutation", order))
+			panic(fmt.Sprintf("bijection: %v is no permutation", order))
 		}
 		seen[i] = true
 	}
@@ -191,8 +195,8 @@ func (p *Leading) Initialise(x []float32, n int) {
 
 // take returns the first numbers of each of n states.
 func (p *Leading) take(part, x []float32, n int) []float32 {
-	part = sized(part, n*p.Size)
-	d := stateSize(len(x), n)
+	part = states.Sized(part, n*p.Size)
+	d := states.Size(len(x), n)
 	for i := range n {
 		copy(part[i*p.Size:(i+1)*p.Size], x[i*d:])
 	}
@@ -202,7 +206,7 @@ func (p *Leading) take(part, x []float32, n int) []float32 {
 // put writes them back.
 func (p *Leading) put(x, part []float32) {
 	n := len(part) / p.Size
-	d := stateSize(len(x), n)
+	d := states.Size(len(x), n)
 	for i := range n {
 		copy(x[i*d:], part[i*p.Size:(i+1)*p.Size])
 	}

@@ -1,8 +1,11 @@
-package flow
+package bijection
 
 import (
 	"math"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // linearDynamics is v = a·x·(1+t), of one parameter a, whose flow is known: x_t = x0·exp(a·(t + t²/2)).
@@ -36,15 +39,6 @@ func (l *linearDynamics) Pull(call int, dx, dv, dDiv []float32) {
 	}
 }
 
-// Divergence implements [DivergenceField], one state at a time.
-func (l *linearDynamics) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
-	d, one := len(x)/len(t), make([]float32, 1)
-	for i, ti := range t {
-		l.Evaluate(0, v[i*d:(i+1)*d], one, x[i*d:(i+1)*d], float64(ti))
-		div[i] = float64(one[0])
-	}
-}
-
 // logp returns the density of the linear flow's data, whose deviation is exp(a·3/2).
 func (l *linearDynamics) logp(x []float32) float64 {
 	s, sum := math.Exp(1.5*l.a), 0.0
@@ -58,13 +52,13 @@ func (l *linearDynamics) logp(x []float32) float64 {
 // and float32 by some 1e-6.
 func TestCNF(t *testing.T) {
 	const n, d, share = 4, 3, 0.25
-	x := normals(n*d, 5)
-	for _, method := range []*Tableau{RK4, Dopri5} {
+	x := numtest.Normals(n*d, 5)
+	for _, method := range []*ode.Tableau{ode.RK4, ode.Dopri5} {
 		l, c := &linearDynamics{a: 0.4}, &CNF{Method: method, Steps: 8}
 		logp := make([]float64, n)
 		c.LogProb(l, logp, append([]float32(nil), x...))
 		for i, got := range logp {
-			if want := l.logp(x[i*d : (i+1)*d]); !near(got, want, 1e-4) {
+			if want := l.logp(x[i*d : (i+1)*d]); !numtest.Near(got, want, 1e-4) {
 				t.Errorf("%s: log p %v, want %v", method.Name, got, want)
 			}
 		}
@@ -75,11 +69,11 @@ func TestCNF(t *testing.T) {
 			}
 			return sum
 		}
-		if sum := c.Gradient(l, append([]float32(nil), x...), n, share); !near(share*sum, loss(0.4), 1e-4) {
+		if sum := c.Gradient(l, append([]float32(nil), x...), n, share); !numtest.Near(share*sum, loss(0.4), 1e-4) {
 			t.Errorf("%s: loss %v, want %v", method.Name, share*sum, loss(0.4))
 		}
 		const h = 1e-4
-		if want := (loss(0.4+h) - loss(0.4-h)) / (2 * h); !near(l.da, want, 1e-3) {
+		if want := (loss(0.4+h) - loss(0.4-h)) / (2 * h); !numtest.Near(l.da, want, 1e-3) {
 			t.Errorf("%s: gradient %v, want %v", method.Name, l.da, want)
 		}
 		if c.Calls() != 8*len(method.B) || len(l.x) != c.Calls() {
@@ -92,8 +86,8 @@ func TestCNF(t *testing.T) {
 // steps are few and wrong; rounding and h² are below 1e-4.
 func TestCNFStepsGradient(t *testing.T) {
 	const n, h = 3, 1. / 512
-	x := normals(n*2, 6)
-	c := &CNF{Method: Midpoint, Steps: 2}
+	x := numtest.Normals(n*2, 6)
+	c := &CNF{Method: ode.Midpoint, Steps: 2}
 	loss := func(a float64) float64 {
 		logp := make([]float64, n)
 		c.LogProb(&linearDynamics{a: a}, logp, append([]float32(nil), x...))
@@ -101,7 +95,7 @@ func TestCNFStepsGradient(t *testing.T) {
 	}
 	l := &linearDynamics{a: 0.7}
 	c.Gradient(l, append([]float32(nil), x...), n, 1)
-	if want := (loss(0.7+h) - loss(0.7-h)) / (2 * h); !near(l.da, want, 1e-3*(1+math.Abs(want))) {
+	if want := (loss(0.7+h) - loss(0.7-h)) / (2 * h); !numtest.Near(l.da, want, 1e-3*(1+math.Abs(want))) {
 		t.Errorf("gradient %v, differences give %v", l.da, want)
 	}
 }
@@ -140,8 +134,8 @@ func (c *cubicDynamics) Pull(call int, dx, dv, dDiv []float32) {
 // with differences: rounding, 2⁻²⁴ of some 10 over h, and h² are below 1e-3.
 func TestCNFOfCurvedField(t *testing.T) {
 	const n, h, b = 3, 1. / 256, -0.05 // below 0: backwards in time states come together
-	x := normals(n*2, 8)
-	for _, c := range []*CNF{{Method: RK4, Steps: 2}, {Method: Midpoint, Steps: 3}} {
+	x := numtest.Normals(n*2, 8)
+	for _, c := range []*CNF{{Method: ode.RK4, Steps: 2}, {Method: ode.Midpoint, Steps: 3}} {
 		loss := func(a, b float64) float64 {
 			logp := make([]float64, n)
 			c.LogProb(&cubicDynamics{a: a, b: b}, logp, append([]float32(nil), x...))
@@ -156,30 +150,9 @@ func TestCNFOfCurvedField(t *testing.T) {
 			{"a", f.da, (loss(0.5+h, b) - loss(0.5-h, b)) / (2 * h)},
 			{"b", f.db, (loss(0.5, b+h) - loss(0.5, b-h)) / (2 * h)},
 		} {
-			if !near(p.got, p.want, 3e-3*(1+math.Abs(p.want))) {
+			if !numtest.Near(p.got, p.want, 3e-3*(1+math.Abs(p.want))) {
 				t.Errorf("%s: gradient by %s is %v, differences give %v", c.Method.Name, p.name, p.got, p.want)
 			}
-		}
-	}
-}
-
-// TestDivergenceOf compares the divergence of converted predictions with differences of the velocity, which is linear in x
-// here: only rounding, 2⁻²⁴ of numbers up to 10² over h.
-func TestDivergenceOf(t *testing.T) {
-	const h = 1. / 16
-	l := &linearDynamics{a: -0.6}
-	for _, o := range objectives {
-		f := DivergenceOf(l, VariancePreserving{0.1, 20}, o)
-		velocity := func(x ...float32) []float32 {
-			v := make([]float32, 2)
-			f.Divergence(v, make([]float64, 1), x, []float32{0.6}, []int{0})
-			return v
-		}
-		div := make([]float64, 1)
-		f.Divergence(make([]float32, 2), div, []float32{0.3, -0.8}, []float32{0.6}, []int{0})
-		want := (velocity(0.3+h, -0.8)[0] - velocity(0.3-h, -0.8)[0] + velocity(0.3, -0.8+h)[1] - velocity(0.3, -0.8-h)[1]) / (2 * h)
-		if !near(div[0], float64(want), 1e-3*(1+math.Abs(float64(want)))) {
-			t.Errorf("%v: divergence %v, differences give %v", o, div[0], want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package flow
+package ode
 
 // Euler is the method of order 1 with one evaluation a step: x follows the tangent.
 var Euler = &Tableau{

@@ -1,9 +1,11 @@
-package flow
+package bijection
 
 import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // toyNet is a smooth function of masked states for couplings to depend on, y = W·sin(x), with parameters W.
@@ -13,7 +15,7 @@ type toyNet struct {
 }
 
 func newToyNet(size int, seed uint64) *toyNet {
-	net := &toyNet{w: normals(2*size*size, seed), dw: make([]float32, 2*size*size)}
+	net := &toyNet{w: numtest.Normals(2*size*size, seed), dw: make([]float32, 2*size*size)}
 	for i := range net.w {
 		net.w[i] *= 0.4 // so that a composition is smooth enough for differences
 	}
@@ -56,7 +58,7 @@ type layerCase struct {
 }
 
 func weights(n int, seed uint64) *Parameter {
-	w := &Parameter{Values: normals(n, seed), Grad: make([]float32, n)}
+	w := &Parameter{Values: numtest.Normals(n, seed), Grad: make([]float32, n)}
 	for i := range w.Values {
 		w.Values[i] /= 2
 	}
@@ -101,7 +103,7 @@ func layerCases() []*layerCase {
 }
 
 func (c *layerCase) states(n int) []float32 {
-	x := normals(n*c.d, 9)
+	x := numtest.Normals(n*c.d, 9)
 	if c.unit {
 		for i, v := range x {
 			x[i] = 0.5 + 0.4*sine(v)
@@ -118,7 +120,7 @@ func TestBijectionInverse(t *testing.T) {
 		c.layer.Normalise(y, make([]float64, 20))
 		c.layer.Generate(y, 20)
 		for i := range x {
-			if !near(float64(x[i]), float64(y[i]), 1e-4) {
+			if !numtest.Near(float64(x[i]), float64(y[i]), 1e-4) {
 				t.Errorf("%s: number %d was %v and came back as %v", c.name, i, x[i], y[i])
 			}
 		}
@@ -144,7 +146,7 @@ func TestBijectionLogDet(t *testing.T) {
 				jacobian[k] = append(jacobian[k], float64(high[i]-low[i])/(2*h))
 			}
 		}
-		if want := logDeterminant(jacobian); !near(logDet[0], want, 2e-2) {
+		if want := logDeterminant(jacobian); !numtest.Near(logDet[0], want, 2e-2) {
 			t.Errorf("%s: log-determinant %v, of the differences %v", c.name, logDet[0], want)
 		}
 	}
@@ -188,11 +190,11 @@ func TestNormalizingFlowGradient(t *testing.T) {
 			return sum
 		}
 		moved := append([]float32(nil), x...)
-		if sum := f.Gradient(moved, n, share); !near(share*sum, loss(), 1e-9) {
+		if sum := f.Gradient(moved, n, share); !numtest.Near(share*sum, loss(), 1e-9) {
 			t.Errorf("%s: loss %v, its parts say %v", c.name, share*sum, loss())
 		}
 		for i := range x {
-			if !near(float64(x[i]), float64(moved[i]), 1e-4) {
+			if !numtest.Near(float64(x[i]), float64(moved[i]), 1e-4) {
 				t.Errorf("%s: number %d was %v, and is %v after the gradient", c.name, i, x[i], moved[i])
 			}
 		}
@@ -218,7 +220,7 @@ func TestNormalizingFlowGradient(t *testing.T) {
 // behind other layers too; a constant channel stays finite.
 func TestActNormInitialise(t *testing.T) {
 	const n = 50
-	x := normals(2*n, 1)
+	x := numtest.Normals(2*n, 1)
 	for i := range x {
 		x[i] = 3 + 2*x[i]
 	}
@@ -233,27 +235,27 @@ func TestActNormInitialise(t *testing.T) {
 			sum += float64(x[i])
 			squares += float64(x[i]) * float64(x[i])
 		}
-		if !near(sum/n, 0, 1e-5) || !near(squares/n, 1, 1e-4) {
+		if !numtest.Near(sum/n, 0, 1e-5) || !numtest.Near(squares/n, 1, 1e-4) {
 			t.Errorf("channel %d: mean %v, square %v", c, sum/n, squares/n)
 		}
 	}
-	if !sameBits(x, y) {
+	if !numtest.SameBits(x, y) {
 		t.Error("Initialise moves states otherwise than Normalise")
 	}
 	flat := []float32{5, 5, 5}
 	first = NewActNorm(weights(1, 1), weights(1, 1))
 	first.Initialise(flat, 3)
-	if v := float64(flat[0]); !finite(v) || math.Abs(v) > 1e-3 {
+	if v := float64(flat[0]); math.IsNaN(v) || math.Abs(v) > 1e-3 {
 		t.Errorf("a constant becomes %v", v)
 	}
 }
 
 func TestBijectionPanics(t *testing.T) {
-	mustPanic(t, "not a permutation", func() { NewPermutation([]int{0, 0}) })
-	mustPanic(t, "pixels that do not fit", func() { NewCoupling(make([]bool, 3), 2, 1, nil) })
-	mustPanic(t, "no bound", func() { NewCoupling(make([]bool, 2), 2, 0, nil) })
-	mustPanic(t, "states that do not fit", func() {
+	numtest.MustPanic(t, "not a permutation", func() { NewPermutation([]int{0, 0}) })
+	numtest.MustPanic(t, "pixels that do not fit", func() { NewCoupling(make([]bool, 3), 2, 1, nil) })
+	numtest.MustPanic(t, "no bound", func() { NewCoupling(make([]bool, 2), 2, 0, nil) })
+	numtest.MustPanic(t, "states that do not fit", func() {
 		NewCoupling(make([]bool, 2), 2, 1, newToyNet(2, 1)).Normalise(make([]float32, 3), make([]float64, 1))
 	})
-	mustPanic(t, "no channels", func() { NewActNorm(weights(0, 1), weights(0, 1)) })
+	numtest.MustPanic(t, "no channels", func() { NewActNorm(weights(0, 1), weights(0, 1)) })
 }

@@ -1,8 +1,10 @@
-package flow
+package bijection
 
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // A Conditioner is the network of a [Coupling]: any function, as it never has to be inverted.
@@ -38,7 +40,7 @@ type movedNumber struct{ at, scale, shift int }
 // one pixel. The network's outputs are [pixels][2·channels], each pixel's r before its t. bound is the largest |s|.
 func NewCoupling(mask []bool, channels int, bound float64, net Conditioner) *Coupling {
 	if len(mask)%channels != 0 || !(bound > 0) {
-		panic(fmt.Sprintf("flow: coupling of %d numbers in pixels of %d, scales up to %v", len(mask), channels, bound))
+		panic(fmt.Sprintf("bijection: coupling of %d numbers in pixels of %d, scales up to %v", len(mask), channels, bound))
 	}
 	c := &Coupling{mask: mask, net: net, bound: bound}
 	for i, still := range mask {
@@ -53,8 +55,8 @@ func NewCoupling(mask []bool, channels int, bound float64, net Conditioner) *Cou
 // condition computes s and t of n states.
 func (c *Coupling) condition(x []float32, n int) {
 	d := c.states(x, n)
-	c.x, c.y = sized(c.x, n*d), sized(c.y, 2*n*d)
-	c.s, c.t = sized(c.s, n*len(c.moved)), sized(c.t, n*len(c.moved))
+	c.x, c.y = states.Sized(c.x, n*d), states.Sized(c.y, 2*n*d)
+	c.s, c.t = states.Sized(c.s, n*len(c.moved)), states.Sized(c.t, n*len(c.moved))
 	for i, v := range x {
 		if !c.mask[i%d] {
 			v = 0
@@ -76,7 +78,7 @@ func (c *Coupling) condition(x []float32, n int) {
 // states returns the size of a state.
 func (c *Coupling) states(x []float32, n int) int {
 	if len(x) != n*len(c.mask) {
-		panic(fmt.Sprintf("flow: coupling of %d numbers: %d for %d states", len(c.mask), len(x), n))
+		panic(fmt.Sprintf("bijection: coupling of %d numbers: %d for %d states", len(c.mask), len(x), n))
 	}
 	return len(c.mask)
 }
@@ -118,7 +120,7 @@ func (c *Coupling) Generate(y []float32, n int) {
 func (c *Coupling) Backward(y, dy []float32, dLogDet []float64) {
 	n := len(dLogDet)
 	d, k := c.states(y, n), 0
-	c.dx, c.dy = sized(c.dx, n*d), sized(c.dy, 2*n*d)
+	c.dx, c.dy = states.Sized(c.dx, n*d), states.Sized(c.dy, 2*n*d)
 	clear(c.dy)
 	for i := range n {
 		out := c.dy[2*i*d : 2*(i+1)*d]
@@ -150,7 +152,7 @@ type ActNorm struct{ LogScale, Shift *Parameter }
 // NewActNorm makes the layer; the parameters hold one number for each channel, and may be 0.
 func NewActNorm(logScale, shift *Parameter) *ActNorm {
 	if len(logScale.Values) == 0 || len(logScale.Values) != len(shift.Values) {
-		panic(fmt.Sprintf("flow: activation norm of %d scales and %d shifts", len(logScale.Values), len(shift.Values)))
+		panic(fmt.Sprintf("bijection: activation norm of %d scales and %d shifts", len(logScale.Values), len(shift.Values)))
 	}
 	return &ActNorm{logScale, shift}
 }
@@ -176,7 +178,7 @@ func (a *ActNorm) logDet(length, n int) float64 {
 	for _, w := range a.LogScale.Values {
 		sum += float64(w)
 	}
-	return sum * float64(stateSize(length, n)/len(a.LogScale.Values))
+	return sum * float64(states.Size(length, n)/len(a.LogScale.Values))
 }
 
 // Generate implements [Bijection].
@@ -193,7 +195,7 @@ func (a *ActNorm) Generate(y []float32, _ int) {
 // Backward implements [Bijection].
 func (a *ActNorm) Backward(y, dy []float32, dLogDet []float64) {
 	w, b := a.LogScale.Values, a.Shift.Values
-	pixels, all := float64(stateSize(len(y), len(dLogDet))/len(w)), 0.0
+	pixels, all := float64(states.Size(len(y), len(dLogDet))/len(w)), 0.0
 	for _, g := range dLogDet {
 		all += g
 	}
@@ -241,7 +243,7 @@ func (l Logit) rate() float64 { return (1 - 2*l.Alpha) / (l.High - l.Low) }
 
 // Normalise implements [Bijection].
 func (l Logit) Normalise(x []float32, logDet []float64) {
-	d, rate := stateSize(len(x), len(logDet)), l.rate()
+	d, rate := states.Size(len(x), len(logDet)), l.rate()
 	for i := range logDet {
 		sum := 0.0
 		for k, v := range x[i*d : (i+1)*d] {
@@ -265,7 +267,7 @@ func (l Logit) undo(y float64) float64 { return l.Low + float64((1/(1+math.Exp(-
 // Backward implements [Bijection]. With p the share whose logit y is, ∂y/∂x = p'/(p(1−p)), and the log-determinant's
 // derivative by x is ∂y/∂x·(2p − 1).
 func (l Logit) Backward(y, dy []float32, dLogDet []float64) {
-	d, rate := stateSize(len(y), len(dLogDet)), l.rate()
+	d, rate := states.Size(len(y), len(dLogDet)), l.rate()
 	for i, v := range y {
 		p := 1 / (1 + math.Exp(-float64(v)))
 		slope := rate / (p * (1 - p))
