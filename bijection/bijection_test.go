@@ -77,7 +77,7 @@ func (c *layerCase) coupling(d, channels int, seed uint64, flip int) Bijection {
 	}
 	net := newToyNet(d, seed)
 	c.add(net.w, net.dw)
-	return NewCoupling(mask, channels, 1.5, net)
+	return NewAffineCoupling(mask, channels, 1.5, net)
 }
 
 func (c *layerCase) actNorm(channels int, seed uint64) Bijection {
@@ -252,10 +252,10 @@ func TestActNormInitialise(t *testing.T) {
 
 func TestBijectionPanics(t *testing.T) {
 	numtest.MustPanic(t, "not a permutation", func() { NewPermutation([]int{0, 0}) })
-	numtest.MustPanic(t, "pixels that do not fit", func() { NewCoupling(make([]bool, 3), 2, 1, nil) })
-	numtest.MustPanic(t, "no bound", func() { NewCoupling(make([]bool, 2), 2, 0, nil) })
+	numtest.MustPanic(t, "pixels that do not fit", func() { NewAffineCoupling(make([]bool, 3), 2, 1, nil) })
+	numtest.MustPanic(t, "no bound", func() { NewAffineCoupling(make([]bool, 2), 2, 0, nil) })
 	numtest.MustPanic(t, "states that do not fit", func() {
-		NewCoupling(make([]bool, 2), 2, 1, newToyNet(2, 1)).Normalise(make([]float32, 3), make([]float64, 1))
+		NewAffineCoupling(make([]bool, 2), 2, 1, newToyNet(2, 1)).Normalise(make([]float32, 3), make([]float64, 1))
 	})
 	numtest.MustPanic(t, "no channels", func() { NewActNorm(weights(0, 1), weights(0, 1)) })
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 )
 
-// A Conditioner is the network of a [Coupling]: any function, as it never has to be inverted.
+// A Conditioner is the network of a [AffineCoupling]: any function, as it never has to be inverted.
 type Conditioner interface {
 	// Forward sets y, two numbers for each of x, from n states x.
 	Forward(y, x []float32, n int)
@@ -15,7 +15,7 @@ type Conditioner interface {
 	Backward(dx, dy []float32, n int)
 }
 
-// A Coupling is the affine coupling layer (Dinh et al. 2017, equation 9). Some numbers of a state, those of its mask, pass as
+// An AffineCoupling is the affine coupling layer (Dinh et al. 2017, equation 9). Some numbers of a state, those of its mask, pass as
 // they are, and a network of them says how to scale and shift the others:
 //
 //	y_i = x_i                   where the mask is set,
@@ -23,7 +23,7 @@ type Conditioner interface {
 //
 // ∂y/∂x is triangular, so its determinant is the product of the exp(s_i), and the inverse needs no inverse of the network.
 // s is bounded, s = b·tanh(r/b) of the network's r, so no layer can stretch space without bound.
-type Coupling struct {
+type AffineCoupling struct {
 	mask  []bool
 	moved []movedNumber
 	net   Conditioner
@@ -36,13 +36,13 @@ type Coupling struct {
 // A movedNumber is where a number that is not masked stands in a state, and where its r and t stand among the network's outputs.
 type movedNumber struct{ at, scale, shift int }
 
-// NewCoupling makes a layer over states of pixels of some channels, [pixels][channels]; a state without such structure is
+// NewAffineCoupling makes a layer over states of pixels of some channels, [pixels][channels]; a state without such structure is
 // one pixel. The network's outputs are [pixels][2·channels], each pixel's r before its t. bound is the largest |s|.
-func NewCoupling(mask []bool, channels int, bound float64, net Conditioner) *Coupling {
+func NewAffineCoupling(mask []bool, channels int, bound float64, net Conditioner) *AffineCoupling {
 	if len(mask)%channels != 0 || !(bound > 0) {
-		panic(fmt.Sprintf("bijection: coupling of %d numbers in pixels of %d, scales up to %v", len(mask), channels, bound))
+		panic(fmt.Sprintf("bijection: affine coupling of %d numbers in pixels of %d, scales up to %v", len(mask), channels, bound))
 	}
-	c := &Coupling{mask: mask, net: net, bound: bound}
+	c := &AffineCoupling{mask: mask, net: net, bound: bound}
 	for i, still := range mask {
 		if !still {
 			out := i/channels*2*channels + i%channels
@@ -53,7 +53,7 @@ func NewCoupling(mask []bool, channels int, bound float64, net Conditioner) *Cou
 }
 
 // condition computes s and t of n states.
-func (c *Coupling) condition(x []float32, n int) {
+func (c *AffineCoupling) condition(x []float32, n int) {
 	d := c.states(x, n)
 	c.x, c.y = states.Sized(c.x, n*d), states.Sized(c.y, 2*n*d)
 	c.s, c.t = states.Sized(c.s, n*len(c.moved)), states.Sized(c.t, n*len(c.moved))
@@ -76,15 +76,15 @@ func (c *Coupling) condition(x []float32, n int) {
 }
 
 // states returns the size of a state.
-func (c *Coupling) states(x []float32, n int) int {
+func (c *AffineCoupling) states(x []float32, n int) int {
 	if len(x) != n*len(c.mask) {
-		panic(fmt.Sprintf("bijection: coupling of %d numbers: %d for %d states", len(c.mask), len(x), n))
+		panic(fmt.Sprintf("bijection: affine coupling of %d numbers: %d for %d states", len(c.mask), len(x), n))
 	}
 	return len(c.mask)
 }
 
 // Normalise implements [Bijection].
-func (c *Coupling) Normalise(x []float32, logDet []float64) {
+func (c *AffineCoupling) Normalise(x []float32, logDet []float64) {
 	n := len(logDet)
 	c.condition(x, n)
 	d, k := len(c.mask), 0
@@ -102,7 +102,7 @@ func (c *Coupling) Normalise(x []float32, logDet []float64) {
 }
 
 // Generate implements [Bijection].
-func (c *Coupling) Generate(y []float32, n int) {
+func (c *AffineCoupling) Generate(y []float32, n int) {
 	c.condition(y, n)
 	d, k := len(c.mask), 0
 	for i := range n {
@@ -117,7 +117,7 @@ func (c *Coupling) Generate(y []float32, n int) {
 // Backward implements [Bijection]. With u = y − t = x·exp(s) the gradients are those of
 //
 //	x: ȳ·exp(s),   s: ȳ·u + the log-determinant's,   t: ȳ,   r: s̄·(1 − tanh²).
-func (c *Coupling) Backward(y, dy []float32, dLogDet []float64) {
+func (c *AffineCoupling) Backward(y, dy []float32, dLogDet []float64) {
 	n := len(dLogDet)
 	d, k := c.states(y, n), 0
 	c.dx, c.dy = states.Sized(c.dx, n*d), states.Sized(c.dy, 2*n*d)

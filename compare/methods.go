@@ -82,7 +82,7 @@ func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 			norm[k].Values, norm[k].Grad = p.Of(b.Params.Values), p.Of(l.grad)
 		}
 		mask := []bool{i%2 == 0, i%2 == 1}
-		m.flow.Layers = append(m.flow.Layers, bijection.NewActNorm(norm[0], norm[1]), bijection.NewCoupling(mask, 2, scaleBound, nets[i]))
+		m.flow.Layers = append(m.flow.Layers, bijection.NewActNorm(norm[0], norm[1]), bijection.NewAffineCoupling(mask, 2, scaleBound, nets[i]))
 	}
 	d.batch(source(seed, streamInit, 1), m.x)
 	m.flow.Layers.Initialise(m.x, batchSize)

@@ -160,7 +160,7 @@ func (b *builder) coupling(h, w, c int, mask []bool) bijection.Chain {
 	name := fmt.Sprintf("layers.%d", b.layers)
 	b.layers++
 	norm := bijection.NewActNorm(b.norm(name+".norm.log_scale", c), b.norm(name+".norm.shift", c))
-	return bijection.Chain{norm, bijection.NewCoupling(mask, c, b.cfg.ScaleBound, b.conditioner(name+".net", h, w, c))}
+	return bijection.Chain{norm, bijection.NewAffineCoupling(mask, c, b.cfg.ScaleBound, b.conditioner(name+".net", h, w, c))}
 }
 
 // norm adds a parameter of zeros.

@@ -1,4 +1,4 @@
-package pipeline
+package compare
 
 import (
 	"bytes"
@@ -11,11 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // tinyComparison trains for some steps, and measures little.
-func tinyComparison(data string, threads int) CompareOptions {
-	return CompareOptions{Data: data, Seed: 1, Budget: 2e-4, Samples: 20, Resolution: 4, Threads: threads}
+func tinyComparison(data string, threads int) Options {
+	return Options{Data: data, ISA: kernels.Best(), Seed: 1, Budget: 2e-4, Samples: 20, Resolution: 4, Threads: threads}
 }
 
 // numbers returns a comparison as JSON, without the times.
@@ -31,20 +34,20 @@ func numbers(t *testing.T, c *Comparison) string {
 	return string(text)
 }
 
-// TestCompare: all methods are there in order, the numbers are the same for any number of threads, and there is a picture.
-func TestCompare(t *testing.T) {
+// TestRun: all methods are there in order, the numbers are the same for any number of threads, and there is a picture.
+func TestRun(t *testing.T) {
 	var texts []string
 	for _, threads := range []int{1, 3} {
 		steps, notes := 0, 0
 		o := tinyComparison("8gaussians", threads)
-		o.OnEvent = func(e Event) {
-			if e.Kind == Stepped {
-				steps = max(steps, e.Step)
+		o.Report = func(r Report) {
+			if r.Row == nil {
+				steps = max(steps, r.Step)
 			} else {
 				notes++
 			}
 		}
-		c, err := Compare(t.Context(), o)
+		c, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +72,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestCompareCSV(t *testing.T) {
+func TestRunCSV(t *testing.T) {
 	var b strings.Builder
 	for i := range 300 {
 		fmt.Fprintf(&b, "%d,%d\n", i%17, i*i%23)
@@ -78,35 +81,34 @@ func TestCompareCSV(t *testing.T) {
 	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Compare(t.Context(), tinyComparison(name, 2))
+	c, err := Run(t.Context(), tinyComparison(name, 2))
 	if err != nil || c.Truth.LogLikelihood != nil || c.Data != name {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
 
-func TestCompareRefuses(t *testing.T) {
-	for want, change := range map[string]func(o *CompareOptions){
-		"data is needed":              func(o *CompareOptions) { o.Data = "" },
-		"data swirl: known are moons": func(o *CompareOptions) { o.Data = "swirl" },
-		"budget -1: a number between": func(o *CompareOptions) { o.Budget = -1 },
-		"samples 1: a number between": func(o *CompareOptions) { o.Samples = 1 },
-		"resolution 100000: a number": func(o *CompareOptions) { o.Resolution = 100000 },
-		"threads -1":                  func(o *CompareOptions) { o.Threads = -1 },
-		"isa \"sse\": choose":         func(o *CompareOptions) { o.ISA = "sse" },
+func TestRunRefuses(t *testing.T) {
+	for want, change := range map[string]func(o *Options){
+		"data is needed":              func(o *Options) { o.Data = "" },
+		"data swirl: known are moons": func(o *Options) { o.Data = "swirl" },
+		"budget -1: a number between": func(o *Options) { o.Budget = -1 },
+		"samples 1: a number between": func(o *Options) { o.Samples = 1 },
+		"resolution 100000: a number": func(o *Options) { o.Resolution = 100000 },
+		"threads -1":                  func(o *Options) { o.Threads = -1 },
 	} {
 		o := tinyComparison("moons", 1)
 		change(&o)
-		var option *OptionError
-		if _, err := Compare(t.Context(), o); !errors.As(err, &option) || !strings.Contains(err.Error(), want) {
+		var wrong *option.Error
+		if _, err := Run(t.Context(), o); !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	if _, err := Compare(t.Context(), tinyComparison("none.csv", 1)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Run(t.Context(), tinyComparison("none.csv", 1)); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Compare(ctx, tinyComparison("moons", 1)); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, tinyComparison("moons", 1)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
