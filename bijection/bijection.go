@@ -104,14 +104,14 @@ func (f *NormalizingFlow) Gradient(x []float32, n int, share float64) float64 {
 	return sum
 }
 
-// A Permutation is a layer that puts number Order[i] of a state in place i; its determinant is 1.
-type Permutation struct {
+// A Permute is a layer that puts number order[i] of a state in place i; its determinant is 1.
+type Permute struct {
 	order []int
 	state []float32
 }
 
-// NewPermutation makes the layer; it panics when order does not name each of its places once.
-func NewPermutation(order []int) *Permutation {
+// NewPermute makes the layer; it panics when order does not name each of its places once.
+func NewPermute(order []int) *Permute {
 	seen := make([]bool, len(order))
 	for _, i := range order {
 		if i < 0 || i >= len(order) || seen[i] {
@@ -119,11 +119,11 @@ func NewPermutation(order []int) *Permutation {
 		}
 		seen[i] = true
 	}
-	return &Permutation{order, make([]float32, len(order))}
+	return &Permute{order, make([]float32, len(order))}
 }
 
 // Normalise implements [Bijection].
-func (p *Permutation) Normalise(x []float32, _ []float64) {
+func (p *Permute) Normalise(x []float32, _ []float64) {
 	p.each(x, func(to, from []float32) {
 		for i, at := range p.order {
 			to[i] = from[at]
@@ -132,7 +132,7 @@ func (p *Permutation) Normalise(x []float32, _ []float64) {
 }
 
 // Generate implements [Bijection].
-func (p *Permutation) Generate(y []float32, _ int) {
+func (p *Permute) Generate(y []float32, _ int) {
 	p.each(y, func(to, from []float32) {
 		for i, at := range p.order {
 			to[at] = from[i]
@@ -141,13 +141,13 @@ func (p *Permutation) Generate(y []float32, _ int) {
 }
 
 // Backward implements [Bijection].
-func (p *Permutation) Backward(y, dy []float32, dLogDet []float64) {
+func (p *Permute) Backward(y, dy []float32, dLogDet []float64) {
 	p.Generate(y, len(dLogDet))
 	p.Generate(dy, len(dLogDet))
 }
 
 // each calls move for each state of x, with where to write it and a copy of what it was.
-func (p *Permutation) each(x []float32, move func(to, from []float32)) {
+func (p *Permute) each(x []float32, move func(to, from []float32)) {
 	d := len(p.order)
 	for i := 0; i < len(x); i += d {
 		copy(p.state, x[i:i+d])

@@ -92,13 +92,13 @@ func layerCases() []*layerCase {
 	coupling, norm, all := &layerCase{name: "coupling", d: 4}, &layerCase{name: "activation norm", d: 6}, &layerCase{name: "all", d: 4, unit: true}
 	coupling.layer, norm.layer = coupling.coupling(4, 2, 1, 0), norm.actNorm(2, 2)
 	all.layer = Chain{
-		Logit{Alpha: 0.05, High: 1}, all.actNorm(2, 3), all.coupling(4, 4, 4, 0), all.coupling(4, 2, 5, 1), NewPermutation([]int{2, 0, 3, 1}),
+		Logit{Alpha: 0.05, High: 1}, all.actNorm(2, 3), all.coupling(4, 4, 4, 0), all.coupling(4, 2, 5, 1), NewPermute([]int{2, 0, 3, 1}),
 		&Leading{Size: 2, Layers: Chain{all.actNorm(1, 6), all.coupling(2, 1, 7, 1), all.coupling(2, 2, 8, 0)}},
 	}
 	return []*layerCase{coupling, norm, all,
 		{name: "logit", layer: Logit{Alpha: 0.05, High: 1}, d: 3, unit: true},
 		{name: "logit of pixels", layer: Logit{Alpha: 0.05, Low: -1, High: 1.5}, d: 3, unit: true},
-		{name: "permutation", layer: NewPermutation([]int{1, 2, 0}), d: 3},
+		{name: "permutation", layer: NewPermute([]int{1, 2, 0}), d: 3},
 	}
 }
 
@@ -251,7 +251,7 @@ func TestActNormInitialise(t *testing.T) {
 }
 
 func TestBijectionPanics(t *testing.T) {
-	numtest.MustPanic(t, "not a permutation", func() { NewPermutation([]int{0, 0}) })
+	numtest.MustPanic(t, "not a permutation", func() { NewPermute([]int{0, 0}) })
 	numtest.MustPanic(t, "pixels that do not fit", func() { NewAffineCoupling(make([]bool, 3), 2, 1, nil) })
 	numtest.MustPanic(t, "no bound", func() { NewAffineCoupling(make([]bool, 2), 2, 0, nil) })
 	numtest.MustPanic(t, "states that do not fit", func() {

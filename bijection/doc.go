@@ -14,7 +14,7 @@
 //
 // (Rezende and Mohamed 2015, "Variational Inference with Normalizing Flows", equation 7).
 //
-// A [NormalizingFlow] is a [Chain] of layers, each a [Bijection]: [AffineCoupling], [ActNorm], [Permutation], [Logit], and
+// A [NormalizingFlow] is a [Chain] of layers, each a [Bijection]: [AffineCoupling], [ActNorm], [Permute], [Logit], and
 // [Leading], which factors out a part of the numbers (Dinh et al. 2017, "Density estimation using Real NVP"). A [CNF]
 // is the continuous form (Chen et al. 2018, "Neural Ordinary Differential Equations"). Both are trained by maximum
 // likelihood. [LogLikelihood] finds the density under any flow that a field of package ode makes.

@@ -146,13 +146,13 @@ func (b *builder) scale(h, w, c, scales int) bijection.Chain {
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, checkerboard(h, w, c, i%2))...)
 	}
-	layers = append(layers, bijection.NewPermutation(squeeze(h, w, c)))
+	layers = append(layers, bijection.NewPermute(squeeze(h, w, c)))
 	h, w, c = h/2, w/2, 4*c
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, channelMask(h, w, c, i%2))...)
 	}
 	rest := b.scale(h, w, c/2, scales-1)
-	return append(layers, bijection.NewPermutation(halves(h, w, c)), &bijection.Leading{Size: h * w * c / 2, Layers: rest})
+	return append(layers, bijection.NewPermute(halves(h, w, c)), &bijection.Leading{Size: h * w * c / 2, Layers: rest})
 }
 
 // coupling makes an activation norm and a coupling.
