@@ -42,7 +42,7 @@ CHART    = docs/quality.png
 NFE      = --count 2000 --class 0-9 --quick
 
 # The packages whose code depends on the architecture, or whose numbers might.
-PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./realnvp/... ./toy/... ./dataset/...
+PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 

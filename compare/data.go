@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/toy"
 )
 
@@ -36,6 +40,37 @@ func source(seed, stream, at uint64) *rand.PCG {
 	var p rand.PCG
 	flow.Seed(&p, seed, stream, at)
 	return &p
+}
+
+// Names returns the names of distributions that Open knows.
+func Names() []string { return toy.Names() }
+
+// checkName verifies that a name is one of [Names] or that of a CSV file.
+func checkName(name string) error {
+	known := strings.Join(toy.Names(), ", ")
+	switch {
+	case name == "":
+		return option.Errorf("data", "is needed: one of %s, or a .csv file of two columns", known)
+	case !slices.Contains(toy.Names(), name) && !strings.HasSuffix(strings.ToLower(name), ".csv"):
+		return option.Errorf("data", "%s: known are %s; a file's name ends in .csv", name, known)
+	}
+	return nil
+}
+
+// Open draws the data of a name, or reads it from a CSV file.
+func Open(name string, seed uint64) (*Data, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if d, err := toy.Find(name); err == nil {
+		return FromDistribution(d, seed), nil
+	}
+	file, err := regular.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return FromCSV(name, file, seed)
 }
 
 // FromDistribution draws data.

@@ -30,8 +30,8 @@ const (
 	textSize  = 10.5
 )
 
-// WritePNG draws what became of the methods beside the data, and what it cost.
-func WritePNG(w io.Writer, d *Data, t *Truth, rows []*Row) error {
+// writePNG draws what became of the methods beside the data, and what it cost.
+func writePNG(w io.Writer, d *Data, t *Truth, rows []*Row) error {
 	f := &figure{data: d, truth: t, rows: rows}
 	f.columns = []*picture{&t.picture}
 	for _, r := range rows {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // The sizes of the models. Batches and perceptrons are the same for all methods; a coupling layer has a smaller one, as
@@ -56,7 +58,7 @@ type model interface {
 // normalizing is a flow of coupling layers.
 type normalizing struct {
 	l    *learner
-	flow flow.NormalizingFlow
+	flow bijection.NormalizingFlow
 	data *Data
 	seed uint64
 	x    []float32
@@ -65,11 +67,11 @@ type normalizing struct {
 func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 	l, b := newLearner(isa, seed)
 	m := &normalizing{l: l, data: d, seed: seed, x: make([]float32, 2*batchSize)}
-	norms := make([][2]*flow.Parameter, couplings)
+	norms := make([][2]*bijection.Parameter, couplings)
 	nets := make([]*conditioner, couplings)
 	for i := range couplings {
 		net := newConditioner(l, b, fmt.Sprintf("coupling.%d", i))
-		nets[i], norms[i] = net, [2]*flow.Parameter{{}, {}}
+		nets[i], norms[i] = net, [2]*bijection.Parameter{{}, {}}
 		b.Params.Add(fmt.Sprintf("norm.%d.log_scale", i), nn.Plain, 2)
 		b.Params.Add(fmt.Sprintf("norm.%d.shift", i), nn.Plain, 2)
 	}
@@ -80,7 +82,7 @@ func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 			norm[k].Values, norm[k].Grad = p.Of(b.Params.Values), p.Of(l.grad)
 		}
 		mask := []bool{i%2 == 0, i%2 == 1}
-		m.flow.Layers = append(m.flow.Layers, flow.NewActNorm(norm[0], norm[1]), flow.NewCoupling(mask, 2, scaleBound, nets[i]))
+		m.flow.Layers = append(m.flow.Layers, bijection.NewActNorm(norm[0], norm[1]), bijection.NewAffineCoupling(mask, 2, scaleBound, nets[i]))
 	}
 	d.batch(source(seed, streamInit, 1), m.x)
 	m.flow.Layers.Initialise(m.x, batchSize)
@@ -118,7 +120,7 @@ func (m *normalizing) logProb(_ context.Context, logp []float64, x []float32) er
 // continuous is a CNF: a field trained through a solver.
 type continuous struct {
 	transport
-	cnf  flow.CNF
+	cnf  bijection.CNF
 	data *Data
 	seed uint64
 	x    []float32
@@ -131,7 +133,7 @@ func newContinuous(d *Data, isa kernels.ISA, seed uint64) model {
 	l, b := newLearner(isa, seed)
 	f := newField(l, b)
 	m := &continuous{
-		transport: transport{f, f, f}, cnf: flow.CNF{Method: flow.RK4, Steps: cnfSteps},
+		transport: transport{f, f, f}, cnf: bijection.CNF{Method: ode.RK4, Steps: cnfSteps},
 		data: d, seed: seed, x: make([]float32, 2*batchSize),
 	}
 	f.reserve(m.cnf.Calls())
@@ -228,8 +230,8 @@ func (m *matching) pair() {
 // transport draws along a velocity field, and finds densities by the change of variables along it.
 type transport struct {
 	net      *field
-	velocity flow.Field
-	div      flow.DivergenceField
+	velocity ode.Field
+	div      ode.DivergenceField
 }
 
 func (m *transport) learner() *learner { return m.net.learner }
@@ -238,14 +240,14 @@ func (m *transport) learner() *learner { return m.net.learner }
 const tolerance = 1e-4
 
 func (m *transport) draw(ctx context.Context, x []float32, show func(x []float32)) (float64, error) {
-	solver := flow.DormandPrince(tolerance, tolerance).Observed(func(_ int, _ float64, x []float32) { show(x) })
+	solver := ode.DormandPrince(tolerance, tolerance).Observed(func(_ int, _ float64, x []float32) { show(x) })
 	stats, err := solver.Solve(ctx, m.velocity, x, len(x)/2, 0, 1)
 	return stats.MeanEvaluations(), err
 }
 
 func (m *transport) logProb(ctx context.Context, logp []float64, x []float32) error {
-	solver := flow.DormandPrince(tolerance, tolerance).(flow.LogDetSolver)
-	_, err := flow.LogLikelihood(ctx, solver, m.div, x, logp, len(logp))
+	solver := ode.DormandPrince(tolerance, tolerance).(ode.LogDetSolver)
+	_, err := bijection.LogLikelihood(ctx, solver, m.div, x, logp, len(logp))
 	return err
 }
 

@@ -4,9 +4,10 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // rows is how many states a perceptron takes at once.
@@ -67,8 +68,8 @@ func setTime(in []float32, t float64) {
 	}
 }
 
-// A field is a perceptron of state and time: a velocity, or what else a method predicts. It is a [flow.Field], a
-// [flow.DivergenceField] and, after reserve, a [flow.Dynamics].
+// A field is a perceptron of state and time: a velocity, or what else a method predicts. It is a [ode.Field], a
+// [ode.DivergenceField] and, after reserve, a [bijection.Dynamics].
 type field struct {
 	learner *learner
 	net     *nn.MLP
@@ -106,7 +107,7 @@ func (f *field) load(x []float32, n int, t func(i int) float64) {
 	}
 }
 
-// Velocity implements [flow.Field], for what the perceptron predicts.
+// Velocity implements [ode.Field], for what the perceptron predicts.
 func (f *field) Velocity(v, x, t []float32, _ []int) {
 	for from := 0; from < len(t); from += rows {
 		n := min(rows, len(t)-from)
@@ -124,7 +125,7 @@ func (f *field) forward(v, x, t []float32) {
 // backward adds the gradient of the parameters, for dv that of forward's v.
 func (f *field) backward(dv []float32) { f.net.Backward(f.plain, f.learner.grad, nil, dv) }
 
-// Divergence implements [flow.DivergenceField].
+// Divergence implements [ode.DivergenceField].
 func (f *field) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
 	for from := 0; from < len(t); from += rows {
 		n := min(rows, len(t)-from)
@@ -136,7 +137,7 @@ func (f *field) Divergence(v []float32, div []float64, x, t []float32, _ []int) 
 	}
 }
 
-// Evaluate implements [flow.Dynamics].
+// Evaluate implements [bijection.Dynamics].
 func (f *field) Evaluate(call int, v, div, x []float32, t float64) {
 	f.load(x, len(div), func(int) float64 { return t })
 	f.trace(call, v, div)
@@ -157,7 +158,7 @@ func (f *field) trace(call int, v, div []float32) {
 	}
 }
 
-// Pull implements [flow.Dynamics].
+// Pull implements [bijection.Dynamics].
 func (f *field) Pull(call int, dx, dv, dDiv []float32) {
 	n := len(dDiv)
 	dIn, dOut := f.dIn[:3*n*fieldInputs], f.dOut[:3*n*2]
@@ -179,16 +180,16 @@ type conditioner struct {
 	tape    *nn.MLPTape
 }
 
-// Forward implements [flow.Conditioner].
+// Forward implements [bijection.Conditioner].
 func (c *conditioner) Forward(y, x []float32, n int) { c.net.Forward(c.tape, y, x, n) }
 
-// Backward implements [flow.Conditioner].
+// Backward implements [bijection.Conditioner].
 func (c *conditioner) Backward(dx, dy []float32, _ int) {
 	c.net.Backward(c.tape, c.learner.grad, dx, dy)
 }
 
 var _ interface {
-	flow.Field
-	flow.DivergenceField
-	flow.Dynamics
+	ode.Field
+	ode.DivergenceField
+	bijection.Dynamics
 } = (*field)(nil)

@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // An Assigner solves the assignment problem exactly: which permutation p of n columns minimises Σ_i cost[i][p[i]].
@@ -27,7 +29,7 @@ func (a *Assigner) Assign(cost []float64, n int) []int {
 		panic(fmt.Sprintf("flow: assignment of %d rows: %d costs", n, len(cost)))
 	}
 	for i, c := range cost {
-		if !finite(c) {
+		if !states.Finite(c) {
 			panic(fmt.Sprintf("flow: assignment of %d rows: cost %d is %v", n, i, c))
 		}
 	}

@@ -1,5 +1,5 @@
 // Package flow is the mathematics of flow matching, over flat []float32 vectors: probability paths,
-// the loss, times and noise to train on, what a network may predict, and the solvers that draw samples.
+// the loss, times and noise to train on, what a network may predict, and the solvers of diffusion models.
 //
 // # Notation
 //
@@ -7,7 +7,7 @@
 //	x1     data, at time t = 1
 //	x_t    = σ_t·x0 + α_t·x1, the path between them: a [Schedule] gives α, σ, α', σ'
 //	u_t    = σ'_t·x0 + α'_t·x1 = dx_t/dt, the target velocity given x0 and x1
-//	v(x,t) the velocity field that is learned: a [Field]
+//	v(x,t) the velocity field that is learned: an [ode.Field]
 //	u(x,t,δ) its mean over a jump from t to t+δ: a [FlowMap]
 //
 // A network may also predict x0, the noise, or x1, the data: an [Objective]. On a path each tells the others, see
@@ -16,15 +16,11 @@
 // Training minimises E‖v(x_t, t) − u_t‖² over t, x0 and x1 ([Schedule], [ConditionalPairs], [MSE]). Its
 // minimum is v(x,t) = E[u_t | x_t = x], and that field carries the distribution of x0 to the one of x1
 // along dx/dt = v(x,t) (Lipman et al. 2023, "Flow Matching for Generative Modeling", theorems 1 and 2).
-// Sampling integrates this equation from t = 0 to t = 1 with a [Solver]; a [PathSolver] knows the path too, and may add
+// Sampling integrates this equation from t = 0 to t = 1 with an [ode.Solver]; a [PathSolver] knows the path too, and may add
 // fresh noise on the way. For finite data the minimum is known: a [MarginalField].
 // A flow map takes it in a few [Jumps]; it is learned from trajectories that a solver made ([MeanVelocity], [PseudoHuber]).
 //
-// What came before flow matching is here too: normalizing flows of invertible layers ([Bijection], [Coupling],
-// [NormalizingFlow]), and their continuous form ([CNF]), both trained by maximum likelihood.
-//
-// The same field gives the density of a state ([LogLikelihood]), and draws parts of states given the rest ([Resampling],
-// [Guide]).
+// The same field draws parts of states given the rest ([Resampling], [Guide]).
 //
 // # Layout and ownership
 //

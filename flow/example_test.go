@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
@@ -20,8 +21,8 @@ func gaussian(v, x, t []float32, _ []int) {
 }
 
 // Samples of N(3, 0.5²) from noise: state i is drawn from noise of its own.
-func ExampleNewSolver() {
-	solver, err := flow.NewSolver("midpoint", 20, 0)
+func Example_sampling() {
+	solver, err := ode.NewSolver("midpoint", 20, 0)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,7 +33,7 @@ func ExampleNewSolver() {
 		flow.Noise(x[i*size:(i+1)*size], 42, uint64(i))
 	}
 	fmt.Printf("noise %.2f\n", x)
-	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, states, 0, 1)
+	stats, err := solver.Solve(context.Background(), ode.FieldFunc(gaussian), x, states, 0, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,31 +44,6 @@ func ExampleNewSolver() {
 	// noise [0.72 1.07 -0.22 0.82 -2.02 1.66]
 	// data  [3.36 3.54 2.89 3.41 1.99 3.83]
 	// midpoint, 20 steps with 40 evaluations a state
-}
-
-// An adaptive solver takes the steps that a tolerance needs; an observer sees evenly spaced times all the same.
-func ExampleDormandPrince() {
-	solver := flow.DormandPrince(1e-5, 1e-5)
-	x := []float32{-1, 1, 2} // three states of one number
-	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 0, 1)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%.3f after at most %d steps of a state\n", x, stats.Steps.Max)
-
-	watched := flow.Adaptive(flow.Dopri5, flow.AdaptiveOptions{RTol: 1e-5, ATol: 1e-5, Frames: 4}).
-		Observed(func(step int, t float64, x []float32) { fmt.Printf("%d: t = %.2f, x = %.3f\n", step, t, x) })
-	if _, err := watched.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 1, 0); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// [2.500 3.500 4.000] after at most 6 steps of a state
-	// 0: t = 1.00, x = [2.500 3.500 4.000]
-	// 1: t = 0.75, x = [1.799 2.701 3.151]
-	// 2: t = 0.50, x = [0.941 2.059 2.618]
-	// 3: t = 0.25, x = [-0.010 1.510 2.271]
-	// 4: t = 0.00, x = [-1.000 1.000 2.000]
 }
 
 // What a step of training needs: times, noise, pairs, the loss and its gradient.
@@ -193,21 +169,4 @@ func ExampleNoise() {
 	flow.Noise(image, 1, 2)
 	fmt.Printf("%.3f\n", image)
 	// Output: [-0.242 0.152 -0.724 -0.695]
-}
-
-// A tableau of one's own is checked against the order that it claims.
-func ExampleTableau_Check() {
-	ralston := &flow.Tableau{
-		Name:  "ralston",
-		Order: 2,
-		A:     [][]float64{{}, {2. / 3}},
-		B:     []float64{1. / 4, 3. / 4},
-		C:     []float64{0, 2. / 3},
-	}
-	fmt.Println(ralston.Check())
-	ralston.Order = 3
-	fmt.Println(ralston.Check())
-	// Output:
-	// <nil>
-	// flow: tableau ralston: b weights miss a condition of order 3: 0, not 0.16666666666666666
 }

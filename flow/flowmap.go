@@ -1,6 +1,10 @@
 package flow
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fmimg/fmimg/ode"
+)
 
 // A FlowMap is the mean velocity of the jumps of a flow: the state that is x at time t is
 //
@@ -10,7 +14,7 @@ import "fmt"
 // map matching", section 2; Geng et al. 2025, "Mean flows for one-step generative modeling", equation 3). A
 // field needs many small steps where a flow map needs a few large ones.
 //
-// MeanVelocity is as [Field.Velocity], for jumps of length d[i].
+// MeanVelocity is as [ode.Field.Velocity], for jumps of length d[i].
 type FlowMap interface {
 	MeanVelocity(u, x, t, d []float32, index []int)
 }
@@ -25,19 +29,21 @@ func (f FlowMapFunc) MeanVelocity(u, x, t, d []float32, index []int) { f(u, x, t
 //
 // A jump is a step of Euler's method whose velocity is the mean over the step, so the solver is that of
 // Euler's method; only with a flow map its steps are exact.
-func Jumps(n int) Solver {
+func Jumps(n int) ode.Solver {
 	if n < 1 {
 		panic(fmt.Sprintf("flow: %d jumps", n))
 	}
-	return Fixed(jump, n)
+	return ode.Fixed(jump, n)
 }
 
 // jump is Euler's method by another name.
-var jump = &Tableau{Name: "flow-map", Order: Euler.Order, A: Euler.A, B: Euler.B, C: Euler.C}
+var jump = &ode.Tableau{
+	Name: "flow-map", Order: ode.Euler.Order, A: ode.Euler.A, B: ode.Euler.B, C: ode.Euler.C,
+}
 
 // JumpField returns the mean velocities of jumps of length d as a field, for a solver that takes steps of that
 // length: [Jumps](n) from t0 to t1 takes those of (t1-t0)/n. It is for one goroutine.
-func JumpField(m FlowMap, d float64) Field { return &jumpField{m: m, d: float32(d)} }
+func JumpField(m FlowMap, d float64) ode.Field { return &jumpField{m: m, d: float32(d)} }
 
 type jumpField struct {
 	m       FlowMap
@@ -45,7 +51,7 @@ type jumpField struct {
 	lengths []float32
 }
 
-// Velocity implements [Field].
+// Velocity implements [ode.Field].
 func (f *jumpField) Velocity(v, x, t []float32, index []int) {
 	for len(f.lengths) < len(t) {
 		f.lengths = append(f.lengths, f.d)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A Known is what is known of the states of a batch: the numbers of Data where Mask is true.
@@ -34,13 +37,13 @@ type Resampling struct {
 
 // Solve moves n states in x from standard normal noise at t = 0 to states at t = 1 that have the known numbers. noise
 // must fill eps with standard normal numbers of the given state and draw: draws of a state count from 0. An error is
-// ctx.Err() or wraps [ErrNotFinite].
-func (r Resampling) Solve(ctx context.Context, f Field, x []float32, n int, known Known, noise func(state, draw int, eps []float32)) error {
-	d := stateSize(len(x), n)
+// ctx.Err() or wraps [ode.ErrNotFinite].
+func (r Resampling) Solve(ctx context.Context, f ode.Field, x []float32, n int, known Known, noise func(state, draw int, eps []float32)) error {
+	d := states.Size(len(x), n)
 	if len(known.Data) != len(x) || len(known.Mask) != len(x) || r.Steps < 1 || r.Times < 1 {
 		panic(fmt.Sprintf("flow: resampling of %d numbers with %d and %d known, %d steps %d times", len(x), len(known.Data), len(known.Mask), r.Steps, r.Times))
 	}
-	step, eps, draw := Fixed(Midpoint, 1), make([]float32, d), 0
+	step, eps, draw := ode.Fixed(ode.Midpoint, 1), make([]float32, d), 0
 	each := func(do func(i int)) {
 		for i := range n {
 			noise(i, draw, eps)
@@ -83,7 +86,7 @@ func renoise(x, eps []float32, a, b Coefficients) {
 
 // A PullbackField is a field whose Jacobian can be multiplied from the left.
 type PullbackField interface {
-	Field
+	ode.Field
 	// Pullback sets dx = Jᵀ·dv, J = ∂v/∂x at the x and t of the last call of Velocity.
 	Pullback(dx, dv []float32)
 }
@@ -96,7 +99,7 @@ type PullbackField interface {
 //
 // which is E[u | x_t, known] for data of unit variance. w is bounded, as it grows without end towards both ends.
 // The field keeps buffers: it is for one goroutine.
-func Guide(f PullbackField, known Known) Field { return &guided{f: f, known: known} }
+func Guide(f PullbackField, known Known) ode.Field { return &guided{f: f, known: known} }
 
 // maxGuide bounds the weight of the guide.
 const maxGuide = 20
@@ -108,11 +111,11 @@ type guided struct {
 	missing []float32 // x̂1 − data, 0 where nothing is known
 }
 
-// Velocity implements [Field].
+// Velocity implements [ode.Field].
 func (g *guided) Velocity(v, x, t []float32, index []int) {
 	g.f.Velocity(v, x, t, index)
-	d := stateSize(len(x), len(t))
-	g.dv, g.dx, g.missing = sized(g.dv, len(x)), sized(g.dx, len(x)), sized(g.missing, len(x))
+	d := states.Size(len(x), len(t))
+	g.dv, g.dx, g.missing = states.Sized(g.dv, len(x)), states.Sized(g.dx, len(x)), states.Sized(g.missing, len(x))
 	for i, k := range index {
 		left := 1 - t[i]
 		for j := i * d; j < (i+1)*d; j++ {

@@ -6,6 +6,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // correlated is the field that makes N(0, Σ), Σ = [1 ρ; ρ 1], of noise: v = (tΣ − (1−t)I)·(t²Σ + (1−t)²I)⁻¹·x, whose
@@ -78,7 +81,7 @@ func TestResamplingIsConditional(t *testing.T) {
 	}
 	m1, _ := moments(1)
 	m20, v20 := moments(20)
-	if want := rho * given; !near(m20, want, 0.11) || !near(v20, 1-rho*rho, 0.08) {
+	if want := rho * given; !numtest.Near(m20, want, 0.11) || !numtest.Near(v20, 1-rho*rho, 0.08) {
 		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m20, v20, want, 1-rho*rho)
 	}
 	if math.Abs(m1-rho*given) < 0.2 {
@@ -90,7 +93,7 @@ func TestResamplingIsConditional(t *testing.T) {
 func TestGuideIsConditional(t *testing.T) {
 	m, v := conditional(t, func(x []float32, known Known, _ func(state, draw int, eps []float32)) {
 		f := Guide(&correlated{rho: rho}, known)
-		if _, err := Fixed(Midpoint, 100).Solve(context.Background(), f, x, inpainted, 0, 1); err != nil {
+		if _, err := ode.Fixed(ode.Midpoint, 100).Solve(context.Background(), f, x, inpainted, 0, 1); err != nil {
 			t.Fatal(err)
 		}
 		for i := range inpainted {
@@ -100,7 +103,7 @@ func TestGuideIsConditional(t *testing.T) {
 			x[2*i] = given
 		}
 	})
-	if !near(m, rho*given, 0.1) || !near(v, 1-rho*rho, 0.15) {
+	if !numtest.Near(m, rho*given, 0.1) || !numtest.Near(v, 1-rho*rho, 0.15) {
 		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m, v, rho*given, 1-rho*rho)
 	}
 }
@@ -118,7 +121,7 @@ func TestRenoiseLeavesTheMarginal(t *testing.T) {
 		s2 += float64(x[0]) * float64(x[0])
 	}
 	// Variance 0.4²·4 + 0.6² = 1, estimated to √(2/4000) = 0.022.
-	if got := s2 / n; !near(got, 1, 0.09) {
+	if got := s2 / n; !numtest.Near(got, 1, 0.09) {
 		t.Errorf("variance %.3f, want 1", got)
 	}
 }
@@ -130,7 +133,7 @@ func TestResamplingStops(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	mustPanic(t, "a mask of another length", func() {
+	numtest.MustPanic(t, "a mask of another length", func() {
 		_ = Resampling{Linear{}, 5, 2}.Solve(ctx, &correlated{}, make([]float32, 4), 2, Known{make([]float32, 4), nil}, nil)
 	})
 }
@@ -138,7 +141,7 @@ func TestResamplingStops(t *testing.T) {
 func TestSlerp(t *testing.T) {
 	a, b, y := []float32{2, 0}, []float32{0, 2}, make([]float32, 2)
 	for s, want := range map[float64][2]float64{0: {2, 0}, 1: {0, 2}, 0.5: {math.Sqrt2, math.Sqrt2}, 1.0 / 3: {math.Sqrt(3), 1}} {
-		if Slerp(y, a, b, s); !near(float64(y[0]), want[0], 1e-6) || !near(float64(y[1]), want[1], 1e-6) {
+		if Slerp(y, a, b, s); !numtest.Near(float64(y[0]), want[0], 1e-6) || !numtest.Near(float64(y[1]), want[1], 1e-6) {
 			t.Errorf("%v of the way: %v, want %v", s, y, want)
 		}
 	}

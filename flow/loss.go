@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // MSE returns the conditional flow-matching loss of a batch, L = mean (v−u)² over all numbers, summed in
@@ -30,7 +32,7 @@ func MSE(dv, v, u []float32) float64 {
 // WeightedMSE is [MSE] of len(w) states, each of whose errors counts w times ([Coefficients.LossWeight]):
 // L = mean w_i·(v−u)², dv = 2·w_i·(v−u)/len(v).
 func WeightedMSE(dv, v, u []float32, w []float64) float64 {
-	d := stateSize(len(v), len(w))
+	d := states.Size(len(v), len(w))
 	if len(u) != len(v) || len(dv) != len(v) {
 		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))
 	}

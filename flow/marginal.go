@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // A MarginalField is the velocity field that flow matching would learn from a finite data set if nothing limited it, in
@@ -17,7 +19,7 @@ type MarginalField struct {
 	path    Schedule
 	data    []float32 // n points of d numbers
 	n, d    int
-	scratch freeList[marginalScratch]
+	scratch states.FreeList[marginalScratch]
 }
 
 type marginalScratch struct {
@@ -28,20 +30,20 @@ type marginalScratch struct {
 // NewMarginalField returns the field of n points, in data one after the other, on a path. It keeps data, which must not
 // change. It panics when n does not divide the numbers, or is 0.
 func NewMarginalField(path Schedule, data []float32, n int) *MarginalField {
-	d := stateSize(len(data), n)
+	d := states.Size(len(data), n)
 	if n == 0 {
 		panic("flow: a marginal field of no data")
 	}
 	return &MarginalField{path: path, data: data, n: n, d: d}
 }
 
-// Velocity implements [Field]. States have as many numbers as points.
+// Velocity implements [ode.Field]. States have as many numbers as points.
 func (f *MarginalField) Velocity(v, x, t []float32, _ []int) {
 	if len(x) != len(t)*f.d || len(v) != len(x) {
 		panic(fmt.Sprintf("flow: marginal field of %d numbers a state: x %d, v %d, t %d", f.d, len(x), len(v), len(t)))
 	}
-	s := f.scratch.get()
-	defer f.scratch.put(s)
+	s := f.scratch.Get()
+	defer f.scratch.Put(s)
 	for i, ti := range t {
 		c := f.path.At(float64(ti))
 		lo, hi := i*f.d, (i+1)*f.d
@@ -64,8 +66,8 @@ func (f *MarginalField) Posterior(w []float64, x []float32, t float64) {
 	if len(w) != f.n || len(x) != f.d {
 		panic(fmt.Sprintf("flow: marginal field of %d points of %d numbers: w %d, x %d", f.n, f.d, len(w), len(x)))
 	}
-	s := f.scratch.get()
-	defer f.scratch.put(s)
+	s := f.scratch.Get()
+	defer f.scratch.Put(s)
 	f.posterior(s, x, f.path.At(t))
 	copy(w, s.weights)
 }
@@ -73,7 +75,7 @@ func (f *MarginalField) Posterior(w []float64, x []float32, t float64) {
 // posterior sets the weights of the points and their mean. The largest exponent is taken from all before the exponential
 // function, which leaves at least one weight of 1 (log-sum-exp); at σ = 0 only the nearest points have one.
 func (f *MarginalField) posterior(s *marginalScratch, x []float32, c Coefficients) {
-	s.weights, s.mean = sized(s.weights, f.n), sized(s.mean, f.d)
+	s.weights, s.mean = states.Sized(s.weights, f.n), states.Sized(s.mean, f.d)
 	nearest := math.Inf(1)
 	for i := range s.weights {
 		s.weights[i] = f.squaredDistance(x, i, c.Alpha)

@@ -5,6 +5,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/ode/odetest"
 )
 
 // points are a small data set in the plane.
@@ -46,12 +50,12 @@ func TestMarginalField(t *testing.T) {
 				f.Velocity(v, x, []float32{at}, nil)
 				f.Posterior(w, x, float64(at))
 				for i := range densities {
-					if !near(w[i], densities[i]/total, 1e-12) {
+					if !numtest.Near(w[i], densities[i]/total, 1e-12) {
 						t.Errorf("%s, t = %v, x = %v: point %d has weight %v, want %v", name, at, x, i, w[i], densities[i]/total)
 					}
 				}
 				for j := range v {
-					if !near(float64(v[j]), want[j]/total, 0x1p-20) { // rounding of velocities below 16
+					if !numtest.Near(float64(v[j]), want[j]/total, 0x1p-20) { // rounding of velocities below 16
 						t.Errorf("%s, t = %v, x = %v: v = %v, want %v", name, at, x, v[j], want[j]/total)
 					}
 				}
@@ -66,7 +70,11 @@ func TestMarginalFieldFarAway(t *testing.T) {
 	w := make([]float64, pointCount)
 	for _, at := range []float64{0, 0.5, 0.9999, 1} {
 		f.Posterior(w, []float32{3000, 40}, at)
-		if got := sumOf(w); !near(got, 1, 1e-12) || (at > 0.5 && w[0] != 1) {
+		var got float64
+		for _, wi := range w {
+			got += wi
+		}
+		if !numtest.Near(got, 1, 1e-12) || (at > 0.5 && w[0] != 1) {
 			t.Errorf("t = %v: weights %v", at, w)
 		}
 	}
@@ -75,17 +83,17 @@ func TestMarginalFieldFarAway(t *testing.T) {
 	if v[0] != points[2] || v[1] != points[3] {
 		t.Errorf("at the end v = %v", v)
 	}
-	mustPanic(t, "numbers that are no points", func() { NewMarginalField(Linear{}, points, 4) })
-	mustPanic(t, "no points", func() { NewMarginalField(Linear{}, nil, 0) })
-	mustPanic(t, "states of another size", func() { f.Velocity(make([]float32, 3), make([]float32, 3), make([]float32, 1), nil) })
-	mustPanic(t, "weights of other points", func() { f.Posterior(make([]float64, 3), make([]float32, 2), 0) })
+	numtest.MustPanic(t, "numbers that are no points", func() { NewMarginalField(Linear{}, points, 4) })
+	numtest.MustPanic(t, "no points", func() { NewMarginalField(Linear{}, nil, 0) })
+	numtest.MustPanic(t, "states of another size", func() { f.Velocity(make([]float32, 3), make([]float32, 3), make([]float32, 1), nil) })
+	numtest.MustPanic(t, "weights of other points", func() { f.Posterior(make([]float64, 3), make([]float32, 2), 0) })
 }
 
 // TestConditionalVelocity: on the path from x0 to x1 it is the target, and at the end, where x0 no longer shows, the mean of
 // the targets over x0.
 func TestConditionalVelocity(t *testing.T) {
 	const n = 50
-	x0, x1 := normals(n, 1), normals(n, 2)
+	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
 	x, u, want := make([]float32, n), make([]float32, n), make([]float32, n)
 	for name, path := range paths {
 		for _, at := range []float64{0, 0.3, 0.9} {
@@ -95,7 +103,7 @@ func TestConditionalVelocity(t *testing.T) {
 			TargetVelocity(want, x0, x1, c)
 			for i := range u {
 				// x is rounded by 2⁻²⁴·4, which |σ'/σ| ≤ 25 multiplies; and u by 2⁻²⁴·32.
-				if !near(float64(u[i]), float64(want[i]), 0x1p-24*140) {
+				if !numtest.Near(float64(u[i]), float64(want[i]), 0x1p-24*140) {
 					t.Errorf("%s, t = %v: u = %v, want %v", name, at, u[i], want[i])
 				}
 			}
@@ -108,7 +116,7 @@ func TestConditionalVelocity(t *testing.T) {
 		}
 	}
 	ConditionalVelocity(u, x1, x1, Linear{}.At(1))
-	if !sameBits(u, x1) {
+	if !numtest.SameBits(u, x1) {
 		t.Errorf("at the end of linear u = %v, want %v", u, x1)
 	}
 }
@@ -140,7 +148,7 @@ func TestGradientsAgree(t *testing.T) {
 		// A root mean square of 40 repeats of 8 numbers, some of them dependent, has a standard error below 1/√(2·40) = 11 %,
 		// so log₂ of a ratio of two 0.23; the slope over a factor of 16 is a quarter of that, 0.06. 4 of them.
 		slope := math.Log2(gaps[len(gaps)-1]/gaps[0]) / math.Log2(16)
-		if !near(slope, -0.5, 0.24) {
+		if !numtest.Near(slope, -0.5, 0.24) {
 			t.Errorf("%s: gaps %.4g for %v draws, slope %.2f, want -0.5", name, gaps, sizes, slope)
 		}
 	}
@@ -286,10 +294,10 @@ func TestMarginalFieldRemembers(t *testing.T) {
 	const n = 500
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
-		for _, solver := range []Solver{
-			Fixed(Euler, 100), Fixed(Midpoint, 100), DDIM(path, 50), DDPM(path, 100).WithNoise(keyed(1)), SDE(path, 100, 1).WithNoise(keyed(1)),
+		for _, solver := range []ode.Solver{
+			ode.Fixed(ode.Euler, 100), ode.Fixed(ode.Midpoint, 100), DDIM(path, 50), DDPM(path, 100).WithNoise(keyed(1)), SDE(path, 100, 1).WithNoise(keyed(1)),
 		} {
-			x, _ := solve(t, solver, f, normals(2*n, 8), n, 0, 1)
+			x, _ := odetest.Solve(t, solver, f, numtest.Normals(2*n, 8), n, 0, 1)
 			var counts [pointCount]int
 			undecided := 0
 			for i := 0; i < len(x); i += 2 {
@@ -327,7 +335,7 @@ func TestMarginalFieldRemembers(t *testing.T) {
 }
 
 // knowsPath tells a [PathSolver] from a solver of any field.
-func knowsPath(s Solver) bool {
+func knowsPath(s ode.Solver) bool {
 	_, ok := s.(PathSolver)
 	return ok
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
 )
 
@@ -25,7 +26,7 @@ func TestNoiseValues(t *testing.T) {
 		var x [4]float32
 		Noise(x[:], c.seed, c.index)
 		for i := range x {
-			if !near(float64(x[i]), c.want[i], 0x1p-24*max(1, math.Abs(c.want[i]))+1e-9) {
+			if !numtest.Near(float64(x[i]), c.want[i], 0x1p-24*max(1, math.Abs(c.want[i]))+1e-9) {
 				t.Errorf("noise (%d, %d) is %v, want %v", c.seed, c.index, x, c.want)
 				break
 			}
@@ -89,11 +90,11 @@ func TestNoiseDistribution(t *testing.T) {
 	}
 	// The k-th power of a normal has the variance E x^2k − (E x^k)²: 1, 2, 15, 96.
 	for k, c := range map[int]struct{ mean, variance float64 }{1: {0, 1}, 2: {1, 2}, 3: {0, 15}, 4: {3, 96}} {
-		if !near(moments[k], c.mean, 5*math.Sqrt(c.variance/n)) {
+		if !numtest.Near(moments[k], c.mean, 5*math.Sqrt(c.variance/n)) {
 			t.Errorf("moment %d is %v, want %v", k, moments[k], c.mean)
 		}
 	}
-	if !near(neighbours, 0, 5/math.Sqrt(n-d)) {
+	if !numtest.Near(neighbours, 0, 5/math.Sqrt(n-d)) {
 		t.Errorf("successive images have the correlation %v", neighbours)
 	}
 	slices.Sort(x)
@@ -111,7 +112,7 @@ func TestGaussianPrefix(t *testing.T) {
 	long, short := make([]float32, 1000), make([]float32, 10)
 	Noise(long, 3, 4)
 	Noise(short, 3, 4)
-	if !sameBits(long[:10], short) {
+	if !numtest.SameBits(long[:10], short) {
 		t.Errorf("the first numbers are %v or %v", long[:10], short)
 	}
 }

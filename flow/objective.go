@@ -3,6 +3,9 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // An Objective is what a network predicts at a state x_t = σ·x0 + α·x1.
@@ -166,7 +169,7 @@ func (c Coefficients) LossWeight(o, other Objective) float64 {
 
 // velocityField is the velocity of a field of predictions.
 type velocityField struct {
-	predict   Field
+	predict   ode.Field
 	path      Schedule
 	o         Objective
 	low, high float32 // of data
@@ -177,7 +180,7 @@ type velocityField struct {
 //
 // Guidance, any w0·p0 + w1·p1 of predictions with w0 + w1 = 1, may be applied to predictions or to velocities: the
 // conversion is affine, so they are the same.
-func VelocityOf(predict Field, path Schedule, o Objective) Field {
+func VelocityOf(predict ode.Field, path Schedule, o Objective) ode.Field {
 	inf := float32(math.Inf(1))
 	return VelocityWithin(predict, path, o, -inf, inf)
 }
@@ -186,17 +189,17 @@ func VelocityOf(predict Field, path Schedule, o Objective) Field {
 // that multiplies errors early on the way, data from noise: where there is more noise than signal, σ > α, the velocity is
 // that towards the predicted data ([ConditionalVelocity]) with its numbers clipped. The mean of such data is such data,
 // so a prediction without error is not changed (Ho et al. 2020 sample so); one that guidance drives beyond them is.
-func VelocityWithin(predict Field, path Schedule, o Objective, low, high float32) Field {
+func VelocityWithin(predict ode.Field, path Schedule, o Objective, low, high float32) ode.Field {
 	if o == PredictVelocity {
 		return predict
 	}
 	return &velocityField{predict, path, o, low, high}
 }
 
-// Velocity implements [Field].
+// Velocity implements [ode.Field].
 func (f *velocityField) Velocity(v, x, t []float32, index []int) {
 	f.predict.Velocity(v, x, t, index)
-	d := stateSize(len(x), len(t))
+	d := states.Size(len(x), len(t))
 	for i, ti := range t {
 		lo, hi := i*d, (i+1)*d
 		f.convert(v[lo:hi], x[lo:hi], f.path.At(float64(ti)))
@@ -215,4 +218,38 @@ func (f *velocityField) convert(v, x []float32, c Coefficients) {
 		v[i] = min(max(data, f.low), f.high)
 	}
 	ConditionalVelocity(v, x, v, c)
+}
+
+// DivergenceOf returns the velocity field, with its divergence, of a field that predicts by objective o on a path: as
+// [VelocityOf], whose conversion v = X·x + P·p of d numbers has the divergence d·X + P·∇·p. So have estimates εᵀJε, for
+// directions ε of ±1, as εᵀε = d.
+func DivergenceOf(predict ode.DivergenceField, path Schedule, o Objective) ode.DivergenceField {
+	if o == PredictVelocity {
+		return predict
+	}
+	return &convertedDivergence{predict, path, o}
+}
+
+type convertedDivergence struct {
+	predict ode.DivergenceField
+	path    Schedule
+	o       Objective
+}
+
+// Divergence implements [ode.DivergenceField].
+func (f *convertedDivergence) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+	f.predict.Divergence(v, div, x, t, index)
+	if len(t) == 0 {
+		return
+	}
+	d, m := len(x)/len(t), len(div)/len(t)
+	for i, at := range t {
+		p := f.path.At(float64(at)).Parts(f.o).Velocity
+		lo, hi := i*d, (i+1)*d
+		p.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
+		for j := range div[i*m : (i+1)*m] {
+			at := &div[i*m+j]
+			*at = float64(float64(d)*p.X) + float64(p.P**at)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // Coefficients are those of a path at one time: x_t = Sigma·x0 + Alpha·x1, and their derivatives by t.
@@ -61,7 +63,7 @@ func ConditionalVelocity(u, x, x1 []float32, c Coefficients) {
 // with t, and u, which it should answer. State i is on the path from x0 to x1 at time t[i]; the four vectors
 // hold len(t) states of the same size.
 func ConditionalPairs(xt, u, x0, x1, t []float32, s Schedule) {
-	d := stateSize(len(x1), len(t))
+	d := states.Size(len(x1), len(t))
 	if len(xt) != len(x1) || len(u) != len(x1) || len(x0) != len(x1) {
 		panic(fmt.Sprintf("flow: lengths differ: xt %d, u %d, x0 %d, x1 %d", len(xt), len(u), len(x0), len(x1)))
 	}
@@ -81,15 +83,4 @@ func blend(y, x0, x1 []float32, a, b float64) {
 	for i := range y {
 		y[i] = float32(float64(a*float64(x0[i])) + float64(b*float64(x1[i])))
 	}
-}
-
-// stateSize returns the size of each of n states that take length numbers together.
-func stateSize(length, n int) int {
-	switch {
-	case n == 0 && length == 0:
-		return 0
-	case n <= 0 || length == 0 || length%n != 0:
-		panic(fmt.Sprintf("flow: %d numbers do not hold %d states of equal size", length, n))
-	}
-	return length / n
 }

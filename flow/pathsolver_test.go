@@ -7,6 +7,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/ode/odetest"
 )
 
 // gaussianOn is the marginal velocity of a path from N(0,1) to N(m,s²), in closed form: its slope and its value at 0.
@@ -17,7 +21,7 @@ func gaussianOn(c Coefficients, m, s float64) (slope, zero float64) {
 }
 
 // gaussianPath is the field of gaussianOn.
-func gaussianPath(path Schedule, m, s float64) FieldFunc {
+func gaussianPath(path Schedule, m, s float64) ode.FieldFunc {
 	return func(v, x, t []float32, _ []int) {
 		d := len(x) / len(t)
 		for i := range x {
@@ -31,18 +35,18 @@ func gaussianPath(path Schedule, m, s float64) FieldFunc {
 // derivative is the noise.
 func TestDDIMIsEuler(t *testing.T) {
 	const m, s = 0.7, 0.4
-	x := normals(20, 1)
-	a, _ := solve(t, DDIM(Linear{}, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
-	b, _ := solve(t, Fixed(Euler, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
+	x := numtest.Normals(20, 1)
+	a, _ := odetest.Solve(t, DDIM(Linear{}, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
+	b, _ := odetest.Solve(t, ode.Fixed(ode.Euler, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
 	for i := range a {
-		if !near(float64(a[i]), float64(b[i]), 8*0x1p-22) { // a rounding of numbers below 4 a step
+		if !numtest.Near(float64(a[i]), float64(b[i]), 8*0x1p-22) { // a rounding of numbers below 4 a step
 			t.Errorf("linear: DDIM goes to %v, Euler to %v", a[i], b[i])
 		}
 	}
 	for name, path := range paths {
 		const from, to = 0.3, 0.45
 		c, next := path.At(float64(float32(from))), path.At(float64(float32(to)))
-		got, _ := solve(t, DDIM(path, 1), gaussianPath(path, m, s), x, 20, from, to)
+		got, _ := odetest.Solve(t, DDIM(path, 1), gaussianPath(path, m, s), x, 20, from, to)
 		slope, zero := gaussianOn(c, m, s)
 		for i, xi := range x {
 			x := float64(xi)
@@ -50,7 +54,7 @@ func TestDDIMIsEuler(t *testing.T) {
 			epsilon := noise.X*x + noise.P*(zero+slope*x)
 			scaled := x/c.Alpha + (next.Sigma/next.Alpha-c.Sigma/c.Alpha)*epsilon
 			// The velocity's rounding in float32, 2⁻²⁴·8, grows by at most 1/D, 1/0.6 here, and x/α by rounding.
-			if want := next.Alpha * scaled; !near(float64(got[i]), want, 2e-6) {
+			if want := next.Alpha * scaled; !numtest.Near(float64(got[i]), want, 2e-6) {
 				t.Errorf("%s: DDIM goes from %v to %v, Euler in σ/α to %v", name, xi, got[i], want)
 			}
 		}
@@ -63,7 +67,7 @@ func TestDDIMOrder(t *testing.T) {
 	const m, s = 0.7, 0.4
 	for name, path := range paths {
 		for _, span := range [][2]float64{{0, 1}, {1, 0}} {
-			start := normals(20, 2)
+			start := numtest.Normals(20, 2)
 			first, last := path.At(span[0]), path.At(span[1])
 			want := make([]float32, len(start))
 			for i, x := range start {
@@ -72,9 +76,9 @@ func TestDDIMOrder(t *testing.T) {
 			}
 			before := 0.
 			for _, n := range []int{64, 128, 256, 512} {
-				x, _ := solve(t, DDIM(path, n), gaussianPath(path, m, s), start, 20, span[0], span[1])
-				e := distance(x, want)
-				if order := math.Log2(before / e); before > 0 && !near(order, 1, 0.2) {
+				x, _ := odetest.Solve(t, DDIM(path, n), gaussianPath(path, m, s), start, 20, span[0], span[1])
+				e := numtest.Distance(x, want)
+				if order := math.Log2(before / e); before > 0 && !numtest.Near(order, 1, 0.2) {
 					t.Errorf("%s, %v: %d to %d steps: error %.3g to %.3g, order %.2f", name, span, n/2, n, before, e, order)
 				}
 				before = e
@@ -91,16 +95,16 @@ func TestDDPMPosterior(t *testing.T) {
 			c, next := paths[name].At(span[0]), paths[name].At(span[1])
 			bar, barNext := c.Alpha*c.Alpha, next.Alpha*next.Alpha
 			beta := 1 - bar/barNext
-			m := DDPM(paths[name], 1).(*pathSolver).mix(c, next, 0)
+			m := DDPM(paths[name], 1).(*pathSolver).method.mix(c, next, 0)
 			for _, x1 := range []float64{-1, 0.3} {
 				const x = 0.8
 				v := c.DSigma*(x-c.Alpha*x1)/c.Sigma + c.DAlpha*x1 // which tells x1
 				mean := math.Sqrt(barNext)*beta/(1-bar)*x1 + math.Sqrt(1-beta)*(1-barNext)/(1-bar)*x
-				if got := m.X*x + m.V*v; !near(got, mean, 1e-12) {
+				if got := m.X*x + m.V*v; !numtest.Near(got, mean, 1e-12) {
 					t.Errorf("%s, %v: mean %v, want %v", name, span, got, mean)
 				}
 			}
-			if want := math.Sqrt((1 - barNext) / (1 - bar) * beta); !near(m.Fresh, want, 1e-12) {
+			if want := math.Sqrt((1 - barNext) / (1 - bar) * beta); !numtest.Near(m.Fresh, want, 1e-12) {
 				t.Errorf("%s, %v: deviation %v, want %v", name, span, m.Fresh, want)
 			}
 		}
@@ -109,14 +113,14 @@ func TestDDPMPosterior(t *testing.T) {
 
 // moments returns the mean and the deviation that a solver's steps give to states of mean 0 and deviation 1 in the field of
 // a Gaussian: every step is linear there, so both follow in closed form.
-func moments(solver PathSolver, m, s float64) (mean, deviation float64) {
-	p := solver.(*pathSolver)
+func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float64) {
+	p := solver.(*pathSolver).method
 	variance := 1.
-	for i := range p.steps {
-		from, to := timeOf(i, p.steps, 0, 1), timeOf(i+1, p.steps, 0, 1)
+	for i := range steps {
+		from, to := ode.TimeOf(i, steps, 0, 1), ode.TimeOf(i+1, steps, 0, 1)
 		c, next := p.path.At(from), p.path.At(to)
 		step := p.mix
-		if i == p.steps-1 && p.finish != nil {
+		if i == steps-1 && p.finish != nil {
 			step = p.finish
 		}
 		k := step(c, next, to-from)
@@ -139,16 +143,16 @@ func TestNoiseKeepsTheDistribution(t *testing.T) {
 	for name, path := range paths {
 		for which, solver := range solvers {
 			const steps = 1000
-			mean, deviation := moments(solver(path, steps), m, s)
-			if !near(mean, m, 0.02) || !near(deviation, s, 0.02) {
+			mean, deviation := moments(solver(path, steps), steps, m, s)
+			if !numtest.Near(mean, m, 0.02) || !numtest.Near(deviation, s, 0.02) {
 				t.Errorf("%s, %s: %d steps give N(%.4f, %.4f²)", name, which, steps, mean, deviation)
 			}
 			if strings.HasPrefix(name, "vp") {
 				continue // its ends bound the error from below
 			}
-			finer, finerDeviation := moments(solver(path, 2*steps), m, s)
+			finer, finerDeviation := moments(solver(path, 2*steps), 2*steps, m, s)
 			before, after := math.Hypot(mean-m, deviation-s), math.Hypot(finer-m, finerDeviation-s)
-			if order := math.Log2(before / after); before > 1e-4 && !near(order, 1, 0.3) {
+			if order := math.Log2(before / after); before > 1e-4 && !numtest.Near(order, 1, 0.3) {
 				t.Errorf("%s, %s: error %.3g to %.3g with twice the steps, order %.2f", name, which, before, after, order)
 			}
 		}
@@ -169,7 +173,7 @@ func keyed(seed uint64) NoiseFunc {
 func TestSampledMoments(t *testing.T) {
 	const n, m, s = 20_000, 0.7, 0.4
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 40), SDE(Linear{}, 40, 1.5)} {
-		x, _ := solve(t, solver.WithNoise(keyed(3)), gaussianPath(solver.(*pathSolver).path, m, s), normals(n, 4), n, 0, 1)
+		x, _ := odetest.Solve(t, solver.WithNoise(keyed(3)), gaussianPath(solver.(*pathSolver).method.path, m, s), numtest.Normals(n, 4), n, 0, 1)
 		var sum, squares float64
 		for _, v := range x {
 			sum += float64(v)
@@ -177,8 +181,8 @@ func TestSampledMoments(t *testing.T) {
 		for _, v := range x {
 			squares += (float64(v) - sum/n) * (float64(v) - sum/n)
 		}
-		mean, deviation := moments(solver, m, s)
-		if got := math.Sqrt(squares / n); !near(sum/n, mean, 5*s/math.Sqrt(n)) || !near(got, deviation, 5*s/math.Sqrt(2*n)) {
+		mean, deviation := moments(solver, 40, m, s)
+		if got := math.Sqrt(squares / n); !numtest.Near(sum/n, mean, 5*s/math.Sqrt(n)) || !numtest.Near(got, deviation, 5*s/math.Sqrt(2*n)) {
 			t.Errorf("%v: N(%v, %v²), want N(%v, %v²)", solver, sum/n, got, mean, deviation)
 		}
 	}
@@ -187,19 +191,19 @@ func TestSampledMoments(t *testing.T) {
 // TestNoiseByIndex: a state alone goes as it does among others, when its noise is that of its index.
 func TestNoiseByIndex(t *testing.T) {
 	const n, d = 5, 7
-	start := normals(n*d, 5)
+	start := numtest.Normals(n*d, 5)
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 6), SDE(Cosine{}, 6, 1)} {
 		f := gaussianPath(Cosine{}, 0.5, 0.5)
-		all, _ := solve(t, solver.WithNoise(keyed(9)), f, start, n, 0, 1)
+		all, _ := odetest.Solve(t, solver.WithNoise(keyed(9)), f, start, n, 0, 1)
 		for i := range n {
 			moved := func(z []float32, index, step int) { keyed(9)(z, index+i, step) }
-			one, _ := solve(t, solver.WithNoise(moved), f, start[i*d:(i+1)*d], 1, 0, 1)
-			if !sameBits(one, all[i*d:(i+1)*d]) {
+			one, _ := odetest.Solve(t, solver.WithNoise(moved), f, start[i*d:(i+1)*d], 1, 0, 1)
+			if !numtest.SameBits(one, all[i*d:(i+1)*d]) {
 				t.Errorf("%v: state %d is %v alone, %v among others", solver, i, one, all[i*d:(i+1)*d])
 			}
 		}
-		other, _ := solve(t, solver.WithNoise(keyed(10)), f, start, n, 0, 1)
-		if sameBits(other, all) {
+		other, _ := odetest.Solve(t, solver.WithNoise(keyed(10)), f, start, n, 0, 1)
+		if numtest.SameBits(other, all) {
 			t.Errorf("%v: another seed gives the same states", solver)
 		}
 	}
@@ -223,12 +227,12 @@ func TestNewPathSolver(t *testing.T) {
 			t.Errorf("%+v: %v, %v", c, s, err)
 		}
 	}
-	mustPanic(t, "no steps", func() { DDIM(Linear{}, 0) })
-	mustPanic(t, "noise level", func() { SDE(Linear{}, 1, math.Inf(1)) })
-	zero := FieldFunc(func(v, _, _ []float32, _ []int) { clear(v) })
-	mustPanic(t, "no noise", func() { _, _ = DDPM(Linear{}, 2).Solve(context.Background(), zero, make([]float32, 2), 1, 0, 1) })
+	numtest.MustPanic(t, "no steps", func() { DDIM(Linear{}, 0) })
+	numtest.MustPanic(t, "noise level", func() { SDE(Linear{}, 1, math.Inf(1)) })
+	zero := ode.FieldFunc(func(v, _, _ []float32, _ []int) { clear(v) })
+	numtest.MustPanic(t, "no noise", func() { _, _ = DDPM(Linear{}, 2).Solve(context.Background(), zero, make([]float32, 2), 1, 0, 1) })
 	for _, c := range []struct {
-		s      Solver
+		s      ode.Solver
 		t0, t1 float64
 		cure   string
 	}{
@@ -243,10 +247,10 @@ func TestNewPathSolver(t *testing.T) {
 // TestSDEWithoutNoise: at level 0 the stochastic equation is the ordinary one; on the straight path that is Euler's method.
 func TestSDEWithoutNoise(t *testing.T) {
 	f := gaussianPath(Linear{}, 0.5, 0.5)
-	a, _ := solve(t, SDE(Linear{}, 9, 0), f, normals(30, 1), 30, 0, 1)
-	b, _ := solve(t, Fixed(Euler, 9), f, normals(30, 1), 30, 0, 1)
+	a, _ := odetest.Solve(t, SDE(Linear{}, 9, 0), f, numtest.Normals(30, 1), 30, 0, 1)
+	b, _ := odetest.Solve(t, ode.Fixed(ode.Euler, 9), f, numtest.Normals(30, 1), 30, 0, 1)
 	for i := range a {
-		if !near(float64(a[i]), float64(b[i]), 9*0x1p-22) {
+		if !numtest.Near(float64(a[i]), float64(b[i]), 9*0x1p-22) {
 			t.Fatalf("%v, Euler %v", a, b)
 		}
 	}
@@ -260,9 +264,56 @@ func TestPathSolverObserver(t *testing.T) {
 		seen = append(seen, fmt.Sprintf("%d:%v", step, at))
 		last = append(last[:0], x...)
 	})
-	x, stats := solve(t, watched, gaussianPath(Cosine{}, 0.5, 0.5), normals(6, 1), 2, 0, 1)
-	want := Stats{States: 2, Calls: 2, Evaluations: Tally{4, 2}, Steps: Tally{4, 2}}
-	if got := strings.Join(seen, " "); got != "0:0 1:0.5 2:1" || !sameBits(x, last) || stats != want {
+	x, stats := odetest.Solve(t, watched, gaussianPath(Cosine{}, 0.5, 0.5), numtest.Normals(6, 1), 2, 0, 1)
+	two := ode.Tally{Total: 4, Max: 2}
+	want := ode.Stats{States: 2, Calls: 2, Evaluations: two, Steps: two}
+	if got := strings.Join(seen, " "); got != "0:0 1:0.5 2:1" || !numtest.SameBits(x, last) || stats != want {
 		t.Errorf("saw %s, %+v, %v for %v", got, stats, last, x)
+	}
+}
+
+// patterned is a noise that every machine computes alike.
+func patterned(z []float32, index, step int) {
+	for i := range z {
+		z[i] = float32((7*i+5*index+3*step)%11-5) / 4
+	}
+}
+
+// named returns the solver of a name that takes 10 steps on the straight path.
+func named(t testing.TB, name string) ode.Solver {
+	t.Helper()
+	s, err := NewPathSolver(name, Linear{}, 10, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.WithNoise(patterned)
+}
+
+func TestEveryPathSolver(t *testing.T) {
+	for _, name := range PathSolverNames() {
+		t.Run(name, func(t *testing.T) { odetest.Check(t, func() ode.Solver { return named(t, name) }) })
+	}
+}
+
+// TestPathSolversSameEverywhere holds the bits that an amd64 found against those of every other machine that runs the tests.
+func TestPathSolversSameEverywhere(t *testing.T) {
+	want := map[string]uint64{"ddim": 0xfc9c2b73bc6a8fc0, "ddpm": 0x4a75f01e79e8650e, "sde": 0x0fa51e913ad5ac3f}
+	for _, name := range PathSolverNames() {
+		if got := odetest.Hash(t, named(t, name)); got != want[name] {
+			t.Errorf("%s: bits hash to %#x, want %#x", name, got, want[name])
+		}
+	}
+}
+
+func TestStepsFor(t *testing.T) {
+	for name, want := range map[string]int{"euler": 8, "midpoint": 4, "rk4": 2, "ddim": 8, "ddpm": 8, "sde": 8} {
+		if steps, err := StepsFor(name, 8); err != nil || steps != want {
+			t.Errorf("%s: %d steps, %v, want %d", name, steps, err, want)
+		}
+	}
+	for name, evaluations := range map[string]int{"rk4": 6, "midpoint": 0, "ddim": 0, "dopri5": 8} {
+		if steps, err := StepsFor(name, evaluations); err == nil {
+			t.Errorf("%s makes %d evaluations in %d steps", name, evaluations, steps)
+		}
 	}
 }

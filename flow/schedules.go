@@ -5,6 +5,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // LinearPower is the straight path at a speed that grows: α_t = t^N, σ_t = 1−t^N with N ≥ 1, so u_t = N·t^(N−1)·(x1−x0).
@@ -114,7 +117,7 @@ func parseCall(s string) (name string, arguments []float64, err error) {
 	}
 	for text := range strings.SplitSeq(list, ",") {
 		x, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-		if err != nil || !finite(x) {
+		if err != nil || !states.Finite(x) {
 			return name, nil, fmt.Errorf("%q is no number", strings.TrimSpace(text))
 		}
 		arguments = append(arguments, x)
@@ -153,8 +156,8 @@ func CheckSchedule(s Schedule, ends float64) error {
 		before = now
 	}
 	for _, c := range []Coefficients{first, last} {
-		if !finite(c.DAlpha) || !finite(c.DSigma) {
-			return fmt.Errorf("flow: path %v: at an end α' = %v, σ' = %v: a derivative is %w", s, c.DAlpha, c.DSigma, ErrNotFinite)
+		if !states.Finite(c.DAlpha) || !states.Finite(c.DSigma) {
+			return fmt.Errorf("flow: path %v: at an end α' = %v, σ' = %v: a derivative is %w", s, c.DAlpha, c.DSigma, ode.ErrNotFinite)
 		}
 	}
 	if !(last.LogSNR() > before) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
 )
 
@@ -35,7 +36,7 @@ func TestSchedulesCheck(t *testing.T) {
 	}
 	// From β by hand: α_0 = exp(−½·(0.1+20)/2) = 0.00657, and σ_1² = 0.1·δ up to δ².
 	vp := paths["vp(0.1,20)"]
-	if a, s := vp.At(0).Alpha, vp.At(1).Sigma; !near(a, math.Exp(-5.025), 1e-15) || !near(s, 0.001, 1e-6) {
+	if a, s := vp.At(0).Alpha, vp.At(1).Sigma; !numtest.Near(a, math.Exp(-5.025), 1e-15) || !numtest.Near(s, 0.001, 1e-6) {
 		t.Errorf("vp starts at α = %v and ends at σ = %v", a, s)
 	}
 	if err := CheckSchedule(vp, 0.0066); err != nil {
@@ -56,7 +57,7 @@ func TestScheduleIdentities(t *testing.T) {
 			if name == "cosine" || strings.HasPrefix(name, "vp") {
 				sum = c.Alpha*c.Alpha + c.Sigma*c.Sigma
 			}
-			if !near(sum, 1, 1e-15) || c.Alpha < 0 || c.Sigma < 0 || c.DAlpha < 0 || c.DSigma > 0 {
+			if !numtest.Near(sum, 1, 1e-15) || c.Alpha < 0 || c.Sigma < 0 || c.DAlpha < 0 || c.DSigma > 0 {
 				r.Errorf("%s at %v: %+v", name, at, c)
 			}
 		}
@@ -75,11 +76,11 @@ func TestLogSNR(t *testing.T) {
 		c, s := vp.At(at), 1-(1-vpEnd)*at
 		got := (vp.At(at+h).LogSNR() - vp.At(at-h).LogSNR()) / (2 * h)
 		want := (1 - vpEnd) * (0.1 + 19.9*s) / (c.Sigma * c.Sigma)
-		if !near(got, want, 1e-6) {
+		if !numtest.Near(got, want, 1e-6) {
 			t.Errorf("t = %v: the log-SNR rises by %v, want %v", at, got, want)
 		}
 	}
-	if got := (Linear{}).At(0.75).LogSNR(); !near(got, math.Log(9), 1e-15) {
+	if got := (Linear{}).At(0.75).LogSNR(); !numtest.Near(got, math.Log(9), 1e-15) {
 		t.Errorf("log-SNR %v of α/σ = 3", got)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
 // A TimeDistribution says how often each time in [0, 1] is trained on.
@@ -63,7 +65,7 @@ func parseLogitNormal(s, arguments string) (TimeDistribution, error) {
 	if !closed || !two || errMean != nil || errStd != nil {
 		return nil, fmt.Errorf("flow: distribution of times %q: want two numbers, as in logit-normal(0,1)", s)
 	}
-	if !finite(m) || !finite(d) || d <= 0 {
+	if !states.Finite(m) || !states.Finite(d) || d <= 0 {
 		return nil, fmt.Errorf("flow: distribution of times %q: want a finite mean and a finite deviation above 0, as in logit-normal(0,1)", s)
 	}
 	return LogitNormal{Mean: m, Std: d}, nil
@@ -88,6 +90,3 @@ func SampleTimes(t []float32, u []float64, dist TimeDistribution) {
 		t[i] = float32(dist.Quantile(Stratum(i, len(t), u[i])))
 	}
 }
-
-// finite says whether x is neither infinite nor NaN.
-func finite(x float64) bool { return x-x == 0 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
 )
 
@@ -29,7 +30,7 @@ func TestQuantileInvertsCDF(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			u := rapid.Float64Range(1e-4, 1-1e-4).Draw(r, "u")
 			// 1−t loses digits near t = 1: with z < 8 at 2 deviations of 3.7, by 2⁻⁵³·e⁸ = 3e-13 in the logit.
-			if got := cdf(dist.Quantile(u)); !near(got, u, 1e-12) {
+			if got := cdf(dist.Quantile(u)); !numtest.Near(got, u, 1e-12) {
 				r.Errorf("%v: F(Q(%v)) = %v", dist, u, got)
 			}
 		})
@@ -113,11 +114,11 @@ func TestStratifiedMean(t *testing.T) {
 		squares += (mean - 0.5) * (mean - 0.5)
 	}
 	deviation := math.Sqrt(1./12) / math.Pow(n, 1.5)
-	if !near(sum/rounds, 0, 5*deviation/math.Sqrt(rounds)) {
+	if !numtest.Near(sum/rounds, 0, 5*deviation/math.Sqrt(rounds)) {
 		t.Errorf("mean of t is off by %v", sum/rounds)
 	}
 	// The squares of a nearly normal number have a relative deviation of √2; 5 standard errors of their mean.
-	if got := squares / rounds / (deviation * deviation); !near(got, 1, 5*math.Sqrt(2./rounds)) {
+	if got := squares / rounds / (deviation * deviation); !numtest.Near(got, 1, 5*math.Sqrt(2./rounds)) {
 		t.Errorf("the variance of the mean is %v of the expected", got)
 	}
 }
@@ -126,8 +127,8 @@ func TestStratumEnds(t *testing.T) {
 	if u := Stratum(6, 7, math.Nextafter(1, 0)); u >= 1 {
 		t.Errorf("the last stratum reaches %v", u)
 	}
-	mustPanic(t, "stratum n", func() { Stratum(3, 3, 0.5) })
-	mustPanic(t, "lengths", func() { SampleTimes(make([]float32, 2), make([]float64, 3), Uniform{}) })
+	numtest.MustPanic(t, "stratum n", func() { Stratum(3, 3, 0.5) })
+	numtest.MustPanic(t, "lengths", func() { SampleTimes(make([]float32, 2), make([]float64, 3), Uniform{}) })
 }
 
 func TestParseTimeDistribution(t *testing.T) {

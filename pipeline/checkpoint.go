@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/nn"
@@ -116,12 +117,7 @@ func ownModel(name string) (string, error) {
 }
 
 // openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
-func openRegular(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is no file")}
-	}
-	return os.Open(path)
-}
+func openRegular(path string) (*os.File, error) { return regular.Open(path) }
 
 // readCheckpoint reads a checkpoint that comes from path.
 func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {

@@ -3,14 +3,16 @@ package pipeline
 import (
 	"context"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // The defaults of densities.
 const (
 	defaultDensitySolver = "dopri5"
 	defaultDensitySteps  = 50
-	slowEnd              = 3 // power of flow.SlowEnd: docs/theory.md has what it is worth
+	slowEnd              = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
 )
 
 // withDefaults fills in what has a default for networks of velocities.
@@ -35,7 +37,7 @@ func (m DensityMethod) Validate() error {
 		optional("probes", m.Probes, 1, maxProbes),
 		between("steps", m.Steps, 1, 100000),
 		between("tol", m.Tol, 1e-7, 1),
-		oneOf("solver", m.Solver, flow.SolverNames()...),
+		oneOf("solver", m.Solver, ode.SolverNames()...),
 	); err != nil {
 		return err
 	}
@@ -52,11 +54,11 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 		return nil, err
 	}
 	m = m.withDefaults()
-	solver, err := flow.NewSolver(m.Solver, m.Steps, m.Tol)
+	solver, err := ode.NewSolver(m.Solver, m.Steps, m.Tol)
 	if err != nil {
 		return nil, err
 	}
-	able, ok := solver.(flow.LogDetSolver)
+	able, ok := solver.(ode.LogDetSolver)
 	if !ok {
 		return nil, optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
 	}
@@ -68,7 +70,7 @@ type flowScorer struct {
 	of       *UNet
 	predicts Prediction
 	method   DensityMethod
-	solver   flow.LogDetSolver
+	solver   ode.LogDetSolver
 }
 
 // Method implements [Scorer].
@@ -82,15 +84,15 @@ func (s *flowScorer) NewDensity(ctx context.Context, n int) Density {
 	imageLen := s.of.Config().ImageLen()
 	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
 	field.ctx = ctx
-	slow := flow.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
+	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
 	return &flowDensity{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
 }
 
-// A flowDensity integrates the flow backwards to noise together with its divergence, see [flow.LogLikelihood].
+// A flowDensity integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
 type flowDensity struct {
-	solver   flow.LogDetSolver
+	solver   ode.LogDetSolver
 	field    *diverger
-	slow     flow.DivergenceField // field in the time of slowEnd
+	slow     ode.DivergenceField // field in the time of slowEnd
 	imageLen int
 }
 
@@ -98,7 +100,7 @@ type flowDensity struct {
 func (w *flowDensity) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
 
 // LogProb implements [Density].
-func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (flow.Stats, error) {
+func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
 	w.field.y = y
-	return flow.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
+	return bijection.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
 }

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // smallTeacher returns the path of a model of three classes and none, which was trained for a moment, in a file of the
@@ -286,7 +286,7 @@ type hookedDrawer struct {
 	hook func()
 }
 
-func (w hookedDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (flow.Stats, error) {
+func (w hookedDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error) {
 	w.hook()
 	return w.Drawer.Draw(ctx, d, from, x)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // DistillOptions says which model to distil into a flow map, for how long and how. [DefaultDistillOptions] has the
@@ -19,7 +20,7 @@ type DistillOptions struct {
 
 	// How the teacher draws.
 	Guidance      float64 `json:"guidance"`       // see SampleOptions, and it becomes a part of the student; 0: as there; resolved: a number
-	TeacherSolver string  `json:"teacher_solver"` // a name of flow.SolverNames that takes fixed steps; empty: midpoint
+	TeacherSolver string  `json:"teacher_solver"` // a name of ode.SolverNames that takes fixed steps; empty: midpoint
 	TeacherSteps  int     `json:"teacher_steps"`  // of the solver, a multiple of 4; 0: 8
 
 	Pool  int `json:"pool"`  // trajectories that the teacher draws at once, a multiple of the batch; 0: the first from 1024 on
@@ -163,10 +164,10 @@ func (o *DistillOptions) validateTeacher() error {
 	if o.TeacherSteps%keptParts != 0 {
 		return optionErrorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
 	}
-	if o.TeacherSolver == flow.Dopri5.Name {
+	if o.TeacherSolver == ode.Dopri5.Name {
 		return optionErrorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
 	}
-	return oneOf("teacher-solver", o.TeacherSolver, flow.SolverNames()...)
+	return oneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
 }
 
 // validatePool makes sure that no batch has trajectories of two pools.

@@ -6,7 +6,7 @@ import (
 )
 
 // A diverger is what a network predicts, a velocity say, with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one
-// call of a solver. It implements [flow.DivergenceField]; [flow.DivergenceOf] makes a velocity of other predictions.
+// call of a solver. It implements [ode.DivergenceField]; [flow.DivergenceOf] makes a velocity of other predictions.
 type diverger struct {
 	net      Replica // of a replica with a backward pass
 	imageLen int
@@ -57,7 +57,7 @@ func signs(x []float32, rng *rand.PCG) {
 	}
 }
 
-// Divergence implements [flow.DivergenceField].
+// Divergence implements [ode.DivergenceField].
 func (g *diverger) Divergence(v []float32, div []float64, x, t []float32, index []int) {
 	n := len(t)
 	var y []int32

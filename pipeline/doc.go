@@ -1,7 +1,7 @@
 // Package pipeline is what fmimg does, as functions of option structs: [Train] makes a run folder,
 // [Distill] one whose model draws in a few evaluations; [Generate] draws images from it, [Field] evaluates its network on
 // tensors; [TrainClassifier] trains the network by whose features images are compared, [Classify] runs it, and [Evaluate]
-// compares with real images; [Compare] sets ways to learn a distribution side by side. It is the one place with goroutines.
+// compares with real images. Of what trains or draws images it is the one place with goroutines.
 //
 // # A training step
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // EditOptions say which images to change, by which model. What is done with them is up to [Inpaint], [Interpolate] and
@@ -32,7 +33,7 @@ type EditOptions struct {
 	Guidance float64 // as for SampleOptions; 0: 1
 	Count    int     // images made of each; 0: 6
 	Seed     uint64
-	Solver   string  // a name of flow.SolverNames; empty: midpoint
+	Solver   string  // a name of ode.SolverNames; empty: midpoint
 	Steps    int     // of the solver; 0: 40
 	Tol      float64 // of dopri5; 0: 1e-4
 	Threads  int     // 0: GOMAXPROCS
@@ -105,7 +106,7 @@ type editor struct {
 	ck       *Checkpoint
 	net      *UNet
 	predicts Prediction // by the network
-	solver   flow.Solver
+	solver   ode.Solver
 	how      string // images are made, for their picture
 	inputs   *Images
 	known    []int32 // the classes of the inputs: of Class, or those of the data's labels as the model counts them; -1 for none
@@ -135,7 +136,7 @@ func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	if e.predicts, err = u.Velocity(ck.Path); err != nil {
 		return nil, err
 	}
-	if e.solver, err = flow.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
+	if e.solver, err = ode.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
 		return nil, err
 	}
 	e.how = e.solver.String()
@@ -265,7 +266,7 @@ func (e *editor) row(class int32) int32 {
 
 // each lets the workers solve for n states, a few at a time: solve is given the velocity under the states' classes, where
 // its states begin, and their numbers. done more of Total states are finished with each.
-func (e *editor) each(ctx context.Context, out []float32, classes []int32, total int, solve func(ctx context.Context, worker, from int, f flow.Field, x []float32) error) error {
+func (e *editor) each(ctx context.Context, out []float32, classes []int32, total int, solve func(ctx context.Context, worker, from int, f ode.Field, x []float32) error) error {
 	d, n, labels := e.ck.Shape().Len(), len(classes), e.ck.Labels()
 	draw := Drawing{Guidance: e.opt.Guidance, Null: labels.NullRow(), Plan: Plan{Predicts: e.predicts}}
 	if labels.Rows() > 0 {
@@ -379,7 +380,7 @@ func Vary(ctx context.Context, o VaryOptions) (*EditResult, error) {
 		editNoise(x, o.Seed, i/count, i%count, 0)
 		flow.Interpolate(x, x, e.input(i/count), c)
 	}
-	err = e.each(ctx, varied, repeated(e.known, count), n*count, func(ctx context.Context, _, _ int, f flow.Field, x []float32) error {
+	err = e.each(ctx, varied, repeated(e.known, count), n*count, func(ctx context.Context, _, _ int, f ode.Field, x []float32) error {
 		_, err := e.solver.Solve(ctx, f, x, len(x)/d, from, 1)
 		return err
 	})
@@ -430,8 +431,8 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*EditResult, error)
 		return nil, err
 	}
 	defer e.close()
-	solve := func(t0, t1 float64) func(context.Context, int, int, flow.Field, []float32) error {
-		return func(ctx context.Context, _, _ int, f flow.Field, x []float32) error {
+	solve := func(t0, t1 float64) func(context.Context, int, int, ode.Field, []float32) error {
+		return func(ctx context.Context, _, _ int, f ode.Field, x []float32) error {
 			_, err := e.solver.Solve(ctx, f, x, len(x)/d, t0, t1)
 			return err
 		}

@@ -7,7 +7,7 @@ type Kind string
 const (
 	Reading     Kind = "reading"     // Images of Total files of pictures are read
 	Started     Kind = "started"     // Path, Step, Total, Text (what is trained)
-	Stepped     Kind = "step"        // all the numbers; of Compare, Step of Total and Text, a method's name
+	Stepped     Kind = "step"        // all the numbers; of a comparison, Step of Total and Text, a method's name
 	Previewed   Kind = "preview"     // Path of the grid
 	Saved       Kind = "checkpoint"  // Path of the folder
 	Noted       Kind = "note"        // Text: something that a person should know

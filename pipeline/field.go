@@ -12,6 +12,7 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -271,7 +272,7 @@ func (in *fieldInput) chunk(net Replica, out *fieldOutput, p *partial, from, to 
 		y = in.y[from:to]
 	}
 	answer := out.prediction[lo:hi]
-	field := flow.FieldFunc(func(v, x, t []float32, _ []int) {
+	field := ode.FieldFunc(func(v, x, t []float32, _ []int) {
 		if in.d != nil {
 			net.Jump(answer, x, t, in.d[from:to], y)
 		} else {

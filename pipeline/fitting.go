@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/realnvp"
 )
@@ -171,7 +171,7 @@ func (w *fitter) share() float64 { return 1 / (float64(w.batch*w.imageLen) * mat
 
 // bits returns the sum of the bits per dimension of n images, from that of −log p.
 func (w *fitter) bits(nats float64, n int) float64 {
-	return float64(n) * flow.BitsPerDimension(-nats/float64(n), w.imageLen, dataset.BitsOfScale)
+	return float64(n) * bijection.BitsPerDimension(-nats/float64(n), w.imageLen, dataset.BitsOfScale)
 }
 
 func (w *fitter) slot(i int) []float32 { return w.x[i*w.imageLen : (i+1)*w.imageLen] }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // SampleOptions says which images to draw from a model and how.
@@ -77,7 +77,7 @@ type Sampler struct {
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew
 	sampler *sampler
-	stats   flow.Stats // of all images so far
+	stats   ode.Stats // of all images so far
 }
 
 // NewSampler checks the options against the model and starts the workers; Close ends them.
@@ -178,7 +178,7 @@ func (s *Sampler) texts(images *Images) []Text {
 		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
 		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
 	}
-	if s.opt.Solver == flow.Dopri5.Name {
+	if s.opt.Solver == ode.Dopri5.Name {
 		t[5] = Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
 	}
 	if s.opt.Solver == "sde" {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // InpaintOptions say which part of images is drawn anew, and how.
@@ -101,7 +102,7 @@ func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([
 		data, keep = append(data, e.input(i/count)...), append(keep, mask...)
 	}
 	r := flow.Resampling{Path: e.predicts.Path, Steps: e.opt.Steps, Times: o.Times}
-	err := e.each(ctx, out, repeated(e.known, count), n*count, func(ctx context.Context, worker, from int, f flow.Field, x []float32) error {
+	err := e.each(ctx, out, repeated(e.known, count), n*count, func(ctx context.Context, worker, from int, f ode.Field, x []float32) error {
 		known := flow.Known{Data: data[from*d:][:len(x)], Mask: keep[from*d:][:len(x)]}
 		if o.Method == ResampleMethod {
 			return r.Solve(ctx, f, x, len(x)/d, known, func(state, draw int, eps []float32) {
@@ -122,7 +123,7 @@ func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([
 
 // pullbackField is the velocity of a network with its Jacobian.
 type pullbackField struct {
-	flow.Field
+	ode.Field
 	net Replica
 }
 

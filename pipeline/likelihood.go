@@ -10,9 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // LikelihoodOptions say of which images to measure the likelihood, under which model and how.
@@ -121,7 +122,7 @@ func (o *LikelihoodOptions) validate() error {
 }
 
 // LogLikelihood measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
-// together with its divergence (see [flow.LogLikelihood]). Bytes are dequantised, so that the density bounds their
+// together with its divergence (see [bijection.LogLikelihood]). Bytes are dequantised, so that the density bounds their
 // probability. A mistake in the options is an [*OptionError].
 func LogLikelihood(ctx context.Context, o LikelihoodOptions) (*Likelihood, error) {
 	o.fillDefaults()
@@ -156,7 +157,7 @@ type scorer struct {
 
 	mu    sync.Mutex
 	done  int // tasks
-	stats flow.Stats
+	stats ode.Stats
 }
 
 // A scoreTask is one solution: of an image with one dequantisation under one class.
@@ -395,7 +396,7 @@ func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
 }
 
 // solve finds the solutions of some tasks together.
-func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (flow.Stats, error) {
+func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, error) {
 	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.method.Probes, 1)
 	var rng rand.PCG
 	for i, task := range tasks {
@@ -445,7 +446,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		logs[i] = sum(task.logp) / float64(len(task.logp))
 	}
 	logp := logMeanExp(logs)
-	l.BitsPerDimension = flow.BitsPerDimension(logp, d, dataset.BitsOfScale)
+	l.BitsPerDimension = bijection.BitsPerDimension(logp, d, dataset.BitsOfScale)
 	l.LogLikelihood = logp - float64(d*dataset.BitsOfScale)*math.Ln2
 	probes := len(tasks[0].logp)
 	if probes < 2 {
@@ -456,7 +457,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		for i, task := range tasks {
 			logs[i] = task.logp[p]
 		}
-		each[p] = flow.BitsPerDimension(logMeanExp(logs), d, 0)
+		each[p] = bijection.BitsPerDimension(logMeanExp(logs), d, 0)
 	}
 	_, spread := meanAndError(each)
 	l.ProbeError = &spread

@@ -15,10 +15,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -113,7 +115,7 @@ func TestExactDivergence(t *testing.T) {
 func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, times []float32, h float32) {
 	t.Helper()
 	n, d := len(times), g.imageLen
-	velocity := p.Velocity(flow.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
+	velocity := p.Velocity(ode.FieldFunc(func(v, x, t []float32, _ []int) { g.net.Forward(v, x, t, nil) }))
 	want, up, down := make([]float64, n), make([]float32, n*d), make([]float32, n*d)
 	for j := range d {
 		moved := slices.Clone(x)
@@ -196,7 +198,7 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 		var rng rand.PCG
 		seedStream(&rng, 7, streamScoreSpread, index, sample)
 		dequantize(x, &rng)
-		return flow.LogNormal(x)
+		return bijection.LogNormal(x)
 	}
 	for _, o := range []LikelihoodOptions{{}, {DensityMethod: DensityMethod{Exact: true}}, {DensityMethod: DensityMethod{Probes: 3}}, {Samples: 5, DensityMethod: DensityMethod{Solver: "rk4", Steps: 2}}} {
 		o.Model, o.Data, o.Seed, o.Count = model, data, 7, 6

@@ -3,9 +3,9 @@ package pipeline
 import (
 	"context"
 
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // Weights are the parameters of a network, which are trained and written to checkpoints.
@@ -80,7 +80,7 @@ type Method struct {
 
 // A Plan is a settled method: what becomes of a U-Net's answers. A normalizing flow has the zero Plan.
 type Plan struct {
-	Solver   flow.Solver
+	Solver   ode.Solver
 	Predicts Prediction // by the network
 	Jump     float64    // length of a flow map's jumps, 0 for a network without
 }
@@ -104,14 +104,14 @@ type Drawing struct {
 // A Drawer draws images on one worker, in memory of its own.
 type Drawer interface {
 	// Draw carries the noise in x, [n, H, W, C], to the images from, from+1, … of a drawing.
-	Draw(ctx context.Context, d *Drawing, from int, x []float32) (flow.Stats, error)
+	Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error)
 }
 
 // A DensityMethod says how the density of images is found. Its zero fields leave the choice to the network.
 type DensityMethod struct {
 	Exact  bool    // the divergence exactly, a backward pass for each dimension; false: Hutchinson's estimate
 	Probes int     // random directions of Hutchinson's estimate; 0: 1
-	Solver string  // a name of flow.SolverNames; empty: dopri5
+	Solver string  // a name of ode.SolverNames; empty: dopri5
 	Steps  int     // of a solver of fixed steps; 0: 50
 	Tol    float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
 }
@@ -132,5 +132,5 @@ type Density interface {
 	Begin(i int, seed uint64, image int)
 	// LogProb sets log p of the images in x, [n, H, W, C], of rows y of the embedding (nil: the network takes
 	// none), in nats: one number for each probe of each image, and one for each image without probes.
-	LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (flow.Stats, error)
+	LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/realnvp"
 )
 
@@ -89,7 +89,7 @@ func NewPassDrawer(replica *realnvp.Replica, imageLen int) *PassDrawer {
 }
 
 // Draw implements [Drawer].
-func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (flow.Stats, error) {
+func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error) {
 	show := d.Frame
 	if show == nil {
 		show = func(int, int, []float32) {}
@@ -99,12 +99,12 @@ func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32
 	w.flow.Sample(x, n)
 	for _, v := range x {
 		if v-v != 0 {
-			return flow.Stats{}, fmt.Errorf("image of the normalizing flow: %w", flow.ErrNotFinite)
+			return ode.Stats{}, fmt.Errorf("image of the normalizing flow: %w", ode.ErrNotFinite)
 		}
 	}
 	show(from, 1, x)
-	once := flow.Tally{Total: n, Max: 1}
-	return flow.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, ctx.Err()
+	once := ode.Tally{Total: n, Max: 1}
+	return ode.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, ctx.Err()
 }
 
 // Scorer implements [Network].
@@ -144,12 +144,12 @@ type passDensity struct{ flow *realnvp.Replica }
 func (passDensity) Begin(int, uint64, int) {}
 
 // LogProb implements [Density].
-func (w passDensity) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (flow.Stats, error) {
+func (w passDensity) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
 	w.flow.LogProb(logp, x)
 	for _, v := range logp {
 		if v-v != 0 {
-			return flow.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", flow.ErrNotFinite)
+			return ode.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", ode.ErrNotFinite)
 		}
 	}
-	return flow.Stats{States: len(logp), Evaluations: flow.Tally{Total: len(logp), Max: 1}}, nil
+	return ode.Stats{States: len(logp), Evaluations: ode.Tally{Total: len(logp), Max: 1}}, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A Prediction is what a network's answers mean: the objective that it learned on a path.
@@ -35,7 +36,7 @@ func (m Meta) Prediction() (Prediction, error) {
 }
 
 // Velocity returns the velocity field of a network's answers about images.
-func (p Prediction) Velocity(answers flow.Field) flow.Field {
+func (p Prediction) Velocity(answers ode.Field) ode.Field {
 	return flow.VelocityWithin(answers, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
 }
 

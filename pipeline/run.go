@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A TrainResult says what a run came to.
@@ -368,7 +368,7 @@ func (r *run) showPreview(ctx context.Context) error {
 	switch {
 	case err == nil:
 		r.emit(Event{Kind: Previewed, Path: r.dir.file(name)})
-	case errors.Is(err, flow.ErrNotFinite):
+	case errors.Is(err, ode.ErrNotFinite):
 		r.emit(Event{Kind: Noted, Text: "no preview: " + err.Error()})
 	case !errors.Is(err, ctx.Err()):
 		return fmt.Errorf("preview: %w", err)

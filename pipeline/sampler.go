@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A sampler draws images, a few at a time on each worker of a crew.
@@ -19,7 +20,7 @@ type sampler struct {
 
 // A tally is what a worker came to.
 type tally struct {
-	solved flow.Stats
+	solved ode.Stats
 	err    error
 }
 
@@ -28,7 +29,7 @@ func newSampler(c *crew, drawers []Drawer, size, imageLen int) *sampler {
 }
 
 // run fills out, [n, H, W, C], with the images of d. It returns ctx.Err() when that ends it.
-func (s *sampler) run(ctx context.Context, d Drawing, out []float32) (flow.Stats, error) {
+func (s *sampler) run(ctx context.Context, d Drawing, out []float32) (ode.Stats, error) {
 	n := len(out) / s.imageLen
 	// Few images are spread over all workers rather than left to some.
 	chunk := min(s.size, max(1, (n+len(s.drawers)-1)/len(s.drawers)))
@@ -38,7 +39,7 @@ func (s *sampler) run(ctx context.Context, d Drawing, out []float32) (flow.Stats
 			return
 		}
 		b := &s.tallies[worker]
-		b.solved, b.err = flow.Stats{}, nil
+		b.solved, b.err = ode.Stats{}, nil
 		for b.err == nil {
 			from := (int(next.Add(1)) - 1) * chunk
 			if from >= n {
@@ -51,7 +52,7 @@ func (s *sampler) run(ctx context.Context, d Drawing, out []float32) (flow.Stats
 			}
 		}
 	})
-	var stats flow.Stats
+	var stats ode.Stats
 	for i := range s.tallies {
 		stats = stats.Merge(s.tallies[i].solved)
 		if err == nil {

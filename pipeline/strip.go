@@ -5,7 +5,7 @@ import (
 	"image"
 	"strconv"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // stripImages is how many rows a strip has where neither a count nor classes say it.
@@ -35,7 +35,7 @@ func (o *GenerateOptions) layOutStrip(listed int) {
 	}
 	setDefault(&o.Sample.Count, listed)
 	o.Grid.Rows, o.Grid.Cols = o.Sample.Count, o.Strip
-	if o.Sample.Solver == flow.Dopri5.Name { // it shows the moments themselves
+	if o.Sample.Solver == ode.Dopri5.Name { // it shows the moments themselves
 		o.Sample.Steps = o.Strip - 1
 	}
 }

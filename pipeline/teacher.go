@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // A trajectories holds the way of some images from noise at t = 0, at equal distances of time, to t = 1.
@@ -40,7 +41,7 @@ type teacher struct {
 // newTeacher makes the workers' copies of a model, for at most so many of them.
 func newTeacher(ck *Checkpoint, o *DistillOptions, c *crew) (*teacher, error) {
 	u := ck.UNet()
-	solver, err := flow.NewSolver(o.TeacherSolver, o.TeacherSteps, defaultTol)
+	solver, err := ode.NewSolver(o.TeacherSolver, o.TeacherSteps, defaultTol)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -189,7 +190,7 @@ func (r *training) build() error {
 	}
 	predicts := r.match.predicts
 	// Half the default steps: a preview should cost less than it tells.
-	nets := r.hireReplicas(NewUNet(r.network, predicts, nil), Plan{Solver: flow.Fixed(flow.Midpoint, 10), Predicts: predicts})
+	nets := r.hireReplicas(NewUNet(r.network, predicts, nil), Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
 	r.match.held, r.run.held = r.held, r.held != nil
 	if r.options.Coupling == OptimalTransport {
 		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch, r.crew)

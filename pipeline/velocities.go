@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -95,7 +96,7 @@ func (m Method) withDefaults() Method {
 var solverless = []string{flowMapSolver, flowSolver}
 
 // SolverNames returns the solvers that images can be drawn with.
-func SolverNames() []string { return append(flow.SolverNames(), flow.PathSolverNames()...) }
+func SolverNames() []string { return append(ode.SolverNames(), flow.PathSolverNames()...) }
 
 // Validate reports the first field that no network could use.
 func (m Method) Validate() error {
@@ -135,11 +136,11 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 }
 
 // newSolver returns the solver of a method, for a network's field.
-func newSolver(m Method, p Prediction) (flow.Solver, error) {
+func newSolver(m Method, p Prediction) (ode.Solver, error) {
 	if slices.Contains(flow.PathSolverNames(), m.Solver) {
 		return flow.NewPathSolver(m.Solver, p.Path, m.Steps, m.NoiseLevel)
 	}
-	return flow.NewSolver(m.Solver, m.Steps, m.Tol)
+	return ode.NewSolver(m.Solver, m.Steps, m.Tol)
 }
 
 // settleJumps is Settle for a flow map.
@@ -220,7 +221,7 @@ func NewVelocityDrawer(net Replica, n, imageLen int) *VelocityDrawer {
 }
 
 // Draw implements [Drawer].
-func (w *VelocityDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (flow.Stats, error) {
+func (w *VelocityDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error) {
 	solver := d.Solver
 	if s, ok := solver.(flow.PathSolver); ok {
 		solver = s.WithNoise(freshNoise(d.Seed, d.First+from))
@@ -242,9 +243,9 @@ func freshNoise(seed uint64, first int) flow.NoiseFunc {
 }
 
 // Field returns what carries the images from, from+1, … of a drawing.
-func (w *VelocityDrawer) Field(d *Drawing, from int) flow.Field {
+func (w *VelocityDrawer) Field(d *Drawing, from int) ode.Field {
 	if d.Jump == 0 {
-		return d.Predicts.Velocity(flow.FieldFunc(func(v, x, t []float32, index []int) { w.predict(d, from, v, x, t, index) }))
+		return d.Predicts.Velocity(ode.FieldFunc(func(v, x, t []float32, index []int) { w.predict(d, from, v, x, t, index) }))
 	}
 	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
 		w.net.Jump(u, x, t, lengths, w.classesOf(d, from, index))

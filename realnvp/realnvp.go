@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 )
@@ -50,13 +50,13 @@ type Replica struct {
 	run    nn.Run
 	images int
 	size   int // numbers of an image
-	flow   flow.NormalizingFlow
+	flow   bijection.NormalizingFlow
 	norms  []boundWeights
 }
 
 // boundWeights are parameters of a norm, and where they stand.
 type boundWeights struct {
-	weights *flow.Parameter
+	weights *bijection.Parameter
 	param   *nn.Param
 }
 
@@ -75,7 +75,7 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 		cfg:     m.cfg, replica: r,
 	}
 	if m.cfg.Alpha > 0 {
-		r.flow.Layers = append(r.flow.Layers, flow.Logit{Alpha: m.cfg.Alpha, Low: pixelMin, High: pixelMax})
+		r.flow.Layers = append(r.flow.Layers, bijection.Logit{Alpha: m.cfg.Alpha, Low: pixelMin, High: pixelMax})
 	}
 	r.flow.Layers = append(r.flow.Layers, b.scale(m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.Channels, m.cfg.Scales)...)
 	for _, n := range r.norms { // only now: a flat vector moves while it grows
@@ -135,8 +135,8 @@ const (
 )
 
 // scale makes the layers for h x w x c numbers, of which half go on through so many further scales.
-func (b *builder) scale(h, w, c, scales int) flow.Chain {
-	var layers flow.Chain
+func (b *builder) scale(h, w, c, scales int) bijection.Chain {
+	var layers bijection.Chain
 	if scales == 1 {
 		for i := range lastCouplings {
 			layers = append(layers, b.coupling(h, w, c, checkerboard(h, w, c, i%2))...)
@@ -146,27 +146,27 @@ func (b *builder) scale(h, w, c, scales int) flow.Chain {
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, checkerboard(h, w, c, i%2))...)
 	}
-	layers = append(layers, flow.NewPermutation(squeeze(h, w, c)))
+	layers = append(layers, bijection.NewPermute(squeeze(h, w, c)))
 	h, w, c = h/2, w/2, 4*c
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, channelMask(h, w, c, i%2))...)
 	}
 	rest := b.scale(h, w, c/2, scales-1)
-	return append(layers, flow.NewPermutation(halves(h, w, c)), &flow.Leading{Size: h * w * c / 2, Layers: rest})
+	return append(layers, bijection.NewPermute(halves(h, w, c)), &bijection.Leading{Size: h * w * c / 2, Layers: rest})
 }
 
 // coupling makes an activation norm and a coupling.
-func (b *builder) coupling(h, w, c int, mask []bool) flow.Chain {
+func (b *builder) coupling(h, w, c int, mask []bool) bijection.Chain {
 	name := fmt.Sprintf("layers.%d", b.layers)
 	b.layers++
-	norm := flow.NewActNorm(b.norm(name+".norm.log_scale", c), b.norm(name+".norm.shift", c))
-	return flow.Chain{norm, flow.NewCoupling(mask, c, b.cfg.ScaleBound, b.conditioner(name+".net", h, w, c))}
+	norm := bijection.NewActNorm(b.norm(name+".norm.log_scale", c), b.norm(name+".norm.shift", c))
+	return bijection.Chain{norm, bijection.NewAffineCoupling(mask, c, b.cfg.ScaleBound, b.conditioner(name+".net", h, w, c))}
 }
 
 // norm adds a parameter of zeros.
-func (b *builder) norm(name string, c int) *flow.Parameter {
+func (b *builder) norm(name string, c int) *bijection.Parameter {
 	p := b.Params.Add(name, nn.Plain, c)
-	w := &flow.Parameter{Values: p.Of(b.Params.Values)}
+	w := &bijection.Parameter{Values: p.Of(b.Params.Values)}
 	b.replica.norms = append(b.replica.norms, boundWeights{w, p})
 	return w
 }
@@ -192,7 +192,7 @@ func (b *builder) conditioner(name string, h, w, c int) *conditioner {
 	return k
 }
 
-// Forward implements [flow.Conditioner].
+// Forward implements [bijection.Conditioner].
 func (c *conditioner) Forward(y, x []float32, n int) {
 	c.run.N = n
 	c.x.X.First(n).Load(x)
@@ -203,7 +203,7 @@ func (c *conditioner) Forward(y, x []float32, n int) {
 	c.y.X.First(n).Store(y)
 }
 
-// Backward implements [flow.Conditioner].
+// Backward implements [bijection.Conditioner].
 func (c *conditioner) Backward(dx, dy []float32, n int) {
 	c.run.N = n
 	c.y.D.First(n).Load(dy)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/compare"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -17,7 +18,7 @@ func flagValues() map[string][]string {
 	m := pipeline.ThisMachine()
 	return map[string][]string{
 		"data":           data,
-		"compare --data": pipeline.ComparedNames(),
+		"compare --data": compare.Names(),
 		"against":        data,
 		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters of a U-Net", "large\t6.9 million parameters of a U-Net"},
 		"isa":            m.ISAs,

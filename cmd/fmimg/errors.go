@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -31,7 +32,8 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	}
 	status = exitFailed
 	var usage *usageError
-	var option *pipeline.OptionError
+	var wrong *pipeline.OptionError
+	var compared *option.Error
 	var stopped *pipeline.InterruptedError
 	why := err.Error()
 	switch {
@@ -40,8 +42,10 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 		why += ": go on with " + resumeCommand(stopped)
 	case errors.As(err, &usage):
 		status = exitUsage
-	case errors.As(err, &option):
-		status, why = exitUsage, "--"+option.Error()
+	case errors.As(err, &wrong):
+		status, why = exitUsage, "--"+wrong.Error()
+	case errors.As(err, &compared):
+		status, why = exitUsage, "--"+compared.Error()
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}

@@ -18,6 +18,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 func main() {
@@ -129,11 +130,11 @@ func marginalFigure() ([]*plot.Plot, error) {
 	for _, one := range []struct {
 		title  string
 		path   flow.Schedule
-		solver flow.Solver
+		solver ode.Solver
 		states int
 	}{
-		{"linear path, ODE", linear, flow.Fixed(flow.Midpoint, steps), 60},
-		{"cosine path, ODE", cosine, flow.Fixed(flow.Midpoint, steps), 60},
+		{"linear path, ODE", linear, ode.Fixed(ode.Midpoint, steps), 60},
+		{"cosine path, ODE", cosine, ode.Fixed(ode.Midpoint, steps), 60},
 		{"linear path, SDE, noise level 0.1", linear, flow.SDE(linear, steps, 0.1).WithNoise(fresh), 20},
 	} {
 		p := newPlot(one.title)
@@ -154,7 +155,7 @@ func fresh(z []float32, index, step int) {
 }
 
 // addTrajectories draws the ways of states from noise to the points.
-func addTrajectories(p *plot.Plot, path flow.Schedule, solver flow.Solver, states int) error {
+func addTrajectories(p *plot.Plot, path flow.Schedule, solver ode.Solver, states int) error {
 	x := make([]float32, 2*states)
 	for i := range states {
 		flow.Noise(x[2*i:2*i+2], 1, uint64(i))

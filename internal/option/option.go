@@ -1,0 +1,34 @@
+// Package option words what is wrong with an option of a library call, so that a command can name its flag.
+package option
+
+import "fmt"
+
+// An Error says which option cannot be used, and why.
+type Error struct {
+	Option string // as in the JSON form, with - for _
+	Reason string // starts with the value
+}
+
+// Error returns one line.
+func (e *Error) Error() string { return e.Option + " " + e.Reason }
+
+// Errorf returns an [*Error] with a formatted reason.
+func Errorf(option, format string, args ...any) error {
+	return &Error{option, fmt.Sprintf(format, args...)}
+}
+
+// Between returns an [*Error] unless low ≤ value ≤ high.
+func Between[T int | float64](option string, value, low, high T) error {
+	if value >= low && value <= high { // false for NaN
+		return nil
+	}
+	return Errorf(option, "%v: a number between %v and %v is needed", value, low, high)
+}
+
+// Optional is [Between] for an option whose zero stands for a default.
+func Optional[T int | float64](option string, value, low, high T) error {
+	if value == 0 {
+		return nil
+	}
+	return Between(option, value, low, high)
+}

@@ -1,0 +1,150 @@
+package ode
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+)
+
+// A DivergenceField is a velocity field that also tells its divergence.
+type DivergenceField interface {
+	// Divergence sets v as the Velocity of a [Field] does, and div to len(div)/len(t) numbers for each state, state after
+	// state: each is ∇·v(x, t) of that state or an estimate of it. An estimate must be one function of x and t
+	// during a call of Solve (its random directions stay), or no solver can integrate it.
+	Divergence(v []float32, div []float64, x, t []float32, index []int)
+}
+
+// A LogDetSolver is a [Solver] that integrates the divergence along the way; those of [Fixed] and [Adaptive] are.
+type LogDetSolver interface {
+	Solver
+	// SolveLogDet is Solve, and sets logDet to len(logDet)/n numbers for each state: the integrals from t0 to t1 of the
+	// numbers that f calls its divergence, along the state's way. Of a true divergence that is log |det ∂x(t1)/∂x(t0)|
+	// (Chen et al. 2018, "Neural Ordinary Differential Equations", theorem 1).
+	SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error)
+}
+
+// logDets are the integrals of a divergence along the states of a batch, beside the stages of the solver.
+type logDets struct {
+	f   DivergenceField // nil where none is integrated
+	m   int             // numbers of a state
+	k   [][]float64     // stage after stage: the divergences of the states under way
+	out []float64       // the caller's
+}
+
+// reset prepares for s stages of n states. A batch without divergence has m = 0, and all that follows does nothing.
+func (l *logDets) reset(f DivergenceField, out []float64, s, n int) {
+	l.f, l.out, l.m = f, out, 0
+	if f == nil {
+		return
+	}
+	if len(out) == 0 || len(out)%n != 0 {
+		panic(fmt.Sprintf("ode: %d logarithms of determinants do not belong to %d states", len(out), n))
+	}
+	l.m = len(out) / n
+	clear(out)
+	for len(l.k) < s {
+		l.k = append(l.k, nil)
+	}
+	for i := range l.k[:s] {
+		l.k[i] = states.Sized(l.k[i], len(out))
+	}
+}
+
+// end forgets what is the caller's.
+func (l *logDets) end() { l.f, l.out = nil, nil }
+
+// advance adds h·Σ_j w[j]·k_j of state i of those under way to what belongs to state index of the batch.
+func (l *logDets) advance(i, index int, h float64, w []float64) {
+	for j := range l.m {
+		l.out[index*l.m+j] += l.increment(i*l.m+j, h, w)
+	}
+}
+
+// increment returns h·Σ_j w[j]·k_j at a place.
+func (l *logDets) increment(at int, h float64, w []float64) float64 {
+	var sum float64
+	for j, wj := range w {
+		if wj != 0 {
+			sum += float64(h * wj * l.k[j][at])
+		}
+	}
+	return sum
+}
+
+// swap exchanges two stages.
+func (l *logDets) swap(i, j int) {
+	if l.m > 0 {
+		l.k[i], l.k[j] = l.k[j], l.k[i]
+	}
+}
+
+// errorNorm returns the root mean square over the numbers of a state of e/(d·tolerance): the error of a step is
+// measured for each of the d dimensions, as log-determinants are sums over them.
+func (l *logDets) errorNorm(i, index, d int, h float64, w []float64, tol tolerance) float64 {
+	if l.m == 0 {
+		return 0
+	}
+	var total float64
+	for j := range l.m {
+		scale := tol.abs + float64(tol.rel*math.Abs(l.out[index*l.m+j])/float64(d))
+		r := l.increment(i*l.m+j, h, w) / float64(d) / scale
+		total += float64(r * r)
+	}
+	return math.Sqrt(total / float64(l.m))
+}
+
+// carry makes the last of s stages of live state i the first of its next step.
+func (l *logDets) carry(i, s int) {
+	if l.m > 0 {
+		copy(l.k[0][i*l.m:(i+1)*l.m], l.k[s-1][i*l.m:(i+1)*l.m])
+	}
+}
+
+// move moves the first stage of live state from to place to.
+func (l *logDets) move(to, from int) {
+	if l.m > 0 {
+		copy(l.k[0][to*l.m:(to+1)*l.m], l.k[0][from*l.m:(from+1)*l.m])
+	}
+}
+
+// SlowEnd returns f in a time τ that passes slowly towards the data: dx/dτ = v(x, t)·t'(τ) with t = 1 − (1−τ)^power, which
+// has the same solutions and the same integrals of the divergence from τ = 1 to 0. Towards t = 1 a velocity changes
+// over distances of 1−t: a divergence of some −1/(1−t) for each dimension without noise of its own, which equal steps of
+// t cannot follow to where the data's width ends it, and equal steps of τ can.
+// A SlowEnd keeps buffers: it is for one goroutine.
+func SlowEnd(f DivergenceField, power float64) DivergenceField {
+	if !(power >= 1 && states.Finite(power)) {
+		panic(fmt.Sprintf("ode: time of power %v", power))
+	}
+	return &slowEnd{f: f, power: power}
+}
+
+type slowEnd struct {
+	f     DivergenceField
+	power float64
+	t     []float32
+}
+
+// Divergence implements [DivergenceField]; t holds times τ.
+func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+	s.t = states.Sized(s.t, len(t))
+	for i, tau := range t {
+		s.t[i] = float32(1 - math.Pow(1-float64(tau), s.power))
+	}
+	s.f.Divergence(v, div, x, s.t, index)
+	if len(t) == 0 {
+		return
+	}
+	d, m := len(x)/len(t), len(div)/len(t)
+	for i, tau := range t {
+		rate := s.power * math.Pow(1-float64(tau), s.power-1)
+		for j := range v[i*d : (i+1)*d] {
+			v[i*d+j] = float32(float64(v[i*d+j]) * rate)
+		}
+		for j := range div[i*m : (i+1)*m] {
+			div[i*m+j] *= rate
+		}
+	}
+}
