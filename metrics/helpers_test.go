@@ -6,21 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/fmimg/fmimg/kernels"
 )
-
-// eachISA runs a test once per instruction set of the build; what the machine lacks is visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			f(t, isa)
-		})
-	}
-}
 
 // together calls do for all indices at once, the last one first.
 func together(n int, do func(i int)) error {

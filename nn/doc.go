@@ -1,5 +1,5 @@
-// Package nn holds layers with parameters, each with its forward and backward in one file, the set of
-// parameters that they share, and the file format that keeps it.
+// Package nn holds layers with parameters, each with its forward and backward in one file, and the set of
+// parameters that they share.
 //
 // # Memory
 //

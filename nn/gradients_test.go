@@ -9,18 +9,6 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// eachISA runs a test once per instruction set of the build; those that the machine lacks are visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			f(t, isa)
-		})
-	}
-}
-
 // Layers are made for room images, and run with two of them.
 const (
 	room  = 3

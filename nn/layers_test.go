@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 func TestConvGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		makers := map[string]func(g *rig) *Conv{
 			"3x3": func(g *rig) *Conv {
 				return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Same3, H: 4, W: 3, IC: 5, OC: 7}, false)
@@ -42,7 +43,7 @@ func TestConvGradients(t *testing.T) {
 }
 
 func TestLinearGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 2)
 		c, x, y := NewLinear(g.Builder, "c", 9, 6), g.Rows(9), g.Rows(6)
 		g.check(t, layer{
@@ -57,7 +58,7 @@ func TestLinearGradients(t *testing.T) {
 }
 
 func TestResampleGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, kind := range []kernels.ConvKind{kernels.Same3, kernels.Down3, kernels.Up3} {
 			for _, accumulate := range []bool{false, true} {
 				g := newRig(isa, 3)
@@ -97,7 +98,7 @@ func TestResampleWithoutInputGradient(t *testing.T) {
 }
 
 func TestGroupNormGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, silu := range []bool{false, true} {
 			for _, accumulate := range []bool{false, true} {
 				g := newRig(isa, 5)
@@ -116,7 +117,7 @@ func TestGroupNormGradients(t *testing.T) {
 }
 
 func TestEmbeddingGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, y := range map[string][]int32{"unconditional": nil, "two classes": {3, 1}, "one class twice": {2, 2}} {
 			for _, d := range [][]float32{nil, {0.5, 0.25}} {
 				t.Run(fmt.Sprintf("%s, jumps %v", name, d), func(t *testing.T) {
@@ -150,7 +151,7 @@ func TestEmbeddingClearGrad(t *testing.T) {
 }
 
 func TestResBlockGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, variant := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 15} {
 			scaleShift, accumulate, in := variant&1 != 0, variant&2 != 0, 8
 			h := 4
@@ -175,7 +176,7 @@ func TestResBlockGradients(t *testing.T) {
 }
 
 func TestAttentionBlockGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, heads := range []int{1, 2} {
 			g := newRig(isa, 8)
 			x, y := g.act(3, 2, 6), g.act(3, 2, 6)
@@ -190,7 +191,7 @@ func TestAttentionBlockGradients(t *testing.T) {
 }
 
 func TestHeadGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 9)
 		const h = groupPixels/5 + 1 // too large for a group of two images
 		x, y := g.act(h, 5, 8), g.act(h, 5, 3)
@@ -204,7 +205,7 @@ func TestHeadGradients(t *testing.T) {
 }
 
 func TestNormConvGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		const h = groupPixels/5 + 1 // too large for a group of two images
 		for _, c := range []struct {
 			kind     kernels.ConvKind
@@ -238,7 +239,7 @@ func TestNormConvStartsAsIdentity(t *testing.T) {
 }
 
 func TestNormPoolGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, h := range []int{4, groupPixels/3 + 1} { // the second too large for a group of two images
 			g := newRig(isa, 15)
 			x, y := g.act(h, 3, 8), g.Rows(8)
@@ -278,7 +279,7 @@ func TestNormPoolForward(t *testing.T) {
 }
 
 func TestReadoutGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 17)
 		x, y := g.Rows(9), g.Rows(6)
 		l := NewReadout(g.Builder, "r", x, y)
@@ -307,7 +308,7 @@ func block(g *rig) (run func(seed uint64) []float32) {
 // Packed in parts, side by side, weights are the same as packed at once. The race detector would find
 // two parts that pack one layer.
 func TestPackInParts(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 10)
 		run, values := block(g), g.randoms(g.Params.Len())
 		copy(g.Params.Values, values)
@@ -336,7 +337,7 @@ func TestPackInParts(t *testing.T) {
 // A second builder finds the parameters of the first. Where it does not train, its layers share maps,
 // and the output is the same.
 func TestSecondBuilderSharesParameters(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 11)
 		run := block(g)
 		copy(g.Params.Values, g.randoms(g.Params.Len()))

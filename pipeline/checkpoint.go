@@ -14,6 +14,7 @@ import (
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -130,7 +131,7 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := nn.ReadSafetensors(r)
+	f, err := safetensors.Read(r)
 	if err != nil {
 		return nil, modelError(path, err)
 	}
@@ -150,7 +151,7 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 }
 
 // newFlowCheckpoint builds the normalizing flow that a file holds.
-func newFlowCheckpoint(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ type weightsModel interface {
 	// Repack does its part of what a change of the parameters takes.
 	Repack(part, parts int)
 	// File is a checkpoint of values in place of the parameters.
-	File(values []float32, dtype nn.DType, meta map[string]string) *nn.File
+	File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File
 }
 
 // weights returns the parameters, whatever network they are of.
@@ -207,7 +208,7 @@ func openNetwork(path, isa string) (*Checkpoint, error) {
 }
 
 // newCheckpoint builds the network of a configuration from a file.
-func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+func newCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err

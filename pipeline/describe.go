@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -45,7 +45,7 @@ func DescribeModel(path string) (*ModelInfo, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return nil, modelError(file.name, err)
 	}
@@ -67,7 +67,7 @@ func DescribeModel(path string) (*ModelInfo, error) {
 }
 
 // network fills in what the network is.
-func (info *ModelInfo) network(f *nn.File) error {
+func (info *ModelInfo) network(f *safetensors.File) error {
 	if realnvp.Holds(f) {
 		ck, err := newFlowCheckpoint(f, info.Path, kernels.Best())
 		if err != nil {
@@ -99,7 +99,7 @@ func (info *ModelInfo) network(f *nn.File) error {
 }
 
 // know fills in what a checkpoint of any network tells.
-func (info *ModelInfo) know(ck *Checkpoint, f *nn.File) {
+func (info *ModelInfo) know(ck *Checkpoint, f *safetensors.File) {
 	info.Network, info.SHA256 = ck.config(), ck.Hash
 	if _, ok := f.Metadata[metaKey]; ok {
 		info.Meta = &ck.Meta

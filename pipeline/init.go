@@ -7,8 +7,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -52,7 +52,7 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 		return nil, fmt.Errorf("init: %w", err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
 	}
@@ -84,7 +84,7 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 
 // inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the
 // data. One more class than the data has stands for none.
-func (o *TrainOptions) inferConfig(f *nn.File, data dataset.Source) (unet.Config, error) {
+func (o *TrainOptions) inferConfig(f *safetensors.File, data dataset.Source) (unet.Config, error) {
 	cfg, err := unet.Infer(f)
 	if err != nil {
 		return cfg, fmt.Errorf("%w and %w", unet.ErrNoConfig, err)

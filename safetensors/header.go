@@ -1,4 +1,4 @@
-package nn
+package safetensors
 
 import (
 	"bytes"
@@ -96,7 +96,7 @@ type headerParser struct{ *json.Decoder }
 func (p *headerParser) next() json.Token {
 	token, err := p.Token()
 	if err != nil {
-		panic("nn: valid JSON refused: " + err.Error())
+		panic("safetensors: valid JSON refused: " + err.Error())
 	}
 	return token
 }

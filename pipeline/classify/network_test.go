@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"fmt"
@@ -8,20 +8,21 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // smallConfig has every kind of layer, and odd sizes at each level.
-func smallConfig() ClassifierConfig {
-	return ClassifierConfig{
+func smallConfig() Config {
+	return Config{
 		ImageSize: [2]int{11, 9}, InChannels: 3, Widths: []int{4, 6, 8}, Blocks: []int{1, 0, 2}, NormGroups: 2,
 		Classes: []string{"cat", "dog", "owl"},
 	}
 }
 
-func newSmall(t *testing.T, isa kernels.ISA) (*Classifier, *rand.Rand) {
+func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	c, err := NewClassifier(smallConfig(), isa, rng)
+	c, err := NewNetwork(smallConfig(), isa, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +44,8 @@ func randoms(rng *rand.Rand, n int) []float32 {
 
 // The default is as good as its comment: small, and every convolution but the first is one for Winograd.
 func TestDefaultConfig(t *testing.T) {
-	cfg := DefaultClassifierConfig(28, 28, 1, make([]string, 10))
-	c, err := NewClassifier(cfg, kernels.Generic, nil)
+	cfg := DefaultConfig(28, 28, 1, make([]string, 10))
+	c, err := NewNetwork(cfg, kernels.Generic, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func TestDefaultConfig(t *testing.T) {
 // the loss. That of fourth order errs by the rounding of a loss near 1, 1e-7 over a step of 1/16, and by the step's
 // fourth power: below 1e-4 of the norm here. A wrong term is an error of 1e-2 and more.
 func TestClassifierGradient(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		r := c.NewReplica(4, true)
 		x, labels := randoms(rng, 3*11*9*3), []int32{2, 0, 1}
@@ -102,7 +103,7 @@ func TestClassifierGradient(t *testing.T) {
 
 // An image's logits and features do not depend on what is classified beside it, nor on the replica.
 func TestForwardOfOneImage(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		const n, size = 5, 11 * 9 * 3
 		x := randoms(rng, n*size)
@@ -125,10 +126,10 @@ func TestForwardOfOneImage(t *testing.T) {
 // Instruction sets agree but for rounding.
 func TestISAsAgree(t *testing.T) {
 	var want []float32
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		cfg := DefaultClassifierConfig(28, 28, 1, make([]string, 10))
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
+		cfg := DefaultConfig(28, 28, 1, make([]string, 10))
 		rng := rand.New(rand.NewPCG(3, 4))
-		c, err := NewClassifier(cfg, isa, rng)
+		c, err := NewNetwork(cfg, isa, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,23 +186,23 @@ func TestReplicaMisused(t *testing.T) {
 }
 
 func TestConfigErrors(t *testing.T) {
-	for i, change := range []func(*ClassifierConfig){
-		func(c *ClassifierConfig) { c.ImageSize[0] = 0 },
-		func(c *ClassifierConfig) { c.ImageSize = [2]int{4096, 4096}; c.Widths[0] = 2 },
-		func(c *ClassifierConfig) { c.InChannels = 0 },
-		func(c *ClassifierConfig) { c.Widths = nil },
-		func(c *ClassifierConfig) { c.Blocks = c.Blocks[:2] },
-		func(c *ClassifierConfig) { c.Blocks[1] = -1 },
-		func(c *ClassifierConfig) { c.Widths[1] = 7 },
-		func(c *ClassifierConfig) { c.NormGroups = 0 },
-		func(c *ClassifierConfig) { c.Classes = c.Classes[:1] },
+	for i, change := range []func(*Config){
+		func(c *Config) { c.ImageSize[0] = 0 },
+		func(c *Config) { c.ImageSize = [2]int{4096, 4096}; c.Widths[0] = 2 },
+		func(c *Config) { c.InChannels = 0 },
+		func(c *Config) { c.Widths = nil },
+		func(c *Config) { c.Blocks = c.Blocks[:2] },
+		func(c *Config) { c.Blocks[1] = -1 },
+		func(c *Config) { c.Widths[1] = 7 },
+		func(c *Config) { c.NormGroups = 0 },
+		func(c *Config) { c.Classes = c.Classes[:1] },
 	} {
 		cfg := smallConfig()
 		change(&cfg)
 		if cfg.Validate() == nil {
 			t.Errorf("change %d: %+v is accepted", i, cfg)
 		}
-		if _, err := NewClassifier(cfg, kernels.Generic, nil); err == nil {
+		if _, err := NewNetwork(cfg, kernels.Generic, nil); err == nil {
 			t.Errorf("change %d: a classifier was made", i)
 		}
 	}

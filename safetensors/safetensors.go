@@ -1,4 +1,4 @@
-package nn
+package safetensors
 
 import (
 	"bytes"
@@ -9,10 +9,6 @@ import (
 	"math"
 	"math/bits"
 )
-
-// The format is described at https://huggingface.co/docs/safetensors: a header length (8 bytes, little
-// endian), a JSON header, the tensors' bytes. Reading and writing are wholly our own: once duplicate
-// keys, holes and overlaps are checked, nothing is left for a library to do.
 
 // DType names the type of a tensor's elements in the file.
 type DType string
@@ -55,7 +51,7 @@ func (t *Tensor) Len() int {
 }
 
 // A File is the content of a safetensors file. The order of Tensors is that of the header, and of the
-// data in what [WriteSafetensors] writes.
+// data in what [Write] writes.
 type File struct {
 	Metadata map[string]string // free text, "__metadata__" in the file
 	Tensors  []Tensor
@@ -110,13 +106,13 @@ func tensorError(name string, err error) error {
 	return within(fmt.Sprintf("tensor %.60q", name), err)
 }
 
-// ReadSafetensors reads a whole file, up to the end of r, and accepts nothing that two readers could
+// Read reads a whole file, up to the end of r, and accepts nothing that two readers could
 // take differently. It refuses a header over 1 MiB or one that does not begin with '{', duplicate
 // keys, unknown keys and types, shapes that do not match their offsets, holes and overlaps between
 // tensors, bytes after the last one, and weights that are infinite or NaN. Errors name the tensor, not
 // the file, which the caller knows. Memory stays within a small multiple of the bytes read, whatever
 // the header claims.
-func ReadSafetensors(r io.Reader) (*File, error) {
+func Read(r io.Reader) (*File, error) {
 	f, err := readFile(r)
 	return f, within("safetensors", err)
 }
@@ -255,11 +251,11 @@ func checkFinite(x []float32) error {
 	return nil
 }
 
-// WriteSafetensors writes f with its tensors in the order given and its metadata sorted by key, so that
+// Write writes f with its tensors in the order given and its metadata sorted by key, so that
 // the same content gives the same bytes. The header is padded with spaces to a multiple of 8 bytes.
-// F16 tensors are rounded to the nearest, ties to even. What [ReadSafetensors] would refuse, and numbers
+// F16 tensors are rounded to the nearest, ties to even. What [Read] would refuse, and numbers
 // that are too large for F16, are an error before the first byte is written.
-func WriteSafetensors(w io.Writer, f *File) error {
+func Write(w io.Writer, f *File) error {
 	return within("safetensors", writeFile(w, f))
 }
 

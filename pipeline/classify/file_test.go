@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"bytes"
@@ -9,22 +9,23 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // testReference returns statistics of random features.
 func testReference() *Reference {
-	r, err := NewReference("zoo/test", Features{20, 8, randoms(rand.New(rand.NewPCG(9, 9)), 20*8)}, Compute{})
+	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: randoms(rand.New(rand.NewPCG(9, 9)), 20*8)}, metrics.Compute{})
 	if err != nil {
 		panic(err)
 	}
 	return r
 }
 
-func written(t *testing.T, f *nn.File) *bytes.Buffer {
+func written(t *testing.T, f *safetensors.File) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := nn.WriteSafetensors(&buf, f); err != nil {
+	if err := safetensors.Write(&buf, f); err != nil {
 		t.Fatal(err)
 	}
 	return &buf
@@ -33,9 +34,9 @@ func written(t *testing.T, f *nn.File) *bytes.Buffer {
 // What is written is read again: in float32 to the bit, in float16 but for its rounding.
 func TestClassifierFile(t *testing.T) {
 	c, _ := newSmall(t, kernels.Best())
-	for _, dtype := range []nn.DType{nn.F32, nn.F16} {
+	for _, dtype := range []safetensors.DType{safetensors.F32, safetensors.F16} {
 		for _, ref := range []*Reference{nil, testReference()} {
-			got, err := ReadClassifier(written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"})), kernels.Best())
+			got, err := Read(written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"})), kernels.Best())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +45,7 @@ func TestClassifierFile(t *testing.T) {
 			}
 			for i, v := range got.params.Values {
 				// float16 has 11 bits: half a unit of its last place is at most 2⁻¹¹ of the number.
-				if want := c.params.Values[i]; dtype == nn.F32 && v != want || math.Abs(float64(v-want)) > math.Abs(float64(want))/2048+1e-7 {
+				if want := c.params.Values[i]; dtype == safetensors.F32 && v != want || math.Abs(float64(v-want)) > math.Abs(float64(want))/2048+1e-7 {
 					t.Fatalf("%s: parameter %d is %v, want %v", dtype, i, v, want)
 				}
 			}
@@ -62,37 +63,37 @@ func TestClassifierFile(t *testing.T) {
 // Nothing but a whole classifier's file is taken.
 func TestReadClassifierRefuses(t *testing.T) {
 	c, _ := newSmall(t, kernels.Generic)
-	file := func(change func(f *nn.File)) *nn.File {
-		f := c.File(c.params.Values, nn.F32, testReference(), nil)
+	file := func(change func(f *safetensors.File)) *safetensors.File {
+		f := c.File(c.params.Values, safetensors.F32, testReference(), nil)
 		change(f)
 		return f
 	}
-	for want, f := range map[string]*nn.File{
-		"this is no classifier":                file(func(f *nn.File) { delete(f.Metadata, ClassifierKey) }),
-		"classifier configuration: unexpected": file(func(f *nn.File) { f.Metadata[ClassifierKey] = "{" }),
-		"classifier configuration: widths":     file(func(f *nn.File) { f.Metadata[ClassifierKey] = "{\"image_size\":[1,1],\"in_channels\":1}" }),
-		"parameters, the file holds": file(func(f *nn.File) {
-			f.Metadata[ClassifierKey] = strings.Replace(f.Metadata[ClassifierKey], `"blocks":[1,0,2]`, `"blocks":[16,16,16]`, 1)
+	for want, f := range map[string]*safetensors.File{
+		"this is no classifier":                file(func(f *safetensors.File) { delete(f.Metadata, ConfigKey) }),
+		"classifier configuration: unexpected": file(func(f *safetensors.File) { f.Metadata[ConfigKey] = "{" }),
+		"classifier configuration: widths":     file(func(f *safetensors.File) { f.Metadata[ConfigKey] = "{\"image_size\":[1,1],\"in_channels\":1}" }),
+		"parameters, the file holds": file(func(f *safetensors.File) {
+			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"blocks":[1,0,2]`, `"blocks":[16,16,16]`, 1)
 		}),
-		"tensor readout.weight: the network wants": file(func(f *nn.File) { f.Tensor("readout.weight").Shape = []int{8, 3} }),
-		"tensor stem.weight: the network wants":    file(func(f *nn.File) { f.Tensor("stem.weight").Name = "stern.weight" }),
-		"the file holds": file(func(f *nn.File) {
-			f.Tensors = append(f.Tensors, nn.Tensor{Name: "more", DType: nn.F32, Shape: []int{1}, F32: []float32{1}})
+		"tensor readout.weight: the network wants": file(func(f *safetensors.File) { f.Tensor("readout.weight").Shape = []int{8, 3} }),
+		"tensor stem.weight: the network wants":    file(func(f *safetensors.File) { f.Tensor("stem.weight").Name = "stern.weight" }),
+		"the file holds": file(func(f *safetensors.File) {
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
 		}),
-		"metadata fmimg.reference":                 file(func(f *nn.File) { delete(f.Metadata, referenceKey) }),
-		"tensor reference.mean: the network":       file(func(f *nn.File) { f.Tensor(meanName).Shape = []int{2, 4} }),
-		"tensor reference.covariance: the network": file(func(f *nn.File) { f.Tensor(covarianceName).Name = "reference.more" }),
-		"3 in place of 2": file(func(f *nn.File) {
-			f.Tensors = append(f.Tensors, nn.Tensor{Name: "reference.more", DType: nn.F32, Shape: []int{1}, F32: []float32{1}})
+		"metadata fmimg.reference":                 file(func(f *safetensors.File) { delete(f.Metadata, referenceKey) }),
+		"tensor reference.mean: the network":       file(func(f *safetensors.File) { f.Tensor(meanName).Shape = []int{2, 4} }),
+		"tensor reference.covariance: the network": file(func(f *safetensors.File) { f.Tensor(covarianceName).Name = "reference.more" }),
+		"3 in place of 2": file(func(f *safetensors.File) {
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "reference.more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
 		}),
-		"belongs to no covariance": file(func(f *nn.File) { f.Tensor(covarianceName).F32[1]++ }),
-		"statistics of 1 images":   file(func(f *nn.File) { f.Metadata[referenceKey] = `{"data":"a","images":1}` }),
+		"belongs to no covariance": file(func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ }),
+		"statistics of 1 images":   file(func(f *safetensors.File) { f.Metadata[referenceKey] = `{"data":"a","images":1}` }),
 	} {
-		if _, err := ReadClassifier(written(t, f), kernels.Generic); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Read(written(t, f), kernels.Generic); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	if _, err := ReadClassifier(strings.NewReader("GIF89a"), kernels.Generic); err == nil {
+	if _, err := Read(strings.NewReader("GIF89a"), kernels.Generic); err == nil {
 		t.Error("a picture is a classifier")
 	}
 }
@@ -105,7 +106,7 @@ func TestReference(t *testing.T) {
 	for i := range n { // a correlation to find, around a mean far from zero
 		x[i*dim+1] = 100 + x[i*dim]/2
 	}
-	r, err := NewReference("x", Features{n, dim, x}, Compute{})
+	r, err := NewReference("x", metrics.Features{N: n, D: dim, Data: x}, metrics.Compute{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,21 +135,21 @@ func TestReference(t *testing.T) {
 // A hostile file costs an error, not memory or a panic. The file to begin with is as small as one can be, which
 // fuzzing needs.
 func FuzzReadClassifier(f *testing.F) {
-	cfg := ClassifierConfig{ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1, Classes: []string{"", ""}}
-	c, err := NewClassifier(cfg, kernels.Generic, nil)
+	cfg := Config{ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1, Classes: []string{"", ""}}
+	c, err := NewNetwork(cfg, kernels.Generic, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
 	reference := &Reference{Images: 2, Mean: []float32{0}, Covariance: []float32{1}}
 	for _, reference := range []*Reference{nil, reference} {
 		var buf bytes.Buffer
-		if err := nn.WriteSafetensors(&buf, c.File(c.params.Values, nn.F16, reference, nil)); err != nil {
+		if err := safetensors.Write(&buf, c.File(c.params.Values, safetensors.F16, reference, nil)); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(buf.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := ReadClassifier(bytes.NewReader(data), kernels.Generic)
+		c, err := Read(bytes.NewReader(data), kernels.Generic)
 		if err == nil && c.params.Len() != c.cfg.Parameters() {
 			t.Errorf("%d parameters, %d announced", c.params.Len(), c.cfg.Parameters())
 		}

@@ -1,0 +1,22 @@
+// Package kernelstest helps the tests of packages that compute with kernels.
+package kernelstest
+
+import (
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+)
+
+// EachISA runs a test once for each instruction set of the build. An instruction set that the machine
+// lacks is a visible skip.
+func EachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
+	t.Helper()
+	for _, isa := range kernels.Built() {
+		t.Run(isa.String(), func(t *testing.T) {
+			if _, err := kernels.Parse(isa.String()); err != nil {
+				t.Skip(err)
+			}
+			f(t, isa)
+		})
+	}
+}
