@@ -144,8 +144,8 @@ const (
 	differenceBound = 2e-3
 )
 
-// checkSlope compares ⟨gradient, δ⟩ with the difference quotient of f along normal directions δ. It is
-// of the size of the gradient's norm, which therefore scales the bound.
+// checkSlope compares ⟨gradient, δ⟩ with the difference quotient of f along normal directions δ. It
+// is of the size of the gradient's norm, which therefore scales the bound.
 func (g *rig) checkSlope(t *testing.T, name string, f func() float64, x []float32, set func([]float32), gradient []float32) {
 	t.Helper()
 	norm := math.Sqrt(dot(gradient, gradient))

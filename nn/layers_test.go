@@ -108,7 +108,9 @@ func TestGroupNormGradients(t *testing.T) {
 					inputs: []input{{"x", x, accumulate}}, out: y,
 					forward: func() { n.Forward(&g.run, 0, ofBatch(y.X), ofBatch(x.X), kernels.Modulation{}) },
 					backward: func() {
-						n.Backward(&g.run, 0, ofBatch(x.D), accumulate, ofBatch(y.D), ofBatch(x.X), ofBatch(y.X), kernels.Modulation{})
+						n.Backward(&g.run, 0, NormGrad{
+							DX: ofBatch(x.D), Accumulate: accumulate, DY: ofBatch(y.D), X: ofBatch(x.X), Y: ofBatch(y.X),
+						})
 					},
 				})
 			}
@@ -164,7 +166,7 @@ func TestResBlockGradients(t *testing.T) {
 			t.Run(fmt.Sprintf("scaleShift=%t,accumulate=%t,in=%d,h=%d", scaleShift, accumulate, in, h), func(t *testing.T) {
 				g := newRig(isa, uint64(variant))
 				x, y, e := g.act(h, 3, in), g.act(h, 3, 8), &Embedding{out: g.Rows(10)}
-				l := NewResBlock(g.Builder, "b", x, y, e, 2, scaleShift, accumulate)
+				l := NewResBlock(g.Builder, "b", ResBlockShape{Groups: 2, ScaleShift: scaleShift, Accumulate: accumulate}, x, y, e)
 				g.check(t, layer{
 					inputs: []input{{"x", x, accumulate}, {"embedding", e.out, true}}, out: y,
 					forward:  func() { l.Forward(&g.run) },
@@ -215,7 +217,7 @@ func TestNormConvGradients(t *testing.T) {
 			t.Run(fmt.Sprintf("%v,residual=%t", c.kind, c.residual), func(t *testing.T) {
 				g := newRig(isa, 13)
 				x, y := g.act(h, 5, 8), g.act(c.kind.OutSize(h), c.kind.OutSize(5), c.out)
-				l := NewNormConv(g.Builder, "l", c.kind, x, y, 2, c.residual)
+				l := NewNormConv(g.Builder, "l", NormConvShape{Kind: c.kind, Groups: 2, Residual: c.residual, Zero: c.residual}, x, y)
 				g.check(t, layer{
 					inputs: []input{{"x", x, false}}, out: y,
 					forward:  func() { l.Forward(&g.run) },
@@ -230,7 +232,7 @@ func TestNormConvGradients(t *testing.T) {
 func TestNormConvStartsAsIdentity(t *testing.T) {
 	g := newRig(kernels.Best(), 14)
 	x, y := g.act(4, 3, 8), g.act(4, 3, 8)
-	l := NewNormConv(g.Builder, "l", kernels.Same3, x, y, 2, true)
+	l := NewNormConv(g.Builder, "l", NormConvShape{Kind: kernels.Same3, Groups: 2, Residual: true, Zero: true}, x, y)
 	g.Weights.Pack(g.Params.Values, 0, 1)
 	want := g.fill(x.X)[:batch*4*3*8]
 	if l.Forward(&g.run); !slices.Equal(dense(ofBatch(y.X)), want) {
@@ -295,7 +297,7 @@ func TestReadoutGradients(t *testing.T) {
 // seed draws, and returns the output.
 func block(g *rig) (run func(seed uint64) []float32) {
 	x, y, e := g.act(4, 3, 6), g.act(4, 3, 8), &Embedding{out: g.Rows(10)}
-	l := NewResBlock(g.Builder, "b", x, y, e, 2, true, false)
+	l := NewResBlock(g.Builder, "b", ResBlockShape{Groups: 2, ScaleShift: true}, x, y, e)
 	return func(seed uint64) []float32 {
 		g.rng = rand.New(rand.NewPCG(seed, 0))
 		g.fill(x.X)
@@ -305,8 +307,8 @@ func block(g *rig) (run func(seed uint64) []float32) {
 	}
 }
 
-// Packed in parts, side by side, weights are the same as packed at once. The race detector would find
-// two parts that pack one layer.
+// Packed in parts, side by side, weights are the same as packed at once. The race detector would
+// find two parts that pack one layer.
 func TestPackInParts(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 10)
@@ -334,8 +336,8 @@ func TestPackInParts(t *testing.T) {
 	})
 }
 
-// A second builder finds the parameters of the first. Where it does not train, its layers share maps,
-// and the output is the same.
+// A second builder finds the parameters of the first. Where it does not train, its layers share
+// maps, and the output is the same.
 func TestSecondBuilderSharesParameters(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 11)

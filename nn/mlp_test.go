@@ -46,8 +46,9 @@ func (c *mlpCase) loss() float64 {
 	return sum
 }
 
-// slopeOf is the central difference of the loss by one number. With h = 2⁻⁶ its error is h²/6 of a third derivative, some
-// 1e-4, and rounding of sums of some 50 terms adds 50·2⁻²⁴/2h, some 1e-4 too.
+// slopeOf is the central difference of the loss by one number. With h = 2⁻⁶ its error is h²/6 of a
+// third derivative, some 1e-4, and rounding of sums of some 50 terms adds 50·2⁻²⁴/2h, some 1e-4
+// too.
 func (c *mlpCase) slopeOf(v *float32) float64 {
 	const h = 1. / 64
 	was := *v
@@ -59,7 +60,8 @@ func (c *mlpCase) slopeOf(v *float32) float64 {
 	return (high - low) / (2 * h)
 }
 
-// TestMLPGradients compares all gradients with differences, with tangents (so second derivatives) and without.
+// TestMLPGradients compares all gradients with differences, with tangents (so second derivatives)
+// and without.
 func TestMLPGradients(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		for _, tangents := range []int{0, 2} {

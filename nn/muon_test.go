@@ -12,8 +12,8 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// matrices are a tall, a wide, a square and a 3x3 convolution's parameter, and what Muon leaves to others: a bias, a
-// layer of one channel, an embedding of classes.
+// matrices are a tall, a wide, a square and a 3x3 convolution's parameter, and what Muon leaves to
+// others: a bias, a layer of one channel, an embedding of classes.
 func matrices(values []float32) *Params {
 	p := &Params{}
 	p.Add("tall", HWIO, 16, 40)
@@ -39,9 +39,10 @@ func TestMuonPicksMatrices(t *testing.T) {
 	}
 }
 
-// A first step from zero momentum goes along U·Vᵀ of the gradient U·S·Vᵀ, which gonum's singular values give: five
-// iterations leave singular values in [0.68, 1.14] of the gradients here, whose own lie above 1/100 of their norm, so
-// that no entry of (step − U·Vᵀ) expressed in U and V exceeds 0.33.
+// A first step from zero momentum goes along U·Vᵀ of the gradient U·S·Vᵀ, which gonum's singular
+// values give: five iterations leave singular values in [0.68, 1.14] of the gradients here, whose
+// own lie above 1/100 of their norm, so that no entry of (step − U·Vᵀ) expressed in U and V exceeds
+// 0.33.
 func TestMuonStepsAlongNearestOrthogonalMatrix(t *testing.T) {
 	const lr, decay = 0.01, 0.5
 	for _, isa := range kernels.Available() {
@@ -107,8 +108,8 @@ func expectPolar(t *testing.T, name string, step *mat.Dense, grad []float32) {
 	}
 }
 
-// Momentum adds up, Nesterov's looks a step ahead: of two equal gradients g the second step goes along g·(1 + μ + μ²).
-// A step depends on directions alone, so it is that of the first.
+// Momentum adds up, Nesterov's looks a step ahead: of two equal gradients g the second step goes
+// along g·(1 + μ + μ²). A step depends on directions alone, so it is that of the first.
 func TestMuonMomentum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	p := matrices(nil)

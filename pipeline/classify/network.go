@@ -32,7 +32,7 @@ func NewNetwork(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Network, error) {
 		return nil, fmt.Errorf("classifier configuration: %w", err)
 	}
 	c := &Network{cfg: cfg, isa: isa}
-	c.newReplica(1, false, rng) // makes the parameters
+	c.build(1, false, rng) // makes the parameters
 	c.Repack(0, 1)
 	return c, nil
 }
@@ -85,10 +85,10 @@ func (c *Network) NewReplica(images int, train bool) *Replica {
 	if images < 1 {
 		panic(fmt.Sprintf("classify: a replica of %d images", images))
 	}
-	return c.newReplica(images, train, nil)
+	return c.build(images, train, nil)
 }
 
-func (c *Network) newReplica(images int, train bool, rng *rand.Rand) *Replica {
+func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	b := &nn.Builder{ISA: c.isa, Params: &c.params, Weights: &c.weights, N: images, Train: train, Rand: rng}
 	h, w, ch := c.Shape()
 	r := &Replica{
@@ -112,7 +112,8 @@ func (r *Replica) level(b *nn.Builder, cfg *Config, level int, x nn.Act) nn.Act 
 	next := func(kind kernels.ConvKind, residual bool) {
 		y := b.Act(kind.OutSize(x.X.H), kind.OutSize(x.X.W), width)
 		name := fmt.Sprintf("levels.%d.%d", level, part)
-		r.layers = append(r.layers, nn.NewNormConv(b, name, kind, x, y, cfg.NormGroups, residual))
+		shape := nn.NormConvShape{Kind: kind, Groups: cfg.NormGroups, Residual: residual, Zero: residual}
+		r.layers = append(r.layers, nn.NewNormConv(b, name, shape, x, y))
 		x, part = y, part+1
 	}
 	if level > 0 {
