@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // together calls do for all indices at once, the last one first.
@@ -20,11 +22,7 @@ func together(n int, do func(i int)) error {
 
 // normals returns n rows of d standard normal numbers.
 func normals(rng *rand.Rand, n, d int) Features {
-	f := Features{N: n, D: d, Data: make([]float32, n*d)}
-	for i := range f.Data {
-		f.Data[i] = float32(rng.NormFloat64())
-	}
-	return f
+	return Features{N: n, D: d, Data: kernelstest.Normals(rng, n*d)}
 }
 
 // rows returns features with the given rows.

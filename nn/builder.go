@@ -14,10 +14,12 @@ type Run struct {
 
 	// Grad is the gradient of all parameters. Backward passes add to it. With nil they compute the
 	// gradient of the input alone.
-	Grad    []float32
+	Grad []float32
+
 	Scratch kernels.Scratch // working memory of the kernels
 
-	sums [2]kernels.WeightSum // weight gradients of the convolutions that a layer takes image by image
+	// Weight gradients of the convolutions that a layer takes image by image.
+	sums [2]kernels.WeightSum
 }
 
 // images returns the part of a map that belongs to the batch.

@@ -2,6 +2,7 @@
 package kernelstest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
@@ -19,4 +20,13 @@ func EachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
 			f(t, isa)
 		})
 	}
+}
+
+// Normals returns n standard normal numbers.
+func Normals(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
 }

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/safetensors"
 )
 
 // testReference returns statistics of random features.
 func testReference() *Reference {
-	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: randoms(rand.New(rand.NewPCG(9, 9)), 20*8)}, metrics.Compute{})
+	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: kernelstest.Normals(rand.New(rand.NewPCG(9, 9)), 20*8)}, metrics.Compute{})
 	if err != nil {
 		panic(err)
 	}
@@ -102,7 +103,7 @@ func TestReadClassifierRefuses(t *testing.T) {
 func TestReference(t *testing.T) {
 	const n, dim = 50, 3
 	rng := rand.New(rand.NewPCG(11, 12))
-	x := randoms(rng, n*dim)
+	x := kernelstest.Normals(rng, n*dim)
 	for i := range n { // a correlation to find, around a mean far from zero
 		x[i*dim+1] = 100 + x[i*dim]/2
 	}

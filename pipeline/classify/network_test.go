@@ -34,14 +34,6 @@ func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	return c, rng
 }
 
-func randoms(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
-}
-
 // The default is as good as its comment: small, and every convolution but the first is one for Winograd.
 func TestDefaultConfig(t *testing.T) {
 	cfg := DefaultConfig(28, 28, 1, make([]string, 10))
@@ -66,7 +58,7 @@ func TestClassifierGradient(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		r := c.NewReplica(4, true)
-		x, labels := randoms(rng, 3*11*9*3), []int32{2, 0, 1}
+		x, labels := kernelstest.Normals(rng, 3*11*9*3), []int32{2, 0, 1}
 		logits, values := make([]float32, 9), slices.Clone(c.params.Values)
 		loss := func(direction []float32, h float64) float64 {
 			for i, v := range values {
@@ -86,7 +78,7 @@ func TestClassifierGradient(t *testing.T) {
 		}
 		norm = math.Sqrt(norm)
 		for range 3 {
-			direction := randoms(rng, len(grad))
+			direction := kernelstest.Normals(rng, len(grad))
 			var slope, length float64
 			for i, d := range direction {
 				slope += float64(grad[i]) * float64(d)
@@ -106,7 +98,7 @@ func TestForwardOfOneImage(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		const n, size = 5, 11 * 9 * 3
-		x := randoms(rng, n*size)
+		x := kernelstest.Normals(rng, n*size)
 		logits, features := make([]float32, n*3), make([]float32, n*8)
 		c.NewReplica(n, true).Forward(logits, features, x)
 		single := c.NewReplica(2, false)
@@ -134,7 +126,7 @@ func TestISAsAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		features := make([]float32, c.Dim())
-		c.NewReplica(1, false).Forward(nil, features, randoms(rng, 28*28))
+		c.NewReplica(1, false).Forward(nil, features, kernelstest.Normals(rng, 28*28))
 		if want == nil {
 			want = features
 			return
@@ -151,7 +143,7 @@ func TestISAsAgree(t *testing.T) {
 func TestForwardAllocatesNothing(t *testing.T) {
 	c, rng := newSmall(t, kernels.Best())
 	r := c.NewReplica(4, true)
-	x, grad := randoms(rng, 4*11*9*3), make([]float32, c.params.Len())
+	x, grad := kernelstest.Normals(rng, 4*11*9*3), make([]float32, c.params.Len())
 	logits, features := make([]float32, 4*3), make([]float32, 4*8)
 	step := func() {
 		r.Forward(logits, features, x)
@@ -166,7 +158,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 func TestReplicaMisused(t *testing.T) {
 	c, rng := newSmall(t, kernels.Generic)
 	r := c.NewReplica(2, false)
-	x := randoms(rng, 3*11*9*3)
+	x := kernelstest.Normals(rng, 3*11*9*3)
 	for name, f := range map[string]func(){
 		"no image":               func() { r.Forward(nil, nil, nil) },
 		"too many":               func() { r.Forward(nil, nil, x) },
