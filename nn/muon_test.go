@@ -51,7 +51,8 @@ func TestMuonStepsAlongNearestOrthogonalMatrix(t *testing.T) {
 		t.Run(isa.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, 6))
 			p := matrices(nil)
-			before, grad, momentum := kernelstest.Normals(rng, p.Len()), kernelstest.Normals(rng, p.Len()), make([]float32, p.Len())
+			before, grad := kernelstest.Normals(rng, p.Len()), kernelstest.Normals(rng, p.Len())
+			momentum := make([]float32, p.Len())
 			copy(p.Values, before)
 			muon := NewMuon(p, isa)
 			work := muon.NewWork()

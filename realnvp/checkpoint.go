@@ -49,12 +49,9 @@ func FromFile(f *safetensors.File, isa kernels.ISA) (*Model, error) {
 
 // plausible compares the configuration with the file before memory is taken for a flow that the file does not hold.
 func plausible(cfg Config, f *safetensors.File) error {
-	need, have := 0, 0
+	need, have := 0, f.Len()
 	for _, s := range cfg.Convs() {
 		need += s.Kind.Side() * s.Kind.Side() * s.IC * s.OC
-	}
-	for i := range f.Tensors {
-		have += f.Tensors[i].Len()
 	}
 	if need > have {
 		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d", need, have)

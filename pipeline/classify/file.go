@@ -59,7 +59,7 @@ func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	}
 	weights, statistics := split(f)
 	// Before memory is taken for a network that the file does not hold.
-	if n := elements(weights); n != cfg.Parameters() {
+	if n := weights.Len(); n != cfg.Parameters() {
 		return nil, fmt.Errorf("its network has %d parameters, the file holds %d", cfg.Parameters(), n)
 	}
 	c, err := NewNetwork(cfg, isa, nil)
@@ -85,14 +85,6 @@ func split(f *safetensors.File) (weights, statistics *safetensors.File) {
 		to.Tensors = append(to.Tensors, t)
 	}
 	return weights, statistics
-}
-
-func elements(f *safetensors.File) int {
-	n := 0
-	for i := range f.Tensors {
-		n += f.Tensors[i].Len()
-	}
-	return n
 }
 
 // readReference returns the reference in a file that holds nothing else, nil when that is empty.
@@ -129,19 +121,10 @@ func (c *Network) File(values []float32, dtype safetensors.DType, reference *Ref
 	c.params.AppendTensors(f, "", dtype, values)
 	if reference != nil {
 		dim := c.Dim()
-		f.Metadata[referenceKey] = marshal(reference)
+		f.SetJSON(referenceKey, reference)
 		f.Tensors = append(f.Tensors,
 			safetensors.Tensor{Name: meanName, DType: safetensors.F32, Shape: []int{dim}, F32: reference.Mean},
 			safetensors.Tensor{Name: covarianceName, DType: safetensors.F32, Shape: []int{dim, dim}, F32: reference.Covariance})
 	}
 	return f
-}
-
-// marshal returns the JSON of plain data, which has one.
-func marshal(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }

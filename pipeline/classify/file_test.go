@@ -76,14 +76,14 @@ func TestReadClassifierRefuses(t *testing.T) {
 		"parameters, the file holds": file(func(f *safetensors.File) {
 			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"blocks":[1,0,2]`, `"blocks":[16,16,16]`, 1)
 		}),
-		"tensor readout.weight: the network wants": file(func(f *safetensors.File) { f.Tensor("readout.weight").Shape = []int{8, 3} }),
-		"tensor stem.weight: the network wants":    file(func(f *safetensors.File) { f.Tensor("stem.weight").Name = "stern.weight" }),
+		"tensor readout.weight: wanted": file(func(f *safetensors.File) { f.Tensor("readout.weight").Shape = []int{8, 3} }),
+		"tensor stem.weight: wanted":    file(func(f *safetensors.File) { f.Tensor("stem.weight").Name = "stern.weight" }),
 		"the file holds": file(func(f *safetensors.File) {
 			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
 		}),
 		"metadata fmimg.reference":                 file(func(f *safetensors.File) { delete(f.Metadata, referenceKey) }),
-		"tensor reference.mean: the network":       file(func(f *safetensors.File) { f.Tensor(meanName).Shape = []int{2, 4} }),
-		"tensor reference.covariance: the network": file(func(f *safetensors.File) { f.Tensor(covarianceName).Name = "reference.more" }),
+		"tensor reference.mean: wanted":       file(func(f *safetensors.File) { f.Tensor(meanName).Shape = []int{2, 4} }),
+		"tensor reference.covariance: wanted": file(func(f *safetensors.File) { f.Tensor(covarianceName).Name = "reference.more" }),
 		"3 in place of 2": file(func(f *safetensors.File) {
 			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "reference.more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
 		}),
