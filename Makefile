@@ -42,7 +42,7 @@ CHART    = docs/quality.png
 NFE      = --count 2000 --class 0-9 --quick
 
 # The packages whose code depends on the architecture, or whose numbers might.
-PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
+PORTABLE = ./asm/... ./kernels/... ./safetensors/... ./nn/... ./unet/... ./metrics/... ./pipeline/classify/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
@@ -67,10 +67,10 @@ demo: build ## train on MNIST for TIME (5m) and draw samples.png
 	fi
 	./fmimg$(EXE) generate --model $(DEMO) --grid 8x8 --out $(SAMPLES)
 
-# On one instruction set the same command writes the same bytes; metrics/mnist/README.md says what came out.
+# On one instruction set the same command writes the same bytes; pipeline/classify/mnist/README.md says what came out.
 .PHONY: classifier
 classifier: build ## train the embedded classifier of MNIST again (some minutes)
-	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out metrics/mnist/classifier.safetensors
+	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out pipeline/classify/mnist/classifier.safetensors
 
 # The model that is part of the program; the same tensors on every CPU with AVX2.
 .PHONY: model

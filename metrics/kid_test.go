@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // naiveMMD is the unbiased estimate by its definition, in float64.
@@ -38,7 +39,7 @@ func TestKIDEqualsDefinition(t *testing.T) {
 	for i := range 3 {
 		want += naiveMMD(Features{101, 9, x.Data[i*101*9:][:101*9]}, Features{13, 9, y.Data[i*13*9:][:13*9]}) / 3
 	}
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		got, err := KID(x, y, KIDOptions{Blocks: 3}, Compute{ISA: isa})
 		if err != nil || got.Blocks != 3 {
 			t.Fatal(got, err)

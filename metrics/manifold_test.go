@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // line returns points of a line.
@@ -39,7 +40,7 @@ func TestPrecisionRecallExtremes(t *testing.T) {
 	for i := range far.Data {
 		far.Data[i] += 100
 	}
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		on := Compute{ISA: isa}
 		// Each row lies in the balls of itself and of those that it is a neighbour of, k on average.
 		if got, err := PrecisionRecall(f, f, 0, on); err != nil || got != (Manifold{1, 1, (DefaultNeighbours + 1.) / DefaultNeighbours, 1}) {
@@ -101,7 +102,7 @@ func TestPrecisionRecallEqualsFloat64(t *testing.T) {
 		all := clouds(rand.New(rand.NewPCG(9, 1)), 700, 5, radius)
 		actual, generated := Features{400, 5, all.Data[:400*5]}, Features{300, 5, all.Data[400*5:]}
 		want := naiveManifold(actual, generated, 2)
-		eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 			got, err := PrecisionRecall(actual, generated, 2, Compute{ISA: isa})
 			if err != nil || got != want {
 				t.Errorf("radius %g: got %+v, %v, want %+v", radius, got, err, want)

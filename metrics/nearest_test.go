@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // naiveNearest looks at all pairs, in float64.
@@ -77,7 +78,7 @@ func TestNearestEqualsFloat64(t *testing.T) {
 		r := Features{s.refs, s.d, all.Data[s.queries*s.d:]}
 		want := naiveNearest(q, r, s.k, false)
 		t.Run(fmt.Sprintf("%dx%dx%d", s.queries, s.refs, s.d), func(t *testing.T) {
-			eachISA(t, func(t *testing.T, isa kernels.ISA) {
+			kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 				for _, on := range []Compute{{ISA: isa}, {ISA: isa, Parallel: together}} {
 					got, err := Nearest(q, r.References(), s.k, on)
 					if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -235,7 +235,7 @@ func (b *SampleBench) drawNetwork() error {
 		return err
 	}
 	var file bytes.Buffer
-	err = nn.WriteSafetensors(&file, model.File(model.Params().Values, nn.F32, nil))
+	err = safetensors.Write(&file, model.File(model.Params().Values, safetensors.F32, nil))
 	b.file = file.Bytes()
 	return err
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // byteImages are images to evaluate, as bytes: generated ones are rounded as in a PNG, so that a score is the same for
@@ -48,7 +48,7 @@ func (s *byteImages) image(i int, dst []float32) {
 	}
 }
 
-func (s *byteImages) classify(ctx context.Context, c *crew, by *metrics.Classifier) (*Classification, error) {
+func (s *byteImages) classify(ctx context.Context, c *crew, by *classify.Network) (*Classification, error) {
 	return classifyOn(ctx, c, by, s.len(), s.image)
 }
 

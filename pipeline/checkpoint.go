@@ -13,8 +13,8 @@ import (
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/models"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -125,7 +125,7 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := nn.ReadSafetensors(r)
+	f, err := safetensors.Read(r)
 	if err != nil {
 		return nil, modelError(path, err)
 	}
@@ -138,7 +138,7 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 
 // fromFile builds the network that a file holds: a normalizing flow, or the U-Net whose configuration is in it. The
 // error is [unet.ErrNoConfig] where there is none.
-func fromFile(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+func fromFile(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
 	if realnvp.Holds(f) {
 		return newFlowCheckpoint(f, path, isa)
 	}
@@ -150,7 +150,7 @@ func fromFile(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
 }
 
 // newFlowCheckpoint builds the normalizing flow that a file holds.
-func newFlowCheckpoint(f *nn.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 func (c *Checkpoint) UNet() *UNet { return c.Network.(*UNet) }
 
 // newCheckpoint builds the network of a configuration from a file.
-func newCheckpoint(f *nn.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+func newCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err

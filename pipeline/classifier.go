@@ -14,7 +14,8 @@ import (
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/pipeline/classify"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // trainingKey is the metadata entry of a classifier's file that holds a classifierRecord as JSON.
@@ -74,7 +75,7 @@ func TrainClassifier(ctx context.Context, o ClassifierOptions) (ClassifierResult
 type classifierRun struct {
 	opt        ClassifierOptions // with defaults
 	data, test dataset.Source    // test is nil for none
-	model      *metrics.Classifier
+	model      *classify.Network
 	crew       *crew
 	engine     *engine
 	done       progress
@@ -95,7 +96,7 @@ func (r *classifierRun) open(ctx context.Context) error {
 	var pcg rand.PCG
 	seedStream(&pcg, o.Seed, streamInit, 0, 0)
 	h, w, c := r.data.Shape()
-	if r.model, err = metrics.NewClassifier(metrics.DefaultClassifierConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
+	if r.model, err = classify.NewNetwork(classify.DefaultConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
 		return err
 	}
 	recipe := o.recipe()
@@ -175,7 +176,7 @@ func (r *classifierRun) finish(ctx context.Context) (ClassifierResult, error) {
 		Path: r.opt.Out, Parameters: r.model.Params().Len(), Steps: p.Step, Images: p.Step * r.opt.Batch,
 		Loss: p.Smooth, Seconds: p.Seconds,
 	}
-	var reference *metrics.Reference
+	var reference *classify.Reference
 	if r.test != nil {
 		rounded, err := r.rounded()
 		if err != nil {
@@ -189,12 +190,12 @@ func (r *classifierRun) finish(ctx context.Context) (ClassifierResult, error) {
 			return result, err
 		}
 		result.TestImages, result.Accuracy = r.test.Len(), found.Accuracy(labels)
-		if reference, err = metrics.NewReference(r.test.Name(), found.Features, metrics.Compute{}); err != nil {
+		if reference, err = classify.NewReference(r.test.Name(), found.Features, metrics.Compute{}); err != nil {
 			return result, err
 		}
 	}
 	err := atomicfile.Write(r.opt.Out, func(w io.Writer) error {
-		return nn.WriteSafetensors(w, r.file(reference, map[string]string{trainingKey: r.record(result)}))
+		return safetensors.Write(w, r.file(reference, map[string]string{trainingKey: r.record(result)}))
 	})
 	if err != nil {
 		return result, err
@@ -204,17 +205,17 @@ func (r *classifierRun) finish(ctx context.Context) (ClassifierResult, error) {
 }
 
 // file returns the averaged weights.
-func (r *classifierRun) file(reference *metrics.Reference, meta map[string]string) *nn.File {
-	return r.model.File(r.engine.state.average, nn.F16, reference, meta)
+func (r *classifierRun) file(reference *classify.Reference, meta map[string]string) *safetensors.File {
+	return r.model.File(r.engine.state.average, safetensors.F16, reference, meta)
 }
 
 // rounded returns the classifier as a reader of the file will find it.
-func (r *classifierRun) rounded() (*metrics.Classifier, error) {
+func (r *classifierRun) rounded() (*classify.Network, error) {
 	var buf bytes.Buffer
-	if err := nn.WriteSafetensors(&buf, r.file(nil, nil)); err != nil {
+	if err := safetensors.Write(&buf, r.file(nil, nil)); err != nil {
 		return nil, err
 	}
-	return metrics.ReadClassifier(&buf, r.model.ISA())
+	return classify.Read(&buf, r.model.ISA())
 }
 
 // record returns the JSON of how the classifier was trained.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // smallClassifier returns options for a few milliseconds a step on images that brightness alone tells apart.
@@ -84,7 +85,7 @@ func TestClassifierLearns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	c, err := metrics.ReadClassifier(file, kernels.Best())
+	c, err := classify.Read(file, kernels.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestClassifierLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := metrics.NewReference("patterns", found.Features, metrics.Compute{})
+	want, err := classify.NewReference("patterns", found.Features, metrics.Compute{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,8 +181,8 @@ func TestClassifierOptionErrors(t *testing.T) {
 // What Classify says of an image depends on no number of threads, and it asks for each image once.
 func TestClassify(t *testing.T) {
 	noLeaks(t)
-	cfg := metrics.DefaultClassifierConfig(8, 8, 1, []string{"a", "b", "c"})
-	c, err := metrics.NewClassifier(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
+	cfg := classify.DefaultConfig(8, 8, 1, []string{"a", "b", "c"})
+	c, err := classify.NewNetwork(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}

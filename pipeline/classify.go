@@ -6,6 +6,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // A Classification is what a classifier says of n images.
@@ -21,7 +22,7 @@ const classifyImages = 8
 // Classify runs a classifier over n images on so many threads, 0 for GOMAXPROCS. image writes image i, [H, W, C]
 // in [-1,1], to dst; it is called once for each i, by several goroutines at once. The result is the same, to the
 // byte, for any number of threads. It returns ctx.Err() when that ends it.
-func Classify(ctx context.Context, c *metrics.Classifier, n, threads int, image func(i int, dst []float32)) (*Classification, error) {
+func Classify(ctx context.Context, c *classify.Network, n, threads int, image func(i int, dst []float32)) (*Classification, error) {
 	setDefault(&threads, runtime.GOMAXPROCS(0))
 	chunks := (n + classifyImages - 1) / classifyImages
 	crew := newCrew(max(1, min(threads, chunks)))
@@ -30,14 +31,14 @@ func Classify(ctx context.Context, c *metrics.Classifier, n, threads int, image 
 }
 
 // classifyOn is Classify on the workers of a crew.
-func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, image func(i int, dst []float32)) (*Classification, error) {
+func classifyOn(ctx context.Context, crew *crew, c *classify.Network, n int, image func(i int, dst []float32)) (*Classification, error) {
 	h, w, channels := c.Shape()
 	size, dim, classes := h*w*channels, c.Dim(), len(c.Classes())
 	out := &Classification{
 		Features: metrics.Features{N: n, D: dim, Data: make([]float32, n*dim)}, Logits: make([]float32, n*classes), Predictions: make([]int, n),
 	}
 	type buffers struct {
-		net *metrics.ClassifierReplica
+		net *classify.Replica
 		x   []float32
 	}
 	own := make([]buffers, crew.size())
@@ -53,7 +54,7 @@ func classifyOn(ctx context.Context, crew *crew, c *metrics.Classifier, n int, i
 		}
 		b.net.Forward(out.Logits[from*classes:to*classes], out.Features.Data[from*dim:to*dim], b.x[:(to-from)*size])
 		for i := from; i < to; i++ {
-			out.Predictions[i] = metrics.Predict(out.Logits[i*classes : (i+1)*classes])
+			out.Predictions[i] = classify.Predict(out.Logits[i*classes : (i+1)*classes])
 		}
 	})
 	if err != nil {
@@ -74,7 +75,7 @@ func (c *Classification) Accuracy(labels []int) float64 {
 }
 
 // classifySource classifies all images of a source, and returns their labels too.
-func classifySource(ctx context.Context, crew *crew, c *metrics.Classifier, data dataset.Source) (*Classification, []int, error) {
+func classifySource(ctx context.Context, crew *crew, c *classify.Network, data dataset.Source) (*Classification, []int, error) {
 	labels := make([]int, data.Len())
 	result, err := classifyOn(ctx, crew, c, data.Len(), func(i int, dst []float32) { labels[i] = data.Image(i, dst) })
 	return result, labels, err

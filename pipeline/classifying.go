@@ -4,7 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 
-	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // A classifying is what the workers that train a classifier share.
@@ -26,7 +26,7 @@ func (c *classifying) prepare(_ context.Context, step int) error {
 // the network says of the warped images.
 type classifyTask struct {
 	*classifying
-	net      *metrics.ClassifierReplica
+	net      *classify.Replica
 	rng      rand.PCG
 	imageLen int
 	classes  int
@@ -37,7 +37,7 @@ type classifyTask struct {
 }
 
 // newClassifyTasks makes so many tasks.
-func newClassifyTasks(c *classifying, model *metrics.Classifier, workers int) []task {
+func newClassifyTasks(c *classifying, model *classify.Network, workers int) []task {
 	h, w, ch := model.Shape()
 	classes := len(model.Classes())
 	tasks := make([]task, workers)
@@ -59,7 +59,7 @@ func (w *classifyTask) gradient(grad []float32, step, first, n int) float64 {
 	logits := w.logits[:n*w.classes]
 	w.net.Forward(logits, nil, w.x[:n*w.imageLen])
 	share := float64(n) / float64(w.batch)
-	loss := metrics.CrossEntropy(logits, logits, w.labels[:n], w.smoothing) * share
+	loss := classify.CrossEntropy(logits, logits, w.labels[:n], w.smoothing) * share
 	for i := range logits {
 		logits[i] *= float32(share)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -47,7 +47,7 @@ func DescribeModel(path string) (*ModelInfo, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return nil, modelError(file.name, err)
 	}
@@ -69,7 +69,7 @@ func DescribeModel(path string) (*ModelInfo, error) {
 }
 
 // network fills in what the network is.
-func (info *ModelInfo) network(f *nn.File) error {
+func (info *ModelInfo) network(f *safetensors.File) error {
 	ck, err := fromFile(f, info.Path, kernels.Best())
 	if errors.Is(err, unet.ErrNoConfig) {
 		info.Inferred = true

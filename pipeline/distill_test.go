@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // smallTeacher returns the path of a model of three classes and none, which was trained for a moment, in a file of the
@@ -486,16 +486,16 @@ func TestFieldOfFlowMap(t *testing.T) {
 		x[i] = float32(math.Cos(float64(i)))
 	}
 	evaluate := func(model string, d []float32, shape ...int) ([]float32, error) {
-		f := &nn.File{Tensors: []nn.Tensor{
-			{Name: "x", DType: nn.F32, Shape: []int{n, 1, 8, 8}, F32: x},
-			{Name: "t", DType: nn.F32, Shape: []int{n}, F32: []float32{0.25, 0.5}},
-			{Name: "y", DType: nn.I64, Shape: []int{n}, I64: []int64{0, 2}},
+		f := &safetensors.File{Tensors: []safetensors.Tensor{
+			{Name: "x", DType: safetensors.F32, Shape: []int{n, 1, 8, 8}, F32: x},
+			{Name: "t", DType: safetensors.F32, Shape: []int{n}, F32: []float32{0.25, 0.5}},
+			{Name: "y", DType: safetensors.I64, Shape: []int{n}, I64: []int64{0, 2}},
 		}}
 		if d != nil {
-			f.Tensors = append(f.Tensors, nn.Tensor{Name: "d", DType: nn.F32, Shape: shape, F32: d})
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "d", DType: safetensors.F32, Shape: shape, F32: d})
 		}
 		var file bytes.Buffer
-		if err := nn.WriteSafetensors(&file, f); err != nil {
+		if err := safetensors.Write(&file, f); err != nil {
 			t.Fatal(err)
 		}
 		in, out := filepath.Join(folder, "in.safetensors"), filepath.Join(folder, "out.safetensors")

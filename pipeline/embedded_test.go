@@ -9,13 +9,14 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/models"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // The classifier that is part of the program tells MNIST's test images, and its reference is theirs. Plain Go takes
 // too long for all of them: it looks at one in fifty.
 func TestEmbeddedClassifier(t *testing.T) {
 	isa := kernels.Best()
-	c, err := metrics.EmbeddedMNIST(isa)
+	c, err := classify.EmbeddedMNIST(isa)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestEmbeddedClassifier(t *testing.T) {
 	if c.Dim() != len(want.Mean) || want.Data != set.Test.Name() || want.Images != all {
 		t.Fatalf("the reference is that of %d images of %s", want.Images, want.Data)
 	}
-	got, err := metrics.NewReference("", found.Features, metrics.Compute{})
+	got, err := classify.NewReference("", found.Features, metrics.Compute{})
 	if err != nil {
 		t.Fatal(err)
 	}

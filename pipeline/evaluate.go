@@ -11,6 +11,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 // EvaluateOptions say which generated images to measure, and against which real ones.
@@ -134,7 +135,7 @@ type evaluator struct {
 	out        *Evaluation
 	isa        kernels.ISA
 	crew       *crew
-	classifier *metrics.Classifier
+	classifier *classify.Network
 	ck         *Checkpoint    // nil for images from elsewhere
 	given      dataset.Source // those
 	set        *dataset.Set   // the real images
@@ -192,7 +193,7 @@ func (e *evaluator) stepsFor(evaluations int) (int, error) {
 func (e *evaluator) openClassifier() error {
 	var err error
 	if e.opt.Classifier == "" {
-		e.classifier, err = metrics.EmbeddedMNIST(e.isa)
+		e.classifier, err = classify.EmbeddedMNIST(e.isa)
 		return err
 	}
 	file, err := os.Open(e.opt.Classifier)
@@ -200,7 +201,7 @@ func (e *evaluator) openClassifier() error {
 		return fmt.Errorf("classifier: %w: train one by fmimg classifier", err)
 	}
 	defer file.Close()
-	if e.classifier, err = metrics.ReadClassifier(file, e.isa); err != nil {
+	if e.classifier, err = classify.Read(file, e.isa); err != nil {
 		return fmt.Errorf("classifier %s: %w", e.opt.Classifier, err)
 	}
 	return nil

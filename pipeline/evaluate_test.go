@@ -15,7 +15,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -166,7 +166,7 @@ func digitModel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := writeCheckpoint(file, model, model.Params().Values, nn.F32, meta); err != nil {
+	if err := writeCheckpoint(file, model, model.Params().Values, safetensors.F32, meta); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -5,7 +5,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // ExportModel writes the model of a run folder or checkpoint, "" for the newest run, to a file of its own. half rounds
@@ -28,9 +28,9 @@ func ExportModel(model, out string, half bool) error {
 	if err := atomicfile.Probe(out); err != nil {
 		return err
 	}
-	dtype := nn.F32
+	dtype := safetensors.F32
 	if half {
-		dtype = nn.F16
+		dtype = safetensors.F16
 	}
 	return atomicfile.Write(out, func(w io.Writer) error {
 		return writeCheckpoint(w, ck, ck.Params().Values, dtype, ck.Meta)

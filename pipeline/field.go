@@ -11,8 +11,8 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -61,7 +61,7 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err != nil {
 		return FieldResult{}, err
 	}
-	if err := atomicfile.Write(o.Out, func(w io.Writer) error { return nn.WriteSafetensors(w, out) }); err != nil {
+	if err := atomicfile.Write(o.Out, func(w io.Writer) error { return safetensors.Write(w, out) }); err != nil {
 		return FieldResult{}, err
 	}
 	return FieldResult{Path: o.Out, Images: len(in.t), Loss: loss, Model: ck.Path}, nil
@@ -111,7 +111,7 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 		return nil, fmt.Errorf("%w: name a safetensors file", reason(err))
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 	switch {
 	case t == nil:
 		return nil, errors.New("tensor t is missing: the times of N images as floats [N] are needed")
-	case t.DType == nn.I64 || len(t.Shape) != 1 || t.Shape[0] == 0:
+	case t.DType == safetensors.I64 || len(t.Shape) != 1 || t.Shape[0] == 0:
 		return nil, fmt.Errorf("tensor t is %s of shape %v: the times of N images as floats [N], N at least 1, are needed", t.DType, t.Shape)
 	}
 	in := &fieldInput{cfg: cfg, t: t.F32}
@@ -139,13 +139,13 @@ func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
 }
 
 // images returns a tensor [N,C,H,W] of the file as [N,H,W,C].
-func (in *fieldInput) images(f *nn.File, name string) ([]float32, error) {
+func (in *fieldInput) images(f *safetensors.File, name string) ([]float32, error) {
 	want := in.shape()
 	x := f.Tensor(name)
 	switch {
 	case x == nil:
 		return nil, fmt.Errorf("tensor %s is missing: floats of shape %v are needed", name, want)
-	case x.DType == nn.I64 || !slices.Equal(x.Shape, want):
+	case x.DType == safetensors.I64 || !slices.Equal(x.Shape, want):
 		return nil, fmt.Errorf("tensor %s is %s of shape %v: with %d times, the network takes floats of shape %v", name, x.DType, x.Shape, len(in.t), want)
 	}
 	out := make([]float32, len(x.F32))
@@ -154,7 +154,7 @@ func (in *fieldInput) images(f *nn.File, name string) ([]float32, error) {
 }
 
 // readJumps reads the lengths of the jumps of a flow map. Where there are none they are 0, and v is a velocity.
-func (in *fieldInput) readJumps(f *nn.File) error {
+func (in *fieldInput) readJumps(f *safetensors.File) error {
 	d, n := f.Tensor("d"), len(in.t)
 	switch {
 	case !in.cfg.FlowMap && d != nil:
@@ -164,14 +164,14 @@ func (in *fieldInput) readJumps(f *nn.File) error {
 	case d == nil:
 		in.d = make([]float32, n)
 		return nil
-	case d.DType == nn.I64 || !slices.Equal(d.Shape, []int{n}):
+	case d.DType == safetensors.I64 || !slices.Equal(d.Shape, []int{n}):
 		return fmt.Errorf("tensor d is %s of shape %v: the lengths of jumps as floats of shape [%d] are needed", d.DType, d.Shape, n)
 	}
 	in.d = d.F32
 	return nil
 }
 
-func (in *fieldInput) readClasses(f *nn.File) error {
+func (in *fieldInput) readClasses(f *safetensors.File) error {
 	y, n := f.Tensor("y"), len(in.t)
 	switch {
 	case in.cfg.NumClasses == 0 && y == nil:
@@ -180,7 +180,7 @@ func (in *fieldInput) readClasses(f *nn.File) error {
 		return errors.New("tensor y: the network takes no classes: leave y out")
 	case y == nil:
 		return fmt.Errorf("tensor y is missing: the network takes classes 0-%d, as int64 [N]", in.cfg.NumClasses-1)
-	case y.DType != nn.I64 || !slices.Equal(y.Shape, []int{n}):
+	case y.DType != safetensors.I64 || !slices.Equal(y.Shape, []int{n}):
 		return fmt.Errorf("tensor y is %s of shape %v: int64 of shape [%d] is needed", y.DType, y.Shape, n)
 	}
 	in.y = make([]int32, n)
@@ -230,7 +230,7 @@ type fieldOutput struct {
 }
 
 // evaluate spreads the images over workers, a few at a time, and returns the tensors to write.
-func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) (*nn.File, float64, error) {
+func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) (*safetensors.File, float64, error) {
 	n, size := len(in.t), min(len(in.t), replicaImages)
 	chunks := (n + size - 1) / size
 	out, length := &fieldOutput{v: make([]float32, len(in.x))}, 0
@@ -295,10 +295,10 @@ func (in *fieldInput) chunk(net Replica, out *fieldOutput, p *partial, from, to 
 }
 
 // file returns the results as tensors.
-func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
-	f := &nn.File{}
+func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *safetensors.File {
+	f := &safetensors.File{}
 	add := func(name string, shape []int, x []float32) {
-		f.Tensors = append(f.Tensors, nn.Tensor{Name: name, DType: nn.F32, Shape: shape, F32: x})
+		f.Tensors = append(f.Tensors, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, F32: x})
 	}
 	nchw := func(x []float32) []float32 {
 		y := make([]float32, len(x))
@@ -312,7 +312,7 @@ func (in *fieldInput) file(m *unet.Model, out *fieldOutput) *nn.File {
 	if in.target != nil {
 		add("loss", []int{1}, []float32{float32(out.grad.loss)})
 		add("grad.x", in.shape(), nchw(out.dx))
-		m.Params().AppendTensors(f, "grad.", nn.F32, out.grad.grad)
+		m.Params().AppendTensors(f, "grad.", safetensors.F32, out.grad.grad)
 	}
 	return f
 }

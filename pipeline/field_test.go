@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // dataHash is the SHA-256 of a checkpoint's bytes behind the header.
@@ -49,7 +49,7 @@ func TestFieldGolden(t *testing.T) {
 	}
 }
 
-func compareGolden(t *testing.T, got, want []nn.Tensor) {
+func compareGolden(t *testing.T, got, want []safetensors.Tensor) {
 	t.Helper()
 	largest, compared := 0.0, 0
 	for _, w := range want {
@@ -62,7 +62,7 @@ func compareGolden(t *testing.T, got, want []nn.Tensor) {
 			continue
 		}
 		compared++
-		i := slices.IndexFunc(got, func(g nn.Tensor) bool { return g.Name == w.Name })
+		i := slices.IndexFunc(got, func(g safetensors.Tensor) bool { return g.Name == w.Name })
 		if i < 0 || !slices.Equal(got[i].Shape, w.Shape) {
 			t.Fatalf("tensor %s is missing or has another shape", w.Name)
 		}
@@ -94,7 +94,7 @@ func TestFieldManyImages(t *testing.T) {
 	model, dir := saveTrained(t), t.TempDir()
 	in := fieldFile(19, 3)
 	first := writeTensors(t, dir, "in.safetensors", in)
-	outputs := map[int][]nn.Tensor{}
+	outputs := map[int][]safetensors.Tensor{}
 	for _, threads := range []int{1, 3} {
 		out := filepath.Join(dir, "out.safetensors")
 		if _, err := Field(context.Background(), FieldOptions{Model: model, In: first, Out: out, Grad: true, Threads: threads}); err != nil {
@@ -131,7 +131,7 @@ func TestFieldManyImages(t *testing.T) {
 }
 
 // firstImage cuts a tensor down to its first image.
-func firstImage(t nn.Tensor) nn.Tensor {
+func firstImage(t safetensors.Tensor) safetensors.Tensor {
 	n := t.Shape[0]
 	t.Shape = append([]int{1}, t.Shape[1:]...)
 	t.F32, t.I64 = t.F32[:len(t.F32)/n], t.I64[:len(t.I64)/n]
@@ -139,7 +139,7 @@ func firstImage(t nn.Tensor) nn.Tensor {
 }
 
 // fieldFile makes tensors for n images of the small network.
-func fieldFile(n, classes int) *nn.File {
+func fieldFile(n, classes int) *safetensors.File {
 	x := randomImages(n, 8, 8, 1).Pixels
 	times, y := make([]float32, n), make([]int64, n)
 	for i := range n {
@@ -147,15 +147,15 @@ func fieldFile(n, classes int) *nn.File {
 	}
 	target := slices.Clone(x)
 	slices.Reverse(target)
-	return &nn.File{Tensors: []nn.Tensor{
-		{Name: "x", DType: nn.F32, Shape: []int{n, 1, 8, 8}, F32: x},
-		{Name: "t", DType: nn.F32, Shape: []int{n}, F32: times},
-		{Name: "y", DType: nn.I64, Shape: []int{n}, I64: y},
-		{Name: "target", DType: nn.F32, Shape: []int{n, 1, 8, 8}, F32: target},
+	return &safetensors.File{Tensors: []safetensors.Tensor{
+		{Name: "x", DType: safetensors.F32, Shape: []int{n, 1, 8, 8}, F32: x},
+		{Name: "t", DType: safetensors.F32, Shape: []int{n}, F32: times},
+		{Name: "y", DType: safetensors.I64, Shape: []int{n}, I64: y},
+		{Name: "target", DType: safetensors.F32, Shape: []int{n, 1, 8, 8}, F32: target},
 	}}
 }
 
-func writeTensors(t *testing.T, dir, name string, f *nn.File) string {
+func writeTensors(t *testing.T, dir, name string, f *safetensors.File) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	file, err := os.Create(path)
@@ -163,7 +163,7 @@ func writeTensors(t *testing.T, dir, name string, f *nn.File) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := nn.WriteSafetensors(file, f); err != nil {
+	if err := safetensors.Write(file, f); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -172,16 +172,16 @@ func writeTensors(t *testing.T, dir, name string, f *nn.File) string {
 // Each thing that can be wrong with the tensors is named in one line.
 func TestFieldInputErrors(t *testing.T) {
 	model, dir := saveTrained(t), t.TempDir()
-	for name, spoil := range map[string]func(f *nn.File){
-		"tensor x is missing":      func(f *nn.File) { f.Tensor("x").Name = "X" },
-		"tensor t":                 func(f *nn.File) { f.Tensor("t").Name = "T" },
-		"tensor y is missing":      func(f *nn.File) { f.Tensor("y").Name = "Y" },
-		"tensor target is missing": func(f *nn.File) { f.Tensor("target").Name = "u" },
-		"takes floats of shape [3 1 8 8]": func(f *nn.File) {
+	for name, spoil := range map[string]func(f *safetensors.File){
+		"tensor x is missing":      func(f *safetensors.File) { f.Tensor("x").Name = "X" },
+		"tensor t":                 func(f *safetensors.File) { f.Tensor("t").Name = "T" },
+		"tensor y is missing":      func(f *safetensors.File) { f.Tensor("y").Name = "Y" },
+		"tensor target is missing": func(f *safetensors.File) { f.Tensor("target").Name = "u" },
+		"takes floats of shape [3 1 8 8]": func(f *safetensors.File) {
 			f.Tensor("x").Shape = []int{3, 8, 8, 1}
 		},
-		"class 4 of image 1": func(f *nn.File) { f.Tensor("y").I64[1] = 4 }, // 3 is the one that means none
-		"int64 of shape [3]": func(f *nn.File) {
+		"class 4 of image 1": func(f *safetensors.File) { f.Tensor("y").I64[1] = 4 }, // 3 is the one that means none
+		"int64 of shape [3]": func(f *safetensors.File) {
 			y := f.Tensor("y")
 			y.Shape, y.I64 = []int{2}, y.I64[:2]
 		},

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 
 	"os"
@@ -76,14 +76,14 @@ func mustTrain(t *testing.T, o TrainOptions) TrainResult {
 }
 
 // tensors reads all tensors of a file.
-func tensors(t testing.TB, elem ...string) []nn.Tensor {
+func tensors(t testing.TB, elem ...string) []safetensors.Tensor {
 	t.Helper()
 	file, err := os.Open(filepath.Join(elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}

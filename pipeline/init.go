@@ -7,7 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -51,7 +51,7 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 		return nil, fmt.Errorf("init: %w", err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
 	}
@@ -86,7 +86,7 @@ func (o *TrainOptions) checkInit(ck *Checkpoint) error {
 }
 
 // openForeign loads a checkpoint without a configuration, as PyTorch makes them.
-func (o *TrainOptions) openForeign(f *nn.File, data dataset.Source, isa kernels.ISA) (*Checkpoint, error) {
+func (o *TrainOptions) openForeign(f *safetensors.File, data dataset.Source, isa kernels.ISA) (*Checkpoint, error) {
 	cfg, err := o.inferConfig(f, data)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (o *TrainOptions) openForeign(f *nn.File, data dataset.Source, isa kernels.
 
 // inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the
 // data. One more class than the data has stands for none.
-func (o *TrainOptions) inferConfig(f *nn.File, data dataset.Source) (unet.Config, error) {
+func (o *TrainOptions) inferConfig(f *safetensors.File, data dataset.Source) (unet.Config, error) {
 	cfg, err := unet.Infer(f)
 	if err != nil {
 		return cfg, fmt.Errorf("%w and %w", unet.ErrNoConfig, err)

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // strip writes a copy of a checkpoint as PyTorch would save it: without metadata, its names behind a prefix.
 func strip(t *testing.T, model, prefix string) string {
 	t.Helper()
-	f := &nn.File{Tensors: tensors(t, model)}
+	f := &safetensors.File{Tensors: tensors(t, model)}
 	for i := range f.Tensors {
 		f.Tensors[i].Name = prefix + f.Tensors[i].Name
 	}
@@ -25,7 +25,7 @@ func strip(t *testing.T, model, prefix string) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := nn.WriteSafetensors(file, f); err != nil {
+	if err := safetensors.Write(file, f); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -19,8 +19,8 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -49,7 +49,7 @@ func smallModel(t *testing.T, classes bool, spread float64) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := writeCheckpoint(file, model, values, nn.F32, meta); err != nil {
+	if err := writeCheckpoint(file, model, values, safetensors.F32, meta); err != nil {
 		t.Fatal(err)
 	}
 	return path

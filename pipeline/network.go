@@ -6,6 +6,7 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // Weights are the parameters of a network, which are trained and written to checkpoints.
@@ -15,7 +16,7 @@ type Weights interface {
 	// Repack does one of parts parts of the work that a change of the parameters takes.
 	Repack(part, parts int)
 	// File is a checkpoint with values in place of the parameters.
-	File(values []float32, dtype nn.DType, meta map[string]string) *nn.File
+	File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File
 }
 
 // A Network turns noise into images. [UNet] and [NormalizingFlow] are the two kinds. path is the

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
@@ -49,12 +49,12 @@ func (r *run) saveModel() error { return r.dir.write(modelFile, r.writeModel) }
 
 // writeModel writes the averaged weights as a checkpoint.
 func (r *run) writeModel(w io.Writer) error {
-	return writeCheckpoint(w, r.model, r.engine.state.average, nn.F32, r.meta())
+	return writeCheckpoint(w, r.model, r.engine.state.average, safetensors.F32, r.meta())
 }
 
 // writeCheckpoint writes values of a model's parameters as a checkpoint.
-func writeCheckpoint(w io.Writer, model Weights, values []float32, dtype nn.DType, meta Meta) error {
-	return nn.WriteSafetensors(w, model.File(values, dtype, map[string]string{metaKey: meta.text()}))
+func writeCheckpoint(w io.Writer, model Weights, values []float32, dtype safetensors.DType, meta Meta) error {
+	return safetensors.Write(w, model.File(values, dtype, map[string]string{metaKey: meta.text()}))
 }
 
 func (r *run) meta() Meta {

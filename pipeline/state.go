@@ -12,6 +12,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // stateKey is the metadata entry of state.safetensors that holds a [progress] as JSON.
@@ -60,11 +61,11 @@ func writeState(w io.Writer, params *nn.Params, s *optimState, p progress) error
 	if err != nil {
 		return err
 	}
-	f := &nn.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
+	f := &safetensors.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
 	for _, part := range s.stateTensors() {
-		params.AppendTensors(f, part.prefix, nn.F32, part.flat)
+		params.AppendTensors(f, part.prefix, safetensors.F32, part.flat)
 	}
-	return nn.WriteSafetensors(w, f)
+	return safetensors.Write(w, f)
 }
 
 // readState restores a state into the vectors of s, which fit the parameters.
@@ -96,7 +97,7 @@ func noState(path string) error {
 // decodeState reads what writeState wrote.
 func decodeState(r io.Reader, params *nn.Params, s *optimState) (progress, error) {
 	var p progress
-	f, err := nn.ReadSafetensors(r)
+	f, err := safetensors.Read(r)
 	if err != nil {
 		return p, err
 	}

@@ -183,9 +183,10 @@ func (b *builder) conditioner(name string, h, w, c int) *conditioner {
 	k := &conditioner{run: &b.replica.run, x: b.Act(h, w, c), y: b.Act(h, w, 2*c)}
 	at := b.Act(h, w, b.cfg.Hidden)
 	k.stem = nn.NewResample(&b.Builder, name+".in", kernels.Same3, k.x, at, false)
+	shape := nn.NormConvShape{Kind: kernels.Same3, Groups: b.cfg.NormGroups, Residual: true, Zero: true}
 	for i := range b.cfg.Blocks {
 		next := b.Act(h, w, b.cfg.Hidden)
-		k.layers = append(k.layers, nn.NewNormConv(&b.Builder, fmt.Sprintf("%s.blocks.%d", name, i), kernels.Same3, at, next, b.cfg.NormGroups, true))
+		k.layers = append(k.layers, nn.NewNormConv(&b.Builder, fmt.Sprintf("%s.blocks.%d", name, i), shape, at, next))
 		at = next
 	}
 	k.layers = append(k.layers, nn.NewHead(&b.Builder, name+".out", at, k.y, b.cfg.NormGroups))

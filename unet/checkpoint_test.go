@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // save writes a checkpoint into memory.
-func save(t *testing.T, f *nn.File) []byte {
+func save(t *testing.T, f *safetensors.File) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := nn.WriteSafetensors(&buf, f); err != nil {
+	if err := safetensors.Write(&buf, f); err != nil {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
@@ -30,7 +30,7 @@ func load(file []byte) (*Model, map[string]string, error) {
 func TestCheckpointRoundTrip(t *testing.T) {
 	m := randomModel(t, kernels.Best(), smallConfigs["two blocks"])
 	values := m.Params().Values
-	for dtype, tolerance := range map[nn.DType]float64{nn.F32: 0, nn.F16: 1. / (1 << 11)} {
+	for dtype, tolerance := range map[safetensors.DType]float64{safetensors.F32: 0, safetensors.F16: 1. / (1 << 11)} {
 		file := save(t, m.File(values, dtype, map[string]string{"fmimg.meta": `{"steps":3}`}))
 		got, meta, err := load(file)
 		if err != nil {
@@ -50,7 +50,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 			t.Errorf("%s: a second round changes the file", dtype)
 		}
 		p, q := newProblem(m, 1, 9), newProblem(got, 1, 9)
-		if a, b := p.value(), q.value(); dtype == nn.F32 && a != b {
+		if a, b := p.value(), q.value(); dtype == safetensors.F32 && a != b {
 			t.Errorf("the network makes %g, and %g after loading", a, b)
 		}
 	}
@@ -64,9 +64,9 @@ func TestPrefixes(t *testing.T) {
 	for i := range average {
 		average[i] = float32(i)
 	}
-	f := &nn.File{}
-	m.Params().AppendTensors(f, "model.", nn.F32, m.Params().Values)
-	m.Params().AppendTensors(f, "average.", nn.F32, average)
+	f := &safetensors.File{}
+	m.Params().AppendTensors(f, "model.", safetensors.F32, m.Params().Values)
+	m.Params().AppendTensors(f, "average.", safetensors.F32, average)
 	got := make([]float32, n)
 	if err := m.Params().SetValues(f, "average.", got); err != nil || !slices.Equal(got, average) {
 		t.Errorf("values behind a prefix came back wrong: %v", err)
@@ -77,45 +77,45 @@ func TestPrefixes(t *testing.T) {
 
 func TestCheckpointErrors(t *testing.T) {
 	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
-	tensor := func(f *nn.File, name string) *nn.Tensor {
+	tensor := func(f *safetensors.File, name string) *safetensors.Tensor {
 		x := f.Tensor(name)
 		if x == nil {
 			t.Fatalf("no tensor %s", name)
 		}
 		return x
 	}
-	config := func(old, replacement string) func(*nn.File) {
-		return func(f *nn.File) {
+	config := func(old, replacement string) func(*safetensors.File) {
+		return func(f *safetensors.File) {
 			before := f.Metadata[ConfigKey]
 			if f.Metadata[ConfigKey] = strings.Replace(before, old, replacement, 1); f.Metadata[ConfigKey] == before {
 				t.Fatalf("%s is not in %s", old, before)
 			}
 		}
 	}
-	remove := func(name string) func(*nn.File) {
-		return func(f *nn.File) {
-			f.Tensors = slices.DeleteFunc(f.Tensors, func(x nn.Tensor) bool { return x.Name == name })
+	remove := func(name string) func(*safetensors.File) {
+		return func(f *safetensors.File) {
+			f.Tensors = slices.DeleteFunc(f.Tensors, func(x safetensors.Tensor) bool { return x.Name == name })
 		}
 	}
 	for what, c := range map[string]struct {
-		change func(*nn.File)
+		change func(*safetensors.File)
 		parts  []string
 	}{
-		"missing configuration": {func(f *nn.File) { delete(f.Metadata, ConfigKey) }, []string{ConfigKey, "not a checkpoint made by fmimg"}},
-		"no JSON":               {func(f *nn.File) { f.Metadata[ConfigKey] = "{" }, []string{"network configuration"}},
+		"missing configuration": {func(f *safetensors.File) { delete(f.Metadata, ConfigKey) }, []string{ConfigKey, "not a checkpoint made by fmimg"}},
+		"no JSON":               {func(f *safetensors.File) { f.Metadata[ConfigKey] = "{" }, []string{"network configuration"}},
 		"impossible network":    {config(`"norm_groups":4`, `"norm_groups":5`), []string{"norm_groups 5"}},
 		"missing tensor":        {remove("out.2.bias"), []string{"out.2.bias", "[1]", "none"}},
 		"missing block":         {remove("middle_block.0.out_layers.3.weight"), []string{"middle_block.0.out_layers.3.weight", "none"}},
 		"missing stem":          {remove("input_blocks.0.0.weight"), []string{"input_blocks.0.0.weight", "none"}},
-		"extra tensor": {func(f *nn.File) {
-			f.Tensors = append(f.Tensors, nn.Tensor{Name: "out.3.bias", DType: nn.F32, Shape: []int{1}, F32: []float32{1}})
+		"extra tensor": {func(f *safetensors.File) {
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "out.3.bias", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
 		}, []string{"out.3.bias", "no such parameter"}},
-		"wrong shape": {func(f *nn.File) {
+		"wrong shape": {func(f *safetensors.File) {
 			tensor(f, "out.2.weight").Shape = []int{8, 1, 3, 3}
 		}, []string{"out.2.weight", "[1 8 3 3]", "[8 1 3 3]"}},
-		"integers for floats": {func(f *nn.File) {
+		"integers for floats": {func(f *safetensors.File) {
 			x := tensor(f, "out.2.bias")
-			x.DType, x.F32, x.I64 = nn.I64, nil, []int64{1}
+			x.DType, x.F32, x.I64 = safetensors.I64, nil, []int64{1}
 		}, []string{"out.2.bias", "floats", "I64"}},
 		"another width":       {config(`"model_channels":8`, `"model_channels":16`), []string{"input_blocks.0.0.weight", "[16 1 3 3]", "[8 1 3 3]"}},
 		"more blocks":         {config(`"num_res_blocks":1`, `"num_res_blocks":2`), []string{"input_blocks."}},
@@ -125,7 +125,7 @@ func TestCheckpointErrors(t *testing.T) {
 		"added embedding":     {config(`"use_scale_shift_norm":true`, `"use_scale_shift_norm":false`), []string{"emb_layers.1.weight"}},
 		"attention elsewhere": {config(`"attention_resolutions":[2]`, `"attention_resolutions":[]`), []string{"tensor "}},
 	} {
-		f := m.File(m.Params().Values, nn.F32, nil)
+		f := m.File(m.Params().Values, safetensors.F32, nil)
 		c.change(f)
 		_, _, err := load(save(t, f))
 		mustFail(t, what, err, c.parts...)
@@ -138,9 +138,9 @@ func TestCheckpointErrors(t *testing.T) {
 // whose stem alone is there, nor for many classes, nor for attention between a million pixels.
 func TestHostileConfigurations(t *testing.T) {
 	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
-	file := m.File(m.Params().Values, nn.F32, nil)
+	file := m.File(m.Params().Values, safetensors.F32, nil)
 	config := file.Metadata[ConfigKey]
-	wide := &nn.File{Metadata: map[string]string{}}
+	wide := &safetensors.File{Metadata: map[string]string{}}
 	for _, x := range file.Tensors { // all names, without their elements
 		size := 0
 		if x.Name == "input_blocks.0.0.weight" {
@@ -150,7 +150,7 @@ func TestHostileConfigurations(t *testing.T) {
 		wide.Tensors = append(wide.Tensors, x)
 	}
 	for what, c := range map[string]struct {
-		file             *nn.File
+		file             *safetensors.File
 		old, replacement string
 	}{
 		"wide":          {wide, `"model_channels":8`, `"model_channels":1024`},

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // eachISA runs a test once per instruction set of the build; those that the machine lacks are visibly skipped.
@@ -55,7 +55,7 @@ func norm(x []float32) float64 {
 func TestGolden(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
 		m := goldenModel(t, isa)
-		io, err := nn.ReadSafetensors(open(t, "testdata/unet_small_io.safetensors"))
+		io, err := safetensors.Read(open(t, "testdata/unet_small_io.safetensors"))
 		if err != nil {
 			t.Fatal(err)
 		}

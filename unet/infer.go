@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // stemName is the parameter that every network of this kind has first.
@@ -18,7 +18,7 @@ const maxStages = 8 * (16 + 1)
 // Infer finds the configuration of a network from the names and shapes of its parameters, as PyTorch saves
 // them. What shapes do not tell stays zero: ImageSize, NumHeads, NormGroups, TimeScale and NullClass. A prefix
 // that all names share, as wrappers add ("module."), is taken off the names in f.
-func Infer(f *nn.File) (Config, error) {
+func Infer(f *safetensors.File) (Config, error) {
 	if err := trimPrefix(f); err != nil {
 		return Config{}, err
 	}
@@ -90,7 +90,7 @@ func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, er
 }
 
 // trimPrefix takes off the names what stands before the stem's.
-func trimPrefix(f *nn.File) error {
+func trimPrefix(f *safetensors.File) error {
 	prefix := ""
 	for _, t := range f.Tensors {
 		before, ok := strings.CutSuffix(t.Name, stemName)

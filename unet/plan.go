@@ -148,7 +148,8 @@ func (n *network) stage(s stage, x, y nn.Act, accumulate bool) {
 }
 
 func (n *network) residual(name string, x, y nn.Act, accumulate bool) {
-	n.modules = append(n.modules, nn.NewResBlock(n.b, name, x, y, n.embedding, n.cfg.NormGroups, n.cfg.UseScaleShiftNorm, accumulate))
+	shape := nn.ResBlockShape{Groups: n.cfg.NormGroups, ScaleShift: n.cfg.UseScaleShiftNorm, Accumulate: accumulate}
+	n.modules = append(n.modules, nn.NewResBlock(n.b, name, shape, x, y, n.embedding))
 }
 
 // middle makes the middle block: residual block, attention, residual block.

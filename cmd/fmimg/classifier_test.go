@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 const tinyClassifier = "classifier --data p --hold-out 0.5 --size 12 --batch 4 --steps 2 --out c.safetensors"
@@ -51,14 +51,14 @@ func TestClassifier(t *testing.T) {
 	}
 }
 
-func readClassifier(t *testing.T) *metrics.Classifier {
+func readClassifier(t *testing.T) *classify.Network {
 	t.Helper()
 	file, err := os.Open("c.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	c, err := metrics.ReadClassifier(file, kernels.Best())
+	c, err := classify.Read(file, kernels.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

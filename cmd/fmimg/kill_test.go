@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // self returns a command line of this program as a process of its own.
@@ -112,22 +112,22 @@ func expectWhole(t *testing.T, dir string) {
 	}
 }
 
-func readTensors(t *testing.T, elem ...string) []nn.Tensor {
+func readTensors(t *testing.T, elem ...string) []safetensors.Tensor {
 	t.Helper()
 	file, err := os.Open(filepath.Join(elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatalf("%s: %v", filepath.Join(elem...), err)
 	}
 	return f.Tensors
 }
 
-func sameTensors(a, b []nn.Tensor) bool {
-	return slices.EqualFunc(a, b, func(x, y nn.Tensor) bool {
+func sameTensors(a, b []safetensors.Tensor) bool {
+	return slices.EqualFunc(a, b, func(x, y safetensors.Tensor) bool {
 		return x.Name == y.Name && slices.Equal(x.Shape, y.Shape) && slices.Equal(x.F32, y.F32)
 	})
 }

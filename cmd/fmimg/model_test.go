@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -39,7 +39,7 @@ func TestModelShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	weights, err := nn.ReadSafetensors(file)
+	weights, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,14 +71,14 @@ func TestModelShow(t *testing.T) {
 	}
 }
 
-func writeWeights(t *testing.T, name string, weights *nn.File) {
+func writeWeights(t *testing.T, name string, weights *safetensors.File) {
 	t.Helper()
 	file, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := nn.WriteSafetensors(file, weights); err != nil {
+	if err := safetensors.Write(file, weights); err != nil {
 		t.Fatal(err)
 	}
 }

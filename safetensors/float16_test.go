@@ -1,11 +1,12 @@
-package nn
+package safetensors
 
 import (
 	"math"
 	"testing"
 )
 
-// halfValue computes the value of a finite binary16 number from the definition in IEEE 754, in float64.
+// halfValue computes the value of a finite binary16 number from the definition in IEEE 754, in
+// float64.
 func halfValue(h uint16) float64 {
 	exponent, fraction := int(h>>10&31), float64(h&1023)
 	v := math.Ldexp(1+fraction/1024, exponent-15)
@@ -46,8 +47,9 @@ func TestNarrowHalfInvertsWidenHalf(t *testing.T) {
 	}
 }
 
-// TestNarrowHalfRoundsToNearestEven looks at the point half-way between each two neighbours, and at
-// the float32 on either side of it. Above the largest half the neighbour is 65536, kept as infinity.
+// TestNarrowHalfRoundsToNearestEven narrows the point half-way between each two neighbours, and the
+// float32 numbers on either side of that point. The largest half has the neighbour 65536, an
+// infinity.
 func TestNarrowHalfRoundsToNearestEven(t *testing.T) {
 	for i := range uint16(halfInf) {
 		above := halfValue(i + 1)
@@ -83,6 +85,6 @@ func TestNarrowHalfExtremes(t *testing.T) {
 		}
 	}
 	if h := narrowHalf(float32(math.NaN())); h&halfInf != halfInf || h&halfFractionMask == 0 {
-		t.Errorf("narrowHalf(NaN) = %#04x, which is no NaN", h)
+		t.Errorf("narrowHalf(NaN) = %#04x, which is not a NaN", h)
 	}
 }

@@ -1,17 +1,19 @@
-package metrics
+package classify
 
 import (
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // The loss is its definition, Σ q·log p with p the softmax, worked out without care for overflow.
 func TestCrossEntropy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	const n, k = 4, 5
-	logits, labels := randoms(rng, n*k), []int32{0, 4, 2, 2}
+	logits, labels := kernelstest.Normals(rng, n*k), []int32{0, 4, 2, 2}
 	for _, smoothing := range []float64{0, 0.1, 0.9} {
 		var want float64
 		for i, label := range labels {
@@ -37,7 +39,7 @@ func TestCrossEntropy(t *testing.T) {
 // rounding of the gradient to float32 is smaller.
 func TestCrossEntropyGradient(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	logits, labels := randoms(rng, 3*4), []int32{1, 0, 3}
+	logits, labels := kernelstest.Normals(rng, 3*4), []int32{1, 0, 3}
 	grad := make([]float32, len(logits))
 	CrossEntropy(grad, logits, labels, 0.2)
 	const h = 1. / 1024

@@ -1,4 +1,4 @@
-package nn
+package safetensors
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -15,10 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-// A span is where a tensor's bytes lie in the data, from the end of the header.
+// A span is where a tensor's bytes lie, counted from the end of the header: [begin, end).
 type span struct{ begin, end uint64 }
 
-// parseHeader returns the file without its elements, and where those are, in the header's order.
+// parseHeader returns the file without its elements, and the span of each tensor.
 func parseHeader(header []byte) (*File, []span, error) {
 	object := bytes.TrimRight(header, " ")
 	if err := checkSyntax(object); err != nil {
@@ -44,7 +43,7 @@ func parseHeader(header []byte) (*File, []span, error) {
 	return f, spans, nil
 }
 
-// checkSyntax accepts one JSON object with nothing around it.
+// checkSyntax accepts one JSON object with nothing before or after it.
 func checkSyntax(object []byte) error {
 	switch {
 	case len(object) == 0 || object[0] != '{':
@@ -52,25 +51,26 @@ func checkSyntax(object []byte) error {
 	case object[len(object)-1] != '}':
 		return errors.New("it does not end with '}' and spaces")
 	case !utf8.Valid(object) || !json.Valid(object):
-		return errors.New("it is no valid JSON in UTF-8")
+		return errors.New("it is not valid JSON in UTF-8")
 	case hasLoneSurrogate(object):
 		return errors.New("it has half a surrogate pair, which readers replace in different ways")
 	}
 	return nil
 }
 
-// hasLoneSurrogate looks for an escape from \ud800 to \udfff in valid JSON that has no partner.
+// hasLoneSurrogate reports whether valid JSON has an escape from \ud800 to \udfff without its
+// partner.
 func hasLoneSurrogate(valid []byte) bool {
 	for i := 0; i < len(valid); i++ {
 		if valid[i] != '\\' {
 			continue
 		}
-		i++ // the escaped character: JSON has backslashes in strings alone, never at their end
+		i++ // there is a next character: valid JSON has backslashes inside strings alone
 		if r := unicodeEscape(valid[i-1:]); utf16.IsSurrogate(r) {
 			if utf16.DecodeRune(r, unicodeEscape(valid[i+5:])) == utf8.RuneError {
 				return true
 			}
-			i += 10 // to the last digit of the partner
+			i += 10 // at the last digit of the partner
 		}
 	}
 	return false
@@ -88,15 +88,16 @@ func unicodeEscape(text []byte) rune {
 	return rune(n)
 }
 
-// A headerParser takes valid JSON apart token by token: Unmarshal would let the last of two equal keys win.
+// A headerParser reads valid JSON token by token. json.Unmarshal would take the last of two equal
+// keys.
 type headerParser struct{ *json.Decoder }
 
-// next returns the next token. There is one, as the JSON is valid and each caller is inside an object
-// or an array, or at the start.
+// next returns the next token. There is one: the JSON is valid, and its callers are at its start or
+// inside an object or array.
 func (p *headerParser) next() json.Token {
 	token, err := p.Token()
 	if err != nil {
-		panic("nn: valid JSON refused: " + err.Error())
+		panic("safetensors: valid JSON refused: " + err.Error())
 	}
 	return token
 }
@@ -109,10 +110,10 @@ func show(token json.Token) string {
 	return fmt.Sprintf("%.60s", fmt.Sprint(token))
 }
 
-// object reads an object; visit must read the value that belongs to its key.
+// object reads an object. It calls visit for each key, and visit must read the value.
 func (p *headerParser) object(visit func(key string) error) error {
 	if token := p.next(); token != json.Delim('{') {
-		return fmt.Errorf("%s is no object", show(token))
+		return fmt.Errorf("%s is not an object", show(token))
 	}
 	seen := map[string]bool{}
 	for p.More() {
@@ -129,26 +130,27 @@ func (p *headerParser) object(visit func(key string) error) error {
 	return nil
 }
 
+// text reads a string.
 func (p *headerParser) text() (string, error) {
 	token := p.next()
 	text, ok := token.(string)
 	if !ok {
-		return "", fmt.Errorf("%s is no string", show(token))
+		return "", fmt.Errorf("%s is not a string", show(token))
 	}
 	return text, nil
 }
 
-// integers reads an array of numbers that are written in decimal digits alone.
+// integers reads an array of numbers, each of decimal digits alone.
 func (p *headerParser) integers() ([]uint64, error) {
 	if token := p.next(); token != json.Delim('[') {
-		return nil, fmt.Errorf("%s is no array", show(token))
+		return nil, fmt.Errorf("%s is not an array", show(token))
 	}
 	list := []uint64{}
 	for p.More() {
 		token := p.next()
 		number, ok := token.(json.Number)
 		if !ok {
-			return nil, fmt.Errorf("%s is no number", show(token))
+			return nil, fmt.Errorf("%s is not a number", show(token))
 		}
 		n, err := strconv.ParseUint(number.String(), 10, 63)
 		if err != nil {
@@ -160,6 +162,7 @@ func (p *headerParser) integers() ([]uint64, error) {
 	return list, nil
 }
 
+// metadata reads the value of metadataKey.
 func (p *headerParser) metadata() (map[string]string, error) {
 	metadata := map[string]string{}
 	err := p.object(func(key string) (err error) {
@@ -198,6 +201,7 @@ func (p *headerParser) tensor() (t Tensor, at span, err error) {
 	return t, at, at.matches(t.DType, t.Shape)
 }
 
+// dtype reads a type.
 func (p *headerParser) dtype() (DType, error) {
 	text, err := p.text()
 	if err != nil {
@@ -210,7 +214,7 @@ func (p *headerParser) dtype() (DType, error) {
 	return d, nil
 }
 
-// unknownType also says how to convert a type that the format knows.
+// unknownType refuses a type. For a type of the format it says how to convert it.
 func unknownType(d DType) error {
 	cure := ""
 	switch d {
@@ -222,6 +226,7 @@ func unknownType(d DType) error {
 	return fmt.Errorf("type %.60q is not one of F32, F16, I64%s", d, cure)
 }
 
+// shape reads the dimensions of a tensor.
 func (p *headerParser) shape() ([]int, error) {
 	list, err := p.integers()
 	if err != nil {
@@ -237,7 +242,7 @@ func (p *headerParser) shape() ([]int, error) {
 	return shape, nil
 }
 
-// matches fails unless the span is exactly as long as the type and shape say.
+// matches fails unless the span has the length of a tensor of that type and shape.
 func (at span) matches(d DType, shape []int) error {
 	n, ok := elements(shape)
 	hi, size := bits.Mul64(uint64(n), uint64(d.width()))
@@ -245,13 +250,14 @@ func (at span) matches(d DType, shape []int) error {
 		return fmt.Errorf("shape %v has too many elements", shape)
 	}
 	if at.end < at.begin || at.end-at.begin != size {
-		return fmt.Errorf("data_offsets [%d,%d] do not match %s of shape %v, %d bytes", at.begin, at.end, d, shape, size)
+		return fmt.Errorf("data_offsets [%d,%d] do not match %s of shape %v, %d bytes",
+			at.begin, at.end, d, shape, size)
 	}
 	return nil
 }
 
-// dataOrder returns the tensors' positions in the order of their data; an error when that leaves a hole
-// or an overlap. Empty tensors may stand between others.
+// dataOrder returns the indices of the tensors in the order of their data. A hole and an overlap
+// are errors. Empty tensors may lie between others.
 func dataOrder(f *File, spans []span) ([]int, error) {
 	order := make([]int, len(spans))
 	for i := range order {
@@ -272,76 +278,4 @@ func dataOrder(f *File, spans []span) ([]int, error) {
 		end = at.end
 	}
 	return order, nil
-}
-
-// formatHeader returns the padded header for tensors that lie one after the other as they are given.
-func formatHeader(f *File) ([]byte, error) {
-	header := []byte{'{'}
-	if len(f.Metadata) > 0 {
-		header = appendMetadata(header, f.Metadata)
-	}
-	seen := map[string]bool{metadataKey: true}
-	offset := 0
-	for i := range f.Tensors {
-		t := &f.Tensors[i]
-		if seen[t.Name] {
-			return nil, tensorError(t.Name, errors.New("the name stands twice, or is reserved"))
-		}
-		seen[t.Name] = true
-		end := offset + t.Len()*t.DType.width()
-		header = appendEntry(header, t, offset, end)
-		offset = end
-	}
-	header = append(bytes.TrimSuffix(header, []byte{','}), '}')
-	for len(header)%headerAlign != 0 {
-		header = append(header, ' ')
-	}
-	if !utf8.Valid(header) {
-		return nil, errors.New("names and metadata must be UTF-8")
-	}
-	if len(header) > maxHeader {
-		return nil, fmt.Errorf("header of %d bytes, the most is %d: shorten the metadata", len(header), maxHeader)
-	}
-	return header, nil
-}
-
-func appendMetadata(dst []byte, metadata map[string]string) []byte {
-	dst = append(appendText(dst, metadataKey), ":{"...)
-	for i, key := range slices.Sorted(maps.Keys(metadata)) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(appendText(dst, key), ':')
-		dst = appendText(dst, metadata[key])
-	}
-	return append(dst, "},"...)
-}
-
-func appendEntry(dst []byte, t *Tensor, begin, end int) []byte {
-	dst = append(appendText(dst, t.Name), `:{"dtype":"`...)
-	dst = append(dst, t.DType...)
-	dst = append(dst, `","shape":[`...)
-	for i, d := range t.Shape {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendInt(dst, int64(d), 10)
-	}
-	return fmt.Appendf(dst, `],"data_offsets":[%d,%d]},`, begin, end)
-}
-
-// appendText appends a JSON string. Bytes that are no UTF-8 stay as they are, for the caller to find.
-func appendText(dst []byte, text string) []byte {
-	dst = append(dst, '"')
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ':
-			dst = fmt.Appendf(dst, `\u%04x`, c)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
 }

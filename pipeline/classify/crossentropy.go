@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"fmt"
@@ -12,13 +12,13 @@ import (
 func CrossEntropy(dlogits, logits []float32, labels []int32, smoothing float64) float64 {
 	n := len(labels)
 	if n == 0 || len(logits)%n != 0 || dlogits != nil && len(dlogits) != len(logits) {
-		panic(fmt.Sprintf("metrics: cross-entropy of %d logits, %d gradients and %d labels", len(logits), len(dlogits), n))
+		panic(fmt.Sprintf("classify: cross-entropy of %d logits, %d gradients and %d labels", len(logits), len(dlogits), n))
 	}
 	k := len(logits) / n
 	var loss float64
 	for i, label := range labels {
 		if label < 0 || int(label) >= k {
-			panic(fmt.Sprintf("metrics: label %d of %d classes", label, k))
+			panic(fmt.Sprintf("classify: label %d of %d classes", label, k))
 		}
 		row := logits[i*k : (i+1)*k]
 		logSum := logSumExp(row)

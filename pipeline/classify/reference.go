@@ -1,9 +1,11 @@
-package metrics
+package classify
 
 import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/fmimg/fmimg/metrics"
 )
 
 // A Reference is what is known of the features of real images, to compare generated ones with: their mean and
@@ -16,8 +18,8 @@ type Reference struct {
 }
 
 // NewReference computes the statistics of the features of at least two images.
-func NewReference(data string, f Features, on Compute) (*Reference, error) {
-	var m Moments
+func NewReference(data string, f metrics.Features, on metrics.Compute) (*Reference, error) {
+	var m metrics.Moments
 	if err := m.Add(f, on); err != nil {
 		return nil, err
 	}
@@ -34,8 +36,10 @@ func (r *Reference) DataSet() string {
 	return name
 }
 
-// Gaussian returns the distribution, for [Frechet].
-func (r *Reference) Gaussian() Gaussian { return Gaussian{widened(r.Mean), widened(r.Covariance)} }
+// Gaussian returns the distribution, for [metrics.Frechet].
+func (r *Reference) Gaussian() metrics.Gaussian {
+	return metrics.Gaussian{Mean: widened(r.Mean), Covariance: widened(r.Covariance)}
+}
 
 func rounded(x []float64) []float32 {
 	out := make([]float32, len(x))

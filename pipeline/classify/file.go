@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"bytes"
@@ -10,14 +10,14 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// The metadata entries of a classifier's file that hold its [ClassifierConfig] and, where it has one, its
+// The metadata entries of a classifier's file that hold its [Config] and, where it has one, its
 // [Reference], as JSON.
 const (
-	ClassifierKey = "fmimg.classifier"
-	referenceKey  = "fmimg.reference"
+	ConfigKey    = "fmimg.classifier"
+	referenceKey = "fmimg.reference"
 )
 
 // The tensors of a reference, [D] and [D, D].
@@ -34,35 +34,35 @@ var mnistFile []byte
 
 // EmbeddedMNIST returns the classifier of MNIST's digits that is part of the program, with the statistics of the
 // 10,000 test images as its reference.
-func EmbeddedMNIST(isa kernels.ISA) (*Classifier, error) {
-	c, err := ReadClassifier(bytes.NewReader(mnistFile), isa)
+func EmbeddedMNIST(isa kernels.ISA) (*Network, error) {
+	c, err := Read(bytes.NewReader(mnistFile), isa)
 	if err != nil {
 		return nil, fmt.Errorf("embedded classifier of MNIST: %w; get the program again", err)
 	}
 	return c, nil
 }
 
-// ReadClassifier reads a classifier's file, safetensors of float16 or float32, up to the end of r. It accepts no
+// Read reads a classifier's file, safetensors of float16 or float32, up to the end of r. It accepts no
 // tensor that does not belong there.
-func ReadClassifier(r io.Reader, isa kernels.ISA) (*Classifier, error) {
-	f, err := nn.ReadSafetensors(r)
+func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
+	f, err := safetensors.Read(r)
 	if err != nil {
 		return nil, err
 	}
-	text, ok := f.Metadata[ClassifierKey]
+	text, ok := f.Metadata[ConfigKey]
 	if !ok {
-		return nil, errors.New("the metadata has no \"" + ClassifierKey + "\": this is no classifier made by fmimg classifier")
+		return nil, errors.New("the metadata has no \"" + ConfigKey + "\": this is no classifier made by fmimg classifier")
 	}
-	cfg, err := parseClassifierConfig(text)
+	cfg, err := parseConfig(text)
 	if err != nil {
 		return nil, err
 	}
 	weights, statistics := split(f)
 	// Before memory is taken for a network that the file does not hold.
-	if n := elements(weights); n != cfg.Parameters() {
+	if n := weights.Len(); n != cfg.Parameters() {
 		return nil, fmt.Errorf("its network has %d parameters, the file holds %d", cfg.Parameters(), n)
 	}
-	c, err := NewClassifier(cfg, isa, nil)
+	c, err := NewNetwork(cfg, isa, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func ReadClassifier(r io.Reader, isa kernels.ISA) (*Classifier, error) {
 }
 
 // split parts a file into the tensors of the network and those of the reference.
-func split(f *nn.File) (weights, statistics *nn.File) {
-	weights, statistics = &nn.File{Metadata: f.Metadata}, &nn.File{Metadata: f.Metadata}
+func split(f *safetensors.File) (weights, statistics *safetensors.File) {
+	weights, statistics = &safetensors.File{Metadata: f.Metadata}, &safetensors.File{Metadata: f.Metadata}
 	for _, t := range f.Tensors {
 		to := weights
 		if strings.HasPrefix(t.Name, referencePrefix) {
@@ -87,16 +87,8 @@ func split(f *nn.File) (weights, statistics *nn.File) {
 	return weights, statistics
 }
 
-func elements(f *nn.File) int {
-	n := 0
-	for i := range f.Tensors {
-		n += f.Tensors[i].Len()
-	}
-	return n
-}
-
 // readReference returns the reference in a file that holds nothing else, nil when that is empty.
-func readReference(f *nn.File, dim int) (*Reference, error) {
+func readReference(f *safetensors.File, dim int) (*Reference, error) {
 	text, ok := f.Metadata[referenceKey]
 	if !ok && len(f.Tensors) == 0 {
 		return nil, nil
@@ -121,27 +113,18 @@ func readReference(f *nn.File, dim int) (*Reference, error) {
 	return r, nil
 }
 
-// File returns the classifier's file for [nn.WriteSafetensors], with the parameters of a flat vector like
+// File returns the classifier's file for [safetensors.Write], with the parameters of a flat vector like
 // Params().Values in float16 or float32, and a reference in float32 unless that is nil. meta is added to the
 // metadata.
-func (c *Classifier) File(values []float32, dtype nn.DType, reference *Reference, meta map[string]string) *nn.File {
-	f := nn.NewFile(ClassifierKey, c.cfg, meta)
+func (c *Network) File(values []float32, dtype safetensors.DType, reference *Reference, meta map[string]string) *safetensors.File {
+	f := safetensors.NewFile(ConfigKey, c.cfg, meta)
 	c.params.AppendTensors(f, "", dtype, values)
 	if reference != nil {
 		dim := c.Dim()
-		f.Metadata[referenceKey] = marshal(reference)
+		f.SetJSON(referenceKey, reference)
 		f.Tensors = append(f.Tensors,
-			nn.Tensor{Name: meanName, DType: nn.F32, Shape: []int{dim}, F32: reference.Mean},
-			nn.Tensor{Name: covarianceName, DType: nn.F32, Shape: []int{dim, dim}, F32: reference.Covariance})
+			safetensors.Tensor{Name: meanName, DType: safetensors.F32, Shape: []int{dim}, F32: reference.Mean},
+			safetensors.Tensor{Name: covarianceName, DType: safetensors.F32, Shape: []int{dim, dim}, F32: reference.Covariance})
 	}
 	return f
-}
-
-// marshal returns the JSON of plain data, which has one.
-func marshal(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }

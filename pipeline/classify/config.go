@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A ClassifierConfig describes a classifier; its JSON is in the metadata of its file.
-type ClassifierConfig struct {
+// A Config describes a classifier; its JSON is in the metadata of its file.
+type Config struct {
 	ImageSize  [2]int   `json:"image_size"`  // height, width in pixels
 	InChannels int      `json:"in_channels"` // channels of an image
 	Widths     []int    `json:"widths"`      // channels of each level, whose maps have half the side of the one before; the last is the length of the features
@@ -18,10 +18,10 @@ type ClassifierConfig struct {
 	Classes    []string `json:"classes"`     // names of the classes, at least two
 }
 
-// DefaultClassifierConfig returns a classifier for images of the given shape that is small and, on MNIST, good:
+// DefaultConfig returns a classifier for images of the given shape that is small and, on MNIST, good:
 // 64 features of a level whose sides are a quarter of the image's.
-func DefaultClassifierConfig(h, w, c int, classes []string) ClassifierConfig {
-	return ClassifierConfig{
+func DefaultConfig(h, w, c int, classes []string) Config {
+	return Config{
 		ImageSize: [2]int{h, w}, InChannels: c,
 		Widths: []int{16, 32, 64}, Blocks: []int{0, 2, 2}, NormGroups: 8, Classes: classes,
 	}
@@ -38,7 +38,7 @@ const (
 )
 
 // Validate reports the first thing that no classifier can be built from.
-func (c ClassifierConfig) Validate() error {
+func (c Config) Validate() error {
 	h, w := c.ImageSize[0], c.ImageSize[1]
 	switch {
 	case h < 1 || w < 1 || h > maxSide || w > maxSide:
@@ -70,7 +70,7 @@ func (c ClassifierConfig) Validate() error {
 }
 
 // Parameters returns the number of parameters.
-func (c ClassifierConfig) Parameters() int {
+func (c Config) Parameters() int {
 	conv := func(in, out int) int { return (9*in + 1) * out }
 	dim := c.Widths[len(c.Widths)-1]
 	n := conv(c.InChannels, c.Widths[0]) + 2*dim + (dim+1)*len(c.Classes)
@@ -83,9 +83,9 @@ func (c ClassifierConfig) Parameters() int {
 	return n
 }
 
-// parseClassifierConfig reads and validates a configuration's JSON.
-func parseClassifierConfig(text string) (ClassifierConfig, error) {
-	var c ClassifierConfig
+// parseConfig reads and validates a configuration's JSON.
+func parseConfig(text string) (Config, error) {
+	var c Config
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return c, fmt.Errorf("classifier configuration: %w", err)
 	}

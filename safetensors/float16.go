@@ -1,8 +1,9 @@
-package nn
+package safetensors
 
 import "math"
 
-// IEEE 754 binary16: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits. Binary32 has 8, 127 and 23.
+// IEEE 754 binary16: 1 sign bit, 5 exponent bits with bias 15, 10 fraction bits. Binary32 has 8,
+// 127 and 23.
 const (
 	halfFractionShift = 23 - 10
 	halfBias          = 127 - 15
@@ -13,14 +14,15 @@ const (
 	halfNaN           = halfInf | 1<<9
 )
 
-// Bit patterns of float32 at which narrowing changes its way.
+// Bit patterns of float32 at which narrowing proceeds differently.
 const (
 	floatInf       = 0xff << 23
 	floatHalfOver  = 0x477ff000 // 65520, half-way between the largest half, 65504, and 65536
 	floatHalfSmall = (127 - 14) << 23
 )
 
-// widenHalf returns the value of a binary16 number, exactly: subnormals, infinities and NaN included.
+// widenHalf returns the value of a binary16 number, exactly. The number may be subnormal, infinite
+// or NaN.
 func widenHalf(h uint16) float32 {
 	sign := uint32(h&halfSign) << 16
 	exponent := uint32(h>>10) & halfExponentMask
@@ -34,7 +36,8 @@ func widenHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+halfBias)<<23 | fraction<<halfFractionShift)
 }
 
-// narrowHalf rounds to the nearest binary16 number, ties to even; what lies beyond becomes an infinity.
+// narrowHalf rounds to the nearest binary16 number, ties to even. Larger numbers become an
+// infinity.
 func narrowHalf(x float32) uint16 {
 	bits := math.Float32bits(x)
 	sign := uint16(bits>>16) & halfSign
@@ -45,7 +48,8 @@ func narrowHalf(x float32) uint16 {
 	case bits >= floatHalfOver:
 		return sign | halfInf
 	case bits < floatHalfSmall:
-		// The float32 neighbours of 0.5 lie 2⁻²⁴ apart, as half's subnormals do: the addition rounds.
+		// Near 0.5 the float32 numbers lie 2⁻²⁴ apart, as the subnormals of binary16 do. So adding
+		// 0.5 rounds.
 		const half = 0.5
 		return sign | uint16(math.Float32bits(math.Float32frombits(bits)+half)-math.Float32bits(half))
 	}

@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Classifier is a convolutional network that tells the classes of images, and whose last but one layer gives the
+// A Network is a classifier: a convolutional network that tells the classes of images, and whose last but one layer gives the
 // features by which images are compared:
 //
 //	3x3 convolution
@@ -17,52 +17,52 @@ import (
 //	linear layer: a logit for each class
 //
 // Replicas share its parameters; they may run side by side as long as nobody changes these.
-type Classifier struct {
-	cfg       ClassifierConfig
+type Network struct {
+	cfg       Config
 	isa       kernels.ISA
 	params    nn.Params
 	weights   nn.Weights
 	reference *Reference
 }
 
-// NewClassifier builds a classifier and draws its first parameters; with rng nil they are zero, for a caller who
+// NewNetwork builds a classifier and draws its first parameters; with rng nil they are zero, for a caller who
 // sets them.
-func NewClassifier(cfg ClassifierConfig, isa kernels.ISA, rng *rand.Rand) (*Classifier, error) {
+func NewNetwork(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Network, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("classifier configuration: %w", err)
 	}
-	c := &Classifier{cfg: cfg, isa: isa}
-	c.newReplica(1, false, rng) // makes the parameters
+	c := &Network{cfg: cfg, isa: isa}
+	c.build(1, false, rng) // makes the parameters
 	c.Repack(0, 1)
 	return c, nil
 }
 
 // Config returns the configuration.
-func (c *Classifier) Config() ClassifierConfig { return c.cfg }
+func (c *Network) Config() Config { return c.cfg }
 
 // Shape returns the rows, columns and channels of the images that it takes.
-func (c *Classifier) Shape() (h, w, channels int) {
+func (c *Network) Shape() (h, w, channels int) {
 	return c.cfg.ImageSize[0], c.cfg.ImageSize[1], c.cfg.InChannels
 }
 
 // Dim returns the length D of a feature vector.
-func (c *Classifier) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
+func (c *Network) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
 
 // Classes returns the names of the K classes. It must not be changed.
-func (c *Classifier) Classes() []string { return c.cfg.Classes }
+func (c *Network) Classes() []string { return c.cfg.Classes }
 
 // Reference returns the statistics of the features of real images that its file holds, nil for none.
-func (c *Classifier) Reference() *Reference { return c.reference }
+func (c *Network) Reference() *Reference { return c.reference }
 
 // ISA returns the instruction set that the replicas use.
-func (c *Classifier) ISA() kernels.ISA { return c.isa }
+func (c *Network) ISA() kernels.ISA { return c.isa }
 
 // Params returns the parameters. After a change of Params().Values, Repack must run.
-func (c *Classifier) Params() *nn.Params { return &c.params }
+func (c *Network) Params() *nn.Params { return &c.params }
 
 // Repack rebuilds the forms of the parameters that kernels read: share part of parts, so that
 // several goroutines can divide the work (Repack(0, 1) does it all).
-func (c *Classifier) Repack(part, parts int) { c.weights.Pack(c.params.Values, part, parts) }
+func (c *Network) Repack(part, parts int) { c.weights.Pack(c.params.Values, part, parts) }
 
 // A layer stands between two maps that it knows.
 type layer interface {
@@ -70,8 +70,8 @@ type layer interface {
 	Backward(r *nn.Run)
 }
 
-// A ClassifierReplica holds the activations of one worker. It is not safe for concurrent use.
-type ClassifierReplica struct {
+// A Replica holds the activations of one worker. It is not safe for concurrent use.
+type Replica struct {
 	run                     nn.Run
 	images, imageLen        int
 	train                   bool
@@ -81,17 +81,17 @@ type ClassifierReplica struct {
 }
 
 // NewReplica makes room for up to images images; train says whether Backward will be called.
-func (c *Classifier) NewReplica(images int, train bool) *ClassifierReplica {
+func (c *Network) NewReplica(images int, train bool) *Replica {
 	if images < 1 {
-		panic(fmt.Sprintf("metrics: a replica of %d images", images))
+		panic(fmt.Sprintf("classify: a replica of %d images", images))
 	}
-	return c.newReplica(images, train, nil)
+	return c.build(images, train, nil)
 }
 
-func (c *Classifier) newReplica(images int, train bool, rng *rand.Rand) *ClassifierReplica {
+func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	b := &nn.Builder{ISA: c.isa, Params: &c.params, Weights: &c.weights, N: images, Train: train, Rand: rng}
 	h, w, ch := c.Shape()
-	r := &ClassifierReplica{
+	r := &Replica{
 		run: nn.Run{ISA: c.isa}, images: images, imageLen: h * w * ch, train: train,
 		image: b.Act(h, w, ch), features: b.Rows(c.Dim()), logits: b.Rows(len(c.cfg.Classes)),
 	}
@@ -107,12 +107,13 @@ func (c *Classifier) newReplica(images int, train bool, rng *rand.Rand) *Classif
 }
 
 // level makes the layers of a level, and returns the last one's activations.
-func (r *ClassifierReplica) level(b *nn.Builder, cfg *ClassifierConfig, level int, x nn.Act) nn.Act {
+func (r *Replica) level(b *nn.Builder, cfg *Config, level int, x nn.Act) nn.Act {
 	width, part := cfg.Widths[level], 0
 	next := func(kind kernels.ConvKind, residual bool) {
 		y := b.Act(kind.OutSize(x.X.H), kind.OutSize(x.X.W), width)
 		name := fmt.Sprintf("levels.%d.%d", level, part)
-		r.layers = append(r.layers, nn.NewNormConv(b, name, kind, x, y, cfg.NormGroups, residual))
+		shape := nn.NormConvShape{Kind: kind, Groups: cfg.NormGroups, Residual: residual, Zero: residual}
+		r.layers = append(r.layers, nn.NewNormConv(b, name, shape, x, y))
 		x, part = y, part+1
 	}
 	if level > 0 {
@@ -126,10 +127,10 @@ func (r *ClassifierReplica) level(b *nn.Builder, cfg *ClassifierConfig, level in
 
 // Forward classifies the n images in x, [n, H, W, C] in [-1,1] with n at most the replica's size. It sets logits,
 // [n, K], and features, [n, D]; either may be nil.
-func (r *ClassifierReplica) Forward(logits, features, x []float32) {
+func (r *Replica) Forward(logits, features, x []float32) {
 	n := len(x) / r.imageLen
 	if n < 1 || n > r.images || len(x) != n*r.imageLen {
-		panic(fmt.Sprintf("metrics: %d elements for up to %d images of %d", len(x), r.images, r.imageLen))
+		panic(fmt.Sprintf("classify: %d elements for up to %d images of %d", len(x), r.images, r.imageLen))
 	}
 	r.run.N = n
 	r.image.X.First(n).Load(x)
@@ -147,9 +148,9 @@ func (r *ClassifierReplica) Forward(logits, features, x []float32) {
 
 // Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dlogits the gradient
 // of the last Forward's logits.
-func (r *ClassifierReplica) Backward(dlogits, grad []float32) {
+func (r *Replica) Backward(dlogits, grad []float32) {
 	if !r.train {
-		panic("metrics: backward of a replica made for inference")
+		panic("classify: backward of a replica made for inference")
 	}
 	r.run.Grad = grad
 	r.logits.D.FirstPixels(r.run.N).Load(dlogits)

@@ -1,4 +1,4 @@
-package metrics
+package classify
 
 import (
 	"fmt"
@@ -8,20 +8,21 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // smallConfig has every kind of layer, and odd sizes at each level.
-func smallConfig() ClassifierConfig {
-	return ClassifierConfig{
+func smallConfig() Config {
+	return Config{
 		ImageSize: [2]int{11, 9}, InChannels: 3, Widths: []int{4, 6, 8}, Blocks: []int{1, 0, 2}, NormGroups: 2,
 		Classes: []string{"cat", "dog", "owl"},
 	}
 }
 
-func newSmall(t *testing.T, isa kernels.ISA) (*Classifier, *rand.Rand) {
+func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	c, err := NewClassifier(smallConfig(), isa, rng)
+	c, err := NewNetwork(smallConfig(), isa, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,18 +34,10 @@ func newSmall(t *testing.T, isa kernels.ISA) (*Classifier, *rand.Rand) {
 	return c, rng
 }
 
-func randoms(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
-}
-
 // The default is as good as its comment: small, and every convolution but the first is one for Winograd.
 func TestDefaultConfig(t *testing.T) {
-	cfg := DefaultClassifierConfig(28, 28, 1, make([]string, 10))
-	c, err := NewClassifier(cfg, kernels.Generic, nil)
+	cfg := DefaultConfig(28, 28, 1, make([]string, 10))
+	c, err := NewNetwork(cfg, kernels.Generic, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +55,10 @@ func TestDefaultConfig(t *testing.T) {
 // the loss. That of fourth order errs by the rounding of a loss near 1, 1e-7 over a step of 1/16, and by the step's
 // fourth power: below 1e-4 of the norm here. A wrong term is an error of 1e-2 and more.
 func TestClassifierGradient(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		r := c.NewReplica(4, true)
-		x, labels := randoms(rng, 3*11*9*3), []int32{2, 0, 1}
+		x, labels := kernelstest.Normals(rng, 3*11*9*3), []int32{2, 0, 1}
 		logits, values := make([]float32, 9), slices.Clone(c.params.Values)
 		loss := func(direction []float32, h float64) float64 {
 			for i, v := range values {
@@ -85,7 +78,7 @@ func TestClassifierGradient(t *testing.T) {
 		}
 		norm = math.Sqrt(norm)
 		for range 3 {
-			direction := randoms(rng, len(grad))
+			direction := kernelstest.Normals(rng, len(grad))
 			var slope, length float64
 			for i, d := range direction {
 				slope += float64(grad[i]) * float64(d)
@@ -102,10 +95,10 @@ func TestClassifierGradient(t *testing.T) {
 
 // An image's logits and features do not depend on what is classified beside it, nor on the replica.
 func TestForwardOfOneImage(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		const n, size = 5, 11 * 9 * 3
-		x := randoms(rng, n*size)
+		x := kernelstest.Normals(rng, n*size)
 		logits, features := make([]float32, n*3), make([]float32, n*8)
 		c.NewReplica(n, true).Forward(logits, features, x)
 		single := c.NewReplica(2, false)
@@ -125,15 +118,15 @@ func TestForwardOfOneImage(t *testing.T) {
 // Instruction sets agree but for rounding.
 func TestISAsAgree(t *testing.T) {
 	var want []float32
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		cfg := DefaultClassifierConfig(28, 28, 1, make([]string, 10))
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
+		cfg := DefaultConfig(28, 28, 1, make([]string, 10))
 		rng := rand.New(rand.NewPCG(3, 4))
-		c, err := NewClassifier(cfg, isa, rng)
+		c, err := NewNetwork(cfg, isa, rng)
 		if err != nil {
 			t.Fatal(err)
 		}
 		features := make([]float32, c.Dim())
-		c.NewReplica(1, false).Forward(nil, features, randoms(rng, 28*28))
+		c.NewReplica(1, false).Forward(nil, features, kernelstest.Normals(rng, 28*28))
 		if want == nil {
 			want = features
 			return
@@ -150,7 +143,7 @@ func TestISAsAgree(t *testing.T) {
 func TestForwardAllocatesNothing(t *testing.T) {
 	c, rng := newSmall(t, kernels.Best())
 	r := c.NewReplica(4, true)
-	x, grad := randoms(rng, 4*11*9*3), make([]float32, c.params.Len())
+	x, grad := kernelstest.Normals(rng, 4*11*9*3), make([]float32, c.params.Len())
 	logits, features := make([]float32, 4*3), make([]float32, 4*8)
 	step := func() {
 		r.Forward(logits, features, x)
@@ -165,7 +158,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 func TestReplicaMisused(t *testing.T) {
 	c, rng := newSmall(t, kernels.Generic)
 	r := c.NewReplica(2, false)
-	x := randoms(rng, 3*11*9*3)
+	x := kernelstest.Normals(rng, 3*11*9*3)
 	for name, f := range map[string]func(){
 		"no image":               func() { r.Forward(nil, nil, nil) },
 		"too many":               func() { r.Forward(nil, nil, x) },
@@ -185,23 +178,23 @@ func TestReplicaMisused(t *testing.T) {
 }
 
 func TestConfigErrors(t *testing.T) {
-	for i, change := range []func(*ClassifierConfig){
-		func(c *ClassifierConfig) { c.ImageSize[0] = 0 },
-		func(c *ClassifierConfig) { c.ImageSize = [2]int{4096, 4096}; c.Widths[0] = 2 },
-		func(c *ClassifierConfig) { c.InChannels = 0 },
-		func(c *ClassifierConfig) { c.Widths = nil },
-		func(c *ClassifierConfig) { c.Blocks = c.Blocks[:2] },
-		func(c *ClassifierConfig) { c.Blocks[1] = -1 },
-		func(c *ClassifierConfig) { c.Widths[1] = 7 },
-		func(c *ClassifierConfig) { c.NormGroups = 0 },
-		func(c *ClassifierConfig) { c.Classes = c.Classes[:1] },
+	for i, change := range []func(*Config){
+		func(c *Config) { c.ImageSize[0] = 0 },
+		func(c *Config) { c.ImageSize = [2]int{4096, 4096}; c.Widths[0] = 2 },
+		func(c *Config) { c.InChannels = 0 },
+		func(c *Config) { c.Widths = nil },
+		func(c *Config) { c.Blocks = c.Blocks[:2] },
+		func(c *Config) { c.Blocks[1] = -1 },
+		func(c *Config) { c.Widths[1] = 7 },
+		func(c *Config) { c.NormGroups = 0 },
+		func(c *Config) { c.Classes = c.Classes[:1] },
 	} {
 		cfg := smallConfig()
 		change(&cfg)
 		if cfg.Validate() == nil {
 			t.Errorf("change %d: %+v is accepted", i, cfg)
 		}
-		if _, err := NewClassifier(cfg, kernels.Generic, nil); err == nil {
+		if _, err := NewNetwork(cfg, kernels.Generic, nil); err == nil {
 			t.Errorf("change %d: a classifier was made", i)
 		}
 	}
