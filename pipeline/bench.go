@@ -32,6 +32,7 @@ type BenchOptions struct {
 // run folder. It is not safe for concurrent use.
 type TrainBench struct {
 	run     *training
+	network *unet.Model
 	step    int
 	inputs  []evaluation // one for each worker, made by the first Forward
 	next    atomic.Int64 // image to evaluate next
@@ -64,16 +65,14 @@ func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	if err := r.openData(context.Background()); err != nil {
 		return nil, err
 	}
-	if _, err = r.options.resolveNetwork(r.data, isa); err != nil {
+	lesson := &matchLesson{}
+	if err := lesson.resolve(r, isa); err != nil {
 		return nil, err
 	}
-	if r.network, err = r.options.newModel(isa); err != nil {
+	if err := lesson.build(r, isa); err != nil {
 		return nil, err
 	}
-	if err := r.build(); err != nil {
-		return nil, err
-	}
-	b := &TrainBench{run: r}
+	b := &TrainBench{run: r, network: lesson.network}
 	b.forward = b.evaluate
 	return b, nil
 }
@@ -108,11 +107,11 @@ func (b *TrainBench) Forward() error {
 }
 
 func (b *TrainBench) makeInputs() {
-	cfg, size := b.run.network.Config(), min(b.run.opt.Batch, replicaImages)
+	cfg, size := b.network.Config(), min(b.run.opt.Batch, replicaImages)
 	var rng rand.PCG
 	for range b.run.crew.size() {
 		in := evaluation{
-			net: b.run.network.NewReplica(size, false),
+			net: b.network.NewReplica(size, false),
 			v:   make([]float32, size*cfg.ImageLen()), x: make([]float32, size*cfg.ImageLen()),
 			t: make([]float32, size),
 		}
@@ -171,7 +170,7 @@ func (b *TrainBench) Options() (o BenchOptions, microBatch int) {
 }
 
 // Model returns the network.
-func (b *TrainBench) Model() *unet.Model { return b.run.network }
+func (b *TrainBench) Model() *unet.Model { return b.network }
 
 // A SampleBench draws the images of Generate without writing them, from a network with drawn weights.
 // It is not safe for concurrent use.

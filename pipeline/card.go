@@ -45,7 +45,7 @@ func (r *run) cardFacts() cardFacts {
 		Progress: fmt.Sprintf("in %v", seconds(r.done.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
 	}
-	c.Command = r.job.command()
+	c.Command = string(r.job.command())
 	r.job.card(&c)
 	return c
 }
@@ -53,28 +53,20 @@ func (r *run) cardFacts() cardFacts {
 // card implements [job].
 func (r *training) card(c *cardFacts) {
 	o := &r.options
-	how := "by flow matching,"
-	if r.fit != nil {
-		how = "by maximum likelihood, a normalizing flow,"
-	}
-	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), how)
+	of := r.lesson.about(o)
+	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), of.by)
 	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
 	if o.Init != "" {
 		c.Rows = append(c.Rows, [2]string{"started from", fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)})
 	}
 	c.Progress = fmt.Sprintf("(%.3g epochs) %s", float64(c.Meta.Images)/float64(r.data.Len()), c.Progress)
-	if r.fit != nil {
-		c.Loss = "bits per dimension of dequantised images"
-	} else {
-		c.Loss = "mean squared error of the " + o.LossWeight
-		if o.LossWeight != o.Objective {
-			c.Loss += ", by weights"
-		}
-		c.Rows = append(c.Rows, [2]string{"predicts", fmt.Sprintf("the %s, on the %s path", o.Objective, o.Path)})
+	c.Loss = of.loss
+	if of.predicts != "" {
+		c.Rows = append(c.Rows, [2]string{"predicts", of.predicts})
 	}
-	c.Validation = fmt.Sprintf("of %d images that training does not see", heldLen(r.held))
+	c.Validation = fmt.Sprintf("of %d images that training does not see", heldLen(r.heldOut))
 	c.Replay = r.replay()
-	if r.labelled() {
+	if r.lesson.labelled() {
 		c.Use = useOfClasses(c.Meta.Classes)
 		if o.Network.NullClass {
 			c.Use += ", `--guidance 2` draws clearer ones"
@@ -142,7 +134,7 @@ func (r *training) replay() string {
 	c.add("time-dist", o.TimeDist, d.TimeDist)
 	c.add("coupling", o.Coupling, d.Coupling)
 	fmt.Fprintf(&c.text, " --conditional %s", o.Conditional)
-	if r.labelled() {
+	if r.lesson.labelled() {
 		c.add("label-drop", o.LabelDrop, d.LabelDrop)
 	}
 	return c.text.String()

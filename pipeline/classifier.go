@@ -104,8 +104,7 @@ func (r *classifierRun) open(ctx context.Context) error {
 	task := &classifying{feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.micro, warp: o.Warp, smoothing: o.Smoothing}
 	r.crew = newCrew(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.microBatches()))
-	steps := newStepper(recipe, isa, newOptimState(r.model.Params().Values, o.EMA > 0), r.model.Params(), o.Threads)
-	r.engine = newEngine(recipe, task.prepare, steps, r.model.Repack, r.crew, tasks)
+	r.engine = newEngine(setup{recipe: recipe, model: r.model, tasks: tasks, prepare: task.prepare, crew: r.crew})
 	r.done.Schedule = o.plan(r.data.Len())
 	return nil
 }

@@ -71,7 +71,7 @@ func TestTrainOnFolder(t *testing.T) {
 	if len(notes) != 1 || !strings.Contains(notes[0], "1 of 25 files are left out: 1 not a picture (such as notes.txt)") {
 		t.Errorf("notes %q", notes)
 	}
-	c, err := readRunConfig(o.Out)
+	c, err := readTrainRun(o.Out)
 	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Options.Size != 8 || c.Options.ImageChannels != "rgb" || c.Options.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
@@ -91,7 +91,7 @@ func TestTrainOnFolder(t *testing.T) {
 	}
 	folder, o.Data, o.Given = moved, moved, []string{"data"}
 	mustTrain(t, o)
-	if c, err := readRunConfig(o.Out); err != nil || c.Options.Data != moved {
+	if c, err := readTrainRun(o.Out); err != nil || c.Options.Data != moved {
 		t.Errorf("data %q, %v, want %q", c.Options.Data, err, moved)
 	}
 	o.Data, o.Given = "", nil

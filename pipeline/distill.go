@@ -111,10 +111,10 @@ func (r *distillation) reopen(given DistillOptions) error {
 	if err != nil {
 		return err
 	}
-	if c.Distill == nil {
-		return otherCommand(path, "train")
+	recorded, err := distillOptionsOf(&c)
+	if err != nil {
+		return err
 	}
-	recorded := *c.Distill
 	r.finished = c.Finished
 	overrideWith(&recorded.Model, given.Model) // which may have moved: its hash tells it
 	if err := conflict(path, fieldsOf(recorded), fieldsOf(given.withDefaults()), given.Given); err != nil {
@@ -130,6 +130,15 @@ func (r *distillation) reopen(given DistillOptions) error {
 		return r.damaged(err)
 	}
 	return r.restore(newBudget)
+}
+
+// distillOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+func distillOptionsOf(c *runConfig) (DistillOptions, error) {
+	var o DistillOptions
+	err := c.decode(DistillCommand, &o)
+	o.fillDefaults()
+	o.Out = c.dir
+	return o, err
 }
 
 // restore reads the state of a run whose options are settled.
@@ -168,7 +177,7 @@ func (r *distillation) build() error {
 		power: o.Weight, huber: o.Huber,
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: newEpochOrder(o.Pool, o.Seed, o.Batch),
 	}
-	if r.held = o.ValidateEvery >= 0; r.held {
+	if r.validated = o.ValidateEvery >= 0; r.validated {
 		r.work.held = newTrajectories(heldTrajectories, imageLen)
 	}
 	for _, d := range newDistillers(r.work, nets) {
@@ -180,7 +189,7 @@ func (r *distillation) build() error {
 }
 
 // command implements [job].
-func (*distillation) command() string { return "distill" }
+func (*distillation) command() Command { return DistillCommand }
 
 // about implements [job].
 func (r *distillation) about() string {
@@ -194,13 +203,10 @@ func (r *distillation) preparing() (took, each time.Duration) {
 }
 
 // config implements [job].
-func (r *distillation) config() runConfig {
+func (r *distillation) config() (options any, data dataInfo) {
 	o, s := r.options, r.images
 	o.Schedule = r.done.Schedule
-	return runConfig{
-		Distill: &o,
-		Data:    dataInfo{Name: r.teacher.Meta.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: r.teacher.Meta.Classes},
-	}
+	return &o, dataInfo{Name: r.teacher.Meta.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: r.teacher.Meta.Classes}
 }
 
 // meta implements [job].

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
 )
 
 // A task is what one worker of an engine trains for: a network of its own, the buffers round it, and a loss
@@ -90,18 +91,40 @@ type engine struct {
 // that sums of squares and the ends of vector loops are the same for any number of workers.
 const chunkLen = 16384
 
-// newEngine makes an engine with a worker for each task; the tasks differ in their networks' activations and in
-// their buffers alone, and take their images from what prepare has made ready. It uses the crew, which it does not own and which
-// has as many workers or more.
-func newEngine(r recipe, prepare func(ctx context.Context, step int) error, s *stepper, repack func(part, parts int), c *crew, tasks []task) *engine {
-	e := &engine{recipe: r, isa: s.isa, prepare: prepare, state: s.state, steps: s, repack: repack, crew: c, tasks: tasks}
-	e.sums = newReducer(e.microBatches(), len(tasks), len(s.state.values), s.isa.Add)
-	e.chunkSum = make([]float64, (len(s.state.values)+chunkLen-1)/chunkLen)
-	c.onPanic = e.sums.abort
+// A Model is what an engine trains.
+type Model interface {
+	Params() *nn.Params
+	ISA() kernels.ISA
+	// Repack does one of parts parts of the work that a change of the parameters takes.
+	Repack(part, parts int)
+}
+
+// A setup says what an engine trains, and how.
+type setup struct {
+	recipe
+	model Model
+	// tasks differ in their networks' activations and in their buffers alone. There is a worker for each.
+	tasks []task
+	// prepare readies the batch of a step, from which tasks take their images; nil: nothing needs to be.
+	prepare func(ctx context.Context, step int) error
+	crew    *crew // has as many workers as there are tasks, or more; the engine does not own it
+}
+
+// newEngine makes an engine.
+func newEngine(s setup) *engine {
+	params, isa := s.model.Params(), s.model.ISA()
+	state := newOptimState(params.Values, s.ema > 0)
+	e := &engine{
+		recipe: s.recipe, isa: isa, prepare: s.prepare, state: state, repack: s.model.Repack, crew: s.crew, tasks: s.tasks,
+		steps: newStepper(s.recipe, isa, state, params, s.crew.size()),
+	}
+	e.sums = newReducer(e.microBatches(), len(s.tasks), len(state.values), isa.Add)
+	e.chunkSum = make([]float64, (len(state.values)+chunkLen-1)/chunkLen)
+	e.crew.onPanic = e.sums.abort
 	e.phases.gradients = e.gradients
 	e.phases.squares = func(int) { e.eachChunk(e.squareChunk) }
 	e.phases.apply = e.apply
-	e.phases.repack = func(worker int) { e.repack(worker, c.size()) }
+	e.phases.repack = func(worker int) { e.repack(worker, e.crew.size()) }
 	return e
 }
 
@@ -113,8 +136,10 @@ func (r recipe) microBatches() int { return (r.batch + r.micro - 1) / r.micro }
 // the engine makes no more steps. When ctx ends, the error is its own.
 func (e *engine) run(ctx context.Context, step int, rate float64) (stepResult, error) {
 	e.step, e.ctx = step, ctx
-	if err := e.prepare(ctx, step); err != nil {
-		return stepResult{}, err
+	if e.prepare != nil {
+		if err := e.prepare(ctx, step); err != nil {
+			return stepResult{}, err
+		}
 	}
 	e.sums.reset()
 	if err := e.crew.run(e.phases.gradients); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
 )
 
 // An affineNet is a network that can be worked out by hand: v = a·x + b·t, with the parameters a and b.
@@ -57,8 +58,15 @@ func affineEngine(r recipe, m matching, data *patterns, c *crew, seen func(x, t 
 	for _, one := range newMatchers(&m, nets) {
 		tasks = append(tasks, one)
 	}
-	return newEngine(r, m.prepare, newStepper(r, kernels.Generic, newOptimState(params, true), nil, c.size()), func(int, int) {}, c, tasks)
+	return newEngine(setup{recipe: r, model: affineModel{&nn.Params{Values: params}}, tasks: tasks, prepare: m.prepare, crew: c})
 }
+
+// An affineModel is the parameters of an affineNet.
+type affineModel struct{ params *nn.Params }
+
+func (m affineModel) Params() *nn.Params { return m.params }
+func (affineModel) ISA() kernels.ISA     { return kernels.Generic }
+func (affineModel) Repack(int, int)      {}
 
 func affineRecipe() (recipe, matching) {
 	return recipe{batch: 10, micro: 10, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.1, clip: 0.5, ema: 0.998},

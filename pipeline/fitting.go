@@ -68,32 +68,64 @@ func (o *TrainOptions) resolveFlow(data dataset.Source) error {
 	return nil
 }
 
-// createFlow draws the first weights of the options' normalizing flow, and makes what trains it.
-func (r *training) createFlow(isa kernels.ISA) error {
-	r.warnOfMemory(layerShapes{convs: r.options.Flow.Convs()})
-	var pcg rand.PCG
-	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
-	model, err := realnvp.New(*r.options.Flow, isa, rand.New(&pcg))
+// A fitLesson is maximum likelihood: a normalizing flow learns the density of images.
+type fitLesson struct{}
+
+// resolve implements [lesson].
+func (*fitLesson) resolve(r *training, _ kernels.ISA) error { return r.options.resolveFlow(r.data) }
+
+// layers implements [lesson].
+func (*fitLesson) layers(o *TrainOptions) layerShapes { return layerShapes{convs: o.Flow.Convs()} }
+
+// labelled implements [lesson].
+func (*fitLesson) labelled() bool { return false }
+
+// about implements [lesson].
+func (*fitLesson) about(*TrainOptions) lessonText {
+	return lessonText{
+		network: "normalizing flow", by: "by maximum likelihood, a normalizing flow,",
+		loss: "bits per dimension of dequantised images",
+	}
+}
+
+// meta implements [lesson].
+func (*fitLesson) meta(m *Meta, _ *TrainOptions) { m.Path = "" }
+
+// build implements [lesson].
+func (l *fitLesson) build(r *training, isa kernels.ISA) error {
+	feed := r.newFeed()
+	model, err := l.makeModel(r, isa, feed)
 	if err != nil {
 		return err
 	}
-	feed := r.newFeed()
-	initialise(model, feed, r.opt.Batch)
-	r.buildFlow(model, feed)
+	r.hire(&NormalizingFlow{model}, Plan{})
+	r.validated = r.heldOut != nil
+	fit := &fitting{feed: feed, seed: r.opt.Seed, batch: r.opt.Batch, held: r.heldOut}
+	var drawers []Drawer
+	for range r.workers() {
+		one := &fitter{
+			fitting: fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.Len(),
+			x: make([]float32, r.opt.MicroBatch*r.images.Len()), logp: make([]float64, r.opt.MicroBatch),
+		}
+		r.tasks, drawers = append(r.tasks, one), append(drawers, NewPassDrawer(one.flow, r.images.Len()))
+	}
+	r.sampler = newSampler(r.crew, drawers, r.opt.MicroBatch, r.images.Len())
+	r.equip(fit.prepare)
 	return nil
 }
 
-// reopenFlow makes the options' normalizing flow, whose weights will be read.
-func (r *training) reopenFlow(isa kernels.ISA) error {
-	if err := r.options.resolveFlow(r.data); err != nil {
-		return err
+// makeModel draws the first weights. Those of a resumed run will be read.
+func (*fitLesson) makeModel(r *training, isa kernels.ISA, f *feed) (*realnvp.Model, error) {
+	if r.opt.Resume {
+		return realnvp.New(*r.options.Flow, isa, nil)
 	}
-	r.warnOfMemory(layerShapes{convs: r.options.Flow.Convs()})
-	model, err := realnvp.New(*r.options.Flow, isa, nil)
+	var pcg rand.PCG
+	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
+	model, err := realnvp.New(*r.options.Flow, isa, rand.New(&pcg))
 	if err == nil {
-		r.buildFlow(model, r.newFeed())
+		initialise(model, f, r.opt.Batch)
 	}
-	return err
+	return model, err
 }
 
 // Activation norms are set from so many pixels of so many images, which bounds the maps that it takes.
@@ -115,23 +147,6 @@ func initialise(model *realnvp.Model, f *feed, batch int) {
 	}
 	model.NewReplica(n, false).Initialise(x, n)
 	model.Repack(0, 1)
-}
-
-// buildFlow makes the workers, their tasks and the engine around a normalizing flow.
-func (r *training) buildFlow(model *realnvp.Model, f *feed) {
-	r.hire(&NormalizingFlow{model}, Plan{})
-	r.fit = &fitting{feed: f, seed: r.opt.Seed, batch: r.opt.Batch, held: r.held}
-	r.run.held = r.held != nil
-	var drawers []Drawer
-	for range r.workers() {
-		one := &fitter{
-			fitting: r.fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.Len(),
-			x: make([]float32, r.opt.MicroBatch*r.images.Len()), logp: make([]float64, r.opt.MicroBatch),
-		}
-		r.tasks, drawers = append(r.tasks, one), append(drawers, NewPassDrawer(one.flow, r.images.Len()))
-	}
-	r.sampler = newSampler(r.crew, drawers, r.opt.MicroBatch, r.images.Len())
-	r.equip(r.fit.prepare)
 }
 
 // A fitting is what the workers of a run by maximum likelihood share.

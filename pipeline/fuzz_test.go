@@ -88,7 +88,7 @@ func FuzzRunFolder(f *testing.F) {
 		if err := os.WriteFile(d.file(configFile), []byte(config), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := readRunConfig(dir); err == nil {
+		if c, err := readTrainRun(dir); err == nil {
 			o := c.Options
 			_ = o.Validate()
 			if _, err := json.Marshal(o); err != nil {

@@ -151,3 +151,17 @@ func flowOf(ck *Checkpoint) *NormalizingFlow {
 	f, _ := ck.Network.(*NormalizingFlow)
 	return f
 }
+
+// A trainRun is the config.json of a training.
+type trainRun struct {
+	runConfig
+	Options TrainOptions
+}
+
+// readTrainRun reads the config.json of a training.
+func readTrainRun(dir string) (r trainRun, err error) {
+	if r.runConfig, err = readRunConfig(dir); err == nil {
+		r.Options, err = trainOptionsOf(&r.runConfig)
+	}
+	return r, err
+}

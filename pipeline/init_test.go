@@ -56,7 +56,7 @@ func TestInitInfersNetwork(t *testing.T) {
 		if len(notes) != 1 || !strings.Contains(notes[0], "8 channels times [1], 1 block a level, attention at [], 1 head, 4 norm groups, time scale 1000, 3 classes and none") {
 			t.Errorf("notes %q", notes)
 		}
-		c, err := readRunConfig(o.Out)
+		c, err := readTrainRun(o.Out)
 		if err != nil || c.Options.InitHash != dataHash(t, model) {
 			t.Errorf("recorded hash %q, %v", c.Options.InitHash, err)
 		}
@@ -108,7 +108,7 @@ func TestNetworkOptions(t *testing.T) {
 	o.Network, o.Preset, o.Steps = nil, "tiny", 1
 	o.Heads, o.NormGroups, o.TimeScale = 2, 4, 10
 	mustTrain(t, o)
-	c, err := readRunConfig(o.Out)
+	c, err := readTrainRun(o.Out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,7 +199,7 @@ func TestInitAdoptsThePrediction(t *testing.T) {
 			}
 		}
 		mustTrain(t, o)
-		got, err := readRunConfig(o.Out)
+		got, err := readTrainRun(o.Out)
 		if r := got.Options; err != nil || r.Path != c.path || r.Objective != c.objective || r.LossWeight != c.loss {
 			t.Errorf("given %q: %s of %s by loss of %s, %v", c.given, r.Path, r.Objective, r.LossWeight, err)
 		}
@@ -262,27 +262,9 @@ func TestFieldOfAPrediction(t *testing.T) {
 
 // With another objective too a step allocates nothing.
 func TestObjectiveDoesNotAllocate(t *testing.T) {
-	b, err := NewTrainBench(BenchOptions{Preset: "tiny", Batch: 6, Threads: 1, Source: digits()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	m := b.run.match
-	m.predicts, m.loss = Prediction{flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}, flow.PredictNoise}, flow.PredictVelocity
-	for _, w := range b.run.tasks {
-		w.(*matcher).weights = make([]float64, m.micro)
-	}
-	must := func(err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 2 {
-		must(b.Step())
-	}
-	if n := testing.AllocsPerRun(3, func() { must(b.Step()) }); n != 0 {
-		t.Errorf("%v allocations a step", n)
-	}
+	o := smallRun(t)
+	o.Path, o.Objective, o.LossWeight = "vp", "noise", "velocity"
+	stepAllocatesNothing(t, o)
 }
 
 // What a picture's texts say of fresh noise, and that of a model which says nothing of its prediction it is the velocity.

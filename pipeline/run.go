@@ -26,10 +26,10 @@ type TrainResult struct {
 
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
-	Dir         string // where it was saved; empty: nothing was
-	Command     string // of fmimg, that goes on with it
-	Step, Total int    // steps done, of so many (0 when not known yet)
-	Cause       error  // the context's error, nil for StopAfter
+	Dir         string  // where it was saved; empty: nothing was
+	Command     Command // of fmimg, that goes on with it
+	Step, Total int     // steps done, of so many (0 when not known yet)
+	Cause       error   // the context's error, nil for StopAfter
 }
 
 // Error returns one line.
@@ -57,11 +57,11 @@ func ofTotal(total int) string {
 // A job is what a run trains for: it makes the batches, and says what becomes of them.
 type job interface {
 	// command names the command of fmimg that goes on with the run.
-	command() string
+	command() Command
 	// about says what is trained on what, for a person.
 	about() string
-	// config returns the options and what is known of the data, for config.json.
-	config() runConfig
+	// config returns the options, with everything resolved, and what is known of the data, for config.json.
+	config() (options any, data dataInfo)
 	// meta fills in what the checkpoint says of the data and of what the network predicts.
 	meta(m *Meta)
 	// card fills in what the card says of both.
@@ -82,21 +82,21 @@ type runTask interface {
 
 // A run is a run folder in which a network is trained for a job.
 type run struct {
-	opt     *RunOptions // resolved
-	job     job
-	dir     *runDir
-	notes   []string // for a person, before the run starts
-	model   Weights
-	images  Shape
-	labels  Labels
-	show    Plan // of previews
-	crew    *crew
-	tasks   []runTask // of the engine
-	engine  *engine
-	sampler *sampler
-	log     *metricsLog
-	board   *board // nil without TensorBoard
-	held    bool   // there is a validation loss
+	opt       *RunOptions // resolved
+	job       job
+	dir       *runDir
+	notes     []string // for a person, before the run starts
+	model     Weights
+	images    Shape
+	labels    Labels
+	show      Plan // of previews
+	crew      *crew
+	tasks     []runTask // of the engine
+	engine    *engine
+	sampler   *sampler
+	log       *metricsLog
+	board     *board // nil without TensorBoard
+	validated bool   // there is a validation loss
 
 	extraWork  float64 // of a step, in evaluations of an image in the batch, beside forward and backward
 	dataMemory float64 // bytes that the job takes for its data
@@ -193,9 +193,7 @@ func (r *run) equip(prepare func(ctx context.Context, step int) error) {
 	for i, t := range r.tasks {
 		tasks[i] = t
 	}
-	state := newOptimState(r.model.Params().Values, r.opt.EMA > 0)
-	steps := newStepper(recipe, r.model.ISA(), state, r.model.Params(), r.crew.size())
-	r.engine = newEngine(recipe, prepare, steps, r.model.Repack, r.crew, tasks)
+	r.engine = newEngine(setup{recipe: recipe, model: r.model, tasks: tasks, prepare: prepare, crew: r.crew})
 	if r.opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.opt.Time)}
 	}

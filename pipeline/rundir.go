@@ -206,15 +206,63 @@ func (d *runDir) write(name string, fill func(io.Writer) error) error {
 	})
 }
 
+// A Command names what makes a run and goes on with it.
+type Command string
+
+// The commands.
+const (
+	TrainCommand   Command = "train"
+	DistillCommand Command = "distill"
+)
+
 // runConfig is a run's config.json.
 type runConfig struct {
-	Version  string          `json:"fmimg"`
-	Options  *TrainOptions   `json:"options,omitempty"` // of Train
-	Distill  *DistillOptions `json:"distill,omitempty"` // of Distill, instead
+	Version string `json:"fmimg"`
+	// Options are those of a training, Distill those of a distillation: one of the two is there.
+	Options  json.RawMessage `json:"options,omitempty"`
+	Distill  json.RawMessage `json:"distill,omitempty"`
 	Data     dataInfo        `json:"data"`
 	Steps    int             `json:"steps_done"`
 	Images   int             `json:"images_done"`
 	Finished bool            `json:"finished"`
+
+	dir string // that it was read from
+}
+
+// setOptions puts the options of a command in.
+func (c *runConfig) setOptions(by Command, options any) {
+	text, err := json.Marshal(options)
+	if err != nil {
+		panic(err) // plain data: options are validated before they are written
+	}
+	if by == DistillCommand {
+		c.Distill = text
+	} else {
+		c.Options = text
+	}
+}
+
+// command returns which command made the run.
+func (c *runConfig) command() Command {
+	if c.Distill != nil {
+		return DistillCommand
+	}
+	return TrainCommand
+}
+
+// decode reads the options of the command that made the run; it is an error to ask for another's.
+func (c *runConfig) decode(by Command, options any) error {
+	if c.command() != by {
+		return otherCommand(c.dir, c.command())
+	}
+	text := c.Options
+	if by == DistillCommand {
+		text = c.Distill
+	}
+	if err := json.Unmarshal(text, options); err != nil {
+		return fmt.Errorf("%s: %w: restore it from a copy, or train anew", filepath.Join(c.dir, configFile), err)
+	}
+	return nil
 }
 
 // dataInfo describes the data that a run was trained on.
@@ -243,15 +291,16 @@ func ReadRunOptions(dir string) (RunOptions, error) {
 	if err != nil {
 		return RunOptions{}, err
 	}
-	return *c.run(), nil
-}
-
-// run returns the options that runs of every kind have.
-func (c *runConfig) run() *RunOptions {
-	if c.Distill != nil {
-		return &c.Distill.RunOptions
+	var o struct {
+		RunOptions
+		Epochs float64 `json:"epochs"`
 	}
-	return &c.Options.RunOptions
+	if err := c.decode(c.command(), &o); err != nil {
+		return RunOptions{}, err
+	}
+	o.fillDefaults(o.Epochs == 0)
+	o.Out = dir
+	return o.RunOptions, nil
 }
 
 func readRunConfig(dir string) (runConfig, error) {
@@ -270,13 +319,7 @@ func readRunConfig(dir string) (runConfig, error) {
 	if (c.Options == nil) == (c.Distill == nil) {
 		return c, fmt.Errorf("%s: it holds no options of a run: restore it from a copy, or train anew", path)
 	}
-	// What runs did not record once was as the zero values say.
-	if c.Distill != nil {
-		c.Distill.fillDefaults()
-	} else {
-		c.Options.fillDefaults()
-	}
-	c.run().Out = dir
+	c.dir = dir
 	return c, nil
 }
 
@@ -293,7 +336,7 @@ func findRun(path string) (string, runConfig, error) {
 }
 
 // otherCommand says which command goes on with a run.
-func otherCommand(path, command string) error {
+func otherCommand(path string, command Command) error {
 	return fmt.Errorf("%s is a run of fmimg %s: go on with fmimg %s --resume --out %s", path, command, command, quote.Shell(filepath.ToSlash(path)))
 }
 

@@ -69,8 +69,9 @@ func (r *run) meta() Meta {
 }
 
 func (r *run) saveConfig() error {
-	c := r.job.config()
-	c.Version, c.Steps, c.Images, c.Finished = Version(), r.done.Step, r.done.Step*r.opt.Batch, r.over()
+	options, data := r.job.config()
+	c := runConfig{Version: Version(), Data: data, Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Finished: r.over()}
+	c.setOptions(r.job.command(), options)
 	return r.dir.writeConfig(c)
 }
 

@@ -6,10 +6,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/ode"
-	"github.com/fmimg/fmimg/unet"
 )
 
 // Train trains a network, or goes on with a run, and leaves everything in a run folder. Options are
@@ -34,14 +31,45 @@ func Train(ctx context.Context, o TrainOptions) (TrainResult, error) {
 type training struct {
 	run
 	options TrainOptions // resolved; run.opt is a part of them
-	network *unet.Model  // nil for a normalizing flow
+	lesson  lesson
 	data    dataset.Source
-	held    dataset.Source // for the validation loss, nil for none
+	heldOut dataset.Source // for the validation loss, nil for none
 	digest  string         // of the data, "" when it has none
 	// pictures is the folder or archive that the data was read from, "" for other data.
 	pictures string
-	match    *matching // nil for a normalizing flow
-	fit      *fitting  // of one
+}
+
+// A lesson is what a training on images learns: the answers of a U-Net by flow matching ([matchLesson]), or a
+// normalizing flow by its likelihood ([fitLesson]).
+type lesson interface {
+	// resolve settles the network for the data at hand.
+	resolve(r *training, isa kernels.ISA) error
+	// layers returns the layers of the settled network.
+	layers(o *TrainOptions) layerShapes
+	// build makes the network, the workers, their tasks and the engine. A resumed run reads its weights later.
+	build(r *training, isa kernels.ISA) error
+	// labelled reports whether the network takes the class of an image.
+	labelled() bool
+	// about says what is learned, for a person.
+	about(o *TrainOptions) lessonText
+	// meta fills in what the checkpoint says of the network's answers.
+	meta(m *Meta, o *TrainOptions)
+}
+
+// A lessonText says what a lesson is.
+type lessonText struct {
+	network  string // what is trained
+	by       string // how it learns
+	loss     string
+	predicts string // empty for a network that predicts nothing
+}
+
+// lessonOf returns the lesson of an objective.
+func lessonOf(objective string) lesson {
+	if objective == flowObjective {
+		return &fitLesson{}
+	}
+	return &matchLesson{}
 }
 
 // openTraining opens or makes the run folder and everything that training needs.
@@ -77,12 +105,8 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.openData(ctx); err != nil {
 		return err
 	}
-	if r.options.Objective == flowObjective {
-		err = r.options.resolveFlow(r.data)
-	} else {
-		r.network, err = r.options.resolveNetwork(r.data, isa)
-	}
-	if err != nil {
+	r.lesson = lessonOf(r.options.Objective)
+	if err := r.lesson.resolve(r, isa); err != nil {
 		return err
 	}
 	if err := r.outsideData(); err != nil {
@@ -92,16 +116,13 @@ func (r *training) create(ctx context.Context) error {
 		return err
 	}
 	r.done = progress{Seed: r.opt.Seed, Schedule: r.options.plan(r.data.Len())}
-	if r.options.Flow != nil {
-		return r.createFlow(isa)
-	}
-	r.warnOfMemory(layersOf(*r.options.Network))
-	if r.network == nil {
-		if r.network, err = r.options.newModel(isa); err != nil {
-			return err
-		}
-	}
-	return r.build()
+	return r.build(isa)
+}
+
+// build says what the run will take, and makes what trains.
+func (r *training) build(isa kernels.ISA) error {
+	r.warnOfMemory(r.lesson.layers(&r.options))
+	return r.lesson.build(r, isa)
 }
 
 // reopen continues the run in a folder.
@@ -110,10 +131,10 @@ func (r *training) reopen(ctx context.Context, given TrainOptions) error {
 	if err != nil {
 		return err
 	}
-	if c.Options == nil {
-		return otherCommand(path, "distill")
+	recorded, err := trainOptionsOf(&c)
+	if err != nil {
+		return err
 	}
-	recorded := *c.Options
 	r.finished = c.Finished
 	if c.Data.Digest != "" { // which tells the same files in another place
 		overrideWith(&recorded.Data, given.Data)
@@ -135,6 +156,15 @@ func (r *training) reopen(ctx context.Context, given TrainOptions) error {
 	return r.restore(ctx, newBudget, c.Data)
 }
 
+// trainOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+func trainOptionsOf(c *runConfig) (TrainOptions, error) {
+	var o TrainOptions
+	err := c.decode(TrainCommand, &o)
+	o.fillDefaults()
+	o.Out = c.dir
+	return o, err
+}
+
 // restore reads the state of a run whose options are settled, and which had the given data.
 func (r *training) restore(ctx context.Context, newBudget bool, had dataInfo) error {
 	isa, err := kernels.Parse(r.opt.ISA)
@@ -147,12 +177,11 @@ func (r *training) restore(ctx context.Context, newBudget bool, had dataInfo) er
 	if had.Digest != "" && r.digest != had.Digest {
 		return r.dataChanged(had)
 	}
-	if r.options.Flow != nil {
-		err = r.reopenFlow(isa)
-	} else {
-		err = r.reopenNetwork(isa)
+	r.lesson = lessonOf(r.options.Objective)
+	if err := r.lesson.resolve(r, isa); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := r.build(isa); err != nil {
 		return err
 	}
 	if err := r.restoreState(); err != nil {
@@ -164,44 +193,6 @@ func (r *training) restore(ctx context.Context, newBudget bool, had dataInfo) er
 	return nil
 }
 
-// reopenNetwork makes the network of the options, whose weights will be read.
-func (r *training) reopenNetwork(isa kernels.ISA) error {
-	if err := r.options.useNetwork(*r.options.Network, r.data); err != nil {
-		return err
-	}
-	r.warnOfMemory(layersOf(*r.options.Network))
-	var err error
-	if r.network, err = unet.New(*r.options.Network, isa, nil); err != nil {
-		return err
-	}
-	return r.build()
-}
-
-// build makes the workers, their tasks and the engine around the network.
-func (r *training) build() error {
-	times, err := flow.ParseTimeDistribution(r.options.TimeDist)
-	if err != nil {
-		return err
-	}
-	feed := r.newFeed()
-	r.match = r.options.matching(times, feed)
-	if r.match.predicts, r.match.loss, err = r.options.prediction(); err != nil {
-		return err
-	}
-	predicts := r.match.predicts
-	// Half the default steps: a preview should cost less than it tells.
-	nets := r.hireReplicas(NewUNet(r.network, predicts, nil), Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
-	r.match.held, r.run.held = r.held, r.held != nil
-	if r.options.Coupling == OptimalTransport {
-		r.match.pairs = newPairing(feed, r.opt.Seed, r.opt.Batch, r.crew)
-	}
-	for _, m := range newMatchers(r.match, nets) {
-		r.tasks = append(r.tasks, m)
-	}
-	r.equip(r.match.prepare)
-	return nil
-}
-
 // newFeed makes the feed of the options.
 func (r *training) newFeed() *feed {
 	f := newFeed(r.data, r.opt.Seed, r.opt.Batch, r.options.Flip)
@@ -209,65 +200,39 @@ func (r *training) newFeed() *feed {
 	return f
 }
 
-// matching returns what the draws and the loss of a step depend on.
-func (o *TrainOptions) matching(times flow.TimeDistribution, f *feed) *matching {
-	m := &matching{
-		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times,
-		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
-	}
-	if o.Network.NullClass {
-		m.null = int32(o.Network.NumClasses - 1)
-	}
-	return m
-}
-
 // command implements [job].
-func (*training) command() string { return "train" }
+func (*training) command() Command { return TrainCommand }
 
 // about implements [job].
 func (r *training) about() string {
 	kind := "unconditional"
-	if r.labelled() {
+	if r.lesson.labelled() {
 		kind = fmt.Sprintf("%d classes", r.labels.Count)
 	}
-	if r.held != nil {
-		kind += fmt.Sprintf(", %d held out", r.held.Len())
+	if r.heldOut != nil {
+		kind += fmt.Sprintf(", %d held out", r.heldOut.Len())
 	}
 	h, w, c := r.data.Shape()
-	what := "network"
-	if r.fit != nil {
-		what = "normalizing flow"
-	}
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
-		r.options.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, what, r.options.networkName())
+		r.options.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
 }
-
-// labelled reports whether the network takes the class of an image.
-func (r *training) labelled() bool { return r.match != nil && r.match.labels }
 
 // preparing implements [job]: a batch is drawn by the workers.
 func (*training) preparing() (took, each time.Duration) { return 0, 0 }
 
 // config implements [job].
-func (r *training) config() runConfig {
+func (r *training) config() (options any, data dataInfo) {
 	o := r.options
 	o.Schedule = r.done.Schedule
 	h, w, c := r.data.Shape()
-	return runConfig{
-		Options: &o,
-		Data:    dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.held), r.digest},
-	}
+	return &o, dataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.heldOut), r.digest}
 }
 
 // meta implements [job].
 func (r *training) meta(m *Meta) {
 	m.Data, m.HoldOut, m.Objective, m.Dequantized = r.options.Data, r.options.HoldOut, r.options.Objective, r.options.Dequantize
-	if r.fit != nil {
-		m.Path = ""
-		return
-	}
-	m.TimeDist, m.Path = r.options.TimeDist, fmt.Sprint(r.match.predicts.Path)
-	if r.labelled() {
+	r.lesson.meta(m, &r.options)
+	if r.lesson.labelled() {
 		m.Classes = r.data.Classes()
 	}
 }

@@ -221,7 +221,7 @@ func TestDivergedKeepsCheckpoint(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "step 5") || !strings.Contains(err.Error(), "step 3 is kept") {
 		t.Fatalf("error %v", err)
 	}
-	c, err := readRunConfig(o.Out)
+	c, err := readTrainRun(o.Out)
 	if err != nil || c.Steps != 3 || c.Finished {
 		t.Errorf("config %+v, %v", c, err)
 	}
@@ -325,7 +325,7 @@ func TestUnlabelledData(t *testing.T) {
 	o.Source = &patterns{n: 5, h: 8, w: 8, c: 3} // fewer images than a batch, in colour
 	o.Network.InChannels = 3
 	mustTrain(t, o)
-	c, err := readRunConfig(o.Out)
+	c, err := readTrainRun(o.Out)
 	if err != nil || c.Options.Conditional != "no" || c.Options.Network.NumClasses != 0 {
 		t.Errorf("config %+v, %v", c.Options, err)
 	}

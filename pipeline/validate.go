@@ -18,7 +18,7 @@ func (r *training) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.data, r.held, r.digest = set.Train, set.Test, set.Digest
+	r.data, r.heldOut, r.digest = set.Train, set.Test, set.Digest
 	h, w, c := r.data.Shape()
 	r.dataMemory = float64(r.data.Len() * h * w * c)
 	if r.options.Coupling == OptimalTransport && r.options.Objective != flowObjective {
@@ -55,18 +55,11 @@ func (r *training) outsideData() error {
 // dataChanged explains why a run cannot go on with the data that is there now.
 func (r *training) dataChanged(had dataInfo) error {
 	anew := fmt.Sprintf(" (--init %s starts from the weights so far)", r.dir.path)
-	if r.options.Flow != nil {
+	if r.options.Objective == flowObjective {
 		anew = ""
 	}
 	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew%s",
 		r.options.Data, had.Images, r.data.Len(), anew)
-}
-
-func heldLen(s dataset.Source) int {
-	if s == nil {
-		return 0
-	}
-	return s.Len()
 }
 
 // heldDraws is the number of images that a validation loss is measured on, some of them again at other
@@ -76,7 +69,7 @@ const heldDraws = 256
 // validateWhenDue measures the validation loss of the averaged weights when it is due, and returns 0
 // when not. It changes no number of the training.
 func (r *run) validateWhenDue() (float64, error) {
-	if !r.held || !r.pace.validationDue(r.opt, &r.done, &r.meter, r.over()) {
+	if !r.validated || !r.pace.validationDue(r.opt, &r.done, &r.meter, r.over()) {
 		return 0, nil
 	}
 	begin := time.Now()
