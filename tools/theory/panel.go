@@ -54,13 +54,16 @@ const (
 	legendSwatch = 24
 )
 
-// fine is how many pixels the painter has for a pixel of the figure, whose points it takes as whole numbers.
+// fine is how many pixels the painter has for a pixel of the figure, whose points it takes as whole
+// numbers.
 const fine = 4
 
 // writeFigure draws panels side by side into a PNG.
 func writeFigure(w io.Writer, panels []*panel) error {
 	width := len(panels) * side
-	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: fine * width, Height: fine * side})
+	painter := charts.NewPainter(charts.PainterOptions{
+		OutputFormat: charts.ChartOutputPNG, Width: fine * width, Height: fine * side,
+	})
 	painter.FilledRect(0, 0, fine*width, fine*side, charts.ColorWhite, charts.ColorWhite, 0)
 	for i, p := range panels {
 		s := &sheet{painter, p, float64(i * side)}
