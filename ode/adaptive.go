@@ -10,15 +10,18 @@ import (
 
 // AdaptiveOptions are the settings of [Adaptive].
 type AdaptiveOptions struct {
-	RTol     float64 // error of a step relative to the size of the state
-	ATol     float64 // error of a step beside that; above 0
-	MaxSteps int     // most steps of a state, rejected ones included; 0 means 1000
-	Frames   int     // equal parts of [t0, t1], at whose ends an observer is shown the batch; 0 means 20
+	RTol     float64 // tolerated error of a step, relative to the size of the state
+	ATol     float64 // tolerated error of a step, absolute; above 0
+	MaxSteps int     // most steps of a state, with rejected ones; 0 means 1000
+	// Frames is the number of equal parts of [t0, t1]. An observer sees the batch at the end of
+	// each. 0 means 20.
+	Frames int
 }
 
-// valid says whether the options mean something; not when one is NaN.
+// valid reports whether the options mean something. NaN does not.
 func (o AdaptiveOptions) valid() bool {
-	return o.RTol >= 0 && o.ATol > 0 && states.Finite(o.RTol) && states.Finite(o.ATol) && o.MaxSteps >= 0 && o.Frames >= 0
+	return o.RTol >= 0 && o.ATol > 0 && states.Finite(o.RTol) && states.Finite(o.ATol) &&
+		o.MaxSteps >= 0 && o.Frames >= 0
 }
 
 const (
@@ -36,21 +39,24 @@ type adaptiveSolver struct {
 	scratch    *states.FreeList[adaptiveRun]
 }
 
-// Adaptive returns the solver that keeps the estimated error of each step below ATol + RTol·|x|, root mean square
-// over the state. Every state has a time, a step size and a controller of its own, so its solution is the same to
-// the bit whatever else is in the batch; finished states leave the batch. The method tab must have an embedded
-// one, be first-same-as-last, and be dense, as [Dopri5] is.
+// Adaptive returns the solver that keeps the estimated error of each step below ATol + RTol·|x|,
+// root mean square over the state. Every state has its own time, step size and controller. So its
+// solution is the same to the bit whatever else is in the batch. Finished states leave the batch.
 //
-// An observer sees the batch at evenly spaced times by dense output, which changes neither the steps nor the
-// solution, and takes Frames copies of the batch in memory.
+// The method tab must have embedded weights, be first-same-as-last and be dense, as [Dopri5] is.
 //
-// Adaptive panics when tab is not as said or fails its check, and when an option is negative or not finite.
+// An observer sees the batch at evenly spaced times, by dense output. This changes neither the
+// steps nor the solution. It takes the memory of Frames copies of the batch.
+//
+// Adaptive panics when tab lacks one of these properties or fails its check, and when an option is
+// negative or not finite.
 func Adaptive(tab *Tableau, options AdaptiveOptions) Solver {
 	if err := tab.Check(); err != nil {
 		panic(err)
 	}
 	if tab.Embedded == nil || tab.Dense == nil || !tab.firstSameAsLast() {
-		panic(fmt.Sprintf("ode: %s cannot choose its steps: it must be embedded, dense and first-same-as-last", tab.Name))
+		panic(fmt.Sprintf("ode: %s cannot choose its steps: it must be embedded, dense and first-same-as-last",
+			tab.Name))
 	}
 	if !options.valid() {
 		panic(fmt.Sprintf("ode: %s: options %+v", tab.Name, options))
@@ -91,32 +97,31 @@ func (s *adaptiveSolver) String() string {
 }
 
 // Solve implements [Solver].
-func (s *adaptiveSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error) {
-	return s.solve(ctx, f, nil, x, nil, n, t0, t1)
+func (s *adaptiveSolver) Solve(
+	ctx context.Context, f Field, x []float32, n int, t0, t1 float64,
+) (Stats, error) {
+	return s.integrate(ctx, problem{field: f, x: x, n: n, t0: t0, t1: t1})
 }
 
-// SolveLogDet implements [LogDetSolver]. The error of a step is then the larger of that of the state and that of its
-// logarithms of determinants, for each dimension.
-func (s *adaptiveSolver) SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
-	return s.solve(ctx, nil, f, x, logDet, n, t0, t1)
+// SolveLogDet implements [LogDetSolver]. The error of a step is the larger of two: that of the
+// state, and that of its log-determinants divided by the number of dimensions.
+func (s *adaptiveSolver) SolveLogDet(
+	ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64,
+) (Stats, error) {
+	return s.integrate(ctx, problem{divergence: f, x: x, logDet: logDet, n: n, t0: t0, t1: t1})
 }
 
-// solve moves the states by the velocity of f, or by that of g with its divergence.
-func (s *adaptiveSolver) solve(ctx context.Context, f Field, g DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error) {
-	d := states.Size(len(x), n)
-	if err := checkSpan(t0, t1); err != nil {
-		return Stats{States: n}, err
-	}
-	if n == 0 || t0 == t1 {
-		clear(logDet)
-		return Stats{States: n}, nil
+// integrate solves p.
+func (s *adaptiveSolver) integrate(ctx context.Context, p problem) (Stats, error) {
+	d, idle, err := p.check()
+	if err != nil || idle {
+		return Stats{States: p.n}, err
 	}
 	r := s.scratch.Get()
 	defer s.scratch.Put(r)
-	r.begin(s, f, x, n, d, t0, t1)
-	r.dets.reset(g, logDet, len(s.tab.B), n)
+	r.begin(s, p, d)
 	defer r.end()
-	err := r.solve(ctx)
+	err = r.solve(ctx)
 	for i := range r.live {
 		r.count(&r.live[i])
 	}
@@ -128,21 +133,21 @@ func (s *adaptiveSolver) solve(ctx context.Context, f Field, g DivergenceField, 
 type trial struct {
 	t, h        float64
 	last        bool    // the step ends at t1
-	memory      float64 // the controller's
+	memory      float64 // of the controller
 	wasRejected bool    // the step before this one was rejected
-	frame       int     // the next one to show
+	frame       int     // the next frame that the state will pass
 
 	evaluations, steps, rejected int
 }
 
-// An adaptiveRun is one call of Solve. The first len(live) states of the buffers are those under way, in the order
-// of the caller's batch.
+// An adaptiveRun is one call of Solve. The first len(live) states of the buffers are those under
+// way, in the order of the caller's batch.
 type adaptiveRun struct {
 	buffers
 	frames frames
 	solver *adaptiveSolver
 	field  Field
-	out    []float32 // the caller's states: solutions go here
+	out    []float32 // the caller's states, where solutions go
 	x      []float32 // where the live states stand
 	live   []trial
 	d      int
@@ -151,21 +156,23 @@ type adaptiveRun struct {
 	stats  Stats
 }
 
-// begin prepares for a batch, reusing the buffers.
-func (r *adaptiveRun) begin(s *adaptiveSolver, f Field, x []float32, n, d int, t0, t1 float64) {
-	r.buffers.reset(len(s.tab.B), n, d)
-	r.x, r.live = states.Sized(r.x, n*d), states.Sized(r.live, n)
-	copy(r.x, x)
+// begin prepares for a problem with states of d numbers. It reuses the buffers.
+func (r *adaptiveRun) begin(s *adaptiveSolver, p problem, d int) {
+	stages := len(s.tab.B)
+	r.buffers.reset(stages, p.n, d)
+	r.x, r.live = states.Sized(r.x, p.n*d), states.Sized(r.live, p.n)
+	copy(r.x, p.x)
 	for i := range r.live {
-		r.live[i] = trial{t: t0, memory: memoryLeast, frame: 1}
+		r.live[i] = trial{t: p.t0, memory: memoryLeast, frame: 1}
 	}
-	r.solver, r.field, r.out, r.d, r.t0, r.t1 = s, f, x, d, t0, t1
+	r.solver, r.field, r.out, r.d, r.t0, r.t1 = s, p.field, p.x, d, p.t0, p.t1
 	r.tol = tolerance{s.options.RTol, s.options.ATol}
-	r.stats = Stats{States: n}
-	r.frames.reset(s, x, t0, t1, n)
+	r.stats = Stats{States: p.n}
+	r.frames.reset(s, p)
+	r.dets.reset(p.divergence, p.logDet, stages, p.n)
 }
 
-// end forgets what is the caller's.
+// end drops all references to the caller's slices and functions.
 func (r *adaptiveRun) end() {
 	r.solver, r.field, r.out = nil, nil, nil
 	r.frames.observe = nil
@@ -189,8 +196,8 @@ func (r *adaptiveRun) solve(ctx context.Context) error {
 	return nil
 }
 
-// evaluate sets stage i of the live states to their velocities at x.
-func (r *adaptiveRun) evaluate(ctx context.Context, i int, x []float32) error {
+// evaluateLive sets stage i of the live states to their velocities at x.
+func (r *adaptiveRun) evaluateLive(ctx context.Context, i int, x []float32) error {
 	if err := r.buffers.evaluate(ctx, r.field, i, x[:len(r.live)*r.d]); err != nil {
 		return err
 	}
@@ -200,14 +207,14 @@ func (r *adaptiveRun) evaluate(ctx context.Context, i int, x []float32) error {
 	return nil
 }
 
-// firstSteps finds the first stage and the first step size of each state, see [firstStep].
+// firstSteps finds the first stage and the first step size of each state. See [firstStep].
 func (r *adaptiveRun) firstSteps(ctx context.Context) error {
 	first := firstStep{order: r.solver.tab.Order, span: math.Abs(r.t1 - r.t0)}
 	sign := math.Copysign(1, r.t1-r.t0)
 	for i := range r.live {
 		r.t[i] = float32(r.t0)
 	}
-	if err := r.evaluate(ctx, 0, r.x); err != nil {
+	if err := r.evaluateLive(ctx, 0, r.x); err != nil {
 		return err
 	}
 	for i := range r.live {
@@ -219,10 +226,10 @@ func (r *adaptiveRun) firstSteps(ctx context.Context) error {
 		}
 		h := first.probe(d0, d1)
 		r.live[i].h = h
-		r.k.advance(r.y[lo:hi], x, lo, sign*h, firstStageOnly)
+		r.k.combine(r.y[lo:hi], x, lo, sign*h, firstStageOnly)
 		r.t[i] = float32(r.t0 + sign*h)
 	}
-	if err := r.evaluate(ctx, 1, r.y); err != nil {
+	if err := r.evaluateLive(ctx, 1, r.y); err != nil {
 		return err
 	}
 	for i := range r.live {
@@ -238,13 +245,14 @@ func (r *adaptiveRun) firstSteps(ctx context.Context) error {
 	return nil
 }
 
-// firstStageOnly are the weights of an Euler step.
+// firstStageOnly holds the weights of an Euler step.
 var firstStageOnly = []float64{1}
 
-// bounds returns where live state i is in the buffers.
+// bounds returns where live state i begins and ends in the buffers.
 func (r *adaptiveRun) bounds(i int) (lo, hi int) { return i * r.d, (i + 1) * r.d }
 
-// plan makes h the size of the next step. A step that would end at t1 or just before it ends there.
+// plan makes h the size of the next step. A step that would end just before t1, or beyond it, ends
+// at t1.
 func (r *adaptiveRun) plan(s *trial, h float64) {
 	left := r.t1 - s.t
 	s.last = math.Abs(1.01*h) >= math.Abs(left)
@@ -254,26 +262,26 @@ func (r *adaptiveRun) plan(s *trial, h float64) {
 	s.h = h
 }
 
-// try evaluates the stages of one step of every live state. The last stage is the velocity at the step's end,
-// which is left in r.y.
+// try evaluates the stages of one step of every live state. The last stage is the velocity at the
+// end of the step. The states there are left in r.y.
 func (r *adaptiveRun) try(ctx context.Context) error {
 	tab := r.solver.tab
 	for stage := 1; stage < len(tab.B); stage++ {
 		for i := range r.live {
 			s := &r.live[i]
 			lo, hi := r.bounds(i)
-			r.k.advance(r.y[lo:hi], r.x[lo:hi], lo, s.h, tab.A[stage])
+			r.k.combine(r.y[lo:hi], r.x[lo:hi], lo, s.h, tab.A[stage])
 			r.t[i] = float32(s.t + float64(tab.C[stage]*s.h))
 		}
-		if err := r.evaluate(ctx, stage, r.y); err != nil {
+		if err := r.evaluateLive(ctx, stage, r.y); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// judge accepts or rejects the step of every live state, and closes the gaps that finished ones leave. When
-// several states fail, the error is that of the first.
+// judge accepts or rejects the step of every live state, and closes the gaps that finished states
+// leave. When several states fail, it returns the error of the first.
 func (r *adaptiveRun) judge() error {
 	var failure error
 	kept := 0
@@ -283,7 +291,7 @@ func (r *adaptiveRun) judge() error {
 			failure = err
 		}
 		if !done {
-			r.move(kept, i)
+			r.shift(kept, i)
 			kept++
 		}
 	}
@@ -291,13 +299,15 @@ func (r *adaptiveRun) judge() error {
 	return failure
 }
 
-// judgeOne accepts or rejects the step of live state i, and hands out its solution when it is done.
+// judgeOne accepts or rejects the step of live state i. When the state is done, its solution goes
+// to the caller.
 func (r *adaptiveRun) judgeOne(i int) (done bool, err error) {
 	s := &r.live[i]
 	lo, hi := r.bounds(i)
 	scaled := r.k.errorNorm(r.y[lo:hi], r.x[lo:hi], lo, s.h, r.solver.errWeights, r.tol)
-	scaled = max(scaled, r.dets.errorNorm(i, r.index[i], r.d, s.h, r.solver.errWeights, r.tol)) // NaN when either is
-	if scaled <= 1 {                                                                            // false for NaN
+	// max is NaN when one of its arguments is, and the comparison is false for NaN.
+	scaled = max(scaled, r.dets.errorNorm(i, r.index[i], r.d, s.h, r.solver.errWeights, r.tol))
+	if scaled <= 1 {
 		r.accept(i, scaled)
 	} else if err := r.reject(i, scaled); err != nil {
 		return false, err
@@ -313,7 +323,8 @@ func (r *adaptiveRun) judgeOne(i int) (done bool, err error) {
 	return false, nil
 }
 
-// accept moves live state i to the end of its step, whose last stage is the first of the next.
+// accept moves live state i to the end of its step. The last stage of the step is the first of the
+// next.
 func (r *adaptiveRun) accept(i int, err float64) {
 	s, control := &r.live[i], r.solver.control
 	lo, hi := r.bounds(i)
@@ -338,15 +349,16 @@ func (r *adaptiveRun) reject(i int, err float64) error {
 	s.rejected++
 	s.wasRejected = true
 	h := s.h * r.solver.control.rejected(err)
-	if least := 0x1p-24 * max(math.Abs(r.t0), math.Abs(r.t1)); math.Abs(h) < least { // float32 times no longer differ
+	// Below this size the times of the stages no longer differ in float32.
+	if least := 0x1p-24 * max(math.Abs(r.t0), math.Abs(r.t1)); math.Abs(h) < least {
 		return r.tooSmall(i, err)
 	}
 	r.plan(s, h)
 	return nil
 }
 
-// move moves live state from to place to, which is not after it.
-func (r *adaptiveRun) move(to, from int) {
+// shift moves live state from to place to, which is not behind it.
+func (r *adaptiveRun) shift(to, from int) {
 	if to == from {
 		return
 	}
@@ -357,7 +369,7 @@ func (r *adaptiveRun) move(to, from int) {
 	r.live[to], r.index[to] = r.live[from], r.index[from]
 }
 
-// count adds what a state took to the statistics.
+// count adds the work on a state to the statistics.
 func (r *adaptiveRun) count(s *trial) {
 	r.stats.Evaluations.add(s.evaluations)
 	r.stats.Steps.add(s.steps)
@@ -371,7 +383,8 @@ func (r *adaptiveRun) notFinite(i int) error {
 
 func (r *adaptiveRun) tooMany(i int) error {
 	return fmt.Errorf("ode: %s: state %d took %w, %d, to t = %.6g: "+
-		"raise the tolerance (rtol %g, atol %g) or AdaptiveOptions.MaxSteps", r.solver.tab.Name, r.index[i], ErrTooMany, r.solver.options.MaxSteps, r.live[i].t, r.tol.rel, r.tol.abs)
+		"raise the tolerance (rtol %g, atol %g) or AdaptiveOptions.MaxSteps",
+		r.solver.tab.Name, r.index[i], ErrTooMany, r.solver.options.MaxSteps, r.live[i].t, r.tol.rel, r.tol.abs)
 }
 
 func (r *adaptiveRun) tooSmall(i int, err float64) error {
@@ -379,5 +392,6 @@ func (r *adaptiveRun) tooSmall(i int, err float64) error {
 		return r.notFinite(i)
 	}
 	return fmt.Errorf("ode: %s: state %d: %w at t = %.6g: "+
-		"raise the tolerance (rtol %g, atol %g), or mend a field that jumps there", r.solver.tab.Name, r.index[i], ErrTooSmall, r.live[i].t, r.tol.rel, r.tol.abs)
+		"raise the tolerance (rtol %g, atol %g), or mend a field that jumps there",
+		r.solver.tab.Name, r.index[i], ErrTooSmall, r.live[i].t, r.tol.rel, r.tol.abs)
 }

@@ -14,13 +14,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestToleranceKept: the error at the end follows the tolerance, though each step's error may grow on the way and
-// all add up; the measured ratio is 0.1 to 8.
+// TestToleranceKept: the error at the end follows the tolerance, though the errors of steps add up
+// and may grow on the way. The measured ratio is 0.1 to 8.
 func TestToleranceKept(t *testing.T) {
 	for _, p := range numtest.Problems {
 		for _, span := range [][2]float64{{0, 1}, {1, 0}} {
 			for _, tol := range []float64{1e-3, 1e-4, 1e-5, 1e-6} {
-				x, stats := odetest.Solve(t, ode.DormandPrince(tol, tol), field(p), p.At(span[0]), len(p.Start), span[0], span[1])
+				s, start := ode.DormandPrince(tol, tol), p.At(span[0])
+				x, stats := odetest.Solve(t, s, field(p), start, len(p.Start), span[0], span[1])
 				if e := numtest.Distance(x, p.At(span[1])); e > 10*tol {
 					t.Errorf("%s, %v, tolerance %g: error %.3g, %+v", p.Name, span, tol, e, stats)
 				}
@@ -29,8 +30,9 @@ func TestToleranceKept(t *testing.T) {
 	}
 }
 
-// TestStepsFollowTolerance: the error of a step is proportional to h^5 (it is that of the weaker method), so the
-// number of steps to tol^(−1/5); measured over a long way, where the first and last steps don't count.
+// TestStepsFollowTolerance: the error of a step is that of the weaker method, proportional to h^5.
+// So the number of steps is proportional to tol^(−1/5). It is measured over a long time, where the
+// first and last steps do not count.
 func TestStepsFollowTolerance(t *testing.T) {
 	p := numtest.Problem{D: 2, Rate: numtest.Problems[0].Rate, Exact: numtest.Problems[0].Exact}
 	p.Start = [][]float64{{1, 0}}
@@ -45,15 +47,18 @@ func TestStepsFollowTolerance(t *testing.T) {
 	}
 	for _, tol := range []float64{1e-3, 1e-4, 1e-5} {
 		if exponent := math.Log10(steps(tol/10) / steps(tol)); !numtest.Near(exponent, 0.2, 0.02) {
-			t.Errorf("tolerance %g: %v steps, a tenth of it: %v; exponent %.3f, want 1/5", tol, steps(tol), steps(tol/10), exponent)
+			t.Errorf("tolerance %g: %v steps, a tenth of it: %v; exponent %.3f, want 1/5",
+				tol, steps(tol), steps(tol/10), exponent)
 		}
 	}
 }
 
-// TestBatchIndependence: a state's solution and work are the same to the bit alone and in any batch.
+// TestBatchIndependence: a state's solution and work are the same to the bit alone and in any
+// batch.
 func TestBatchIndependence(t *testing.T) {
 	p := numtest.Problems[2]
-	// Each state has a speed of its own, given by index, so that they need very different numbers of steps.
+	// Each state has its own speed, found by index, so that states need very different numbers of
+	// steps.
 	fieldOf := func(speed []float32) ode.FieldFunc {
 		inner := field(p)
 		return func(v, x, at []float32, index []int) {
@@ -88,8 +93,8 @@ func TestBatchIndependence(t *testing.T) {
 	})
 }
 
-// TestEvaluationsFSAL counts from the field's side: two for the start, and six, not seven, for each step that is
-// tried.
+// TestEvaluationsFSAL counts evaluations in the field: two for the first step size, and for each
+// try of a step six. There are seven stages, of which the first is known.
 func TestEvaluationsFSAL(t *testing.T) {
 	rejected := 0
 	for _, p := range numtest.Problems {
@@ -122,8 +127,9 @@ func TestEvaluationsFSAL(t *testing.T) {
 	}
 }
 
-// TestFirstSameAsLastIsUsed follows one state by a field that remembers: each step's first stage, which is not
-// asked for, must be the velocity at the point where the step starts, also after rejections.
+// TestFirstSameAsLastIsUsed follows one state by a field that remembers its calls. The first stage
+// of a step is not asked for. It must be the velocity at the point where the step starts, also
+// after rejections.
 func TestFirstSameAsLastIsUsed(t *testing.T) {
 	p := numtest.Problems[5]
 	inner := field(p)
@@ -139,8 +145,8 @@ func TestFirstSameAsLastIsUsed(t *testing.T) {
 	}
 	from := calls[0]
 	for try := 2; try < len(calls); try += 6 {
-		// The second stage is x + h/5·k1 at t + h/5, the seventh the step's end. Rounding of x, t and v by 2⁻²⁴
-		// each.
+		// The second stage is x + h/5·k1 at t + h/5, the seventh the step's end. Rounding of x, t
+		// and v by 2⁻²⁴ each.
 		second, end := calls[try], calls[try+5]
 		got, want := float64(second.x-from.x), float64(second.t-from.t)*float64(from.v)
 		if !numtest.Near(got, want, 0x1p-22*(2+math.Abs(float64(from.v)))) {
@@ -150,14 +156,15 @@ func TestFirstSameAsLastIsUsed(t *testing.T) {
 			if end.x != x[0] || end.t != 1 {
 				t.Errorf("the last stage is at %v, the solution is %v", end, x)
 			}
-		} else if calls[next].t > end.t { // accepted, as the next step's second stage is beyond its end
+			// accepted, as the next step's second stage is beyond its end
+		} else if calls[next].t > end.t {
 			from = end
 		}
 	}
 }
 
-// TestNoGrowthAfterRejection runs into a jump, before which steps have no error at all: the step that follows a
-// rejected and an accepted one is not larger than that.
+// TestNoGrowthAfterRejection runs into a jump, before which steps have no error at all. After a
+// rejected and an accepted step, the next step is not larger than the accepted one.
 func TestNoGrowthAfterRejection(t *testing.T) {
 	var times []float64
 	jump := ode.FieldFunc(func(v, _, at []float32, _ []int) {
@@ -188,7 +195,8 @@ func TestNoGrowthAfterRejection(t *testing.T) {
 	}
 }
 
-// TestMaxSteps: a way of five steps (see TestAnySpan) can be made with five, and not with four.
+// TestMaxSteps: a span that takes five steps (see TestAnySpan) can be crossed with five, and not
+// with four.
 func TestMaxSteps(t *testing.T) {
 	still := ode.FieldFunc(func(v, _, _ []float32, _ []int) { clear(v) })
 	for most, want := range map[int]error{4: ode.ErrTooMany, 5: nil} {
@@ -200,7 +208,8 @@ func TestMaxSteps(t *testing.T) {
 	}
 }
 
-// TestProbe: the second evaluation is an Euler step in the direction of time, of a hundredth of |x|/|v|.
+// TestProbe: the second evaluation is after an Euler step in the direction of time. The size of
+// that step is a hundredth of |x|/|v|.
 func TestProbe(t *testing.T) {
 	for _, span := range [][2]float64{{0, 1}, {1, 0}} {
 		var times, states []float32
@@ -210,26 +219,29 @@ func TestProbe(t *testing.T) {
 		})
 		odetest.Solve(t, ode.DormandPrince(1e-3, 1e-3), f, []float32{2}, 1, span[0], span[1])
 		h := 0.01 / 4 * (span[1] - span[0])
-		if dt, dx := float64(times[1]-times[0]), float64(states[1]-states[0]); !numtest.Near(dt, h, 1e-6) || !numtest.Near(dx, h*8, 1e-6) {
+		dt, dx := float64(times[1]-times[0]), float64(states[1]-states[0])
+		if !numtest.Near(dt, h, 1e-6) || !numtest.Near(dx, h*8, 1e-6) {
 			t.Errorf("from %v: the probe moves t by %v and x by %v, want %v and %v", span[0], dt, dx, h, h*8)
 		}
 	}
 }
 
-// TestAnySpan: where nothing moves, steps grow tenfold from a ten-thousandth of the span, so five make it, whatever
-// t0 and t1 are: the last one ends at t1 and not a rounding before it.
+// TestAnySpan: where nothing moves, steps grow tenfold from a ten-thousandth of the span. So five
+// steps cross it, whatever t0 and t1 are: the last step ends at t1, and not a rounding before t1.
 func TestAnySpan(t *testing.T) {
 	still := ode.FieldFunc(func(v, _, _ []float32, _ []int) { clear(v) })
 	rapid.Check(t, func(r *rapid.T) {
 		t0 := rapid.Float64Range(-10, 10).Draw(r, "t0")
 		t1 := rapid.Float64Range(-10, 10).Filter(func(t1 float64) bool { return math.Abs(t1-t0) > 1e-6 }).Draw(r, "t1")
-		if _, stats := odetest.Solve(t, ode.DormandPrince(1e-3, 1e-3), still, []float32{1}, 1, t0, t1); stats.Steps.Total != 5 {
+		_, stats := odetest.Solve(t, ode.DormandPrince(1e-3, 1e-3), still, []float32{1}, 1, t0, t1)
+		if stats.Steps.Total != 5 {
 			r.Errorf("from %v to %v: %+v", t0, t1, stats)
 		}
 	})
 }
 
-// TestEasyFields: a still field and a constant one cost a few steps only, and have exact solutions.
+// TestEasyFields: a field of zeros and a constant field take a few steps only, and have exact
+// solutions.
 func TestEasyFields(t *testing.T) {
 	for _, speed := range []float32{0, 3} {
 		f := ode.FieldFunc(func(v, _, _ []float32, _ []int) {
@@ -260,7 +272,15 @@ func TestAdaptiveErrors(t *testing.T) {
 			}
 		}
 	}
-	nan := float32(math.NaN())
+	later := func(value float32) func(at float32) float32 {
+		return func(at float32) float32 {
+			if at > 0.5 {
+				return value
+			}
+			return 1
+		}
+	}
+	nan, loose := float32(math.NaN()), ode.AdaptiveOptions{ATol: 1e-4}
 	for _, c := range []struct {
 		name    string
 		field   ode.Field
@@ -268,23 +288,14 @@ func TestAdaptiveErrors(t *testing.T) {
 		want    error
 		says    string
 	}{
-		{"NaN at the start", constant(func(float32) float32 { return nan }), ode.AdaptiveOptions{ATol: 1e-4}, ode.ErrNotFinite, "state 2"},
-		{"NaN on the way", constant(func(at float32) float32 {
-			if at > 0.5 {
-				return nan
-			}
-			return 1
-		}), ode.AdaptiveOptions{ATol: 1e-4}, ode.ErrNotFinite, "near t = 0."},
-		{"a jump", constant(func(at float32) float32 {
-			if at > 0.5 {
-				return 1e12
-			}
-			return 1
-		}), ode.AdaptiveOptions{ATol: 1e-4}, ode.ErrTooSmall, "raise the tolerance"},
+		{"NaN at the start", constant(func(float32) float32 { return nan }), loose, ode.ErrNotFinite, "state 2"},
+		{"NaN on the way", constant(later(nan)), loose, ode.ErrNotFinite, "near t = 0."},
+		{"a jump", constant(later(1e12)), loose, ode.ErrTooSmall, "raise the tolerance"},
 		{"many steps", constant(func(at float32) float32 { return float32(math.Sin(1000 * float64(at))) }),
 			ode.AdaptiveOptions{ATol: 1e-6, MaxSteps: 30}, ode.ErrTooMany, "state 2 took too many steps, 30"},
 	} {
-		stats, err := ode.Adaptive(ode.Dopri5, c.options).Solve(context.Background(), c.field, []float32{1, 1, 1, 1}, 4, 0, 1)
+		s, x := ode.Adaptive(ode.Dopri5, c.options), []float32{1, 1, 1, 1}
+		stats, err := s.Solve(context.Background(), c.field, x, 4, 0, 1)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -294,7 +305,8 @@ func TestAdaptiveErrors(t *testing.T) {
 	}
 }
 
-// TestOverflow: a velocity that carries a state beyond float32 is an error, not an infinite solution.
+// TestOverflow: a velocity that carries a state beyond float32 is an error, not an infinite
+// solution.
 func TestOverflow(t *testing.T) {
 	f := ode.FieldFunc(func(v, _, _ []float32, _ []int) {
 		for i := range v {
@@ -307,8 +319,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// TestFrames: an observer of an adaptive solver sees every state at the times that it asked for, by a dense output
-// with an error like the solution's, and does not change it.
+// TestFrames: an observer of an adaptive solver sees every state at the times of the frames. Dense
+// output has an error like that of the solution, and does not change the solution.
 func TestFrames(t *testing.T) {
 	const tol, parts = 1e-5, 7
 	for _, p := range numtest.Problems {
@@ -318,7 +330,8 @@ func TestFrames(t *testing.T) {
 			next := 0
 			var last []float32
 			watched := s.Observed(func(step int, at float64, x []float32) {
-				if want := span[0] + (span[1]-span[0])*float64(step)/parts; step != next || !numtest.Near(at, want, 1e-15) {
+				want := span[0] + (span[1]-span[0])*float64(step)/parts
+				if step != next || !numtest.Near(at, want, 1e-15) {
 					t.Errorf("%s: frame %d at %v, want %d at %v", p.Name, step, at, next, want)
 				}
 				if e := numtest.Distance(x, p.At(at)); e > 10*tol {
@@ -335,7 +348,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestFramesNumber: NewSolver's steps are the parts, and there is a default.
+// TestFramesNumber: the steps of NewSolver are the number of parts, with a default.
 func TestFramesNumber(t *testing.T) {
 	for steps, want := range map[int]int{5: 6, 1: 2, 0: 21, -1: 21} {
 		s, err := ode.NewSolver("dopri5", steps, 1e-3)
@@ -343,7 +356,8 @@ func TestFramesNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 		frames := 0
-		odetest.Solve(t, s.Observed(func(int, float64, []float32) { frames++ }), ode.FieldFunc(numtest.GaussianField(1, 2)), []float32{0.5}, 1, 0, 1)
+		s = s.Observed(func(int, float64, []float32) { frames++ })
+		odetest.Solve(t, s, gaussian(1, 2), []float32{0.5}, 1, 0, 1)
 		if frames != want {
 			t.Errorf("%d steps: %d frames, want %d", steps, frames, want)
 		}
@@ -354,22 +368,25 @@ func TestFramesNumber(t *testing.T) {
 func TestLastFrame(t *testing.T) {
 	var last []float32
 	s := ode.DormandPrince(1e-3, 1e-3).Observed(func(_ int, _ float64, x []float32) { last = append(last[:0], x...) })
-	if x, _ := odetest.Solve(t, s, ode.FieldFunc(numtest.GaussianField(1, 2)), numtest.Normals(20_000, 1), 4, 0, 1); !numtest.SameBits(x, last) {
+	x, _ := odetest.Solve(t, s, gaussian(1, 2), numtest.Normals(20_000, 1), 4, 0, 1)
+	if !numtest.SameBits(x, last) {
 		t.Error("the last frame differs from the solution")
 	}
 }
 
-// TestGaussianTransport carries noise to N(1.5, 0.5²) along the closed-form field, with every solver.
+// TestGaussianTransport carries noise to N(1.5, 0.5²) along the closed-form field, with every
+// solver.
 func TestGaussianTransport(t *testing.T) {
 	const n, d = 6, 50
 	x0 := numtest.Normals(n*d, 1)
 	// About twice the measured errors: truncation, and for rk4 rounding.
-	for name, bound := range map[string]float64{"euler": 0.03, "midpoint": 5e-6, "heun": 3e-4, "rk4": 5e-7, "dopri5": 1e-5} {
+	bounds := map[string]float64{"euler": 0.03, "midpoint": 5e-6, "heun": 3e-4, "rk4": 5e-7, "dopri5": 1e-5}
+	for name, bound := range bounds {
 		s, err := ode.NewSolver(name, 40, 1e-5)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, _ := odetest.Solve(t, s, ode.FieldFunc(numtest.GaussianField(1.5, 0.5)), x0, n, 0, 1)
+		x, _ := odetest.Solve(t, s, gaussian(1.5, 0.5), x0, n, 0, 1)
 		want := make([]float32, n*d)
 		for i := range want {
 			want[i] = 1.5 + 0.5*x0[i]
@@ -377,14 +394,14 @@ func TestGaussianTransport(t *testing.T) {
 		if e := numtest.Distance(x, want); e > bound {
 			t.Errorf("%v: misses m + s·x0 by %.3g", s, e)
 		}
-		back, _ := odetest.Solve(t, s, ode.FieldFunc(numtest.GaussianField(1.5, 0.5)), x, n, 1, 0)
+		back, _ := odetest.Solve(t, s, gaussian(1.5, 0.5), x, n, 1, 0)
 		if e := numtest.Distance(back, x0); e > 4*bound { // 1/s times the error of both ways
 			t.Errorf("%v: misses x0 on the way back by %.3g", s, e)
 		}
 	}
 }
 
-// TestFieldSeesIndex: with finished states gone, index still names the rest, in order.
+// TestFieldSeesIndex: when finished states are gone, index still names the others, in order.
 func TestFieldSeesIndex(t *testing.T) {
 	smallest := 4
 	f := ode.FieldFunc(func(v, x, at []float32, index []int) {

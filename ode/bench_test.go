@@ -8,8 +8,9 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// BenchmarkSolver measures what a solver adds to its field: a batch of 64 images of MNIST's size, 20 steps or a
-// tolerance, with a field that costs one pass. Compare with a second for such a batch's evaluations by a network.
+// BenchmarkSolver measures what a solver adds to its field. The batch is 64 images of the size of
+// MNIST, and the field costs one pass over them. A network takes about a second for as many
+// evaluations.
 func BenchmarkSolver(b *testing.B) {
 	const n, d = 64, 28 * 28
 	x, start := make([]float32, n*d), numtest.Normals(n*d, 1)

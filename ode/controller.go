@@ -6,14 +6,15 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 )
 
-// A controller chooses step sizes from error estimates: the proportional-integral controller of
-// Hairer and Wanner, "Solving Ordinary Differential Equations II", equation IV.2.43c, with the constants of their
-// program DOPRI5. After an accepted step of scaled error err ≤ 1 (1 is just tolerated), with the error
-// before it as memory,
+// A controller chooses step sizes from error estimates. It is the proportional-integral controller
+// of Hairer and Wanner, "Solving Ordinary Differential Equations II", equation IV.2.43c, with the
+// constants of their program DOPRI5. The scaled error err of a step is 1 when the step is just
+// tolerated. After an accepted step,
 //
 //	h_new/h = safety · err^(−α) · memory^β,   β = 0.04,   α = 1/(q+1) − 0.75·β,
 //
-// where q is the order of the weaker method of the pair.
+// where memory is the error of the accepted step before, and q the order of the weaker method of
+// the pair.
 type controller struct{ alpha float64 }
 
 const (
@@ -21,15 +22,15 @@ const (
 	controllerSafety = 0.9
 	shrinkMost       = 0.2
 	growMost         = 10.0
-	memoryLeast      = 1e-4 // also the memory before the first step
+	memoryLeast      = 1e-4 // and the memory before the first step
 )
 
 func newController(embeddedOrder int) controller {
 	return controller{alpha: 1/float64(embeddedOrder+1) - 0.75*controllerBeta}
 }
 
-// accepted returns the factor for the step size after an accepted step. Right after a rejection it does not
-// grow, as the error would most likely exceed the tolerance again.
+// accepted returns the factor for the step size after an accepted step. Right after a rejection the
+// step does not grow, since its error would most likely exceed the tolerance again.
 func (c controller) accepted(err, memory float64, afterRejection bool) float64 {
 	most := growMost
 	if afterRejection {
@@ -47,22 +48,23 @@ func (c controller) rejected(err float64) float64 {
 	return coarse(max(controllerSafety*math.Pow(err, -c.alpha), shrinkMost))
 }
 
-// coarse rounds x to 24 bits, as the last ones of math.Pow differ between architectures.
+// coarse rounds x to 24 bits, because the last bits of math.Pow differ between architectures.
 func coarse(x float64) float64 {
 	fraction, exponent := math.Frexp(x)
 	return math.Ldexp(float64(float32(fraction)), exponent)
 }
 
-// firstStep returns the size of a first step of a method of that order within span > 0, by the algorithm of
-// Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", section II.4: d0, d1 and d2 are
-// the scaled norms of x, of v and of the derivative of v, which probe(h) finds by an Euler step of size h.
+// firstStep chooses the size of the first step of a method of that order, within span > 0. It is
+// the algorithm of Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I", section
+// II.4. It needs the scaled norms d0 of x, d1 of v and d2 of the derivative of v. An Euler step of
+// size probe finds the last.
 type firstStep struct {
 	order int
 	span  float64
 }
 
-// leastProbe is the probing step, as a share of the span, where the norms say nothing. The book has 1e-6, with
-// which float32 velocities would differ by their rounding alone.
+// leastProbe is the size of the Euler step, as a share of the span, when the norms say nothing. The
+// book has 1e-6. Over such a step float32 velocities would differ by their rounding alone.
 const leastProbe = 1e-4
 
 // probe returns the size of the Euler step.
@@ -73,8 +75,8 @@ func (p firstStep) probe(d0, d1 float64) float64 {
 	return coarse(min(0.01*d0/d1, p.span))
 }
 
-// size returns the size of the first step from that of the probe. Where the probe overflowed it is far below
-// that.
+// size returns the size of the first step from the size of the Euler step. It is far smaller when
+// the Euler step overflowed.
 func (p firstStep) size(probe, d1, d2 float64) float64 {
 	steepest := max(d1, d2)
 	if !states.Finite(steepest) {

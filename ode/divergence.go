@@ -10,37 +10,44 @@ import (
 
 // A DivergenceField is a velocity field that also tells its divergence.
 type DivergenceField interface {
-	// Divergence sets v as the Velocity of a [Field] does, and div to len(div)/len(t) numbers for each state, state after
-	// state: each is ∇·v(x, t) of that state or an estimate of it. An estimate must be one function of x and t
-	// during a call of Solve (its random directions stay), or no solver can integrate it.
+	// Divergence sets v as the Velocity of a [Field] does. It sets div to m = len(div)/len(t)
+	// numbers for each state, state after state. Each number is ∇·v(x, t) or an estimate of it.
+	// During a call of Solve an estimate must be one function of x and t: its random directions
+	// must stay, or no solver can integrate it.
 	Divergence(v []float32, div []float64, x, t []float32, index []int)
 }
 
-// A LogDetSolver is a [Solver] that integrates the divergence along the way; those of [Fixed] and [Adaptive] are.
+// A LogDetSolver is a [Solver] that integrates the divergence along the trajectories. The solvers
+// of [Fixed] and [Adaptive] do.
 type LogDetSolver interface {
 	Solver
-	// SolveLogDet is Solve, and sets logDet to len(logDet)/n numbers for each state: the integrals from t0 to t1 of the
-	// numbers that f calls its divergence, along the state's way. Of a true divergence that is log |det ∂x(t1)/∂x(t0)|
-	// (Chen et al. 2018, "Neural Ordinary Differential Equations", theorem 1).
-	SolveLogDet(ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64) (Stats, error)
+	// SolveLogDet does what Solve does. It also sets logDet to len(logDet)/n numbers for each
+	// state: the integrals from t0 to t1 of the numbers that f sets as its divergence, along the
+	// trajectory of the state. The integral of a true divergence is log |det ∂x(t1)/∂x(t0)| (Chen
+	// et al. 2018, "Neural Ordinary Differential Equations", theorem 1).
+	SolveLogDet(
+		ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64,
+	) (Stats, error)
 }
 
-// logDets are the integrals of a divergence along the states of a batch, beside the stages of the solver.
+// logDets are the integrals of a divergence along the states of a batch, beside the stages of the
+// solver.
 type logDets struct {
-	f   DivergenceField // nil where none is integrated
-	m   int             // numbers of a state
-	k   [][]float64     // stage after stage: the divergences of the states under way
-	out []float64       // the caller's
+	f   DivergenceField // nil when no divergence is integrated
+	m   int             // numbers for each state
+	k   [][]float64     // for each stage, the divergences of the states under way
+	out []float64       // the caller's integrals
 }
 
-// reset prepares for s stages of n states. A batch without divergence has m = 0, and all that follows does nothing.
+// reset prepares for s stages of n states. Without a divergence m is 0, and all other methods do
+// nothing.
 func (l *logDets) reset(f DivergenceField, out []float64, s, n int) {
 	l.f, l.out, l.m = f, out, 0
 	if f == nil {
 		return
 	}
 	if len(out) == 0 || len(out)%n != 0 {
-		panic(fmt.Sprintf("ode: %d logarithms of determinants do not belong to %d states", len(out), n))
+		panic(fmt.Sprintf("ode: %d log-determinants do not belong to %d states", len(out), n))
 	}
 	l.m = len(out) / n
 	clear(out)
@@ -52,17 +59,18 @@ func (l *logDets) reset(f DivergenceField, out []float64, s, n int) {
 	}
 }
 
-// end forgets what is the caller's.
+// end drops the references to what is the caller's.
 func (l *logDets) end() { l.f, l.out = nil, nil }
 
-// advance adds h·Σ_j w[j]·k_j of state i of those under way to what belongs to state index of the batch.
+// advance adds h·Σ_j w[j]·k_j of live state i to the integrals of that state, whose place in the
+// batch is index.
 func (l *logDets) advance(i, index int, h float64, w []float64) {
 	for j := range l.m {
 		l.out[index*l.m+j] += l.increment(i*l.m+j, h, w)
 	}
 }
 
-// increment returns h·Σ_j w[j]·k_j at a place.
+// increment returns h·Σ_j w[j]·k_j at one place of the stages.
 func (l *logDets) increment(at int, h float64, w []float64) float64 {
 	var sum float64
 	for j, wj := range w {
@@ -80,8 +88,9 @@ func (l *logDets) swap(i, j int) {
 	}
 }
 
-// errorNorm returns the root mean square over the numbers of a state of e/(d·tolerance): the error of a step is
-// measured for each of the d dimensions, as log-determinants are sums over them.
+// errorNorm returns the root mean square of e/(d·tolerance) over the integrals of live state i. The
+// error e of a step is divided by the d dimensions, since a log-determinant is a sum over
+// dimensions.
 func (l *logDets) errorNorm(i, index, d int, h float64, w []float64, tol tolerance) float64 {
 	if l.m == 0 {
 		return 0
@@ -109,14 +118,19 @@ func (l *logDets) move(to, from int) {
 	}
 }
 
-// SlowEnd returns f in a time τ that passes slowly towards the data: dx/dτ = v(x, t)·t'(τ) with t = 1 − (1−τ)^power, which
-// has the same solutions and the same integrals of the divergence from τ = 1 to 0. Towards t = 1 a velocity changes
-// over distances of 1−t: a divergence of some −1/(1−t) for each dimension without noise of its own, which equal steps of
-// t cannot follow to where the data's width ends it, and equal steps of τ can.
-// A SlowEnd keeps buffers: it is for one goroutine.
+// SlowEnd returns f in another time τ, which passes slowly towards the data: dx/dτ = v(x, t)·t'(τ)
+// with t = 1 − (1−τ)^power. Solutions from τ = 1 to 0 and integrals of the divergence are the same
+// as those of f.
+//
+// Towards t = 1 a velocity changes over distances of 1−t. Its divergence is about −1/(1−t) for each
+// dimension in which the data is narrow, until the width of the data ends that. Equal steps of t
+// cannot follow it there, and equal steps of τ can.
+//
+// The field keeps buffers, so it is for one goroutine. SlowEnd panics when power is below 1 or not
+// finite.
 func SlowEnd(f DivergenceField, power float64) DivergenceField {
 	if !(power >= 1 && states.Finite(power)) {
-		panic(fmt.Sprintf("ode: time of power %v", power))
+		panic(fmt.Sprintf("ode: slow end of power %v", power))
 	}
 	return &slowEnd{f: f, power: power}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// Each number of a state is integrated by itself, the way back undoes the way there, and a state's sums are the same to
-// the bit whatever else is in the batch.
+// TestLogDetNumbers: each number of a state is integrated by itself, and the integral of the way
+// back is the negative one of the way there. The integrals of a state are the same to the bit
+// whatever else is in the batch.
 func TestLogDetNumbers(t *testing.T) {
 	g := numtest.Mixtures[3]
 	const n = 7
@@ -42,7 +43,8 @@ func TestLogDetNumbers(t *testing.T) {
 				t.Errorf("%s: twice the divergence integrates to %v and %v", name, down[2*i], down[2*i+1])
 			}
 		}
-		// The local error of euler is h²/2·|d(∇·v)/dt|, some 20/60² a step: 0.3 in all. The others are far better.
+		// The local error of euler is h²/2·|d(∇·v)/dt|, about 20/60² a step: 0.3 in all steps. The
+		// other methods are far better.
 		bound := map[string]float64{"euler": 1, "midpoint": 0.02, "heun": 0.02, "adams2": 0.05}[name]
 		up := det(x, n, 0, 1)
 		for i := range up {
@@ -66,7 +68,7 @@ func everyLogDetSolver(t testing.TB) []ode.LogDetSolver {
 	return able
 }
 
-// A divergence that is no number is an error, not a result.
+// TestLogDetNotFinite: a divergence that is not a number is an error.
 func TestLogDetNotFinite(t *testing.T) {
 	for _, s := range everyLogDetSolver(t) {
 		g := divergenceFunc(func(v []float32, div []float64, _, _ []float32, _ []int) {
@@ -74,7 +76,8 @@ func TestLogDetNotFinite(t *testing.T) {
 			div[0] = math.NaN()
 		})
 		logDet := make([]float64, 1)
-		if _, err := s.SolveLogDet(context.Background(), g, []float32{1}, logDet, 1, 1, 0); !errors.Is(err, ode.ErrNotFinite) {
+		_, err := s.SolveLogDet(context.Background(), g, []float32{1}, logDet, 1, 1, 0)
+		if !errors.Is(err, ode.ErrNotFinite) {
 			t.Errorf("%v: %v", s, err)
 		}
 		numtest.MustPanic(t, "3 numbers for 2 states", func() {
@@ -89,7 +92,7 @@ func (f divergenceFunc) Divergence(v []float32, div []float64, x, t []float32, i
 	f(v, div, x, t, index)
 }
 
-// After a first call nothing is allocated.
+// TestLogDetAllocations: after a first call nothing is allocated.
 func TestLogDetAllocations(t *testing.T) {
 	const n, d = 4, 50
 	x, logDet := make([]float32, n*d), make([]float64, n)
@@ -113,7 +116,8 @@ func TestLogDetAllocations(t *testing.T) {
 		if got != 0 {
 			t.Errorf("%v: %v allocations", s, got)
 		}
-		if !numtest.Near(logDet[n-1], -2*d, 1e-9) { // the divergence is constant: any method is exact
+		// the divergence is constant: any method is exact
+		if !numtest.Near(logDet[n-1], -2*d, 1e-9) {
 			t.Errorf("%v: log det %v, want %d", s, logDet[n-1], -2*d)
 		}
 	}

@@ -1,8 +1,9 @@
 package ode
 
-// Dopri5 is the pair of orders 5 and 4 of Dormand and Prince 1980, "A family of embedded Runge-Kutta
-// formulae", table 2 (RK5(4)7M), with seven stages of which the last is the next step's first. Dense is the
-// interpolant of order 4 of Shampine 1986, "Some practical Runge-Kutta formulas".
+// Dopri5 is the pair of orders 5 and 4 of Dormand and Prince 1980, "A family of embedded
+// Runge-Kutta formulae", table 2 (RK5(4)7M). The last of its seven stages is the first of the next
+// step. Dense is the interpolant of order 4 of Shampine 1986, "Some practical Runge-Kutta
+// formulas".
 var Dopri5 = &Tableau{
 	Name:  "dopri5",
 	Order: 5,

@@ -7,9 +7,9 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
-// stands here otherwise. It carries x0 to 3 + 0.5·x0.
-func gaussian(v, x, t []float32, _ []int) {
+// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed
+// form: it carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
+func movedGaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
 		at := float64(t[i/d])
@@ -18,11 +18,12 @@ func gaussian(v, x, t []float32, _ []int) {
 	}
 }
 
-// An adaptive solver takes the steps that a tolerance needs; an observer sees evenly spaced times all the same.
+// An adaptive solver takes the steps that a tolerance needs. An observer sees evenly spaced times
+// all the same.
 func ExampleDormandPrince() {
 	solver := ode.DormandPrince(1e-5, 1e-5)
 	x := []float32{-1, 1, 2} // three states of one number
-	stats, err := solver.Solve(context.Background(), ode.FieldFunc(gaussian), x, 3, 0, 1)
+	stats, err := solver.Solve(context.Background(), ode.FieldFunc(movedGaussian), x, 3, 0, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -31,7 +32,7 @@ func ExampleDormandPrince() {
 
 	watched := ode.Adaptive(ode.Dopri5, ode.AdaptiveOptions{RTol: 1e-5, ATol: 1e-5, Frames: 4}).
 		Observed(func(step int, t float64, x []float32) { fmt.Printf("%d: t = %.2f, x = %.3f\n", step, t, x) })
-	if _, err := watched.Solve(context.Background(), ode.FieldFunc(gaussian), x, 3, 1, 0); err != nil {
+	if _, err := watched.Solve(context.Background(), ode.FieldFunc(movedGaussian), x, 3, 1, 0); err != nil {
 		fmt.Println(err)
 	}
 	// Output:

@@ -2,44 +2,44 @@ package ode
 
 import "github.com/fmimg/fmimg/internal/states"
 
-// frames gathers what an observer of an adaptive solver is shown: states pass a time at different steps,
-// and the frame of that time is shown when all have.
+// frames gathers what an observer of an adaptive solver is shown. States pass a time at different
+// steps. The frame of that time is shown when all states have passed it.
 type frames struct {
 	observe Observer
-	parts   int // of [t0, t1]; frame k is at the end of part k
+	parts   int // equal parts of [t0, t1]; frame k is at the end of part k
 	from    float64
 	to      float64
 	states  int
-	next    int         // the first frame not shown yet
-	passed  []int       // how many states have passed the time of frame k
+	next    int         // the first frame that was not shown yet
+	passed  []int       // how many states have passed the time of each frame
 	image   [][]float32 // the batch at frame k
 	weights []float64   // b(θ)
 }
 
-// reset prepares the frames of a batch of states and shows the first; without an observer it does nothing.
-func (f *frames) reset(s *adaptiveSolver, x []float32, t0, t1 float64, n int) {
+// reset prepares the frames of a problem and shows the first. Without an observer it does nothing.
+func (f *frames) reset(s *adaptiveSolver, p problem) {
 	f.observe = s.observe
 	if f.observe == nil {
 		return
 	}
-	f.parts, f.from, f.to, f.states, f.next = s.options.Frames, t0, t1, n, 1
+	f.parts, f.from, f.to, f.states, f.next = s.options.Frames, p.t0, p.t1, p.n, 1
 	f.passed = states.Sized(f.passed, f.parts+1)
 	clear(f.passed)
 	for len(f.image) <= f.parts {
 		f.image = append(f.image, nil)
 	}
 	for k := 1; k <= f.parts; k++ {
-		f.image[k] = states.Sized(f.image[k], len(x))
+		f.image[k] = states.Sized(f.image[k], len(p.x))
 	}
 	f.weights = states.Sized(f.weights, len(s.tab.B))
-	f.observe(0, t0, x)
+	f.observe(0, p.t0, p.x)
 }
 
 // time returns the time of frame k.
 func (f *frames) time(k int) float64 { return TimeOf(k, f.parts, f.from, f.to) }
 
-// record writes live state i into the frames that its step, accepted and still in the buffers, passes on its way to
-// the time end.
+// record writes live state i into the frames that its step passes. The step ends at the time end,
+// is accepted and still in the buffers.
 func (r *adaptiveRun) record(i int, end float64) {
 	f, s := &r.frames, &r.live[i]
 	if f.observe == nil {
@@ -56,13 +56,13 @@ func (r *adaptiveRun) record(i int, end float64) {
 			copy(image, r.y[lo:hi])
 		} else {
 			r.solver.tab.denseWeights(f.weights, (tau-s.t)/s.h)
-			r.k.advance(image, r.x[lo:hi], lo, s.h, f.weights)
+			r.k.combine(image, r.x[lo:hi], lo, s.h, f.weights)
 		}
 		f.passed[s.frame]++
 	}
 }
 
-// show shows the frames that are complete. They become so in the order of time.
+// show shows the frames that are complete. They become complete in the order of their times.
 func (f *frames) show() {
 	if f.observe == nil {
 		return

@@ -11,11 +11,13 @@ import (
 
 // A Field is a velocity field v(x, t) over a batch of states.
 //
-// Velocity sets v to the velocities of len(t) states x, of d = len(x)/len(t) numbers each, one after the
-// other; t[i] is the time of state i. index[i] is its position in the batch that the solver was given:
-// adaptive solvers drop finished states, so a field whose states have conditions of their own (a class)
-// finds them there. Only v may be written to, and nothing kept. For results that do not depend on
-// what else is in the batch, the velocity of a state must not either.
+// Velocity sets v to the velocities of len(t) states x. States have d = len(x)/len(t) numbers each,
+// one state after the other. t[i] is the time of state i, and index[i] is its position in the batch
+// that the solver was given. Adaptive solvers drop finished states. A field whose states have
+// conditions of their own, such as a class, finds them by index.
+//
+// Velocity may write to v only, and keeps no slice. The velocity of a state must not depend on the
+// other states, if solutions are not to depend on what else is in the batch.
 type Field interface {
 	Velocity(v, x, t []float32, index []int)
 }
@@ -26,22 +28,24 @@ type FieldFunc func(v, x, t []float32, index []int)
 // Velocity calls f.
 func (f FieldFunc) Velocity(v, x, t []float32, index []int) { f(v, x, t, index) }
 
-// A Solver integrates dx/dt = v(x, t). It does not change, so several goroutines may use it at once (each
-// with a field that allows that), and it keeps the buffers of finished calls for the next: after the first, calls
-// that are no larger do not allocate.
+// A Solver integrates dx/dt = v(x, t).
+//
+// A Solver does not change, so several goroutines may use it at once, if their fields allow that.
+// It keeps the buffers of finished calls for later ones. So a call allocates nothing when an
+// earlier call was as large.
 type Solver interface {
-	// Solve moves the n states in x, in place, from time t0 to t1, which may be the earlier one. It asks
-	// ctx before each evaluation of f and returns ctx.Err() as it is when that is not nil; after an error
-	// x holds no solution. Statistics are those up to then.
+	// Solve moves the n states in x, in place, from time t0 to t1. t1 may be earlier than t0. Solve
+	// asks ctx before each evaluation of f, and returns ctx.Err() as it is when that is not nil.
+	// After an error x holds no solution, and the statistics are those up to the error.
 	Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error)
-	// Observed returns a solver with the same results that also shows the way to o.
+	// Observed returns a solver with the same results that shows the trajectories to o.
 	Observed(o Observer) Solver
 	// String describes the solver, for example "midpoint, 20 steps".
 	String() string
 }
 
-// An Observer is shown the whole batch x at times t, from step 0 at t0 to the last step at t1. It must not
-// change x, nor keep it.
+// An Observer is shown the whole batch x at times t, from step 0 at t0 to the last step at t1. It
+// must neither change x nor keep it.
 type Observer func(step int, t float64, x []float32)
 
 // Errors that a solver's error may wrap.
@@ -54,16 +58,16 @@ var (
 // Stats counts the work of a call of Solve.
 type Stats struct {
 	States      int
-	Calls       int   // of the field, on all states then under way
-	Evaluations Tally // of a state's velocity
-	Steps       Tally // that advanced a state
-	Rejected    Tally // steps of a state that were tried again, smaller
+	Calls       int   // of the field; a call evaluates all states under way
+	Evaluations Tally // velocities of a state
+	Steps       Tally // steps that moved a state
+	Rejected    Tally // steps that were too large and were tried again
 }
 
 // A Tally is a count over the states of a batch.
 type Tally struct {
 	Total int // of all states
-	Max   int // of any one
+	Max   int // of the state with the most
 }
 
 func (t *Tally) add(count int) {
@@ -88,14 +92,14 @@ func (s Stats) Merge(o Stats) Stats {
 	}
 }
 
-// fixedMethods are the methods of fixed step size that NewSolver knows.
+// fixedMethods are the methods with steps of equal size that NewSolver knows.
 var fixedMethods = []knownMethod{
 	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4), {adams2, 1, Adams2},
 }
 
 type knownMethod struct {
 	name        string
-	evaluations int // a step
+	evaluations int // in a step
 	solver      func(steps int) Solver
 }
 
@@ -103,7 +107,7 @@ func knownTableau(tab *Tableau) knownMethod {
 	return knownMethod{tab.Name, len(tab.B), func(steps int) Solver { return Fixed(tab, steps) }}
 }
 
-// findMethod returns nil when there is none of that name.
+// findMethod returns nil when no method has that name.
 func findMethod(name string) *knownMethod {
 	for i := range fixedMethods {
 		if fixedMethods[i].name == name {
@@ -122,9 +126,11 @@ func SolverNames() []string {
 	return append(names, Dopri5.Name)
 }
 
-// NewSolver returns the solver of that name, one of [SolverNames]. Those of fixed step size take steps equal steps
-// and ignore tol. dopri5 keeps the error of each step below tol·(1+|x|), with tol from 1e-7 (float32 has no more
-// digits) to 1; an observer of it sees steps+1 evenly spaced times, 21 when steps is not positive.
+// NewSolver returns the solver of that name, one of [SolverNames].
+//
+// dopri5 keeps the error of each step below tol·(1+|x|), with tol from 1e-7 to 1: float32 has no
+// more digits. An observer of dopri5 sees steps+1 evenly spaced times, or 21 when steps is not
+// positive. All other solvers take steps equal steps, and ignore tol.
 func NewSolver(name string, steps int, tol float64) (Solver, error) {
 	if name == Dopri5.Name {
 		if !(tol >= 1e-7 && tol <= 1) {
@@ -142,8 +148,8 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 	return m.solver(steps), nil
 }
 
-// EvaluationsPerStep returns how often the solver of that name evaluates the field in a step. ok is false when the name is
-// unknown, and for dopri5, which chooses its steps.
+// EvaluationsPerStep returns how often the solver of that name evaluates the field in a step. ok is
+// false for an unknown name, and for dopri5, which chooses its steps.
 func EvaluationsPerStep(name string) (n int, ok bool) {
 	m := findMethod(name)
 	if m == nil {
@@ -158,4 +164,28 @@ func checkSpan(t0, t1 float64) error {
 		return fmt.Errorf("ode: cannot solve from t = %v to %v: a time is %w", t0, t1, ErrNotFinite)
 	}
 	return nil
+}
+
+// A problem is what a call of Solve or SolveLogDet is given: one of the two fields, and n states.
+type problem struct {
+	field      Field
+	divergence DivergenceField
+	x          []float32
+	logDet     []float64
+	n          int
+	t0, t1     float64
+}
+
+// check returns the size of a state. When there is nothing to integrate, idle is true, and the
+// integrals are 0.
+func (p *problem) check() (d int, idle bool, err error) {
+	d = states.Size(len(p.x), p.n)
+	if err := checkSpan(p.t0, p.t1); err != nil {
+		return d, false, err
+	}
+	if p.n > 0 && p.t0 != p.t1 {
+		return d, false, nil
+	}
+	clear(p.logDet)
+	return d, true, nil
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 )
 
-// stages are the velocities k_i of a Runge-Kutta step, each for the whole batch.
+// stages are the velocities k_i of a step, each for the whole batch.
 type stages [][]float32
 
-// block is how many numbers are summed at a time in float64: few enough for the first-level cache.
+// block is the number of sums that are computed at a time in float64: few enough for the
+// first-level cache.
 const block = 256
 
-// sum sets s to h·Σ_j w[j]·k_j for the numbers from lo on. Stages of no weight are not read.
+// sum sets s to h·Σ_j w[j]·k_j for the numbers from lo on. Stages with weight 0 are not read.
 func (k stages) sum(s []float64, lo int, h float64, w []float64) {
 	clear(s)
 	for j, wj := range w {
@@ -27,8 +28,9 @@ func (k stages) sum(s []float64, lo int, h float64, w []float64) {
 	}
 }
 
-// advance sets y = x + h·Σ_j w[j]·k_j, where x stands at lo in the batch of k. It rounds to float32 once.
-func (k stages) advance(y, x []float32, lo int, h float64, w []float64) {
+// combine sets y = x + h·Σ_j w[j]·k_j, where x stands at lo in the batch of k. It rounds to float32
+// once.
+func (k stages) combine(y, x []float32, lo int, h float64, w []float64) {
 	var sums [block]float64
 	for at := 0; at < len(x); at += block {
 		s := sums[:min(block, len(x)-at)]
@@ -43,8 +45,9 @@ func (k stages) advance(y, x []float32, lo int, h float64, w []float64) {
 // A tolerance is the error that a number x may have: abs + rel·|x|.
 type tolerance struct{ rel, abs float64 }
 
-// errorNorm returns the root mean square over a state of e/tolerance, where e = h·Σ_j w[j]·k_j estimates
-// the error of a step from x to y, and x stands at lo in the batch of k. It is NaN when y is not finite.
+// errorNorm returns the root mean square of e/tolerance over a state, where e = h·Σ_j w[j]·k_j
+// estimates the error of a step from x to y. x stands at lo in the batch of k. The norm is NaN when
+// y is not finite.
 func (k stages) errorNorm(y, x []float32, lo int, h float64, w []float64, tol tolerance) float64 {
 	var sums [block]float64
 	var total float64
@@ -71,7 +74,7 @@ func (tol tolerance) norm(e, x []float32) float64 {
 	return math.Sqrt(total / float64(len(e)))
 }
 
-// buffers are what a step of a batch works in.
+// buffers are the memory of a step of a batch.
 type buffers struct {
 	k     stages
 	y     []float32 // states at a stage
@@ -81,7 +84,7 @@ type buffers struct {
 	dets  logDets
 }
 
-// reset makes room for s stages of n states of d numbers, reusing what is there.
+// reset makes room for s stages of n states of d numbers. It reuses the memory that is there.
 func (b *buffers) reset(s, n, d int) {
 	for len(b.k) < s {
 		b.k = append(b.k, nil)
@@ -103,21 +106,8 @@ func (b *buffers) setTime(t float64) {
 	}
 }
 
-// advanceAll moves the states x, and what is integrated beside them, by h·Σ_j w[j]·k_j.
-func (b *buffers) advanceAll(x []float32, h float64, w []float64) {
-	b.k.advance(x, x, 0, h, w)
-	for i := range b.index {
-		b.dets.advance(i, i, h, w)
-	}
-}
-
-// swap exchanges two stages.
-func (b *buffers) swap(i, j int) {
-	b.k[i], b.k[j] = b.k[j], b.k[i]
-	b.dets.swap(i, j)
-}
-
-// evaluate sets stage i of len(b.t) states to their velocities at x and the times b.t.
+// evaluate sets stage i of len(b.t) states to their velocities at x and the times b.t. With a
+// divergence the field is that of dets, and f is not asked.
 func (b *buffers) evaluate(ctx context.Context, f Field, i int, x []float32) error {
 	if err := ctx.Err(); err != nil {
 		return err

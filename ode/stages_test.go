@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestStages compares the sums in blocks with sums of single numbers, at sizes round a block's, in the midst of a
-// batch.
+// TestStages compares the sums in blocks with sums of single numbers, for a state in the middle of
+// a batch, at sizes around that of a block.
 func TestStages(t *testing.T) {
 	w := []float64{0.5, 0, -2, 1. / 3}
 	tol := tolerance{rel: 0.1, abs: 0.02}
@@ -19,9 +19,9 @@ func TestStages(t *testing.T) {
 		for j := range w {
 			k = append(k, numtest.Normals(lo+d+2, uint64(j)))
 		}
-		k[1][lo] = float32(math.NaN()) // a stage of no weight is not read
+		k[1][lo] = float32(math.NaN()) // a stage with weight 0 is not read
 		x, y := numtest.Normals(d, 10), make([]float32, d)
-		k.advance(y, x, lo, h, w)
+		k.combine(y, x, lo, h, w)
 
 		var squares, own float64
 		for i := range d {
@@ -34,7 +34,8 @@ func TestStages(t *testing.T) {
 			ownScaled := float64(y[i]) / (0.02 + 0.1*math.Abs(float64(x[i])))
 			own += ownScaled * ownScaled
 		}
-		if got, want := k.errorNorm(y, x, lo, h, w, tol), math.Sqrt(squares/float64(d)); !numtest.Near(got, want, 1e-12*want) {
+		got, want := k.errorNorm(y, x, lo, h, w, tol), math.Sqrt(squares/float64(d))
+		if !numtest.Near(got, want, 1e-12*want) {
 			t.Errorf("d = %d: error %v, want %v", d, got, want)
 		}
 		if got, want := tol.norm(y, x), math.Sqrt(own/float64(d)); !numtest.Near(got, want, 1e-12*want) {
@@ -43,7 +44,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestErrorNormNotFinite: no state that overflowed or is NaN has an error that could pass.
+// TestErrorNormNotFinite: the error of a state that overflowed or is NaN cannot pass.
 func TestErrorNormNotFinite(t *testing.T) {
 	for _, bad := range []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())} {
 		got := stages{{1, 1}}.errorNorm([]float32{1, bad}, []float32{1, 1}, 0, 0.1, []float64{1}, tolerance{1, 1})
@@ -53,7 +54,7 @@ func TestErrorNormNotFinite(t *testing.T) {
 	}
 }
 
-// TestStagesConstant: with equal stages, only the sum of the weights counts.
+// TestStagesConstant: when stages are equal, only the sum of the weights counts.
 func TestStagesConstant(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		d := rapid.IntRange(1, 600).Draw(r, "d")
@@ -64,7 +65,7 @@ func TestStagesConstant(t *testing.T) {
 			k[0][i], k[1][i] = v, v
 		}
 		y, x := make([]float32, d), make([]float32, d)
-		k.advance(y, x, 0, h, []float64{0.25, 0.75})
+		k.combine(y, x, 0, h, []float64{0.25, 0.75})
 		for i := range y {
 			if want := h * float64(v); !numtest.Near(float64(y[i]), want, 0x1p-22*math.Abs(want)+1e-40) {
 				r.Fatalf("y[%d] = %v, want %v", i, y[i], want)

@@ -11,7 +11,7 @@ import (
 
 var tableaus = []*Tableau{Euler, Midpoint, Heun, RK4, Dopri5}
 
-// clone copies a tableau deeply enough to corrupt the copy.
+// clone copies a tableau with all its numbers, so that a test can change the copy.
 func clone(tab *Tableau) *Tableau {
 	rows := func(a [][]float64) [][]float64 {
 		var b [][]float64
@@ -67,7 +67,7 @@ func TestTableauOrders(t *testing.T) {
 	}
 }
 
-// TestTableauCorruption: no coefficient can be wrong by a millionth without the check noticing.
+// TestTableauCorruption: the check finds any coefficient that is wrong by a millionth.
 func TestTableauCorruption(t *testing.T) {
 	for _, tab := range tableaus {
 		for name := range coefficients(tab) {
@@ -80,7 +80,8 @@ func TestTableauCorruption(t *testing.T) {
 	}
 }
 
-// TestTableauCorruptionKeepsSums shifts weight within a row, which only the order conditions see.
+// TestTableauCorruptionKeepsSums shifts weight within a row, which only the order conditions can
+// find.
 func TestTableauCorruptionKeepsSums(t *testing.T) {
 	for _, tab := range []*Tableau{RK4, Dopri5} {
 		for i := 2; i < len(tab.A); i++ {
@@ -139,7 +140,8 @@ func TestConstructorsRefuse(t *testing.T) {
 	wrong.B[0] += 1e-3
 	numtest.MustPanic(t, "Fixed with a wrong tableau", func() { Fixed(wrong, 10) })
 	numtest.MustPanic(t, "Fixed with no steps", func() { Fixed(RK4, 0) })
-	numtest.MustPanic(t, "Adaptive without an embedded method", func() { Adaptive(RK4, AdaptiveOptions{RTol: 1e-3, ATol: 1e-3}) })
+	loose := AdaptiveOptions{RTol: 1e-3, ATol: 1e-3}
+	numtest.MustPanic(t, "Adaptive without an embedded method", func() { Adaptive(RK4, loose) })
 	for _, o := range []AdaptiveOptions{
 		{}, {RTol: 1e-3}, {RTol: -1, ATol: 1}, {RTol: 1, ATol: 1, MaxSteps: -1}, {RTol: 1, ATol: 1, Frames: -1},
 	} {

@@ -1,6 +1,6 @@
 package ode
 
-// Euler is the method of order 1 with one evaluation a step: x follows the tangent.
+// Euler is the method of order 1 with one evaluation a step: x follows its tangent.
 var Euler = &Tableau{
 	Name:  "euler",
 	Order: 1,
@@ -9,7 +9,8 @@ var Euler = &Tableau{
 	C:     []float64{0},
 }
 
-// Midpoint is the method of order 2 with two evaluations a step that takes the velocity half-way (Runge 1895).
+// Midpoint is the method of order 2 with two evaluations a step. It takes the velocity half-way
+// (Runge 1895).
 var Midpoint = &Tableau{
 	Name:  "midpoint",
 	Order: 2,
@@ -18,8 +19,8 @@ var Midpoint = &Tableau{
 	C:     []float64{0, 1. / 2},
 }
 
-// Heun is the method of order 2 with two evaluations a step that averages the velocities at both ends,
-// the trapezoidal rule (Heun 1900).
+// Heun is the method of order 2 with two evaluations a step. It averages the velocities at both
+// ends, as the trapezoidal rule does (Heun 1900).
 var Heun = &Tableau{
 	Name:  "heun",
 	Order: 2,

@@ -1,13 +1,14 @@
 package ode
 
-// A rootedTree stands for one term of the Taylor series of a Runge-Kutta step; a method has order p when
-// its series agrees with the solution's for every tree of at most p nodes.
+// A rootedTree stands for one term of the Taylor series of a Runge-Kutta step. A method has order p
+// when its series agrees with that of the solution for every tree with at most p nodes.
 type rootedTree struct {
 	nodes    int
 	children []*rootedTree
 }
 
-// rootedTrees returns all rooted trees of 1 to order nodes, smaller ones first: 1, 1, 2, 4, 9, … of each.
+// rootedTrees returns all rooted trees with 1 to order nodes, smaller trees first. There are 1, 1,
+// 2, 4, 9, … with 1, 2, 3, 4, 5, … nodes.
 func rootedTrees(order int) []*rootedTree {
 	var trees []*rootedTree
 	for nodes := 1; nodes <= order; nodes++ {
@@ -20,8 +21,9 @@ func rootedTrees(order int) []*rootedTree {
 	return trees
 }
 
-// forests calls yield with every multiset of the trees that has exactly that many nodes, after prefix. Each
-// next tree is not later in the list than the one before it, so that no multiset comes twice.
+// forests calls yield with prefix and behind it every multiset of the trees that has the given
+// number of nodes. No tree follows one that is earlier in the list, so that no multiset comes
+// twice.
 func forests(trees []*rootedTree, nodes int, prefix []*rootedTree, yield func([]*rootedTree)) {
 	if nodes == 0 {
 		yield(prefix)
@@ -34,7 +36,7 @@ func forests(trees []*rootedTree, nodes int, prefix []*rootedTree, yield func([]
 	}
 }
 
-// density returns γ, the number of nodes times the densities of the children.
+// density returns γ: the number of nodes times the densities of the children.
 func (tau *rootedTree) density() float64 {
 	gamma := float64(tau.nodes)
 	for _, child := range tau.children {

@@ -2,17 +2,19 @@ package numtest
 
 import "math"
 
-// A Mixture of Gaussians N(m_k, s_k²·I) of equal weights, in d dimensions, whose flow along the linear path is known.
+// A Mixture is the distribution Σ_k N(m_k, s_k²·I)/K of states of D numbers. Its flow along the
+// linear path is known.
 type Mixture struct {
 	D     int
 	Means [][]float64
 	Stds  []float64
 }
 
-// LogDensity is log p1(x).
+// LogDensity returns log p1(x).
 func (g Mixture) LogDensity(x []float32) float64 { return g.logMarginal(x, 1, nil) }
 
-// logMarginal returns log p_t(x), where component k is N(t·m_k, (t·s_k)² + (1−t)²), and the weights of the components at x.
+// logMarginal returns log p_t(x), where component k is N(t·m_k, (t·s_k)² + (1−t)²). It sets weights
+// to the weights of the components at x.
 func (g Mixture) logMarginal(x []float32, t float64, weights []float64) float64 {
 	logs, total := make([]float64, len(g.Means)), 0.0
 	for k, m := range g.Means {
@@ -30,9 +32,10 @@ func (g Mixture) logMarginal(x []float32, t float64, weights []float64) float64 
 	return math.Log(total)
 }
 
-// Divergence implements the interface of package ode: v = Σ_k w_k·v_k with w_k the weight of component k at x, whose velocity is
-// v_k = m_k + a_k·(x − t·m_k), a_k = (t·s_k² − (1−t))/variance; so ∇·v = Σ_k w_k·(d·a_k + (g_k − ḡ)·v_k), where
-// g_k = ∇ log N_k and ḡ = Σ_k w_k·g_k.
+// Divergence is that of the interface in package ode. With w_k the weight of component k at x, the
+// velocity is v = Σ_k w_k·v_k, v_k = m_k + a_k·(x − t·m_k), a_k = (t·s_k² − (1−t))/variance. So the
+// divergence is ∇·v = Σ_k w_k·(d·a_k + (g_k − ḡ)·v_k), where g_k = ∇ log N_k and ḡ = Σ_k w_k·g_k.
+// Several numbers of a state are multiples: twice the divergence in the second.
 func (g Mixture) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
 	numbers := len(div) / len(t)
 	w, mean := make([]float64, len(g.Means)), make([]float64, g.D)
@@ -59,13 +62,13 @@ func (g Mixture) Divergence(v []float32, div []float64, x, t []float32, _ []int)
 		for j := range g.D {
 			v[i*g.D+j] = float32(vi[j])
 		}
-		for k := range numbers { // a number is as good as another: twice the divergence in the second
+		for k := range numbers {
 			div[i*numbers+k] = float64(k+1) * trace
 		}
 	}
 }
 
-// Mixtures are some, of one and of several components.
+// Mixtures have one or several components, in one or several dimensions.
 var Mixtures = []Mixture{
 	{D: 1, Means: [][]float64{{0.7}}, Stds: []float64{0.4}},
 	{D: 3, Means: [][]float64{{-1, 0.5, 2}}, Stds: []float64{0.6}},
@@ -73,7 +76,7 @@ var Mixtures = []Mixture{
 	{D: 2, Means: [][]float64{{-1, -1}, {1.5, 0}, {0, 2}}, Stds: []float64{0.5, 0.3, 0.4}},
 }
 
-// States returns n states round the first component's mean.
+// States returns n states around the mean of the first component.
 func (g Mixture) States(n int) []float32 {
 	x := Normals(n*g.D, 9)
 	for i := range x {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Main is the TestMain of a package with property tests. It gives these a seed, so that every run tries the same
-// cases (-rapid.seed overrides it) and needs no file to repeat a failure.
+// Main is the TestMain of a package with property tests. It gives these a seed, so that every run
+// tries the same cases (-rapid.seed overrides it) and needs no file to repeat a failure.
 func Main(m *testing.M) {
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {

@@ -11,11 +11,11 @@ type Problem struct {
 	Exact func(x, x0 []float64, t float64)
 	Start [][]float64 // states at time 0
 
-	Expands bool // backward in time: float32's rounding grows more than a hundredfold
+	Expands bool // backward in time, where float32's rounding grows more than a hundredfold
 }
 
-// Problems cover what the order conditions see: linear ones only the chains among the trees, nonlinear ones all,
-// and those that depend on time the nodes c.
+// Problems cover all order conditions. Linear problems see only the chains among the rooted trees,
+// nonlinear ones see all trees, and those that depend on time see the times C of a tableau.
 var Problems = []Problem{
 	{
 		Name: "linear", D: 2, // a rotation that decays
@@ -127,7 +127,8 @@ func rotate(x, x0 []float64, angle float64) {
 }
 
 // GaussianField is the marginal velocity of the linear path from N(0,1) to N(m,s²), in closed form:
-// x_t ~ N(t·m, V), V = (1−t)² + t²s², and v = m + (t·s² − (1−t))/V·(x − t·m). It carries x0 to m + s·x0.
+// x_t ~ N(t·m, V), V = (1−t)² + t²s², and v = m + (t·s² − (1−t))/V·(x − t·m). It carries x0 to m +
+// s·x0.
 func GaussianField(m, s float64) func(v, x, t []float32, index []int) {
 	return func(v, x, t []float32, _ []int) {
 		d := len(x) / len(t)

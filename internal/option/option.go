@@ -1,4 +1,5 @@
-// Package option words what is wrong with an option of a library call, so that a command can name its flag.
+// Package option words what is wrong with an option of a library call, so that a command can name
+// its flag.
 package option
 
 import "fmt"

@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// Open opens a file for reading. It refuses folders, and pipes, which could not even be opened while nobody writes to them.
+// Open opens a file for reading. It refuses folders, and pipes, which could not even be opened
+// while nobody writes to them.
 func Open(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is no file")}

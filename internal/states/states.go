@@ -1,5 +1,5 @@
-// Package states holds what packages share that compute on batches of states: n states of d numbers, one
-// after the other in one slice of n·d numbers.
+// Package states holds what packages share that compute on batches of states: n states of d
+// numbers, one after the other in one slice of n·d numbers.
 package states
 
 import (
@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// Size returns the size of each of n states that take length numbers together. It panics when they do not fit.
+// Size returns the size of each of n states that take length numbers together. It panics when they
+// do not fit.
 func Size(length, n int) int {
 	switch {
 	case n == 0 && length == 0:
@@ -29,8 +30,8 @@ func Sized[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// A FreeList lends scratch memory to calls that run at the same time. Unlike a sync.Pool it never drops
-// memory, so after warm-up nothing is allocated. The zero value is ready.
+// A FreeList lends scratch memory to calls that run at the same time. Unlike a sync.Pool it never
+// drops memory, so after warm-up nothing is allocated. The zero value is ready.
 type FreeList[T any] struct {
 	mu   sync.Mutex
 	free []*T
