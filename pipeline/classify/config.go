@@ -10,16 +10,19 @@ import (
 
 // A Config describes a classifier; its JSON is in the metadata of its file.
 type Config struct {
-	ImageSize  [2]int   `json:"image_size"`  // height, width in pixels
-	InChannels int      `json:"in_channels"` // channels of an image
-	Widths     []int    `json:"widths"`      // channels of each level, whose maps have half the side of the one before; the last is the length of the features
+	ImageSize  [2]int `json:"image_size"`  // height, width in pixels
+	InChannels int    `json:"in_channels"` // channels of an image
+
+	// Widths are the channels of each level. The maps of a level have half the side of the level
+	// before. The last width is the number of features.
+	Widths     []int    `json:"widths"`
 	Blocks     []int    `json:"blocks"`      // residual blocks of each level
 	NormGroups int      `json:"norm_groups"` // groups of each group norm
 	Classes    []string `json:"classes"`     // names of the classes, at least two
 }
 
-// DefaultConfig returns a classifier for images of the given shape that is small and, on MNIST, good:
-// 64 features of a level whose sides are a quarter of the image's.
+// DefaultConfig returns the configuration of a small classifier for images of the given shape. It
+// has 64 features, of a level whose sides are a quarter of the image's. On MNIST it is good.
 func DefaultConfig(h, w, c int, classes []string) Config {
 	return Config{
 		ImageSize: [2]int{h, w}, InChannels: c,
@@ -27,17 +30,17 @@ func DefaultConfig(h, w, c int, classes []string) Config {
 	}
 }
 
-// The limits of a configuration: a hostile file cannot ask for all memory.
+// The limits of a configuration, so that a hostile file cannot ask for all memory.
 const (
 	maxSide     = 4096
 	maxLevels   = 8
 	maxWidth    = 1024
 	maxBlocks   = 16
 	maxClasses  = 1 << 16
-	maxElements = 1 << 24 // of all maps of an image
+	maxElements = 1 << 24 // in all maps of an image
 )
 
-// Validate reports the first thing that no classifier can be built from.
+// Validate reports the first field from which a classifier cannot be built.
 func (c Config) Validate() error {
 	h, w := c.ImageSize[0], c.ImageSize[1]
 	switch {
@@ -46,7 +49,8 @@ func (c Config) Validate() error {
 	case c.InChannels < 1 || c.InChannels > 64:
 		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
 	case len(c.Widths) < 1 || len(c.Widths) > maxLevels || len(c.Blocks) != len(c.Widths):
-		return fmt.Errorf("widths and blocks have %d and %d levels: as many of each, between 1 and %d", len(c.Widths), len(c.Blocks), maxLevels)
+		return fmt.Errorf("widths and blocks have %d and %d levels: as many of each, between 1 and %d",
+			len(c.Widths), len(c.Blocks), maxLevels)
 	case c.NormGroups < 1:
 		return errors.New("norm_groups: at least 1")
 	case len(c.Classes) < 2 || len(c.Classes) > maxClasses:
@@ -58,11 +62,13 @@ func (c Config) Validate() error {
 		total += h * w * width * (blocks + 1)
 		switch {
 		case width < 1 || width > maxWidth || width%c.NormGroups != 0:
-			return fmt.Errorf("widths: %d channels: between 1 and %d, a multiple of the %d norm_groups", width, maxWidth, c.NormGroups)
+			return fmt.Errorf("widths: %d channels: between 1 and %d, a multiple of the %d norm_groups",
+				width, maxWidth, c.NormGroups)
 		case blocks < 0 || blocks > maxBlocks:
 			return fmt.Errorf("blocks: %d in a level: between 0 and %d", blocks, maxBlocks)
 		case total > maxElements:
-			return fmt.Errorf("image_size %dx%d: too large for %d channels in level %d", c.ImageSize[0], c.ImageSize[1], width, level)
+			return fmt.Errorf("image_size %dx%d: too large for %d channels in level %d",
+				c.ImageSize[0], c.ImageSize[1], width, level)
 		}
 		h, w = kernels.Down3.OutSize(h), kernels.Down3.OutSize(w)
 	}

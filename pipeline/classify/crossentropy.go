@@ -5,14 +5,20 @@ import (
 	"math"
 )
 
-// CrossEntropy returns the mean over n images of the cross-entropy between their classes and the softmax of their
-// logits, [n, K], in float64. labels are the n classes. smoothing ε, from 0 up to but not including 1, spreads that
-// share of each label over all classes (Szegedy et al. 2016, section 7): the target is q = (1−ε)·δ + ε/K, the loss
-// −Σ q·log p. It sets dlogits = ∂loss/∂logits = (p − q)/n, unless that is nil; dlogits may be logits.
+// CrossEntropy returns the mean cross-entropy of n images between their labels and the softmax p of
+// their logits, [n, K]. It computes in float64.
+//
+// smoothing ε, in [0, 1), spreads that share of each label over all classes (Szegedy et al. 2016,
+// "Rethinking the Inception Architecture for Computer Vision", section 7). The target is
+// q = (1−ε)·δ + ε/K, with δ 1 for the label and 0 elsewhere, and the loss of an image −Σ q·log p.
+//
+// CrossEntropy sets dlogits = ∂loss/∂logits = (p − q)/n, unless dlogits is nil. dlogits may be
+// logits.
 func CrossEntropy(dlogits, logits []float32, labels []int32, smoothing float64) float64 {
 	n := len(labels)
 	if n == 0 || len(logits)%n != 0 || dlogits != nil && len(dlogits) != len(logits) {
-		panic(fmt.Sprintf("classify: cross-entropy of %d logits, %d gradients and %d labels", len(logits), len(dlogits), n))
+		panic(fmt.Sprintf("classify: cross-entropy of %d logits, %d gradients and %d labels",
+			len(logits), len(dlogits), n))
 	}
 	k := len(logits) / n
 	var loss float64
@@ -37,7 +43,7 @@ func CrossEntropy(dlogits, logits []float32, labels []int32, smoothing float64) 
 	return loss / float64(n)
 }
 
-// logSumExp returns log Σ exp z without overflow.
+// logSumExp returns log Σ exp z. It does not overflow.
 func logSumExp(z []float32) float64 {
 	top := float64(z[Predict(z)])
 	var sum float64
@@ -47,7 +53,8 @@ func logSumExp(z []float32) float64 {
 	return top + math.Log(sum)
 }
 
-// Predict returns the class of the largest of an image's logits, the first where several are as large.
+// Predict returns the class with the largest of an image's logits. Of equal ones it takes the
+// first.
 func Predict(logits []float32) int {
 	best := 0
 	for i, v := range logits {

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// The loss is its definition, Σ q·log p with p the softmax, worked out without care for overflow.
+// The loss is −Σ q·log p with p the softmax, computed without care for overflow.
 func TestCrossEntropy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	const n, k = 4, 5
@@ -35,8 +36,8 @@ func TestCrossEntropy(t *testing.T) {
 	}
 }
 
-// The gradient is the difference quotient: with steps of 2⁻¹⁰, exact in float32, that errs by some 1e-7, and the
-// rounding of the gradient to float32 is smaller.
+// The gradient is the difference quotient. With steps of 2⁻¹⁰, exact in float32, the quotient errs
+// by about 1e-7. Rounding of the gradient to float32 is less.
 func TestCrossEntropyGradient(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	logits, labels := kernelstest.Normals(rng, 3*4), []int32{1, 0, 3}
@@ -56,14 +57,15 @@ func TestCrossEntropyGradient(t *testing.T) {
 	inPlace := slices.Clone(logits)
 	CrossEntropy(inPlace, inPlace, labels, 0.2)
 	if !slices.Equal(inPlace, grad) {
-		t.Error("the gradient in place of the logits is another")
+		t.Error("the gradient changes when it replaces the logits")
 	}
 }
 
-// Logits that a softmax without care would overflow on.
+// A softmax without care would overflow on these logits.
 func TestCrossEntropyOfLargeLogits(t *testing.T) {
 	grad := make([]float32, 3)
-	if got := CrossEntropy(grad, []float32{3e4, 0, -3e4}, []int32{1}, 0); got != 3e4 || !slices.Equal(grad, []float32{1, -1, 0}) {
+	got := CrossEntropy(grad, []float32{3e4, 0, -3e4}, []int32{1}, 0)
+	if got != 3e4 || !slices.Equal(grad, []float32{1, -1, 0}) {
 		t.Errorf("loss %v, gradient %v", got, grad)
 	}
 }
@@ -87,4 +89,10 @@ func TestPredict(t *testing.T) {
 			t.Errorf("%v: class %d", logits, got)
 		}
 	}
+}
+
+func ExampleCrossEntropy() {
+	logits := []float32{2, 0, 0, 0, 0, 3} // two images of three classes
+	fmt.Printf("%.4f\n", CrossEntropy(nil, logits, []int32{0, 2}, 0))
+	// Output: 0.1672
 }

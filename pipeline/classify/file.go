@@ -13,12 +13,11 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// The metadata entries of a classifier's file that hold its [Config] and, where it has one, its
-// [Reference], as JSON.
-const (
-	ConfigKey    = "fmimg.classifier"
-	referenceKey = "fmimg.reference"
-)
+// ConfigKey is the metadata entry of a classifier's file that holds its [Config] as JSON.
+const ConfigKey = "fmimg.classifier"
+
+// referenceKey is the metadata entry that holds the [Reference] as JSON, if there is one.
+const referenceKey = "fmimg.reference"
 
 // The tensors of a reference, [D] and [D, D].
 const (
@@ -27,13 +26,13 @@ const (
 	covarianceName  = referencePrefix + "covariance"
 )
 
-// mnistFile holds a classifier of MNIST: mnist/README.md says how it was trained.
+// mnistFile is the file of a classifier of MNIST. mnist/README.md says how it was trained.
 //
 //go:embed mnist/classifier.safetensors
 var mnistFile []byte
 
-// EmbeddedMNIST returns the classifier of MNIST's digits that is part of the program, with the statistics of the
-// 10,000 test images as its reference.
+// EmbeddedMNIST returns the classifier of MNIST's digits that is part of the program. Its reference
+// is the statistics of the 10,000 test images.
 func EmbeddedMNIST(isa kernels.ISA) (*Network, error) {
 	c, err := Read(bytes.NewReader(mnistFile), isa)
 	if err != nil {
@@ -42,8 +41,8 @@ func EmbeddedMNIST(isa kernels.ISA) (*Network, error) {
 	return c, nil
 }
 
-// Read reads a classifier's file, safetensors of float16 or float32, up to the end of r. It accepts no
-// tensor that does not belong there.
+// Read reads the file of a classifier, safetensors of float16 or float32, up to the end of r. It
+// refuses a file with other tensors.
 func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	f, err := safetensors.Read(r)
 	if err != nil {
@@ -51,14 +50,15 @@ func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	}
 	text, ok := f.Metadata[ConfigKey]
 	if !ok {
-		return nil, errors.New("the metadata has no \"" + ConfigKey + "\": this is no classifier made by fmimg classifier")
+		return nil, errors.New("the metadata has no \"" + ConfigKey + "\": " +
+			"this is no classifier made by fmimg classifier")
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
 		return nil, err
 	}
 	weights, statistics := split(f)
-	// Before memory is taken for a network that the file does not hold.
+	// Compare before taking memory for a network that the file does not hold.
 	if n := weights.Len(); n != cfg.Parameters() {
 		return nil, fmt.Errorf("its network has %d parameters, the file holds %d", cfg.Parameters(), n)
 	}
@@ -87,7 +87,8 @@ func split(f *safetensors.File) (weights, statistics *safetensors.File) {
 	return weights, statistics
 }
 
-// readReference returns the reference in a file that holds nothing else, nil when that is empty.
+// readReference returns the reference in a file that holds nothing else. It is nil for an empty
+// file.
 func readReference(f *safetensors.File, dim int) (*Reference, error) {
 	text, ok := f.Metadata[referenceKey]
 	if !ok && len(f.Tensors) == 0 {
@@ -113,18 +114,23 @@ func readReference(f *safetensors.File, dim int) (*Reference, error) {
 	return r, nil
 }
 
-// File returns the classifier's file for [safetensors.Write], with the parameters of a flat vector like
-// Params().Values in float16 or float32, and a reference in float32 unless that is nil. meta is added to the
-// metadata.
-func (c *Network) File(values []float32, dtype safetensors.DType, reference *Reference, meta map[string]string) *safetensors.File {
+// File returns the classifier's file, for [safetensors.Write]. values is a flat vector like
+// Params().Values, and dtype says how the file holds it. The reference, unless it is nil, is
+// float32. meta is added to the metadata.
+func (c *Network) File(
+	values []float32, dtype safetensors.DType, reference *Reference, meta map[string]string,
+) *safetensors.File {
 	f := safetensors.NewFile(ConfigKey, c.cfg, meta)
 	c.params.AppendTensors(f, "", dtype, values)
 	if reference != nil {
 		dim := c.Dim()
 		f.SetJSON(referenceKey, reference)
-		f.Tensors = append(f.Tensors,
-			safetensors.Tensor{Name: meanName, DType: safetensors.F32, Shape: []int{dim}, F32: reference.Mean},
-			safetensors.Tensor{Name: covarianceName, DType: safetensors.F32, Shape: []int{dim, dim}, F32: reference.Covariance})
+		add := func(name string, values []float32, shape ...int) {
+			t := safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, F32: values}
+			f.Tensors = append(f.Tensors, t)
+		}
+		add(meanName, reference.Mean, dim)
+		add(covarianceName, reference.Covariance, dim, dim)
 	}
 	return f
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,13 +16,15 @@ import (
 
 // testReference returns statistics of random features.
 func testReference() *Reference {
-	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: kernelstest.Normals(rand.New(rand.NewPCG(9, 9)), 20*8)}, metrics.Compute{})
+	data := kernelstest.Normals(rand.New(rand.NewPCG(9, 9)), 20*8)
+	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: data}, metrics.Compute{})
 	if err != nil {
 		panic(err)
 	}
 	return r
 }
 
+// written returns the bytes of a file.
 func written(t *testing.T, f *safetensors.File) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
@@ -32,79 +34,86 @@ func written(t *testing.T, f *safetensors.File) *bytes.Buffer {
 	return &buf
 }
 
-// What is written is read again: in float32 to the bit, in float16 but for its rounding.
-func TestClassifierFile(t *testing.T) {
+// A file that is written reads back: in float32 to the bit, in float16 up to rounding.
+func TestFile(t *testing.T) {
 	c, _ := newSmall(t, kernels.Best())
 	for _, dtype := range []safetensors.DType{safetensors.F32, safetensors.F16} {
 		for _, ref := range []*Reference{nil, testReference()} {
-			got, err := Read(written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"})), kernels.Best())
+			file := written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"}))
+			got, err := Read(file, kernels.Best())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if h, w, ch := got.Shape(); h != 11 || w != 9 || ch != 3 || got.Dim() != 8 || !slices.Equal(got.Classes(), c.Classes()) {
-				t.Errorf("shape %dx%dx%d, %d features, classes %v", h, w, ch, got.Dim(), got.Classes())
+			if !reflect.DeepEqual(got.Config(), c.Config()) {
+				t.Errorf("configuration %+v, want %+v", got.Config(), c.Config())
 			}
 			for i, v := range got.params.Values {
+				want := c.params.Values[i]
 				// float16 has 11 bits: half a unit of its last place is at most 2⁻¹¹ of the number.
-				if want := c.params.Values[i]; dtype == safetensors.F32 && v != want || math.Abs(float64(v-want)) > math.Abs(float64(want))/2048+1e-7 {
+				bound := math.Abs(float64(want))/2048 + 1e-7
+				if dtype == safetensors.F32 && v != want || math.Abs(float64(v-want)) > bound {
 					t.Fatalf("%s: parameter %d is %v, want %v", dtype, i, v, want)
 				}
 			}
-			r := got.Reference()
-			if (r == nil) != (ref == nil) {
-				t.Fatalf("reference %v, want %v", r, ref)
-			}
-			if r != nil && (r.Data != ref.Data || r.Images != 20 || !slices.Equal(r.Mean, ref.Mean) || !slices.Equal(r.Covariance, ref.Covariance)) {
+			if r := got.Reference(); !reflect.DeepEqual(r, ref) {
 				t.Errorf("reference %+v, want %+v", r, ref)
 			}
 		}
 	}
 }
 
-// Nothing but a whole classifier's file is taken.
-func TestReadClassifierRefuses(t *testing.T) {
+// Read takes whole files of a classifier alone.
+func TestReadRefuses(t *testing.T) {
 	c, _ := newSmall(t, kernels.Generic)
-	file := func(change func(f *safetensors.File)) *safetensors.File {
+	reshape := func(name string, shape ...int) func(f *safetensors.File) {
+		return func(f *safetensors.File) { f.Tensor(name).Shape = shape }
+	}
+	rename := func(name, to string) func(f *safetensors.File) {
+		return func(f *safetensors.File) { f.Tensor(name).Name = to }
+	}
+	add := func(name string) func(f *safetensors.File) {
+		return func(f *safetensors.File) {
+			t := safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}}
+			f.Tensors = append(f.Tensors, t)
+		}
+	}
+	metadata := func(key, text string) func(f *safetensors.File) {
+		return func(f *safetensors.File) { f.Metadata[key] = text }
+	}
+	for want, change := range map[string]func(f *safetensors.File){
+		"this is no classifier":                func(f *safetensors.File) { delete(f.Metadata, ConfigKey) },
+		"classifier configuration: unexpected": metadata(ConfigKey, "{"),
+		"classifier configuration: widths":     metadata(ConfigKey, `{"image_size":[1,1],"in_channels":1}`),
+		"parameters, the file holds": func(f *safetensors.File) {
+			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"blocks":[1,0,2]`, `"blocks":[16,16,16]`, 1)
+		},
+		"tensor readout.weight: wanted":       reshape("readout.weight", 8, 3),
+		"tensor stem.weight: wanted":          rename("stem.weight", "stern.weight"),
+		"the file holds":                      add("more"),
+		"metadata fmimg.reference":            func(f *safetensors.File) { delete(f.Metadata, referenceKey) },
+		"tensor reference.mean: wanted":       reshape(meanName, 2, 4),
+		"tensor reference.covariance: wanted": rename(covarianceName, "reference.more"),
+		"3 in place of 2":                     add("reference.more"),
+		"belongs to no covariance":            func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ },
+		"statistics of 1 images":              metadata(referenceKey, `{"data":"a","images":1}`),
+	} {
 		f := c.File(c.params.Values, safetensors.F32, testReference(), nil)
 		change(f)
-		return f
-	}
-	for want, f := range map[string]*safetensors.File{
-		"this is no classifier":                file(func(f *safetensors.File) { delete(f.Metadata, ConfigKey) }),
-		"classifier configuration: unexpected": file(func(f *safetensors.File) { f.Metadata[ConfigKey] = "{" }),
-		"classifier configuration: widths":     file(func(f *safetensors.File) { f.Metadata[ConfigKey] = "{\"image_size\":[1,1],\"in_channels\":1}" }),
-		"parameters, the file holds": file(func(f *safetensors.File) {
-			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"blocks":[1,0,2]`, `"blocks":[16,16,16]`, 1)
-		}),
-		"tensor readout.weight: wanted": file(func(f *safetensors.File) { f.Tensor("readout.weight").Shape = []int{8, 3} }),
-		"tensor stem.weight: wanted":    file(func(f *safetensors.File) { f.Tensor("stem.weight").Name = "stern.weight" }),
-		"the file holds": file(func(f *safetensors.File) {
-			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
-		}),
-		"metadata fmimg.reference":                 file(func(f *safetensors.File) { delete(f.Metadata, referenceKey) }),
-		"tensor reference.mean: wanted":       file(func(f *safetensors.File) { f.Tensor(meanName).Shape = []int{2, 4} }),
-		"tensor reference.covariance: wanted": file(func(f *safetensors.File) { f.Tensor(covarianceName).Name = "reference.more" }),
-		"3 in place of 2": file(func(f *safetensors.File) {
-			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: "reference.more", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}})
-		}),
-		"belongs to no covariance": file(func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ }),
-		"statistics of 1 images":   file(func(f *safetensors.File) { f.Metadata[referenceKey] = `{"data":"a","images":1}` }),
-	} {
 		if _, err := Read(written(t, f), kernels.Generic); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 	if _, err := Read(strings.NewReader("GIF89a"), kernels.Generic); err == nil {
-		t.Error("a picture is a classifier")
+		t.Error("a picture was read as a classifier")
 	}
 }
 
-// Mean and covariance by their definitions, in one pass over pairs each.
+// The mean and covariance are those of their definitions, computed from all pairs.
 func TestReference(t *testing.T) {
 	const n, dim = 50, 3
 	rng := rand.New(rand.NewPCG(11, 12))
 	x := kernelstest.Normals(rng, n*dim)
-	for i := range n { // a correlation to find, around a mean far from zero
+	for i := range n { // a correlation, around a mean far from zero
 		x[i*dim+1] = 100 + x[i*dim]/2
 	}
 	r, err := NewReference("x", metrics.Features{N: n, D: dim, Data: x}, metrics.Compute{})
@@ -122,7 +131,7 @@ func TestReference(t *testing.T) {
 				}
 			}
 			want := sum / (2 * n * (n - 1))
-			// float32 numbers near 100 are rounded to 4e-6, which is what the features lost before.
+			// The features were rounded to float32, numbers near 100 to 4e-6.
 			if got := float64(r.Covariance[j*dim+k]); math.Abs(got-want) > 1e-5 {
 				t.Errorf("covariance (%d,%d) is %v, want %v", j, k, got, want)
 			}
@@ -133,10 +142,13 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A hostile file costs an error, not memory or a panic. The file to begin with is as small as one can be, which
-// fuzzing needs.
-func FuzzReadClassifier(f *testing.F) {
-	cfg := Config{ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1, Classes: []string{"", ""}}
+// A hostile file costs an error, not memory or a panic. Fuzzing needs a first file as small as
+// possible.
+func FuzzRead(f *testing.F) {
+	cfg := Config{
+		ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1,
+		Classes: []string{"", ""},
+	}
 	c, err := NewNetwork(cfg, kernels.Generic, nil)
 	if err != nil {
 		f.Fatal(err)

@@ -8,15 +8,17 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Network is a classifier: a convolutional network that tells the classes of images, and whose last but one layer gives the
-// features by which images are compared:
+// A Network is a classifier: a convolutional network that tells the classes of images. Its last
+// layer but one gives the features by which images are compared. Its layers are
 //
 //	3x3 convolution
-//	each level: but for the first, norm, SiLU and a 3x3 convolution with stride 2; then blocks x + conv(SiLU(norm(x)))
+//	levels, each with blocks x + conv(SiLU(norm(x)))
+//	    a later level begins with norm, SiLU and a 3x3 convolution with stride 2
 //	norm, SiLU, mean over the pixels: the features
 //	linear layer: a logit for each class
 //
-// Replicas share its parameters; they may run side by side as long as nobody changes these.
+// Its replicas share its parameters. They may run side by side as long as nobody changes the
+// parameters.
 type Network struct {
 	cfg       Config
 	isa       kernels.ISA
@@ -25,14 +27,14 @@ type Network struct {
 	reference *Reference
 }
 
-// NewNetwork builds a classifier and draws its first parameters; with rng nil they are zero, for a caller who
-// sets them.
+// NewNetwork builds a classifier and draws its first parameters. With a nil rng they are zero, for
+// a caller who sets them.
 func NewNetwork(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Network, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("classifier configuration: %w", err)
 	}
 	c := &Network{cfg: cfg, isa: isa}
-	c.build(1, false, rng) // makes the parameters
+	c.build(1, false, rng) // which makes the parameters
 	c.Repack(0, 1)
 	return c, nil
 }
@@ -48,23 +50,23 @@ func (c *Network) Shape() (h, w, channels int) {
 // Dim returns the length D of a feature vector.
 func (c *Network) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
 
-// Classes returns the names of the K classes. It must not be changed.
+// Classes returns the names of the K classes. The caller must not change them.
 func (c *Network) Classes() []string { return c.cfg.Classes }
 
-// Reference returns the statistics of the features of real images that its file holds, nil for none.
+// Reference returns the statistics of real images that its file holds, or nil.
 func (c *Network) Reference() *Reference { return c.reference }
 
-// ISA returns the instruction set that the replicas use.
+// ISA returns the instruction set of the replicas.
 func (c *Network) ISA() kernels.ISA { return c.isa }
 
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (c *Network) Params() *nn.Params { return &c.params }
 
-// Repack rebuilds the forms of the parameters that kernels read: share part of parts, so that
-// several goroutines can divide the work (Repack(0, 1) does it all).
+// Repack rebuilds the forms of the parameters that kernels read. It does share part of parts, so
+// that several goroutines can divide the work. Repack(0, 1) does all of it.
 func (c *Network) Repack(part, parts int) { c.weights.Pack(c.params.Values, part, parts) }
 
-// A layer stands between two maps that it knows.
+// A layer computes between two maps that it was made for.
 type layer interface {
 	Forward(r *nn.Run)
 	Backward(r *nn.Run)
@@ -76,11 +78,12 @@ type Replica struct {
 	images, imageLen        int
 	train                   bool
 	stem                    *nn.Resample
-	layers                  []layer // behind the stem
+	layers                  []layer // after the stem
 	image, features, logits nn.Act
 }
 
-// NewReplica makes room for up to images images; train says whether Backward will be called.
+// NewReplica makes a replica for batches of at most the given number of images. Only with train may
+// Backward be called.
 func (c *Network) NewReplica(images int, train bool) *Replica {
 	if images < 1 {
 		panic(fmt.Sprintf("classify: a replica of %d images", images))
@@ -88,6 +91,7 @@ func (c *Network) NewReplica(images int, train bool) *Replica {
 	return c.build(images, train, nil)
 }
 
+// build makes a replica. The first one also makes the parameters.
 func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	b := &nn.Builder{ISA: c.isa, Params: &c.params, Weights: &c.weights, N: images, Train: train, Rand: rng}
 	h, w, ch := c.Shape()
@@ -106,7 +110,7 @@ func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	return r
 }
 
-// level makes the layers of a level, and returns the last one's activations.
+// level makes the layers of a level, from x on. It returns the activations of the last one.
 func (r *Replica) level(b *nn.Builder, cfg *Config, level int, x nn.Act) nn.Act {
 	width, part := cfg.Widths[level], 0
 	next := func(kind kernels.ConvKind, residual bool) {
@@ -125,8 +129,8 @@ func (r *Replica) level(b *nn.Builder, cfg *Config, level int, x nn.Act) nn.Act 
 	return x
 }
 
-// Forward classifies the n images in x, [n, H, W, C] in [-1,1] with n at most the replica's size. It sets logits,
-// [n, K], and features, [n, D]; either may be nil.
+// Forward classifies the n images in x, [n, H, W, C] in [-1,1]. n is at most the replica's size.
+// Forward sets logits, [n, K], and features, [n, D]. Either may be nil.
 func (r *Replica) Forward(logits, features, x []float32) {
 	n := len(x) / r.imageLen
 	if n < 1 || n > r.images || len(x) != n*r.imageLen {
@@ -146,8 +150,8 @@ func (r *Replica) Forward(logits, features, x []float32) {
 	}
 }
 
-// Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dlogits the gradient
-// of the last Forward's logits.
+// Backward adds the gradient of the parameters to grad, a flat vector like Params().Values. dlogits
+// is the gradient of the loss by the logits of the last Forward.
 func (r *Replica) Backward(dlogits, grad []float32) {
 	if !r.train {
 		panic("classify: backward of a replica made for inference")

@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -19,6 +18,7 @@ func smallConfig() Config {
 	}
 }
 
+// newSmall makes a classifier of smallConfig, and the generator that drew its parameters.
 func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -26,7 +26,7 @@ func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Parameters that begin at zero would hide the gradients behind them.
+	// Parameters of zero would hide the gradients of the layers before them.
 	for i := range c.params.Values {
 		c.params.Values[i] += 0.1 * float32(rng.NormFloat64())
 	}
@@ -34,7 +34,7 @@ func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	return c, rng
 }
 
-// The default is as good as its comment: small, and every convolution but the first is one for Winograd.
+// The default classifier is small, and Winograd's algorithm fits every convolution but the first.
 func TestDefaultConfig(t *testing.T) {
 	cfg := DefaultConfig(28, 28, 1, make([]string, 10))
 	c, err := NewNetwork(cfg, kernels.Generic, nil)
@@ -51,10 +51,11 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
-// The gradient along a normal direction, which is of the size of the gradient's norm, is the difference quotient of
-// the loss. That of fourth order errs by the rounding of a loss near 1, 1e-7 over a step of 1/16, and by the step's
-// fourth power: below 1e-4 of the norm here. A wrong term is an error of 1e-2 and more.
-func TestClassifierGradient(t *testing.T) {
+// The slope of the loss along a normal direction is about as large as the gradient's norm. The
+// difference quotient of fourth order errs by the rounding of a loss near 1, 1e-7 over a step of
+// 1/16, and by the fourth power of the step. Together that is below 1e-4 of the norm here. A wrong
+// term is an error of 1e-2 and more.
+func TestGradient(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
 		r := c.NewReplica(4, true)
@@ -85,7 +86,8 @@ func TestClassifierGradient(t *testing.T) {
 				length += float64(d) * float64(d)
 			}
 			h := 1 / (16 * math.Sqrt(length)) // a step of 1/16
-			want := (8*(loss(direction, h)-loss(direction, -h)) - (loss(direction, 2*h) - loss(direction, -2*h))) / (12 * h)
+			near, far := loss(direction, h)-loss(direction, -h), loss(direction, 2*h)-loss(direction, -2*h)
+			want := (8*near - far) / (12 * h)
 			if math.Abs(slope-want) > 1e-3*norm {
 				t.Errorf("slope %g, differences say %g; norm %g", slope, want, norm)
 			}
@@ -93,7 +95,7 @@ func TestClassifierGradient(t *testing.T) {
 	})
 }
 
-// An image's logits and features do not depend on what is classified beside it, nor on the replica.
+// The logits and features of an image do not depend on the other images, nor on the replica.
 func TestForwardOfOneImage(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
@@ -115,7 +117,7 @@ func TestForwardOfOneImage(t *testing.T) {
 	})
 }
 
-// Instruction sets agree but for rounding.
+// Instruction sets differ by rounding alone.
 func TestISAsAgree(t *testing.T) {
 	var want []float32
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
@@ -132,7 +134,8 @@ func TestISAsAgree(t *testing.T) {
 			return
 		}
 		for i, v := range features {
-			// Means of numbers around 1; Winograd errs by some 1e-6 in each of six layers.
+			// Features are means of numbers around 1. Winograd errs by about 1e-6 in each of six
+			// layers.
 			if math.Abs(float64(v-want[i])) > 1e-4 {
 				t.Errorf("feature %d is %v, generic says %v", i, v, want[i])
 			}
@@ -201,10 +204,4 @@ func TestConfigErrors(t *testing.T) {
 	if err := smallConfig().Validate(); err != nil {
 		t.Error(err)
 	}
-}
-
-func ExampleCrossEntropy() {
-	logits := []float32{2, 0, 0, 0, 0, 3} // two images of three classes
-	fmt.Printf("%.4f\n", CrossEntropy(nil, logits, []int32{0, 2}, 0))
-	// Output: 0.1672
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/fmimg/fmimg/metrics"
 )
 
-// A Reference is what is known of the features of real images, to compare generated ones with: their mean and
-// covariance (the sum of products of deviations divided by Images - 1). A classifier's file holds it.
+// A Reference holds the statistics of the features of real images, with which generated images are
+// compared: their mean and their unbiased covariance. A classifier's file may hold one.
 type Reference struct {
-	Data       string    `json:"data"`   // which images
+	Data       string    `json:"data"`   // their data set and the part of it, as in mnist/test
 	Images     int       `json:"images"` // how many
 	Mean       []float32 `json:"-"`      // [D]
 	Covariance []float32 `json:"-"`      // [D, D], row by row
 }
 
-// NewReference computes the statistics of the features of at least two images.
+// NewReference computes the statistics of the features of images, of which it needs two.
 func NewReference(data string, f metrics.Features, on metrics.Compute) (*Reference, error) {
 	var m metrics.Moments
 	if err := m.Add(f, on); err != nil {
@@ -30,7 +30,7 @@ func NewReference(data string, f metrics.Features, on metrics.Compute) (*Referen
 	return &Reference{Data: data, Images: f.N, Mean: rounded(g.Mean), Covariance: rounded(g.Covariance)}, nil
 }
 
-// DataSet returns the name of the data set that the images are of: Data up to the slash.
+// DataSet returns the name of the images' data set: Data up to the slash.
 func (r *Reference) DataSet() string {
 	name, _, _ := strings.Cut(r.Data, "/")
 	return name
@@ -41,6 +41,7 @@ func (r *Reference) Gaussian() metrics.Gaussian {
 	return metrics.Gaussian{Mean: widened(r.Mean), Covariance: widened(r.Covariance)}
 }
 
+// rounded returns x in float32.
 func rounded(x []float64) []float32 {
 	out := make([]float32, len(x))
 	for i, v := range x {
@@ -49,6 +50,7 @@ func rounded(x []float64) []float32 {
 	return out
 }
 
+// widened returns x in float64.
 func widened(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
@@ -57,7 +59,7 @@ func widened(x []float32) []float64 {
 	return out
 }
 
-// check reports what no images can have.
+// check fails where the statistics cannot be those of images.
 func (r *Reference) check(dim int) error {
 	if r.Images < 2 {
 		return fmt.Errorf("statistics of %d images: at least two are needed", r.Images)
