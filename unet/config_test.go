@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -166,12 +167,12 @@ func TestNewBeginsAtZero(t *testing.T) {
 		v, x := make([]float32, cfg.ImageLen()), make([]float32, cfg.ImageLen())
 		x[5], v[3] = 1, 1
 		m.NewReplica(1, false).Forward(v, x, []float32{0.5}, nil)
-		if norm(v) != 0 {
-			t.Errorf("the first velocity has norm %g", norm(v))
+		if golden.Norm(v) != 0 {
+			t.Errorf("the first velocity has norm %g", golden.Norm(v))
 		}
 		values[i] = m.Params().Values
 	}
-	if !reflect.DeepEqual(values[0], values[1]) || norm(values[0]) == 0 {
+	if !reflect.DeepEqual(values[0], values[1]) || golden.Norm(values[0]) == 0 {
 		t.Error("one seed drew two networks, or none")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -171,7 +172,7 @@ func (p *problem) tensors() []*tensor {
 func scale(tensors []*tensor) float64 {
 	largest := 0.
 	for _, x := range tensors {
-		largest = max(largest, norm(x.gradient))
+		largest = max(largest, golden.Norm(x.gradient))
 	}
 	return 0.01 * largest
 }
@@ -179,7 +180,7 @@ func scale(tensors []*tensor) float64 {
 // draw draws a direction along which the slope is of the given size.
 func (x *tensor) draw(rng *rand.Rand, size float64) {
 	x.step = randoms(rng, len(x.values))
-	factor := float32(size / max(norm(x.gradient), size))
+	factor := float32(size / max(golden.Norm(x.gradient), size))
 	for i := range x.step {
 		x.step[i] *= factor
 	}
@@ -314,7 +315,7 @@ func TestBackwardAdds(t *testing.T) {
 	for i := range twice {
 		twice[i] -= 2 * once[i]
 	}
-	if e := norm(twice) / norm(once); !(e < 1e-6) {
+	if e := golden.Norm(twice) / golden.Norm(once); !(e < 1e-6) {
 		t.Errorf("two passes differ from twice one by %g", e)
 	}
 }

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from torch_unet import PRESETS, unet
+from weights import write_safetensors
 
 RATES = {"adamw": 0.002, "muon": 0.004}
 CLASSES = 10
@@ -288,36 +289,6 @@ def config(preset, time_scale):
         "channel_mult": [1, 2, 2], "attention_resolutions": [4], "num_heads": 1, "num_classes": CLASSES + 1,
         "use_scale_shift_norm": True, "norm_groups": 32, "time_scale": time_scale, "null_class": True,
     }
-
-
-def write_safetensors(path, tensors, metadata):
-    """Tensors of float32 by name, one after the other behind a header that is padded to 8 bytes."""
-    header, end = {"__metadata__": metadata}, 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + 4 * tensor.numel()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with replaced(path) as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in tensors.values():
-            file.write(tensor.detach().contiguous().numpy().astype("<f4").tobytes())
-
-
-class replaced:
-    """A file that has its name once it is whole."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        self.file = open(self.path + ".part", "wb")
-        return self.file
-
-    def __exit__(self, failed, *_):
-        self.file.close()
-        if not failed:
-            os.replace(self.path + ".part", self.path)
 
 
 def report(text, *values):

@@ -32,23 +32,23 @@ def arguments():
     return parser.parse_args()
 
 
-def unet_class(checkout):
-    """torchcfm's U-Net without torchcfm's __init__ files, which import optimal transport and more."""
+def unet_module(checkout):
+    """torchcfm's unet.py, without torchcfm's __init__ files: they import optimal transport and more."""
     if not os.path.isfile(os.path.join(checkout, "torchcfm", "models", "unet", "unet.py")):
         sys.exit("CFM must name a checkout of https://github.com/atong01/conditional-flow-matching, not %r" % checkout)
     for name in ("torchcfm", "torchcfm.models"):
         package = types.ModuleType(name)
         package.__path__ = [os.path.join(checkout, *name.split("."))]
         sys.modules[name] = package
-    from torchcfm.models.unet.unet import UNetModelWrapper
+    from torchcfm.models.unet import unet as module
 
-    return UNetModelWrapper
+    return module
 
 
 def unet(preset):
     """The preset's network for MNIST, in float32: ten classes and one that means none."""
     channels, blocks = PRESETS[preset]
-    return unet_class(os.environ.get("CFM", ""))(
+    return unet_module(os.environ.get("CFM", "")).UNetModelWrapper(
         dim=(1, 28, 28), num_channels=channels, num_res_blocks=blocks, attention_resolutions="7",
         use_scale_shift_norm=True, class_cond=True, num_classes=11)
 
