@@ -70,7 +70,8 @@ COUPLINGS, LAST_COUPLINGS = 3, 4  # with each mask of a scale, and in the last s
 
 # Muon's parameters: tall, wide and square matrices and a convolution, as PyTorch shapes them.
 MUON_SHAPES = {"tall": (24, 8), "wide": (8, 24), "square": (16, 16), "conv": (8, 9, 3, 3)}
-MUON = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.3, "grad_scale": 0.5}
+# The rate is high, so that the steps and not the first values make up the result.
+MUON = {"lr": 1.0, "momentum": 0.9, "weight_decay": 0.3, "grad_scale": 0.5}
 MUON_STEPS = 3
 
 
