@@ -35,9 +35,9 @@ func readGolden(t *testing.T) []goldenPair {
 	return file.Cases
 }
 
-// Distances agree with SciPy's and NumPy's to 1e-6. bench/peer/golden.py computes them by the formulas
-// of the papers: the Fréchet distance from the root of Σ1·Σ2, which is not symmetric, KID row by row.
-// Products of the features are exact in float32.
+// Distances agree with SciPy's and NumPy's to 1e-6. bench/peer/golden.py computes them by the
+// formulas of the papers: the Fréchet distance from the root of Σ1·Σ2, which is not symmetric, KID
+// row by row. Products of the features are exact in float32.
 func TestGolden(t *testing.T) {
 	for _, c := range readGolden(t) {
 		t.Run(c.Name, func(t *testing.T) {

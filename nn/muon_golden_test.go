@@ -34,8 +34,8 @@ func readMuon(t *testing.T) (*File, MuonStep) {
 	return f, MuonStep(s)
 }
 
-// Three steps leave the values and the momentum that PyTorch's Muon leaves in float64, for a tall, a
-// wide and a square matrix and for a convolution. bench/peer/golden.py says where the two differ.
+// Three steps leave the values and the momentum that PyTorch's Muon leaves in float64, for a tall,
+// a wide and a square matrix and for a convolution. bench/peer/golden.py says where the two differ.
 func TestMuonGolden(t *testing.T) {
 	const steps = 3
 	f, settings := readMuon(t)
@@ -63,8 +63,9 @@ func TestMuonGolden(t *testing.T) {
 					}
 					q.Import(grad, tensor("grad"))
 					muon.Step(work, q, p.Values, momentum, grad, settings)
-					golden.Check(t, fmt.Sprintf("momentum of %s after step %d", q.Name, step), q.Export(momentum), tensor("momentum"), 0)
-					golden.Check(t, fmt.Sprintf("%s after step %d", q.Name, step), q.Export(p.Values), tensor("after"), 0)
+					after := fmt.Sprintf("%s after step %d", q.Name, step)
+					golden.Check(t, "momentum of "+after, q.Export(momentum), tensor("momentum"), 0)
+					golden.Check(t, after, q.Export(p.Values), tensor("after"), 0)
 				}
 			}
 		})

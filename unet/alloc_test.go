@@ -6,7 +6,7 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A step must not feed the garbage collector: after warm-up neither pass allocates.
+// A step must not make garbage: after the first one neither pass allocates.
 func TestPassesDoNotAllocate(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa kernels.ISA) {
 		m := goldenModel(t, "small", isa)

@@ -11,7 +11,7 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// eachISA runs a test once per instruction set of the build. What the machine lacks is a visible skip.
+// eachISA runs a test once per instruction set of the build. It skips those that the machine lacks.
 func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
 	for _, isa := range kernels.Built() {
 		t.Run(isa.String(), func(t *testing.T) {
@@ -33,7 +33,8 @@ func open(t testing.TB, path string) *os.File {
 	return f
 }
 
-// goldenNetworks are the networks of testdata: each has a file of weights, and one of inputs and results.
+// goldenNetworks are the networks of testdata. Each has a file of weights and one of inputs and
+// results.
 var goldenNetworks = []string{"small", "rgb", "heads", "null_class", "added"}
 
 func goldenModel(t testing.TB, name string, isa kernels.ISA) *Model {
@@ -95,8 +96,8 @@ func squaredError(v, target []float32) (loss float32, dv []float32) {
 	return float32(sum / n), dv
 }
 
-// The velocity, the loss and all gradients are PyTorch's on every instruction set. testdata/README.md
-// says what each network is for.
+// The velocity, the loss and all gradients are PyTorch's on every instruction set.
+// testdata/README.md says what each network covers.
 func TestGolden(t *testing.T) {
 	for _, name := range goldenNetworks {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package golden compares tensors with golden numbers, which bench/peer/golden.py computes in float64.
+// Package golden compares tensors with golden numbers, which bench/peer/golden.py computes in
+// float64.
 package golden
 
 import (
@@ -15,9 +16,9 @@ const (
 // Check fails the test unless ‖got − want‖ ≤ 1e-4·max(‖want‖, 1e-3·largest).
 //
 // Rounding in float32 adds up over the layers of a network. PyTorch's own float32 stays ten times
-// below this bound. largest is the largest norm of a gradient of the network: a gradient that is zero
-// in exact arithmetic, such as a bias's before a norm of one channel, is compared with that. For
-// tensors that are not gradients it is 0.
+// below this bound. largest is the largest norm of a gradient of the network: a gradient that is
+// zero in exact arithmetic, such as a bias's before a norm of one channel, is compared with that.
+// For tensors that are not gradients it is 0.
 func Check(t testing.TB, name string, got, want []float32, largest float64) {
 	t.Helper()
 	if len(got) != len(want) {
