@@ -126,7 +126,7 @@ func TestBrokenFiles(t *testing.T) {
 	mustFail(t, "another file", err)
 }
 
-// A configuration that does not fit the file's tensors is an error, and one that no network has.
+// A configuration is refused when the file's tensors do not fit it, or when no network can have it.
 func TestWrongConfigurations(t *testing.T) {
 	config := func(old, replacement string) func(*nn.File) {
 		return func(f *nn.File) {

@@ -32,10 +32,11 @@ from weights import replaced, write_safetensors
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
-# The networks, beside unet_small, which was made before this script. The keys are those of fmimg's unet.Config.
-# torchcfm has no factor on t: it is given time_scale·t. It has no null class either: for fmimg that is the
-# last row of label_emb, which PyTorch cannot tell from the others.
-# Widths of 16 are computed by Winograd's algorithm, widths of 8 directly; 12x10 and 10x6 fit no whole tiles.
+# The networks. Another one, unet_small, is older than this script. Keys are those of fmimg's unet.Config.
+# torchcfm knows no time_scale: it is given time_scale·t. It knows no null class either. For fmimg that is
+# the last row of label_emb, a class like the others for torchcfm.
+# fmimg computes widths of 16 by Winograd's algorithm, and widths of 8 directly. Maps of 12x10 and 10x6 do
+# not divide into Winograd's tiles of 4x4.
 UNETS = {
     "rgb": {
         "image_size": [8, 12], "in_channels": 3, "model_channels": 16, "num_res_blocks": 1, "channel_mult": [1, 1],
@@ -59,16 +60,17 @@ UNETS = {
     },
 }
 IMAGES = 3
-JITTER = 0.1  # deviation of what is added to each weight, so that none is zero
+JITTER = 0.1  # standard deviation of the noise that is added to each weight
 
-# Keys of fmimg's realnvp.Config. Three scales: 8x12 pixels of 3 channels, 4x6 of 6, 2x3 of 12.
+# Keys are those of fmimg's realnvp.Config. Its scales are 8x12 pixels of 3 channels, 4x6 of 6, 2x3 of 12.
 REALNVP = {
     "image_size": [8, 12], "in_channels": 3, "hidden_channels": 8, "num_blocks": 1, "norm_groups": 4, "scales": 3,
     "alpha": 0.05, "scale_bound": 2,
 }
-COUPLINGS, LAST_COUPLINGS = 3, 4  # with each mask of a scale, and in the last scale
+COUPLINGS = 3  # of a scale with each of its two masks
+LAST_COUPLINGS = 4  # of the last scale
 
-# Muon's parameters: tall, wide and square matrices and a convolution, as PyTorch shapes them.
+# The shapes that Muon steps, in PyTorch's order.
 MUON_SHAPES = {"tall": (24, 8), "wide": (8, 24), "square": (16, 16), "conv": (8, 9, 3, 3)}
 # The rate is high, so that the steps and not the first values make up the result.
 MUON = {"lr": 1.0, "momentum": 0.9, "weight_decay": 0.3, "grad_scale": 0.5}
@@ -76,9 +78,10 @@ MUON_STEPS = 3
 
 
 class Float64(TorchFunctionMode):
-    """Makes code that asks for a narrower type compute in float64.
+    """Gives float64 to code that asks for a narrower type.
 
-    torchcfm narrows to float32 in norms, softmax and the times' sinusoids, and PyTorch's Muon to bfloat16.
+    torchcfm asks for float32 in its norms, in softmax and for the sinusoids of the time. PyTorch's Muon
+    asks for bfloat16.
     """
 
     NARROW = (torch.float32, torch.bfloat16)
@@ -93,12 +96,12 @@ class Float64(TorchFunctionMode):
 
 
 def rounded(x):
-    """x as float32 holds it, in float64."""
+    """The numbers of float32 that are nearest to x, in float64."""
     return x.to(torch.float32).to(torch.float64)
 
 
 def narrow(x):
-    """x as the files hold it."""
+    """x in the type of the files."""
     return x.detach().to(torch.float32)
 
 
@@ -108,7 +111,7 @@ def randn(*shape):
 
 @torch.no_grad()
 def shake(net, deviation=JITTER):
-    """Adds noise to all parameters, and rounds them: layers that begin at zero count then, too."""
+    """Adds noise to all parameters and rounds them to float32. Layers that begin at zero then matter, too."""
     for p in net.parameters():
         p.copy_(rounded(p + deviation * torch.randn_like(p)))
 
@@ -155,13 +158,13 @@ def build_unet(module, config):
             num_res_blocks=config["num_res_blocks"], attention_resolutions=config["attention_resolutions"],
             channel_mult=config["channel_mult"], num_classes=config["num_classes"] or None,
             num_heads=config["num_heads"], use_scale_shift_norm=config["use_scale_shift_norm"])
-    net.dtype = torch.float64  # of its maps
+    net.dtype = torch.float64  # the type of its maps
     shake(net)
     return net
 
 
 def unet_inputs(config):
-    """Images x and targets [N,C,H,W], times t [N], and classes y [N]: the last class is among them."""
+    """Images x and targets [N,C,H,W], times t [N], and classes y [N]. The first image has the last class."""
     shape = (IMAGES, config["in_channels"], *config["image_size"])
     inputs = {"x": randn(*shape), "t": rounded(torch.rand(IMAGES)), "target": randn(*shape)}
     if config["num_classes"]:
@@ -170,7 +173,7 @@ def unet_inputs(config):
 
 
 def write_unet(files, module, name, config, origin):
-    """Writes a checkpoint, and beside it inputs and results: v, the mean squared error, its gradients."""
+    """Writes a checkpoint, and a file of inputs and results: v, the mean squared error and its gradients."""
     net, inputs = build_unet(module, config), unet_inputs(config)
     x = inputs["x"].requires_grad_()
     with Float64():
@@ -196,9 +199,9 @@ def write_unets(files):
 class Coupling(torch.nn.Module):
     """An activation norm (Kingma and Dhariwal 2018), then a coupling (Dinh et al. 2017, equation 9).
 
-    The norm is x·exp(log_scale) + shift of each channel. The coupling keeps the numbers where the mask is 1 and
-    moves the others to x·exp(s) + t. s = bound·tanh(r/bound), and r and t are the two halves of the channels of a
-    convolutional network of the numbers that stay.
+    The norm makes x·exp(log_scale) + shift of each channel x. The coupling keeps the numbers where the mask is
+    1, and moves the others to x·exp(s) + t with s = bound·tanh(r/bound). A convolutional network computes r and
+    t from the numbers that stay: r is the first half of its channels, t the second.
     """
 
     def __init__(self, channels, config):
@@ -215,9 +218,11 @@ class Coupling(torch.nn.Module):
             "blocks": torch.nn.ModuleList(activated(hidden) for _ in range(config["num_blocks"])),
             "out": activated(2 * channels),
         })
+        for p in self.net["out"][2].parameters():  # a new coupling moves nothing
+            torch.nn.init.zeros_(p)
 
     def forward(self, x, mask):
-        """Returns what x [N,C,H,W] becomes, and the logarithm of the determinant of each image."""
+        """Returns the new x [N,C,H,W], and the logarithm of the determinant for each image."""
         pixels = x.shape[2] * x.shape[3]
         x = x * self.norm["log_scale"].exp()[:, None, None] + self.norm["shift"][:, None, None]
         h = self.net["in"](x * mask)
@@ -230,7 +235,7 @@ class Coupling(torch.nn.Module):
 
 
 class RealNVP(torch.nn.Module):
-    """Real NVP (Dinh et al. 2017, section 3) of images between -1 and 1, with names of parameters as in fmimg."""
+    """Real NVP (Dinh et al. 2017, section 3) for images between -1 and 1, with fmimg's names of parameters."""
 
     def __init__(self, config):
         super().__init__()
@@ -238,15 +243,15 @@ class RealNVP(torch.nn.Module):
         for _ in range(config["scales"] - 1):
             layers += [Coupling(channels, config) for _ in range(COUPLINGS)]
             layers += [Coupling(4 * channels, config) for _ in range(COUPLINGS)]
-            channels *= 2  # a squeeze makes 4 of each, of which half go on
+            channels *= 2  # a squeeze makes four of each, and half of them go on
         layers += [Coupling(channels, config) for _ in range(LAST_COUPLINGS)]
         self.layers = torch.nn.ModuleList(layers)
 
     def forward(self, x):
         """Returns the noise of images x [N,C,H,W] and their log-densities.
 
-        The noise is [N,numbers], pixel by pixel with channels together: first what passed all scales, and last
-        what left after the first.
+        The noise is [N,numbers]. It begins with the numbers that passed all scales, and ends with those that
+        left after the first scale. The channels of a pixel stand together.
         """
         x, log_det = self.logit(x)
         layers, noise = iter(self.layers), []
@@ -267,7 +272,10 @@ class RealNVP(torch.nn.Module):
         return z, log_det - (z * z).sum(dim=1) / 2 - z.shape[1] / 2 * math.log(2 * math.pi)
 
     def logit(self, x):
-        """logit(alpha + (1 - 2·alpha)·s) with s from 0 to 1 the brightness (section 4.1)."""
+        """Returns logit(p), p = alpha + (1 - 2·alpha)·brightness (section 4.1), and the log-determinants.
+
+        The brightness goes from 0 to 1 as x goes from -1 to 1.
+        """
         alpha = self.config["alpha"]
         p = alpha + (1 - 2 * alpha) * (x + 1) / 2
         slope = (1 - 2 * alpha) / 2 / (p * (1 - p))
@@ -275,7 +283,7 @@ class RealNVP(torch.nn.Module):
 
 
 def checkerboard(x, parity):
-    """1 for the pixels whose row and column have an even sum; with parity 1 an odd one."""
+    """1 for the pixels whose row plus column is even, or with parity 1 odd."""
     rows, columns = torch.arange(x.shape[2])[:, None], torch.arange(x.shape[3])
     return ((rows + columns) % 2 == parity).to(x.dtype)
 
@@ -287,7 +295,7 @@ def half_of_channels(x, half):
 
 
 def squeeze(x):
-    """Makes one pixel of 2x2: the channels of its upper left come first, then upper right, and the lower two."""
+    """Makes one pixel of 2x2. The upper left pixel's channels come first, then the upper right's, then the lower."""
     n, c, h, w = x.shape
     corners = x.reshape(n, c, h // 2, 2, w // 2, 2)
     return corners.permute(0, 3, 5, 1, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
@@ -298,13 +306,13 @@ def channels_last(x):
 
 
 def write_realnvp(files):
-    """Writes a checkpoint with images, their noise, log-densities, and the gradient of -log p, their mean.
+    """Writes a checkpoint, and a file of images, their noise and log-densities, the loss and its gradients.
 
-    The images are bytes with uniform noise added (dequantised): 2·(byte + u)/256 - 1.
+    The loss is the mean of -log p. The images are bytes with uniform noise u (dequantised): 2·(byte + u)/256 - 1.
     """
     torch.manual_seed(11)
     net = RealNVP(REALNVP)
-    shake(net, 0.05)  # 16 layers of much more would leave no digits
+    shake(net)
     shape = (IMAGES, REALNVP["in_channels"], *REALNVP["image_size"])
     x = rounded(2 * (torch.randint(0, 256, shape) + torch.rand(shape)) / 256 - 1)
     z, log_prob = net(x)
@@ -317,14 +325,15 @@ def write_realnvp(files):
 
 
 def write_muon(files):
-    """Writes parameters before and after each of some steps of PyTorch's Muon, with gradients and momentum.
+    """Writes the parameters, gradients and momentum of some steps of PyTorch's Muon.
 
-    It agrees with fmimg's in the coefficients and number of iterations, in Nesterov's momentum, in the decay by
-    lr·weight_decay, and with "match_rms_adamw" in the size of a step. It differs in three points:
-    - Its momentum is a mean, (1 - m) times fmimg's sum. An orthogonal matrix does not depend on that factor.
-      The files hold the sum.
-    - It iterates in bfloat16: Float64 sees to that.
-    - It takes matrices alone: a convolution is given as output channels by all the rest.
+    It agrees with fmimg's Muon in the coefficients and the number of iterations, in Nesterov's momentum and in
+    the decay by lr·weight_decay. With "match_rms_adamw" it agrees in the size of a step. It differs in this:
+    - Its momentum is a mean, 1 - m times fmimg's sum. The step does not depend on that factor, as the matrix is
+      divided by its norm first. The file holds the sum.
+    - It iterates in bfloat16. Float64 makes it iterate in float64.
+    - It takes matrices alone. A convolution becomes the matrix of output channels by all the rest, as in fmimg.
+    - It divides by a norm of at least 1e-7, fmimg by one of at least 1e-20. Norms here are above 1.
     """
     torch.manual_seed(21)
     rest = {"weight_decay": MUON["weight_decay"], "momentum": MUON["momentum"], "adjust_lr_fn": "match_rms_adamw"}
@@ -346,7 +355,7 @@ def write_muon(files):
 
 
 def frechet(a, b):
-    """The FID of features [N,D] (Heusel et al. 2017, equation 6), by the root of the product of covariances."""
+    """The FID of features [N,D] (Heusel et al. 2017, equation 6), from the root of the covariances' product."""
     difference = a.mean(axis=0) - b.mean(axis=0)
     sa, sb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     root = scipy.linalg.sqrtm(sa @ sb)
@@ -374,14 +383,14 @@ def kid(a, b, blocks):
 def feature_sets(random):
     """Pairs of sets of features, by name, and the number of KID's blocks.
 
-    All numbers are multiples of 1/16, so that products in float32 are exact: what remains are the formulas.
+    All numbers are multiples of 1/16: products in float32 are then exact, and only the formulas are compared.
     """
     def normals(rows, mix, shift):
         return np.round(16 * (random.standard_normal((rows, len(mix))) @ mix + shift)) / 16
 
     d = 8
     unit, mixed = np.eye(d), random.standard_normal((d, d)) / 2
-    line = 0.1 * unit + random.standard_normal((1, d))  # all numbers of a row move together
+    line = 0.1 * unit + random.standard_normal((1, d))  # all numbers of a row of features move together
     return {
         "shifted": (normals(60, unit, 0), normals(50, unit, 1), 3),
         "other covariances": (normals(64, mixed, 0), normals(48, mixed.T, 0.25), 4),
@@ -409,7 +418,7 @@ def main():
     parser.add_argument("--out", default=ROOT, metavar="DIR", help="folder of the packages (the repository)")
     files = Files(parser.parse_args().out)
     torch.set_default_dtype(torch.float64)
-    torch.set_num_threads(1)  # sums in one order
+    torch.set_num_threads(1)  # so that sums have one order
     torch.use_deterministic_algorithms(True)
     write_unets(files)
     write_realnvp(files)
