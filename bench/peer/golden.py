@@ -1,17 +1,18 @@
-"""Writes the golden numbers: what fmimg's tests compare with, from PyTorch, NumPy and SciPy in float64.
+"""Writes the golden numbers of fmimg's tests: PyTorch, NumPy and SciPy compute them in float64.
 
-Nothing here is fmimg's: the U-Net is torchcfm's, Muon is PyTorch's, the matrix root of the Fréchet distance
-is SciPy's. The normalizing flow is written here from its paper, with PyTorch's own layers and gradients.
+Nothing here is fmimg's: the U-Net is torchcfm's, Muon is PyTorch's, the matrix root of the Fréchet
+distance is SciPy's. The normalizing flow is written here from its paper, with PyTorch's own layers
+and gradients.
 
-"make golden CFM=…" runs this with a checkout of atong01/conditional-flow-matching. It needs PyTorch 2.9 or
-newer, NumPy and SciPy. Alone:
+"make golden CFM=…" runs this with a checkout of atong01/conditional-flow-matching. It needs PyTorch
+2.9 or newer, NumPy and SciPy. Alone:
 
     CFM=conditional-flow-matching python3 golden.py [--out DIR]
 
-The files go into the testdata folders of the repository, or of DIR. They name the versions that made them.
-Seeds are fixed: on one machine with the same versions the same bytes come out. All inputs and weights are
-numbers of float32, so fmimg computes with exactly what was used here. Results are rounded to float32 when
-they are written, which is far finer than the tests' bounds.
+The files go into the testdata folders of the repository, or of DIR. They name the versions that
+made them. Seeds are fixed: on one machine with the same versions the same bytes come out. All
+inputs and weights are numbers of float32, so fmimg computes with exactly what was used here.
+Results are rounded to float32 when they are written, which is far finer than the tests' bounds.
 """
 
 import argparse
@@ -32,10 +33,10 @@ from weights import replaced, write_safetensors
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
-# The networks. Another one, unet_small, is older than this script. Keys are those of fmimg's unet.Config.
-# torchcfm knows no time_scale: it is given time_scale·t. It knows no null class either. For fmimg that is
-# the last row of label_emb, a class like the others for torchcfm.
-# fmimg computes widths of 16 by Winograd's algorithm, and widths of 8 directly. Maps of 12x10 and 10x6 do
+# The networks. Another one, unet_small, is older than this script. Keys are those of fmimg's
+# unet.Config. torchcfm knows no time_scale: it is given time_scale·t. It knows no null class
+# either. For fmimg that is the last row of label_emb, a class like the others for torchcfm. fmimg
+# computes widths of 16 by Winograd's algorithm, and widths of 8 directly. Maps of 12x10 and 10x6 do
 # not divide into Winograd's tiles of 4x4.
 UNETS = {
     "rgb": {
@@ -62,7 +63,8 @@ UNETS = {
 IMAGES = 3
 JITTER = 0.1  # standard deviation of the noise that is added to each weight
 
-# Keys are those of fmimg's realnvp.Config. Its scales are 8x12 pixels of 3 channels, 4x6 of 6, 2x3 of 12.
+# Keys are those of fmimg's realnvp.Config. Its scales are 8x12 pixels of 3 channels, 4x6 of 6, 2x3
+# of 12.
 REALNVP = {
     "image_size": [8, 12], "in_channels": 3, "hidden_channels": 8, "num_blocks": 1, "norm_groups": 4, "scales": 3,
     "alpha": 0.05, "scale_bound": 2,
@@ -80,8 +82,8 @@ MUON_STEPS = 3
 class Float64(TorchFunctionMode):
     """Gives float64 to code that asks for a narrower type.
 
-    torchcfm asks for float32 in its norms, in softmax and for the sinusoids of the time. PyTorch's Muon
-    asks for bfloat16.
+    torchcfm asks for float32 in its norms, in softmax and for the sinusoids of the time. PyTorch's
+    Muon asks for bfloat16.
     """
 
     NARROW = (torch.float32, torch.bfloat16)
@@ -111,7 +113,7 @@ def randn(*shape):
 
 @torch.no_grad()
 def shake(net, deviation=JITTER):
-    """Adds noise to all parameters and rounds them to float32. Layers that begin at zero then matter, too."""
+    """Adds noise to all parameters, and rounds them to float32. No layer is zero after that."""
     for p in net.parameters():
         p.copy_(rounded(p + deviation * torch.randn_like(p)))
 
@@ -145,7 +147,7 @@ class Files:
 
 
 def build_unet(module, config):
-    """torchcfm's network. Its norms always have 32 groups, so the function that makes them is replaced."""
+    """torchcfm's network, but for the number of its norms' groups, which torchcfm fixes at 32."""
     from torchcfm.models.unet.nn import GroupNorm32
 
     def normalization(channels):
@@ -164,7 +166,7 @@ def build_unet(module, config):
 
 
 def unet_inputs(config):
-    """Images x and targets [N,C,H,W], times t [N], and classes y [N]. The first image has the last class."""
+    """x and target [N,C,H,W], times t [N], and classes y [N] from the last class downwards."""
     shape = (IMAGES, config["in_channels"], *config["image_size"])
     inputs = {"x": randn(*shape), "t": rounded(torch.rand(IMAGES)), "target": randn(*shape)}
     if config["num_classes"]:
@@ -173,7 +175,7 @@ def unet_inputs(config):
 
 
 def write_unet(files, module, name, config, origin):
-    """Writes a checkpoint, and a file of inputs and results: v, the mean squared error and its gradients."""
+    """Writes a checkpoint, and a file of inputs, v, the mean squared error and its gradients."""
     net, inputs = build_unet(module, config), unet_inputs(config)
     x = inputs["x"].requires_grad_()
     with Float64():
@@ -197,11 +199,12 @@ def write_unets(files):
 
 
 class Coupling(torch.nn.Module):
-    """An activation norm (Kingma and Dhariwal 2018), then a coupling (Dinh et al. 2017, equation 9).
+    """An activation norm (Kingma and Dhariwal 2018) and a coupling (Dinh et al. 2017, equation 9).
 
-    The norm makes x·exp(log_scale) + shift of each channel x. The coupling keeps the numbers where the mask is
-    1, and moves the others to x·exp(s) + t with s = bound·tanh(r/bound). A convolutional network computes r and
-    t from the numbers that stay: r is the first half of its channels, t the second.
+    The norm makes x·exp(log_scale) + shift of each channel x. The coupling keeps the numbers where
+    the mask is 1, and moves the others to x·exp(s) + t with s = bound·tanh(r/bound). A
+    convolutional network computes r and t from the numbers that stay: r is the first half of its
+    channels, t the second.
     """
 
     def __init__(self, channels, config):
@@ -235,7 +238,7 @@ class Coupling(torch.nn.Module):
 
 
 class RealNVP(torch.nn.Module):
-    """Real NVP (Dinh et al. 2017, section 3) for images between -1 and 1, with fmimg's names of parameters."""
+    """Real NVP (Dinh et al. 2017, section 3) of images in (-1, 1), with fmimg's parameter names."""
 
     def __init__(self, config):
         super().__init__()
@@ -250,8 +253,8 @@ class RealNVP(torch.nn.Module):
     def forward(self, x):
         """Returns the noise of images x [N,C,H,W] and their log-densities.
 
-        The noise is [N,numbers]. It begins with the numbers that passed all scales, and ends with those that
-        left after the first scale. The channels of a pixel stand together.
+        The noise is [N,numbers]. It begins with the numbers that passed all scales, and ends with
+        those that left after the first scale. The channels of a pixel stand together.
         """
         x, log_det = self.logit(x)
         layers, noise = iter(self.layers), []
@@ -272,9 +275,9 @@ class RealNVP(torch.nn.Module):
         return z, log_det - (z * z).sum(dim=1) / 2 - z.shape[1] / 2 * math.log(2 * math.pi)
 
     def logit(self, x):
-        """Returns logit(p), p = alpha + (1 - 2·alpha)·brightness (section 4.1), and the log-determinants.
+        """Returns logit(p) and the log-determinants (section 4.1).
 
-        The brightness goes from 0 to 1 as x goes from -1 to 1.
+        p = alpha + (1 - 2·alpha)·brightness, which is 0 where x is -1, and 1 where x is 1.
         """
         alpha = self.config["alpha"]
         p = alpha + (1 - 2 * alpha) * (x + 1) / 2
@@ -295,7 +298,7 @@ def half_of_channels(x, half):
 
 
 def squeeze(x):
-    """Makes one pixel of 2x2. The upper left pixel's channels come first, then the upper right's, then the lower."""
+    """Makes one pixel of 2x2: first the upper two pixels' channels, then the lower two's."""
     n, c, h, w = x.shape
     corners = x.reshape(n, c, h // 2, 2, w // 2, 2)
     return corners.permute(0, 3, 5, 1, 2, 4).reshape(n, 4 * c, h // 2, w // 2)
@@ -306,9 +309,9 @@ def channels_last(x):
 
 
 def write_realnvp(files):
-    """Writes a checkpoint, and a file of images, their noise and log-densities, the loss and its gradients.
+    """Writes a checkpoint, and a file of images, noise, log-densities, the loss and its gradients.
 
-    The loss is the mean of -log p. The images are bytes with uniform noise u (dequantised): 2·(byte + u)/256 - 1.
+    The loss is the mean of -log p. The images are dequantised, 2·(byte + u)/256 - 1 with u uniform.
     """
     torch.manual_seed(11)
     net = RealNVP(REALNVP)
@@ -327,12 +330,14 @@ def write_realnvp(files):
 def write_muon(files):
     """Writes the parameters, gradients and momentum of some steps of PyTorch's Muon.
 
-    It agrees with fmimg's Muon in the coefficients and the number of iterations, in Nesterov's momentum and in
-    the decay by lr·weight_decay. With "match_rms_adamw" it agrees in the size of a step. It differs in this:
-    - Its momentum is a mean, 1 - m times fmimg's sum. The step does not depend on that factor, as the matrix is
-      divided by its norm first. The file holds the sum.
+    It agrees with fmimg's Muon in the coefficients and the number of iterations, in Nesterov's
+    momentum and in the decay by lr·weight_decay. With "match_rms_adamw" it agrees in the size of a
+    step. It differs in this:
+    - Its momentum is a mean, 1 - m times fmimg's sum. The step does not depend on that factor, as
+      the matrix is divided by its norm first. The file holds the sum.
     - It iterates in bfloat16. Float64 makes it iterate in float64.
-    - It takes matrices alone. A convolution becomes the matrix of output channels by all the rest, as in fmimg.
+    - It takes matrices alone. A convolution becomes the matrix of output channels by all the rest,
+      as in fmimg.
     - It divides by a norm of at least 1e-7, fmimg by one of at least 1e-20. Norms here are above 1.
     """
     torch.manual_seed(21)
@@ -355,7 +360,7 @@ def write_muon(files):
 
 
 def frechet(a, b):
-    """The FID of features [N,D] (Heusel et al. 2017, equation 6), from the root of the covariances' product."""
+    """The FID of features [N,D] (Heusel et al. 2017, equation 6), with the root of a product."""
     difference = a.mean(axis=0) - b.mean(axis=0)
     sa, sb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     root = scipy.linalg.sqrtm(sa @ sb)
@@ -363,7 +368,7 @@ def frechet(a, b):
 
 
 def mmd(a, b):
-    """The unbiased estimate of MMD² (Gretton et al. 2012, equation 3) with the kernel (x·y/D + 1)³."""
+    """The unbiased estimate of MMD² (Gretton et al. 2012, equation 3), kernel (x·y/D + 1)³."""
     def kernel(x, y):
         return (x @ y.T / x.shape[1] + 1) ** 3
 
@@ -383,14 +388,15 @@ def kid(a, b, blocks):
 def feature_sets(random):
     """Pairs of sets of features, by name, and the number of KID's blocks.
 
-    All numbers are multiples of 1/16: products in float32 are then exact, and only the formulas are compared.
+    All numbers are multiples of 1/16: products in float32 are then exact, and only the formulas are
+    compared.
     """
     def normals(rows, mix, shift):
         return np.round(16 * (random.standard_normal((rows, len(mix))) @ mix + shift)) / 16
 
     d = 8
     unit, mixed = np.eye(d), random.standard_normal((d, d)) / 2
-    line = 0.1 * unit + random.standard_normal((1, d))  # all numbers of a row of features move together
+    line = 0.1 * unit + random.standard_normal((1, d))  # a row's numbers move together
     return {
         "shifted": (normals(60, unit, 0), normals(50, unit, 1), 3),
         "other covariances": (normals(64, mixed, 0), normals(48, mixed.T, 0.25), 4),

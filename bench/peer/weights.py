@@ -10,9 +10,10 @@ TYPES = {torch.float32: ("F32", "<f4"), torch.int64: ("I64", "<i8")}  # the file
 
 
 def write_safetensors(path, tensors, metadata):
-    """Writes tensors of float32 or int64 by name, in order, behind a header that is padded to 8 bytes.
+    """Writes tensors of float32 or int64, a dictionary by name, in its order.
 
-    The same tensors and metadata give the same bytes.
+    The header is padded to a multiple of 8 bytes. The same tensors and metadata give the same
+    bytes.
     """
     header, end = {"__metadata__": metadata}, 0
     for name, tensor in tensors.items():
