@@ -19,7 +19,7 @@ COUNT    = 1
 FUZZTIME = 10000x
 KILLS    = 100
 
-# For make peer: a checkout of torchcfm, interpreters that may have PyTorch, flags (PEER='-batch 64').
+# For make peer and make golden: a checkout of torchcfm, interpreters that may have PyTorch, flags (PEER='-batch 64').
 CFM     ?=
 PYTHONS  = python3 /usr/bin/python3
 PEER     =
@@ -191,6 +191,11 @@ peer-quality: build $(TORCH_MODEL) ## train PyTorch for MINUTES (30), score what
 # Weights that are there are scored again, not trained again.
 $(TORCH_MODEL):
 	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/$(TORCH_TRAIN) --out $(@D)
+
+# The same bytes come out on one machine with the same versions, so git shows what a new version changes.
+.PHONY: golden
+golden: ## compute the golden numbers of the tests anew, with torchcfm, PyTorch 2.9 or newer and SciPy (CFM=…)
+	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/golden.py
 
 .PHONY: lint
 lint: ## run the linters, which also check the formatting

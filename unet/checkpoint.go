@@ -12,11 +12,11 @@ import (
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.config"
 
-// ErrNoConfig means that a file does not hold its network's configuration: it was not made by fmimg.
+// ErrNoConfig means that a file has no configuration of a network: fmimg did not make it.
 var ErrNoConfig = errors.New("the metadata has no \"" + ConfigKey + "\": this is not a checkpoint made by fmimg")
 
-// Load reads a checkpoint: a safetensors file whose metadata has [ConfigKey], or the error is an
-// [ErrNoConfig]. The second result is all of the metadata.
+// Load reads a checkpoint, a safetensors file whose metadata has [ConfigKey]. Without that key the
+// error is an [ErrNoConfig]. The second result is all of the metadata.
 func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
 	f, err := safetensors.Read(r)
 	if err != nil {
@@ -59,8 +59,8 @@ func FromFile(f *safetensors.File, cfg Config, isa kernels.ISA) (*Model, error) 
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a network that the file
-// does not hold: the tensors that it looks for make up a good part of any network.
+// plausible compares the configuration with the file before memory is taken, because the file may
+// not hold such a large network. It looks for tensors that make up a good part of any network.
 func plausible(cfg Config, f *safetensors.File) error {
 	ch, width := cfg.ModelChannels, 4*cfg.ModelChannels
 	down, up := cfg.plan()
@@ -91,8 +91,8 @@ func plausible(cfg Config, f *safetensors.File) error {
 	return nil
 }
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
-// the metadata.
+// File returns a checkpoint of the given values, a flat vector like Params().Values, with meta
+// added to its metadata.
 func (m *Model) File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File {
 	f := safetensors.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)

@@ -13,14 +13,14 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// visible returns what shapes tell of a configuration.
+// visible returns a configuration without the fields that shapes do not tell.
 func visible(c Config) Config {
 	c.ImageSize, c.NumHeads, c.NormGroups, c.TimeScale, c.NullClass = [2]int{}, 0, 0, 0, false
 	return c
 }
 
-// Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and what the last
-// class means; with those, the file loads into the same network.
+// Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and the
+// meaning of the last class. With the whole configuration the file loads into the same network.
 func TestInfer(t *testing.T) {
 	configs := maps.Clone(smallConfigs)
 	for _, name := range []string{"tiny", "base"} {
@@ -51,7 +51,7 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-// The state dict of the PyTorch network.
+// The golden network is a state dict of PyTorch's.
 func TestInferGolden(t *testing.T) {
 	file, err := os.Open("testdata/unet_small.safetensors")
 	if err != nil {
@@ -83,14 +83,22 @@ func TestInferRefuses(t *testing.T) {
 		change func(*safetensors.File)
 		want   string
 	}{
-		"nothing":            {func(f *safetensors.File) { f.Tensors = nil }, "not those of this U-Net"},
-		"no stem":            {func(f *safetensors.File) { drop(f, stemName) }, "not those of this U-Net"},
-		"stem of rank 2":     {func(f *safetensors.File) { f.Tensor(stemName).Shape = []int{8, 9} }, "not those of this U-Net"},
-		"empty embedding":    {func(f *safetensors.File) { f.Tensor("time_embed.0.weight").Shape = []int{32, 0} }, "not those of this U-Net"},
-		"no blocks":          {func(f *safetensors.File) { drop(f, "input_blocks.1.") }, "no residual block"},
-		"uneven levels":      {func(f *safetensors.File) { drop(f, "input_blocks.5.") }, "a level of 1 residual blocks after one of 2"},
-		"odd width":          {func(f *safetensors.File) { f.Tensor("input_blocks.1.0.in_layers.2.weight").Shape[0] = 9 }, "its 9 channels"},
-		"width inside level": {func(f *safetensors.File) { f.Tensor("input_blocks.2.0.in_layers.2.weight").Shape[0] = 16 }, "its 16 channels"},
+		"nothing":        {func(f *safetensors.File) { f.Tensors = nil }, "not those of this U-Net"},
+		"no stem":        {func(f *safetensors.File) { drop(f, stemName) }, "not those of this U-Net"},
+		"stem of rank 2": {func(f *safetensors.File) { f.Tensor(stemName).Shape = []int{8, 9} }, "not those of this U-Net"},
+		"empty embedding": {func(f *safetensors.File) {
+			f.Tensor("time_embed.0.weight").Shape = []int{32, 0}
+		}, "not those of this U-Net"},
+		"no blocks": {func(f *safetensors.File) { drop(f, "input_blocks.1.") }, "no residual block"},
+		"uneven levels": {func(f *safetensors.File) {
+			drop(f, "input_blocks.5.")
+		}, "a level of 1 residual blocks after one of 2"},
+		"odd width": {func(f *safetensors.File) {
+			f.Tensor("input_blocks.1.0.in_layers.2.weight").Shape[0] = 9
+		}, "its 9 channels"},
+		"width inside level": {func(f *safetensors.File) {
+			f.Tensor("input_blocks.2.0.in_layers.2.weight").Shape[0] = 16
+		}, "its 16 channels"},
 		"wrapped and more": {func(f *safetensors.File) {
 			for i := range f.Tensors {
 				f.Tensors[i].Name = fmt.Sprint("net.", f.Tensors[i].Name)
