@@ -11,6 +11,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/inorder"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
@@ -52,8 +54,8 @@ type evaluation struct {
 func NewTrainBench(o BenchOptions) (*TrainBench, error) {
 	opt := DefaultTrainOptions()
 	opt.Data, opt.Source, opt.Threads, opt.ISA = "mnist", o.Source, o.Threads, o.ISA
-	overrideWith(&opt.Preset, o.Preset)
-	overrideWith(&opt.Batch, o.Batch)
+	option.Override(&opt.Preset, o.Preset)
+	option.Override(&opt.Batch, o.Batch)
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func limit(c *crew, isa kernels.ISA, budget time.Duration) float64 {
 	rates := make([]float64, c.size())
 	// Peak runs on registers alone and cannot panic, which is the only error there is.
 	_ = c.run(func(worker int) { rates[worker] = isa.Peak(budget) })
-	return sum(rates)
+	return inorder.Sum(rates)
 }
 
 // Options returns the options with all defaults filled in, and the micro-batch that follows from them.
@@ -190,10 +192,10 @@ const classesToDraw = 10
 // for the number of images and of threads, which the options of the bench say. A mistake in either is
 // an [*OptionError].
 func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
-	setDefault(&o.Preset, "base")
-	setDefault(&o.Batch, 64)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	if err := between("batch", o.Batch, 1, maxBatch); err != nil {
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Batch, 64)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	if err := option.Between("batch", o.Batch, 1, maxBatch); err != nil {
 		return nil, err
 	}
 	if err := validateISA(o.ISA); err != nil {
@@ -209,7 +211,7 @@ func NewSampleBench(o BenchOptions, s SampleOptions) (*SampleBench, error) {
 		return nil, err
 	}
 	s.Count, s.Threads = o.Batch, o.Threads
-	setDefault(&s.Guidance, 1) // the network runs once an evaluation, unless it is asked for
+	option.SetDefault(&s.Guidance, 1) // the network runs once an evaluation, unless it is asked for
 	if b.sampler, err = b.open(s); err != nil {
 		return nil, err
 	}

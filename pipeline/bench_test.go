@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -24,7 +25,7 @@ func peak(isa kernels.ISA, threads int) float64 {
 	defer c.close()
 	rates := make([]float64, threads)
 	_ = c.run(func(worker int) { rates[worker] = isa.Peak(300 * time.Millisecond) })
-	return sum(rates)
+	return inorder.Sum(rates)
 }
 
 // reportShare reports images/s and the share of the direct convolution's limit, which was before when

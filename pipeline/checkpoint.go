@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/models"
@@ -80,7 +81,7 @@ func openModel(path string) (*openedModel, error) {
 		}
 		path = inside
 	}
-	file, err := openRegular(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
 	}
@@ -115,9 +116,6 @@ func ownModel(name string) (string, error) {
 	}
 	return newestRun(modelFile)
 }
-
-// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
-func openRegular(path string) (*os.File, error) { return regular.Open(path) }
 
 // readCheckpoint reads a checkpoint that comes from path.
 func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
@@ -173,7 +171,7 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	}
 	u, ok := ck.Network.(*UNet)
 	if !ok {
-		return nil, nil, optionErrorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+		return nil, nil, option.Errorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
 	}
 	return ck, u, nil
 }

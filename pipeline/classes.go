@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // noClass names the class to draw images of no class in particular, from models that were trained for it.
@@ -32,7 +34,7 @@ func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error
 		return nil, nil
 	}
 	if c.Labels().Count == 0 {
-		return nil, optionErrorf("class", "%s: %s takes no class", list, modelName(c.Path))
+		return nil, option.Errorf("class", "%s: %s takes no class", list, modelName(c.Path))
 	}
 	return c.ClassList().Parse(list)
 }
@@ -43,17 +45,17 @@ func (l ClassList) Parse(text string) ([]int32, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == noClass && !l.Null {
-			return nil, optionErrorf("class", "%s: %s always needs a class", noClass, l.Model)
+			return nil, option.Errorf("class", "%s: %s always needs a class", noClass, l.Model)
 		}
 		from, to, err := l.parsePart(part)
 		if err != nil {
 			return nil, err
 		}
 		if part != noClass && (from < 0 || to >= l.N) {
-			return nil, optionErrorf("class", "%s: the classes are 0-%d", part, l.N-1)
+			return nil, option.Errorf("class", "%s: the classes are 0-%d", part, l.N-1)
 		}
 		if from > to {
-			return nil, optionErrorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
+			return nil, option.Errorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
 		}
 		for c := from; c <= to; c++ {
 			list = append(list, int32(c))
@@ -84,7 +86,7 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 		if len(l.Names) > 0 {
 			known += ", or names of " + firstNames(l.Names)
 		}
-		return 0, 0, optionErrorf("class", "%q: want %s", part, known)
+		return 0, 0, option.Errorf("class", "%q: want %s", part, known)
 	}
 	return from, to, nil
 }

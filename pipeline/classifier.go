@@ -12,6 +12,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline/classify"
@@ -117,11 +119,11 @@ func (r *classifierRun) openData(ctx context.Context) error {
 	}
 	r.data, r.test = set.Train, set.Test
 	if len(r.data.Classes()) < 2 {
-		return optionErrorf("data", "%s: its images have no classes, or one, to tell apart", r.opt.Data)
+		return option.Errorf("data", "%s: its images have no classes, or one, to tell apart", r.opt.Data)
 	}
 	for _, source := range []dataset.Source{r.data, r.test} {
 		if source != nil && hasUnlabelled(source) {
-			return optionErrorf("data", "%s: some of its images have no class", r.opt.Data)
+			return option.Errorf("data", "%s: some of its images have no class", r.opt.Data)
 		}
 	}
 	if note := skippedText(r.opt.Data, set); note != "" {
@@ -157,8 +159,8 @@ func (r *classifierRun) train(ctx context.Context) error {
 func (r *classifierRun) describe() string {
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %d classes), classifier of %d parameters, batch %d, %s, %s",
-		r.opt.Data, r.data.Len(), h, w, count(c, "channel", "channels"), len(r.data.Classes()), r.model.Params().Len(),
-		r.opt.Batch, r.opt.ISA, count(r.opt.Threads, "thread", "threads"))
+		r.opt.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), len(r.data.Classes()), r.model.Params().Len(),
+		r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
 }
 
 func (r *classifierRun) emit(e Event) {

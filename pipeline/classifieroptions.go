@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // ClassifierOptions says what to train a classifier on, for how long and how. [DefaultClassifierOptions] has the
@@ -50,34 +51,34 @@ const defaultEpochs = 6
 
 func (o *ClassifierOptions) fillDefaults() {
 	d := DefaultClassifierOptions()
-	setDefault(&o.Batch, d.Batch)
-	setDefault(&o.LR, d.LR)
-	setDefault(&o.ImageChannels, d.ImageChannels)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Batch, d.Batch)
+	option.SetDefault(&o.LR, d.LR)
+	option.SetDefault(&o.ImageChannels, d.ImageChannels)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	if o.Steps == 0 && o.Epochs == 0 {
 		o.Epochs = defaultEpochs
 	}
 	if o.Source != nil {
-		setDefault(&o.Data, o.Source.Name())
+		option.SetDefault(&o.Data, o.Source.Name())
 	}
 }
 
 func (o *ClassifierOptions) validate() error {
 	for _, check := range []error{
-		optional("steps", o.Steps, 1, maxSteps),
-		optional("epochs", o.Epochs, 1e-6, 1e6),
-		between("batch", o.Batch, 1, maxBatch),
-		between("lr", o.LR, 1e-12, 1e3),
-		between("warmup", o.Warmup, 0, maxSteps),
-		between("weight-decay", o.Decay, 0, 1e3),
-		between("ema", o.EMA, 0, below1),
-		between("smoothing", o.Smoothing, 0, below1),
-		between("shift", o.Warp.Shift, 0, maxSize),
-		between("rotate", o.Warp.Rotate, 0, 180),
-		between("scale", o.Warp.Scale, 0, 0.9),
-		between("shear", o.Warp.Shear, 0, 10),
+		option.Optional("steps", o.Steps, 1, maxSteps),
+		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
+		option.Between("batch", o.Batch, 1, maxBatch),
+		option.Between("lr", o.LR, 1e-12, 1e3),
+		option.Between("warmup", o.Warmup, 0, maxSteps),
+		option.Between("weight-decay", o.Decay, 0, 1e3),
+		option.Between("ema", o.EMA, 0, below1),
+		option.Between("smoothing", o.Smoothing, 0, below1),
+		option.Between("shift", o.Warp.Shift, 0, maxSize),
+		option.Between("rotate", o.Warp.Rotate, 0, 180),
+		option.Between("scale", o.Warp.Scale, 0, 0.9),
+		option.Between("shear", o.Warp.Shear, 0, 10),
 		o.DataOptions.validate(),
-		between("threads", o.Threads, 1, maxThreads),
+		option.Between("threads", o.Threads, 1, maxThreads),
 		validateISA(o.ISA),
 	} {
 		if check != nil {
@@ -86,11 +87,11 @@ func (o *ClassifierOptions) validate() error {
 	}
 	switch {
 	case o.Data == "":
-		return optionErrorf("data", "is needed: name a data set with classes, such as mnist")
+		return option.Errorf("data", "is needed: name a data set with classes, such as mnist")
 	case o.Out == "":
-		return optionErrorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", "is needed: name the safetensors file to write")
 	case o.Steps != 0 && o.Epochs != 0:
-		return optionErrorf("steps", "%d: one budget too many: give one of steps and epochs", o.Steps)
+		return option.Errorf("steps", "%d: one budget too many: give one of steps and epochs", o.Steps)
 	}
 	return nil
 }

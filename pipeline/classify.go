@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline/classify"
 )
@@ -23,7 +24,7 @@ const classifyImages = 8
 // in [-1,1], to dst; it is called once for each i, by several goroutines at once. The result is the same, to the
 // byte, for any number of threads. It returns ctx.Err() when that ends it.
 func Classify(ctx context.Context, c *classify.Network, n, threads int, image func(i int, dst []float32)) (*Classification, error) {
-	setDefault(&threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&threads, runtime.GOMAXPROCS(0))
 	chunks := (n + classifyImages - 1) / classifyImages
 	crew := newCrew(max(1, min(threads, chunks)))
 	defer crew.close()

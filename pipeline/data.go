@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -27,7 +28,7 @@ func (o *RunOptions) reader() DataReader { return DataReader{o.Seed, o.Threads, 
 // openData opens the data of a run, and settles what the options leave to it.
 func (o *TrainOptions) openData(ctx context.Context) (*dataset.Set, error) {
 	if o.Source != nil {
-		setDefault(&o.Data, o.Source.Name())
+		option.SetDefault(&o.Data, o.Source.Name())
 		return o.DataOptions.Open(ctx, o.reader())
 	}
 	if err := o.checkSize(); err != nil {
@@ -63,7 +64,7 @@ func (o *TrainOptions) checkSize() error {
 	if o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
 		return nil
 	}
-	return optionErrorf("size", "%d: the network %s halves images %d times, which takes multiples of %d%s",
+	return option.Errorf("size", "%d: the network %s halves images %d times, which takes multiples of %d%s",
 		o.Size, o.Preset, len(cfg.ChannelMult)-1, cfg.Factor(), sizeCure(o.Size, cfg.Factor()))
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // defaultHoldOut is the usual share of the images that training does not see.
@@ -42,11 +43,11 @@ type DataReader struct {
 }
 
 func (o *DataOptions) validate() error {
-	return firstError(
-		between("size", o.Size, 0, maxSize),
-		between("hold-out", o.HoldOut, 0, 0.9),
-		between("data-memory", o.DataMemory, 0, 1<<30),
-		oneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+	return option.First(
+		option.Between("size", o.Size, 0, maxSize),
+		option.Between("hold-out", o.HoldOut, 0, 0.9),
+		option.Between("data-memory", o.DataMemory, 0, 1<<30),
+		option.OneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
 	)
 }
 
@@ -63,11 +64,11 @@ func (o *DataOptions) Open(ctx context.Context, r DataReader) (*dataset.Set, err
 	var unknown *dataset.UnknownError
 	switch {
 	case errors.As(err, &unknown) && unknown.Nearest != "":
-		return nil, optionErrorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
+		return nil, option.Errorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
 	case errors.As(err, &unknown) && strings.ContainsAny(o.Data, `/\`):
-		return nil, optionErrorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
+		return nil, option.Errorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
 	case errors.As(err, &unknown):
-		return nil, optionErrorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
+		return nil, option.Errorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
 	case errors.Is(err, dataset.ErrFormat):
 		return nil, &OptionError{"data", trimOption(err, "data set ")}
 	case err != nil:
@@ -102,7 +103,7 @@ func (r DataRequest) Open(ctx context.Context) (*dataset.Set, error) {
 		return nil, err
 	}
 	if s := ShapeOf(set.Train); s != r.Shape {
-		return nil, optionErrorf(r.Option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d",
+		return nil, option.Errorf(r.Option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d",
 			o.Data, s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
 	}
 	return set, nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -18,11 +19,11 @@ const (
 // withDefaults fills in what has a default for networks of velocities.
 func (m DensityMethod) withDefaults() DensityMethod {
 	if !m.Exact {
-		setDefault(&m.Probes, 1)
+		option.SetDefault(&m.Probes, 1)
 	}
-	setDefault(&m.Solver, defaultDensitySolver)
-	setDefault(&m.Steps, defaultDensitySteps)
-	setDefault(&m.Tol, defaultTol)
+	option.SetDefault(&m.Solver, defaultDensitySolver)
+	option.SetDefault(&m.Steps, defaultDensitySteps)
+	option.SetDefault(&m.Tol, defaultTol)
 	return m
 }
 
@@ -33,16 +34,16 @@ const maxProbes = 1024
 func (m DensityMethod) Validate() error {
 	given := m.Probes
 	m = m.withDefaults()
-	if err := firstError(
-		optional("probes", m.Probes, 1, maxProbes),
-		between("steps", m.Steps, 1, 100000),
-		between("tol", m.Tol, 1e-7, 1),
-		oneOf("solver", m.Solver, ode.SolverNames()...),
+	if err := option.First(
+		option.Optional("probes", m.Probes, 1, maxProbes),
+		option.Between("steps", m.Steps, 1, 100000),
+		option.Between("tol", m.Tol, 1e-7, 1),
+		option.OneOf("solver", m.Solver, ode.SolverNames()...),
 	); err != nil {
 		return err
 	}
 	if m.Exact && given > 0 {
-		return optionErrorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
+		return option.Errorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
 	}
 	return nil
 }
@@ -60,7 +61,7 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 	}
 	able, ok := solver.(ode.LogDetSolver)
 	if !ok {
-		return nil, optionErrorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
+		return nil, option.Errorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
 	}
 	return &flowScorer{u, predicts, m, able}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/safetensors"
@@ -101,7 +102,7 @@ func (info *ModelInfo) network(f *safetensors.File) error {
 func (info *ModelInfo) Lines() [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},
-		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", count(info.Parameters, "parameter", "parameters"), info.Tensors, info.Types, spellBytes(float64(info.Bytes)))},
+		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", text.Count(info.Parameters, "parameter", "parameters"), info.Tensors, info.Types, text.Bytes(float64(info.Bytes)))},
 	}
 	add := func(what, format string, args ...any) {
 		lines = append(lines, [2]string{what, fmt.Sprintf(format, args...)})
@@ -109,13 +110,13 @@ func (info *ModelInfo) Lines() [][2]string {
 	if info.Inferred {
 		n := info.Network
 		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
-			count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, count(n.NumClasses, "class", "classes"))
+			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, text.Count(n.NumClasses, "class", "classes"))
 		add("made by", "not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with fmimg train --init")
 		return lines
 	}
 	shape := info.of.Shape()
 	add("SHA-256", "%s", info.SHA256)
-	add("images", "%dx%d, %s", shape.Height, shape.Width, count(shape.Channels, "channel", "channels"))
+	add("images", "%dx%d, %s", shape.Height, shape.Width, text.Count(shape.Channels, "channel", "channels"))
 	add("network", "%s", info.of.Describe())
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if info.Network != nil && info.Network.FlowMap {
@@ -123,14 +124,14 @@ func (info *ModelInfo) Lines() [][2]string {
 		if info.Meta != nil {
 			known = *info.Meta
 		}
-		add("objective", "a flow map: it draws in %s evaluations", joinOr(known.jumps()))
+		add("objective", "a flow map: it draws in %s evaluations", text.Or(known.jumps()))
 	}
 	if m := info.Meta; m != nil {
 		if of := m.Teacher; of != nil {
-			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s", count(of.Steps, "step", "steps"),
-				of.Solver, count(of.SolverSteps, "step", "steps"), of.Guidance, of.SHA256)
+			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s", text.Count(of.Steps, "step", "steps"),
+				of.Solver, text.Count(of.SolverSteps, "step", "steps"), of.Guidance, of.SHA256)
 		}
-		add("trained on", "%s, %s of %s, seed %d", m.Data, count(m.Steps, "step", "steps"), count(m.Batch, "image", "images"), m.Seed)
+		add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"), text.Count(m.Batch, "image", "images"), m.Seed)
 		if m.Path != "" && m.Objective != "" {
 			add("predicts", "the %s on the %s path", m.Objective, m.Path)
 		}

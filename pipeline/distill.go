@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -63,7 +65,7 @@ func (r *distillation) create() error {
 	var pcg rand.PCG
 	seedStream(&pcg, r.opt.Seed, streamInit, 0, 0)
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
-		return optionErrorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
+		return option.Errorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
 	}
 	if err := r.setOut(fastName(r.options.Model)); err != nil {
 		return err
@@ -90,7 +92,7 @@ func (r *distillation) openTeacher() error {
 		return err
 	}
 	if o.Pool > maxElements/((keptParts+1)*ck.Shape().Len()) {
-		return optionErrorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
+		return option.Errorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
 	}
 	o.Model, r.teacher = path, ck
 	r.dataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
@@ -116,7 +118,7 @@ func (r *distillation) reopen(given DistillOptions) error {
 		return err
 	}
 	r.finished = c.Finished
-	overrideWith(&recorded.Model, given.Model) // which may have moved: its hash tells it
+	option.Override(&recorded.Model, given.Model) // which may have moved: its hash tells it
 	if err := conflict(path, fieldsOf(recorded), fieldsOf(given.withDefaults()), given.Given); err != nil {
 		return err
 	}
@@ -194,7 +196,7 @@ func (*distillation) command() Command { return DistillCommand }
 // about implements [job].
 func (r *distillation) about() string {
 	o := &r.options
-	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, count(o.TeacherSteps, "step", "steps"))
+	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"))
 }
 
 // preparing implements [job].
@@ -224,11 +226,11 @@ func (r *distillation) meta(m *Meta) {
 // card implements [job].
 func (r *distillation) card(c *cardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", joinOr(o.Shares.levels()), o.Model)
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.levels()), o.Model)
 	c.Rows = append(c.Rows,
 		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
-		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, count(o.TeacherSteps, "step", "steps"), o.Guidance)},
+		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
 	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)

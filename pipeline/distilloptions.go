@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -79,12 +80,12 @@ func (s JumpShares) check() error {
 	sum := 0.0
 	for _, v := range s {
 		if !(v >= 0 && v <= 1) {
-			return optionErrorf("jump-shares", "%v: each is a number from 0 to 1", s)
+			return option.Errorf("jump-shares", "%v: each is a number from 0 to 1", s)
 		}
 		sum += v
 	}
 	if math.Abs(sum-1) > 1e-6 {
-		return optionErrorf("jump-shares", "%v: they add up to %v, and 1 is needed", s, sum)
+		return option.Errorf("jump-shares", "%v: they add up to %v, and 1 is needed", s, sum)
 	}
 	return nil
 }
@@ -129,27 +130,27 @@ func (o *DistillOptions) withDefaults() DistillOptions {
 
 func (o *DistillOptions) fillDefaults() {
 	o.RunOptions.fillDefaults(true)
-	setDefault(&o.TeacherSolver, "adams2")
-	setDefault(&o.TeacherSteps, 12)
-	setDefault(&o.Pool, (1024+o.Batch-1)/o.Batch*o.Batch)
-	setDefault(&o.Reuse, 8)
-	setDefault(&o.Shares, defaultShares)
+	option.SetDefault(&o.TeacherSolver, "adams2")
+	option.SetDefault(&o.TeacherSteps, 12)
+	option.SetDefault(&o.Pool, (1024+o.Batch-1)/o.Batch*o.Batch)
+	option.SetDefault(&o.Reuse, 8)
+	option.SetDefault(&o.Shares, defaultShares)
 }
 
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
 func (o *DistillOptions) Validate() error {
 	d := o.withDefaults()
-	return firstError(
+	return option.First(
 		d.RunOptions.validate(),
 		d.validateBudget(0, "steps and time"),
-		between("guidance", d.Guidance, -100, 100),
+		option.Between("guidance", d.Guidance, -100, 100),
 		d.validateTeacher(),
-		between("pool", d.Pool, 1, maxPool),
+		option.Between("pool", d.Pool, 1, maxPool),
 		d.validatePool(),
-		between("reuse", d.Reuse, 1, 1000),
+		option.Between("reuse", d.Reuse, 1, 1000),
 		d.Shares.check(),
-		between("jump-weight", d.Weight, 0, 2),
-		between("huber", d.Huber, 0, 1e6),
+		option.Between("jump-weight", d.Weight, 0, 2),
+		option.Between("huber", d.Huber, 0, 1e6),
 	)
 }
 
@@ -158,22 +159,22 @@ const maxPool = 1 << 17
 
 // validateTeacher checks how the teacher draws.
 func (o *DistillOptions) validateTeacher() error {
-	if err := between("teacher-steps", o.TeacherSteps, keptParts, 1000); err != nil {
+	if err := option.Between("teacher-steps", o.TeacherSteps, keptParts, 1000); err != nil {
 		return err
 	}
 	if o.TeacherSteps%keptParts != 0 {
-		return optionErrorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
+		return option.Errorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
 	}
 	if o.TeacherSolver == ode.Dopri5.Name {
-		return optionErrorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
+		return option.Errorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
 	}
-	return oneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
+	return option.OneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
 }
 
 // validatePool makes sure that no batch has trajectories of two pools.
 func (o *DistillOptions) validatePool() error {
 	if o.Pool%o.Batch != 0 {
-		return optionErrorf("pool", "%d: a multiple of the batch is needed: %d is the nearest", o.Pool, max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
+		return option.Errorf("pool", "%d: a multiple of the batch is needed: %d is the nearest", o.Pool, max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -62,12 +65,12 @@ const (
 )
 
 func (o *EditOptions) fillDefaults() {
-	setDefault(&o.Count, defaultEdits)
-	setDefault(&o.Guidance, 1)
-	setDefault(&o.Solver, defaultEditSolver)
-	setDefault(&o.Steps, defaultEditSteps)
-	setDefault(&o.Tol, defaultTol)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Count, defaultEdits)
+	option.SetDefault(&o.Guidance, 1)
+	option.SetDefault(&o.Solver, defaultEditSolver)
+	option.SetDefault(&o.Steps, defaultEditSteps)
+	option.SetDefault(&o.Tol, defaultTol)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 }
 
 // validate reports the first option that cannot be used with any model, and tries the output.
@@ -75,27 +78,27 @@ func (o *EditOptions) validate() error {
 	sample := SampleOptions{Method: Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}, Threads: o.Threads}
 	switch {
 	case o.Out == "":
-		return optionErrorf("out", "is needed: name a file, such as edited.png")
+		return option.Errorf("out", "is needed: name a file, such as edited.png")
 	case !strings.HasSuffix(strings.ToLower(o.Out), ".png"):
-		return optionErrorf("out", "%s: its name must end in .png", o.Out)
+		return option.Errorf("out", "%s: its name must end in .png", o.Out)
 	case len(o.In) == 0 && len(o.Index) == 0:
-		return optionErrorf("in", "is needed: name pictures, or images of a data set by data and index")
+		return option.Errorf("in", "is needed: name pictures, or images of a data set by data and index")
 	case len(o.In) > 0 && (o.Data != "" || len(o.Index) > 0):
-		return optionErrorf("in", "%s: images are files, or those of a data set by data and index: give one of the two", strings.Join(o.In, ","))
+		return option.Errorf("in", "%s: images are files, or those of a data set by data and index: give one of the two", strings.Join(o.In, ","))
 	case len(o.In) > maxEdited || len(o.Index) > maxEdited:
-		return optionErrorf("index", "%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
+		return option.Errorf("index", "%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
 	}
 	if err := sample.Validate(); err != nil {
 		return err
 	}
-	if err := between("count", o.Count, 1, maxEdited); err != nil {
+	if err := option.Between("count", o.Count, 1, maxEdited); err != nil {
 		return err
 	}
 	if err := validateISA(o.ISA); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(o.In, func(in string) bool { return sameFile(in, o.Out) }) {
-		return optionErrorf("out", "%s: is one of the pictures: name another file", o.Out)
+	if slices.ContainsFunc(o.In, func(in string) bool { return regular.Same(in, o.Out) }) {
+		return option.Errorf("out", "%s: is one of the pictures: name another file", o.Out)
 	}
 	return atomicfile.Probe(o.Out)
 }
@@ -129,8 +132,8 @@ func newEditor(ctx context.Context, o EditOptions) (*editor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sameFile(ck.Path, o.Out) {
-		return nil, optionErrorf("out", "%s: is the model: name another file", o.Out)
+	if regular.Same(ck.Path, o.Out) {
+		return nil, option.Errorf("out", "%s: is the model: name another file", o.Out)
 	}
 	e := &editor{opt: o, ck: ck, net: u}
 	if e.predicts, err = u.Velocity(ck.Path); err != nil {
@@ -164,7 +167,7 @@ func (e *editor) begin(rows, cols int, train bool) error {
 		e.nets = append(e.nets, net)
 		e.fields = append(e.fields, NewVelocityDrawer(net, replicaImages, e.ck.Shape().Len()))
 	}
-	e.emit(Event{Kind: Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(e.ck), count(e.inputs.Len(), "image", "images"))})
+	e.emit(Event{Kind: Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", describeCheckpoint(e.ck), text.Count(e.inputs.Len(), "image", "images"))})
 	return nil
 }
 
@@ -190,14 +193,14 @@ func (e *editor) readFiles() error {
 	return nil
 }
 
-// readPicture reads a file in the shape of the model's images; option names it in errors.
-func (e *editor) readPicture(path, option string) ([]float32, error) {
+// readPicture reads a file in the shape of the model's images; name is that of the option, for errors.
+func (e *editor) readPicture(path, name string) ([]float32, error) {
 	s := e.ck.Shape()
 	if s.Height != s.Width {
-		return nil, optionErrorf(option, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, s.Height, s.Width)
+		return nil, option.Errorf(name, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, s.Height, s.Width)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, optionErrorf(option, "%s: %v: name a picture", path, reason(err))
+		return nil, option.Errorf(name, "%s: %v: name a picture", path, regular.Reason(err))
 	}
 	return dataset.ReadPicture(path, s.Height, s.Channels)
 }
@@ -205,9 +208,9 @@ func (e *editor) readPicture(path, option string) ([]float32, error) {
 // readData takes images of a data set, and their classes.
 func (e *editor) readData(ctx context.Context) error {
 	name := e.opt.Data
-	setDefault(&name, e.ck.Meta.Data)
+	option.SetDefault(&name, e.ck.Meta.Data)
 	if name == "" {
-		return optionErrorf("data", "is needed: the model does not say what it was trained on")
+		return option.Errorf("data", "is needed: the model does not say what it was trained on")
 	}
 	set, err := e.ck.DataRequest(name, "data", e.opt.Threads, e.opt.OnEvent).Open(ctx)
 	if err != nil {
@@ -222,7 +225,7 @@ func (e *editor) readData(ctx context.Context) error {
 	d := e.inputs.imageLen()
 	for i, index := range e.opt.Index {
 		if index < 0 || index >= source.Len() {
-			return optionErrorf("index", "%d: %s holds images 0-%d", index, source.Name(), source.Len()-1)
+			return option.Errorf("index", "%d: %s holds images 0-%d", index, source.Name(), source.Len()-1)
 		}
 		class := int32(-1)
 		if label := source.Image(index, e.inputs.Pixels[i*d:(i+1)*d]); label >= 0 {
@@ -241,7 +244,7 @@ func (e *editor) settleClasses() error {
 	}
 	switch {
 	case e.opt.Class != "" && labels.Rows() == 0:
-		return optionErrorf("class", "%s: %s takes no class", e.opt.Class, modelName(e.ck.Path))
+		return option.Errorf("class", "%s: %s takes no class", e.opt.Class, modelName(e.ck.Path))
 	case e.opt.Class != "":
 		turn, err := e.ck.ClassList().Parse(e.opt.Class)
 		if err != nil {
@@ -251,7 +254,7 @@ func (e *editor) settleClasses() error {
 			e.known[i] = turn[i%len(turn)]
 		}
 	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.known, -1):
-		return optionErrorf("class", "is needed: %s draws no image without one, and nobody knows those of the images", modelName(e.ck.Path))
+		return option.Errorf("class", "is needed: %s draws no image without one, and nobody knows those of the images", modelName(e.ck.Path))
 	}
 	return nil
 }
@@ -324,10 +327,10 @@ func (e *editor) texts() []Text {
 func (e *editor) checkPicture(rows, cols int) error {
 	s := e.ck.Shape()
 	if err := (GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).validate(s.Height, s.Width); err != nil {
-		return optionErrorf("count", "%d: %v", e.opt.Count, err)
+		return option.Errorf("count", "%d: %v", e.opt.Count, err)
 	}
 	if !fitsMemory(s, rows*cols) {
-		return optionErrorf("count", "%d: so many images do not fit into one picture", e.opt.Count)
+		return option.Errorf("count", "%d: so many images do not fit into one picture", e.opt.Count)
 	}
 	return nil
 }
@@ -359,9 +362,9 @@ const defaultLevel = 0.5
 // there the flow is solved forward (Meng et al. 2022, "SDEdit", for a flow). What noise has hidden is drawn anew.
 // A row is an image and its variations. A mistake in the options is an [*OptionError].
 func Vary(ctx context.Context, o VaryOptions) (*EditResult, error) {
-	setDefault(&o.Level, defaultLevel)
+	option.SetDefault(&o.Level, defaultLevel)
 	if !(o.Level > 0 && o.Level <= 1) {
-		return nil, optionErrorf("level", "%v: a share of the way to noise, above 0 and at most 1, is needed", o.Level)
+		return nil, option.Errorf("level", "%v: a share of the way to noise, above 0 and at most 1, is needed", o.Level)
 	}
 	e, err := newEditor(ctx, o.EditOptions)
 	if err != nil {
@@ -419,9 +422,9 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*EditResult, error)
 	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.imageLen()
 	switch {
 	case n%2 != 0:
-		return nil, optionErrorf("in", "%s no pairs: name an even number of images", pairless(n))
+		return nil, option.Errorf("in", "%s no pairs: name an even number of images", pairless(n))
 	case count < 2:
-		return nil, optionErrorf("count", "%d: the two ends are part of the way: at least 2", count)
+		return nil, option.Errorf("count", "%d: the two ends are part of the way: at least 2", count)
 	}
 	classes, err := e.pairClasses()
 	if err != nil {
@@ -486,7 +489,7 @@ func (e *editor) pairClasses() ([]int32, error) {
 			class = -1
 		}
 		if class < 0 && labels.Rows() > 0 && !labels.Null {
-			return nil, optionErrorf("class", "is needed: the two images have different ones, and %s always needs one", modelName(e.ck.Path))
+			return nil, option.Errorf("class", "is needed: the two images have different ones, and %s always needs one", modelName(e.ck.Path))
 		}
 		classes = append(classes, class)
 	}

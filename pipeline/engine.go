@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 )
@@ -151,7 +152,7 @@ func (e *engine) run(ctx context.Context, step int, rate float64) (stepResult, e
 	if err := e.tail(e.phases.squares); err != nil {
 		return stepResult{}, err
 	}
-	result := stepResult{loss: e.sums.root.loss, norm: math.Sqrt(sum(e.chunkSum))}
+	result := stepResult{loss: e.sums.root.loss, norm: math.Sqrt(inorder.Sum(e.chunkSum))}
 	if !result.finite() {
 		return result, nil
 	}
@@ -211,12 +212,4 @@ func (e *engine) apply(worker int) {
 		}
 		e.steps.step(worker, e.steps.pieces[i], e.sums.root.grad)
 	}
-}
-
-func sum(x []float64) float64 {
-	total := 0.0
-	for _, v := range x {
-		total += v
-	}
-	return total
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 )
@@ -168,7 +169,7 @@ func TestEngineDraws(t *testing.T) {
 		t.Errorf("%d of %d labels were dropped, want about 1000", dropped, images)
 	}
 	// The mean of stratified times deviates by 1/(10·sqrt(12·4000)) = 4.6e-4 from 1/2.
-	if mean := sum(times) / float64(len(times)); math.Abs(mean-0.5) > 5*4.6e-4 {
+	if mean := inorder.Sum(times) / float64(len(times)); math.Abs(mean-0.5) > 5*4.6e-4 {
 		t.Errorf("mean time %v", mean)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -51,18 +52,8 @@ func (r *run) warnOfMemory(layers layerShapes) {
 	need := layers.estimateMemory(r.opt, r.dataMemory)
 	if free := freeMemory(); free > 0 && need > free {
 		r.opt.note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
-			spellBytes(need), spellBytes(free))
+			text.Bytes(need), text.Bytes(free))
 	}
-}
-
-func spellBytes(n float64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", n/1e9)
-	case n >= 1e7:
-		return fmt.Sprintf("%.0f MB", n/1e6)
-	}
-	return fmt.Sprintf("%.0f kB", n/1e3)
 }
 
 // probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
@@ -84,14 +75,14 @@ func (r *run) estimateStep() time.Duration {
 
 // describeCost says what the run will take.
 func (r *run) describeCost() string {
-	text := "about " + spellBytes(r.layers.estimateMemory(r.opt, r.dataMemory))
+	cost := "about " + text.Bytes(r.layers.estimateMemory(r.opt, r.dataMemory))
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)
-		return fmt.Sprintf("%s and, in %v, %d steps", text, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
+		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
 	}
 	left := max(r.done.Schedule.Total()-r.done.Step, 0)
-	return fmt.Sprintf("%s and %v for %s", text, roundTime(time.Duration(left)*step), count(left, "step", "steps"))
+	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
 }
 
 // roundTime rounds to what an estimate can promise.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline/classify"
@@ -75,25 +77,25 @@ const defaultEvaluated = 10000
 // fillDefaults fills in what has one default.
 func (o *EvaluateOptions) fillDefaults() {
 	if o.Images == "" {
-		setDefault(&o.Count, defaultEvaluated)
+		option.SetDefault(&o.Count, defaultEvaluated)
 	}
 	o.Sample.Count = o.Count
-	setDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
 }
 
 // validate reports the first option that cannot be used.
 func (o *EvaluateOptions) validate() error {
 	if o.Images != "" && o.Model != "" {
-		return optionErrorf("images", "%s: images are drawn by a model or come from elsewhere: give one of the two", o.Images)
+		return option.Errorf("images", "%s: images are drawn by a model or come from elsewhere: give one of the two", o.Images)
 	}
 	if o.Images != "" && len(o.NFE) > 0 {
-		return optionErrorf("evaluations", "%v: a curve needs a model that draws: leave images out", o.NFE)
+		return option.Errorf("evaluations", "%v: a curve needs a model that draws: leave images out", o.NFE)
 	}
 	if o.Classes != "" && o.Images == "" {
-		return optionErrorf("classes", "%s: they go with images; a model is asked for classes by class", o.Classes)
+		return option.Errorf("classes", "%s: they go with images; a model is asked for classes by class", o.Classes)
 	}
 	if o.Count != 0 {
-		if err := between("count", o.Count, minEvaluated, maxCount); err != nil {
+		if err := option.Between("count", o.Count, minEvaluated, maxCount); err != nil {
 			return err
 		}
 	}
@@ -156,12 +158,12 @@ func (e *evaluator) open(ctx context.Context) error {
 			return err
 		}
 		e.out.Model, e.out.Hash = e.ck.Path, e.ck.Hash
-		setDefault(&e.opt.Data, e.ck.Meta.Data)
+		option.SetDefault(&e.opt.Data, e.ck.Meta.Data)
 		if err := e.checkCurve(); err != nil {
 			return err
 		}
 	}
-	setDefault(&e.opt.Data, "mnist")
+	option.SetDefault(&e.opt.Data, "mnist")
 	e.out.Data = e.opt.Data
 	if err := e.openClassifier(); err != nil {
 		return err
@@ -212,7 +214,7 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
 		if s := e.ck.Shape(); s != (Shape{h, w, c}) {
-			return optionErrorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
+			return option.Errorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
 				h, w, c, s.Height, s.Width, s.Channels)
 		}
 	}
@@ -234,9 +236,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	e.out.Images = e.opt.Images
 	switch n := e.given.Len(); {
 	case n < minEvaluated:
-		return optionErrorf("images", "%s: it holds %s, and %d are the least that a score says something of", e.opt.Images, count(n, "image", "images"), minEvaluated)
+		return option.Errorf("images", "%s: it holds %s, and %d are the least that a score says something of", e.opt.Images, text.Count(n, "image", "images"), minEvaluated)
 	case e.opt.Count > n:
-		return optionErrorf("count", "%d: %s holds %d images", e.opt.Count, e.opt.Images, n)
+		return option.Errorf("count", "%d: %s holds %d images", e.opt.Count, e.opt.Images, n)
 	case e.opt.Count == 0:
 		e.opt.Count = n
 	}
@@ -247,7 +249,7 @@ func (e *evaluator) openImages(ctx context.Context) error {
 func (e *evaluator) checkMemory() error {
 	h, w, c := e.classifier.Shape()
 	if e.opt.Count > maxElements/(h*w*c) {
-		return optionErrorf("count", "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, maxElements/(h*w*c))
+		return option.Errorf("count", "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, maxElements/(h*w*c))
 	}
 	return nil
 }
@@ -259,7 +261,7 @@ func (e *evaluator) checkTest() error {
 		if e.set.Test != nil {
 			n = e.set.Test.Len()
 		}
-		return optionErrorf("data", "%s: it has %s that training does not see, and %d are the least to compare with: take a larger set", e.opt.Data, count(n, "image", "images"), minEvaluated)
+		return option.Errorf("data", "%s: it has %s that training does not see, and %d are the least to compare with: take a larger set", e.opt.Data, text.Count(n, "image", "images"), minEvaluated)
 	}
 	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
 		e.emit(Event{Kind: Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})

@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/safetensors"
 )
@@ -12,7 +14,7 @@ import (
 // its weights to float16, half the size.
 func ExportModel(model, out string, half bool) error {
 	if out == "" {
-		return optionErrorf("out", "is needed: name a file, such as model.safetensors")
+		return option.Errorf("out", "is needed: name a file, such as model.safetensors")
 	}
 	model, err := ownModel(model)
 	if err != nil {
@@ -22,8 +24,8 @@ func ExportModel(model, out string, half bool) error {
 	if err != nil {
 		return err
 	}
-	if sameFile(ck.Path, out) {
-		return optionErrorf("out", "%s: it is the model itself: name another file", out)
+	if regular.Same(ck.Path, out) {
+		return option.Errorf("out", "%s: it is the model itself: name another file", out)
 	}
 	if err := atomicfile.Probe(out); err != nil {
 		return err

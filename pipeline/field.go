@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
@@ -49,8 +50,8 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 	if err != nil {
 		return FieldResult{}, err
 	}
-	if sameFile(ck.Path, o.Out) {
-		return FieldResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
+	if regular.Same(ck.Path, o.Out) {
+		return FieldResult{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
 	}
 	in, err := o.readInput(u.Config())
 	if err != nil {
@@ -68,30 +69,23 @@ func Field(ctx context.Context, o FieldOptions) (FieldResult, error) {
 }
 
 func (o *FieldOptions) validate() error {
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	switch {
 	case o.In == "":
-		return optionErrorf("in", "is needed: name a safetensors file with x and t")
+		return option.Errorf("in", "is needed: name a safetensors file with x and t")
 	case o.Out == "":
-		return optionErrorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", "is needed: name the safetensors file to write")
 	}
-	if err := between("threads", o.Threads, 1, maxThreads); err != nil {
+	if err := option.Between("threads", o.Threads, 1, maxThreads); err != nil {
 		return err
 	}
 	if err := validateISA(o.ISA); err != nil {
 		return err
 	}
-	if sameFile(o.In, o.Out) {
-		return optionErrorf("out", "%s: is the input: name another file", o.Out)
+	if regular.Same(o.In, o.Out) {
+		return option.Errorf("out", "%s: is the input: name another file", o.Out)
 	}
 	return atomicfile.Probe(o.Out)
-}
-
-// sameFile reports whether two paths lead to one file that exists.
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // fieldInput is what the file holds, with images as [N, H, W, C].
@@ -106,9 +100,9 @@ type fieldInput struct {
 
 // readInput reads the file and checks its tensors against the network.
 func (o *FieldOptions) readInput(cfg unet.Config) (*fieldInput, error) {
-	file, err := openRegular(o.In)
+	file, err := regular.Open(o.In)
 	if err != nil {
-		return nil, fmt.Errorf("%w: name a safetensors file", reason(err))
+		return nil, fmt.Errorf("%w: name a safetensors file", regular.Reason(err))
 	}
 	defer file.Close()
 	f, err := safetensors.Read(file)

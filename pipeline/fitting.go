@@ -9,6 +9,9 @@ import (
 
 	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/inorder"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/realnvp"
 )
@@ -25,23 +28,23 @@ func (o *TrainOptions) validateFlow() error {
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {
 		if other.value != other.usual {
-			return optionErrorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, flowObjective)
+			return option.Errorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, flowObjective)
 		}
 	}
 	if o.LabelDrop != d.LabelDrop && o.LabelDrop != 0 {
-		return optionErrorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, flowObjective)
+		return option.Errorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, flowObjective)
 	}
 	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
-		return optionErrorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", flowObjective)
+		return option.Errorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", flowObjective)
 	}
 	if slices.Contains(o.Given, "coupling") {
-		return optionErrorf("coupling", "%s: a normalizing flow (objective %s) pairs no noise with images: leave it out", o.Coupling, flowObjective)
+		return option.Errorf("coupling", "%s: a normalizing flow (objective %s) pairs no noise with images: leave it out", o.Coupling, flowObjective)
 	}
 	if o.Conditional == "yes" {
-		return optionErrorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", flowObjective)
+		return option.Errorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", flowObjective)
 	}
 	if o.Network != nil {
-		return optionErrorf("network", "is one of velocities, and objective %s trains a normalizing flow", flowObjective)
+		return option.Errorf("network", "is one of velocities, and objective %s trains a normalizing flow", flowObjective)
 	}
 	return nil
 }
@@ -59,11 +62,11 @@ func (o *TrainOptions) resolveFlow(data dataset.Source) error {
 		o.Flow = &cfg
 	}
 	if err := o.Flow.Validate(); err != nil {
-		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, count(c, "channel", "channels"), err)
+		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
 	}
 	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
 		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
-			o.Flow.ImageSize[0], o.Flow.ImageSize[1], count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
+			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
 	}
 	return nil
 }
@@ -203,5 +206,5 @@ func (w *fitter) validate(first, n int) float64 {
 		heldImage(w.held, w.seed, first+i, true, &w.rng, w.slot(i))
 	}
 	w.flow.LogProb(w.logp[:n], w.x[:n*w.imageLen])
-	return w.bits(-sum(w.logp[:n]), n)
+	return w.bits(-inorder.Sum(w.logp[:n]), n)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -35,36 +37,20 @@ const (
 
 // withDefaults fills in the defaults for a network of velocities.
 func (o SampleOptions) withDefaults() SampleOptions {
-	setDefault(&o.Count, 1)
+	option.SetDefault(&o.Count, 1)
 	o.Method = o.Method.withDefaults()
-	setDefault(&o.PerClass, 1)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.PerClass, 1)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	return o
-}
-
-// joinOr lists numbers as in "1, 2 or 4".
-func joinOr(numbers []int) string {
-	text := ""
-	for i, n := range numbers {
-		switch {
-		case i == 0:
-		case i == len(numbers)-1:
-			text += " or "
-		default:
-			text += ", "
-		}
-		text += strconv.Itoa(n)
-	}
-	return text
 }
 
 // Validate reports the first option that cannot be used with any model, as an [*OptionError].
 func (o SampleOptions) Validate() error {
 	d := o.withDefaults()
-	return firstError(
-		between("count", d.Count, 1, maxCount),
-		between("per-class", d.PerClass, 1, maxCount),
-		between("threads", d.Threads, 1, maxThreads),
+	return option.First(
+		option.Between("count", d.Count, 1, maxCount),
+		option.Between("per-class", d.PerClass, 1, maxCount),
+		option.Between("threads", d.Threads, 1, maxThreads),
 		o.Method.Validate(),
 	)
 }
@@ -241,11 +227,11 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err != nil {
 		return GenerateResult{}, err
 	}
-	if sameFile(o.Out, ck.Path) {
-		return GenerateResult{}, optionErrorf("out", "%s: is the model: name another file", o.Out)
+	if regular.Same(o.Out, ck.Path) {
+		return GenerateResult{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
 	}
 	if !ck.Traced() && o.Strip > 2 {
-		return GenerateResult{}, optionErrorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, modelName(ck.Path))
+		return GenerateResult{}, option.Errorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, modelName(ck.Path))
 	}
 	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
@@ -304,7 +290,7 @@ func (o *GenerateOptions) check() (form *output, err error) {
 // checkCount makes sure that grid and count agree.
 func (o *GenerateOptions) checkCount(form *output) error {
 	g, count := o.Grid, o.Sample.Count
-	if err := optional("count", count, 1, maxCount); err != nil {
+	if err := option.Optional("count", count, 1, maxCount); err != nil {
 		return err
 	}
 	if g.empty() {
@@ -317,10 +303,10 @@ func (o *GenerateOptions) checkCount(form *output) error {
 		}
 	}
 	if g.Rows*g.Cols > maxCount {
-		return optionErrorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
+		return option.Errorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, maxCount)
 	}
 	if count > g.Rows*g.Cols {
-		return optionErrorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+		return option.Errorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
 			count, g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
@@ -347,13 +333,13 @@ func (o *GenerateOptions) layOut(form *output, listed int) {
 		g.Rows, g.Cols = listed, defaultSide
 	}
 	if g.empty() {
-		setDefault(&s.Count, defaultSide*defaultSide)
+		option.SetDefault(&s.Count, defaultSide*defaultSide)
 		*g = g.square(s.Count)
 		return
 	}
-	setDefault(&s.Count, g.Rows*g.Cols)
+	option.SetDefault(&s.Count, g.Rows*g.Cols)
 	if g.Rows == listed {
-		setDefault(&s.PerClass, g.Cols)
+		option.SetDefault(&s.PerClass, g.Cols)
 	}
 }
 
@@ -365,11 +351,11 @@ func (o *GenerateOptions) checkSize(s Shape, form *output) error {
 		}
 	}
 	if !fitsMemory(s, o.Strip*o.Sample.Count) {
-		return optionErrorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+		return option.Errorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
 			o.Strip, o.Sample.Count, s.Height, s.Width)
 	}
 	if form.inMemory && !fitsMemory(s, o.Sample.Count) {
-		return optionErrorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
+		return option.Errorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
 			o.Sample.Count, s.Height, s.Width)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // Images is a set of generated images.
@@ -56,14 +57,14 @@ func (g GridOptions) Size(height, width int) (h, w int) {
 func (g GridOptions) validate(height, width int) error {
 	switch {
 	case g.Rows < 1 || g.Cols < 1 || g.Rows > maxGridSide || g.Cols > maxGridSide:
-		return optionErrorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, maxGridSide)
+		return option.Errorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, maxGridSide)
 	case g.Padding < 0 || g.Padding > maxGridSide:
-		return optionErrorf("padding", "%d: between 0 and %d pixels", g.Padding, maxGridSide)
+		return option.Errorf("padding", "%d: between 0 and %d pixels", g.Padding, maxGridSide)
 	case g.scale() > maxGridSide || g.Scale < 0:
-		return optionErrorf("scale", "%d: between 1 and %d", g.Scale, maxGridSide)
+		return option.Errorf("scale", "%d: between 1 and %d", g.Scale, maxGridSide)
 	}
 	if h, w := g.Size(height, width); h > maxGridSide || w > maxGridSide {
-		return optionErrorf("grid", "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
+		return option.Errorf("grid", "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
 			g.Rows, g.Cols, height, width, g.scale(), h, w, maxGridSide)
 	}
 	return nil
@@ -79,7 +80,7 @@ func Grid(s *Images, g GridOptions) (image.Image, error) {
 		return nil, err
 	}
 	if s.Len() > g.Rows*g.Cols {
-		return nil, optionErrorf("grid", "%dx%d: it has no room for %d images", g.Rows, g.Cols, s.Len())
+		return nil, option.Errorf("grid", "%dx%d: it has no room for %d images", g.Rows, g.Cols, s.Len())
 	}
 	h, w := g.Size(s.Height, s.Width)
 	c, err := newCanvas(h, w, s.Channels)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
@@ -14,7 +16,7 @@ import (
 // resolveInit loads the checkpoint to start from, whose network is then trained on.
 func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
 	if slices.Contains(o.Given, "preset") {
-		return nil, optionErrorf("preset", "%s: the network is that of the checkpoint to start from, %s: leave one of the two out", o.Preset, o.Init)
+		return nil, option.Errorf("preset", "%s: the network is that of the checkpoint to start from, %s: leave one of the two out", o.Preset, o.Init)
 	}
 	ck, err := o.openInit(data, isa)
 	if err != nil {
@@ -24,11 +26,11 @@ func (o *TrainOptions) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.
 	classes := len(data.Classes())
 	switch {
 	case cfg.NumClasses == 0 && o.Conditional == "yes":
-		return nil, optionErrorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
+		return nil, option.Errorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
 	case cfg.NumClasses > 0 && o.Conditional == "no":
-		return nil, optionErrorf("conditional", "no: the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
+		return nil, option.Errorf("conditional", "no: the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
-		return nil, optionErrorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
+		return nil, option.Errorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
 	}
 	if err := o.adoptPrediction(&ck.Meta); err != nil {
 		return nil, err
@@ -74,13 +76,13 @@ func (o *TrainOptions) openInit(data dataset.Source, isa kernels.ISA) (*Checkpoi
 func (o *TrainOptions) checkInit(ck *Checkpoint) error {
 	u, ok := ck.Network.(*UNet)
 	if !ok {
-		return optionErrorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
+		return option.Errorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
 	}
 	if err := o.sameNetwork(u.Config()); err != nil {
 		return err
 	}
 	if u.Config().FlowMap {
-		return optionErrorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+		return option.Errorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
 	}
 	return nil
 }
@@ -121,14 +123,14 @@ func (o *TrainOptions) inferConfig(f *safetensors.File, data dataset.Source) (un
 func describeNetwork(c unet.Config) string {
 	classes := "no classes"
 	if c.NumClasses > 0 {
-		classes = count(c.Classes(), "class", "classes")
+		classes = text.Count(c.Classes(), "class", "classes")
 		if c.NullClass {
 			classes += " and none"
 		}
 	}
 	return fmt.Sprintf("%d channels times %v, %s a level, attention at %v, %s, %d norm groups, time scale %v, %s",
-		c.ModelChannels, c.ChannelMult, count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
-		count(max(c.NumHeads, 1), "head", "heads"), c.NormGroups, c.TimeScale, classes)
+		c.ModelChannels, c.ChannelMult, text.Count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
+		text.Count(max(c.NumHeads, 1), "head", "heads"), c.NormGroups, c.TimeScale, classes)
 }
 
 // note tells what a person should know before the run begins.
@@ -140,9 +142,9 @@ func (o *RunOptions) note(format string, args ...any) {
 
 // adjust puts the options about the network into a configuration.
 func (o *TrainOptions) adjust(cfg *unet.Config) {
-	overrideWith(&cfg.NumHeads, o.Heads)
-	overrideWith(&cfg.NormGroups, o.NormGroups)
-	overrideWith(&cfg.TimeScale, o.TimeScale)
+	option.Override(&cfg.NumHeads, o.Heads)
+	option.Override(&cfg.NormGroups, o.NormGroups)
+	option.Override(&cfg.TimeScale, o.TimeScale)
 }
 
 // checkDivisions refuses options that do not divide the channels of a network.
@@ -150,10 +152,10 @@ func (o *TrainOptions) checkDivisions(cfg unet.Config) error {
 	for _, mult := range cfg.ChannelMult {
 		channels := mult * cfg.ModelChannels
 		if o.Heads > 0 && channels%o.Heads != 0 {
-			return optionErrorf("heads", "%d: it must divide the %d channels of each level", o.Heads, channels)
+			return option.Errorf("heads", "%d: it must divide the %d channels of each level", o.Heads, channels)
 		}
 		if o.NormGroups > 0 && channels%o.NormGroups != 0 {
-			return optionErrorf("norm-groups", "%d: it must divide the %d channels of each level", o.NormGroups, channels)
+			return option.Errorf("norm-groups", "%d: it must divide the %d channels of each level", o.NormGroups, channels)
 		}
 	}
 	return nil
@@ -165,19 +167,11 @@ func (o *TrainOptions) sameNetwork(cfg unet.Config) error {
 	o.adjust(&asked)
 	switch {
 	case asked.NumHeads != cfg.NumHeads:
-		return optionErrorf("heads", "%d: the network of %s has %d: leave the option out", o.Heads, o.Init, cfg.NumHeads)
+		return option.Errorf("heads", "%d: the network of %s has %d: leave the option out", o.Heads, o.Init, cfg.NumHeads)
 	case asked.NormGroups != cfg.NormGroups:
-		return optionErrorf("norm-groups", "%d: the network of %s has %d: leave the option out", o.NormGroups, o.Init, cfg.NormGroups)
+		return option.Errorf("norm-groups", "%d: the network of %s has %d: leave the option out", o.NormGroups, o.Init, cfg.NormGroups)
 	case asked.TimeScale != cfg.TimeScale:
-		return optionErrorf("time-scale", "%v: the network of %s has %v: leave the option out", o.TimeScale, o.Init, cfg.TimeScale)
+		return option.Errorf("time-scale", "%v: the network of %s has %v: leave the option out", o.TimeScale, o.Init, cfg.TimeScale)
 	}
 	return nil
-}
-
-// count spells a number of things.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -34,14 +35,14 @@ const (
 // Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is an image, what is known
 // of it, and Count ways to complete it. A mistake in the options is an [*OptionError].
 func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
-	setDefault(&o.Method, ResampleMethod)
-	setDefault(&o.Times, defaultTimes)
+	option.SetDefault(&o.Method, ResampleMethod)
+	option.SetDefault(&o.Times, defaultTimes)
 	if o.Method == ResampleMethod {
-		setDefault(&o.Steps, defaultInpaint)
+		option.SetDefault(&o.Steps, defaultInpaint)
 	}
 	for _, check := range []error{
-		oneOf("method", o.Method, ResampleMethod, GradientMethod),
-		between("times", o.Times, 1, maxTimes),
+		option.OneOf("method", o.Method, ResampleMethod, GradientMethod),
+		option.Between("times", o.Times, 1, maxTimes),
 	} {
 		if check != nil {
 			return nil, check
@@ -50,9 +51,9 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
 	gradient := o.Method == GradientMethod
 	switch {
 	case o.Mask == "":
-		return nil, optionErrorf("mask", "is needed: lower, upper, left, right, or a picture that is white where to draw")
+		return nil, option.Errorf("mask", "is needed: lower, upper, left, right, or a picture that is white where to draw")
 	case gradient && o.Guidance != 0 && o.Guidance != 1:
-		return nil, optionErrorf("guidance", "%v: method gradient knows none: leave one of the two out", o.Guidance)
+		return nil, option.Errorf("guidance", "%v: method gradient knows none: leave one of the two out", o.Guidance)
 	}
 	e, err := newEditor(ctx, o.EditOptions)
 	if err != nil {
@@ -62,7 +63,7 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*EditResult, error) {
 		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
 	}
 	if plain := (Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
-		return nil, optionErrorf("method", "gradient: it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
+		return nil, option.Errorf("method", "gradient: it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
 			modelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
 	}
 	known, err := e.mask(o.Mask)
@@ -166,7 +167,7 @@ func (e *editor) mask(name string) ([]bool, error) {
 		keep[i] = brightness <= 0 // darker than the middle
 	}
 	if !slices.Contains(keep, false) {
-		return nil, optionErrorf("mask", "%s: nothing in it is white, which is what is drawn anew", name)
+		return nil, option.Errorf("mask", "%s: nothing in it is white, which is what is drawn anew", name)
 	}
 	return keep, nil
 }

@@ -12,6 +12,9 @@ import (
 
 	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/inorder"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/ode"
 )
@@ -97,17 +100,17 @@ const (
 )
 
 func (o *LikelihoodOptions) fillDefaults() {
-	setDefault(&o.Count, defaultScored)
-	setDefault(&o.Samples, 1)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Count, defaultScored)
+	option.SetDefault(&o.Samples, 1)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 }
 
 // validate reports the first option that cannot be used with any model.
 func (o *LikelihoodOptions) validate() error {
 	for _, check := range []error{
-		between("count", o.Count, 1, maxCount),
-		between("samples", o.Samples, 1, maxSpreads),
-		between("threads", o.Threads, 1, maxThreads),
+		option.Between("count", o.Count, 1, maxCount),
+		option.Between("samples", o.Samples, 1, maxSpreads),
+		option.Between("threads", o.Threads, 1, maxThreads),
 		o.DensityMethod.Validate(),
 		validateISA(o.ISA),
 	} {
@@ -118,7 +121,7 @@ func (o *LikelihoodOptions) validate() error {
 	if o.Class == "" {
 		return nil
 	}
-	return oneOf("class", o.Class, classLabel, noClass, classAll)
+	return option.OneOf("class", o.Class, classLabel, noClass, classAll)
 }
 
 // LogLikelihood measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
@@ -180,9 +183,9 @@ func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
 		return nil, err
 	}
 	method := model.Method()
-	setDefault(&o.Data, ck.Meta.Data)
+	option.SetDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
-		return nil, optionErrorf("data", "is needed: the model does not say what it was trained on")
+		return nil, option.Errorf("data", "is needed: the model does not say what it was trained on")
 	}
 	s := &scorer{opt: o, ck: ck, method: method, model: model, out: &Likelihood{
 		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: model.Solver(),
@@ -208,7 +211,7 @@ func newScorer(ctx context.Context, o LikelihoodOptions) (*scorer, error) {
 // tell says what is measured, and what a reader of the result should know.
 func (s *scorer) tell() {
 	s.emit(Event{Kind: Started, Path: s.ck.Path, Total: s.images(), Text: fmt.Sprintf("%s: log p of %s, divergence %s, %s",
-		describeCheckpoint(s.ck), count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
+		describeCheckpoint(s.ck), text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
 	if !s.ck.Meta.Dequantized {
 		s.emit(Event{Kind: Noted, Text: "the model was not trained with --dequantize: its density lies between the bytes too, or at them alone, and its bits say little"})
 	}
@@ -247,8 +250,8 @@ func (s *scorer) openSets(ctx context.Context) error {
 	return nil
 }
 
-func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikelihood, error) {
-	set, err := s.ck.DataRequest(name, option, s.opt.Threads, s.opt.OnEvent).Open(ctx)
+func (s *scorer) openSet(ctx context.Context, name, role string) (*SetLikelihood, error) {
+	set, err := s.ck.DataRequest(name, role, s.opt.Threads, s.opt.OnEvent).Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +261,7 @@ func (s *scorer) openSet(ctx context.Context, name, option string) (*SetLikeliho
 		s.emit(Event{Kind: Noted, Text: fmt.Sprintf("%s has no images that training does not see: those are measured that there are", name)})
 	}
 	if s.opt.Count > source.Len() {
-		return nil, optionErrorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), count(source.Len(), "image", "images"))
+		return nil, option.Errorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), text.Count(source.Len(), "image", "images"))
 	}
 	out := &SetLikelihood{Data: source.Name(), Count: s.opt.Count, source: source}
 	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Shape().Len())
@@ -277,7 +280,7 @@ func (s *scorer) settleClass() error {
 	labels, class := s.ck.Labels(), s.opt.Class
 	if labels.Rows() == 0 {
 		if class != "" {
-			return optionErrorf("class", "%s: %s takes no class", class, modelName(s.ck.Path))
+			return option.Errorf("class", "%s: %s takes no class", class, modelName(s.ck.Path))
 		}
 		return nil
 	}
@@ -295,11 +298,11 @@ func (s *scorer) settleClass() error {
 	case class == "":
 		class = classAll
 	case class == classLabel && len(s.sets) > 1:
-		return optionErrorf("class", "label: images of other data have other classes: compare under none or all")
+		return option.Errorf("class", "label: images of other data have other classes: compare under none or all")
 	case class == classLabel && !labelled:
-		return optionErrorf("class", "label: not every image has a class of the model's: use none or all")
+		return option.Errorf("class", "label: not every image has a class of the model's: use none or all")
 	case class == noClass && !labels.Null:
-		return optionErrorf("class", "none: %s always needs a class: use label or all", modelName(s.ck.Path))
+		return option.Errorf("class", "none: %s always needs a class: use label or all", modelName(s.ck.Path))
 	}
 	s.out.Class = class
 	return nil
@@ -334,7 +337,7 @@ func (s *scorer) plan() error {
 				}
 			}
 			if len(s.tasks) > maxCount {
-				return optionErrorf("count", "%d: too many solutions for one call: at most %d", s.opt.Count, maxCount)
+				return option.Errorf("count", "%d: too many solutions for one call: at most %d", s.opt.Count, maxCount)
 			}
 		}
 	}
@@ -443,7 +446,7 @@ func (s *scorer) gather() {
 func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 	logs := make([]float64, len(tasks))
 	for i, task := range tasks {
-		logs[i] = sum(task.logp) / float64(len(task.logp))
+		logs[i] = inorder.Sum(task.logp) / float64(len(task.logp))
 	}
 	logp := logMeanExp(logs)
 	l.BitsPerDimension = bijection.BitsPerDimension(logp, d, dataset.BitsOfScale)
@@ -459,7 +462,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		}
 		each[p] = bijection.BitsPerDimension(logMeanExp(logs), d, 0)
 	}
-	_, spread := meanAndError(each)
+	_, spread := metrics.MeanAndError(each)
 	l.ProbeError = &spread
 }
 
@@ -482,25 +485,11 @@ func (l *SetLikelihood) summarise() {
 			squares += *e * *e
 		}
 	}
-	l.BitsPerDimension, l.StandardError = meanAndError(bits)
+	l.BitsPerDimension, l.StandardError = metrics.MeanAndError(bits)
 	if l.Images[0].ProbeError != nil {
 		e := math.Sqrt(squares) / float64(len(bits))
 		l.ProbeError = &e
 	}
-}
-
-// meanAndError returns the mean and its standard error, 0 for one number.
-func meanAndError(x []float64) (mean, standardError float64) {
-	n := float64(len(x))
-	mean = sum(x) / n
-	if n < 2 {
-		return mean, 0
-	}
-	var squares float64
-	for _, v := range x {
-		squares += (v - mean) * (v - mean)
-	}
-	return mean, math.Sqrt(squares / (n - 1) / n)
 }
 
 // compare says how well likelihood tells the two sets apart.

@@ -18,7 +18,9 @@ import (
 	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
@@ -159,7 +161,7 @@ func TestHutchinson(t *testing.T) {
 		t.Error("the velocity depends on how the divergence is found")
 	}
 	for i := range n {
-		mean, e := meanAndError(got[i*probes : (i+1)*probes])
+		mean, e := metrics.MeanAndError(got[i*probes : (i+1)*probes])
 		if math.Abs(mean-want[i]) > 4*e || e == 0 {
 			t.Errorf("state %d: %.4f ± %.4f, exactly %.4f", i, mean, e, want[i])
 		}
@@ -209,7 +211,7 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 			for s := range max(o.Samples, 1) {
 				p = append(p, math.Exp(density(image.Index, s)))
 			}
-			want := -math.Log2(sum(p)/float64(len(p)))/64 + 7
+			want := -math.Log2(inorder.Sum(p)/float64(len(p)))/64 + 7
 			mean += want / 6
 			if math.Abs(image.BitsPerDimension-want) > 1e-6 || math.Abs(image.LogLikelihood+want*64*math.Ln2) > 1e-4 {
 				t.Errorf("%+v: %+v, want %.8f bits", o, image, want)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/realnvp"
 )
@@ -27,7 +29,7 @@ func (*NormalizingFlow) Labels() Labels { return Labels{} }
 func (f *NormalizingFlow) Describe() string {
 	cfg := f.Config()
 	return fmt.Sprintf("a normalizing flow of %s, conditioners of %d channels, %s each",
-		count(cfg.Scales, "scale", "scales"), cfg.Hidden, count(cfg.Blocks, "block", "blocks"))
+		text.Count(cfg.Scales, "scale", "scales"), cfg.Hidden, text.Count(cfg.Blocks, "block", "blocks"))
 }
 
 // FLOPs implements [Network].
@@ -50,18 +52,18 @@ func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
 	if m.Guidance, err = f.Guide(path, m.Guidance); err != nil {
 		return Plan{}, m, err
 	}
-	setDefault(&m.Solver, flowSolver)
-	setDefault(&m.Steps, 1)
+	option.SetDefault(&m.Solver, flowSolver)
+	option.SetDefault(&m.Steps, 1)
 	const needs = "is a normalizing flow, which draws in one pass: leave it out"
 	switch {
 	case m.Solver != flowSolver:
-		err = optionErrorf("solver", "%s: %s %s", m.Solver, modelName(path), needs)
+		err = option.Errorf("solver", "%s: %s %s", m.Solver, modelName(path), needs)
 	case m.Steps != 1:
-		err = optionErrorf("steps", "%d: %s %s", m.Steps, modelName(path), needs)
+		err = option.Errorf("steps", "%d: %s %s", m.Steps, modelName(path), needs)
 	case m.Tol != 0:
-		err = optionErrorf("tol", "%v: %s %s", m.Tol, modelName(path), needs)
+		err = option.Errorf("tol", "%v: %s %s", m.Tol, modelName(path), needs)
 	case m.NoiseLevel != 0:
-		err = optionErrorf("noise-level", "%v: %s %s", m.NoiseLevel, modelName(path), needs)
+		err = option.Errorf("noise-level", "%v: %s %s", m.NoiseLevel, modelName(path), needs)
 	}
 	return Plan{}, m.withDefaults(), err
 }
@@ -112,13 +114,13 @@ func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
 	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
 	switch {
 	case m.Probes != 0:
-		return nil, optionErrorf("probes", "%d: %s %s", m.Probes, modelName(path), needs)
+		return nil, option.Errorf("probes", "%d: %s %s", m.Probes, modelName(path), needs)
 	case m.Solver != "":
-		return nil, optionErrorf("solver", "%s: %s %s", m.Solver, modelName(path), needs)
+		return nil, option.Errorf("solver", "%s: %s %s", m.Solver, modelName(path), needs)
 	case m.Steps != 0:
-		return nil, optionErrorf("steps", "%d: %s %s", m.Steps, modelName(path), needs)
+		return nil, option.Errorf("steps", "%d: %s %s", m.Steps, modelName(path), needs)
 	case m.Tol != 0:
-		return nil, optionErrorf("tol", "%v: %s %s", m.Tol, modelName(path), needs)
+		return nil, option.Errorf("tol", "%v: %s %s", m.Tol, modelName(path), needs)
 	}
 	return passScorer{f}, nil
 }

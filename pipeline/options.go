@@ -2,14 +2,13 @@ package pipeline
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/unet"
@@ -138,20 +137,6 @@ func (o Optimizer) Rate() float64 {
 // defaultTime is the budget of a run that is given none.
 const defaultTime = 10 * time.Minute
 
-// An OptionError is an option that cannot be used as it is given: a mistake of the caller, found
-// before any work.
-type OptionError struct {
-	Option string // as in the JSON form, with - for _
-	Reason string // starts with the value
-}
-
-// Error returns one line.
-func (e *OptionError) Error() string { return e.Option + " " + e.Reason }
-
-func optionErrorf(option, format string, args ...any) error {
-	return &OptionError{option, fmt.Sprintf(format, args...)}
-}
-
 // withDefaults fills in what has one default for all data.
 func (o *TrainOptions) withDefaults() TrainOptions {
 	d := *o
@@ -160,35 +145,28 @@ func (o *TrainOptions) withDefaults() TrainOptions {
 }
 
 func (o *TrainOptions) fillDefaults() {
-	setDefault(&o.Preset, "base")
-	setDefault(&o.Path, defaultPath)
-	setDefault(&o.Objective, defaultObjective)
-	setDefault(&o.LossWeight, o.Objective)
-	setDefault(&o.TimeDist, "uniform")
-	setDefault(&o.Coupling, Independent)
-	setDefault(&o.Conditional, "auto")
-	setDefault(&o.ImageChannels, "auto")
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Path, defaultPath)
+	option.SetDefault(&o.Objective, defaultObjective)
+	option.SetDefault(&o.LossWeight, o.Objective)
+	option.SetDefault(&o.TimeDist, "uniform")
+	option.SetDefault(&o.Coupling, Independent)
+	option.SetDefault(&o.Conditional, "auto")
+	option.SetDefault(&o.ImageChannels, "auto")
 	o.RunOptions.fillDefaults(o.Epochs == 0)
 }
 
 // fillDefaults fills in what has one default; untimed says that no other budget than these is given.
 func (o *RunOptions) fillDefaults(untimed bool) {
-	setDefault(&o.Batch, 64)
-	setDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
-	setDefault(&o.Optimizer, AdamW)
-	setDefault(&o.LR, o.Optimizer.Rate())
-	setDefault(&o.Decay, CosineRate)
-	setDefault(&o.Eps, 1e-8)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Batch, 64)
+	option.SetDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
+	option.SetDefault(&o.Optimizer, AdamW)
+	option.SetDefault(&o.LR, o.Optimizer.Rate())
+	option.SetDefault(&o.Decay, CosineRate)
+	option.SetDefault(&o.Eps, 1e-8)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	if untimed && o.Steps == 0 && o.Time == 0 && len(o.Schedule) == 0 {
 		o.Time = Duration(defaultTime)
-	}
-}
-
-func setDefault[T comparable](p *T, value T) {
-	var zero T
-	if *p == zero {
-		*p = value
 	}
 }
 
@@ -205,18 +183,18 @@ func (o *TrainOptions) Validate() error {
 }
 
 func (o *TrainOptions) validate() error {
-	return firstError(
+	return option.First(
 		o.RunOptions.validate(),
 		o.DataOptions.validate(),
-		optional("heads", o.Heads, 1, 1024),
-		optional("norm-groups", o.NormGroups, 1, 1<<16),
-		optional("time-scale", o.TimeScale, 1e-6, 1e6),
-		optional("epochs", o.Epochs, 1e-6, 1e6),
-		between("label-drop", o.LabelDrop, 0, below1),
-		oneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
+		option.Optional("heads", o.Heads, 1, 1024),
+		option.Optional("norm-groups", o.NormGroups, 1, 1<<16),
+		option.Optional("time-scale", o.TimeScale, 1e-6, 1e6),
+		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
+		option.Between("label-drop", o.LabelDrop, 0, below1),
+		option.OneOf("coupling", string(o.Coupling), string(Independent), string(OptimalTransport)),
 		o.validateCoupling(),
 		o.validateObjective(),
-		oneOf("conditional", o.Conditional, "auto", "yes", "no"),
+		option.OneOf("conditional", o.Conditional, "auto", "yes", "no"),
 		o.validateBudget(o.Epochs, "steps, epochs and time"),
 		o.validateNames(),
 	)
@@ -224,69 +202,37 @@ func (o *TrainOptions) validate() error {
 
 // validate reports the first option that cannot be used, but for the budget, of which a kind of run may have more.
 func (o *RunOptions) validate() error {
-	return firstError(
-		optional("steps", o.Steps, 1, maxSteps),
-		between("batch", o.Batch, 1, maxBatch),
-		between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
-		between("warmup", o.Warmup, 0, maxSteps),
-		between("threads", o.Threads, 1, maxThreads),
-		optional("save-every", o.SaveEvery, 1, maxSteps),
-		between("preview-every", o.PreviewEvery, -1, maxSteps),
-		between("validate-every", o.ValidateEvery, -1, maxSteps),
-		between("keep", o.Keep, 0, 1<<16),
-		optional("stop-after", o.StopAfter, 1, maxSteps),
-		oneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
-		between("lr", o.LR, 1e-12, 1e3),
-		between("beta1", o.Beta1, 0, below1),
-		between("beta2", o.Beta2, 0, below1),
-		between("eps", o.Eps, 1e-30, 1),
-		between("weight-decay", o.WeightDecay, 0, 1e3),
-		between("clip", o.Clip, 0, 1e30),
-		between("ema", o.EMA, 0, below1),
-		oneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
+	return option.First(
+		option.Optional("steps", o.Steps, 1, maxSteps),
+		option.Between("batch", o.Batch, 1, maxBatch),
+		option.Between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
+		option.Between("warmup", o.Warmup, 0, maxSteps),
+		option.Between("threads", o.Threads, 1, maxThreads),
+		option.Optional("save-every", o.SaveEvery, 1, maxSteps),
+		option.Between("preview-every", o.PreviewEvery, -1, maxSteps),
+		option.Between("validate-every", o.ValidateEvery, -1, maxSteps),
+		option.Between("keep", o.Keep, 0, 1<<16),
+		option.Optional("stop-after", o.StopAfter, 1, maxSteps),
+		option.OneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
+		option.Between("lr", o.LR, 1e-12, 1e3),
+		option.Between("beta1", o.Beta1, 0, below1),
+		option.Between("beta2", o.Beta2, 0, below1),
+		option.Between("eps", o.Eps, 1e-30, 1),
+		option.Between("weight-decay", o.WeightDecay, 0, 1e3),
+		option.Between("clip", o.Clip, 0, 1e30),
+		option.Between("ema", o.EMA, 0, below1),
+		option.OneOf("decay", string(o.Decay), string(CosineRate), string(LinearRate), string(ConstantRate)),
 		validateISA(o.ISA),
 	)
-}
-
-// firstError returns the first that is one.
-func firstError(checks ...error) error {
-	for _, err := range checks {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // below1 is the largest decay: its complement still counts in a float32.
 const below1 = 1 - 1e-6
 
-func between[T int | float64](option string, value, low, high T) error {
-	if value >= low && value <= high { // false for NaN
-		return nil
-	}
-	return optionErrorf(option, "%v: a number between %v and %v is needed", value, low, high)
-}
-
-// optional is between for options whose zero means a default, which the command takes when they are left out.
-func optional[T int | float64](option string, value, low, high T) error {
-	if value == 0 {
-		return nil
-	}
-	return between(option, value, low, high)
-}
-
-func oneOf(option, value string, known ...string) error {
-	if slices.Contains(known, value) {
-		return nil
-	}
-	return optionErrorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
-}
-
 // validateCoupling bounds the pairs of a batch, all of which are compared.
 func (o *TrainOptions) validateCoupling() error {
 	if o.Coupling == OptimalTransport && o.Batch > maxPaired && o.Objective != flowObjective {
-		return optionErrorf("batch", "%d: optimal transport compares all pairs of a batch: at most %d images, or coupling independent", o.Batch, maxPaired)
+		return option.Errorf("batch", "%d: optimal transport compares all pairs of a batch: at most %d images, or coupling independent", o.Batch, maxPaired)
 	}
 	return nil
 }
@@ -301,15 +247,15 @@ func (o *RunOptions) validateBudget(epochs float64, kinds string) error {
 	}
 	switch {
 	case given > 1 && o.Steps != 0:
-		return optionErrorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
+		return option.Errorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
 	case given > 1:
-		return optionErrorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
+		return option.Errorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
-		return optionErrorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
+		return option.Errorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
-		return optionErrorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+		return option.Errorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
-		return optionErrorf("schedule", "replays a run by its steps: leave time and epochs out")
+		return option.Errorf("schedule", "replays a run by its steps: leave time and epochs out")
 	}
 	if err := o.Schedule.validate(); err != nil {
 		return &OptionError{"schedule", trimOption(err, "schedule: ")}
@@ -320,10 +266,10 @@ func (o *RunOptions) validateBudget(epochs float64, kinds string) error {
 // validateNames checks what other packages name.
 func (o *TrainOptions) validateNames() error {
 	if o.Data == "" && o.Source == nil && !o.Resume {
-		return optionErrorf("data", "is needed: name a data set, such as mnist")
+		return option.Errorf("data", "is needed: name a data set, such as mnist")
 	}
 	if o.Network != nil && o.Network.FlowMap {
-		return optionErrorf("network", "is a flow map, which Distill makes, and training learns velocities")
+		return option.Errorf("network", "is a flow map, which Distill makes, and training learns velocities")
 	}
 	if _, err := unet.Preset(o.Preset); err != nil {
 		return &OptionError{"preset", trimOption(err, "unknown preset ")}

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,7 +10,6 @@ import (
 	"image/draw"
 	"image/gif"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 )
 
 // An output is a form in which Generate writes images.
@@ -41,7 +41,7 @@ var (
 // outputFor picks the form by the name of the output.
 func outputFor(path string) (*output, error) {
 	if path == "" {
-		return nil, optionErrorf("out", "is needed: name a file, such as samples.png")
+		return nil, option.Errorf("out", "is needed: name a file, such as samples.png")
 	}
 	if path == "-" {
 		return stdoutOutput, nil
@@ -52,7 +52,7 @@ func outputFor(path string) (*output, error) {
 	form, err := fileOutput(path)
 	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
 		if err == nil {
-			return nil, optionErrorf("out", "%s: there is a folder of this name: name another file, or %s/ to write single images into it", path, path)
+			return nil, option.Errorf("out", "%s: there is a folder of this name: name another file, or %s/ to write single images into it", path, path)
 		}
 		return folderOutput, nil
 	}
@@ -69,15 +69,7 @@ func fileOutput(path string) (*output, error) {
 	case ".npy":
 		return npyOutput, nil
 	}
-	return nil, optionErrorf("out", "%s: its name must end in .png, .gif or .npy, or in / for a folder", path)
-}
-
-// reason strips the temporary name, which means nothing to a user, from an error.
-func reason(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
+	return nil, option.Errorf("out", "%s: its name must end in .png, .gif or .npy, or in / for a folder", path)
 }
 
 // probeFolder makes the folder, or accepts an empty one: old images would mix with the new ones.
@@ -86,7 +78,7 @@ func probeFolder(path string) error {
 		return fmt.Errorf("cannot make the folder %s: there is a file of this name: name another folder", path)
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
-		return fmt.Errorf("cannot make the folder %s: %w", path, reason(err))
+		return fmt.Errorf("cannot make the folder %s: %w", path, regular.Reason(err))
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -207,7 +199,7 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	frames := s.opt.Steps + 1
 	states := blankImages(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > maxElements/frames {
-		return optionErrorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.opt.Steps, o.Sample.Count)
+		return option.Errorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.opt.Steps, o.Sample.Count)
 	}
 	way := make([][]float32, frames)
 	for i := range way {

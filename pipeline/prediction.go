@@ -6,6 +6,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -22,8 +23,8 @@ func (m Meta) Prediction() (Prediction, error) {
 	if objective == flowMapObjective { // without a jump it is the velocity
 		objective = defaultObjective
 	}
-	setDefault(&path, defaultPath)
-	setDefault(&objective, defaultObjective)
+	option.SetDefault(&path, defaultPath)
+	option.SetDefault(&objective, defaultObjective)
 	p := Prediction{}
 	var err error
 	if p.Path, err = flow.ParseSchedule(path); err != nil {
@@ -52,15 +53,15 @@ func (o *TrainOptions) validateObjective() error {
 		return o.validateFlow()
 	}
 	if o.Flow != nil {
-		return optionErrorf("normalizing-flow", "is a network of objective %s alone, and the objective is %s", flowObjective, o.Objective)
+		return option.Errorf("normalizing-flow", "is a network of objective %s alone, and the objective is %s", flowObjective, o.Objective)
 	}
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
 		return &OptionError{"path", trimOption(err, "flow: unknown path ", "flow: path ")}
 	}
-	if err := oneOf("objective", o.Objective, append(flow.ObjectiveNames(), flowObjective)...); err != nil {
+	if err := option.OneOf("objective", o.Objective, append(flow.ObjectiveNames(), flowObjective)...); err != nil {
 		return err
 	}
-	return oneOf("loss-weight", o.LossWeight, flow.ObjectiveNames()...)
+	return option.OneOf("loss-weight", o.LossWeight, flow.ObjectiveNames()...)
 }
 
 // prediction returns what the network learns to predict, and the objective whose error the loss is. The options are valid.

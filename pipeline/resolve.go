@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -44,9 +46,9 @@ func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) erro
 	classes := len(data.Classes())
 	switch {
 	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && hasUnlabelled(data):
-		return optionErrorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
+		return option.Errorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
 	case o.Conditional == "yes" && classes == 0:
-		return optionErrorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
+		return option.Errorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
 	case o.Conditional == "no" || classes == 0:
 		o.Conditional, o.LabelDrop = "no", 0
 		cfg.NumClasses, cfg.NullClass = 0, false
@@ -64,11 +66,11 @@ func (o *TrainOptions) resolveLabels(cfg *unet.Config, data dataset.Source) erro
 func (o *TrainOptions) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
 	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %s): %w%s", o.Preset, o.Data, h, w, count(c, "channel", "channels"), err, sizeCure(h, cfg.Factor()))
+		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %s): %w%s", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err, sizeCure(h, cfg.Factor()))
 	}
 	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
 		return fmt.Errorf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d%s",
-			cfg.ImageSize[0], cfg.ImageSize[1], count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c, shapeCure(cfg))
+			cfg.ImageSize[0], cfg.ImageSize[1], text.Count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c, shapeCure(cfg))
 	}
 	o.Network = &cfg
 	return nil
@@ -132,12 +134,12 @@ func resumed(recorded, given *TrainOptions) (o TrainOptions, newBudget bool) {
 func (o *RunOptions) resume(given *RunOptions, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.disk = given.OnEvent, given.disk
-	overrideWith(&o.ISA, given.ISA)
-	overrideWith(&o.SaveEvery, given.SaveEvery)
-	overrideWith(&o.PreviewEvery, given.PreviewEvery)
-	overrideWith(&o.ValidateEvery, given.ValidateEvery)
-	overrideWith(&o.Keep, given.Keep)
-	overrideWith(&o.TensorBoard, given.TensorBoard)
+	option.Override(&o.ISA, given.ISA)
+	option.Override(&o.SaveEvery, given.SaveEvery)
+	option.Override(&o.PreviewEvery, given.PreviewEvery)
+	option.Override(&o.ValidateEvery, given.ValidateEvery)
+	option.Override(&o.Keep, given.Keep)
+	option.Override(&o.TensorBoard, given.TensorBoard)
 	if other || given.Steps > 0 && given.Steps != o.Steps || given.Time > 0 && given.Time != o.Time {
 		o.Steps, o.Time, o.Schedule = given.Steps, given.Time, nil
 		return true
@@ -163,7 +165,7 @@ func conflict(folder string, recorded, wanted map[string]any, given []string) er
 		if had == nil {
 			had = "none"
 		}
-		return optionErrorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, folder, had)
+		return option.Errorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, folder, had)
 	}
 	return nil
 }
@@ -179,11 +181,4 @@ func fieldsOf(options any) map[string]any {
 		panic(err)
 	}
 	return fields
-}
-
-func overrideWith[T comparable](p *T, value T) {
-	var zero T
-	if value != zero {
-		*p = value
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -39,20 +40,13 @@ func (e *InterruptedError) Error() string {
 		what = "stopped"
 	}
 	if e.Dir == "" {
-		return fmt.Sprintf("%s after step %d%s: nothing was written: run it again", what, e.Step, ofTotal(e.Total))
+		return fmt.Sprintf("%s after step %d%s: nothing was written: run it again", what, e.Step, text.Of(e.Total))
 	}
-	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, ofTotal(e.Total), e.Dir)
+	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, text.Of(e.Total), e.Dir)
 }
 
 // Unwrap returns the context's error.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
-
-func ofTotal(total int) string {
-	if total == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" of %d", total)
-}
 
 // A job is what a run trains for: it makes the batches, and says what becomes of them.
 type job interface {
@@ -252,7 +246,7 @@ func (r *run) start() error {
 	}
 	if r.opt.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.job.about(), r.model.Params().Len(),
-			r.opt.Batch, r.opt.ISA, count(r.opt.Threads, "thread", "threads"), r.describeCost())
+			r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"), r.describeCost())
 		r.emit(Event{Kind: Started, Path: r.dir.path, Total: r.done.Schedule.Total(), Text: text})
 	}
 	return nil

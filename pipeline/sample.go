@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"sync"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // Sample draws o.Count images. Several goroutines may call it at once on one checkpoint; each call has
@@ -10,7 +12,7 @@ import (
 // evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
 func (c *Checkpoint) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
 	if count := o.withDefaults().Count; !fitsMemory(c.Shape(), count) {
-		return nil, optionErrorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
+		return nil, option.Errorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"image"
 	"strconv"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
 )
 
@@ -16,14 +17,14 @@ func (o *GenerateOptions) checkStrip(form *output) error {
 	if o.Strip == 0 {
 		return nil
 	}
-	if err := between("strip", o.Strip, 2, maxGridSide); err != nil {
+	if err := option.Between("strip", o.Strip, 2, maxGridSide); err != nil {
 		return err
 	}
 	if !form.strip {
-		return optionErrorf("strip", "%d: only a .png shows moments side by side, and %s is none: name one, or leave the strip out", o.Strip, o.Out)
+		return option.Errorf("strip", "%d: only a .png shows moments side by side, and %s is none: name one, or leave the strip out", o.Strip, o.Out)
 	}
 	if !o.Grid.empty() {
-		return optionErrorf("grid", "%dx%d: a strip has a row for each image and a column for each moment: say how many images by count instead", o.Grid.Rows, o.Grid.Cols)
+		return option.Errorf("grid", "%dx%d: a strip has a row for each image and a column for each moment: say how many images by count instead", o.Grid.Rows, o.Grid.Cols)
 	}
 	return nil
 }
@@ -33,7 +34,7 @@ func (o *GenerateOptions) layOutStrip(listed int) {
 	if listed == 0 {
 		listed = stripImages
 	}
-	setDefault(&o.Sample.Count, listed)
+	option.SetDefault(&o.Sample.Count, listed)
 	o.Grid.Rows, o.Grid.Cols = o.Sample.Count, o.Strip
 	if o.Sample.Solver == ode.Dopri5.Name { // it shows the moments themselves
 		o.Sample.Steps = o.Strip - 1

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -137,7 +139,7 @@ func (r *training) reopen(ctx context.Context, given TrainOptions) error {
 	}
 	r.finished = c.Finished
 	if c.Data.Digest != "" { // which tells the same files in another place
-		overrideWith(&recorded.Data, given.Data)
+		option.Override(&recorded.Data, given.Data)
 	}
 	if err := conflict(path, fieldsOf(recorded), fieldsOf(given.withDefaults()), given.Given); err != nil {
 		return err
@@ -214,7 +216,7 @@ func (r *training) about() string {
 	}
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
-		r.options.Data, r.data.Len(), h, w, count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
+		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
 }
 
 // preparing implements [job]: a batch is drawn by the workers.

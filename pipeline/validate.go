@@ -10,6 +10,9 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/inorder"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 )
 
 // openData opens the run's data.
@@ -44,8 +47,8 @@ func (r *training) outsideData() error {
 		return err
 	}
 	for inside := ""; inside != path; path = filepath.Dir(path) {
-		if sameFile(path, r.pictures) {
-			return optionErrorf("out", "%s: lies in the folder of pictures %s, which its previews would join: name one elsewhere", out, r.pictures)
+		if regular.Same(path, r.pictures) {
+			return option.Errorf("out", "%s: lies in the folder of pictures %s, which its previews would join: name one elsewhere", out, r.pictures)
 		}
 		inside = path
 	}
@@ -96,7 +99,7 @@ func (r *run) validate() (float64, error) {
 		first := i * micro
 		losses[i] = r.tasks[worker].validate(first, min(micro, heldDraws-first))
 	})
-	return sum(losses) / heldDraws, err
+	return inorder.Sum(losses) / heldDraws, err
 }
 
 // validate implements [runTask].

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -67,28 +69,28 @@ func (u *UNet) Guide(path string, weight float64) (float64, error) {
 	case weight == 1 || cfg.NullClass:
 		return weight, nil
 	case cfg.FlowMap:
-		return 0, optionErrorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, modelName(path))
+		return 0, option.Errorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, modelName(path))
 	}
 	return 0, unguided(path, weight)
 }
 
 // unguided refuses a weight of guidance for a network that was not trained for it.
 func unguided(path string, weight float64) error {
-	return optionErrorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, modelName(path))
+	return option.Errorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, modelName(path))
 }
 
 // withDefaults fills in the defaults for a network of velocities.
 func (m Method) withDefaults() Method {
-	setDefault(&m.Solver, defaultSolver)
+	option.SetDefault(&m.Solver, defaultSolver)
 	if m.Solver == defaultSolver {
-		setDefault(&m.Steps, defaultSteps)
+		option.SetDefault(&m.Steps, defaultSteps)
 	}
-	setDefault(&m.Steps, othersSteps)
+	option.SetDefault(&m.Steps, othersSteps)
 	if !slices.Contains(solverless, m.Solver) {
-		setDefault(&m.Tol, defaultTol)
-		setDefault(&m.NoiseLevel, 1)
+		option.SetDefault(&m.Tol, defaultTol)
+		option.SetDefault(&m.NoiseLevel, 1)
 	}
-	setDefault(&m.Guidance, 1)
+	option.SetDefault(&m.Guidance, 1)
 	return m
 }
 
@@ -101,11 +103,11 @@ func SolverNames() []string { return append(ode.SolverNames(), flow.PathSolverNa
 // Validate reports the first field that no network could use.
 func (m Method) Validate() error {
 	m = m.withDefaults()
-	return firstError(
-		between("guidance", m.Guidance, -100, 100),
-		between("steps", m.Steps, 1, 100000),
-		optional("tol", m.Tol, 1e-7, 1),
-		optional("noise-level", m.NoiseLevel, 1e-6, 100),
+	return option.First(
+		option.Between("guidance", m.Guidance, -100, 100),
+		option.Between("steps", m.Steps, 1, 100000),
+		option.Optional("tol", m.Tol, 1e-7, 1),
+		option.Optional("noise-level", m.NoiseLevel, 1e-6, 100),
 		m.validateSolver(),
 	)
 }
@@ -115,7 +117,7 @@ func (m Method) validateSolver() error {
 	if slices.Contains(solverless, m.Solver) {
 		return nil
 	}
-	return oneOf("solver", m.Solver, SolverNames()...)
+	return option.OneOf("solver", m.Solver, SolverNames()...)
 }
 
 // Settle implements [Network].
@@ -128,7 +130,7 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return u.settleJumps(path, m)
 	}
 	if slices.Contains(solverless, m.Solver) {
-		return Plan{}, m, optionErrorf("solver", "%s: %s is none: choose one of %s", m.Solver, modelName(path), strings.Join(SolverNames(), ", "))
+		return Plan{}, m, option.Errorf("solver", "%s: %s is none: choose one of %s", m.Solver, modelName(path), strings.Join(SolverNames(), ", "))
 	}
 	m = m.withDefaults()
 	solver, err := newSolver(m, u.Predicts)
@@ -145,17 +147,17 @@ func newSolver(m Method, p Prediction) (ode.Solver, error) {
 
 // settleJumps is Settle for a flow map.
 func (u *UNet) settleJumps(path string, m Method) (Plan, Method, error) {
-	setDefault(&m.Solver, flowMapSolver)
-	setDefault(&m.Steps, slices.Max(u.jumps))
+	option.SetDefault(&m.Solver, flowMapSolver)
+	option.SetDefault(&m.Steps, slices.Max(u.jumps))
 	switch {
 	case m.Solver != flowMapSolver:
-		return Plan{}, m, optionErrorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", m.Solver, modelName(path))
+		return Plan{}, m, option.Errorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", m.Solver, modelName(path))
 	case m.Tol != 0:
-		return Plan{}, m, optionErrorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", m.Tol, modelName(path))
+		return Plan{}, m, option.Errorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", m.Tol, modelName(path))
 	case m.NoiseLevel != 0:
-		return Plan{}, m, optionErrorf("noise-level", "%v: %s is a flow map, which adds no noise: leave it out", m.NoiseLevel, modelName(path))
+		return Plan{}, m, option.Errorf("noise-level", "%v: %s is a flow map, which adds no noise: leave it out", m.NoiseLevel, modelName(path))
 	case !slices.Contains(u.jumps, m.Steps):
-		return Plan{}, m, optionErrorf("steps", "%d: %s was trained for %s jumps: choose one of these", m.Steps, modelName(path), joinOr(u.jumps))
+		return Plan{}, m, option.Errorf("steps", "%d: %s was trained for %s jumps: choose one of these", m.Steps, modelName(path), text.Or(u.jumps))
 	}
 	return Jumps(m.Steps), m.withDefaults(), nil
 }
@@ -189,7 +191,7 @@ func onlySteps(n Network, path string, evaluations int, m Method) (int, error) {
 // map learned means over jumps.
 func (u *UNet) Velocity(path string) (Prediction, error) {
 	if u.Config().FlowMap {
-		return Prediction{}, optionErrorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", path)
+		return Prediction{}, option.Errorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", path)
 	}
 	return u.Predicts, nil
 }

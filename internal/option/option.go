@@ -2,7 +2,11 @@
 // its flag.
 package option
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // An Error says which option cannot be used, and why.
 type Error struct {
@@ -32,4 +36,38 @@ func Optional[T int | float64](option string, value, low, high T) error {
 		return nil
 	}
 	return Between(option, value, low, high)
+}
+
+// OneOf returns an [*Error] unless a value is one of those that are known.
+func OneOf(option, value string, known ...string) error {
+	if slices.Contains(known, value) {
+		return nil
+	}
+	return Errorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
+}
+
+// First returns the first error, nil where there is none.
+func First(checks ...error) error {
+	for _, err := range checks {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetDefault gives a zero value its default.
+func SetDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+// Override replaces a value by another that is not zero.
+func Override[T comparable](p *T, value T) {
+	var zero T
+	if value != zero {
+		*p = value
+	}
 }

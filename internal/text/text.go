@@ -1,0 +1,50 @@
+// Package text spells numbers for people.
+package text
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Count spells a number of things: 1 step, 2 steps.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Bytes spells an amount of memory: 512 kB, 12 MB, 1.5 GB.
+func Bytes(n float64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", n/1e9)
+	case n >= 1e7:
+		return fmt.Sprintf("%.0f MB", n/1e6)
+	}
+	return fmt.Sprintf("%.0f kB", n/1e3)
+}
+
+// Or lists numbers as alternatives: 1, 2 or 4.
+func Or(numbers []int) string {
+	text := ""
+	for i, n := range numbers {
+		switch {
+		case i == 0:
+		case i == len(numbers)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += strconv.Itoa(n)
+	}
+	return text
+}
+
+// Of ends a sentence about a step: " of 100", or nothing while the total is unknown (0).
+func Of(total int) string {
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", total)
+}
