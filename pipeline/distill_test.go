@@ -18,22 +18,6 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// smallTeacher returns the path of a model of three classes and none, which was trained for a moment, in a file of the
-// test's own.
-func smallTeacher(t testing.TB) string {
-	t.Helper()
-	return ownCopy(t, "teacher.safetensors", func() string { return trainSmallTeacher(t) })
-}
-
-func trainSmallTeacher(t testing.TB) string {
-	o := smallRun(t)
-	o.Steps, o.LR, o.EMA, o.ValidateEvery = 30, 1e-2, 0, -1
-	if _, err := Train(context.Background(), o); err != nil {
-		t.Fatal(err)
-	}
-	return o.Out
-}
-
 // madeModels holds the models that several tests use, by name: making one takes longer than most tests.
 var madeModels sync.Map
 
@@ -105,7 +89,7 @@ func TestJumpShares(t *testing.T) {
 // The teacher's trajectories are what its sampler draws: their ends are its images, and what is kept between are the
 // states that the solver has then, with guidance and without.
 func TestTrajectories(t *testing.T) {
-	ck, err := OpenCheckpoint(smallTeacher(t), "")
+	ck, err := OpenCheckpoint(namedModel(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +211,7 @@ func TestDistillTargets(t *testing.T) {
 // tensors.
 func TestDistillResumeIsExact(t *testing.T) {
 	noLeaks(t)
-	model := smallTeacher(t)
+	model := namedModel(t)
 	through := smallDistillation(t, model)
 	through.Threads = 1
 	result := mustDistill(t, through)
@@ -254,7 +238,7 @@ func TestDistillResumeIsExact(t *testing.T) {
 // An interruption that meets the teacher at work abandons the step, whose round is drawn anew.
 func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	noLeaks(t)
-	model := smallTeacher(t)
+	model := namedModel(t)
 	through := smallDistillation(t, model)
 	mustDistill(t, through)
 	o := smallDistillation(t, model)
@@ -293,7 +277,7 @@ func (w hookedDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float3
 
 // A run by time repeats by its schedule, and its card's command says so.
 func TestDistillReplaysTimedRun(t *testing.T) {
-	model := smallTeacher(t)
+	model := namedModel(t)
 	o := smallDistillation(t, model)
 	o.Steps, o.Time = 0, Duration(200*time.Millisecond)
 	timed := mustDistill(t, o)
@@ -321,7 +305,7 @@ func TestDistillReplaysTimedRun(t *testing.T) {
 
 // Before any training the student's jumps are the teacher's Euler steps.
 func TestStudentStartsAsTheTeacher(t *testing.T) {
-	model := smallTeacher(t)
+	model := namedModel(t)
 	o := smallDistillation(t, model)
 	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, 0, 0 // a step that moves nothing
 	mustDistill(t, o)
@@ -330,8 +314,8 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	want, err1 := teacher.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3, Method: Method{Solver: "euler", Steps: 4, Guidance: 1}})
-	got, err2 := student.Sample(t.Context(), SampleOptions{Count: 5, Seed: 3})
+	want, err1 := Draw(t.Context(), teacher, SampleOptions{Count: 5, Seed: 3, Method: Method{Solver: "euler", Steps: 4, Guidance: 1}})
+	got, err2 := Draw(t.Context(), student, SampleOptions{Count: 5, Seed: 3})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -347,8 +331,10 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 
 // A student learns the whole jump, which Euler's method misses.
 func TestDistillationLearns(t *testing.T) {
-	o := smallDistillation(t, smallTeacher(t))
-	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 40, 40, 0, 0
+	curved := namedCheckpoint
+	curved.spread = 0.2
+	o := smallDistillation(t, curved.save(t))
+	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 80, 80, 0, 0
 	first := o
 	first.Out, first.Steps, first.LR = filepath.Join(t.TempDir(), "first"), 1, 1e-12
 	before, after := mustDistill(t, first).Validation, mustDistill(t, o).Validation
@@ -361,7 +347,7 @@ func TestDistillationLearns(t *testing.T) {
 func smallStudent(t testing.TB) (path string, ck *Checkpoint) {
 	t.Helper()
 	path = ownCopy(t, "student.safetensors", func() string {
-		o := smallDistillation(t, smallTeacher(t))
+		o := smallDistillation(t, namedModel(t))
 		o.Steps = 2
 		if _, err := Distill(context.Background(), o); err != nil {
 			t.Fatal(err)
@@ -406,7 +392,7 @@ func TestSampleFlowMap(t *testing.T) {
 			t.Errorf("error %v, want one about %s", err, option)
 		}
 	}
-	teacher, err := OpenCheckpoint(smallTeacher(t), "")
+	teacher, err := OpenCheckpoint(namedModel(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,13 +506,13 @@ func TestFieldOfFlowMap(t *testing.T) {
 	if _, err = evaluate(dir, []float32{1}, 1); err == nil || !strings.Contains(err.Error(), "tensor d is F32 of shape [1]") {
 		t.Errorf("one length for two images: %v", err)
 	}
-	if _, err = evaluate(smallTeacher(t), []float32{1, 1}, n); err == nil || !strings.Contains(err.Error(), "no flow map") {
+	if _, err = evaluate(namedModel(t), []float32{1, 1}, n); err == nil || !strings.Contains(err.Error(), "no flow map") {
 		t.Errorf("jumps of a network of velocities: %v", err)
 	}
 }
 
 func TestDistillOptionErrors(t *testing.T) {
-	model := smallTeacher(t)
+	model := namedModel(t)
 	student, _ := smallStudent(t)
 	for _, c := range []struct {
 		option string
@@ -569,19 +555,9 @@ func TestDistillOptionErrors(t *testing.T) {
 	}
 }
 
-// noNullClass trains a model without a class that means none.
-func noNullClass(t *testing.T) string {
-	return ownCopy(t, "labelled.safetensors", func() string {
-		o := smallRun(t)
-		o.Steps, o.LabelDrop = 1, 0
-		mustTrain(t, o)
-		return o.Out
-	})
-}
-
 // A run goes on with its own command, numbers and teacher, wherever that is now.
 func TestDistillResumeRefuses(t *testing.T) {
-	model := smallTeacher(t)
+	model := namedModel(t)
 	o := smallDistillation(t, model)
 	o.StopAfter = 2
 	if _, err := Distill(context.Background(), o); err == nil {
@@ -634,7 +610,7 @@ func TestTrainRefusesFlowMaps(t *testing.T) {
 
 // A step that finds its pool drawn allocates nothing, once the buffers have grown.
 func TestDistillStepAllocatesNothing(t *testing.T) {
-	o := smallDistillation(t, smallTeacher(t))
+	o := smallDistillation(t, namedModel(t))
 	o.Steps, o.Reuse, o.ValidateEvery = 1000, 1000, -1
 	r := newDistillation(o)
 	if err := r.create(); err != nil {
@@ -660,7 +636,7 @@ func TestDistillStepAllocatesNothing(t *testing.T) {
 // The cost of drawing a pool is spread over the steps of its round: else the first step would tell a budget in time
 // that few more fit.
 func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
-	o := smallDistillation(t, smallTeacher(t))
+	o := smallDistillation(t, namedModel(t))
 	r := newDistillation(o)
 	if err := r.create(); err != nil {
 		t.Fatal(err)
@@ -689,7 +665,7 @@ func TestDistillUnconditional(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if images, err := ck.Sample(t.Context(), SampleOptions{Count: 2}); err != nil || images.Labels != nil {
+	if images, err := Draw(t.Context(), ck, SampleOptions{Count: 2}); err != nil || images.Labels != nil {
 		t.Errorf("classes %v, %v", images.Labels, err)
 	}
 }

@@ -63,7 +63,7 @@ func ExampleOpenCheckpointFS() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	images, err := model.Sample(ctx, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Method: pipeline.Method{Steps: 2}})
+	images, err := pipeline.Draw(ctx, model, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Method: pipeline.Method{Steps: 2}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -91,7 +91,7 @@ func norm(a, b []float32) float64 {
 
 // The gradient is that of the mean over all images, however many and on however many threads.
 func TestFieldManyImages(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	in := fieldFile(19, 3)
 	first := writeTensors(t, dir, "in.safetensors", in)
 	outputs := map[int][]safetensors.Tensor{}
@@ -171,7 +171,7 @@ func writeTensors(t *testing.T, dir, name string, f *safetensors.File) string {
 
 // Each thing that can be wrong with the tensors is named in one line.
 func TestFieldInputErrors(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	for name, spoil := range map[string]func(f *safetensors.File){
 		"tensor x is missing":      func(f *safetensors.File) { f.Tensor("x").Name = "X" },
 		"tensor t":                 func(f *safetensors.File) { f.Tensor("t").Name = "T" },

@@ -74,7 +74,7 @@ func TestFlowDraws(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := ck.Sample(t.Context(), SampleOptions{Count: 11, Seed: 5, Threads: 2})
+	images, err := Draw(t.Context(), ck, SampleOptions{Count: 11, Seed: 5, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

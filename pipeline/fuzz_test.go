@@ -59,7 +59,7 @@ func FuzzCheckpoint(f *testing.F) {
 		if err != nil {
 			return
 		}
-		images, err := ck.Sample(t.Context(), SampleOptions{Threads: 1, Method: Method{Steps: 1, Solver: "euler"}})
+		images, err := Draw(t.Context(), ck, SampleOptions{Threads: 1, Method: Method{Steps: 1, Solver: "euler"}})
 		if err != nil || images.Len() != 1 {
 			t.Errorf("drew %v, %v", images, err)
 		}

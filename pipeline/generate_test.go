@@ -15,22 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// trained returns a small checkpoint with classes whose velocity is not zero, made once.
+// trained returns a model with drawn weights.
 var trained = sync.OnceValue(func() *Checkpoint {
-	dir, err := os.MkdirTemp("", "fmimg")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	o := DefaultTrainOptions()
-	o.Source, o.Network, o.Out = digits(), smallNetwork(), filepath.Join(dir, "run")
-	o.Steps, o.Batch, o.Warmup, o.EMA, o.LR, o.PreviewEvery = 20, 8, 0, 0, 0.01, -1
-	if _, err := Train(context.Background(), o); err != nil {
-		panic(err)
-	}
-	ck, err := OpenCheckpoint(o.Out, "")
+	ck, err := ReadCheckpoint(bytes.NewReader(namedCheckpoint.bytes()), "")
 	if err != nil {
 		panic(err)
 	}
@@ -194,7 +185,7 @@ func TestLayOut(t *testing.T) {
 // A row of each class, by number or name: the classes in the picture's text, and the pixels of image i, drawn alone.
 func TestClassRows(t *testing.T) {
 	var stdout bytes.Buffer
-	o := GenerateOptions{Model: saveTrained(t), Out: "-", Stdout: &stdout, Sample: SampleOptions{Class: "2,zero", Method: Method{Steps: 1}}}
+	o := GenerateOptions{Model: namedModel(t), Out: "-", Stdout: &stdout, Sample: SampleOptions{Class: "2,zero", Method: Method{Steps: 1}}}
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -232,16 +223,8 @@ func TestClassRows(t *testing.T) {
 	}
 }
 
-// saveTrained writes the checkpoint to a file.
-func saveTrained(t *testing.T) string {
-	t.Helper()
-	o := smallRun(t)
-	o.Steps = 2
-	return filepath.Join(mustTrain(t, o).Dir, modelFile)
-}
-
 func TestGenerateFiles(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	o := GenerateOptions{Model: model, Grid: GridOptions{Rows: 2, Cols: 3}, Sample: SampleOptions{Seed: 9, Class: "0-2", Method: Method{Steps: 2}}}
 	generate := func(name string) string {
 		t.Helper()
@@ -315,7 +298,7 @@ func testGIF(t *testing.T, path string, frames int) {
 }
 
 func TestProvenance(t *testing.T) {
-	model := saveTrained(t)
+	model := namedModel(t)
 	var stdout bytes.Buffer
 	o := GenerateOptions{Model: model, Out: "-", Stdout: &stdout, Sample: SampleOptions{Count: 2, Seed: 9, Class: "1,2", Method: Method{Steps: 2, Guidance: 1.5}}}
 	if _, err := Generate(context.Background(), o); err != nil {
@@ -336,7 +319,7 @@ func TestProvenance(t *testing.T) {
 }
 
 func TestGenerateOptionErrors(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	for _, c := range []struct {
 		option string
 		change func(*GenerateOptions)
@@ -374,7 +357,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 
 // What cannot be written or read is found before the work, and named.
 func TestGenerateFileErrors(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "old.png"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -386,6 +369,7 @@ func TestGenerateFileErrors(t *testing.T) {
 	if err := os.Mkdir(odd, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	foreign := writeTensors(t, t.TempDir(), "foreign.safetensors", &safetensors.File{Tensors: []safetensors.Tensor{{Name: "a", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}}}})
 	for name, o := range map[string]GenerateOptions{
 		"no/such":                          {Model: model, Out: filepath.Join(dir, "no", "such", "a.png")},
 		"not empty":                        {Model: model, Out: dir},
@@ -396,7 +380,7 @@ func TestGenerateFileErrors(t *testing.T) {
 		"out " + twin + ": is the model":   {Model: twin, Out: twin},
 		strings.Repeat("x", 300):           {Model: model, Out: filepath.Join(dir, strings.Repeat("x", 300)+".png")},
 		"it is no file: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
-		"fmimg.config":                     {Model: filepath.Join(filepath.Dir(model), stateFile), Out: filepath.Join(dir, "a.png")},
+		"fmimg.config":                     {Model: foreign, Out: filepath.Join(dir, "a.png")},
 	} {
 		o.Sample.OnEvent = func(e Event) { t.Errorf("%s: work began: %+v", name, e) }
 		_, err := Generate(context.Background(), o)
@@ -410,7 +394,7 @@ func TestGenerateInterrupted(t *testing.T) {
 	noLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	out := filepath.Join(t.TempDir(), "a.png")
-	o := GenerateOptions{Model: saveTrained(t), Out: out, Sample: SampleOptions{Count: 100, Threads: 1, Method: Method{Steps: 3}}}
+	o := GenerateOptions{Model: namedModel(t), Out: out, Sample: SampleOptions{Count: 100, Threads: 1, Method: Method{Steps: 3}}}
 	o.Sample.OnEvent = func(e Event) {
 		if e.Kind == Sampled {
 			cancel()

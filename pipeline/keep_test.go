@@ -32,7 +32,7 @@ func TestKeepsOtherFiles(t *testing.T) {
 	if err := o.validate(); err == nil || !strings.Contains(err.Error(), "is the input") {
 		t.Errorf("field onto its input: %v", err)
 	}
-	model := saveTrained(t)
+	model := namedModel(t)
 	before := tensors(t, model)
 	if _, err := Field(context.Background(), FieldOptions{Model: model, In: mine, Out: model}); err == nil || !strings.Contains(err.Error(), "is the model") {
 		t.Errorf("field onto its model: %v", err)

@@ -462,7 +462,7 @@ func (l *ImageLikelihood) measure(tasks []scoreTask, d int) {
 		}
 		each[p] = bijection.BitsPerDimension(logMeanExp(logs), d, 0)
 	}
-	_, spread := metrics.MeanAndError(each)
+	_, spread := inorder.MeanAndError(each)
 	l.ProbeError = &spread
 }
 
@@ -485,7 +485,7 @@ func (l *SetLikelihood) summarise() {
 			squares += *e * *e
 		}
 	}
-	l.BitsPerDimension, l.StandardError = metrics.MeanAndError(bits)
+	l.BitsPerDimension, l.StandardError = inorder.MeanAndError(bits)
 	if l.Images[0].ProbeError != nil {
 		e := math.Sqrt(squares) / float64(len(bits))
 		l.ProbeError = &e

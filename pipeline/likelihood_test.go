@@ -20,42 +20,9 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/ode"
-	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
-
-// smallModel writes a model of 8x8 images, of three classes and "none" or of no classes. spread is the size of its random
-// weights: with 0 it is one that nobody trained, whose velocity is 0.
-func smallModel(t *testing.T, classes bool, spread float64) string {
-	t.Helper()
-	cfg := *smallNetwork()
-	meta := Meta{Data: "digits", PixelRange: [2]float64{-1, 1}, Path: "linear", Objective: "velocity", Dequantized: true}
-	if classes {
-		cfg.NumClasses, cfg.NullClass = 4, true
-		meta.Classes = []string{"0", "1", "2"}
-	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	model, err := unet.New(cfg, kernels.Best(), rng)
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := model.Params().Values
-	for i := range values {
-		values[i] += float32(spread * rng.NormFloat64())
-	}
-	path := filepath.Join(t.TempDir(), "model.safetensors")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if err := writeCheckpoint(file, model, values, safetensors.F32, meta); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // smallDigits writes a set of n images of 8x8 to train on and as many others, random bytes of three classes.
 func smallDigits(t *testing.T, n int, seed uint64) string {
@@ -161,7 +128,7 @@ func TestHutchinson(t *testing.T) {
 		t.Error("the velocity depends on how the divergence is found")
 	}
 	for i := range n {
-		mean, e := metrics.MeanAndError(got[i*probes : (i+1)*probes])
+		mean, e := inorder.MeanAndError(got[i*probes : (i+1)*probes])
 		if math.Abs(mean-want[i]) > 4*e || e == 0 {
 			t.Errorf("state %d: %.4f ± %.4f, exactly %.4f", i, mean, e, want[i])
 		}

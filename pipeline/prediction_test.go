@@ -281,3 +281,10 @@ func TestNoiseLevelIsNoted(t *testing.T) {
 		t.Errorf("no meta: %+v, %v", p, err)
 	}
 }
+
+// A countingNet counts the images of its forward passes.
+type countingNet struct{ images int }
+
+func (c *countingNet) Forward(_, _, t []float32, _ []int32) { c.images += len(t) }
+func (c *countingNet) Jump(_, _, t, _ []float32, _ []int32) { c.images += len(t) }
+func (*countingNet) Backward(_, _, _ []float32)             {}

@@ -7,10 +7,10 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// Sample draws o.Count images. Several goroutines may call it at once on one checkpoint; each call has
+// Draw draws o.Count images. Several goroutines may call it at once on one checkpoint; each call has
 // o.Threads workers of its own. When ctx ends it returns ctx.Err() at once; its workers follow after the
 // evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
-func (c *Checkpoint) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
+func Draw(ctx context.Context, c *Checkpoint, o SampleOptions) (*Images, error) {
 	if count := o.withDefaults().Count; !fitsMemory(c.Shape(), count) {
 		return nil, option.Errorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
 	}

@@ -20,7 +20,7 @@ import (
 
 // A model may come from a path, a reader or a file system, and draws the same images.
 func TestLoadFromAnywhere(t *testing.T) {
-	model := saveTrained(t)
+	model := namedModel(t)
 	text, err := os.ReadFile(model)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestLoadFromAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ck := range []*Checkpoint{opened, read, found} {
-		got, err := ck.Sample(context.Background(), SampleOptions{Count: 3, Method: Method{Steps: 2}})
+		got, err := Draw(context.Background(), ck, SampleOptions{Count: 3, Method: Method{Steps: 2}})
 		if err != nil || !slices.Equal(got.Pixels, want.Pixels) {
 			t.Errorf("from %q: other images, %v", ck.Path, err)
 		}
@@ -61,7 +61,7 @@ func TestSampleSideBySide(t *testing.T) {
 	for i := range 8 {
 		callers.Go(func() {
 			o := SampleOptions{Count: 2 + i%3, Seed: uint64(i), Threads: 1 + i%2, Method: Method{Steps: 2}}
-			images, err := trained().Sample(context.Background(), o)
+			images, err := Draw(context.Background(), trained(), o)
 			if err != nil {
 				t.Error(err)
 				return
@@ -100,7 +100,7 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var cancelled time.Time
 	time.AfterFunc(200*time.Millisecond, func() { cancelled = time.Now(); cancel() })
-	images, err := ck.Sample(ctx, SampleOptions{Count: 1, OnEvent: func(Event) {}})
+	images, err := Draw(ctx, ck, SampleOptions{Count: 1, OnEvent: func(Event) {}})
 	if late := time.Since(cancelled); images != nil || !errors.Is(err, context.Canceled) || late > 100*time.Millisecond {
 		t.Errorf("%v after the end of the context: %v", late, err)
 	}
@@ -109,7 +109,7 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
-	if _, err := ck.Sample(ctx, SampleOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := Draw(ctx, ck, SampleOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestSampleOptionErrors(t *testing.T) {
 	for option, o := range map[string]SampleOptions{
 		"count": {Count: 1 << 23}, "steps": {Method: Method{Steps: -1}}, "class": {Class: "7"}, "solver": {Method: Method{Solver: "rk9"}},
 	} {
-		_, err := trained().Sample(context.Background(), o)
+		_, err := Draw(context.Background(), trained(), o)
 		if wrong, ok := errors.AsType[*OptionError](err); !ok || wrong.Option != option {
 			t.Errorf("error %v, want one about %s", err, option)
 		}

@@ -86,7 +86,7 @@ func TestStripOfDopri5(t *testing.T) {
 }
 
 func TestGenerateStrip(t *testing.T) {
-	model := saveTrained(t)
+	model := namedModel(t)
 	for _, c := range []struct {
 		class          string
 		count          int
@@ -119,7 +119,7 @@ func TestGenerateStrip(t *testing.T) {
 }
 
 func TestStripErrors(t *testing.T) {
-	model, dir := saveTrained(t), t.TempDir()
+	model, dir := namedModel(t), t.TempDir()
 	for _, c := range []struct {
 		option, out string
 		change      func(*GenerateOptions)

@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// A smallModel is a checkpoint of the small network with drawn weights.
+type smallCheckpoint struct {
+	classes []string
+	null    bool    // one more row means none
+	spread  float64 // deviation of what is added to the first weights
+	data    string  // that it says it was trained on
+	steps   int     // likewise
+}
+
+// bytes returns the file.
+func (c smallCheckpoint) bytes() []byte {
+	cfg := *smallNetwork()
+	if len(c.classes) > 0 {
+		cfg.NumClasses, cfg.NullClass = len(c.classes), c.null
+	}
+	if cfg.NullClass {
+		cfg.NumClasses++
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	model, err := unet.New(cfg, kernels.Best(), rng)
+	if err != nil {
+		panic(err)
+	}
+	values := model.Params().Values
+	for i := range values {
+		values[i] += float32(c.spread * rng.NormFloat64())
+	}
+	meta, err := json.Marshal(map[string]any{
+		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1}, "path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
+	})
+	if err != nil {
+		panic(err)
+	}
+	var file bytes.Buffer
+	if err := safetensors.Write(&file, model.File(values, safetensors.F32, map[string]string{"fmimg.meta": string(meta)})); err != nil {
+		panic(err)
+	}
+	return file.Bytes()
+}
+
+// save writes the file into a folder of the test's own.
+func (c smallCheckpoint) save(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, c.bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// smallModel saves a model, of three classes and none or without classes.
+func smallModel(t testing.TB, classes bool, spread float64) string {
+	t.Helper()
+	c := smallCheckpoint{data: "digits", spread: spread}
+	if classes {
+		c.classes, c.null = []string{"0", "1", "2"}, true
+	}
+	return c.save(t)
+}
+
+// noNullClass saves a model of three classes, none of which means none.
+func noNullClass(t testing.TB) string {
+	t.Helper()
+	return smallCheckpoint{classes: []string{"0", "1", "2"}, data: "patterns", spread: 0.05}.save(t)
+}
+
+// namedModel saves a model of three classes with names, and none.
+func namedModel(t testing.TB) string {
+	t.Helper()
+	return namedCheckpoint.save(t)
+}
+
+var namedCheckpoint = smallCheckpoint{classes: []string{"zero", "one", "two"}, null: true, spread: 0.02, data: "patterns", steps: 30}
