@@ -33,7 +33,8 @@ func total(cost []float64, n int, p []int) float64 {
 	return sum
 }
 
-// No permutation is cheaper, among all for small sizes; costs with many ties and negative costs are among them.
+// No permutation is cheaper, among all for small sizes; costs with many ties and negative costs are
+// among them.
 func TestAssignIsOptimal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 3))
 	var a Assigner

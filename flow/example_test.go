@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
-// stands here otherwise. It carries x0 to 3 + 0.5·x0.
+// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a
+// trained network stands here otherwise. It carries x0 to 3 + 0.5·x0.
 func gaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
@@ -111,7 +111,8 @@ func ExampleCoefficients_Parts() {
 	// Output: data [-1.000]; velocity [-1.756], which is [-1.756]
 }
 
-// What a network would learn from three points if nothing limited it: a field whose flow ends at these points.
+// What a network would learn from three points if nothing limited it: a field whose flow ends at
+// these points.
 func ExampleMarginalField() {
 	points := []float32{-1, 0, 0.5, 1, 1, -0.5}
 	field := flow.NewMarginalField(flow.Cosine{}, points, 3)

@@ -11,8 +11,8 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// correlated is the field that makes N(0, Σ), Σ = [1 ρ; ρ 1], of noise: v = (tΣ − (1−t)I)·(t²Σ + (1−t)²I)⁻¹·x, whose
-// matrix is symmetric.
+// correlated is the field that makes N(0, Σ), Σ = [1 ρ; ρ 1], of noise: v = (tΣ − (1−t)I)·(t²Σ +
+// (1−t)²I)⁻¹·x, whose matrix is symmetric.
 type correlated struct {
 	rho float64
 	t   []float32
@@ -67,9 +67,9 @@ func conditional(t *testing.T, draw func(x []float32, known Known, noise func(st
 	return mean, s2/inpainted - mean*mean
 }
 
-// Given the first number, the second is N(ρ·a, 1 − ρ²) = N(1.2, 0.36). Resampling comes near it, the nearer the more often
-// steps are taken; taken once they hardly know what to fit to. The standard errors are 0.6/√1500 = 0.016; what is left of the mean is the
-// bias of 20 steps, 0.06.
+// Given the first number, the second is N(ρ·a, 1 − ρ²) = N(1.2, 0.36). Resampling comes near it,
+// the nearer the more often steps are taken; taken once they hardly know what to fit to. The
+// standard errors are 0.6/√1500 = 0.016; what is left of the mean is the bias of 20 steps, 0.06.
 func TestResamplingIsConditional(t *testing.T) {
 	moments := func(times int) (mean, variance float64) {
 		return conditional(t, func(x []float32, known Known, noise func(state, draw int, eps []float32)) {
@@ -108,7 +108,8 @@ func TestGuideIsConditional(t *testing.T) {
 	}
 }
 
-// Without anything known, resampling leaves the distribution alone: its variance is that of the data.
+// Without anything known, resampling leaves the distribution alone: its variance is that of the
+// data.
 func TestRenoiseLeavesTheMarginal(t *testing.T) {
 	const n = 4000
 	a, b := Linear{}.At(0.4), Linear{}.At(0.7)

@@ -12,8 +12,8 @@ func TestMSEGradient(t *testing.T) {
 	dv := make([]float32, len(v))
 	loss := MSE(dv, v, u)
 	for i := range v {
-		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most 2⁻²² for |v| < 4,
-		// which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
+		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most
+		// 2⁻²² for |v| < 4, which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
 		const h = 1. / 128
 		old := v[i]
 		v[i] = old + h
@@ -63,7 +63,8 @@ func TestMSEProperties(t *testing.T) {
 	})
 }
 
-// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them all.
+// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them
+// all.
 func TestMSEAccumulation(t *testing.T) {
 	const n = 1_000_000
 	v, u := make([]float32, n), make([]float32, n)
@@ -77,7 +78,8 @@ func TestMSEAccumulation(t *testing.T) {
 	}
 }
 
-// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight times its own.
+// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight
+// times its own.
 func TestWeightedMSE(t *testing.T) {
 	const n, d = 3, 4
 	v, u := numtest.Normals(n*d, 1), numtest.Normals(n*d, 2)
@@ -111,8 +113,9 @@ func TestPseudoHuberGradient(t *testing.T) {
 			dv := make([]float32, len(v))
 			loss := PseudoHuber(dv, v, u, w, c)
 			for i := range v {
-				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over 37 numbers, so differences
-				// err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
+				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over
+				// 37 numbers, so differences err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's
+				// rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
 				const h = 1. / 64
 				old := v[i]
 				v[i] = old + h

@@ -27,7 +27,8 @@ func draws(x0, x1 []float32, r *rand.Rand) {
 	}
 }
 
-// TestMarginalField computes the definition as it stands: the mean of conditional velocities by normalised densities.
+// TestMarginalField computes the definition as it stands: the mean of conditional velocities by
+// normalised densities.
 func TestMarginalField(t *testing.T) {
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
@@ -55,7 +56,8 @@ func TestMarginalField(t *testing.T) {
 					}
 				}
 				for j := range v {
-					if !numtest.Near(float64(v[j]), want[j]/total, 0x1p-20) { // rounding of velocities below 16
+					// rounding of velocities below 16
+					if !numtest.Near(float64(v[j]), want[j]/total, 0x1p-20) {
 						t.Errorf("%s, t = %v, x = %v: v = %v, want %v", name, at, x, v[j], want[j]/total)
 					}
 				}
@@ -64,7 +66,8 @@ func TestMarginalField(t *testing.T) {
 	}
 }
 
-// TestMarginalFieldFarAway: no exponential underflows to 0/0, near the end of the path and far from all points.
+// TestMarginalFieldFarAway: no exponential underflows to 0/0, near the end of the path and far from
+// all points.
 func TestMarginalFieldFarAway(t *testing.T) {
 	f := NewMarginalField(Linear{}, points, pointCount)
 	w := make([]float64, pointCount)
@@ -89,8 +92,8 @@ func TestMarginalFieldFarAway(t *testing.T) {
 	numtest.MustPanic(t, "weights of other points", func() { f.Posterior(make([]float64, 3), make([]float32, 2), 0) })
 }
 
-// TestConditionalVelocity: on the path from x0 to x1 it is the target, and at the end, where x0 no longer shows, the mean of
-// the targets over x0.
+// TestConditionalVelocity: on the path from x0 to x1 it is the target, and at the end, where x0 no
+// longer shows, the mean of the targets over x0.
 func TestConditionalVelocity(t *testing.T) {
 	const n = 50
 	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
@@ -121,9 +124,9 @@ func TestConditionalVelocity(t *testing.T) {
 	}
 }
 
-// TestGradientsAgree: ∇L_FM = ∇L_CFM (Lipman et al. 2023, theorem 2). Of one model v = Θ·φ(x,t), the gradient of the loss
-// against conditional velocities is, over n draws, that against the marginal field plus an error of mean 0, which falls by
-// 1/√n.
+// TestGradientsAgree: ∇L_FM = ∇L_CFM (Lipman et al. 2023, theorem 2). Of one model v = Θ·φ(x,t),
+// the gradient of the loss against conditional velocities is, over n draws, that against the
+// marginal field plus an error of mean 0, which falls by 1/√n.
 func TestGradientsAgree(t *testing.T) {
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
@@ -145,8 +148,9 @@ func TestGradientsAgree(t *testing.T) {
 		for i, n := range sizes {
 			gaps[i] = rms(n)
 		}
-		// A root mean square of 40 repeats of 8 numbers, some of them dependent, has a standard error below 1/√(2·40) = 11 %,
-		// so log₂ of a ratio of two 0.23; the slope over a factor of 16 is a quarter of that, 0.06. 4 of them.
+		// A root mean square of 40 repeats of 8 numbers, some of them dependent, has a standard
+		// error below 1/√(2·40) = 11 %, so log₂ of a ratio of two 0.23; the slope over a factor of
+		// 16 is a quarter of that, 0.06. 4 of them.
 		slope := math.Log2(gaps[len(gaps)-1]/gaps[0]) / math.Log2(16)
 		if !numtest.Near(slope, -0.5, 0.24) {
 			t.Errorf("%s: gaps %.4g for %v draws, slope %.2f, want -0.5", name, gaps, sizes, slope)
@@ -198,8 +202,9 @@ func gradient(theta []float64, x, t, target []float32) []float64 {
 	return g
 }
 
-// TestRegressionFindsTheMarginalField fits a network of each objective (least squares on radial bumps and a line) to
-// conditional targets at one time, and compares its velocity with the closed form at fresh states.
+// TestRegressionFindsTheMarginalField fits a network of each objective (least squares on radial
+// bumps and a line) to conditional targets at one time, and compares its velocity with the closed
+// form at fresh states.
 func TestRegressionFindsTheMarginalField(t *testing.T) {
 	const n, at = 3000, 0.6
 	for name, path := range paths {
@@ -235,8 +240,9 @@ func TestRegressionFindsTheMarginalField(t *testing.T) {
 					rms += e * e / 2000
 				}
 			}
-			// Velocities scatter round the field by σ_u = √(E‖u−v‖²/2), so k features fitted to n draws are off by
-			// σ_u·√(k/n) = 0.1·σ_u at states like those fitted; and at most as much again for what bumps cannot be.
+			// Velocities scatter round the field by σ_u = √(E‖u−v‖²/2), so k features fitted to n
+			// draws are off by σ_u·√(k/n) = 0.1·σ_u at states like those fitted; and at most as
+			// much again for what bumps cannot be.
 			scatter := math.Sqrt(conditionalScatter(path, at))
 			if got := math.Sqrt(rms); !(got <= 0.2*scatter) {
 				t.Errorf("%s, %v: the fitted velocity is off by %.3g, and targets scatter by %.3g", name, o, got, scatter)
@@ -260,7 +266,8 @@ func conditionalScatter(path Schedule, at float32) float64 {
 	return MSE(nil, u, v)
 }
 
-// bumps returns features of states in the plane: a line and Gaussian bumps on a grid about as wide as σ.
+// bumps returns features of states in the plane: a line and Gaussian bumps on a grid about as wide
+// as σ.
 func bumps(x []float32, c Coefficients) [][]float64 {
 	width := max(c.Sigma, 0.15)
 	columns := [][]float64{nil, nil, nil}
@@ -308,9 +315,10 @@ func TestMarginalFieldRemembers(t *testing.T) {
 					}
 				}
 				counts[nearest]++
-				// Steps to predicted data land on a point to the rounding, but for vp's noise of 0.001, 10 of it. Euler and the
-				// midpoint follow σ' of the last step's beginning or middle instead, where vp's σ = 0.045 falls like a square root:
-				// they leave some of it, 3 of it at most.
+				// Steps to predicted data land on a point to the rounding, but for vp's noise of
+				// 0.001, 10 of it. Euler and the midpoint follow σ' of the last step's beginning or
+				// middle instead, where vp's σ = 0.045 falls like a square root: they leave some of
+				// it, 3 of it at most.
 				bound := 0.01
 				if strings.HasPrefix(name, "vp") && !knowsPath(solver) {
 					bound = 0.135
@@ -319,13 +327,15 @@ func TestMarginalFieldRemembers(t *testing.T) {
 					undecided++
 				}
 			}
-			// A state half-way between two points when the last step begins goes to their mean: a share of the states as wide as
-			// σ then, below 0.08, times how small the field left that stretch.
+			// A state half-way between two points when the last step begins goes to their mean: a
+			// share of the states as wide as σ then, below 0.08, times how small the field left
+			// that stretch.
 			if undecided > n/100 {
 				t.Errorf("%s, %v: %d of %d end at no point", name, solver, undecided, n)
 			}
 			for k, count := range counts {
-				// The deviation of a count is √(n/5·4/5) = 8.9; steps are as wrong as 5 %. 5 of them and 5.
+				// The deviation of a count is √(n/5·4/5) = 8.9; steps are as wrong as 5 %. 5 of
+				// them and 5.
 				if math.Abs(float64(count)-n/pointCount) > 5*8.9+5 {
 					t.Errorf("%s, %v: %d of %d end at point %d", name, solver, count, n, k)
 				}

@@ -11,8 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestNoiseValues compares with a program in Python that follows the documentation of Seed and of PCG-DXSM, and
-// takes the normal quantile with mpmath. These numbers are what users' seeds mean: they must never change.
+// TestNoiseValues compares with a program in Python that follows the documentation of Seed and of
+// PCG-DXSM, and takes the normal quantile with mpmath. These numbers are what users' seeds mean:
+// they must never change.
 func TestNoiseValues(t *testing.T) {
 	for _, c := range []struct {
 		seed, index uint64
@@ -69,8 +70,9 @@ func TestSeedWords(t *testing.T) {
 	})
 }
 
-// TestNoiseDistribution bounds moments by 5 standard errors, and the distance of the distribution functions
-// by Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most p, here 1e-6.
+// TestNoiseDistribution bounds moments by 5 standard errors, and the distance of the distribution
+// functions by Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most
+// p, here 1e-6.
 func TestNoiseDistribution(t *testing.T) {
 	const images, d = 256, 784
 	const n = images * d
@@ -118,8 +120,8 @@ func TestGaussianPrefix(t *testing.T) {
 }
 
 func TestOpenUniformEnds(t *testing.T) {
-	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is checked on its
-	// range.
+	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is
+	// checked on its range.
 	var p rand.PCG
 	Seed(&p, 1)
 	for range 100_000 {

@@ -23,8 +23,8 @@ func TestParseObjective(t *testing.T) {
 	}
 }
 
-// TestPartsAreExact takes a state apart by each objective's true answer. The divisors are at least 0.005 at these times, so
-// answers of 1e2 are off by their rounding in float32, 2⁻²⁴·1e2/0.005.
+// TestPartsAreExact takes a state apart by each objective's true answer. The divisors are at least
+// 0.005 at these times, so answers of 1e2 are off by their rounding in float32, 2⁻²⁴·1e2/0.005.
 func TestPartsAreExact(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		at := rapid.Float64Range(0.08, 0.99).Draw(r, "t")
@@ -51,8 +51,8 @@ func TestPartsAreExact(t *testing.T) {
 	})
 }
 
-// TestPartsAddUp: at all times, ends too, noise and data make x again whatever was predicted, the velocity is theirs
-// unless it was predicted itself, and nothing is infinite.
+// TestPartsAddUp: at all times, ends too, noise and data make x again whatever was predicted, the
+// velocity is theirs unless it was predicted itself, and nothing is infinite.
 func TestPartsAddUp(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		at := rapid.OneOf(rapid.Just(0.), rapid.Just(1.), rapid.Float64Range(0, 1), rapid.Float64Range(0, 0.01), rapid.Float64Range(0.99, 1)).Draw(r, "t")
@@ -102,7 +102,8 @@ func TestPartsAtEnds(t *testing.T) {
 	}
 }
 
-// TestLossWeight: the weight makes a loss of predictions that of what they say about another objective.
+// TestLossWeight: the weight makes a loss of predictions that of what they say about another
+// objective.
 func TestLossWeight(t *testing.T) {
 	const n = 40
 	x0, x1, off := numtest.Normals(n, 1), numtest.Normals(n, 2), numtest.Normals(n, 3)
@@ -121,7 +122,8 @@ func TestLossWeight(t *testing.T) {
 					Target(otherTruth, x0, x1, c, to)
 					c.Parts(o).of(to).Apply(other, x, p)
 					got, want := c.LossWeight(o, to)*MSE(nil, p, truth), MSE(nil, other, otherTruth)
-					// Each number is off by 2⁻²⁴ of values below 1e3, relative to errors of 1 on average.
+					// Each number is off by 2⁻²⁴ of values below 1e3, relative to errors of 1 on
+					// average.
 					if !numtest.Near(got, want, 1e-4*want) {
 						t.Errorf("%s, t = %v: weighted loss of %v %v, of its %v %v", name, at, o, got, to, want)
 					}
@@ -201,9 +203,9 @@ func leastSquares(features [][]float64, targets []float32) []float64 {
 	return w
 }
 
-// TestOneFieldForAll trains a network of each objective, a line in x fitted by least squares, on x1 ~ N(m, s²), for which the
-// best predictor is a line. All have one velocity, the one that theory gives:
-// v = α'·m + (σσ' + αα's²)/(σ² + α²s²)·(x − α·m).
+// TestOneFieldForAll trains a network of each objective, a line in x fitted by least squares, on x1
+// ~ N(m, s²), for which the best predictor is a line. All have one velocity, the one that theory
+// gives: v = α'·m + (σσ' + αα's²)/(σ² + α²s²)·(x − α·m).
 func TestOneFieldForAll(t *testing.T) {
 	const n, m, s = 20_000, 0.6, 0.5
 	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
@@ -227,16 +229,18 @@ func TestOneFieldForAll(t *testing.T) {
 				w := leastSquares([][]float64{ones, line}, target)
 				v := c.Parts(o).Velocity
 				fields[i] = [2]float64{v.P * w[0], v.X + v.P*w[1]}
-				// The velocity scatters round its line by |D|·s/√variance; the slope's standard error is that over √(n·variance)
-				// and the error of the line at 0 at most that of the mean and of the slope together. 5 of them.
+				// The velocity scatters round its line by |D|·s/√variance; the slope's standard
+				// error is that over √(n·variance) and the error of the line at 0 at most that of
+				// the mean and of the slope together. 5 of them.
 				scatter := c.turn() * s / math.Sqrt(variance) / math.Sqrt(n)
 				slopeTol := 5 * scatter / math.Sqrt(variance)
 				zeroTol := 5*scatter + slopeTol*c.Alpha*m
 				if !numtest.Near(fields[i][1], slope, slopeTol) || !numtest.Near(fields[i][0], c.DAlpha*m-slope*c.Alpha*m, zeroTol) {
 					t.Errorf("%s, t = %v, from %v: v = %v, want [%v %v]", name, at, o, fields[i], c.DAlpha*m-slope*c.Alpha*m, slope)
 				}
-				// Least squares are linear in the target, of which x is a part: their fields agree beyond the data's scatter, up to
-				// float32's rounding of targets, 2⁻²⁴·4, grown by at most 1/0.02.
+				// Least squares are linear in the target, of which x is a part: their fields agree
+				// beyond the data's scatter, up to float32's rounding of targets, 2⁻²⁴·4, grown by
+				// at most 1/0.02.
 				if !numtest.Near(fields[i][0], fields[0][0], 2e-5) || !numtest.Near(fields[i][1], fields[0][1], 2e-5) {
 					t.Errorf("%s, t = %v: from %v v = %v, from velocity %v", name, at, o, fields[i], fields[0])
 				}
@@ -262,8 +266,8 @@ func TestVelocityOf(t *testing.T) {
 	}
 }
 
-// TestVelocityWithin: data beyond the bounds is clipped while noise outweighs it, which shows no prediction that is right, and
-// nothing else is changed.
+// TestVelocityWithin: data beyond the bounds is clipped while noise outweighs it, which shows no
+// prediction that is right, and nothing else is changed.
 func TestVelocityWithin(t *testing.T) {
 	const n = 30
 	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
@@ -285,7 +289,8 @@ func TestVelocityWithin(t *testing.T) {
 					VelocityOf(predict, path, o).Velocity(plain, x, []float32{at}, nil)
 					VelocityWithin(predict, path, o, -1, 1).Velocity(within, x, []float32{at}, nil)
 					clips := by != 0 && o == PredictNoise && c.Sigma > c.Alpha
-					// x is rounded by 2⁻²⁴·4, α'/α² of which is velocity: 2e-3 where α = 0.014, the least here.
+					// x is rounded by 2⁻²⁴·4, α'/α² of which is velocity: 2e-3 where α = 0.014, the
+					// least here.
 					if change := numtest.Distance(plain, within); (change > 2e-3) != clips {
 						t.Errorf("%s, t = %v, from %v off by %v: the velocity changes by %.3g", name, at, o, by, change)
 					}
@@ -313,8 +318,8 @@ func (shrinking) Divergence(v []float32, div []float64, x, t []float32, _ []int)
 	}
 }
 
-// TestDivergenceOf compares the divergence of converted predictions with differences of the velocity, which is linear in x
-// here: only rounding, 2⁻²⁴ of numbers up to 10² over h.
+// TestDivergenceOf compares the divergence of converted predictions with differences of the
+// velocity, which is linear in x here: only rounding, 2⁻²⁴ of numbers up to 10² over h.
 func TestDivergenceOf(t *testing.T) {
 	const h = 1. / 16
 	for _, o := range objectives {

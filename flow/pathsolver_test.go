@@ -13,8 +13,8 @@ import (
 	"github.com/fmimg/fmimg/ode/odetest"
 )
 
-// gaussianOn is the marginal velocity of a path from N(0,1) to N(m,s²), in closed form: its slope and its value at 0.
-// x_t ~ N(α·m, V), V = σ² + α²s².
+// gaussianOn is the marginal velocity of a path from N(0,1) to N(m,s²), in closed form: its slope
+// and its value at 0. x_t ~ N(α·m, V), V = σ² + α²s².
 func gaussianOn(c Coefficients, m, s float64) (slope, zero float64) {
 	slope = (c.Sigma*c.DSigma + c.Alpha*c.DAlpha*s*s) / (c.Sigma*c.Sigma + c.Alpha*c.Alpha*s*s)
 	return slope, c.DAlpha*m - slope*c.Alpha*m
@@ -31,15 +31,16 @@ func gaussianPath(path Schedule, m, s float64) ode.FieldFunc {
 	}
 }
 
-// TestDDIMIsEuler: on the straight path DDIM is Euler's method; on any other it is Euler's method for x/α over σ/α, whose
-// derivative is the noise.
+// TestDDIMIsEuler: on the straight path DDIM is Euler's method; on any other it is Euler's method
+// for x/α over σ/α, whose derivative is the noise.
 func TestDDIMIsEuler(t *testing.T) {
 	const m, s = 0.7, 0.4
 	x := numtest.Normals(20, 1)
 	a, _ := odetest.Solve(t, DDIM(Linear{}, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
 	b, _ := odetest.Solve(t, ode.Fixed(ode.Euler, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
 	for i := range a {
-		if !numtest.Near(float64(a[i]), float64(b[i]), 8*0x1p-22) { // a rounding of numbers below 4 a step
+		// a rounding of numbers below 4 a step
+		if !numtest.Near(float64(a[i]), float64(b[i]), 8*0x1p-22) {
 			t.Errorf("linear: DDIM goes to %v, Euler to %v", a[i], b[i])
 		}
 	}
@@ -53,7 +54,8 @@ func TestDDIMIsEuler(t *testing.T) {
 			noise := c.Parts(PredictVelocity).Noise
 			epsilon := noise.X*x + noise.P*(zero+slope*x)
 			scaled := x/c.Alpha + (next.Sigma/next.Alpha-c.Sigma/c.Alpha)*epsilon
-			// The velocity's rounding in float32, 2⁻²⁴·8, grows by at most 1/D, 1/0.6 here, and x/α by rounding.
+			// The velocity's rounding in float32, 2⁻²⁴·8, grows by at most 1/D, 1/0.6 here, and x/α
+			// by rounding.
 			if want := next.Alpha * scaled; !numtest.Near(float64(got[i]), want, 2e-6) {
 				t.Errorf("%s: DDIM goes from %v to %v, Euler in σ/α to %v", name, xi, got[i], want)
 			}
@@ -61,8 +63,8 @@ func TestDDIMIsEuler(t *testing.T) {
 	}
 }
 
-// TestDDIMOrder halves the step. The exact flow carries x0 to m + s·x0, but for where the path begins and ends:
-// (x − α·m)/√V stays.
+// TestDDIMOrder halves the step. The exact flow carries x0 to m + s·x0, but for where the path
+// begins and ends: (x − α·m)/√V stays.
 func TestDDIMOrder(t *testing.T) {
 	const m, s = 0.7, 0.4
 	for name, path := range paths {
@@ -87,8 +89,8 @@ func TestDDIMOrder(t *testing.T) {
 	}
 }
 
-// TestDDPMPosterior compares a step with the paper's own formulas for q(x_{k−1} | x_k, x_0), in its notation: ᾱ is α² and
-// β_k = 1 − ᾱ_k/ᾱ_{k−1}.
+// TestDDPMPosterior compares a step with the paper's own formulas for q(x_{k−1} | x_k, x_0), in its
+// notation: ᾱ is α² and β_k = 1 − ᾱ_k/ᾱ_{k−1}.
 func TestDDPMPosterior(t *testing.T) {
 	for _, name := range []string{"vp(0.1,20)", "cosine"} { // those with σ² = 1 − α²
 		for _, span := range [][2]float64{{0.1, 0.2}, {0.5, 0.53}, {0.9, 0.97}} {
@@ -111,8 +113,9 @@ func TestDDPMPosterior(t *testing.T) {
 	}
 }
 
-// moments returns the mean and the deviation that a solver's steps give to states of mean 0 and deviation 1 in the field of
-// a Gaussian: every step is linear there, so both follow in closed form.
+// moments returns the mean and the deviation that a solver's steps give to states of mean 0 and
+// deviation 1 in the field of a Gaussian: every step is linear there, so both follow in closed
+// form.
 func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float64) {
 	p := solver.(*pathSolver).method
 	variance := 1.
@@ -131,8 +134,9 @@ func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float6
 	return mean, math.Sqrt(variance)
 }
 
-// TestNoiseKeepsTheDistribution: with fresh noise too, states end as the data is distributed, with an error of the order of
-// the step. vp starts from N(α_0·m, …) rather than from noise, and ends with noise of 0.001.
+// TestNoiseKeepsTheDistribution: with fresh noise too, states end as the data is distributed, with
+// an error of the order of the step. vp starts from N(α_0·m, …) rather than from noise, and ends
+// with noise of 0.001.
 func TestNoiseKeepsTheDistribution(t *testing.T) {
 	const m, s = 0.7, 0.4
 	solvers := map[string]func(path Schedule, steps int) PathSolver{
@@ -168,8 +172,8 @@ func keyed(seed uint64) NoiseFunc {
 	}
 }
 
-// TestSampledMoments draws what TestNoiseKeepsTheDistribution computes. The standard errors of n states are s/√n for the mean
-// and s/√2n for the deviation; 5 of them.
+// TestSampledMoments draws what TestNoiseKeepsTheDistribution computes. The standard errors of n
+// states are s/√n for the mean and s/√2n for the deviation; 5 of them.
 func TestSampledMoments(t *testing.T) {
 	const n, m, s = 20_000, 0.7, 0.4
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 40), SDE(Linear{}, 40, 1.5)} {
@@ -188,7 +192,8 @@ func TestSampledMoments(t *testing.T) {
 	}
 }
 
-// TestNoiseByIndex: a state alone goes as it does among others, when its noise is that of its index.
+// TestNoiseByIndex: a state alone goes as it does among others, when its noise is that of its
+// index.
 func TestNoiseByIndex(t *testing.T) {
 	const n, d = 5, 7
 	start := numtest.Normals(n*d, 5)
@@ -244,7 +249,8 @@ func TestNewPathSolver(t *testing.T) {
 	}
 }
 
-// TestSDEWithoutNoise: at level 0 the stochastic equation is the ordinary one; on the straight path that is Euler's method.
+// TestSDEWithoutNoise: at level 0 the stochastic equation is the ordinary one; on the straight path
+// that is Euler's method.
 func TestSDEWithoutNoise(t *testing.T) {
 	f := gaussianPath(Linear{}, 0.5, 0.5)
 	a, _ := odetest.Solve(t, SDE(Linear{}, 9, 0), f, numtest.Normals(30, 1), 30, 0, 1)
@@ -295,7 +301,8 @@ func TestEveryPathSolver(t *testing.T) {
 	}
 }
 
-// TestPathSolversSameEverywhere holds the bits that an amd64 found against those of every other machine that runs the tests.
+// TestPathSolversSameEverywhere holds the bits that an amd64 found against those of every other
+// machine that runs the tests.
 func TestPathSolversSameEverywhere(t *testing.T) {
 	want := map[string]uint64{"ddim": 0xfc9c2b73bc6a8fc0, "ddpm": 0x4a75f01e79e8650e, "sde": 0x0fa51e913ad5ac3f}
 	for _, name := range PathSolverNames() {

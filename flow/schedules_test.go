@@ -47,7 +47,8 @@ func TestSchedulesCheck(t *testing.T) {
 	}
 }
 
-// TestScheduleIdentities: σ + α = 1 on straight paths, σ² + α² = 1 on those that keep the variance. A few roundings.
+// TestScheduleIdentities: σ + α = 1 on straight paths, σ² + α² = 1 on those that keep the variance.
+// A few roundings.
 func TestScheduleIdentities(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		at := rapid.Float64Range(0, 1).Draw(r, "t")
@@ -67,8 +68,9 @@ func TestScheduleIdentities(t *testing.T) {
 	})
 }
 
-// TestLogSNR: on the path that adds noise at the rate β, d log-SNR/ds = −β/σ² (Kingma et al. 2021, "Variational Diffusion
-// Models", where it is the weight of the loss). Differences over 2e-5 miss by 1e-10/6 of the third derivative, below 4000 here.
+// TestLogSNR: on the path that adds noise at the rate β, d log-SNR/ds = −β/σ² (Kingma et al. 2021,
+// "Variational Diffusion Models", where it is the weight of the loss). Differences over 2e-5 miss
+// by 1e-10/6 of the third derivative, below 4000 here.
 func TestLogSNR(t *testing.T) {
 	vp := VariancePreserving{BetaMin: 0.1, BetaMax: 20}
 	const h = 1e-5
