@@ -43,10 +43,11 @@ func small(budget float64) *Options {
 // unseen is progress that nobody looks at.
 func unseen(int, int) {}
 
-// TestEachLearns trains each method for a moment. Likelihood rises above that of standard normal noise, where all but diffusion
-// begin; the least gains are half of what these steps reach. And the densities add up to 1 over the plane, which a mistake in a
-// divergence, a determinant or a conversion would break: 1 % is for what lies outside, for the lattice, and for the noise
-// that diffusion's path begins with, which is not quite normal.
+// TestEachLearns trains each method for a moment. Likelihood rises above that of standard normal
+// noise, where all but diffusion begin; the least gains are half of what these steps reach. And the
+// densities add up to 1 over the plane, which a mistake in a divergence, a determinant or a
+// conversion would break: 1 % is for what lies outside, for the lattice, and for the noise that
+// diffusion's path begins with, which is not quite normal.
 func TestEachLearns(t *testing.T) {
 	d := moons(t)
 	held := d.Held[:2*200]
@@ -59,7 +60,8 @@ func TestEachLearns(t *testing.T) {
 		steps int
 		least float64
 	}{
-		{"normalizing-flow", 50, 0.1}, {"cnf", 15, 0.002}, {"flow-matching", 200, 0.1}, {"flow-matching-ot", 50, 0.05}, {"diffusion", 200, 0.2},
+		{"normalizing-flow", 50, 0.1}, {"cnf", 15, 0.002}, {"flow-matching", 200, 0.1},
+		{"flow-matching-ot", 50, 0.05}, {"diffusion", 200, 0.2},
 	} {
 		m := method(t, c.name)
 		net := m.make(d, kernels.Best(), 1)
@@ -78,9 +80,10 @@ func TestEachLearns(t *testing.T) {
 	}
 }
 
-// TestContinuousGradient compares the gradient of a CNF's loss along itself with differences: it passes through four steps of a
-// solver and the second derivatives of a perceptron. Differences err by h² of third derivatives and by float32's rounding of
-// the loss, 1e-6/h, against a slope of ‖g‖ some 1: 2 % is above both.
+// TestContinuousGradient compares the gradient of a CNF's loss along itself with differences: it
+// passes through four steps of a solver and the second derivatives of a perceptron. Differences err
+// by h² of third derivatives and by float32's rounding of the loss, 1e-6/h, against a slope of ‖g‖
+// some 1: 2 % is above both.
 func TestContinuousGradient(t *testing.T) {
 	net := newContinuous(moons(t), kernels.Best(), 1)
 	l := net.learner()
@@ -168,8 +171,8 @@ func TestPairing(t *testing.T) {
 	}
 }
 
-// TestEnergyDistance: of one distribution it is 0 up to chance, 1/n times the mean distance, and of points moved by δ it is
-// about δ²·∫p² for small ones; here far above chance.
+// TestEnergyDistance: of one distribution it is 0 up to chance, 1/n times the mean distance, and of
+// points moved by δ it is about δ²·∫p² for small ones; here far above chance.
 func TestEnergyDistance(t *testing.T) {
 	x, y := make([]float32, 2000), make([]float32, 2000)
 	flow.Noise(x, 1, 1)
@@ -199,15 +202,18 @@ func TestFromCSV(t *testing.T) {
 	if err != nil || len(d.Held) != 2*40 || len(d.Train) != 2*360 || d.True != nil {
 		t.Fatalf("%v", err)
 	}
-	if _, err := FromCSV("p.csv", strings.NewReader("1,2\n"), 1); err == nil || !strings.HasPrefix(err.Error(), "p.csv: 1 points") {
+	_, err = FromCSV("p.csv", strings.NewReader("1,2\n"), 1)
+	if err == nil || !strings.HasPrefix(err.Error(), "p.csv: 1 points") {
 		t.Error(err)
 	}
-	if _, err := FromCSV("p.csv", strings.NewReader(strings.Repeat("1,2\n", 200)), 1); err == nil || !strings.Contains(err.Error(), "column 1") {
+	_, err = FromCSV("p.csv", strings.NewReader(strings.Repeat("1,2\n", 200)), 1)
+	if err == nil || !strings.Contains(err.Error(), "column 1") {
 		t.Error(err)
 	}
 }
 
-// TestFigure: the picture has a column for each method, with and without a density that is known, and its panels are not blank.
+// TestFigure: the picture has a column for each method, with and without a density that is known,
+// and its panels are not blank.
 func TestFigure(t *testing.T) {
 	d := moons(t)
 	o := small(0.0005)

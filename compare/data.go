@@ -13,7 +13,8 @@ import (
 	"github.com/fmimg/fmimg/toy"
 )
 
-// Data are points of the plane, pairs of numbers side by side, and perhaps the distribution that they are from.
+// Data are points of the plane, pairs of numbers side by side, and perhaps the distribution that
+// they are from.
 type Data struct {
 	Name        string
 	Train, Held []float32
@@ -81,8 +82,8 @@ func FromDistribution(d *toy.Distribution, seed uint64) *Data {
 	return data
 }
 
-// FromCSV reads two columns of numbers, standardises them and holds a tenth of the points out, at most as many as of
-// a distribution.
+// FromCSV reads two columns of numbers, standardises them and holds a tenth of the points out, at
+// most as many as of a distribution.
 func FromCSV(name string, r io.Reader, seed uint64) (*Data, error) {
 	read, err := toy.ReadCSV(r)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// The figure, in pixels: a column for the data and one for each method, with a row each for densities, samples and ways.
+// The figure, in pixels: a column for the data and one for each method, with a row each for
+// densities, samples and ways.
 const (
 	panel     = 220 // side of a picture
 	gap       = 14
@@ -188,8 +189,8 @@ func (f *figure) drawPanels() {
 	}
 }
 
-// densityScale returns the density that is brightest: a little above what the true density reaches, or, where that is
-// not known, above what most of the learned ones do.
+// densityScale returns the density that is brightest: a little above what the true density reaches,
+// or, where that is not known, above what most of the learned ones do.
 func (f *figure) densityScale() float64 {
 	var all []float64
 	for _, c := range f.columns {
@@ -213,7 +214,8 @@ func (f *figure) drawDensity(at image.Rectangle, density []float64, scale float6
 // heatColors are equally spaced between no density and the brightest.
 var heatColors = [][3]float64{{8, 8, 32}, {60, 22, 110}, {150, 44, 120}, {222, 82, 86}, {250, 160, 70}, {252, 250, 180}}
 
-// heat returns the colour of a density between 0 and 1. Its root is shown, so that faint densities can be seen.
+// heat returns the colour of a density between 0 and 1. Its root is shown, so that faint densities
+// can be seen.
 func heat(v float64) color.RGBA {
 	at := math.Sqrt(min(max(v, 0), 1)) * float64(len(heatColors)-1)
 	i := min(int(at), len(heatColors)-2)

@@ -21,7 +21,8 @@ func (o *Options) stepsOf(m Method) int {
 	return max(int(float64(m.Steps)*o.Budget), 1)
 }
 
-// A Row is what became of one method. Likelihoods are means over held-out points, in nats; of CSV files, of standardised ones.
+// A Row is what became of one method. Likelihoods are means over held-out points, in nats; of CSV
+// files, of standardised ones.
 type Row struct {
 	Method         string  `json:"method"`
 	Parameters     int     `json:"parameters"`
@@ -30,7 +31,8 @@ type Row struct {
 	SecondsPerStep float64 `json:"seconds_per_step"`
 	LogLikelihood  float64 `json:"log_likelihood"`
 	LogError       float64 `json:"log_likelihood_standard_error"`
-	Evaluations    float64 `json:"evaluations_per_sample"` // of a network; of a normalizing flow all couplings are one
+	// of a network; of a normalizing flow all couplings are one
+	Evaluations    float64 `json:"evaluations_per_sample"`
 	EnergyDistance float64 `json:"energy_distance"`        // of samples to held-out points
 
 	picture
@@ -107,7 +109,8 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 	}
 	r.LogLikelihood, r.LogError = meanAndError(logp)
 	if math.IsNaN(r.LogLikelihood) || math.IsInf(r.LogLikelihood, 0) {
-		return fmt.Errorf("the log-likelihood is %v: points far from all others, or training that diverged: try another seed", r.LogLikelihood)
+		return fmt.Errorf("the log-likelihood is %v: points far from all others, or training that diverged: try another seed",
+			r.LogLikelihood)
 	}
 	cells := o.lattice()
 	r.density = make([]float64, len(cells)/2)
@@ -182,8 +185,9 @@ func measureTruth(d *Data, o *Options) *Truth {
 // mostCompared bounds how many points of each set energyDistance takes.
 const mostCompared = 2000
 
-// energyDistance returns 2·E|X−Y| − E|X−X'| − E|Y−Y'| of two sets of points, without bias: 0 is expected where their
-// distributions are the same, and only there (Székely and Rizzo 2013, "Energy statistics", equation 5).
+// energyDistance returns 2·E|X−Y| − E|X−X'| − E|Y−Y'| of two sets of points, without bias: 0 is
+// expected where their distributions are the same, and only there (Székely and Rizzo 2013, "Energy
+// statistics", equation 5).
 func energyDistance(x, y []float32) float64 {
 	x, y = x[:min(len(x), 2*mostCompared)], y[:min(len(y), 2*mostCompared)]
 	n, m := float64(len(x)/2), float64(len(y)/2)

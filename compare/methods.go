@@ -12,8 +12,8 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// The sizes of the models. Batches and perceptrons are the same for all methods; a coupling layer has a smaller one, as
-// there are many.
+// The sizes of the models. Batches and perceptrons are the same for all methods; a coupling layer
+// has a smaller one, as there are many.
 const (
 	batchSize     = 256
 	width         = 96
@@ -32,7 +32,8 @@ type Method struct {
 	make  func(d *Data, isa kernels.ISA, seed uint64) model
 }
 
-// Methods returns all, in the order in which they came up. Their steps take about the same time together on one core.
+// Methods returns all, in the order in which they came up. Their steps take about the same time
+// together on one core.
 func Methods() []Method {
 	linear, vp := flow.Linear{}, flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}
 	return []Method{
@@ -49,7 +50,8 @@ type model interface {
 	learner() *learner
 	// gradient adds the gradient of the loss of a step's batch, and returns the loss.
 	gradient(step int) float64
-	// draw moves noise to data, shows the way, and returns the evaluations of a network for each state.
+	// draw moves noise to data, shows the way, and returns the evaluations of a network for each
+	// state.
 	draw(ctx context.Context, x []float32, show func(x []float32)) (float64, error)
 	// logProb sets the log-densities of points, in nats; it overwrites the points.
 	logProb(ctx context.Context, logp []float64, x []float32) error
@@ -145,7 +147,8 @@ func (m *continuous) gradient(step int) float64 {
 	return m.cnf.Gradient(m.net, m.x, batchSize, 1./batchSize) / batchSize
 }
 
-// matching regresses a field on velocities, or on what else it predicts, of pairs of noise and data.
+// matching regresses a field on velocities, or on what else it predicts, of pairs of noise and
+// data.
 type matching struct {
 	transport
 	path      flow.Schedule
@@ -189,7 +192,8 @@ func (m *matching) gradient(step int) float64 {
 		m.uniform[i] = flow.OpenUniform(p)
 	}
 	flow.SampleTimes(m.t, m.uniform, flow.Uniform{})
-	rand.New(p).Shuffle(batchSize, func(i, k int) { m.t[i], m.t[k] = m.t[k], m.t[i] }) // pairs may be in an order
+	// pairs may be in an order
+	rand.New(p).Shuffle(batchSize, func(i, k int) { m.t[i], m.t[k] = m.t[k], m.t[i] })
 	for i, t := range m.t {
 		c, lo, hi := m.path.At(float64(t)), 2*i, 2*i+2
 		flow.Interpolate(m.xt[lo:hi], m.x0[lo:hi], m.x1[lo:hi], c)

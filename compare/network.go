@@ -68,13 +68,14 @@ func setTime(in []float32, t float64) {
 	}
 }
 
-// A field is a perceptron of state and time: a velocity, or what else a method predicts. It is a [ode.Field], a
-// [ode.DivergenceField] and, after reserve, a [bijection.Dynamics].
+// A field is a perceptron of state and time: a velocity, or what else a method predicts. It is a
+// [ode.Field], a [ode.DivergenceField] and, after reserve, a [bijection.Dynamics].
 type field struct {
 	learner *learner
 	net     *nn.MLP
 	plain   *nn.MLPTape   // without tangents
-	traced  []*nn.MLPTape // with those of the two coordinates; the first for Divergence, all for Evaluate
+	// with those of the two coordinates; the first for Divergence, all for Evaluate
+	traced  []*nn.MLPTape
 	in, out []float32     // [3 blocks][rows][…], and gradients of the same
 	dIn     []float32
 	dOut    []float32
@@ -143,7 +144,8 @@ func (f *field) Evaluate(call int, v, div, x []float32, t float64) {
 	f.trace(call, v, div)
 }
 
-// trace computes velocities and the exact trace of their Jacobians: the tangents are the two unit vectors.
+// trace computes velocities and the exact trace of their Jacobians: the tangents are the two unit
+// vectors.
 func (f *field) trace(call int, v, div []float32) {
 	n := len(div)
 	in, out := f.in[:3*n*fieldInputs], f.out[:3*n*2]

@@ -34,7 +34,8 @@ func numbers(t *testing.T, c *Comparison) string {
 	return string(text)
 }
 
-// TestRun: all methods are there in order, the numbers are the same for any number of threads, and there is a picture.
+// TestRun: all methods are there in order, the numbers are the same for any number of threads, and
+// there is a picture.
 func TestRun(t *testing.T) {
 	var texts []string
 	for _, threads := range []int{1, 3} {

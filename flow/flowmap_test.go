@@ -20,8 +20,8 @@ func growth(rate float64) FlowMapFunc {
 	}
 }
 
-// Jumps of a flow map compose: however many there are, they end where the flow does, which Euler's
-// method with the field would miss by far.
+// TestJumpsCompose: any number of jumps of a flow map ends where the flow does. Euler's method with
+// the field would be far off.
 func TestJumpsCompose(t *testing.T) {
 	const rate = 1.5
 	start := numtest.Normals(12, 1)
@@ -41,8 +41,8 @@ func TestJumpsCompose(t *testing.T) {
 	}
 }
 
-// A jump of a trajectory has the mean velocity that leads along it: of a linear field, whose solver
-// errs by no more than float32, that is the one of its flow map.
+// TestMeanVelocityOfALinearField: the mean velocity of a jump along a trajectory is that of the
+// flow map. The trajectory is that of a solver whose error is below the rounding of float32.
 func TestMeanVelocityOfALinearField(t *testing.T) {
 	const rate, d = 1.5, 1. / 4
 	field := ode.FieldFunc(func(v, x, _ []float32, _ []int) {
@@ -69,7 +69,7 @@ func TestMeanVelocityOfALinearField(t *testing.T) {
 	}
 }
 
-// An observer sees each jump, at the time where it ends.
+// TestJumpsObserved: an observer sees each jump, at the time where it ends.
 func TestJumpsObserved(t *testing.T) {
 	var times []float64
 	x := []float32{1}

@@ -78,8 +78,8 @@ func TestMSEAccumulation(t *testing.T) {
 	}
 }
 
-// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight
-// times its own.
+// TestWeightedMSE: weights of 1 give MSE. Otherwise the part of a state and its gradient are the
+// weight times its own MSE.
 func TestWeightedMSE(t *testing.T) {
 	const n, d = 3, 4
 	v, u := numtest.Normals(n*d, 1), numtest.Normals(n*d, 2)
@@ -137,7 +137,8 @@ func TestPseudoHuberGradient(t *testing.T) {
 func TestPseudoHuberValues(t *testing.T) {
 	// e = 2·(4−1) = 6 and c = 8: 16·(10−8) = 32, slope 2·(2·8·6/10).
 	dv := []float32{0}
-	if loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8); loss != 32 || !numtest.Near(float64(dv[0]), 19.2, 1e-6) {
+	loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8)
+	if loss != 32 || !numtest.Near(float64(dv[0]), 19.2, 1e-6) {
 		t.Errorf("loss %v, gradient %v; want 32, [19.2]", loss, dv)
 	}
 	v, u := numtest.Normals(50, 3), numtest.Normals(50, 4)
@@ -151,6 +152,10 @@ func TestPseudoHuberValues(t *testing.T) {
 	if loss := PseudoHuber(nil, nil, nil, 1, 1); loss != 0 {
 		t.Errorf("loss of nothing is %v", loss)
 	}
-	numtest.MustPanic(t, "lengths of v and u", func() { PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1) })
-	numtest.MustPanic(t, "length of dv", func() { PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1) })
+	numtest.MustPanic(t, "lengths of v and u", func() {
+		PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1)
+	})
+	numtest.MustPanic(t, "length of dv", func() {
+		PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1)
+	})
 }

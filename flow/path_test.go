@@ -74,7 +74,8 @@ func TestConditionalPairs(t *testing.T) {
 		Interpolate(wantX, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		TargetVelocity(wantU, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		if !numtest.SameBits(xt[i*d:(i+1)*d], wantX) || !numtest.SameBits(u[i*d:(i+1)*d], wantU) {
-			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v", i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
+			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v",
+				i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
 		}
 	}
 }
@@ -83,14 +84,18 @@ func TestPathLengths(t *testing.T) {
 	four, five := make([]float32, 4), make([]float32, 5)
 	numtest.MustPanic(t, "Interpolate", func() { Interpolate(four, four, five, Coefficients{}) })
 	numtest.MustPanic(t, "TargetVelocity", func() { TargetVelocity(four, five, four, Coefficients{}) })
-	numtest.MustPanic(t, "ConditionalPairs, x0", func() { ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{}) })
-	numtest.MustPanic(t, "ConditionalPairs, t", func() { ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{}) })
+	numtest.MustPanic(t, "ConditionalPairs, x0", func() {
+		ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{})
+	})
+	numtest.MustPanic(t, "ConditionalPairs, t", func() {
+		ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{})
+	})
 	ConditionalPairs(nil, nil, nil, nil, nil, Linear{})
 }
 
-// TestMarginalVelocity checks the theory on which training stands: the mean of u_t among the pairs
-// that pass through x is the velocity gaussianField of the distributions. With x0 ~ N(0,1) and x1 ~
-// N(m,s²) that is a line in x, which least squares finds.
+// TestMarginalVelocity checks the theory of training. The mean of u_t among the pairs that pass
+// through x is the velocity that numtest.GaussianField has for the distributions. With x0 ~ N(0,1)
+// and x1 ~ N(m,s²) it is a line in x, which least squares find.
 func TestMarginalVelocity(t *testing.T) {
 	const n, m, s, at = 200_000, 1.5, 0.5, 0.6
 	r := rand.New(rand.NewPCG(7, 7))

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// distributions pairs each distribution of times with its distribution function, written without
+// distributions has the distribution function of each distribution of times, written without
 // quantiles.
 var distributions = map[TimeDistribution]func(t float64) float64{
 	Uniform{}:                       func(t float64) float64 { return t },
@@ -51,9 +51,8 @@ func TestQuantileRises(t *testing.T) {
 	}
 }
 
-// TestTimesDistribution draws independent times and bounds the distance of the distribution
-// functions by Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most
-// p, here 1e-6.
+// TestTimesDistribution draws independent times. The distance of the distribution functions is
+// above √(ln(2/p)/2n) with a probability of at most p, here 1e-6 (Dvoretzky, Kiefer and Wolfowitz).
 func TestTimesDistribution(t *testing.T) {
 	const n = 20_000
 	for dist, cdf := range distributions {
@@ -74,8 +73,8 @@ func TestTimesDistribution(t *testing.T) {
 	}
 }
 
-// TestStratification: exactly one time falls into each of n equally likely parts, whatever the
-// uniforms are.
+// TestStratification: each of n equally likely parts has exactly one time, whatever the uniform
+// numbers are.
 func TestStratification(t *testing.T) {
 	for dist, cdf := range distributions {
 		rapid.Check(t, func(r *rapid.T) {
@@ -98,8 +97,8 @@ func TestStratification(t *testing.T) {
 	}
 }
 
-// TestStratifiedMean: with independent times the mean of t has the deviation √(1/12n); in strata it
-// is 1/n smaller, √(1/12)/n^1.5 (each of n parts has the deviation √(1/12)/n).
+// TestStratifiedMean: with independent times the mean of t has the deviation √(1/12n). In strata it
+// is smaller, namely √(1/12)/n^1.5: each of n parts has the deviation √(1/12)/n.
 func TestStratifiedMean(t *testing.T) {
 	const n, rounds = 64, 2000
 	var p rand.PCG
@@ -150,15 +149,20 @@ func TestParseTimeDistribution(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "normal", "Uniform", "uniform()", "uniform(0,1)", "logit-normal(", "logit-normal()", "logit-normal(1)", "logit-normal(0,1",
+		"", "normal", "Uniform", "uniform()", "uniform(0,1)", "logit-normal(", "logit-normal()",
+		"logit-normal(1)", "logit-normal(0,1",
 		"logit-normal(0,1,2)", "logit-normal(a,1)", "logit-normal(0,1)x",
 		"logit-normal(0,0)", "logit-normal(0,-1)", "logit-normal(NaN,1)", "logit-normal(0,Inf)",
 	} {
 		got, err := ParseTimeDistribution(s)
 		if err == nil {
 			t.Errorf("%q gives %v", s, got)
-		} else if !strings.Contains(err.Error(), fmt.Sprintf("%q", s)) || !strings.Contains(err.Error(), "logit-normal(") {
-			t.Errorf("%q: the error names neither it nor the cure: %v", s, err)
+			continue
+		}
+		for _, part := range []string{fmt.Sprintf("%q", s), "logit-normal("} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q: the error lacks %s: %v", s, part, err)
+			}
 		}
 	}
 }

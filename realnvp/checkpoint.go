@@ -11,7 +11,8 @@ import (
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.realnvp"
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to the metadata.
+// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added
+// to the metadata.
 func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
 	f := nn.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)
@@ -47,7 +48,8 @@ func FromFile(f *nn.File, isa kernels.ISA) (*Model, error) {
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a flow that the file does not hold.
+// plausible compares the configuration with the file before memory is taken for a flow that the
+// file does not hold.
 func plausible(cfg Config, f *nn.File) error {
 	need, have := 0, 0
 	for _, s := range cfg.Convs() {
@@ -57,7 +59,8 @@ func plausible(cfg Config, f *nn.File) error {
 		have += f.Tensors[i].Len()
 	}
 	if need > have {
-		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d", need, have)
+		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d",
+			need, have)
 	}
 	return nil
 }

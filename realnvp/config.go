@@ -34,7 +34,8 @@ func Preset(name string, h, w, channels int) (Config, error) {
 	return c, nil
 }
 
-// scales returns how many suit images of a size: three, or as many as leave 4 pixels a side and divide it.
+// scales returns how many suit images of a size: three, or as many as leave 4 pixels a side and
+// divide it.
 func scales(h, w int) int {
 	n := 1
 	for side := min(h, w); n < 3 && h%(2<<(n-1)) == 0 && w%(2<<(n-1)) == 0 && side >= 8; side /= 2 {
@@ -64,8 +65,10 @@ func (c Config) Validate() error {
 		name            string
 		value, from, to int
 	}{
-		{"image_size", c.ImageSize[0], 1, maxSide}, {"image_size", c.ImageSize[1], 1, maxSide}, {"in_channels", c.Channels, 1, maxChannels},
-		{"hidden_channels", c.Hidden, 1, maxWidth}, {"num_blocks", c.Blocks, 0, maxBlocks}, {"scales", c.Scales, 1, maxScales},
+		{"image_size", c.ImageSize[0], 1, maxSide}, {"image_size", c.ImageSize[1], 1, maxSide},
+		{"in_channels", c.Channels, 1, maxChannels},
+		{"hidden_channels", c.Hidden, 1, maxWidth}, {"num_blocks", c.Blocks, 0, maxBlocks},
+		{"scales", c.Scales, 1, maxScales},
 	} {
 		if p.value < p.from || p.value > p.to {
 			return fmt.Errorf("%s is %d: between %d and %d", p.name, p.value, p.from, p.to)
@@ -76,7 +79,8 @@ func (c Config) Validate() error {
 	case c.NormGroups < 1 || c.Hidden%c.NormGroups != 0:
 		return fmt.Errorf("norm_groups is %d, which does not divide the %d hidden_channels", c.NormGroups, c.Hidden)
 	case c.ImageSize[0]%side != 0 || c.ImageSize[1]%side != 0:
-		return fmt.Errorf("scales is %d: both sides of %dx%d must be multiples of %d", c.Scales, c.ImageSize[0], c.ImageSize[1], side)
+		return fmt.Errorf("scales is %d: both sides of %dx%d must be multiples of %d",
+			c.Scales, c.ImageSize[0], c.ImageSize[1], side)
 	case c.Alpha != 0 && !(c.Alpha >= leastAlpha && c.Alpha < 0.5):
 		return fmt.Errorf("alpha is %v: 0, or from %v to below 0.5", c.Alpha, leastAlpha)
 	case !(c.ScaleBound > 0 && c.ScaleBound <= 10):
@@ -90,16 +94,19 @@ func (c Config) validateSizes() error {
 	total := 0
 	for _, s := range c.Convs() {
 		if size := s.H * s.W * max(s.IC, s.OC); size > maxElements {
-			return fmt.Errorf("image_size is %dx%d: too large with %d hidden_channels", c.ImageSize[0], c.ImageSize[1], c.Hidden)
+			return fmt.Errorf("image_size is %dx%d: too large with %d hidden_channels",
+				c.ImageSize[0], c.ImageSize[1], c.Hidden)
 		}
 		if total += s.H * s.W * s.OC; total > maxMaps {
-			return fmt.Errorf("num_blocks is %d: too many for images of %dx%d", c.Blocks, c.ImageSize[0], c.ImageSize[1])
+			return fmt.Errorf("num_blocks is %d: too many for images of %dx%d",
+				c.Blocks, c.ImageSize[0], c.ImageSize[1])
 		}
 	}
 	return nil
 }
 
-// FLOPs returns what the convolutions of a pass over one image cost, two operations for each product and its sum.
+// FLOPs returns what the convolutions of a pass over one image cost, two operations for each
+// product and its sum.
 func (c Config) FLOPs() float64 {
 	total := 0.0
 	for _, s := range c.Convs() {

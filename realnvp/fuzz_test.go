@@ -9,7 +9,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// FuzzFromFile takes any configuration, and tensors that are missing or of another shape. What is accepted draws.
+// FuzzFromFile takes any configuration, and tensors that are missing or of another shape. What is
+// accepted draws.
 func FuzzFromFile(f *testing.F) {
 	m, err := New(tiny, kernels.Best(), nil)
 	if err != nil {
@@ -27,7 +28,8 @@ func FuzzFromFile(f *testing.F) {
 			file.Tensors[i].Shape, file.Tensors[i].F32 = []int{side}, make([]float32, side)
 		}
 		var cfg Config
-		if json.Unmarshal([]byte(config), &cfg) != nil || cfg.Validate() == nil && cfg.ImageLen() > 1<<10 { // larger maps are right, and slow
+		// larger maps are right, and slow
+		if json.Unmarshal([]byte(config), &cfg) != nil || cfg.Validate() == nil && cfg.ImageLen() > 1<<10 {
 			return
 		}
 		m, err := FromFile(file, kernels.Best())

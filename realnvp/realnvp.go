@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Model is a configuration and parameters. Replicas share it; they may run side by side as long as nobody changes the
-// parameters.
+// A Model is a configuration and parameters. Replicas share it; they may run side by side as long
+// as nobody changes the parameters.
 type Model struct {
 	cfg     Config
 	isa     kernels.ISA
@@ -18,8 +18,8 @@ type Model struct {
 	weights nn.Weights
 }
 
-// New makes a model and draws its first parameters; with rng nil they are zero, for a caller who sets them. Couplings begin as
-// the identity. [Replica.Initialise] sets the activation norms.
+// New makes a model and draws its first parameters; with rng nil they are zero, for a caller who
+// sets them. Couplings begin as the identity. [Replica.Initialise] sets the activation norms.
 func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
@@ -87,11 +87,13 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 // check panics when x does not hold n images that the replica has room for.
 func (r *Replica) check(x []float32, n int) {
 	if n < 1 || n > r.images || len(x) != n*r.size {
-		panic(fmt.Sprintf("realnvp: %d images of %d numbers in a replica of %d: %d numbers", n, r.size, r.images, len(x)))
+		panic(fmt.Sprintf("realnvp: %d images of %d numbers in a replica of %d: %d numbers",
+			n, r.size, r.images, len(x)))
 	}
 }
 
-// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in (-1, 1), in nats, and moves x to their noise.
+// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in (-1, 1), in nats,
+// and moves x to their noise.
 func (r *Replica) LogProb(logp []float64, x []float32) {
 	r.check(x, len(logp))
 	r.flow.LogProb(logp, x)
@@ -103,8 +105,8 @@ func (r *Replica) Sample(x []float32, n int) {
 	r.flow.Sample(x, n)
 }
 
-// Gradient adds to grad, a flat vector, the gradient of share·Σ_i −log p(x_i) of n images, and returns the sum in nats. It
-// leaves x as it is but for rounding.
+// Gradient adds to grad, a flat vector, the gradient of share·Σ_i −log p(x_i) of n images, and
+// returns the sum in nats. It leaves x as it is but for rounding.
 func (r *Replica) Gradient(grad, x []float32, n int, share float64) float64 {
 	r.check(x, n)
 	r.run.Grad = grad

@@ -36,7 +36,8 @@ func newTiny(t *testing.T, isa kernels.ISA) (*Model, []float32) {
 	return m, x
 }
 
-// TestInverse: there and back, 10 couplings of rounding that each may stretch by e^2 at most, and seldom do.
+// TestInverse: there and back, 10 couplings of rounding that each may stretch by e^2 at most, and
+// seldom do.
 func TestInverse(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		m, x := newTiny(t, isa)
@@ -52,8 +53,9 @@ func TestInverse(t *testing.T) {
 	}
 }
 
-// TestLogDet compares the density with that of noise times the determinant of a numerical Jacobian. With h = 2⁻⁹ its 256 elements
-// are off by h² of third derivatives and 1e-7·e/h of rounding, below 1e-3 of the elements, so the logarithm by some 16·1e-3.
+// TestLogDet compares the density with that of noise times the determinant of a numerical Jacobian.
+// With h = 2⁻⁹ its 256 elements are off by h² of third derivatives and 1e-7·e/h of rounding, below
+// 1e-3 of the elements, so the logarithm by some 16·1e-3.
 func TestLogDet(t *testing.T) {
 	const h = 1. / 512
 	m, x := newTiny(t, kernels.Best())
@@ -102,8 +104,9 @@ func logDeterminant(m [][]float64) float64 {
 	return sum
 }
 
-// TestGradient compares the gradient along its own direction, and along random ones, with differences of the loss. The loss is
-// some 50, known to 1e-5 in float32; over 2·h·‖g‖ that is far below 1 %.
+// TestGradient compares the gradient along its own direction, and along random ones, with
+// differences of the loss. The loss is some 50, known to 1e-5 in float32; over 2·h·‖g‖ that is far
+// below 1 %.
 func TestGradient(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		m, x := newTiny(t, isa)
@@ -141,8 +144,8 @@ func TestGradient(t *testing.T) {
 	}
 }
 
-// TestInitialise: noise of the batch that a flow begins with has mean 0 and deviation 1 in the first scale's channels, as
-// couplings are the identity; a second replica sees the same parameters.
+// TestInitialise: noise of the batch that a flow begins with has mean 0 and deviation 1 in the
+// first scale's channels, as couplings are the identity; a second replica sees the same parameters.
 func TestInitialise(t *testing.T) {
 	const n = 8
 	m, err := New(tiny, kernels.Best(), rand.New(rand.NewPCG(1, 2)))
@@ -165,7 +168,8 @@ func TestInitialise(t *testing.T) {
 	}
 }
 
-// TestOrders: the squeeze puts 2x2 pixels into channels, the halves part channels, and masks are of half the numbers.
+// TestOrders: the squeeze puts 2x2 pixels into channels, the halves part channels, and masks are of
+// half the numbers.
 func TestOrders(t *testing.T) {
 	if got := squeeze(2, 4, 1); !slices.Equal(got, []int{0, 1, 4, 5, 2, 3, 6, 7}) {
 		t.Errorf("squeeze %v", got)

@@ -11,13 +11,15 @@ import (
 	"strings"
 )
 
-// leastPoints is the fewest points of a file: some are held out, and the others have to show a distribution.
+// leastPoints is the fewest points of a file: some are held out, and the others have to show a
+// distribution.
 const leastPoints = 100
 
 // maxPoints bounds the memory that a file takes.
 const maxPoints = 1 << 22
 
-// ReadCSV reads points from two columns of numbers, separated by commas, behind at most one line of titles.
+// ReadCSV reads points from two columns of numbers, separated by commas, behind at most one line of
+// titles.
 func ReadCSV(r io.Reader) ([]float64, error) {
 	text := bufio.NewReader(r)
 	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
@@ -88,7 +90,8 @@ func parsePoint(record []string) (x, y float64, err error) {
 	return x, y, err
 }
 
-// Standardise returns points whose coordinates have mean 0 and deviation 1. It fails when one does not vary.
+// Standardise returns points whose coordinates have mean 0 and deviation 1. It fails when one does
+// not vary.
 func Standardise(points []float64) ([]float32, error) {
 	n, out := float64(len(points)/2), make([]float32, len(points))
 	for c := range 2 {

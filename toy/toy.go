@@ -65,7 +65,8 @@ func drawBoard(r *rand.Rand) (x, y float64) {
 		column, row := r.IntN(4), r.IntN(2)
 		row = 2*row + column%2
 		x, y = (float64(column)-2+r.Float64())*cell, (float64(row)-2+r.Float64())*cell
-		if boardDensity(float64(float32(x)), float64(float32(y))) > 0 { // rounding may take a point over an edge
+		// rounding may take a point over an edge
+		if boardDensity(float64(float32(x)), float64(float32(y))) > 0 {
 			return x, y
 		}
 	}
@@ -79,7 +80,8 @@ func boardDensity(x, y float64) float64 {
 	return 1 / (8 * cell * cell)
 }
 
-// gaussians are eight round ones on a circle. The variance of each coordinate is ring²/2 + blob² = 1.
+// gaussians are eight round ones on a circle. The variance of each coordinate is ring²/2 + blob² =
+// 1.
 var gaussians = &Distribution{Name: "8gaussians", draw: drawGaussians, density: known(gaussiansDensity)}
 
 const (
@@ -130,10 +132,12 @@ var spiral = noisyCurve("spiral", 0.06, func(u float64) (x, y float64) {
 })
 
 // curvePieces is how many points stand for a curve in its density: neighbours are nearer than the
-// noise's deviation, mostly a fifth of it, where such a sum is exact to all digits but at the ends of a curve.
+// noise's deviation, mostly a fifth of it, where such a sum is exact to all digits but at the ends
+// of a curve.
 const curvePieces = 1024
 
-// farAway is how many deviations off a point of the curve counts for nothing: exp(−farAway²/2) is the smallest float64.
+// farAway is how many deviations off a point of the curve counts for nothing: exp(−farAway²/2) is
+// the smallest float64.
 const farAway = 38
 
 // noisyCurve is normal noise round points of a curve at a uniform parameter from 0 to 1.
