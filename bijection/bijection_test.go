@@ -151,32 +151,10 @@ func TestBijectionLogDet(t *testing.T) {
 				jacobian[k] = append(jacobian[k], float64(high[i]-low[i])/(2*h))
 			}
 		}
-		if want := logDeterminant(jacobian); !numtest.Near(logDet[0], want, 2e-2) {
+		if want := numtest.LogDeterminant(jacobian); !numtest.Near(logDet[0], want, 2e-2) {
 			t.Errorf("%s: log-determinant %v, of the differences %v", c.name, logDet[0], want)
 		}
 	}
-}
-
-// logDeterminant returns log|det m| by elimination; it destroys m.
-func logDeterminant(m [][]float64) float64 {
-	sum := 0.0
-	for k := range m {
-		pivot := k
-		for i := k; i < len(m); i++ {
-			if math.Abs(m[i][k]) > math.Abs(m[pivot][k]) {
-				pivot = i
-			}
-		}
-		m[k], m[pivot] = m[pivot], m[k]
-		sum += math.Log(math.Abs(m[k][k]))
-		for i := k + 1; i < len(m); i++ {
-			f := m[i][k] / m[k][k]
-			for j := k; j < len(m); j++ {
-				m[i][j] -= f * m[k][j]
-			}
-		}
-	}
-	return sum
 }
 
 // TestNormalizingFlowGradient compares the gradient of the negative log-likelihood, by parameters

@@ -15,10 +15,10 @@ import (
 
 // Options are the settings of a comparison.
 type Options struct {
-	Data    string // a name of [Names], or a .csv file of two columns; see [Open]
-	ISA     kernels.ISA
-	Seed    uint64  // of the data, the networks and all draws
-	Budget  float64 // factor on each method's steps; 0 means 1
+	Data   string // a name of [Names], or a .csv file of two columns; see [Open]
+	ISA    kernels.ISA
+	Seed   uint64  // of the data, the networks and all draws
+	Budget float64 // factor on each method's steps; 0 means 1
 	// points that are drawn, and most held-out points that are measured; 0 means 4000
 	Samples int
 	// Resolution is the number of cells on a side of the densities in the picture; 0 means 110.

@@ -11,8 +11,8 @@ import (
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.realnvp"
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added
-// to the metadata.
+// File returns a checkpoint of values, a flat vector like Params().Values. meta is added to the
+// metadata.
 func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
 	f := nn.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)
@@ -48,8 +48,8 @@ func FromFile(f *nn.File, isa kernels.ISA) (*Model, error) {
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a flow that the
-// file does not hold.
+// plausible compares the sizes of configuration and file, before memory is taken for weights that
+// the file lacks.
 func plausible(cfg Config, f *nn.File) error {
 	need, have := 0, 0
 	for _, s := range cfg.Convs() {

@@ -11,16 +11,18 @@ type Config struct {
 	ImageSize  [2]int  `json:"image_size"` // H, W
 	Channels   int     `json:"in_channels"`
 	Hidden     int     `json:"hidden_channels"` // of the conditioners
-	Blocks     int     `json:"num_blocks"`      // residual convolutions of each
+	Blocks     int     `json:"num_blocks"`      // residual convolutions of a conditioner
 	NormGroups int     `json:"norm_groups"`
-	Scales     int     `json:"scales"` // 1 is no squeeze
-	Alpha      float64 `json:"alpha"`  // of the logit; 0 leaves pixels as they are
+	Scales     int     `json:"scales"` // 1 has no squeeze
+	Alpha      float64 `json:"alpha"`  // of the logit; 0 leaves out the logit
 	ScaleBound float64 `json:"scale_bound"`
 }
 
 // Preset returns a named configuration for images of a size.
 func Preset(name string, h, w, channels int) (Config, error) {
-	c := Config{ImageSize: [2]int{h, w}, Channels: channels, NormGroups: 8, Scales: scales(h, w), Alpha: 0.05, ScaleBound: 2}
+	c := Config{
+		ImageSize: [2]int{h, w}, Channels: channels, NormGroups: 8, Scales: scales(h, w), Alpha: 0.05, ScaleBound: 2,
+	}
 	switch name {
 	case "tiny":
 		c.Hidden, c.Blocks = 16, 1
@@ -34,8 +36,8 @@ func Preset(name string, h, w, channels int) (Config, error) {
 	return c, nil
 }
 
-// scales returns how many suit images of a size: three, or as many as leave 4 pixels a side and
-// divide it.
+// scales returns the number of scales for images of a size. It is three, or fewer when a side
+// cannot be halved so often or would be shorter than 4 pixels.
 func scales(h, w int) int {
 	n := 1
 	for side := min(h, w); n < 3 && h%(2<<(n-1)) == 0 && w%(2<<(n-1)) == 0 && side >= 8; side /= 2 {
@@ -44,7 +46,7 @@ func scales(h, w int) int {
 	return n
 }
 
-// ImageLen returns the numbers of an image.
+// ImageLen returns how many numbers an image has.
 func (c Config) ImageLen() int { return c.ImageSize[0] * c.ImageSize[1] * c.Channels }
 
 // The bounds of a configuration that a file may name.
@@ -55,11 +57,11 @@ const (
 	maxBlocks   = 1 << 6
 	maxScales   = 8
 	maxElements = 1 << 24 // of a map
-	maxMaps     = 1 << 27 // of all maps of an image
+	maxMaps     = 1 << 27 // of all maps of an image together
 	leastAlpha  = 1e-6    // so that the brightest pixels stay finite
 )
 
-// Validate reports the first part of the configuration that no network can be made of.
+// Validate reports the first part of the configuration that no network can have.
 func (c Config) Validate() error {
 	for _, p := range []struct {
 		name            string
@@ -105,8 +107,8 @@ func (c Config) validateSizes() error {
 	return nil
 }
 
-// FLOPs returns what the convolutions of a pass over one image cost, two operations for each
-// product and its sum.
+// FLOPs returns the operations of all convolutions in a pass over one image. A product with its sum
+// counts as two.
 func (c Config) FLOPs() float64 {
 	total := 0.0
 	for _, s := range c.Convs() {
@@ -115,7 +117,7 @@ func (c Config) FLOPs() float64 {
 	return total
 }
 
-// Convs lists the convolutions of a pass over one image, in its order.
+// Convs lists the convolutions of a pass over one image, in the order of the pass.
 func (c Config) Convs() []kernels.ConvShape {
 	var all []kernels.ConvShape
 	coupling := func(h, w, channels int) {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestDensities: each density integrates to 1, over a lattice much finer than its details; points
-// drawn from it have its entropy, the integral of −p·log p, and the lattice's moments. The mean of
-// n = 4000 numbers of deviation 2 at most errs by 2/√n = 0.03, and by more than four times that
-// once in 10⁴.
+// TestDensities: each density integrates to 1, over a lattice much finer than its details. Points
+// drawn from it have its entropy, the integral of −p·log p, and its moments by the lattice. The
+// mean of n = 4000 numbers of deviation 2 at most errs by 2/√n = 0.03, and by more than four times
+// that once in 10⁴.
 func TestDensities(t *testing.T) {
 	const n, step = 4000, 0.05
 	for _, name := range Names() {
