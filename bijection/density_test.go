@@ -55,8 +55,8 @@ func TestLogDetConverges(t *testing.T) {
 		order  int
 		steps  int
 	}{
-		{fixed(ode.Euler), ode.Euler.Order, 400}, {fixed(ode.Midpoint), ode.Midpoint.Order, 50},
-		{fixed(ode.Heun), ode.Heun.Order, 50}, {fixed(ode.RK4), ode.RK4.Order, 8}, {ode.Adams2, 2, 100},
+		{withTableau(ode.Euler), ode.Euler.Order, 400}, {withTableau(ode.Midpoint), ode.Midpoint.Order, 50},
+		{withTableau(ode.Heun), ode.Heun.Order, 50}, {withTableau(ode.RK4), ode.RK4.Order, 8}, {ode.Adams2, 2, 100},
 	} {
 		a, b := errorOf(c.solver, c.steps), errorOf(c.solver, 2*c.steps)
 		if order := math.Log2(a / b); !numtest.Near(order, float64(c.order), 0.35) {
@@ -116,7 +116,7 @@ func TestSlowEnd(t *testing.T) {
 	numtest.MustPanic(t, "power 0", func() { ode.SlowEnd(narrow, 0) })
 }
 
-// fixed returns what makes solvers of a tableau.
-func fixed(tab *ode.Tableau) func(steps int) ode.Solver {
+// withTableau returns what makes solvers of a tableau.
+func withTableau(tab *ode.Tableau) func(steps int) ode.Solver {
 	return func(steps int) ode.Solver { return ode.Fixed(tab, steps) }
 }

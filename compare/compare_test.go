@@ -25,7 +25,7 @@ func moons(t *testing.T) *Data {
 	return FromDistribution(d, 1)
 }
 
-func method(t *testing.T, name string) Method {
+func methodNamed(t *testing.T, name string) Method {
 	for _, m := range Methods() {
 		if m.Name == name {
 			return m
@@ -63,7 +63,7 @@ func TestEachLearns(t *testing.T) {
 		{"normalizing-flow", 50, 0.1}, {"cnf", 15, 0.002}, {"flow-matching", 200, 0.1},
 		{"flow-matching-ot", 50, 0.05}, {"diffusion", 200, 0.2},
 	} {
-		m := method(t, c.name)
+		m := methodNamed(t, c.name)
 		net := m.make(d, kernels.Best(), 1)
 		for step := range c.steps {
 			net.gradient(step)
@@ -126,7 +126,7 @@ func massOf(t *testing.T, net model) float64 {
 
 // TestLearnRepeats: the same seed gives the same numbers, and another seed gives other numbers.
 func TestLearnRepeats(t *testing.T) {
-	d, m := moons(t), method(t, "flow-matching-ot")
+	d, m := moons(t), methodNamed(t, "flow-matching-ot")
 	var found []float64
 	for _, seed := range []uint64{1, 1, 2} {
 		o := small(0.0005)
@@ -217,7 +217,7 @@ func TestFromCSV(t *testing.T) {
 func TestFigure(t *testing.T) {
 	d := moons(t)
 	o := small(0.0005)
-	row, err := learn(t.Context(), method(t, "normalizing-flow"), d, o, unseen)
+	row, err := learn(t.Context(), methodNamed(t, "normalizing-flow"), d, o, unseen)
 	if err != nil {
 		t.Fatal(err)
 	}

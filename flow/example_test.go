@@ -9,9 +9,9 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form: it
+// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form: it
 // carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
-func gaussian(v, x, t []float32, _ []int) {
+func movedGaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
 		at := float64(t[i/d])
@@ -33,7 +33,7 @@ func Example_sampling() {
 		flow.Noise(x[i*size:(i+1)*size], 42, uint64(i))
 	}
 	fmt.Printf("noise %.2f\n", x)
-	stats, err := solver.Solve(context.Background(), ode.FieldFunc(gaussian), x, states, 0, 1)
+	stats, err := solver.Solve(context.Background(), ode.FieldFunc(movedGaussian), x, states, 0, 1)
 	if err != nil {
 		fmt.Println(err)
 		return

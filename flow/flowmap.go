@@ -44,16 +44,16 @@ var jump = &ode.Tableau{
 // JumpField returns the mean velocities of jumps of length d as a field. It is for a solver with
 // steps of that length: [Jumps](n) from t0 to t1 takes steps of (t1−t0)/n. The field is for one
 // goroutine.
-func JumpField(m FlowMap, d float64) ode.Field { return &jumpField{m: m, d: float32(d)} }
+func JumpField(m FlowMap, d float64) ode.Field { return &jumpsOfLength{m: m, d: float32(d)} }
 
-type jumpField struct {
+type jumpsOfLength struct {
 	m       FlowMap
 	d       float32
 	lengths []float32
 }
 
 // Velocity implements [ode.Field].
-func (f *jumpField) Velocity(v, x, t []float32, index []int) {
+func (f *jumpsOfLength) Velocity(v, x, t []float32, index []int) {
 	for len(f.lengths) < len(t) {
 		f.lengths = append(f.lengths, f.d)
 	}

@@ -3,8 +3,9 @@ package flow
 import (
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 func TestMSEGradient(t *testing.T) {

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // TestNoiseValues compares with a program in Python. It follows the documentation of Seed and of

@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // TestNormalQuantile compares with mpmath 1.3.0, which solved log Φ(z) = log p with 60 digits.

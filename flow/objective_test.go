@@ -5,9 +5,10 @@ import (
 	"math"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/fmimg/fmimg/internal/numtest"
 	"github.com/fmimg/fmimg/ode"
-	"pgregory.net/rapid"
 )
 
 var objectives = []Objective{PredictVelocity, PredictNoise, PredictData}

@@ -56,21 +56,21 @@ type pathMethod struct {
 	noise     NoiseFunc
 }
 
-// pathSolver takes steps of equal time.
-type pathSolver struct {
+// mixingSolver takes steps of equal time.
+type mixingSolver struct {
 	method   pathMethod
 	settings string // see [ode.Method]
 	inner    *ode.EqualSteps
 }
 
-func newPathSolver(m pathMethod, settings string, steps int) *pathSolver {
-	s := &pathSolver{method: m, settings: settings}
+func newMixingSolver(m pathMethod, settings string, steps int) *mixingSolver {
+	s := &mixingSolver{method: m, settings: settings}
 	s.inner = ode.NewEqualSteps(s.steps(), steps)
 	return s
 }
 
 // steps returns the method for a solver of equal steps.
-func (s *pathSolver) steps() ode.Method {
+func (s *mixingSolver) steps() ode.Method {
 	return ode.Method{Name: s.method.name, Settings: s.settings, Stages: 1, Step: s.method.step}
 }
 
@@ -82,7 +82,7 @@ func (s *pathSolver) steps() ode.Method {
 //
 // DDIM, DDPM and SDE take steps equal steps of time. They panic when steps is below 1.
 func DDIM(path Schedule, steps int) PathSolver {
-	return newPathSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
+	return newMixingSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
 }
 
 // implicit is the step of [DDIM].
@@ -98,7 +98,7 @@ func implicit(c, next Coefficients, _ float64) mix { return recompose(c, next.Al
 // It goes from earlier to later times only.
 func DDPM(path Schedule, steps int) PathSolver {
 	m := pathMethod{name: "ddpm", path: path, random: true, generates: true, mix: ancestral}
-	return newPathSolver(m, "", steps)
+	return newMixingSolver(m, "", steps)
 }
 
 // ancestral is the step of [DDPM].
@@ -133,7 +133,7 @@ func SDE(path Schedule, steps int, level float64) PathSolver {
 		panic(fmt.Sprintf("flow: sde: noise level %v", level))
 	}
 	m := pathMethod{name: "sde", path: path, random: level > 0, mix: eulerMaruyama(level), finish: implicit}
-	return newPathSolver(m, "noise level "+shortest(level), steps)
+	return newMixingSolver(m, "noise level "+shortest(level), steps)
 }
 
 // eulerMaruyama returns the step of [SDE].
@@ -175,14 +175,14 @@ func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSo
 }
 
 // Observed implements [ode.Solver].
-func (s *pathSolver) Observed(o ode.Observer) ode.Solver {
+func (s *mixingSolver) Observed(o ode.Observer) ode.Solver {
 	watched := *s
 	watched.inner = s.inner.Observed(o).(*ode.EqualSteps)
 	return &watched
 }
 
 // WithNoise implements [PathSolver].
-func (s *pathSolver) WithNoise(noise NoiseFunc) PathSolver {
+func (s *mixingSolver) WithNoise(noise NoiseFunc) PathSolver {
 	fed := *s
 	fed.method.noise = noise
 	fed.inner = s.inner.With(fed.steps())
@@ -190,10 +190,10 @@ func (s *pathSolver) WithNoise(noise NoiseFunc) PathSolver {
 }
 
 // String implements [ode.Solver].
-func (s *pathSolver) String() string { return s.inner.String() }
+func (s *mixingSolver) String() string { return s.inner.String() }
 
 // Solve implements [ode.Solver].
-func (s *pathSolver) Solve(ctx context.Context, f ode.Field, x []float32, n int, t0, t1 float64) (ode.Stats, error) {
+func (s *mixingSolver) Solve(ctx context.Context, f ode.Field, x []float32, n int, t0, t1 float64) (ode.Stats, error) {
 	if err := s.method.checkSpan(t0, t1); err != nil {
 		return ode.Stats{States: n}, err
 	}

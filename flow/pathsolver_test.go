@@ -98,7 +98,7 @@ func TestDDPMPosterior(t *testing.T) {
 			c, next := paths[name].At(span[0]), paths[name].At(span[1])
 			bar, barNext := c.Alpha*c.Alpha, next.Alpha*next.Alpha
 			beta := 1 - bar/barNext
-			m := DDPM(paths[name], 1).(*pathSolver).method.mix(c, next, 0)
+			m := DDPM(paths[name], 1).(*mixingSolver).method.mix(c, next, 0)
 			for _, x1 := range []float64{-1, 0.3} {
 				const x = 0.8
 				v := c.DSigma*(x-c.Alpha*x1)/c.Sigma + c.DAlpha*x1 // which tells x1
@@ -118,7 +118,7 @@ func TestDDPMPosterior(t *testing.T) {
 // and deviation 1, in the field of a Gaussian. Every step is linear there, so both follow in closed
 // form.
 func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float64) {
-	p := solver.(*pathSolver).method
+	p := solver.(*mixingSolver).method
 	variance := 1.
 	for i := range steps {
 		from, to := ode.TimeOf(i, steps, 0, 1), ode.TimeOf(i+1, steps, 0, 1)
@@ -179,7 +179,7 @@ func keyed(seed uint64) NoiseFunc {
 func TestSampledMoments(t *testing.T) {
 	const n, m, s = 20_000, 0.7, 0.4
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 40), SDE(Linear{}, 40, 1.5)} {
-		f := gaussianPath(solver.(*pathSolver).method.path, m, s)
+		f := gaussianPath(solver.(*mixingSolver).method.path, m, s)
 		x, _ := odetest.Solve(t, solver.WithNoise(keyed(3)), f, numtest.Normals(n, 4), n, 0, 1)
 		var sum, squares float64
 		for _, v := range x {

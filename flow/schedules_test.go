@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // paths has a path of each kind, by its name.

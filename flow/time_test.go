@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // distributions has the distribution function of each distribution of times, written without
