@@ -6,29 +6,30 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 )
 
-// A Bijection is one invertible layer of a normalizing flow, over a batch of states. Towards noise it is y = f(x), and
-// log|det ∂f/∂x| is known for each state; towards data it is the inverse. Each works in place. A Bijection has memory of
-// its own, so one goroutine may use it at a time.
+// A Bijection is an invertible layer of a normalizing flow, over a batch of states. Towards noise
+// it is y = f(x), and log|det ∂f/∂x| is known for each state. Towards data it is the inverse. All
+// methods work in place. A Bijection has its own memory, so one goroutine may use it at a time.
 type Bijection interface {
-	// Normalise moves len(logDet) states towards noise, and adds to logDet the logarithm of the determinant's size.
+	// Normalise moves len(logDet) states towards noise, and adds their log|det ∂f/∂x| to logDet.
 	Normalise(x []float32, logDet []float64)
-	// Generate moves n states towards data: the inverse.
+	// Generate moves n states towards data. It is the inverse of Normalise.
 	Generate(y []float32, n int)
-	// Backward goes back through the last Normalise, whose results y are: it puts back x in place of y, and the loss's
-	// gradient by x in place of dy, its gradient by y; dLogDet is its gradient by logDet. It adds to the gradients of parameters.
+	// Backward goes back through the last Normalise, whose results y are. It replaces y by x, and
+	// dy by dx, where dy and dx are the gradients of the loss by y and x. dLogDet is the gradient
+	// by logDet. Backward adds to the gradients of parameters.
 	Backward(y, dy []float32, dLogDet []float64)
 }
 
-// An Initialiser is a layer with parameters that begin at values found from data.
+// An Initialiser is a layer whose first parameters depend on data.
 type Initialiser interface {
-	// Initialise sets them from n states, and moves these as Normalise then does.
+	// Initialise sets the parameters from n states, and moves the states as Normalise does then.
 	Initialise(x []float32, n int)
 }
 
-// A Chain is layers one after the other, the first at the data.
+// A Chain is a sequence of layers. The first is that at the data.
 type Chain []Bijection
 
-// Normalise implements [Bijection]: determinants multiply.
+// Normalise implements [Bijection]. Determinants multiply, so log-determinants add up.
 func (c Chain) Normalise(x []float32, logDet []float64) {
 	for _, layer := range c {
 		layer.Normalise(x, logDet)
@@ -42,14 +43,15 @@ func (c Chain) Generate(y []float32, n int) {
 	}
 }
 
-// Backward implements [Bijection]. States are found anew from the noise, so no layer keeps any.
+// Backward implements [Bijection]. Layers compute their states again from the noise, so none keeps
+// them.
 func (c Chain) Backward(y, dy []float32, dLogDet []float64) {
 	for i := len(c) - 1; i >= 0; i-- {
 		c[i].Backward(y, dy, dLogDet)
 	}
 }
 
-// Initialise implements [Initialiser]: each layer sees what those before it make of the states.
+// Initialise implements [Initialiser]. Each layer sees the results of the layers before it.
 func (c Chain) Initialise(x []float32, n int) {
 	unused := make([]float64, n)
 	for _, layer := range c {
@@ -61,12 +63,13 @@ func (c Chain) Initialise(x []float32, n int) {
 	}
 }
 
-// A NormalizingFlow is a distribution of states of d numbers: what its layers make of standard normal noise,
+// A NormalizingFlow is the distribution of states of d numbers that the layers make of standard
+// normal noise,
 //
 //	log p(x) = log N(f(x); 0, I) + log|det ∂f/∂x|
 //
-// (Rezende and Mohamed 2015, "Variational Inference with Normalizing Flows", equation 7; Dinh et al. 2017, "Density
-// estimation using Real NVP", equation 3).
+// (Rezende and Mohamed 2015, "Variational Inference with Normalizing Flows", equation 7; Dinh et
+// al. 2017, "Density estimation using Real NVP", equation 3).
 type NormalizingFlow struct {
 	Layers Chain
 
@@ -87,8 +90,8 @@ func (f *NormalizingFlow) LogProb(logp []float64, x []float32) {
 // Sample moves n states of standard normal noise to data.
 func (f *NormalizingFlow) Sample(x []float32, n int) { f.Layers.Generate(x, n) }
 
-// Gradient adds to the parameters' gradients those of share·Σ_i −log p(x_i), for n states x, and returns Σ_i −log p(x_i),
-// in nats; x stays what it is but for rounding.
+// Gradient adds the gradients of share·Σ_i −log p(x_i), for n states x, to those of the parameters.
+// It returns Σ_i −log p(x_i) in nats. x stays as it is, but for rounding.
 func (f *NormalizingFlow) Gradient(x []float32, n int, share float64) float64 {
 	f.logDet, f.dLogDet, f.dx = states.Sized(f.logDet, n), states.Sized(f.dLogDet, n), states.Sized(f.dx, len(x))
 	f.LogProb(f.logDet, x)
@@ -98,24 +101,24 @@ func (f *NormalizingFlow) Gradient(x []float32, n int, share float64) float64 {
 		f.dLogDet[i] = -share
 	}
 	for i, z := range x {
-		f.dx[i] = float32(share * float64(z)) // of −log N
+		f.dx[i] = float32(share * float64(z)) // the gradient of −log N
 	}
 	f.Layers.Backward(x, f.dx, f.dLogDet)
 	return sum
 }
 
-// A Permute is a layer that puts number order[i] of a state in place i; its determinant is 1.
+// A Permute is a layer that puts number order[i] of a state in place i. Its determinant is 1.
 type Permute struct {
 	order []int
 	state []float32
 }
 
-// NewPermute makes the layer; it panics when order does not name each of its places once.
+// NewPermute makes the layer. It panics when order is not a permutation of 0 to len(order)−1.
 func NewPermute(order []int) *Permute {
 	seen := make([]bool, len(order))
 	for _, i := range order {
 		if i < 0 || i >= len(order) || seen[i] {
-			panic(fmt.Sprintf("bijection: %v is no permutation", order))
+			panic(fmt.Sprintf("bijection: %v is not a permutation", order))
 		}
 		seen[i] = true
 	}
@@ -146,7 +149,7 @@ func (p *Permute) Backward(y, dy []float32, dLogDet []float64) {
 	p.Generate(dy, len(dLogDet))
 }
 
-// each calls move for each state of x, with where to write it and a copy of what it was.
+// each calls move for each state of x. move writes the state, from a copy of what it was.
 func (p *Permute) each(x []float32, move func(to, from []float32)) {
 	d := len(p.order)
 	for i := 0; i < len(x); i += d {
@@ -155,8 +158,9 @@ func (p *Permute) each(x []float32, move func(to, from []float32)) {
 	}
 }
 
-// A Leading is layers over the first Size numbers of a state, past which the others go straight to the noise: so a
-// multi-scale flow factors out half of its numbers at each scale (Dinh et al. 2017, section 3.6).
+// A Leading applies layers to the first Size numbers of a state. The other numbers go straight to
+// the noise. So a multi-scale flow factors out half of its numbers at each scale (Dinh et al. 2017,
+// section 3.6).
 type Leading struct {
 	Size   int
 	Layers Chain
@@ -203,7 +207,7 @@ func (p *Leading) take(part, x []float32, n int) []float32 {
 	return part
 }
 
-// put writes them back.
+// put writes the first numbers of each state back.
 func (p *Leading) put(x, part []float32) {
 	n := len(part) / p.Size
 	d := states.Size(len(x), n)

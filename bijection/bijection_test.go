@@ -8,7 +8,8 @@ import (
 	"github.com/fmimg/fmimg/internal/numtest"
 )
 
-// toyNet is a smooth function of masked states for couplings to depend on, y = W·sin(x), with parameters W.
+// toyNet is a smooth function of masked states for couplings to depend on, y = W·sin(x), with
+// parameters W.
 type toyNet struct {
 	w, dw []float32 // [outputs][inputs]
 	x     []float32 // of the last Forward
@@ -87,12 +88,14 @@ func (c *layerCase) actNorm(channels int, seed uint64) Bijection {
 	return NewActNorm(w, b)
 }
 
-// layerCases are one of each kind, and a composition of all with two scales.
+// layerCases returns a layer of each kind, and a composition of all kinds with two scales.
 func layerCases() []*layerCase {
-	coupling, norm, all := &layerCase{name: "coupling", d: 4}, &layerCase{name: "activation norm", d: 6}, &layerCase{name: "all", d: 4, unit: true}
+	coupling, norm := &layerCase{name: "coupling", d: 4}, &layerCase{name: "activation norm", d: 6}
+	all := &layerCase{name: "all", d: 4, unit: true}
 	coupling.layer, norm.layer = coupling.coupling(4, 2, 1, 0), norm.actNorm(2, 2)
 	all.layer = Chain{
-		Logit{Alpha: 0.05, High: 1}, all.actNorm(2, 3), all.coupling(4, 4, 4, 0), all.coupling(4, 2, 5, 1), NewPermute([]int{2, 0, 3, 1}),
+		Logit{Alpha: 0.05, High: 1}, all.actNorm(2, 3), all.coupling(4, 4, 4, 0), all.coupling(4, 2, 5, 1),
+		NewPermute([]int{2, 0, 3, 1}),
 		&Leading{Size: 2, Layers: Chain{all.actNorm(1, 6), all.coupling(2, 1, 7, 1), all.coupling(2, 2, 8, 0)}},
 	}
 	return []*layerCase{coupling, norm, all,
@@ -112,7 +115,8 @@ func (c *layerCase) states(n int) []float32 {
 	return x
 }
 
-// TestBijectionInverse: towards noise and back. Rounding is some 1e-7 a layer, stretched by at most e^(2·1.5) a coupling.
+// TestBijectionInverse: Generate undoes Normalise. A layer rounds by about 1e-7, and a coupling
+// stretches that by at most e^(2·1.5).
 func TestBijectionInverse(t *testing.T) {
 	for _, c := range layerCases() {
 		x := c.states(20)
@@ -127,8 +131,9 @@ func TestBijectionInverse(t *testing.T) {
 	}
 }
 
-// TestBijectionLogDet compares the log-determinant with that of the Jacobian by central differences, whose elements are off
-// by h² of third derivatives and by 2⁻²⁴/h of rounding, 2e-4 both for h = 2⁻⁷, and more in the steep composition.
+// TestBijectionLogDet compares the log-determinant with that of the Jacobian by central
+// differences. Elements of the Jacobian are off by h² of third derivatives and by 2⁻²⁴/h of
+// rounding, both 2e-4 for h = 2⁻⁷. In the steep composition they are off by more.
 func TestBijectionLogDet(t *testing.T) {
 	const h = 1. / 128
 	for _, c := range layerCases() {
@@ -146,36 +151,15 @@ func TestBijectionLogDet(t *testing.T) {
 				jacobian[k] = append(jacobian[k], float64(high[i]-low[i])/(2*h))
 			}
 		}
-		if want := logDeterminant(jacobian); !numtest.Near(logDet[0], want, 2e-2) {
+		if want := numtest.LogDeterminant(jacobian); !numtest.Near(logDet[0], want, 2e-2) {
 			t.Errorf("%s: log-determinant %v, of the differences %v", c.name, logDet[0], want)
 		}
 	}
 }
 
-// logDeterminant returns log|det m| by elimination; it destroys m.
-func logDeterminant(m [][]float64) float64 {
-	sum := 0.0
-	for k := range m {
-		pivot := k
-		for i := k; i < len(m); i++ {
-			if math.Abs(m[i][k]) > math.Abs(m[pivot][k]) {
-				pivot = i
-			}
-		}
-		m[k], m[pivot] = m[pivot], m[k]
-		sum += math.Log(math.Abs(m[k][k]))
-		for i := k + 1; i < len(m); i++ {
-			f := m[i][k] / m[k][k]
-			for j := k; j < len(m); j++ {
-				m[i][j] -= f * m[k][j]
-			}
-		}
-	}
-	return sum
-}
-
-// TestNormalizingFlowGradient compares the gradient of the negative log-likelihood by parameters and states with differences:
-// h² of a third derivative and 1e-6/h of rounding of the sum are below 1 % for h = 2⁻⁸.
+// TestNormalizingFlowGradient compares the gradient of the negative log-likelihood, by parameters
+// and by states, with differences. h² of a third derivative and 1e-6/h of rounding of the sum are
+// below 1 % for h = 2⁻⁸.
 func TestNormalizingFlowGradient(t *testing.T) {
 	const n, h, share = 3, 1. / 256, 0.5
 	for _, c := range layerCases() {
@@ -216,8 +200,8 @@ func TestNormalizingFlowGradient(t *testing.T) {
 	}
 }
 
-// TestActNormInitialise: what the layer makes of the batch that it began with has mean 0 and deviation 1 in each channel,
-// behind other layers too; a constant channel stays finite.
+// TestActNormInitialise: the layer gives its first batch mean 0 and deviation 1 in each channel,
+// also behind other layers. A constant channel stays finite.
 func TestActNormInitialise(t *testing.T) {
 	const n = 50
 	x := numtest.Normals(2*n, 1)

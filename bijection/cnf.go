@@ -8,33 +8,35 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// A Dynamics is a velocity field with its divergence that gradients go back through, the right side of a [CNF].
+// A Dynamics is a velocity field with its divergence, through which gradients go back: the
+// right-hand side of a [CNF].
 type Dynamics interface {
-	// Evaluate sets v to the velocities of len(div) states x at one time and div to their divergences, and keeps what
-	// Pull needs under the number of the call.
+	// Evaluate sets v to the velocities of len(div) states x at time t, and div to their
+	// divergences. It keeps what Pull needs, under the number of the call.
 	Evaluate(call int, v, div, x []float32, t float64)
-	// Pull sets dx, and adds to the gradients of parameters, for dv and dDiv the gradients of what the call set.
+	// Pull goes back through a call of Evaluate. dv and dDiv are the gradients by its results. Pull
+	// sets dx, the gradient by x, and adds to the gradients of parameters.
 	Pull(call int, dx, dv, dDiv []float32)
 }
 
-// A CNF is a continuous normalizing flow: its layers are the moments of dx/dt = v(x, t), noise at t = 0 and data at 1. The
-// density of a state on its way changes at the rate of the divergence (Chen et al. 2018, "Neural Ordinary Differential
-// Equations", theorem 1), so
+// A CNF is a continuous normalizing flow: its layers are the moments of dx/dt = v(x, t), with noise
+// at t = 0 and data at t = 1. Along a trajectory the density changes at the rate of the divergence
+// (Chen et al. 2018, "Neural Ordinary Differential Equations", theorem 1), so
 //
 //	log p(x1) = log N(x0; 0, I) − ∫₀¹ div v(x_t, t) dt,   x_t on the way from x1 back to x0.
 //
-// It is trained by maximum likelihood through the steps of a solver: first discretised, then differentiated, so
-// gradients are exact for the discretised flow.
+// It is trained by maximum likelihood through the steps of a solver. The equation is first
+// discretised and then differentiated, so gradients are exact for the discretised flow.
 type CNF struct {
 	Method *ode.Tableau
-	Steps  int // equal ones
+	Steps  int // of equal size
 
 	y, dx, dy []float32
-	k, dk     [][]float32 // velocities of a step's stages, and their gradients
+	k, dk     [][]float32 // velocities at the stages of a step, and their gradients
 	div, dDiv []float32
 }
 
-// Calls returns how many numbers of calls [Dynamics] must tell apart.
+// Calls returns how many calls a [Dynamics] must keep: their numbers are 0 to Calls()−1.
 func (c *CNF) Calls() int { return c.Steps * len(c.Method.B) }
 
 // LogProb sets logp to log p(x) of len(logp) states, in nats, and moves x to their noise.
@@ -64,10 +66,11 @@ func (c *CNF) reset(x []float32, n int) int {
 	return states.Size(len(x), n)
 }
 
-// size returns the step, which goes back in time.
+// size returns the size of a step, which goes back in time.
 func (c *CNF) size() float64 { return -1 / float64(c.Steps) }
 
-// step moves x one step towards noise, and adds the step's ∫ div dt, which is negative for a spreading flow, to logp.
+// step moves x one step towards noise. It adds the ∫ div dt of the step to logp. Time goes back, so
+// this is negative for a flow that spreads.
 func (c *CNF) step(f Dynamics, logp []float64, x []float32, step int) {
 	h, stages := c.size(), len(c.Method.B)
 	t := ode.TimeOf(step, c.Steps, 1, 0)
@@ -86,8 +89,8 @@ func (c *CNF) step(f Dynamics, logp []float64, x []float32, step int) {
 	}
 }
 
-// Gradient adds to the parameters' gradients those of share·Σ_i −log p(x_i), for n states x, and returns Σ_i −log p(x_i),
-// in nats. It moves x to the noise.
+// Gradient adds the gradients of share·Σ_i −log p(x_i), for n states x, to those of the parameters.
+// It returns Σ_i −log p(x_i) in nats. It moves x to the noise.
 func (c *CNF) Gradient(f Dynamics, x []float32, n int, share float64) float64 {
 	logp := make([]float64, n)
 	c.LogProb(f, logp, x)
@@ -104,10 +107,12 @@ func (c *CNF) Gradient(f Dynamics, x []float32, n int, share float64) float64 {
 	return sum
 }
 
-// back turns dx, the gradient by the state after a step, into that by the state before it. With k_i the velocity at
-// y_i = x + h·Σ_j a_ij·k_j and a bar for gradients,
+// back turns dx, the gradient by the state after a step, into the gradient by the state before it.
+// A bar stands for gradients. With k_i the velocity at y_i = x + h·Σ_j a_ij·k_j,
 //
-//	k̄_i = h·b_i·x̄ + h·Σ_{l>i} a_li·ȳ_l,   x̄ ← x̄ + Σ_i ȳ_i,   ȳ_i what k̄_i and the divergence's gradient make of y_i.
+//	k̄_i = h·b_i·x̄ + h·Σ_{l>i} a_li·ȳ_l,   x̄ ← x̄ + Σ_i ȳ_i,
+//
+// where ȳ_i is what [Dynamics] pulls back from k̄_i and from the gradient by the divergence.
 func (c *CNF) back(f Dynamics, step int, share float64) {
 	h, stages := c.size(), len(c.Method.B)
 	for i, b := range c.Method.B {

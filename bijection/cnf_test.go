@@ -8,7 +8,8 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// linearDynamics is v = a·x·(1+t), of one parameter a, whose flow is known: x_t = x0·exp(a·(t + t²/2)).
+// linearDynamics is v = a·x·(1+t), with one parameter a. Its flow is known: x_t = x0·exp(a·(t +
+// t²/2)).
 type linearDynamics struct {
 	a, da float64
 	x     [][]float32
@@ -48,8 +49,8 @@ func (l *linearDynamics) logp(x []float32) float64 {
 	return sum
 }
 
-// TestCNF: likelihood and gradient of a flow that is known. Eight steps of order 4 err by less than 1e-5 at this speed,
-// and float32 by some 1e-6.
+// TestCNF compares likelihood and gradient with those of a known flow. Eight steps of order 4 err
+// by less than 1e-5 at this speed, and float32 by about 1e-6.
 func TestCNF(t *testing.T) {
 	const n, d, share = 4, 3, 0.25
 	x := numtest.Normals(n*d, 5)
@@ -82,8 +83,8 @@ func TestCNF(t *testing.T) {
 	}
 }
 
-// TestCNFStepsGradient: gradients are those of the discretised flow, not of the limit, so they agree with differences where
-// steps are few and wrong; rounding and h² are below 1e-4.
+// TestCNFStepsGradient: gradients are those of the discretised flow, not of its limit. So they
+// agree with differences also where steps are few and wrong. Rounding and h² are below 1e-4.
 func TestCNFStepsGradient(t *testing.T) {
 	const n, h = 3, 1. / 512
 	x := numtest.Normals(n*2, 6)
@@ -100,7 +101,8 @@ func TestCNFStepsGradient(t *testing.T) {
 	}
 }
 
-// cubicDynamics is v = a·x − b·x³ in each coordinate, whose divergence Σ a − 3b·x² depends on the state.
+// cubicDynamics is v = a·x − b·x³ in each coordinate, whose divergence Σ a − 3b·x² depends on the
+// state.
 type cubicDynamics struct {
 	a, b, da, db float64
 	x            [][]float32
@@ -130,8 +132,9 @@ func (c *cubicDynamics) Pull(call int, dx, dv, dDiv []float32) {
 	}
 }
 
-// TestCNFOfCurvedField: gradients pass through divergences that depend on the state, of steps of order 4 and of order 2. They agree
-// with differences: rounding, 2⁻²⁴ of some 10 over h, and h² are below 1e-3.
+// TestCNFOfCurvedField: gradients pass through divergences that depend on the state, in steps of
+// order 4 and of order 2. They agree with differences. Rounding, 2⁻²⁴ of about 10 over h, and h²
+// are below 1e-3.
 func TestCNFOfCurvedField(t *testing.T) {
 	const n, h, b = 3, 1. / 256, -0.05 // below 0: backwards in time states come together
 	x := numtest.Normals(n*2, 8)

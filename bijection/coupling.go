@@ -7,40 +7,47 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 )
 
-// A Conditioner is the network of a [AffineCoupling]: any function, as it never has to be inverted.
+// A Conditioner is the network of an [AffineCoupling]. It may be any function, as it never has to
+// be inverted.
 type Conditioner interface {
-	// Forward sets y, two numbers for each of x, from n states x.
+	// Forward sets y from n states x. y has two numbers for each number of x.
 	Forward(y, x []float32, n int)
-	// Backward sets dx and adds to the gradients of the network's parameters, for dy the gradient of the last Forward's y.
+	// Backward sets dx, the gradient by the x of the last Forward, for dy the gradient by its y. It
+	// adds to the gradients of parameters.
 	Backward(dx, dy []float32, n int)
 }
 
-// An AffineCoupling is the affine coupling layer (Dinh et al. 2017, equation 9). Some numbers of a state, those of its mask, pass as
-// they are, and a network of them says how to scale and shift the others:
+// An AffineCoupling is the affine coupling layer (Dinh et al. 2017, equation 9). Some numbers of a
+// state, where the mask is set, pass as they are. A network of these numbers says how to scale and
+// shift the others:
 //
 //	y_i = x_i                   where the mask is set,
 //	y_i = x_i·exp(s_i) + t_i    elsewhere, (s, t) a function of the masked x.
 //
-// ∂y/∂x is triangular, so its determinant is the product of the exp(s_i), and the inverse needs no inverse of the network.
-// s is bounded, s = b·tanh(r/b) of the network's r, so no layer can stretch space without bound.
+// ∂y/∂x is triangular, so its determinant is the product of the exp(s_i). The inverse needs no
+// inverse of the network. s is bounded: with r from the network, s = b·tanh(r/b). So no layer can
+// stretch space without bound.
 type AffineCoupling struct {
 	mask  []bool
 	moved []movedNumber
 	net   Conditioner
 	bound float64
 
-	s, t         []float32 // of the last pass, of each moved number
-	x, y, dx, dy []float32 // of the network
+	s, t         []float32 // of each moved number, from the last pass
+	x, y, dx, dy []float32 // inputs and outputs of the network
 }
 
-// A movedNumber is where a number that is not masked stands in a state, and where its r and t stand among the network's outputs.
+// A movedNumber is a number that is not masked: its place in a state, and the places of its r and t
+// among the outputs of the network.
 type movedNumber struct{ at, scale, shift int }
 
-// NewAffineCoupling makes a layer over states of pixels of some channels, [pixels][channels]; a state without such structure is
-// one pixel. The network's outputs are [pixels][2·channels], each pixel's r before its t. bound is the largest |s|.
+// NewAffineCoupling makes a layer over states of pixels with channels, [pixels][channels]. A state
+// without this structure is one pixel. The outputs of the network are [pixels][2·channels]: the r
+// of a pixel before its t. bound is the largest |s|.
 func NewAffineCoupling(mask []bool, channels int, bound float64, net Conditioner) *AffineCoupling {
 	if len(mask)%channels != 0 || !(bound > 0) {
-		panic(fmt.Sprintf("bijection: affine coupling of %d numbers in pixels of %d, scales up to %v", len(mask), channels, bound))
+		panic(fmt.Sprintf("bijection: affine coupling of %d numbers in pixels of %d, scales up to %v",
+			len(mask), channels, bound))
 	}
 	c := &AffineCoupling{mask: mask, net: net, bound: bound}
 	for i, still := range mask {
@@ -54,7 +61,7 @@ func NewAffineCoupling(mask []bool, channels int, bound float64, net Conditioner
 
 // condition computes s and t of n states.
 func (c *AffineCoupling) condition(x []float32, n int) {
-	d := c.states(x, n)
+	d := c.stateSize(x, n)
 	c.x, c.y = states.Sized(c.x, n*d), states.Sized(c.y, 2*n*d)
 	c.s, c.t = states.Sized(c.s, n*len(c.moved)), states.Sized(c.t, n*len(c.moved))
 	for i, v := range x {
@@ -75,8 +82,8 @@ func (c *AffineCoupling) condition(x []float32, n int) {
 	}
 }
 
-// states returns the size of a state.
-func (c *AffineCoupling) states(x []float32, n int) int {
+// stateSize returns the size of a state.
+func (c *AffineCoupling) stateSize(x []float32, n int) int {
 	if len(x) != n*len(c.mask) {
 		panic(fmt.Sprintf("bijection: affine coupling of %d numbers: %d for %d states", len(c.mask), len(x), n))
 	}
@@ -114,12 +121,13 @@ func (c *AffineCoupling) Generate(y []float32, n int) {
 	}
 }
 
-// Backward implements [Bijection]. With u = y − t = x·exp(s) the gradients are those of
+// Backward implements [Bijection]. With u = y − t = x·exp(s) and a bar for gradients, the gradients
+// by
 //
-//	x: ȳ·exp(s),   s: ȳ·u + the log-determinant's,   t: ȳ,   r: s̄·(1 − tanh²).
+//	x: ȳ·exp(s),   s: ȳ·u + that by the log-determinant,   t: ȳ,   r: s̄·(1 − tanh²).
 func (c *AffineCoupling) Backward(y, dy []float32, dLogDet []float64) {
 	n := len(dLogDet)
-	d, k := c.states(y, n), 0
+	d, k := c.stateSize(y, n), 0
 	c.dx, c.dy = states.Sized(c.dx, n*d), states.Sized(c.dy, 2*n*d)
 	clear(c.dy)
 	for i := range n {
@@ -142,17 +150,20 @@ func (c *AffineCoupling) Backward(y, dy []float32, dLogDet []float64) {
 	}
 }
 
-// A Parameter is numbers that are trained, and where their gradient is added up; whoever owns it may change Grad between passes.
+// A Parameter holds numbers that are trained, and their gradient, to which passes add. The owner
+// may change Grad between passes.
 type Parameter struct{ Values, Grad []float32 }
 
-// An ActNorm scales and shifts each channel, y = x·exp(w) + b. Its first parameters give a batch mean 0 and deviation 1
-// (Kingma and Dhariwal 2018, "Glow", section 3.1), which makes deep flows trainable without batch normalisation.
+// An ActNorm scales and shifts each channel: y = x·exp(w) + b. Its first parameters give a batch
+// mean 0 and deviation 1 (Kingma and Dhariwal 2018, "Glow", section 3.1). This makes deep flows
+// trainable without batch normalisation.
 type ActNorm struct{ LogScale, Shift *Parameter }
 
-// NewActNorm makes the layer; the parameters hold one number for each channel, and may be 0.
+// NewActNorm makes the layer. The parameters hold one number for each channel, and may be 0.
 func NewActNorm(logScale, shift *Parameter) *ActNorm {
 	if len(logScale.Values) == 0 || len(logScale.Values) != len(shift.Values) {
-		panic(fmt.Sprintf("bijection: activation norm of %d scales and %d shifts", len(logScale.Values), len(shift.Values)))
+		panic(fmt.Sprintf("bijection: activation norm of %d scales and %d shifts",
+			len(logScale.Values), len(shift.Values)))
 	}
 	return &ActNorm{logScale, shift}
 }
@@ -172,7 +183,7 @@ func (a *ActNorm) Normalise(x []float32, logDet []float64) {
 	}
 }
 
-// logDet returns the log-determinant of each of n states of length numbers together.
+// logDet returns the log-determinant of a state. n states take length numbers together.
 func (a *ActNorm) logDet(length, n int) float64 {
 	sum := 0.0
 	for _, w := range a.LogScale.Values {
@@ -212,7 +223,7 @@ func (a *ActNorm) Backward(y, dy []float32, dLogDet []float64) {
 	}
 }
 
-// leastDeviation is that of a channel which data does not vary in.
+// leastDeviation is the deviation that is taken for a channel in which the data does not vary.
 const leastDeviation = 1e-3
 
 // Initialise implements [Initialiser].
@@ -233,12 +244,12 @@ func (a *ActNorm) Initialise(x []float32, n int) {
 	a.Normalise(x, make([]float64, n))
 }
 
-// A Logit takes numbers between two bounds, such as pixels, to the whole line: y = logit(α + (1 − 2α)·s) with s from 0 to 1 the
-// place of x between Low and High. It keeps the density of bounded data from piling up at the bounds (Dinh et al. 2017,
-// section 4.1, with α at both ends).
+// A Logit takes numbers between two bounds, such as pixels, to the whole line. It is y = logit(α +
+// (1 − 2α)·s), where s is the place of x between Low and High, from 0 to 1. It keeps the density of
+// bounded data from piling up at the bounds (Dinh et al. 2017, section 4.1, with α at both ends).
 type Logit struct{ Alpha, Low, High float64 }
 
-// rate returns how fast the logit's argument p = α + (1 − 2α)·s grows with x.
+// rate returns the derivative by x of p = α + (1 − 2α)·s, the argument of the logit.
 func (l Logit) rate() float64 { return (1 - 2*l.Alpha) / (l.High - l.Low) }
 
 // Normalise implements [Bijection].
@@ -264,8 +275,8 @@ func (l Logit) Generate(y []float32, _ int) {
 
 func (l Logit) undo(y float64) float64 { return l.Low + float64((1/(1+math.Exp(-y))-l.Alpha)/l.rate()) }
 
-// Backward implements [Bijection]. With p the share whose logit y is, ∂y/∂x = p'/(p(1−p)), and the log-determinant's
-// derivative by x is ∂y/∂x·(2p − 1).
+// Backward implements [Bijection]. With y the logit of p, ∂y/∂x = p'/(p(1−p)), and the derivative
+// of the log-determinant by x is ∂y/∂x·(2p − 1).
 func (l Logit) Backward(y, dy []float32, dLogDet []float64) {
 	d, rate := states.Size(len(y), len(dLogDet)), l.rate()
 	for i, v := range y {

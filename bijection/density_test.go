@@ -9,9 +9,10 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// The density of a flow is that of the Gaussians that it was made for, to a thousandth of a nat. What is left is
-// truncation (of rk4 in 200 steps 1e-5) and float32's rounding of the states: 1e-7 a step, times scores of some
-// x/s² = 10, over some 100 steps.
+// TestLogLikelihoodOfMixtures: the density under a flow is that of the Gaussians that it was made
+// for, to a thousandth of a nat. The rest is truncation (1e-5 for rk4 in 200 steps) and the
+// rounding of states in float32: 1e-7 a step, times scores of about x/s² = 10, over about 100
+// steps.
 func TestLogLikelihoodOfMixtures(t *testing.T) {
 	const n = 12
 	for _, g := range numtest.Mixtures {
@@ -24,16 +25,18 @@ func TestLogLikelihoodOfMixtures(t *testing.T) {
 			for i := range n {
 				want := g.LogDensity(start[i*g.D : (i+1)*g.D])
 				if !numtest.Near(logp[i], want, 1e-3) {
-					t.Errorf("%v, %d components in %d dimensions: log p(x%d) = %.6f, want %.6f", s, len(g.Means), g.D, i, logp[i], want)
+					t.Errorf("%v, %d components in %d dimensions: log p(x%d) = %.6f, want %.6f",
+						s, len(g.Means), g.D, i, logp[i], want)
 				}
 			}
 		}
 	}
 }
 
-// The sum converges with the order of the method, like the state.
+// TestLogDetConverges: the integral converges with the order of the method, as the state does.
 func TestLogDetConverges(t *testing.T) {
-	g := numtest.Mixture{D: 2, Means: [][]float64{{-1, -1}, {1, 0}, {0, 1}}, Stds: []float64{0.8, 0.9, 0.7}} // smooth: few steps are near the limit
+	// smooth: few steps are near the limit
+	g := numtest.Mixture{D: 2, Means: [][]float64{{-1, -1}, {1, 0}, {0, 1}}, Stds: []float64{0.8, 0.9, 0.7}}
 	const n = 6
 	x := g.States(n)
 	errorOf := func(solver func(steps int) ode.Solver, steps int) float64 {
@@ -52,17 +55,19 @@ func TestLogDetConverges(t *testing.T) {
 		order  int
 		steps  int
 	}{
-		{fixed(ode.Euler), ode.Euler.Order, 400}, {fixed(ode.Midpoint), ode.Midpoint.Order, 50},
-		{fixed(ode.Heun), ode.Heun.Order, 50}, {fixed(ode.RK4), ode.RK4.Order, 8}, {ode.Adams2, 2, 100},
+		{withTableau(ode.Euler), ode.Euler.Order, 400}, {withTableau(ode.Midpoint), ode.Midpoint.Order, 50},
+		{withTableau(ode.Heun), ode.Heun.Order, 50}, {withTableau(ode.RK4), ode.RK4.Order, 8}, {ode.Adams2, 2, 100},
 	} {
 		a, b := errorOf(c.solver, c.steps), errorOf(c.solver, 2*c.steps)
 		if order := math.Log2(a / b); !numtest.Near(order, float64(c.order), 0.35) {
-			t.Errorf("%v: error %.3g, %.3g in twice as many: order %.2f, want %d", c.solver(c.steps), a, b, order, c.order)
+			t.Errorf("%v: error %.3g, %.3g in twice as many: order %.2f, want %d",
+				c.solver(c.steps), a, b, order, c.order)
 		}
 	}
 }
 
-// log N and bits are what their definitions say: 784 dimensions at the mode of N(0, I) and a density of 1/256 a byte.
+// TestBitsPerDimension compares with the definitions: 784 dimensions at the mode of N(0, I), and
+// uniform bytes.
 func TestBitsPerDimension(t *testing.T) {
 	if got, want := LogNormal(make([]float32, 784)), -784*0.9189385332046727; !numtest.Near(got, want, 1e-9) {
 		t.Errorf("log N(0) = %v, want %v", got, want)
@@ -76,15 +81,17 @@ func TestBitsPerDimension(t *testing.T) {
 	}
 }
 
-// Of data as narrow as a dequantised pixel, 40 equal steps of t miss log p by whole nats a dimension, and those of
-// a slow end do not: with power 3 the last one ends 1.6e-5 before the data, a hundredth of its width.
+// TestSlowEnd: for data as narrow as a dequantised pixel, 40 equal steps of t miss log p by whole
+// nats a dimension. Those of a slow end do not. With power 3 the last step begins 1.6e-5 before the
+// data, a hundredth of its width.
 func TestSlowEnd(t *testing.T) {
 	const n = 8
 	narrow := numtest.Mixture{D: 2, Means: [][]float64{{-0.99, 0.5}}, Stds: []float64{0.00226}}
 	off := func(f ode.DivergenceField) (worst float64) {
 		x, logp := narrow.States(n), make([]float64, n)
 		start := append([]float32(nil), x...)
-		if _, err := LogLikelihood(context.Background(), ode.Fixed(ode.RK4, 40).(ode.LogDetSolver), f, x, logp, n); err != nil {
+		_, err := LogLikelihood(context.Background(), ode.Fixed(ode.RK4, 40).(ode.LogDetSolver), f, x, logp, n)
+		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range n {
@@ -109,7 +116,7 @@ func TestSlowEnd(t *testing.T) {
 	numtest.MustPanic(t, "power 0", func() { ode.SlowEnd(narrow, 0) })
 }
 
-// fixed returns what makes solvers of a tableau.
-func fixed(tab *ode.Tableau) func(steps int) ode.Solver {
+// withTableau returns what makes solvers of a tableau.
+func withTableau(tab *ode.Tableau) func(steps int) ode.Solver {
 	return func(steps int) ode.Solver { return ode.Fixed(tab, steps) }
 }

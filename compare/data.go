@@ -13,29 +13,30 @@ import (
 	"github.com/fmimg/fmimg/toy"
 )
 
-// Data are points of the plane, pairs of numbers side by side, and perhaps the distribution that they are from.
+// Data holds points of the plane, pairs of coordinates side by side, and perhaps their
+// distribution.
 type Data struct {
 	Name        string
 	Train, Held []float32
-	True        *toy.Distribution // nil where it is not known
+	True        *toy.Distribution // nil when it is not known
 }
 
-// The sizes of what is drawn from a distribution.
+// The numbers of points that are drawn from a distribution.
 const (
 	trainPoints = 100000
 	heldPoints  = 4000
 )
 
-// Streams of random numbers, beside flow.Seed's key of the seed.
+// Streams of random numbers. With the seed they are words of flow.Seed.
 const (
 	streamTrain = iota + 1
 	streamHeld
 	streamInit
 	streamBatch  // keyed by the step
-	streamSample // of what is drawn at the end
+	streamSample // of the noise at the end
 )
 
-// source returns the stream of a key.
+// source returns a stream at a key.
 func source(seed, stream, at uint64) *rand.PCG {
 	var p rand.PCG
 	flow.Seed(&p, seed, stream, at)
@@ -73,7 +74,7 @@ func Open(name string, seed uint64) (*Data, error) {
 	return FromCSV(name, file, seed)
 }
 
-// FromDistribution draws data.
+// FromDistribution draws training and held-out points.
 func FromDistribution(d *toy.Distribution, seed uint64) *Data {
 	data := &Data{Name: d.Name, Train: make([]float32, 2*trainPoints), Held: make([]float32, 2*heldPoints), True: d}
 	d.Draw(rand.New(source(seed, streamTrain, 0)), data.Train)
@@ -81,8 +82,8 @@ func FromDistribution(d *toy.Distribution, seed uint64) *Data {
 	return data
 }
 
-// FromCSV reads two columns of numbers, standardises them and holds a tenth of the points out, at most as many as of
-// a distribution.
+// FromCSV reads two columns of numbers and standardises them. It holds out a tenth of the points,
+// at most as many as of a distribution.
 func FromCSV(name string, r io.Reader, seed uint64) (*Data, error) {
 	read, err := toy.ReadCSV(r)
 	if err != nil {
@@ -101,7 +102,7 @@ func FromCSV(name string, r io.Reader, seed uint64) (*Data, error) {
 	return &Data{Name: name, Train: points[2*held:], Held: points[:2*held]}, nil
 }
 
-// batch fills points with some of the training points.
+// batch fills points with random training points.
 func (d *Data) batch(p *rand.PCG, points []float32) {
 	r := rand.New(p)
 	for i := 0; i < len(points); i += 2 {

@@ -21,7 +21,8 @@ func (o *Options) stepsOf(m Method) int {
 	return max(int(float64(m.Steps)*o.Budget), 1)
 }
 
-// A Row is what became of one method. Likelihoods are means over held-out points, in nats; of CSV files, of standardised ones.
+// A Row is the result of one method. Likelihoods are means over held-out points, in nats. Points of
+// CSV files are standardised first.
 type Row struct {
 	Method         string  `json:"method"`
 	Parameters     int     `json:"parameters"`
@@ -30,19 +31,20 @@ type Row struct {
 	SecondsPerStep float64 `json:"seconds_per_step"`
 	LogLikelihood  float64 `json:"log_likelihood"`
 	LogError       float64 `json:"log_likelihood_standard_error"`
-	Evaluations    float64 `json:"evaluations_per_sample"` // of a network; of a normalizing flow all couplings are one
-	EnergyDistance float64 `json:"energy_distance"`        // of samples to held-out points
+	// of a network; of a normalizing flow all couplings are one
+	Evaluations    float64 `json:"evaluations_per_sample"`
+	EnergyDistance float64 `json:"energy_distance"` // of samples to held-out points
 
 	picture
 }
 
-// A picture is what is drawn of a method, or of the truth.
+// A picture is a column of the figure, of a method or of the truth.
 type picture struct {
 	title   string
 	note    string
-	density []float64   // of the cells, rows from the top; nil where it is not known
+	density []float64   // of the cells, row after row from the top; nil when it is not known
 	samples []float32   // points
-	ways    [][]float32 // the moments of the first samples, [moments][points]
+	ways    [][]float32 // the first samples on their way from noise, [moments][points]
 }
 
 // The defaults of Options.
@@ -60,7 +62,7 @@ const (
 	ways   = 150
 )
 
-// lattice returns the middles of the cells of a picture.
+// lattice returns the centres of the cells of a picture.
 func (o *Options) lattice() []float32 {
 	n := cmp.Or(o.Resolution, defaultResolution)
 	at := func(i int) float32 { return float32((2*(float64(i)+0.5)/float64(n) - 1) * extent) }
@@ -98,7 +100,7 @@ func learn(ctx context.Context, m Method, d *Data, o *Options, progress func(ste
 	return row, nil
 }
 
-// measure fills in what a trained model is worth, and its picture.
+// measure fills in the scores of a trained model, and its picture.
 func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error {
 	held := o.held(d)
 	logp := make([]float64, len(held)/2)
@@ -107,7 +109,9 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 	}
 	r.LogLikelihood, r.LogError = meanAndError(logp)
 	if math.IsNaN(r.LogLikelihood) || math.IsInf(r.LogLikelihood, 0) {
-		return fmt.Errorf("the log-likelihood is %v: points far from all others, or training that diverged: try another seed", r.LogLikelihood)
+		return fmt.Errorf("the log-likelihood is %v: "+
+			"points far from all others, or training that diverged: try another seed",
+			r.LogLikelihood)
 	}
 	cells := o.lattice()
 	r.density = make([]float64, len(cells)/2)
@@ -137,27 +141,28 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 	return nil
 }
 
-// meanAndError returns the mean of x, and its standard error.
-func meanAndError(x []float64) (mean, deviation float64) {
+// meanAndError returns the mean of x and the standard error of the mean.
+func meanAndError(x []float64) (mean, standardError float64) {
 	n := float64(len(x))
 	for _, v := range x {
 		mean += v / n
 	}
+	squares := 0.0
 	for _, v := range x {
-		deviation += (v - mean) * (v - mean)
+		squares += (v - mean) * (v - mean)
 	}
-	return mean, math.Sqrt(deviation / (n - 1) / n)
+	return mean, math.Sqrt(squares / (n - 1) / n)
 }
 
-// A Truth is what a perfect model would reach.
+// A Truth holds the scores of a perfect model.
 type Truth struct {
-	LogLikelihood  *float64 `json:"log_likelihood"`  // nil where the density is not known
+	LogLikelihood  *float64 `json:"log_likelihood"`  // nil when the density is not known
 	EnergyDistance float64  `json:"energy_distance"` // of training to held-out points
 
 	picture
 }
 
-// measureTruth returns what a perfect model of the data would reach.
+// measureTruth returns the scores of a perfect model of the data.
 func measureTruth(d *Data, o *Options) *Truth {
 	t, held := &Truth{}, o.held(d)
 	t.title, t.note = "the data", "what each method is shown"
@@ -179,11 +184,12 @@ func measureTruth(d *Data, o *Options) *Truth {
 	return t
 }
 
-// mostCompared bounds how many points of each set energyDistance takes.
+// mostCompared bounds the number of points of each set that energyDistance takes.
 const mostCompared = 2000
 
-// energyDistance returns 2·E|X−Y| − E|X−X'| − E|Y−Y'| of two sets of points, without bias: 0 is expected where their
-// distributions are the same, and only there (Székely and Rizzo 2013, "Energy statistics", equation 5).
+// energyDistance returns 2·E|X−Y| − E|X−X'| − E|Y−Y'| of two sets of points, without bias. Its
+// expectation is 0 when both have the same distribution, and only then (Székely and Rizzo 2013,
+// "Energy statistics", equation 5).
 func energyDistance(x, y []float32) float64 {
 	x, y = x[:min(len(x), 2*mostCompared)], y[:min(len(y), 2*mostCompared)]
 	n, m := float64(len(x)/2), float64(len(y)/2)

@@ -15,11 +15,12 @@ import (
 
 // Options are the settings of a comparison.
 type Options struct {
-	Data    string // a name of [Names], or a .csv file of two columns; see [Open]
-	ISA     kernels.ISA
-	Seed    uint64  // of the data, the networks and all draws
-	Budget  float64 // factor on each method's steps; 0 means 1
-	Samples int     // points that are drawn, and most held-out points that are measured; 0 means 4000
+	Data   string // a name of [Names], or a .csv file of two columns; see [Open]
+	ISA    kernels.ISA
+	Seed   uint64  // of the data, the networks and all draws
+	Budget float64 // factor on each method's steps; 0 means 1
+	// points that are drawn, and most held-out points that are measured; 0 means 4000
+	Samples int
 	// Resolution is the number of cells on a side of the densities in the picture; 0 means 110.
 	Resolution int
 	Threads    int // 0 means GOMAXPROCS; no result depends on it but the seconds
@@ -41,7 +42,8 @@ const (
 	maxBudget = 100
 )
 
-// Validate reports the first option that cannot be used, as an [*option.Error]. It does not look for the data.
+// Validate reports the first option that cannot be used, as an [*option.Error]. It does not look
+// for the data.
 func (o *Options) Validate() error {
 	if o.Data == "" {
 		return checkName("")
@@ -75,9 +77,9 @@ type Comparison struct {
 // WritePNG draws densities, samples and trajectories beside the costs.
 func (c *Comparison) WritePNG(w io.Writer) error { return writePNG(w, c.points, c.Truth, c.Rows) }
 
-// Run trains all [Methods] on the same points, each for about the same time, and measures what they learned. A
-// method is one goroutine's, so all numbers but the seconds are the same for any number of threads. A mistake in the
-// options is an [*option.Error].
+// Run trains all [Methods] on the same points, each for about the same time, and measures what they
+// learned. A method is one goroutine's, so all numbers but the seconds are the same for any number
+// of threads. A mistake in the options is an [*option.Error].
 func Run(ctx context.Context, o Options) (*Comparison, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -152,8 +154,8 @@ func (r *runner) spread(ctx context.Context, n int, do func(i int)) {
 	wg.Wait()
 }
 
-// part trains and measures method i, or measures the truth behind the last method. A panic becomes an error, so that the
-// other methods end well.
+// part trains and measures method i, or measures the truth behind the last method. A panic becomes
+// an error, so that the other methods end well.
 func (r *runner) part(ctx context.Context, out *Comparison, i int) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -16,12 +16,12 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// tinyComparison trains for some steps, and measures little.
+// tinyComparison returns options that train for a few steps, and measure little.
 func tinyComparison(data string, threads int) Options {
 	return Options{Data: data, ISA: kernels.Best(), Seed: 1, Budget: 2e-4, Samples: 20, Resolution: 4, Threads: threads}
 }
 
-// numbers returns a comparison as JSON, without the times.
+// numbers returns a comparison as JSON, without its times.
 func numbers(t *testing.T, c *Comparison) string {
 	t.Helper()
 	for _, r := range c.Rows {
@@ -34,7 +34,8 @@ func numbers(t *testing.T, c *Comparison) string {
 	return string(text)
 }
 
-// TestRun: all methods are there in order, the numbers are the same for any number of threads, and there is a picture.
+// TestRun: all methods are there in order. The numbers are the same for any number of threads.
+// There is a picture.
 func TestRun(t *testing.T) {
 	var texts []string
 	for _, threads := range []int{1, 3} {

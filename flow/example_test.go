@@ -9,9 +9,9 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
-// stands here otherwise. It carries x0 to 3 + 0.5·x0.
-func gaussian(v, x, t []float32, _ []int) {
+// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form: it
+// carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
+func movedGaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
 		at := float64(t[i/d])
@@ -20,7 +20,7 @@ func gaussian(v, x, t []float32, _ []int) {
 	}
 }
 
-// Samples of N(3, 0.5²) from noise: state i is drawn from noise of its own.
+// Samples of N(3, 0.5²) from noise. Each state has its own noise.
 func Example_sampling() {
 	solver, err := ode.NewSolver("midpoint", 20, 0)
 	if err != nil {
@@ -33,7 +33,7 @@ func Example_sampling() {
 		flow.Noise(x[i*size:(i+1)*size], 42, uint64(i))
 	}
 	fmt.Printf("noise %.2f\n", x)
-	stats, err := solver.Solve(context.Background(), ode.FieldFunc(gaussian), x, states, 0, 1)
+	stats, err := solver.Solve(context.Background(), ode.FieldFunc(movedGaussian), x, states, 0, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -92,7 +92,7 @@ func ExampleParseSchedule() {
 	// vp(0.1,20): α 0.281, σ 0.960, log-SNR -2.46
 }
 
-// A network that predicts the noise tells the velocity and the data too.
+// From a predicted noise follow the velocity and the data.
 func ExampleCoefficients_Parts() {
 	x0, x1 := []float32{0.5}, []float32{-1} // noise and data
 	c := flow.Cosine{}.At(0.3)
@@ -111,7 +111,8 @@ func ExampleCoefficients_Parts() {
 	// Output: data [-1.000]; velocity [-1.756], which is [-1.756]
 }
 
-// What a network would learn from three points if nothing limited it: a field whose flow ends at these points.
+// What a network would learn from three points if nothing limited it: a field whose flow ends at
+// these points.
 func ExampleMarginalField() {
 	points := []float32{-1, 0, 0.5, 1, 1, -0.5}
 	field := flow.NewMarginalField(flow.Cosine{}, points, 3)
@@ -131,7 +132,7 @@ func ExampleMarginalField() {
 	// [0.50 1.00]
 }
 
-// DDPM adds fresh noise at each step: of a seed, so that a state can be drawn again.
+// DDPM adds fresh noise at each step. It depends on a seed, so that a state can be drawn again.
 func ExampleDDPM() {
 	field := flow.NewMarginalField(flow.Cosine{}, []float32{-1, 0.5, 1}, 3)
 	const seed = 7
@@ -150,7 +151,7 @@ func ExampleDDPM() {
 }
 
 func ExampleParseTimeDistribution() {
-	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "normal"} {
+	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "logit-normal(1)"} {
 		times, err := flow.ParseTimeDistribution(s)
 		if err != nil {
 			fmt.Println(err)
@@ -161,7 +162,7 @@ func ExampleParseTimeDistribution() {
 	// Output:
 	// uniform: a quarter before 0.250, half before 0.500
 	// logit-normal(-0.5,1): a quarter before 0.236, half before 0.378
-	// flow: unknown distribution of times "normal": known are uniform, logit-normal and logit-normal(MEAN,STD)
+	// flow: distribution of times "logit-normal(1)": want two numbers, as in logit-normal(0,1)
 }
 
 func ExampleNoise() {

@@ -3,8 +3,9 @@ package flow
 import (
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 func TestMSEGradient(t *testing.T) {
@@ -12,8 +13,8 @@ func TestMSEGradient(t *testing.T) {
 	dv := make([]float32, len(v))
 	loss := MSE(dv, v, u)
 	for i := range v {
-		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most 2⁻²² for |v| < 4,
-		// which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
+		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most
+		// 2⁻²² for |v| < 4, which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
 		const h = 1. / 128
 		old := v[i]
 		v[i] = old + h
@@ -63,7 +64,8 @@ func TestMSEProperties(t *testing.T) {
 	})
 }
 
-// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them all.
+// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them
+// all.
 func TestMSEAccumulation(t *testing.T) {
 	const n = 1_000_000
 	v, u := make([]float32, n), make([]float32, n)
@@ -77,7 +79,8 @@ func TestMSEAccumulation(t *testing.T) {
 	}
 }
 
-// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight times its own.
+// TestWeightedMSE: weights of 1 give MSE. Otherwise the part of a state and its gradient are the
+// weight times its own MSE.
 func TestWeightedMSE(t *testing.T) {
 	const n, d = 3, 4
 	v, u := numtest.Normals(n*d, 1), numtest.Normals(n*d, 2)
@@ -111,8 +114,9 @@ func TestPseudoHuberGradient(t *testing.T) {
 			dv := make([]float32, len(v))
 			loss := PseudoHuber(dv, v, u, w, c)
 			for i := range v {
-				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over 37 numbers, so differences
-				// err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
+				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over
+				// 37 numbers, so differences err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's
+				// rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
 				const h = 1. / 64
 				old := v[i]
 				v[i] = old + h
@@ -134,7 +138,8 @@ func TestPseudoHuberGradient(t *testing.T) {
 func TestPseudoHuberValues(t *testing.T) {
 	// e = 2·(4−1) = 6 and c = 8: 16·(10−8) = 32, slope 2·(2·8·6/10).
 	dv := []float32{0}
-	if loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8); loss != 32 || !numtest.Near(float64(dv[0]), 19.2, 1e-6) {
+	loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8)
+	if loss != 32 || !numtest.Near(float64(dv[0]), 19.2, 1e-6) {
 		t.Errorf("loss %v, gradient %v; want 32, [19.2]", loss, dv)
 	}
 	v, u := numtest.Normals(50, 3), numtest.Normals(50, 4)
@@ -148,6 +153,10 @@ func TestPseudoHuberValues(t *testing.T) {
 	if loss := PseudoHuber(nil, nil, nil, 1, 1); loss != 0 {
 		t.Errorf("loss of nothing is %v", loss)
 	}
-	numtest.MustPanic(t, "lengths of v and u", func() { PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1) })
-	numtest.MustPanic(t, "length of dv", func() { PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1) })
+	numtest.MustPanic(t, "lengths of v and u", func() {
+		PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1)
+	})
+	numtest.MustPanic(t, "length of dv", func() {
+		PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1)
+	})
 }

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
-// TestNoiseValues compares with a program in Python that follows the documentation of Seed and of PCG-DXSM, and
-// takes the normal quantile with mpmath. These numbers are what users' seeds mean: they must never change.
+// TestNoiseValues compares with a program in Python. It follows the documentation of Seed and of
+// PCG-DXSM, and takes the normal quantile from mpmath. These numbers are the meaning of users'
+// seeds: they must never change.
 func TestNoiseValues(t *testing.T) {
 	for _, c := range []struct {
 		seed, index uint64
@@ -55,7 +57,7 @@ func TestSeedState(t *testing.T) {
 	}
 }
 
-// TestSeedWords: other words, another order or another number of them is another stream.
+// TestSeedWords: other words, another order or another number of words give another stream.
 func TestSeedWords(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		words := rapid.SliceOfN(rapid.Uint64Range(0, 3), 0, 4)
@@ -69,8 +71,9 @@ func TestSeedWords(t *testing.T) {
 	})
 }
 
-// TestNoiseDistribution bounds moments by 5 standard errors, and the distance of the distribution functions
-// by Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most p, here 1e-6.
+// TestNoiseDistribution bounds moments by 5 standard errors. The distance of the distribution
+// functions is above √(ln(2/p)/2n) with a probability of at most p, here 1e-6 (Dvoretzky, Kiefer
+// and Wolfowitz).
 func TestNoiseDistribution(t *testing.T) {
 	const images, d = 256, 784
 	const n = images * d
@@ -118,12 +121,13 @@ func TestGaussianPrefix(t *testing.T) {
 }
 
 func TestOpenUniformEnds(t *testing.T) {
-	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is checked on its
-	// range.
+	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is
+	// checked on its range.
 	var p rand.PCG
 	Seed(&p, 1)
 	for range 100_000 {
-		if u := OpenUniform(&p); !(u > 0 && u < 1) || u*(1<<53) != math.Trunc(u*(1<<53)) || math.Mod(u*(1<<53), 2) != 1 {
+		u := OpenUniform(&p)
+		if !(u > 0 && u < 1) || u*(1<<53) != math.Trunc(u*(1<<53)) || math.Mod(u*(1<<53), 2) != 1 {
 			t.Fatalf("drew %v, not an odd multiple of 2⁻⁵³ in (0, 1)", u)
 		}
 	}

@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // TestNormalQuantile compares with mpmath 1.3.0, which solved log Φ(z) = log p with 60 digits.
@@ -59,8 +60,8 @@ func TestNormalQuantileProperties(t *testing.T) {
 		if u := 1 - p; 1-u == p && normalQuantile(u) != -z {
 			r.Errorf("Φ⁻¹(%v) = %v, but %v at 1−u", p, z, normalQuantile(u))
 		}
-		// An error δ of z changes Φ by the share δ·φ/Φ < δ·(|z|+1), here with δ of 8 units of |z| < 9 and Erfc's
-		// own error.
+		// An error δ of z changes Φ by the share δ·φ/Φ < δ·(|z|+1), here with δ of 8 units of |z| <
+		// 9 and Erfc's own error.
 		if back := math.Erfc(math.Abs(z)/math.Sqrt2) / 2; !numtest.Near(back, p, 4e-14*p*(1+z*z)) {
 			r.Errorf("Φ(Φ⁻¹(%v)) = Φ(%v) = %v", p, z, back)
 		}

@@ -4,8 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 func TestInterpolateEndPoints(t *testing.T) {
@@ -39,8 +40,9 @@ func TestTargetVelocityIsDerivative(t *testing.T) {
 			Interpolate(after, x0, x1, s.At(at+h))
 			TargetVelocity(u, x0, x1, s.At(at))
 			for i := range u {
-				// Differences miss by h²/6 of the third derivative, which at these times is below 37 for α and 34 for σ, of
-				// vp, times |x| < 4 for both: 0.0116; float32 rounds by 4·2⁻²⁴/h.
+				// Differences miss by h²/6 of the third derivative, which at these times is below
+				// 37 for α and 34 for σ, of vp, times |x| < 4 for both: 0.0116; float32 rounds by
+				// 4·2⁻²⁴/h.
 				got := (float64(after[i]) - float64(before[i])) / (2 * h)
 				if !numtest.Near(got, float64(u[i]), 0.0117) {
 					t.Errorf("%s, t = %v: u = %v, differences give %v", name, at, u[i], got)
@@ -73,7 +75,8 @@ func TestConditionalPairs(t *testing.T) {
 		Interpolate(wantX, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		TargetVelocity(wantU, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		if !numtest.SameBits(xt[i*d:(i+1)*d], wantX) || !numtest.SameBits(u[i*d:(i+1)*d], wantU) {
-			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v", i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
+			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v",
+				i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
 		}
 	}
 }
@@ -82,14 +85,18 @@ func TestPathLengths(t *testing.T) {
 	four, five := make([]float32, 4), make([]float32, 5)
 	numtest.MustPanic(t, "Interpolate", func() { Interpolate(four, four, five, Coefficients{}) })
 	numtest.MustPanic(t, "TargetVelocity", func() { TargetVelocity(four, five, four, Coefficients{}) })
-	numtest.MustPanic(t, "ConditionalPairs, x0", func() { ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{}) })
-	numtest.MustPanic(t, "ConditionalPairs, t", func() { ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{}) })
+	numtest.MustPanic(t, "ConditionalPairs, x0", func() {
+		ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{})
+	})
+	numtest.MustPanic(t, "ConditionalPairs, t", func() {
+		ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{})
+	})
 	ConditionalPairs(nil, nil, nil, nil, nil, Linear{})
 }
 
-// TestMarginalVelocity checks the theory on which training stands: the mean of u_t among the pairs that pass
-// through x is the velocity gaussianField of the distributions. With x0 ~ N(0,1) and x1 ~ N(m,s²) that is a line in
-// x, which least squares finds.
+// TestMarginalVelocity checks the theory of training. The mean of u_t among the pairs that pass
+// through x is the velocity that numtest.GaussianField has for the distributions. With x0 ~ N(0,1)
+// and x1 ~ N(m,s²) it is a line in x, which least squares find.
 func TestMarginalVelocity(t *testing.T) {
 	const n, m, s, at = 200_000, 1.5, 0.5, 0.6
 	r := rand.New(rand.NewPCG(7, 7))
@@ -107,8 +114,9 @@ func TestMarginalVelocity(t *testing.T) {
 	}
 	variance := (1-at)*(1-at) + at*at*s*s // of x_t
 	slope, want := sxu/sxx, (at*s*s-(1-at))/variance
-	// Around the line u scatters with at most its own deviation √(1+s²) = 1.12, so the slope's standard error is
-	// below 1.12/√(n·variance) = 0.005, and that of both means below 0.0025; 5 of them.
+	// Around the line u scatters with at most its own deviation √(1+s²) = 1.12, so the slope's
+	// standard error is below 1.12/√(n·variance) = 0.005, and that of both means below 0.0025; 5 of
+	// them.
 	if !numtest.Near(slope, want, 0.025) || !numtest.Near(sx/n, 0, 0.0125) || !numtest.Near(su/n, 0, 0.0125) {
 		t.Errorf("slope %v, want %v; means %v and %v, want 0", slope, want, sx/n, su/n)
 	}

@@ -11,28 +11,32 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// A NoiseFunc fills z with standard normal numbers for a step of the state with that index in the batch. What it draws
-// should depend on these two alone, see [Seed]: then a state's way does not depend on what else is in the batch.
+// A NoiseFunc fills z with the standard normal numbers of a step of a state. index is the place of
+// the state in the batch. z should depend on index and step alone, see [Seed]. Then the trajectory
+// of a state does not depend on what else is in the batch.
 type NoiseFunc func(z []float32, index, step int)
 
-// A PathSolver is an [ode.Solver] that knows the path which its field was learned on. There a velocity tells the noise and the
-// data that a state is made of ([Coefficients.Parts]), and a step may mix these anew, with fresh noise among them.
+// A PathSolver is an [ode.Solver] that knows the path on which its field was learned. There noise
+// and data of a state follow from its velocity ([Coefficients.Parts]). A step may mix both anew,
+// and add fresh noise.
 type PathSolver interface {
 	ode.Solver
-	// WithNoise returns the solver that takes its random numbers from noise. Without them, solvers of fresh noise panic.
+	// WithNoise returns the solver with a source of fresh noise. Solvers that add noise panic
+	// without one.
 	WithNoise(noise NoiseFunc) PathSolver
 }
 
-// A mixer is how a PathSolver steps: from coefficients c to next, where h is the difference of their times,
+// A mixer says how a PathSolver steps. From coefficients c to next, where h is the difference of
+// their times, a step is
 //
-//	x ← X·x + V·v + Fresh·z,
+//	x ← X·x + V·v + Fresh·z
 //
 // with the velocity v and new noise z.
 type mixer func(c, next Coefficients, h float64) mix
 
 type mix struct{ X, V, Fresh float64 }
 
-// recompose returns the step to alpha·data + kept·noise, by what the velocity says of both.
+// recompose returns the step to alpha·data + kept·noise, both of which follow from the velocity.
 func recompose(c Coefficients, alpha, kept float64) mix {
 	p := c.Parts(PredictVelocity)
 	return mix{
@@ -52,46 +56,49 @@ type pathMethod struct {
 	noise     NoiseFunc
 }
 
-// pathSolver takes steps of equal time.
-type pathSolver struct {
+// mixingSolver takes steps of equal time.
+type mixingSolver struct {
 	method   pathMethod
 	settings string // see [ode.Method]
 	inner    *ode.EqualSteps
 }
 
-func newPathSolver(m pathMethod, settings string, steps int) *pathSolver {
-	s := &pathSolver{method: m, settings: settings}
+func newMixingSolver(m pathMethod, settings string, steps int) *mixingSolver {
+	s := &mixingSolver{method: m, settings: settings}
 	s.inner = ode.NewEqualSteps(s.steps(), steps)
 	return s
 }
 
 // steps returns the method for a solver of equal steps.
-func (s *pathSolver) steps() ode.Method {
+func (s *mixingSolver) steps() ode.Method {
 	return ode.Method{Name: s.method.name, Settings: s.settings, Stages: 1, Step: s.method.step}
 }
 
-// DDIM returns the solver that goes from x_t to x_s = α_s·data + σ_s·noise with the noise and the data that the velocity at
-// t tells (Song, Meng and Ermon 2021, "Denoising Diffusion Implicit Models", equation 12 with no fresh noise). It is of order 1
-// and is Euler's method for d(x/α) = noise·d(σ/α), so it is exact where these two stay; on [Linear] it is [ode.Euler]. From
-// t = 1 to 0 it finds the noise that leads to given data.
+// DDIM returns the solver that goes from x_t to x_s = α_s·data + σ_s·noise, with the noise and the
+// data that follow from the velocity at t (Song, Meng and Ermon 2021, "Denoising Diffusion Implicit
+// Models", equation 12 without fresh noise). It is Euler's method for d(x/α) = noise·d(σ/α), so its
+// order is 1, and it is exact while noise and data stay. On [Linear] it is [ode.Euler]. From t = 1
+// to 0 it finds the noise that leads to given data.
 //
-// DDIM, DDPM and SDE take steps equal steps of time and panic when there are fewer than 1.
+// DDIM, DDPM and SDE take steps equal steps of time. They panic when steps is below 1.
 func DDIM(path Schedule, steps int) PathSolver {
-	return newPathSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
+	return newMixingSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
 }
 
 // implicit is the step of [DDIM].
 func implicit(c, next Coefficients, _ float64) mix { return recompose(c, next.Alpha, next.Sigma) }
 
-// DDPM returns the ancestral sampler: x_s is drawn from q(x_s | x_t, x1) with the data for x1 that the velocity at t tells,
-// where q is the Markov chain from data to noise with the path's α and σ (Ho, Jain and Abbeel 2020, "Denoising Diffusion
-// Probabilistic Models", equations 6 and 7):
+// DDPM returns the ancestral sampler. It draws x_s from q(x_s | x_t, x1), where x1 is the data that
+// follows from the velocity at t, and q is the Markov chain from data to noise with the α and σ of
+// the path (Ho, Jain and Abbeel 2020, "Denoising Diffusion Probabilistic Models", equations 6 and
+// 7):
 //
 //	x_s = α_s·data + √(σ_s²−σ̃²)·noise + σ̃·z,   σ̃² = σ_s²·(1 − (α_t/α_s)²·σ_s²/σ_t²).
 //
-// It goes from earlier to later times alone.
+// It goes from earlier to later times only.
 func DDPM(path Schedule, steps int) PathSolver {
-	return newPathSolver(pathMethod{name: "ddpm", path: path, random: true, generates: true, mix: ancestral}, "", steps)
+	m := pathMethod{name: "ddpm", path: path, random: true, generates: true, mix: ancestral}
+	return newMixingSolver(m, "", steps)
 }
 
 // ancestral is the step of [DDPM].
@@ -107,7 +114,8 @@ func posteriorVariance(c, next Coefficients) float64 {
 	if next.Sigma == 0 || c.Sigma == 0 {
 		return 0
 	}
-	kept := c.Alpha / next.Alpha * (next.Sigma / c.Sigma) // √ of the ratio of signal to noise before to that after
+	// The root of the signal-to-noise ratio before the step, divided by that behind it.
+	kept := c.Alpha / next.Alpha * (next.Sigma / c.Sigma)
 	return float64(next.Sigma*next.Sigma) * max(0, 1-float64(kept*kept))
 }
 
@@ -115,16 +123,17 @@ func posteriorVariance(c, next Coefficients) float64 {
 //
 //	dx = (v + ½·g²·score)·dt + g·dw,   score = −noise/σ,   ½·g² = level·σ·|σ'|,
 //
-// whose states have the same distribution at every time as those of dx = v·dt, for any level ≥ 0: what the noise adds,
-// the score removes (Song et al. 2021, section 4.3 and appendix D.1; Ma et al. 2024, "SiT", equation 6). A step adds noise of
-// level times the variance that the path loses in it. The last step is that of [DDIM], since noise that it adds would
-// stay. SDE panics when level is negative or not finite.
+// whose states have the same distribution at every time as those of dx = v·dt, for any level ≥ 0:
+// the score removes the spread that the noise adds (Song et al. 2021, section 4.3 and appendix D.1;
+// Ma et al. 2024, "SiT", equation 6). A step adds noise of level times the variance that the path
+// loses in the step. The last step is that of [DDIM], since its noise would stay in the result. SDE
+// panics when level is negative or not finite.
 func SDE(path Schedule, steps int, level float64) PathSolver {
 	if !(level >= 0) || !states.Finite(level) {
 		panic(fmt.Sprintf("flow: sde: noise level %v", level))
 	}
 	m := pathMethod{name: "sde", path: path, random: level > 0, mix: eulerMaruyama(level), finish: implicit}
-	return newPathSolver(m, "noise level "+shortest(level), steps)
+	return newMixingSolver(m, "noise level "+shortest(level), steps)
 }
 
 // eulerMaruyama returns the step of [SDE].
@@ -145,8 +154,8 @@ var pathSolverNames = []string{"ddim", "ddpm", "sde"}
 // PathSolverNames returns the names that NewPathSolver knows.
 func PathSolverNames() []string { return slices.Clone(pathSolverNames) }
 
-// NewPathSolver returns the solver of that name, one of [PathSolverNames], for a field on a path. Only sde has a noise
-// level, from 0 to 100.
+// NewPathSolver returns the solver of that name, one of [PathSolverNames], for a field on a path.
+// Only sde has a noise level, from 0 to 100.
 func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSolver, error) {
 	if steps < 1 {
 		return nil, fmt.Errorf("flow: %s: %d steps: want at least 1, for example 20", name, steps)
@@ -166,14 +175,14 @@ func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSo
 }
 
 // Observed implements [ode.Solver].
-func (s *pathSolver) Observed(o ode.Observer) ode.Solver {
+func (s *mixingSolver) Observed(o ode.Observer) ode.Solver {
 	watched := *s
 	watched.inner = s.inner.Observed(o).(*ode.EqualSteps)
 	return &watched
 }
 
 // WithNoise implements [PathSolver].
-func (s *pathSolver) WithNoise(noise NoiseFunc) PathSolver {
+func (s *mixingSolver) WithNoise(noise NoiseFunc) PathSolver {
 	fed := *s
 	fed.method.noise = noise
 	fed.inner = s.inner.With(fed.steps())
@@ -181,17 +190,18 @@ func (s *pathSolver) WithNoise(noise NoiseFunc) PathSolver {
 }
 
 // String implements [ode.Solver].
-func (s *pathSolver) String() string { return s.inner.String() }
+func (s *mixingSolver) String() string { return s.inner.String() }
 
 // Solve implements [ode.Solver].
-func (s *pathSolver) Solve(ctx context.Context, f ode.Field, x []float32, n int, t0, t1 float64) (ode.Stats, error) {
+func (s *mixingSolver) Solve(ctx context.Context, f ode.Field, x []float32, n int, t0, t1 float64) (ode.Stats, error) {
 	if err := s.method.checkSpan(t0, t1); err != nil {
 		return ode.Stats{States: n}, err
 	}
 	return s.inner.Solve(ctx, f, x, n, t0, t1)
 }
 
-// checkSpan verifies the times of a call of Solve. Times that are not finite are left to the solver of equal steps.
+// checkSpan verifies the times of a call of Solve. Times that are not finite are left to the solver
+// of equal steps.
 func (m *pathMethod) checkSpan(t0, t1 float64) error {
 	if !states.Finite(t0) || !states.Finite(t1) {
 		return nil
@@ -200,7 +210,8 @@ func (m *pathMethod) checkSpan(t0, t1 float64) error {
 		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: the path goes from 0 to 1", m.name, t0, t1)
 	}
 	if m.generates && t0 > t1 {
-		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: it goes from noise to data alone: take ddim", m.name, t0, t1)
+		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: it goes from noise to data alone: take ddim",
+			m.name, t0, t1)
 	}
 	return nil
 }
@@ -238,19 +249,22 @@ func (m *pathMethod) apply(w mix, b *ode.Batch, step int) {
 	}
 }
 
-// StepsFor returns the number of steps in which a solver of a fixed number of steps evaluates the field so many times.
+// StepsFor returns the number of steps in which a solver evaluates the field so often. It fails for
+// a solver that chooses its steps.
 func StepsFor(name string, evaluations int) (int, error) {
 	each, err := EvaluationsFor(name, 1)
 	if err != nil {
 		return 0, err
 	}
 	if evaluations < each || evaluations%each != 0 {
-		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each", evaluations, name, each)
+		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each",
+			evaluations, name, each)
 	}
 	return evaluations / each, nil
 }
 
-// EvaluationsFor returns the number of evaluations of the field in so many steps of a solver of a fixed number of steps.
+// EvaluationsFor returns how often a solver evaluates the field in the given number of steps. It
+// fails for a solver that chooses its steps.
 func EvaluationsFor(name string, steps int) (int, error) {
 	if slices.Contains(pathSolverNames, name) {
 		return steps, nil

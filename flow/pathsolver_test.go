@@ -13,14 +13,14 @@ import (
 	"github.com/fmimg/fmimg/ode/odetest"
 )
 
-// gaussianOn is the marginal velocity of a path from N(0,1) to N(m,s²), in closed form: its slope and its value at 0.
-// x_t ~ N(α·m, V), V = σ² + α²s².
+// gaussianOn returns the marginal velocity of a path from N(0,1) to N(m,s²) in closed form, as its
+// slope and its value at x = 0. x_t ~ N(α·m, V), V = σ² + α²s².
 func gaussianOn(c Coefficients, m, s float64) (slope, zero float64) {
 	slope = (c.Sigma*c.DSigma + c.Alpha*c.DAlpha*s*s) / (c.Sigma*c.Sigma + c.Alpha*c.Alpha*s*s)
 	return slope, c.DAlpha*m - slope*c.Alpha*m
 }
 
-// gaussianPath is the field of gaussianOn.
+// gaussianPath returns the field with the velocity of gaussianOn.
 func gaussianPath(path Schedule, m, s float64) ode.FieldFunc {
 	return func(v, x, t []float32, _ []int) {
 		d := len(x) / len(t)
@@ -31,15 +31,16 @@ func gaussianPath(path Schedule, m, s float64) ode.FieldFunc {
 	}
 }
 
-// TestDDIMIsEuler: on the straight path DDIM is Euler's method; on any other it is Euler's method for x/α over σ/α, whose
-// derivative is the noise.
+// TestDDIMIsEuler: on the straight path DDIM is Euler's method. On any other path it is Euler's
+// method for x/α over σ/α, whose derivative is the noise.
 func TestDDIMIsEuler(t *testing.T) {
 	const m, s = 0.7, 0.4
 	x := numtest.Normals(20, 1)
 	a, _ := odetest.Solve(t, DDIM(Linear{}, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
 	b, _ := odetest.Solve(t, ode.Fixed(ode.Euler, 8), gaussianPath(Linear{}, m, s), x, 20, 0, 1)
 	for i := range a {
-		if !numtest.Near(float64(a[i]), float64(b[i]), 8*0x1p-22) { // a rounding of numbers below 4 a step
+		// a rounding of numbers below 4 a step
+		if !numtest.Near(float64(a[i]), float64(b[i]), 8*0x1p-22) {
 			t.Errorf("linear: DDIM goes to %v, Euler to %v", a[i], b[i])
 		}
 	}
@@ -53,7 +54,8 @@ func TestDDIMIsEuler(t *testing.T) {
 			noise := c.Parts(PredictVelocity).Noise
 			epsilon := noise.X*x + noise.P*(zero+slope*x)
 			scaled := x/c.Alpha + (next.Sigma/next.Alpha-c.Sigma/c.Alpha)*epsilon
-			// The velocity's rounding in float32, 2⁻²⁴·8, grows by at most 1/D, 1/0.6 here, and x/α by rounding.
+			// The velocity's rounding in float32, 2⁻²⁴·8, grows by at most 1/D, 1/0.6 here, and x/α
+			// by rounding.
 			if want := next.Alpha * scaled; !numtest.Near(float64(got[i]), want, 2e-6) {
 				t.Errorf("%s: DDIM goes from %v to %v, Euler in σ/α to %v", name, xi, got[i], want)
 			}
@@ -61,8 +63,8 @@ func TestDDIMIsEuler(t *testing.T) {
 	}
 }
 
-// TestDDIMOrder halves the step. The exact flow carries x0 to m + s·x0, but for where the path begins and ends:
-// (x − α·m)/√V stays.
+// TestDDIMOrder halves the step. Along the exact flow (x − α·m)/√V stays, so it carries x0 to m +
+// s·x0, but for the ends of the path.
 func TestDDIMOrder(t *testing.T) {
 	const m, s = 0.7, 0.4
 	for name, path := range paths {
@@ -79,7 +81,8 @@ func TestDDIMOrder(t *testing.T) {
 				x, _ := odetest.Solve(t, DDIM(path, n), gaussianPath(path, m, s), start, 20, span[0], span[1])
 				e := numtest.Distance(x, want)
 				if order := math.Log2(before / e); before > 0 && !numtest.Near(order, 1, 0.2) {
-					t.Errorf("%s, %v: %d to %d steps: error %.3g to %.3g, order %.2f", name, span, n/2, n, before, e, order)
+					t.Errorf("%s, %v: %d to %d steps: error %.3g to %.3g, order %.2f",
+						name, span, n/2, n, before, e, order)
 				}
 				before = e
 			}
@@ -87,15 +90,15 @@ func TestDDIMOrder(t *testing.T) {
 	}
 }
 
-// TestDDPMPosterior compares a step with the paper's own formulas for q(x_{k−1} | x_k, x_0), in its notation: ᾱ is α² and
-// β_k = 1 − ᾱ_k/ᾱ_{k−1}.
+// TestDDPMPosterior compares a step with the formulas of the paper for q(x_{k−1} | x_k, x_0), in
+// its notation: ᾱ is α² and β_k = 1 − ᾱ_k/ᾱ_{k−1}.
 func TestDDPMPosterior(t *testing.T) {
 	for _, name := range []string{"vp(0.1,20)", "cosine"} { // those with σ² = 1 − α²
 		for _, span := range [][2]float64{{0.1, 0.2}, {0.5, 0.53}, {0.9, 0.97}} {
 			c, next := paths[name].At(span[0]), paths[name].At(span[1])
 			bar, barNext := c.Alpha*c.Alpha, next.Alpha*next.Alpha
 			beta := 1 - bar/barNext
-			m := DDPM(paths[name], 1).(*pathSolver).method.mix(c, next, 0)
+			m := DDPM(paths[name], 1).(*mixingSolver).method.mix(c, next, 0)
 			for _, x1 := range []float64{-1, 0.3} {
 				const x = 0.8
 				v := c.DSigma*(x-c.Alpha*x1)/c.Sigma + c.DAlpha*x1 // which tells x1
@@ -111,10 +114,11 @@ func TestDDPMPosterior(t *testing.T) {
 	}
 }
 
-// moments returns the mean and the deviation that a solver's steps give to states of mean 0 and deviation 1 in the field of
-// a Gaussian: every step is linear there, so both follow in closed form.
+// moments returns the mean and the deviation that the steps of a solver give to states of mean 0
+// and deviation 1, in the field of a Gaussian. Every step is linear there, so both follow in closed
+// form.
 func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float64) {
-	p := solver.(*pathSolver).method
+	p := solver.(*mixingSolver).method
 	variance := 1.
 	for i := range steps {
 		from, to := ode.TimeOf(i, steps, 0, 1), ode.TimeOf(i+1, steps, 0, 1)
@@ -131,8 +135,9 @@ func moments(solver PathSolver, steps int, m, s float64) (mean, deviation float6
 	return mean, math.Sqrt(variance)
 }
 
-// TestNoiseKeepsTheDistribution: with fresh noise too, states end as the data is distributed, with an error of the order of
-// the step. vp starts from N(α_0·m, …) rather than from noise, and ends with noise of 0.001.
+// TestNoiseKeepsTheDistribution: with fresh noise, too, states end with the distribution of the
+// data, and the error is of the order of the step. vp starts from N(α_0·m, …) rather than from
+// noise, and ends with noise of 0.001.
 func TestNoiseKeepsTheDistribution(t *testing.T) {
 	const m, s = 0.7, 0.4
 	solvers := map[string]func(path Schedule, steps int) PathSolver{
@@ -153,13 +158,14 @@ func TestNoiseKeepsTheDistribution(t *testing.T) {
 			finer, finerDeviation := moments(solver(path, 2*steps), 2*steps, m, s)
 			before, after := math.Hypot(mean-m, deviation-s), math.Hypot(finer-m, finerDeviation-s)
 			if order := math.Log2(before / after); before > 1e-4 && !numtest.Near(order, 1, 0.3) {
-				t.Errorf("%s, %s: error %.3g to %.3g with twice the steps, order %.2f", name, which, before, after, order)
+				t.Errorf("%s, %s: error %.3g to %.3g with twice the steps, order %.2f",
+					name, which, before, after, order)
 			}
 		}
 	}
 }
 
-// keyed draws the noise of a seed.
+// keyed returns the noise of a seed.
 func keyed(seed uint64) NoiseFunc {
 	return func(z []float32, index, step int) {
 		var p rand.PCG
@@ -168,12 +174,13 @@ func keyed(seed uint64) NoiseFunc {
 	}
 }
 
-// TestSampledMoments draws what TestNoiseKeepsTheDistribution computes. The standard errors of n states are s/√n for the mean
-// and s/√2n for the deviation; 5 of them.
+// TestSampledMoments draws what TestNoiseKeepsTheDistribution computes. The standard errors of n
+// states are s/√n for the mean and s/√2n for the deviation. The bound is 5 of them.
 func TestSampledMoments(t *testing.T) {
 	const n, m, s = 20_000, 0.7, 0.4
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 40), SDE(Linear{}, 40, 1.5)} {
-		x, _ := odetest.Solve(t, solver.WithNoise(keyed(3)), gaussianPath(solver.(*pathSolver).method.path, m, s), numtest.Normals(n, 4), n, 0, 1)
+		f := gaussianPath(solver.(*mixingSolver).method.path, m, s)
+		x, _ := odetest.Solve(t, solver.WithNoise(keyed(3)), f, numtest.Normals(n, 4), n, 0, 1)
 		var sum, squares float64
 		for _, v := range x {
 			sum += float64(v)
@@ -182,13 +189,15 @@ func TestSampledMoments(t *testing.T) {
 			squares += (float64(v) - sum/n) * (float64(v) - sum/n)
 		}
 		mean, deviation := moments(solver, 40, m, s)
-		if got := math.Sqrt(squares / n); !numtest.Near(sum/n, mean, 5*s/math.Sqrt(n)) || !numtest.Near(got, deviation, 5*s/math.Sqrt(2*n)) {
+		got := math.Sqrt(squares / n)
+		if !numtest.Near(sum/n, mean, 5*s/math.Sqrt(n)) || !numtest.Near(got, deviation, 5*s/math.Sqrt(2*n)) {
 			t.Errorf("%v: N(%v, %v²), want N(%v, %v²)", solver, sum/n, got, mean, deviation)
 		}
 	}
 }
 
-// TestNoiseByIndex: a state alone goes as it does among others, when its noise is that of its index.
+// TestNoiseByIndex: a state has the same trajectory alone and among others, when its noise depends
+// on its index.
 func TestNoiseByIndex(t *testing.T) {
 	const n, d = 5, 7
 	start := numtest.Normals(n*d, 5)
@@ -210,7 +219,9 @@ func TestNoiseByIndex(t *testing.T) {
 }
 
 func TestNewPathSolver(t *testing.T) {
-	for name, want := range map[string]string{"ddim": "ddim, 1 step", "ddpm": "ddpm, 1 step", "sde": "sde, noise level 0.5, 1 step"} {
+	for name, want := range map[string]string{
+		"ddim": "ddim, 1 step", "ddpm": "ddpm, 1 step", "sde": "sde, noise level 0.5, 1 step",
+	} {
 		if s, err := NewPathSolver(name, Linear{}, 1, 0.5); err != nil || s.String() != want {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
@@ -221,30 +232,37 @@ func TestNewPathSolver(t *testing.T) {
 		level float64
 		cure  string
 	}{
-		{"euler", 1, 1, "known are ddim, ddpm, sde"}, {"ddim", 0, 1, "at least 1"}, {"sde", 9, -1, "from 0 to 100"}, {"sde", 9, math.NaN(), "from 0 to 100"},
+		{"euler", 1, 1, "known are ddim, ddpm, sde"}, {"ddim", 0, 1, "at least 1"},
+		{"sde", 9, -1, "from 0 to 100"}, {"sde", 9, math.NaN(), "from 0 to 100"},
 	} {
-		if s, err := NewPathSolver(c.name, Linear{}, c.steps, c.level); err == nil || !strings.Contains(err.Error(), c.cure) {
+		s, err := NewPathSolver(c.name, Linear{}, c.steps, c.level)
+		if err == nil || !strings.Contains(err.Error(), c.cure) {
 			t.Errorf("%+v: %v, %v", c, s, err)
 		}
 	}
 	numtest.MustPanic(t, "no steps", func() { DDIM(Linear{}, 0) })
 	numtest.MustPanic(t, "noise level", func() { SDE(Linear{}, 1, math.Inf(1)) })
 	zero := ode.FieldFunc(func(v, _, _ []float32, _ []int) { clear(v) })
-	numtest.MustPanic(t, "no noise", func() { _, _ = DDPM(Linear{}, 2).Solve(context.Background(), zero, make([]float32, 2), 1, 0, 1) })
+	numtest.MustPanic(t, "no noise", func() {
+		_, _ = DDPM(Linear{}, 2).Solve(context.Background(), zero, make([]float32, 2), 1, 0, 1)
+	})
 	for _, c := range []struct {
 		s      ode.Solver
 		t0, t1 float64
 		cure   string
 	}{
-		{DDPM(Linear{}, 2).WithNoise(patterned), 1, 0, "take ddim"}, {DDIM(Linear{}, 2), -0.1, 1, "from 0 to 1"}, {DDIM(Linear{}, 2), 0, 1.1, "from 0 to 1"},
+		{DDPM(Linear{}, 2).WithNoise(patterned), 1, 0, "take ddim"},
+		{DDIM(Linear{}, 2), -0.1, 1, "from 0 to 1"}, {DDIM(Linear{}, 2), 0, 1.1, "from 0 to 1"},
 	} {
-		if _, err := c.s.Solve(context.Background(), zero, make([]float32, 2), 1, c.t0, c.t1); err == nil || !strings.Contains(err.Error(), c.cure) {
+		_, err := c.s.Solve(context.Background(), zero, make([]float32, 2), 1, c.t0, c.t1)
+		if err == nil || !strings.Contains(err.Error(), c.cure) {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
 }
 
-// TestSDEWithoutNoise: at level 0 the stochastic equation is the ordinary one; on the straight path that is Euler's method.
+// TestSDEWithoutNoise: at level 0 the stochastic equation is the ordinary one. On the straight path
+// its solver is Euler's method.
 func TestSDEWithoutNoise(t *testing.T) {
 	f := gaussianPath(Linear{}, 0.5, 0.5)
 	a, _ := odetest.Solve(t, SDE(Linear{}, 9, 0), f, numtest.Normals(30, 1), 30, 0, 1)
@@ -256,7 +274,7 @@ func TestSDEWithoutNoise(t *testing.T) {
 	}
 }
 
-// TestPathSolverObserver: what is shown last is the result.
+// TestPathSolverObserver: the states that are shown last are the result.
 func TestPathSolverObserver(t *testing.T) {
 	var seen []string
 	var last []float32
@@ -272,7 +290,7 @@ func TestPathSolverObserver(t *testing.T) {
 	}
 }
 
-// patterned is a noise that every machine computes alike.
+// patterned is noise that every machine computes alike.
 func patterned(z []float32, index, step int) {
 	for i := range z {
 		z[i] = float32((7*i+5*index+3*step)%11-5) / 4
@@ -295,7 +313,7 @@ func TestEveryPathSolver(t *testing.T) {
 	}
 }
 
-// TestPathSolversSameEverywhere holds the bits that an amd64 found against those of every other machine that runs the tests.
+// TestPathSolversSameEverywhere compares with the bits that an amd64 found.
 func TestPathSolversSameEverywhere(t *testing.T) {
 	want := map[string]uint64{"ddim": 0xfc9c2b73bc6a8fc0, "ddpm": 0x4a75f01e79e8650e, "sde": 0x0fa51e913ad5ac3f}
 	for _, name := range PathSolverNames() {

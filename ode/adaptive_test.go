@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/fmimg/fmimg/internal/numtest"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/ode/odetest"
-	"pgregory.net/rapid"
 )
 
 // TestToleranceKept: the error at the end follows the tolerance, though the errors of steps add up
@@ -21,7 +22,7 @@ func TestToleranceKept(t *testing.T) {
 		for _, span := range [][2]float64{{0, 1}, {1, 0}} {
 			for _, tol := range []float64{1e-3, 1e-4, 1e-5, 1e-6} {
 				s, start := ode.DormandPrince(tol, tol), p.At(span[0])
-				x, stats := odetest.Solve(t, s, field(p), start, len(p.Start), span[0], span[1])
+				x, stats := odetest.Solve(t, s, fieldOf(p), start, len(p.Start), span[0], span[1])
 				if e := numtest.Distance(x, p.At(span[1])); e > 10*tol {
 					t.Errorf("%s, %v, tolerance %g: error %.3g, %+v", p.Name, span, tol, e, stats)
 				}
@@ -42,7 +43,7 @@ func TestStepsFollowTolerance(t *testing.T) {
 		v[0], v[1] = v[0]+0.3*x[0], v[1]+0.3*x[1]
 	}
 	steps := func(tol float64) float64 {
-		_, stats := odetest.Solve(t, ode.DormandPrince(tol, tol), field(p), p.At(0), 1, 0, 50)
+		_, stats := odetest.Solve(t, ode.DormandPrince(tol, tol), fieldOf(p), p.At(0), 1, 0, 50)
 		return float64(stats.Steps.Total)
 	}
 	for _, tol := range []float64{1e-3, 1e-4, 1e-5} {
@@ -60,7 +61,7 @@ func TestBatchIndependence(t *testing.T) {
 	// Each state has its own speed, found by index, so that states need very different numbers of
 	// steps.
 	fieldOf := func(speed []float32) ode.FieldFunc {
-		inner := field(p)
+		inner := fieldOf(p)
 		return func(v, x, at []float32, index []int) {
 			inner(v, x, at, index)
 			for i, k := range index {
@@ -98,7 +99,7 @@ func TestBatchIndependence(t *testing.T) {
 func TestEvaluationsFSAL(t *testing.T) {
 	rejected := 0
 	for _, p := range numtest.Problems {
-		inner := field(p)
+		inner := fieldOf(p)
 		counts := make([]int, len(p.Start))
 		f := ode.FieldFunc(func(v, x, at []float32, index []int) {
 			for _, k := range index {
@@ -132,7 +133,7 @@ func TestEvaluationsFSAL(t *testing.T) {
 // after rejections.
 func TestFirstSameAsLastIsUsed(t *testing.T) {
 	p := numtest.Problems[5]
-	inner := field(p)
+	inner := fieldOf(p)
 	type call struct{ t, x, v float32 }
 	var calls []call
 	f := ode.FieldFunc(func(v, x, at []float32, index []int) {
@@ -326,7 +327,7 @@ func TestFrames(t *testing.T) {
 	for _, p := range numtest.Problems {
 		for _, span := range [][2]float64{{0, 1}, {1, 0}} {
 			s := ode.Adaptive(ode.Dopri5, ode.AdaptiveOptions{RTol: tol, ATol: tol, Frames: parts})
-			plain, stats := odetest.Solve(t, s, field(p), p.At(span[0]), len(p.Start), span[0], span[1])
+			plain, stats := odetest.Solve(t, s, fieldOf(p), p.At(span[0]), len(p.Start), span[0], span[1])
 			next := 0
 			var last []float32
 			watched := s.Observed(func(step int, at float64, x []float32) {
@@ -340,7 +341,7 @@ func TestFrames(t *testing.T) {
 				last = append(last[:0], x...)
 				next++
 			})
-			x, watchedStats := odetest.Solve(t, watched, field(p), p.At(span[0]), len(p.Start), span[0], span[1])
+			x, watchedStats := odetest.Solve(t, watched, fieldOf(p), p.At(span[0]), len(p.Start), span[0], span[1])
 			if next != parts+1 || !numtest.SameBits(x, plain) || !numtest.SameBits(last, x) || stats != watchedStats {
 				t.Errorf("%s: %d frames; solution %v, observed %v, last frame %v", p.Name, next, plain, x, last)
 			}

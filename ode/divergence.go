@@ -132,17 +132,17 @@ func SlowEnd(f DivergenceField, power float64) DivergenceField {
 	if !(power >= 1 && states.Finite(power)) {
 		panic(fmt.Sprintf("ode: slow end of power %v", power))
 	}
-	return &slowEnd{f: f, power: power}
+	return &slowedField{f: f, power: power}
 }
 
-type slowEnd struct {
+type slowedField struct {
 	f     DivergenceField
 	power float64
 	t     []float32
 }
 
 // Divergence implements [DivergenceField]; t holds times τ.
-func (s *slowEnd) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+func (s *slowedField) Divergence(v []float32, div []float64, x, t []float32, index []int) {
 	s.t = states.Sized(s.t, len(t))
 	for i, tau := range t {
 		s.t[i] = float32(1 - math.Pow(1-float64(tau), s.power))

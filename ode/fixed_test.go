@@ -8,14 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/fmimg/fmimg/internal/numtest"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/ode/odetest"
-	"pgregory.net/rapid"
 )
 
-// fixed returns what makes solvers of a tableau.
-func fixed(tab *ode.Tableau) func(steps int) ode.Solver {
+// withTableau returns what makes solvers of a tableau.
+func withTableau(tab *ode.Tableau) func(steps int) ode.Solver {
 	return func(steps int) ode.Solver { return ode.Fixed(tab, steps) }
 }
 
@@ -29,10 +30,10 @@ func TestConvergenceOrder(t *testing.T) {
 		order  int
 		steps  []int
 	}{
-		{fixed(ode.Euler), ode.Euler.Order, []int{128, 256, 512, 1024}},
-		{fixed(ode.Midpoint), ode.Midpoint.Order, []int{32, 64, 128, 256}},
-		{fixed(ode.Heun), ode.Heun.Order, []int{32, 64, 128, 256}},
-		{fixed(ode.RK4), ode.RK4.Order, []int{8, 16, 32}},
+		{withTableau(ode.Euler), ode.Euler.Order, []int{128, 256, 512, 1024}},
+		{withTableau(ode.Midpoint), ode.Midpoint.Order, []int{32, 64, 128, 256}},
+		{withTableau(ode.Heun), ode.Heun.Order, []int{32, 64, 128, 256}},
+		{withTableau(ode.RK4), ode.RK4.Order, []int{8, 16, 32}},
 		{ode.Adams2, 2, []int{64, 128, 256, 512}},
 	} {
 		for _, p := range numtest.Problems {
@@ -57,7 +58,7 @@ func measureOrder(
 	}
 	last := 0.0
 	for i, n := range steps {
-		x, _ := odetest.Solve(t, solver(n), field(p), p.At(t0), len(p.Start), t0, t1)
+		x, _ := odetest.Solve(t, solver(n), fieldOf(p), p.At(t0), len(p.Start), t0, t1)
 		e := numtest.Distance(x, p.At(t1))
 		if order := math.Log2(last / e); i > 0 && !numtest.Near(order, float64(want), 0.2) {
 			t.Errorf("%d to %d steps: error %.3g to %.3g, order %.2f, want %d", n/2, n, last, e, order, want)
@@ -114,7 +115,7 @@ func TestReversedField(t *testing.T) {
 	// Dopri5's stages are at other times
 	for _, tab := range []*ode.Tableau{ode.Euler, ode.Midpoint, ode.Heun, ode.RK4} {
 		for _, p := range numtest.Problems {
-			forth := field(p)
+			forth := fieldOf(p)
 			mirrored := ode.FieldFunc(func(v, x, at []float32, index []int) {
 				back := make([]float32, len(at))
 				for i := range at {
@@ -139,8 +140,8 @@ func TestReversedField(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	for _, s := range []ode.Solver{ode.Fixed(ode.RK4, 64), ode.DormandPrince(1e-6, 1e-6)} {
 		for _, p := range numtest.Problems {
-			there, _ := odetest.Solve(t, s, field(p), p.At(0), len(p.Start), 0, 1)
-			back, _ := odetest.Solve(t, s, field(p), there, len(p.Start), 1, 0)
+			there, _ := odetest.Solve(t, s, fieldOf(p), p.At(0), len(p.Start), 0, 1)
+			back, _ := odetest.Solve(t, s, fieldOf(p), there, len(p.Start), 1, 0)
 			if e := numtest.Distance(back, p.At(0)); e > 3e-5 {
 				t.Errorf("%v, %s: %v comes back as %v, off by %.3g", s, p.Name, p.At(0), back, e)
 			}
@@ -155,7 +156,7 @@ func TestFixedLinearity(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		start := rapid.SliceOfN(rapid.Float32Range(-10, 10), 4, 4).Draw(r, "start")
 		x := []float32{start[0], start[1], start[2], start[3], start[0] + start[2], start[1] + start[3]}
-		if _, err := ode.Fixed(ode.RK4, 16).Solve(context.Background(), field(p), x, 3, 0, 1); err != nil {
+		if _, err := ode.Fixed(ode.RK4, 16).Solve(context.Background(), fieldOf(p), x, 3, 0, 1); err != nil {
 			r.Fatal(err)
 		}
 		for j := range 2 {
@@ -175,8 +176,8 @@ func TestFixedObserver(t *testing.T) {
 		last = append(last[:0], x...)
 	})
 	p := numtest.Problems[0]
-	plain, _ := odetest.Solve(t, s, field(p), p.At(0), len(p.Start), 1, 2)
-	x, _ := odetest.Solve(t, watched, field(p), p.At(0), len(p.Start), 1, 2)
+	plain, _ := odetest.Solve(t, s, fieldOf(p), p.At(0), len(p.Start), 1, 2)
+	x, _ := odetest.Solve(t, watched, fieldOf(p), p.At(0), len(p.Start), 1, 2)
 	if got := strings.Join(seen, " "); got != "0:1 1:1.25 2:1.5 3:1.75 4:2" {
 		t.Errorf("saw %s", got)
 	}

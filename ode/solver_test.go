@@ -22,8 +22,8 @@ func named(t testing.TB, name string) ode.Solver {
 	return s
 }
 
-// field returns the field of a problem.
-func field(p numtest.Problem) ode.FieldFunc { return p.Field() }
+// fieldOf returns the field of a problem.
+func fieldOf(p numtest.Problem) ode.FieldFunc { return p.Field() }
 
 // gaussian returns the field that carries standard normal noise to N(m, s²).
 func gaussian(m, s float64) ode.FieldFunc { return numtest.GaussianField(m, s) }

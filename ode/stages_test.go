@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/numtest"
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // TestStages compares the sums in blocks with sums of single numbers, for a state in the middle of

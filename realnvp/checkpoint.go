@@ -11,7 +11,8 @@ import (
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.realnvp"
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to the metadata.
+// File returns a checkpoint of values, a flat vector like Params().Values. meta is added to the
+// metadata.
 func (m *Model) File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File {
 	f := safetensors.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)
@@ -47,14 +48,16 @@ func FromFile(f *safetensors.File, isa kernels.ISA) (*Model, error) {
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a flow that the file does not hold.
+// plausible compares the sizes of configuration and file, before memory is taken for weights that
+// the file lacks.
 func plausible(cfg Config, f *safetensors.File) error {
 	need, have := 0, f.Len()
 	for _, s := range cfg.Convs() {
 		need += s.Kind.Side() * s.Kind.Side() * s.IC * s.OC
 	}
 	if need > have {
-		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d", need, have)
+		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d",
+			need, have)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ func TestCheckpoint(t *testing.T) {
 			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"norm_groups":2`, `"norm_groups":3`, 1)
 		},
 		"larger network": func(f *safetensors.File) {
-			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"hidden_channels":4`, `"hidden_channels":1024`, 1)
+			text := f.Metadata[ConfigKey]
+			f.Metadata[ConfigKey] = strings.Replace(text, `"hidden_channels":4`, `"hidden_channels":1024`, 1)
 		},
 		"layers.0": func(f *safetensors.File) { f.Tensors[0].Name = "other" },
 	} {
@@ -41,7 +42,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// Convs lists the convolutions that there are: as many, and as many weights.
+// TestConvs: Convs lists as many convolutions, with as many weights, as the network has.
 func TestConvs(t *testing.T) {
 	for _, size := range []int{8, 28} {
 		cfg, err := Preset("tiny", size, size, 3)

@@ -42,7 +42,8 @@ func (a *app) newCompare() *cobra.Command {
 	o := compare.Options{Seed: 1, Budget: 1}
 	var x compareFlags
 	cmd := &cobra.Command{
-		Use: "compare --data NAME --out FILE.png [flags]", Short: "Compare ways to learn a distribution, in one picture", Long: methodsHelp, Example: methodsExample,
+		Use:   "compare --data NAME --out FILE.png [flags]",
+		Short: "Compare ways to learn a distribution, in one picture", Long: methodsHelp, Example: methodsExample,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.compare(cmd, o, x) },
 	}

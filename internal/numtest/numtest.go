@@ -56,3 +56,25 @@ func SameBits(a, b []float32) bool {
 	}
 	return true
 }
+
+// LogDeterminant returns log|det m| by elimination. It destroys m.
+func LogDeterminant(m [][]float64) float64 {
+	sum := 0.0
+	for k := range m {
+		pivot := k
+		for i := k; i < len(m); i++ {
+			if math.Abs(m[i][k]) > math.Abs(m[pivot][k]) {
+				pivot = i
+			}
+		}
+		m[k], m[pivot] = m[pivot], m[k]
+		sum += math.Log(math.Abs(m[k][k]))
+		for i := k + 1; i < len(m); i++ {
+			f := m[i][k] / m[k][k]
+			for j := k; j < len(m); j++ {
+				m[i][j] -= f * m[k][j]
+			}
+		}
+	}
+	return sum
+}
