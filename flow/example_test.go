@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form: it
-// carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
+// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed
+// form: it carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
 func movedGaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
