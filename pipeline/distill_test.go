@@ -566,9 +566,7 @@ func TestDistillResumeRefuses(t *testing.T) {
 	if _, err := Train(context.Background(), TrainOptions{RunOptions: RunOptions{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg distill --resume") {
 		t.Errorf("train: %v", err)
 	}
-	trained := smallRun(t)
-	trained.Steps = 1
-	mustTrain(t, trained)
+	trained := trainOnce(t)
 	if _, err := Distill(context.Background(), DistillOptions{RunOptions: RunOptions{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg train --resume") {
 		t.Errorf("distill of a run of train: %v", err)
 	}
@@ -592,16 +590,33 @@ func TestDistillResumeRefuses(t *testing.T) {
 	mustDistill(t, o)
 }
 
+// trainingOnce returns the options of a training of one step.
+func trainingOnce(t *testing.T) TrainOptions {
+	o := DefaultTrainOptions()
+	o.Source, o.Network, o.Out = digits(), smallNetwork(), filepath.Join(t.TempDir(), "trained")
+	o.Batch, o.Steps, o.PreviewEvery = 4, 1, -1
+	return o
+}
+
+// trainOnce does that training.
+func trainOnce(t *testing.T) TrainOptions {
+	o := trainingOnce(t)
+	if _, err := Train(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 // Training learns velocities, and starts from no flow map.
 func TestTrainRefusesFlowMaps(t *testing.T) {
 	dir, _ := smallStudent(t)
-	o := smallRun(t)
+	o := trainingOnce(t)
 	o.Init, o.Network = dir, nil
 	var wrong *OptionError
 	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "init" {
 		t.Errorf("from a flow map: %v", err)
 	}
-	o = smallRun(t)
+	o = trainingOnce(t)
 	o.Network.FlowMap = true
 	if _, err := Train(context.Background(), o); !errors.As(err, &wrong) || wrong.Option != "network" {
 		t.Errorf("a network that is one: %v", err)
@@ -655,10 +670,7 @@ func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
 
 // Unconditional models have students too.
 func TestDistillUnconditional(t *testing.T) {
-	first := smallRun(t)
-	first.Conditional, first.Steps = "no", 1
-	mustTrain(t, first)
-	o := smallDistillation(t, first.Out)
+	o := smallDistillation(t, smallModel(t, false, 0.05))
 	o.Steps, o.PreviewEvery = 2, 1
 	mustDistill(t, o)
 	ck, err := OpenCheckpoint(o.Out, "")

@@ -140,7 +140,7 @@ func firstImage(t safetensors.Tensor) safetensors.Tensor {
 
 // fieldFile makes tensors for n images of the small network.
 func fieldFile(n, classes int) *safetensors.File {
-	x := randomImages(n, 8, 8, 1).Pixels
+	x := randomPixels(n * 8 * 8 * 1)
 	times, y := make([]float32, n), make([]int64, n)
 	for i := range n {
 		times[i], y[i] = float32(i)/float32(n), int64(i%classes)

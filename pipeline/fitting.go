@@ -97,17 +97,17 @@ func (*fitLesson) meta(m *Meta, _ *TrainOptions) { m.Path = "" }
 // build implements [lesson].
 func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 	feed := r.newFeed()
-	model, err := l.makeModel(r, isa, feed)
+	net, err := l.makeModel(r, isa, feed)
 	if err != nil {
 		return err
 	}
-	r.hire(&NormalizingFlow{model}, Plan{})
+	r.hire(&NormalizingFlow{net}, Plan{})
 	r.validated = r.heldOut != nil
 	fit := &fitting{feed: feed, seed: r.opt.Seed, batch: r.opt.Batch, held: r.heldOut}
 	var drawers []Drawer
 	for range r.workers() {
 		one := &fitter{
-			fitting: fit, flow: model.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.Len(),
+			fitting: fit, flow: net.NewReplica(r.opt.MicroBatch, true), imageLen: r.images.Len(),
 			x: make([]float32, r.opt.MicroBatch*r.images.Len()), logp: make([]float64, r.opt.MicroBatch),
 		}
 		r.tasks, drawers = append(r.tasks, one), append(drawers, NewPassDrawer(one.flow, r.images.Len()))

@@ -115,7 +115,10 @@ func TestFlowLikelihood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := mustScore(t, LikelihoodOptions{Model: model, Data: data, Seed: 7, Count: 6, Threads: 2})
+	l, err := LogLikelihood(t.Context(), LikelihoodOptions{Model: model, Data: data, Seed: 7, Count: 6, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if l.Divergence != "exact" || l.Evaluations != 1 || l.Probes != 0 {
 		t.Errorf("%+v", l)
 	}

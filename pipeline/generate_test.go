@@ -90,6 +90,10 @@ func TestClasses(t *testing.T) {
 	if got, err := list.Parse("1,none"); err == nil {
 		t.Errorf("without a class for none, none was read as %v", got)
 	}
+}
+
+// Images take listed classes in turn, and random ones are equally frequent.
+func TestListedClasses(t *testing.T) {
 	images := drawn(t, SampleOptions{Count: 7, Class: "two,0-1", Method: Method{Steps: 1}}, 0, 7)
 	if want := []int32{2, 0, 1, 2, 0, 1, 2}; !slices.Equal(images.Labels, want) {
 		t.Errorf("classes %v, want %v in turn", images.Labels, want)

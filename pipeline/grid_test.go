@@ -20,12 +20,17 @@ import (
 
 // randomImages has numbers beyond [-1,1] too, which must be clamped.
 func randomImages(n, h, w, c int) *Images {
+	return &Images{Height: h, Width: w, Channels: c, Pixels: randomPixels(n * h * w * c)}
+}
+
+// randomPixels returns n numbers in [-1.3, 1.3).
+func randomPixels(n int) []float32 {
 	rng := rand.New(rand.NewPCG(4, 4))
-	s := &Images{Height: h, Width: w, Channels: c, Pixels: make([]float32, n*h*w*c)}
-	for i := range s.Pixels {
-		s.Pixels[i] = 2.6*rng.Float32() - 1.3
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = 2.6*rng.Float32() - 1.3
 	}
-	return s
+	return x
 }
 
 // encode writes a grid as a PNG and reads it again.

@@ -93,7 +93,7 @@ func tensors(t testing.TB, elem ...string) []safetensors.Tensor {
 // sameRun reports the first tensor in which two run folders differ in any bit.
 func sameRun(t *testing.T, a, b string) {
 	t.Helper()
-	for _, name := range []string{stateFile, modelFile} {
+	for _, name := range []string{"state.safetensors", "model.safetensors"} {
 		x, y := tensors(t, a, name), tensors(t, b, name)
 		if len(x) != len(y) {
 			t.Fatalf("%s: %d and %d tensors", name, len(x), len(y))
@@ -110,7 +110,7 @@ func sameRun(t *testing.T, a, b string) {
 // otherwise pass for a trainer that does nothing.
 func differentRun(t *testing.T, a, b string) {
 	t.Helper()
-	x, y := tensors(t, a, modelFile), tensors(t, b, modelFile)
+	x, y := tensors(t, a, "model.safetensors"), tensors(t, b, "model.safetensors")
 	for i := range x {
 		if !slices.Equal(x[i].F32, y[i].F32) {
 			return

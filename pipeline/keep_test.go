@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Nobody's files are written over: not those of a folder that is no run, nor the operands of field.
-func TestKeepsOtherFiles(t *testing.T) {
+// A folder of somebody's files does not become a run.
+func TestKeepsFoldersOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	mine := filepath.Join(dir, "README.md")
 	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
@@ -25,7 +25,12 @@ func TestKeepsOtherFiles(t *testing.T) {
 	if _, err := createRun(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
 		t.Errorf("a run in a folder with another program's settings: %v", err)
 	}
-	if err := os.Rename(filepath.Join(dir, configFile), mine); err != nil {
+}
+
+// Nobody's files are written over: not the operands of field.
+func TestOperandsOfField(t *testing.T) {
+	mine := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o := FieldOptions{In: mine, Out: mine}
@@ -51,16 +56,16 @@ func TestKeepsAsManyModels(t *testing.T) {
 	o.Out = filepath.Join(filepath.Dir(o.Out), "run [1]")
 	o.Steps, o.SaveEvery, o.Keep, o.PreviewEvery = 5, 1, 2, 2
 	mustTrain(t, o)
-	d := runDir{path: o.Out}
-	names, err := d.numbered(keptDir, ".safetensors")
+	entries, err := os.ReadDir(filepath.Join(o.Out, keptDir))
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
 	if want := []string{"step-000000004.safetensors", "step-000000005.safetensors"}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("kept %v, %v, want %v", names, err, want)
 	}
-	card, err := os.ReadFile(d.file(cardFile))
+	card, err := os.ReadFile(filepath.Join(o.Out, cardFile))
 	if err != nil || !strings.Contains(string(card), "(samples/step-000005.png)") {
 		t.Errorf("no preview in the card, %v:\n%s", err, card)
-	}
-	if none, err := d.numbered("nowhere", ".png"); err != nil || len(none) > 0 {
-		t.Errorf("in no folder: %v, %v", none, err)
 	}
 }

@@ -70,7 +70,7 @@ func TestExactDivergence(t *testing.T) {
 	}
 	model.Repack(0, 1)
 	const n, d, h = 2, 64, float32(1) / 64
-	x, times := randomImages(n, 8, 8, 1).Pixels, []float32{0.3, 0.9}
+	x, times := randomPixels(n*8*8*1), []float32{0.3, 0.9}
 	g := newDiverger(model.NewReplica(n, true), n, d, 0)
 	v, div := make([]float32, n*d), make([]float64, n)
 	g.Divergence(v, div, x, times, []int{0, 1})
@@ -115,7 +115,7 @@ func TestHutchinson(t *testing.T) {
 		t.Fatal(err)
 	}
 	const n, d, probes = 2, 64, 256
-	x, times, y := randomImages(n, 8, 8, 1).Pixels, []float32{0.2, 0.7}, []int32{1, 3}
+	x, times, y := randomPixels(n*8*8*1), []float32{0.2, 0.7}, []int32{1, 3}
 	exact, estimate := newDiverger(ck.UNet().NewReplica(n, true), n, d, 0), newDiverger(ck.UNet().NewReplica(n, true), n, d, probes)
 	exact.y, estimate.y = y, y
 	for i := range n {

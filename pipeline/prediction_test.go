@@ -217,6 +217,10 @@ func TestUnknownPrediction(t *testing.T) {
 			t.Errorf("read: %v", err)
 		}
 	}
+}
+
+// What training does not know is refused by name.
+func TestUnknownObjective(t *testing.T) {
 	for option, change := range map[string]func(*TrainOptions){
 		"path":        func(o *TrainOptions) { o.Path = "linear-power(0)" },
 		"objective":   func(o *TrainOptions) { o.Objective = "score" },

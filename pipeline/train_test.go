@@ -443,6 +443,10 @@ func TestDefaultFolders(t *testing.T) {
 	if dir, err := newestRun(modelFile); err != nil || filepath.ToSlash(dir) != "runs/patterns-2" {
 		t.Errorf("newest run %s, %v", dir, err)
 	}
+}
+
+// A run's folder has a name that no shell and no system takes amiss.
+func TestRunName(t *testing.T) {
 	for data, want := range map[string]string{
 		"mnist": "mnist", "../My Photos/": "My-Photos", "a/b.zip": "b", "/": "run", "..": "run", "é": "run",
 	} {
