@@ -111,7 +111,7 @@ func (o *ClassifierOptions) plan(n int) Schedule {
 
 // recipe returns what a step does with a gradient.
 func (o *ClassifierOptions) recipe() recipe {
-	t := DefaultTrainOptions()
+	t := defaultRunOptions()
 	return recipe{
 		batch: o.Batch, micro: min(max(o.Batch/4, 1), 8),
 		beta1: t.Beta1, beta2: t.Beta2, eps: t.Eps, decay: o.Decay, clip: t.Clip, ema: o.EMA,

@@ -193,7 +193,7 @@ func TestClassRows(t *testing.T) {
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
-	want := Text{"fmimg.classes", strings.Repeat("2,", 8) + "0" + strings.Repeat(",0", 7)}
+	want := [2]string{"fmimg.classes", strings.Repeat("2,", 8) + "0" + strings.Repeat(",0", 7)}
 	if got := readTexts(t, stdout.Bytes()); !slices.Contains(got, want) {
 		t.Errorf("texts %v, want %v", got, want)
 	}
@@ -310,7 +310,7 @@ func TestProvenance(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, text := range readTexts(t, stdout.Bytes()) {
-		got[text.Key] = text.Value
+		got[text[0]] = text[1]
 	}
 	for key, want := range map[string]string{
 		"Software": "fmimg " + Version(), "fmimg.version": Version(), "fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",

@@ -136,14 +136,17 @@ func TestGridErrors(t *testing.T) {
 func TestPNGTexts(t *testing.T) {
 	want := []Text{{"Software", "fmimg"}, {"fmimg.seed", "7"}, {"long", strings.Repeat("x", 10000)}, {"empty", ""}}
 	_, file := encode(t, randomImages(1, 2, 2, 1), GridOptions{Rows: 1, Cols: 1}, append(want, Text{"odd", "é\x00→"})...)
-	got := readTexts(t, file)
+	var got []Text
+	for _, text := range readTexts(t, file) {
+		got = append(got, Text{text[0], text[1]})
+	}
 	if !slices.Equal(got, append(want, Text{"odd", "é??"})) {
 		t.Errorf("texts %v", got)
 	}
 }
 
-// readTexts returns the tEXt chunks of a PNG after checking all chunks.
-func readTexts(t *testing.T, file []byte) (texts []Text) {
+// readTexts returns the keywords and values of the tEXt chunks of a PNG, after checking all chunks.
+func readTexts(t *testing.T, file []byte) (texts [][2]string) {
 	t.Helper()
 	for rest := file[8:]; len(rest) > 0; {
 		length := binary.BigEndian.Uint32(rest)
@@ -157,7 +160,7 @@ func readTexts(t *testing.T, file []byte) (texts []Text) {
 			for _, b := range value {
 				utf = append(utf, rune(b))
 			}
-			texts = append(texts, Text{string(key), string(utf)})
+			texts = append(texts, [2]string{string(key), string(utf)})
 		}
 		rest = rest[12+length:]
 	}

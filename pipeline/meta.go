@@ -33,7 +33,7 @@ type Meta struct {
 	Seed       uint64     `json:"seed"`
 	HoldOut    float64    `json:"hold_out,omitempty"` // share of the images that training did not see, chosen by Seed, in a set without test images
 	Batch      int        `json:"batch"`
-	Schedule   Schedule   `json:"schedule"`
+	Schedule   string     `json:"schedule"` // of the run, as text
 	ISA        string     `json:"isa"`
 	Version    string     `json:"version"` // of fmimg; empty in files that another program made
 	Date       time.Time  `json:"date"`

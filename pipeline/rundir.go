@@ -20,9 +20,11 @@ import (
 	"github.com/fmimg/fmimg/internal/quote"
 )
 
-// The files of a run folder.
+// modelFile is the file of a run folder that a model is loaded from: it holds the averaged weights.
+const modelFile = "model.safetensors"
+
+// The other files of a run folder.
 const (
-	modelFile   = "model.safetensors" // averaged weights, what Generate loads
 	stateFile   = "state.safetensors" // everything to resume
 	configFile  = "config.json"
 	metricsFile = "metrics.jsonl"

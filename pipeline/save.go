@@ -60,7 +60,7 @@ func writeCheckpoint(w io.Writer, model Weights, values []float32, dtype safeten
 func (r *run) meta() Meta {
 	m := Meta{
 		Steps: r.done.Step, Images: r.done.Step * r.opt.Batch, Seed: r.opt.Seed, Batch: r.opt.Batch,
-		Schedule: r.done.Schedule, ISA: r.opt.ISA, Version: Version(), Date: now(),
+		Schedule: r.done.Schedule.String(), ISA: r.opt.ISA, Version: Version(), Date: now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
 		EMA: r.opt.EMA, Loss: r.done.Smooth, Validation: r.log.validation(),
 	}

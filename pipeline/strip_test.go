@@ -109,7 +109,7 @@ func TestGenerateStrip(t *testing.T) {
 			t.Fatalf("%+v: %d images, %v", c, result.Images, err)
 		}
 		texts := readTexts(t, stdout.Bytes())
-		if !slices.Contains(texts, Text{"fmimg.strip", "3"}) || c.labels != "" && !slices.Contains(texts, Text{"fmimg.classes", c.labels}) {
+		if !slices.Contains(texts, [2]string{"fmimg.strip", "3"}) || c.labels != "" && !slices.Contains(texts, [2]string{"fmimg.classes", c.labels}) {
 			t.Errorf("%+v: texts %v", c, texts)
 		}
 		if m, err := png.Decode(&stdout); err != nil || m.Bounds() != image.Rect(0, 0, 3*9+1, c.rows*9+1) {
