@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 // A Workload is what was run, and on what.
@@ -188,13 +190,13 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewSampleBench(o.BenchOptions, pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps}})
+	b, err := pipeline.NewSampleBench(o.BenchOptions, sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps}})
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
 	r := &GenerateResult{Stamp: stamp()}
-	var sample pipeline.SampleOptions
+	var sample sample.Options
 	o.BenchOptions, sample = b.Options()
 	r.Solver, r.Steps = sample.Solver, sample.Steps
 	cfg := b.Model().Config()
@@ -239,7 +241,7 @@ func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
 	for i, steps := range []int{few, more} {
 		small := o.BenchOptions
 		small.Batch = min(small.Batch, small.Threads)
-		b, err := pipeline.NewSampleBench(small, pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: steps}})
+		b, err := pipeline.NewSampleBench(small, sample.Options{Method: model.Method{Solver: o.Solver, Steps: steps}})
 		if err != nil {
 			return 0, err
 		}

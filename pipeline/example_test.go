@@ -22,7 +22,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	o := pipeline.DefaultTrainOptions()
+	o := train.DefaultOptions()
 	o.Data, o.Preset, o.Out = "mnist", "tiny", filepath.Join(dir, "run")
 	o.Steps, o.Batch, o.PreviewEvery = 2, 4, -1
 	o.OnEvent = func(e pipeline.Event) {
@@ -30,17 +30,17 @@ func Example() {
 			fmt.Printf("step %d of %d\n", e.Step, e.Total)
 		}
 	}
-	run, err := pipeline.Train(context.Background(), o)
+	run, err := train.Train(context.Background(), o)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	drawn, err := pipeline.Generate(context.Background(), pipeline.GenerateOptions{
+	drawn, err := sample.Generate(context.Background(), sample.GenerateOptions{
 		Model:  run.Dir,
 		Out:    filepath.Join(dir, "samples.png"),
-		Grid:   pipeline.GridOptions{Rows: 1, Cols: 2},
-		Sample: pipeline.SampleOptions{Seed: 1, Method: pipeline.Method{Steps: 2}},
+		Grid:   picture.GridOptions{Rows: 1, Cols: 2},
+		Sample: sample.Options{Seed: 1, Method: model.Method{Steps: 2}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -56,19 +56,19 @@ func Example() {
 // A service loads a model from files that are embedded in it, say, and draws for several requests at once.
 func ExampleOpenCheckpointFS() {
 	files := os.DirFS("../unet/testdata") // or an embed.FS
-	model, err := pipeline.OpenCheckpointFS(files, "unet_small.safetensors", "")
+	model, err := model.OpenFS(files, "unet_small.safetensors", "")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	images, err := pipeline.Draw(ctx, model, pipeline.SampleOptions{Count: 4, Class: "1", Seed: 7, Method: pipeline.Method{Steps: 2}})
+	images, err := sample.Draw(ctx, model, sample.Options{Count: 4, Class: "1", Seed: 7, Method: model.Method{Steps: 2}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	picture, err := pipeline.Grid(images, pipeline.GridOptions{Padding: 1, Scale: 2})
+	picture, err := picture.Grid(images, picture.GridOptions{Padding: 1, Scale: 2})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -85,7 +85,7 @@ func ExampleReadCheckpoint() {
 		return
 	}
 	defer file.Close()
-	model, err := pipeline.ReadCheckpoint(file, "")
+	model, err := model.Read(file, "")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -125,20 +125,20 @@ func ExampleTrain_source() {
 	}
 	defer os.RemoveAll(dir)
 
-	o := pipeline.DefaultTrainOptions()
+	o := train.DefaultOptions()
 	o.Source, o.Validation = dataset.Split(discs{}, 0.1, 1)
 	o.Preset, o.Out = "tiny", filepath.Join(dir, "discs")
 	o.Steps, o.Batch, o.PreviewEvery = 3, 8, -1
-	run, err := pipeline.Train(context.Background(), o)
+	run, err := train.Train(context.Background(), o)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(run.Steps, "steps on", o.Source.Len(), "images; validated:", run.Validation > 0)
 
-	drawn, err := pipeline.Generate(context.Background(), pipeline.GenerateOptions{
+	drawn, err := sample.Generate(context.Background(), sample.GenerateOptions{
 		Model: run.Dir, Out: filepath.Join(dir, "large.png"),
-		Sample: pipeline.SampleOptions{Count: 4, Class: "large", Method: pipeline.Method{Steps: 2}},
+		Sample: sample.Options{Count: 4, Class: "large", Method: model.Method{Steps: 2}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -151,9 +151,9 @@ func ExampleTrain_source() {
 }
 
 func ExampleSchedule_Rate() {
-	s := pipeline.Schedule{{Step: 0, Total: 1000}}
+	s := engine.RateSchedule{{Step: 0, Total: 1000}}
 	for _, step := range []int{0, 50, 500, 999} {
-		fmt.Printf("%.6f\n", s.Rate(step, 0.002, 50, pipeline.CosineRate))
+		fmt.Printf("%.6f\n", s.Rate(step, 0.002, 50, engine.CosineRate))
 	}
 	// Output:
 	// 0.000040

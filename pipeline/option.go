@@ -1,9 +1,45 @@
 package pipeline
 
 import (
+	"strings"
+
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // An OptionError is an option that cannot be used as it is given: a mistake of the caller, found
 // before any work.
 type OptionError = option.Error
+
+const (
+	MaxBatch   = 1 << 16
+	MaxThreads = 1 << 12
+	MaxSize    = 1 << 12 // pixels of a side
+)
+
+// Below1 is the largest decay: its complement still counts in a float32.
+const Below1 = 1 - 1e-6
+
+func ValidateISA(name string) error {
+	_, err := ParseISA(name)
+	return err
+}
+
+// ParseISA is [kernels.Parse] for the option ISA, which is what its error names.
+func ParseISA(name string) (kernels.ISA, error) {
+	isa, err := kernels.Parse(name)
+	if err != nil {
+		return isa, &OptionError{"isa", TrimOption(err, "unknown instruction set ", "instruction set ")}
+	}
+	return isa, nil
+}
+
+// TrimOption takes from an error of another package the words that name the option.
+func TrimOption(err error, prefixes ...string) string {
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(err.Error(), p); ok {
+			return rest
+		}
+	}
+	return err.Error()
+}

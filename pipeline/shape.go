@@ -1,6 +1,8 @@
 package pipeline
 
-import "github.com/fmimg/fmimg/dataset"
+import (
+	"github.com/fmimg/fmimg/dataset"
+)
 
 // A Shape is that of an image: pixels and channels.
 type Shape struct{ Height, Width, Channels int }

@@ -1,9 +1,21 @@
 package pipeline
 
 import (
+	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
+	"time"
 )
+
+// Now returns the date for a file: that of SOURCE_DATE_EPOCH, the convention for reproducible
+// files, where it is set.
+func Now() time.Time {
+	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(s, 0).UTC()
+	}
+	return time.Now().UTC().Truncate(time.Second)
+}
 
 const modulePath = "github.com/fmimg/fmimg"
 

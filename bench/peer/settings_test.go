@@ -20,7 +20,7 @@ func TestTorchTrainsWithTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := pipeline.DefaultTrainOptions()
+	o := train.DefaultOptions()
 	for _, c := range []struct {
 		pattern string // with the number as its group
 		want    float64

@@ -10,12 +10,12 @@ import (
 )
 
 // readReport reads what fmimg eval --json wrote.
-func readReport(path string) (*pipeline.Evaluation, error) {
+func readReport(path string) (*evaluate.Report, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	e := new(pipeline.Evaluation)
+	e := new(evaluate.Report)
 	if err := json.Unmarshal(text, e); err != nil {
 		return nil, fmt.Errorf("%s: %w: it is not what fmimg eval --json writes", path, err)
 	}

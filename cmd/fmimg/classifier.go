@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/classify"
+	"github.com/fmimg/fmimg/pipeline/train"
 )
 
 const classifierHelp = `Train the network whose features fmimg eval measures with: a small classifier, on images with classes. That of
@@ -25,8 +26,8 @@ const classifierExample = `  fmimg classifier --data mnist --out mnist.safetenso
   fmimg classifier --data photos/ --size 32 --flip --epochs 40 --out photos.safetensors`
 
 func (a *app) newClassifier() *cobra.Command {
-	o := pipeline.DefaultClassifierOptions()
-	data := pipeline.DefaultTrainOptions()
+	o := classify.DefaultOptions()
+	data := train.DefaultOptions()
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "classifier --data NAME --out FILE [flags]", Short: "Train the network that eval measures with", Long: classifierHelp, Example: classifierExample,
@@ -50,7 +51,7 @@ func (a *app) newClassifier() *cobra.Command {
 }
 
 // classifierNumberFlags adds the flags that numbers depend on.
-func classifierNumberFlags(f *pflag.FlagSet, o *pipeline.ClassifierOptions) {
+func classifierNumberFlags(f *pflag.FlagSet, o *classify.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: not for digits")
 	f.Float64Var(&o.Warp.Shift, "shift", o.Warp.Shift, "move images by up to so many `pixels`")
 	f.Float64Var(&o.Warp.Rotate, "rotate", o.Warp.Rotate, "turn them by up to so many `degrees`")
@@ -66,13 +67,13 @@ func classifierNumberFlags(f *pflag.FlagSet, o *pipeline.ClassifierOptions) {
 }
 
 // classifier runs the command.
-func (a *app) classifier(cmd *cobra.Command, o pipeline.ClassifierOptions, asJSON bool) error {
+func (a *app) classifier(cmd *cobra.Command, o classify.Options, asJSON bool) error {
 	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "lr", "threads"); err != nil {
 		return err
 	}
 	show := a.newReporter(asJSON)
 	o.OnEvent = show.event
-	result, err := pipeline.TrainClassifier(cmd.Context(), o)
+	result, err := classify.Train(cmd.Context(), o)
 	show.close()
 	if err == nil && !asJSON {
 		fmt.Fprintln(a.stdout, result.Path)

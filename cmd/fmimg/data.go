@@ -12,7 +12,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/pipeline/train"
 )
 
 func (a *app) newData() *cobra.Command {
@@ -63,13 +64,13 @@ the images are drawn, a row for each class.`
 
 // dataShow are the flags of data show.
 type dataShow struct {
-	options pipeline.TrainOptions
+	options train.Options
 	out     string
 	json    bool
 }
 
 func (a *app) newDataShow() *cobra.Command {
-	s := dataShow{options: pipeline.DefaultTrainOptions()}
+	s := dataShow{options: train.DefaultOptions()}
 	cmd := &cobra.Command{
 		Use: "show --data NAME [flags]", Short: "Say what is in a data set, and draw some of it", Long: dataShowHelp,
 		Example: "  fmimg data show --data fashion-mnist --out grid.png\n  fmimg data show --data photos/ --size 64 --image-channels rgb --json",
@@ -101,7 +102,7 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	}
 	show := a.newReporter(false)
 	s.options.OnEvent = show.event
-	set, err := pipeline.OpenData(cmd.Context(), s.options)
+	set, err := train.OpenData(cmd.Context(), s.options)
 	show.close()
 	if err != nil {
 		return err
@@ -115,11 +116,11 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	if err != nil || s.out == "" {
 		return err
 	}
-	picture, err := pipeline.DataGrid(set.Train)
+	picture, err := picture.DataGrid(set.Train)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(s.out, func(w io.Writer) error { return pipeline.WritePNG(w, picture, nil) }); err != nil {
+	if err := atomicfile.Write(s.out, func(w io.Writer) error { return picture.WritePNG(w, picture, nil) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "wrote %s\n", s.out)

@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/distill"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of its network, where the model itself takes 16 or more.
@@ -24,7 +26,7 @@ const distillExample = `  fmimg distill --model mnist --time 30m                
   fmimg generate --model runs/mnist-fast --steps 1 --out samples.png`
 
 func (a *app) newDistill() *cobra.Command {
-	o := pipeline.DefaultDistillOptions()
+	o := distill.DefaultOptions()
 	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "distill [flags]", Short: "Make a model draw in a few evaluations", Long: distillHelp, Example: distillExample,
@@ -43,8 +45,8 @@ func (a *app) newDistill() *cobra.Command {
 }
 
 // distillNumberFlags adds the flags that numbers depend on.
-func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
-	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", pipeline.DefaultGuidance))
+func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
+	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
 	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
@@ -56,7 +58,7 @@ func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
 }
 
 // A sharesValue is a flag of three numbers.
-type sharesValue struct{ s *pipeline.JumpShares }
+type sharesValue struct{ s *distill.JumpShares }
 
 func (v sharesValue) String() string {
 	if v.s == nil {
@@ -66,7 +68,7 @@ func (v sharesValue) String() string {
 }
 
 func (v sharesValue) Set(text string) error {
-	s, err := pipeline.ParseJumpShares(text)
+	s, err := distill.ParseJumpShares(text)
 	if err == nil {
 		*v.s = s
 	}
@@ -76,12 +78,12 @@ func (v sharesValue) Set(text string) error {
 func (sharesValue) Type() string { return "shares" }
 
 // distill runs the command.
-func (a *app) distill(cmd *cobra.Command, o pipeline.DistillOptions, x runExtra) error {
+func (a *app) distill(cmd *cobra.Command, o distill.Options, x runExtra) error {
 	if err := positive(cmd, "guidance", "teacher-steps", "pool", "reuse"); err != nil {
 		return err
 	}
 	if err := x.settle(cmd, &o.RunOptions); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Distill(cmd.Context(), o) })
+	return a.runTraining(&o.RunOptions, x, func() (run.Result, error) { return distill.Distill(cmd.Context(), o) })
 }

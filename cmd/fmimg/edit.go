@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/edit"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 const editHelp = `Change images by a model: draw parts of them anew, turn one into another, vary them.
@@ -39,14 +41,14 @@ The method resample moves what is known along its path with fresh noise and lets
 steers the flow by the gradient of the misfit, through the network.`
 
 func (a *app) newInpaint() *cobra.Command {
-	var o pipeline.InpaintOptions
+	var o edit.InpaintOptions
 	cmd := &cobra.Command{
 		Use: "inpaint --mask PART --out FILE [flags]", Short: "Draw a part of images anew", Long: inpaintHelp,
 		Example: "  fmimg edit inpaint --data mnist --index 0,1,2,3 --mask lower --class none --out completed.png\n" +
 			"  fmimg edit inpaint --in photo.png --mask hole.png --model runs/photos --count 10 --out completed.png",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Method == pipeline.ResampleMethod {
+			if o.Method == edit.ResampleMethod {
 				for _, name := range []string{"solver", "tol"} {
 					if cmd.Flags().Changed(name) {
 						return usagef("--%s: --method resample has a solver of its own: leave it out", name)
@@ -55,14 +57,14 @@ func (a *app) newInpaint() *cobra.Command {
 			} else if cmd.Flags().Changed("times") {
 				return usagef("--times %d: only --method resample takes steps again: leave it out", o.Times)
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Inpaint(cmd.Context(), o) })
+			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Inpaint(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Mask, "mask", "", "`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
 	editInputFlags(f, &o.EditOptions, 6, "completions of each image")
-	f.StringVar(&o.Method, "method", pipeline.ResampleMethod, "`how`: resample or gradient")
+	f.StringVar(&o.Method, "method", edit.ResampleMethod, "`how`: resample or gradient")
 	f.IntVar(&o.Times, "times", 10, "`number` of times that resample takes a step")
 	editSolverFlags(f, &o.EditOptions, "20 steps of resample, 40 of gradient")
 	return cmd
@@ -75,13 +77,13 @@ on. A row is the first image, the images on the way, and the second image. Those
 after the round trip, whose error (root mean square, pixels in [-1,1]) is told and is in the picture's text fields.`
 
 func (a *app) newInterpolate() *cobra.Command {
-	var o pipeline.InterpolateOptions
+	var o edit.InterpolateOptions
 	cmd := &cobra.Command{
 		Use: "interpolate --out FILE [flags]", Short: "Turn images into others", Long: interpolateHelp,
 		Example: "  fmimg edit interpolate --data mnist --index 7,12 --count 10 --out way.png\n  fmimg edit interpolate --in a.png,b.png --out way.png",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Interpolate(cmd.Context(), o) })
+			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Interpolate(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
@@ -96,7 +98,7 @@ const varyHelp = `Draw variations of images: put noise on them, --level of the w
 A low level keeps the image and changes its details; 1 draws a new one. A row is an image and its variations.`
 
 func (a *app) newVary() *cobra.Command {
-	var o pipeline.VaryOptions
+	var o edit.VaryOptions
 	cmd := &cobra.Command{
 		Use: "vary --out FILE [flags]", Short: "Draw variations of images", Long: varyHelp,
 		Example: "  fmimg edit vary --data mnist --index 7,12 --level 0.6 --out varied.png",
@@ -105,7 +107,7 @@ func (a *app) newVary() *cobra.Command {
 			if err := positive(cmd, "level"); err != nil {
 				return err
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Vary(cmd.Context(), o) })
+			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Vary(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
@@ -117,7 +119,7 @@ func (a *app) newVary() *cobra.Command {
 }
 
 // editInputFlags adds the flags about images and the picture of all of edit's commands.
-func editInputFlags(f *pflag.FlagSet, o *pipeline.EditOptions, usual int, made string) {
+func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.StringVar(&o.Out, "out", "", "`file`.png to write (needed)")
 	modelFlag(f, &o.Model, elseMNIST)
 	f.StringSliceVar(&o.In, "in", nil, "`pictures` to edit, joined by commas")
@@ -129,7 +131,7 @@ func editInputFlags(f *pflag.FlagSet, o *pipeline.EditOptions, usual int, made s
 }
 
 // editSolverFlags adds those about how images are drawn.
-func editSolverFlags(f *pflag.FlagSet, o *pipeline.EditOptions, steps string) {
+func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps (default "+steps+")")
 	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
@@ -140,11 +142,11 @@ func editSolverFlags(f *pflag.FlagSet, o *pipeline.EditOptions, steps string) {
 }
 
 // edit runs one of the commands.
-func (a *app) edit(cmd *cobra.Command, o *pipeline.EditOptions, run func() (*pipeline.EditResult, error)) error {
+func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result, error)) error {
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}}
+	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 // A usageError is a command line that makes no sense.
@@ -34,7 +35,7 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	var usage *usageError
 	var wrong *pipeline.OptionError
 	var compared *option.Error
-	var stopped *pipeline.InterruptedError
+	var stopped *run.InterruptedError
 	why := err.Error()
 	switch {
 	case errors.As(err, &stopped) && stopped.Dir == "":
@@ -55,7 +56,7 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	return what + withCure(oneLine(why), err), status
 }
 
-func resumeCommand(stopped *pipeline.InterruptedError) string {
+func resumeCommand(stopped *run.InterruptedError) string {
 	return fmt.Sprintf("fmimg %s --resume --out %s", stopped.Command, quote.Shell(filepath.ToSlash(stopped.Dir)))
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
 // eval measures a model, and the pictures that it drew.
@@ -16,7 +16,7 @@ func TestEval(t *testing.T) {
 	}
 	s := newShell(t)
 	s.must("eval --model mnist --class 0-9 --count 100 --solver euler --steps 2 --quick --json --evaluations 1 --chart fid.png")
-	var e pipeline.Evaluation
+	var e evaluate.Report
 	if err := json.Unmarshal([]byte(s.stdout), &e); err != nil {
 		t.Fatalf("%v: %s", err, s.stdout)
 	}

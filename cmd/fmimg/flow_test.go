@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
 )
 
 // A normalizing flow is a model like any other on the command line.
@@ -13,7 +13,7 @@ func TestNormalizingFlow(t *testing.T) {
 	s := newShell(t)
 	s.must("train --data mnist --objective nf --preset tiny --steps 2 --batch 4 --preview-every -1 --validate-every -1 --out flow")
 	s.must("likelihood --model flow --count 3 --json")
-	var l pipeline.Likelihood
+	var l likelihood.Report
 	if err := json.Unmarshal([]byte(s.stdout), &l); err != nil || l.Divergence != "exact" || l.BitsPerDimension <= 0 || !l.Dequantized {
 		t.Errorf("%v: %s", err, s.stdout)
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 const likelihoodHelp = `Measure how likely images are under a model: log p(x) by the change of variables along the flow.
@@ -43,7 +45,7 @@ type likelihoodFlags struct {
 }
 
 func (a *app) newLikelihood() *cobra.Command {
-	var o pipeline.LikelihoodOptions
+	var o likelihood.Options
 	var x likelihoodFlags
 	cmd := &cobra.Command{
 		Use: "likelihood [flags]", Short: "Measure how likely images are under a model", Long: likelihoodHelp, Example: likelihoodExample,
@@ -71,7 +73,7 @@ func (a *app) newLikelihood() *cobra.Command {
 	return cmd
 }
 
-func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := checkLikelihood(cmd, o, x); err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x lik
 	}
 	show := a.newReporter(false)
 	o.OnEvent = show.event
-	result, err := pipeline.LogLikelihood(cmd.Context(), o)
+	result, err := likelihood.Measure(cmd.Context(), o)
 	show.close()
 	if err != nil {
 		return err
@@ -103,11 +105,11 @@ func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x lik
 }
 
 // checkLikelihood refuses what would do nothing, and tries the files before the work.
-func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Method: pipeline.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}}
+	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelih
 }
 
 // writeLikelihood writes the result for a person.
-func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
+func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	divergence := l.Divergence
 	if l.Probes > 0 {
@@ -137,7 +139,7 @@ func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
 		evaluations = "1 evaluation"
 	}
 	fmt.Fprintf(t, "%s: divergence %s; %s, %s; seed %d\n\n", harmless(l.Model), divergence, l.Solver, evaluations, l.Seed)
-	row := func(what string, set *pipeline.SetLikelihood) {
+	row := func(what string, set *likelihood.SetReport) {
 		probes := ""
 		if set.ProbeError != nil {
 			probes = fmt.Sprintf(", of which probes %.4f", *set.ProbeError)

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
 )
 
 // likelihood says what it measured, as JSON and in words, and writes its files.
 func TestLikelihood(t *testing.T) {
 	s := newShell(t)
 	s.must("likelihood --model mnist --count 3 --solver euler --steps 2 --json --scores scores.csv --out extremes.png")
-	var l pipeline.Likelihood
+	var l likelihood.Report
 	if err := json.Unmarshal([]byte(s.stdout), &l); err != nil {
 		t.Fatalf("%v: %s", err, s.stdout)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 // A shell runs command lines in a folder of its own and keeps what they print.
@@ -268,11 +269,11 @@ func TestInterruptAndResume(t *testing.T) {
 	// A run by time can be repeated from its folder.
 	s.must(tinyRun + " --time 100ms --out timed")
 	s.must(tinyRun + " --schedule timed --out again")
-	first, err := pipeline.ReadRunOptions("timed")
+	first, err := run.ReadOptions("timed")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := pipeline.ReadRunOptions("again")
+	again, err := run.ReadOptions("again")
 	if err != nil || again.Schedule.String() != first.Schedule.String() {
 		t.Errorf("schedules %v and %v, %v", first.Schedule, again.Schedule, err)
 	}
@@ -300,7 +301,7 @@ func TestEnvironment(t *testing.T) {
 	s := newShell(t)
 	s.env["FMIMG_ISA"], s.env["FMIMG_SAVE_EVERY"], s.env["FMIMG_STEPS"] = "generic", "7", "1"
 	s.must(tinyRun + " --steps 2 --validate-every -1")
-	o, err := pipeline.ReadRunOptions("runs/mnist")
+	o, err := run.ReadOptions("runs/mnist")
 	if err != nil || o.ISA != "generic" || o.SaveEvery != 7 || o.Steps != 2 {
 		t.Errorf("options %+v, %v", o, err)
 	}

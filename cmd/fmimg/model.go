@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
@@ -73,7 +73,7 @@ func (a *app) newModelExport() *cobra.Command {
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
 	}
 	modelArgument(cmd, &model, elseNone, func() error {
-		if err := pipeline.ExportModel(model, out, half); err != nil {
+		if err := model.Export(model, out, half); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(a.stdout, out)
@@ -85,7 +85,7 @@ func (a *app) newModelExport() *cobra.Command {
 }
 
 func (a *app) showModel(path string, asJSON, tensors bool) error {
-	info, err := pipeline.DescribeModel(path)
+	info, err := model.Describe(path)
 	if err != nil {
 		return err
 	}

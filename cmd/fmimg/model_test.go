@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -28,7 +28,7 @@ func TestModelShow(t *testing.T) {
 		}
 	}
 	s.must("model show --json")
-	var info pipeline.ModelInfo
+	var info model.Info
 	if err := json.Unmarshal([]byte(s.stdout), &info); err != nil || len(info.List) != 127 || info.Meta.Steps != 2 || info.Network.ModelChannels != 16 {
 		t.Errorf("%+v, %v", info, err)
 	}

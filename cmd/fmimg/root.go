@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
 const rootHelp = `fmimg trains small image generators by flow matching and draws images from them, on the CPU.
@@ -102,7 +103,7 @@ func fromEnvironment(cmd *cobra.Command, why string) string {
 }
 
 // A gridValue is a flag of the form RxC, rows by columns.
-type gridValue struct{ g *pipeline.GridOptions }
+type gridValue struct{ g *picture.GridOptions }
 
 func (v gridValue) String() string {
 	if v.g == nil || v.g.Rows == 0 {

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/run"
+	"github.com/fmimg/fmimg/pipeline/train"
 )
 
 const trainHelp = `Train a network on images and leave everything in a run folder: the model, what is needed to resume,
@@ -40,7 +42,7 @@ const trainExample = `  fmimg train --data mnist                              te
   fmimg train --init runs/mnist --data mnist --time 5m  start from a model, also one made by PyTorch`
 
 func (a *app) newTrain() *cobra.Command {
-	o := pipeline.DefaultTrainOptions()
+	o := train.DefaultOptions()
 	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "train --data NAME [flags]", Short: "Train a network on images", Long: trainHelp, Example: trainExample,
@@ -66,7 +68,7 @@ type runExtra struct {
 }
 
 // trainFlags adds the flags about what to train, and the run folder.
-func trainFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	folderFlags(f, &o.RunOptions, "DATA")
 	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
@@ -77,13 +79,13 @@ func trainFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 }
 
 // folderFlags adds the flags about the run folder; name is that of a new one.
-func folderFlags(f *pflag.FlagSet, o *pipeline.RunOptions, name string) {
+func folderFlags(f *pflag.FlagSet, o *run.Options, name string) {
 	f.StringVar(&o.Out, "out", "", fmt.Sprintf("run `folder` (default runs/%s, then runs/%s-2, …; with --resume the newest run)", name, name))
 	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
 }
 
 // budgetFlags adds the flags about for how long to train; epochs is nil where there are none.
-func budgetFlags(f *pflag.FlagSet, o *pipeline.RunOptions, epochs *float64, x *runExtra) {
+func budgetFlags(f *pflag.FlagSet, o *run.Options, epochs *float64, x *runExtra) {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	if epochs != nil {
 		f.Float64Var(epochs, "epochs", 0, "budget: `number` of passes over the data")
@@ -94,7 +96,7 @@ func budgetFlags(f *pflag.FlagSet, o *pipeline.RunOptions, epochs *float64, x *r
 }
 
 // recordFlags adds the flags about what a run leaves and shows.
-func recordFlags(f *pflag.FlagSet, o *pipeline.RunOptions, x *runExtra) {
+func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
 	f.IntVar(&o.ValidateEvery, "validate-every", 0, "`steps` between validation losses, -1 for none (default as often as takes 1 % of the time)")
@@ -104,7 +106,7 @@ func recordFlags(f *pflag.FlagSet, o *pipeline.RunOptions, x *runExtra) {
 }
 
 // dataFlags adds the flags about how data is read, which every command that reads some has.
-func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+func dataFlags(f *pflag.FlagSet, o *train.Options) {
 	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
 	f.StringVar(&o.ImageChannels, "image-channels", o.ImageChannels, "gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
 	f.Float64Var(&o.HoldOut, "hold-out", o.HoldOut, "`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
@@ -113,7 +115,7 @@ func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 }
 
 // trainNumberFlags adds the flags that numbers of flow matching depend on.
-func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
@@ -128,7 +130,7 @@ func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
 
 // runNumberFlags adds the flags that numbers of every run depend on; rate is the default learning rate in words, where
 // the option has none.
-func runNumberFlags(f *pflag.FlagSet, o *pipeline.RunOptions, rate string) {
+func runNumberFlags(f *pflag.FlagSet, o *run.Options, rate string) {
 	if rate != "" {
 		rate = fmt.Sprintf(" (default %s)", rate)
 	}
@@ -148,22 +150,22 @@ func runNumberFlags(f *pflag.FlagSet, o *pipeline.RunOptions, rate string) {
 }
 
 // train runs the command.
-func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x runExtra) error {
+func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale"); err != nil {
 		return err
 	}
 	if err := x.settle(cmd, &o.RunOptions); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Train(cmd.Context(), o) })
+	return a.runTraining(&o.RunOptions, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
 }
 
 // settle puts the flags into the options, and checks those that all runs have.
-func (x *runExtra) settle(cmd *cobra.Command, o *pipeline.RunOptions) error {
+func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 	if cmd.Flags().Changed("time") && x.time <= 0 {
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
-	o.Time = pipeline.Duration(x.time)
+	o.Time = run.Duration(x.time)
 	if err := positive(cmd, "steps", "batch", "micro-batch", "lr", "eps", "threads", "save-every", "stop-after"); err != nil {
 		return err
 	}
@@ -179,12 +181,12 @@ func (x *runExtra) settle(cmd *cobra.Command, o *pipeline.RunOptions) error {
 }
 
 // runTraining shows a run, and what it came to.
-func (a *app) runTraining(o *pipeline.RunOptions, x runExtra, run func() (pipeline.TrainResult, error)) error {
+func (a *app) runTraining(o *run.Options, x runExtra, run func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
 	o.OnEvent = show.event
 	result, err := run()
 	show.close()
-	var stopped *pipeline.InterruptedError
+	var stopped *run.InterruptedError
 	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
 		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped))
 		err = nil
@@ -211,15 +213,15 @@ func notZero(cmd *cobra.Command, needed string, names ...string) error {
 }
 
 // schedule reads the flag: a run folder or pairs.
-func schedule(text string) (pipeline.Schedule, error) {
+func schedule(text string) (engine.RateSchedule, error) {
 	if text == "" {
 		return nil, nil
 	}
-	s, err := pipeline.ParseSchedule(text)
+	s, err := engine.ParseRateSchedule(text)
 	if err == nil {
 		return s, nil
 	}
-	recorded, runErr := pipeline.ReadRunOptions(text)
+	recorded, runErr := run.ReadOptions(text)
 	if runErr != nil {
 		return nil, usagef("--schedule %s: it is neither a run folder nor a list of step:total pairs such as 3:1200,60:1180", text)
 	}

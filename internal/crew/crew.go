@@ -1,0 +1,112 @@
+package crew
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A Crew is a fixed set of goroutines that run one phase of work at a time, together. Running a
+// phase allocates nothing.
+type Crew struct {
+	work []chan func(worker int)
+	busy sync.WaitGroup
+	ends sync.WaitGroup
+
+	OnPanic func() // wakes workers that wait for the one that panicked; may be nil
+
+	mu  sync.Mutex
+	err error
+}
+
+// New starts the goroutines; close ends them.
+func New(workers int) *Crew {
+	c := &Crew{work: make([]chan func(int), workers)}
+	for i := range c.work {
+		c.work[i] = make(chan func(int), 1)
+		c.ends.Go(func() {
+			for phase := range c.work[i] {
+				c.call(phase, i)
+				c.busy.Done()
+			}
+		})
+	}
+	return c
+}
+
+// Size returns the number of workers.
+func (c *Crew) Size() int { return len(c.work) }
+
+// Run calls phase once on every worker and waits for all of them. The first panic in a phase comes
+// back as a [*PanicError], in this call and in all later ones: the work is then half done.
+func (c *Crew) Run(phase func(worker int)) error {
+	c.busy.Add(len(c.work))
+	for _, w := range c.work {
+		w <- phase
+	}
+	c.busy.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Each calls do for 0 to n-1, once each and in any order, on so many of the workers at most, until ctx ends; it
+// returns that error then.
+func (c *Crew) Each(ctx context.Context, workers, n int, do func(worker, i int)) error {
+	var next atomic.Int64
+	err := c.Run(func(worker int) {
+		for worker < workers && ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			do(worker, i)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (c *Crew) call(phase func(int), worker int) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.fail(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	phase(worker)
+}
+
+func (c *Crew) fail(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Unlock()
+	if c.OnPanic != nil {
+		c.OnPanic()
+	}
+}
+
+// Close ends the goroutines and waits until they are gone.
+func (c *Crew) Close() {
+	for _, w := range c.work {
+		close(w)
+	}
+	c.ends.Wait()
+}
+
+// A PanicError is a panic of a worker: a bug in fmimg, or memory that ran out.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns one line; Stack says where.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error: %s", strings.ReplaceAll(fmt.Sprint(e.Value), "\n", " "))
+}

@@ -1,0 +1,96 @@
+package roomtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// SmallNetwork has every kind of layer but resampling, in a few thousand parameters.
+func SmallNetwork() *unet.Config {
+	return &unet.Config{
+		ImageSize: [2]int{8, 8}, InChannels: 1, ModelChannels: 8, NumResBlocks: 1, ChannelMult: []int{1},
+		NumHeads: 1, NormGroups: 4, TimeScale: 1000, UseScaleShiftNorm: true,
+	}
+}
+
+// A smallModel is a checkpoint of the small network with drawn weights.
+type smallCheckpoint struct {
+	classes []string
+	null    bool    // one more row means none
+	Spread  float64 // deviation of what is added to the first weights
+	data    string  // that it says it was trained on
+	steps   int     // likewise
+}
+
+// Bytes returns the file.
+func (c smallCheckpoint) Bytes() []byte {
+	cfg := *SmallNetwork()
+	if len(c.classes) > 0 {
+		cfg.NumClasses, cfg.NullClass = len(c.classes), c.null
+	}
+	if cfg.NullClass {
+		cfg.NumClasses++
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	model, err := unet.New(cfg, kernels.Best(), rng)
+	if err != nil {
+		panic(err)
+	}
+	values := model.Params().Values
+	for i := range values {
+		values[i] += float32(c.Spread * rng.NormFloat64())
+	}
+	meta, err := json.Marshal(map[string]any{
+		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1}, "path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
+	})
+	if err != nil {
+		panic(err)
+	}
+	var file bytes.Buffer
+	if err := safetensors.Write(&file, model.File(values, safetensors.F32, map[string]string{"fmimg.meta": string(meta)})); err != nil {
+		panic(err)
+	}
+	return file.Bytes()
+}
+
+// Save writes the file into a folder of the test's own.
+func (c smallCheckpoint) Save(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, c.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// SmallModel saves a model, of three classes and none or without classes.
+func SmallModel(t testing.TB, classes bool, spread float64) string {
+	t.Helper()
+	c := smallCheckpoint{data: "digits", Spread: spread}
+	if classes {
+		c.classes, c.null = []string{"0", "1", "2"}, true
+	}
+	return c.Save(t)
+}
+
+// NoNullClass saves a model of three classes, none of which means none.
+func NoNullClass(t testing.TB) string {
+	t.Helper()
+	return smallCheckpoint{classes: []string{"0", "1", "2"}, data: "patterns", Spread: 0.05}.Save(t)
+}
+
+// NamedModel saves a model of three classes with names, and none.
+func NamedModel(t testing.TB) string {
+	t.Helper()
+	return NamedCheckpoint.Save(t)
+}
+
+var NamedCheckpoint = smallCheckpoint{classes: []string{"zero", "one", "two"}, null: true, Spread: 0.02, data: "patterns", steps: 30}

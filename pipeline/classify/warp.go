@@ -1,0 +1,67 @@
+package classify
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/flow"
+)
+
+// A Warp bounds how far images are moved at random, so that a network sees each of them in many ways. The zero
+// value leaves them as they are.
+type Warp struct {
+	Shift  float64 `json:"shift"`  // pixels, to each side and up and down
+	Rotate float64 `json:"rotate"` // degrees, either way
+	Scale  float64 `json:"scale"`  // share of the size, more or less, of width and height each
+	Shear  float64 `json:"shear"`  // pixels that a row moves sideways against the one below it
+}
+
+// An affine map says where a pixel (x, y) of the result comes from: a·(x, y) + b.
+type affine struct{ a00, a01, a10, a11, b0, b1 float32 }
+
+// draw draws a map for images of h x w pixels. Uniform draws within the bounds make a rotation, a shear and a
+// scaling around the middle, and a shift.
+func (w *Warp) draw(rng *rand.PCG, height, width int) affine {
+	within := func(bound float64) float64 { return (2*flow.OpenUniform(rng) - 1) * bound }
+	sin, cos := math.Sincos(within(w.Rotate) * math.Pi / 180)
+	shear := within(w.Shear)
+	sx, sy := 1+within(w.Scale), 1+within(w.Scale)
+	dx, dy := within(w.Shift), within(w.Shift)
+	// (cos -sin; sin cos) · (1 shear; 0 1) · diag(sx, sy)
+	a00, a01 := cos*sx, (float64(cos*shear)-sin)*sy
+	a10, a11 := sin*sx, (float64(sin*shear)+cos)*sy
+	cx, cy := float64(width-1)/2, float64(height-1)/2
+	return affine{
+		float32(a00), float32(a01), float32(a10), float32(a11),
+		float32(cx + dx - float64(a00*cx) - float64(a01*cy)), float32(cy + dy - float64(a10*cx) - float64(a11*cy)),
+	}
+}
+
+// apply writes src, [H, W, C], moved by the map, to dst. Between pixels it interpolates; beyond the edges the
+// pixels at the edge go on.
+func (m *affine) apply(dst, src []float32, height, width, channels int) {
+	for y := range height {
+		for x := range width {
+			u := float32(m.a00*float32(x)) + float32(m.a01*float32(y)) + m.b0
+			v := float32(m.a10*float32(x)) + float32(m.a11*float32(y)) + m.b1
+			x0, x1, fx := neighbours(u, width)
+			y0, y1, fy := neighbours(v, height)
+			to := dst[(y*width+x)*channels:][:channels]
+			above, below := y0*width, y1*width
+			for c := range to {
+				top := blend(src[(above+x0)*channels+c], src[(above+x1)*channels+c], fx)
+				bottom := blend(src[(below+x0)*channels+c], src[(below+x1)*channels+c], fx)
+				to[c] = blend(top, bottom, fy)
+			}
+		}
+	}
+}
+
+// neighbours returns the pixels on both sides of a coordinate, within n of them, and the share of the second.
+func neighbours(u float32, n int) (low, high int, share float32) {
+	u = min(max(u, 0), float32(n-1))
+	low = int(u)
+	return low, min(low+1, n-1), u - float32(low)
+}
+
+func blend(a, b, share float32) float32 { return a + float32(share*(b-a)) }

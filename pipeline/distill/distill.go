@@ -1,0 +1,259 @@
+package distill
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+	"github.com/fmimg/fmimg/pipeline/sample"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// Distill trains a network that draws in a few evaluations what its teacher draws in many: a flow map, which is
+// shown jumps of the teacher's own trajectories. It goes on with such a run as [Train] does, leaves the same in a run
+// folder, and ends in the same ways. A mistake in the options is an [*OptionError].
+func Distill(ctx context.Context, o Options) (run.Result, error) {
+	if err := o.Validate(); err != nil {
+		return run.Result{}, err
+	}
+	r := newDistillation(o)
+	defer r.Close()
+	open := r.create
+	if o.Resume {
+		open = func() error { return r.reopen(o) }
+	}
+	if err := open(); err != nil {
+		return run.Result{}, err
+	}
+	return r.Train(ctx)
+}
+
+// A distillation is a run that distils a model.
+type distillation struct {
+	run.Run
+	options Options // resolved; run.opt is a part of them
+	teacher *model.Checkpoint
+	student *unet.Model
+	work    *distilling
+}
+
+// newDistillation returns a run that has nothing yet.
+func newDistillation(o Options) *distillation {
+	r := &distillation{options: o.withDefaults()}
+	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	return r
+}
+
+// create opens the teacher, makes the student, and the folder of a new run.
+func (r *distillation) create() error {
+	isa, err := kernels.Parse(r.Opt.ISA)
+	if err != nil {
+		return err
+	}
+	r.Opt.ISA = isa.String()
+	if err := r.openTeacher(); err != nil {
+		return err
+	}
+	r.options.ModelHash = r.teacher.Hash
+	var pcg rand.PCG
+	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
+	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
+		return option.Errorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
+	}
+	if err := r.SetOut(fastName(r.options.Model)); err != nil {
+		return err
+	}
+	r.WarnOfMemory(run.LayersOf(r.student.Config()))
+	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.Opt.Plan()}
+	return r.build()
+}
+
+// openTeacher opens the model to distil, which must be that of the run if there is one, and settles what the options leave
+// to it.
+func (r *distillation) openTeacher() error {
+	o := &r.options
+	path, _ := model.FindModel(o.Model)
+	ck, u, err := model.OpenUNet(path, o.ISA)
+	if err != nil {
+		return err
+	}
+	if o.ModelHash != "" && ck.Hash != o.ModelHash {
+		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
+			path, ck.Hash, o.ModelHash)
+	}
+	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {
+		return err
+	}
+	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {
+		return option.Errorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
+	}
+	o.Model, r.teacher = path, ck
+	r.DataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
+	return nil
+}
+
+// fastName is the name for the student of a model.
+func fastName(modelPath string) string {
+	if filepath.Base(modelPath) == model.File {
+		modelPath = filepath.Dir(modelPath)
+	}
+	return strings.TrimSuffix(filepath.Base(filepath.Clean(modelPath)), filepath.Ext(modelPath)) + "-fast"
+}
+
+// reopen continues the run in a folder.
+func (r *distillation) reopen(given Options) error {
+	path, c, err := run.Find(given.Out)
+	if err != nil {
+		return err
+	}
+	recorded, err := distillOptionsOf(&c)
+	if err != nil {
+		return err
+	}
+	r.Finished = c.Finished
+	option.Override(&recorded.Model, given.Model) // which may have moved: its hash tells it
+	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.withDefaults()), given.Given); err != nil {
+		return err
+	}
+	if err := r.Lock(path, given.Disk); err != nil {
+		return err
+	}
+	given.Threads = r.Opt.Threads // with its default
+	r.options = recorded
+	newBudget := r.Opt.TakeOver(&given.Options, false)
+	if err := r.options.Validate(); err != nil {
+		return r.Damaged(err)
+	}
+	return r.restore(newBudget)
+}
+
+// distillOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+func distillOptionsOf(c *run.Config) (Options, error) {
+	var o Options
+	err := c.Decode(run.DistillCommand, &o)
+	o.fillDefaults()
+	o.Out = c.Dir
+	return o, err
+}
+
+// restore reads the state of a run whose options are settled.
+func (r *distillation) restore(newBudget bool) error {
+	if err := r.openTeacher(); err != nil {
+		return err
+	}
+	var err error
+	if r.student, err = r.teacher.UNet().FlowMap(nil); err != nil {
+		return err
+	}
+	r.WarnOfMemory(run.LayersOf(r.student.Config()))
+	if err := r.build(); err != nil {
+		return err
+	}
+	if err := r.RestoreState(); err != nil {
+		return err
+	}
+	if newBudget {
+		r.NewBudget(r.Opt.Plan().Total())
+	}
+	return nil
+}
+
+// build makes the workers, their tasks and the engine around the student.
+func (r *distillation) build() error {
+	o := &r.options
+	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.levels()), model.Jumps(slices.Max(o.Shares.levels())))
+	t, err := newTeacher(r.teacher, o, r.Crew)
+	if err != nil {
+		return err
+	}
+	imageLen := r.Images.Len()
+	r.work = &distilling{
+		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
+		power: o.Weight, huber: o.Huber,
+		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
+	}
+	if r.Validated = o.ValidateEvery >= 0; r.Validated {
+		r.work.held = newTrajectories(heldTrajectories, imageLen)
+	}
+	for _, d := range newDistillers(r.work, nets) {
+		r.Tasks = append(r.Tasks, d)
+	}
+	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)
+	r.Equip(r.work.prepare)
+	return nil
+}
+
+// Command implements [job].
+func (*distillation) Command() run.Command { return run.DistillCommand }
+
+// About implements [job].
+func (r *distillation) About() string {
+	o := &r.options
+	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"))
+}
+
+// Preparing implements [job].
+func (r *distillation) Preparing() (took, each time.Duration) {
+	return r.work.took, r.work.last / time.Duration(r.work.stepsOfRound())
+}
+
+// Config implements [job].
+func (r *distillation) Config() (options any, data run.DataInfo) {
+	o, s := r.options, r.Images
+	o.Schedule = r.Done.Schedule
+	return &o, run.DataInfo{Name: r.teacher.Meta.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: r.teacher.Meta.Classes}
+}
+
+// Meta implements [job].
+func (r *distillation) Meta(m *model.Meta) {
+	of := r.teacher.Meta
+	m.Data, m.Classes, m.HoldOut = of.Data, of.Classes, of.HoldOut
+	m.Objective = model.FlowMapObjective
+	m.Teacher = &model.TeacherMeta{
+		SHA256: r.teacher.Hash, Steps: of.Steps, Images: of.Images, Seed: of.Seed,
+		Solver: r.options.TeacherSolver, SolverSteps: r.options.TeacherSteps, Guidance: r.options.Guidance,
+	}
+	m.Jumps = r.options.Shares.levels()
+}
+
+// Card implements [job].
+func (r *distillation) Card(c *run.CardFacts) {
+	o := &r.options
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.levels()), o.Model)
+	c.Rows = append(c.Rows,
+		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
+		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
+		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
+	)
+	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
+	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
+	c.Replay = r.replay()
+	c.Use = "`--steps` is the number of evaluations"
+	if names := c.Meta.Classes; len(names) > 0 {
+		c.Use += ". " + run.UseOfClasses(names)
+	}
+	c.Close = run.Closing(r.teacher.Meta.Data)
+}
+
+// replay returns the command that trains the same tensors again.
+func (r *distillation) replay() string {
+	o, d := &r.options, DefaultOptions()
+	c := run.NewCommandLine("fmimg distill --model %s --steps %d --schedule %s", quote.Shell(o.Model), r.Done.Schedule.Total(), r.Done.Schedule)
+	c.Add("guidance", o.Guidance, d.Guidance)
+	fmt.Fprintf(&c.Text, " --teacher-solver %s --teacher-steps %d --pool %d --reuse %d", o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse)
+	fmt.Fprintf(&c.Text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares, o.Weight, o.Huber)
+	c.AddRun(&o.Options)
+	return c.Text.String()
+}

@@ -1,0 +1,165 @@
+package distill
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
+)
+
+// heldTrajectories is how many the validation loss is measured on, by heldDraws jumps.
+const heldTrajectories = 128
+
+// A distilling is what the workers of a distillation share. The trajectories that a step is trained on are a function
+// of the seed and of its round: a round is a pool of them, and as many steps as use each so often. So a run that goes
+// on draws its pool again.
+type distilling struct {
+	teacher      *teacher
+	seed         uint64
+	batch, micro int
+	reuse        int
+	shares       JumpShares
+	power        float64 // of a jump's length, by which its error is weighted
+	huber        float64
+
+	round int // of the pool, -1 before the first
+	pool  *trajectories
+	order *feed.Order   // of the trajectories, once for each use
+	held  *trajectories // for the validation loss, nil for none
+
+	took time.Duration // by the pool, or 0 in a step that had it already
+	last time.Duration // by the latest pool
+}
+
+// rounds returns how many steps there are in a round.
+func (d *distilling) stepsOfRound() int { return d.pool.len() * d.reuse / d.batch }
+
+// prepare readies the batch of a step: it draws the pool when the step is the first of a round.
+func (d *distilling) prepare(ctx context.Context, step int) error {
+	d.took = 0
+	d.order.Prepare(step*d.batch, d.batch)
+	round := step / d.stepsOfRound()
+	if round == d.round {
+		return nil
+	}
+	begin := time.Now()
+	if d.round < 0 && d.held != nil {
+		if err := d.draw(ctx, d.held, pipeline.StreamHeld, 0); err != nil {
+			return err
+		}
+	}
+	if err := d.draw(ctx, d.pool, pipeline.StreamPool, round); err != nil {
+		return err
+	}
+	d.round, d.took = round, time.Since(begin)
+	d.last = d.took
+	return nil
+}
+
+// draw fills trajectories from a seed of their own, which is none that anybody gives to generate.
+func (d *distilling) draw(ctx context.Context, p *trajectories, stream, round int) error {
+	var rng rand.PCG
+	pipeline.Seed(&rng, d.seed, stream, round, 0)
+	return d.teacher.draw(ctx, p, rng.Uint64())
+}
+
+// A distiller is the task of distillation: it computes the gradient of one micro-batch at a time, in buffers of its
+// own.
+type distiller struct {
+	*distilling
+	net      model.Replica
+	rng      rand.PCG
+	imageLen int
+
+	xt, target, u, du []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
+	t, d              []float32 // [micro]
+	y                 []int32   // [micro], nil for a network without classes
+}
+
+// newDistillers makes a task for each network.
+func newDistillers(d *distilling, nets []model.Replica) []*distiller {
+	states := func() []float32 { return make([]float32, d.micro*d.pool.imageLen) }
+	var all []*distiller
+	for _, net := range nets {
+		one := &distiller{
+			distilling: d, net: net, imageLen: d.pool.imageLen,
+			xt: states(), target: states(), u: states(), du: states(),
+			t: make([]float32, d.micro), d: make([]float32, d.micro),
+		}
+		if d.teacher.classes > 0 {
+			one.y = make([]int32, d.micro)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// Gradient implements [task]. The loss is the mean over the whole batch of the pseudo-Huber loss of the errors
+// δ^P·(u(x_t, t, δ) − (x_{t+δ} − x_t)/δ). With P = 1 they are those of where jumps end. An image is the end of 1/δ
+// jumps: where their errors are independent the sum of their squares is that of its own for P = 1/2, and where all are
+// alike for P = 0.
+func (w *distiller) Gradient(grad []float32, step, first, n int) float64 {
+	for i := range n {
+		position := first + i
+		pipeline.Seed(&w.rng, w.seed, pipeline.StreamTime, step, position)
+		from, to := w.shares.jump(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))
+		w.place(i, w.pool, w.order.Index(position), from, to)
+	}
+	loss := w.forward(n) / float64(w.batch)
+	du := w.du[:n*w.imageLen]
+	for i := range du {
+		du[i] /= float32(w.batch)
+	}
+	w.net.Backward(nil, du, grad)
+	return loss
+}
+
+// place fills slot i with the jump of a trajectory from the end of one part to that of another.
+func (w *distiller) place(i int, p *trajectories, index, from, to int) {
+	lo, hi := i*w.imageLen, (i+1)*w.imageLen
+	d := float64(to-from) / keptParts
+	copy(w.xt[lo:hi], p.state(index, from))
+	flow.MeanVelocity(w.target[lo:hi], w.xt[lo:hi], p.state(index, to), d)
+	w.t[i], w.d[i] = float32(from)/keptParts, float32(d)
+	if w.y != nil {
+		w.y[i] = p.labels[index]
+	}
+}
+
+// forward returns the sum of the losses of the first n slots, and leaves its gradient with respect to u in du.
+func (w *distiller) forward(n int) float64 {
+	y := w.y
+	if y != nil {
+		y = y[:n]
+	}
+	w.net.Jump(w.u[:n*w.imageLen], w.xt[:n*w.imageLen], w.t[:n], w.d[:n], y)
+	loss := 0.0
+	for i := range n {
+		lo, hi := i*w.imageLen, (i+1)*w.imageLen
+		weight := math.Pow(float64(w.d[i]), w.power)
+		loss += flow.PseudoHuber(w.du[lo:hi], w.u[lo:hi], w.target[lo:hi], weight, w.huber)
+	}
+	return loss
+}
+
+// Probe implements [runTask].
+func (w *distiller) Probe(grad []float32) {
+	w.net.Jump(w.u, w.xt, w.t, w.d, w.y)
+	w.net.Backward(nil, w.du, grad)
+}
+
+// Validate implements [runTask]: jumps at multiples of the golden ratio, which are spread evenly over all draws.
+func (w *distiller) Validate(first, n int) float64 {
+	for i := range n {
+		draw := first + i
+		_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)
+		from, to := w.shares.jump(spread)
+		w.place(i, w.held, draw%w.held.len(), from, to)
+	}
+	return w.forward(n)
+}

@@ -1,0 +1,82 @@
+package distill
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
+)
+
+// A trajectories holds the way of some images from noise at t = 0, at equal distances of time, to t = 1.
+type trajectories struct {
+	states   [keptParts + 1][]float32 // [n, H, W, C] each
+	labels   []int32                  // nil for a network without classes
+	imageLen int
+}
+
+func newTrajectories(n, imageLen int) *trajectories {
+	p := &trajectories{imageLen: imageLen}
+	for i := range p.states {
+		p.states[i] = make([]float32, n*imageLen)
+	}
+	return p
+}
+
+func (p *trajectories) len() int { return len(p.states[0]) / p.imageLen }
+
+// state returns that of a trajectory at the end of so many parts.
+func (p *trajectories) state(index, parts int) []float32 {
+	return p.states[parts][index*p.imageLen:][:p.imageLen]
+}
+
+// A teacher draws trajectories, on the workers of a crew.
+type teacher struct {
+	sampler *sample.Pool
+	classes int           // real ones
+	drawing model.Drawing // but for the seed and the labels
+	steps   int           // of the solver in each part of a trajectory
+}
+
+// newTeacher makes the workers' copies of a model, for at most so many of them.
+func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error) {
+	u := ck.UNet()
+	solver, err := ode.NewSolver(o.TeacherSolver, o.TeacherSteps, model.DefaultTol)
+	if err != nil {
+		return nil, err
+	}
+	var drawers []model.Drawer
+	for range c.Size() {
+		drawers = append(drawers, u.NewDrawer(sample.ReplicaImages))
+	}
+	return &teacher{
+		sampler: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), classes: u.Labels().Count,
+		drawing: model.Drawing{Guidance: o.Guidance, Null: u.Labels().NullRow(), Plan: model.Plan{Solver: solver, Predicts: u.Predicts}},
+		steps:   o.TeacherSteps / keptParts,
+	}, nil
+}
+
+// draw fills p with trajectories from the noise of a seed, of classes that are equally frequent.
+func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error {
+	d := t.drawing
+	d.Seed = seed
+	if t.classes > 0 {
+		if p.labels == nil {
+			p.labels = make([]int32, p.len())
+		}
+		var rng rand.PCG
+		for i := range p.labels {
+			p.labels[i] = sample.RandomClass(&rng, seed, i, t.classes)
+		}
+		d.Labels = p.labels
+	}
+	d.Frame = func(from, step int, x []float32) {
+		if part := step / t.steps; step%t.steps == 0 && part < keptParts {
+			copy(p.states[part][from*p.imageLen:], x)
+		}
+	}
+	_, err := t.sampler.Run(ctx, d, p.states[keptParts])
+	return err
+}

@@ -1,0 +1,176 @@
+package edit
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+)
+
+// InpaintOptions say which part of images is drawn anew, and how.
+type InpaintOptions struct {
+	Options
+	Mask   string // what is drawn anew: lower, upper, left or right, a half of the image, or a picture, where white is drawn and black is kept; needed
+	Method string // resample ([flow.Resampling]) or gradient ([flow.Guide]); empty: resample
+	Times  int    // that resample takes each step; 0: 10
+}
+
+// The ways to draw what is missing.
+const (
+	ResampleMethod = "resample"
+	GradientMethod = "gradient"
+)
+
+const (
+	defaultTimes   = 10
+	maxTimes       = 1000
+	defaultInpaint = 20 // steps, each taken several times
+	unknownGray    = 0
+)
+
+// Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is an image, what is known
+// of it, and Count ways to complete it. A mistake in the options is an [*OptionError].
+func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
+	option.SetDefault(&o.Method, ResampleMethod)
+	option.SetDefault(&o.Times, defaultTimes)
+	if o.Method == ResampleMethod {
+		option.SetDefault(&o.Steps, defaultInpaint)
+	}
+	for _, check := range []error{
+		option.OneOf("method", o.Method, ResampleMethod, GradientMethod),
+		option.Between("times", o.Times, 1, maxTimes),
+	} {
+		if check != nil {
+			return nil, check
+		}
+	}
+	gradient := o.Method == GradientMethod
+	switch {
+	case o.Mask == "":
+		return nil, option.Errorf("mask", "is needed: lower, upper, left, right, or a picture that is white where to draw")
+	case gradient && o.Guidance != 0 && o.Guidance != 1:
+		return nil, option.Errorf("guidance", "%v: method gradient knows none: leave one of the two out", o.Guidance)
+	}
+	e, err := newEditor(ctx, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	if !gradient {
+		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
+	}
+	if plain := (model.Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
+		return nil, option.Errorf("method", "gradient: it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
+			model.ModelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
+	}
+	known, err := e.mask(o.Mask)
+	if err != nil {
+		return nil, err
+	}
+	n, count := e.inputs.Len(), e.opt.Count
+	if err := e.begin(n, count+2, gradient); err != nil {
+		return nil, err
+	}
+	defer e.close()
+	drawn, err := e.inpaint(ctx, &o, known)
+	if err != nil {
+		return nil, err
+	}
+	rows, d := e.rows(n, count+2), e.inputs.ImageLen()
+	for i := range n {
+		masked := slices.Clone(e.input(i))
+		for j, k := range known {
+			if !k {
+				masked[j] = unknownGray
+			}
+		}
+		rows.Pixels = slices.Concat(rows.Pixels, e.input(i), masked, drawn[i*count*d:(i+1)*count*d])
+	}
+	err = e.write(rows, count+2, picture.Text{"fmimg.edit", "inpainting"}, picture.Text{"fmimg.mask", o.Mask}, picture.Text{"fmimg.method", o.Method})
+	return &Result{Path: e.opt.Out, Inputs: n, Images: n * count, Model: e.ck.Path}, err
+}
+
+// inpaint returns Count completions of each image.
+func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([]float32, error) {
+	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.ImageLen()
+	out := make([]float32, n*count*d)
+	data, keep := make([]float32, 0, len(out)), make([]bool, 0, len(out))
+	for i := range n * count {
+		editNoise(out[i*d:(i+1)*d], o.Seed, i/count, i%count, 0)
+		data, keep = append(data, e.input(i/count)...), append(keep, mask...)
+	}
+	r := flow.Resampling{Path: e.predicts.Path, Steps: e.opt.Steps, Times: o.Times}
+	err := e.each(ctx, out, repeated(e.known, count), n*count, func(ctx context.Context, worker, from int, f ode.Field, x []float32) error {
+		known := flow.Known{Data: data[from*d:][:len(x)], Mask: keep[from*d:][:len(x)]}
+		if o.Method == ResampleMethod {
+			return r.Solve(ctx, f, x, len(x)/d, known, func(state, draw int, eps []float32) {
+				editNoise(eps, o.Seed, (from+state)/count, (from+state)%count, draw+1)
+			})
+		}
+		guided := flow.Guide(pullbackField{f, e.nets[worker]}, known)
+		_, err := e.solver.Solve(ctx, guided, x, len(x)/d, 0, 1)
+		for j, k := range known.Mask {
+			if k {
+				x[j] = known.Data[j]
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// pullbackField is the velocity of a network with its Jacobian.
+type pullbackField struct {
+	ode.Field
+	net model.Replica
+}
+
+// Pullback implements [flow.PullbackField].
+func (p pullbackField) Pullback(dx, dv []float32) { p.net.Backward(dx, dv, nil) }
+
+// editNoise fills x with the noise of a draw for one of the images made of an input.
+func editNoise(x []float32, seed uint64, input, which, draw int) {
+	var rng rand.PCG
+	flow.Seed(&rng, seed, pipeline.StreamEdit, uint64(input), uint64(which), uint64(draw))
+	flow.Gaussian(x, &rng)
+}
+
+// mask returns for each number of an image whether it is kept.
+func (e *editor) mask(name string) ([]bool, error) {
+	h, w, c := e.inputs.Height, e.inputs.Width, e.inputs.Channels
+	keep := make([]bool, h*w*c)
+	inside, half := map[string]func(y, x int) bool{
+		"lower": func(y, _ int) bool { return y >= h/2 },
+		"upper": func(y, _ int) bool { return y < h/2 },
+		"left":  func(_, x int) bool { return x < w/2 },
+		"right": func(_, x int) bool { return x >= w/2 },
+	}[name]
+	if half {
+		for i := range keep {
+			keep[i] = !inside(i/(w*c), i/c%w)
+		}
+		return keep, nil
+	}
+	pixels, err := e.readPicture(name, "mask")
+	if err != nil {
+		return nil, err
+	}
+	for i := range keep {
+		first := i / c * c
+		var brightness float32
+		for _, v := range pixels[first : first+c] {
+			brightness += v
+		}
+		keep[i] = brightness <= 0 // darker than the middle
+	}
+	if !slices.Contains(keep, false) {
+		return nil, option.Errorf("mask", "%s: nothing in it is white, which is what is drawn anew", name)
+	}
+	return keep, nil
+}

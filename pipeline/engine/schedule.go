@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Epochs returns the schedule of passes over n images, in batches.
+func Epochs(passes float64, n, batch int) RateSchedule {
+	steps := math.Ceil(passes * float64(n) / float64(batch))
+	return RateSchedule{{0, int(min(max(steps, 1), MaxSteps))}}
+}
+
+// A Estimate of a [Schedule] says that from step Step on (counted from 0) the run expects to end after
+// Total steps.
+type Estimate struct{ Step, Total int }
+
+// A RateSchedule is how long a run believed to be at each of its steps, and so all that the learning
+// rate depends on. A run with a budget in steps has one piece; a run with a budget in time starts
+// without any, measures itself and adds a piece whenever its estimate changes. The same schedule
+// always gives the same rates, which is how a timed run is replayed.
+//
+// Its text, in config.json and for --schedule, is "step:total" pairs joined by commas.
+type RateSchedule []Estimate
+
+// MaxSteps bounds the number of steps of a run: beyond a float32's integers nothing is gained.
+const MaxSteps = 1 << 30
+
+// ParseRateSchedule reads the text form of a schedule.
+func ParseRateSchedule(text string) (RateSchedule, error) {
+	var s RateSchedule
+	for pair := range strings.SplitSeq(text, ",") {
+		step, total, ok := strings.Cut(pair, ":")
+		from, err1 := strconv.Atoi(step)
+		to, err2 := strconv.Atoi(total)
+		if !ok || err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("schedule: %q is no step:total pair such as 3:1200", pair)
+		}
+		s = append(s, Estimate{from, to})
+	}
+	return s, s.Validate()
+}
+
+func (s RateSchedule) Validate() error {
+	for i, p := range s {
+		if p.Step < 0 || p.Total < p.Step || p.Total > MaxSteps || (i > 0 && p.Step < s[i-1].Step) {
+			return fmt.Errorf("schedule: %d:%d is out of order or out of range: steps rise and no total lies before its step", p.Step, p.Total)
+		}
+	}
+	if len(s) > 0 && s.Total() == 0 {
+		return errors.New("schedule: it ends at step 0")
+	}
+	return nil
+}
+
+// String returns the text form.
+func (s RateSchedule) String() string {
+	var b strings.Builder
+	for i, p := range s {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%d:%d", p.Step, p.Total)
+	}
+	return b.String()
+}
+
+// MarshalText returns the text form, for JSON.
+func (s RateSchedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the text form; the empty text is the empty schedule.
+func (s *RateSchedule) UnmarshalText(text []byte) error {
+	*s = nil
+	if len(text) == 0 {
+		return nil
+	}
+	parsed, err := ParseRateSchedule(string(text))
+	*s = parsed
+	return err
+}
+
+// Total returns the number of steps of the whole run as last believed, 0 while that is unknown.
+func (s RateSchedule) Total() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[len(s)-1].Total
+}
+
+// At returns what the run believes its number of steps to be at the given step; 0 is unknown.
+func (s RateSchedule) At(step int) int {
+	total := 0
+	for _, p := range s {
+		if p.Step > step {
+			break
+		}
+		total = p.Total
+	}
+	return total
+}
+
+// Revise adds the belief that a run which has done the given number of steps will end after total.
+func (s RateSchedule) Revise(step, total int) RateSchedule {
+	switch {
+	case s.Total() == total && len(s) > 0:
+		return s
+	case len(s) > 0 && s[len(s)-1].Step == step:
+		s[len(s)-1].Total = total
+		return s
+	}
+	return append(s, Estimate{step, total})
+}
+
+// Rate returns the learning rate of a step: peak, times a linear warm-up over the first steps,
+// times the decay at the fraction of the run that lies behind that step.
+//
+// A short run warms up in a tenth of its steps. Where that is only known once some steps are done, the
+// warm-up goes on from where they left it.
+func (s RateSchedule) Rate(step int, peak float64, warmup int, decay Decay) float64 {
+	short := s.Warmup(step, warmup, decay)
+	rate := peak
+	if known := s.first(); short < warmup && known > 0 {
+		reached := min(float64(known)/float64(warmup), 1)
+		rate *= reached + (1-reached)*ramp(step-known, short)
+	} else {
+		rate *= ramp(step, short)
+	}
+	if total := s.At(step); total > 0 {
+		rate *= decay.factor(float64(step) / float64(total))
+	}
+	return rate
+}
+
+// Warmup returns how many steps of warm-up a run has that believes in so many.
+func (s RateSchedule) Warmup(step, warmup int, decay Decay) int {
+	total := s.At(step)
+	if total > 0 && decay != ConstantRate {
+		return min(warmup, total/10) // a short run would otherwise spend itself warming up
+	}
+	return warmup
+}
+
+// first returns the step from which on the run knows its number of steps.
+func (s RateSchedule) first() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[0].Step
+}
+
+// ramp rises to 1 over so many steps.
+func ramp(step, steps int) float64 {
+	if step >= steps {
+		return 1
+	}
+	return float64(step+1) / float64(steps)
+}
+
+// A Decay is the shape of the learning rate over a run.
+type Decay string
+
+// The shapes: from the peak to zero along half a cosine or a line, or no decay.
+const (
+	CosineRate   Decay = "cosine"
+	LinearRate   Decay = "linear"
+	ConstantRate Decay = "constant"
+)
+
+// factor returns the decay at a fraction of the run in [0,1].
+func (d Decay) factor(progress float64) float64 {
+	progress = min(max(progress, 0), 1)
+	switch d {
+	case CosineRate:
+		return (1 + math.Cos(math.Pi*progress)) / 2
+	case LinearRate:
+		return 1 - progress
+	}
+	return 1
+}

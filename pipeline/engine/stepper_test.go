@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// Every parameter belongs to one piece, with Muon as without; a matrix is one piece.
+func TestStepperPieces(t *testing.T) {
+	var params nn.Params
+	params.Add("first", nn.Plain, 3)
+	params.Add("matrix", nn.HWIO, 64, 600)
+	params.Add("long", nn.Plain, 2*chunkLen+5)
+	params.Add("square", nn.HWIO, 8, 8)
+	params.Add("last", nn.HWIO, 8, 8)
+	for _, muon := range []bool{false, true} {
+		s := newStepper(Recipe{Muon: muon}, kernels.Generic, newOptimState(params.Values, false), &params, 2)
+		owners, matrices := make([]int, params.Len()), 0
+		for _, p := range s.pieces {
+			for i := p.from; i < p.to; i++ {
+				owners[i]++
+			}
+			if p.matrix != nil {
+				matrices++
+			} else if p.to-p.from > chunkLen {
+				t.Errorf("a piece of %d", p.to-p.from)
+			}
+		}
+		for i, n := range owners {
+			if n != 1 {
+				t.Fatalf("muon %t: parameter %d is in %d pieces", muon, i, n)
+			}
+		}
+		if want := map[bool]int{true: 3}[muon]; matrices != want {
+			t.Errorf("muon %t: %d matrices", muon, matrices)
+		}
+	}
+}

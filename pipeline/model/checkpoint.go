@@ -1,0 +1,254 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/models"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/realnvp"
+	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// A Checkpoint is a trained network that was loaded from a file. It may be used by several goroutines at
+// once as long as nobody changes its parameters.
+type Checkpoint struct {
+	Network
+	Meta Meta
+	Hash string // SHA-256 of the weights, see [weightsHash]
+	Path string // where it came from, "" for a reader
+	// Embedded says that it is part of the program; Path is its name then.
+	Embedded bool
+}
+
+// Read reads a checkpoint, in safetensors, up to the end of r. isa names the instruction set to
+// compute with; empty: the best of this machine.
+func Read(r io.Reader, isa string) (*Checkpoint, error) { return readCheckpoint(r, "", isa) }
+
+// OpenFS is [OpenCheckpoint] for a file in a file system, such as files embedded in the program.
+func OpenFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
+	file, err := fsys.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	defer file.Close()
+	return readCheckpoint(file, path, isa)
+}
+
+// Open loads a checkpoint: a safetensors file, a run folder, or a model that is part of the program, such as
+// mnist, where no file has its name. The empty path is the newest run under runs/, or the first such model. isa is as
+// for [ReadCheckpoint].
+func Open(path, isa string) (*Checkpoint, error) {
+	file, err := OpenModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	ck, err := readCheckpoint(file, file.name, isa)
+	if err == nil {
+		ck.Embedded = file.embedded
+	}
+	return ck, err
+}
+
+// An openedModel is an open checkpoint.
+type openedModel struct {
+	fs.File
+	name     string // for messages
+	embedded bool   // in the program
+}
+
+// OpenModel opens the file of a model.
+func OpenModel(path string) (*openedModel, error) {
+	path, embedded := FindModel(path)
+	if embedded {
+		file, err := models.Open(path)
+		return &openedModel{file, path, true}, err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		inside := filepath.Join(path, File)
+		if _, err := os.Stat(inside); err != nil {
+			return nil, fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet", path, File)
+		}
+		path = inside
+	}
+	file, err := regular.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
+	}
+	return &openedModel{file, path, false}, nil
+}
+
+// FindModel turns the name of a model into that of one in the program, or a path. A path with a model comes first.
+func FindModel(name string) (path string, embedded bool) {
+	if name == "" {
+		if dir, err := Newest(File); err == nil {
+			return dir, false
+		}
+		return models.Names()[0], true
+	}
+	return name, slices.Contains(models.Names(), name) && !holdsModel(name)
+}
+
+// holdsModel reports whether a path is a file, or a folder with a model in it.
+func holdsModel(path string) bool {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		info, err = os.Stat(filepath.Join(path, File))
+	}
+	return err == nil && info.Mode().IsRegular()
+}
+
+// OwnModel returns the name of a model, or for none the newest run: what is done with it would make no sense for a
+// model that nobody named.
+func OwnModel(name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	return Newest(File)
+}
+
+// readCheckpoint reads a checkpoint that comes from path.
+func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
+	isa, err := kernels.Parse(isaName)
+	if err != nil {
+		return nil, err
+	}
+	f, err := safetensors.Read(r)
+	if err != nil {
+		return nil, modelError(path, err)
+	}
+	ck, err := FromFile(f, path, isa)
+	if errors.Is(err, unet.ErrNoConfig) {
+		err = fmt.Errorf("%w: train on from it with fmimg train --init", err)
+	}
+	return ck, modelError(path, err)
+}
+
+// FromFile builds the network that a file holds: a normalizing flow, or the U-Net whose configuration is in it. The
+// error is [unet.ErrNoConfig] where there is none.
+func FromFile(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+	if realnvp.Holds(f) {
+		return newFlowCheckpoint(f, path, isa)
+	}
+	cfg, err := unet.FileConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	return NewCheckpoint(f, cfg, path, isa)
+}
+
+// newFlowCheckpoint builds the normalizing flow that a file holds.
+func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
+	meta, err := parseMeta(f.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if meta.Objective != "" && meta.Objective != FlowObjective {
+		return nil, fmt.Errorf("metadata %s: a normalizing flow of objective %s", MetaKey, meta.Objective)
+	}
+	model, err := realnvp.FromFile(f, isa)
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Network: &NormalizingFlow{model}, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+}
+
+// OpenUNet is [OpenCheckpoint] for what a normalizing flow cannot do.
+func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
+	ck, err := Open(path, isa)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, ok := ck.Network.(*UNet)
+	if !ok {
+		return nil, nil, option.Errorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+	}
+	return ck, u, nil
+}
+
+// UNet returns the network of a checkpoint that is known to hold a U-Net.
+func (c *Checkpoint) UNet() *UNet { return c.Network.(*UNet) }
+
+// NewCheckpoint builds the network of a configuration from a file.
+func NewCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+	meta, err := parseMeta(f.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if meta.Objective == FlowObjective {
+		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", MetaKey, FlowObjective)
+	}
+	model, err := unet.FromFile(f, cfg, isa)
+	if err != nil {
+		return nil, err
+	}
+	predicts, err := meta.Prediction()
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Network: NewUNet(model, predicts, meta.jumps()), Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+}
+
+// modelError names the model in an error.
+func modelError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", ModelName(path), err)
+}
+
+// ModelName says which model, for messages.
+func ModelName(path string) string {
+	if path == "" {
+		return "model"
+	}
+	return "model " + path
+}
+
+// DataRequest asks for a data set in the shape that a model takes, and holds those images out again that
+// the model's training held out.
+func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
+	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: feed.Reader{1, threads, onEvent}}
+	r.Data, r.HoldOut = name, feed.DefaultHoldOut
+	if share, seed, ok := c.Meta.HeldOut(name); ok {
+		r.HoldOut, r.Seed = share, seed
+	}
+	return r
+}
+
+// weightsHash returns the SHA-256, in hexadecimal, of all parameters as float32, little endian, in
+// PyTorch's order: of the data part of a float32 checkpoint, the bytes behind its header.
+func weightsHash(params *nn.Params) string {
+	h := sha256.New()
+	var buf []byte
+	for _, p := range params.List {
+		buf = buf[:0]
+		for _, v := range p.Export(params.Values) {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		h.Write(buf)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// WriteCheckpoint writes values of a model's parameters as a checkpoint.
+func WriteCheckpoint(w io.Writer, model Weights, values []float32, dtype safetensors.DType, meta Meta) error {
+	return safetensors.Write(w, model.File(values, dtype, map[string]string{MetaKey: meta.text()}))
+}

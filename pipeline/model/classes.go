@@ -1,0 +1,117 @@
+package model
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
+)
+
+// SameClasses returns for each class its index among others of the same name, -1 for none.
+func SameClasses(classes, others []string) []int {
+	same := make([]int, len(classes))
+	for i, name := range classes {
+		same[i] = -1
+		for j, other := range others {
+			if name == other {
+				same[i] = j
+			}
+		}
+	}
+	return same
+}
+
+// NoClass names the class to draw images of no class in particular, from models that were trained for it.
+const NoClass = "none"
+
+// A ClassList is the classes that images of a model can be asked for.
+type ClassList struct {
+	Model string   // for messages
+	N     int      // classes
+	Names []string // of the classes, as far as they are known
+	Null  bool     // class N means none
+}
+
+// ClassList returns the classes of the model.
+func (c *Checkpoint) ClassList() ClassList {
+	l := c.Labels()
+	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
+}
+
+// AskedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error) {
+	if _, err := c.Guide(c.Path, guidance); err != nil {
+		return nil, err
+	}
+	if list == "" {
+		return nil, nil
+	}
+	if c.Labels().Count == 0 {
+		return nil, option.Errorf("class", "%s: %s takes no class", list, ModelName(c.Path))
+	}
+	return c.ClassList().Parse(list)
+}
+
+// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+func (l ClassList) Parse(text string) ([]int32, error) {
+	var list []int32
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if part == NoClass && !l.Null {
+			return nil, option.Errorf("class", "%s: %s always needs a class", NoClass, l.Model)
+		}
+		from, to, err := l.parsePart(part)
+		if err != nil {
+			return nil, err
+		}
+		if part != NoClass && (from < 0 || to >= l.N) {
+			return nil, option.Errorf("class", "%s: the classes are 0-%d", part, l.N-1)
+		}
+		if from > to {
+			return nil, option.Errorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
+		}
+		for c := from; c <= to; c++ {
+			list = append(list, int32(c))
+		}
+	}
+	return list, nil
+}
+
+// parsePart reads one part of a list: the first and the last class of a range.
+func (l ClassList) parsePart(part string) (from, to int, err error) {
+	if part == NoClass {
+		return l.N, l.N, nil
+	}
+	for i, name := range l.Names {
+		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
+			return i, i, nil
+		}
+	}
+	low, high, isRange := strings.Cut(part, "-")
+	from, err1 := strconv.Atoi(low)
+	to = from
+	var err2 error
+	if isRange {
+		to, err2 = strconv.Atoi(high)
+	}
+	if err1 != nil || err2 != nil {
+		known := "numbers such as 7, 0-9 or 1,3,5"
+		if len(l.Names) > 0 {
+			known += ", or names of " + firstNames(l.Names)
+		}
+		return 0, 0, option.Errorf("class", "%q: want %s", part, known)
+	}
+	return from, to, nil
+}
+
+// namesShown is how many names of classes a message lists.
+const namesShown = 12
+
+// firstNames joins names, the first of them where there are many.
+func firstNames(names []string) string {
+	if n := len(names) - namesShown; n > 0 {
+		return fmt.Sprintf("%s and %d more (fmimg model show lists them)", strings.Join(names[:namesShown], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}

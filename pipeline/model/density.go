@@ -1,0 +1,107 @@
+package model
+
+import (
+	"context"
+
+	"github.com/fmimg/fmimg/bijection"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/ode"
+)
+
+// The defaults of densities.
+const (
+	defaultDensitySolver = "dopri5"
+	defaultDensitySteps  = 50
+	slowEnd              = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
+)
+
+// withDefaults fills in what has a default for networks of velocities.
+func (m DensityMethod) withDefaults() DensityMethod {
+	if !m.Exact {
+		option.SetDefault(&m.Probes, 1)
+	}
+	option.SetDefault(&m.Solver, defaultDensitySolver)
+	option.SetDefault(&m.Steps, defaultDensitySteps)
+	option.SetDefault(&m.Tol, DefaultTol)
+	return m
+}
+
+// maxProbes bounds the random directions of an image.
+const maxProbes = 1024
+
+// Validate reports the first field that no network could use.
+func (m DensityMethod) Validate() error {
+	given := m.Probes
+	m = m.withDefaults()
+	if err := option.First(
+		option.Optional("probes", m.Probes, 1, maxProbes),
+		option.Between("steps", m.Steps, 1, 100000),
+		option.Between("tol", m.Tol, 1e-7, 1),
+		option.OneOf("solver", m.Solver, ode.SolverNames()...),
+	); err != nil {
+		return err
+	}
+	if m.Exact && given > 0 {
+		return option.Errorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
+	}
+	return nil
+}
+
+// Scorer implements [Network].
+func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
+	predicts, err := u.Velocity(path)
+	if err != nil {
+		return nil, err
+	}
+	m = m.withDefaults()
+	solver, err := ode.NewSolver(m.Solver, m.Steps, m.Tol)
+	if err != nil {
+		return nil, err
+	}
+	able, ok := solver.(ode.LogDetSolver)
+	if !ok {
+		return nil, option.Errorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
+	}
+	return &flowScorer{u, predicts, m, able}, nil
+}
+
+// A flowScorer is the [Scorer] of a network of velocities.
+type flowScorer struct {
+	of       *UNet
+	predicts Prediction
+	method   DensityMethod
+	solver   ode.LogDetSolver
+}
+
+// Method implements [Scorer].
+func (s *flowScorer) Method() DensityMethod { return s.method }
+
+// Solver implements [Scorer].
+func (s *flowScorer) Solver() string { return s.solver.String() }
+
+// NewDensity implements [Scorer].
+func (s *flowScorer) NewDensity(ctx context.Context, n int) Density {
+	imageLen := s.of.Config().ImageLen()
+	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
+	field.ctx = ctx
+	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
+	return &flowDensity{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
+}
+
+// A flowDensity integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
+type flowDensity struct {
+	solver   ode.LogDetSolver
+	field    *diverger
+	slow     ode.DivergenceField // field in the time of slowEnd
+	imageLen int
+}
+
+// Begin implements [Density].
+func (w *flowDensity) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
+
+// LogProb implements [Density].
+func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
+	w.field.y = y
+	return bijection.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
+}

@@ -1,0 +1,40 @@
+package model
+
+import (
+	"io"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/safetensors"
+)
+
+// Export writes the model of a run folder or checkpoint, "" for the newest run, to a file of its own. half rounds
+// its weights to float16, half the size.
+func Export(model, out string, half bool) error {
+	if out == "" {
+		return option.Errorf("out", "is needed: name a file, such as model.safetensors")
+	}
+	model, err := OwnModel(model)
+	if err != nil {
+		return err
+	}
+	ck, err := Open(model, kernels.Generic.String()) // nothing is computed
+	if err != nil {
+		return err
+	}
+	if regular.Same(ck.Path, out) {
+		return option.Errorf("out", "%s: it is the model itself: name another file", out)
+	}
+	if err := atomicfile.Probe(out); err != nil {
+		return err
+	}
+	dtype := safetensors.F32
+	if half {
+		dtype = safetensors.F16
+	}
+	return atomicfile.Write(out, func(w io.Writer) error {
+		return WriteCheckpoint(w, ck, ck.Params().Values, dtype, ck.Meta)
+	})
+}

@@ -1,0 +1,158 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/realnvp"
+)
+
+// flowSolver names in [Method] what only normalizing flows can do, and need not be told.
+const flowSolver = "normalizing-flow"
+
+// A NormalizingFlow draws in one pass, and knows its density exactly.
+type NormalizingFlow struct{ *realnvp.Model }
+
+// Shape implements [Network].
+func (f *NormalizingFlow) Shape() pipeline.Shape {
+	cfg := f.Config()
+	return pipeline.Shape{cfg.ImageSize[0], cfg.ImageSize[1], cfg.Channels}
+}
+
+// Labels implements [Network]: a normalizing flow takes no class.
+func (*NormalizingFlow) Labels() Labels { return Labels{} }
+
+// Describe implements [Network].
+func (f *NormalizingFlow) Describe() string {
+	cfg := f.Config()
+	return fmt.Sprintf("a normalizing flow of %s, conditioners of %d channels, %s each",
+		text.Count(cfg.Scales, "scale", "scales"), cfg.Hidden, text.Count(cfg.Blocks, "block", "blocks"))
+}
+
+// FLOPs implements [Network].
+func (f *NormalizingFlow) FLOPs() float64 { return f.Config().FLOPs() }
+
+// Traced implements [Network]: there is nothing between noise and image.
+func (*NormalizingFlow) Traced() bool { return false }
+
+// Guide implements [Network].
+func (*NormalizingFlow) Guide(path string, weight float64) (float64, error) {
+	if weight != 0 && weight != 1 {
+		return 0, unguided(path, weight)
+	}
+	return 1, nil
+}
+
+// Settle implements [Network].
+func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
+	var err error
+	if m.Guidance, err = f.Guide(path, m.Guidance); err != nil {
+		return Plan{}, m, err
+	}
+	option.SetDefault(&m.Solver, flowSolver)
+	option.SetDefault(&m.Steps, 1)
+	const needs = "is a normalizing flow, which draws in one pass: leave it out"
+	switch {
+	case m.Solver != flowSolver:
+		err = option.Errorf("solver", "%s: %s %s", m.Solver, ModelName(path), needs)
+	case m.Steps != 1:
+		err = option.Errorf("steps", "%d: %s %s", m.Steps, ModelName(path), needs)
+	case m.Tol != 0:
+		err = option.Errorf("tol", "%v: %s %s", m.Tol, ModelName(path), needs)
+	case m.NoiseLevel != 0:
+		err = option.Errorf("noise-level", "%v: %s %s", m.NoiseLevel, ModelName(path), needs)
+	}
+	return Plan{}, m.WithDefaults(), err
+}
+
+// StepsFor implements [Network].
+func (f *NormalizingFlow) StepsFor(path string, evaluations int, m Method) (int, error) {
+	return onlySteps(f, path, evaluations, m)
+}
+
+// NewDrawer implements [Network].
+func (f *NormalizingFlow) NewDrawer(n int) Drawer {
+	return NewPassDrawer(f.NewReplica(n, false), f.Config().ImageLen())
+}
+
+// A PassDrawer takes noise through a normalizing flow: one evaluation, with nothing between noise and image to
+// show.
+type PassDrawer struct {
+	flow     *realnvp.Replica
+	imageLen int
+}
+
+// NewPassDrawer returns the drawer of a replica.
+func NewPassDrawer(replica *realnvp.Replica, imageLen int) *PassDrawer {
+	return &PassDrawer{replica, imageLen}
+}
+
+// Draw implements [Drawer].
+func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error) {
+	show := d.Frame
+	if show == nil {
+		show = func(int, int, []float32) {}
+	}
+	n := len(x) / w.imageLen
+	show(from, 0, x)
+	w.flow.Sample(x, n)
+	for _, v := range x {
+		if v-v != 0 {
+			return ode.Stats{}, fmt.Errorf("image of the normalizing flow: %w", ode.ErrNotFinite)
+		}
+	}
+	show(from, 1, x)
+	once := ode.Tally{Total: n, Max: 1}
+	return ode.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, ctx.Err()
+}
+
+// Scorer implements [Network].
+func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
+	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
+	switch {
+	case m.Probes != 0:
+		return nil, option.Errorf("probes", "%d: %s %s", m.Probes, ModelName(path), needs)
+	case m.Solver != "":
+		return nil, option.Errorf("solver", "%s: %s %s", m.Solver, ModelName(path), needs)
+	case m.Steps != 0:
+		return nil, option.Errorf("steps", "%d: %s %s", m.Steps, ModelName(path), needs)
+	case m.Tol != 0:
+		return nil, option.Errorf("tol", "%v: %s %s", m.Tol, ModelName(path), needs)
+	}
+	return passScorer{f}, nil
+}
+
+// A passScorer is the [Scorer] of a normalizing flow.
+type passScorer struct{ of *NormalizingFlow }
+
+// Method implements [Scorer].
+func (passScorer) Method() DensityMethod { return DensityMethod{Exact: true} }
+
+// Solver implements [Scorer].
+func (passScorer) Solver() string { return flowSolver }
+
+// NewDensity implements [Scorer].
+func (s passScorer) NewDensity(_ context.Context, n int) Density {
+	return passDensity{s.of.NewReplica(n, false)}
+}
+
+// A passDensity is the [Density] of a normalizing flow.
+type passDensity struct{ flow *realnvp.Replica }
+
+// Begin implements [Density]: there are no random directions.
+func (passDensity) Begin(int, uint64, int) {}
+
+// LogProb implements [Density].
+func (w passDensity) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
+	w.flow.LogProb(logp, x)
+	for _, v := range logp {
+		if v-v != 0 {
+			return ode.Stats{}, fmt.Errorf("likelihood under the normalizing flow: %w", ode.ErrNotFinite)
+		}
+	}
+	return ode.Stats{States: len(logp), Evaluations: ode.Tally{Total: len(logp), Max: 1}}, nil
+}

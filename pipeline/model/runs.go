@@ -1,0 +1,34 @@
+package model
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// File is the file of a run folder that a model is loaded from: it holds the averaged weights.
+const File = "model.safetensors"
+
+// RunsFolder is where runs are put and looked for when no folder is named.
+const RunsFolder = "runs"
+
+// Newest returns the run folder under runs/ whose file of that name changed last; an error that
+// says how to make one when there is none.
+func Newest(file string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(RunsFolder, "*", file))
+	if err != nil {
+		return "", err
+	}
+	var newest os.FileInfo
+	dir := ""
+	for _, path := range found {
+		info, err := os.Stat(path)
+		if err == nil && (newest == nil || info.ModTime().After(newest.ModTime())) {
+			newest, dir = info, filepath.Dir(path)
+		}
+	}
+	if dir == "" {
+		return "", fmt.Errorf("no run under %s/: train one with fmimg train --data mnist", RunsFolder)
+	}
+	return dir, nil
+}

@@ -1,0 +1,32 @@
+package picture
+
+import (
+	"image/color"
+	"testing"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/roomtest"
+)
+
+func TestDataGrid(t *testing.T) {
+	for _, c := range []struct {
+		source dataset.Source
+		w, h   int
+	}{
+		{roomtest.Digits(), 2 + 12*(48+2), 2 + 3*(48+2)}, // a row for each class, 8 pixels 6 times as large
+		{&roomtest.Patterns{N: 30, H: 32, W: 32, C: 3}, 2 + 12*34, 2 + 3*34},
+	} {
+		m, err := DataGrid(c.source)
+		if err != nil || m.Bounds().Dx() != c.w || m.Bounds().Dy() != c.h {
+			t.Errorf("picture of %v, %v, want %dx%d", m.Bounds(), err, c.w, c.h)
+		}
+	}
+	m, err := DataGrid(&roomtest.Patterns{N: 5, H: 48, W: 48, C: 1, Names: []string{"a", "b", "c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of class c there is image 2 alone: the rest of its row stays gray.
+	if got := color.GrayModel.Convert(m.At(2+50+10, 2+100+10)).(color.Gray).Y; got != gutter {
+		t.Errorf("a missing image is %d", got)
+	}
+}

@@ -1,0 +1,128 @@
+package picture
+
+import (
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+)
+
+// GridOptions lays images out on a grid, row after row.
+type GridOptions struct {
+	Rows, Cols int // both 0: as nearly square as the images can be laid out
+	Padding    int // pixels of the output between images and around them
+	Scale      int // each pixel of an image becomes Scale x Scale pixels; 0 means 1
+}
+
+// gutter is the gray of the padding: neither a digit's background nor its ink.
+const gutter = 128
+
+// MaxGridSide bounds both sides of a grid in pixels.
+const MaxGridSide = 1 << 15
+
+func (g GridOptions) scale() int { return max(g.Scale, 1) }
+
+// Empty reports whether nobody said how many rows and columns there are.
+func (g GridOptions) Empty() bool { return g.Rows == 0 && g.Cols == 0 }
+
+// Square lays n images out as nearly square as they can be.
+func (g GridOptions) Square(n int) GridOptions {
+	g.Cols = int(math.Ceil(math.Sqrt(float64(n))))
+	g.Rows = (n + g.Cols - 1) / g.Cols
+	return g
+}
+
+// Size returns the size in pixels of a grid of images of the given size.
+func (g GridOptions) Size(height, width int) (h, w int) {
+	h = g.Rows*(height*g.scale()+g.Padding) + g.Padding
+	w = g.Cols*(width*g.scale()+g.Padding) + g.Padding
+	return h, w
+}
+
+// Validate rejects what no image can be made of. Every factor is bounded before the products.
+func (g GridOptions) Validate(height, width int) error {
+	switch {
+	case g.Rows < 1 || g.Cols < 1 || g.Rows > MaxGridSide || g.Cols > MaxGridSide:
+		return option.Errorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, MaxGridSide)
+	case g.Padding < 0 || g.Padding > MaxGridSide:
+		return option.Errorf("padding", "%d: between 0 and %d pixels", g.Padding, MaxGridSide)
+	case g.scale() > MaxGridSide || g.Scale < 0:
+		return option.Errorf("scale", "%d: between 1 and %d", g.Scale, MaxGridSide)
+	}
+	if h, w := g.Size(height, width); h > MaxGridSide || w > MaxGridSide {
+		return option.Errorf("grid", "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
+			g.Rows, g.Cols, height, width, g.scale(), h, w, MaxGridSide)
+	}
+	return nil
+}
+
+// Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
+// padding's gray; a grid that has no room for all images is an [*OptionError].
+func Grid(s *Images, g GridOptions) (image.Image, error) {
+	if g.Empty() {
+		g = g.Square(max(s.Len(), 1))
+	}
+	if err := g.Validate(s.Height, s.Width); err != nil {
+		return nil, err
+	}
+	if s.Len() > g.Rows*g.Cols {
+		return nil, option.Errorf("grid", "%dx%d: it has no room for %d images", g.Rows, g.Cols, s.Len())
+	}
+	h, w := g.Size(s.Height, s.Width)
+	c, err := newCanvas(h, w, s.Channels)
+	if err != nil {
+		return nil, err
+	}
+	for i := range min(s.Len(), g.Rows*g.Cols) {
+		top := g.Padding + i/g.Cols*(s.Height*g.scale()+g.Padding)
+		left := g.Padding + i%g.Cols*(s.Width*g.scale()+g.Padding)
+		c.draw(s, i, top, left, g.scale())
+	}
+	return c.Image, nil
+}
+
+// A canvas is an image that pixels of 1 or 3 channels can be written to.
+type canvas struct {
+	image.Image
+	pix     []uint8
+	stride  int // bytes of a row
+	samples int // bytes of a pixel: 1, or 4 with an opaque alpha
+}
+
+func newCanvas(h, w, channels int) (*canvas, error) {
+	bounds := image.Rect(0, 0, w, h)
+	c := &canvas{}
+	switch channels {
+	case 1:
+		m := image.NewGray(bounds)
+		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 1
+	case 3:
+		m := image.NewRGBA(bounds)
+		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 4
+	default:
+		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray) or 3 (RGB): write a .npy file instead", channels)
+	}
+	for i := range c.pix {
+		c.pix[i] = gutter
+		if i%4 == 3 && c.samples == 4 {
+			c.pix[i] = 0xff
+		}
+	}
+	return c, nil
+}
+
+// draw writes image i of s with its first pixel at (top, left).
+func (c *canvas) draw(s *Images, i, top, left, scale int) {
+	pixels := s.Pixels[i*s.ImageLen():][:s.ImageLen()]
+	for y := range s.Height * scale {
+		row := c.pix[(top+y)*c.stride+left*c.samples:]
+		for x := range s.Width * scale {
+			from := (y/scale*s.Width + x/scale) * s.Channels
+			for ch := range s.Channels {
+				row[x*c.samples+ch] = dataset.ToByte(pixels[from+ch])
+			}
+		}
+	}
+}

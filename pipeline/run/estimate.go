@@ -1,0 +1,97 @@
+package run
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// What the memory of training comes to, measured on the presets at 28x28 to 64x64: each number that a
+// convolution makes costs actsKept in maps and their gradients, each pair of an attention pairsKept, and each
+// parameter weightsKept in the forms that kernels read, beside the optimiser's and the gradients.
+const (
+	actsKept    = 3.4
+	pairsKept   = 2
+	weightsKept = 9
+	programSize = 25 << 20
+)
+
+// LayerShapes are the layers of a network that take memory.
+type LayerShapes struct {
+	Convs      []kernels.ConvShape
+	attentions []unet.AttentionShape
+}
+
+// LayersOf returns those of a U-Net.
+func LayersOf(cfg unet.Config) LayerShapes { return LayerShapes{cfg.Convs(), cfg.Attentions()} }
+
+// estimateMemory returns about how many bytes a run will take whose data takes so many.
+func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
+	image, params := 0.0, 0.0
+	for _, s := range l.Convs {
+		image += actsKept * 4 * float64(s.H*s.W*s.OC)
+		params += 4 * float64(s.Kind.Side()*s.Kind.Side()*s.IC*s.OC)
+	}
+	for _, s := range l.attentions {
+		tokens := float64(s.H * s.W)
+		image += pairsKept * 4 * tokens * tokens * float64(s.Heads)
+	}
+	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
+	workers := min(o.Threads, micros)
+	gradients := min(micros, workers+bits.Len(uint(micros))+1)
+	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
+}
+
+// WarnOfMemory says so when a run needs more memory than is free, before it takes any.
+func (r *Run) WarnOfMemory(layers LayerShapes) {
+	r.layers = layers
+	need := layers.estimateMemory(r.Opt, r.DataMemory)
+	if free := freeMemory(); free > 0 && need > free {
+		r.Opt.Note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
+			text.Bytes(need), text.Bytes(free))
+	}
+}
+
+// probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
+const probeRuns = 2
+
+// estimateStep returns about how long a step will take, from the time of one micro-batch.
+func (r *Run) estimateStep() time.Duration {
+	grad := r.engine.Sums.Pool[0].Grad
+	var took time.Duration
+	for range probeRuns {
+		begin := time.Now()
+		r.Tasks[0].Probe(grad)
+		took = time.Since(begin)
+	}
+	turns := (r.engine.MicroBatches() + len(r.engine.Tasks) - 1) / len(r.engine.Tasks)
+	took *= time.Duration(turns)
+	return took + time.Duration(float64(took)*r.ExtraWork/3) // forward and backward are three evaluations
+}
+
+// describeCost says what the run will take.
+func (r *Run) describeCost() string {
+	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Opt, r.DataMemory))
+	step := r.estimateStep()
+	if r.clock != nil {
+		left := max(r.clock.limit-r.clock.used, 0)
+		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
+	}
+	left := max(r.Done.Schedule.Total()-r.Done.Step, 0)
+	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
+}
+
+// roundTime rounds to what an estimate can promise.
+func roundTime(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(time.Minute)
+	case d > time.Minute:
+		return d.Round(10 * time.Second)
+	}
+	return max(d.Round(time.Second), time.Second)
+}

@@ -1,0 +1,367 @@
+package run
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/pipeline/model"
+)
+
+// The other files of a run folder.
+const (
+	StateFile   = "state.safetensors" // everything to resume
+	ConfigFile  = "config.json"
+	MetricsFile = "metrics.jsonl"
+	LossFile    = "loss.png"
+	SamplesDir  = "samples"
+	KeptDir     = "checkpoints"
+	CardFile    = "README.md"
+	LockFile    = ".lock"
+	boardPrefix = "events.out.tfevents." // of TensorBoard's event files
+)
+
+// A Folder is a run folder that this process alone may write to.
+type Folder struct {
+	Path    string
+	lock    *flock.Flock
+	created bool // by this process
+
+	disk func(io.Writer) io.Writer // stands between the run and its files in tests of full disks; nil otherwise
+}
+
+// Create makes and locks a folder for a new run on the named data. An empty path picks the first
+// of runs/NAME, runs/NAME-2, … that does not exist; a given folder must not hold a run.
+func Create(path, data string) (*Folder, error) {
+	if path == "" {
+		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
+	}
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.Mkdir(path, 0o755)
+		}
+	}
+	created := err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	if !created {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is a file: name a folder with --out", path)
+		}
+		if err := mustHoldNoFiles(path); err != nil {
+			return nil, err
+		}
+	}
+	d, err := Lock(path)
+	if err != nil {
+		return nil, err
+	}
+	d.created = created
+	// Settings alone are of a run that ended before it had anything to go on from.
+	if d.has(StateFile) || d.has(model.File) {
+		d.close()
+		return nil, fmt.Errorf("%s holds a run: continue it with --resume, or name another folder with --out", path)
+	}
+	return d, nil
+}
+
+// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over. What a run
+// leaves that ended before its first state may be there.
+func mustHoldNoFiles(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("look into the run folder: %w", err)
+	}
+	others := false
+	for _, e := range entries {
+		switch name := e.Name(); name {
+		case StateFile, model.File:
+			return nil // a run, which is another matter
+		case LockFile, MetricsFile:
+		case ConfigFile:
+			c, err := ReadConfig(path)
+			others = others || err != nil || c.Version == ""
+		default:
+			others = others || !(leftover(name) || strings.HasPrefix(name, boardPrefix))
+		}
+	}
+	if others {
+		return fmt.Errorf("%s is not empty and holds no run: name a new folder with --out", path)
+	}
+	return nil
+}
+
+func createNumbered(base string) (*Folder, error) {
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	for i := 1; ; i++ {
+		path := base
+		if i > 1 {
+			path = fmt.Sprintf("%s-%d", base, i)
+		}
+		switch err := os.Mkdir(path, 0o755); {
+		case err == nil:
+			d, err := Lock(path)
+			if d != nil {
+				d.created = true
+			}
+			return d, err
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("make the run folder: %w", err)
+		}
+	}
+}
+
+// runName turns the name or path of a data set into the name of a folder.
+func runName(data string) string {
+	name := strings.TrimSuffix(filepath.Base(filepath.Clean(data)), filepath.Ext(data))
+	name = unsafeName.ReplaceAllString(name, "-")
+	if name = strings.Trim(name, "-."); name == "" {
+		return "run"
+	}
+	return name
+}
+
+var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// Lock takes the folder's lock, which the system releases when the process ends, however it does.
+func Lock(path string) (*Folder, error) {
+	d := &Folder{Path: path, lock: flock.New(filepath.Join(path, LockFile))}
+	ok, err := d.lock.TryLock()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("lock the run folder: %w", err)
+	case !ok:
+		return nil, fmt.Errorf("%s is in use by another fmimg: wait for it, or name another folder with --out", path)
+	}
+	d.removeLeftovers()
+	return d, nil
+}
+
+// leftover reports whether a name is that of a file which a killed process had not finished.
+func leftover(name string) bool { return unfinished.MatchString(name) }
+
+// unfinished matches the names that package atomicfile gives to files of a run while it writes them.
+var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
+
+// removeLeftovers removes what a process that was killed left half written. The lock keeps others out, and
+// what cannot be removed does no harm.
+func (d *Folder) removeLeftovers() {
+	for _, dir := range []string{"", SamplesDir, KeptDir} {
+		entries, err := os.ReadDir(d.File(dir))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if leftover(e.Name()) {
+				os.Remove(filepath.Join(d.File(dir), e.Name()))
+			}
+		}
+	}
+}
+
+// close releases the lock. A folder that this process made and never put a state into is removed.
+func (d *Folder) close() {
+	empty := d.created && !d.has(StateFile)
+	_ = d.lock.Unlock() // the process lets go of it in any case
+	if empty && mustHoldNoFiles(d.Path) == nil {
+		os.RemoveAll(d.Path)
+	}
+}
+
+func (d *Folder) File(name string) string { return filepath.Join(d.Path, name) }
+
+func (d *Folder) has(name string) bool {
+	_, err := os.Stat(d.File(name))
+	return err == nil
+}
+
+// write replaces a file of the run. All files but the log of metrics are written here.
+func (d *Folder) write(name string, fill func(io.Writer) error) error {
+	return atomicfile.Write(d.File(name), func(w io.Writer) error {
+		if d.disk == nil {
+			return fill(w)
+		}
+		buffered := bufio.NewWriterSize(d.disk(w), 1<<16) // encoders write a few bytes at a time
+		return errors.Join(fill(buffered), buffered.Flush())
+	})
+}
+
+// A Command names what makes a run and goes on with it.
+type Command string
+
+// The commands.
+const (
+	TrainCommand   Command = "train"
+	DistillCommand Command = "distill"
+)
+
+// Config is a run's config.json.
+type Config struct {
+	Version string `json:"fmimg"`
+	// Options are those of a training, Distill those of a distillation: one of the two is there.
+	Options  json.RawMessage `json:"options,omitempty"`
+	Distill  json.RawMessage `json:"distill,omitempty"`
+	Data     DataInfo        `json:"data"`
+	Steps    int             `json:"steps_done"`
+	Images   int             `json:"images_done"`
+	Finished bool            `json:"finished"`
+
+	Dir string // that it was read from
+}
+
+// setOptions puts the options of a command in.
+func (c *Config) setOptions(by Command, options any) {
+	text, err := json.Marshal(options)
+	if err != nil {
+		panic(err) // plain data: options are validated before they are written
+	}
+	if by == DistillCommand {
+		c.Distill = text
+	} else {
+		c.Options = text
+	}
+}
+
+// command returns which command made the run.
+func (c *Config) command() Command {
+	if c.Distill != nil {
+		return DistillCommand
+	}
+	return TrainCommand
+}
+
+// Decode reads the options of the command that made the run; it is an error to ask for another's.
+func (c *Config) Decode(by Command, options any) error {
+	if c.command() != by {
+		return otherCommand(c.Dir, c.command())
+	}
+	text := c.Options
+	if by == DistillCommand {
+		text = c.Distill
+	}
+	if err := json.Unmarshal(text, options); err != nil {
+		return fmt.Errorf("%s: %w: restore it from a copy, or train anew", filepath.Join(c.Dir, ConfigFile), err)
+	}
+	return nil
+}
+
+// DataInfo describes the data that a run was trained on.
+type DataInfo struct {
+	Name    string   `json:"name"`
+	Images  int      `json:"images"`
+	Height  int      `json:"height"`
+	Width   int      `json:"width"`
+	Chans   int      `json:"channels"`
+	Classes []string `json:"classes,omitempty"`
+	Held    int      `json:"held_out,omitempty"` // images for the validation loss
+	Digest  string   `json:"digest,omitempty"`   // of the files, see [dataset.Set]
+}
+
+func (d *Folder) writeConfig(c Config) error {
+	return d.write(ConfigFile, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(c)
+	})
+}
+
+// ReadOptions returns the resolved options that a run folder was trained with, Out included.
+func ReadOptions(dir string) (Options, error) {
+	c, err := ReadConfig(dir)
+	if err != nil {
+		return Options{}, err
+	}
+	var o struct {
+		Options
+		Epochs float64 `json:"epochs"`
+	}
+	if err := c.Decode(c.command(), &o); err != nil {
+		return Options{}, err
+	}
+	o.FillDefaults(o.Epochs == 0)
+	o.Out = dir
+	return o.Options, nil
+}
+
+func ReadConfig(dir string) (Config, error) {
+	var c Config
+	path := filepath.Join(dir, ConfigFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, noConfig(dir)
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, fmt.Errorf("%s: %w: restore it from a copy, or train anew", path, err)
+	}
+	if (c.Options == nil) == (c.Distill == nil) {
+		return c, fmt.Errorf("%s: it holds no options of a run: restore it from a copy, or train anew", path)
+	}
+	c.Dir = dir
+	return c, nil
+}
+
+// Find returns the folder of the run to go on with, the newest for none, and its settings.
+func Find(path string) (string, Config, error) {
+	if path == "" {
+		var err error
+		if path, err = model.Newest(StateFile); err != nil {
+			return "", Config{}, err
+		}
+	}
+	c, err := ReadConfig(path)
+	return path, c, err
+}
+
+// otherCommand says which command goes on with a run.
+func otherCommand(path string, command Command) error {
+	return fmt.Errorf("%s is a run of fmimg %s: go on with fmimg %s --resume --out %s", path, command, command, quote.Shell(filepath.ToSlash(path)))
+}
+
+// noConfig says what a folder without settings holds, and what can be done with it.
+func noConfig(dir string) error {
+	d := Folder{Path: dir}
+	switch {
+	case d.has(model.File):
+		return fmt.Errorf("%s has no %s: restore it from a copy, or train its model on in another folder by --init %s", dir, ConfigFile, quote.Shell(filepath.ToSlash(dir)))
+	case d.has(StateFile):
+		return fmt.Errorf("%s has no %s: restore it from a copy, or train anew in another folder", dir, ConfigFile)
+	}
+	return fmt.Errorf("%s holds no run (it has no %s): start one without --resume", dir, ConfigFile)
+}
+
+// numbered returns the names of the files step-NUMBER in a folder of the run, the highest number last.
+func (d *Folder) numbered(folder, ending string) ([]string, error) {
+	entries, err := os.ReadDir(d.File(folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "step-") && strings.HasSuffix(e.Name(), ending) {
+			names = append(names, e.Name())
+		}
+	}
+	// Numbers are padded with zeros, and longer ones are higher.
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	return names, nil
+}

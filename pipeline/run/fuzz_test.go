@@ -1,0 +1,18 @@
+package run
+
+import (
+	"bytes"
+	"testing"
+)
+
+// FuzzMetrics reads what may be left of a run's log.
+func FuzzMetrics(f *testing.F) {
+	f.Add(string(Metric{Step: 1, Loss: 2}.appendJSON(nil)))
+	f.Add("junk\n{}\n")
+	f.Fuzz(func(t *testing.T, metrics string) {
+		kept, losses, held := keepMetrics([]byte(metrics), 5)
+		if again, same, heldAgain := keepMetrics(kept, 5); !bytes.Equal(kept, again) || len(same) != len(losses) || len(heldAgain) != len(held) {
+			t.Errorf("kept %q, and then %q", kept, again)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/fmimg/fmimg/pipeline/picture"
+)
+
+// A Metric is a line of metrics.jsonl: what one step measured.
+type Metric struct {
+	Step    int     `json:"step"` // steps done, so 1 after the first
+	Images  int     `json:"images"`
+	Loss    float64 `json:"loss"`
+	Norm    float64 `json:"grad_norm"`
+	LR      float64 `json:"lr"`
+	Seconds float64 `json:"seconds"` // training time of the whole run
+	// Validation is measured after some steps only: the loss of the averaged weights on other images.
+	Validation float64 `json:"validation_loss,omitempty"`
+}
+
+// appendJSON appends the line without allocating.
+func (m Metric) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"step":`...), int64(m.Step), 10)
+	b = strconv.AppendInt(append(b, `,"images":`...), int64(m.Images), 10)
+	b = strconv.AppendFloat(append(b, `,"loss":`...), m.Loss, 'g', 8, 64)
+	b = strconv.AppendFloat(append(b, `,"grad_norm":`...), m.Norm, 'g', 6, 64)
+	b = strconv.AppendFloat(append(b, `,"lr":`...), m.LR, 'g', 6, 64)
+	b = strconv.AppendFloat(append(b, `,"seconds":`...), m.Seconds, 'f', 3, 64)
+	if m.Validation != 0 {
+		b = strconv.AppendFloat(append(b, `,"validation_loss":`...), m.Validation, 'g', 8, 64)
+	}
+	return append(b, '}', '\n')
+}
+
+// A Log appends whole lines to metrics.jsonl, about once a second.
+type Log struct {
+	file    *os.File
+	w       io.Writer // the file
+	pending []byte
+	flushed time.Time
+	losses  []float32 // of all steps of the run so far, for the curve
+	held    []picture.HeldLoss
+}
+
+// validation returns the latest validation loss, 0 before the first.
+func (l *Log) validation() float64 {
+	if l == nil || len(l.held) == 0 {
+		return 0
+	}
+	return l.held[len(l.held)-1].Loss
+}
+
+// openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
+// which the run did before it was cut off and will do again, are dropped.
+func openMetrics(d *Folder, steps int) (*Log, error) {
+	path := d.File(MetricsFile)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	kept, losses, held := keepMetrics(old, steps)
+	if err := d.write(MetricsFile, func(w io.Writer) error { _, err := w.Write(kept); return err }); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{file: file, w: file, losses: losses, held: held, flushed: time.Now()}
+	if d.disk != nil {
+		l.w = d.disk(file)
+	}
+	return l, nil
+}
+
+// keepMetrics returns the leading lines that are whole and count up to the given step.
+func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []picture.HeldLoss) {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		var m Metric
+		if json.Unmarshal(lines.Bytes(), &m) != nil || m.Step > steps {
+			break
+		}
+		kept = append(append(kept, lines.Bytes()...), '\n')
+		losses = append(losses, float32(m.Loss))
+		if m.Validation != 0 {
+			held = append(held, picture.HeldLoss{m.Step, m.Validation})
+		}
+	}
+	return kept, losses, held
+}
+
+// add adds a line, and says whether it was time to write the lines so far.
+func (l *Log) add(m Metric) (flushed bool, err error) {
+	l.losses = append(l.losses, float32(m.Loss))
+	if m.Validation != 0 {
+		l.held = append(l.held, picture.HeldLoss{m.Step, m.Validation})
+	}
+	l.pending = m.appendJSON(l.pending)
+	if time.Since(l.flushed) < time.Second {
+		return false, nil
+	}
+	return true, l.flush()
+}
+
+func (l *Log) flush() error {
+	if len(l.pending) == 0 {
+		return nil
+	}
+	_, err := l.w.Write(l.pending)
+	l.pending, l.flushed = l.pending[:0], time.Now()
+	if err != nil {
+		return fmt.Errorf("write the metrics: %w", err)
+	}
+	return nil
+}
+
+// close flushes; the run goes on to say what it has to say, so only the first error counts.
+func (l *Log) close() error { return errors.Join(l.flush(), l.file.Close()) }

@@ -1,0 +1,424 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
+)
+
+// A Result says what a run came to.
+type Result struct {
+	Dir    string // the run folder
+	Steps  int
+	Images int     // seen in training, repeats counted
+	Loss   float64 // running mean over the last steps
+	// Validation is the loss of the averaged weights on images that training does not see; 0: not measured.
+	Validation float64
+	Seconds    float64 // training time
+	Schedule   engine.RateSchedule
+}
+
+// An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
+type InterruptedError struct {
+	Dir         string  // where it was saved; empty: nothing was
+	Command     Command // of fmimg, that goes on with it
+	Step, Total int     // steps done, of so many (0 when not known yet)
+	Cause       error   // the context's error, nil for StopAfter
+}
+
+// Error returns one line.
+func (e *InterruptedError) Error() string {
+	what := "interrupted"
+	if e.Cause == nil {
+		what = "stopped"
+	}
+	if e.Dir == "" {
+		return fmt.Sprintf("%s after step %d%s: nothing was written: run it again", what, e.Step, text.Of(e.Total))
+	}
+	return fmt.Sprintf("%s after step %d%s and saved in %s", what, e.Step, text.Of(e.Total), e.Dir)
+}
+
+// Unwrap returns the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// A Job is what a run trains for: it makes the batches, and says what becomes of them.
+type Job interface {
+	// Command names the command of fmimg that goes on with the run.
+	Command() Command
+	// About says what is trained on what, for a person.
+	About() string
+	// Config returns the options, with everything resolved, and what is known of the data, for config.json.
+	Config() (options any, data DataInfo)
+	// Meta fills in what the checkpoint says of the data and of what the network predicts.
+	Meta(m *model.Meta)
+	// Card fills in what the card says of both.
+	Card(c *CardFacts)
+	// Preparing returns the time that making the last step's batch ready took, where it is made for several steps at
+	// once, and what that comes to for each of them.
+	Preparing() (took, each time.Duration)
+}
+
+// A Task is the task of a run, which can do more than a step.
+type Task interface {
+	engine.Task
+	// Probe runs a micro-batch of zeros forward and back, whose results nobody reads, to see how long that takes.
+	Probe(grad []float32)
+	// Validate returns the sum of the losses of the held-out draws from first to first+n-1.
+	Validate(first, n int) float64
+}
+
+// A Run is a run folder in which a network is trained for a job.
+type Run struct {
+	Opt       *Options // resolved
+	Job       Job
+	Dir       *Folder
+	Notes     []string // for a person, before the run starts
+	model     model.Weights
+	Images    pipeline.Shape
+	Labels    model.Labels
+	show      model.Plan // of previews
+	Crew      *crew.Crew
+	Tasks     []Task // of the engine
+	engine    *engine.Trainer
+	Sampler   *sample.Pool
+	log       *Log
+	board     *board // nil without TensorBoard
+	Validated bool   // there is a validation loss
+
+	ExtraWork  float64 // of a step, in evaluations of an image in the batch, beside forward and backward
+	DataMemory float64 // bytes that the job takes for its data
+	layers     LayerShapes
+
+	Done     Progress
+	clock    *timeBudget // nil unless the budget is in time
+	Saved    int         // the step of the last checkpoint, -1 before the first
+	Finished bool        // before this process resumed it
+	meter    Meter
+	pace     pace
+}
+
+// SetOut makes the folder of a new run; name is the last part of its path where the options have none.
+func (r *Run) SetOut(name string) error {
+	dir, err := Create(r.Opt.Out, name)
+	if err == nil {
+		dir.disk, r.Dir = r.Opt.Disk, dir
+	}
+	return err
+}
+
+// Lock takes the folder of the run that the configuration was read from.
+func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
+	dir, err := Lock(path)
+	if err == nil {
+		dir.disk, r.Dir = disk, dir
+	}
+	return err
+}
+
+// Damaged wraps what is wrong with the options of a run folder: not the caller's mistake, so no OptionError.
+func (r *Run) Damaged(err error) error {
+	return fmt.Errorf("%s: %s: restore it from a copy, or train anew", r.Dir.File(ConfigFile), err.Error())
+}
+
+// RestoreState reads the state of a run whose workers are there.
+func (r *Run) RestoreState() error {
+	var err error
+	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), &r.engine.State); err != nil {
+		return err
+	}
+	r.model.Repack(0, 1)
+	r.Saved = r.Done.Step
+	r.pace = pace{saveAt: r.Done.Seconds, showAt: r.Done.Seconds, showStep: r.Done.Step, heldAt: r.Done.Seconds, heldStep: r.Done.Step}
+	if r.clock != nil {
+		r.clock.used = Seconds(r.Done.Seconds)
+	}
+	return nil
+}
+
+// NewBudget settles how much of a budget that has changed is left: planned are the steps of one that is not in time.
+// In time, the steps done so far tell how many more fit into it.
+func (r *Run) NewBudget(planned int) {
+	p := &r.Done
+	switch {
+	case r.clock == nil:
+		p.Schedule = p.Schedule.Revise(p.Step, max(planned, p.Step))
+	case p.Step == 0:
+		p.Schedule = nil
+	default:
+		left := max(0, r.clock.limit-r.clock.used).Seconds()
+		more := math.Ceil(left * float64(p.Step) / p.Seconds)
+		p.Schedule = p.Schedule.Revise(p.Step, int(min(float64(p.Step)+more, engine.MaxSteps)))
+	}
+}
+
+// Hire makes the workers round a network, whose previews are drawn by a plan.
+func (r *Run) Hire(n model.Network, show model.Plan) {
+	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Opt.Threads)
+}
+
+// HireReplicas is hire for a U-Net, and returns a replica of it for each worker that trains.
+func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
+	r.Hire(u, show)
+	var nets []model.Replica
+	var drawers []model.Drawer
+	for range r.Workers() {
+		net := u.NewReplica(r.Opt.MicroBatch, true)
+		nets = append(nets, net)
+		drawers = append(drawers, model.NewVelocityDrawer(net, r.Opt.MicroBatch, r.Images.Len()))
+	}
+	r.Sampler = sample.NewPool(r.Crew, drawers, r.Opt.MicroBatch, r.Images.Len())
+	return nets
+}
+
+// Workers returns how many of the crew train.
+func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.recipe().MicroBatches()) }
+
+// Equip makes the engine of the workers for their tasks.
+func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
+	recipe := r.Opt.recipe()
+	tasks := make([]engine.Task, len(r.Tasks))
+	for i, t := range r.Tasks {
+		tasks[i] = t
+	}
+	r.engine = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
+	if r.Opt.Time > 0 {
+		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
+	}
+}
+
+// recipe returns what a step does with a gradient.
+func (o *Options) recipe() engine.Recipe {
+	return engine.Recipe{
+		Batch: o.Batch, MicroBatch: o.MicroBatch,
+		Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: o.WeightDecay, Clip: o.Clip, EMA: o.EMA,
+		Muon: o.Optimizer == Muon,
+	}
+}
+
+// Train trains from where the run is to its end.
+func (r *Run) Train(ctx context.Context) (Result, error) {
+	if r.Finished && r.over() {
+		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: "this run had finished already: a larger budget would train it further"})
+		return r.result(), nil
+	}
+	if err := r.Start(); err != nil {
+		return Result{}, err
+	}
+	result, err := r.loop(ctx)
+	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
+		err = fmt.Errorf("%w%s", err, r.kept())
+	}
+	return result, err
+}
+
+// Start writes the first files of the run, so that a full disk shows before the work, and says what
+// will be done.
+func (r *Run) Start() error {
+	// The state last: a folder that has it has all that resuming takes.
+	if err := r.saveConfig(); err != nil {
+		return err
+	}
+	var err error
+	if r.log, err = openMetrics(r.Dir, r.Done.Step); err != nil {
+		return err
+	}
+	if r.Opt.TensorBoard {
+		if r.board, err = openBoard(r.Dir, r.Done.Step); err != nil {
+			return err
+		}
+	}
+	if r.Saved < 0 {
+		if err := r.saveState(); err != nil {
+			return err
+		}
+	}
+	// Room for the losses to come, so that steps need not make it.
+	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
+	for _, note := range r.Notes {
+		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+	}
+	if r.Opt.OnEvent != nil {
+		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
+			r.Opt.Batch, r.Opt.ISA, text.Count(r.Opt.Threads, "thread", "threads"), r.describeCost())
+		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Done.Schedule.Total(), Text: text})
+	}
+	return nil
+}
+
+// over reports whether the budget is used up.
+func (r *Run) over() bool {
+	total := r.Done.Schedule.Total()
+	return total > 0 && r.Done.Step >= total
+}
+
+// loop trains to the end of the budget, or until it has to stop: at once, as a step of a large network may
+// take minutes and one that is abandoned costs nothing but its time.
+func (r *Run) loop(ctx context.Context) (Result, error) {
+	for !r.over() {
+		if ctx.Err() != nil || (r.Opt.StopAfter > 0 && r.Done.Step >= r.Opt.StopAfter) {
+			return r.interrupt(ctx.Err())
+		}
+		if err := r.Step(ctx); err != nil && errors.Is(err, ctx.Err()) {
+			return r.interrupt(err)
+		} else if err != nil {
+			return r.result(), err
+		}
+		if err := r.between(ctx); err != nil {
+			return r.result(), err
+		}
+	}
+	return r.finish(ctx)
+}
+
+// Step trains on one batch and notes what it measured.
+func (r *Run) Step(ctx context.Context) error {
+	begin := time.Now()
+	p, o := &r.Done, r.Opt
+	rate := p.Schedule.Rate(p.Step, o.LR, o.Warmup, o.Decay)
+	result, err := r.engine.Step(ctx, p.Step, rate)
+	if err != nil {
+		return err
+	}
+	if !result.Finite() {
+		return Diverged(p.Step, result, o.LR)
+	}
+	took := time.Since(begin)
+	once, each := r.Job.Preparing()
+	p.Count(result, took)
+	r.meter.Add((took - once + each).Seconds())
+	if r.clock != nil {
+		r.clock.add(took, took-once+each)
+		if total, due := r.clock.estimate(p.Step); due {
+			p.Schedule = p.Schedule.Revise(p.Step, total)
+		}
+	}
+	m := Metric{Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds}
+	if m.Validation, err = r.validateWhenDue(); err != nil {
+		return err
+	}
+	r.emitStep(result, rate)
+	r.board.step(m, float64(o.Batch)/r.meter.mean)
+	if flushed, err := r.log.add(m); !flushed || err != nil {
+		return err
+	}
+	return r.board.flush()
+}
+
+func Diverged(step int, result engine.StepResult, rate float64) error {
+	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
+		step+1, result.Loss, result.Norm, rate)
+}
+
+func (r *Run) emitStep(result engine.StepResult, rate float64) {
+	if r.Opt.OnEvent == nil {
+		return
+	}
+	e := r.Done.Stepped(result, rate, r.Opt.Batch, &r.meter)
+	e.Validation = r.log.validation()
+	if r.clock != nil {
+		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
+	}
+	r.emit(e)
+}
+
+func (r *Run) emit(e pipeline.Event) {
+	if r.Opt.OnEvent != nil {
+		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Opt.Batch
+		r.Opt.OnEvent(e)
+	}
+}
+
+// between draws a preview and saves, when they are due.
+func (r *Run) between(ctx context.Context) error {
+	if r.over() {
+		return nil // finish does both
+	}
+	if r.pace.previewDue(r.Opt, &r.Done, &r.meter) {
+		if err := r.showPreview(ctx); err != nil {
+			return err
+		}
+	}
+	if r.pace.saveDue(r.Opt, &r.Done) {
+		return r.save(false)
+	}
+	return nil
+}
+
+// showPreview draws a preview; a network whose samples are no numbers yet trains on, and an interrupted
+// preview is left out.
+func (r *Run) showPreview(ctx context.Context) error {
+	begin := time.Now()
+	name, err := r.preview(ctx)
+	r.pace.previewed(r.Done.Step, r.Done.Seconds, time.Since(begin))
+	switch {
+	case err == nil:
+		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
+	case errors.Is(err, ode.ErrNotFinite):
+		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: "no preview: " + err.Error()})
+	case !errors.Is(err, ctx.Err()):
+		return fmt.Errorf("preview: %w", err)
+	}
+	return nil
+}
+
+func (r *Run) interrupt(cause error) (Result, error) {
+	if err := r.save(false); err != nil {
+		return r.result(), err
+	}
+	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
+	return r.result(), &InterruptedError{r.Dir.Path, r.Job.Command(), r.Done.Step, r.Done.Schedule.Total(), cause}
+}
+
+// finish saves first, so that nothing can be lost, and shows the result then.
+func (r *Run) finish(ctx context.Context) (Result, error) {
+	if err := r.save(true); err != nil {
+		return r.result(), err
+	}
+	if r.Opt.PreviewEvery >= 0 {
+		if err := r.showPreview(ctx); err != nil {
+			return r.result(), err
+		}
+		if err := r.saveCard(); err != nil {
+			return r.result(), err
+		}
+	}
+	r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Done.Smooth, Validation: r.log.validation(), Seconds: r.Done.Seconds, Total: r.Done.Step})
+	return r.result(), nil
+}
+
+func (r *Run) result() Result {
+	p := &r.Done
+	return Result{Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth, Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule}
+}
+
+// Close ends the workers and lets go of the folder.
+func (r *Run) Close() {
+	if r.Crew != nil {
+		r.Crew.Close()
+	}
+	if r.log != nil {
+		r.log.close()
+	}
+	r.board.close()
+	if r.Dir != nil {
+		r.Dir.close()
+	}
+}
+
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// smoothing is the weight of the loss after the given number of steps in its running mean, which looks
+// back on some 50 steps, and on a quarter of them before there are so many.
+func smoothing(steps int) float64 { return max(min(1, 4/float64(steps+3)), 1.0/50) }

@@ -1,0 +1,104 @@
+package run
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/safetensors"
+)
+
+// save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
+// Generate read.
+func (r *Run) save(finished bool) error {
+	begin := time.Now()
+	for _, write := range []func() error{
+		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+	} {
+		if err := write(); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
+	}
+	r.pace.saved(r.Done.Seconds, time.Since(begin))
+	if !finished {
+		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
+	}
+	return nil
+}
+
+// kept says which checkpoint can be used when something goes wrong; "" for none.
+func (r *Run) kept() string {
+	if r.Saved < 1 {
+		return ""
+	}
+	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", r.Saved, r.Dir.Path)
+}
+
+func (r *Run) saveState() error {
+	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), &r.engine.State, r.Done) })
+	if err == nil {
+		r.Saved = r.Done.Step
+	}
+	return err
+}
+
+func (r *Run) saveModel() error { return r.Dir.write(model.File, r.writeModel) }
+
+// writeModel writes the averaged weights as a checkpoint.
+func (r *Run) writeModel(w io.Writer) error {
+	return model.WriteCheckpoint(w, r.model, r.engine.State.Average, safetensors.F32, r.meta())
+}
+
+func (r *Run) meta() model.Meta {
+	m := model.Meta{
+		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Seed: r.Opt.Seed, Batch: r.Opt.Batch,
+		Schedule: r.Done.Schedule.String(), ISA: r.Opt.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
+		EMA: r.Opt.EMA, Loss: r.Done.Smooth, Validation: r.log.validation(),
+	}
+	r.Job.Meta(&m)
+	return m
+}
+
+func (r *Run) saveConfig() error {
+	options, data := r.Job.Config()
+	c := Config{Version: pipeline.Version(), Data: data, Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over()}
+	c.setOptions(r.Job.Command(), options)
+	return r.Dir.writeConfig(c)
+}
+
+func (r *Run) saveLoss() error {
+	if len(r.log.losses) == 0 {
+		return nil
+	}
+	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.log.losses, r.log.held) })
+}
+
+// saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.
+func (r *Run) saveKept() error {
+	if r.Opt.Keep == 0 || r.Done.Step == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
+		return err
+	}
+	if err := r.Dir.write(filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Done.Step)), r.writeModel); err != nil {
+		return err
+	}
+	kept, err := r.Dir.numbered(KeptDir, ".safetensors")
+	if err != nil {
+		return err
+	}
+	for _, old := range kept[:max(0, len(kept)-r.Opt.Keep)] {
+		if err := os.Remove(filepath.Join(r.Dir.File(KeptDir), old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

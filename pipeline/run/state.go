@@ -1,0 +1,108 @@
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/safetensors"
+)
+
+// stateKey is the metadata entry of state.safetensors that holds a [progress] as JSON.
+const stateKey = "fmimg.state"
+
+// Progress is what a run has done so far, beside its tensors. The random state and the order of the
+// data are the seed and the step: all draws are keyed by them.
+type Progress struct {
+	Step     int                 `json:"step"`
+	Seconds  float64             `json:"seconds"` // training time
+	Smooth   float64             `json:"smooth_loss"`
+	Seed     uint64              `json:"seed"`
+	Schedule engine.RateSchedule `json:"schedule"`
+}
+
+// Count adds a step that took the given time.
+func (p *Progress) Count(result engine.StepResult, took time.Duration) {
+	p.Step++
+	p.Seconds += took.Seconds()
+	p.Smooth += smoothing(p.Step) * (result.Loss - p.Smooth)
+}
+
+// Stepped describes the step that was counted last, in a run with batches of the given size.
+func (p *Progress) Stepped(result engine.StepResult, rate float64, batch int, m *Meter) pipeline.Event {
+	total := p.Schedule.Total()
+	return pipeline.Event{
+		Kind: pipeline.Stepped, Loss: result.Loss, Smooth: p.Smooth, LR: rate, GradNorm: result.Norm,
+		Rate: float64(batch) / m.mean, Seconds: p.Seconds, Total: total, Left: float64(max(total-p.Step, 0)) * m.mean,
+	}
+}
+
+// writeState writes everything that a run needs to go on to the byte.
+func writeState(w io.Writer, params *nn.Params, s *engine.State, p Progress) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	f := &safetensors.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
+	for _, part := range s.Vectors() {
+		params.AppendTensors(f, part.Prefix, safetensors.F32, part.Flat)
+	}
+	return safetensors.Write(w, f)
+}
+
+// readState restores a state into the vectors of s, which fit the parameters.
+func readState(path string, params *nn.Params, s *engine.State) (Progress, error) {
+	var p Progress
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, noState(path)
+	}
+	if err != nil {
+		return p, fmt.Errorf("resume: %w", err)
+	}
+	defer file.Close()
+	if p, err = decodeState(file, params, s); err != nil {
+		return p, fmt.Errorf("resume from %s: %w: restore it from a copy, or train anew", path, err)
+	}
+	return p, nil
+}
+
+// noState says why a run cannot go on without its state.
+func noState(path string) error {
+	dir := filepath.Dir(path)
+	if d := (&Folder{Path: dir}); d.has(model.File) {
+		return fmt.Errorf("resume: there is no %s: restore it from a copy, or train the model on in another folder by --init %s", path, quote.Shell(filepath.ToSlash(dir)))
+	}
+	return fmt.Errorf("resume: there is no %s: the run ended before its first checkpoint, start it again without --resume", path)
+}
+
+// decodeState reads what writeState wrote.
+func decodeState(r io.Reader, params *nn.Params, s *engine.State) (Progress, error) {
+	var p Progress
+	f, err := safetensors.Read(r)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal([]byte(f.Metadata[stateKey]), &p); err != nil {
+		return p, fmt.Errorf("metadata %s: %w", stateKey, err)
+	}
+	for _, part := range s.Vectors() {
+		if err := params.SetValues(f, part.Prefix, part.Flat); err != nil {
+			return p, err
+		}
+	}
+	if err := p.Schedule.Validate(); err != nil || p.Step < 0 || p.Step > engine.MaxSteps {
+		return p, errors.New("its step or schedule is out of range")
+	}
+	return p, nil
+}

@@ -1,0 +1,51 @@
+package train
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// smallRun returns options for a run of a few milliseconds a step in a folder of its own.
+func smallRun(t testing.TB) Options {
+	o := DefaultOptions()
+	o.Source, o.Network = roomtest.Digits(), roomtest.SmallNetwork()
+	o.Out = filepath.Join(t.TempDir(), "run")
+	o.Batch, o.MicroBatch, o.Steps, o.Warmup = 11, 2, 6, 2 // 11: the last micro-batch is smaller
+	o.PreviewEvery, o.Threads = -1, 2
+	return o
+}
+
+// mustTrain trains and fails the test on an error.
+func mustTrain(t *testing.T, o Options) run.Result {
+	t.Helper()
+	result, err := Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// flowOf returns the normalizing flow of a checkpoint, nil for another network.
+func flowOf(ck *model.Checkpoint) *model.NormalizingFlow {
+	f, _ := ck.Network.(*model.NormalizingFlow)
+	return f
+}
+
+// A trainRun is the config.json of a training.
+type trainRun struct {
+	run.Config
+	Options Options
+}
+
+// readTrainRun reads the config.json of a training.
+func readTrainRun(dir string) (r trainRun, err error) {
+	if r.Config, err = run.ReadConfig(dir); err == nil {
+		r.Options, err = trainOptionsOf(&r.Config)
+	}
+	return r, err
+}

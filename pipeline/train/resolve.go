@@ -1,0 +1,111 @@
+package train
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// resolveNetwork settles the network and what depends on it, for the data at hand. With Init it
+// returns the model that was loaded.
+func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+	if o.Init != "" {
+		return o.resolveInit(data, isa)
+	}
+	h, w, c := data.Shape()
+	cfg, err := unet.Preset(o.Preset)
+	if o.Network != nil {
+		cfg, err = *o.Network, nil
+	} else {
+		cfg.ImageSize, cfg.InChannels = [2]int{h, w}, c
+	}
+	o.adjust(&cfg)
+	if err != nil {
+		return nil, &pipeline.OptionError{"preset", pipeline.TrimOption(err, "unknown preset ")}
+	}
+	if err := o.checkDivisions(cfg); err != nil {
+		return nil, err
+	}
+	if err := o.resolveLabels(&cfg, data); err != nil {
+		return nil, err
+	}
+	return nil, o.useNetwork(cfg, data)
+}
+
+// resolveLabels settles whether the network takes classes, and gives it their number.
+func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
+	classes := len(data.Classes())
+	switch {
+	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && feed.HasUnlabelled(data):
+		return option.Errorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
+	case o.Conditional == "yes" && classes == 0:
+		return option.Errorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
+	case o.Conditional == "no" || classes == 0:
+		o.Conditional, o.LabelDrop = "no", 0
+		cfg.NumClasses, cfg.NullClass = 0, false
+		return nil
+	}
+	o.Conditional = "yes"
+	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
+	if cfg.NullClass {
+		cfg.NumClasses++
+	}
+	return nil
+}
+
+// useNetwork records a network after checking that it is one and that it fits the data.
+func (o *Options) useNetwork(cfg unet.Config, data dataset.Source) error {
+	h, w, c := data.Shape()
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %s): %w%s", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err, sizeCure(h, cfg.Factor()))
+	}
+	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
+		return fmt.Errorf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d%s",
+			cfg.ImageSize[0], cfg.ImageSize[1], text.Count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c, shapeCure(cfg))
+	}
+	o.Network = &cfg
+	return nil
+}
+
+// networkName says which network is trained.
+func (o *Options) networkName() string {
+	if o.Init != "" {
+		return "that of " + o.Init + ","
+	}
+	return o.Preset + ","
+}
+
+// newModel draws the first weights of the resolved network.
+func (o *Options) newModel(isa kernels.ISA) (*unet.Model, error) {
+	var pcg rand.PCG
+	pipeline.Seed(&pcg, o.Seed, pipeline.StreamInit, 0, 0)
+	return unet.New(*o.Network, isa, rand.New(&pcg))
+}
+
+// plan is that of a run over n images.
+func (o *Options) plan(n int) engine.RateSchedule {
+	if s := o.Options.Plan(); s != nil || o.Epochs == 0 {
+		return s
+	}
+	return engine.Epochs(o.Epochs, n, o.Batch)
+}
+
+// resumed returns the options of a recorded run with what may change when it goes on: the budget of
+// the whole run and what no number depends on.
+func resumed(recorded, given *Options) (o Options, newBudget bool) {
+	o = *recorded
+	newBudget = o.Options.TakeOver(&given.Options, given.Epochs > 0 && given.Epochs != o.Epochs)
+	if newBudget {
+		o.Epochs = given.Epochs
+	}
+	o.Source, o.Validation, o.DataMemory = given.Source, given.Validation, given.DataMemory
+	return o, newBudget
+}

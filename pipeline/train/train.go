@@ -1,0 +1,243 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// Train trains a network, or goes on with a run, and leaves everything in a run folder. Options are
+// checked before any work and before anything is written; a mistake in them is an [*OptionError].
+//
+// When ctx ends, Train abandons the step that it is in, saves and returns an [*InterruptedError]; the run can be
+// resumed, and its tensors will be the same to the byte as if it had never stopped. When the loss
+// stops being a number Train stops with an error, and the last checkpoint stays.
+func Train(ctx context.Context, o Options) (run.Result, error) {
+	if err := o.Validate(); err != nil {
+		return run.Result{}, err
+	}
+	r, err := openTraining(ctx, o)
+	if err != nil {
+		return run.Result{}, err
+	}
+	defer r.Close()
+	return r.Train(ctx)
+}
+
+// A training is a run on images: by flow matching, or of a normalizing flow by its likelihood.
+type training struct {
+	run.Run
+	options Options // resolved; run.opt is a part of them
+	lesson  lesson
+	data    dataset.Source
+	heldOut dataset.Source // for the validation loss, nil for none
+	digest  string         // of the data, "" when it has none
+	// pictures is the folder or archive that the data was read from, "" for other data.
+	pictures string
+}
+
+// A lesson is what a training on images learns: the answers of a U-Net by flow matching ([matchLesson]), or a
+// normalizing flow by its likelihood ([fitLesson]).
+type lesson interface {
+	// resolve settles the network for the data at hand.
+	resolve(r *training, isa kernels.ISA) error
+	// layers returns the layers of the settled network.
+	layers(o *Options) run.LayerShapes
+	// build makes the network, the workers, their tasks and the engine. A resumed run reads its weights later.
+	build(r *training, isa kernels.ISA) error
+	// labelled reports whether the network takes the class of an image.
+	labelled() bool
+	// about says what is learned, for a person.
+	about(o *Options) lessonText
+	// meta fills in what the checkpoint says of the network's answers.
+	meta(m *model.Meta, o *Options)
+}
+
+// A lessonText says what a lesson is.
+type lessonText struct {
+	network  string // what is trained
+	by       string // how it learns
+	loss     string
+	predicts string // empty for a network that predicts nothing
+}
+
+// lessonOf returns the lesson of an objective.
+func lessonOf(objective string) lesson {
+	if objective == model.FlowObjective {
+		return &fitLesson{}
+	}
+	return &matchLesson{}
+}
+
+// openTraining opens or makes the run folder and everything that training needs.
+func openTraining(ctx context.Context, o Options) (*training, error) {
+	r := newTraining(o)
+	var err error
+	if o.Resume {
+		err = r.reopen(ctx, o)
+	} else {
+		err = r.create(ctx)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// newTraining returns a run that has nothing yet.
+func newTraining(o Options) *training {
+	r := &training{options: o.withDefaults()}
+	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	return r
+}
+
+// create resolves the options of a new run and makes its folder.
+func (r *training) create(ctx context.Context) error {
+	isa, err := kernels.Parse(r.Opt.ISA)
+	if err != nil {
+		return err
+	}
+	r.Opt.ISA = isa.String()
+	if err := r.openData(ctx); err != nil {
+		return err
+	}
+	r.lesson = lessonOf(r.options.Objective)
+	if err := r.lesson.resolve(r, isa); err != nil {
+		return err
+	}
+	if err := r.outsideData(); err != nil {
+		return err
+	}
+	if err := r.SetOut(r.options.Data); err != nil {
+		return err
+	}
+	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.options.plan(r.data.Len())}
+	return r.build(isa)
+}
+
+// build says what the run will take, and makes what trains.
+func (r *training) build(isa kernels.ISA) error {
+	r.WarnOfMemory(r.lesson.layers(&r.options))
+	return r.lesson.build(r, isa)
+}
+
+// reopen continues the run in a folder.
+func (r *training) reopen(ctx context.Context, given Options) error {
+	path, c, err := run.Find(given.Out)
+	if err != nil {
+		return err
+	}
+	recorded, err := trainOptionsOf(&c)
+	if err != nil {
+		return err
+	}
+	r.Finished = c.Finished
+	if c.Data.Digest != "" { // which tells the same files in another place
+		option.Override(&recorded.Data, given.Data)
+	}
+	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.withDefaults()), given.Given); err != nil {
+		return err
+	}
+	if err := r.Lock(path, given.Disk); err != nil {
+		return err
+	}
+	given.Threads = r.Opt.Threads // with its default
+	var newBudget bool
+	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil && r.options.Flow == nil {
+		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.Dir.File(run.ConfigFile))
+	}
+	if err := r.options.Validate(); err != nil {
+		return r.Damaged(err)
+	}
+	return r.restore(ctx, newBudget, c.Data)
+}
+
+// trainOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+func trainOptionsOf(c *run.Config) (Options, error) {
+	var o Options
+	err := c.Decode(run.TrainCommand, &o)
+	o.fillDefaults()
+	o.Out = c.Dir
+	return o, err
+}
+
+// restore reads the state of a run whose options are settled, and which had the given data.
+func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
+	isa, err := kernels.Parse(r.Opt.ISA)
+	if err != nil {
+		return err
+	}
+	if err := r.openData(ctx); err != nil {
+		return err
+	}
+	if had.Digest != "" && r.digest != had.Digest {
+		return r.dataChanged(had)
+	}
+	r.lesson = lessonOf(r.options.Objective)
+	if err := r.lesson.resolve(r, isa); err != nil {
+		return err
+	}
+	if err := r.build(isa); err != nil {
+		return err
+	}
+	if err := r.RestoreState(); err != nil {
+		return err
+	}
+	if newBudget {
+		r.NewBudget(r.options.plan(r.data.Len()).Total())
+	}
+	return nil
+}
+
+// newFeed makes the feed of the options.
+func (r *training) newFeed() *feed.Feed {
+	f := feed.New(r.data, r.Opt.Seed, r.Opt.Batch, r.options.Flip)
+	f.Dequantize = r.options.Dequantize
+	return f
+}
+
+// Command implements [job].
+func (*training) Command() run.Command { return run.TrainCommand }
+
+// About implements [job].
+func (r *training) About() string {
+	kind := "unconditional"
+	if r.lesson.labelled() {
+		kind = fmt.Sprintf("%d classes", r.Labels.Count)
+	}
+	if r.heldOut != nil {
+		kind += fmt.Sprintf(", %d held out", r.heldOut.Len())
+	}
+	h, w, c := r.data.Shape()
+	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
+		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
+}
+
+// Preparing implements [job]: a batch is drawn by the workers.
+func (*training) Preparing() (took, each time.Duration) { return 0, 0 }
+
+// Config implements [job].
+func (r *training) Config() (options any, data run.DataInfo) {
+	o := r.options
+	o.Schedule = r.Done.Schedule
+	h, w, c := r.data.Shape()
+	return &o, run.DataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.heldOut), r.digest}
+}
+
+// Meta implements [job].
+func (r *training) Meta(m *model.Meta) {
+	m.Data, m.HoldOut, m.Objective, m.Dequantized = r.options.Data, r.options.HoldOut, r.options.Objective, r.options.Dequantize
+	r.lesson.meta(m, &r.options)
+	if r.lesson.labelled() {
+		m.Classes = r.data.Classes()
+	}
+}

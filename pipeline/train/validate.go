@@ -1,0 +1,91 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// openData opens the run's data.
+func (r *training) openData(ctx context.Context) error {
+	set, err := r.options.openData(ctx)
+	if err != nil {
+		return err
+	}
+	r.data, r.heldOut, r.digest = set.Train, set.Test, set.Digest
+	h, w, c := r.data.Shape()
+	r.DataMemory = float64(r.data.Len() * h * w * c)
+	if r.options.Coupling == OptimalTransport && r.options.Objective != model.FlowObjective {
+		r.DataMemory += pairingMemory(r.Opt.Batch, h*w*c, r.Opt.Threads)
+	}
+	if set.Sizes != nil {
+		r.pictures = set.Path
+	}
+	if note := feed.SkippedText(r.options.Data, set); note != "" {
+		r.Notes = append(r.Notes, note)
+	}
+	return nil
+}
+
+// outsideData refuses a run folder among the pictures that are trained on: its previews would become some of them.
+func (r *training) outsideData() error {
+	out := r.Opt.Out
+	if out == "" {
+		out = model.RunsFolder
+	}
+	path, err := filepath.Abs(out)
+	if err != nil || r.pictures == "" {
+		return err
+	}
+	for inside := ""; inside != path; path = filepath.Dir(path) {
+		if regular.Same(path, r.pictures) {
+			return option.Errorf("out", "%s: lies in the folder of pictures %s, which its previews would join: name one elsewhere", out, r.pictures)
+		}
+		inside = path
+	}
+	return nil
+}
+
+// dataChanged explains why a run cannot go on with the data that is there now.
+func (r *training) dataChanged(had run.DataInfo) error {
+	anew := fmt.Sprintf(" (--init %s starts from the weights so far)", r.Dir.Path)
+	if r.options.Objective == model.FlowObjective {
+		anew = ""
+	}
+	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew%s",
+		r.options.Data, had.Images, r.data.Len(), anew)
+}
+
+// Validate implements [runTask].
+func (w *matcher) Validate(first, n int) float64 {
+	for i := range n {
+		w.drawHeld(w.held, first+i, i)
+	}
+	return w.forward(n) * float64(n)
+}
+
+// drawHeld fills slot i with a draw of the validation loss. Times are at multiples of the golden ratio, which are spread evenly
+// over all draws and over those of every class.
+func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
+	label := feed.HeldImage(data, w.seed, draw, w.feed.Dequantize, &w.rng, w.x1)
+	pipeline.Seed(&w.rng, w.seed, pipeline.StreamHeld, draw, 0)
+	flow.Gaussian(w.x0, &w.rng)
+	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)
+	w.place(i, w.times.Quantile(spread))
+	if w.y != nil {
+		if label < 0 && w.null >= 0 {
+			label = w.null
+		}
+		w.y[i] = label
+	}
+}
