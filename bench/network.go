@@ -43,7 +43,7 @@ type Figures struct {
 
 // TrainOptions says what training to measure.
 type TrainOptions struct {
-	pipeline.BenchOptions
+	Options
 	Time time.Duration // of the whole, exceeded where a few steps take longer; 0: 20 s
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
@@ -74,30 +74,31 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewTrainBench(o.BenchOptions)
+	b, err := newTrainBench(ctx, o.Options)
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
+	defer b.close()
 	r := &TrainResult{Stamp: stamp()}
-	o.BenchOptions, r.MicroBatch = b.Options()
-	cfg := b.Model().Config()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	o.Options, r.MicroBatch = b.options()
+	net := b.session.Model
+	cfg := net.Config()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, net.Params().Len(), cfg.FLOPs()}
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
 
-	limit := b.Limit(min(peakTime, o.Time/10))
-	steps, err := repeat(ctx, o.Time*6/10, b.Step)
+	limit := b.limit(min(peakTime, o.Time/10))
+	steps, err := repeat(ctx, o.Time*6/10, b.train)
 	if err != nil {
 		return nil, err
 	}
-	r.PeakMemory = peakMemory() // before Forward makes room of its own
-	forwards, err := repeat(ctx, o.Time*2/10, b.Forward)
+	r.PeakMemory = peakMemory() // before an evaluation makes room of its own
+	forwards, err := repeat(ctx, o.Time*2/10, b.evaluateBatch)
 	if err != nil {
 		return nil, err
 	}
-	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
 	r.fill(limit, 3*cfg.FLOPs(), cfg.FLOPs(), float64(o.Batch), steps.seconds, forwards.seconds)
 	r.Allocations = steps.allocations
 	r.Seconds = time.Since(begin).Seconds()
@@ -160,7 +161,7 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 
 // GenerateOptions says what generating to measure.
 type GenerateOptions struct {
-	pipeline.BenchOptions
+	Options
 	Solver string        // empty: adams2
 	Steps  int           // of the solver; 0: 16
 	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
@@ -190,33 +191,33 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewSampleBench(o.BenchOptions, sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps}})
+	b, err := newSampleBench(o.Options, sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps}})
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
+	defer b.close()
 	r := &GenerateResult{Stamp: stamp()}
-	var sample sample.Options
-	o.BenchOptions, sample = b.Options()
-	r.Solver, r.Steps = sample.Solver, sample.Steps
-	cfg := b.Model().Config()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	o.Options = b.opt
+	drawn := b.sampler.Options()
+	r.Solver, r.Steps = drawn.Solver, drawn.Steps
+	cfg, params := b.network()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, params, cfg.FLOPs()}
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
 
-	first, err := b.FirstImage(ctx)
+	first, err := b.firstImage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.FirstImage = 1e3 * first.Seconds()
-	limit := b.Limit(min(peakTime, o.Time/10))
-	draws, err := repeat(ctx, o.Time*7/10, func() (err error) { r.Evaluations, err = b.Draw(ctx); return err })
+	limit := b.limit(min(peakTime, o.Time/10))
+	draws, err := repeat(ctx, o.Time*7/10, func() (err error) { r.Evaluations, err = b.draw(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
 	r.PeakMemory = peakMemory()
-	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
 	work := r.Evaluations * cfg.FLOPs()
 	r.fill(limit, work, work, float64(o.Batch), draws.seconds, draws.seconds)
 	r.scaleForward(r.Evaluations)
@@ -239,14 +240,14 @@ func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
 	const few, more = 2, 6
 	var counts [2]float64
 	for i, steps := range []int{few, more} {
-		small := o.BenchOptions
+		small := o.Options
 		small.Batch = min(small.Batch, small.Threads)
-		b, err := pipeline.NewSampleBench(small, sample.Options{Method: model.Method{Solver: o.Solver, Steps: steps}})
+		b, err := newSampleBench(small, sample.Options{Method: model.Method{Solver: o.Solver, Steps: steps}})
 		if err != nil {
 			return 0, err
 		}
-		draws, err := repeat(ctx, 0, func() error { _, err := b.Draw(ctx); return err })
-		b.Close()
+		draws, err := repeat(ctx, 0, func() error { _, err := b.draw(ctx); return err })
+		b.close()
 		if err != nil {
 			return 0, err
 		}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	goldenModel = "../unet/testdata/unet_small.safetensors"
-	goldenIO    = "../unet/testdata/unet_small_io.safetensors"
+	goldenModel = "../../unet/testdata/unet_small.safetensors"
+	goldenIO    = "../../unet/testdata/unet_small_io.safetensors"
 )
 
 // PyTorch's velocity, loss and gradients, in float64, are reproduced through the files. The bound is

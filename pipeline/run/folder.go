@@ -223,7 +223,7 @@ type Config struct {
 	Images   int             `json:"images_done"`
 	Finished bool            `json:"finished"`
 
-	Dir string // that it was read from
+	Dir string `json:"-"` // that it was read from
 }
 
 // setOptions puts the options of a command in.

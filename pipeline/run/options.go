@@ -73,7 +73,8 @@ type Options struct {
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
 
-	Disk func(io.Writer) io.Writer // see runDir
+	// Disk stands between the run and its files, in tests of full disks; nil otherwise.
+	Disk func(io.Writer) io.Writer `json:"-"`
 }
 
 func DefaultOptions() Options {

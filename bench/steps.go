@@ -1,0 +1,250 @@
+package bench
+
+// Options says what work to run for a measurement: the network of a preset, with the classes of
+// MNIST and one for none, on the images that Train would take.
+type Options struct {
+	Preset  string // of package unet; empty: base
+	Batch   int    // images of a step; 0: 64
+	Threads int    // 0: GOMAXPROCS
+	ISA     string // empty: the best of this machine
+
+	// Source is the data to train on, instead of MNIST.
+	Source dataset.Source
+}
+
+// A trainBench runs the steps of train.Train one by one, and evaluations of the same network, without a
+// run folder. It is not safe for concurrent use.
+type trainBench struct {
+	session *train.Session
+	crew    *crew.Crew
+	step    int
+	inputs  []evaluation // one for each worker, made by the first evaluation
+	next    atomic.Int64 // image to evaluate next
+	forward func(worker int)
+}
+
+// An evaluation is what one worker needs to evaluate the network: images of noise at some time.
+type evaluation struct {
+	net  model.Replica
+	v, x []float32
+	t    []float32
+	y    []int32
+}
+
+// newTrainBench opens the data, draws a network and starts the workers; close ends them. A mistake in
+// the options is a [*pipeline.OptionError].
+func newTrainBench(ctx context.Context, o Options) (*trainBench, error) {
+	opt := train.DefaultOptions()
+	opt.Data, opt.Source, opt.Threads, opt.ISA = "mnist", o.Source, o.Threads, o.ISA
+	option.Override(&opt.Preset, o.Preset)
+	option.SetDefault(&o.Batch, trainBatch)
+	opt.Batch = o.Batch
+	session, err := train.NewSession(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	b := &trainBench{session: session, crew: crew.New(session.Options.Threads)}
+	b.forward = b.evaluate
+	return b, nil
+}
+
+// close ends the workers.
+func (b *trainBench) close() {
+	b.crew.Close()
+	b.session.Close()
+}
+
+// train trains on one batch: draws, forward, backward, the optimiser, averages and repacking. After the
+// first one it allocates nothing.
+func (b *trainBench) train() error {
+	o := &b.session.Options
+	rate := engine.RateSchedule{{Total: engine.MaxSteps}}.Rate(b.step, o.LR, o.Warmup, o.Decay)
+	result, err := b.session.Trainer.Step(context.Background(), b.step, rate)
+	if err == nil && !result.Finite() {
+		err = fmt.Errorf("training step %d: the loss is %g and its gradient %g", b.step, result.Loss, result.Norm)
+	}
+	b.step++
+	return err
+}
+
+// evaluateBatch evaluates the network for as many images as a batch has, spread over the workers. After the
+// first call, which makes room, it allocates nothing.
+func (b *trainBench) evaluateBatch() error {
+	if b.inputs == nil {
+		b.makeInputs()
+		// Each worker's kernels find their scratch memory now, whoever gets how many images later.
+		if err := b.crew.Run(b.warmUp); err != nil {
+			return err
+		}
+	}
+	b.next.Store(0)
+	return b.crew.Run(b.forward)
+}
+
+func (b *trainBench) makeInputs() {
+	cfg, size := b.session.Model.Config(), min(b.session.Options.Batch, sample.ReplicaImages)
+	var rng rand.PCG
+	for range b.crew.Size() {
+		in := evaluation{
+			net: b.session.Model.NewReplica(size, false),
+			v:   make([]float32, size*cfg.ImageLen()), x: make([]float32, size*cfg.ImageLen()),
+			t: make([]float32, size),
+		}
+		flow.Gaussian(in.x, &rng)
+		for i := range in.t {
+			in.t[i] = (float32(i) + 0.5) / float32(size)
+		}
+		if cfg.NumClasses > 0 {
+			in.y = make([]int32, size)
+		}
+		b.inputs = append(b.inputs, in)
+	}
+}
+
+func (b *trainBench) warmUp(worker int) {
+	in := &b.inputs[worker]
+	in.net.Forward(in.v, in.x, in.t, in.y)
+}
+
+// evaluate takes images, some at a time, until the batch is done.
+func (b *trainBench) evaluate(worker int) {
+	in, batch := &b.inputs[worker], b.session.Options.Batch
+	size := len(in.t)
+	each := b.session.Model.Config().ImageLen()
+	for {
+		from := int(b.next.Add(int64(size))) - size
+		if from >= batch {
+			return
+		}
+		n := min(size, batch-from)
+		y := in.y
+		if y != nil {
+			y = y[:n]
+		}
+		in.net.Forward(in.v[:n*each], in.x[:n*each], in.t[:n], y)
+	}
+}
+
+// limit measures what the cores reach together in fused multiply-adds alone, in operations a second:
+// see [kernels.ISA.Peak].
+func limit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
+	rates := make([]float64, c.Size())
+	// Peak runs on registers alone and cannot panic, which is the only error there is.
+	_ = c.Run(func(worker int) { rates[worker] = isa.Peak(budget) })
+	return inorder.Sum(rates)
+}
+
+func (b *trainBench) limit(budget time.Duration) float64 {
+	return limit(b.crew, b.session.Model.ISA(), budget)
+}
+
+// options returns the options with all defaults filled in, and the micro-batch that follows from them.
+func (b *trainBench) options() (o Options, microBatch int) {
+	t := &b.session.Options
+	return Options{Preset: t.Preset, Batch: t.Batch, Threads: t.Threads, ISA: t.ISA, Source: b.session.Data}, t.MicroBatch
+}
+
+// A sampleBench draws the images of sample.Generate without writing them, from a network with drawn
+// weights. It is not safe for concurrent use.
+type sampleBench struct {
+	opt     Options
+	file    []byte // the checkpoint
+	isa     kernels.ISA
+	sampler *sample.Sampler
+}
+
+// classesToDraw is how many classes the network of a sampleBench has, as one trained on MNIST.
+const classesToDraw = 10
+
+// newSampleBench draws a network and starts the workers; close ends them. s is as for
+// [sample.NewSampler], but for the number of images and of threads, which the options of the bench say. A
+// mistake in either is a [*pipeline.OptionError].
+func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Batch, drawBatch)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	if err := option.Between("batch", o.Batch, 1, pipeline.MaxBatch); err != nil {
+		return nil, err
+	}
+	isa, err := pipeline.ParseISA(o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	o.ISA = isa.String()
+	b := &sampleBench{opt: o, isa: isa}
+	if err := b.drawNetwork(); err != nil {
+		return nil, err
+	}
+	s.Count, s.Threads = o.Batch, o.Threads
+	option.SetDefault(&s.Guidance, 1) // the network runs once an evaluation, unless it is asked for
+	b.sampler, err = b.open(s)
+	return b, err
+}
+
+// drawNetwork makes the checkpoint.
+func (b *sampleBench) drawNetwork() error {
+	cfg, err := unet.Preset(b.opt.Preset)
+	if err != nil {
+		return option.Errorf("preset", "%s", pipeline.TrimOption(err, "unknown preset "))
+	}
+	cfg.NumClasses, cfg.NullClass = classesToDraw+1, true
+	net, err := unet.New(cfg, b.isa, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		return err
+	}
+	var file bytes.Buffer
+	err = safetensors.Write(&file, net.File(net.Params().Values, safetensors.F32, nil))
+	b.file = file.Bytes()
+	return err
+}
+
+// open loads the checkpoint and starts a sampler.
+func (b *sampleBench) open(s sample.Options) (*sample.Sampler, error) {
+	ck, err := model.Read(bytes.NewReader(b.file), b.opt.ISA)
+	if err != nil {
+		return nil, err
+	}
+	return sample.NewSampler(ck, s)
+}
+
+// close ends the workers.
+func (b *sampleBench) close() { b.sampler.Close() }
+
+// draw draws a batch of images, which it forgets, and returns how many evaluations of the network an
+// image took. A guided evaluation counts twice, as the network runs twice for it.
+func (b *sampleBench) draw(ctx context.Context) (evaluations float64, err error) {
+	_, err = b.sampler.Draw(ctx, 0, b.opt.Batch)
+	evaluations = b.sampler.Evaluations()
+	if b.sampler.Options().Guidance != 1 {
+		evaluations *= 2
+	}
+	return evaluations, err
+}
+
+// firstImage returns the time from a checkpoint in memory to the first image: reading it, packing the
+// weights, starting workers and drawing.
+func (b *sampleBench) firstImage(ctx context.Context) (time.Duration, error) {
+	begin := time.Now()
+	o := b.sampler.Options()
+	o.Count = 1
+	s, err := b.open(o)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	_, err = s.Draw(ctx, 0, 1)
+	return time.Since(begin), err
+}
+
+// limit measures what the cores reach together in fused multiply-adds alone, in operations a second.
+func (b *sampleBench) limit(budget time.Duration) float64 {
+	c := crew.New(b.opt.Threads) // a sampler has no more workers than images
+	defer c.Close()
+	return limit(c, b.isa, budget)
+}
+
+// network returns the configuration of the network, and how many parameters it has.
+func (b *sampleBench) network() (cfg unet.Config, params int) {
+	u := b.sampler.Checkpoint().UNet()
+	return u.Config(), u.Params().Len()
+}
