@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // A Gaussian is a normal distribution: the mean μ, [D], and the covariance Σ, [D][D], symmetric.
@@ -21,8 +23,8 @@ type Moments struct {
 // momentRows is how many rows are summed up at a time, and strip how many lines of the scatter one
 // call of Compute.Parallel does.
 const (
-	momentRows = 512
-	strip      = 16
+	momentRows = kernels.MomentRows
+	strip      = kernels.MomentStrip
 )
 
 // Count returns the number of rows.

@@ -20,9 +20,8 @@ type Run struct {
 // images returns the part of a map that belongs to the batch.
 func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
 
-// groupPixels bounds how many pixels of a map the steps of a layer pass on to each other before the
-// next images follow: what one step writes is in the cache when the next one reads it.
-const groupPixels = 800
+// groupPixels bounds the pixels of a group of images.
+const groupPixels = kernels.LayerPixels
 
 // groupSize returns how many images of h x w pixels a layer takes through all its steps at once.
 func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }

@@ -33,5 +33,8 @@ func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modu
 // which it overwrites. dx may be dy. A norm with SiLU sets y to Forward's result once more.
 func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x, y kernels.Map, mod kernels.Modulation) {
 	v := g.values.Values
-	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, y, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.ofGrad(r.Grad), g.Beta.ofGrad(r.Grad))
+	g.op.Backward(&r.Scratch, &kernels.NormBackward{
+		DX: dx, Accumulate: accumulate, DY: dy, X: x, Y: y, Gamma: g.Gamma.Of(v), Beta: g.Beta.Of(v), Mod: mod,
+		Stats: g.stats[g.op.StatsLen(from):], DGamma: g.Gamma.ofGrad(r.Grad), DBeta: g.Beta.ofGrad(r.Grad),
+	})
 }

@@ -49,6 +49,7 @@ func (r *routine) sigmoid(s, z, n, p, q, one value) {
 type walk struct {
 	name   string
 	in     string // of X, Y, D: the maps that it walks over
+	over   string // X or Y: the map that D may be, if it may be one
 	params int    // parameters P0…
 	sums   int    // sums S0…
 	values int    // values that its body takes
@@ -62,12 +63,6 @@ type channels struct {
 	p, sum  []value
 	one     value
 	x, y, d memory
-}
-
-// at is a memory operand with the value to load it into where that is needed.
-func (m memory) into(spare value) memory {
-	m.spare = spare
-	return m
 }
 
 var pixelReg = map[rune]string{'X': "SI", 'Y': "DX", 'D': "DI"}
@@ -89,12 +84,12 @@ var walks = []walk{
 		r.do(add, c.sum[0], c.sum[0], e)
 		r.do(fma, c.sum[1], e, e)
 	}},
-	{name: "Affine", in: "XD", params: 2, values: 2, body: func(r *routine, c channels) {
+	{name: "Affine", in: "XD", over: "X", params: 2, values: 2, body: func(r *routine, c channels) {
 		y := r.value()
 		r.mulAdd(y, c.x.into(r.spare()), c.p[0], c.p[1])
 		r.store(y, c.d)
 	}},
-	{name: "AffineSiLU", in: "XD", params: 2, values: 5, exp: true, body: func(r *routine, c channels) {
+	{name: "AffineSiLU", in: "XD", over: "X", params: 2, values: 5, exp: true, body: func(r *routine, c channels) {
 		z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.spare()
 		r.mulAdd(z, c.x.into(s), c.p[0], c.p[1])
 		r.sigmoid(s, z, n, p, q, c.one)
@@ -109,7 +104,7 @@ var walks = []walk{
 		r.do(fma, c.sum[1], y, xhat)
 	}},
 	{name: "NormSiLUSums", in: "XYD", params: 4, sums: 2, values: 6, exp: true, body: normSiLUSums},
-	{name: "NormGrad", in: "XYD", params: 3, values: 2, body: func(r *routine, c channels) {
+	{name: "NormGrad", in: "XYD", over: "Y", params: 3, values: 2, body: func(r *routine, c channels) {
 		r.store(normGrad(r, c), c.d)
 	}},
 	{name: "NormGradAdd", in: "XYD", params: 3, values: 3, body: func(r *routine, c channels) {
@@ -126,14 +121,14 @@ var walks = []walk{
 		r.do(sub, e, e, c.p[0])
 		r.do(largest, c.sum[0], e, c.sum[0])
 	}, end: func(r *routine, c channels) { r.do(add, c.sum[0], c.sum[0], c.p[0]) }},
-	{name: "ExpSums", in: "XD", params: 2, sums: 1, values: 4, exp: true, body: func(r *routine, c channels) {
+	{name: "ExpSums", in: "XD", over: "X", params: 2, sums: 1, values: 4, exp: true, body: func(r *routine, c channels) {
 		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
 		r.mulAdd(x, c.x.into(n), c.p[0], c.p[1])
 		r.exp(x, n, p, q)
 		r.store(x, c.d)
 		r.do(add, c.sum[0], c.sum[0], x)
 	}},
-	{name: "SoftmaxGrad", in: "XYD", params: 2, values: 2, body: func(r *routine, c channels) {
+	{name: "SoftmaxGrad", in: "XYD", over: "Y", params: 2, values: 2, body: func(r *routine, c channels) {
 		y, x := r.value(), r.value()
 		r.mulAdd(y, c.y.into(x), c.p[0], c.p[1])
 		r.move(x, c.x)

@@ -96,8 +96,8 @@ func (a *arm64) word(code uint32, format string, args ...any) {
 	a.op("WORD $0x%08x // %s", code, fmt.Sprintf(format, args...))
 }
 
-// list writes vector registers in one arrangement.
-func list(arrangement string, regs ...int) string {
+// arranged writes vector registers in one arrangement.
+func arranged(arrangement string, regs ...int) string {
 	var all []string
 	for _, i := range regs {
 		all = append(all, fmt.Sprintf(arrangement, i))
@@ -107,7 +107,7 @@ func list(arrangement string, regs ...int) string {
 
 func (a *arm64) zero(v value) {
 	for _, i := range v {
-		a.op("VEOR %s", list("V%d.B16", i, i, i))
+		a.op("VEOR %s", arranged("V%d.B16", i, i, i))
 	}
 }
 
@@ -115,7 +115,7 @@ func (a *arm64) move(dst value, src operand) {
 	switch src := src.(type) {
 	case value:
 		for i := range dst {
-			a.op("VMOV %s", list("V%d.B16", src[i], dst[i]))
+			a.op("VMOV %s", arranged("V%d.B16", src[i], dst[i]))
 		}
 	case memory:
 		a.load(dst, src)
@@ -231,10 +231,10 @@ func (a *arm64) do(o operation, dst value, first, second operand) {
 
 func (a *arm64) byVector(o operation, d, n, m int) {
 	if o.goName != "" {
-		a.op("%s %s", o.goName, list("V%d.S4", m, n, d))
+		a.op("%s %s", o.goName, arranged("V%d.S4", m, n, d))
 		return
 	}
-	a.word(o.code|uint32(m<<16|n<<5|d), "%s %s", o.arm64, list("v%d.4s", d, n, m))
+	a.word(o.code|uint32(m<<16|n<<5|d), "%s %s", o.arm64, arranged("v%d.4s", d, n, m))
 }
 
 func (a *arm64) byElement(o operation, d, n int, m element) {
@@ -242,12 +242,12 @@ func (a *arm64) byElement(o operation, d, n int, m element) {
 		panic(o.arm64 + " takes no element")
 	}
 	lane := m.lane&1<<21 | m.lane>>1<<11
-	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s %s, v%d.s[%d]", o.arm64, list("v%d.4s", d, n), m.reg, m.lane)
+	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s %s, v%d.s[%d]", o.arm64, arranged("v%d.4s", d, n), m.reg, m.lane)
 }
 
 func (a *arm64) apply(o operation, dst, s value) {
 	for i := range dst {
-		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s %s", o.arm64, list("v%d.4s", dst[i], s[i]))
+		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s %s", o.arm64, arranged("v%d.4s", dst[i], s[i]))
 	}
 }
 
@@ -255,7 +255,7 @@ func (a *arm64) negate(dst, s value) { a.apply(minus, dst, s) }
 
 func (a *arm64) shiftLeft(v value, n int) {
 	for _, i := range v {
-		a.op("VSHL $%d, %s", n, list("V%d.S4", i, i))
+		a.op("VSHL $%d, %s", n, arranged("V%d.S4", i, i))
 	}
 }
 

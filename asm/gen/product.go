@@ -2,41 +2,41 @@ package main
 
 import "fmt"
 
-// productRoutines lists the tiles of the matrix product: two segments of rows by one or more vectors of
-// columns, as large as the registers allow, and the smaller ones that tails need.
+// productRoutines makes the tiles of the matrix product: two segments of rows by one or more vectors of
+// columns. The largest tile fills the registers; remainders need the smaller ones.
 func productRoutines(t target) []*routine {
 	var all []*routine
-	for _, vectors := range tileVectors(t) {
-		for _, half := range productHalves(t) {
-			all = append(all, product(t, half, vectors))
+	t.eachProduct(func(half, cols int) { all = append(all, product(t, half, cols/t.lanes)) })
+	return all
+}
+
+// eachProduct calls f for each tile, the widest and tallest first. half is the rows of one segment.
+func (t target) eachProduct(f func(half, cols int)) {
+	for _, cols := range t.cols {
+		for _, half := range t.halves() {
+			f(half, cols)
 		}
+	}
+}
+
+// halves lists the rows of a segment of each tile.
+func (t target) halves() []int {
+	var all []int
+	for _, s := range t.segments {
+		all = append(all, s.rows)
 	}
 	return all
 }
 
-func productHalves(t target) []int {
-	if t.lanes == 16 {
-		return []int{7, 4, 2, 1}
-	}
-	return []int{3, 2, 1}
-}
-
-// tileVectors lists the widths of tiles in vectors. 16 columns divide the channels that Winograd's
-// algorithms cover. With NEON, 6 rows of them are 24 independent sums: enough for 4 pipes with a latency
-// of 4 cycles, as in Apple's and Arm's large cores.
-func tileVectors(t target) []int {
-	if t.lanes == 16 {
-		return []int{2, 1}
-	}
-	return []int{16 / t.lanes}
-}
+// productName is the name of a tile's routine, without the target.
+func productName(half, cols int) string { return fmt.Sprintf("Product2x%dx%d", half, cols) }
 
 // product makes tiles of 2·half rows and vectors·lanes columns. Their sums stay in registers over the
 // whole K axis; a row costs one factor per k, which its vectors share. B is read two vectors at a time:
 // NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
 func product(t target, half, vectors int) *routine {
 	cols := vectors * t.lanes
-	r := newRoutine(t, fmt.Sprintf("Product2x%dx%d", half, cols), "Product",
+	r := newRoutine(t, productName(half, cols), "Product",
 		fmt.Sprintf("is [ProductGo] of %d rows a segment and %d columns.", half, cols))
 	r.clear(tileIndex)
 	r.label("tile")
