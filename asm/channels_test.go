@@ -29,12 +29,12 @@ type walkRoutine struct {
 // roundings (2.4e-7) after them. The arguments of exp are the same to the bit.
 const siluTol = 1e-6
 
-// walkTolerances holds the tolerances of the walks that use exp. The other walks are exact, because their
-// operands are integers.
+// walkTolerances holds the tolerances of the walks that use exp. The other walks are exact, because
+// their operands are integers.
 var walkTolerances = map[string]float64{
 	"AffineSiLU":   siluTol,
-	"NormSiLUSums": 20 * 80 * siluTol, // sums of up to 20 terms of size 8·10 at most, each with SiLU's error
-	"ExpSums":      20 * 5e-7,         // sums of up to 20 values of exp, relative to the largest
+	"NormSiLUSums": 20 * 80 * siluTol, // sums of 20 terms of size 8·10, with SiLU's error
+	"ExpSums":      20 * 5e-7,         // sums of 20 values of exp, relative to the largest
 }
 
 // A walkCase is a call of a walk.
@@ -49,8 +49,8 @@ func TestChannels(t *testing.T) {
 	}
 }
 
-// testWalk tests one to four lines of one to five pixels, with one to three vectors of channels. Where a
-// routine takes several vectors side by side, it tests such numbers of vectors too.
+// testWalk tests one to four lines of one to five pixels, with one to three vectors of channels.
+// Where a routine takes several vectors side by side, it tests such numbers of vectors too.
 func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
 	counts := []int{1, 2, 3}
 	if v.side > 1 {
@@ -91,7 +91,7 @@ func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
 		x := m.integers(c.c)
 		*p = pointer(x)
 		for j := range x {
-			if walkTolerances[r.name] > 0 && i%2 == 0 { // factors are small, so that no exp is clamped
+			if walkTolerances[r.name] > 0 && i%2 == 0 { // small factors, so that exp is not clamped
 				x[j] /= 8
 			}
 		}
@@ -132,7 +132,8 @@ func testSiLUPropagates(t *testing.T, n int, run func(*Channels)) {
 	if !math.IsNaN(float64(y[0])) || y[1] != inf || y[2] != -inf || y[3] != 1e30 || y[5] != 200 {
 		t.Errorf("SiLU of %v is %v", x[:6], y[:6])
 	}
-	// exp is clamped, so SiLU of a very negative z is z·e^-88: negligible beside other activations.
+	// exp is clamped, so SiLU of a very negative z is z·e^-88: negligible beside other
+	// activations.
 	if !(math.Abs(float64(y[4])) < 1e-7) || !(math.Abs(float64(y[6])) < 1e-30) {
 		t.Errorf("SiLU of %g and %g is %g and %g", x[4], x[6], y[4], y[6])
 	}

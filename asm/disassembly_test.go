@@ -47,8 +47,8 @@ var readers = []reader{
 	{"arm64", "aarch64-linux-gnu-", elf.EM_AARCH64, "udf", neonNeeds, neonBody},
 }
 
-// GNU's disassembler reads every routine of a linked program: each may hold only instructions that its
-// callers have asked the CPU for. Go's own disassembler does not know AVX-512.
+// GNU's disassembler reads every routine of a linked program: each may hold only instructions that
+// its callers have asked the CPU for. Go's own disassembler does not know AVX-512.
 func TestRoutinesKeepToTheirTarget(t *testing.T) {
 	for _, r := range readers {
 		t.Run(r.arch, func(t *testing.T) {
@@ -63,8 +63,9 @@ func TestRoutinesKeepToTheirTarget(t *testing.T) {
 					continue
 				}
 				routine := within(code, s.Value, s.Value+s.Size)
-				if len(routine) == 0 || routine[0].address != s.Value || routine[len(routine)-1].end() != s.Value+s.Size {
-					t.Errorf("%s: its %d instructions do not fill its %d bytes", name, len(routine), s.Size)
+				n := len(routine)
+				if n == 0 || routine[0].address != s.Value || routine[n-1].end() != s.Value+s.Size {
+					t.Errorf("%s: its %d instructions do not fill its %d bytes", name, n, s.Size)
 					continue
 				}
 				for routine[len(routine)-1].name == r.padding {
@@ -126,7 +127,8 @@ func (r reader) disassembler(t *testing.T) string {
 	return ""
 }
 
-// link builds these tests for the architecture: a program that holds every routine that a test calls.
+// link builds these tests for the architecture: a program that holds every routine that a test
+// calls.
 func (r reader) link(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), r.arch+".test")
@@ -160,8 +162,8 @@ func (r reader) symbols(t *testing.T, file string) map[string]elf.Symbol {
 	return routines
 }
 
-// declared lists the routines of the .s files. It reads these files because go test caches a result until a
-// file changes that the test has read.
+// declared lists the routines of the .s files. It reads these files because go test caches a result
+// until a file changes that the test has read.
 func (r reader) declared(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*_" + r.arch + ".s")
@@ -238,8 +240,8 @@ func within(code []instruction, from, to uint64) []instruction {
 	return some
 }
 
-// jumpsInside checks that the jumps of a routine lead to its own instructions, and that it ends in a return
-// or a jump. isJump tells jumps by name. It returns the addresses that the jumps lead to.
+// jumpsInside checks that the jumps of a routine lead to its own instructions, and that it ends in
+// a return or a jump. isJump tells jumps by name. It returns the addresses that the jumps lead to.
 func jumpsInside(routine []instruction, isJump func(name string) bool) (map[uint64]bool, error) {
 	starts, targets := map[uint64]bool{}, map[uint64]bool{}
 	for _, i := range routine {

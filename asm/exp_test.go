@@ -8,9 +8,9 @@ import (
 
 func TestExpGo(t *testing.T) { testExp(t, ExpGo) }
 
-// testExp compares with float64: the error is at most 2 units in the last place over the whole range. The
-// arguments are even steps, and the floats beside each multiple of ln 2 / 2, where the argument of the
-// polynomial is largest or zero.
+// testExp compares with float64: the error is at most 2 units in the last place over the whole
+// range. The arguments are even steps, and the floats beside each multiple of ln 2 / 2, where the
+// argument of the polynomial is largest or zero.
 func testExp(t *testing.T, run func(*Vectors)) {
 	const low, high, steps = -87, 88, 1 << 17
 	x := make([]float32, 0, steps+2048)

@@ -9,9 +9,9 @@ import (
 	"unsafe"
 )
 
-// A tape is a source of random numbers that a fuzzer writes. Each byte of the tape is the highest and the
-// lowest byte of a number, because package rand looks at these first. The bytes between, and the numbers
-// after the end of the tape, come from a generator.
+// A tape is a source of random numbers that a fuzzer writes. Each byte of the tape is the highest
+// and the lowest byte of a number, because package rand looks at these first. The bytes between,
+// and the numbers after the end of the tape, come from a generator.
 type tape struct {
 	bytes []byte
 	rest  rand.PCG
@@ -27,8 +27,8 @@ func (s *tape) Uint64() uint64 {
 	return v
 }
 
-// drawNumber draws a number of either sign between 2⁻¹² and 2¹³. Products of four such numbers neither
-// overflow nor come near the smallest floats.
+// drawNumber draws a number of either sign between 2⁻¹² and 2¹³. Products of four such
+// numbers neither overflow nor come near the smallest floats.
 func drawNumber(rng *rand.Rand) float32 {
 	v := float32(math.Ldexp(1+rng.Float64(), rng.IntN(25)-12))
 	if rng.IntN(2) == 0 {
@@ -46,15 +46,16 @@ func drawSpecial(rng *rand.Rand) float32 {
 	return float32(special[rng.IntN(len(special))])
 }
 
-// draws are the kinds of values that a fuzzer chooses from. Transforms take finite values only, because they
-// leave out products with the zeros of their matrix.
+// draws are the kinds of values that a fuzzer chooses from. Transforms take finite values only,
+// because they leave out products with the zeros of their matrix.
 var (
 	finiteDraws = []func(*rand.Rand) float32{drawInteger, drawNumber}
 	draws       = append(finiteDraws, drawSpecial)
 )
 
-// A trial compares one call of a routine with its Go loop on operands from a tape. sizes is the loop with all
-// terms positive, which gives the size of the terms of each result; nil means that the result is the size.
+// A trial compares one call of a routine with its Go loop on operands from a tape. sizes is the
+// loop with all terms positive, which gives the size of the terms of each result; nil means that
+// the result is the size.
 type trial[T comparable] struct {
 	lend             func(*memory) *T
 	run, loop, sizes func(*T)
@@ -62,9 +63,9 @@ type trial[T comparable] struct {
 	signed           bool // whether sizes takes the operands as they are, not their absolute values
 }
 
-// try fails the test unless the routine leaves the same memory as its loop, up to rounding. Sums of n terms,
-// in any order and fused or not, differ by at most n·2⁻²³ times the sum of the absolute values of the terms;
-// 32 more units allow for the other steps of a routine.
+// try fails the test unless the routine leaves the same memory as its loop, up to rounding. Sums of
+// n terms, in any order and fused or not, differ by at most n·2⁻²³ times the sum of the
+// absolute values of the terms; 32 more units allow for the other steps of a routine.
 func (c trial[T]) try(t *testing.T, what any, value func(*rand.Rand) float32, data []byte) {
 	t.Helper()
 	lend := func(value func(*rand.Rand) float32) (*memory, *T) {
@@ -93,9 +94,9 @@ func (c trial[T]) try(t *testing.T, what any, value func(*rand.Rand) float32, da
 
 func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
 
-// mustAgreeWithin compares memory like mustAgree, for operands that may be any number. Words may differ by
-// tol times their size. NaN must be NaN, an infinity must be the same infinity, and guard words that the
-// loop does not change must be the same.
+// mustAgreeWithin compares memory like mustAgree, for operands that may be any number. Words may
+// differ by tol times their size. NaN must be NaN, an infinity must be the same infinity, and guard
+// words that the loop does not change must be the same.
 func mustAgreeWithin(t *testing.T, what any, got, want, before, sizes *memory, tol float64) {
 	t.Helper()
 	for i, w := range want.words {
@@ -221,9 +222,9 @@ func walkSizes(r walkRoutine) func(*Channels) {
 	return r.goLoop
 }
 
-// normSiLUSizes computes the sizes for NormSiLUSums. The size of d = SiLU(z) is |z|, as for AffineSiLU. In
-// dz = y·g(z), |g| is at most 1.1 and its slope at most 0.5. The steps that compute g lose a few units of
-// 1 + |z| at most, as do the two steps that compute z.
+// normSiLUSizes computes the sizes for NormSiLUSums. The size of d = SiLU(z) is |z|, as for
+// AffineSiLU. In dz = y·g(z), |g| is at most 1.1 and its slope at most 0.5. The steps that compute
+// g lose a few units of 1 + |z| at most, as do the two steps that compute z.
 func normSiLUSizes(args *Channels) {
 	args.clear(args.S0, args.S1)
 	args.pixels(func(c uintptr, x, y, d *float32) {
@@ -235,7 +236,8 @@ func normSiLUSizes(args *Channels) {
 	})
 }
 
-// expSizes computes the sizes for ExpSums: a rounding error e of z = x·P0 + P1 becomes e·exp(z) in exp(z).
+// expSizes computes the sizes for ExpSums: a rounding error e of z = x·P0 + P1 becomes e·exp(z)
+// in exp(z).
 func expSizes(args *Channels) {
 	args.clear(args.S0)
 	args.pixels(func(c uintptr, x, _, d *float32) {
@@ -296,7 +298,8 @@ func sumSquaresOfLanes(args *Vectors, lanes int) {
 	}
 }
 
-// vectorSizes returns the loop over the sizes of a routine's terms, or nil where a result is one term.
+// vectorSizes returns the loop over the sizes of a routine's terms, or nil where a result is one
+// term.
 func vectorSizes(r vectorRoutine) func(*Vectors) {
 	negated := func(loop func(*Vectors)) func(*Vectors) {
 		return func(args *Vectors) {
@@ -349,7 +352,8 @@ func FuzzTransform(f *testing.F) {
 		}
 		loop := func(args *Transform) { TransformGo(args, m.m, m.clip, m.add) }
 		sizes := func(args *Transform) { TransformGo(args, absolute(m.m), m.clip, m.add) }
-		trial[Transform]{c.lend, r.run, loop, sizes, in * in, false}.try(t, c, finiteDraws[int(kind)%len(finiteDraws)], data)
+		value := finiteDraws[int(kind)%len(finiteDraws)]
+		trial[Transform]{c.lend, r.run, loop, sizes, in * in, false}.try(t, c, value, data)
 	})
 }
 

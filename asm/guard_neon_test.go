@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// The instructions of ARMv8.0 that routines may have. Instructions of later versions, such as dot products,
-// have other names, or registers that neonRegister does not match: halves (.8h, h0) and SVE's (z0, p0).
+// The instructions of ARMv8.0 that routines may have. Instructions of later versions, such as dot
+// products, have other names, or registers that neonRegister does not match: halves (.8h, h0) and
+// SVE's (z0, p0).
 var (
 	neonInteger = setOf("mov add adds sub subs mul cmp orr adrp cbz cbnz b ret nop prfm ldr str ldp stp")
 	neonVector  = setOf("fadd fsub fmul fdiv fmin fmax fmaxnm fmla fmls fsqrt fneg fcvtns scvtf add shl dup mov eor " +
@@ -27,13 +28,14 @@ var (
 )
 
 // neonNeeds refuses registers that are not the routine's: x18 belongs to the platform, x27 to Go's
-// assembler, x28 to Go (the goroutine), and x29 and x30 to the caller (frame and return). It refuses the
-// stack except for the argument.
+// assembler, x28 to Go (the goroutine), and x29 and x30 to the caller (frame and return). It
+// refuses the stack except for the argument.
 func neonNeeds(i instruction) ([]string, error) {
 	isVector := neonFloat.MatchString(i.operands)
 	switch {
 	case isVector && !neonVector[i.name], !isVector && !neonInteger[i.name] && !strings.HasPrefix(i.name, "b."):
-		return nil, fmt.Errorf("routines may not have code %x: if ARMv8.0 has it and it is harmless, add it here", i.code)
+		return nil, fmt.Errorf("routines may not have code %x: add it here if ARMv8.0 has it and it is harmless",
+			i.code)
 	case i.name == "ldr" && i.operands == "x0, [sp, #8]":
 		return nil, nil
 	}

@@ -10,16 +10,17 @@ import (
 	"testing"
 )
 
-// x86Integer are instructions that every amd64 has and that change only their last operand and the flags.
-// Every amd64 has PREFETCHT0, but not PREFETCHW.
+// x86Integer are instructions that every amd64 has and that change only their last operand and the
+// flags. Every amd64 has PREFETCHT0, but not PREFETCHW.
 var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg " +
 	"prefetcht0 prefetcht1")
 
-// An encoding holds the feature that an instruction needs in each form, VEX and EVEX. "" means that the
-// instruction lacks the form.
+// An encoding holds the feature that an instruction needs in each form, VEX and EVEX. "" means that
+// the instruction lacks the form.
 type encoding struct{ vex, evex string }
 
-// x86Vector are the vector instructions that routines may have. They work on memory of any alignment.
+// x86Vector are the vector instructions that routines may have. They work on memory of any
+// alignment.
 var x86Vector = map[string]encoding{
 	"vmovups":      {"AVX", "AVX512F"},
 	"vaddps":       {"AVX", "AVX512F"},
@@ -58,10 +59,10 @@ var (
 	x86Wide     = regexp.MustCompile(`%zmm`)
 )
 
-// x86Needs tells VEX from EVEX by the first byte: the register numbers do not tell, because EVEX reaches all
-// registers. It refuses BP, which holds the address of Go's frame, and the stack except for the argument.
-// Routines may change R14, R15 and X15: Go's compiler loads R14, its goroutine, and X15, its zero, again
-// after a call of assembly in ABI0.
+// x86Needs tells VEX from EVEX by the first byte: the register numbers do not tell, because EVEX
+// reaches all registers. It refuses BP, which holds the address of Go's frame, and the stack except
+// for the argument. Routines may change R14, R15 and X15: Go's compiler loads R14, its goroutine,
+// and X15, its zero, again after a call of assembly in ABI0.
 func x86Needs(i instruction) ([]string, error) {
 	switch {
 	case x86Frame.MatchString(i.operands):
@@ -83,10 +84,12 @@ func x86Needs(i instruction) ([]string, error) {
 		}
 		return needs, nil
 	}
-	return nil, fmt.Errorf("routines may not have code %x: if it is harmless, add it here with the feature that it needs", i.code)
+	return nil, fmt.Errorf("routines may not have code %x: if it is harmless, add it here with its feature",
+		i.code)
 }
 
-// x86Prefix returns the first byte of an instruction after the prefixes that change segments and sizes.
+// x86Prefix returns the first byte of an instruction after the prefixes that change segments and
+// sizes.
 func x86Prefix(code []byte) byte {
 	for _, b := range code {
 		if !strings.ContainsRune("\x26\x2e\x36\x3e\x64\x65\x66\x67", rune(b)) {
@@ -96,8 +99,8 @@ func x86Prefix(code []byte) byte {
 	return 0
 }
 
-// x86Body checks that a routine ends with VZEROUPPER before each RET: without it, SSE code after the
-// routine would be slow.
+// x86Body checks that a routine ends with VZEROUPPER before each RET: without it, SSE code after
+// the routine would be slow.
 func x86Body(routine []instruction) error {
 	targets, err := jumpsInside(routine, func(name string) bool { return strings.HasPrefix(name, "j") })
 	if err != nil {
@@ -123,11 +126,13 @@ func TestX86Needs(t *testing.T) {
 		{"AVX2", "  10:\t62 f1 7c 48 58 c1    \tvaddps %zmm1,%zmm0,%zmm0", "needs AVX512F"},
 		{"AVX2", "  10:\t62 a1 7c 28 58 c1    \tvaddps %ymm17,%ymm16,%ymm16", "needs AVX512F"},
 		{"AVX2", "  10:\t62 f1 7c 29 58 c1    \tvaddps %ymm1,%ymm0,%ymm0{%k1}", "needs AVX512F"},
-		{"AVX2", "  10:\t62 f1 7c 28 58 c1    \tvaddps %ymm1,%ymm0,%ymm0", "needs AVX512F"}, // by its code alone
+		// Only the code of the next one tells that it is AVX-512.
+		{"AVX2", "  10:\t62 f1 7c 28 58 c1    \tvaddps %ymm1,%ymm0,%ymm0", "needs AVX512F"},
 		{"AVX2", "  10:\tc5 f8 92 c8          \tkmovw  %eax,%k1", "routines may not have"},
-		{"AVX2", "  10:\t0f 58 c1             \taddps  %xmm1,%xmm0", "routines may not have"}, // SSE beside AVX
+		// SSE beside AVX is slow.
+		{"AVX2", "  10:\t0f 58 c1             \taddps  %xmm1,%xmm0", "routines may not have"},
 		{"AVX2", "  10:\tc5 fc 28 06          \tvmovaps (%rsi),%ymm0", "routines may not have"},
-		{"AVX2", "  10:\tc4 e2 79 13 c1       \tvcvtph2ps %xmm1,%xmm0", "routines may not have"}, // F16C
+		{"AVX2", "  10:\tc4 e2 79 13 c1       \tvcvtph2ps %xmm1,%xmm0", "routines may not have"},
 		{"AVX2", "  10:\t48 89 c5             \tmov    %rax,%rbp", "BP belongs"},
 		{"AVX2", "  10:\t48 83 ec 08          \tsub    $0x8,%rsp", "the stack belongs"},
 		{"AVX2", "  10:\t48 89 44 24 08       \tmov    %rax,0x8(%rsp)", "the stack belongs"},
@@ -154,7 +159,8 @@ func TestX86Body(t *testing.T) {
 		{[]string{ret}, "without VZEROUPPER"},
 		{[]string{"  10:\teb 04 \tjmp    16 <f+0x6>", zero, ret}, "without VZEROUPPER"},
 		{[]string{"  10:\teb 05 \tjmp    17 <g>", zero, ret}, "leads out"},
-		{[]string{"  10:\teb 02 \tjmp    14 <f+0x4>", zero, ret}, "leads out"}, // into an instruction
+		// The next jump leads into the middle of an instruction.
+		{[]string{"  10:\teb 02 \tjmp    14 <f+0x4>", zero, ret}, "leads out"},
 		{[]string{zero, ret, "  17:\t90 \tnop"}, "ends in nop"},
 	} {
 		mustSay(t, x86Body(parseAll(t, c.lines...)), c.want)

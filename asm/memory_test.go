@@ -11,7 +11,8 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// A target is an instruction set that routines are written for. routines_GOARCH_test.go lists the targets.
+// A target is an instruction set that routines are written for. routines_GOARCH_test.go lists the
+// targets.
 type target struct {
 	name  string
 	lanes int
@@ -59,9 +60,9 @@ func (x target) need(t *testing.T) {
 	}
 }
 
-// guardBits is a NaN that arithmetic does not make, the guard word. Guard words lie around each operand, in
-// the gaps between its rows, and in results before they are set. A routine that writes there changes a
-// guard word, and a routine that uses a guard word makes a NaN.
+// guardBits is a NaN that arithmetic does not make, the guard word. Guard words lie around each
+// operand, in the gaps between its rows, and in results before they are set. A routine that writes
+// there changes a guard word, and a routine that uses a guard word makes a NaN.
 const guardBits = 0x7fc5_a5a5
 
 // A memory lends operands to one call. Two memories with the same seed are equal to the last bit.
@@ -85,8 +86,8 @@ func newMemoryFrom(source rand.Source, words int) *memory {
 	return m
 }
 
-// guards lends n guard words, 0 to 15 elements at random from the beginning of a cache line, with at least
-// 16 guard words on either side.
+// guards lends n guard words, 0 to 15 elements at random from the beginning of a cache line, with
+// at least 16 guard words on either side.
 func (m *memory) guards(n int) []float32 {
 	first := (m.used+15)/16*16 + 16 + m.rng.IntN(16)
 	m.used = first + n
@@ -94,8 +95,8 @@ func (m *memory) guards(n int) []float32 {
 	return m.words[first:m.used:m.used]
 }
 
-// integers lends n small integers. Sums and products of a few hundred small integers are exact in float32,
-// in any order and fused or not, so assembly and Go agree to the last bit.
+// integers lends n small integers. Sums and products of a few hundred small integers are exact in
+// float32, in any order and fused or not, so assembly and Go agree to the last bit.
 func (m *memory) integers(n int) []float32 {
 	x := m.guards(n)
 	m.fill(x)
@@ -138,9 +139,9 @@ func mustKeep[T comparable](t *testing.T, run func(*T), args *T) {
 
 func pointer(x []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
-// mustAgree compares all memory after a routine (got) with all memory after its Go loop (want); before is
-// the memory before the call. Words that the loop does not change must be the same. Words that it changes
-// may differ by tol times their size, or by tol where their size is below 1.
+// mustAgree compares all memory after a routine (got) with all memory after its Go loop (want);
+// before is the memory before the call. Words that the loop does not change must be the same. Words
+// that it changes may differ by tol times their size, or by tol where their size is below 1.
 func mustAgree(t *testing.T, what any, got, want, before *memory, tol float64) {
 	t.Helper()
 	for i, w := range want.words {

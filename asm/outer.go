@@ -2,8 +2,8 @@ package asm
 
 import "unsafe"
 
-// Outer describes a tile of C += Σ a·bᵀ, or C = Σ a·bᵀ. The vectors a and b lie in a nest of three loops, of
-// N2, N1 and N0 steps; the elements of a vector lie side by side.
+// Outer describes a tile of C += Σ a·bᵀ, or C = Σ a·bᵀ. The vectors a and b lie in a nest
+// of three loops, of N2, N1 and N0 steps; the elements of a vector lie side by side.
 type Outer struct {
 	A, B           unsafe.Pointer // first vectors
 	LdA, LdB       uintptr        // steps of the inner loop
@@ -15,8 +15,8 @@ type Outer struct {
 	Set            uintptr        // 0 to add to C, 1 to set it
 }
 
-// OuterGo adds to, or sets, a tile of the given number of rows and [OuterCols] columns. It keeps positions
-// as offsets, because Go forbids a pointer past the end of a map.
+// OuterGo adds to, or sets, a tile of the given number of rows and [OuterCols] columns. It keeps
+// positions as offsets, because Go forbids a pointer past the end of a map.
 func OuterGo(args *Outer, rows int) {
 	for i := range uintptr(rows) {
 		var sum [OuterCols]float32

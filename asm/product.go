@@ -2,10 +2,11 @@ package asm
 
 import "unsafe"
 
-// Product describes tiles of a matrix product, C = A·B + bias + R. Each tile has two segments of rows. Row i
-// of segment s of A begins at A_s + i·LdA; its elements lie in a nest of three loops, of N2, N1 and K steps,
-// each at least 1. The step of the innermost loop, of K steps, is one float32. B holds a row for each
-// element of a row of A, without gaps. All tiles share B and the bias.
+// Product describes tiles of a matrix product, C = A·B + bias + R. Each tile has two segments of
+// rows. Row i of segment s of A begins at A_s + i·LdA; its elements lie in a nest of three loops,
+// of N2, N1 and K steps, each at least 1. The step of the innermost loop, of K steps, is one
+// float32. B holds a row for each element of a row of A, without gaps. All tiles share B and the
+// bias.
 type Product struct {
 	A0, A1 unsafe.Pointer // first row of each segment
 	LdA    uintptr        // distance between two rows
@@ -39,8 +40,8 @@ func ProductGo(args *Product, half int) {
 	}
 }
 
-// productRow computes row i of a segment of a tile. It keeps positions as offsets, because Go forbids a
-// pointer past the end of a map.
+// productRow computes row i of a segment of a tile. It keeps positions as offsets, because Go
+// forbids a pointer past the end of a map.
 func productRow(args *Product, a, c, r unsafe.Pointer, tile, i uintptr) {
 	var sum [ProductCols]float32
 	col, b := tile*args.TileA+i*args.LdA, uintptr(0)

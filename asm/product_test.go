@@ -103,8 +103,9 @@ func (c productCase) lend(m *memory) *Product {
 	return args
 }
 
-// rows lends the rows of both segments of all tiles, with gaps between them, and fills the rows if filled
-// is true. It returns the first row of each segment, and the distances between rows and between tiles.
+// rows lends the rows of both segments of all tiles, with gaps between them, and fills the rows if
+// filled is true. It returns the first row of each segment, and the distances between rows and
+// between tiles.
 func (c productCase) rows(m *memory, filled bool) (first, second unsafe.Pointer, row, next uintptr) {
 	ld := c.cols + m.rng.IntN(4)
 	tile := c.half*ld + m.rng.IntN(4)

@@ -24,8 +24,8 @@ type transformCase struct {
 	add        bool // whether the routine adds to the destination
 }
 
-// The operands are normal deviates, so that a result never equals the old content by chance. The sums, of
-// up to 36 products with factors of up to 64, differ by rounding.
+// The operands are normal deviates, so that a result never equals the old content by chance. The
+// sums, of up to 36 products with factors of up to 64, differ by rounding.
 const transformTolerance = 2e-5
 
 func TestTransform(t *testing.T) {
@@ -71,7 +71,8 @@ func (c transformCase) lend(m *memory) *Transform {
 	return args
 }
 
-// result lends room for the wanted part of the tiles of the result; it is filled if the routine adds to it.
+// result lends room for the wanted part of the tiles of the result; it is filled if the routine
+// adds to it.
 func (c transformCase) result(m *memory, filled bool) (p unsafe.Pointer, row, col, step uintptr) {
 	s := c.vectors + m.rng.IntN(3)
 	k := s*c.n + m.rng.IntN(3)

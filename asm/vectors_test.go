@@ -89,7 +89,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// The assembly leaves a partial sum for each lane; the partial sums add up to the sum of the Go loop.
+// The assembly leaves a partial sum for each lane; the partial sums add up to the sum of the Go
+// loop.
 func TestSumSquares(t *testing.T) {
 	eachTarget(t, vectorsRoutines, "SumSquares", func(t *testing.T, v implementation[Vectors]) {
 		for i := range 11 * 10 {

@@ -2,9 +2,10 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-// ahead is the memory that a layer's next step will use. It is fetched into the cache bit by bit during
-// matrix products, which keep the vector units busy and leave the memory idle. A network's activations
-// outgrow the caches, and a CPU does not foresee accesses to tiles and to slices of channels.
+// ahead is the memory that a layer's next step will use. It is fetched into the cache bit by bit
+// during matrix products, which keep the vector units busy and leave the memory idle. A network's
+// activations outgrow the caches, and a CPU does not foresee accesses to tiles and to slices of
+// channels.
 type ahead struct {
 	maps []Map
 	line int // next line of pixels of the last map, counted over all its images

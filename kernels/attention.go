@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// Attention is self-attention over the pixels of an image. For each head, P = softmax(q·kᵀ/√d) and
-// o = P·v, with d = C/Heads channels. The channels of qkv have guided-diffusion's "legacy" order: q, k and
-// v of head 0, then q, k and v of head 1, and so on.
+// Attention is self-attention over the pixels of an image. For each head, P = softmax(q·kᵀ/√d)
+// and o = P·v, with d = C/Heads channels. The channels of qkv have guided-diffusion's "legacy"
+// order: q, k and v of head 0, then q, k and v of head 1, and so on.
 type Attention struct {
 	ISA   ISA
 	Heads int
@@ -15,16 +15,17 @@ type Attention struct {
 	matmul MatMul
 }
 
-// queries returns t rounded up to whole tiles: the length that a row of t queries is padded to with zeros.
+// queries returns t rounded up to whole tiles: the length that a row of t queries is padded to with
+// zeros.
 func (a *Attention) queries(t int) int { return roundUp(t, a.ISA.tileCols(t)) }
 
-// ProbsLen returns the length of the probabilities of n images of t pixels, which Forward leaves for
-// Backward.
+// ProbsLen returns the length of the probabilities of n images of t pixels, which Forward leaves
+// for Backward.
 func (a *Attention) ProbsLen(n, t int) int { return n * a.Heads * t * a.queries(t) }
 
 // Forward computes o, [N, H, W, C], from qkv, [N, H, W, 3·C]; both are dense maps. It sets probs,
-// [ProbsLen], to Pᵀ of each image and head. Pᵀ has a row for each key, so that the softmaxes of all queries
-// are computed side by side.
+// [ProbsLen], to Pᵀ of each image and head. Pᵀ has a row for each key, so that the softmaxes of
+// all queries are computed side by side.
 func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 	t, d := a.mustFit(o, qkv, probs)
 	a.matmul.ISA = a.ISA
@@ -104,8 +105,8 @@ func (a *Attention) softmax(s *Scratch, p Map, scale float32) {
 	a.ISA.walk(affine, walk)
 }
 
-// softmaxGrad replaces dP, column by column, by scale·P∘(dP - Σ P∘dP): the gradient of the softmax's
-// argument before scaling. buf has room for four rows.
+// softmaxGrad replaces dP, column by column, by scale·P∘(dP - Σ P∘dP): the gradient of the
+// softmax's argument before scaling. buf has room for four rows.
 func (a *Attention) softmaxGrad(dp, p Map, buf []float32, scale float32) {
 	factor, summand, sums, unused := buf[:p.C], buf[p.C:2*p.C], buf[2*p.C:3*p.C], buf[3*p.C:4*p.C]
 	for i := range factor {

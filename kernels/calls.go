@@ -14,8 +14,9 @@ func (isa ISA) piece() int { return maxRegisters * isa.lanes() }
 // A part is a part of a nest of three loops: n2, n1, n0 iterations from iteration i2, i1, i0 on.
 type part struct{ i2, i1, i0, n2, n1, n0 int }
 
-// eachPart cuts a nest of n2, n1 and n0 iterations into parts of at most most iterations, and calls f for
-// the parts in order. It cuts an inner loop only where one round of the outer loop is too long.
+// eachPart cuts a nest of n2, n1 and n0 iterations into parts of at most most iterations, and calls
+// f for the parts in order. It cuts an inner loop only where one round of the outer loop is too
+// long.
 func eachPart(n2, n1, n0, most int, f func(p part)) {
 	step2, step1, step0 := 1, 1, min(n0, most)
 	if n0 <= most {
@@ -33,8 +34,8 @@ func eachPart(n2, n1, n0, most int, f func(p part)) {
 	}
 }
 
-// steps describes how a pointer moves, in bytes, through a nest of loops of n1 by n0 iterations inside an
-// outer loop.
+// steps describes how a pointer moves, in bytes, through a nest of loops of n1 by n0 iterations
+// inside an outer loop.
 type steps struct {
 	n1, n0 int
 	ld     uintptr // step of the inner loop
@@ -52,8 +53,8 @@ func (s steps) move(p unsafe.Pointer, to part) unsafe.Pointer {
 	return unsafe.Add(p, int(uintptr(to.i2)*middle+uintptr(to.i1)*inner+uintptr(to.i0)*s.ld))
 }
 
-// cutProduct computes a few tiles of half rows a segment at a time. It computes a single tile in parts,
-// each of which adds to the result of the parts before.
+// cutProduct computes a few tiles of half rows a segment at a time. It computes a single tile in
+// parts, each of which adds to the result of the parts before.
 func (isa ISA) cutProduct(half, cols int, p *asm.Product) {
 	whole := *p
 	if p.Tiles > 1 {
@@ -109,8 +110,8 @@ func (isa ISA) cutTransform(m tileMatrix, t *asm.Transform) {
 	*t = whole
 }
 
-// cutWalk walks over a few pixels at a time, and combines the sums of these parts. The walk has at most
-// lineFloats channels, in whole vectors.
+// cutWalk walks over a few pixels at a time, and combines the sums of these parts. The walk has at
+// most lineFloats channels, in whole vectors.
 func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 	whole := *c
 	x, y := steps{c.N1, c.N0, c.LdX, c.StepX, 0}, steps{c.N1, c.N0, c.LdY, c.StepY, 0}
@@ -135,8 +136,8 @@ func (isa ISA) cutWalk(routine walkRoutine, c *asm.Channels) {
 	}
 }
 
-// collect combines the sums of a part, if the walk has any, with the total of the parts before: it takes
-// the larger of two maxima, and adds everything else.
+// collect combines the sums of a part, if the walk has any, with the total of the parts before: it
+// takes the larger of two maxima, and adds everything else.
 func collect(routine walkRoutine, total []float32, sums unsafe.Pointer, first bool) {
 	if sums == nil {
 		return

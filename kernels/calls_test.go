@@ -20,7 +20,8 @@ import (
 func TestEachPart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(1, 12)
-		n2, n1, n0, most := count.Draw(t, "n2"), count.Draw(t, "n1"), count.Draw(t, "n0"), rapid.IntRange(1, 400).Draw(t, "most")
+		n2, n1, n0 := count.Draw(t, "n2"), count.Draw(t, "n1"), count.Draw(t, "n0")
+		most := rapid.IntRange(1, 400).Draw(t, "most")
 		next, parts := 0, 0
 		eachPart(n2, n1, n0, most, func(p part) {
 			parts++
@@ -42,8 +43,8 @@ func TestEachPart(t *testing.T) {
 }
 
 // The longest call of each family, for any shape, is counted in cycles: one for a multiply-add of
-// registers, 200 for a tile of a transform, 40 for a register of a walk. At 3 GHz, 165,000 cycles are
-// 55 µs.
+// registers, 200 for a tile of a transform, 40 for a register of a walk. At 3 GHz, 165,000 cycles
+// are 55 µs.
 func TestLimitsOfCalls(t *testing.T) {
 	for isa := range ISA(len(tilesOf)) {
 		if isa == Generic {
@@ -85,8 +86,8 @@ func TestCutCalls(t *testing.T) {
 	})
 }
 
-// A walk in parts writes the same maps as the walk in one piece, to the bit, and the same sums up to
-// rounding. A new walk whose sums must not simply be added fails here.
+// A walk in parts writes the same maps as the walk in one piece, to the bit, and the same sums up
+// to rounding. A new walk whose sums must not simply be added fails here.
 func TestCutWalks(t *testing.T) {
 	const c, w, h = 35, 9, 7
 	eachISA(t, func(t *testing.T, isa ISA) {
@@ -116,7 +117,8 @@ func TestCutWalks(t *testing.T) {
 			for i, s := range sums {
 				for k, v := range s { // a sum of up to 63 terms, which may cancel
 					if d := math.Abs(float64(cutSums[i][k] - v)); !(d <= 1e-4*(1+math.Abs(float64(v)))) {
-						t.Errorf("sum %d of %s, channel %d, is %g in parts, %g in one piece", i, name, k, cutSums[i][k], v)
+						t.Errorf("sum %d of %s, channel %d, is %g in parts, %g in one piece",
+							i, name, k, cutSums[i][k], v)
 					}
 				}
 			}
@@ -124,8 +126,8 @@ func TestCutWalks(t *testing.T) {
 	})
 }
 
-// These shapes exceed the real limits: products and sums of outer products over thousands of pixels and
-// channels, and a walk over a map of 20,000 pixels.
+// These shapes exceed the real limits: products and sums of outer products over thousands of pixels
+// and channels, and a walk over a map of 20,000 pixels.
 func TestLongCalls(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, p := range longProblems() {
@@ -158,7 +160,8 @@ func longProblems() []*convProblem {
 }
 
 // callersOf lists the functions that may call assembly without checking a limit, and for each the
-// functions that may call it. "walk…" stands for walkAVX2 and the same function for other targets.
+// functions that may call it. "walk…" stands for walkAVX2 and the same function for other
+// targets.
 var callersOf = map[string][]string{
 	"walkVectors": {"walk", "cutWalk"}, "walk…": {"walkVectors"},
 	"flatVectors": {"flat"}, "flat…": {"flatVectors"},
@@ -166,8 +169,8 @@ var callersOf = map[string][]string{
 	"fetch": {"fetchAhead"}, // of aheadBytes, or of a pixel
 }
 
-// cutters lists the functions that call assembly, or a function for one target, below a limit; each begins
-// with a call of its cutter for longer calls.
+// cutters lists the functions that call assembly, or a function for one target, below a limit; each
+// begins with a call of its cutter for longer calls.
 var cutters = map[string]string{"product": "cutProduct", "outer": "cutOuter", "transform": "cutTransform"}
 
 // Every call to the assembly is limited.
@@ -229,7 +232,8 @@ func parsePackage(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// calls lists the names of the functions that are called; "asm." stands before those of package asm.
+// calls lists the names of the functions that are called; "asm." stands before those of package
+// asm.
 func calls(n ast.Node) []string {
 	var names []string
 	ast.Inspect(n, func(n ast.Node) bool {

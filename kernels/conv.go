@@ -18,18 +18,19 @@ const (
 	Up3                   // 3x3 after nearest up-sampling by 2: H becomes 2·H
 )
 
-// An axis describes one dimension of a convolution or of its input gradient. Position from + i·step of
-// the output, i = 0, 1, …, sums over neighbouring positions of the input, the taps; the first tap is at
-// first + i·stride.
+// An axis describes one dimension of a convolution or of its input gradient. Position from +
+// i·step of the output, i = 0, 1, …, sums over neighbouring positions of the input, the taps;
+// the first tap is at first + i·stride.
 type axis struct {
 	from, step    int
 	first, stride int
 	taps          [][]int // for each tap, the positions in the kernel whose weights the tap sums
 }
 
-// Each kind has one or more axes. Each pair of an axis for rows and an axis for columns is a phase. An
-// up-sampling convolution reads the same input pixel through several weights, whose sum is one tap: with
-// y[o] = Σ_k w[k]·x[⌊(o+k-1)/2⌋], even positions o = 2·i read x[i-1] through w0 and x[i] through w1 + w2.
+// Each kind has one or more axes. Each pair of an axis for rows and an axis for columns is a phase.
+// An up-sampling convolution reads the same input pixel through several weights, whose sum is one
+// tap: with y[o] = Σ_k w[k]·x[⌊(o+k-1)/2⌋], even positions o = 2·i read x[i-1] through w0
+// and x[i] through w1 + w2.
 var (
 	forwardAxes = [...][]axis{
 		Point: {{0, 1, 0, 1, [][]int{{0}}}},
@@ -122,8 +123,8 @@ type ConvShape struct {
 	IC, OC int
 }
 
-// A Conv is a convolution with its weights packed for one instruction set. After Pack it may be used
-// by several goroutines at once, each with its own Scratch.
+// A Conv is a convolution with its weights packed for one instruction set. After Pack it may be
+// used by several goroutines at once, each with its own Scratch.
 type Conv struct {
 	ConvShape
 	ISA  ISA
@@ -138,8 +139,8 @@ type Conv struct {
 	withoutGradient     bool
 }
 
-// NewConv makes a convolution without weights that uses the algorithms of a plan; isa.Plan(shape) is the
-// fastest plan. InputGrad needs a convolution that was made with gradient.
+// NewConv makes a convolution without weights that uses the algorithms of a plan; isa.Plan(shape)
+// is the fastest plan. InputGrad needs a convolution that was made with gradient.
 func NewConv(isa ISA, shape ConvShape, plan Plan, gradient bool) *Conv {
 	return &Conv{
 		ConvShape: shape, ISA: isa, Plan: plan, withoutGradient: !gradient,
@@ -237,8 +238,8 @@ func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	}
 }
 
-// InputGrad sets dx to the gradient of x, or adds the gradient to dx; dy is the gradient of y. dy needs a
-// halo unless the kind is Point.
+// InputGrad sets dx to the gradient of x, or adds the gradient to dx; dy is the gradient of y. dy
+// needs a halo unless the kind is Point.
 func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	c.mustFit("input gradient", dy, dx)
 	c.mustHaveHalo(dy)
@@ -295,16 +296,17 @@ func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
 	c.EndWeightGrad(&s.sum, dw)
 }
 
-// A WeightSum holds the sums that Winograd's algorithms collect over a batch before they add to a weight's
-// gradient. The zero value is ready; it grows to the size that the largest convolution needs.
+// A WeightSum holds the sums that Winograd's algorithms collect over a batch before they add to a
+// weight's gradient. The zero value is ready; it grows to the size that the largest convolution
+// needs.
 type WeightSum struct {
 	data   []float32
 	planes planeSet
 	begun  bool // whether planes holds a sum
 }
 
-// PartWeightGrad does the work of WeightGrad for some images of a batch. After the last images, call
-// EndWeightGrad, which adds the rest of the sum to dw.
+// PartWeightGrad does the work of WeightGrad for some images of a batch. After the last images,
+// call EndWeightGrad, which adds the rest of the sum to dw.
 func (c *Conv) PartWeightGrad(s *Scratch, sum *WeightSum, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
 	c.mustHaveHalo(x)
@@ -333,8 +335,8 @@ func (c *Conv) EndWeightGrad(sum *WeightSum, dw []float32) {
 	}
 }
 
-// foldedWeightGrad sums up the gradient of each tap of each phase, and adds it to the gradients of all
-// weights that the tap sums.
+// foldedWeightGrad sums up the gradient of each tap of each phase, and adds it to the gradients of
+// all weights that the tap sums.
 func (c *Conv) foldedWeightGrad(s *Scratch, dw []float32, x, dy Map) {
 	size := c.IC * c.OC
 	for i := range c.forward {
@@ -364,8 +366,8 @@ func (c *Conv) tapGrad(s *Scratch, dw []float32, p *phase, tap int, x, dy Map) {
 	sum.run(c.ISA, s)
 }
 
-// A scatter is a sum of outer products: dst[i·row + j·col] += Σ a_i·b_j over the pixels of two grids of
-// the same size, for channel i of a and channel j of b.
+// A scatter is a sum of outer products: dst[i·row + j·col] += Σ a_i·b_j over the pixels of two
+// grids of the same size, for channel i of a and channel j of b.
 type scatter struct {
 	a, b     grid
 	m, n     int
@@ -412,7 +414,8 @@ func (g *scatter) block(isa ISA, s *Scratch, n, y, images, lines int) {
 	}
 }
 
-// fitting returns the largest size that is at most n, or else the smallest. The sizes are in falling order.
+// fitting returns the largest size that is at most n, or else the smallest. The sizes are in
+// falling order.
 func fitting(sizes []int, n int) int {
 	for _, size := range sizes {
 		if size <= n {
@@ -422,8 +425,8 @@ func fitting(sizes []int, n int) int {
 	return sizes[len(sizes)-1]
 }
 
-// tile adds to rows [i, i+rows) and to width columns from j on. It adds in place where dst has all the
-// columns, side by side.
+// tile adds to rows [i, i+rows) and to width columns from j on. It adds in place where dst has all
+// the columns, side by side.
 func (g *scatter) tile(isa ISA, s *Scratch, i, j, rows, width int) {
 	args := &s.outer
 	if g.col == 1 && j+width <= g.n {

@@ -22,11 +22,11 @@ type Processor struct {
 	L3       int      `json:"l3_bytes,omitempty"`  // of the cores that share it
 	Hz       int64    `json:"hz,omitempty"`        // base clock
 	BoostHz  int64    `json:"boost_hz,omitempty"`  // highest clock
-	Features []string `json:"features,omitempty"`  // instruction set extensions, by the vendors' names
+	Features []string `json:"features,omitempty"`  // extensions, by the vendors' names
 }
 
-// CPU describes the processor that the program runs on. A virtual machine sees the description that its
-// host chooses.
+// CPU describes the processor that the program runs on. A virtual machine sees the description that
+// its host chooses.
 func CPU() Processor {
 	c := &cpuid.CPU
 	return Processor{

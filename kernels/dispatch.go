@@ -8,8 +8,8 @@ type tiles struct {
 	name     string        // that users give to the instruction set
 	target   string        // ending of the routines' names
 	lanes    int           // float32 in a vector register
-	cols     []int         // widths of the tiles of matrix products and of outer products, the widest first
-	segments []segmentCost // row segments that the tiles of the matrix product take, the longest first
+	cols     []int         // widths of tiles, the widest first
+	segments []segmentCost // row segments of the tiles of matrix products, the longest first
 	rows     []int         // heights of the tiles of sums of outer products, the tallest first
 }
 
@@ -19,8 +19,8 @@ type segmentCost struct{ length, cost int }
 // lanes is the number of float32 in a vector register.
 func (isa ISA) lanes() int { return tilesOf[isa].lanes }
 
-// tileCols returns the width of the tiles for a matrix of n columns: the smallest width that holds all
-// columns, or else the largest width.
+// tileCols returns the width of the tiles for a matrix of n columns: the smallest width that holds
+// all columns, or else the largest width.
 func (isa ISA) tileCols(n int) int {
 	widths := tilesOf[isa].cols
 	best := widths[0]
@@ -38,8 +38,8 @@ func (isa ISA) segmentCosts() []segmentCost { return tilesOf[isa].segments }
 // outerRows lists the heights of the tiles of sums of outer products, the tallest first.
 func (isa ISA) outerRows() []int { return tilesOf[isa].rows }
 
-// walk runs a routine over the channels that fill whole vectors, in calls of limited length, and its Go
-// loop over the other channels.
+// walk runs a routine over the channels that fill whole vectors, in calls of limited length, and
+// its Go loop over the other channels.
 func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 	whole := 0
 	if isa != Generic {
@@ -69,8 +69,8 @@ func tailChannels(c asm.Channels, from int) asm.Channels {
 	return c
 }
 
-// flat runs a routine over whole vectors of its operands, as many as one call may take. It returns how
-// many elements those are.
+// flat runs a routine over whole vectors of its operands, as many as one call may take. It returns
+// how many elements those are.
 func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 	if isa == Generic {
 		return 0

@@ -6,8 +6,8 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-// Built lists the instruction sets that this build has code for, the slowest first, whether this CPU
-// has them or not.
+// Built lists the instruction sets that this build has code for, the slowest first, whether
+// this CPU has them or not.
 func Built() []ISA { return []ISA{Generic, AVX2, AVX512} }
 
 // product computes tiles of two segments of half rows and cols columns.

@@ -2,8 +2,8 @@ package kernels
 
 import "math"
 
-// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/half), for each i
-// below half = len(dst)/2. An odd last element is zero.
+// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/half), for
+// each i below half = len(dst)/2. An odd last element is zero.
 func SinusoidalEmbedding(dst []float32, t, scale float64) {
 	half := len(dst) / 2
 	for i := range half {

@@ -64,7 +64,7 @@ func TestInstructionSetsOfOtherBuilds(t *testing.T) {
 	for isa := range ISA(len(tilesOf)) {
 		t.Run(isa.String(), func(t *testing.T) {
 			if !slices.Contains(Built(), isa) {
-				t.Skipf("this build, for %s, has no code for it: make test, make arm64 and make noasm run all", runtime.GOARCH)
+				t.Skipf("not in this build, for %s: make test, make arm64 and make noasm run all", runtime.GOARCH)
 			}
 		})
 	}

@@ -9,8 +9,9 @@ import (
 const slack = 64
 
 // A Map is a batch of feature maps, [N, H, W, C] with channels contiguous, or a view of some of its
-// channels. Around each image there may be a halo of pixels that are always zero: convolutions read the
-// halo, and nothing writes to it. [NewMap] and [NewDense] make maps; copies of the struct share memory.
+// channels. Around each image there may be a halo of pixels that are always zero: convolutions read
+// the halo, and nothing writes to it. [NewMap] and [NewDense] make maps; copies of the struct share
+// memory.
 type Map struct {
 	N, H, W, C        int
 	Pixel, Row, Image int // distances between neighbours, in elements
@@ -20,8 +21,8 @@ type Map struct {
 	halo int // width of the halo in pixels
 }
 
-// NewMap makes a map of zeros with a halo of one pixel. Below and on the right, the halo is wider where
-// that completes a tile of 4x4 pixels, because Winograd's convolution reads whole tiles.
+// NewMap makes a map of zeros with a halo of one pixel. Below and on the right, the halo is wider
+// where that completes a tile of 4x4 pixels, because Winograd's convolution reads whole tiles.
 func NewMap(n, h, w, c int) Map { return newMap(n, h, w, c, 1) }
 
 // NewDense makes a map of zeros without a halo: its elements lie side by side.

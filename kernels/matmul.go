@@ -2,17 +2,18 @@ package kernels
 
 import "fmt"
 
-// A MatMul multiplies matrices with one instruction set. A matrix is a map [NewDense](1, 1, rows, columns),
-// or a view of some of its channels: a pixel is a row, and a channel is a column. The right factor is
-// packed first. Between Pack and the next method that packs, several goroutines may call Mul at once, each
-// with its own Scratch.
+// A MatMul multiplies matrices with one instruction set. A matrix is a map [NewDense](1, 1, rows,
+// columns), or a view of some of its channels: a pixel is a row, and a channel is a column. The
+// right factor is packed first. Between Pack and the next method that packs, several goroutines may
+// call Mul at once, each with its own Scratch.
 type MatMul struct {
 	ISA ISA
 
 	panel panel
 }
 
-// Pack takes over b, [N][K], for c = a·bᵀ: the inner products of each row of a with each row of b.
+// Pack takes over b, [N][K], for c = a·bᵀ: the inner products of each row of a with each row of
+// b.
 func (m *MatMul) Pack(b []float32, k int) {
 	if k < 1 || len(b)%k != 0 {
 		panic(fmt.Sprintf("kernels: matrix of %d elements in rows of %d", len(b), k))
@@ -41,8 +42,8 @@ func (m *MatMul) Times(s *Scratch, c, a, b Map) {
 	m.Mul(s, c, a)
 }
 
-// TimesTransposed packs b and computes c = a·bᵀ. c may have more columns than b has rows: the columns
-// beyond become zero.
+// TimesTransposed packs b and computes c = a·bᵀ. c may have more columns than b has rows: the
+// columns beyond become zero.
 func (m *MatMul) TimesTransposed(s *Scratch, c, a, b Map) {
 	mustMultiply("times transposed", c.W == a.W && a.C == b.C && c.C >= b.W, c, a, b)
 	m.panel.reshape(m.ISA, a.C, c.C)

@@ -8,8 +8,9 @@ import (
 )
 
 // A GroupNorm normalises each image over its pixels and the channels of a group (Wu and He, 2018):
-// x̂ = (x - mean)/√(variance + eps), y = act(x̂·g + b). Here g = γ·(1 + scale), b = β·(1 + scale) + shift,
-// and act is SiLU or nothing. scale and shift come from an embedding; without one they are 0.
+// x̂ = (x - mean)/√(variance + eps), y = act(x̂·g + b). Here g = γ·(1 + scale), b = β·(1 +
+// scale) + shift, and act is SiLU or nothing. scale and shift come from an embedding; without one
+// they are 0.
 type GroupNorm struct {
 	ISA    ISA
 	C      int // channels
@@ -20,8 +21,8 @@ type GroupNorm struct {
 // normEps is PyTorch's default for group norm.
 const normEps = 1e-5
 
-// A Modulation is the effect of an embedding on a norm: row n of Rows holds the scale and then the shift
-// of the C channels of image n. The zero value has no effect.
+// A Modulation is the effect of an embedding on a norm: row n of Rows holds the scale and then the
+// shift of the C channels of image n. The zero value has no effect.
 type Modulation struct {
 	Rows     []float32 // [N][2·C]
 	Gradient []float32 // [N][2·C], set by Backward
@@ -76,8 +77,8 @@ func (g *GroupNorm) statsOf(stats []float32, n int) (rstd, offset []float32) {
 	return own[:g.C], own[g.C:]
 }
 
-// finishMoments turns s0 = Σ(x - pivot) and s1 = Σ(x - pivot)² over n pixels into the statistics of the
-// groups.
+// finishMoments turns s0 = Σ(x - pivot) and s1 = Σ(x - pivot)² over n pixels into the statistics
+// of the groups.
 func (g *GroupNorm) finishMoments(rstd, offset, pivot, s0, s1 []float32, n int) {
 	size := g.C / g.Groups
 	for first := 0; first < g.C; first += size {
@@ -106,7 +107,8 @@ func effective(gamma, beta, scale, shift []float32, c int) (gain, bias float32) 
 	return gamma[c] * (1 + scale[c]), float32(beta[c]*(1+scale[c])) + shift[c]
 }
 
-// A NormBackward holds the operands of [GroupNorm.Backward]. X, Gamma, Beta, Mod and Stats are Forward's.
+// A NormBackward holds the operands of [GroupNorm.Backward]. X, Gamma, Beta, Mod and Stats are
+// Forward's.
 type NormBackward struct {
 	DX         Map  // the gradient of X: set, or added to
 	Accumulate bool // whether DX is added to
@@ -191,8 +193,9 @@ func (op *NormBackward) parameterGrads(w *normWork, n int) {
 	}
 }
 
-// inputCoefficients sets a, b and d so that dx = a·dz + b·x + d, for an image of n pixels. With g₁ and g₂
-// the means of dz·gain and of dz·gain·x̂ over a group, dx = rstd·(dz·gain - g₁ - x̂·g₂).
+// inputCoefficients sets a, b and d so that dx = a·dz + b·x + d, for an image of n pixels. With
+// g₁ and g₂ the means of dz·gain and of dz·gain·x̂ over a group, dx = rstd·(dz·gain -
+// g₁ - x̂·g₂).
 func (g *GroupNorm) inputCoefficients(w *normWork, n int) {
 	size := g.C / g.Groups
 	for first := 0; first < g.C; first += size {
@@ -214,12 +217,13 @@ func (g *GroupNorm) inputCoefficients(w *normWork, n int) {
 
 func (g *GroupNorm) mustFit(x Map, gamma, beta, stats []float32) {
 	if x.C != g.C || len(gamma) != g.C || len(beta) != g.C || len(stats) < g.StatsLen(x.N) || g.C%g.Groups != 0 {
-		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, %d and %d parameters, room for %d statistics",
-			g.C, g.Groups, x.shape(), len(gamma), len(beta), len(stats)))
+		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, %d and %d parameters, "+
+			"room for %d statistics", g.C, g.Groups, x.shape(), len(gamma), len(beta), len(stats)))
 	}
 }
 
-// walkOver prepares a walk over image n of maps of one shape. Maps that the walk does not take are nil.
+// walkOver prepares a walk over image n of maps of one shape. Maps that the walk does not take are
+// nil.
 func walkOver(n int, x, y, d *Map) asm.Channels {
 	var c asm.Channels
 	for _, m := range [...]*Map{x, y, d} {

@@ -23,7 +23,7 @@ type normGradient struct {
 	dz                       float64 // norm of the gradient of z
 }
 
-// modulation returns scale and shift of channel c of image n.
+// modulation returns the scale and the shift of channel c of image n.
 func (g *naiveNorm) modulation(n, c int) (scale, shift float64) {
 	if g.rows == nil {
 		return 0, 0
@@ -31,7 +31,7 @@ func (g *naiveNorm) modulation(n, c int) (scale, shift float64) {
 	return float64(g.rows[2*g.c*n+c]), float64(g.rows[2*g.c*n+g.c+c])
 }
 
-// groupsOf calls f with the dense indices of each group of each image.
+// groupsOf calls f for each group of each image, with the dense indices of its members.
 func (g *naiveNorm) groupsOf(x Map, f func(n int, members []int)) {
 	for n := range x.N {
 		for group := range g.groups {
@@ -136,12 +136,12 @@ var normShapes = []struct{ n, h, w, c, groups int }{
 	{2, 2, 5, 96, 32},
 }
 
-// normBound allows for the rounding of float32: some 6e-8 a step, ten steps with exp, and sums over up to
-// 400 elements. A missing term is an error of at least 1e-2.
+// normBound allows for the rounding of float32: some 6e-8 a step, ten steps with exp, and sums over
+// up to 400 elements. A missing term is an error of at least 1e-2.
 const normBound = 4e-6
 
-// bound allows for rounding, also where x̂ = x·rstd - mean·rstd is the small difference of large terms: each
-// term rounds twice, by 6e-8 of its size.
+// bound allows for rounding, also where x̂ = x·rstd - mean·rstd is the small difference of large
+// terms: each term rounds twice, by 6e-8 of its size.
 func (g *naiveNorm) bound(x Map) float64 {
 	_, rstd := g.normalised(x)
 	largest := 0.
@@ -185,7 +185,8 @@ func TestGroupNorm(t *testing.T) {
 	})
 }
 
-// Values far from zero hold fewer digits of their differences. Sums of squares would lose twice as many.
+// Values far from zero hold fewer digits of their differences. Sums of squares would lose twice as
+// many.
 func TestGroupNormFarFromZero(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, far := range []struct{ mean, deviation float32 }{{100, 1}, {-3000, 2}, {0.5, 0.01}} {
@@ -230,13 +231,15 @@ func (c *normCase) run(t *testing.T) {
 		Gamma: c.gamma, Beta: c.beta, Mod: c.mod, Stats: stats, DGamma: c.dg, DBeta: c.db,
 	})
 	if c.silu {
-		mustBeNear(t, "forward's result again", dense(c.y), want, max(norm2(want), math.Sqrt(float64(len(want)))), bound)
+		size := max(norm2(want), math.Sqrt(float64(len(want))))
+		mustBeNear(t, "forward's result again", dense(c.y), want, size, bound)
 	}
 	mustBeNear(t, "dx", dense(dx), gradient.dx, max(norm2(gradient.dx), gradient.size), bound)
 	mustBeNear(t, "dgamma", c.dg, gradient.dgamma, max(norm2(gradient.dgamma), gradient.dz), bound)
 	mustBeNear(t, "dbeta", c.db, gradient.dbeta, max(norm2(gradient.dbeta), gradient.dz), bound)
 	if c.modulated {
-		mustBeNear(t, "dmodulation", c.mod.Gradient, gradient.drows, max(norm2(gradient.drows), gradient.dz), bound)
+		size := max(norm2(gradient.drows), gradient.dz)
+		mustBeNear(t, "dmodulation", c.mod.Gradient, gradient.drows, size, bound)
 	}
 	mustBeIntact(t, c.xOK, c.yOK, dyOK, dxOK, c.dgOK, c.dbOK, statsOK)
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// Peak measures how many floating-point operations a second one core can do in fused multiply-adds. It
-// runs loops over registers alone for about the given time, and returns the rate of the fastest. The speed
-// of kernels is quoted as a share of this peak.
+// Peak measures how many floating-point operations a second one core can do in fused multiply-adds.
+// It runs loops over registers alone for about the given time, and returns the rate of the fastest.
+// The speed of kernels is quoted as a share of this peak.
 func (isa ISA) Peak(budget time.Duration) float64 {
 	lanes := max(isa.lanes(), 1)
 	best := 0.0

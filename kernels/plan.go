@@ -3,8 +3,8 @@ package kernels
 // An Algorithm is a way to compute a pass of a convolution.
 type Algorithm uint8
 
-// The algorithms. Winograd's need a 3x3 kernel with stride 1, and multiples of 16 channels. Shifted needs
-// a plain 3x3 kernel, and has no weight gradient.
+// The algorithms. Winograd's need a 3x3 kernel with stride 1, and multiples of 16 channels. Shifted
+// needs a plain 3x3 kernel, and has no weight gradient.
 const (
 	Direct    Algorithm = iota // implicit GEMM
 	Winograd4                  // F(4x4, 3x3): 4 times fewer multiplications
@@ -38,9 +38,9 @@ func (s ConvShape) CanWinograd() bool {
 	return (s.Kind == Same3 || s.Kind == Up3) && s.IC%16 == 0 && s.OC%16 == 0
 }
 
-// Plan returns the fastest algorithms for a shape, as measured; NEON was not measured and has AVX2's. The
-// choice depends on the shape and the instruction set alone, so the same network gives the same numbers
-// everywhere.
+// Plan returns the fastest algorithms for a shape, as measured; NEON was not measured and has
+// AVX2's. The choice depends on the shape and the instruction set alone, so the same network gives
+// the same numbers everywhere.
 func (isa ISA) Plan(s ConvShape) Plan {
 	var p Plan
 	if isa != Generic && s.CanWinograd() {

@@ -6,8 +6,8 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// A Scratch is the working memory of one goroutine's kernels. The zero value is ready; it grows to the
-// size that the largest operation needs, and is then reused.
+// A Scratch is the working memory of one goroutine's kernels. The zero value is ready; it grows to
+// the size that the largest operation needs, and is then reused.
 type Scratch struct {
 	tile   [maxTile]float32 // a tile of which some columns or rows are not wanted
 	floats []float32
@@ -19,7 +19,8 @@ type Scratch struct {
 	fetch   asm.Fetch
 }
 
-// take returns n floats of unknown content from the beginning of a cache line, valid until the next call.
+// take returns n floats of unknown content from the beginning of a cache line, valid until the next
+// call.
 func (s *Scratch) take(n int) []float32 {
 	if cap(s.floats) < n+slack {
 		s.floats = aligned(n + slack)
@@ -36,8 +37,8 @@ type panel struct {
 	reserve []float32 // the memory of data, as allocated
 }
 
-// reshape makes room for k rows and n columns. The content is unknown; only the padding of a new panel is
-// zero.
+// reshape makes room for k rows and n columns. The content is unknown; only the padding of a new
+// panel is zero.
 func (p *panel) reshape(isa ISA, k, n int) {
 	cols := isa.tileCols(n)
 	size := (n + cols - 1) / cols * k * cols
@@ -47,7 +48,8 @@ func (p *panel) reshape(isa ISA, k, n int) {
 	p.data, p.k, p.n, p.cols = p.reserve[:size], k, n, cols
 }
 
-// setRows writes m, rows of n elements, into the rows of the panel from first on, or adds m to them.
+// setRows writes m, rows of n elements, into the rows of the panel from first on, or adds m to
+// them.
 func (p *panel) setRows(first int, m []float32, add bool) {
 	for j := 0; j < p.n; j += p.cols {
 		width := min(p.cols, p.n-j)
@@ -64,8 +66,8 @@ func (p *panel) setRows(first int, m []float32, add bool) {
 	}
 }
 
-// setColumns writes the transpose of m, rows of k elements, into rows [first, first+k) of the panel, or adds
-// it to them.
+// setColumns writes the transpose of m, rows of k elements, into rows [first, first+k) of the
+// panel, or adds it to them.
 func (p *panel) setColumns(first int, m []float32, k int, add bool) {
 	for j := 0; j < p.n; j += p.cols {
 		block := p.data[j*p.k+first*p.cols:][:k*p.cols]
@@ -84,8 +86,8 @@ func (p *panel) setColumns(first int, m []float32, k int, add bool) {
 	}
 }
 
-// A grid is a regular set of pixels of a map: place (i, j) is the pixel (y0+i·dy, x0+j·dx), which may lie
-// in the halo.
+// A grid is a regular set of pixels of a map: place (i, j) is the pixel (y0+i·dy, x0+j·dx), which
+// may lie in the halo.
 type grid struct {
 	m      Map
 	y0, x0 int
@@ -102,11 +104,12 @@ func (g *grid) rowStep() uintptr   { return uintptr(4 * g.dy * g.m.Row) }
 // all returns the grid of all pixels of a map.
 func all(m Map) grid { return grid{m: m, dy: 1, dx: 1, h: m.H, w: m.W} }
 
-// A window is the h rows of w neighbouring pixels of the input that a pixel of the output sums over.
+// A window is the h rows of w neighbouring pixels of the input that a pixel of the output sums
+// over.
 type window struct{ h, w int }
 
-// A gather is a matrix product out = in·b + bias + residual. A row of the product is a pixel of the grid
-// out; its factor is the window of pixels that begins at the same place of the grid in.
+// A gather is a matrix product out = in·b + bias + residual. A row of the product is a pixel of
+// the grid out; its factor is the window of pixels that begins at the same place of the grid in.
 type gather struct {
 	in       grid
 	win      window
@@ -148,9 +151,9 @@ func (g *gather) run(isa ISA, s *Scratch) {
 	}
 }
 
-// columns computes the columns of one tile, from j on, for images [from, to). Each row of pixels is cut
-// into the same segments. Two segments of the same length make a tile; they are paired in order, across
-// rows and images.
+// columns computes the columns of one tile, from j on, for images [from, to). Each row of pixels is
+// cut into the same segments. Two segments of the same length make a tile; they are paired in
+// order, across rows and images.
 func (g *gather) columns(isa ISA, s *Scratch, from, to, j int) {
 	counts := cut(isa, g.out.w)
 	x := 0
@@ -217,8 +220,8 @@ func (g *gather) alone(isa ISA, s *Scratch, length, j int, a place) {
 	g.partial(isa, s, length, j, a, a, 1)
 }
 
-// partial computes a tile into scratch memory, and copies the columns that the matrix has, of one segment
-// or of both.
+// partial computes a tile into scratch memory, and copies the columns that the matrix has, of one
+// segment or of both.
 func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segments int) {
 	cols := g.b.cols
 	args, full := &s.product, s.product.LdC
@@ -247,8 +250,8 @@ func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segment
 	}
 }
 
-// cut divides a row of w pixels into segments at the least cost. It returns how many segments there are of
-// each length.
+// cut divides a row of w pixels into segments at the least cost. It returns how many segments there
+// are of each length.
 func cut(isa ISA, w int) [maxSegments]int {
 	costs := isa.segmentCosts()
 	longest := costs[0].length

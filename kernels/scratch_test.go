@@ -65,7 +65,8 @@ func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
 func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch) {
 	const n, side, c = 2, 5, 12
 	op := Attention{ISA: isa, Heads: 2}
-	qkv, o, probs := NewDense(n, side, side, 3*c), NewDense(n, side, side, c), make([]float32, op.ProbsLen(n, side*side))
+	qkv, o := NewDense(n, side, side, 3*c), NewDense(n, side, side, c)
+	probs := make([]float32, op.ProbsLen(n, side*side))
 	mustNotAllocate(t, "Attention", func() {
 		op.Forward(s, o, qkv, probs)
 		op.Backward(s, qkv, o, qkv, probs)

@@ -1,8 +1,8 @@
 package kernels
 
 // A shifted convolution is a 3x3 convolution to very few channels, for which a tile of the direct
-// convolution would be nearly empty. It multiplies each pixel with the weights of all nine taps at once,
-// z = x·w, [IC] by [9·OC], and then sums up y[p] = Σ_tap z[p + tap][tap].
+// convolution would be nearly empty. It multiplies each pixel with the weights of all nine taps at
+// once, z = x·w, [IC] by [9·OC], and then sums up y[p] = Σ_tap z[p + tap][tap].
 type shifted struct {
 	weights panel
 	oc      int
@@ -65,8 +65,8 @@ func addVector(dst, src []float32) {
 	}
 }
 
-// addLine adds a line of products z to the line of the output that it belongs to. tap is the first of the
-// three taps in a row of the kernel.
+// addLine adds a line of products z to the line of the output that it belongs to. tap is the first
+// of the three taps in a row of the kernel.
 func (c *shifted) addLine(line, z []float32, tap int) {
 	taps, w := 9*c.oc, len(line)/c.oc
 	for kx := range 3 {

@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// vectors applies a routine to operands of one length: the assembly to whole vectors, and the Go loop to
-// the rest.
+// vectors applies a routine to operands of one length: the assembly to whole vectors, and the Go
+// loop to the rest.
 func (isa ISA) vectors(routine flatRoutine, v asm.Vectors) {
 	for left := v.N; left > 0; {
 		v.N = min(left, isa.piece())
@@ -54,15 +54,15 @@ func (isa ISA) Lerp(dst, src []float32, w float32) {
 	isa.vectors(lerp, asm.Vectors{X: pointer(dst), Y: pointer(src), N: len(dst), F: [9]float32{w}})
 }
 
-// Exp sets dst = exp(src), with src clamped to [-87, 88]. The error is at most 2 units in the last place.
-// dst may be src.
+// Exp sets dst = exp(src), with src clamped to [-87, 88]. The error is at most 2 units in the last
+// place. dst may be src.
 func (isa ISA) Exp(dst, src []float32) {
 	mustEqualLen("exp", dst, src)
 	isa.vectors(exp, asm.Vectors{X: pointer(dst), Y: pointer(src), N: len(dst)})
 }
 
-// SumSquares returns Σx². It sums squaresChunk elements at a time in float32, one sum for each lane, and
-// adds these sums up in float64: the relative error stays below 1e-5.
+// SumSquares returns Σx². It sums squaresChunk elements at a time in float32, one sum for each
+// lane, and adds these sums up in float64: the relative error stays below 1e-5.
 func (isa ISA) SumSquares(x []float32) float64 {
 	var total float64
 	var sums [maxLanes]float32
@@ -100,6 +100,9 @@ func (isa ISA) AdamW(p, m, v, g []float32, h AdamWStep) {
 	root := float32(1 / math.Sqrt(float64(h.Bias2)))
 	isa.vectors(adamW, asm.Vectors{
 		X: pointer(p), Y: pointer(m), Z: pointer(v), W: pointer(g), N: len(p),
-		F: [9]float32{h.GradScale, 1 - h.LR*h.Decay, h.Beta1, 1 - h.Beta1, h.Beta2, 1 - h.Beta2, root, h.Eps, h.LR / h.Bias1},
+		F: [9]float32{
+			h.GradScale, 1 - h.LR*h.Decay, h.Beta1, 1 - h.Beta1, h.Beta2, 1 - h.Beta2,
+			root, h.Eps, h.LR / h.Bias1,
+		},
 	})
 }

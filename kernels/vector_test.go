@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A flatCase is an operation on flat vectors of one length. want computes element i of the first operand
-// after the operation, in float64, from the operands before it.
+// A flatCase is an operation on flat vectors of one length. want computes element i of the first
+// operand after the operation, in float64, from the operands before it.
 type flatCase struct {
 	name     string
 	operands int
@@ -104,8 +104,8 @@ func TestSumSquares(t *testing.T) {
 	})
 }
 
-// textbookAdamW is algorithm 2 of Loshchilov and Hutter (2019) in float64. The learning rate stands for the
-// product of α and the schedule.
+// textbookAdamW is algorithm 2 of Loshchilov and Hutter (2019) in float64. The learning rate stands
+// for the product of α and the schedule.
 type textbookAdamW struct{ p, m, v []float64 }
 
 func (a *textbookAdamW) step(g []float32, step int, h AdamWStep) {
@@ -119,8 +119,8 @@ func (a *textbookAdamW) step(g []float32, step int, h AdamWStep) {
 	}
 }
 
-// Each of five steps rounds a dozen times, by 6e-8 of a parameter or of a step. The factors that correct the
-// bias have six digits where β is near 1.
+// Each of five steps rounds a dozen times, by 6e-8 of a parameter or of a step. The factors that
+// correct the bias have six digits where β is near 1.
 const adamWBound = 5e-6
 
 func TestAdamW(t *testing.T) {

@@ -6,16 +6,18 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// A filtering is one of Winograd's minimal filterings F(m x m, 3x3) (Lavin and Gray, 2016). It turns tiles
-// d of n x n pixels of the input, n = m + 2, into tiles Y of m x m pixels of the output:
+// A filtering is one of Winograd's minimal filterings F(m x m, 3x3) (Lavin and Gray, 2016). It
+// turns tiles d of n x n pixels of the input, n = m + 2, into tiles Y of m x m pixels of the
+// output:
 //
 //	Y = Aᵀ·[(G·g·Gᵀ) ∘ (Bᵀ·d·B)]·A.
 //
-// Over many tiles and channels, ∘ is n² matrix products. They take n²/(9·m²) of the multiplications of a
-// direct convolution. The weight gradient is the adjoint, dg = Gᵀ·[(Bᵀ·d·B) ∘ (A·dY·Aᵀ)]·G.
+// Over many tiles and channels, ∘ is n² matrix products. They take n²/(9·m²) of the
+// multiplications of a direct convolution. The weight gradient is the adjoint, dg =
+// Gᵀ·[(Bᵀ·d·B) ∘ (A·dY·Aᵀ)]·G.
 type filtering struct {
 	m, n                                   int
-	input, output, pooled                  tileMatrix // Bᵀ; Aᵀ; Aᵀ and then sums of 2x2 pixels
+	input, output, pooled                  tileMatrix // Bᵀ; Aᵀ; Aᵀ and sums of 2x2 pixels
 	outputAdjoint, weights, weightsAdjoint tileMatrix // A; G; Gᵀ
 }
 
@@ -24,8 +26,9 @@ var (
 	f2 = filtering{2, 4, matrixB2, matrixA2, matrixP2, matrixAT2, matrixG2, matrixGT2}
 )
 
-// A planeSet is n² matrices, the planes, with rows of c elements. Plane p begins at p·stride, an odd
-// number of cache lines: so the same row of different planes falls into different sets of the cache.
+// A planeSet is n² matrices, the planes, with rows of c elements. Plane p begins at p·stride, an
+// odd number of cache lines: so the same row of different planes falls into different sets of the
+// cache.
 type planeSet struct {
 	data      []float32
 	c, stride int
@@ -42,9 +45,9 @@ func (f *filtering) split(buf []float32, rows, c int) (p planeSet, rest []float3
 	return p, buf[n:]
 }
 
-// share makes two sets of planes, of c and d channels, in the same memory: plane p of the second set lies
-// where plane p-1 of the first set lies. A product that goes from plane to plane may write the second set,
-// because it has read that memory already.
+// share makes two sets of planes, of c and d channels, in the same memory: plane p of the second
+// set lies where plane p-1 of the first set lies. A product that goes from plane to plane may write
+// the second set, because it has read that memory already.
 func (f *filtering) share(s *Scratch, rows, c, d int) (p, q planeSet) {
 	stride := planeStride(rows * max(c, d))
 	buf := s.take((f.planes() + 1) * stride)
@@ -59,9 +62,10 @@ func (p *planeSet) row(plane, row int) unsafe.Pointer {
 // planes returns the number of matrix products, n².
 func (f *filtering) planes() int { return f.n * f.n }
 
-// idle reports whether a plane's product is zero, or is not used, when a map is read as its up-sampling or
-// when 2x2 pixels of the result are summed. This holds for the row and the column of the point -1: row 2 of
-// Bᵀ is zero on pairs of equal pixels (4b - 4b - c + c), and column 2 of the pooled Aᵀ is zero.
+// idle reports whether a plane's product is zero, or is not used, when a map is read as its
+// up-sampling or when 2x2 pixels of the result are summed. This holds for the row and the column of
+// the point -1: row 2 of Bᵀ is zero on pairs of equal pixels (4b - 4b - c + c), and column 2 of
+// the pooled Aᵀ is zero.
 func (f *filtering) idle(plane int) bool { return plane/f.n == 2 || plane%f.n == 2 }
 
 // transformed holds the weights G·g·Gᵀ, a panel for each plane: [n²][OC/cols][IC][cols].
@@ -93,8 +97,8 @@ func (u *transformed) pack(isa ISA, f *filtering, weight []float32, ic, oc int) 
 	}
 }
 
-// rotate writes the weight of the input gradient into dst: the weight [3][3][ic][oc], turned by 180° and
-// with its channels transposed to [oc][ic].
+// rotate writes the weight of the input gradient into dst: the weight [3][3][ic][oc], turned by
+// 180° and with its channels transposed to [oc][ic].
 func rotate(dst, weight []float32, ic, oc int) {
 	size := ic * oc
 	for tap := range 9 {
@@ -141,8 +145,8 @@ func (t *tiling) next(at, to int) run {
 	return r
 }
 
-// gatherTiles transforms tiles [from, to) of x by the matrix of the input, into v. upsampled reads x as its
-// nearest up-sampling by 2.
+// gatherTiles transforms tiles [from, to) of x by the matrix of the input, into v. upsampled reads
+// x as its nearest up-sampling by 2.
 func (t *tiling) gatherTiles(isa ISA, v *planeSet, x Map, from, to int, upsampled bool) {
 	var a asm.Transform
 	scale := 1
@@ -162,7 +166,8 @@ func (t *tiling) gatherTiles(isa ISA, v *planeSet, x Map, from, to int, upsample
 	})
 }
 
-// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output, into d.
+// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output, into
+// d.
 func (t *tiling) scatterTiles(isa ISA, d *planeSet, dy Map, from, to int) {
 	var a asm.Transform
 	for i := range t.f.m {
@@ -174,8 +179,8 @@ func (t *tiling) scatterTiles(isa ISA, d *planeSet, dy Map, from, to int) {
 	})
 }
 
-// toPlanes transforms tiles [from, to) into the first rows of the planes p; start returns the address of
-// a run.
+// toPlanes transforms tiles [from, to) into the first rows of the planes p; start returns the
+// address of a run.
 func (t *tiling) toPlanes(
 	isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, from, to int, start func(run) unsafe.Pointer,
 ) {
@@ -188,8 +193,9 @@ func (t *tiling) toPlanes(
 	}
 }
 
-// multiply computes count rows of m = v·u for each plane. The bias goes to plane (1, 1): row 1 and column 1
-// of A are all ones, so the bias reaches each pixel of the result once. Idle planes of m become zero.
+// multiply computes count rows of m = v·u for each plane. The bias goes to plane (1, 1): row 1 and
+// column 1 of A are all ones, so the bias reaches each pixel of the result once. Idle planes of m
+// become zero.
 func (u *transformed) multiply(c *convolution, m, v *planeSet, count int) {
 	isa, args := c.isa, &c.s.product
 	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic, Tiles: 1}
@@ -219,8 +225,8 @@ func (u *transformed) multiply(c *convolution, m, v *planeSet, count int) {
 	}
 }
 
-// halfTile returns half the height of the tile for the next rows: of the largest tile, unless a smaller
-// tile takes all rows that are left.
+// halfTile returns half the height of the tile for the next rows: of the largest tile, unless a
+// smaller tile takes all rows that are left.
 func halfTile(isa ISA, left int) int {
 	sizes := isa.segmentCosts()
 	best := sizes[0].length
@@ -244,8 +250,8 @@ type convolution struct {
 	pooled    bool      // whether 2x2 pixels of the result are summed
 }
 
-// convolve runs a convolution with the weights u, and adds the residual if it is not nil. The residual is
-// not part of c because its address would escape to the heap with c's pointers.
+// convolve runs a convolution with the weights u, and adds the residual if it is not nil. The
+// residual is not part of c because its address would escape to the heap with c's pointers.
 func (u *transformed) convolve(c *convolution, residual *Map) {
 	h, w := c.in.H, c.in.W
 	if c.upsampled {
@@ -294,8 +300,8 @@ func (t *tiling) finish(c *convolution, residual *Map, m *planeSet, from, to int
 	}
 }
 
-// winogradWeightGrad adds the planes of the weight gradient, [x.C][dy.C] each, to the sum. upsampled reads
-// x as its nearest up-sampling by 2.
+// winogradWeightGrad adds the planes of the weight gradient, [x.C][dy.C] each, to the sum.
+// upsampled reads x as its nearest up-sampling by 2.
 func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy Map, upsampled bool) {
 	block := weightGradBlock(x.C + dy.C)
 	t := newTiling(f, dy.N, dy.H, dy.W)
@@ -324,7 +330,8 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy
 	}
 }
 
-// addWeightGrad transforms planes of size elements to the weight gradient, [3][3][size], and adds it to dw.
+// addWeightGrad transforms planes of size elements to the weight gradient, [3][3][size], and adds
+// it to dw.
 func (f *filtering) addWeightGrad(isa ISA, dw []float32, du *planeSet, size int) {
 	for at := 0; at < size; at += weightGradPiece {
 		a := asm.Transform{
@@ -339,7 +346,8 @@ func (f *filtering) addWeightGrad(isa ISA, dw []float32, du *planeSet, size int)
 	}
 }
 
-// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du, or sets the plane.
+// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du, or sets the
+// plane.
 func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int, set bool) {
 	args := &s.outer
 	*args = asm.Outer{LdA: uintptr(4 * v.c), LdB: uintptr(4 * d.c), N0: count, N1: 1, N2: 1, LdC: uintptr(4 * du.c)}

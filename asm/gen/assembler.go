@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// A machine spells a routine's steps in the language of one architecture. Integer registers have amd64's
-// names; each architecture has a register for every name. AX holds the pointer to the arguments.
+// A machine spells a routine's steps in the language of one architecture. Integer registers have
+// amd64's names; each architecture has a register for every name. AX holds the pointer to the
+// arguments.
 type machine interface {
 	begin()
 	end()
@@ -40,7 +41,8 @@ type machine interface {
 	shiftLeft(v value, n int)        // of each lane as an integer
 	// mulAdd sets dst = a·b + c. dst differs from a, b and c.
 	mulAdd(dst value, a operand, b, c value)
-	// horner leaves p·x + c in p or in q. It returns the one that holds the result, and then the other.
+	// horner leaves p·x + c in p or in q. It returns the one that holds the result, and then the
+	// other.
 	horner(p, x value, c operand, q value) (result, free value)
 	declare(table []constant) string // the data of a file
 	// prepare begins a routine that uses the constants, and returns how many registers they take.
@@ -56,8 +58,8 @@ type rows struct {
 	at       func(i, disp int) memory
 }
 
-// factors are the numbers of a step that whole vectors are multiplied by. amd64 spreads one number over a
-// register at a time; arm64 fetches the numbers of up to 4 steps and multiplies by element.
+// factors are the numbers of a step that whole vectors are multiplied by. amd64 spreads one number
+// over a register at a time; arm64 fetches the numbers of up to 4 steps and multiplies by element.
 type factors interface {
 	fetch(steps int)
 	of(i, step int) operand
@@ -137,8 +139,8 @@ func (l *listing) take(n int) value {
 // value takes the registers of a value.
 func (l *listing) value() value { return l.take(l.width) }
 
-// spare takes the registers of a value that arm64 alone needs. amd64 reads memory in every instruction,
-// and its fused instructions may overwrite any operand.
+// spare takes the registers of a value that arm64 alone needs. amd64 reads memory in every
+// instruction, and its fused instructions may overwrite any operand.
 func (l *listing) spare() value {
 	if l.arch == "amd64" {
 		return nil
@@ -172,9 +174,9 @@ func (r *routine) text() string {
 	return fmt.Sprintf("%s\nTEXT ·%s(SB), NOSPLIT, $0-8\n%s\n", comment(r.doc), r.name, strings.Join(r.lines, "\n"))
 }
 
-// eachVector goes through the elements that register left counts, widths[0] registers at a time, and
-// then through the rest with the smaller widths. body handles r.width registers of each vector. The
-// position in bytes is in BX.
+// eachVector goes through the elements that register left counts, widths[0] registers at a time,
+// and then through the rest with the smaller widths. body handles r.width registers of each vector.
+// The position in bytes is in BX.
 func (r *routine) eachVector(left string, widths []int, body func()) {
 	for i, w := range widths {
 		r.width = w

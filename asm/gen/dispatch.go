@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A choice is a method of package kernels' ISA that calls the routine of that instruction set. It calls
-// directly, from a switch: arguments of calls through variables would escape to the heap.
+// A choice is a method of package kernels' ISA that calls the routine of that instruction set. It
+// calls directly, from a switch: arguments of calls through variables would escape to the heap.
 type choice struct {
 	name   string // of the method
 	doc    string
@@ -48,7 +48,12 @@ var choices = []choice{
 	},
 }
 
-// writeDispatch writes the file of package kernels that chooses among the routines of an architecture.
+const builtDoc = `
+// Built lists the instruction sets that this build has code for, the slowest first, whether
+// this CPU has them or not.`
+
+// writeDispatch writes the file of package kernels that chooses among the routines of an
+// architecture.
 func writeDispatch(arch string) {
 	s := newSource(constraints[arch], "kernels", "github.com/fmimg/fmimg/asm")
 	targets := of(arch)
@@ -56,8 +61,8 @@ func writeDispatch(arch string) {
 	for _, t := range targets {
 		names = append(names, t.name)
 	}
-	s.line("\n// Built lists the instruction sets that this build has code for, the slowest first, whether this CPU")
-	s.line("// has them or not.\nfunc Built() []ISA { return []ISA{%s} }", strings.Join(names, ", "))
+	s.line("%s", builtDoc)
+	s.line("func Built() []ISA { return []ISA{%s} }", strings.Join(names, ", "))
 	for _, c := range choices {
 		c.write(s, targets)
 	}
@@ -71,8 +76,8 @@ func writeDispatch(arch string) {
 	s.save("../kernels/dispatch_" + arch + ".go")
 }
 
-// write writes the method. Without targets it is the Go loop alone, which needs no limit: Go code can
-// be preempted.
+// write writes the method. Without targets it is the Go loop alone, which needs no limit: Go code
+// can be preempted.
 func (c choice) write(s *source, targets []target) {
 	signature := fmt.Sprintf("func (isa ISA) %s(%s)", c.name, c.params)
 	s.line("\n// %s %s", c.name, c.doc)
@@ -94,8 +99,8 @@ func (c choice) write(s *source, targets []target) {
 	s.line("}\n}")
 }
 
-// tileSwitch writes a function that calls the tile of some rows and columns. The last rows and the last
-// columns are the default.
+// tileSwitch writes a function that calls the tile of some rows and columns. The last rows and the
+// last columns are the default.
 func (t target) tileSwitch(s *source, function, params string, rows []int, name func(rows, cols int) string) {
 	variable, _, _ := strings.Cut(params, ",")
 	if len(t.cols) == 1 {
@@ -130,15 +135,19 @@ func caseOf(i, value, n int) string {
 // writeTargets writes what packages asm and kernels know about the instruction sets.
 func writeTargets() {
 	s := newSource("", "asm")
-	s.line("\n// needs lists the features that a target needs of the CPU.\nvar needs = map[string][]string{")
+	s.line("\n// needs lists the features that a target needs of the CPU.")
+	s.line("var needs = map[string][]string{")
 	for _, t := range targets {
 		if t.arch != "" {
 			s.line("%q: {%s},", t.name, quoted(t.needs))
 		}
 	}
-	s.line("}\n\n// ProductCols is the number of columns of the tiles of [ProductGo].\nconst ProductCols = %d", goCols)
-	s.line("\n// OuterCols is the number of columns of the tiles of [OuterGo].\nconst OuterCols = ProductCols")
-	s.line("\n// PeakChains is the number of independent sums of the Peak routines.\nconst PeakChains = %d", peakChains)
+	s.line("}\n\n// ProductCols is the number of columns of the tiles of [ProductGo].")
+	s.line("const ProductCols = %d", goCols)
+	s.line("\n// OuterCols is the number of columns of the tiles of [OuterGo].")
+	s.line("const OuterCols = ProductCols")
+	s.line("\n// PeakChains is the number of independent sums of the Peak routines.")
+	s.line("const PeakChains = %d", peakChains)
 	s.save("targets.go")
 
 	s = newSource("", "kernels")
@@ -146,7 +155,8 @@ func writeTargets() {
 	for i, t := range targets {
 		s.line("%s%s // %s", t.name, map[bool]string{true: " ISA = iota"}[i == 0], t.doc)
 	}
-	s.line(")\n\n// tilesOf describes package asm's routines for each instruction set.\nvar tilesOf = [...]tiles{")
+	s.line(")\n\n// tilesOf describes package asm's routines for each instruction set.")
+	s.line("var tilesOf = [...]tiles{")
 	for _, t := range targets {
 		t.entry(s)
 	}

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// A kind is a set of routines that take the same arguments and differ in name alone. Package kernels
-// names each by a constant, and calls it by a switch over these constants.
+// A kind is a set of routines that take the same arguments and differ in name alone. Package
+// kernels names each by a constant, and calls it by a switch over these constants.
 type kind struct {
 	goType   string // of the constants
 	doc      string // what goType names
@@ -91,8 +91,8 @@ func (k kind) forTarget(s *source, t target) {
 	k.callSwitch(s, t.name, func(r named) string { return fmt.Sprintf("asm.%s%s(args)", r.routine, t.name) })
 }
 
-// writeRoutines writes the names that package kernels has for the routines, and the switches over their
-// Go loops; for tests, it lists the walks.
+// writeRoutines writes the names that package kernels has for the routines, and the switches over
+// their Go loops; for tests, it lists the walks.
 func writeRoutines() {
 	s := newSource("", "kernels", "github.com/fmimg/fmimg/asm")
 	for _, k := range kinds() {

@@ -1,9 +1,10 @@
-// Command gen writes what follows from the description of the routines: the assembly of package asm with
-// its Go declarations, the switches by which package kernels calls the routines, and the tables that the
-// tests of both packages go through. Each routine and each instruction set is described once, here.
+// Command gen writes what follows from the description of the routines: the assembly of package asm
+// with its Go declarations, the switches by which package kernels calls the routines, and the
+// tables that the tests of both packages go through. Each routine and each instruction set is
+// described once, here.
 //
-// Run gen through go generate. The files that it writes are checked in, and CI fails when they differ
-// from what gen would write.
+// Run gen through go generate. The files that it writes are checked in, and CI fails when they
+// differ from what gen would write.
 package main
 
 import (
@@ -24,8 +25,8 @@ func main() {
 	writeLoops()
 }
 
-// architectures are the values of GOARCH that there are routines for. Everything else is otherArch, which
-// has no targets.
+// architectures are the values of GOARCH that there are routines for. Everything else is otherArch,
+// which has no targets.
 var architectures = []string{"amd64", "arm64"}
 
 const otherArch = "other"
@@ -68,7 +69,8 @@ func writeAssembly(arch string) {
 // write writes the routines for one target, with the constants that they use.
 func (f family) write(t target, stubs *source) {
 	var b strings.Builder
-	b.WriteString(header + "//go:build !noasm && !purego\n\n#include \"textflag.h\"\n#include \"go_asm.h\"\n")
+	b.WriteString(header + "//go:build !noasm && !purego\n")
+	b.WriteString("\n#include \"textflag.h\"\n#include \"go_asm.h\"\n")
 	if f.table != nil {
 		b.WriteString("\n" + t.spell(&listing{target: t}).declare(f.table))
 	}

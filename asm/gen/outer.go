@@ -21,7 +21,7 @@ func (t target) eachOuter(f func(rows, cols int)) {
 // outerName is the name of a tile's routine, without the target.
 func outerName(rows, cols int) string { return fmt.Sprintf("Outer%dx%d", rows, cols) }
 
-// outer is a tile of rows by vectors·lanes columns, whose sums stay in registers over all pixels.
+// outer is a tile of rows by vectors·lanes columns. Its sums stay in registers over all pixels.
 func outer(t target, rows, vectors int) *routine {
 	cols := vectors * t.lanes
 	r := newRoutine(t, outerName(rows, cols), "Outer",
@@ -55,7 +55,7 @@ func outer(t target, rows, vectors int) *routine {
 	return r
 }
 
-// outerLoops spells out the nest of loops; step handles one pair of vectors.
+// outerLoops writes the nest of loops; step writes the work for one pair of vectors.
 func (r *routine) outerLoops(step func()) {
 	r.field("N2", "R12")
 	r.label("images")
@@ -86,7 +86,7 @@ func (r *routine) outerEpilogue(sums []value) {
 	r.eachSum(sums, r.store)
 }
 
-// eachSum calls f for the rows of C, whose distance is in R8.
+// eachSum calls f for each row of C; the distance between rows is in R8.
 func (r *routine) eachSum(sums []value, f func(sum value, at memory)) {
 	r.field("C", "DX")
 	for i, sum := range sums {

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// productRoutines makes the tiles of the matrix product: two segments of rows by one or more vectors of
-// columns. The largest tile fills the registers; remainders need the smaller ones.
+// productRoutines makes the tiles of the matrix product: two segments of rows by one or more
+// vectors of columns. The largest tile fills the registers; remainders need the smaller ones.
 func productRoutines(t target) []*routine {
 	var all []*routine
 	t.eachProduct(func(half, cols int) { all = append(all, product(t, half, cols/t.lanes)) })
@@ -31,9 +31,9 @@ func (t target) halves() []int {
 // productName is the name of a tile's routine, without the target.
 func productName(half, cols int) string { return fmt.Sprintf("Product2x%dx%d", half, cols) }
 
-// product makes tiles of 2·half rows and vectors·lanes columns. Their sums stay in registers over the
-// whole K axis; a row costs one factor per k, which its vectors share. B is read two vectors at a time:
-// NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
+// product makes tiles of 2·half rows and vectors·lanes columns. The sums stay in registers over
+// the whole K axis; the vectors of a row share one factor per k. The routine reads B two vectors at
+// a time, because NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
 func product(t target, half, vectors int) *routine {
 	cols := vectors * t.lanes
 	r := newRoutine(t, productName(half, cols), "Product",
@@ -77,7 +77,7 @@ func product(t target, half, vectors int) *routine {
 // tileIndex is the integer register that counts tiles.
 const tileIndex = "R13"
 
-// prefetchRow asks for the cache lines of a row of that many columns.
+// prefetchRow asks for the cache lines of a row of cols columns.
 func (r *routine) prefetchRow(at memory, cols int) {
 	for ; cols > 0; cols -= lineFloats {
 		r.prefetch(at, 1)
@@ -88,7 +88,8 @@ func (r *routine) prefetchRow(at memory, cols int) {
 // lineFloats is the number of float32 in a cache line.
 const lineFloats = 16
 
-// productLoops spells out the nest of loops that advances pointers; step does some steps of the inner one.
+// productLoops writes the nest of loops that advances the pointers; step writes some steps of the
+// inner loop.
 func (r *routine) productLoops(pointers []string, step func(steps int)) {
 	const unroll = 4
 	r.field("N2", "R12")
@@ -112,7 +113,7 @@ func (r *routine) productLoops(pointers []string, step func(steps int)) {
 	r.addJump(-1, "R12", "NE", "outer")
 }
 
-// productEpilogue adds the bias and the rows of R where there are any, and stores the sums.
+// productEpilogue adds the bias and the rows of R, if they are not nil, and stores the sums.
 func (r *routine) productEpilogue(sums []value) {
 	spare := r.take(len(sums[0]))
 	r.note("bias")

@@ -28,8 +28,8 @@ type target struct {
 // other costs of the same instruction set.
 type segment struct{ rows, cost int }
 
-// targets lists the instruction sets. In one architecture, a later one has the features of the earlier
-// ones too.
+// targets lists the instruction sets. In one architecture, a later one has the features of the
+// earlier ones too.
 var targets = []target{generic, avx2, avx512, neon}
 
 // generic is plain Go. Its loops take any number of rows, so a few sizes are enough.
@@ -53,9 +53,9 @@ var avx512 = target{
 	cols: []int{32, 16}, segments: []segment{{7, 28}, {4, 17}, {2, 10}, {1, 8}}, outer: []int{8, 4, 2, 1},
 }
 
-// 6 rows of 16 columns are 24 independent sums: enough for 4 pipes with a latency of 4 cycles, as in
-// Apple's and Arm's large cores. The costs are calculated, not measured, for cores of two to four
-// pipes: tiles of few rows have too few sums to hide that latency.
+// 6 rows of 16 columns are 24 independent sums: enough for 4 pipes with a latency of 4 cycles, as
+// in Apple's and Arm's large cores. The costs are calculated, not measured, for cores of two to
+// four pipes: tiles of few rows have too few sums to hide that latency.
 var neon = target{
 	name: "NEON", doc: "arm64: 4 lanes", arch: "arm64",
 	needs: []string{"ASIMD"},
@@ -86,8 +86,8 @@ func (t target) v(i int) string { return fmt.Sprintf("%s%d", t.reg, i) }
 // bytes is the size of a vector register.
 func (t target) bytes() int { return 4 * t.lanes }
 
-// widths lists how many registers side by side a routine may give to each of its values, the most first:
-// as many as fit beside the registers that the routine takes once.
+// widths lists how many registers side by side a routine may give to each of its values, the most
+// first: as many as fit beside the registers that the routine takes once.
 func (t target) widths(values, once int) []int {
 	width := t.side
 	for width > 1 && width*values+once > t.count {
