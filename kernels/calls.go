@@ -14,9 +14,9 @@ func (isa ISA) piece() int { return maxRegisters * isa.lanes() }
 // A part is a part of a nest of three loops: n2, n1, n0 iterations from iteration i2, i1, i0 on.
 type part struct{ i2, i1, i0, n2, n1, n0 int }
 
-// eachPart cuts a nest of n2, n1 and n0 iterations into parts of at most most iterations, and calls
-// f for the parts in order. It cuts an inner loop only where one round of the outer loop is too
-// long.
+// eachPart cuts a nest of n2, n1 and n0 iterations into parts of no more than most iterations, and
+// calls f for the parts in order. It cuts an inner loop only where one round of the outer loop is
+// too long.
 func eachPart(n2, n1, n0, most int, f func(p part)) {
 	step2, step1, step0 := 1, 1, min(n0, most)
 	if n0 <= most {
