@@ -228,7 +228,9 @@ func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 	fill(rng, dy)
 	dgamma, dbeta := make([]float32, s.c), make([]float32, s.c)
 	return func() {
-		norm.Backward(scratch, dx, false, dy, x, y, gamma, beta, kernels.Modulation{}, stats, dgamma, dbeta)
+		norm.Backward(scratch, &kernels.NormBackward{
+			DX: dx, DY: dy, X: x, Y: y, Gamma: gamma, Beta: beta, Stats: stats, DGamma: dgamma, DBeta: dbeta,
+		})
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // A Comparison sets figures of several reports side by side.
@@ -68,7 +70,7 @@ func Compare(paths []string, pattern string) (*Comparison, error) {
 	if pattern != "" {
 		var err error
 		if match, err = regexp.Compile(pattern); err != nil {
-			return nil, optionErrorf("run", "%q: it is no regular expression: %v", pattern, err)
+			return nil, option.Errorf("run", "%q: it is no regular expression: %v", pattern, err)
 		}
 	}
 	var reports []*Report

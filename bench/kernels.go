@@ -2,13 +2,13 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/unet"
@@ -74,30 +74,11 @@ const (
 )
 
 func (o KernelOptions) withDefaults() KernelOptions {
-	setDefault(&o.Preset, "base")
-	setDefault(&o.Batch, defaultKernelBatch)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	setDefault(&o.Time, defaultKernelTime)
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Batch, defaultKernelBatch)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Time, defaultKernelTime)
 	return o
-}
-
-func setDefault[T comparable](p *T, value T) {
-	var zero T
-	if *p == zero {
-		*p = value
-	}
-}
-
-// optionErrorf returns a mistake in an option, which the command reports under its flag's name.
-func optionErrorf(option, format string, args ...any) error {
-	return &pipeline.OptionError{Option: option, Reason: fmt.Sprintf(format, args...)}
-}
-
-func within(option string, value, low, high int) error {
-	if value >= low && value <= high {
-		return nil
-	}
-	return optionErrorf(option, "%d: a number between %d and %d is needed", value, low, high)
 }
 
 // selection is what options come to.
@@ -120,13 +101,13 @@ func (o KernelOptions) resolve() (s selection, err error) {
 	if s.cfg, err = preset(o.Preset); err != nil {
 		return s, err
 	}
-	for _, err := range []error{within("batch", o.Batch, 1, maxBatch), within("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
+	for _, err := range []error{option.Between("batch", o.Batch, 1, maxBatch), option.Between("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
 		if err != nil {
 			return s, err
 		}
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
-		return s, optionErrorf("run", "%q: it is no regular expression: %v", o.Run, err)
+		return s, option.Errorf("run", "%q: it is no regular expression: %v", o.Run, err)
 	}
 	if s.isas, err = parseISAs(o.ISA); err != nil {
 		return s, err
@@ -139,7 +120,7 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		s.cases += len(s.selected(isa, &o))
 	}
 	if s.cases == 0 {
-		return s, optionErrorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
+		return s, option.Errorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
 	}
 	return s, nil
 }
@@ -148,14 +129,14 @@ func (o KernelOptions) resolve() (s selection, err error) {
 func preset(name string) (unet.Config, error) {
 	cfg, err := unet.Preset(name)
 	if err != nil {
-		return cfg, optionErrorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
+		return cfg, option.Errorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
 	}
 	return cfg, nil
 }
 
 func checkTime(t time.Duration) error {
 	if t < time.Millisecond {
-		return optionErrorf("time", "%v: a duration such as 30s or 2m is needed", t)
+		return option.Errorf("time", "%v: a duration such as 30s or 2m is needed", t)
 	}
 	return nil
 }
@@ -170,7 +151,7 @@ func parseISAs(text string) ([]kernels.ISA, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
-			return nil, optionErrorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
+			return nil, option.Errorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
 		}
 		isa, err := pipeline.ParseISA(name)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
@@ -69,7 +69,7 @@ const (
 // Train measures training steps, then evaluations. A mistake in the options is a
 // [*pipeline.OptionError].
 func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
-	setDefault(&o.Time, defaultTrainTime)
+	option.SetDefault(&o.Time, defaultTrainTime)
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 type GenerateOptions struct {
 	Options
 	Solver string        // empty: adams2
-	Steps  int           // of the solver; 0: 16
+	Steps  int           // of the solver; 0: 8 of adams2, 16 of others
 	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
@@ -186,7 +186,7 @@ type GenerateResult struct {
 
 // Generate measures drawing images. A mistake in the options is a [*pipeline.OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
-	setDefault(&o.Time, defaultGenerateTime)
+	option.SetDefault(&o.Time, defaultGenerateTime)
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}

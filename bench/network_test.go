@@ -12,8 +12,8 @@ import (
 )
 
 // small is the least work there is.
-func small() pipeline.BenchOptions {
-	return pipeline.BenchOptions{Preset: "tiny", Batch: 4, Threads: 2, Source: grey{}}
+func small() Options {
+	return Options{Preset: "tiny", Batch: 4, Threads: 2, Source: grey{}}
 }
 
 // grey is a set of equal images with ten classes: MNIST would take half a second to open.
@@ -35,7 +35,7 @@ func (grey) Image(i int, dst []float32) int {
 const oneEach = 1
 
 func TestTrain(t *testing.T) {
-	r, err := Train(t.Context(), TrainOptions{BenchOptions: small(), Time: 100 * time.Millisecond})
+	r, err := Train(t.Context(), TrainOptions{Options: small(), Time: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func checkFigures(t *testing.T, f *Figures) {
 }
 
 func TestGenerate(t *testing.T) {
-	o := GenerateOptions{BenchOptions: small(), Solver: "heun", Steps: 3, Time: 100 * time.Millisecond}
+	o := GenerateOptions{Options: small(), Solver: "heun", Steps: 3, Time: 100 * time.Millisecond}
 	o.Source = nil
 	r, err := Generate(t.Context(), o)
 	if err != nil {
@@ -132,15 +132,15 @@ func TestRepeatStops(t *testing.T) {
 func TestNetworkOptionsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		time time.Duration
-		o    pipeline.BenchOptions
+		o    Options
 		want string
 	}{
-		{-time.Second, pipeline.BenchOptions{}, "time"},
-		{0, pipeline.BenchOptions{Preset: "huge"}, "preset"},
-		{0, pipeline.BenchOptions{ISA: "mmx"}, "isa"},
+		{-time.Second, Options{}, "time"},
+		{0, Options{Preset: "huge"}, "preset"},
+		{0, Options{ISA: "mmx"}, "isa"},
 	} {
-		_, trainErr := Train(t.Context(), TrainOptions{BenchOptions: c.o, Time: c.time})
-		_, generateErr := Generate(t.Context(), GenerateOptions{BenchOptions: c.o, Time: c.time})
+		_, trainErr := Train(t.Context(), TrainOptions{Options: c.o, Time: c.time})
+		_, generateErr := Generate(t.Context(), GenerateOptions{Options: c.o, Time: c.time})
 		for _, err := range []error{trainErr, generateErr} {
 			var option *pipeline.OptionError
 			if !errors.As(err, &option) || option.Option != c.want {

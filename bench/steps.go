@@ -1,5 +1,29 @@
 package bench
 
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/inorder"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
+	"github.com/fmimg/fmimg/pipeline/train"
+	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet"
+)
+
 // Options says what work to run for a measurement: the network of a preset, with the classes of
 // MNIST and one for none, on the images that Train would take.
 type Options struct {
@@ -37,8 +61,7 @@ func newTrainBench(ctx context.Context, o Options) (*trainBench, error) {
 	opt := train.DefaultOptions()
 	opt.Data, opt.Source, opt.Threads, opt.ISA = "mnist", o.Source, o.Threads, o.ISA
 	option.Override(&opt.Preset, o.Preset)
-	option.SetDefault(&o.Batch, trainBatch)
-	opt.Batch = o.Batch
+	option.Override(&opt.Batch, o.Batch)
 	session, err := train.NewSession(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -153,6 +176,9 @@ type sampleBench struct {
 	sampler *sample.Sampler
 }
 
+// defaultDrawn is how many images are drawn at once, unless somebody says it.
+const defaultDrawn = 64
+
 // classesToDraw is how many classes the network of a sampleBench has, as one trained on MNIST.
 const classesToDraw = 10
 
@@ -161,7 +187,7 @@ const classesToDraw = 10
 // mistake in either is a [*pipeline.OptionError].
 func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 	option.SetDefault(&o.Preset, "base")
-	option.SetDefault(&o.Batch, drawBatch)
+	option.SetDefault(&o.Batch, defaultDrawn)
 	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	if err := option.Between("batch", o.Batch, 1, pipeline.MaxBatch); err != nil {
 		return nil, err

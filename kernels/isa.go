@@ -11,20 +11,10 @@ import (
 // architecture: a later one needs everything that an earlier one needs.
 type ISA uint8
 
-// The instruction sets that operations are written for.
-const (
-	Generic ISA = iota // plain Go, everywhere
-	AVX2               // amd64 with AVX2 and FMA: 8 lanes
-	AVX512             // amd64 with AVX-512 F, VL, DQ and BW: 16 lanes
-	NEON               // arm64: 4 lanes
-)
-
-var isaNames = [...]string{"generic", "avx2", "avx512", "neon"}
-
 // String returns the name that --isa and FMIMG_ISA take.
 func (isa ISA) String() string {
-	if int(isa) < len(isaNames) {
-		return isaNames[isa]
+	if int(isa) < len(tilesOf) {
+		return tilesOf[isa].name
 	}
 	return fmt.Sprintf("ISA(%d)", uint8(isa))
 }
@@ -48,12 +38,15 @@ func Parse(name string) (ISA, error) {
 		}
 		have = append(have, isa.String())
 	}
-	known := slices.Index(isaNames[:], name)
+	choose := "choose one of " + strings.Join(have, ", ")
+	known := slices.IndexFunc(tilesOf[:], func(t tiles) bool { return t.name == name })
 	switch {
 	case known >= 0 && slices.Contains(Built(), ISA(known)):
-		return Generic, fmt.Errorf("instruction set %q is not available on this CPU or from its operating system: choose one of %s", name, strings.Join(have, ", "))
+		return Generic, fmt.Errorf("instruction set %q is not available on this CPU or from its operating system: %s",
+			name, choose)
 	case known >= 0:
-		return Generic, fmt.Errorf("instruction set %q is not available in this build for %s: choose one of %s", name, runtime.GOARCH, strings.Join(have, ", "))
+		return Generic, fmt.Errorf("instruction set %q is not available in this build for %s: %s",
+			name, runtime.GOARCH, choose)
 	}
-	return Generic, fmt.Errorf("unknown instruction set %q: choose one of %s", name, strings.Join(have, ", "))
+	return Generic, fmt.Errorf("unknown instruction set %q: %s", name, choose)
 }

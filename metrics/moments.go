@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // A Gaussian is a normal distribution: the mean μ, [D], and the covariance Σ, [D][D], symmetric.
@@ -19,10 +21,8 @@ type Moments struct {
 }
 
 const (
-	// momentRows is the number of rows that are summed up at a time.
-	momentRows = 512
-	// strip is the number of lines of the scatter in one part of Compute.Parallel.
-	strip = 16
+	momentRows = kernels.MomentRows
+	strip      = kernels.MomentStrip
 )
 
 // Count returns the number of rows.

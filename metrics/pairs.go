@@ -7,13 +7,11 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Sizes of the blocks of a matrix product, by measurement. 126 rows are whole tiles on every
-// instruction set. With a packed group and 784 numbers in a row they fit in a second-level cache of
-// 1 MiB.
+// The blocks of the matrix products.
 const (
-	groupQueries = 128
-	chunkRows    = 126
-	blockChunks  = 8
+	groupQueries = kernels.PairQueries
+	chunkRows    = kernels.PairRows
+	blockChunks  = kernels.PairChunks
 )
 
 // largest bounds ‖x‖², so that inner products and their partial sums do not overflow float32.

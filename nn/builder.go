@@ -27,7 +27,7 @@ func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
 
 // groupPixels bounds how many pixels of a map one step of a layer passes on to the next step before
 // the next images follow. So what one step writes is in the cache when the next one reads it.
-const groupPixels = 800
+const groupPixels = kernels.LayerPixels
 
 // groupSize returns how many images of h x w pixels a layer takes through all its steps at once.
 func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }

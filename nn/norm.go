@@ -42,7 +42,10 @@ type NormGrad struct {
 // Backward computes the gradient of x, and adds the gradients of the parameters. The maps hold the
 // images of the batch from index from on.
 func (g *GroupNorm) Backward(r *Run, from int, m NormGrad) {
-	v, stats := g.values.Values, g.stats[g.op.StatsLen(from):]
-	g.op.Backward(&r.Scratch, m.DX, m.Accumulate, m.DY, m.X, m.Y, g.Gamma.Of(v), g.Beta.Of(v), m.Mod, stats,
-		g.Gamma.ofGrad(r.Grad), g.Beta.ofGrad(r.Grad))
+	v := g.values.Values
+	g.op.Backward(&r.Scratch, &kernels.NormBackward{
+		DX: m.DX, Accumulate: m.Accumulate, DY: m.DY, X: m.X, Y: m.Y,
+		Gamma: g.Gamma.Of(v), Beta: g.Beta.Of(v), Mod: m.Mod,
+		Stats: g.stats[g.op.StatsLen(from):], DGamma: g.Gamma.ofGrad(r.Grad), DBeta: g.Beta.ofGrad(r.Grad),
+	})
 }

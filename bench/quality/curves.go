@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/fmimg/fmimg/internal/plot"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
 // readReport reads what fmimg eval --json wrote.

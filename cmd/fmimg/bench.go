@@ -183,7 +183,7 @@ func (a *app) newBenchTrain() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	workloadFlags(f, &o.BenchOptions, 128, "`images` of a step")
+	workloadFlags(f, &o.Options, 128, "`images` of a step")
 	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few steps take longer")
 	d.flags(f)
 	return cmd
@@ -215,7 +215,7 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	workloadFlags(f, &o.BenchOptions, 64, "`images` to draw at once")
+	workloadFlags(f, &o.Options, 64, "`images` to draw at once")
 	f.StringVar(&o.Solver, "solver", "adams2", "`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
 	f.IntVar(&o.Steps, "steps", 16, "`number` of steps from noise to image")
 	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few batches take longer")
@@ -229,7 +229,7 @@ func (a *app) tellStart(d time.Duration) func(bench.Workload) {
 }
 
 // workloadFlags adds the flags that say what to run.
-func workloadFlags(f *pflag.FlagSet, o *pipeline.BenchOptions, batch int, usage string) {
+func workloadFlags(f *pflag.FlagSet, o *bench.Options, batch int, usage string) {
 	f.StringVar(&o.Preset, "preset", "base", "`network`: tiny, base or large")
 	f.IntVar(&o.Batch, "batch", batch, usage)
 	m := pipeline.ThisMachine()

@@ -116,11 +116,11 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	if err != nil || s.out == "" {
 		return err
 	}
-	picture, err := picture.DataGrid(set.Train)
+	grid, err := picture.DataGrid(set.Train)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(s.out, func(w io.Writer) error { return picture.WritePNG(w, picture, nil) }); err != nil {
+	if err := atomicfile.Write(s.out, func(w io.Writer) error { return picture.WritePNG(w, grid, nil) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "wrote %s\n", s.out)

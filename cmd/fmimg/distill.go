@@ -36,9 +36,9 @@ func (a *app) newDistill() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	modelFlag(f, &o.Model, elseMNIST)
-	folderFlags(f, &o.RunOptions, "MODEL-fast")
-	budgetFlags(f, &o.RunOptions, nil, &extra)
-	recordFlags(f, &o.RunOptions, &extra)
+	folderFlags(f, &o.Options, "MODEL-fast")
+	budgetFlags(f, &o.Options, nil, &extra)
+	recordFlags(f, &o.Options, &extra)
 	distillNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
@@ -54,7 +54,7 @@ func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
 	f.Float64Var(&o.Weight, "jump-weight", o.Weight, "`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
 	f.Float64Var(&o.Huber, "huber", o.Huber, "weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
-	runNumberFlags(f, &o.RunOptions, "")
+	runNumberFlags(f, &o.Options, "")
 }
 
 // A sharesValue is a flag of three numbers.
@@ -82,8 +82,8 @@ func (a *app) distill(cmd *cobra.Command, o distill.Options, x runExtra) error {
 	if err := positive(cmd, "guidance", "teacher-steps", "pool", "reuse"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.RunOptions); err != nil {
+	if err := x.settle(cmd, &o.Options); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (run.Result, error) { return distill.Distill(cmd.Context(), o) })
+	return a.runTraining(&o.Options, x, func() (run.Result, error) { return distill.Distill(cmd.Context(), o) })
 }

@@ -57,16 +57,16 @@ func (a *app) newInpaint() *cobra.Command {
 			} else if cmd.Flags().Changed("times") {
 				return usagef("--times %d: only --method resample takes steps again: leave it out", o.Times)
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Inpaint(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Inpaint(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.Mask, "mask", "", "`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
-	editInputFlags(f, &o.EditOptions, 6, "completions of each image")
+	editInputFlags(f, &o.Options, 6, "completions of each image")
 	f.StringVar(&o.Method, "method", edit.ResampleMethod, "`how`: resample or gradient")
 	f.IntVar(&o.Times, "times", 10, "`number` of times that resample takes a step")
-	editSolverFlags(f, &o.EditOptions, "20 steps of resample, 40 of gradient")
+	editSolverFlags(f, &o.Options, "20 steps of resample, 40 of gradient")
 	return cmd
 }
 
@@ -83,13 +83,13 @@ func (a *app) newInterpolate() *cobra.Command {
 		Example: "  fmimg edit interpolate --data mnist --index 7,12 --count 10 --out way.png\n  fmimg edit interpolate --in a.png,b.png --out way.png",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Interpolate(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Interpolate(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	editInputFlags(f, &o.EditOptions, 8, "images on the way, both ends included")
-	editSolverFlags(f, &o.EditOptions, "40")
+	editInputFlags(f, &o.Options, 8, "images on the way, both ends included")
+	editSolverFlags(f, &o.Options, "40")
 	return cmd
 }
 
@@ -107,14 +107,14 @@ func (a *app) newVary() *cobra.Command {
 			if err := positive(cmd, "level"); err != nil {
 				return err
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*edit.Result, error) { return edit.Vary(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Vary(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	editInputFlags(f, &o.EditOptions, 8, "variations of each image")
+	editInputFlags(f, &o.Options, 8, "variations of each image")
 	f.Float64Var(&o.Level, "level", 0.5, "`share` of the way to noise, up to 1")
-	editSolverFlags(f, &o.EditOptions, "40")
+	editSolverFlags(f, &o.Options, "40")
 	return cmd
 }
 

@@ -151,7 +151,7 @@ func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, spread, probes)
 	}
 	density := map[string]string{"": "log p(x)", "label": "log p(x|label)", "none": "log p(x|no class)", "all": "log p(x), all classes"}[l.Class]
-	row(density, &l.SetLikelihood)
+	row(density, &l.SetReport)
 	if l.Against != nil {
 		row("against", l.Against)
 		fmt.Fprintf(t, "AUROC\t%.4f\t\n", *l.AUROC)

@@ -66,14 +66,14 @@ const modelExportHelp = `Write the model of a run to a file of its own, to give 
 with weights rounded to 11 bits.`
 
 func (a *app) newModelExport() *cobra.Command {
-	var model, out string
+	var from, out string
 	var half bool
 	cmd := &cobra.Command{
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
 	}
-	modelArgument(cmd, &model, elseNone, func() error {
-		if err := model.Export(model, out, half); err != nil {
+	modelArgument(cmd, &from, elseNone, func() error {
+		if err := model.Export(from, out, half); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(a.stdout, out)

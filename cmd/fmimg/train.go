@@ -52,8 +52,8 @@ func (a *app) newTrain() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	trainFlags(f, &o)
-	budgetFlags(f, &o.RunOptions, &o.Epochs, &extra)
-	recordFlags(f, &o.RunOptions, &extra)
+	budgetFlags(f, &o.Options, &o.Epochs, &extra)
+	recordFlags(f, &o.Options, &extra)
 	dataFlags(f, &o)
 	trainNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
@@ -70,7 +70,7 @@ type runExtra struct {
 // trainFlags adds the flags about what to train, and the run folder.
 func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
-	folderFlags(f, &o.RunOptions, "DATA")
+	folderFlags(f, &o.Options, "DATA")
 	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
 	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
@@ -118,7 +118,7 @@ func dataFlags(f *pflag.FlagSet, o *train.Options) {
 func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
-	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
+	runNumberFlags(f, &o.Options, "0.004, with --optimizer adamw 0.002")
 	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
 	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
 	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
@@ -154,10 +154,10 @@ func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.RunOptions); err != nil {
+	if err := x.settle(cmd, &o.Options); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
+	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
 }
 
 // settle puts the flags into the options, and checks those that all runs have.
@@ -181,10 +181,10 @@ func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 }
 
 // runTraining shows a run, and what it came to.
-func (a *app) runTraining(o *run.Options, x runExtra, run func() (run.Result, error)) error {
+func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
 	o.OnEvent = show.event
-	result, err := run()
+	result, err := work()
 	show.close()
 	var stopped *run.InterruptedError
 	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked

@@ -113,9 +113,7 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 		return nil, 0, err
 	}
 	defer sampler.Close()
-	if sampler.Classes == nil {
-		sampler.Classes, sampler.Opt.PerClass = e.frequentClasses(), 1
-	}
+	sampler.TakeInTurn(e.frequentClasses())
 	size := e.ck.Shape().Len()
 	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
 	names := model.SameClasses(e.ck.Meta.Classes, e.classifier.Classes())

@@ -91,7 +91,7 @@ type Run struct {
 	show      model.Plan // of previews
 	Crew      *crew.Crew
 	Tasks     []Task // of the engine
-	engine    *engine.Trainer
+	Trainer   *engine.Trainer
 	Sampler   *sample.Pool
 	log       *Log
 	board     *board // nil without TensorBoard
@@ -135,7 +135,7 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), &r.engine.State); err != nil {
+	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), &r.Trainer.State); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)
@@ -192,7 +192,7 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	for i, t := range r.Tasks {
 		tasks[i] = t
 	}
-	r.engine = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
+	r.Trainer = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
 	if r.Opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
 	}
@@ -287,7 +287,7 @@ func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
 	p, o := &r.Done, r.Opt
 	rate := p.Schedule.Rate(p.Step, o.LR, o.Warmup, o.Decay)
-	result, err := r.engine.Step(ctx, p.Step, rate)
+	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
 		return err
 	}

@@ -61,9 +61,9 @@ func (o Options) Validate() error {
 // A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
 type Sampler struct {
 	ck      *model.Checkpoint
-	Opt     Options
+	opt     Options
 	plan    model.Plan
-	Classes []int32 // that images take in turn, nil for random ones
+	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew.Crew
 	sampler *Pool
 	stats   ode.Stats // of all images so far
@@ -79,25 +79,38 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
 		return nil, err
 	}
-	s.Opt = o.withDefaults()
-	if s.Classes, err = ck.AskedClasses(s.Opt.Class, s.Opt.Guidance); err != nil {
+	s.opt = o.withDefaults()
+	if s.classes, err = ck.AskedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}
-	if len(s.Classes) > 0 && slices.Min(s.Classes) == ck.Labels().NullRow() {
-		s.Opt.Guidance = 1 // away from no class to no class
+	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
+		s.opt.Guidance = 1 // away from no class to no class
 	}
 	s.start()
 	return s, nil
 }
 
 func (s *Sampler) start() {
-	workers, images := min(s.Opt.Threads, s.Opt.Count), min(s.Opt.Count, ReplicaImages)
+	workers, images := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, ReplicaImages)
 	s.crew = crew.New(workers)
 	var drawers []model.Drawer
 	for range workers {
 		drawers = append(drawers, s.ck.NewDrawer(images))
 	}
 	s.sampler = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
+}
+
+// Options returns the options with all defaults filled in.
+func (s *Sampler) Options() Options { return s.opt }
+
+// Checkpoint returns the model.
+func (s *Sampler) Checkpoint() *model.Checkpoint { return s.ck }
+
+// TakeInTurn lets images take classes in turn, unless the options ask for others.
+func (s *Sampler) TakeInTurn(classes []int32) {
+	if s.classes == nil {
+		s.classes, s.opt.PerClass = classes, 1
+	}
 }
 
 // Evaluations returns the evaluations of the velocity that an image took on average, without those
@@ -116,10 +129,10 @@ func (s *Sampler) DrawWay(ctx context.Context, first, n int, frame func(from, st
 	images := picture.Blank(s.ck.Shape(), n)
 	images.Labels = s.labels(first, n)
 	d := model.Drawing{
-		Seed: s.Opt.Seed, First: first, Labels: images.Labels, Guidance: s.Opt.Guidance,
+		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance,
 		Null: s.ck.Labels().NullRow(), Plan: s.plan, Frame: frame,
 	}
-	if s.Opt.OnEvent != nil {
+	if s.opt.OnEvent != nil {
 		d.Done = s.report(first)
 	}
 	stats, err := s.sampler.Run(ctx, d, images.Pixels)
@@ -135,7 +148,7 @@ func (s *Sampler) report(first int) func(images int) {
 		mu.Lock()
 		defer mu.Unlock()
 		finished += images
-		s.Opt.OnEvent(pipeline.Event{Kind: pipeline.Sampled, Images: finished, Total: s.Opt.Count})
+		s.opt.OnEvent(pipeline.Event{Kind: pipeline.Sampled, Images: finished, Total: s.opt.Count})
 	}
 }
 
@@ -147,11 +160,11 @@ func (s *Sampler) labels(first, n int) []int32 {
 	labels := make([]int32, n)
 	var rng rand.PCG
 	for i := range labels {
-		if s.Classes != nil {
-			labels[i] = s.Classes[(first+i)/s.Opt.PerClass%len(s.Classes)]
+		if s.classes != nil {
+			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
-		labels[i] = RandomClass(&rng, s.Opt.Seed, first+i, s.ck.Labels().Count)
+		labels[i] = RandomClass(&rng, s.opt.Seed, first+i, s.ck.Labels().Count)
 	}
 	return labels
 }
@@ -162,16 +175,16 @@ func (s *Sampler) texts(images *picture.Images) []picture.Text {
 		{"Software", "fmimg " + pipeline.Version()},
 		{"fmimg.version", pipeline.Version()},
 		{"fmimg.model", s.ck.Hash},
-		{"fmimg.seed", strconv.FormatUint(s.Opt.Seed, 10)},
-		{"fmimg.solver", s.Opt.Solver},
-		{"fmimg.steps", strconv.Itoa(s.Opt.Steps)},
-		{"fmimg.guidance", strconv.FormatFloat(s.Opt.Guidance, 'g', -1, 64)},
+		{"fmimg.seed", strconv.FormatUint(s.opt.Seed, 10)},
+		{"fmimg.solver", s.opt.Solver},
+		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
+		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
 	}
-	if s.Opt.Solver == ode.Dopri5.Name {
-		t[5] = picture.Text{"fmimg.tol", strconv.FormatFloat(s.Opt.Tol, 'g', -1, 64)}
+	if s.opt.Solver == ode.Dopri5.Name {
+		t[5] = picture.Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
 	}
-	if s.Opt.Solver == "sde" {
-		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.Opt.NoiseLevel, 'g', -1, 64)})
+	if s.opt.Solver == "sde" {
+		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
 	}
 	if images.Labels != nil {
 		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(images.Labels)})
@@ -239,7 +252,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
-	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.Opt.Guidance, Model: ck.Path}, nil
+	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path}, nil
 }
 
 func DescribeCheckpoint(ck *model.Checkpoint) string {

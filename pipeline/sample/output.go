@@ -158,10 +158,10 @@ const (
 
 // writeGIF writes the way of the grid from noise to images: a frame for each step of the solver.
 func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
-	frames := s.Opt.Steps + 1
+	frames := s.opt.Steps + 1
 	states := picture.Blank(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > MaxElements/frames {
-		return option.Errorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.Opt.Steps, o.Sample.Count)
+		return option.Errorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.opt.Steps, o.Sample.Count)
 	}
 	way := make([][]float32, frames)
 	for i := range way {

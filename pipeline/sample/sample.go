@@ -33,7 +33,7 @@ func Draw(ctx context.Context, c *model.Checkpoint, o Options) (*picture.Images,
 	go func() {
 		defer s.Close()
 		var err error
-		images, err = s.Draw(ctx, 0, s.Opt.Count)
+		images, err = s.Draw(ctx, 0, s.opt.Count)
 		done <- err
 	}()
 	select {
