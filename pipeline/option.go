@@ -29,7 +29,7 @@ func ValidateISA(name string) error {
 func ParseISA(name string) (kernels.ISA, error) {
 	isa, err := kernels.Parse(name)
 	if err != nil {
-		return isa, &OptionError{"isa", TrimOption(err, "unknown instruction set ", "instruction set ")}
+		return isa, &OptionError{Option: "isa", Reason: TrimOption(err, "unknown instruction set ", "instruction set ")}
 	}
 	return isa, nil
 }

@@ -102,13 +102,13 @@ func (o *Options) validate() error {
 
 // openSet opens the data.
 func (o *Options) openSet(ctx context.Context) (*dataset.Set, error) {
-	return o.DataOptions.Open(ctx, feed.Reader{o.Seed, o.Threads, o.OnEvent})
+	return o.DataOptions.Open(ctx, feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent})
 }
 
 // plan returns the schedule for n images.
 func (o *Options) plan(n int) engine.RateSchedule {
 	if o.Steps > 0 {
-		return engine.RateSchedule{{0, o.Steps}}
+		return engine.RateSchedule{{Step: 0, Total: o.Steps}}
 	}
 	return engine.Epochs(o.Epochs, n, o.Batch)
 }

@@ -85,7 +85,7 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 	if e.opt.Classes != "" {
 		turn, err := known.Parse(e.opt.Classes)
 		if err != nil {
-			return &pipeline.OptionError{"classes", pipeline.TrimOption(err, "class ")}
+			return &pipeline.OptionError{Option: "classes", Reason: pipeline.TrimOption(err, "class ")}
 		}
 		for i := range s.labels {
 			s.labels[i] = int(turn[i%len(turn)])

@@ -218,7 +218,7 @@ func (e *evaluator) openClassifier() error {
 func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
-		if s := e.ck.Shape(); s != (pipeline.Shape{h, w, c}) {
+		if s := e.ck.Shape(); s != (pipeline.Shape{Height: h, Width: w, Channels: c}) {
 			return option.Errorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
 				h, w, c, s.Height, s.Width, s.Channels)
 		}
@@ -277,7 +277,7 @@ func (e *evaluator) checkTest() error {
 // openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
 // images names, none is held out.
 func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
-	r := feed.Request{Option: option, Taker: "the classifier", Reader: feed.Reader{1, e.opt.Sample.Threads, e.opt.OnEvent}}
+	r := feed.Request{Option: option, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
 	r.Data, r.HoldOut = name, feed.DefaultHoldOut
 	if option == "images" {
 		r.HoldOut = 0

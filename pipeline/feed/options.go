@@ -72,7 +72,7 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	case errors.As(err, &unknown):
 		return nil, option.Errorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
 	case errors.Is(err, dataset.ErrFormat):
-		return nil, &pipeline.OptionError{"data", pipeline.TrimOption(err, "data set ")}
+		return nil, &pipeline.OptionError{Option: "data", Reason: pipeline.TrimOption(err, "data set ")}
 	case err != nil:
 		return nil, err
 	case set.Train.Len() == 0:
@@ -99,7 +99,7 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	}
 	set, err := o.Open(ctx, r.Reader)
 	if wrong, ok := err.(*pipeline.OptionError); ok { //nolint:errorlint // Open returns it as it is
-		return nil, &pipeline.OptionError{r.Option, wrong.Reason}
+		return nil, &pipeline.OptionError{Option: r.Option, Reason: wrong.Reason}
 	}
 	if err != nil {
 		return nil, err

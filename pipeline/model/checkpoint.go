@@ -225,7 +225,7 @@ func ModelName(path string) string {
 // DataRequest asks for a data set in the shape that a model takes, and holds those images out again that
 // the model's training held out.
 func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
-	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: feed.Reader{1, threads, onEvent}}
+	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}}
 	r.Data, r.HoldOut = name, feed.DefaultHoldOut
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed

@@ -20,7 +20,7 @@ type NormalizingFlow struct{ *realnvp.Model }
 // Shape implements [Network].
 func (f *NormalizingFlow) Shape() pipeline.Shape {
 	cfg := f.Config()
-	return pipeline.Shape{cfg.ImageSize[0], cfg.ImageSize[1], cfg.Channels}
+	return pipeline.Shape{Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Channels: cfg.Channels}
 }
 
 // Labels implements [Network]: a normalizing flow takes no class.

@@ -61,7 +61,7 @@ func (u *UNet) Shape() pipeline.Shape { return shapeOf(u.Config()) }
 
 // shapeOf returns the shape of a network's images.
 func shapeOf(cfg unet.Config) pipeline.Shape {
-	return pipeline.Shape{cfg.ImageSize[0], cfg.ImageSize[1], cfg.InChannels}
+	return pipeline.Shape{Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Channels: cfg.InChannels}
 }
 
 // Labels implements [Network].
@@ -193,7 +193,7 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	}
 	steps, err := flow.StepsFor(m.WithDefaults().Solver, evaluations)
 	if err != nil {
-		err = &pipeline.OptionError{"evaluations", pipeline.TrimOption(err, "flow: ")}
+		err = &pipeline.OptionError{Option: "evaluations", Reason: pipeline.TrimOption(err, "flow: ")}
 	}
 	return steps, err
 }
@@ -203,7 +203,7 @@ func onlySteps(n Network, path string, evaluations int, m Method) (int, error) {
 	m.Steps = evaluations
 	_, _, err := n.Settle(path, m)
 	if wrong, ok := errors.AsType[*pipeline.OptionError](err); ok && wrong.Option == "steps" {
-		err = &pipeline.OptionError{"evaluations", wrong.Reason}
+		err = &pipeline.OptionError{Option: "evaluations", Reason: wrong.Reason}
 	}
 	return evaluations, err
 }

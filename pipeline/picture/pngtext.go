@@ -23,7 +23,7 @@ func JoinInts(x []int32) string {
 
 // A Text is a keyword and its value in a PNG file: 1 to 79 characters and any number of Latin-1
 // characters.
-type Text struct{ Key, Value string }
+type Text [2]string
 
 // pngHeader is the length of a PNG's signature and of IHDR, which must come first.
 const pngHeader = 8 + 4 + 4 + 13 + 4
@@ -63,9 +63,9 @@ func (t *textInserter) Write(b []byte) (int, error) {
 // chunk encodes a tEXt chunk: length, type, keyword, zero, value, CRC of all but the length
 // (PNG specification, second edition, 5.3 and 11.3.4.3).
 func (t Text) chunk() []byte {
-	data := append([]byte("tEXt"), latin1(t.Key)...)
+	data := append([]byte("tEXt"), latin1(t[0])...)
 	data = append(data, 0)
-	data = append(data, latin1(t.Value)...)
+	data = append(data, latin1(t[1])...)
 	out := binary.BigEndian.AppendUint32(nil, uint32(len(data)-4))
 	out = append(out, data...)
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(data))

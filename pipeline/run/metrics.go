@@ -93,7 +93,7 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []
 		kept = append(append(kept, lines.Bytes()...), '\n')
 		losses = append(losses, float32(m.Loss))
 		if m.Validation != 0 {
-			held = append(held, picture.HeldLoss{m.Step, m.Validation})
+			held = append(held, picture.HeldLoss{Step: m.Step, Loss: m.Validation})
 		}
 	}
 	return kept, losses, held
@@ -103,7 +103,7 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []
 func (l *Log) add(m Metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
 	if m.Validation != 0 {
-		l.held = append(l.held, picture.HeldLoss{m.Step, m.Validation})
+		l.held = append(l.held, picture.HeldLoss{Step: m.Step, Loss: m.Validation})
 	}
 	l.pending = m.appendJSON(l.pending)
 	if time.Since(l.flushed) < time.Second {

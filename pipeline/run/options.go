@@ -16,7 +16,9 @@ import (
 )
 
 // Reader returns how the run reads its data.
-func (o *Options) Reader() feed.Reader { return feed.Reader{o.Seed, o.Threads, o.OnEvent} }
+func (o *Options) Reader() feed.Reader {
+	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
+}
 
 // Note tells what a person should know before the run begins.
 func (o *Options) Note(format string, args ...any) {
@@ -166,7 +168,7 @@ func (o *Options) ValidateBudget(epochs float64, kinds string) error {
 		return option.Errorf("schedule", "replays a run by its steps: leave time and epochs out")
 	}
 	if err := o.Schedule.Validate(); err != nil {
-		return &pipeline.OptionError{"schedule", pipeline.TrimOption(err, "schedule: ")}
+		return &pipeline.OptionError{Option: "schedule", Reason: pipeline.TrimOption(err, "schedule: ")}
 	}
 	return nil
 }
@@ -197,7 +199,7 @@ func (o *Options) Plan() engine.RateSchedule {
 	case len(o.Schedule) > 0:
 		return o.Schedule
 	case o.Steps > 0:
-		return engine.RateSchedule{{0, o.Steps}}
+		return engine.RateSchedule{{Step: 0, Total: o.Steps}}
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 			o := Options{Method: model.Method{Solver: solver, Steps: 20}}.withDefaults()
 			var want []float32
 			for _, objective := range []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData} {
-				p := model.Prediction{path, objective}
+				p := model.Prediction{Path: path, Objective: objective}
 				s := NewPool(c, []model.Drawer{model.NewVelocityDrawer(gaussianNet{p}, 2, size), model.NewVelocityDrawer(gaussianNet{p}, 2, size)}, 2, size)
 				d := model.Drawing{Seed: 3, Guidance: 1, Plan: model.Plan{Predicts: p}}
 				if d.Solver, err = model.NewSolver(o.Method, p); err != nil {
@@ -100,7 +100,7 @@ func TestNoiseLevelIsNoted(t *testing.T) {
 	if texts := fmt.Sprint(s.texts(&picture.Images{})); !strings.Contains(texts, "{fmimg.noise-level 0.5}") {
 		t.Errorf("texts %s", texts)
 	}
-	if p, err := (model.Meta{}).Prediction(); err != nil || p != (model.Prediction{flow.Linear{}, flow.PredictVelocity}) {
+	if p, err := (model.Meta{}).Prediction(); err != nil || p != (model.Prediction{Path: flow.Linear{}, Objective: flow.PredictVelocity}) {
 		t.Errorf("no meta: %+v, %v", p, err)
 	}
 }

@@ -58,7 +58,7 @@ func (o *Options) checkSize() error {
 		cfg, err = *o.Network, nil
 	}
 	if err != nil {
-		return &pipeline.OptionError{"preset", pipeline.TrimOption(err, "unknown preset ")}
+		return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
 	}
 	if o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
 		return nil

@@ -62,7 +62,7 @@ func (o *Options) resolveFlow(data dataset.Source) error {
 	if o.Flow == nil {
 		cfg, err := realnvp.Preset(o.Preset, h, w, c)
 		if err != nil {
-			return &pipeline.OptionError{"preset", pipeline.TrimOption(err, "unknown preset ")}
+			return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
 		}
 		o.Flow = &cfg
 	}
@@ -106,7 +106,7 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 	if err != nil {
 		return err
 	}
-	r.Hire(&model.NormalizingFlow{net}, model.Plan{})
+	r.Hire(&model.NormalizingFlow{Model: net}, model.Plan{})
 	r.Validated = r.heldOut != nil
 	fit := &fitting{feed: feed, seed: r.Opt.Seed, batch: r.Opt.Batch, held: r.heldOut}
 	var drawers []model.Drawer

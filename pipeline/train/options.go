@@ -118,10 +118,10 @@ func (o *Options) validateNames() error {
 		return option.Errorf("network", "is a flow map, which Distill makes, and training learns velocities")
 	}
 	if _, err := unet.Preset(o.Preset); err != nil {
-		return &pipeline.OptionError{"preset", pipeline.TrimOption(err, "unknown preset ")}
+		return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
 	}
 	if _, err := flow.ParseTimeDistribution(o.TimeDist); err != nil {
-		return &pipeline.OptionError{"time-dist", pipeline.TrimOption(err, "flow: unknown distribution of times ", "flow: distribution of times ")}
+		return &pipeline.OptionError{Option: "time-dist", Reason: pipeline.TrimOption(err, "flow: unknown distribution of times ", "flow: distribution of times ")}
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (o *Options) validateObjective() error {
 		return option.Errorf("normalizing-flow", "is a network of objective %s alone, and the objective is %s", model.FlowObjective, o.Objective)
 	}
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
-		return &pipeline.OptionError{"path", pipeline.TrimOption(err, "flow: unknown path ", "flow: path ")}
+		return &pipeline.OptionError{Option: "path", Reason: pipeline.TrimOption(err, "flow: unknown path ", "flow: path ")}
 	}
 	if err := option.OneOf("objective", o.Objective, append(flow.ObjectiveNames(), model.FlowObjective)...); err != nil {
 		return err

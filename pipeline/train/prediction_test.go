@@ -28,7 +28,7 @@ func TestPlaceByObjective(t *testing.T) {
 	}{
 		{flow.PredictVelocity, flow.PredictVelocity}, {flow.PredictNoise, flow.PredictNoise}, {flow.PredictData, flow.PredictVelocity},
 	} {
-		m := &matching{feed: feed.New(roomtest.Digits(), 1, 2, false), batch: 2, micro: 2, predicts: model.Prediction{path, c.predicted}, loss: c.loss}
+		m := &matching{feed: feed.New(roomtest.Digits(), 1, 2, false), batch: 2, micro: 2, predicts: model.Prediction{Path: path, Objective: c.predicted}, loss: c.loss}
 		w := newMatchers(m, []model.Replica{&roomtest.CountingNet{}})[0]
 		copy(w.x0, []float32{1, 2, 3})
 		copy(w.x1, []float32{-1, 0.5, 0})

@@ -29,7 +29,7 @@ func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Mo
 	}
 	o.adjust(&cfg)
 	if err != nil {
-		return nil, &pipeline.OptionError{"preset", pipeline.TrimOption(err, "unknown preset ")}
+		return nil, &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
 	}
 	if err := o.checkDivisions(cfg); err != nil {
 		return nil, err

@@ -230,7 +230,10 @@ func (r *training) Config() (options any, data run.DataInfo) {
 	o := r.options
 	o.Schedule = r.Done.Schedule
 	h, w, c := r.data.Shape()
-	return &o, run.DataInfo{r.data.Name(), r.data.Len(), h, w, c, r.data.Classes(), heldLen(r.heldOut), r.digest}
+	return &o, run.DataInfo{
+		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Chans: c,
+		Classes: r.data.Classes(), Held: heldLen(r.heldOut), Digest: r.digest,
+	}
 }
 
 // Meta implements [job].
