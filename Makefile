@@ -146,6 +146,14 @@ fuzz: ## fuzz each target for FUZZTIME (10000x: so many inputs)
 bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
 
+# For make same: the commit to compare with, and flags (SAME='-isa avx2 -presets tiny').
+BASE ?=
+SAME ?=
+
+.PHONY: same
+same: ## compare all results with those of the program at BASE (a commit), byte for byte
+	$(GO) run ./bench/same -base '$(BASE)' $(SAME)
+
 .PHONY: peer
 peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
 	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
