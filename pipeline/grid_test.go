@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -109,11 +110,11 @@ func TestGridErrors(t *testing.T) {
 		g      GridOptions
 	}{
 		{"grid", GridOptions{Cols: 3}},
-		{"grid", GridOptions{Rows: 1 << 62, Cols: 1 << 62}},
+		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
 		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
-		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: 1 << 40}},
+		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},
 	} {
 		_, err := Grid(s, c.g)
