@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -103,11 +104,11 @@ func TestGridErrors(t *testing.T) {
 		g      GridOptions
 	}{
 		{"grid", GridOptions{Cols: 3}},
-		{"grid", GridOptions{Rows: 1 << 62, Cols: 1 << 62}},
+		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
 		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
-		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: 1 << 40}},
+		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},
 	} {
 		_, err := Grid(s, c.g)
