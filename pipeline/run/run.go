@@ -135,7 +135,7 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), &r.Trainer.State); err != nil {
+	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)
