@@ -169,7 +169,7 @@ func TestLossPlot(t *testing.T) {
 			losses[i] = 0.2 + 1/float32(i+1)
 		}
 		var file bytes.Buffer
-		if err := WriteLossPlot(&file, losses, nil); err != nil {
+		if err := WriteLossPlot(&file, LossPlot{"a run", "its loss"}, losses, nil); err != nil {
 			t.Fatal(err)
 		}
 		if m, err := png.Decode(&file); err != nil || m.Bounds().Dx() < 500 {

@@ -77,7 +77,7 @@ func (r *Run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.log.losses, r.log.held) })
+	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held) })
 }
 
 // saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.
