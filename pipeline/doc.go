@@ -1,5 +1,5 @@
-// Package pipeline holds the small types that its rooms share. A room is a folder below this one with
-// one job; ARCHITECTURE.md lists them.
+// Package pipeline holds the small types that its rooms share. A room is a folder below this one
+// with one job; ARCHITECTURE.md lists them.
 //
 // # Where to start
 //

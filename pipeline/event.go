@@ -9,8 +9,8 @@ const (
 	Reading Kind = "reading"
 	// Started: work begins at Step of Total. Text says what is done, Path where.
 	Started Kind = "started"
-	// Stepped: a step is done, and all numbers are set. A comparison sets Step of Total, and Text to the
-	// name of a method.
+	// Stepped: a step is done, and all numbers are set. A comparison sets Step of Total, and Text
+	// to the name of a method.
 	Stepped Kind = "step"
 	// Previewed: a grid of images is at Path.
 	Previewed Kind = "preview"
@@ -26,13 +26,13 @@ const (
 	Sampled Kind = "sampled"
 )
 
-// An Event reports the progress of a long call, such as a training run or the drawing of images. Fields
-// that its [Kind] does not name are zero.
+// An Event reports the progress of a long call, such as a training run or the drawing of images.
+// Fields that its [Kind] does not name are zero.
 type Event struct {
 	Kind Kind `json:"event"`
 	Step int  `json:"step"` // steps done
-	// Total is the number of steps that the run now expects to make, 0 when it is unknown. Where images
-	// or files are counted it is their number.
+	// Total is the number of steps that the run now expects to make, 0 when it is unknown. Where
+	// images or files are counted it is their number.
 	Total  int     `json:"total,omitempty"`
 	Images int     `json:"images"`                // images seen or drawn
 	Loss   float64 `json:"loss,omitempty"`        // mean over the batch of this step

@@ -14,7 +14,7 @@ type Machine struct {
 	CPU     string   `json:"cpu"`     // the vendor's name of the model; empty: unknown
 	Threads int      `json:"threads"` // the default number of workers
 	ISAs    []string `json:"isas"`    // the instruction sets of this machine, the slowest first
-	Best    string   `json:"isa"`     // the instruction set that is used unless another is asked for
+	Best    string   `json:"isa"`     // the instruction set that is used by default
 }
 
 // ThisMachine describes the running program.
@@ -30,8 +30,8 @@ func ThisMachine() Machine {
 	return m
 }
 
-// Using returns a copy of m that uses the named instruction set; the empty name means the best. A name
-// that cannot be used here is an [*OptionError].
+// Using returns a copy of m that uses the named instruction set; the empty name means the best. A
+// name that cannot be used here is an [*OptionError].
 func (m Machine) Using(isa string) (Machine, error) {
 	used, err := ParseISA(isa)
 	if err == nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/fmimg/fmimg/flow"
 )
 
-// Streams keep the draws for different purposes apart under one seed. A draw depends on its key alone,
-// never on what was drawn before it. So any worker may draw for any image at any time.
+// Streams keep the draws for different purposes apart under one seed. A draw depends on its key
+// alone, never on what was drawn before it. So any worker may draw for any image at any time.
 const (
 	// StreamInit draws the first weights of a network.
 	StreamInit = iota + 1
@@ -21,8 +21,8 @@ const (
 	StreamClass
 	// StreamFlip draws whether a training image is mirrored, keyed as StreamNoise.
 	StreamFlip
-	// StreamHeld draws x0 of an image of the validation loss, keyed by the image's number. Distillation
-	// has trajectories there, and draws their seed from it.
+	// StreamHeld draws x0 of an image of the validation loss, keyed by the image's number.
+	// Distillation has trajectories there, and draws their seed from it.
 	StreamHeld
 	// StreamWarp draws how a training image is moved, keyed as StreamNoise.
 	StreamWarp

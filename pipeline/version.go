@@ -10,8 +10,8 @@ import (
 
 const modulePath = "github.com/fmimg/fmimg"
 
-// Now returns the date to write into a file. SOURCE_DATE_EPOCH, the convention for reproducible files,
-// sets it.
+// Now returns the date to write into a file. SOURCE_DATE_EPOCH, the convention for reproducible
+// files, sets it.
 func Now() time.Time {
 	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(s, 0).UTC()
@@ -29,8 +29,8 @@ var Version = sync.OnceValue(func() string {
 	return moduleVersion(info)
 })
 
-// moduleVersion finds fmimg in the build information of a program. There fmimg is the main module or a
-// dependency.
+// moduleVersion finds fmimg in the build information of a program. There fmimg is the main module
+// or a dependency.
 func moduleVersion(info *debug.BuildInfo) string {
 	found := &info.Main
 	for _, dep := range info.Deps {
