@@ -4,7 +4,8 @@
 // # Where to start
 //
 //   - [Event] is what every room reports while it works.
-//   - [OptionError] is the error for an option that cannot be used. Rooms check options before any work.
+//   - [OptionError] is the error for an option that cannot be used. Rooms check options before they
+//     start to work.
 //   - [Seed] keys everything random by a seed, a stream, and two numbers such as step and position.
 //   - [Shape] is the size of an image, [Machine] describes the computer and the program.
 //
