@@ -110,7 +110,7 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	if o.Steps > 0 {
 		return engine.RateSchedule{{Step: 0, Total: o.Steps}}
 	}
-	return engine.Epochs(o.Epochs, n, o.Batch)
+	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
 // recipe returns what a step does with a gradient.

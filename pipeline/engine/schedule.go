@@ -9,7 +9,7 @@ import (
 )
 
 // Epochs returns the schedule of passes over n images, in batches.
-func Epochs(passes float64, n, batch int) RateSchedule {
+func EpochSchedule(passes float64, n, batch int) RateSchedule {
 	steps := math.Ceil(passes * float64(n) / float64(batch))
 	return RateSchedule{{0, int(min(max(steps, 1), MaxSteps))}}
 }
