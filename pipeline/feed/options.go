@@ -81,16 +81,16 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	return set, nil
 }
 
-// A Request asks for data whose images are brought into the shape that a network takes.
+// A Request asks for data in the shape that a network takes.
 type Request struct {
 	DataOptions
 	Reader
 	Shape  pipeline.Shape
-	Option string // that names the data, for errors
-	Taker  string // what takes the images, for errors
+	Option string // the option that names the data, for errors
+	Taker  string // who takes the images, such as the model, for errors
 }
 
-// Open opens the data, or says who takes images of another shape.
+// Open opens the data, with pictures brought into the shape. Data of another shape is an error.
 func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	o := r.DataOptions
 	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[r.Shape.Channels]
@@ -111,7 +111,8 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkValidation makes sure that a network can take both sources.
+// checkValidation returns an error unless both sources have images of one shape and as many
+// classes.
 func checkValidation(train, test dataset.Source) error {
 	if test == nil {
 		return nil
@@ -124,7 +125,7 @@ func checkValidation(train, test dataset.Source) error {
 	return nil
 }
 
-// HasUnlabelled reports whether an image has no class.
+// HasUnlabelled reports whether some image of the data has no class.
 func HasUnlabelled(data dataset.Source) bool {
 	h, w, c := data.Shape()
 	image := make([]float32, h*w*c)
@@ -136,7 +137,8 @@ func HasUnlabelled(data dataset.Source) bool {
 	return false
 }
 
-// inParallel returns a function that calls do for 0 to n-1 on threads goroutines, until ctx ends.
+// inParallel returns a function that calls do for 0 to n-1 on the given number of goroutines, until
+// ctx ends.
 func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) error {
 	return func(n int, do func(i int)) error {
 		c := crew.New(max(1, min(threads, n)))
@@ -145,7 +147,8 @@ func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) er
 	}
 }
 
-// progress returns a function that tells of pictures that are read, nil when nobody listens.
+// progress returns a function that reports how many pictures are read, nil when there is no
+// OnEvent.
 func (r Reader) progress() func(read, total int) {
 	if r.OnEvent == nil {
 		return nil
