@@ -14,7 +14,7 @@ import (
 
 // The defaults of [DataOptions].
 const (
-	DefaultHoldOut    = 0.05
+	defaultHoldOut    = 0.05
 	defaultDataMemory = 4096
 )
 
@@ -61,7 +61,7 @@ type DataOptions struct {
 // WithDefaults fills in what has one default for all data.
 func (o DataOptions) WithDefaults() DataOptions {
 	option.SetDefault(&o.ImageChannels, AnyChannels)
-	option.SetDefault(&o.HoldOut, DefaultHoldOut)
+	option.SetDefault(&o.HoldOut, defaultHoldOut)
 	option.SetDefault(&o.DataMemory, defaultDataMemory)
 	return o
 }

@@ -155,7 +155,7 @@ func TestLayOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.layOut(form, c.listed)
-		s := o.Sample.withDefaults()
+		s := o.Sample.WithDefaults()
 		if o.Grid.Rows != c.wantRows || o.Grid.Cols != c.wantCols || s.Count != c.wantCount || s.PerClass != c.wantPerClass {
 			t.Errorf("%+v: grid %dx%d of %d images, %d of each class", c, o.Grid.Rows, o.Grid.Cols, s.Count, s.PerClass)
 		}
