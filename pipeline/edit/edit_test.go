@@ -54,7 +54,7 @@ func smallEdit(t *testing.T) Options {
 	t.Helper()
 	return Options{
 		Model: roomtest.SmallModel(t, true, 0.05), Data: roomtest.SmallDigits(t, 20, 1), Index: []int{3, 17}, Out: filepath.Join(t.TempDir(), "edited.png"),
-		Count: 3, Seed: 2, Steps: 4, Threads: 2,
+		Count: 3, Seed: 2, Steps: 4, Compute: pipeline.Compute{Threads: 2},
 	}
 }
 
@@ -78,7 +78,7 @@ func testBytes(t *testing.T, data string, index int) []byte {
 // and whatever else is drawn.
 func TestInpaint(t *testing.T) {
 	roomtest.NoLeaks(t)
-	for _, method := range []string{ResampleMethod, GradientMethod} {
+	for _, method := range []Method{ResampleMethod, GradientMethod} {
 		o := InpaintOptions{Options: smallEdit(t), Mask: "lower", Method: method}
 		if method == ResampleMethod {
 			o.Times = 2
@@ -142,7 +142,7 @@ func TestInpaintPictures(t *testing.T) {
 			mask[i] = 255
 		}
 	}
-	o.In, o.Mask = []string{writeGray(t, "a.png", 16, pix)}, writeGray(t, "mask.png", 8, mask)
+	o.In, o.Mask = []string{writeGray(t, "a.png", 16, pix)}, Mask(writeGray(t, "mask.png", 8, mask))
 	if _, err := Inpaint(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

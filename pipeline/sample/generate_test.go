@@ -306,7 +306,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 		{"per-class", func(o *GenerateOptions) { o.Sample.PerClass = -1 }},
 		{"threads", func(o *GenerateOptions) { o.Sample.Threads = -1 }},
 		{"isa", func(o *GenerateOptions) { o.ISA = "mmx" }},
-		{"padding", func(o *GenerateOptions) { o.Grid = picture.GridOptions{Rows: 1, Cols: 1, Padding: -1} }},
+		{"padding", func(o *GenerateOptions) { o.Grid = picture.GridOptions{Rows: 1, Cols: 1, Padding: 1 << 20} }},
 	} {
 		o := GenerateOptions{Model: model, Out: filepath.Join(dir, "a.png")}
 		c.change(&o)
