@@ -230,7 +230,7 @@ func TestEditMistakes(t *testing.T) {
 		{"data", func(o *InpaintOptions) { o.Data = "mnits" }},
 		{"mask", func(o *InpaintOptions) { o.Mask = "" }},
 		{"mask", func(o *InpaintOptions) { o.Mask = "middle" }},
-		{"mask", func(o *InpaintOptions) { o.Mask = dark }},
+		{"mask", func(o *InpaintOptions) { o.Mask = Mask(dark) }},
 		{"method", func(o *InpaintOptions) { o.Method = "magic" }},
 		{"times", func(o *InpaintOptions) { o.Times = -1 }},
 		{"class", func(o *InpaintOptions) { o.Class = "7" }},
