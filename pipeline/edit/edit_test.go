@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -54,7 +55,7 @@ func smallEdit(t *testing.T) Options {
 	t.Helper()
 	return Options{
 		Model: roomtest.SmallModel(t, true, 0.05), Data: roomtest.SmallDigits(t, 20, 1), Index: []int{3, 17}, Out: filepath.Join(t.TempDir(), "edited.png"),
-		Count: 3, Seed: 2, Steps: 4, Compute: pipeline.Compute{Threads: 2},
+		Count: 3, Seed: 2, Steps: 4, Compute: pipeline.Compute{Threads: 2}, Padding: option.None, Scale: 1,
 	}
 }
 
