@@ -20,7 +20,8 @@ type KernelOptions struct {
 	Preset string
 	// Batch is the number of images of a call; 0: 4.
 	Batch int
-	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty: all.
+	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
+	// all.
 	Run string
 	// ISA names instruction sets, joined by commas; empty: all but generic, where there are others.
 	ISA string

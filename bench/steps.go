@@ -24,7 +24,8 @@ import (
 )
 
 // Options says what work to run for a measurement: the network of a preset, with the classes of
-// MNIST and one for none, on the images that Train would take. The zero value of each option is its default.
+// MNIST and one for none, on the images that Train would take. The zero value of each option is its
+// default.
 type Options struct {
 	// Preset is a network of package unet; empty: base.
 	Preset string

@@ -18,12 +18,13 @@ type Options struct {
 	// Data is a name of [Names], or a .csv file of two columns, see [Open]; needed.
 	Data string
 	ISA  kernels.ISA
-	// Seed is that of the data, the networks and all draws. The command takes 1 unless it is told another.
+	// Seed is that of the data, the networks and all draws. The command takes 1 unless it is told
+	// another.
 	Seed uint64
 	// Budget is a factor on each method's steps; 0: 1.
 	Budget float64
-	// Samples is the number of points that are drawn, and of the held-out points that are measured at
-	// most; 0: 4000.
+	// Samples is the number of points that are drawn, and of the held-out points that are measured
+	// at most; 0: 4000.
 	Samples int
 	// Resolution is the number of cells on a side of the densities in the picture; 0: 110.
 	Resolution int

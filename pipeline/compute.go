@@ -6,8 +6,8 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// Compute says what a machine computes with. Results depend on the instruction set in their last bits,
-// and never on the number of threads.
+// Compute says what a machine computes with. Results depend on the instruction set in their last
+// bits, and never on the number of threads.
 type Compute struct {
 	// Threads is the number of workers; 0: GOMAXPROCS.
 	Threads int `json:"-"`

@@ -219,7 +219,8 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	workloadFlags(f, &o.Options, usual.Options, "`images` to draw at once")
-	f.StringVar(&o.Solver, "solver", usual.Solver, "`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
 	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps from noise to image")
 	f.DurationVar(&o.Time, "time", usual.Time, "`time` to measure for, exceeded where a few batches take longer")
 	d.flags(f)

@@ -36,7 +36,8 @@ import (
 // optionFolders are those whose structs of options are looked at, below the root of the module.
 var optionFolders = []string{"pipeline", "bench", "compare"}
 
-// resolved returns the zero value of each struct of options with its defaults filled in, by package and name.
+// resolved returns the zero value of each struct of options with its defaults filled in, by package
+// and name.
 func resolved() map[string]any {
 	return map[string]any{
 		"pipeline.Compute":        pipeline.Compute{}.WithDefaults(),
@@ -72,8 +73,9 @@ func resolved() map[string]any {
 	}
 }
 
-// inWords are the documented defaults that depend on other options, on the model, the data or the machine. A
-// documented default that begins otherwise is a value, which is compared with the real one.
+// inWords are the documented defaults that depend on other options, on the model, the data or the
+// machine. A documented default that begins otherwise is a value, which is compared with the real
+// one.
 var inWords = []string{
 	"GOMAXPROCS", "MNIST", "the best of this machine", "all but generic, where there are others", "all",
 	"the newest run under runs/", "a new one under runs/", "what the model was trained on", "that of MNIST",
@@ -90,8 +92,8 @@ type documented struct {
 	value string // as the comment has it; "" where it has none
 }
 
-// TestDocumentedDefaults compares the defaults that the comments of options name with those that are filled in. An
-// option with a default needs such a comment.
+// TestDocumentedDefaults compares the defaults that the comments of options name with those that
+// are filled in. An option with a default needs such a comment.
 func TestDocumentedDefaults(t *testing.T) {
 	known := resolved()
 	checked := 0
@@ -119,7 +121,8 @@ func TestDocumentedDefaults(t *testing.T) {
 	}
 }
 
-// check says what is wrong with a documented default, "" for nothing. A struct of options is checked by itself.
+// check says what is wrong with a documented default, "" for nothing. A struct of options is
+// checked by itself.
 func (d documented) check(is reflect.Value) string {
 	inWord := func(words string) bool { return strings.HasPrefix(d.value, words) }
 	switch {
@@ -152,7 +155,8 @@ func sameValue(text string, is reflect.Value) bool {
 	return text == fmt.Sprint(is)
 }
 
-// optionStructs returns the documented defaults of the fields of all exported structs in the folders of options.
+// optionStructs returns the documented defaults of the fields of all exported structs in the
+// folders of options.
 func optionStructs(t *testing.T) map[string][]documented {
 	found := map[string][]documented{}
 	for _, folder := range optionFolders {

@@ -63,7 +63,8 @@ func (a *app) newInpaint() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	nameVar(f, &o.Mask, "mask", "", "`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
+	nameVar(f, &o.Mask, "mask", "",
+		"`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
 	editInputFlags(f, &o.Options, usual.Count, "completions of each image")
 	nameVar(f, &o.Method, "method", usual.Method, "`how`: resample or gradient")
 	f.IntVar(&o.Times, "times", usual.Times, "`number` of times that resample takes a step")
@@ -136,7 +137,8 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 // editSolverFlags adds those about how images are drawn.
 func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	usual := o.WithDefaults()
-	f.StringVar(&o.Solver, "solver", usual.Solver, "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps (default "+steps+")")
 	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")

@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// An amount is a flag whose 0 means none, for an option whose zero value means its default and that a value
-// below 0 turns off.
+// An amount is a flag whose 0 means none, for an option whose zero value means its default and that
+// a value below 0 turns off.
 type amount[T int | float64] struct{ p *T }
 
 // amountVar adds such a flag, whose default is not none.
@@ -27,8 +27,8 @@ func (a amount[T]) String() string {
 	return fmt.Sprint(option.OrNone(*a.p))
 }
 
-// Set implements [pflag.Value]. It reads what pflag reads for a number of the same type, but for numbers
-// below 0.
+// Set implements [pflag.Value]. It reads what pflag reads for a number of the same type, but for
+// numbers below 0.
 func (a amount[T]) Set(text string) error {
 	v, err := a.parse(text)
 	if err == nil && v < 0 {

@@ -61,7 +61,8 @@ func (a *app) newGenerate() *cobra.Command {
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
-	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding, "`pixels` of the picture between images and around them")
+	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
+		"`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Sample.Threads, &o.ISA)
 	return cmd

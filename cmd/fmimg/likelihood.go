@@ -60,11 +60,14 @@ func (a *app) newLikelihood() *cobra.Command {
 	f.StringVar(&o.Data, "data", "", "images to measure, those that training does not see, of this `data` (default what the model was trained on)")
 	f.StringVar(&o.Against, "against", "", "other `data` whose images to tell from those")
 	f.IntVar(&o.Count, "count", usual.Count, "`number` of images of each")
-	nameVar(f, &o.Class, "class", "", "`which` density of a model with classes: label, none or all (default label; with --against none)")
+	nameVar(f, &o.Class, "class", "",
+		"`which` density of a model with classes: label, none or all (default label; with --against none)")
 	f.BoolVar(&o.Exact, "exact", false, "find the divergence exactly, instead of estimating it")
 	f.IntVar(&o.Probes, "probes", 0, "`number` of random directions of its estimate (default 1)")
-	f.IntVar(&o.Samples, "samples", usual.Samples, "`number` of draws of the dequantisation noise whose mean density is taken")
-	f.StringVar(&o.Solver, "solver", usual.Solver, "`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4")
+	f.IntVar(&o.Samples, "samples", usual.Samples,
+		"`number` of draws of the dequantisation noise whose mean density is taken")
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4")
 	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps of the others")
 	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the dequantisation and the directions")

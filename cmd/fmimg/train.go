@@ -110,8 +110,10 @@ func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	usual := o.WithDefaults()
 	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
-	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels, "gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
-	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut, "`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
+	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
+		"gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
+	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
+		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
 	f.IntVar(&o.DataMemory, "data-memory", 0, "most `MB` that the images may take (default 4096)")
 }
@@ -122,25 +124,33 @@ func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	recipeFlags(f, &o.Recipe, 0, " (default 0.004, with --optimizer adamw 0.002)")
 	usual := o.MatchOptions.WithDefaults()
-	f.StringVar(&o.Path, "path", usual.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
-	nameVar(f, &o.Objective, "objective", usual.Objective, "`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
-	nameVar(f, &o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
-	f.StringVar(&o.TimeDist, "time-dist", usual.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
-	nameVar(f, &o.Coupling, "coupling", usual.Coupling, "`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
-	nameVar(f, &o.Conditional, "conditional", usual.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
-	amountVar(f, &o.LabelDrop, "label-drop", usual.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
+	f.StringVar(&o.Path, "path", usual.Path,
+		"`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
+	nameVar(f, &o.Objective, "objective", usual.Objective,
+		"`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
+	nameVar(f, &o.LossWeight, "loss-weight", "",
+		"weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
+	f.StringVar(&o.TimeDist, "time-dist", usual.TimeDist,
+		"`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+	nameVar(f, &o.Coupling, "coupling", usual.Coupling,
+		"`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
+	nameVar(f, &o.Conditional, "conditional", usual.Conditional,
+		"train on labels: yes, no or auto, `which` is yes where the data has them")
+	amountVar(f, &o.LabelDrop, "label-drop", usual.LabelDrop,
+		"`share` of the labels to leave out, so that --guidance works, 0 for none")
 }
 
 // defaultSeed is that of every command. For programs 0 is a seed like any other.
 const defaultSeed = 1
 
-// recipeFlags adds the flags that numbers of every run depend on. rate is the default learning rate; rates
-// says it in words where it is 0.
+// recipeFlags adds the flags that numbers of every run depend on. rate is the default learning
+// rate; rates says it in words where it is 0.
 func recipeFlags(f *pflag.FlagSet, o *run.Recipe, rate float64, rates string) {
 	usual := o.WithDefaults()
 	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
-	nameVar(f, &o.Optimizer, "optimizer", usual.Optimizer, "`name`: adamw, or muon for the matrices and adamw for the rest")
+	nameVar(f, &o.Optimizer, "optimizer", usual.Optimizer,
+		"`name`: adamw, or muon for the matrices and adamw for the rest")
 	f.Float64Var(&o.LR, "lr", rate, "peak learning `rate`"+rates)
 	amountVar(f, &o.Warmup, "warmup", usual.Warmup, "`steps` of warm-up, at most a tenth of the run")
 	nameVar(f, &o.Decay, "decay", usual.Decay, "`shape` of the learning rate: cosine, linear or constant")

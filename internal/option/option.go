@@ -87,8 +87,8 @@ func ZeroNone[T int | float64](options ...*T) {
 	}
 }
 
-// NoneOfZero undoes [ZeroNone] in options that were recorded. A default was filled in before, so that
-// 0 cannot stand for it.
+// NoneOfZero undoes [ZeroNone] in options that were recorded. A default was filled in before, so
+// that 0 cannot stand for it.
 func NoneOfZero[T int | float64](options ...*T) {
 	for _, p := range options {
 		SetDefault(p, None)

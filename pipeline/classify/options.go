@@ -11,8 +11,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Options says what to train a classifier on, for how long and how. The zero value of each option is its
-// default, by which the classifier of MNIST was trained that is part of the program.
+// Options says what to train a classifier on, for how long and how. The zero value of each option
+// is its default, by which the classifier of MNIST was trained that is part of the program.
 type Options struct {
 	feed.DataOptions // of images with classes
 	// Flip mirrors every second image, left to right: not for digits.
@@ -35,14 +35,15 @@ type Options struct {
 	OnEvent func(pipeline.Event)
 }
 
-// A Recipe says what the numbers of training depend on beside the data. A value below 0 turns off what has
-// a default.
+// A Recipe says what the numbers of training depend on beside the data. A value below 0 turns off
+// what has a default.
 type Recipe struct {
 	// Batch is the number of images of a step; 0: 64.
 	Batch int
 	// LR is the peak learning rate, which falls to zero along half a cosine; 0: 0.003.
 	LR float64
-	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 200; below 0: none.
+	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 200; below 0:
+	// none.
 	Warmup int
 	// WeightDecay is AdamW's, times the learning rate; 0: 0.05; below 0: none.
 	WeightDecay float64
@@ -50,8 +51,8 @@ type Recipe struct {
 	EMA float64
 	// Smoothing is the share of each label that is spread over all classes; 0: 0.05; below 0: none.
 	Smoothing float64
-	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it is
-	// told another.
+	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it
+	// is told another.
 	Seed uint64
 }
 
@@ -132,7 +133,8 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	return engine.Epochs(o.Epochs, n, o.Batch)
 }
 
-// engine returns the recipe as numbers, with 0 for what is turned off. The rest is as in other runs.
+// engine returns the recipe as numbers, with 0 for what is turned off. The rest is as in other
+// runs.
 func (r *Recipe) engine() engine.Recipe {
 	usual := run.Recipe{Batch: r.Batch}.WithDefaults()
 	return engine.Recipe{

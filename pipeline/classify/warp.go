@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// A Warp bounds how far images are moved at random, so that a network sees each of them in many ways.
-// A bound below 0 is none.
+// A Warp bounds how far images are moved at random, so that a network sees each of them in many
+// ways. A bound below 0 is none.
 type Warp struct {
 	// Shift is in pixels, to each side and up and down; 0: 2.5; below 0: none.
 	Shift float64
@@ -18,7 +18,8 @@ type Warp struct {
 	Rotate float64
 	// Scale is a share of the size, more or less, of width and height each; 0: 0.12; below 0: none.
 	Scale float64
-	// Shear is in pixels that a row moves sideways against the one below it; 0: 0.15; below 0: none.
+	// Shear is in pixels that a row moves sideways against the one below it; 0: 0.15; below 0:
+	// none.
 	Shear float64
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Options says which model to distil into a flow map, for how long and how. The zero value of each option
-// is its default, by which a model of digits is distilled within half an hour. The JSON form, with
-// everything resolved, is in a run's config.json.
+// Options says which model to distil into a flow map, for how long and how. The zero value of each
+// option is its default, by which a model of digits is distilled within half an hour. The JSON
+// form, with everything resolved, is in a run's config.json.
 type Options struct {
 	run.Options
 
@@ -26,8 +26,8 @@ type Options struct {
 	// ModelHash is recorded by a run: the SHA-256 of the teacher's weights.
 	ModelHash string `json:"model_hash"`
 
-	// Guidance is that of [model.Method], by which the teacher draws and which becomes a part of the
-	// student; 0: as there. A run records the number.
+	// Guidance is that of [model.Method], by which the teacher draws and which becomes a part of
+	// the student; 0: as there. A run records the number.
 	Guidance float64 `json:"guidance"`
 	// TeacherSolver is a name of ode.SolverNames that takes fixed steps; empty: adams2.
 	TeacherSolver string `json:"teacher_solver"`
@@ -42,8 +42,8 @@ type Options struct {
 
 	// Shares are those of whole, half and quarter jumps in training; zero: 0.4,0.3,0.3.
 	Shares JumpShares `json:"jump_shares"`
-	// Weight is the power P of a jump's length δ by which the error of its velocity is weighted, δ^P.
-	// 1 makes it the error of where the jump ends; 0: 0.5; below 0: the error as it is.
+	// Weight is the power P of a jump's length δ by which the error of its velocity is weighted,
+	// δ^P. 1 makes it the error of where the jump ends; 0: 0.5; below 0: the error as it is.
 	Weight float64 `json:"jump_weight"`
 	// Huber is the weighted error of a number where the loss turns from squares to absolute values;
 	// 0: 0.1; below 0: squares alone.

@@ -28,22 +28,22 @@ import (
 // Options say which images to change, by which model. What is done with them is up to [Inpaint],
 // [Interpolate] and [Vary], which take more options. The zero value of each option is its default.
 type Options struct {
-	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is
-	// part of the program.
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
 	Model string
 	// Out is FILE.png, with a row for each image, or pair of images; needed.
 	Out string
 
 	// In are pictures of any size, cropped and resized as a data set's; empty: those of Data.
 	In []string
-	// Data names the images, those that training does not see, that Index counts; empty: what the model
-	// was trained on.
+	// Data names the images, those that training does not see, that Index counts; empty: what the
+	// model was trained on.
 	Data string
 	// Index are numbers of images of Data, from 0.
 	Index []int
 
-	// Class lists classes that the images take in turn, as for [sample.Options]; empty: those of Data's
-	// labels where the model has them, else none, where the model has that.
+	// Class lists classes that the images take in turn, as for [sample.Options]; empty: those of
+	// Data's labels where the model has them, else none, where the model has that.
 	Class string
 	// Count is the number of images made of each; 0: 8, of [Inpaint] 6.
 	Count int
@@ -379,7 +379,8 @@ func (e *editor) input(i int) []float32 {
 // VaryOptions say how far images may change.
 type VaryOptions struct {
 	Options
-	// Level is how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0: 0.5.
+	// Level is how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0:
+	// 0.5.
 	Level float64
 }
 

@@ -17,8 +17,8 @@ import (
 // InpaintOptions say which part of images is drawn anew, and how.
 type InpaintOptions struct {
 	Options
-	// Mask is what is drawn anew: a half of the image, or the path of a picture, where white is drawn and
-	// black is kept; needed.
+	// Mask is what is drawn anew: a half of the image, or the path of a picture, where white is
+	// drawn and black is kept; needed.
 	Mask Mask
 	// Method is how; empty: resample.
 	Method Method
@@ -66,8 +66,9 @@ func (o InpaintOptions) WithDefaults() InpaintOptions {
 	return o
 }
 
-// Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is an image, what is known
-// of it, and Count ways to complete it. A mistake in the options is an [*OptionError].
+// Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is
+// an image, what is known of it, and Count ways to complete it. A mistake in the options is an
+// [*OptionError].
 func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 	o = o.WithDefaults()
 	for _, check := range []error{

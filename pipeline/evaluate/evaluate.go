@@ -21,13 +21,14 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say which generated images to measure, and against which real ones. The zero value of each option
-// is its default.
+// Options say which generated images to measure, and against which real ones. The zero value of
+// each option is its default.
 type Options struct {
-	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/,
-	// else mnist, which is part of the program.
+	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under
+	// runs/, else mnist, which is part of the program.
 	Model string
-	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX files.
+	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX
+	// files.
 	Images string
 	// Classes are those that Images were asked for in turn, such as 0-9; empty: the names of their
 	// folders, if any.
@@ -35,18 +36,19 @@ type Options struct {
 
 	// Data names the real images; empty: what the model was trained on, mnist for Images.
 	Data string
-	// Classifier is the file of the network whose features are compared; empty: that of MNIST, which is
-	// part of the program.
+	// Classifier is the file of the network whose features are compared; empty: that of MNIST,
+	// which is part of the program.
 	Classifier string
 	// Count is the number of images to draw, or to take of Images; 0: 10000, and all of Images.
 	Count int
-	// NFE are numbers of evaluations, for the curve of FID against them. It costs as many more drawings.
+	// NFE are numbers of evaluations, for the curve of FID against them. It costs as many more
+	// drawings.
 	NFE []int
 	// Quick measures only FID and the classes, which takes seconds.
 	Quick bool
 
-	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of the
-	// whole evaluation.
+	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of
+	// the whole evaluation.
 	Sample sample.Options
 	// ISA names the instruction set; empty: the best of this machine.
 	ISA string
@@ -289,8 +291,8 @@ func (e *evaluator) checkTest() error {
 	return nil
 }
 
-// openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which the role
-// images names, none is held out.
+// openShaped opens a data set whose images are brought into the classifier's shape. Of generated
+// images, which the role images names, none is held out.
 func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset.Set, error) {
 	r := feed.Request{Option: role, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
 	r.Data = name

@@ -41,7 +41,8 @@ type DataOptions struct {
 	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
 	// A run records that of pictures.
 	Size int `json:"size,omitempty"`
-	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or rgb.
+	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or
+	// rgb.
 	ImageChannels Channels `json:"image_channels"`
 	// HoldOut is the share of the images that training does not see, in sets without test images;
 	// 0: 0.05; below 0: none. A run records 0 for none.

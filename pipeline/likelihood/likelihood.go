@@ -23,29 +23,31 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say of which images to measure the likelihood, under which model and how. The zero value of each
-// option is its default.
+// Options say of which images to measure the likelihood, under which model and how. The zero value
+// of each option is its default.
 type Options struct {
-	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is
-	// part of the program.
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
 	Model string
-	// Data names the images, those that training does not see; empty: what the model was trained on.
+	// Data names the images, those that training does not see; empty: what the model was trained
+	// on.
 	Data string
-	// Against names other images, to see whether likelihood tells them from those of Data; empty: none.
+	// Against names other images, to see whether likelihood tells them from those of Data; empty:
+	// none.
 	Against string
 	// Count is the number of images of each; 0: 100.
 	Count int
 
-	// Class says which density of a model with classes is measured; empty: label where all images have
-	// classes of the model and nothing is compared, else none, else all.
+	// Class says which density of a model with classes is measured; empty: label where all images
+	// have classes of the model and nothing is compared, else none, else all.
 	Class Class
 	// Samples is the number of draws of the dequantisation noise, whose mean density is the
 	// importance-weighted bound; 0: 1.
 	Samples int
 
 	model.DensityMethod
-	// Seed is that of the dequantisation and the probes. The images are the same for every seed. The
-	// command takes 1 unless it is told another.
+	// Seed is that of the dequantisation and the probes. The images are the same for every seed.
+	// The command takes 1 unless it is told another.
 	Seed uint64
 	pipeline.Compute
 
@@ -56,8 +58,8 @@ type Options struct {
 // A Class says which density of a model with classes is measured.
 type Class string
 
-// The densities: log p(x|y) of each image's class; that of no class; and log p(x), the mean of p(x|y) over
-// all classes.
+// The densities: log p(x|y) of each image's class; that of no class; and log p(x), the mean of
+// p(x|y) over all classes.
 const (
 	LabelClass Class = "label"
 	NoClass    Class = model.NoClass

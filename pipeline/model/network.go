@@ -65,14 +65,14 @@ func (l Labels) NullRow() int32 { return int32(l.Count) }
 
 // A Method says how images are drawn. Its zero fields leave the choice to the network.
 type Method struct {
-	// Guidance is the weight W of v_null + W·(v_class − v_null); 1 is off; 0: 1, or [DefaultGuidance] for
-	// networks that were trained for it.
+	// Guidance is the weight W of v_null + W·(v_class − v_null); 1 is off; 0: 1, or
+	// [DefaultGuidance] for networks that were trained for it.
 	Guidance float64
-	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or normalizing
-	// flow.
+	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
+	// normalizing flow.
 	Solver string
-	// Steps are those of the solver, or jumps; 0: 8 of adams2 and 16 of other solvers, the largest number
-	// of jumps that a flow map was trained for, or the one pass of a normalizing flow.
+	// Steps are those of the solver, or jumps; 0: 8 of adams2 and 16 of other solvers, the largest
+	// number of jumps that a flow map was trained for, or the one pass of a normalizing flow.
 	Steps int
 	// Tol is the error that dopri5 allows a step; 0: 1e-4.
 	Tol float64

@@ -11,10 +11,11 @@ import (
 
 // GridOptions lays images out on a grid, row after row.
 type GridOptions struct {
-	// Rows and Cols are the numbers of images below and beside each other. Both 0: as nearly square as
-	// the images can be laid out.
+	// Rows and Cols are the numbers of images below and beside each other. Both 0: as nearly square
+	// as the images can be laid out.
 	Rows, Cols int
-	// Padding is the number of pixels of the output between images and around them; 0: 2; below 0: none.
+	// Padding is the number of pixels of the output between images and around them; 0: 2; below 0:
+	// none.
 	Padding int
 	// Scale draws each pixel of an image as Scale x Scale pixels; 0: 1.
 	Scale int

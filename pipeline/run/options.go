@@ -26,8 +26,8 @@ func (o *Options) Note(format string, args ...any) {
 	}
 }
 
-// Options say for how long a run trains, how, and what it leaves, whatever it trains for. The zero value
-// of each option is its default. The options of training and of distilling embed them.
+// Options say for how long a run trains, how, and what it leaves, whatever it trains for. The zero
+// value of each option is its default. The options of training and of distilling embed them.
 type Options struct {
 	// Out is the run folder; empty: a new one under runs/, or with Resume the newest run there.
 	Out string `json:"-"`
@@ -53,28 +53,30 @@ type Options struct {
 type Budget struct {
 	// Steps is the number of batches; 0: as many as the rest of the budget allows.
 	Steps int `json:"steps,omitempty"`
-	// Time is training time, which shapes the learning rate as Steps does; 0: 10m, where there is no
-	// other budget.
+	// Time is training time, which shapes the learning rate as Steps does; 0: 10m, where there is
+	// no other budget.
 	Time Duration `json:"time,omitempty"`
-	// Schedule replays a recorded run whose budget was in time; empty: none. A run records how it went.
+	// Schedule replays a recorded run whose budget was in time; empty: none. A run records how it
+	// went.
 	Schedule engine.RateSchedule `json:"schedule,omitempty"`
 	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
 	StopAfter int `json:"-"`
 }
 
-// A Recipe says what the numbers of a run depend on beside its data and its network. A value below 0
-// turns off what has a default; config.json says 0 there.
+// A Recipe says what the numbers of a run depend on beside its data and its network. A value below
+// 0 turns off what has a default; config.json says 0 there.
 type Recipe struct {
 	// Batch is the number of images of a step; 0: 64.
 	Batch int `json:"batch"`
-	// MicroBatch is the number of images that a worker takes at once, which settles the order of sums;
-	// 0: a quarter of the batch, at most 8.
+	// MicroBatch is the number of images that a worker takes at once, which settles the order of
+	// sums; 0: a quarter of the batch, at most 8.
 	MicroBatch int `json:"micro_batch"`
 	// Optimizer is how parameters follow their gradient; empty: muon.
 	Optimizer Optimizer `json:"optimizer"`
 	// LR is the peak learning rate; 0: 0.004 with muon, 0.002 with adamw. Distilling takes 0.002.
 	LR float64 `json:"lr"`
-	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 50; below 0: none.
+	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 50; below 0:
+	// none.
 	Warmup int `json:"warmup"`
 	// Decay is the shape of the learning rate; empty: cosine.
 	Decay engine.Decay `json:"decay"`
@@ -90,8 +92,8 @@ type Recipe struct {
 	Clip float64 `json:"clip"`
 	// EMA is the decay of the averaged weights; 0: 0.998; below 0: no averaging.
 	EMA float64 `json:"ema"`
-	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it is
-	// told another.
+	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it
+	// is told another.
 	Seed uint64 `json:"seed"`
 }
 
@@ -101,10 +103,11 @@ type Upkeep struct {
 	SaveEvery int `json:"save_every"`
 	// PreviewEvery is the number of steps between previews; 0: about ten in a run; below 0: none.
 	PreviewEvery int `json:"preview_every"`
-	// ValidateEvery is the number of steps between validation losses; 0: as often as takes 1 % of the
-	// time; below 0: never.
+	// ValidateEvery is the number of steps between validation losses; 0: as often as takes 1 % of
+	// the time; below 0: never.
 	ValidateEvery int `json:"validate_every"`
-	// Keep is the number of numbered checkpoints of the averaged weights beside the last one; 0: none.
+	// Keep is the number of numbered checkpoints of the averaged weights beside the last one; 0:
+	// none.
 	Keep int `json:"keep"`
 	// TensorBoard also writes event files for TensorBoard into the run folder.
 	TensorBoard bool `json:"tensorboard,omitempty"`
@@ -187,8 +190,8 @@ func (r *Recipe) turnedOff() []*float64 {
 	return []*float64{&r.Beta1, &r.Beta2, &r.WeightDecay, &r.Clip, &r.EMA}
 }
 
-// Validate reports the first option that cannot be used. The defaults are filled in. A kind of run may
-// have more budgets than these, so that ValidateBudget is apart.
+// Validate reports the first option that cannot be used. The defaults are filled in. A kind of run
+// may have more budgets than these, so that ValidateBudget is apart.
 func (o *Options) Validate() error {
 	return option.First(
 		option.Optional("steps", o.Steps, 1, engine.MaxSteps),

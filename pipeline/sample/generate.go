@@ -19,15 +19,16 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// Options says which images to draw from a model and how. The zero value of each option is its default.
+// Options says which images to draw from a model and how. The zero value of each option is its
+// default.
 type Options struct {
 	// Count is the number of images; 0: 1. [Generate] takes as many as its grid holds.
 	Count int
-	// Seed is that of the noise: image i depends on the seed and i, on no other image and on no thread.
-	// The command takes 1 unless it is told another.
+	// Seed is that of the noise: image i depends on the seed and i, on no other image and on no
+	// thread. The command takes 1 unless it is told another.
 	Seed uint64
-	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as "7",
-	// "0-9" or "1,sneaker,none"; empty: each image a random one.
+	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as
+	// "7", "0-9" or "1,sneaker,none"; empty: each image a random one.
 	Class string
 	// PerClass is the number of images of each class of the list before the next one's turn; 0: 1.
 	PerClass int
@@ -202,21 +203,21 @@ func (s *Sampler) texts(images *picture.Images) []picture.Text {
 // FitsMemory reports whether so many images may be held at once.
 func FitsMemory(s pipeline.Shape, images int) bool { return images <= MaxElements/s.Len() }
 
-// GenerateOptions says what to draw, from which model, and where to put it. The zero value of each option is
-// its default.
+// GenerateOptions says what to draw, from which model, and where to put it. The zero value of each
+// option is its default.
 type GenerateOptions struct {
-	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is
-	// part of the program.
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
 	Model string
-	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout;
-	// needed.
+	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
+	// Stdout; needed.
 	Out string
-	// Grid lays out a picture. Where it has as many rows as Sample.Class lists classes, row r is of class r
-	// of the list. Without rows and columns it is settled by the number of images, or is 8x8, or a row of
-	// 8 for each of several classes.
+	// Grid lays out a picture. Where it has as many rows as Sample.Class lists classes, row r is of
+	// class r of the list. Without rows and columns it is settled by the number of images, or is
+	// 8x8, or a row of 8 for each of several classes.
 	Grid picture.GridOptions
-	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for each
-	// image, a column for each moment; 0: none, but images alone.
+	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for
+	// each image, a column for each moment; 0: none, but images alone.
 	Strip int
 	// ISA names the instruction set; empty: the best of this machine.
 	ISA    string

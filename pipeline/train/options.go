@@ -15,9 +15,9 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// Options says what to train, on what, for how long and how. The zero value of each option is its default,
-// by which MNIST is learned well within minutes. The JSON form, with everything resolved, is in a run's
-// config.json.
+// Options says what to train, on what, for how long and how. The zero value of each option is its
+// default, by which MNIST is learned well within minutes. The JSON form, with everything resolved,
+// is in a run's config.json.
 type Options struct {
 	run.Options
 	// Epochs is a number of passes over the data, a budget instead of Steps and Time; 0: none.
@@ -26,8 +26,8 @@ type Options struct {
 	feed.DataOptions
 	// Flip mirrors every second image, left to right.
 	Flip bool `json:"flip"`
-	// Dequantize spreads each byte over its width by uniform noise. Likelihood measures the density of
-	// such images.
+	// Dequantize spreads each byte over its width by uniform noise. Likelihood measures the density
+	// of such images.
 	Dequantize bool `json:"dequantize"`
 
 	NetworkOptions
@@ -48,10 +48,11 @@ type NetworkOptions struct {
 	// InitHash is recorded by a run: the SHA-256 of the weights of Init.
 	InitHash string `json:"init_hash,omitempty"`
 
-	// Heads is the number of heads of attention; 0: the network's own, and 1 for a checkpoint without a
-	// configuration, as PyTorch makes it.
+	// Heads is the number of heads of attention; 0: the network's own, and 1 for a checkpoint
+	// without a configuration, as PyTorch makes it.
 	Heads int `json:"heads,omitempty"`
-	// NormGroups is the number of groups of each group norm; 0: the network's own, else 32 likewise.
+	// NormGroups is the number of groups of each group norm; 0: the network's own, else 32
+	// likewise.
 	NormGroups int `json:"norm_groups,omitempty"`
 	// TimeScale is the factor on t before its embedding; 0: the network's own, else 1 likewise.
 	TimeScale float64 `json:"time_scale,omitempty"`
@@ -65,8 +66,8 @@ type MatchOptions struct {
 	// Objective is what the network predicts: velocity, noise or data; empty: velocity. With nf it
 	// predicts nothing: it is a normalizing flow, trained by its likelihood.
 	Objective model.Objective `json:"objective"`
-	// LossWeight says whose squared error the loss is, by weights of what is predicted: velocity, noise
-	// or data; empty: that of Objective.
+	// LossWeight says whose squared error the loss is, by weights of what is predicted: velocity,
+	// noise or data; empty: that of Objective.
 	LossWeight model.Objective `json:"loss_weight"`
 
 	// TimeDist is the distribution of t: uniform, logit-normal or logit-normal(MEAN,STD);
@@ -74,8 +75,8 @@ type MatchOptions struct {
 	TimeDist string `json:"time_dist"`
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
-	// Conditional says whether the network takes the class of an image; empty: auto. A run records yes
-	// or no.
+	// Conditional says whether the network takes the class of an image; empty: auto. A run records
+	// yes or no.
 	Conditional Conditional `json:"conditional"`
 	// LabelDrop is the share of the labels replaced by "no class", so that guidance works; 0: 0.1;
 	// below 0: none, and there is no such class. A run records 0 for none.

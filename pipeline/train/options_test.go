@@ -10,7 +10,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// What is turned off is 0 in config.json, as in those of old, and is turned off again when it is read.
+// What is turned off is 0 in config.json, as in those of old, and is turned off again when it is
+// read.
 func TestRecordedOptions(t *testing.T) {
 	var o Options
 	o.Seed, o.Steps = 3, 7
