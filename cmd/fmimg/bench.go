@@ -145,7 +145,7 @@ func (a *app) benchKernels(cmd *cobra.Command, o bench.KernelOptions, d destinat
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	return a.writeBench(d, report, report.WriteSummary)
+	return a.writeBench(d, report, func(w io.Writer) error { return report.WriteSummary(w, flags{}) })
 }
 
 func (a *app) listKernels(o bench.KernelOptions) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -34,19 +31,16 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	status = exitFailed
 	var usage *usageError
 	var wrong *pipeline.OptionError
-	var compared *option.Error
 	var stopped *run.InterruptedError
-	why := err.Error()
+	why := pipeline.ErrorIn(err, flags{})
 	switch {
 	case errors.As(err, &stopped) && stopped.Dir == "":
 	case errors.As(err, &stopped):
-		why += ": go on with " + resumeCommand(stopped)
+		why += ": go on with " + flags{}.Action(stopped.GoOn)
 	case errors.As(err, &usage):
 		status = exitUsage
 	case errors.As(err, &wrong):
-		status, why = exitUsage, "--"+wrong.Error()
-	case errors.As(err, &compared):
-		status, why = exitUsage, "--"+compared.Error()
+		status, why = exitUsage, wrong.In(flags{})
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}
@@ -54,10 +48,6 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 		why += fromEnvironment(cmd, why)
 	}
 	return what + withCure(oneLine(why), err), status
-}
-
-func resumeCommand(stopped *run.InterruptedError) string {
-	return fmt.Sprintf("fmimg %s --resume --out %s", stopped.Command, quote.Shell(filepath.ToSlash(stopped.Dir)))
 }
 
 // oneLine joins the lines of a message, and shows what would do something to a terminal.

@@ -95,7 +95,7 @@ func (a *app) showModel(path string, asJSON, tensors bool) error {
 		return enc.Encode(info)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(flags{}) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], harmless(line[1]))
 	}
 	if err := w.Flush(); err != nil || !tensors {

@@ -53,6 +53,7 @@ func count(n int, one string) string {
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
+	e.Text = textOf(e)
 	_ = j.enc.Encode(e) // stdout keeps the error for the end: it does not stop the training
 }
 
@@ -101,7 +102,7 @@ func words(e pipeline.Event) string {
 	case pipeline.Previewed:
 		return fmt.Sprintf("step %d: preview in %s", e.Step, e.Path)
 	case pipeline.Noted:
-		return e.Text
+		return textOf(e)
 	case pipeline.Finished:
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
@@ -109,6 +110,14 @@ func words(e pipeline.Event) string {
 		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, measured(e), e.Path)
 	}
 	return ""
+}
+
+// textOf returns the text of an event, in the words of the command.
+func textOf(e pipeline.Event) string {
+	if e.Message.Format == "" {
+		return e.Text
+	}
+	return e.Message.In(flags{})
 }
 
 // withPath puts the path of a started run, or the model of a drawing, in front of what it is.

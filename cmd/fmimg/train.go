@@ -183,12 +183,12 @@ func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 // runTraining shows a run, and what it came to.
 func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
-	o.OnEvent = show.event
+	o.OnEvent, o.Words = show.event, flags{}
 	result, err := work()
 	show.close()
 	var stopped *run.InterruptedError
 	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
-		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped))
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, flags{}.Action(stopped.GoOn))
 		err = nil
 	}
 	if err == nil && !x.json {

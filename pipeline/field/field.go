@@ -56,7 +56,7 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	if regular.Same(ck.Path, o.Out) {
-		return Result{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
+		return Result{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	in, err := o.readInput(u.Config())
 	if err != nil {
@@ -77,9 +77,9 @@ func (o *Options) validate() error {
 	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
 	switch {
 	case o.In == "":
-		return option.Errorf("in", "is needed: name a safetensors file with x and t")
+		return option.Errorf("in", nil, "is needed: name a safetensors file with x and t")
 	case o.Out == "":
-		return option.Errorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", nil, "is needed: name the safetensors file to write")
 	}
 	if err := option.Between("threads", o.Threads, 1, pipeline.MaxThreads); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (o *Options) validate() error {
 		return err
 	}
 	if regular.Same(o.In, o.Out) {
-		return option.Errorf("out", "%s: is the input: name another file", o.Out)
+		return option.Errorf("out", o.Out, "is the input: name another file")
 	}
 	return atomicfile.Probe(o.Out)
 }
