@@ -66,8 +66,8 @@ func (c *Comparison) WriteChart(w io.Writer) error {
 		}
 	}
 	if len(parts) == 0 {
-		return option.Faultf("chart: the reports hold no figure of a whole").Cured("measure with bench train, or bench kernels without %v",
-			option.Setting{Option: "run"})
+		return option.Faultf("chart: the reports hold no figure of a whole").
+			Cured("measure with bench train, or bench kernels without %v", option.Setting{Option: "run"})
 	}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: chartWidth, Height: total})
 	p.FilledRect(0, 0, chartWidth, total, charts.ColorWhite, charts.ColorWhite, 0)

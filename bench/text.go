@@ -95,8 +95,9 @@ func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 		}
 	}
 	if k.Skipped > 0 {
-		b.WriteString(option.Say("\n%d of %d cases were not measured, as the time was over: raise %v, or select fewer with %v\n",
-			k.Skipped, k.Skipped+len(k.Results), option.Setting{Option: "time"}, option.Setting{Option: "run"}).In(words))
+		over := option.Say("%d of %d cases were not measured, as the time was over: raise %v, or select fewer with %v",
+			k.Skipped, k.Skipped+len(k.Results), option.Setting{Option: "time"}, option.Setting{Option: "run"})
+		fmt.Fprintf(&b, "\n%s\n", over.In(words))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -20,6 +20,9 @@ type (
 	Action  = option.Action
 )
 
+// Plain are the words of a library, which has options and no flags.
+var Plain = option.Plain
+
 // ErrorIn returns the text of an error in the words of a front end.
 func ErrorIn(err error, w Words) string { return option.ErrorIn(err, w) }
 

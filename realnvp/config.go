@@ -38,7 +38,9 @@ func Preset(name string, h, w, channels int) (Config, error) {
 	case "large":
 		c.Hidden, c.Blocks = 64, 4
 	default:
-		return Config{}, &UnknownError{Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", ")}
+		return Config{}, &UnknownError{
+			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
+		}
 	}
 	return c, nil
 }

@@ -58,7 +58,9 @@ func Preset(name string) (Config, error) {
 	case "large":
 		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NumResBlocks = 64, []int{1, 2, 2}, []int{4}, 2
 	default:
-		return Config{}, &UnknownError{Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", ")}
+		return Config{}, &UnknownError{
+			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
+		}
 	}
 	return c, nil
 }

@@ -89,8 +89,8 @@ func (r *distillation) openTeacher() error {
 		return err
 	}
 	if o.ModelHash != "" && ck.Hash != o.ModelHash {
-		return option.Faultf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…",
-			path, ck.Hash, o.ModelHash).
+		return option.Faultf("the model that this run distils has changed: "+
+			"the weights of %s have SHA-256 %.12s…, and had %.12s…", path, ck.Hash, o.ModelHash).
 			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "model"})
 	}
 	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {

@@ -465,7 +465,7 @@ func TestDescribeFlowMap(t *testing.T) {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	text := ""
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(pipeline.Plain) {
 		text += line[0] + ": " + line[1] + "\n"
 	}
 	for _, want := range []string{"objective: a flow map: it draws in 1, 2 or 4 evaluations", "distilled from: a model trained for 30 steps, euler in 4 steps"} {

@@ -162,7 +162,8 @@ func (o *Options) validateTeacher() error {
 		return err
 	}
 	if o.TeacherSteps%keptParts != 0 {
-		return option.Errorf("teacher-steps", o.TeacherSteps, "a multiple of %d is needed, as jumps begin at quarters", keptParts)
+		return option.Errorf("teacher-steps", o.TeacherSteps,
+			"a multiple of %d is needed, as jumps begin at quarters", keptParts)
 	}
 	if o.TeacherSolver == ode.Dopri5.Name {
 		return option.Errorf("teacher-solver", o.TeacherSolver, "a solver of fixed steps is needed, such as midpoint")
@@ -173,7 +174,8 @@ func (o *Options) validateTeacher() error {
 // validatePool makes sure that no batch has trajectories of two pools.
 func (o *Options) validatePool() error {
 	if o.Pool%o.Batch != 0 {
-		return option.Errorf("pool", o.Pool, "a multiple of the batch is needed: %d is the nearest", max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
+		return option.Errorf("pool", o.Pool,
+			"a multiple of the batch is needed: %d is the nearest", max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
 	}
 	return nil
 }

@@ -89,9 +89,11 @@ func (o *Options) validate() error {
 	case len(o.In) == 0 && len(o.Index) == 0:
 		return option.Errorf("in", nil, "is needed: name pictures, or images of a data set by data and index")
 	case len(o.In) > 0 && (o.Data != "" || len(o.Index) > 0):
-		return option.Errorf("in", strings.Join(o.In, ","), "images are files, or those of a data set by data and index: give one of the two")
+		return option.Errorf("in", strings.Join(o.In, ","),
+			"images are files, or those of a data set by data and index: give one of the two")
 	case len(o.In) > maxEdited || len(o.Index) > maxEdited:
-		return option.Errorf("index", nil, "%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
+		return option.Errorf("index", nil,
+			"%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
 	}
 	if err := sample.Validate(); err != nil {
 		return err
@@ -202,7 +204,9 @@ func (e *editor) readFiles() error {
 func (e *editor) readPicture(path, name string) ([]float32, error) {
 	s := e.ck.Shape()
 	if s.Height != s.Width {
-		return nil, option.Errorf(name, path, "pictures become squares, and the model's images are %dx%d: use data and index", s.Height, s.Width)
+		return nil, option.Errorf(name, path,
+			"pictures become squares, and the model's images are %dx%d: use data and index",
+			s.Height, s.Width)
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, option.Errorf(name, path, "%v: name a picture", regular.Reason(err))
@@ -259,7 +263,9 @@ func (e *editor) settleClasses() error {
 			e.known[i] = turn[i%len(turn)]
 		}
 	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.known, -1):
-		return option.Errorf("class", nil, "is needed: %s draws no image without one, and nobody knows those of the images", model.ModelName(e.ck.Path))
+		return option.Errorf("class", nil,
+			"is needed: %s draws no image without one, and nobody knows those of the images",
+			model.ModelName(e.ck.Path))
 	}
 	return nil
 }
@@ -332,7 +338,7 @@ func (e *editor) texts() []picture.Text {
 func (e *editor) checkPicture(rows, cols int) error {
 	s := e.ck.Shape()
 	if err := (picture.GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).Validate(s.Height, s.Width); err != nil {
-		return option.Errorf("count", e.opt.Count, "%v", err)
+		return option.Errorf("count", e.opt.Count, "%s", err.Error()) // as it is: about the grid of the picture
 	}
 	if !sample.FitsMemory(s, rows*cols) {
 		return option.Errorf("count", e.opt.Count, "so many images do not fit into one picture")
@@ -494,7 +500,8 @@ func (e *editor) pairClasses() ([]int32, error) {
 			class = -1
 		}
 		if class < 0 && labels.Rows() > 0 && !labels.Null {
-			return nil, option.Errorf("class", nil, "is needed: the two images have different ones, and %s always needs one", model.ModelName(e.ck.Path))
+			return nil, option.Errorf("class", nil,
+				"is needed: the two images have different ones, and %s always needs one", model.ModelName(e.ck.Path))
 		}
 		classes = append(classes, class)
 	}

@@ -54,7 +54,8 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 	gradient := o.Method == GradientMethod
 	switch {
 	case o.Mask == "":
-		return nil, option.Errorf("mask", nil, "is needed: lower, upper, left, right, or a picture that is white where to draw")
+		return nil, option.Errorf("mask", nil,
+			"is needed: lower, upper, left, right, or a picture that is white where to draw")
 	case gradient && o.Guidance != 0 && o.Guidance != 1:
 		return nil, option.Errorf("guidance", o.Guidance, "method gradient knows none: leave one of the two out")
 	}
@@ -66,7 +67,8 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
 	}
 	if plain := (model.Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
-		return nil, option.Errorf("method", "gradient", "it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
+		return nil, option.Errorf("method", "gradient",
+			"it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
 			model.ModelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
 	}
 	known, err := e.mask(o.Mask)

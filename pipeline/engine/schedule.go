@@ -57,7 +57,8 @@ func scheduleError(format string, args ...any) error {
 func (s RateSchedule) Validate() error {
 	for i, p := range s {
 		if p.Step < 0 || p.Total < p.Step || p.Total > MaxSteps || (i > 0 && p.Step < s[i-1].Step) {
-			return scheduleError("%d:%d is out of order or out of range: steps rise and no total lies before its step", p.Step, p.Total)
+			return scheduleError("%d:%d is out of order or out of range: "+
+				"steps rise and no total lies before its step", p.Step, p.Total)
 		}
 	}
 	if len(s) > 0 && s.Total() == 0 {

@@ -91,7 +91,8 @@ func (o *Options) fillDefaults() {
 // validate reports the first option that cannot be used.
 func (o *Options) validate() error {
 	if o.Images != "" && o.Model != "" {
-		return option.Errorf("images", o.Images, "images are drawn by a model or come from elsewhere: give one of the two")
+		return option.Errorf("images", o.Images,
+			"images are drawn by a model or come from elsewhere: give one of the two")
 	}
 	if o.Images != "" && len(o.NFE) > 0 {
 		return option.Errorf("evaluations", o.NFE, "a curve needs a model that draws: leave images out")
@@ -222,7 +223,8 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
 		if s := e.ck.Shape(); s != (pipeline.Shape{Height: h, Width: w, Channels: c}) {
-			return option.Errorf("classifier", nil, "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by %v",
+			return option.Errorf("classifier", nil,
+				"takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by %v",
 				h, w, c, s.Height, s.Width, s.Channels, trainClassifier)
 		}
 	}
@@ -244,7 +246,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	e.out.Images = e.opt.Images
 	switch n := e.given.Len(); {
 	case n < minEvaluated:
-		return option.Errorf("images", e.opt.Images, "it holds %s, and %d are the least that a score says something of", text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("images", e.opt.Images,
+			"it holds %s, and %d are the least that a score says something of",
+			text.Count(n, "image", "images"), minEvaluated)
 	case e.opt.Count > n:
 		return option.Errorf("count", e.opt.Count, "%s holds %d images", e.opt.Images, n)
 	case e.opt.Count == 0:
@@ -257,7 +261,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 func (e *evaluator) checkMemory() error {
 	h, w, c := e.classifier.Shape()
 	if e.opt.Count > sample.MaxElements/(h*w*c) {
-		return option.Errorf("count", nil, "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, sample.MaxElements/(h*w*c))
+		return option.Errorf("count", nil,
+			"%d images of %dx%d are too many to compare at once: at most %d",
+			e.opt.Count, h, w, sample.MaxElements/(h*w*c))
 	}
 	return nil
 }
@@ -269,7 +275,9 @@ func (e *evaluator) checkTest() error {
 		if e.set.Test != nil {
 			n = e.set.Test.Len()
 		}
-		return option.Errorf("data", e.opt.Data, "it has %s that training does not see, and %d are the least to compare with: take a larger set", text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("data", e.opt.Data,
+			"it has %s that training does not see, and %d are the least to compare with: take a larger set",
+			text.Count(n, "image", "images"), minEvaluated)
 	}
 	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
 		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})
@@ -328,8 +336,8 @@ func (e *evaluator) readReal(ctx context.Context) error {
 			return nil
 		}
 		if e.opt.Classifier == "" {
-			e.emit(pipeline.Note("features are those of a classifier of %s: for scores that mean more, train one on %s by %v",
-				r.Data, e.opt.Data, trainClassifier))
+			e.emit(pipeline.Note("features are those of a classifier of %s: "+
+				"for scores that mean more, train one on %s by %v", r.Data, e.opt.Data, trainClassifier))
 		}
 	}
 	var m metrics.Moments

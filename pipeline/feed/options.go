@@ -112,7 +112,8 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 		return nil, option.Rename(err, "data", r.Option)
 	}
 	if s := pipeline.ShapeOf(set.Train); s != r.Shape {
-		return nil, option.Errorf(r.Option, o.Data, "images of %dx%d with %d channels, and %s takes %dx%d with %d", s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
+		return nil, option.Errorf(r.Option, o.Data, "images of %dx%d with %d channels, and %s takes %dx%d with %d",
+			s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
 	}
 	return set, nil
 }

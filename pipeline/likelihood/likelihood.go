@@ -218,12 +218,12 @@ func (s *scorer) tell() {
 	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: fmt.Sprintf("%s: log p of %s, divergence %s, %s",
 		sample.DescribeCheckpoint(s.ck), text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
 	if !s.ck.Meta.Dequantized {
-		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, or at them alone, and its bits say little",
-			option.Setting{Option: "dequantize"}))
+		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, "+
+			"or at them alone, and its bits say little", option.Setting{Option: "dequantize"}))
 	}
 	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == classAll) {
-		s.emit(pipeline.Note("a mean of densities is raised by the noise of the probes: compare with more %v, or take %v",
-			option.Setting{Option: "probes"}, option.Setting{Option: "exact"}))
+		s.emit(pipeline.Note("a mean of densities is raised by the noise of the probes: "+
+			"compare with more %v, or take %v", option.Setting{Option: "probes"}, option.Setting{Option: "exact"}))
 	}
 }
 
@@ -268,7 +268,8 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%s has no images that training does not see: those are measured that there are", name)})
 	}
 	if s.opt.Count > source.Len() {
-		return nil, option.Errorf("count", s.opt.Count, "%s holds %s", source.Name(), text.Count(source.Len(), "image", "images"))
+		return nil, option.Errorf("count",
+			s.opt.Count, "%s holds %s", source.Name(), text.Count(source.Len(), "image", "images"))
 	}
 	out := &SetReport{Data: source.Name(), Count: s.opt.Count, source: source}
 	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Shape().Len())
@@ -344,7 +345,8 @@ func (s *scorer) plan() error {
 				}
 			}
 			if len(s.tasks) > sample.MaxCount {
-				return option.Errorf("count", s.opt.Count, "too many solutions for one call: at most %d", sample.MaxCount)
+				return option.Errorf("count", s.opt.Count,
+					"too many solutions for one call: at most %d", sample.MaxCount)
 			}
 		}
 	}

@@ -178,7 +178,8 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	}
 	u, ok := ck.Network.(*UNet)
 	if !ok {
-		return nil, nil, option.Errorf("model", ck.Path, "is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
+		return nil, nil, option.Errorf("model", ck.Path,
+			"is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
 	}
 	return ck, u, nil
 }

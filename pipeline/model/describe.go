@@ -117,8 +117,8 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 		n := info.Network
 		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
 			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, text.Count(n.NumClasses, "class", "classes"))
-		add("made by", "%s", option.Say("not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with %v",
-			trainFromIt).In(w))
+		add("made by", "%s", option.Say("not fmimg: it has no configuration. "+
+			"Heads, norm groups and the time scale are not known; train on from it with %v", trainFromIt).In(w))
 		return lines
 	}
 	shape := info.of.Shape()

@@ -45,7 +45,8 @@ func (g GridOptions) Size(height, width int) (h, w int) {
 func (g GridOptions) Validate(height, width int) error {
 	switch {
 	case g.Rows < 1 || g.Cols < 1 || g.Rows > MaxGridSide || g.Cols > MaxGridSide:
-		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols), "both sides lie between 1 and %d", MaxGridSide)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"both sides lie between 1 and %d", MaxGridSide)
 	case g.Padding < 0 || g.Padding > MaxGridSide:
 		return option.Errorf("padding", g.Padding, "between 0 and %d pixels", MaxGridSide)
 	case g.scale() > MaxGridSide || g.Scale < 0:

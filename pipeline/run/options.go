@@ -168,7 +168,8 @@ func (o *Options) ValidateBudget(epochs float64, kinds string) error {
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
 		return option.Errorf("time", o.Time, "a duration of 1ms or more, such as 10m, is needed")
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
-		return option.Errorf("schedule", nil, "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+		return option.Errorf("schedule", nil,
+			"ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
 		return option.Errorf("schedule", nil, "replays a run by its steps: leave time and epochs out")
 	}
@@ -246,7 +247,9 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 		if had == nil {
 			had = "none"
 		}
-		return option.Errorf(name, want, "the run in %s has %v, which cannot change: leave the option out, or train anew", folder, had)
+		return option.Errorf(name, want,
+			"the run in %s has %v, which cannot change: leave the option out, or train anew",
+			folder, had)
 	}
 	return nil
 }

@@ -32,10 +32,10 @@ type Result struct {
 
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
-	Dir         string  // where it was saved; empty: nothing was
+	Dir         string          // where it was saved; empty: nothing was
 	GoOn        pipeline.Action // goes on with it
-	Step, Total int     // steps done, of so many (0 when not known yet)
-	Cause       error   // the context's error, nil for StopAfter
+	Step, Total int             // steps done, of so many (0 when not known yet)
+	Cause       error           // the context's error, nil for StopAfter
 }
 
 // Error returns one line.
@@ -378,7 +378,10 @@ func (r *Run) interrupt(cause error) (Result, error) {
 		return r.result(), err
 	}
 	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
-	return r.result(), &InterruptedError{r.Dir.Path, goOn(r.Job.Command(), r.Dir.Path), r.Done.Step, r.Done.Schedule.Total(), cause}
+	return r.result(), &InterruptedError{
+		Dir: r.Dir.Path, GoOn: goOn(r.Job.Command(), r.Dir.Path),
+		Step: r.Done.Step, Total: r.Done.Schedule.Total(), Cause: cause,
+	}
 }
 
 // finish saves first, so that nothing can be lost, and shows the result then.

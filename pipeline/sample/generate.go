@@ -231,7 +231,9 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	if !ck.Traced() && o.Strip > 2 {
-		return GenerateResult{}, option.Errorf("strip", o.Strip, "%s is a normalizing flow, which has nothing between noise and image to show: take 2", model.ModelName(ck.Path))
+		return GenerateResult{}, option.Errorf("strip", o.Strip,
+			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
+			model.ModelName(ck.Path))
 	}
 	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
@@ -303,10 +305,13 @@ func (o *GenerateOptions) checkCount(form *output) error {
 		}
 	}
 	if g.Rows*g.Cols > MaxCount {
-		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols), "at most %d images fit into one call", MaxCount)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"at most %d images fit into one call", MaxCount)
 	}
 	if count > g.Rows*g.Cols {
-		return option.Errorf("count", count, "a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger", g.Rows, g.Cols, g.Rows*g.Cols)
+		return option.Errorf("count", count,
+			"a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+			g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
 }
@@ -350,10 +355,14 @@ func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
 		}
 	}
 	if !FitsMemory(s, o.Strip*o.Sample.Count) {
-		return option.Errorf("strip", o.Strip, "so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either", o.Sample.Count, s.Height, s.Width)
+		return option.Errorf("strip", o.Strip,
+			"so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Sample.Count, s.Height, s.Width)
 	}
 	if form.inMemory && !FitsMemory(s, o.Sample.Count) {
-		return option.Errorf("count", o.Sample.Count, "one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)", s.Height, s.Width)
+		return option.Errorf("count", o.Sample.Count,
+			"one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
+			s.Height, s.Width)
 	}
 	return nil
 }

@@ -47,7 +47,8 @@ func outputFor(path string) (*output, error) {
 	form, err := fileOutput(path)
 	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
 		if err == nil {
-			return nil, option.Errorf("out", path, "there is a folder of this name: name another file, or %s/ to write single images into it", path)
+			return nil, option.Errorf("out", path,
+				"there is a folder of this name: name another file, or %s/ to write single images into it", path)
 		}
 		return folderOutput, nil
 	}
@@ -161,7 +162,8 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	frames := s.opt.Steps + 1
 	states := picture.Blank(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > MaxElements/frames {
-		return option.Errorf("steps", s.opt.Steps, "a GIF of so many frames of %d images is too large: write a .png", o.Sample.Count)
+		return option.Errorf("steps", s.opt.Steps,
+			"a GIF of so many frames of %d images is too large: write a .png", o.Sample.Count)
 	}
 	way := make([][]float32, frames)
 	for i := range way {

@@ -71,7 +71,8 @@ func (o *Options) checkSize() error {
 // one.
 func sizeCure(side, factor int) option.Message {
 	below := side / factor * factor
-	smaller, larger := option.Setting{Option: "size", Value: below}, option.Setting{Option: "size", Value: below + factor}
+	smaller := option.Setting{Option: "size", Value: below}
+	larger := option.Setting{Option: "size", Value: below + factor}
 	switch below {
 	case side:
 		return option.Message{}

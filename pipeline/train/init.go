@@ -17,7 +17,8 @@ import (
 // resolveInit loads the checkpoint to start from, whose network is then trained on.
 func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
 	if slices.Contains(o.Given, "preset") {
-		return nil, option.Errorf("preset", o.Preset, "the network is that of the checkpoint to start from, %s: leave one of the two out", o.Init)
+		return nil, option.Errorf("preset", o.Preset,
+			"the network is that of the checkpoint to start from, %s: leave one of the two out", o.Init)
 	}
 	ck, err := o.openInit(data, isa)
 	if err != nil {
@@ -29,9 +30,11 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 	case cfg.NumClasses == 0 && o.Conditional == "yes":
 		return nil, option.Errorf("conditional", "yes", "the network of %s takes no classes: use auto or no", o.Init)
 	case cfg.NumClasses > 0 && o.Conditional == "no":
-		return nil, option.Errorf("conditional", "no", "the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
+		return nil, option.Errorf("conditional", "no",
+			"the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
-		return nil, option.Errorf("init", o.Init, "its network takes %d classes and the data %s has %d: they must be as many", cfg.Classes(), o.Data, classes)
+		return nil, option.Errorf("init", o.Init,
+			"its network takes %d classes and the data %s has %d: they must be as many", cfg.Classes(), o.Data, classes)
 	}
 	if err := o.adoptPrediction(&ck.Meta); err != nil {
 		return nil, err
@@ -83,7 +86,8 @@ func (o *Options) checkInit(ck *model.Checkpoint) error {
 		return err
 	}
 	if u.Config().FlowMap {
-		return option.Errorf("init", o.Init, "it is a flow map, and training learns velocities: start from the model that it was distilled from")
+		return option.Errorf("init", o.Init,
+			"it is a flow map, and training learns velocities: start from the model that it was distilled from")
 	}
 	return nil
 }
@@ -150,9 +154,11 @@ func (o *Options) sameNetwork(cfg unet.Config) error {
 	case asked.NumHeads != cfg.NumHeads:
 		return option.Errorf("heads", o.Heads, "the network of %s has %d: leave the option out", o.Init, cfg.NumHeads)
 	case asked.NormGroups != cfg.NormGroups:
-		return option.Errorf("norm-groups", o.NormGroups, "the network of %s has %d: leave the option out", o.Init, cfg.NormGroups)
+		return option.Errorf("norm-groups", o.NormGroups,
+			"the network of %s has %d: leave the option out", o.Init, cfg.NormGroups)
 	case asked.TimeScale != cfg.TimeScale:
-		return option.Errorf("time-scale", o.TimeScale, "the network of %s has %v: leave the option out", o.Init, cfg.TimeScale)
+		return option.Errorf("time-scale", o.TimeScale,
+			"the network of %s has %v: leave the option out", o.Init, cfg.TimeScale)
 	}
 	return nil
 }

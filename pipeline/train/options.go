@@ -104,7 +104,8 @@ func (o *Options) validate() error {
 // validateCoupling bounds the pairs of a batch, all of which are compared.
 func (o *Options) validateCoupling() error {
 	if o.Coupling == OptimalTransport && o.Batch > maxPaired && o.Objective != model.FlowObjective {
-		return option.Errorf("batch", o.Batch, "optimal transport compares all pairs of a batch: at most %d images, or coupling independent", maxPaired)
+		return option.Errorf("batch", o.Batch,
+			"optimal transport compares all pairs of a batch: at most %d images, or coupling independent", maxPaired)
 	}
 	return nil
 }
@@ -132,7 +133,8 @@ func (o *Options) validateObjective() error {
 		return o.validateFlow()
 	}
 	if o.Flow != nil {
-		return option.Errorf("normalizing-flow", nil, "is a network of objective %s alone, and the objective is %s", model.FlowObjective, o.Objective)
+		return option.Errorf("normalizing-flow", nil,
+			"is a network of objective %s alone, and the objective is %s", model.FlowObjective, o.Objective)
 	}
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
 		return option.Of("path", err)

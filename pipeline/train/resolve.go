@@ -44,7 +44,8 @@ func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 	classes := len(data.Classes())
 	switch {
 	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && feed.HasUnlabelled(data):
-		return option.Errorf("label-drop", 0, "some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
+		return option.Errorf("label-drop", 0,
+			"some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
 	case o.Conditional == "yes" && classes == 0:
 		return option.Errorf("conditional", "yes", "the images of %s have no labels: use auto or no", o.Data)
 	case o.Conditional == "no" || classes == 0:

@@ -48,7 +48,8 @@ func (r *training) outsideData() error {
 	}
 	for inside := ""; inside != path; path = filepath.Dir(path) {
 		if regular.Same(path, r.pictures) {
-			return option.Errorf("out", out, "lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
+			return option.Errorf("out", out,
+				"lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
 		}
 		inside = path
 	}
