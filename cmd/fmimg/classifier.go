@@ -50,7 +50,7 @@ func (a *app) newClassifier() *cobra.Command {
 	return cmd
 }
 
-// classifierNumberFlags adds the flags that numbers depend on.
+// classifierNumberFlags adds the flags that change the trained numbers.
 func classifierNumberFlags(f *pflag.FlagSet, o *classify.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: not for digits")
 	f.Float64Var(&o.Warp.Shift, "shift", o.Warp.Shift, "move images by up to so many `pixels`")

@@ -44,7 +44,7 @@ func (a *app) newDistill() *cobra.Command {
 	return cmd
 }
 
-// distillNumberFlags adds the flags that numbers depend on.
+// distillNumberFlags adds the flags that change the trained numbers.
 func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
 	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -50,13 +51,13 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	return what + withCure(oneLine(why), err), status
 }
 
-// oneLine joins the lines of a message, and shows what would do something to a terminal.
+// oneLine joins the lines of a message, and makes it harmless.
 func oneLine(text string) string {
 	return harmless(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
-// harmless shows characters that would do something to a terminal, or begin a line, as Go writes them: names
-// come from files that anybody may have made.
+// harmless replaces characters that would control a terminal or begin a line by the way in which Go
+// writes them. Anybody may have made the files that names come from.
 func harmless(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -69,7 +70,7 @@ func harmless(text string) string {
 	return b.String()
 }
 
-// flagError words the errors of package pflag in our own way.
+// flagError words the errors of package pflag like our other errors.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
@@ -92,7 +93,7 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// kindOf says what values a flag takes.
+// kindOf says which values a flag takes.
 func kindOf(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "int":
@@ -115,11 +116,11 @@ func kindOf(f *pflag.Flag) string {
 	return "a name or a path"
 }
 
-// suggestFlag returns the end of a sentence that names the flag which was probably meant.
+// suggestFlag returns the end of a message: the flag that was probably meant.
 func suggestFlag(cmd *cobra.Command, name string) string {
 	best, least := "", len(name)/2+1
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		d := distance(name, f.Name)
+		d := text.Distance(name, f.Name)
 		if strings.HasPrefix(f.Name, name) && len(name) > 1 {
 			d = 0
 		}
@@ -131,25 +132,4 @@ func suggestFlag(cmd *cobra.Command, name string) string {
 		return fmt.Sprintf(": see %s --help", cmd.CommandPath())
 	}
 	return fmt.Sprintf(": did you mean --%s?", best)
-}
-
-// distance is the Levenshtein distance of two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

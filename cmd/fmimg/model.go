@@ -25,7 +25,7 @@ func (a *app) newModel() *cobra.Command {
 	return cmd
 }
 
-// modelArgument makes a command take a model as its argument or by --model.
+// modelArgument makes a command take a model as its argument, or by --model.
 func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
