@@ -116,7 +116,7 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		}
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
-		return s, option.Errorf("run", "%q: it is no regular expression: %v", o.Run, err)
+		return s, option.Errorf("run", option.Quoted(o.Run), "it is no regular expression: %v", err)
 	}
 	if s.isas, err = parseISAs(o.ISA); err != nil {
 		return s, err
@@ -129,7 +129,8 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		s.cases += len(s.selected(isa, &o))
 	}
 	if s.cases == 0 {
-		return s, option.Errorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
+		return s, option.Errorf("run", option.Quoted(o.Run), "no kernel has such a name").
+			Cured("%v shows all", option.Action{Command: "bench kernels", Settings: []option.Setting{{Option: "list"}}})
 	}
 	return s, nil
 }
@@ -138,14 +139,14 @@ func (o KernelOptions) resolve() (s selection, err error) {
 func preset(name string) (unet.Config, error) {
 	cfg, err := unet.Preset(name)
 	if err != nil {
-		return cfg, option.Errorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
+		return cfg, option.Of("preset", err)
 	}
 	return cfg, nil
 }
 
 func checkTime(t time.Duration) error {
 	if t < time.Millisecond {
-		return option.Errorf("time", "%v: a duration such as 30s or 2m is needed", t)
+		return option.Errorf("time", t, "a duration such as 30s or 2m is needed")
 	}
 	return nil
 }
@@ -160,7 +161,7 @@ func parseISAs(text string) ([]kernels.ISA, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
-			return nil, option.Errorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
+			return nil, option.Errorf("isa", option.Quoted(text), "a name is empty: choose some of %s", isaNames(all))
 		}
 		isa, err := pipeline.ParseISA(name)
 		if err != nil {

@@ -214,7 +214,7 @@ func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 func (b *sampleBench) drawNetwork() error {
 	cfg, err := unet.Preset(b.opt.Preset)
 	if err != nil {
-		return option.Errorf("preset", "%s", pipeline.TrimOption(err, "unknown preset "))
+		return option.Of("preset", err)
 	}
 	cfg.NumClasses, cfg.NullClass = classesToDraw+1, true
 	net, err := unet.New(cfg, b.isa, rand.New(rand.NewPCG(1, 1)))

@@ -73,7 +73,7 @@ func (o *Options) Validate() error {
 		return err
 	}
 	if o.Threads < 0 {
-		return option.Errorf("threads", "%d: at least 1", o.Threads)
+		return option.Errorf("threads", o.Threads, "at least 1")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (a *app) newBench() *cobra.Command {
 	return cmd
 }
 
-// A destination is where results of a bench go.
+// A destination says where the results of a bench go.
 type destination struct {
 	json  bool
 	out   string
@@ -52,7 +52,7 @@ func (d *destination) flags(f *pflag.FlagSet) {
 	f.StringVar(&d.label, "label", "", "`name` for this machine in the report, such as its model or price")
 }
 
-// check finds out whether there is a way to write, before anything is measured.
+// check finds out whether the results can be written, before anything is measured.
 func (d *destination) check() error {
 	if d.out == "" {
 		if d.label != "" {
@@ -146,7 +146,7 @@ func (a *app) benchKernels(cmd *cobra.Command, o bench.KernelOptions, d destinat
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	return a.writeBench(d, report, report.WriteSummary)
+	return a.writeBench(d, report, func(w io.Writer) error { return report.WriteSummary(w, flags{}) })
 }
 
 func (a *app) listKernels(o bench.KernelOptions) error {
@@ -227,7 +227,7 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	return cmd
 }
 
-// tellStart returns a function that says on stderr what will be measured for how long.
+// tellStart returns a function that says on stderr what will be measured, and for how long.
 func (a *app) tellStart(d time.Duration) func(bench.Workload) {
 	return func(w bench.Workload) { fmt.Fprintf(a.stderr, "measuring %v, for about %v\n", w, d) }
 }
@@ -241,7 +241,7 @@ func workloadFlags(f *pflag.FlagSet, o *bench.Options, usual bench.Options, usag
 	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `set`: %s (default %s)", strings.Join(m.ISAs, ", "), m.Best))
 }
 
-// checkBench rejects zeros that were given on purpose, which in the options would mean the default.
+// checkBench rejects zeros that were given on purpose. In the options a zero means the default.
 func checkBench(cmd *cobra.Command) error {
 	names := []string{"batch", "threads"}
 	if cmd.Flags().Lookup("steps") != nil {

@@ -45,7 +45,7 @@ func (a *app) newClassifier() *cobra.Command {
 	return cmd
 }
 
-// classifierNumberFlags adds the flags that numbers depend on.
+// classifierNumberFlags adds the flags that change the trained numbers.
 func classifierNumberFlags(f *pflag.FlagSet, o *classify.Options) {
 	usual := o.WithDefaults()
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: not for digits")

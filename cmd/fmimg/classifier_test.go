@@ -14,7 +14,8 @@ import (
 
 const tinyClassifier = "classifier --data p --hold-out 0.5 --size 12 --batch 4 --steps 2 --out c.safetensors"
 
-// A classifier of one's own pictures: the path goes to stdout, the rest to stderr, and the file can be read.
+// A classifier is trained on a folder of pictures. The path goes to stdout, the rest to stderr, and
+// the file can be read.
 func TestClassifier(t *testing.T) {
 	s := newShell(t)
 	pictures(t, "p/red/1.png", "p/red/2.png", "p/red/3.png", "p/gray/4.png", "p/gray/5.png", "p/gray/6.png", "p/notes.txt")
@@ -99,7 +100,7 @@ func TestClassifierFails(t *testing.T) {
 		t.Errorf("status %d, %q", status, s.stderr)
 	}
 
-	// Ctrl-C writes nothing, says so, and proposes no --resume, which there is none of.
+	// Ctrl-C writes nothing and says so. It does not propose --resume: there is no such flag.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if status := s.runContext(ctx, "classifier --data mnist --steps 5 --out c.safetensors"); status != exitFailed {

@@ -31,7 +31,7 @@ const methodsExample = `  fmimg compare --data checkerboard --out compare.png
   fmimg compare --data moons --budget 0.1 --out quick.png
   fmimg compare --data points.csv --out compare.png --json`
 
-// compareFlags are the flags of compare that are not options.
+// compareFlags are the flags of compare that are not options of the comparison.
 type compareFlags struct {
 	out  string
 	isa  string
@@ -100,7 +100,7 @@ func (a *app) compare(cmd *cobra.Command, o compare.Options, x compareFlags) err
 	return writeComparison(a.stdout, result)
 }
 
-// comparisonEvent is a report as an event of the reporters.
+// comparisonEvent turns a report into an event for the reporters.
 func comparisonEvent(r compare.Report) pipeline.Event {
 	if r.Row == nil {
 		return pipeline.Event{Kind: pipeline.Stepped, Step: r.Step, Total: r.Steps, Text: r.Method}

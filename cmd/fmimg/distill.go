@@ -44,7 +44,7 @@ func (a *app) newDistill() *cobra.Command {
 	return cmd
 }
 
-// distillNumberFlags adds the flags that numbers depend on.
+// distillNumberFlags adds the flags that change the trained numbers.
 func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	usual := o.WithDefaults()
 	f.Float64Var(&o.Guidance, "guidance", 0,

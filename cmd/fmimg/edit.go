@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/edit"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
@@ -122,7 +123,8 @@ func (a *app) newVary() *cobra.Command {
 	return cmd
 }
 
-// editInputFlags adds the flags about images and the picture of all of edit's commands.
+// editInputFlags adds the flags that all commands of edit have: about the images, and about the
+// picture.
 func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.StringVar(&o.Out, "out", "", "`file`.png to write (needed)")
 	modelFlag(f, &o.Model, elseMNIST)
@@ -134,7 +136,7 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, as for generate")
 }
 
-// editSolverFlags adds those about how images are drawn.
+// editSolverFlags adds the flags about how images are drawn.
 func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	usual := o.WithDefaults()
 	f.StringVar(&o.Solver, "solver", usual.Solver,
@@ -147,7 +149,7 @@ func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	computeFlags(f, &o.Threads, &o.ISA)
 }
 
-// edit runs one of the commands.
+// edit runs one of its commands.
 func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result, error)) error {
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
@@ -165,7 +167,7 @@ func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result
 		fmt.Fprintf(a.stderr, "round trip to noise and back: error %.4f (root mean square, pixels in [-1,1])\n", result.RoundTrip)
 	}
 	if err == nil {
-		fmt.Fprintf(a.stderr, "wrote %s: %s of %s in %.1f s\n", harmless(result.Path), count(result.Images, "image"), count(result.Inputs, "input"), time.Since(begin).Seconds())
+		fmt.Fprintf(a.stderr, "wrote %s: %s of %s in %.1f s\n", harmless(result.Path), text.Count(result.Images, "image", "images"), text.Count(result.Inputs, "input", "inputs"), time.Since(begin).Seconds())
 	}
 	return err
 }

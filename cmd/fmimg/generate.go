@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
@@ -97,12 +98,12 @@ func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
 			twice = fmt.Sprintf(", each twice for guidance %v,", result.Guidance)
 		}
 		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
-			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
+			text.Count(result.Images, "image", "images"), text.Count(int(math.Round(result.Evaluations)), "evaluation", "evaluations"), twice, time.Since(begin).Seconds())
 	}
 	return err
 }
 
-// checkGenerate refuses what would do harm or nothing.
+// checkGenerate refuses flags that would do harm, or nothing.
 func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error {
 	if o.Out == "-" && isTerminal(a.stdout) {
 		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
@@ -110,7 +111,8 @@ func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error
 	return checkSolver(cmd, &o.Sample, o.Out)
 }
 
-// checkSolver refuses flags that do nothing for the solver, and reads guidance 0, which is v_none alone.
+// checkSolver refuses flags that do nothing for the solver. Guidance 0 becomes the class none: its
+// velocity is v_none alone.
 func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 	adaptive := o.Solver == "dopri5"
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/likelihood"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
@@ -38,7 +39,7 @@ const likelihoodExample = `  fmimg likelihood --model runs/density --count 1000
   fmimg likelihood --model runs/density --count 8 --exact --samples 16 --json
   fmimg likelihood --model runs/density --against fashion-mnist`
 
-// likelihoodFlags are the flags of likelihood that are not options as they stand.
+// likelihoodFlags are the flags of likelihood that need more than to be copied into an option.
 type likelihoodFlags struct {
 	out, scores string
 	json        bool
@@ -82,7 +83,7 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 	if err := checkLikelihood(cmd, o, x); err != nil {
 		return err
 	}
-	// A normalizing flow refuses what was asked for, not what is the default of others.
+	// A normalizing flow refuses settings that were given, but not the defaults of other models.
 	for flag, reset := range map[string]func(){"solver": func() { o.Solver = "" }, "steps": func() { o.Steps = 0 }, "tol": func() { o.Tol = 0 }} {
 		if !cmd.Flags().Changed(flag) {
 			reset()
@@ -109,7 +110,7 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 	return err
 }
 
-// checkLikelihood refuses what would do nothing, and tries the files before the work.
+// checkLikelihood refuses flags that would do nothing, and tries the output files before the work.
 func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
 		return err
@@ -137,7 +138,7 @@ func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	divergence := l.Divergence
 	if l.Probes > 0 {
-		divergence += ", " + count(l.Probes, "probe")
+		divergence += ", " + text.Count(l.Probes, "probe", "probes")
 	}
 	evaluations := fmt.Sprintf("%.4g evaluations", l.Evaluations)
 	if l.Evaluations == 1 {
@@ -149,11 +150,11 @@ func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 		if set.ProbeError != nil {
 			probes = fmt.Sprintf(", of which probes %.4f", *set.ProbeError)
 		}
-		spread := "" // one image has none
+		spread := "" // of one image there is none
 		if set.Count > 1 {
 			spread = fmt.Sprintf("\tstandard error %.4f", set.StandardError)
 		}
-		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, spread, probes)
+		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, text.Count(set.Count, "image", "images"), harmless(set.Data), set.BitsPerDimension, spread, probes)
 	}
 	density := map[likelihood.Class]string{
 		"": "log p(x)", likelihood.LabelClass: "log p(x|label)", likelihood.NoClass: "log p(x|no class)",

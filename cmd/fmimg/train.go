@@ -61,7 +61,7 @@ func (a *app) newTrain() *cobra.Command {
 	return cmd
 }
 
-// runExtra are the flags of a run that are not options as they stand.
+// runExtra are the flags of a run that need more than to be copied into an option.
 type runExtra struct {
 	time     time.Duration
 	schedule string
@@ -79,13 +79,14 @@ func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
 }
 
-// folderFlags adds the flags about the run folder; name is that of a new one.
+// folderFlags adds the flags about the run folder; name is the usual name of a new folder.
 func folderFlags(f *pflag.FlagSet, o *run.Options, name string) {
 	f.StringVar(&o.Out, "out", "", fmt.Sprintf("run `folder` (default runs/%s, then runs/%s-2, …; with --resume the newest run)", name, name))
 	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
 }
 
-// budgetFlags adds the flags about for how long to train; epochs is nil where there are none.
+// budgetFlags adds the flags about the length of the training; epochs is nil for a command without
+// epochs.
 func budgetFlags(f *pflag.FlagSet, o *run.Options, epochs *float64, x *runExtra) {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	if epochs != nil {
@@ -106,7 +107,7 @@ func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
 }
 
-// dataFlags adds the flags about how data is read, which every command that reads some has.
+// dataFlags adds the flags about how data is read.
 func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	usual := o.WithDefaults()
 	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
@@ -118,7 +119,7 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	f.IntVar(&o.DataMemory, "data-memory", 0, "most `MB` that the images may take (default 4096)")
 }
 
-// trainNumberFlags adds the flags that numbers of flow matching depend on.
+// trainNumberFlags adds the flags of train that change the trained numbers.
 func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
@@ -174,7 +175,7 @@ func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
 }
 
-// settle puts the flags into the options, and checks those that all runs have.
+// settle puts the flags into the options, and checks the flags that all runs have.
 func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 	if cmd.Flags().Changed("time") && x.time <= 0 {
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
@@ -194,15 +195,15 @@ func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 	return nil
 }
 
-// runTraining shows a run, and what it came to.
+// runTraining runs a training, shows its progress and names the run folder.
 func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
-	o.OnEvent = show.event
+	o.OnEvent, o.Words = show.event, flags{}
 	result, err := work()
 	show.close()
 	var stopped *run.InterruptedError
-	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
-		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped))
+	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after: not a failure
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, flags{}.Action(stopped.GoOn))
 		err = nil
 	}
 	if err == nil && !x.json {
@@ -211,7 +212,7 @@ func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, e
 	return err
 }
 
-// positive rejects a zero that was given on purpose, which in the options would mean the default.
+// positive rejects a zero that was given on purpose. In the options a zero means the default.
 func positive(cmd *cobra.Command, names ...string) error {
 	return notZero(cmd, "a number above 0 is needed", names...)
 }
@@ -226,7 +227,7 @@ func notZero(cmd *cobra.Command, needed string, names ...string) error {
 	return nil
 }
 
-// schedule reads the flag: a run folder or pairs.
+// schedule reads the flag of this name: a run folder, or step:total pairs.
 func schedule(text string) (engine.RateSchedule, error) {
 	if text == "" {
 		return nil, nil

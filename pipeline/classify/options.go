@@ -99,11 +99,11 @@ func (o *Options) validate() error {
 	}
 	switch {
 	case o.Data == "":
-		return option.Errorf("data", "is needed: name a data set with classes, such as mnist")
+		return option.Errorf("data", nil, "is needed: name a data set with classes, such as mnist")
 	case o.Out == "":
-		return option.Errorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", nil, "is needed: name the safetensors file to write")
 	case o.Steps != 0 && o.Epochs != 0:
-		return option.Errorf("steps", "%d: one budget too many: give one of steps and epochs", o.Steps)
+		return option.Errorf("steps", o.Steps, "one budget too many: give one of steps and epochs")
 	}
 	return nil
 }

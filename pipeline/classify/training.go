@@ -126,15 +126,15 @@ func (r *classifierRun) openData(ctx context.Context) error {
 	}
 	r.data, r.test = set.Train, set.Test
 	if len(r.data.Classes()) < 2 {
-		return option.Errorf("data", "%s: its images have no classes, or one, to tell apart", r.opt.Data)
+		return option.Errorf("data", r.opt.Data, "its images have no classes, or one, to tell apart")
 	}
 	for _, source := range []dataset.Source{r.data, r.test} {
 		if source != nil && feed.HasUnlabelled(source) {
-			return option.Errorf("data", "%s: some of its images have no class", r.opt.Data)
+			return option.Errorf("data", r.opt.Data, "some of its images have no class")
 		}
 	}
-	if note := feed.SkippedText(r.opt.Data, set); note != "" {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+	if note, ok := feed.SkippedNote(r.opt.Data, set); ok {
+		r.emit(note)
 	}
 	return nil
 }

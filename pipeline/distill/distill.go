@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
@@ -71,7 +70,7 @@ func (r *distillation) create() error {
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
-		return option.Errorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
+		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
 	if err := r.SetOut(fastName(r.options.Model)); err != nil {
 		return err
@@ -91,14 +90,15 @@ func (r *distillation) openTeacher() error {
 		return err
 	}
 	if o.ModelHash != "" && ck.Hash != o.ModelHash {
-		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
-			path, ck.Hash, o.ModelHash)
+		return option.Faultf("the model that this run distils has changed: "+
+			"the weights of %s have SHA-256 %.12s…, and had %.12s…", path, ck.Hash, o.ModelHash).
+			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "model"})
 	}
 	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {
 		return err
 	}
 	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {
-		return option.Errorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
+		return option.Errorf("pool", o.Pool, "so many trajectories of its images do not fit into memory: take fewer")
 	}
 	o.Model, r.teacher = path, ck
 	r.DataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
@@ -247,21 +247,27 @@ func (r *distillation) Card(c *run.CardFacts) {
 		option.OrNone(o.Huber), option.OrNone(o.Weight))
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
 	c.Replay = r.replay()
-	c.Use = "`--steps` is the number of evaluations"
+	c.Use = option.Say("`%v` is the number of evaluations", option.Setting{Option: "steps"})
 	if names := c.Meta.Classes; len(names) > 0 {
-		c.Use += ". " + run.UseOfClasses(names)
+		c.Use = option.Say("%v. %v", c.Use, run.UseOfClasses(names))
 	}
 	c.Close = run.Closing(r.teacher.Meta.Data)
 }
 
-// replay returns the command that trains the same tensors again.
-func (r *distillation) replay() string {
+// replay returns what trains the same tensors again.
+func (r *distillation) replay() option.Action {
 	o := &r.options
-	c := run.NewCommandLine("fmimg distill --model %s --steps %d --schedule %s", quote.Shell(o.Model), r.Done.Schedule.Total(), r.Done.Schedule)
+	var c run.Replay
+	c.Set("model", o.Model)
+	c.AddBudget(r.Done.Schedule)
 	c.Add("guidance", o.Guidance, 0.0)
-	fmt.Fprintf(&c.Text, " --teacher-solver %s --teacher-steps %d --pool %d --reuse %d", o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse)
-	fmt.Fprintf(&c.Text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares,
-		option.OrNone(o.Weight), option.OrNone(o.Huber))
+	c.Set("teacher-solver", o.TeacherSolver)
+	c.Set("teacher-steps", o.TeacherSteps)
+	c.Set("pool", o.Pool)
+	c.Set("reuse", o.Reuse)
+	c.Set("jump-shares", o.Shares)
+	c.Set("jump-weight", option.OrNone(o.Weight))
+	c.Set("huber", option.OrNone(o.Huber))
 	c.AddRun(&o.Options)
-	return c.Text.String()
+	return option.Action{Command: string(run.DistillCommand), Settings: c}
 }

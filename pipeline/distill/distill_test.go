@@ -236,7 +236,7 @@ func TestDistillResumeIsExact(t *testing.T) {
 		o := smallDistillation(t, model)
 		o.StopAfter, o.Threads = stop, 3
 		_, err := Distill(context.Background(), o)
-		if stopped, ok := errors.AsType[*run.InterruptedError](err); !ok || stopped.Step != stop || stopped.Command != "distill" {
+		if stopped, ok := errors.AsType[*run.InterruptedError](err); !ok || stopped.Step != stop || stopped.GoOn.Command != "distill" {
 			t.Fatalf("stopped: %v", err)
 		}
 		o.StopAfter, o.Resume, o.Model, o.Threads = 0, true, "", 2
@@ -308,8 +308,9 @@ func TestDistillReplaysTimedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"fmimg distill --model ", " --schedule " + recorded.Schedule.String(), "--teacher-solver euler --teacher-steps 4 --pool 22 --reuse 2 --jump-shares ",
-		"It takes a class: `--class 0` draws zero", "distilled from",
+		"\n    model ", ", schedule " + recorded.Schedule.String() + ", ",
+		", teacher-solver euler, teacher-steps 4, pool 22, reuse 2, jump-shares ",
+		"It takes a class: `class 0` draws zero", "distilled from",
 	} {
 		if !strings.Contains(string(card), want) {
 			t.Errorf("the card does not say %q:\n%s", want, card)
@@ -466,7 +467,7 @@ func TestDescribeFlowMap(t *testing.T) {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	text := ""
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(pipeline.Plain) {
 		text += line[0] + ": " + line[1] + "\n"
 	}
 	for _, want := range []string{"objective: a flow map: it draws in 1, 2 or 4 evaluations", "distilled from: a model trained for 30 steps, euler in 4 steps"} {
@@ -577,11 +578,11 @@ func TestDistillResumeRefuses(t *testing.T) {
 	if _, err := Distill(context.Background(), o); err == nil {
 		t.Fatal("it was not stopped")
 	}
-	if _, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg distill --resume") {
+	if _, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with distill (resume, out ") {
 		t.Errorf("train: %v", err)
 	}
 	trained := trainOnce(t)
-	if _, err := Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg train --resume") {
+	if _, err := Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with train (resume, out ") {
 		t.Errorf("distill of a run of train: %v", err)
 	}
 	o.Resume, o.StopAfter = true, 0

@@ -87,12 +87,12 @@ func (s JumpShares) check() error {
 	sum := 0.0
 	for _, v := range s {
 		if !(v >= 0 && v <= 1) {
-			return option.Errorf("jump-shares", "%v: each is a number from 0 to 1", s)
+			return option.Errorf("jump-shares", s, "each is a number from 0 to 1")
 		}
 		sum += v
 	}
 	if math.Abs(sum-1) > 1e-6 {
-		return option.Errorf("jump-shares", "%v: they add up to %v, and 1 is needed", s, sum)
+		return option.Errorf("jump-shares", s, "they add up to %v, and 1 is needed", sum)
 	}
 	return nil
 }
@@ -190,10 +190,11 @@ func (o *Options) validateTeacher() error {
 		return err
 	}
 	if o.TeacherSteps%keptParts != 0 {
-		return option.Errorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
+		return option.Errorf("teacher-steps", o.TeacherSteps,
+			"a multiple of %d is needed, as jumps begin at quarters", keptParts)
 	}
 	if o.TeacherSolver == ode.Dopri5.Name {
-		return option.Errorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
+		return option.Errorf("teacher-solver", o.TeacherSolver, "a solver of fixed steps is needed, such as midpoint")
 	}
 	return option.OneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
 }
@@ -201,7 +202,8 @@ func (o *Options) validateTeacher() error {
 // validatePool makes sure that no batch has trajectories of two pools.
 func (o *Options) validatePool() error {
 	if o.Pool%o.Batch != 0 {
-		return option.Errorf("pool", "%d: a multiple of the batch is needed: %d is the nearest", o.Pool, max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
+		return option.Errorf("pool", o.Pool,
+			"a multiple of the batch is needed: %d is the nearest", max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
 	}
 	return nil
 }

@@ -82,9 +82,10 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 	gradient := o.Method == GradientMethod
 	switch {
 	case o.Mask == "":
-		return nil, option.Errorf("mask", "is needed: lower, upper, left, right, or a picture that is white where to draw")
+		return nil, option.Errorf("mask", nil,
+			"is needed: lower, upper, left, right, or a picture that is white where to draw")
 	case gradient && o.Guidance != 0 && o.Guidance != 1:
-		return nil, option.Errorf("guidance", "%v: method gradient knows none: leave one of the two out", o.Guidance)
+		return nil, option.Errorf("guidance", o.Guidance, "method gradient knows none: leave one of the two out")
 	}
 	e, err := newEditor(ctx, o.Options)
 	if err != nil {
@@ -94,7 +95,8 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
 	}
 	if plain := (model.Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
-		return nil, option.Errorf("method", "gradient: it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
+		return nil, option.Errorf("method", "gradient",
+			"it is for networks that predict the velocity on the linear path, and %s predicts the %v on the %v path: take %s",
 			model.ModelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
 	}
 	known, err := e.mask(o.Mask)
@@ -198,7 +200,7 @@ func (e *editor) mask(name Mask) ([]bool, error) {
 		keep[i] = brightness <= 0 // darker than the middle
 	}
 	if !slices.Contains(keep, false) {
-		return nil, option.Errorf("mask", "%s: nothing in it is white, which is what is drawn anew", name)
+		return nil, option.Errorf("mask", name, "nothing in it is white, which is what is drawn anew")
 	}
 	return keep, nil
 }

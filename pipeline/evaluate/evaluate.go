@@ -108,13 +108,14 @@ func (o Options) WithDefaults() Options {
 // validate reports the first option that cannot be used.
 func (o *Options) validate() error {
 	if o.Images != "" && o.Model != "" {
-		return option.Errorf("images", "%s: images are drawn by a model or come from elsewhere: give one of the two", o.Images)
+		return option.Errorf("images", o.Images,
+			"images are drawn by a model or come from elsewhere: give one of the two")
 	}
 	if o.Images != "" && len(o.NFE) > 0 {
-		return option.Errorf("evaluations", "%v: a curve needs a model that draws: leave images out", o.NFE)
+		return option.Errorf("evaluations", o.NFE, "a curve needs a model that draws: leave images out")
 	}
 	if o.Classes != "" && o.Images == "" {
-		return option.Errorf("classes", "%s: they go with images; a model is asked for classes by class", o.Classes)
+		return option.Errorf("classes", o.Classes, "they go with images; a model is asked for classes by class")
 	}
 	if o.Count != 0 {
 		if err := option.Between("count", o.Count, minEvaluated, sample.MaxCount); err != nil {
@@ -213,6 +214,9 @@ func (e *evaluator) stepsFor(evaluations int) (int, error) {
 	return e.ck.StepsFor(e.ck.Path, evaluations, e.opt.Sample.Method)
 }
 
+// trainClassifier makes a network of features.
+var trainClassifier = option.Action{Command: "classifier"}
+
 // openClassifier reads the network of the features.
 func (e *evaluator) openClassifier() error {
 	var err error
@@ -222,7 +226,7 @@ func (e *evaluator) openClassifier() error {
 	}
 	file, err := os.Open(e.opt.Classifier)
 	if err != nil {
-		return fmt.Errorf("classifier: %w: train one by fmimg classifier", err)
+		return option.Faultf("classifier: %v", err).Cured("train one by %v", trainClassifier)
 	}
 	defer file.Close()
 	if e.classifier, err = classify.Read(file, e.isa); err != nil {
@@ -236,8 +240,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
 		if s := e.ck.Shape(); s != (pipeline.Shape{Height: h, Width: w, Channels: c}) {
-			return option.Errorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
-				h, w, c, s.Height, s.Width, s.Channels)
+			return option.Errorf("classifier", nil,
+				"takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by %v",
+				h, w, c, s.Height, s.Width, s.Channels, trainClassifier)
 		}
 	}
 	var err error
@@ -258,9 +263,11 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	e.out.Images = e.opt.Images
 	switch n := e.given.Len(); {
 	case n < minEvaluated:
-		return option.Errorf("images", "%s: it holds %s, and %d are the least that a score says something of", e.opt.Images, text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("images", e.opt.Images,
+			"it holds %s, and %d are the least that a score says something of",
+			text.Count(n, "image", "images"), minEvaluated)
 	case e.opt.Count > n:
-		return option.Errorf("count", "%d: %s holds %d images", e.opt.Count, e.opt.Images, n)
+		return option.Errorf("count", e.opt.Count, "%s holds %d images", e.opt.Images, n)
 	case e.opt.Count == 0:
 		e.opt.Count = n
 	}
@@ -271,7 +278,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 func (e *evaluator) checkMemory() error {
 	h, w, c := e.classifier.Shape()
 	if e.opt.Count > sample.MaxElements/(h*w*c) {
-		return option.Errorf("count", "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, sample.MaxElements/(h*w*c))
+		return option.Errorf("count", nil,
+			"%d images of %dx%d are too many to compare at once: at most %d",
+			e.opt.Count, h, w, sample.MaxElements/(h*w*c))
 	}
 	return nil
 }
@@ -283,7 +292,9 @@ func (e *evaluator) checkTest() error {
 		if e.set.Test != nil {
 			n = e.set.Test.Len()
 		}
-		return option.Errorf("data", "%s: it has %s that training does not see, and %d are the least to compare with: take a larger set", e.opt.Data, text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("data", e.opt.Data,
+			"it has %s that training does not see, and %d are the least to compare with: take a larger set",
+			text.Count(n, "image", "images"), minEvaluated)
 	}
 	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
 		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})
@@ -342,7 +353,8 @@ func (e *evaluator) readReal(ctx context.Context) error {
 			return nil
 		}
 		if e.opt.Classifier == "" {
-			e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("features are those of a classifier of %s: for scores that mean more, train one on %s by fmimg classifier", r.Data, e.opt.Data)})
+			e.emit(pipeline.Note("features are those of a classifier of %s: "+
+				"for scores that mean more, train one on %s by %v", r.Data, e.opt.Data, trainClassifier))
 		}
 	}
 	var m metrics.Moments

@@ -96,21 +96,31 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
 	var unknown *dataset.UnknownError
+	var format *dataset.FormatError
 	switch {
-	case errors.As(err, &unknown) && unknown.Nearest != "":
-		return nil, option.Errorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
-	case errors.As(err, &unknown) && strings.ContainsAny(o.Data, `/\`):
-		return nil, option.Errorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
 	case errors.As(err, &unknown):
-		return nil, option.Errorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
-	case errors.Is(err, dataset.ErrFormat):
-		return nil, &pipeline.OptionError{Option: "data", Reason: pipeline.TrimOption(err, "data set ")}
+		return nil, o.unknownData(unknown)
+	case errors.As(err, &format):
+		return nil, option.Errorf("data", format.Path, "%s", format.Reason())
 	case err != nil:
 		return nil, err
 	case set.Train.Len() == 0:
 		return nil, fmt.Errorf("data set %s: it has no images", o.Data)
 	}
 	return set, nil
+}
+
+// unknownData says that there is no data of the name.
+func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
+	wrong := option.Errorf("data", o.Data, "no data set and no file has this name")
+	wrong.Known = unknown.Known
+	switch {
+	case unknown.Nearest != "":
+		return wrong.Cured("did you mean %s?", unknown.Nearest)
+	case strings.ContainsAny(o.Data, `/\`):
+		return option.Errorf("data", o.Data, "there is no such file or folder").Cured("check the spelling")
+	}
+	return wrong.Cured("known are %s", strings.Join(unknown.Known, ", "))
 }
 
 // A Request asks for data whose images are brought into the shape that a network takes.
@@ -130,15 +140,12 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 		o.Size = 0
 	}
 	set, err := o.Open(ctx, r.Reader)
-	if wrong, ok := err.(*pipeline.OptionError); ok { //nolint:errorlint // Open returns it as it is
-		return nil, &pipeline.OptionError{Option: r.Option, Reason: wrong.Reason}
-	}
 	if err != nil {
-		return nil, err
+		return nil, option.Rename(err, "data", r.Option)
 	}
 	if s := pipeline.ShapeOf(set.Train); s != r.Shape {
-		return nil, option.Errorf(r.Option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d",
-			o.Data, s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
+		return nil, option.Errorf(r.Option, o.Data, "images of %dx%d with %d channels, and %s takes %dx%d with %d",
+			s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
 	}
 	return set, nil
 }
@@ -185,15 +192,13 @@ func (r Reader) progress() func(read, total int) {
 	return func(read, total int) { r.OnEvent(pipeline.Event{Kind: pipeline.Reading, Images: read, Total: total}) }
 }
 
-// SkippedText says which files of a set were left out; "" when none was.
-func SkippedText(data string, set *dataset.Set) string {
-	if len(set.Skipped) == 0 {
-		return ""
-	}
+// SkippedNote returns the note of which files of a set were left out; ok is false when none was.
+func SkippedNote(data string, set *dataset.Set) (note pipeline.Event, ok bool) {
 	var parts []string
 	for _, s := range set.Skipped {
 		parts = append(parts, fmt.Sprintf("%d %s (such as %s)", s.Count, s.Reason, s.First))
 	}
-	return fmt.Sprintf("%s: %d of %d files are left out: %s; fmimg data show --data %s tells more",
-		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "), data)
+	return pipeline.Note("%s: %d of %d files are left out: %s; %v tells more",
+		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "),
+		option.Action{Command: "data show", Settings: []option.Setting{{Option: "data", Value: data}}}), len(parts) > 0
 }

@@ -61,7 +61,7 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	if regular.Same(ck.Path, o.Out) {
-		return Result{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
+		return Result{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	in, err := o.readInput(u.Config())
 	if err != nil {
@@ -82,15 +82,15 @@ func (o *Options) validate() error {
 	o.Compute = o.Compute.WithDefaults()
 	switch {
 	case o.In == "":
-		return option.Errorf("in", "is needed: name a safetensors file with x and t")
+		return option.Errorf("in", nil, "is needed: name a safetensors file with x and t")
 	case o.Out == "":
-		return option.Errorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", nil, "is needed: name the safetensors file to write")
 	}
 	if err := o.Compute.Validate(); err != nil {
 		return err
 	}
 	if regular.Same(o.In, o.Out) {
-		return option.Errorf("out", "%s: is the input: name another file", o.Out)
+		return option.Errorf("out", o.Out, "is the input: name another file")
 	}
 	return atomicfile.Probe(o.Out)
 }

@@ -208,7 +208,7 @@ func newScorer(ctx context.Context, o Options) (*scorer, error) {
 	method := model.Method()
 	option.SetDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
-		return nil, option.Errorf("data", "is needed: the model does not say what it was trained on")
+		return nil, option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
 	s := &scorer{opt: o, ck: ck, method: method, model: model, out: &Report{
 		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: model.Solver(),
@@ -236,10 +236,12 @@ func (s *scorer) tell() {
 	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: fmt.Sprintf("%s: log p of %s, divergence %s, %s",
 		sample.DescribeCheckpoint(s.ck), text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
 	if !s.ck.Meta.Dequantized {
-		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: "the model was not trained with --dequantize: its density lies between the bytes too, or at them alone, and its bits say little"})
+		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, "+
+			"or at them alone, and its bits say little", option.Setting{Option: "dequantize"}))
 	}
 	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == AllClasses) {
-		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: "a mean of densities is raised by the noise of the probes: compare with more --probes, or take --exact"})
+		s.emit(pipeline.Note("a mean of densities is raised by the noise of the probes: "+
+			"compare with more %v, or take %v", option.Setting{Option: "probes"}, option.Setting{Option: "exact"}))
 	}
 }
 
@@ -284,7 +286,8 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%s has no images that training does not see: those are measured that there are", name)})
 	}
 	if s.opt.Count > source.Len() {
-		return nil, option.Errorf("count", "%d: %s holds %s", s.opt.Count, source.Name(), text.Count(source.Len(), "image", "images"))
+		return nil, option.Errorf("count",
+			s.opt.Count, "%s holds %s", source.Name(), text.Count(source.Len(), "image", "images"))
 	}
 	out := &SetReport{Data: source.Name(), Count: s.opt.Count, source: source}
 	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Shape().Len())
@@ -303,7 +306,7 @@ func (s *scorer) settleClass() error {
 	labels, class := s.ck.Labels(), s.opt.Class
 	if labels.Rows() == 0 {
 		if class != "" {
-			return option.Errorf("class", "%s: %s takes no class", class, model.ModelName(s.ck.Path))
+			return option.Errorf("class", class, "%s takes no class", model.ModelName(s.ck.Path))
 		}
 		return nil
 	}
@@ -321,11 +324,11 @@ func (s *scorer) settleClass() error {
 	case class == "":
 		class = AllClasses
 	case class == LabelClass && len(s.sets) > 1:
-		return option.Errorf("class", "label: images of other data have other classes: compare under none or all")
+		return option.Errorf("class", "label", "images of other data have other classes: compare under none or all")
 	case class == LabelClass && !labelled:
-		return option.Errorf("class", "label: not every image has a class of the model's: use none or all")
+		return option.Errorf("class", "label", "not every image has a class of the model's: use none or all")
 	case class == NoClass && !labels.Null:
-		return option.Errorf("class", "none: %s always needs a class: use label or all", model.ModelName(s.ck.Path))
+		return option.Errorf("class", "none", "%s always needs a class: use label or all", model.ModelName(s.ck.Path))
 	}
 	s.out.Class = class
 	return nil
@@ -360,7 +363,8 @@ func (s *scorer) plan() error {
 				}
 			}
 			if len(s.tasks) > sample.MaxCount {
-				return option.Errorf("count", "%d: too many solutions for one call: at most %d", s.opt.Count, sample.MaxCount)
+				return option.Errorf("count", s.opt.Count,
+					"too many solutions for one call: at most %d", sample.MaxCount)
 			}
 		}
 	}

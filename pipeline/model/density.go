@@ -43,7 +43,7 @@ func (m DensityMethod) Validate() error {
 		return err
 	}
 	if m.Exact && given > 0 {
-		return option.Errorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
+		return option.Errorf("probes", given, "an exact divergence has none: leave one of the two out")
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 	}
 	able, ok := solver.(ode.LogDetSolver)
 	if !ok {
-		return nil, option.Errorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
+		return nil, option.Errorf("solver", m.Solver, "it cannot integrate a divergence: choose dopri5 or rk4")
 	}
 	return &flowScorer{u, predicts, m, able}, nil
 }

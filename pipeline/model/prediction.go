@@ -1,13 +1,12 @@
 package model
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
-	"github.com/fmimg/fmimg/pipeline"
 )
 
 // An Objective is what a network learns.
@@ -50,12 +49,22 @@ func (m Meta) Prediction() (Prediction, error) {
 	p := Prediction{}
 	var err error
 	if p.Path, err = flow.ParseSchedule(path); err != nil {
-		return p, fmt.Errorf("metadata %s: %s", MetaKey, pipeline.TrimOption(err, "flow: "))
+		return p, metaError(err)
 	}
 	if p.Objective, err = objective.Parse(); err != nil {
-		return p, fmt.Errorf("metadata %s: %s", MetaKey, pipeline.TrimOption(err, "flow: "))
+		return p, metaError(err)
 	}
 	return p, nil
+}
+
+// metaError says what is wrong with what the metadata say of a network.
+func metaError(err error) error {
+	if wrong, ok := errors.AsType[*flow.ParseError](err); ok {
+		here := *wrong
+		here.Package = "metadata " + MetaKey
+		return &here
+	}
+	return err
 }
 
 // Velocity returns the velocity field of a network's answers about images.

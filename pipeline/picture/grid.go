@@ -61,14 +61,15 @@ func (g GridOptions) Size(height, width int) (h, w int) {
 func (g GridOptions) Validate(height, width int) error {
 	switch {
 	case g.Rows < 1 || g.Cols < 1 || g.Rows > MaxGridSide || g.Cols > MaxGridSide:
-		return option.Errorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, MaxGridSide)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"both sides lie between 1 and %d", MaxGridSide)
 	case g.Padding > MaxGridSide:
-		return option.Errorf("padding", "%d: between 0 and %d pixels", g.Padding, MaxGridSide)
+		return option.Errorf("padding", g.Padding, "between 0 and %d pixels", MaxGridSide)
 	case g.scale() > MaxGridSide || g.Scale < 0:
-		return option.Errorf("scale", "%d: between 1 and %d", g.Scale, MaxGridSide)
+		return option.Errorf("scale", g.Scale, "between 1 and %d", MaxGridSide)
 	}
 	if h, w := g.Size(height, width); h > MaxGridSide || w > MaxGridSide {
-		return option.Errorf("grid", "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
+		return option.Errorf("grid", nil, "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
 			g.Rows, g.Cols, height, width, g.scale(), h, w, MaxGridSide)
 	}
 	return nil
@@ -84,7 +85,7 @@ func Grid(s *Images, g GridOptions) (image.Image, error) {
 		return nil, err
 	}
 	if s.Len() > g.Rows*g.Cols {
-		return nil, option.Errorf("grid", "%dx%d: it has no room for %d images", g.Rows, g.Cols, s.Len())
+		return nil, option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols), "it has no room for %d images", s.Len())
 	}
 	h, w := g.Size(s.Height, s.Width)
 	c, err := newCanvas(h, w, s.Channels)

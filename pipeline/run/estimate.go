@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
@@ -51,8 +52,9 @@ func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
 	need := layers.estimateMemory(r.Opt, r.DataMemory)
 	if free := freeMemory(); free > 0 && need > free {
-		r.Opt.Note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
-			text.Bytes(need), text.Bytes(free))
+		r.Opt.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
+			text.Bytes(need), text.Bytes(free), option.Setting{Option: "threads"},
+			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
 	}
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,10 +20,10 @@ func (o *Options) Reader() feed.Reader {
 	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
 }
 
-// Note tells what a person should know before the run begins.
+// Note tells what a person should know before the run begins, see [option.Say].
 func (o *Options) Note(format string, args ...any) {
 	if o.OnEvent != nil {
-		o.OnEvent(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(format, args...)})
+		o.OnEvent(pipeline.Note(format, args...))
 	}
 }
 
@@ -45,6 +46,11 @@ type Options struct {
 	Given []string `json:"-"`
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
+
+	// Words name commands and options in the run's README.md; nil: it has no commands, and options
+	// go by their names.
+	Words pipeline.Words `json:"-"`
+
 	// Disk stands between the run and its files, in tests of full disks; nil otherwise.
 	Disk func(io.Writer) io.Writer `json:"-"`
 }
@@ -255,18 +261,19 @@ func (o *Options) ValidateBudget(epochs float64, kinds string) error {
 	}
 	switch {
 	case given > 1 && o.Steps != 0:
-		return option.Errorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
+		return option.Errorf("steps", o.Steps, "one budget too many: give one of %s", kinds)
 	case given > 1:
-		return option.Errorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
+		return option.Errorf("epochs", epochs, "one budget too many: give one of %s", kinds)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
-		return option.Errorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
+		return option.Errorf("time", o.Time, "a duration of 1ms or more, such as 10m, is needed")
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
-		return option.Errorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+		return option.Errorf("schedule", nil,
+			"ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
-		return option.Errorf("schedule", "replays a run by its steps: leave time and epochs out")
+		return option.Errorf("schedule", nil, "replays a run by its steps: leave time and epochs out")
 	}
-	if err := o.Schedule.Validate(); err != nil {
-		return &pipeline.OptionError{Option: "schedule", Reason: pipeline.TrimOption(err, "schedule: ")}
+	if wrong, ok := errors.AsType[*engine.ScheduleError](o.Schedule.Validate()); ok {
+		return option.Errorf("schedule", nil, "%s", wrong.Reason)
 	}
 	return nil
 }
@@ -307,7 +314,7 @@ func (o *Options) Plan() engine.RateSchedule {
 // alter the last bits.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.OnEvent, o.Disk = given.OnEvent, given.Disk
+	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
 	option.Override(&o.ISA, given.ISA)
 	option.Override(&o.SaveEvery, given.SaveEvery)
 	option.Override(&o.PreviewEvery, given.PreviewEvery)
@@ -339,7 +346,9 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 		if had == nil {
 			had = "none"
 		}
-		return option.Errorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, folder, had)
+		return option.Errorf(name, want,
+			"the run in %s has %v, which cannot change: leave the option out, or train anew",
+			folder, had)
 	}
 	return nil
 }

@@ -33,10 +33,10 @@ type Result struct {
 
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
 type InterruptedError struct {
-	Dir         string  // where it was saved; empty: nothing was
-	Command     Command // of fmimg, that goes on with it
-	Step, Total int     // steps done, of so many (0 when not known yet)
-	Cause       error   // the context's error, nil for StopAfter
+	Dir         string          // where it was saved; empty: nothing was
+	GoOn        pipeline.Action // goes on with it
+	Step, Total int             // steps done, of so many (0 when not known yet)
+	Cause       error           // the context's error, nil for StopAfter
 }
 
 // Error returns one line.
@@ -87,7 +87,7 @@ type Run struct {
 	Opt       *Options // resolved
 	Job       Job
 	Dir       *Folder
-	Notes     []string // for a person, before the run starts
+	Notes     []pipeline.Event // for a person, before the run starts
 	model     model.Weights
 	Images    pipeline.Shape
 	Labels    model.Labels
@@ -241,7 +241,7 @@ func (r *Run) Start() error {
 	// Room for the losses to come, so that steps need not make it.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.Notes {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+		r.emit(note)
 	}
 	if r.Opt.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
@@ -360,7 +360,7 @@ func (r *Run) showPreview(ctx context.Context) error {
 	case err == nil:
 		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
 	case errors.Is(err, ode.ErrNotFinite):
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: "no preview: " + err.Error()})
+		r.emit(pipeline.Note("no preview: %v", err))
 	case !errors.Is(err, ctx.Err()):
 		return fmt.Errorf("preview: %w", err)
 	}
@@ -372,7 +372,10 @@ func (r *Run) interrupt(cause error) (Result, error) {
 		return r.result(), err
 	}
 	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
-	return r.result(), &InterruptedError{r.Dir.Path, r.Job.Command(), r.Done.Step, r.Done.Schedule.Total(), cause}
+	return r.result(), &InterruptedError{
+		Dir: r.Dir.Path, GoOn: goOn(r.Job.Command(), r.Dir.Path),
+		Step: r.Done.Step, Total: r.Done.Schedule.Total(), Cause: cause,
+	}
 }
 
 // finish saves first, so that nothing can be lost, and shows the result then.

@@ -254,10 +254,12 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	if regular.Same(o.Out, ck.Path) {
-		return GenerateResult{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
+		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	if !ck.Traced() && o.Strip > 2 {
-		return GenerateResult{}, option.Errorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, model.ModelName(ck.Path))
+		return GenerateResult{}, option.Errorf("strip", o.Strip,
+			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
+			model.ModelName(ck.Path))
 	}
 	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
@@ -329,11 +331,13 @@ func (o *GenerateOptions) checkCount(form *output) error {
 		}
 	}
 	if g.Rows*g.Cols > MaxCount {
-		return option.Errorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, MaxCount)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"at most %d images fit into one call", MaxCount)
 	}
 	if count > g.Rows*g.Cols {
-		return option.Errorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
-			count, g.Rows, g.Cols, g.Rows*g.Cols)
+		return option.Errorf("count", count,
+			"a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+			g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
 }
@@ -377,12 +381,14 @@ func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
 		}
 	}
 	if !FitsMemory(s, o.Strip*o.Sample.Count) {
-		return option.Errorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
-			o.Strip, o.Sample.Count, s.Height, s.Width)
+		return option.Errorf("strip", o.Strip,
+			"so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Sample.Count, s.Height, s.Width)
 	}
 	if form.inMemory && !FitsMemory(s, o.Sample.Count) {
-		return option.Errorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
-			o.Sample.Count, s.Height, s.Width)
+		return option.Errorf("count", o.Sample.Count,
+			"one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
+			s.Height, s.Width)
 	}
 	return nil
 }

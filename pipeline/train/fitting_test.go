@@ -52,7 +52,7 @@ func TestFlowRunIsExact(t *testing.T) {
 	o.Out, o.Seed = filepath.Join(t.TempDir(), "other"), 2
 	roomtest.DifferentRun(t, whole.Dir, mustTrain(t, o).Dir)
 	card, err := os.ReadFile(filepath.Join(whole.Dir, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "bits per dimension") || !strings.Contains(string(card), "--objective nf") || whole.Validation <= 0 {
+	if err != nil || !strings.Contains(string(card), "bits per dimension") || !strings.Contains(string(card), "objective nf") || whole.Validation <= 0 {
 		t.Errorf("validation %v, card %s, %v", whole.Validation, card, err)
 	}
 }

@@ -171,7 +171,8 @@ func (o *Options) validate() error {
 // validateCoupling bounds the pairs of a batch, all of which are compared.
 func (o *Options) validateCoupling() error {
 	if o.Coupling == OptimalTransport && o.Batch > maxPaired && o.Objective != model.FlowObjective {
-		return option.Errorf("batch", "%d: optimal transport compares all pairs of a batch: at most %d images, or coupling independent", o.Batch, maxPaired)
+		return option.Errorf("batch", o.Batch,
+			"optimal transport compares all pairs of a batch: at most %d images, or coupling independent", maxPaired)
 	}
 	return nil
 }
@@ -179,16 +180,16 @@ func (o *Options) validateCoupling() error {
 // validateNames checks what other packages name.
 func (o *Options) validateNames() error {
 	if o.Data == "" && o.Source == nil && !o.Resume {
-		return option.Errorf("data", "is needed: name a data set, such as mnist")
+		return option.Errorf("data", nil, "is needed: name a data set, such as mnist")
 	}
 	if o.Network != nil && o.Network.FlowMap {
-		return option.Errorf("network", "is a flow map, which Distill makes, and training learns velocities")
+		return option.Errorf("network", nil, "is a flow map, which Distill makes, and training learns velocities")
 	}
 	if _, err := unet.Preset(o.Preset); err != nil {
-		return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
+		return option.Of("preset", err)
 	}
 	if _, err := flow.ParseTimeDistribution(o.TimeDist); err != nil {
-		return &pipeline.OptionError{Option: "time-dist", Reason: pipeline.TrimOption(err, "flow: unknown distribution of times ", "flow: distribution of times ")}
+		return option.Of("time-dist", err)
 	}
 	return nil
 }
@@ -199,10 +200,11 @@ func (o *Options) validateObjective() error {
 		return o.validateFlow()
 	}
 	if o.Flow != nil {
-		return option.Errorf("normalizing-flow", "is a network of objective %s alone, and the objective is %s", model.FlowObjective, o.Objective)
+		return option.Errorf("normalizing-flow", nil,
+			"is a network of objective %s alone, and the objective is %s", model.FlowObjective, o.Objective)
 	}
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
-		return &pipeline.OptionError{Option: "path", Reason: pipeline.TrimOption(err, "flow: unknown path ", "flow: path ")}
+		return option.Of("path", err)
 	}
 	if err := option.OneOf("objective", o.Objective, append(model.Predictions(), model.FlowObjective)...); err != nil {
 		return err

@@ -98,7 +98,7 @@ func TestTrainByObjective(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"--path cosine --objective data --loss-weight velocity", "| predicts | the data, on the cosine path |"} {
+	for _, want := range []string{"path cosine, objective data, loss-weight velocity", "| predicts | the data, on the cosine path |"} {
 		if !strings.Contains(string(card), want) {
 			t.Errorf("no %q in\n%s", want, card)
 		}

@@ -191,7 +191,7 @@ func TestPreviewsChangeNothing(t *testing.T) {
 		decodePNG(t, filepath.Join(o.Out, name))
 	}
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "--schedule 0:6") {
+	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "schedule 0:6") {
 		t.Errorf("card: %v\n%s", err, card)
 	}
 }
@@ -267,7 +267,7 @@ func TestSecondTrainerIsRefused(t *testing.T) {
 	}
 	mustTrain(t, o)
 	o.OnEvent = nil
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "--resume") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "continue it with resume") {
 		t.Errorf("a new run in the folder of another: %v", err)
 	}
 }
@@ -474,7 +474,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(state); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without a state: error %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Out, run.ConfigFile), []byte("{"), 0o644); err != nil {
@@ -486,7 +486,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(filepath.Join(o.Out, run.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without settings: error %v", err)
 	}
 }
@@ -547,7 +547,7 @@ func TestResumeOfAnOlderRun(t *testing.T) {
 	mustTrain(t, again)
 	roomtest.SameRun(t, through.Out, o.Out)
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "--optimizer adamw --lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
+	if err != nil || !strings.Contains(string(card), "optimizer adamw, lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
 		t.Errorf("%v:\n%s", err, card)
 	}
 }
