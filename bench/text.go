@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // WriteText writes what the machine is.
@@ -82,9 +84,9 @@ func unless0(v float64, format string) string {
 	return fmt.Sprintf(format, v)
 }
 
-// WriteSummary writes what stands below the results: what the convolutions reach together, and what the
-// time did not suffice for.
-func (k *KernelReport) WriteSummary(w io.Writer) error {
+// WriteSummary writes what stands below the results: what the convolutions reach together, and how
+// many cases the time did not suffice for. Options are named in the words of a front end.
+func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 	var b strings.Builder
 	if all := k.Summaries(); len(all) > 0 {
 		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
@@ -93,7 +95,9 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 		}
 	}
 	if k.Skipped > 0 {
-		fmt.Fprintf(&b, "\n%d of %d cases were not measured, as the time was over: raise --time, or select fewer with --run\n", k.Skipped, k.Skipped+len(k.Results))
+		over := option.Say("%d of %d cases were not measured, as the time was over: raise %v, or select fewer with %v",
+			k.Skipped, k.Skipped+len(k.Results), option.Setting{Option: "time"}, option.Setting{Option: "run"})
+		fmt.Fprintf(&b, "\n%s\n", over.In(words))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

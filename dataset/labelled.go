@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"image"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // labelled is a Source in memory: images as bytes, and a label for each.
@@ -158,8 +160,10 @@ func checkMemory(n, h, w, c int, o Options) error {
 	if need <= float64(o.maxBytes()) {
 		return nil
 	}
-	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: choose a smaller --size, --image-channels gray or fewer images, or allow more by --data-memory",
-		n, h, w, c, spellBytes(need), spellBytes(float64(o.maxBytes())))
+	return option.Faultf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed",
+		n, h, w, c, spellBytes(need), spellBytes(float64(o.maxBytes()))).
+		Cured("choose a smaller %v, %v or fewer images, or allow more by %v", option.Setting{Option: "size"},
+			option.Setting{Option: "image-channels", Value: "gray"}, option.Setting{Option: "data-memory"})
 }
 
 // spellBytes words a number of bytes.

@@ -119,7 +119,7 @@ var ErrFormat = errors.New("format not supported")
 // reading.
 //
 // A name that is not known gives an [UnknownError], a known set that this machine lacks a
-// [NotHereError], and a file of another kind an error that wraps [ErrFormat].
+// [NotHereError], and a file of another kind a [FormatError], which wraps [ErrFormat].
 func Open(ctx context.Context, name string, o Options) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("data set %s: %w", name, err)

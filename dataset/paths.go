@@ -66,9 +66,22 @@ func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 	return openPictureFolder(ctx, path, o)
 }
 
-func formatError(path, why string) error {
-	return fmt.Errorf("data set %s: %w: %s", path, ErrFormat, why)
+// A FormatError is a file whose format this package does not read.
+type FormatError struct {
+	Path string
+	Why  string // with what can be done
 }
+
+// Error returns one line.
+func (e *FormatError) Error() string { return fmt.Sprintf("data set %s: %s", e.Path, e.Reason()) }
+
+// Reason returns the line without the path.
+func (e *FormatError) Reason() string { return fmt.Sprintf("%v: %s", ErrFormat, e.Why) }
+
+// Unwrap returns [ErrFormat].
+func (e *FormatError) Unwrap() error { return ErrFormat }
+
+func formatError(path, why string) error { return &FormatError{path, why} }
 
 // headLen is the length of what tells a file's format.
 const headLen = 24

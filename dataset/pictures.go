@@ -15,6 +15,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // openPictureFolder reads the pictures below a folder.
@@ -115,7 +117,8 @@ func (l *loader) fill(set *Set) error {
 	if l.options.Strict {
 		for i, p := range l.results {
 			if p.err != nil {
-				return fmt.Errorf("%s: %w; leave --strict out to go without it", Printable(l.files[i].name), p.err)
+				return option.Faultf("%s: %v; leave %v out to go without it",
+					Printable(l.files[i].name), p.err, option.Setting{Option: "strict"})
 			}
 		}
 	}

@@ -361,7 +361,7 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		{"empty folder", nil, "", Options{}, "it holds no files: put pictures into it"},
 		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{}, "its only file cannot be used (a.txt: not a picture)"},
 		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{}, "none of its 2 files can be used (a.txt: not a picture)"},
-		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave --strict out"},
+		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave strict out"},
 		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1 MB are allowed"},
 		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1}, "a side lies between 1 and 4096"},
 		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 2}, "1 (gray) or 3 (RGB)"},

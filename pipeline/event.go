@@ -1,5 +1,7 @@
 package pipeline
 
+import "github.com/fmimg/fmimg/internal/option"
+
 // Kind says what an [Event] reports.
 type Kind string
 
@@ -48,4 +50,11 @@ type Event struct {
 	Left     float64 `json:"seconds_left,omitempty"`      // estimated, of training
 	Path     string  `json:"path,omitempty"`
 	Text     string  `json:"text,omitempty"`
+	Message  Message `json:"-"` // of a note: Text, for front ends with words of their own
+}
+
+// Note returns the event of something that a person should know, see [option.Say].
+func Note(format string, args ...any) Event {
+	m := option.Say(format, args...)
+	return Event{Kind: Noted, Text: m.String(), Message: m}
 }

@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"strings"
+	"errors"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
@@ -10,6 +10,21 @@ import (
 // An OptionError is an option that cannot be used as it is given: a mistake of the caller, found
 // before any work.
 type OptionError = option.Error
+
+// What errors, events and cards name. Words choose how they are shown: a program with flags of its
+// own implements them, and gets the text by [ErrorIn] and Message.In.
+type (
+	Words   = option.Words
+	Message = option.Message
+	Setting = option.Setting
+	Action  = option.Action
+)
+
+// Plain are the words of a library, which has options and no flags.
+var Plain = option.Plain
+
+// ErrorIn returns the text of an error in the words of a front end.
+func ErrorIn(err error, w Words) string { return option.ErrorIn(err, w) }
 
 const (
 	// MaxBatch is the largest number of images of a step.
@@ -32,18 +47,10 @@ func ValidateISA(name string) error {
 // ParseISA is [kernels.Parse], with an [*OptionError] about the option isa.
 func ParseISA(name string) (kernels.ISA, error) {
 	isa, err := kernels.Parse(name)
-	if err != nil {
-		return isa, &OptionError{Option: "isa", Reason: TrimOption(err, "unknown instruction set ", "instruction set ")}
+	if absent, ok := errors.AsType[*kernels.UnavailableError](err); ok {
+		wrong := option.Errorf("isa", nil, "%q %s", absent.ISA, absent.Reason())
+		wrong.Known = absent.Known
+		return isa, wrong
 	}
-	return isa, nil
-}
-
-// TrimOption takes from an error of another package the words that name the option.
-func TrimOption(err error, prefixes ...string) string {
-	for _, p := range prefixes {
-		if rest, ok := strings.CutPrefix(err.Error(), p); ok {
-			return rest
-		}
-	}
-	return err.Error()
+	return isa, option.Of("isa", err)
 }

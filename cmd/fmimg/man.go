@@ -10,7 +10,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// newMan makes the command that packagers run to have a man page for each command.
+// newMan makes the command that writes a man page for each command. Packagers run it.
 func (a *app) newMan() *cobra.Command {
 	return &cobra.Command{
 		Use: "man FOLDER", Short: "Write the man pages into a folder", Hidden: true, Example: "  fmimg man man/",

@@ -54,3 +54,17 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 }
+
+// An option that is turned off is recorded as 0, and read back as turned off.
+func TestNone(t *testing.T) {
+	off, other, half := None, 5, -0.5
+	ZeroNone(&off, &other)
+	ZeroNone(&half)
+	if off != 0 || other != 5 || half != 0 {
+		t.Errorf("recorded %d, %d, %v", off, other, half)
+	}
+	NoneOfZero(&off, &other)
+	if off != None || other != 5 {
+		t.Errorf("read back %d, %d", off, other)
+	}
+}

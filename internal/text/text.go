@@ -49,3 +49,26 @@ func Of(total int) string {
 	}
 	return fmt.Sprintf(" of %d", total)
 }
+
+// Distance is the Levenshtein distance: the least number of letters to insert, delete or replace
+// that turns a into b.
+func Distance(a, b string) int {
+	to := []rune(b)
+	row := make([]int, len(to)+1) // row[j] is the distance of the part of a so far to to[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i, r := range []rune(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, s := range to {
+			replaced := diagonal
+			if r != s {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(to)]
+}

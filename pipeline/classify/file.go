@@ -4,11 +4,11 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/safetensors"
 )
@@ -50,8 +50,8 @@ func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	}
 	text, ok := f.Metadata[ConfigKey]
 	if !ok {
-		return nil, errors.New("the metadata has no \"" + ConfigKey + "\": " +
-			"this is no classifier made by fmimg classifier")
+		return nil, option.Faultf("the metadata has no %q: this is no classifier made by %v",
+			ConfigKey, option.Action{Command: "classifier"})
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {

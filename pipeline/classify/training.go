@@ -59,7 +59,7 @@ type Result struct {
 //
 // When ctx ends, Train writes nothing and returns a [*run.InterruptedError] without a folder.
 func Train(ctx context.Context, o Options) (Result, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return Result{}, err
 	}
@@ -105,9 +105,12 @@ func (r *classifierRun) open(ctx context.Context) error {
 	if r.model, err = NewNetwork(DefaultConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
 		return err
 	}
-	recipe := o.recipe()
+	recipe := o.Recipe.engine()
 	feed := feed.New(r.data, o.Seed, o.Batch, o.Flip)
-	task := &classifying{feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch, warp: o.Warp, smoothing: o.Smoothing}
+	task := &classifying{
+		feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch,
+		warp: o.Warp.bounds(), smoothing: option.OrNone(o.Smoothing),
+	}
 	r.crew = crew.New(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.MicroBatches()))
 	r.engine = engine.NewTrainer(engine.Setup{
@@ -125,15 +128,15 @@ func (r *classifierRun) openData(ctx context.Context) error {
 	}
 	r.data, r.test = set.Train, set.Test
 	if len(r.data.Classes()) < 2 {
-		return option.Errorf("data", "%s: its images have no classes, or one, to tell apart", r.opt.Data)
+		return option.Errorf("data", r.opt.Data, "its images have no classes, or one, to tell apart")
 	}
 	for _, source := range []dataset.Source{r.data, r.test} {
 		if source != nil && feed.HasUnlabelled(source) {
-			return option.Errorf("data", "%s: some of its images have no class", r.opt.Data)
+			return option.Errorf("data", r.opt.Data, "some of its images have no class")
 		}
 	}
-	if note := feed.SkippedText(r.opt.Data, set); note != "" {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+	if note, ok := feed.SkippedNote(r.opt.Data, set); ok {
+		r.emit(note)
 	}
 	return nil
 }
@@ -144,7 +147,7 @@ func (r *classifierRun) train(ctx context.Context) error {
 	r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.opt.Out, Total: total, Text: r.describe()})
 	for r.done.Step < total {
 		begin := time.Now()
-		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, r.opt.Warmup, engine.CosineRate)
+		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, option.OrNone(r.opt.Warmup), engine.CosineRate)
 		result, err := r.engine.Step(ctx, r.done.Step, rate)
 		if err != nil && errors.Is(err, ctx.Err()) {
 			return &run.InterruptedError{Step: r.done.Step, Total: total, Cause: err}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,28 +25,45 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say which images to change, by which model. What is done with them is up to [Inpaint], [Interpolate] and
-// [Vary], which take more options.
+// Options say which images to change, by which model. What is done with them is up to [Inpaint],
+// [Interpolate] and [Vary], which take more options. The zero value of each option is its default.
 type Options struct {
-	Model string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out   string // FILE.png: a row for each image, or pair of images
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Out is FILE.png, with a row for each image, or pair of images; needed.
+	Out string
 
-	// The images: pictures of any size, cropped and resized as a data set's, or some of a data set.
-	In    []string // files; empty: those of Data
-	Data  string   // the data whose images, those that training does not see, Index counts; empty: what the model was trained on
-	Index []int    // of images of Data
+	// In are pictures of any size, cropped and resized as a data set's; empty: those of Data.
+	In []string
+	// Data names the images, those that training does not see, that Index counts; empty: what the
+	// model was trained on.
+	Data string
+	// Index are numbers of images of Data, from 0.
+	Index []int
 
-	Class    string  // classes that the images take in turn, as for SampleOptions; empty: those of Data's labels where the model has them, else none, where the model has that
-	Guidance float64 // as for SampleOptions; 0: 1
-	Count    int     // images made of each; 0: 6
-	Seed     uint64
-	Solver   string  // a name of ode.SolverNames; empty: midpoint
-	Steps    int     // of the solver; 0: 40
-	Tol      float64 // of dopri5; 0: 1e-4
-	Threads  int     // 0: GOMAXPROCS
-	ISA      string  // empty: the best of this machine
+	// Class lists classes that the images take in turn, as for [sample.Options]; empty: those of
+	// Data's labels where the model has them, else none, where the model has that.
+	Class string
+	// Count is the number of images made of each; 0: 8, of [Inpaint] 6.
+	Count int
 
-	Padding, Scale int // of the picture, as for GridOptions
+	// Guidance is that of [model.Method]; 0: 1.
+	Guidance float64
+	// Solver is a name of ode.SolverNames; empty: midpoint.
+	Solver string
+	// Steps are those of the solver; 0: 40, of [Inpaint] by resampling 20.
+	Steps int
+	// Tol is the error that dopri5 allows a step; 0: 1e-4.
+	Tol float64
+	// Seed is that of the noise. The command takes 1 unless it is told another.
+	Seed uint64
+	pipeline.Compute
+
+	// Padding is that of [picture.GridOptions]; 0: 2; below 0: none.
+	Padding int
+	// Scale is that of [picture.GridOptions]; 0: 2.
+	Scale int
 
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
@@ -63,19 +79,24 @@ type Result struct {
 }
 
 const (
-	defaultEdits      = 6
+	defaultEdits      = 8
+	defaultScale      = 2
 	defaultEditSteps  = 40
 	defaultEditSolver = "midpoint" // whose way back undoes the way there more nearly
 	maxEdited         = 1 << 12    // inputs
 )
 
-func (o *Options) fillDefaults() {
+// WithDefaults fills in what has one default for all models.
+func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultEdits)
 	option.SetDefault(&o.Guidance, 1)
 	option.SetDefault(&o.Solver, defaultEditSolver)
 	option.SetDefault(&o.Steps, defaultEditSteps)
 	option.SetDefault(&o.Tol, model.DefaultTol)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	o.Compute = o.Compute.WithDefaults()
+	option.SetDefault(&o.Padding, picture.DefaultPadding)
+	option.SetDefault(&o.Scale, defaultScale)
+	return o
 }
 
 // validate reports the first option that cannot be used with any model, and tries the output.
@@ -83,15 +104,17 @@ func (o *Options) validate() error {
 	sample := sample.Options{Method: model.Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}, Threads: o.Threads}
 	switch {
 	case o.Out == "":
-		return option.Errorf("out", "is needed: name a file, such as edited.png")
+		return option.Errorf("out", nil, "is needed: name a file, such as edited.png")
 	case !strings.HasSuffix(strings.ToLower(o.Out), ".png"):
-		return option.Errorf("out", "%s: its name must end in .png", o.Out)
+		return option.Errorf("out", o.Out, "its name must end in .png")
 	case len(o.In) == 0 && len(o.Index) == 0:
-		return option.Errorf("in", "is needed: name pictures, or images of a data set by data and index")
+		return option.Errorf("in", nil, "is needed: name pictures, or images of a data set by data and index")
 	case len(o.In) > 0 && (o.Data != "" || len(o.Index) > 0):
-		return option.Errorf("in", "%s: images are files, or those of a data set by data and index: give one of the two", strings.Join(o.In, ","))
+		return option.Errorf("in", strings.Join(o.In, ","),
+			"images are files, or those of a data set by data and index: give one of the two")
 	case len(o.In) > maxEdited || len(o.Index) > maxEdited:
-		return option.Errorf("index", "%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
+		return option.Errorf("index", nil,
+			"%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
 	}
 	if err := sample.Validate(); err != nil {
 		return err
@@ -103,7 +126,7 @@ func (o *Options) validate() error {
 		return err
 	}
 	if slices.ContainsFunc(o.In, func(in string) bool { return regular.Same(in, o.Out) }) {
-		return option.Errorf("out", "%s: is one of the pictures: name another file", o.Out)
+		return option.Errorf("out", o.Out, "is one of the pictures: name another file")
 	}
 	return atomicfile.Probe(o.Out)
 }
@@ -129,7 +152,7 @@ type editor struct {
 
 // newEditor opens the model and the images; begin must follow.
 func newEditor(ctx context.Context, o Options) (*editor, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -138,7 +161,7 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 		return nil, err
 	}
 	if regular.Same(ck.Path, o.Out) {
-		return nil, option.Errorf("out", "%s: is the model: name another file", o.Out)
+		return nil, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	e := &editor{opt: o, ck: ck, net: u}
 	if e.predicts, err = u.Velocity(ck.Path); err != nil {
@@ -202,10 +225,12 @@ func (e *editor) readFiles() error {
 func (e *editor) readPicture(path, name string) ([]float32, error) {
 	s := e.ck.Shape()
 	if s.Height != s.Width {
-		return nil, option.Errorf(name, "%s: pictures become squares, and the model's images are %dx%d: use data and index", path, s.Height, s.Width)
+		return nil, option.Errorf(name, path,
+			"pictures become squares, and the model's images are %dx%d: use data and index",
+			s.Height, s.Width)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, option.Errorf(name, "%s: %v: name a picture", path, regular.Reason(err))
+		return nil, option.Errorf(name, path, "%v: name a picture", regular.Reason(err))
 	}
 	return dataset.ReadPicture(path, s.Height, s.Channels)
 }
@@ -215,7 +240,7 @@ func (e *editor) readData(ctx context.Context) error {
 	name := e.opt.Data
 	option.SetDefault(&name, e.ck.Meta.Data)
 	if name == "" {
-		return option.Errorf("data", "is needed: the model does not say what it was trained on")
+		return option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
 	set, err := e.ck.DataRequest(name, "data", e.opt.Threads, e.opt.OnEvent).Open(ctx)
 	if err != nil {
@@ -230,7 +255,7 @@ func (e *editor) readData(ctx context.Context) error {
 	d := e.inputs.ImageLen()
 	for i, index := range e.opt.Index {
 		if index < 0 || index >= source.Len() {
-			return option.Errorf("index", "%d: %s holds images 0-%d", index, source.Name(), source.Len()-1)
+			return option.Errorf("index", index, "%s holds images 0-%d", source.Name(), source.Len()-1)
 		}
 		class := int32(-1)
 		if label := source.Image(index, e.inputs.Pixels[i*d:(i+1)*d]); label >= 0 {
@@ -249,7 +274,7 @@ func (e *editor) settleClasses() error {
 	}
 	switch {
 	case e.opt.Class != "" && labels.Rows() == 0:
-		return option.Errorf("class", "%s: %s takes no class", e.opt.Class, model.ModelName(e.ck.Path))
+		return option.Errorf("class", e.opt.Class, "%s takes no class", model.ModelName(e.ck.Path))
 	case e.opt.Class != "":
 		turn, err := e.ck.ClassList().Parse(e.opt.Class)
 		if err != nil {
@@ -259,7 +284,9 @@ func (e *editor) settleClasses() error {
 			e.known[i] = turn[i%len(turn)]
 		}
 	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.known, -1):
-		return option.Errorf("class", "is needed: %s draws no image without one, and nobody knows those of the images", model.ModelName(e.ck.Path))
+		return option.Errorf("class", nil,
+			"is needed: %s draws no image without one, and nobody knows those of the images",
+			model.ModelName(e.ck.Path))
 	}
 	return nil
 }
@@ -332,10 +359,10 @@ func (e *editor) texts() []picture.Text {
 func (e *editor) checkPicture(rows, cols int) error {
 	s := e.ck.Shape()
 	if err := (picture.GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).Validate(s.Height, s.Width); err != nil {
-		return option.Errorf("count", "%d: %v", e.opt.Count, err)
+		return option.Errorf("count", e.opt.Count, "%s", err.Error()) // as it is: about the grid of the picture
 	}
 	if !sample.FitsMemory(s, rows*cols) {
-		return option.Errorf("count", "%d: so many images do not fit into one picture", e.opt.Count)
+		return option.Errorf("count", e.opt.Count, "so many images do not fit into one picture")
 	}
 	return nil
 }
@@ -358,7 +385,16 @@ func (e *editor) input(i int) []float32 {
 // VaryOptions say how far images may change.
 type VaryOptions struct {
 	Options
-	Level float64 // how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0: 0.5
+	// Level is how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0:
+	// 0.5.
+	Level float64
+}
+
+// WithDefaults fills in what has one default for all models.
+func (o VaryOptions) WithDefaults() VaryOptions {
+	o.Options = o.Options.WithDefaults()
+	option.SetDefault(&o.Level, defaultLevel)
+	return o
 }
 
 const defaultLevel = 0.5
@@ -367,9 +403,9 @@ const defaultLevel = 0.5
 // there the flow is solved forward (Meng et al. 2022, "SDEdit", for a flow). What noise has hidden is drawn anew.
 // A row is an image and its variations. A mistake in the options is an [*OptionError].
 func Vary(ctx context.Context, o VaryOptions) (*Result, error) {
-	option.SetDefault(&o.Level, defaultLevel)
+	o = o.WithDefaults()
 	if !(o.Level > 0 && o.Level <= 1) {
-		return nil, option.Errorf("level", "%v: a share of the way to noise, above 0 and at most 1, is needed", o.Level)
+		return nil, option.Errorf("level", o.Level, "a share of the way to noise, above 0 and at most 1, is needed")
 	}
 	e, err := newEditor(ctx, o.Options)
 	if err != nil {
@@ -427,9 +463,9 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*Result, error) {
 	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.ImageLen()
 	switch {
 	case n%2 != 0:
-		return nil, option.Errorf("in", "%s no pairs: name an even number of images", pairless(n))
+		return nil, option.Errorf("in", nil, "%s no pairs: name an even number of images", pairless(n))
 	case count < 2:
-		return nil, option.Errorf("count", "%d: the two ends are part of the way: at least 2", count)
+		return nil, option.Errorf("count", count, "the two ends are part of the way: at least 2")
 	}
 	classes, err := e.pairClasses()
 	if err != nil {
@@ -494,7 +530,8 @@ func (e *editor) pairClasses() ([]int32, error) {
 			class = -1
 		}
 		if class < 0 && labels.Rows() > 0 && !labels.Null {
-			return nil, option.Errorf("class", "is needed: the two images have different ones, and %s always needs one", model.ModelName(e.ck.Path))
+			return nil, option.Errorf("class", nil,
+				"is needed: the two images have different ones, and %s always needs one", model.ModelName(e.ck.Path))
 		}
 		classes = append(classes, class)
 	}

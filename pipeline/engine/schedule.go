@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -23,13 +22,13 @@ type Estimate struct{ Step, Total int }
 // with a budget in time starts without an estimate, measures itself, and adds an estimate whenever
 // it changes. The same schedule always gives the same rates, so a timed run can be repeated.
 //
-// Its text, in config.json and for --schedule, is "step:total" pairs joined by commas.
+// Its text, in config.json and in the option schedule, is "step:total" pairs joined by commas.
 type RateSchedule []Estimate
 
 // MaxSteps bounds the number of steps of a run: beyond a float32's integers nothing is gained.
 const MaxSteps = 1 << 30
 
-// ParseRateSchedule reads the text form of a schedule.
+// ParseRateSchedule reads the text form of a schedule. The error is a [*ScheduleError].
 func ParseRateSchedule(text string) (RateSchedule, error) {
 	var s RateSchedule
 	for pair := range strings.SplitSeq(text, ",") {
@@ -37,21 +36,33 @@ func ParseRateSchedule(text string) (RateSchedule, error) {
 		from, err1 := strconv.Atoi(step)
 		to, err2 := strconv.Atoi(total)
 		if !ok || err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("schedule: %q is no step:total pair such as 3:1200", pair)
+			return nil, scheduleError("%q is no step:total pair such as 3:1200", pair)
 		}
 		s = append(s, Estimate{from, to})
 	}
 	return s, s.Validate()
 }
 
+// A ScheduleError says what is wrong with a schedule.
+type ScheduleError struct{ Reason string }
+
+// Error returns one line.
+func (e *ScheduleError) Error() string { return "schedule: " + e.Reason }
+
+func scheduleError(format string, args ...any) error {
+	return &ScheduleError{fmt.Sprintf(format, args...)}
+}
+
+// Validate returns a [*ScheduleError] for a schedule that no run can have.
 func (s RateSchedule) Validate() error {
 	for i, p := range s {
 		if p.Step < 0 || p.Total < p.Step || p.Total > MaxSteps || (i > 0 && p.Step < s[i-1].Step) {
-			return fmt.Errorf("schedule: %d:%d is out of order or out of range: steps rise and no total lies before its step", p.Step, p.Total)
+			return scheduleError("%d:%d is out of order or out of range: "+
+				"steps rise and no total lies before its step", p.Step, p.Total)
 		}
 	}
 	if len(s) > 0 && s.Total() == 0 {
-		return errors.New("schedule: it ends at step 0")
+		return scheduleError("it ends at step 0")
 	}
 	return nil
 }
@@ -170,6 +181,9 @@ const (
 	LinearRate   Decay = "linear"
 	ConstantRate Decay = "constant"
 )
+
+// Decays lists the shapes.
+func Decays() []Decay { return []Decay{CosineRate, LinearRate, ConstantRate} }
 
 // factor returns the share of the peak rate at a fraction of the run in [0, 1].
 func (d Decay) factor(progress float64) float64 {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/crew"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline/classify"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -85,7 +85,7 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 	if e.opt.Classes != "" {
 		turn, err := known.Parse(e.opt.Classes)
 		if err != nil {
-			return &pipeline.OptionError{Option: "classes", Reason: pipeline.TrimOption(err, "class ")}
+			return option.Rename(err, "class", "classes")
 		}
 		for i := range s.labels {
 			s.labels[i] = int(turn[i%len(turn)])

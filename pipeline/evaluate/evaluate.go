@@ -21,21 +21,37 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say which generated images to measure, and against which real ones.
+// Options say which generated images to measure, and against which real ones. The zero value of
+// each option is its default.
 type Options struct {
-	Model   string // a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/, else mnist, which is part of the program
-	Images  string // images from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX files
-	Classes string // of Images: the classes that they were asked for in turn, such as 0-9; empty: the names of their folders, if any
+	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under
+	// runs/, else mnist, which is part of the program.
+	Model string
+	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX
+	// files.
+	Images string
+	// Classes are those that Images were asked for in turn, such as 0-9; empty: the names of their
+	// folders, if any.
+	Classes string
 
-	Data       string // the real images; empty: what the model was trained on, mnist for Images
-	Classifier string // file of the network whose features are compared; empty: that of MNIST, which is part of the program
-	Count      int    // images to draw, or to take of Images; 0: 10000, and all of Images
-	NFE        []int  // numbers of evaluations, for the curve of FID against them, which costs as many more drawings
-	Quick      bool   // only FID and the classes, which takes seconds
+	// Data names the real images; empty: what the model was trained on, mnist for Images.
+	Data string
+	// Classifier is the file of the network whose features are compared; empty: that of MNIST,
+	// which is part of the program.
+	Classifier string
+	// Count is the number of images to draw, or to take of Images; 0: 10000, and all of Images.
+	Count int
+	// NFE are numbers of evaluations, for the curve of FID against them. It costs as many more
+	// drawings.
+	NFE []int
+	// Quick measures only FID and the classes, which takes seconds.
+	Quick bool
 
-	// How images are drawn. Count and Threads are those of the whole evaluation.
+	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of
+	// the whole evaluation.
 	Sample sample.Options
-	ISA    string // empty: the best of this machine
+	// ISA names the instruction set; empty: the best of this machine.
+	ISA string
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
 }
@@ -79,25 +95,27 @@ type CurvePoint struct {
 
 const defaultEvaluated = 10000
 
-// fillDefaults fills in what has one default.
-func (o *Options) fillDefaults() {
+// WithDefaults fills in what has one default. The method is up to the network.
+func (o Options) WithDefaults() Options {
 	if o.Images == "" {
 		option.SetDefault(&o.Count, defaultEvaluated)
 	}
 	o.Sample.Count = o.Count
 	option.SetDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
+	return o
 }
 
 // validate reports the first option that cannot be used.
 func (o *Options) validate() error {
 	if o.Images != "" && o.Model != "" {
-		return option.Errorf("images", "%s: images are drawn by a model or come from elsewhere: give one of the two", o.Images)
+		return option.Errorf("images", o.Images,
+			"images are drawn by a model or come from elsewhere: give one of the two")
 	}
 	if o.Images != "" && len(o.NFE) > 0 {
-		return option.Errorf("evaluations", "%v: a curve needs a model that draws: leave images out", o.NFE)
+		return option.Errorf("evaluations", o.NFE, "a curve needs a model that draws: leave images out")
 	}
 	if o.Classes != "" && o.Images == "" {
-		return option.Errorf("classes", "%s: they go with images; a model is asked for classes by class", o.Classes)
+		return option.Errorf("classes", o.Classes, "they go with images; a model is asked for classes by class")
 	}
 	if o.Count != 0 {
 		if err := option.Between("count", o.Count, minEvaluated, sample.MaxCount); err != nil {
@@ -117,7 +135,7 @@ const minEvaluated = 100
 // classifier, and compares these with those of real test images. Pixels are rounded to bytes first, as in a
 // PNG. A mistake in the options is an [*OptionError].
 func Evaluate(ctx context.Context, o Options) (*Report, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -196,6 +214,9 @@ func (e *evaluator) stepsFor(evaluations int) (int, error) {
 	return e.ck.StepsFor(e.ck.Path, evaluations, e.opt.Sample.Method)
 }
 
+// trainClassifier makes a network of features.
+var trainClassifier = option.Action{Command: "classifier"}
+
 // openClassifier reads the network of the features.
 func (e *evaluator) openClassifier() error {
 	var err error
@@ -205,7 +226,7 @@ func (e *evaluator) openClassifier() error {
 	}
 	file, err := os.Open(e.opt.Classifier)
 	if err != nil {
-		return fmt.Errorf("classifier: %w: train one by fmimg classifier", err)
+		return option.Faultf("classifier: %v", err).Cured("train one by %v", trainClassifier)
 	}
 	defer file.Close()
 	if e.classifier, err = classify.Read(file, e.isa); err != nil {
@@ -219,8 +240,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
 		if s := e.ck.Shape(); s != (pipeline.Shape{Height: h, Width: w, Channels: c}) {
-			return option.Errorf("classifier", "takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by fmimg classifier",
-				h, w, c, s.Height, s.Width, s.Channels)
+			return option.Errorf("classifier", nil,
+				"takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by %v",
+				h, w, c, s.Height, s.Width, s.Channels, trainClassifier)
 		}
 	}
 	var err error
@@ -241,9 +263,11 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	e.out.Images = e.opt.Images
 	switch n := e.given.Len(); {
 	case n < minEvaluated:
-		return option.Errorf("images", "%s: it holds %s, and %d are the least that a score says something of", e.opt.Images, text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("images", e.opt.Images,
+			"it holds %s, and %d are the least that a score says something of",
+			text.Count(n, "image", "images"), minEvaluated)
 	case e.opt.Count > n:
-		return option.Errorf("count", "%d: %s holds %d images", e.opt.Count, e.opt.Images, n)
+		return option.Errorf("count", e.opt.Count, "%s holds %d images", e.opt.Images, n)
 	case e.opt.Count == 0:
 		e.opt.Count = n
 	}
@@ -254,7 +278,9 @@ func (e *evaluator) openImages(ctx context.Context) error {
 func (e *evaluator) checkMemory() error {
 	h, w, c := e.classifier.Shape()
 	if e.opt.Count > sample.MaxElements/(h*w*c) {
-		return option.Errorf("count", "%d images of %dx%d are too many to compare at once: at most %d", e.opt.Count, h, w, sample.MaxElements/(h*w*c))
+		return option.Errorf("count", nil,
+			"%d images of %dx%d are too many to compare at once: at most %d",
+			e.opt.Count, h, w, sample.MaxElements/(h*w*c))
 	}
 	return nil
 }
@@ -266,7 +292,9 @@ func (e *evaluator) checkTest() error {
 		if e.set.Test != nil {
 			n = e.set.Test.Len()
 		}
-		return option.Errorf("data", "%s: it has %s that training does not see, and %d are the least to compare with: take a larger set", e.opt.Data, text.Count(n, "image", "images"), minEvaluated)
+		return option.Errorf("data", e.opt.Data,
+			"it has %s that training does not see, and %d are the least to compare with: take a larger set",
+			text.Count(n, "image", "images"), minEvaluated)
 	}
 	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
 		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})
@@ -274,13 +302,13 @@ func (e *evaluator) checkTest() error {
 	return nil
 }
 
-// openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
-// images names, none is held out.
-func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
-	r := feed.Request{Option: option, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
-	r.Data, r.HoldOut = name, feed.DefaultHoldOut
-	if option == "images" {
-		r.HoldOut = 0
+// openShaped opens a data set whose images are brought into the classifier's shape. Of generated
+// images, which the role images names, none is held out.
+func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset.Set, error) {
+	r := feed.Request{Option: role, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
+	r.Data = name
+	if role == "images" {
+		r.HoldOut = option.None
 	} else if e.ck != nil {
 		if share, seed, ok := e.ck.Meta.HeldOut(name); ok { // the same images as training held out
 			r.HoldOut, r.Seed = share, seed
@@ -325,7 +353,8 @@ func (e *evaluator) readReal(ctx context.Context) error {
 			return nil
 		}
 		if e.opt.Classifier == "" {
-			e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("features are those of a classifier of %s: for scores that mean more, train one on %s by fmimg classifier", r.Data, e.opt.Data)})
+			e.emit(pipeline.Note("features are those of a classifier of %s: "+
+				"for scores that mean more, train one on %s by %v", r.Data, e.opt.Data, trainClassifier))
 		}
 	}
 	var m metrics.Moments

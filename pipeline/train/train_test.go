@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -190,7 +191,7 @@ func TestPreviewsChangeNothing(t *testing.T) {
 		decodePNG(t, filepath.Join(o.Out, name))
 	}
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "--schedule 0:6") {
+	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "schedule 0:6") {
 		t.Errorf("card: %v\n%s", err, card)
 	}
 }
@@ -266,7 +267,7 @@ func TestSecondTrainerIsRefused(t *testing.T) {
 	}
 	mustTrain(t, o)
 	o.OnEvent = nil
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "--resume") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "continue it with resume") {
 		t.Errorf("a new run in the folder of another: %v", err)
 	}
 }
@@ -308,7 +309,7 @@ func TestInitStartsFromWeights(t *testing.T) {
 	first := smallRun(t)
 	mustTrain(t, first)
 	o := smallRun(t)
-	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, 0
+	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, option.None
 	o.LR, o.Steps = 1e-12, 1 // a step that moves nothing: AdamW's steps are as long as the rate
 	mustTrain(t, o)
 	a, b := roomtest.Tensors(t, first.Out, model.File), roomtest.Tensors(t, o.Out, model.File)
@@ -388,9 +389,9 @@ func TestTrainOptionErrors(t *testing.T) {
 		{"lr", func(o *Options) { o.LR = math.NaN() }},
 		{"lr", func(o *Options) { o.LR = math.Inf(1) }},
 		{"beta1", func(o *Options) { o.Beta1 = 1 }},
-		{"ema", func(o *Options) { o.EMA = -0.5 }},
+		{"ema", func(o *Options) { o.EMA = 1.5 }},
 		{"label-drop", func(o *Options) { o.LabelDrop = 1 }},
-		{"clip", func(o *Options) { o.Clip = -1 }},
+		{"clip", func(o *Options) { o.Clip = 1e31 }},
 		{"threads", func(o *Options) { o.Threads = -1 }},
 		{"decay", func(o *Options) { o.Decay = "step" }},
 		{"conditional", func(o *Options) { o.Conditional = "maybe" }},
@@ -473,7 +474,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(state); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without a state: error %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Out, run.ConfigFile), []byte("{"), 0o644); err != nil {
@@ -485,7 +486,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(filepath.Join(o.Out, run.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without settings: error %v", err)
 	}
 }
@@ -546,7 +547,7 @@ func TestResumeOfAnOlderRun(t *testing.T) {
 	mustTrain(t, again)
 	roomtest.SameRun(t, through.Out, o.Out)
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "--optimizer adamw --lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
+	if err != nil || !strings.Contains(string(card), "optimizer adamw, lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
 		t.Errorf("%v:\n%s", err, card)
 	}
 }
