@@ -86,9 +86,7 @@ func reference(root *cobra.Command) string {
 // writeCommand writes the section of a command.
 func writeCommand(w io.Writer, cmd *cobra.Command) {
 	fmt.Fprintf(w, "\n## %s\n", cmd.CommandPath())
-	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(w, "\n    %s\n", cmd.UseLine())
-	}
+	fmt.Fprintf(w, "\n    %s\n", usageLine(cmd))
 	text := cmd.Long
 	if text == "" {
 		text = cmd.Short + "."
@@ -100,6 +98,20 @@ func writeCommand(w io.Writer, cmd *cobra.Command) {
 	if flags := flagRows(cmd.NonInheritedFlags()); flags != "" {
 		fmt.Fprintf(w, "\n| flag | what it is |\n|---|---|\n%s", flags)
 	}
+}
+
+// usageLine returns the form of a command's call: with its flags, or with the commands below it.
+func usageLine(cmd *cobra.Command) string {
+	var below []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			below = append(below, sub.Name())
+		}
+	}
+	if below == nil {
+		return cmd.UseLine()
+	}
+	return cmd.CommandPath() + " " + strings.Join(below, "|")
 }
 
 // flagRows returns a row of a table for each flag but --help.
@@ -131,7 +143,7 @@ func defaultOf(f *pflag.Flag) string {
 // markdown makes a help text a text in Markdown: indented lines become a block of code, and in the
 // other lines the characters that would be markup are escaped.
 func markdown(text string) string {
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
 		if code, isCode := strings.CutPrefix(line, "  "); isCode {
 			lines[i] = "    " + code
