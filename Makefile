@@ -44,7 +44,7 @@ NFE      = --count 2000 --class 0-9 --quick
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./safetensors/... ./nn/... ./unet/... ./metrics/... ./pipeline/classify/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
 
-PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 linux/386 js/wasm
 
 # Other architectures' tests run under an emulator; an arm64 machine needs none.
 QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-static)
@@ -146,6 +146,14 @@ fuzz: ## fuzz each target for FUZZTIME (10000x: so many inputs)
 bench: ## run the benchmarks that match BENCH (all) COUNT times (1)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
 
+# For make same: the commit to compare with, and flags (SAME='-isa avx2 -presets tiny').
+BASE ?=
+SAME ?=
+
+.PHONY: same
+same: ## compare all results with those of the program at BASE (a commit), byte for byte
+	$(GO) run ./bench/same -base '$(BASE)' $(SAME)
+
 .PHONY: peer
 peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
 	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
@@ -202,13 +210,17 @@ lint: ## run the linters, which also check the formatting
 	$(TOOL) golangci-lint run
 
 .PHONY: vet
-vet: ## check the formatting, and vet for each platform
+vet: ## check the formatting, and vet for each platform, and the modules of tools
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	@for p in $(PLATFORMS); do \
 		echo "vet for $$p"; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
 	done
 	$(GO) vet -tags noasm ./...
+	@for m in tools/*/go.mod; do \
+		echo "vet in $$(dirname $$m)"; \
+		$(GO) -C $$(dirname $$m) vet ./... || exit 1; \
+	done
 
 .PHONY: generate
 generate: ## write the generated files anew
@@ -227,7 +239,7 @@ fresh: ## check that the generated files are what make generate writes
 .PHONY: cross
 cross: ## build for each platform into dist/
 	@for p in $(PLATFORMS); do \
-		os=$${p%/*} arch=$${p#*/} exe=; [ $$os != windows ] || exe=.exe; \
+		os=$${p%/*} arch=$${p#*/} exe=; case $$os in windows) exe=.exe;; js) exe=.wasm;; esac; \
 		echo "dist/fmimg-$$os-$$arch$$exe"; \
 		GOOS=$$os GOARCH=$$arch $(GO) build -o dist/fmimg-$$os-$$arch$$exe ./cmd/fmimg || exit 1; \
 	done

@@ -19,8 +19,10 @@ import (
 const (
 	npyMagic     = "\x93NUMPY"
 	npyMaxHeader = 1 << 12
-	npyMaxBytes  = 1 << 32 // what a header may claim
 )
+
+// npyMaxBytes is what a header may claim.
+const npyMaxBytes uint64 = min(1<<32, math.MaxInt)
 
 // npyTypes are the types of elements that are read: bytes as pixels have them, and numbers in [-1,1].
 var npyTypes = map[string]npyType{
@@ -159,7 +161,7 @@ func parseNPYHeader(text string) (npyHeader, error) {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		d, err := strconv.ParseUint(text, 10, 32)
+		d, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))
 		high, low := bits.Mul64(size, d)
 		if err != nil || high != 0 || low > npyMaxBytes/uint64(kind.size) {
 			return h, fmt.Errorf("shape %s claims more than %d bytes", entries["shape"], npyMaxBytes)

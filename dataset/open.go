@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 )
@@ -45,11 +46,14 @@ func (o Options) validate() error {
 	return nil
 }
 
+// maxBytes returns the limit on the bytes of all images. It is never more than the program can address,
+// which is half of the default where an int has 32 bits.
 func (o Options) maxBytes() int64 {
-	if o.MaxBytes > 0 {
-		return o.MaxBytes
+	limit := o.MaxBytes
+	if limit <= 0 {
+		limit = defaultMaxBytes
 	}
-	return defaultMaxBytes
+	return min(limit, math.MaxInt)
 }
 
 // parallel calls do for 0 to n-1, in the way that the options name.

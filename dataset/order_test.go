@@ -56,7 +56,7 @@ func TestOrderOfMNISTIsFrozen(t *testing.T) {
 	const wantSum int64 = 54063649824519 // Σ k·order[k]
 	sum := int64(0)
 	for k, i := range order {
-		sum += int64(k * i)
+		sum += int64(k) * int64(i)
 	}
 	if first := []int{14638, 22149, 14816, 10586, 36492, 33171, 40038, 23957}; !slices.Equal(order[:8], first) || sum != wantSum {
 		t.Errorf("begins with %v and sums to %d, want %v and %d", order[:8], sum, first, wantSum)

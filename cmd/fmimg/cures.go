@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// cures say what to do about errors of the system, the special before the general. The second word for a full
-// disk is that of Windows.
+// cures say what to do about errors of the system, the special before the general. Windows has a
+// second error for a full disk.
 var cures = []struct {
 	err  error
 	cure string
@@ -24,7 +24,7 @@ var cures = []struct {
 	{syscall.EISDIR, "name a file, not a folder"},
 	{syscall.ELOOP, "a symbolic link leads back to itself: name the file itself"},
 	{syscall.EIO, "the disk or its connection may be broken: try another one"},
-	{syscall.ETXTBSY, "a running program uses the file: name another one"},
+	{errBusyFile, "a running program uses the file: name another one"},
 	{syscall.ENOMEM, "close other programs, or take fewer --threads or a smaller --batch"},
 	{fs.ErrPermission, "ask its owner for permission, or name another place"},
 	{fs.ErrNotExist, "check the spelling"},

@@ -12,22 +12,12 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that went away does not stop the training
+	ignoreBrokenPipes()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	// The first signal asks for an orderly end; after it a second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv}
 	os.Exit(a.run(ctx, os.Args[1:]))
-}
-
-// endSignals are those that ask for an orderly end: Ctrl-C, kill, and a terminal that was closed unless
-// nohup said to ignore that.
-func endSignals() []os.Signal {
-	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		list = append(list, syscall.SIGHUP)
-	}
-	return list
 }
 
 // An app is the command with its surroundings, which tests replace.

@@ -211,7 +211,7 @@ func (r *classifierRun) finish(ctx context.Context) (Result, error) {
 
 // file returns the averaged weights.
 func (r *classifierRun) file(reference *Reference, meta map[string]string) *safetensors.File {
-	return r.model.File(r.engine.State.Average, safetensors.F16, reference, meta)
+	return r.model.File(r.engine.State().Average, safetensors.F16, reference, meta)
 }
 
 // rounded returns the classifier as a reader of the file will find it.

@@ -16,6 +16,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/run"
 	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/unet"
@@ -202,6 +203,11 @@ func (*distillation) Command() run.Command { return run.DistillCommand }
 func (r *distillation) About() string {
 	o := &r.options
 	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"))
+}
+
+// LossPlot implements [run.Job].
+func (r *distillation) LossPlot() picture.LossPlot {
+	return picture.LossPlot{Title: "Distillation of " + filepath.Base(r.options.Model), Loss: "pseudo-Huber loss of jumps"}
 }
 
 // Preparing implements [job].

@@ -11,7 +11,7 @@ type Partial struct {
 	Loss float64
 }
 
-// A reducer hands out the micro-batches of a step and sums their gradients over a fixed binary
+// A Reducer hands out the micro-batches of a step and sums their gradients over a fixed binary
 // tree: leaf i is micro-batch i, and nodes 2i and 2i+1 of a level meet in node i of the next.
 //
 //	level 2            0123 ─┐
@@ -21,25 +21,25 @@ type Partial struct {
 // Which worker adds two siblings depends on time, the sums do not. Workers take a buffer first and
 // the next micro-batch then, so finished micro-batches are a prefix but for the ones at work, and
 // workers + log2(n) + 2 buffers are enough: a worker that finds none waits for others to merge.
-type reducer struct {
+type Reducer struct {
 	n   int // micro-batches of a step
 	add func(dst, src []float32)
 
 	mu      sync.Mutex
 	freed   sync.Cond
-	Pool    []*Partial
+	pool    []*Partial
 	waiting [][]*Partial // waiting[level][i] is a node whose sibling is not there yet
 	next    int          // the next micro-batch to hand out
 	aborted bool
-	Root    *Partial
+	root    *Partial
 }
 
 // NewReducer makes the buffers for gradients of the given length.
-func NewReducer(n, workers, length int, add func(dst, src []float32)) *reducer {
-	r := &reducer{n: n, add: add}
+func NewReducer(n, workers, length int, add func(dst, src []float32)) *Reducer {
+	r := &Reducer{n: n, add: add}
 	r.freed.L = &r.mu
 	for range min(n, min(workers, n)+bits.Len(uint(n))+1) {
-		r.Pool = append(r.Pool, &Partial{Grad: make([]float32, length)})
+		r.pool = append(r.pool, &Partial{Grad: make([]float32, length)})
 	}
 	for count := n; ; count = (count + 1) / 2 {
 		r.waiting = append(r.waiting, make([]*Partial, count))
@@ -50,26 +50,26 @@ func NewReducer(n, workers, length int, add func(dst, src []float32)) *reducer {
 }
 
 // reset starts a step; the last root's buffer returns to the pool.
-func (r *reducer) reset() {
+func (r *Reducer) reset() {
 	r.next, r.aborted = 0, false
-	if r.Root != nil {
-		r.Pool = append(r.Pool, r.Root)
-		r.Root = nil
+	if r.root != nil {
+		r.pool = append(r.pool, r.root)
+		r.root = nil
 	}
 }
 
 // Take returns the next micro-batch and a buffer for it, whose content is old; false when all
 // micro-batches are handed out or the step was aborted.
-func (r *reducer) Take() (p *Partial, index int, ok bool) {
+func (r *Reducer) Take() (p *Partial, index int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.Pool) == 0 && r.next < r.n && !r.aborted {
+	for len(r.pool) == 0 && r.next < r.n && !r.aborted {
 		r.freed.Wait()
 	}
 	if r.next == r.n || r.aborted {
 		return nil, 0, false
 	}
-	p, r.Pool = r.Pool[len(r.Pool)-1], r.Pool[:len(r.Pool)-1]
+	p, r.pool = r.pool[len(r.pool)-1], r.pool[:len(r.pool)-1]
 	index = r.next
 	r.next++
 	if r.next == r.n {
@@ -79,7 +79,7 @@ func (r *reducer) Take() (p *Partial, index int, ok bool) {
 }
 
 // Deliver puts a finished micro-batch into the tree and adds up what it completes.
-func (r *reducer) Deliver(p *Partial, index int) {
+func (r *Reducer) Deliver(p *Partial, index int) {
 	for level := 0; level < len(r.waiting)-1; level++ {
 		if sibling := index ^ 1; sibling < len(r.waiting[level]) {
 			other := r.meet(p, level, index, sibling)
@@ -96,12 +96,12 @@ func (r *reducer) Deliver(p *Partial, index int) {
 		index /= 2
 	}
 	r.mu.Lock()
-	r.Root = p
+	r.root = p
 	r.mu.Unlock()
 }
 
 // meet returns the sibling of a node, or nil after leaving the node for its sibling to find.
-func (r *reducer) meet(p *Partial, level, index, sibling int) *Partial {
+func (r *Reducer) meet(p *Partial, level, index, sibling int) *Partial {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	nodes := r.waiting[level]
@@ -113,15 +113,18 @@ func (r *reducer) meet(p *Partial, level, index, sibling int) *Partial {
 	return other
 }
 
-func (r *reducer) release(p *Partial) {
+func (r *Reducer) release(p *Partial) {
 	r.mu.Lock()
-	r.Pool = append(r.Pool, p)
+	r.pool = append(r.pool, p)
 	r.mu.Unlock()
 	r.freed.Signal()
 }
 
+// Root returns the sum of all micro-batches, once all are delivered; nil before, and after Abort.
+func (r *Reducer) Root() *Partial { return r.root }
+
 // Abort makes every take fail until the next step.
-func (r *reducer) Abort() {
+func (r *Reducer) Abort() {
 	r.mu.Lock()
 	r.aborted = true
 	r.mu.Unlock()

@@ -39,8 +39,8 @@ func TestReducerSumsOneTree(t *testing.T) {
 			r := NewReducer(n, workers, 1, func(dst, src []float32) { dst[0] += src[0] })
 			for range 3 {
 				roomtest.Within(t, 10*time.Second, func() { reduceAll(r, leaves, workers) })
-				if got, want := r.Root.Grad[0], sumTree(leaves); got != want || float32(r.Root.Loss) != float32(n) {
-					t.Fatalf("%d leaves, %d workers: sum %v, want %v; loss %v", n, workers, got, want, r.Root.Loss)
+				if got, want := r.root.Grad[0], sumTree(leaves); got != want || float32(r.root.Loss) != float32(n) {
+					t.Fatalf("%d leaves, %d workers: sum %v, want %v; loss %v", n, workers, got, want, r.root.Loss)
 				}
 			}
 		}
@@ -48,7 +48,7 @@ func TestReducerSumsOneTree(t *testing.T) {
 }
 
 // reduceAll runs a step on goroutines that take their time, each in another way.
-func reduceAll(r *reducer, leaves []float32, workers int) {
+func reduceAll(r *Reducer, leaves []float32, workers int) {
 	r.reset()
 	var done sync.WaitGroup
 	for w := range workers {
@@ -93,21 +93,21 @@ func TestReducerWaitsForBuffers(t *testing.T) {
 		for starved := false; !starved; { // 1, 2-3, 4-7, … wait for their siblings
 			time.Sleep(time.Millisecond)
 			r.mu.Lock()
-			starved = len(r.Pool) == 0
+			starved = len(r.pool) == 0
 			r.mu.Unlock()
 		}
 		r.Deliver(slow, i)
 		others.Wait()
 	})
-	if r.Root == nil || r.Root.Grad[0] != n {
-		t.Fatalf("root %v, want a sum of %d", r.Root, n)
+	if r.root == nil || r.root.Grad[0] != n {
+		t.Fatalf("root %v, want a sum of %d", r.root, n)
 	}
 }
 
 func TestReducerAbortWakes(t *testing.T) {
 	r := NewReducer(64, 1, 1, nil) // more micro-batches than buffers
 	r.reset()
-	for range len(r.Pool) {
+	for range len(r.pool) {
 		r.Take()
 	}
 	roomtest.Within(t, 10*time.Second, func() {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"math"
-	"slices"
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/internal/crew"
@@ -12,74 +11,71 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Task is what one worker of an engine trains for: a network of its own, the buffers round it, and a loss
-// that is a mean over the images of the batch.
+// A Task is what one worker of a trainer does: it has a network and buffers of its own, and knows the loss, which is
+// a mean over the images of the batch.
 //
-// Whatever it draws is keyed by the run's seed, the step and the position in the batch, so that the worker and the
-// moment do not count. A loss that needs several images at once may look at all of its micro-batch; as draws
-// are keyed, it may also repeat those for other positions of the batch.
+// All that a task draws is keyed by the run's seed, the step and the position in the batch. So it does not matter
+// which worker draws, and when. A loss that needs several images at once may look at its whole micro-batch. Because
+// draws are keyed, a task may also repeat those of other positions.
 type Task interface {
-	// Gradient adds to grad the gradient of the loss of the n images from position first on of the step's batch:
-	// of their share, a sum over n divided by the images of the whole batch. It returns that share, and
-	// allocates nothing once its buffers have grown.
+	// Gradient adds to grad the gradient of the loss of the n images from position first on of a step's batch. Their
+	// loss is a sum over n, divided by the images of the whole batch. Gradient returns that loss, and allocates nothing
+	// once its buffers have grown.
 	Gradient(grad []float32, step, first, n int) (loss float64)
 }
 
-// A Recipe is what the engine itself needs of the options: how a batch is cut, and what is done with its
-// gradient.
+// A Model is what a trainer changes.
+type Model interface {
+	Params() *nn.Params
+	ISA() kernels.ISA
+	// Repack rebuilds the forms of the parameters that kernels read. It does part number part of parts.
+	Repack(part, parts int)
+}
+
+// A Recipe says how a batch is cut, and what becomes of its gradient.
 type Recipe struct {
-	Batch, MicroBatch int
-	Beta1, Beta2      float64
-	Eps, Decay        float64
-	Clip              float64 // largest norm of the gradient, 0 for any
-	EMA               float64 // decay of the averages, 0 for none
-	Muon              bool    // matrices are stepped by Muon, all else by AdamW
+	Batch      int // images of a step
+	MicroBatch int // images that a task takes at once, which settles the order of sums
+	// Muon steps matrices along the nearest orthogonal matrix, see [nn.Muon]. All else is AdamW's.
+	Muon         bool
+	Beta1, Beta2 float64 // AdamW's decays of the gradient's mean and square
+	Eps          float64 // AdamW's smallest divisor
+	Decay        float64 // decoupled weight decay, times the learning rate
+	Clip         float64 // largest norm of the gradient; 0: any
+	EMA          float64 // decay of the averaged weights; 0: no averages
 }
 
-// State is everything that a step changes, as flat vectors of one length.
-type State struct {
-	Values         []float32 // the parameters
-	Average        []float32 // their running average
-	Moment, Square []float32 // AdamW's moments; of matrices that Muon steps its momentum, and nothing
-}
+// MicroBatches returns the number of micro-batches of a step. The last one may be smaller than the others.
+func (r Recipe) MicroBatches() int { return (r.Batch + r.MicroBatch - 1) / r.MicroBatch }
 
-// newOptimState makes the state of parameters that nobody has trained yet. Without averaging, the
-// average is the parameters themselves.
-func newOptimState(values []float32, averaged bool) State {
-	s := State{Values: values, Average: values, Moment: make([]float32, len(values)), Square: make([]float32, len(values))}
-	if averaged {
-		s.Average = slices.Clone(values)
-	}
-	return s
-}
-
-// A StepResult is what a step measured.
-type StepResult struct {
-	Loss float64 // mean over the batch
-	Norm float64 // of the gradient, before clipping
-}
-
-// Finite reports whether the step may count.
-func (r StepResult) Finite() bool {
-	return !math.IsNaN(r.Loss) && !math.IsInf(r.Loss, 0) && !math.IsNaN(r.Norm) && !math.IsInf(r.Norm, 0)
-}
-
-// An Trainer runs training steps on a crew: micro-batches spread over the workers, then the tail
-// (norm, AdamW, averaging, repacking) cut over them. The numbers depend on the recipe, the task, the data and the
-// instruction set alone, not on the number of workers: micro-batches meet in a fixed tree, and
-// element-wise work and sums are cut at fixed places.
-type Trainer struct {
+// A Setup says what a trainer trains, and how.
+type Setup struct {
 	Recipe
+	Model Model
+	// Tasks hold one for each worker. They differ in their networks' activations and in their buffers alone.
+	Tasks []Task
+	// Prepare readies the batch of a step before tasks ask for it; nil: nothing is to be readied.
+	Prepare func(ctx context.Context, step int) error
+	// Crew are the workers, at least as many as tasks, which the trainer does not own; nil: workers of its own.
+	Crew *crew.Crew
+}
+
+// A Trainer does training steps: micro-batches spread over workers, then the tail of the step cut over them. Its
+// numbers depend on the recipe, the tasks, the data and the instruction set alone, not on the number of workers. It is
+// not safe for concurrent use.
+type Trainer struct {
+	recipe  Recipe
 	isa     kernels.ISA
-	prepare func(ctx context.Context, step int) error // readies the batch of a step, which no task asks for before
-	State   State
+	prepare func(ctx context.Context, step int) error
+	state   State
 	repack  func(part, parts int)
 	crew    *crew.Crew
-	Tasks   []Task // of the workers
-	Sums    *reducer
+	owned   bool // the crew
+	tasks   []Task
+	sums    *Reducer
 	steps   *stepper
 
-	// Of the running step, set by run and read by the workers.
+	// Of the running step, set by Step and read by the workers.
 	ctx      context.Context // asked before each micro-batch: an error abandons the step
 	step     int
 	chunkSum []float64    // squares summed over each chunk of the gradient
@@ -93,135 +89,133 @@ type Trainer struct {
 // that sums of squares and the ends of vector loops are the same for any number of workers.
 const chunkLen = 16384
 
-// A Model is what an engine trains.
-type Model interface {
-	Params() *nn.Params
-	ISA() kernels.ISA
-	// Repack does one of parts parts of the work that a change of the parameters takes.
-	Repack(part, parts int)
-}
-
-// A Setup says what an engine trains, and how.
-type Setup struct {
-	Recipe
-	Model Model
-	// Tasks differ in their networks' activations and in their buffers alone. There is a worker for each.
-	Tasks []Task
-	// Prepare readies the batch of a step, from which tasks take their images; nil: nothing needs to be.
-	Prepare func(ctx context.Context, step int) error
-	Crew    *crew.Crew // has as many workers as there are tasks, or more; the engine does not own it
-}
-
-// NewTrainer makes an engine.
+// NewTrainer makes a trainer and, where the setup has none, its workers. Close ends these.
 func NewTrainer(s Setup) *Trainer {
 	params, isa := s.Model.Params(), s.Model.ISA()
-	state := newOptimState(params.Values, s.EMA > 0)
-	e := &Trainer{
-		Recipe: s.Recipe, isa: isa, prepare: s.Prepare, State: state, repack: s.Model.Repack, crew: s.Crew, Tasks: s.Tasks,
-		steps: newStepper(s.Recipe, isa, state, params, s.Crew.Size()),
+	t := &Trainer{
+		recipe: s.Recipe, isa: isa, prepare: s.Prepare, state: newState(params.Values, s.EMA > 0),
+		repack: s.Model.Repack, crew: s.Crew, tasks: s.Tasks,
 	}
-	e.Sums = NewReducer(e.MicroBatches(), len(s.Tasks), len(state.Values), isa.Add)
-	e.chunkSum = make([]float64, (len(state.Values)+chunkLen-1)/chunkLen)
-	e.crew.OnPanic = e.Sums.Abort
-	e.phases.gradients = e.gradients
-	e.phases.squares = func(int) { e.eachChunk(e.squareChunk) }
-	e.phases.apply = e.apply
-	e.phases.repack = func(worker int) { e.repack(worker, e.crew.Size()) }
-	return e
+	if t.crew == nil {
+		t.crew, t.owned = crew.New(len(s.Tasks)), true
+	}
+	t.steps = newStepper(s.Recipe, isa, t.state, params, t.crew.Size())
+	t.sums = NewReducer(s.MicroBatches(), len(s.Tasks), len(t.state.Values), isa.Add)
+	t.chunkSum = make([]float64, (len(t.state.Values)+chunkLen-1)/chunkLen)
+	t.crew.OnPanic = t.sums.Abort
+	t.phases.gradients = t.gradients
+	t.phases.squares = func(int) { t.eachChunk(t.squareChunk) }
+	t.phases.apply = t.apply
+	t.phases.repack = func(worker int) { t.repack(worker, t.crew.Size()) }
+	return t
 }
 
-// MicroBatches returns their number in a step; the last may be smaller than the others.
-func (r Recipe) MicroBatches() int { return (r.Batch + r.MicroBatch - 1) / r.MicroBatch }
+// Close ends the workers that the trainer made.
+func (t *Trainer) Close() {
+	if t.owned {
+		t.crew.Close()
+	}
+}
+
+// State returns what steps change. It is the trainer's own: no step may run while it is changed.
+func (t *Trainer) State() *State { return &t.state }
+
+// Workers returns how many workers compute gradients.
+func (t *Trainer) Workers() int { return len(t.tasks) }
+
+// Scratch returns a vector as long as a gradient, which no step uses while none runs.
+func (t *Trainer) Scratch() []float32 { return t.sums.pool[0].Grad }
+
+// A StepResult is what a step measured.
+type StepResult struct {
+	Loss float64 // mean over the batch
+	Norm float64 // of the gradient, before clipping
+}
+
+// Finite reports whether the step may count.
+func (r StepResult) Finite() bool {
+	return !math.IsNaN(r.Loss) && !math.IsInf(r.Loss, 0) && !math.IsNaN(r.Norm) && !math.IsInf(r.Norm, 0)
+}
 
 // Step does step number step (from 0) at the given learning rate. A result that is not finite, or an
 // error, leaves the state as it was before the step, unless a worker panicked in the tail. After an error
-// the engine makes no more steps. When ctx ends, the error is its own.
-func (e *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult, error) {
-	e.step, e.ctx = step, ctx
-	if e.prepare != nil {
-		if err := e.prepare(ctx, step); err != nil {
+// the trainer makes no more steps. When ctx ends, the error is its own.
+func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult, error) {
+	t.step, t.ctx = step, ctx
+	if t.prepare != nil {
+		if err := t.prepare(ctx, step); err != nil {
 			return StepResult{}, err
 		}
 	}
-	e.Sums.reset()
-	if err := e.crew.Run(e.phases.gradients); err != nil {
+	t.sums.reset()
+	if err := t.crew.Run(t.phases.gradients); err != nil {
 		return StepResult{}, err
 	}
-	if e.Sums.Root == nil { // its buffers are not in place for another step either
+	root := t.sums.Root()
+	if root == nil { // its buffers are not in place for another step either
 		return StepResult{}, ctx.Err()
 	}
-	if err := e.tail(e.phases.squares); err != nil {
+	if err := t.tail(t.phases.squares); err != nil {
 		return StepResult{}, err
 	}
-	result := StepResult{Loss: e.Sums.Root.Loss, Norm: math.Sqrt(inorder.Sum(e.chunkSum))}
+	result := StepResult{Loss: root.Loss, Norm: math.Sqrt(inorder.Sum(t.chunkSum))}
 	if !result.Finite() {
 		return result, nil
 	}
-	e.steps.prepare(e.step, rate, result.Norm)
-	if err := e.tail(e.phases.apply); err != nil {
+	t.steps.prepare(t.step, rate, result.Norm)
+	if err := t.tail(t.phases.apply); err != nil {
 		return result, err
 	}
-	return result, e.crew.Run(e.phases.repack)
+	return result, t.crew.Run(t.phases.repack)
 }
 
-func (e *Trainer) tail(phase func(int)) error {
-	e.chunk.Store(0)
-	return e.crew.Run(phase)
+func (t *Trainer) tail(phase func(int)) error {
+	t.chunk.Store(0)
+	return t.crew.Run(phase)
 }
 
 // gradients takes micro-batches until none is left.
-func (e *Trainer) gradients(worker int) {
-	if worker >= len(e.Tasks) {
+func (t *Trainer) gradients(worker int) {
+	if worker >= len(t.tasks) {
 		return
 	}
 	for {
-		if e.ctx.Err() != nil {
-			e.Sums.Abort()
+		if t.ctx.Err() != nil {
+			t.sums.Abort()
 		}
-		p, index, ok := e.Sums.Take()
+		p, index, ok := t.sums.Take()
 		if !ok {
 			return
 		}
 		clear(p.Grad)
-		first := index * e.MicroBatch
-		p.Loss = e.Tasks[worker].Gradient(p.Grad, e.step, first, min(e.MicroBatch, e.Batch-first))
-		e.Sums.Deliver(p, index)
+		first := index * t.recipe.MicroBatch
+		p.Loss = t.tasks[worker].Gradient(p.Grad, t.step, first, min(t.recipe.MicroBatch, t.recipe.Batch-first))
+		t.sums.Deliver(p, index)
 	}
 }
 
 // eachChunk calls work for the chunks of the flat vectors that no other worker has taken.
-func (e *Trainer) eachChunk(work func(chunk, from, to int)) {
+func (t *Trainer) eachChunk(work func(chunk, from, to int)) {
 	for {
-		i := int(e.chunk.Add(1)) - 1
-		if i >= len(e.chunkSum) {
+		i := int(t.chunk.Add(1)) - 1
+		if i >= len(t.chunkSum) {
 			return
 		}
-		work(i, i*chunkLen, min((i+1)*chunkLen, len(e.State.Values)))
+		work(i, i*chunkLen, min((i+1)*chunkLen, len(t.state.Values)))
 	}
 }
 
-func (e *Trainer) squareChunk(chunk, from, to int) {
-	e.chunkSum[chunk] = e.isa.SumSquares(e.Sums.Root.Grad[from:to])
+func (t *Trainer) squareChunk(chunk, from, to int) {
+	t.chunkSum[chunk] = t.isa.SumSquares(t.sums.root.Grad[from:to])
 }
 
 // apply steps pieces of the parameters until none is left.
-func (e *Trainer) apply(worker int) {
+func (t *Trainer) apply(worker int) {
 	for {
-		i := int(e.chunk.Add(1)) - 1
-		if i >= len(e.steps.pieces) {
+		i := int(t.chunk.Add(1)) - 1
+		if i >= len(t.steps.pieces) {
 			return
 		}
-		e.steps.step(worker, e.steps.pieces[i], e.Sums.Root.Grad)
+		t.steps.step(worker, t.steps.pieces[i], t.sums.root.Grad)
 	}
-}
-
-// A stateVector is one of the vectors of an [optimState], with the prefix of its tensors in a file.
-type stateVector struct {
-	Prefix string
-	Flat   []float32
-}
-
-// Vectors returns all vectors of the state.
-func (s *State) Vectors() []stateVector {
-	return []stateVector{{"weights.", s.Values}, {"average.", s.Average}, {"adam_m.", s.Moment}, {"adam_v.", s.Square}}
 }

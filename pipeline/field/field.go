@@ -258,7 +258,7 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return nil, 0, err
 	}
-	out.grad = sums.Root
+	out.grad = sums.Root()
 	return in.file(m, out), out.grad.Loss, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -103,11 +104,11 @@ func TestGridErrors(t *testing.T) {
 		g      GridOptions
 	}{
 		{"grid", GridOptions{Cols: 3}},
-		{"grid", GridOptions{Rows: 1 << 62, Cols: 1 << 62}},
+		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
 		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
-		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: 1 << 40}},
+		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},
 	} {
 		_, err := Grid(s, c.g)
@@ -168,7 +169,7 @@ func TestLossPlot(t *testing.T) {
 			losses[i] = 0.2 + 1/float32(i+1)
 		}
 		var file bytes.Buffer
-		if err := WriteLossPlot(&file, losses, nil); err != nil {
+		if err := WriteLossPlot(&file, LossPlot{"a run", "its loss"}, losses, nil); err != nil {
 			t.Fatal(err)
 		}
 		if m, err := png.Decode(&file); err != nil || m.Bounds().Dx() < 500 {

@@ -12,10 +12,16 @@ import (
 // plotPoints is the most points of a loss curve: more could not be told apart in the picture.
 const plotPoints = 400
 
+// A LossPlot says what a curve of losses is of.
+type LossPlot struct {
+	Title string // what was trained
+	Loss  string // what the loss is
+}
+
 // WriteLossPlot draws the loss of each step so far: means over equal stretches of steps, their running
 // mean, and the validation losses. The highest losses, the first ones, are cut off: they would flatten
 // all the rest.
-func WriteLossPlot(w io.Writer, losses []float32, held []HeldLoss) error {
+func WriteLossPlot(w io.Writer, of LossPlot, losses []float32, held []HeldLoss) error {
 	total, ticks, n := plotAxis(len(losses))
 	means := stretch(losses, total, n)
 	running := smooth(means) // before they are cut off: it would come out too low
@@ -27,7 +33,7 @@ func WriteLossPlot(w io.Writer, losses []float32, held []HeldLoss) error {
 		names = append(names, "validation")
 	}
 	opt := charts.NewLineChartOptionWithData(lines)
-	opt.Title.Text = "Flow-matching loss"
+	opt.Title.Text, opt.YAxis[0].Title = of.Title, of.Loss
 	opt.Legend.SeriesNames = names
 	opt.XAxis.Labels, opt.XAxis.LabelCount = plotLabels(total, ticks, n), ticks
 	if n == ticks {

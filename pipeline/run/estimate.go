@@ -61,14 +61,14 @@ const probeRuns = 2
 
 // estimateStep returns about how long a step will take, from the time of one micro-batch.
 func (r *Run) estimateStep() time.Duration {
-	grad := r.Trainer.Sums.Pool[0].Grad
+	grad := r.Trainer.Scratch()
 	var took time.Duration
 	for range probeRuns {
 		begin := time.Now()
 		r.Tasks[0].Probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.Trainer.MicroBatches() + len(r.Trainer.Tasks) - 1) / len(r.Trainer.Tasks)
+	turns := (r.Opt.recipe().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
 	return took + time.Duration(float64(took)*r.ExtraWork/3) // forward and backward are three evaluations
 }

@@ -61,7 +61,7 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 
 // swapAverage exchanges the weights with their averages.
 func (r *Run) swapAverage() {
-	s := &r.Trainer.State
+	s := r.Trainer.State()
 	for i := range s.Values {
 		s.Values[i], s.Average[i] = s.Average[i], s.Values[i]
 	}

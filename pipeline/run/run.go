@@ -15,6 +15,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
@@ -59,6 +60,8 @@ type Job interface {
 	Command() Command
 	// About says what is trained on what, for a person.
 	About() string
+	// LossPlot says what was trained and what its loss is, for the curve.
+	LossPlot() picture.LossPlot
 	// Config returns the options, with everything resolved, and what is known of the data, for config.json.
 	Config() (options any, data DataInfo)
 	// Meta fills in what the checkpoint says of the data and of what the network predicts.
@@ -135,7 +138,7 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), &r.Trainer.State); err != nil {
+	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)

@@ -41,7 +41,7 @@ func (r *Run) kept() string {
 }
 
 func (r *Run) saveState() error {
-	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), &r.Trainer.State, r.Done) })
+	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), r.Trainer.State(), r.Done) })
 	if err == nil {
 		r.Saved = r.Done.Step
 	}
@@ -52,7 +52,7 @@ func (r *Run) saveModel() error { return r.Dir.write(model.File, r.writeModel) }
 
 // writeModel writes the averaged weights as a checkpoint.
 func (r *Run) writeModel(w io.Writer) error {
-	return model.WriteCheckpoint(w, r.model, r.Trainer.State.Average, safetensors.F32, r.meta())
+	return model.WriteCheckpoint(w, r.model, r.Trainer.State().Average, safetensors.F32, r.meta())
 }
 
 func (r *Run) meta() model.Meta {
@@ -77,7 +77,7 @@ func (r *Run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.log.losses, r.log.held) })
+	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held) })
 }
 
 // saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.

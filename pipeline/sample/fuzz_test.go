@@ -2,6 +2,7 @@ package sample
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -24,7 +25,7 @@ func FuzzCheckpoint(f *testing.F) {
 	whole := m.File(m.Params().Values, safetensors.F32, nil)
 	const meta = `{"pixel_range":[-1,1],"schedule":"0:6"}`
 	f.Add(whole.Metadata[unet.ConfigKey], meta, "", uint8(0), uint8(0), 2, false)
-	f.Add("", "", "module.", uint8(9), uint8(1), 1<<40, true)
+	f.Add("", "", "module.", uint8(9), uint8(1), math.MaxInt, true)
 	f.Add(`{"image_size":[8,8],"in_channels":1,"model_channels":2,"num_res_blocks":1,"channel_mult":[1],"norm_groups":2}`, meta, "", uint8(3), uint8(0), 0, false)
 	f.Fuzz(func(t *testing.T, config, meta, prefix string, which, dim uint8, value int, drop bool) {
 		file := &safetensors.File{Metadata: map[string]string{model.MetaKey: meta}, Tensors: slices.Clone(whole.Tensors)}

@@ -19,7 +19,7 @@ import (
 )
 
 // affineEngine trains an affineNet on the given crew.
-func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.Crew, seen func(x, t []float32, y []int32)) *engine.Trainer {
+func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.Crew, seen func(x, t []float32, y []int32)) (*engine.Trainer, *matcher) {
 	params := []float32{0.5, -0.25}
 	var nets []model.Replica
 	for range c.Size() {
@@ -30,7 +30,14 @@ func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.
 	for _, one := range newMatchers(&m, nets) {
 		tasks = append(tasks, one)
 	}
-	return engine.NewTrainer(engine.Setup{Recipe: r, Model: affineModel{&nn.Params{Values: params}}, Tasks: tasks, Prepare: m.prepare, Crew: c})
+	net := affineModel{&nn.Params{Values: params}}
+	return engine.NewTrainer(engine.Setup{Recipe: r, Model: net, Tasks: tasks, Prepare: m.prepare, Crew: c}), tasks[0].(*matcher)
+}
+
+// affineTrainer is affineEngine on digits.
+func affineTrainer(r engine.Recipe, m matching, c *crew.Crew) *engine.Trainer {
+	t, _ := affineEngine(r, m, roomtest.Digits(), c, nil)
+	return t
 }
 
 // An affineModel is the parameters of an affineNet.
@@ -54,7 +61,7 @@ func TestEngineStep(t *testing.T) {
 	defer c.Close()
 	var xs, ts []float32
 	r, m := affineRecipe()
-	e := affineEngine(r, m, roomtest.Digits(), c, func(x, t []float32, _ []int32) {
+	e, task := affineEngine(r, m, roomtest.Digits(), c, func(x, t []float32, _ []int32) {
 		xs, ts = slices.Clone(x), slices.Clone(t)
 	})
 	const rate = 0.01
@@ -62,7 +69,7 @@ func TestEngineStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss, grad := affineLoss(xs, e.Tasks[0].(*matcher).u, ts, 0.5, -0.25)
+	loss, grad := affineLoss(xs, task.u, ts, 0.5, -0.25)
 	norm := math.Hypot(grad[0], grad[1])
 	if math.Abs(got.Loss-loss) > 1e-6*loss || math.Abs(got.Norm-norm) > 1e-5*norm {
 		t.Errorf("loss %v, norm %v; want %v, %v", got.Loss, got.Norm, loss, norm)
@@ -76,8 +83,8 @@ func TestEngineStep(t *testing.T) {
 		want := start*(1-rate*0.1) - rate*g/(math.Abs(g)+1e-8)
 		// The average of the first step weighs it by 1 - (1+1)/(10+1).
 		average := start + 9.0/11*(want-start)
-		if math.Abs(float64(e.State.Values[i])-want) > 1e-6 || math.Abs(float64(e.State.Average[i])-average) > 1e-6 {
-			t.Errorf("parameter %d: %v, average %v; want %v, %v", i, e.State.Values[i], e.State.Average[i], want, average)
+		if math.Abs(float64(e.State().Values[i])-want) > 1e-6 || math.Abs(float64(e.State().Average[i])-average) > 1e-6 {
+			t.Errorf("parameter %d: %v, average %v; want %v, %v", i, e.State().Values[i], e.State().Average[i], want, average)
 		}
 	}
 }
@@ -101,10 +108,10 @@ func TestEngineMicroBatches(t *testing.T) {
 	c := crew.New(2)
 	defer c.Close()
 	r, m := affineRecipe()
-	whole, _ := affineEngine(r, m, roomtest.Digits(), c, nil).Step(t.Context(), 4, 0.01)
+	whole, _ := affineTrainer(r, m, c).Step(t.Context(), 4, 0.01)
 	for _, micro := range []int{1, 2, 3, 4, 7} {
 		r.MicroBatch = micro
-		cut, err := affineEngine(r, m, roomtest.Digits(), c, nil).Step(t.Context(), 4, 0.01)
+		cut, err := affineTrainer(r, m, c).Step(t.Context(), 4, 0.01)
 		// float32 gradients summed in another order: 1e-5 is some 100 roundings.
 		if err != nil || math.Abs(cut.Loss-whole.Loss) > 1e-6 || math.Abs(cut.Norm-whole.Norm) > 1e-5*whole.Norm {
 			t.Errorf("micro-batches of %d: %+v, %v; want %+v", micro, cut, err, whole)
@@ -120,7 +127,7 @@ func TestEngineDraws(t *testing.T) {
 	m.labels, m.null, m.drop = true, 3, 0.25
 	var times []float64
 	var dropped, images int
-	e := affineEngine(r, m, roomtest.Digits(), c, func(_, ts []float32, y []int32) {
+	e, _ := affineEngine(r, m, roomtest.Digits(), c, func(_, ts []float32, y []int32) {
 		for i := range ts {
 			if int(ts[i]*float32(len(ts))) != i {
 				t.Fatalf("time %d of %d is %v: not in its stratum", i, len(ts), ts[i])
@@ -154,13 +161,13 @@ func TestEngineRefusesNaN(t *testing.T) {
 	data := roomtest.Digits()
 	data.Change = func(_ int, dst []float32) { dst[5] = float32(math.NaN()) }
 	r, m := affineRecipe()
-	e := affineEngine(r, m, data, c, nil)
-	before := slices.Clone(e.State.Values)
+	e, _ := affineEngine(r, m, data, c, nil)
+	before := slices.Clone(e.State().Values)
 	result, err := e.Step(t.Context(), 0, 0.01)
 	if err != nil || result.Finite() {
 		t.Fatalf("result %+v, %v: want one that is not finite", result, err)
 	}
-	if !slices.Equal(before, e.State.Values) || !slices.Equal(before, e.State.Average) || e.State.Moment[0] != 0 {
+	if !slices.Equal(before, e.State().Values) || !slices.Equal(before, e.State().Average) || e.State().Moment[0] != 0 {
 		t.Error("the state changed")
 	}
 }

@@ -91,7 +91,7 @@ func (*fitLesson) labelled() bool { return false }
 // about implements [lesson].
 func (*fitLesson) about(*Options) lessonText {
 	return lessonText{
-		network: "normalizing flow", by: "by maximum likelihood, a normalizing flow,",
+		network: "normalizing flow", method: "Maximum likelihood", by: "by maximum likelihood, a normalizing flow,",
 		loss: "bits per dimension of dequantised images",
 	}
 }

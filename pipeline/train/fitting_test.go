@@ -225,3 +225,23 @@ func TestDescribeFlow(t *testing.T) {
 		t.Errorf("exported: %v", err)
 	}
 }
+
+// The curve of a run's loss says what was trained, and by which loss.
+func TestLossPlotSaysWhatWasTrained(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want picture.LossPlot
+	}{
+		{smallRun(t), picture.LossPlot{Title: "Flow matching on patterns", Loss: "mean squared error of the velocity"}},
+		{smallFlowRun(t), picture.LossPlot{Title: "Maximum likelihood on patterns", Loss: "bits per dimension of dequantised images"}},
+	} {
+		r, err := openTraining(t.Context(), c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.LossPlot(); got != c.want {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
+		r.Close()
+	}
+}

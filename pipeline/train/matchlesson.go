@@ -90,7 +90,7 @@ func (l *matchLesson) labelled() bool { return l.match.labels }
 
 // about implements [lesson].
 func (l *matchLesson) about(o *Options) lessonText {
-	t := lessonText{network: "network", by: "by flow matching,", loss: "mean squared error of the " + o.LossWeight}
+	t := lessonText{network: "network", method: "Flow matching", by: "by flow matching,", loss: "mean squared error of the " + o.LossWeight}
 	if o.LossWeight != o.Objective {
 		t.loss += ", by weights"
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -11,6 +12,7 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
@@ -64,6 +66,7 @@ type lesson interface {
 // A lessonText says what a lesson is.
 type lessonText struct {
 	network  string // what is trained
+	method   string // how, in a word or two
 	by       string // how it learns
 	loss     string
 	predicts string // empty for a network that predicts nothing
@@ -220,6 +223,12 @@ func (r *training) About() string {
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
 		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
+}
+
+// LossPlot implements [run.Job].
+func (r *training) LossPlot() picture.LossPlot {
+	of := r.lesson.about(&r.options)
+	return picture.LossPlot{Title: of.method + " on " + filepath.Base(r.options.Data), Loss: of.loss}
 }
 
 // Preparing implements [job]: a batch is drawn by the workers.

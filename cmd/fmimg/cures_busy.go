@@ -1,0 +1,7 @@
+//go:build !js
+
+package main
+
+import "syscall"
+
+const errBusyFile = syscall.ETXTBSY
