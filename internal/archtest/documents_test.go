@@ -11,13 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 const repository = "../.."
-
-// widest is the columns of a line of prose. Tables, code, links and formulas may be wider.
-const widest = 100
 
 // A document is a file in Markdown.
 type document struct {
@@ -110,22 +106,6 @@ func anchors(text string) []string {
 	return names
 }
 
-// Prose is narrow enough to read anywhere. What is generated is as wide as its source.
-func TestDocumentsColumns(t *testing.T) {
-	unbreakable := regexp.MustCompile("`[^`]*`|\\]\\([^)]*\\)|\\$[^$]*\\$|!\\[[^]]*\\]")
-	for _, doc := range documents(t) {
-		if strings.HasPrefix(doc.prose[0], "<!-- Code generated") {
-			continue
-		}
-		for i, line := range doc.prose {
-			wide := utf8.RuneCountInString(line) > widest
-			if wide && !strings.HasPrefix(line, "|") && !unbreakable.MatchString(line) {
-				t.Errorf("%s:%d has more than %d columns", doc.path, i+1, widest)
-			}
-		}
-	}
-}
-
 var (
 	symbolLink = regexp.MustCompile("\\[`([\\w.]+)`\\]\\(([^()#\\s]+\\.go)\\)")
 	testName   = regexp.MustCompile("`((?:Test|Example)[A-Z]\\w*)`")
@@ -141,7 +121,7 @@ func TestDocumentsNames(t *testing.T) {
 		for _, match := range symbolLink.FindAllStringSubmatch(text, -1) {
 			path := filepath.Join(filepath.Dir(doc.path), filepath.FromSlash(match[2]))
 			name := match[1][strings.LastIndex(match[1], ".")+1:]
-			if !slices.Contains(declared(t, path), name) {
+			if !slices.Contains(topLevel(t, path), name) {
 				t.Errorf("%s: %s does not declare %s", doc.path, match[2], name)
 			}
 		}
@@ -158,8 +138,8 @@ func TestDocumentsNames(t *testing.T) {
 	}
 }
 
-// declared returns the names that a Go file declares at its top level, methods among them.
-func declared(t *testing.T, path string) []string {
+// topLevel returns the names that a Go file declares at its top level, methods among them.
+func topLevel(t *testing.T, path string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -193,7 +173,7 @@ func testNames(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	err := filepath.WalkDir(repository, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, "_test.go") {
-			for _, name := range declared(t, path) {
+			for _, name := range topLevel(t, path) {
 				names[name] = true
 			}
 		}
