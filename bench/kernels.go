@@ -14,15 +14,23 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// KernelOptions says which kernels to measure.
+// KernelOptions says which kernels to measure. The zero value of each option is its default.
 type KernelOptions struct {
-	Preset     string        // the network whose shapes they have; empty: base
-	Batch      int           // images of a call; 0: 4
-	Run        string        // regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty: all
-	ISA        string        // instruction sets, joined by commas; empty: all but generic, where there are others
-	Threads    int           // measured with 1 and with so many; 0: GOMAXPROCS
-	Time       time.Duration // bound of the whole; 0: one minute
-	Algorithms bool          // every algorithm that can compute a convolution, not only the chosen one
+	// Preset is the network whose shapes they have; empty: base.
+	Preset string
+	// Batch is the number of images of a call; 0: 4.
+	Batch int
+	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
+	// all.
+	Run string
+	// ISA names instruction sets, joined by commas; empty: all but generic, where there are others.
+	ISA string
+	// Threads is the number of threads to measure with, beside one; 0: GOMAXPROCS.
+	Threads int
+	// Time is the bound of the whole; 0: 1m.
+	Time time.Duration
+	// Algorithms measures every algorithm that can compute a convolution, not only the chosen one.
+	Algorithms bool
 
 	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be nil.
 	OnLimit  func(Limit)
@@ -73,7 +81,8 @@ const (
 	limitCases = 4
 )
 
-func (o KernelOptions) withDefaults() KernelOptions {
+// WithDefaults fills in what does not depend on the machine's instruction sets.
+func (o KernelOptions) WithDefaults() KernelOptions {
 	option.SetDefault(&o.Preset, "base")
 	option.SetDefault(&o.Batch, defaultKernelBatch)
 	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
@@ -92,7 +101,7 @@ type selection struct {
 
 // Validate reports what is wrong with the options, as a [*pipeline.OptionError].
 func (o KernelOptions) Validate() error {
-	_, err := o.withDefaults().resolve()
+	_, err := o.WithDefaults().resolve()
 	return err
 }
 
@@ -180,7 +189,7 @@ func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
 
 // KernelNames lists the names of the cases that options select, for the best instruction set of theirs.
 func KernelNames(o KernelOptions) ([]string, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err
@@ -195,7 +204,7 @@ func KernelNames(o KernelOptions) ([]string, error) {
 // Kernels measures kernels within the time that the options allow; what that does not suffice for is
 // counted as skipped. A mistake in the options is a [*pipeline.OptionError].
 func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 // small is the least work there is.
 func small() Options {
-	return Options{Preset: "tiny", Batch: 4, Threads: 2, Source: grey{}}
+	return Options{Preset: "tiny", Batch: 4, Compute: pipeline.Compute{Threads: 2}, Source: grey{}}
 }
 
 // grey is a set of equal images with ten classes: MNIST would take half a second to open.
@@ -137,7 +137,7 @@ func TestNetworkOptionsAreChecked(t *testing.T) {
 	}{
 		{-time.Second, Options{}, "time"},
 		{0, Options{Preset: "huge"}, "preset"},
-		{0, Options{ISA: "mmx"}, "isa"},
+		{0, Options{Compute: pipeline.Compute{ISA: "mmx"}}, "isa"},
 	} {
 		_, trainErr := Train(t.Context(), TrainOptions{Options: c.o, Time: c.time})
 		_, generateErr := Generate(t.Context(), GenerateOptions{Options: c.o, Time: c.time})

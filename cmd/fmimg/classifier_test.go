@@ -74,7 +74,7 @@ func TestClassifierUsage(t *testing.T) {
 		"classifier --data mnist --out a --steps 0":             `fmimg: classifier: --steps 0: a number above 0 is needed`,
 		"classifier --data mnist --out a --epochs -1":           `fmimg: classifier: --epochs -1: a number between 1e-06 and 1e+06 is needed`,
 		"classifier --data mnist --out a --steps 1 --epochs 1":  `fmimg: classifier: --steps 1: one budget too many: give one of steps and epochs`,
-		"classifier --data mnist --out a --shear -1":            `fmimg: classifier: --shear -1: a number between 0 and 10 is needed`,
+		"classifier --data mnist --out a --shear -1":            `fmimg: classifier: --shear -1: a number of 0 or more is needed`,
 		"classifier --data mnist --out a --smooth 1":            `fmimg: classifier: unknown flag --smooth: did you mean --smoothing?`,
 		"classifier --data mnist --out a --isa mmx":             `fmimg: classifier: --isa "mmx": choose one of `,
 		"classifier --data mnist --out a --image-channels cmyk": `fmimg: classifier: --image-channels "cmyk": choose one of auto, gray, rgb`,

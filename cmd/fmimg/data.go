@@ -70,7 +70,7 @@ type dataShow struct {
 }
 
 func (a *app) newDataShow() *cobra.Command {
-	s := dataShow{options: train.DefaultOptions()}
+	var s dataShow
 	cmd := &cobra.Command{
 		Use: "show --data NAME [flags]", Short: "Say what is in a data set, and draw some of it", Long: dataShowHelp,
 		Example: "  fmimg data show --data fashion-mnist --out grid.png\n  fmimg data show --data photos/ --size 64 --image-channels rgb --json",
@@ -81,8 +81,8 @@ func (a *app) newDataShow() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&s.options.Data, "data", "", "`data` to look at, as train takes it (needed)")
 	f.StringVar(&s.out, "out", "", "draw some images into a PNG `file`")
-	dataFlags(f, &s.options)
-	f.Uint64Var(&s.options.Seed, "seed", s.options.Seed, "`seed` that decides which images are held out")
+	dataFlags(f, &s.options.DataOptions)
+	f.Uint64Var(&s.options.Seed, "seed", defaultSeed, "`seed` that decides which images are held out")
 	f.IntVar(&s.options.Threads, "threads", 0, "worker `threads` that read pictures (default all that this process may use)")
 	f.BoolVar(&s.json, "json", false, "write one JSON object")
 	return cmd

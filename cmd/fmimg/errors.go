@@ -104,6 +104,9 @@ func dashed(name string) string {
 
 // kindOf says what values a flag takes.
 func kindOf(f *pflag.Flag) string {
+	if atLeastZero(f) {
+		return "a number of 0 or more"
+	}
 	switch f.Value.Type() {
 	case "int":
 		return "a whole number"

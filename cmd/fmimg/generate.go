@@ -61,8 +61,9 @@ func (a *app) newGenerate() *cobra.Command {
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
-	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
-	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
+	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
+		"`pixels` of the picture between images and around them")
+	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Sample.Threads, &o.ISA)
 	return cmd
 }
@@ -75,7 +76,7 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options) {
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")
-	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {

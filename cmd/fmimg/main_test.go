@@ -87,7 +87,7 @@ func TestUsage(t *testing.T) {
 		"distill --jump-shares 1":                    `fmimg: distill: --jump-shares 1: three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3, is needed`,
 		"distill --jump-shares 1,1,1":                `fmimg: distill: --jump-shares 1,1,1: they add up to 3, and 1 is needed`,
 		"distill --guidance 0":                       `fmimg: distill: --guidance 0: a number above 0 is needed`,
-		"distill --huber -1":                         `fmimg: distill: --huber -1: a number between 0 and 1e+06 is needed`,
+		"distill --huber -1":                         `fmimg: distill: --huber -1: a number of 0 or more is needed`,
 		"generate":                                   `fmimg: generate: --out is needed: name a file, such as samples.png`,
 		"generate --out a.jpg":                       `fmimg: generate: --out a.jpg: its name must end in .png, .gif or .npy, or in / for a folder`,
 		"generate --out a.png --grid 8":              `fmimg: generate: --grid 8: rows x columns, such as 8x8, is needed`,

@@ -39,11 +39,20 @@ func Optional[T int | float64](option string, value, low, high T) error {
 }
 
 // OneOf returns an [*Error] unless a value is one of those that are known.
-func OneOf(option, value string, known ...string) error {
+func OneOf[T ~string](option string, value T, known ...T) error {
 	if slices.Contains(known, value) {
 		return nil
 	}
-	return Errorf(option, "%q: choose one of %s", value, strings.Join(known, ", "))
+	return Errorf(option, "%q: choose one of %s", value, Join(known))
+}
+
+// Join lists names with commas between them.
+func Join[T ~string](names []T) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = string(name)
+	}
+	return strings.Join(words, ", ")
 }
 
 // First returns the first error, nil where there is none.
@@ -61,6 +70,28 @@ func SetDefault[T comparable](p *T, value T) {
 	var zero T
 	if *p == zero {
 		*p = value
+	}
+}
+
+// None is the value of an option that is turned off, where the zero value stands for a default. Any
+// other number below 0 means the same.
+const None = -1
+
+// OrNone returns the number that an option stands for whose default is filled in: 0 for [None].
+func OrNone[T int | float64](value T) T { return max(value, 0) }
+
+// ZeroNone writes 0 for [None] into options that are about to be recorded in a file.
+func ZeroNone[T int | float64](options ...*T) {
+	for _, p := range options {
+		*p = OrNone(*p)
+	}
+}
+
+// NoneOfZero undoes [ZeroNone] in options that were recorded. A default was filled in before, so
+// that 0 cannot stand for it.
+func NoneOfZero[T int | float64](options ...*T) {
+	for _, p := range options {
+		SetDefault(p, None)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
@@ -21,7 +22,8 @@ import (
 
 // smallClassifier returns options for a few milliseconds a step on images that brightness alone tells apart.
 func smallClassifier(t testing.TB) Options {
-	o := DefaultOptions()
+	var o Options
+	o.Seed = 1
 	o.Source, o.Validation = roomtest.Digits(), &roomtest.Patterns{N: 20, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names}
 	o.Out = filepath.Join(t.TempDir(), "classifier.safetensors")
 	o.Batch, o.Steps, o.Threads = 11, 6, 2 // 11: the last micro-batch is smaller
@@ -66,7 +68,7 @@ func TestClassifierThreadsChangeNothing(t *testing.T) {
 // it. A network that learns reaches all of them.
 func TestClassifierLearns(t *testing.T) {
 	o := smallClassifier(t)
-	o.Batch, o.Steps, o.EMA, o.Warp = 16, 60, 0.9, Warp{}
+	o.Batch, o.Steps, o.EMA, o.Warp = 16, 60, 0.9, Warp{option.None, option.None, option.None, option.None}
 	var kinds []pipeline.Kind
 	var last pipeline.Event
 	o.OnEvent = func(e pipeline.Event) {
@@ -107,8 +109,7 @@ func TestClassifierLearns(t *testing.T) {
 
 // A step of classification allocates nothing once the buffers have grown.
 func TestClassifierStepAllocatesNothing(t *testing.T) {
-	r := &classifierRun{opt: smallClassifier(t)}
-	r.opt.fillDefaults()
+	r := &classifierRun{opt: smallClassifier(t).WithDefaults()}
 	if err := r.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -162,10 +163,10 @@ func TestClassifierOptionErrors(t *testing.T) {
 		"lr NaN":                    func(o *Options) { o.LR = math.NaN() },
 		"ema 1":                     func(o *Options) { o.EMA = 1 },
 		"smoothing 1":               func(o *Options) { o.Smoothing = 1 },
-		"shift -1":                  func(o *Options) { o.Warp.Shift = -1 },
+		"shift 5000":                func(o *Options) { o.Warp.Shift = 5000 },
 		"scale 2":                   func(o *Options) { o.Warp.Scale = 2 },
 		"rotate 400":                func(o *Options) { o.Warp.Rotate = 400 },
-		"shear -1":                  func(o *Options) { o.Warp.Shear = -1 },
+		"shear 11":                  func(o *Options) { o.Warp.Shear = 11 },
 		"threads -1":                func(o *Options) { o.Threads = -1 },
 		"isa \"mmx\"":               func(o *Options) { o.ISA = "mmx" },
 		"image-channels \"cmyk\"":   func(o *Options) { o.ImageChannels = "cmyk" },
@@ -173,8 +174,8 @@ func TestClassifierOptionErrors(t *testing.T) {
 		o := smallClassifier(t)
 		change(&o)
 		_, err := Train(t.Context(), o)
-		var option *pipeline.OptionError
-		if !errors.As(err, &option) || !strings.HasPrefix(err.Error(), want) {
+		var wrong *pipeline.OptionError
+		if !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

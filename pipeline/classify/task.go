@@ -14,7 +14,7 @@ type classifying struct {
 	feed         *feed.Feed
 	seed         uint64
 	batch, micro int
-	warp         Warp
+	warp         warpBounds
 	smoothing    float64 // share of a label that all classes get
 }
 
@@ -72,7 +72,7 @@ func (w *classifyTask) Gradient(grad []float32, step, first, n int) float64 {
 // draw fills slot i with the image at the given position of the batch, warped, and its class.
 func (w *classifyTask) draw(step, position, i int) {
 	x := w.x[i*w.imageLen : (i+1)*w.imageLen]
-	if w.warp == (Warp{}) {
+	if w.warp == (warpBounds{}) {
 		w.labels[i] = int32(w.feed.Image(&w.rng, step, position, x))
 		return
 	}

@@ -59,7 +59,7 @@ type Result struct {
 //
 // When ctx ends, TrainClassifier writes nothing and returns an [*InterruptedError] without a folder.
 func Train(ctx context.Context, o Options) (Result, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return Result{}, err
 	}
@@ -105,9 +105,12 @@ func (r *classifierRun) open(ctx context.Context) error {
 	if r.model, err = NewNetwork(DefaultConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
 		return err
 	}
-	recipe := o.recipe()
+	recipe := o.Recipe.engine()
 	feed := feed.New(r.data, o.Seed, o.Batch, o.Flip)
-	task := &classifying{feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch, warp: o.Warp, smoothing: o.Smoothing}
+	task := &classifying{
+		feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch,
+		warp: o.Warp.bounds(), smoothing: option.OrNone(o.Smoothing),
+	}
 	r.crew = crew.New(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.MicroBatches()))
 	r.engine = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: task.prepare, Crew: r.crew})
@@ -142,7 +145,7 @@ func (r *classifierRun) train(ctx context.Context) error {
 	r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.opt.Out, Total: total, Text: r.describe()})
 	for r.done.Step < total {
 		begin := time.Now()
-		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, r.opt.Warmup, engine.CosineRate)
+		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, option.OrNone(r.opt.Warmup), engine.CosineRate)
 		result, err := r.engine.Step(ctx, r.done.Step, rate)
 		if err != nil && errors.Is(err, ctx.Err()) {
 			return &run.InterruptedError{Step: r.done.Step, Total: total, Cause: err}

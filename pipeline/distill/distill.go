@@ -52,7 +52,7 @@ type distillation struct {
 
 // newDistillation returns a run that has nothing yet.
 func newDistillation(o Options) *distillation {
-	r := &distillation{options: o.withDefaults()}
+	r := &distillation{options: o.WithDefaults()}
 	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
@@ -125,7 +125,7 @@ func (r *distillation) reopen(given Options) error {
 	}
 	r.Finished = c.Finished
 	option.Override(&recorded.Model, given.Model) // which may have moved: its hash tells it
-	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.withDefaults()), given.Given); err != nil {
+	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
 	if err := r.Lock(path, given.Disk); err != nil {
@@ -144,7 +144,7 @@ func (r *distillation) reopen(given Options) error {
 func distillOptionsOf(c *run.Config) (Options, error) {
 	var o Options
 	err := c.Decode(run.DistillCommand, &o)
-	o.fillDefaults()
+	o = o.WithDefaults()
 	o.Out = c.Dir
 	return o, err
 }
@@ -182,7 +182,7 @@ func (r *distillation) build() error {
 	imageLen := r.Images.Len()
 	r.work = &distilling{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
-		power: o.Weight, huber: o.Huber,
+		power: option.OrNone(o.Weight), huber: option.OrNone(o.Huber),
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
 	}
 	if r.Validated = o.ValidateEvery >= 0; r.Validated {
@@ -243,7 +243,8 @@ func (r *distillation) Card(c *run.CardFacts) {
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
 		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
-	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
+	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v",
+		option.OrNone(o.Huber), option.OrNone(o.Weight))
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
 	c.Replay = r.replay()
 	c.Use = "`--steps` is the number of evaluations"
@@ -255,11 +256,12 @@ func (r *distillation) Card(c *run.CardFacts) {
 
 // replay returns the command that trains the same tensors again.
 func (r *distillation) replay() string {
-	o, d := &r.options, DefaultOptions()
+	o := &r.options
 	c := run.NewCommandLine("fmimg distill --model %s --steps %d --schedule %s", quote.Shell(o.Model), r.Done.Schedule.Total(), r.Done.Schedule)
-	c.Add("guidance", o.Guidance, d.Guidance)
+	c.Add("guidance", o.Guidance, 0.0)
 	fmt.Fprintf(&c.Text, " --teacher-solver %s --teacher-steps %d --pool %d --reuse %d", o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse)
-	fmt.Fprintf(&c.Text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares, o.Weight, o.Huber)
+	fmt.Fprintf(&c.Text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares,
+		option.OrNone(o.Weight), option.OrNone(o.Huber))
 	c.AddRun(&o.Options)
 	return c.Text.String()
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,28 +25,45 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say which images to change, by which model. What is done with them is up to [Inpaint], [Interpolate] and
-// [Vary], which take more options.
+// Options say which images to change, by which model. What is done with them is up to [Inpaint],
+// [Interpolate] and [Vary], which take more options. The zero value of each option is its default.
 type Options struct {
-	Model string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out   string // FILE.png: a row for each image, or pair of images
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Out is FILE.png, with a row for each image, or pair of images; needed.
+	Out string
 
-	// The images: pictures of any size, cropped and resized as a data set's, or some of a data set.
-	In    []string // files; empty: those of Data
-	Data  string   // the data whose images, those that training does not see, Index counts; empty: what the model was trained on
-	Index []int    // of images of Data
+	// In are pictures of any size, cropped and resized as a data set's; empty: those of Data.
+	In []string
+	// Data names the images, those that training does not see, that Index counts; empty: what the
+	// model was trained on.
+	Data string
+	// Index are numbers of images of Data, from 0.
+	Index []int
 
-	Class    string  // classes that the images take in turn, as for SampleOptions; empty: those of Data's labels where the model has them, else none, where the model has that
-	Guidance float64 // as for SampleOptions; 0: 1
-	Count    int     // images made of each; 0: 6
-	Seed     uint64
-	Solver   string  // a name of ode.SolverNames; empty: midpoint
-	Steps    int     // of the solver; 0: 40
-	Tol      float64 // of dopri5; 0: 1e-4
-	Threads  int     // 0: GOMAXPROCS
-	ISA      string  // empty: the best of this machine
+	// Class lists classes that the images take in turn, as for [sample.Options]; empty: those of
+	// Data's labels where the model has them, else none, where the model has that.
+	Class string
+	// Count is the number of images made of each; 0: 8, of [Inpaint] 6.
+	Count int
 
-	Padding, Scale int // of the picture, as for GridOptions
+	// Guidance is that of [model.Method]; 0: 1.
+	Guidance float64
+	// Solver is a name of ode.SolverNames; empty: midpoint.
+	Solver string
+	// Steps are those of the solver; 0: 40, of [Inpaint] by resampling 20.
+	Steps int
+	// Tol is the error that dopri5 allows a step; 0: 1e-4.
+	Tol float64
+	// Seed is that of the noise. The command takes 1 unless it is told another.
+	Seed uint64
+	pipeline.Compute
+
+	// Padding is that of [picture.GridOptions]; 0: 2; below 0: none.
+	Padding int
+	// Scale is that of [picture.GridOptions]; 0: 2.
+	Scale int
 
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
@@ -63,19 +79,24 @@ type Result struct {
 }
 
 const (
-	defaultEdits      = 6
+	defaultEdits      = 8
+	defaultScale      = 2
 	defaultEditSteps  = 40
 	defaultEditSolver = "midpoint" // whose way back undoes the way there more nearly
 	maxEdited         = 1 << 12    // inputs
 )
 
-func (o *Options) fillDefaults() {
+// WithDefaults fills in what has one default for all models.
+func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultEdits)
 	option.SetDefault(&o.Guidance, 1)
 	option.SetDefault(&o.Solver, defaultEditSolver)
 	option.SetDefault(&o.Steps, defaultEditSteps)
 	option.SetDefault(&o.Tol, model.DefaultTol)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	o.Compute = o.Compute.WithDefaults()
+	option.SetDefault(&o.Padding, picture.DefaultPadding)
+	option.SetDefault(&o.Scale, defaultScale)
+	return o
 }
 
 // validate reports the first option that cannot be used with any model, and tries the output.
@@ -129,7 +150,7 @@ type editor struct {
 
 // newEditor opens the model and the images; begin must follow.
 func newEditor(ctx context.Context, o Options) (*editor, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -358,7 +379,16 @@ func (e *editor) input(i int) []float32 {
 // VaryOptions say how far images may change.
 type VaryOptions struct {
 	Options
-	Level float64 // how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0: 0.5
+	// Level is how much of the way to noise an image goes before it is drawn again, in (0, 1]; 0:
+	// 0.5.
+	Level float64
+}
+
+// WithDefaults fills in what has one default for all models.
+func (o VaryOptions) WithDefaults() VaryOptions {
+	o.Options = o.Options.WithDefaults()
+	option.SetDefault(&o.Level, defaultLevel)
+	return o
 }
 
 const defaultLevel = 0.5
@@ -367,7 +397,7 @@ const defaultLevel = 0.5
 // there the flow is solved forward (Meng et al. 2022, "SDEdit", for a flow). What noise has hidden is drawn anew.
 // A row is an image and its variations. A mistake in the options is an [*OptionError].
 func Vary(ctx context.Context, o VaryOptions) (*Result, error) {
-	option.SetDefault(&o.Level, defaultLevel)
+	o = o.WithDefaults()
 	if !(o.Level > 0 && o.Level <= 1) {
 		return nil, option.Errorf("level", "%v: a share of the way to noise, above 0 and at most 1, is needed", o.Level)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -54,7 +55,7 @@ func smallEdit(t *testing.T) Options {
 	t.Helper()
 	return Options{
 		Model: roomtest.SmallModel(t, true, 0.05), Data: roomtest.SmallDigits(t, 20, 1), Index: []int{3, 17}, Out: filepath.Join(t.TempDir(), "edited.png"),
-		Count: 3, Seed: 2, Steps: 4, Threads: 2,
+		Count: 3, Seed: 2, Steps: 4, Compute: pipeline.Compute{Threads: 2}, Padding: option.None, Scale: 1,
 	}
 }
 
@@ -78,7 +79,7 @@ func testBytes(t *testing.T, data string, index int) []byte {
 // and whatever else is drawn.
 func TestInpaint(t *testing.T) {
 	roomtest.NoLeaks(t)
-	for _, method := range []string{ResampleMethod, GradientMethod} {
+	for _, method := range []Method{ResampleMethod, GradientMethod} {
 		o := InpaintOptions{Options: smallEdit(t), Mask: "lower", Method: method}
 		if method == ResampleMethod {
 			o.Times = 2
@@ -142,7 +143,7 @@ func TestInpaintPictures(t *testing.T) {
 			mask[i] = 255
 		}
 	}
-	o.In, o.Mask = []string{writeGray(t, "a.png", 16, pix)}, writeGray(t, "mask.png", 8, mask)
+	o.In, o.Mask = []string{writeGray(t, "a.png", 16, pix)}, Mask(writeGray(t, "mask.png", 8, mask))
 	if _, err := Inpaint(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestEditMistakes(t *testing.T) {
 		{"data", func(o *InpaintOptions) { o.Data = "mnits" }},
 		{"mask", func(o *InpaintOptions) { o.Mask = "" }},
 		{"mask", func(o *InpaintOptions) { o.Mask = "middle" }},
-		{"mask", func(o *InpaintOptions) { o.Mask = dark }},
+		{"mask", func(o *InpaintOptions) { o.Mask = Mask(dark) }},
 		{"method", func(o *InpaintOptions) { o.Method = "magic" }},
 		{"times", func(o *InpaintOptions) { o.Times = -1 }},
 		{"class", func(o *InpaintOptions) { o.Class = "7" }},

@@ -17,32 +17,60 @@ import (
 // InpaintOptions say which part of images is drawn anew, and how.
 type InpaintOptions struct {
 	Options
-	Mask   string // what is drawn anew: lower, upper, left or right, a half of the image, or a picture, where white is drawn and black is kept; needed
-	Method string // resample ([flow.Resampling]) or gradient ([flow.Guide]); empty: resample
-	Times  int    // that resample takes each step; 0: 10
+	// Mask is what is drawn anew: a half of the image, or the path of a picture, where white is
+	// drawn and black is kept; needed.
+	Mask Mask
+	// Method is how; empty: resample.
+	Method Method
+	// Times is how often resampling takes each step; 0: 10.
+	Times int
 }
 
-// The ways to draw what is missing.
+// A Mask is a half of an image, or the path of a picture.
+type Mask string
+
+// The halves.
 const (
-	ResampleMethod = "resample"
-	GradientMethod = "gradient"
+	LowerHalf Mask = "lower"
+	UpperHalf Mask = "upper"
+	LeftHalf  Mask = "left"
+	RightHalf Mask = "right"
+)
+
+// A Method is a way to draw what is missing.
+type Method string
+
+// The methods: see [flow.Resampling] and [flow.Guide].
+const (
+	ResampleMethod Method = "resample"
+	GradientMethod Method = "gradient"
 )
 
 const (
 	defaultTimes   = 10
 	maxTimes       = 1000
 	defaultInpaint = 20 // steps, each taken several times
+	completions    = 6
 	unknownGray    = 0
 )
 
-// Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is an image, what is known
-// of it, and Count ways to complete it. A mistake in the options is an [*OptionError].
-func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
+// WithDefaults fills in what has one default for all models.
+func (o InpaintOptions) WithDefaults() InpaintOptions {
 	option.SetDefault(&o.Method, ResampleMethod)
 	option.SetDefault(&o.Times, defaultTimes)
+	option.SetDefault(&o.Count, completions)
 	if o.Method == ResampleMethod {
 		option.SetDefault(&o.Steps, defaultInpaint)
 	}
+	o.Options = o.Options.WithDefaults()
+	return o
+}
+
+// Inpaint draws parts of images anew so that they fit to the rest, which stays as it is. A row is
+// an image, what is known of it, and Count ways to complete it. A mistake in the options is an
+// [*OptionError].
+func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
+	o = o.WithDefaults()
 	for _, check := range []error{
 		option.OneOf("method", o.Method, ResampleMethod, GradientMethod),
 		option.Between("times", o.Times, 1, maxTimes),
@@ -92,7 +120,7 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 		}
 		rows.Pixels = slices.Concat(rows.Pixels, e.input(i), masked, drawn[i*count*d:(i+1)*count*d])
 	}
-	err = e.write(rows, count+2, picture.Text{"fmimg.edit", "inpainting"}, picture.Text{"fmimg.mask", o.Mask}, picture.Text{"fmimg.method", o.Method})
+	err = e.write(rows, count+2, picture.Text{"fmimg.edit", "inpainting"}, picture.Text{"fmimg.mask", string(o.Mask)}, picture.Text{"fmimg.method", string(o.Method)})
 	return &Result{Path: e.opt.Out, Inputs: n, Images: n * count, Model: e.ck.Path}, err
 }
 
@@ -142,14 +170,14 @@ func editNoise(x []float32, seed uint64, input, which, draw int) {
 }
 
 // mask returns for each number of an image whether it is kept.
-func (e *editor) mask(name string) ([]bool, error) {
+func (e *editor) mask(name Mask) ([]bool, error) {
 	h, w, c := e.inputs.Height, e.inputs.Width, e.inputs.Channels
 	keep := make([]bool, h*w*c)
-	inside, half := map[string]func(y, x int) bool{
-		"lower": func(y, _ int) bool { return y >= h/2 },
-		"upper": func(y, _ int) bool { return y < h/2 },
-		"left":  func(_, x int) bool { return x < w/2 },
-		"right": func(_, x int) bool { return x >= w/2 },
+	inside, half := map[Mask]func(y, x int) bool{
+		LowerHalf: func(y, _ int) bool { return y >= h/2 },
+		UpperHalf: func(y, _ int) bool { return y < h/2 },
+		LeftHalf:  func(_, x int) bool { return x < w/2 },
+		RightHalf: func(_, x int) bool { return x >= w/2 },
 	}[name]
 	if half {
 		for i := range keep {
@@ -157,7 +185,7 @@ func (e *editor) mask(name string) ([]bool, error) {
 		}
 		return keep, nil
 	}
-	pixels, err := e.readPicture(name, "mask")
+	pixels, err := e.readPicture(string(name), "mask")
 	if err != nil {
 		return nil, err
 	}

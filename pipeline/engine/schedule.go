@@ -169,6 +169,9 @@ const (
 	ConstantRate Decay = "constant"
 )
 
+// Decays lists the shapes.
+func Decays() []Decay { return []Decay{CosineRate, LinearRate, ConstantRate} }
+
 // factor returns the decay at a fraction of the run in [0,1].
 func (d Decay) factor(progress float64) float64 {
 	progress = min(max(progress, 0), 1)

@@ -21,21 +21,37 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say which generated images to measure, and against which real ones.
+// Options say which generated images to measure, and against which real ones. The zero value of
+// each option is its default.
 type Options struct {
-	Model   string // a run folder or a checkpoint whose images are drawn; empty: the newest run under runs/, else mnist, which is part of the program
-	Images  string // images from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX files
-	Classes string // of Images: the classes that they were asked for in turn, such as 0-9; empty: the names of their folders, if any
+	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under
+	// runs/, else mnist, which is part of the program.
+	Model string
+	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX
+	// files.
+	Images string
+	// Classes are those that Images were asked for in turn, such as 0-9; empty: the names of their
+	// folders, if any.
+	Classes string
 
-	Data       string // the real images; empty: what the model was trained on, mnist for Images
-	Classifier string // file of the network whose features are compared; empty: that of MNIST, which is part of the program
-	Count      int    // images to draw, or to take of Images; 0: 10000, and all of Images
-	NFE        []int  // numbers of evaluations, for the curve of FID against them, which costs as many more drawings
-	Quick      bool   // only FID and the classes, which takes seconds
+	// Data names the real images; empty: what the model was trained on, mnist for Images.
+	Data string
+	// Classifier is the file of the network whose features are compared; empty: that of MNIST,
+	// which is part of the program.
+	Classifier string
+	// Count is the number of images to draw, or to take of Images; 0: 10000, and all of Images.
+	Count int
+	// NFE are numbers of evaluations, for the curve of FID against them. It costs as many more
+	// drawings.
+	NFE []int
+	// Quick measures only FID and the classes, which takes seconds.
+	Quick bool
 
-	// How images are drawn. Count and Threads are those of the whole evaluation.
+	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of
+	// the whole evaluation.
 	Sample sample.Options
-	ISA    string // empty: the best of this machine
+	// ISA names the instruction set; empty: the best of this machine.
+	ISA string
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
 }
@@ -79,13 +95,14 @@ type CurvePoint struct {
 
 const defaultEvaluated = 10000
 
-// fillDefaults fills in what has one default.
-func (o *Options) fillDefaults() {
+// WithDefaults fills in what has one default. The method is up to the network.
+func (o Options) WithDefaults() Options {
 	if o.Images == "" {
 		option.SetDefault(&o.Count, defaultEvaluated)
 	}
 	o.Sample.Count = o.Count
 	option.SetDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
+	return o
 }
 
 // validate reports the first option that cannot be used.
@@ -117,7 +134,7 @@ const minEvaluated = 100
 // classifier, and compares these with those of real test images. Pixels are rounded to bytes first, as in a
 // PNG. A mistake in the options is an [*OptionError].
 func Evaluate(ctx context.Context, o Options) (*Report, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -274,13 +291,13 @@ func (e *evaluator) checkTest() error {
 	return nil
 }
 
-// openShaped opens a data set whose images are brought into the classifier's shape. Of generated images, which option
-// images names, none is held out.
-func (e *evaluator) openShaped(ctx context.Context, name, option string) (*dataset.Set, error) {
-	r := feed.Request{Option: option, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
-	r.Data, r.HoldOut = name, feed.DefaultHoldOut
-	if option == "images" {
-		r.HoldOut = 0
+// openShaped opens a data set whose images are brought into the classifier's shape. Of generated
+// images, which the role images names, none is held out.
+func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset.Set, error) {
+	r := feed.Request{Option: role, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
+	r.Data = name
+	if role == "images" {
+		r.HoldOut = option.None
 	} else if e.ck != nil {
 		if share, seed, ok := e.ck.Meta.HeldOut(name); ok { // the same images as training held out
 			r.HoldOut, r.Seed = share, seed

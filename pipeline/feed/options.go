@@ -12,29 +12,59 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// DefaultHoldOut is the usual share of the images that training does not see.
-const DefaultHoldOut = 0.05
+// The defaults of [DataOptions].
+const (
+	defaultHoldOut    = 0.05
+	defaultDataMemory = 4096
+)
 
-// DataOptions say which images are read, and how.
+// Channels says in which colours images are read.
+type Channels string
+
+// The colours. AnyChannels are those that the images have; pictures are gray when all of them are.
+const (
+	AnyChannels Channels = "auto"
+	Gray        Channels = "gray"
+	RGB         Channels = "rgb"
+)
+
+// ChannelsOf returns the colours of images with so many channels, "" where they have no name.
+func ChannelsOf(n int) Channels { return map[int]Channels{1: Gray, 3: RGB}[n] }
+
+// count returns the number of channels, 0 for AnyChannels.
+func (c Channels) count() int { return map[Channels]int{Gray: 1, RGB: 3}[c] }
+
+// DataOptions say which images are read, and how. The zero value of each option is its default.
 type DataOptions struct {
-	Data string `json:"data"` // a known data set or a path; needed without Source
-
+	// Data is a known data set or a path; needed without Source.
+	Data string `json:"data"`
 	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
 	// A run records that of pictures.
 	Size int `json:"size,omitempty"`
-	// ImageChannels is gray, rgb or auto: as they are, pictures gray when all of them are; empty: auto.
-	// A run records gray or rgb.
-	ImageChannels string `json:"image_channels"`
-	// HoldOut is the share of the images that training does not see, in sets without test images; 0: none.
-	HoldOut    float64 `json:"hold_out"`
-	Strict     bool    `json:"strict"` // refuse a folder with files that cannot be used; false: leave them out
-	DataMemory int     `json:"-"`      // limit on the images in memory in MB; 0: 4096
+	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or
+	// rgb.
+	ImageChannels Channels `json:"image_channels"`
+	// HoldOut is the share of the images that training does not see, in sets without test images;
+	// 0: 0.05; below 0: none. A run records 0 for none.
+	HoldOut float64 `json:"hold_out"`
+	// Strict refuses a folder with files that cannot be used, instead of leaving them out.
+	Strict bool `json:"strict"`
+	// DataMemory is the limit on the images in memory in MB; 0: 4096.
+	DataMemory int `json:"-"`
 
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
 	Source dataset.Source `json:"-"`
-	// Validation are images of the same shape and classes that training does not see, with Source; nil: none.
-	// [dataset.Split] makes them.
+	// Validation are images of the same shape and classes that training does not see, with Source;
+	// nil: none. [dataset.Split] makes them.
 	Validation dataset.Source `json:"-"`
+}
+
+// WithDefaults fills in what has one default for all data.
+func (o DataOptions) WithDefaults() DataOptions {
+	option.SetDefault(&o.ImageChannels, AnyChannels)
+	option.SetDefault(&o.HoldOut, defaultHoldOut)
+	option.SetDefault(&o.DataMemory, defaultDataMemory)
+	return o
 }
 
 // A Reader says how data is read; no number but the images that are held out depends on it.
@@ -44,12 +74,13 @@ type Reader struct {
 	OnEvent func(pipeline.Event)
 }
 
+// Validate reports the first option that cannot be used. The defaults are filled in.
 func (o *DataOptions) Validate() error {
 	return option.First(
 		option.Between("size", o.Size, 0, pipeline.MaxSize),
-		option.Between("hold-out", o.HoldOut, 0, 0.9),
+		option.Between("hold-out", option.OrNone(o.HoldOut), 0, 0.9),
 		option.Between("data-memory", o.DataMemory, 0, 1<<30),
-		option.OneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+		option.OneOf("image-channels", o.ImageChannels, AnyChannels, Gray, RGB),
 	)
 }
 
@@ -58,9 +89,10 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	if o.Source != nil {
 		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
 	}
-	set, err := dataset.Open(ctx, o.Data, dataset.Options{
-		Size: o.Size, Channels: map[string]int{"gray": 1, "rgb": 3}[o.ImageChannels], Strict: o.Strict,
-		HoldOut: o.HoldOut, Seed: r.Seed, MaxBytes: int64(o.DataMemory) << 20,
+	d := o.WithDefaults()
+	set, err := dataset.Open(ctx, d.Data, dataset.Options{
+		Size: d.Size, Channels: d.ImageChannels.count(), Strict: d.Strict,
+		HoldOut: option.OrNone(d.HoldOut), Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
 	var unknown *dataset.UnknownError
@@ -93,7 +125,7 @@ type Request struct {
 // Open opens the data, or says who takes images of another shape.
 func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	o := r.DataOptions
-	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[r.Shape.Channels]
+	o.ImageChannels = ChannelsOf(r.Shape.Channels)
 	if o.Size = r.Shape.Height; r.Shape.Height != r.Shape.Width {
 		o.Size = 0
 	}

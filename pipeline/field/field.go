@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
@@ -24,12 +23,18 @@ import (
 
 // Options says which tensors to evaluate a network's velocity on.
 type Options struct {
-	Model   string // a run folder or a checkpoint; empty: the newest run under runs/
-	In      string // safetensors: x [N,C,H,W], t [N], y [N] (int64, for networks with classes), d [N] (for a flow map: lengths of jumps, 0 where there are none), with Grad target [N,C,H,W]
-	Out     string // safetensors: v [N,C,H,W], with Grad loss [1], grad.x [N,C,H,W] and grad.PARAMETER; of a network that predicts noise or data, prediction too
-	Grad    bool   // also the mean of (prediction-target)² over all numbers, and its gradients
-	ISA     string // empty: the best of this machine
-	Threads int    // 0: GOMAXPROCS
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/.
+	Model string
+	// In is a safetensors file of x [N,C,H,W] and t [N]. Networks with classes also take y [N]
+	// (int64), flow maps d [N], the lengths of jumps, 0 where there is no d, and Grad takes target
+	// [N,C,H,W].
+	In string
+	// Out is the safetensors file to write: v [N,C,H,W], with Grad also loss [1], grad.x [N,C,H,W]
+	// and grad.PARAMETER. Of a network that predicts noise or data it holds prediction too.
+	Out string
+	// Grad also finds the mean of (prediction-target)² over all numbers, and its gradients.
+	Grad bool
+	pipeline.Compute
 }
 
 // A Result says what was evaluated.
@@ -74,17 +79,14 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 }
 
 func (o *Options) validate() error {
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	o.Compute = o.Compute.WithDefaults()
 	switch {
 	case o.In == "":
 		return option.Errorf("in", "is needed: name a safetensors file with x and t")
 	case o.Out == "":
 		return option.Errorf("out", "is needed: name the safetensors file to write")
 	}
-	if err := option.Between("threads", o.Threads, 1, pipeline.MaxThreads); err != nil {
-		return err
-	}
-	if err := pipeline.ValidateISA(o.ISA); err != nil {
+	if err := o.Compute.Validate(); err != nil {
 		return err
 	}
 	if regular.Same(o.In, o.Out) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/safetensors"
 )
 
@@ -27,7 +28,7 @@ func TestFieldGolden(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "v.safetensors")
-			o := Options{Model: goldenModel, In: goldenIO, Out: out, Grad: true, ISA: isa.String()}
+			o := Options{Model: goldenModel, In: goldenIO, Out: out, Grad: true, Compute: pipeline.Compute{ISA: isa.String()}}
 			if _, err := Evaluate(context.Background(), o); err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +72,7 @@ func TestFieldManyImages(t *testing.T) {
 	outputs := map[int][]safetensors.Tensor{}
 	for _, threads := range []int{1, 3} {
 		out := filepath.Join(dir, "out.safetensors")
-		if _, err := Evaluate(context.Background(), Options{Model: model, In: first, Out: out, Grad: true, Threads: threads}); err != nil {
+		if _, err := Evaluate(context.Background(), Options{Model: model, In: first, Out: out, Grad: true, Compute: pipeline.Compute{Threads: threads}}); err != nil {
 			t.Fatal(err)
 		}
 		outputs[threads] = roomtest.Tensors(t, out)

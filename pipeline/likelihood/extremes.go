@@ -37,7 +37,7 @@ func (l *Report) Extremes() (image.Image, error) {
 			place(2*row+1, order[len(order)-cols+i])
 		}
 	}
-	return picture.Grid(all, picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Padding: 2, Scale: 2})
+	return picture.Grid(all, picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Scale: 2})
 }
 
 // texts says in a PNG what is drawn.

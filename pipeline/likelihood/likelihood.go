@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -24,31 +23,55 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Options say of which images to measure the likelihood, under which model and how.
+// Options say of which images to measure the likelihood, under which model and how. The zero value
+// of each option is its default.
 type Options struct {
-	Model   string // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Data    string // the images, those that training does not see; empty: what the model was trained on
-	Against string // other images, to see whether likelihood tells them from those of Data; empty: none
-	Count   int    // images of each; 0: 100
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Data names the images, those that training does not see; empty: what the model was trained
+	// on.
+	Data string
+	// Against names other images, to see whether likelihood tells them from those of Data; empty:
+	// none.
+	Against string
+	// Count is the number of images of each; 0: 100.
+	Count int
 
-	Class   string // label: log p(x|y) of each image's class; none: that of no class; all: log p(x), the mean of p(x|y) over all classes; empty: label where there are some and nothing is compared, else none, else all
-	Samples int    // of the dequantisation noise, whose mean density is the importance-weighted bound; 0: 1
+	// Class says which density of a model with classes is measured; empty: label where all images
+	// have classes of the model and nothing is compared, else none, else all.
+	Class Class
+	// Samples is the number of draws of the dequantisation noise, whose mean density is the
+	// importance-weighted bound; 0: 1.
+	Samples int
 
 	model.DensityMethod
-	Seed    uint64 // of the dequantisation and the probes; the images are the same for every seed
-	Threads int    // 0: GOMAXPROCS
-	ISA     string // empty: the best of this machine
+	// Seed is that of the dequantisation and the probes. The images are the same for every seed.
+	// The command takes 1 unless it is told another.
+	Seed uint64
+	pipeline.Compute
 
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
 }
+
+// A Class says which density of a model with classes is measured.
+type Class string
+
+// The densities: log p(x|y) of each image's class; that of no class; and log p(x), the mean of
+// p(x|y) over all classes.
+const (
+	LabelClass Class = "label"
+	NoClass    Class = model.NoClass
+	AllClasses Class = "all"
+)
 
 // A Report says how likely images are under a model.
 type Report struct {
 	Model       string `json:"model"`
 	Hash        string `json:"model_hash"`
 	Dequantized bool   `json:"dequantized"` // the model was trained on such data; where not, its density means little
-	Class       string `json:"class,omitempty"`
+	Class       Class  `json:"class,omitempty"`
 	Divergence  string `json:"divergence"` // exact or hutchinson
 	Probes      int    `json:"probes,omitempty"`
 	Samples     int    `json:"samples"`
@@ -98,16 +121,12 @@ const (
 	maxSpreads    = 1 << 16
 )
 
-// What --class may be.
-const (
-	classLabel = "label"
-	classAll   = "all"
-)
-
-func (o *Options) fillDefaults() {
+// WithDefaults fills in what has one default for all models. The method is up to the network.
+func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultScored)
 	option.SetDefault(&o.Samples, 1)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	o.Compute = o.Compute.WithDefaults()
+	return o
 }
 
 // validate reports the first option that cannot be used with any model.
@@ -115,9 +134,8 @@ func (o *Options) validate() error {
 	for _, check := range []error{
 		option.Between("count", o.Count, 1, sample.MaxCount),
 		option.Between("samples", o.Samples, 1, maxSpreads),
-		option.Between("threads", o.Threads, 1, pipeline.MaxThreads),
 		o.DensityMethod.Validate(),
-		pipeline.ValidateISA(o.ISA),
+		o.Compute.Validate(),
 	} {
 		if check != nil {
 			return check
@@ -126,14 +144,14 @@ func (o *Options) validate() error {
 	if o.Class == "" {
 		return nil
 	}
-	return option.OneOf("class", o.Class, classLabel, model.NoClass, classAll)
+	return option.OneOf("class", o.Class, LabelClass, NoClass, AllClasses)
 }
 
 // Measure measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
 // together with its divergence (see [bijection.LogLikelihood]). Bytes are dequantised, so that the density bounds their
 // probability. A mistake in the options is an [*OptionError].
 func Measure(ctx context.Context, o Options) (*Report, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -220,7 +238,7 @@ func (s *scorer) tell() {
 	if !s.ck.Meta.Dequantized {
 		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: "the model was not trained with --dequantize: its density lies between the bytes too, or at them alone, and its bits say little"})
 	}
-	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == classAll) {
+	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == AllClasses) {
 		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: "a mean of densities is raised by the noise of the probes: compare with more --probes, or take --exact"})
 	}
 }
@@ -297,16 +315,16 @@ func (s *scorer) settleClass() error {
 	}
 	switch {
 	case class == "" && labelled && len(s.sets) == 1:
-		class = classLabel
+		class = LabelClass
 	case class == "" && labels.Null:
-		class = model.NoClass
+		class = NoClass
 	case class == "":
-		class = classAll
-	case class == classLabel && len(s.sets) > 1:
+		class = AllClasses
+	case class == LabelClass && len(s.sets) > 1:
 		return option.Errorf("class", "label: images of other data have other classes: compare under none or all")
-	case class == classLabel && !labelled:
+	case class == LabelClass && !labelled:
 		return option.Errorf("class", "label: not every image has a class of the model's: use none or all")
-	case class == model.NoClass && !labels.Null:
+	case class == NoClass && !labels.Null:
 		return option.Errorf("class", "none: %s always needs a class: use label or all", model.ModelName(s.ck.Path))
 	}
 	s.out.Class = class
@@ -319,9 +337,9 @@ func (s *scorer) rows(image ImageReport) []int32 {
 	switch s.out.Class {
 	case "":
 		return []int32{-1}
-	case model.NoClass:
+	case NoClass:
 		return []int32{labels.NullRow()}
-	case classLabel:
+	case LabelClass:
 		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}
 	}
 	all := make([]int32, labels.Count)

@@ -76,7 +76,7 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 // p(x|y) over the classes.
 func TestLikelihoodOfClasses(t *testing.T) {
 	roomtest.NoLeaks(t)
-	o := Options{Model: roomtest.SmallModel(t, true, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 11, Seed: 3, Threads: 2, DensityMethod: model.DensityMethod{Probes: 2, Tol: 1e-3}}
+	o := Options{Model: roomtest.SmallModel(t, true, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 11, Seed: 3, Compute: pipeline.Compute{Threads: 2}, DensityMethod: model.DensityMethod{Probes: 2, Tol: 1e-3}}
 	label := mustScore(t, o)
 	if label.Class != "label" || label.Images[0].Label == "" {
 		t.Errorf("%+v", label)
@@ -154,7 +154,7 @@ func TestLikelihoodMistakes(t *testing.T) {
 		{"class", Options{Model: classes, Data: data, Against: data, Count: 2, Class: "label"}},
 		{"against", Options{Model: classes, Data: data, Against: "mnits", Count: 2}},
 		{"data", Options{Model: modelPath, Data: "mnits", Count: 2}},
-		{"isa", Options{Model: modelPath, Data: data, Count: 2, ISA: "mmx"}},
+		{"isa", Options{Model: modelPath, Data: data, Count: 2, Compute: pipeline.Compute{ISA: "mmx"}}},
 	} {
 		_, err := Measure(t.Context(), c.o)
 		if wrong, ok := err.(*pipeline.OptionError); !ok || wrong.Option != c.option { //nolint:errorlint // as it is returned
@@ -167,7 +167,7 @@ func TestLikelihoodMistakes(t *testing.T) {
 func TestLikelihoodInterrupted(t *testing.T) {
 	roomtest.NoLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := Options{Model: roomtest.SmallModel(t, false, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 30, Threads: 1, DensityMethod: model.DensityMethod{Exact: true}}
+	o := Options{Model: roomtest.SmallModel(t, false, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 30, Compute: pipeline.Compute{Threads: 1}, DensityMethod: model.DensityMethod{Exact: true}}
 	o.OnEvent = func(e pipeline.Event) {
 		if e.Kind == pipeline.Sampled {
 			cancel()

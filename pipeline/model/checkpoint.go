@@ -226,7 +226,7 @@ func ModelName(path string) string {
 // the model's training held out.
 func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
 	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}}
-	r.Data, r.HoldOut = name, feed.DefaultHoldOut
+	r.Data = name
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed
 	}

@@ -16,8 +16,8 @@ const (
 	slowEnd              = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
 )
 
-// withDefaults fills in what has a default for networks of velocities.
-func (m DensityMethod) withDefaults() DensityMethod {
+// WithDefaults fills in what has a default for networks of velocities.
+func (m DensityMethod) WithDefaults() DensityMethod {
 	if !m.Exact {
 		option.SetDefault(&m.Probes, 1)
 	}
@@ -33,7 +33,7 @@ const maxProbes = 1024
 // Validate reports the first field that no network could use.
 func (m DensityMethod) Validate() error {
 	given := m.Probes
-	m = m.withDefaults()
+	m = m.WithDefaults()
 	if err := option.First(
 		option.Optional("probes", m.Probes, 1, maxProbes),
 		option.Between("steps", m.Steps, 1, 100000),
@@ -54,7 +54,7 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	m = m.withDefaults()
+	m = m.WithDefaults()
 	solver, err := ode.NewSolver(m.Solver, m.Steps, m.Tol)
 	if err != nil {
 		return nil, err

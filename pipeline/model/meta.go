@@ -11,13 +11,6 @@ import (
 // MetaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
 const MetaKey = "fmimg.meta"
 
-// FlowMapObjective is what a network that was distilled predicts, as [Meta] names it: the mean velocity over a jump. The other
-// objectives are those of package flow.
-const FlowMapObjective = "flow-map"
-
-// FlowObjective names in [TrainOptions] and [Meta] the likelihood, which a normalizing flow is trained by.
-const FlowObjective = "nf"
-
 // Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
 type Meta struct {
 	Data       string     `json:"data"`
@@ -33,13 +26,13 @@ type Meta struct {
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
 	// Dequantized says that the bytes of the images were spread over their width by noise, see TrainOptions.Dequantize.
-	Dequantized bool    `json:"dequantized,omitempty"`
-	Path        string  `json:"path"`      // the probability path
-	Objective   string  `json:"objective"` // what the network predicts
-	TimeDist    string  `json:"time_dist"`
-	EMA         float64 `json:"ema"`
-	Loss        float64 `json:"loss"`                      // running mean over the last steps
-	Validation  float64 `json:"validation_loss,omitempty"` // of images that training did not see
+	Dequantized bool      `json:"dequantized,omitempty"`
+	Path        string    `json:"path"`      // the probability path
+	Objective   Objective `json:"objective"` // what the network predicts
+	TimeDist    string    `json:"time_dist"`
+	EMA         float64   `json:"ema"`
+	Loss        float64   `json:"loss"`                      // running mean over the last steps
+	Validation  float64   `json:"validation_loss,omitempty"` // of images that training did not see
 
 	// Of a flow map.
 	Jumps   []int        `json:"jumps,omitempty"`   // the numbers of equal jumps from noise to image that it was trained for

@@ -10,6 +10,28 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
+// An Objective is what a network learns.
+type Objective string
+
+// The objectives: what a network predicts, as package flow names it, and two of other networks.
+const (
+	VelocityObjective Objective = "velocity"
+	NoiseObjective    Objective = "noise"
+	DataObjective     Objective = "data"
+	// FlowMapObjective is that of a network that was distilled: the mean velocity over a jump.
+	FlowMapObjective Objective = "flow-map"
+	// FlowObjective is the likelihood, which a normalizing flow is trained by.
+	FlowObjective Objective = "nf"
+)
+
+// Predictions lists the objectives of flow matching.
+func Predictions() []Objective {
+	return []Objective{VelocityObjective, NoiseObjective, DataObjective}
+}
+
+// Parse returns the objective of flow matching.
+func (o Objective) Parse() (flow.Objective, error) { return flow.ParseObjective(string(o)) }
+
 // A Prediction is what a network's answers mean: the objective that it learned on a path.
 type Prediction struct {
 	Path      flow.Schedule
@@ -30,7 +52,7 @@ func (m Meta) Prediction() (Prediction, error) {
 	if p.Path, err = flow.ParseSchedule(path); err != nil {
 		return p, fmt.Errorf("metadata %s: %s", MetaKey, pipeline.TrimOption(err, "flow: "))
 	}
-	if p.Objective, err = flow.ParseObjective(objective); err != nil {
+	if p.Objective, err = objective.Parse(); err != nil {
 		return p, fmt.Errorf("metadata %s: %s", MetaKey, pipeline.TrimOption(err, "flow: "))
 	}
 	return p, nil
@@ -44,5 +66,5 @@ func (p Prediction) Velocity(answers ode.Field) ode.Field {
 // The defaults of training. Those of files that do not say are the same.
 const (
 	DefaultPath      = "linear"
-	DefaultObjective = "velocity"
+	DefaultObjective = VelocityObjective
 )

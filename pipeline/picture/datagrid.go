@@ -30,7 +30,7 @@ func DataGrid(s dataset.Source) (image.Image, error) {
 		classImages(s, images, rows)
 	}
 	scale := max(1, 48/max(h, w))
-	return Grid(images, GridOptions{Rows: rows, Cols: gridCols, Padding: 2, Scale: scale})
+	return Grid(images, GridOptions{Rows: rows, Cols: gridCols, Scale: scale})
 }
 
 // spreadImages fills the grid with images at equal distances.

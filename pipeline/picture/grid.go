@@ -11,9 +11,24 @@ import (
 
 // GridOptions lays images out on a grid, row after row.
 type GridOptions struct {
-	Rows, Cols int // both 0: as nearly square as the images can be laid out
-	Padding    int // pixels of the output between images and around them
-	Scale      int // each pixel of an image becomes Scale x Scale pixels; 0 means 1
+	// Rows and Cols are the numbers of images below and beside each other. Both 0: as nearly square
+	// as the images can be laid out.
+	Rows, Cols int
+	// Padding is the number of pixels of the output between images and around them; 0: 2; below 0:
+	// none.
+	Padding int
+	// Scale draws each pixel of an image as Scale x Scale pixels; 0: 1.
+	Scale int
+}
+
+// DefaultPadding is that of [GridOptions].
+const DefaultPadding = 2
+
+// WithDefaults fills in what does not depend on the number of images.
+func (g GridOptions) WithDefaults() GridOptions {
+	option.SetDefault(&g.Padding, DefaultPadding)
+	option.SetDefault(&g.Scale, 1)
+	return g
 }
 
 // gutter is the gray of the padding: neither a digit's background nor its ink.
@@ -22,7 +37,8 @@ const gutter = 128
 // MaxGridSide bounds both sides of a grid in pixels.
 const MaxGridSide = 1 << 15
 
-func (g GridOptions) scale() int { return max(g.Scale, 1) }
+func (g GridOptions) scale() int   { return max(g.Scale, 1) }
+func (g GridOptions) padding() int { return option.OrNone(g.WithDefaults().Padding) }
 
 // Empty reports whether nobody said how many rows and columns there are.
 func (g GridOptions) Empty() bool { return g.Rows == 0 && g.Cols == 0 }
@@ -36,8 +52,8 @@ func (g GridOptions) Square(n int) GridOptions {
 
 // Size returns the size in pixels of a grid of images of the given size.
 func (g GridOptions) Size(height, width int) (h, w int) {
-	h = g.Rows*(height*g.scale()+g.Padding) + g.Padding
-	w = g.Cols*(width*g.scale()+g.Padding) + g.Padding
+	h = g.Rows*(height*g.scale()+g.padding()) + g.padding()
+	w = g.Cols*(width*g.scale()+g.padding()) + g.padding()
 	return h, w
 }
 
@@ -46,7 +62,7 @@ func (g GridOptions) Validate(height, width int) error {
 	switch {
 	case g.Rows < 1 || g.Cols < 1 || g.Rows > MaxGridSide || g.Cols > MaxGridSide:
 		return option.Errorf("grid", "%dx%d: both sides lie between 1 and %d", g.Rows, g.Cols, MaxGridSide)
-	case g.Padding < 0 || g.Padding > MaxGridSide:
+	case g.Padding > MaxGridSide:
 		return option.Errorf("padding", "%d: between 0 and %d pixels", g.Padding, MaxGridSide)
 	case g.scale() > MaxGridSide || g.Scale < 0:
 		return option.Errorf("scale", "%d: between 1 and %d", g.Scale, MaxGridSide)
@@ -76,8 +92,8 @@ func Grid(s *Images, g GridOptions) (image.Image, error) {
 		return nil, err
 	}
 	for i := range min(s.Len(), g.Rows*g.Cols) {
-		top := g.Padding + i/g.Cols*(s.Height*g.scale()+g.Padding)
-		left := g.Padding + i%g.Cols*(s.Width*g.scale()+g.Padding)
+		top := g.padding() + i/g.Cols*(s.Height*g.scale()+g.padding())
+		left := g.padding() + i%g.Cols*(s.Width*g.scale()+g.padding())
 		c.draw(s, i, top, left, g.scale())
 	}
 	return c.Image, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/go-analyze/charts"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -51,7 +52,7 @@ func pixel(m image.Image, x, y, channels int) []uint8 {
 func TestGridPixels(t *testing.T) {
 	const rows, cols, h, w = 2, 3, 4, 5
 	for _, channels := range []int{1, 3} {
-		for _, g := range []GridOptions{{Rows: rows, Cols: cols}, {Rows: rows, Cols: cols, Padding: 2, Scale: 3}} {
+		for _, g := range []GridOptions{{Rows: rows, Cols: cols}, {Rows: rows, Cols: cols, Padding: option.None}, {Rows: rows, Cols: cols, Padding: 2, Scale: 3}} {
 			s := randomImages(rows*cols, h, w, channels)
 			m, _ := encode(t, s, g)
 			wantH, wantW := g.Size(h, w)
@@ -71,8 +72,8 @@ func TestGridPixels(t *testing.T) {
 
 // wantPixel finds a pixel of a grid from the outside in.
 func wantPixel(s *Images, g GridOptions, x, y int) []uint8 {
-	cellH, cellW := s.Height*g.scale()+g.Padding, s.Width*g.scale()+g.Padding
-	row, col, inY, inX := y/cellH, x/cellW, y%cellH-g.Padding, x%cellW-g.Padding
+	cellH, cellW := s.Height*g.scale()+g.padding(), s.Width*g.scale()+g.padding()
+	row, col, inY, inX := y/cellH, x/cellW, y%cellH-g.padding(), x%cellW-g.padding()
 	if inY < 0 || inX < 0 || row >= g.Rows || col >= g.Cols {
 		return slices.Repeat([]uint8{gutter}, s.Channels)
 	}
@@ -106,7 +107,7 @@ func TestGridErrors(t *testing.T) {
 		{"grid", GridOptions{Cols: 3}},
 		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
-		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
+		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: 1 << 40}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -41,7 +42,7 @@ func (r *Run) cardFacts() CardFacts {
 	m := r.meta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Dir: quote.Shell(filepath.ToSlash(r.Dir.Path)), Preview: r.latestPreview(),
-		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, r.Opt.Warmup, r.Opt.Decay),
+		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Opt.Warmup), r.Opt.Decay),
 		Params: r.model.Params().Len(), Steps: r.Done.Step, Meta: m,
 		Progress: fmt.Sprintf("in %v", Seconds(r.Done.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
@@ -101,17 +102,17 @@ func (c *commandLine) Add(flag string, value, usual any) {
 
 // AddRun adds the flags about numbers that all runs have.
 func (c *commandLine) AddRun(o *Options) {
-	d := DefaultOptions()
+	d := Options{}.WithDefaults()
 	fmt.Fprintf(&c.Text, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
 	fmt.Fprintf(&c.Text, " --optimizer %s --lr %v", o.Optimizer, o.LR)
-	c.Add("warmup", o.Warmup, d.Warmup)
+	c.Add("warmup", option.OrNone(o.Warmup), d.Warmup)
 	c.Add("decay", o.Decay, d.Decay)
-	c.Add("beta1", o.Beta1, d.Beta1)
-	c.Add("beta2", o.Beta2, d.Beta2)
+	c.Add("beta1", option.OrNone(o.Beta1), d.Beta1)
+	c.Add("beta2", option.OrNone(o.Beta2), d.Beta2)
 	c.Add("eps", o.Eps, d.Eps)
-	c.Add("weight-decay", o.WeightDecay, d.WeightDecay)
-	c.Add("clip", o.Clip, d.Clip)
-	c.Add("ema", o.EMA, d.EMA)
+	c.Add("weight-decay", option.OrNone(o.WeightDecay), d.WeightDecay)
+	c.Add("clip", option.OrNone(o.Clip), d.Clip)
+	c.Add("ema", option.OrNone(o.EMA), d.EMA)
 }
 
 var card = template.Must(template.New("card").Parse(`# {{.Name}}

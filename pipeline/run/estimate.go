@@ -68,7 +68,7 @@ func (r *Run) estimateStep() time.Duration {
 		r.Tasks[0].Probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.Opt.recipe().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
+	turns := (r.Opt.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
 	return took + time.Duration(float64(took)*r.ExtraWork/3) // forward and backward are three evaluations
 }

@@ -288,16 +288,15 @@ func ReadOptions(dir string) (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
-	var o struct {
-		Options
-		Epochs float64 `json:"epochs"`
-	}
+	o := WhereSilent()
 	if err := c.Decode(c.command(), &o); err != nil {
 		return Options{}, err
 	}
-	o.FillDefaults(o.Epochs == 0)
-	o.Out = dir
-	return o.Options, nil
+	o.FromRecord()
+	budget := o.Budget // which may be in epochs, that are no part of these options
+	o = o.WithDefaults()
+	o.Budget, o.Out = budget, dir
+	return o, nil
 }
 
 func ReadConfig(dir string) (Config, error) {

@@ -28,7 +28,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Padding: 2, Scale: 2})
+	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
 	if err != nil {
 		return "", err
 	}

@@ -186,11 +186,11 @@ func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 }
 
 // Workers returns how many of the crew train.
-func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.recipe().MicroBatches()) }
+func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.Recipe.engine().MicroBatches()) }
 
 // Equip makes the engine of the workers for their tasks.
 func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
-	recipe := r.Opt.recipe()
+	recipe := r.Opt.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {
 		tasks[i] = t
@@ -198,15 +198,6 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	r.Trainer = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
 	if r.Opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
-	}
-}
-
-// recipe returns what a step does with a gradient.
-func (o *Options) recipe() engine.Recipe {
-	return engine.Recipe{
-		Batch: o.Batch, MicroBatch: o.MicroBatch,
-		Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: o.WeightDecay, Clip: o.Clip, EMA: o.EMA,
-		Muon: o.Optimizer == Muon,
 	}
 }
 
@@ -289,7 +280,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
 	p, o := &r.Done, r.Opt
-	rate := p.Schedule.Rate(p.Step, o.LR, o.Warmup, o.Decay)
+	rate := o.Rate(p.Schedule, p.Step)
 	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
 		return err

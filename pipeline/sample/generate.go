@@ -19,14 +19,22 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// Options says which images to draw from a model and how.
+// Options says which images to draw from a model and how. The zero value of each option is its
+// default.
 type Options struct {
-	Count    int    // number of images; 0 means 1
-	Seed     uint64 // image i depends on the seed and i, on no other image and on no thread
-	Class    string // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
-	PerClass int    // images of each class of the list before the next one's turn; 0 means 1
+	// Count is the number of images; 0: 1. [Generate] takes as many as its grid holds.
+	Count int
+	// Seed is that of the noise: image i depends on the seed and i, on no other image and on no
+	// thread. The command takes 1 unless it is told another.
+	Seed uint64
+	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as
+	// "7", "0-9" or "1,sneaker,none"; empty: each image a random one.
+	Class string
+	// PerClass is the number of images of each class of the list before the next one's turn; 0: 1.
+	PerClass int
 	model.Method
-	Threads int // 0: GOMAXPROCS
+	// Threads is the number of workers; 0: GOMAXPROCS.
+	Threads int
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
@@ -38,8 +46,8 @@ const (
 	MaxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
 )
 
-// withDefaults fills in the defaults for a network of velocities.
-func (o Options) withDefaults() Options {
+// WithDefaults fills in the defaults for a network of velocities.
+func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, 1)
 	o.Method = o.Method.WithDefaults()
 	option.SetDefault(&o.PerClass, 1)
@@ -49,7 +57,7 @@ func (o Options) withDefaults() Options {
 
 // Validate reports the first option that cannot be used with any model, as an [*OptionError].
 func (o Options) Validate() error {
-	d := o.withDefaults()
+	d := o.WithDefaults()
 	return option.First(
 		option.Between("count", d.Count, 1, MaxCount),
 		option.Between("per-class", d.PerClass, 1, MaxCount),
@@ -79,7 +87,7 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
 		return nil, err
 	}
-	s.opt = o.withDefaults()
+	s.opt = o.WithDefaults()
 	if s.classes, err = ck.AskedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}
@@ -195,15 +203,33 @@ func (s *Sampler) texts(images *picture.Images) []picture.Text {
 // FitsMemory reports whether so many images may be held at once.
 func FitsMemory(s pipeline.Shape, images int) bool { return images <= MaxElements/s.Len() }
 
-// GenerateOptions says what to draw, from which model, and where to put it.
+// GenerateOptions says what to draw, from which model, and where to put it. The zero value of each
+// option is its default.
 type GenerateOptions struct {
-	Model  string              // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out    string              // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
-	Grid   picture.GridOptions // of as many rows as Sample.Class lists classes: row r is of class r of the list
-	Strip  int                 // moments of each image's way from noise to image: a PNG has a row for each image, a column for each moment; 0: images alone
-	ISA    string              // empty: the best of this machine
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
+	// Stdout; needed.
+	Out string
+	// Grid lays out a picture. Where it has as many rows as Sample.Class lists classes, row r is of
+	// class r of the list. Without rows and columns it is settled by the number of images, or is
+	// 8x8, or a row of 8 for each of several classes.
+	Grid picture.GridOptions
+	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for
+	// each image, a column for each moment; 0: none, but images alone.
+	Strip int
+	// ISA names the instruction set; empty: the best of this machine.
+	ISA    string
 	Sample Options
-	Stdout io.Writer // for Out "-"
+	// Stdout is written to for Out "-".
+	Stdout io.Writer
+}
+
+// WithDefaults fills in what does not depend on the model and on the number of images.
+func (o GenerateOptions) WithDefaults() GenerateOptions {
+	o.Grid = o.Grid.WithDefaults()
+	return o
 }
 
 // A GenerateResult says what was drawn.

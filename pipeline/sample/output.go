@@ -127,7 +127,7 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 		}
 		for i := range images.Len() {
 			one := images.Slice(i, i+1)
-			img, err := picture.Grid(one, picture.GridOptions{Rows: 1, Cols: 1, Scale: o.Grid.Scale})
+			img, err := picture.Grid(one, picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale})
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 // o.Threads workers of its own. When ctx ends it returns ctx.Err() at once; its workers follow after the
 // evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
 func Draw(ctx context.Context, c *model.Checkpoint, o Options) (*picture.Images, error) {
-	if count := o.withDefaults().Count; !FitsMemory(c.Shape(), count) {
+	if count := o.WithDefaults().Count; !FitsMemory(c.Shape(), count) {
 		return nil, option.Errorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
 	}
 	if err := ctx.Err(); err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -34,7 +35,7 @@ func (r *training) Card(c *run.CardFacts) {
 
 // replay returns the command that trains the same tensors again.
 func (r *training) replay() string {
-	o, d := &r.options, DefaultOptions()
+	o, d := &r.options, Options{}.WithDefaults()
 	c := run.NewCommandLine("fmimg train --data %s --steps %d --schedule %s", quote.Shell(o.Data), r.Done.Schedule.Total(), r.Done.Schedule)
 	c.Add("init", o.Init, d.Init)
 	c.Add("size", o.Size, d.Size)
@@ -45,7 +46,7 @@ func (r *training) replay() string {
 	if o.Dequantize {
 		c.Text.WriteString(" --dequantize")
 	}
-	c.Add("hold-out", o.HoldOut, d.HoldOut)
+	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)
 	if o.Init == "" {
 		c.Add("preset", o.Preset, d.Preset)
 	}
@@ -60,7 +61,7 @@ func (r *training) replay() string {
 	c.Add("coupling", o.Coupling, d.Coupling)
 	fmt.Fprintf(&c.Text, " --conditional %s", o.Conditional)
 	if r.lesson.labelled() {
-		c.Add("label-drop", o.LabelDrop, d.LabelDrop)
+		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)
 	}
 	return c.Text.String()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -17,7 +18,7 @@ func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.checkSize(); err != nil {
 		return nil, err
 	}
@@ -38,8 +39,8 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 		return nil, err
 	}
 	h, _, c := set.Train.Shape()
-	if o.ImageChannels = "rgb"; c == 1 {
-		o.ImageChannels = "gray"
+	if o.ImageChannels = feed.RGB; c == 1 {
+		o.ImageChannels = feed.Gray
 	}
 	if set.Sizes != nil {
 		o.Size = h
@@ -81,8 +82,8 @@ func sizeCure(side, factor int) string {
 
 // shapeCure says how data is brought into the shape that a network takes.
 func shapeCure(cfg unet.Config) string {
-	channels, known := map[int]string{1: "gray", 3: "rgb"}[cfg.InChannels]
-	if !known || cfg.ImageSize[0] != cfg.ImageSize[1] {
+	channels := feed.ChannelsOf(cfg.InChannels)
+	if channels == "" || cfg.ImageSize[0] != cfg.ImageSize[1] {
 		return ""
 	}
 	return fmt.Sprintf(": choose --size %d --image-channels %s", cfg.ImageSize[0], channels)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -195,7 +196,7 @@ func TestDataOptionErrors(t *testing.T) {
 		{"run among its pictures", func(o *Options) { o.Out = filepath.Join(folder, "runs", "a") }, "which its previews would join"},
 		{"a format", func(o *Options) { o.Data = "data_test.go" }, "format not supported"},
 		{"label drop", func(o *Options) {
-			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, 0
+			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, option.None
 			o.Network.InChannels = 1
 		}, "label-drop 0: some images"},
 		{"validation", func(o *Options) {

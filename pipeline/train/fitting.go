@@ -23,7 +23,7 @@ import (
 
 // validateFlow checks the options of a normalizing flow: those of flow matching mean nothing to it.
 func (o *Options) validateFlow() error {
-	d := DefaultOptions()
+	d := Options{}.WithDefaults()
 	for _, other := range []struct {
 		option       string
 		value, usual any
@@ -36,7 +36,7 @@ func (o *Options) validateFlow() error {
 			return option.Errorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, model.FlowObjective)
 		}
 	}
-	if o.LabelDrop != d.LabelDrop && o.LabelDrop != 0 {
+	if o.LabelDrop != d.LabelDrop && o.LabelDrop > 0 {
 		return option.Errorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, model.FlowObjective)
 	}
 	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
@@ -45,7 +45,7 @@ func (o *Options) validateFlow() error {
 	if slices.Contains(o.Given, "coupling") {
 		return option.Errorf("coupling", "%s: a normalizing flow (objective %s) pairs no noise with images: leave it out", o.Coupling, model.FlowObjective)
 	}
-	if o.Conditional == "yes" {
+	if o.Conditional == ConditionalYes {
 		return option.Errorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", model.FlowObjective)
 	}
 	if o.Network != nil {
@@ -57,7 +57,7 @@ func (o *Options) validateFlow() error {
 // resolveFlow settles the normalizing flow and what depends on it, for the data at hand. Only bytes that are spread have a
 // density.
 func (o *Options) resolveFlow(data dataset.Source) error {
-	o.Conditional, o.LabelDrop, o.Dequantize = "no", 0, true
+	o.Conditional, o.LabelDrop, o.Dequantize = ConditionalNo, option.None, true
 	h, w, c := data.Shape()
 	if o.Flow == nil {
 		cfg, err := realnvp.Preset(o.Preset, h, w, c)

@@ -126,7 +126,7 @@ func TestFlowLikelihood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6, Threads: 2})
+	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6, Compute: pipeline.Compute{Threads: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestFlowMistakes(t *testing.T) {
 	inpaint.Model, inpaint.Data, inpaint.Index, inpaint.Mask, inpaint.Out = modelPath, data, []int{0}, "lower", filepath.Join(t.TempDir(), "b.png")
 	_, edited := edit.Inpaint(t.Context(), inpaint)
 	_, strip := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: filepath.Join(t.TempDir(), "c.png"), Strip: 3})
-	distil := distill.DefaultOptions()
+	var distil distill.Options
 	distil.Model, distil.Steps, distil.Out = modelPath, 1, filepath.Join(t.TempDir(), "fast")
 	_, distilled := distill.Distill(t.Context(), distil)
 	if err := train(func(o *Options) { o.Flow.ImageSize[0] = 4 }); err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {

@@ -26,9 +26,9 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 	cfg := ck.UNet().Config()
 	classes := len(data.Classes())
 	switch {
-	case cfg.NumClasses == 0 && o.Conditional == "yes":
+	case cfg.NumClasses == 0 && o.Conditional == ConditionalYes:
 		return nil, option.Errorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && o.Conditional == "no":
+	case cfg.NumClasses > 0 && o.Conditional == ConditionalNo:
 		return nil, option.Errorf("conditional", "no: the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
 		return nil, option.Errorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
@@ -37,12 +37,12 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 		return nil, err
 	}
 	o.InitHash = ck.Hash
-	o.Conditional = "no"
+	o.Conditional = ConditionalNo
 	if cfg.NumClasses > 0 {
-		o.Conditional = "yes"
+		o.Conditional = ConditionalYes
 	}
 	if !cfg.NullClass {
-		o.LabelDrop = 0
+		o.LabelDrop = option.None
 	}
 	return ck.UNet().Model, o.useNetwork(cfg, data)
 }

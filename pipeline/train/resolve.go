@@ -44,16 +44,16 @@ func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Mo
 func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 	classes := len(data.Classes())
 	switch {
-	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && feed.HasUnlabelled(data):
+	case o.Conditional != ConditionalNo && classes > 0 && o.LabelDrop < 0 && feed.HasUnlabelled(data):
 		return option.Errorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
-	case o.Conditional == "yes" && classes == 0:
+	case o.Conditional == ConditionalYes && classes == 0:
 		return option.Errorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
-	case o.Conditional == "no" || classes == 0:
-		o.Conditional, o.LabelDrop = "no", 0
+	case o.Conditional == ConditionalNo || classes == 0:
+		o.Conditional, o.LabelDrop = ConditionalNo, option.None
 		cfg.NumClasses, cfg.NullClass = 0, false
 		return nil
 	}
-	o.Conditional = "yes"
+	o.Conditional = ConditionalYes
 	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
 	if cfg.NullClass {
 		cfg.NumClasses++

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -308,7 +309,7 @@ func TestInitStartsFromWeights(t *testing.T) {
 	first := smallRun(t)
 	mustTrain(t, first)
 	o := smallRun(t)
-	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, 0
+	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, option.None
 	o.LR, o.Steps = 1e-12, 1 // a step that moves nothing: AdamW's steps are as long as the rate
 	mustTrain(t, o)
 	a, b := roomtest.Tensors(t, first.Out, model.File), roomtest.Tensors(t, o.Out, model.File)
@@ -388,9 +389,9 @@ func TestTrainOptionErrors(t *testing.T) {
 		{"lr", func(o *Options) { o.LR = math.NaN() }},
 		{"lr", func(o *Options) { o.LR = math.Inf(1) }},
 		{"beta1", func(o *Options) { o.Beta1 = 1 }},
-		{"ema", func(o *Options) { o.EMA = -0.5 }},
+		{"ema", func(o *Options) { o.EMA = 1.5 }},
 		{"label-drop", func(o *Options) { o.LabelDrop = 1 }},
-		{"clip", func(o *Options) { o.Clip = -1 }},
+		{"clip", func(o *Options) { o.Clip = 1e31 }},
 		{"threads", func(o *Options) { o.Threads = -1 }},
 		{"decay", func(o *Options) { o.Decay = "step" }},
 		{"conditional", func(o *Options) { o.Conditional = "maybe" }},
