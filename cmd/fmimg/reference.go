@@ -131,7 +131,8 @@ func flagRows(flags *pflag.FlagSet) string {
 	return rows.String()
 }
 
-// defaultOf says the default of a flag as its help does: nothing where the default is the zero value.
+// defaultOf says the default of a flag as its help does: nothing where the default is the zero
+// value.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "0", "0s", "false", "[]":
