@@ -225,7 +225,7 @@ func (e *editor) readData(ctx context.Context) error {
 	if source == nil {
 		source = set.Train
 	}
-	classes := model.SameClasses(source.Classes(), e.ck.Meta.Classes)
+	classes := model.MatchClasses(source.Classes(), e.ck.Meta.Classes)
 	e.inputs = picture.Blank(e.ck.Shape(), len(e.opt.Index))
 	d := e.inputs.ImageLen()
 	for i, index := range e.opt.Index {

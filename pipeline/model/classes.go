@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// SameClasses returns for each class its index among others of the same name, -1 for none.
-func SameClasses(classes, others []string) []int {
+// MatchClasses returns for each class its index among others of the same name, -1 for none.
+func MatchClasses(classes, others []string) []int {
 	same := make([]int, len(classes))
 	for i, name := range classes {
 		same[i] = -1
