@@ -39,8 +39,8 @@ func (c *Checkpoint) ClassList() ClassList {
 	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
 }
 
-// AskedClasses returns the classes that images are to take, nil for random ones, if the model has them.
-func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error) {
+// RequestedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, error) {
 	if _, err := c.Guide(c.Path, guidance); err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 		return nil, err
 	}
 	s.opt = o.withDefaults()
-	if s.classes, err = ck.AskedClasses(s.opt.Class, s.opt.Guidance); err != nil {
+	if s.classes, err = ck.RequestedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}
 	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
@@ -233,7 +233,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if !ck.Traced() && o.Strip > 2 {
 		return GenerateResult{}, option.Errorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, model.ModelName(ck.Path))
 	}
-	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
+	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
 		return GenerateResult{}, err
 	}
