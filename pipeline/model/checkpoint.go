@@ -55,7 +55,7 @@ func OpenFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
 // mnist, where no file has its name. The empty path is the newest run under runs/, or the first such model. isa is as
 // for [ReadCheckpoint].
 func Open(path, isa string) (*Checkpoint, error) {
-	file, err := OpenModel(path)
+	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,19 +67,19 @@ func Open(path, isa string) (*Checkpoint, error) {
 	return ck, err
 }
 
-// An openedModel is an open checkpoint.
-type openedModel struct {
+// An OpenedFile is an open checkpoint.
+type OpenedFile struct {
 	fs.File
 	name     string // for messages
 	embedded bool   // in the program
 }
 
-// OpenModel opens the file of a model.
-func OpenModel(path string) (*openedModel, error) {
+// OpenFile opens the file of a model.
+func OpenFile(path string) (*OpenedFile, error) {
 	path, embedded := FindModel(path)
 	if embedded {
 		file, err := models.Open(path)
-		return &openedModel{file, path, true}, err
+		return &OpenedFile{file, path, true}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		inside := filepath.Join(path, File)
@@ -92,7 +92,7 @@ func OpenModel(path string) (*openedModel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
 	}
-	return &openedModel{file, path, false}, nil
+	return &OpenedFile{file, path, false}, nil
 }
 
 // FindModel turns the name of a model into that of one in the program, or a path. A path with a model comes first.

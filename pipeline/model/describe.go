@@ -43,7 +43,7 @@ type TensorInfo struct {
 // Describe reads a checkpoint, a file or a run folder, and says what it is. The empty path is the newest
 // run under runs/. It also describes what PyTorch saved, which [OpenCheckpoint] refuses.
 func Describe(path string) (*Info, error) {
-	file, err := OpenModel(path)
+	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 
 // openInit loads the checkpoint to start from; one without a configuration is asked for it.
 func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpoint, error) {
-	file, err := model.OpenModel(o.Init)
+	file, err := model.OpenFile(o.Init)
 	if err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
