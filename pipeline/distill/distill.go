@@ -85,7 +85,7 @@ func (r *distillation) create() error {
 // to it.
 func (r *distillation) openTeacher() error {
 	o := &r.options
-	path, _ := model.FindModel(o.Model)
+	path, _ := model.Resolve(o.Model)
 	ck, u, err := model.OpenUNet(path, o.ISA)
 	if err != nil {
 		return err

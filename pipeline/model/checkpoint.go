@@ -76,7 +76,7 @@ type OpenedFile struct {
 
 // OpenFile opens the file of a model.
 func OpenFile(path string) (*OpenedFile, error) {
-	path, embedded := FindModel(path)
+	path, embedded := Resolve(path)
 	if embedded {
 		file, err := models.Open(path)
 		return &OpenedFile{file, path, true}, err
@@ -95,8 +95,8 @@ func OpenFile(path string) (*OpenedFile, error) {
 	return &OpenedFile{file, path, false}, nil
 }
 
-// FindModel turns the name of a model into that of one in the program, or a path. A path with a model comes first.
-func FindModel(name string) (path string, embedded bool) {
+// Resolve turns the name of a model into that of one in the program, or a path. A path with a model comes first.
+func Resolve(name string) (path string, embedded bool) {
 	if name == "" {
 		if dir, err := Newest(File); err == nil {
 			return dir, false
