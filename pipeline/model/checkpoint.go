@@ -115,9 +115,9 @@ func holdsModel(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// OwnModel returns the name of a model, or for none the newest run: what is done with it would make no sense for a
+// NameOrNewest returns the name of a model, or for none the newest run: what is done with it would make no sense for a
 // model that nobody named.
-func OwnModel(name string) (string, error) {
+func NameOrNewest(name string) (string, error) {
 	if name != "" {
 		return name, nil
 	}

@@ -16,7 +16,7 @@ func Export(model, out string, half bool) error {
 	if out == "" {
 		return option.Errorf("out", "is needed: name a file, such as model.safetensors")
 	}
-	model, err := OwnModel(model)
+	model, err := NameOrNewest(model)
 	if err != nil {
 		return err
 	}
