@@ -151,7 +151,7 @@ func FromFile(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, e
 	if err != nil {
 		return nil, err
 	}
-	return NewCheckpoint(f, cfg, path, isa)
+	return FromFileWithConfig(f, cfg, path, isa)
 }
 
 // newFlowCheckpoint builds the normalizing flow that a file holds.
@@ -186,8 +186,8 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 // UNet returns the network of a checkpoint that is known to hold a U-Net.
 func (c *Checkpoint) UNet() *UNet { return c.Network.(*UNet) }
 
-// NewCheckpoint builds the network of a configuration from a file.
-func NewCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+// FromFileWithConfig builds the network of a configuration from a file.
+func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err

@@ -94,7 +94,7 @@ func (o *Options) openForeign(f *safetensors.File, data dataset.Source, isa kern
 	if err != nil {
 		return nil, err
 	}
-	return model.NewCheckpoint(f, cfg, o.Init, isa)
+	return model.FromFileWithConfig(f, cfg, o.Init, isa)
 }
 
 // inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the
