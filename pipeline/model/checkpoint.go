@@ -98,7 +98,7 @@ func OpenFile(path string) (*OpenedFile, error) {
 // Resolve turns the name of a model into that of one in the program, or a path. A path with a model comes first.
 func Resolve(name string) (path string, embedded bool) {
 	if name == "" {
-		if dir, err := Newest(File); err == nil {
+		if dir, err := NewestRun(File); err == nil {
 			return dir, false
 		}
 		return models.Names()[0], true
@@ -121,7 +121,7 @@ func NameOrNewest(name string) (string, error) {
 	if name != "" {
 		return name, nil
 	}
-	return Newest(File)
+	return NewestRun(File)
 }
 
 // readCheckpoint reads a checkpoint that comes from path.

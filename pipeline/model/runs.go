@@ -12,9 +12,9 @@ const File = "model.safetensors"
 // RunsFolder is where runs are put and looked for when no folder is named.
 const RunsFolder = "runs"
 
-// Newest returns the run folder under runs/ whose file of that name changed last; an error that
+// NewestRun returns the run folder under runs/ whose file of that name changed last; an error that
 // says how to make one when there is none.
-func Newest(file string) (string, error) {
+func NewestRun(file string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(RunsFolder, "*", file))
 	if err != nil {
 		return "", err
