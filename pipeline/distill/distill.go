@@ -94,7 +94,7 @@ func (r *distillation) openTeacher() error {
 		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
 			path, ck.Hash, o.ModelHash)
 	}
-	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {
+	if o.Guidance, err = u.SettleGuidance(ck.Path, o.Guidance); err != nil {
 		return err
 	}
 	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {

@@ -244,7 +244,7 @@ func (e *editor) readData(ctx context.Context) error {
 // settleClasses lets the images take the classes that are asked for in turn.
 func (e *editor) settleClasses() error {
 	labels := e.ck.Labels()
-	if _, err := e.ck.Guide(e.ck.Path, e.opt.Guidance); err != nil {
+	if _, err := e.ck.SettleGuidance(e.ck.Path, e.opt.Guidance); err != nil {
 		return err
 	}
 	switch {

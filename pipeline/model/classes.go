@@ -41,7 +41,7 @@ func (c *Checkpoint) ClassList() ClassList {
 
 // RequestedClasses returns the classes that images are to take, nil for random ones, if the model has them.
 func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, error) {
-	if _, err := c.Guide(c.Path, guidance); err != nil {
+	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
 		return nil, err
 	}
 	if list == "" {

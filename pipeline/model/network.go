@@ -33,8 +33,8 @@ type Network interface {
 	// Traced reports whether there are states between noise and image.
 	Traced() bool
 
-	// Guide returns a weight of guidance, or for 0 the network's default, or why it cannot have the weight.
-	Guide(path string, weight float64) (float64, error)
+	// SettleGuidance returns a weight of guidance, or for 0 the network's default, or why it cannot have the weight.
+	SettleGuidance(path string, weight float64) (float64, error)
 	// Settle completes a method, whose zero fields leave the choice to the network.
 	Settle(path string, m Method) (Plan, Method, error)
 	// StepsFor returns the steps in which the method evaluates the network so many times for an image.

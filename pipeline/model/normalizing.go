@@ -39,8 +39,8 @@ func (f *NormalizingFlow) FLOPs() float64 { return f.Config().FLOPs() }
 // Traced implements [Network]: there is nothing between noise and image.
 func (*NormalizingFlow) Traced() bool { return false }
 
-// Guide implements [Network].
-func (*NormalizingFlow) Guide(path string, weight float64) (float64, error) {
+// SettleGuidance implements [Network].
+func (*NormalizingFlow) SettleGuidance(path string, weight float64) (float64, error) {
 	if weight != 0 && weight != 1 {
 		return 0, unguided(path, weight)
 	}
@@ -50,7 +50,7 @@ func (*NormalizingFlow) Guide(path string, weight float64) (float64, error) {
 // Settle implements [Network].
 func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
 	var err error
-	if m.Guidance, err = f.Guide(path, m.Guidance); err != nil {
+	if m.Guidance, err = f.SettleGuidance(path, m.Guidance); err != nil {
 		return Plan{}, m, err
 	}
 	option.SetDefault(&m.Solver, flowSolver)

@@ -79,8 +79,8 @@ func (u *UNet) FLOPs() float64 { return u.Config().FLOPs() }
 // Traced implements [Network].
 func (u *UNet) Traced() bool { return true }
 
-// Guide implements [Network].
-func (u *UNet) Guide(path string, weight float64) (float64, error) {
+// SettleGuidance implements [Network].
+func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
 	cfg := u.Config()
 	switch {
 	case weight == 0 && cfg.NullClass:
@@ -144,7 +144,7 @@ func (m Method) validateSolver() error {
 // Settle implements [Network].
 func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	var err error
-	if m.Guidance, err = u.Guide(path, m.Guidance); err != nil {
+	if m.Guidance, err = u.SettleGuidance(path, m.Guidance); err != nil {
 		return Plan{}, m, err
 	}
 	if u.Config().FlowMap {
