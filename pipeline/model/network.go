@@ -30,8 +30,8 @@ type Network interface {
 	Describe() string
 	// FLOPs returns the operations of an evaluation of one image.
 	FLOPs() float64
-	// Traced reports whether there are states between noise and image.
-	Traced() bool
+	// HasTrajectory reports whether there are states between noise and image.
+	HasTrajectory() bool
 
 	// SettleGuidance returns a weight of guidance, or for 0 the network's default, or why it cannot have the weight.
 	SettleGuidance(path string, weight float64) (float64, error)

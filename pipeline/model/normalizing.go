@@ -36,8 +36,8 @@ func (f *NormalizingFlow) Describe() string {
 // FLOPs implements [Network].
 func (f *NormalizingFlow) FLOPs() float64 { return f.Config().FLOPs() }
 
-// Traced implements [Network]: there is nothing between noise and image.
-func (*NormalizingFlow) Traced() bool { return false }
+// HasTrajectory implements [Network]: there is nothing between noise and image.
+func (*NormalizingFlow) HasTrajectory() bool { return false }
 
 // SettleGuidance implements [Network].
 func (*NormalizingFlow) SettleGuidance(path string, weight float64) (float64, error) {

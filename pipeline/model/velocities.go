@@ -76,8 +76,8 @@ func (u *UNet) Describe() string { return DescribeNetwork(u.Config()) }
 // FLOPs implements [Network].
 func (u *UNet) FLOPs() float64 { return u.Config().FLOPs() }
 
-// Traced implements [Network].
-func (u *UNet) Traced() bool { return true }
+// HasTrajectory implements [Network].
+func (u *UNet) HasTrajectory() bool { return true }
 
 // SettleGuidance implements [Network].
 func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {

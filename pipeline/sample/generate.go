@@ -230,7 +230,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if regular.Same(o.Out, ck.Path) {
 		return GenerateResult{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
 	}
-	if !ck.Traced() && o.Strip > 2 {
+	if !ck.HasTrajectory() && o.Strip > 2 {
 		return GenerateResult{}, option.Errorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, model.ModelName(ck.Path))
 	}
 	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
