@@ -48,8 +48,8 @@ func (m DensityMethod) Validate() error {
 	return nil
 }
 
-// Scorer implements [Network].
-func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
+// DensityModel implements [Network].
+func (u *UNet) DensityModel(path string, m DensityMethod) (DensityModel, error) {
 	predicts, err := u.Velocity(path)
 	if err != nil {
 		return nil, err
@@ -63,45 +63,45 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 	if !ok {
 		return nil, option.Errorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
 	}
-	return &flowScorer{u, predicts, m, able}, nil
+	return &velocityDensity{u, predicts, m, able}, nil
 }
 
-// A flowScorer is the [Scorer] of a network of velocities.
-type flowScorer struct {
+// A velocityDensity is the [DensityModel] of a network of velocities.
+type velocityDensity struct {
 	of       *UNet
 	predicts Prediction
 	method   DensityMethod
 	solver   ode.LogDetSolver
 }
 
-// Method implements [Scorer].
-func (s *flowScorer) Method() DensityMethod { return s.method }
+// Method implements [DensityModel].
+func (s *velocityDensity) Method() DensityMethod { return s.method }
 
-// Solver implements [Scorer].
-func (s *flowScorer) Solver() string { return s.solver.String() }
+// Solver implements [DensityModel].
+func (s *velocityDensity) Solver() string { return s.solver.String() }
 
-// NewDensity implements [Scorer].
-func (s *flowScorer) NewDensity(ctx context.Context, n int) Density {
+// NewEstimator implements [DensityModel].
+func (s *velocityDensity) NewEstimator(ctx context.Context, n int) DensityEstimator {
 	imageLen := s.of.Config().ImageLen()
 	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
 	field.ctx = ctx
 	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
-	return &flowDensity{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
+	return &velocityEstimator{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
 }
 
-// A flowDensity integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
-type flowDensity struct {
+// A velocityEstimator integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
+type velocityEstimator struct {
 	solver   ode.LogDetSolver
 	field    *diverger
 	slow     ode.DivergenceField // field in the time of slowEnd
 	imageLen int
 }
 
-// Begin implements [Density].
-func (w *flowDensity) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
+// Begin implements [DensityEstimator].
+func (w *velocityEstimator) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
 
-// LogProb implements [Density].
-func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
+// LogProb implements [DensityEstimator].
+func (w *velocityEstimator) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
 	w.field.y = y
 	return bijection.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
 }

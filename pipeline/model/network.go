@@ -41,9 +41,9 @@ type Network interface {
 	StepsFor(path string, evaluations int, m Method) (int, error)
 	// NewDrawer returns what draws up to n images at once, for one worker.
 	NewDrawer(n int) Drawer
-	// Scorer returns what finds densities by a method, whose zero fields leave the choice to the
+	// DensityModel returns what finds densities by a method, whose zero fields leave the choice to the
 	// network, or why nothing can.
-	Scorer(path string, m DensityMethod) (Scorer, error)
+	DensityModel(path string, m DensityMethod) (DensityModel, error)
 }
 
 // Labels says which classes a network takes: rows 0 to Count-1 of its embedding.
@@ -118,18 +118,18 @@ type DensityMethod struct {
 	Tol    float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
 }
 
-// A Scorer finds densities of images.
-type Scorer interface {
+// A DensityModel finds densities of images.
+type DensityModel interface {
 	// Method is the settled method.
 	Method() DensityMethod
 	// Solver names what integrates.
 	Solver() string
-	// NewDensity returns what finds the densities of up to n images at once, for one worker. ctx ends it.
-	NewDensity(ctx context.Context, n int) Density
+	// NewEstimator returns what finds the densities of up to n images at once, for one worker. ctx ends it.
+	NewEstimator(ctx context.Context, n int) DensityEstimator
 }
 
-// A Density finds log-densities on one worker, in memory of its own.
-type Density interface {
+// A DensityEstimator finds log-densities on one worker, in memory of its own.
+type DensityEstimator interface {
 	// Begin says which image comes in slot i: its random directions are keyed by seed and image.
 	Begin(i int, seed uint64, image int)
 	// LogProb sets log p of the images in x, [n, H, W, C], of rows y of the embedding (nil: the network takes

@@ -110,8 +110,8 @@ func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32
 	return ode.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, ctx.Err()
 }
 
-// Scorer implements [Network].
-func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
+// DensityModel implements [Network].
+func (f *NormalizingFlow) DensityModel(path string, m DensityMethod) (DensityModel, error) {
 	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
 	switch {
 	case m.Probes != 0:
@@ -123,31 +123,31 @@ func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
 	case m.Tol != 0:
 		return nil, option.Errorf("tol", "%v: %s %s", m.Tol, ModelName(path), needs)
 	}
-	return passScorer{f}, nil
+	return exactDensity{f}, nil
 }
 
-// A passScorer is the [Scorer] of a normalizing flow.
-type passScorer struct{ of *NormalizingFlow }
+// A exactDensity is the [DensityModel] of a normalizing flow.
+type exactDensity struct{ of *NormalizingFlow }
 
-// Method implements [Scorer].
-func (passScorer) Method() DensityMethod { return DensityMethod{Exact: true} }
+// Method implements [DensityModel].
+func (exactDensity) Method() DensityMethod { return DensityMethod{Exact: true} }
 
-// Solver implements [Scorer].
-func (passScorer) Solver() string { return flowSolver }
+// Solver implements [DensityModel].
+func (exactDensity) Solver() string { return flowSolver }
 
-// NewDensity implements [Scorer].
-func (s passScorer) NewDensity(_ context.Context, n int) Density {
-	return passDensity{s.of.NewReplica(n, false)}
+// NewEstimator implements [DensityModel].
+func (s exactDensity) NewEstimator(_ context.Context, n int) DensityEstimator {
+	return exactEstimator{s.of.NewReplica(n, false)}
 }
 
-// A passDensity is the [Density] of a normalizing flow.
-type passDensity struct{ flow *realnvp.Replica }
+// A exactEstimator is the [DensityEstimator] of a normalizing flow.
+type exactEstimator struct{ flow *realnvp.Replica }
 
 // Begin implements [Density]: there are no random directions.
-func (passDensity) Begin(int, uint64, int) {}
+func (exactEstimator) Begin(int, uint64, int) {}
 
-// LogProb implements [Density].
-func (w passDensity) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
+// LogProb implements [DensityEstimator].
+func (w exactEstimator) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
 	w.flow.LogProb(logp, x)
 	for _, v := range logp {
 		if v-v != 0 {
