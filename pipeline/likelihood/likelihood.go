@@ -413,7 +413,7 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, 
 		task.set.source.Image(index, x)
 		pipeline.Seed(&rng, w.opt.Seed, pipeline.StreamScoreSpread, index, task.sample)
 		feed.Dequantize(x, &rng)
-		w.density.Begin(i, w.opt.Seed, index)
+		w.density.SetImage(i, w.opt.Seed, index)
 		w.y[i] = task.class
 	}
 	var y []int32

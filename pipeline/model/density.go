@@ -97,8 +97,8 @@ type velocityEstimator struct {
 	imageLen int
 }
 
-// Begin implements [DensityEstimator].
-func (w *velocityEstimator) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
+// SetImage implements [DensityEstimator].
+func (w *velocityEstimator) SetImage(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
 
 // LogProb implements [DensityEstimator].
 func (w *velocityEstimator) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {

@@ -130,8 +130,8 @@ type DensityModel interface {
 
 // A DensityEstimator finds log-densities on one worker, in memory of its own.
 type DensityEstimator interface {
-	// Begin says which image comes in slot i: its random directions are keyed by seed and image.
-	Begin(i int, seed uint64, image int)
+	// SetImage says which image comes in slot i: its random directions are keyed by seed and image.
+	SetImage(i int, seed uint64, image int)
 	// LogProb sets log p of the images in x, [n, H, W, C], of rows y of the embedding (nil: the network takes
 	// none), in nats: one number for each probe of each image, and one for each image without probes.
 	LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error)

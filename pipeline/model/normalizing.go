@@ -143,8 +143,8 @@ func (s exactDensity) NewEstimator(_ context.Context, n int) DensityEstimator {
 // A exactEstimator is the [DensityEstimator] of a normalizing flow.
 type exactEstimator struct{ flow *realnvp.Replica }
 
-// Begin implements [Density]: there are no random directions.
-func (exactEstimator) Begin(int, uint64, int) {}
+// SetImage implements [Density]: there are no random directions.
+func (exactEstimator) SetImage(int, uint64, int) {}
 
 // LogProb implements [DensityEstimator].
 func (w exactEstimator) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
