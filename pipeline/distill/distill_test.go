@@ -79,7 +79,7 @@ func TestJumpShares(t *testing.T) {
 			from, to := shares.jump((float64(i) + 0.5) / n)
 			seen[[2]int{from, to}]++
 		}
-		for level, jumps := range model.JumpLevels {
+		for level, jumps := range model.JumpCounts {
 			length := keptParts / jumps
 			for from := 0; from < keptParts; from += length {
 				got, want := seen[[2]int{from, from + length}], shares[level]*n/float64(jumps)
@@ -451,7 +451,7 @@ func TestGenerateFromFlowMap(t *testing.T) {
 // What a file of a flow map says survives its export, and shows.
 func TestDescribeFlowMap(t *testing.T) {
 	dir, ck := smallStudent(t)
-	if m := ck.Meta; m.Objective != model.FlowMapObjective || !slices.Equal(m.Jumps, model.JumpLevels[:]) || m.Teacher == nil ||
+	if m := ck.Meta; m.Objective != model.FlowMapObjective || !slices.Equal(m.Jumps, model.JumpCounts[:]) || m.Teacher == nil ||
 		m.Teacher.Solver != "euler" || len(m.Classes) != 3 || m.Data != "patterns" {
 		t.Errorf("meta %+v", m)
 	}

@@ -49,7 +49,7 @@ func DefaultOptions() Options {
 const keptParts = 4
 
 // JumpShares are the shares of whole, half and quarter jumps among those that a flow map is trained on.
-type JumpShares [len(model.JumpLevels)]float64
+type JumpShares [len(model.JumpCounts)]float64
 
 var defaultShares = JumpShares{0.4, 0.3, 0.3}
 
@@ -92,7 +92,7 @@ func (s JumpShares) check() error {
 // levels returns the numbers of jumps from noise to image that are trained for.
 func (s JumpShares) levels() []int {
 	var all []int
-	for i, n := range model.JumpLevels {
+	for i, n := range model.JumpCounts {
 		if s[i] > 0 {
 			all = append(all, n)
 		}
@@ -115,7 +115,7 @@ func (s JumpShares) jump(u float64) (from, to int) {
 		below += share
 	}
 	u = (u - below) / s[level]
-	jumps := model.JumpLevels[level]
+	jumps := model.JumpCounts[level]
 	length := keptParts / jumps
 	from = length * min(int(u*float64(jumps)), jumps-1)
 	return from, from + length

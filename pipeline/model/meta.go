@@ -57,10 +57,10 @@ type TeacherMeta struct {
 	Guidance    float64 `json:"guidance"`
 }
 
-// jumps returns the numbers of jumps that a flow map can take.
-func (m Meta) jumps() []int {
+// jumpCounts returns the numbers of jumpCounts that a flow map can take.
+func (m Meta) jumpCounts() []int {
 	if len(m.Jumps) == 0 {
-		return JumpLevels[:]
+		return JumpCounts[:]
 	}
 	return m.Jumps
 }

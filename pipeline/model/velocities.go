@@ -16,8 +16,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// JumpLevels are the numbers of jumps from noise to image that a flow map is trained for, which the shares are of.
-var JumpLevels = [3]int{1, 2, 4}
+// JumpCounts are the numbers of jumps from noise to image that a flow map is trained for, which the shares are of.
+var JumpCounts = [3]int{1, 2, 4}
 
 // DescribeNetwork says in a few words what a network is.
 func DescribeNetwork(c unet.Config) string {
