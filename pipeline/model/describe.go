@@ -30,7 +30,7 @@ type Info struct {
 	Meta    *Meta           `json:"meta,omitempty"`
 	List    []TensorInfo    `json:"list"` // of the tensors
 
-	of Network // nil when Inferred
+	net Network // nil when Inferred
 }
 
 // A TensorInfo describes a tensor of a checkpoint.
@@ -66,11 +66,11 @@ func Describe(path string) (*Info, error) {
 		}
 	}
 	info.Types = strings.Join(types, ", ")
-	return info, modelError(file.name, info.network(f))
+	return info, modelError(file.name, info.describeNetwork(f))
 }
 
-// network fills in what the network is.
-func (info *Info) network(f *safetensors.File) error {
+// describeNetwork fills in what the describeNetwork is.
+func (info *Info) describeNetwork(f *safetensors.File) error {
 	ck, err := FromFile(f, info.Path, kernels.Best())
 	if errors.Is(err, unet.ErrNoConfig) {
 		info.Inferred = true
@@ -91,7 +91,7 @@ func (info *Info) network(f *safetensors.File) error {
 		cfg := n.Config()
 		info.Flow = &cfg
 	}
-	info.of, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
+	info.net, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
 	if _, ok := f.Metadata[MetaKey]; ok {
 		info.Meta = &ck.Meta
 	}
@@ -114,10 +114,10 @@ func (info *Info) Lines() [][2]string {
 		add("made by", "not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with fmimg train --init")
 		return lines
 	}
-	shape := info.of.Shape()
+	shape := info.net.Shape()
 	add("SHA-256", "%s", info.SHA256)
 	add("images", "%dx%d, %s", shape.Height, shape.Width, text.Count(shape.Channels, "channel", "channels"))
-	add("network", "%s", info.of.Describe())
+	add("network", "%s", info.net.Describe())
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if info.Network != nil && info.Network.FlowMap {
 		known := Meta{}

@@ -37,7 +37,7 @@ func DescribeNetwork(c unet.Config) string {
 const (
 	defaultSolver = "adams2"
 	defaultSteps  = 8  // of the default solver
-	othersSteps   = 16 // of others, some of which have order 1
+	defaultOtherSteps   = 16 // of others, some of which have order 1
 	DefaultTol    = 1e-4
 	// DefaultGuidance is that of models that were trained for it: docs/quality.md has what it is worth.
 	DefaultGuidance = 1.15
@@ -106,7 +106,7 @@ func (m Method) WithDefaults() Method {
 	if m.Solver == defaultSolver {
 		option.SetDefault(&m.Steps, defaultSteps)
 	}
-	option.SetDefault(&m.Steps, othersSteps)
+	option.SetDefault(&m.Steps, defaultOtherSteps)
 	if !slices.Contains(solverless, m.Solver) {
 		option.SetDefault(&m.Tol, DefaultTol)
 		option.SetDefault(&m.NoiseLevel, 1)
