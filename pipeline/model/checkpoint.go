@@ -203,7 +203,7 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Network: NewUNet(model, predicts, meta.jumpCounts()), Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+	return &Checkpoint{Network: NewUNet(model, predicts, meta.allowedJumps()), Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
 // modelError names the model in an error.

@@ -70,23 +70,23 @@ func (u *UNet) DensityModel(path string, m DensityMethod) (DensityModel, error) 
 type velocityDensity struct {
 	of       *UNet
 	predicts Prediction
-	method   DensityMethod
-	solver   ode.LogDetSolver
+	settled   DensityMethod
+	integrator   ode.LogDetSolver
 }
 
 // Method implements [DensityModel].
-func (s *velocityDensity) Method() DensityMethod { return s.method }
+func (s *velocityDensity) Method() DensityMethod { return s.settled }
 
 // Solver implements [DensityModel].
-func (s *velocityDensity) Solver() string { return s.solver.String() }
+func (s *velocityDensity) Solver() string { return s.integrator.String() }
 
 // NewEstimator implements [DensityModel].
 func (s *velocityDensity) NewEstimator(ctx context.Context, n int) DensityEstimator {
 	imageLen := s.of.Config().ImageLen()
-	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
+	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.settled.Probes)
 	field.ctx = ctx
 	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
-	return &velocityEstimator{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
+	return &velocityEstimator{solver: s.integrator, field: field, slow: slow, imageLen: imageLen}
 }
 
 // A velocityEstimator integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].

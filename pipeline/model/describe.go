@@ -124,7 +124,7 @@ func (info *Info) Lines() [][2]string {
 		if info.Meta != nil {
 			known = *info.Meta
 		}
-		add("objective", "a flow map: it draws in %s evaluations", text.Or(known.jumpCounts()))
+		add("objective", "a flow map: it draws in %s evaluations", text.Or(known.allowedJumps()))
 	}
 	if m := info.Meta; m != nil {
 		if of := m.Teacher; of != nil {

@@ -57,8 +57,8 @@ type TeacherMeta struct {
 	Guidance    float64 `json:"guidance"`
 }
 
-// jumpCounts returns the numbers of jumpCounts that a flow map can take.
-func (m Meta) jumpCounts() []int {
+// allowedJumps returns the numbers of allowedJumps that a flow map can take.
+func (m Meta) allowedJumps() []int {
 	if len(m.Jumps) == 0 {
 		return JumpCounts[:]
 	}
