@@ -132,7 +132,7 @@ func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	for i := range frames {
 		frames[i] = make([]float32, len(got.states[0]))
 	}
-	images, err := s.DrawWay(t.Context(), 0, n, func(from, step int, x []float32) {
+	images, err := s.DrawFrames(t.Context(), 0, n, func(from, step int, x []float32) {
 		copy(frames[step][from*got.imageLen:], x)
 	})
 	if err != nil {

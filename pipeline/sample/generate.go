@@ -122,10 +122,10 @@ func (s *Sampler) Close() { s.crew.Close() }
 
 // Draw returns the images first..first+n-1 of the sampler's seed.
 func (s *Sampler) Draw(ctx context.Context, first, n int) (*picture.Images, error) {
-	return s.DrawWay(ctx, first, n, nil)
+	return s.DrawFrames(ctx, first, n, nil)
 }
 
-func (s *Sampler) DrawWay(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*picture.Images, error) {
+func (s *Sampler) DrawFrames(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*picture.Images, error) {
 	images := picture.Blank(s.ck.Shape(), n)
 	images.Labels = s.labels(first, n)
 	d := model.Drawing{
