@@ -113,7 +113,7 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 		return nil, 0, err
 	}
 	defer sampler.Close()
-	sampler.TakeInTurn(e.frequentClasses())
+	sampler.CycleClasses(e.frequentClasses())
 	size := e.ck.Shape().Len()
 	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
 	names := model.MatchClasses(e.ck.Meta.Classes, e.classifier.Classes())

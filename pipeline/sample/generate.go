@@ -106,8 +106,8 @@ func (s *Sampler) Options() Options { return s.opt }
 // Checkpoint returns the model.
 func (s *Sampler) Checkpoint() *model.Checkpoint { return s.ck }
 
-// TakeInTurn lets images take classes in turn, unless the options ask for others.
-func (s *Sampler) TakeInTurn(classes []int32) {
+// CycleClasses lets images take classes in turn, unless the options ask for others.
+func (s *Sampler) CycleClasses(classes []int32) {
 	if s.classes == nil {
 		s.classes, s.opt.PerClass = classes, 1
 	}
