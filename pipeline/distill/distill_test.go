@@ -259,9 +259,9 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	draw := r.work.teacher.sampler.Drawers[0]
+	draw := r.work.teacher.pool.Drawers[0]
 	calls := 0
-	r.work.teacher.sampler.Drawers = []model.Drawer{hookedDrawer{draw, func() {
+	r.work.teacher.pool.Drawers = []model.Drawer{hookedDrawer{draw, func() {
 		if calls++; r.Done.Step == 4 { // the first of the second round
 			cancel()
 		}

@@ -65,7 +65,7 @@ type Sampler struct {
 	plan    model.Plan
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew.Crew
-	sampler *Pool
+	pool *Pool
 	stats   ode.Stats // of all images so far
 }
 
@@ -93,11 +93,11 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 func (s *Sampler) start() {
 	workers, images := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, ReplicaImages)
 	s.crew = crew.New(workers)
-	var drawers []model.Drawer
+	var x []model.Drawer
 	for range workers {
-		drawers = append(drawers, s.ck.NewDrawer(images))
+		x = append(x, s.ck.NewDrawer(images))
 	}
-	s.sampler = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
+	s.pool = NewPool(s.crew, x, images, s.ck.Shape().Len())
 }
 
 // Options returns the options with all defaults filled in.
@@ -135,7 +135,7 @@ func (s *Sampler) DrawFrames(ctx context.Context, first, n int, frame func(from,
 	if s.opt.OnEvent != nil {
 		d.Done = s.report(first)
 	}
-	stats, err := s.sampler.Run(ctx, d, images.Pixels)
+	stats, err := s.pool.Run(ctx, d, images.Pixels)
 	s.stats = s.stats.Merge(stats)
 	return images, err
 }
