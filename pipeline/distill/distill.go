@@ -47,7 +47,7 @@ type distillation struct {
 	options Options // resolved; run.opt is a part of them
 	teacher *model.Checkpoint
 	student *unet.Model
-	work    *distilling
+	work    *jumpTraining
 }
 
 // newDistillation returns a run that has nothing yet.
@@ -180,7 +180,7 @@ func (r *distillation) build() error {
 		return err
 	}
 	imageLen := r.Images.Len()
-	r.work = &distilling{
+	r.work = &jumpTraining{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
 		power: o.Weight, huber: o.Huber,
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
@@ -188,7 +188,7 @@ func (r *distillation) build() error {
 	if r.Validated = o.ValidateEvery >= 0; r.Validated {
 		r.work.held = newTrajectories(heldTrajectories, imageLen)
 	}
-	for _, d := range newDistillers(r.work, nets) {
+	for _, d := range newJumpTasks(r.work, nets) {
 		r.Tasks = append(r.Tasks, d)
 	}
 	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)

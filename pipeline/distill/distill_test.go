@@ -158,7 +158,7 @@ func TestDistillGradient(t *testing.T) {
 			states[i] = float32(math.Sin(float64(7*i + 3*part)))
 		}
 	}
-	work := &distilling{
+	work := &jumpTraining{
 		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, power: 0.5, huber: 0.3,
 		pool: pool, order: feed.NewOrder(batch, 2, batch), round: 0,
 	}
@@ -166,7 +166,7 @@ func TestDistillGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := &roomtest.AffineNet{Params: []float32{0.5, 1}}
-	w := newDistillers(work, []model.Replica{net})[0]
+	w := newJumpTasks(work, []model.Replica{net})[0]
 	step := func(grad []float32) float64 {
 		loss := 0.0
 		for first := 0; first < batch; first += micro {
@@ -201,7 +201,7 @@ func TestDistillTargets(t *testing.T) {
 			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
 		}
 	}
-	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
+	w := newJumpTasks(&jumpTraining{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
 	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
 		w.place(0, pool, 0, jump[0], jump[1])
 		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
