@@ -174,7 +174,7 @@ func (r *distillation) restore(newBudget bool) error {
 // build makes the workers, their tasks and the engine around the student.
 func (r *distillation) build() error {
 	o := &r.options
-	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.levels()), model.Jumps(slices.Max(o.Shares.levels())))
+	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.jumpCounts()), model.Jumps(slices.Max(o.Shares.jumpCounts())))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
 		return err
@@ -231,13 +231,13 @@ func (r *distillation) Meta(m *model.Meta) {
 		SHA256: r.teacher.Hash, Steps: of.Steps, Images: of.Images, Seed: of.Seed,
 		Solver: r.options.TeacherSolver, SolverSteps: r.options.TeacherSteps, Guidance: r.options.Guidance,
 	}
-	m.Jumps = r.options.Shares.levels()
+	m.Jumps = r.options.Shares.jumpCounts()
 }
 
 // Card implements [job].
 func (r *distillation) Card(c *run.CardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.levels()), o.Model)
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.jumpCounts()), o.Model)
 	c.Rows = append(c.Rows,
 		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},

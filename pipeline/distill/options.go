@@ -89,8 +89,8 @@ func (s JumpShares) check() error {
 	return nil
 }
 
-// levels returns the numbers of jumps from noise to image that are trained for.
-func (s JumpShares) levels() []int {
+// jumpCounts returns the numbers of jumps from noise to image that are trained for.
+func (s JumpShares) jumpCounts() []int {
 	var all []int
 	for i, n := range model.JumpCounts {
 		if s[i] > 0 {
