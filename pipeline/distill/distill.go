@@ -73,7 +73,7 @@ func (r *distillation) create() error {
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
 	}
-	if err := r.SetOut(fastName(r.options.Model)); err != nil {
+	if err := r.SetOut(studentName(r.options.Model)); err != nil {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
@@ -105,8 +105,8 @@ func (r *distillation) openTeacher() error {
 	return nil
 }
 
-// fastName is the name for the student of a model.
-func fastName(modelPath string) string {
+// studentName is the name for the student of a model.
+func studentName(modelPath string) string {
 	if filepath.Base(modelPath) == model.File {
 		modelPath = filepath.Dir(modelPath)
 	}
