@@ -212,7 +212,7 @@ func (r *distillation) LossPlot() picture.LossPlot {
 
 // Preparing implements [job].
 func (r *distillation) Preparing() (took, each time.Duration) {
-	return r.work.took, r.work.last / time.Duration(r.work.stepsOfRound())
+	return r.work.took, r.work.last / time.Duration(r.work.stepsPerRound())
 }
 
 // Config implements [job].

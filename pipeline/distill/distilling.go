@@ -37,13 +37,13 @@ type jumpTraining struct {
 }
 
 // rounds returns how many steps there are in a round.
-func (d *jumpTraining) stepsOfRound() int { return d.pool.len() * d.reuse / d.batch }
+func (d *jumpTraining) stepsPerRound() int { return d.pool.len() * d.reuse / d.batch }
 
 // prepare readies the batch of a step: it draws the pool when the step is the first of a round.
 func (d *jumpTraining) prepare(ctx context.Context, step int) error {
 	d.took = 0
 	d.order.Prepare(step*d.batch, d.batch)
-	round := step / d.stepsOfRound()
+	round := step / d.stepsPerRound()
 	if round == d.round {
 		return nil
 	}
