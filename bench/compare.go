@@ -84,10 +84,10 @@ func Compare(paths []string, pattern string) (*Comparison, error) {
 	if len(reports) == 0 {
 		return nil, errors.New("no report to compare")
 	}
-	return compare(paths, reports, match), nil
+	return sideBySide(paths, reports, match), nil
 }
 
-func compare(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
+func sideBySide(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
 	c := &Comparison{Drift: len(reports) > 1}
 	t := table{columns: len(reports), index: map[string]int{}}
 	for i, r := range reports {
