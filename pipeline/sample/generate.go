@@ -93,11 +93,11 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 func (s *Sampler) start() {
 	workers, images := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, ReplicaImages)
 	s.crew = crew.New(workers)
-	var x []model.Drawer
+	var drawers []model.Drawer
 	for range workers {
-		x = append(x, s.ck.NewDrawer(images))
+		drawers = append(drawers, s.ck.NewDrawer(images))
 	}
-	s.pool = NewPool(s.crew, x, images, s.ck.Shape().Len())
+	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
 }
 
 // Options returns the options with all defaults filled in.
