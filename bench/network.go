@@ -79,7 +79,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, err
 	}
 	defer b.close()
-	r := &TrainResult{Stamp: now()}
+	r := &TrainResult{Stamp: newStamp()}
 	o.Options, r.MicroBatch = b.options()
 	net := b.session.Model
 	cfg := net.Config()
@@ -196,7 +196,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	defer b.close()
-	r := &GenerateResult{Stamp: now()}
+	r := &GenerateResult{Stamp: newStamp()}
 	o.Options = b.opt
 	drawn := b.sampler.Options()
 	r.Solver, r.Steps = drawn.Solver, drawn.Steps

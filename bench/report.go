@@ -37,7 +37,7 @@ type Stamp struct {
 	Time    time.Time `json:"time"`
 }
 
-func now() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
+func newStamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
 
 // ReadReport reads a report from a file.
 func ReadReport(path string) (*Report, error) {
