@@ -110,7 +110,7 @@ func sideBySide(paths []string, reports []*Report, match *regexp.Regexp) *Compar
 func describe(path string, r *Report) Compared {
 	m := Compared{
 		Name: cmp.Or(r.Label, strings.TrimSuffix(filepath.Base(path), ".json")), Path: filepath.ToSlash(path),
-		CPU: r.Machine.CPU.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
+		CPU: r.Machine.Processor.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
 	}
 	stamps := []Stamp{}
 	if r.Kernels != nil {

@@ -71,7 +71,7 @@ func decodeReport(in io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("it is no report of fmimg bench --out: its schema is %q", r.Schema)
 	case r.Schema != Schema:
 		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote it, or measure anew", r.Schema, Schema)
-	case r.Machine.CPU.Name == "":
+	case r.Machine.Processor.Name == "":
 		return nil, errors.New("it names no CPU")
 	}
 	return &r, nil
@@ -116,7 +116,7 @@ func Destination(path string) (*Report, error) {
 	}
 	if !r.Machine.same(machine) {
 		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): name a new file",
-			path, r.Machine.CPU.Name, r.Machine.Threads, machine.CPU.Name, machine.Threads)
+			path, r.Machine.Processor.Name, r.Machine.Threads, machine.Processor.Name, machine.Threads)
 	}
 	return r, probe(path)
 }
