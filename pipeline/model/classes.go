@@ -8,7 +8,8 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// MatchClasses returns for each class its index among others of the same name, -1 for none.
+// MatchClasses returns, for each class, the index of the class of the same name among others, or
+// -1.
 func MatchClasses(classes, others []string) []int {
 	same := make([]int, len(classes))
 	for i, name := range classes {
@@ -22,15 +23,16 @@ func MatchClasses(classes, others []string) []int {
 	return same
 }
 
-// NoClass names the class to draw images of no class in particular, from models that were trained for it.
+// NoClass is the name that asks for images of no class in particular. A model must be trained for
+// it.
 const NoClass = "none"
 
-// A ClassList is the classes that images of a model can be asked for.
+// A ClassList has the classes that images of a model can be asked for.
 type ClassList struct {
-	Model string   // for messages
-	N     int      // classes
-	Names []string // of the classes, as far as they are known
-	Null  bool     // class N means none
+	Model string   // the model's name, for messages
+	N     int      // number of classes
+	Names []string // names of the classes; may be shorter than N
+	Null  bool     // class N means "no class"
 }
 
 // ClassList returns the classes of the model.
@@ -39,7 +41,9 @@ func (c *Checkpoint) ClassList() ClassList {
 	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
 }
 
-// RequestedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+// RequestedClasses reads a list of classes as [ClassList.Parse] does; the empty list is nil, which
+// means random classes. It is an [*pipeline.OptionError] to ask for classes or for a guidance that
+// the model does not have.
 func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, error) {
 	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
 		return nil, err
@@ -53,7 +57,8 @@ func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, e
 	return c.ClassList().Parse(list)
 }
 
-// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+// Parse reads a list of classes, joined by commas: numbers, ranges of numbers, names, and none.
+// Examples are "7", "0-9" and "1,3,sneaker,none". A mistake is an [*pipeline.OptionError].
 func (l ClassList) Parse(text string) ([]int32, error) {
 	var list []int32
 	for part := range strings.SplitSeq(text, ",") {
@@ -78,7 +83,7 @@ func (l ClassList) Parse(text string) ([]int32, error) {
 	return list, nil
 }
 
-// parsePart reads one part of a list: the first and the last class of a range.
+// parsePart reads one part of a list, and returns the first and the last class of its range.
 func (l ClassList) parsePart(part string) (from, to int, err error) {
 	if part == NoClass {
 		return l.N, l.N, nil
@@ -108,7 +113,7 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 // namesShown is how many names of classes a message lists.
 const namesShown = 12
 
-// firstNames joins names, the first of them where there are many.
+// firstNames joins names. Of many it takes the first, and says how many more there are.
 func firstNames(names []string) string {
 	if n := len(names) - namesShown; n > 0 {
 		return fmt.Sprintf("%s and %d more (fmimg model show lists them)", strings.Join(names[:namesShown], ", "), n)

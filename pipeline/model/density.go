@@ -13,10 +13,10 @@ import (
 const (
 	defaultDensitySolver = "dopri5"
 	defaultDensitySteps  = 50
-	slowEnd              = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
+	slowEnd              = 3 // power of ode.SlowEnd; docs/theory.md measures its gain
 )
 
-// withDefaults fills in what has a default for networks of velocities.
+// withDefaults fills in the defaults of networks that predict velocities.
 func (m DensityMethod) withDefaults() DensityMethod {
 	if !m.Exact {
 		option.SetDefault(&m.Probes, 1)
@@ -27,10 +27,10 @@ func (m DensityMethod) withDefaults() DensityMethod {
 	return m
 }
 
-// maxProbes bounds the random directions of an image.
+// maxProbes is the largest number of random directions for an image.
 const maxProbes = 1024
 
-// Validate reports the first field that no network could use.
+// Validate reports the first field that no network can use, as an [*pipeline.OptionError].
 func (m DensityMethod) Validate() error {
 	given := m.Probes
 	m = m.withDefaults()
@@ -66,12 +66,12 @@ func (u *UNet) DensityModel(path string, m DensityMethod) (DensityModel, error) 
 	return &velocityDensity{u, predicts, m, able}, nil
 }
 
-// A velocityDensity is the [DensityModel] of a network of velocities.
+// A velocityDensity is the [DensityModel] of a network that predicts velocities.
 type velocityDensity struct {
-	of       *UNet
-	predicts Prediction
-	settled   DensityMethod
-	integrator   ode.LogDetSolver
+	unet       *UNet
+	predicts   Prediction
+	settled    DensityMethod
+	integrator ode.LogDetSolver
 }
 
 // Method implements [DensityModel].
@@ -82,18 +82,19 @@ func (s *velocityDensity) Solver() string { return s.integrator.String() }
 
 // NewEstimator implements [DensityModel].
 func (s *velocityDensity) NewEstimator(ctx context.Context, n int) DensityEstimator {
-	imageLen := s.of.Config().ImageLen()
-	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.settled.Probes)
+	imageLen := s.unet.Config().ImageLen()
+	field := newDiverger(s.unet.NewReplica(n, true), n, imageLen, s.settled.Probes)
 	field.ctx = ctx
 	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
 	return &velocityEstimator{solver: s.integrator, field: field, slow: slow, imageLen: imageLen}
 }
 
-// A velocityEstimator integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
+// A velocityEstimator integrates the flow backwards to noise together with its divergence: see
+// [bijection.LogLikelihood].
 type velocityEstimator struct {
 	solver   ode.LogDetSolver
 	field    *diverger
-	slow     ode.DivergenceField // field in the time of slowEnd
+	slow     ode.DivergenceField // field, with time stretched by slowEnd
 	imageLen int
 }
 

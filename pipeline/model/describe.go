@@ -14,21 +14,25 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A Info describes a checkpoint.
+// An Info describes a checkpoint.
 type Info struct {
-	Path       string `json:"path"`
-	Bytes      int64  `json:"bytes"`
-	SHA256     string `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"` // size of the file
+	// SHA256 is that of the weights, in hexadecimal, as in the metadata of drawn pictures. It is
+	// empty when Inferred.
+	SHA256     string `json:"sha256"`
 	Parameters int    `json:"parameters"`
 	Tensors    int    `json:"tensors"`
-	Types      string `json:"types"`    // of the tensors in the file
-	Inferred   bool   `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
-	// Network is the configuration of a U-Net, Flow that of a normalizing flow: one of them is there.
+	Types      string `json:"types"` // types of the tensors in the file
+	// Inferred says that the file has no configuration. Network then has what the tensors' shapes
+	// tell, and zeros for the rest.
+	Inferred bool `json:"inferred"`
+	// One of Network and Flow is there: the configuration of a U-Net, or of a normalizing flow.
 	Network *unet.Config    `json:"network,omitempty"`
 	Flow    *realnvp.Config `json:"normalizing_flow,omitempty"`
-	FLOPs   float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
+	FLOPs   float64         `json:"flops"` // for one evaluation of one image; 0 when Inferred
 	Meta    *Meta           `json:"meta,omitempty"`
-	List    []TensorInfo    `json:"list"` // of the tensors
+	List    []TensorInfo    `json:"list"` // all tensors, in the order of the file
 
 	net Network // nil when Inferred
 }
@@ -40,8 +44,8 @@ type TensorInfo struct {
 	Shape []int  `json:"shape"`
 }
 
-// Describe reads a checkpoint, a file or a run folder, and says what it is. The empty path is the newest
-// run under runs/. It also describes what PyTorch saved, which [OpenCheckpoint] refuses.
+// Describe reads a checkpoint and says what it is. path is as for [Open]. Describe also takes a
+// file without a configuration, as PyTorch saves it, which Open refuses.
 func Describe(path string) (*Info, error) {
 	file, err := OpenFile(path)
 	if err != nil {
@@ -69,7 +73,7 @@ func Describe(path string) (*Info, error) {
 	return info, modelError(file.name, info.describeNetwork(f))
 }
 
-// describeNetwork fills in what the describeNetwork is.
+// describeNetwork fills in what the file f says of the network.
 func (info *Info) describeNetwork(f *safetensors.File) error {
 	ck, err := FromFile(f, info.Path, kernels.Best())
 	if errors.Is(err, unet.ErrNoConfig) {
@@ -98,7 +102,7 @@ func (info *Info) describeNetwork(f *safetensors.File) error {
 	return nil
 }
 
-// Lines returns the description for a person to read, as pairs of what and value.
+// Lines returns the description as text, a name and a value in each line.
 func (info *Info) Lines() [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},

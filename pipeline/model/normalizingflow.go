@@ -11,10 +11,10 @@ import (
 	"github.com/fmimg/fmimg/realnvp"
 )
 
-// flowSolver names in [Method] what only normalizing flows can do, and need not be told.
+// flowSolver is the solver, in [Method], of a normalizing flow, which has no other.
 const flowSolver = "normalizing-flow"
 
-// A NormalizingFlow draws in one pass, and knows its density exactly.
+// A NormalizingFlow draws in one pass and has an exact density.
 type NormalizingFlow struct{ *realnvp.Model }
 
 // Shape implements [Network].
@@ -79,8 +79,8 @@ func (f *NormalizingFlow) NewDrawer(n int) Drawer {
 	return NewPassDrawer(f.NewReplica(n, false), f.Config().ImageLen())
 }
 
-// A PassDrawer takes noise through a normalizing flow: one evaluation, with nothing between noise and image to
-// show.
+// A PassDrawer draws by one pass through a normalizing flow. There is no trajectory between noise
+// and image.
 type PassDrawer struct {
 	flow     *realnvp.Replica
 	imageLen int
@@ -126,8 +126,8 @@ func (f *NormalizingFlow) DensityModel(path string, m DensityMethod) (DensityMod
 	return exactDensity{f}, nil
 }
 
-// A exactDensity is the [DensityModel] of a normalizing flow.
-type exactDensity struct{ of *NormalizingFlow }
+// An exactDensity is the [DensityModel] of a normalizing flow.
+type exactDensity struct{ flow *NormalizingFlow }
 
 // Method implements [DensityModel].
 func (exactDensity) Method() DensityMethod { return DensityMethod{Exact: true} }
@@ -137,13 +137,13 @@ func (exactDensity) Solver() string { return flowSolver }
 
 // NewEstimator implements [DensityModel].
 func (s exactDensity) NewEstimator(_ context.Context, n int) DensityEstimator {
-	return exactEstimator{s.of.NewReplica(n, false)}
+	return exactEstimator{s.flow.NewReplica(n, false)}
 }
 
-// A exactEstimator is the [DensityEstimator] of a normalizing flow.
+// An exactEstimator is the [DensityEstimator] of a normalizing flow.
 type exactEstimator struct{ flow *realnvp.Replica }
 
-// SetImage implements [Density]: there are no random directions.
+// SetImage implements [DensityEstimator]: there are no random directions.
 func (exactEstimator) SetImage(int, uint64, int) {}
 
 // LogProb implements [DensityEstimator].
