@@ -14,10 +14,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The exact divergence of a network is the sum of central differences of its velocity. With steps
-// of 1/64 their error is that of float32's rounding, 1e-6/(1/32) = 3e-5 a dimension, and of the
-// third derivative, h²/6 of it: below 1e-4 for these weights. 64 such errors of either sign add up
-// to less than 1e-2, beside divergences of several units.
+// The exact divergence of a network is the sum of central differences of its velocity, with steps of
+// 1/64. Rounding in float32 makes an error of 1e-6/(1/32) = 3e-5 in a dimension. The third derivative
+// makes one of h²/6 times it, below 1e-4 for these weights. 64 such errors of either sign add up to less
+// than 1e-2, beside divergences of several units.
 func TestExactDivergence(t *testing.T) {
 	cfg, err := unet.Preset("tiny")
 	if err != nil {
@@ -71,8 +71,8 @@ func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, 
 	}
 }
 
-// Hutchinson's estimates have the exact divergence as their mean: 256 of them are within four
-// standard errors. The signs are ±1, as often, and those of another image are others.
+// The mean of Hutchinson's estimates is the exact divergence: that of 256 is within four standard
+// errors. The signs are 1 and -1 equally often, and differ between images and between probes.
 func TestHutchinson(t *testing.T) {
 	ck, err := Open(roomtest.SmallModel(t, true, 0.1), "")
 	if err != nil {

@@ -57,7 +57,9 @@ func freshNoise(seed uint64, first int) flow.NoiseFunc {
 // the mean velocity over the next jump.
 func (w *VelocityDrawer) Field(d *Drawing, from int) ode.Field {
 	if d.Jump == 0 {
-		return d.Predicts.Velocity(ode.FieldFunc(func(v, x, t []float32, index []int) { w.predict(d, from, v, x, t, index) }))
+		return d.Predicts.Velocity(ode.FieldFunc(func(v, x, t []float32, index []int) {
+			w.predict(d, from, v, x, t, index)
+		}))
 	}
 	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
 		w.net.Jump(u, x, t, lengths, w.classesOf(d, from, index))
