@@ -84,10 +84,10 @@ func Compare(paths []string, pattern string) (*Comparison, error) {
 	if len(reports) == 0 {
 		return nil, errors.New("no report to compare")
 	}
-	return compare(paths, reports, match), nil
+	return sideBySide(paths, reports, match), nil
 }
 
-func compare(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
+func sideBySide(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
 	c := &Comparison{Drift: len(reports) > 1}
 	t := table{columns: len(reports), index: map[string]int{}}
 	for i, r := range reports {
@@ -110,7 +110,7 @@ func compare(paths []string, reports []*Report, match *regexp.Regexp) *Compariso
 func describe(path string, r *Report) Compared {
 	m := Compared{
 		Name: cmp.Or(r.Label, strings.TrimSuffix(filepath.Base(path), ".json")), Path: filepath.ToSlash(path),
-		CPU: r.Machine.CPU.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
+		CPU: r.Machine.Processor.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
 	}
 	stamps := []Stamp{}
 	if r.Kernels != nil {

@@ -72,7 +72,7 @@ func TestCompareTables(t *testing.T) {
 				match = regexp.MustCompile(c.pattern)
 			}
 			var got bytes.Buffer
-			if err := compare([]string{"a.json", "b.json", "c.json"}, c.reports, match).WriteText(&got); err != nil {
+			if err := sideBySide([]string{"a.json", "b.json", "c.json"}, c.reports, match).WriteText(&got); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, "compare-"+c.name+".golden", got.Bytes())
@@ -104,7 +104,7 @@ func TestChart(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		reports := []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), madeUp("Arm Neoverse V2", "neon", 64, 20, 2), madeUp("Intel Xeon", "avx512", 8, 5, 3)}[:n]
 		var out bytes.Buffer
-		if err := compare([]string{"a.json", "b.json", "c.json"}, reports, nil).WriteChart(&out); err != nil {
+		if err := sideBySide([]string{"a.json", "b.json", "c.json"}, reports, nil).WriteChart(&out); err != nil {
 			t.Fatal(err)
 		}
 		picture, err := png.Decode(&out)
@@ -122,7 +122,7 @@ func TestChart(t *testing.T) {
 func TestChartWithoutFiguresSaysWhatToMeasure(t *testing.T) {
 	r := madeUp("AMD EPYC", "avx512", 2, 1, 1)
 	r.Kernels, r.Train, r.Generate = nil, nil, nil
-	err := compare([]string{"a.json"}, []*Report{r}, nil).WriteChart(&bytes.Buffer{})
+	err := sideBySide([]string{"a.json"}, []*Report{r}, nil).WriteChart(&bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "bench train") {
 		t.Errorf("got %v", err)
 	}

@@ -212,7 +212,7 @@ func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
 	}
 	begin := time.Now()
 	r := &kernelRun{
-		opt: o, sel: s, report: &KernelReport{Stamp: stamp(), Preset: o.Preset, Batch: o.Batch},
+		opt: o, sel: s, report: &KernelReport{Stamp: newStamp(), Preset: o.Preset, Batch: o.Batch},
 		deadline: begin.Add(o.Time), generic: map[string]float64{},
 		left: len(s.threads) * (s.cases + len(s.isas)*limitCases),
 	}

@@ -16,7 +16,7 @@ import (
 // A Machine is what was measured: the program and the CPU.
 type Machine struct {
 	pipeline.Machine
-	CPU kernels.Processor `json:"cpu"`
+	Processor kernels.Processor `json:"cpu"`
 }
 
 // ThisMachine describes the running program and its CPU.
@@ -29,7 +29,7 @@ func ThisMachine() Machine {
 
 // same reports whether two reports come from machines of one kind.
 func (m Machine) same(o Machine) bool {
-	return m.CPU.Name == o.CPU.Name && m.System == o.System && m.Threads == o.Threads
+	return m.Processor.Name == o.Processor.Name && m.System == o.System && m.Threads == o.Threads
 }
 
 // complete fills in what an arm64 CPU does not tell a program, from the files of a Linux system. On

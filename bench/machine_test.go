@@ -45,11 +45,11 @@ func TestComplete(t *testing.T) {
 
 func TestThisMachine(t *testing.T) {
 	m := ThisMachine()
-	if m.CPU.Name == "" || m.Threads < 1 || !m.same(m) {
+	if m.Processor.Name == "" || m.Threads < 1 || !m.same(m) {
 		t.Errorf("%+v", m)
 	}
 	var text strings.Builder
-	if err := m.WriteText(&text); err != nil || !strings.Contains(text.String(), m.CPU.Name) || !strings.Contains(text.String(), "instruction sets: generic") {
+	if err := m.WriteText(&text); err != nil || !strings.Contains(text.String(), m.Processor.Name) || !strings.Contains(text.String(), "instruction sets: generic") {
 		t.Errorf("%v: %s", err, &text)
 	}
 }

@@ -90,7 +90,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, err
 	}
 	defer b.close()
-	r := &TrainResult{Stamp: stamp()}
+	r := &TrainResult{Stamp: newStamp()}
 	o.Options, r.MicroBatch = b.options()
 	net := b.session.Model
 	cfg := net.Config()
@@ -219,7 +219,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	defer b.close()
-	r := &GenerateResult{Stamp: stamp()}
+	r := &GenerateResult{Stamp: newStamp()}
 	o.Options = b.opt
 	drawn := b.sampler.Options()
 	r.Solver, r.Steps = drawn.Solver, drawn.Steps

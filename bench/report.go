@@ -38,7 +38,7 @@ type Stamp struct {
 	Time    time.Time `json:"time"`
 }
 
-func stamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
+func newStamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
 
 // ReadReport reads a report from a file.
 func ReadReport(path string) (*Report, error) {
@@ -75,7 +75,7 @@ func decodeReport(in io.Reader) (*Report, error) {
 		return nil, option.Faultf("it is no report of %v: its schema is %q", writes, r.Schema)
 	case r.Schema != Schema:
 		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote it, or measure anew", r.Schema, Schema)
-	case r.Machine.CPU.Name == "":
+	case r.Machine.Processor.Name == "":
 		return nil, errors.New("it names no CPU")
 	}
 	return &r, nil
@@ -120,7 +120,7 @@ func Destination(path string) (*Report, error) {
 	}
 	if !r.Machine.same(machine) {
 		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): name a new file",
-			path, r.Machine.CPU.Name, r.Machine.Threads, machine.CPU.Name, machine.Threads)
+			path, r.Machine.Processor.Name, r.Machine.Threads, machine.Processor.Name, machine.Threads)
 	}
 	return r, probe(path)
 }

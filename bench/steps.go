@@ -156,9 +156,9 @@ func (b *trainBench) evaluate(worker int) {
 	}
 }
 
-// limit measures what the cores reach together in fused multiply-adds alone, in operations a second:
+// fmaLimit measures what the cores reach together in fused multiply-adds alone, in operations a second:
 // see [kernels.ISA.Peak].
-func limit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
+func fmaLimit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
 	rates := make([]float64, c.Size())
 	// Peak runs on registers alone and cannot panic, which is the only error there is.
 	_ = c.Run(func(worker int) { rates[worker] = isa.Peak(budget) })
@@ -166,7 +166,7 @@ func limit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
 }
 
 func (b *trainBench) limit(budget time.Duration) float64 {
-	return limit(b.crew, b.session.Model.ISA(), budget)
+	return fmaLimit(b.crew, b.session.Model.ISA(), budget)
 }
 
 // options returns the options with all defaults filled in, and the micro-batch that follows from them.
@@ -269,7 +269,7 @@ func (b *sampleBench) firstImage(ctx context.Context) (time.Duration, error) {
 func (b *sampleBench) limit(budget time.Duration) float64 {
 	c := crew.New(b.opt.Threads) // a sampler has no more workers than images
 	defer c.Close()
-	return limit(c, b.isa, budget)
+	return fmaLimit(c, b.isa, budget)
 }
 
 // network returns the configuration of the network, and how many parameters it has.

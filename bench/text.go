@@ -14,20 +14,20 @@ func (m Machine) WriteText(w io.Writer) error {
 	for _, c := range []struct {
 		name  string
 		bytes int
-	}{{"L1", m.CPU.L1D}, {"L2", m.CPU.L2}, {"L3", m.CPU.L3}} {
+	}{{"L1", m.Processor.L1D}, {"L2", m.Processor.L2}, {"L3", m.Processor.L3}} {
 		if c.bytes > 0 {
 			caches = append(caches, c.name+" "+spellBytes(c.bytes))
 		}
 	}
 	lines := []string{
-		fmt.Sprintf("%s, %s, fmimg %s, %s", m.CPU.Name, m.System, m.Version, m.Go),
-		fmt.Sprintf("threads: %d of %d", m.Threads, max(m.CPU.Threads, m.Threads)),
+		fmt.Sprintf("%s, %s, fmimg %s, %s", m.Processor.Name, m.System, m.Version, m.Go),
+		fmt.Sprintf("threads: %d of %d", m.Threads, max(m.Processor.Threads, m.Threads)),
 		"instruction sets: " + strings.Join(m.ISAs, ", "),
 	}
 	if len(caches) > 0 {
 		lines = append(lines, "caches: "+strings.Join(caches, ", "))
 	}
-	if f := relevantFeatures(m.CPU); len(f) > 0 {
+	if f := relevantFeatures(m.Processor); len(f) > 0 {
 		lines = append(lines, "features: "+strings.Join(f, " "))
 	}
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")

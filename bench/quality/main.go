@@ -93,7 +93,7 @@ func run(args []string, stderr io.Writer) error {
 		}
 		return atomicfile.Write(o.chart, c.WritePNG)
 	}
-	added, err := o.row(bench.ThisMachine().CPU.Name, time.Now())
+	added, err := o.row(bench.ThisMachine().Processor.Name, time.Now())
 	if err != nil || all.has(added) {
 		return err
 	}

@@ -111,21 +111,21 @@ func (all rows) chart() (*plot.Chart, error) {
 	first := all[0]
 	curves := map[string][]plot.Point{}
 	floor := plot.Curve{Name: "real training images", Level: true}
-	several := slices.ContainsFunc(all, func(r row) bool { return r.machine() != first.machine() })
+	several := slices.ContainsFunc(all, func(r row) bool { return r.trainedOn() != first.trainedOn() })
 	for i, r := range all {
 		if r.how != first.how {
 			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind", i+1, r.how, first.how)
 		}
 		name := r.Trainer
 		if several {
-			name += ", " + r.machine()
+			name += ", " + r.trainedOn()
 		}
 		curves[name] = append(curves[name], plot.Point{X: r.Minutes, Y: r.FID})
 		floor.Points = append(floor.Points, plot.Point{X: r.Minutes, Y: r.Floor})
 	}
 	c := &plot.Chart{Title: "FID of " + first.how.String(), XTitle: "minutes of training"}
 	if !several {
-		c.XTitle += " on " + first.machine()
+		c.XTitle += " on " + first.trainedOn()
 	}
 	for name, points := range curves {
 		c.Curves = append(c.Curves, plot.Curve{Name: name, Points: points})
@@ -135,8 +135,8 @@ func (all rows) chart() (*plot.Chart, error) {
 	return c, nil
 }
 
-// machine describes what a row was trained on.
-func (r row) machine() string {
+// trainedOn describes what a row was trained on.
+func (r row) trainedOn() string {
 	if r.Threads == 1 {
 		return r.Machine + ", 1 thread"
 	}

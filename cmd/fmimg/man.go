@@ -26,6 +26,7 @@ func (a *app) newMan() *cobra.Command {
 				return fmt.Errorf("make the folder %s: %w", args[0], reason(err))
 			}
 			root := cmd.Root()
+			forEveryMachine(root)
 			root.DisableAutoGenTag = true
 			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "fmimg " + pipeline.Version(), Manual: "fmimg"}, args[0]); err != nil {
 				return fmt.Errorf("write the man pages into %s: %w", args[0], reason(err))

@@ -46,7 +46,7 @@ type distillation struct {
 	options Options // resolved; run.opt is a part of them
 	teacher *model.Checkpoint
 	student *unet.Model
-	work    *distilling
+	work    *jumpTraining
 }
 
 // newDistillation returns a run that has nothing yet.
@@ -72,7 +72,7 @@ func (r *distillation) create() error {
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
-	if err := r.SetOut(fastName(r.options.Model)); err != nil {
+	if err := r.SetOut(studentName(r.options.Model)); err != nil {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
@@ -84,7 +84,7 @@ func (r *distillation) create() error {
 // to it.
 func (r *distillation) openTeacher() error {
 	o := &r.options
-	path, _ := model.FindModel(o.Model)
+	path, _ := model.Resolve(o.Model)
 	ck, u, err := model.OpenUNet(path, o.ISA)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r *distillation) openTeacher() error {
 			"the weights of %s have SHA-256 %.12s…, and had %.12s…", path, ck.Hash, o.ModelHash).
 			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "model"})
 	}
-	if o.Guidance, err = u.Guide(ck.Path, o.Guidance); err != nil {
+	if o.Guidance, err = u.SettleGuidance(ck.Path, o.Guidance); err != nil {
 		return err
 	}
 	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {
@@ -105,8 +105,8 @@ func (r *distillation) openTeacher() error {
 	return nil
 }
 
-// fastName is the name for the student of a model.
-func fastName(modelPath string) string {
+// studentName is the name for the student of a model.
+func studentName(modelPath string) string {
 	if filepath.Base(modelPath) == model.File {
 		modelPath = filepath.Dir(modelPath)
 	}
@@ -174,13 +174,13 @@ func (r *distillation) restore(newBudget bool) error {
 // build makes the workers, their tasks and the engine around the student.
 func (r *distillation) build() error {
 	o := &r.options
-	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.levels()), model.Jumps(slices.Max(o.Shares.levels())))
+	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.jumpCounts()), model.Jumps(slices.Max(o.Shares.jumpCounts())))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
 		return err
 	}
 	imageLen := r.Images.Len()
-	r.work = &distilling{
+	r.work = &jumpTraining{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
 		power: option.OrNone(o.Weight), huber: option.OrNone(o.Huber),
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
@@ -188,7 +188,7 @@ func (r *distillation) build() error {
 	if r.Validated = o.ValidateEvery >= 0; r.Validated {
 		r.work.held = newTrajectories(heldTrajectories, imageLen)
 	}
-	for _, d := range newDistillers(r.work, nets) {
+	for _, d := range newJumpTasks(r.work, nets) {
 		r.Tasks = append(r.Tasks, d)
 	}
 	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)
@@ -212,7 +212,7 @@ func (r *distillation) LossPlot() picture.LossPlot {
 
 // Preparing implements [job].
 func (r *distillation) Preparing() (took, each time.Duration) {
-	return r.work.took, r.work.last / time.Duration(r.work.stepsOfRound())
+	return r.work.took, r.work.last / time.Duration(r.work.stepsPerRound())
 }
 
 // Config implements [job].
@@ -231,13 +231,13 @@ func (r *distillation) Meta(m *model.Meta) {
 		SHA256: r.teacher.Hash, Steps: of.Steps, Images: of.Images, Seed: of.Seed,
 		Solver: r.options.TeacherSolver, SolverSteps: r.options.TeacherSteps, Guidance: r.options.Guidance,
 	}
-	m.Jumps = r.options.Shares.levels()
+	m.Jumps = r.options.Shares.jumpCounts()
 }
 
 // Card implements [job].
 func (r *distillation) Card(c *run.CardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.levels()), o.Model)
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.jumpCounts()), o.Model)
 	c.Rows = append(c.Rows,
 		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},

@@ -81,7 +81,7 @@ func TestJumpShares(t *testing.T) {
 			from, to := shares.jump((float64(i) + 0.5) / n)
 			seen[[2]int{from, to}]++
 		}
-		for level, jumps := range model.JumpLevels {
+		for level, jumps := range model.JumpCounts {
 			length := keptParts / jumps
 			for from := 0; from < keptParts; from += length {
 				got, want := seen[[2]int{from, from + length}], shares[level]*n/float64(jumps)
@@ -134,7 +134,7 @@ func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	for i := range frames {
 		frames[i] = make([]float32, len(got.states[0]))
 	}
-	images, err := s.DrawWay(t.Context(), 0, n, func(from, step int, x []float32) {
+	images, err := s.DrawFrames(t.Context(), 0, n, func(from, step int, x []float32) {
 		copy(frames[step][from*got.imageLen:], x)
 	})
 	if err != nil {
@@ -160,7 +160,7 @@ func TestDistillGradient(t *testing.T) {
 			states[i] = float32(math.Sin(float64(7*i + 3*part)))
 		}
 	}
-	work := &distilling{
+	work := &jumpTraining{
 		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, power: 0.5, huber: 0.3,
 		pool: pool, order: feed.NewOrder(batch, 2, batch), round: 0,
 	}
@@ -168,7 +168,7 @@ func TestDistillGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := &roomtest.AffineNet{Params: []float32{0.5, 1}}
-	w := newDistillers(work, []model.Replica{net})[0]
+	w := newJumpTasks(work, []model.Replica{net})[0]
 	step := func(grad []float32) float64 {
 		loss := 0.0
 		for first := 0; first < batch; first += micro {
@@ -203,7 +203,7 @@ func TestDistillTargets(t *testing.T) {
 			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
 		}
 	}
-	w := newDistillers(&distilling{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
+	w := newJumpTasks(&jumpTraining{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
 	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
 		w.place(0, pool, 0, jump[0], jump[1])
 		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
@@ -261,9 +261,9 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	draw := r.work.teacher.sampler.Drawers[0]
+	draw := r.work.teacher.pool.Drawers[0]
 	calls := 0
-	r.work.teacher.sampler.Drawers = []model.Drawer{hookedDrawer{draw, func() {
+	r.work.teacher.pool.Drawers = []model.Drawer{hookedDrawer{draw, func() {
 		if calls++; r.Done.Step == 4 { // the first of the second round
 			cancel()
 		}
@@ -454,7 +454,7 @@ func TestGenerateFromFlowMap(t *testing.T) {
 // What a file of a flow map says survives its export, and shows.
 func TestDescribeFlowMap(t *testing.T) {
 	dir, ck := smallStudent(t)
-	if m := ck.Meta; m.Objective != model.FlowMapObjective || !slices.Equal(m.Jumps, model.JumpLevels[:]) || m.Teacher == nil ||
+	if m := ck.Meta; m.Objective != model.FlowMapObjective || !slices.Equal(m.Jumps, model.JumpCounts[:]) || m.Teacher == nil ||
 		m.Teacher.Solver != "euler" || len(m.Classes) != 3 || m.Data != "patterns" {
 		t.Errorf("meta %+v", m)
 	}

@@ -15,10 +15,10 @@ import (
 // heldTrajectories is how many the validation loss is measured on, by heldDraws jumps.
 const heldTrajectories = 128
 
-// A distilling is what the workers of a distillation share. The trajectories that a step is trained on are a function
+// A jumpTraining is what the workers of a distillation share. The trajectories that a step is trained on are a function
 // of the seed and of its round: a round is a pool of them, and as many steps as use each so often. So a run that goes
 // on draws its pool again.
-type distilling struct {
+type jumpTraining struct {
 	teacher      *teacher
 	seed         uint64
 	batch, micro int
@@ -37,13 +37,13 @@ type distilling struct {
 }
 
 // rounds returns how many steps there are in a round.
-func (d *distilling) stepsOfRound() int { return d.pool.len() * d.reuse / d.batch }
+func (d *jumpTraining) stepsPerRound() int { return d.pool.len() * d.reuse / d.batch }
 
 // prepare readies the batch of a step: it draws the pool when the step is the first of a round.
-func (d *distilling) prepare(ctx context.Context, step int) error {
+func (d *jumpTraining) prepare(ctx context.Context, step int) error {
 	d.took = 0
 	d.order.Prepare(step*d.batch, d.batch)
-	round := step / d.stepsOfRound()
+	round := step / d.stepsPerRound()
 	if round == d.round {
 		return nil
 	}
@@ -62,16 +62,16 @@ func (d *distilling) prepare(ctx context.Context, step int) error {
 }
 
 // draw fills trajectories from a seed of their own, which is none that anybody gives to generate.
-func (d *distilling) draw(ctx context.Context, p *trajectories, stream, round int) error {
+func (d *jumpTraining) draw(ctx context.Context, p *trajectories, stream, round int) error {
 	var rng rand.PCG
 	pipeline.Seed(&rng, d.seed, stream, round, 0)
 	return d.teacher.draw(ctx, p, rng.Uint64())
 }
 
-// A distiller is the task of distillation: it computes the gradient of one micro-batch at a time, in buffers of its
+// A jumpTask is the task of distillation: it computes the gradient of one micro-batch at a time, in buffers of its
 // own.
-type distiller struct {
-	*distilling
+type jumpTask struct {
+	*jumpTraining
 	net      model.Replica
 	rng      rand.PCG
 	imageLen int
@@ -81,13 +81,13 @@ type distiller struct {
 	y                 []int32   // [micro], nil for a network without classes
 }
 
-// newDistillers makes a task for each network.
-func newDistillers(d *distilling, nets []model.Replica) []*distiller {
+// newJumpTasks makes a task for each network.
+func newJumpTasks(d *jumpTraining, nets []model.Replica) []*jumpTask {
 	states := func() []float32 { return make([]float32, d.micro*d.pool.imageLen) }
-	var all []*distiller
+	var all []*jumpTask
 	for _, net := range nets {
-		one := &distiller{
-			distilling: d, net: net, imageLen: d.pool.imageLen,
+		one := &jumpTask{
+			jumpTraining: d, net: net, imageLen: d.pool.imageLen,
 			xt: states(), target: states(), u: states(), du: states(),
 			t: make([]float32, d.micro), d: make([]float32, d.micro),
 		}
@@ -103,7 +103,7 @@ func newDistillers(d *distilling, nets []model.Replica) []*distiller {
 // δ^P·(u(x_t, t, δ) − (x_{t+δ} − x_t)/δ). With P = 1 they are those of where jumps end. An image is the end of 1/δ
 // jumps: where their errors are independent the sum of their squares is that of its own for P = 1/2, and where all are
 // alike for P = 0.
-func (w *distiller) Gradient(grad []float32, step, first, n int) float64 {
+func (w *jumpTask) Gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		position := first + i
 		pipeline.Seed(&w.rng, w.seed, pipeline.StreamTime, step, position)
@@ -120,7 +120,7 @@ func (w *distiller) Gradient(grad []float32, step, first, n int) float64 {
 }
 
 // place fills slot i with the jump of a trajectory from the end of one part to that of another.
-func (w *distiller) place(i int, p *trajectories, index, from, to int) {
+func (w *jumpTask) place(i int, p *trajectories, index, from, to int) {
 	lo, hi := i*w.imageLen, (i+1)*w.imageLen
 	d := float64(to-from) / keptParts
 	copy(w.xt[lo:hi], p.state(index, from))
@@ -132,7 +132,7 @@ func (w *distiller) place(i int, p *trajectories, index, from, to int) {
 }
 
 // forward returns the sum of the losses of the first n slots, and leaves its gradient with respect to u in du.
-func (w *distiller) forward(n int) float64 {
+func (w *jumpTask) forward(n int) float64 {
 	y := w.y
 	if y != nil {
 		y = y[:n]
@@ -148,13 +148,13 @@ func (w *distiller) forward(n int) float64 {
 }
 
 // Probe implements [runTask].
-func (w *distiller) Probe(grad []float32) {
+func (w *jumpTask) Probe(grad []float32) {
 	w.net.Jump(w.u, w.xt, w.t, w.d, w.y)
 	w.net.Backward(nil, w.du, grad)
 }
 
 // Validate implements [runTask]: jumps at multiples of the golden ratio, which are spread evenly over all draws.
-func (w *distiller) Validate(first, n int) float64 {
+func (w *jumpTask) Validate(first, n int) float64 {
 	for i := range n {
 		draw := first + i
 		_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)

@@ -57,7 +57,7 @@ const defaultRate = 2e-3
 const keptParts = 4
 
 // JumpShares are the shares of whole, half and quarter jumps among those that a flow map is trained on.
-type JumpShares [len(model.JumpLevels)]float64
+type JumpShares [len(model.JumpCounts)]float64
 
 var defaultShares = JumpShares{0.4, 0.3, 0.3}
 
@@ -97,10 +97,10 @@ func (s JumpShares) check() error {
 	return nil
 }
 
-// levels returns the numbers of jumps from noise to image that are trained for.
-func (s JumpShares) levels() []int {
+// jumpCounts returns the numbers of jumps from noise to image that are trained for.
+func (s JumpShares) jumpCounts() []int {
 	var all []int
-	for i, n := range model.JumpLevels {
+	for i, n := range model.JumpCounts {
 		if s[i] > 0 {
 			all = append(all, n)
 		}
@@ -123,7 +123,7 @@ func (s JumpShares) jump(u float64) (from, to int) {
 		below += share
 	}
 	u = (u - below) / s[level]
-	jumps := model.JumpLevels[level]
+	jumps := model.JumpCounts[level]
 	length := keptParts / jumps
 	from = length * min(int(u*float64(jumps)), jumps-1)
 	return from, from + length

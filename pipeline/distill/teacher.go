@@ -34,7 +34,7 @@ func (p *trajectories) state(index, parts int) []float32 {
 
 // A teacher draws trajectories, on the workers of a crew.
 type teacher struct {
-	sampler *sample.Pool
+	pool    *sample.Pool
 	classes int           // real ones
 	drawing model.Drawing // but for the seed and the labels
 	steps   int           // of the solver in each part of a trajectory
@@ -52,7 +52,7 @@ func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error
 		drawers = append(drawers, u.NewDrawer(sample.ReplicaImages))
 	}
 	return &teacher{
-		sampler: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), classes: u.Labels().Count,
+		pool: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), classes: u.Labels().Count,
 		drawing: model.Drawing{Guidance: o.Guidance, Null: u.Labels().NullRow(), Plan: model.Plan{Solver: solver, Predicts: u.Predicts}},
 		steps:   o.TeacherSteps / keptParts,
 	}, nil
@@ -77,6 +77,6 @@ func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error 
 			copy(p.states[part][from*p.imageLen:], x)
 		}
 	}
-	_, err := t.sampler.Run(ctx, d, p.states[keptParts])
+	_, err := t.pool.Run(ctx, d, p.states[keptParts])
 	return err
 }

@@ -250,7 +250,7 @@ func (e *editor) readData(ctx context.Context) error {
 	if source == nil {
 		source = set.Train
 	}
-	classes := model.SameClasses(source.Classes(), e.ck.Meta.Classes)
+	classes := model.MatchClasses(source.Classes(), e.ck.Meta.Classes)
 	e.inputs = picture.Blank(e.ck.Shape(), len(e.opt.Index))
 	d := e.inputs.ImageLen()
 	for i, index := range e.opt.Index {
@@ -269,7 +269,7 @@ func (e *editor) readData(ctx context.Context) error {
 // settleClasses lets the images take the classes that are asked for in turn.
 func (e *editor) settleClasses() error {
 	labels := e.ck.Labels()
-	if _, err := e.ck.Guide(e.ck.Path, e.opt.Guidance); err != nil {
+	if _, err := e.ck.SettleGuidance(e.ck.Path, e.opt.Guidance); err != nil {
 		return err
 	}
 	switch {

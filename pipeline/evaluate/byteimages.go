@@ -92,7 +92,7 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 		}
 		return nil
 	}
-	names := model.SameClasses(e.given.Classes(), e.classifier.Classes())
+	names := model.MatchClasses(e.given.Classes(), e.classifier.Classes())
 	for i, label := range s.labels {
 		if s.labels[i] = -1; label >= 0 {
 			s.labels[i] = names[label]
@@ -113,10 +113,10 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 		return nil, 0, err
 	}
 	defer sampler.Close()
-	sampler.TakeInTurn(e.frequentClasses())
+	sampler.CycleClasses(e.frequentClasses())
 	size := e.ck.Shape().Len()
 	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
-	names := model.SameClasses(e.ck.Meta.Classes, e.classifier.Classes())
+	names := model.MatchClasses(e.ck.Meta.Classes, e.classifier.Classes())
 	for first := 0; first < o.Count; first += evaluatedBlock {
 		images, err := sampler.Draw(ctx, first, min(evaluatedBlock, o.Count-first))
 		if err != nil {
@@ -141,7 +141,7 @@ func classOf(images *picture.Images, i int, names []int) int {
 // is asked for: a model p(x|y) stands for Σ p(y)·p(x|y), and real digits are not equally frequent. nil when the model
 // does not have the data's classes.
 func (e *evaluator) frequentClasses() []int32 {
-	names := model.SameClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
+	names := model.MatchClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
 	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Labels().Rows() == 0 {
 		return nil
 	}

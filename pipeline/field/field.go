@@ -52,7 +52,7 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 	if err := o.validate(); err != nil {
 		return Result{}, err
 	}
-	modelPath, err := model.OwnModel(o.Model)
+	modelPath, err := model.NameOrNewest(o.Model)
 	if err != nil {
 		return Result{}, err
 	}

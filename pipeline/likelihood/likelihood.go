@@ -174,7 +174,7 @@ type scorer struct {
 	out    *Report
 	ck     *model.Checkpoint
 	method model.DensityMethod // settled
-	model  model.Scorer
+	model  model.DensityModel
 	crew   *crew.Crew
 	sets   []*SetReport // Data, and Against if any
 
@@ -201,7 +201,7 @@ func newScorer(ctx context.Context, o Options) (*scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	model, err := ck.Scorer(ck.Path, o.DensityMethod)
+	model, err := ck.DensityModel(ck.Path, o.DensityMethod)
 	if err != nil {
 		return nil, err
 	}
@@ -412,7 +412,7 @@ func (s *scorer) run(ctx context.Context) error {
 // A scoreWorker finds solutions in memory of its own.
 type scoreWorker struct {
 	*scorer
-	density model.Density
+	density model.DensityEstimator
 	pixels  []float32
 	logp    []float64
 	y       []int32
@@ -420,7 +420,7 @@ type scoreWorker struct {
 
 func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
 	return &scoreWorker{
-		scorer: s, density: s.model.NewDensity(ctx, size),
+		scorer: s, density: s.model.NewEstimator(ctx, size),
 		pixels: make([]float32, size*s.ck.Shape().Len()), y: make([]int32, size), logp: make([]float64, size*max(s.method.Probes, 1)),
 	}
 }
@@ -435,7 +435,7 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, 
 		task.set.source.Image(index, x)
 		pipeline.Seed(&rng, w.opt.Seed, pipeline.StreamScoreSpread, index, task.sample)
 		feed.Dequantize(x, &rng)
-		w.density.Begin(i, w.opt.Seed, index)
+		w.density.SetImage(i, w.opt.Seed, index)
 		w.y[i] = task.class
 	}
 	var y []int32

@@ -26,22 +26,22 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A Checkpoint is a trained network that was loaded from a file. It may be used by several goroutines at
-// once as long as nobody changes its parameters.
+// A Checkpoint is a trained network that was loaded from a file. It may be used by several
+// goroutines at once as long as nobody changes its parameters.
 type Checkpoint struct {
 	Network
 	Meta Meta
-	Hash string // SHA-256 of the weights, see [weightsHash]
-	Path string // where it came from, "" for a reader
-	// Embedded says that it is part of the program; Path is its name then.
+	Hash string // SHA-256 of the weights, in hexadecimal
+	Path string // the file or run folder that it was read from; "" for a reader
+	// Embedded says that the model is part of the program. Path is then the model's name.
 	Embedded bool
 }
 
 // Read reads a checkpoint, in safetensors, up to the end of r. isa names the instruction set to
-// compute with; empty: the best of this machine.
+// compute with; the empty name is the best one of this machine.
 func Read(r io.Reader, isa string) (*Checkpoint, error) { return readCheckpoint(r, "", isa) }
 
-// OpenFS is [OpenCheckpoint] for a file in a file system, such as files embedded in the program.
+// OpenFS is [Read] for a file in a file system, such as one that is embedded in a program.
 func OpenFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
 	file, err := fsys.Open(path)
 	if err != nil {
@@ -51,11 +51,11 @@ func OpenFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
 	return readCheckpoint(file, path, isa)
 }
 
-// Open loads a checkpoint: a safetensors file, a run folder, or a model that is part of the program, such as
-// mnist, where no file has its name. The empty path is the newest run under runs/, or the first such model. isa is as
-// for [ReadCheckpoint].
+// Open loads a checkpoint: a safetensors file, a run folder, or a model that is part of the
+// program, such as mnist. A file or run folder of that name comes first. The empty path is the
+// newest run under runs/, or else the first model of the program. isa is as for [Read].
 func Open(path, isa string) (*Checkpoint, error) {
-	file, err := OpenModel(path)
+	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,19 +67,19 @@ func Open(path, isa string) (*Checkpoint, error) {
 	return ck, err
 }
 
-// An openedModel is an open checkpoint.
-type openedModel struct {
+// An OpenedFile is the open file of a model.
+type OpenedFile struct {
 	fs.File
 	name     string // for messages
-	embedded bool   // in the program
+	embedded bool   // part of the program
 }
 
-// OpenModel opens the file of a model.
-func OpenModel(path string) (*openedModel, error) {
-	path, embedded := FindModel(path)
+// OpenFile opens the file of a model, whose name is as for [Open]. The caller closes it.
+func OpenFile(path string) (*OpenedFile, error) {
+	path, embedded := Resolve(path)
 	if embedded {
 		file, err := models.Open(path)
-		return &openedModel{file, path, true}, err
+		return &OpenedFile{file, path, true}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		inside := filepath.Join(path, File)
@@ -92,13 +92,14 @@ func OpenModel(path string) (*openedModel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
 	}
-	return &openedModel{file, path, false}, nil
+	return &OpenedFile{file, path, false}, nil
 }
 
-// FindModel turns the name of a model into that of one in the program, or a path. A path with a model comes first.
-func FindModel(name string) (path string, embedded bool) {
+// Resolve returns where the model of a name is, which is as for [Open]: a path, or the name of a
+// model that is part of the program (embedded). A path with a model comes first.
+func Resolve(name string) (path string, embedded bool) {
 	if name == "" {
-		if dir, err := Newest(File); err == nil {
+		if dir, err := NewestRun(File); err == nil {
 			return dir, false
 		}
 		return models.Names()[0], true
@@ -115,16 +116,16 @@ func holdsModel(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// OwnModel returns the name of a model, or for none the newest run: what is done with it would make no sense for a
-// model that nobody named.
-func OwnModel(name string) (string, error) {
+// NameOrNewest returns the name of a model, or the newest run where the name is empty. It is for
+// what makes no sense with a model that is part of the program.
+func NameOrNewest(name string) (string, error) {
 	if name != "" {
 		return name, nil
 	}
-	return Newest(File)
+	return NewestRun(File)
 }
 
-// readCheckpoint reads a checkpoint that comes from path.
+// readCheckpoint reads a checkpoint, in safetensors. path is for messages.
 func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	isa, err := kernels.Parse(isaName)
 	if err != nil {
@@ -141,8 +142,8 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	return ck, modelError(path, err)
 }
 
-// FromFile builds the network that a file holds: a normalizing flow, or the U-Net whose configuration is in it. The
-// error is [unet.ErrNoConfig] where there is none.
+// FromFile builds the network that a file holds: a normalizing flow, or a U-Net. The error is
+// [unet.ErrNoConfig] where a U-Net's configuration is missing. path is for messages.
 func FromFile(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, error) {
 	if realnvp.Holds(f) {
 		return newFlowCheckpoint(f, path, isa)
@@ -151,7 +152,7 @@ func FromFile(f *safetensors.File, path string, isa kernels.ISA) (*Checkpoint, e
 	if err != nil {
 		return nil, err
 	}
-	return NewCheckpoint(f, cfg, path, isa)
+	return FromFileWithConfig(f, cfg, path, isa)
 }
 
 // newFlowCheckpoint builds the normalizing flow that a file holds.
@@ -167,10 +168,12 @@ func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Chec
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Network: &NormalizingFlow{model}, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+	net := &NormalizingFlow{model}
+	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
-// OpenUNet is [OpenCheckpoint] for what a normalizing flow cannot do.
+// OpenUNet is [Open] for callers that need a velocity: a normalizing flow is an
+// [*pipeline.OptionError].
 func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	ck, err := Open(path, isa)
 	if err != nil {
@@ -184,11 +187,12 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	return ck, u, nil
 }
 
-// UNet returns the network of a checkpoint that is known to hold a U-Net.
+// UNet returns the U-Net of a checkpoint. It panics where the network is another.
 func (c *Checkpoint) UNet() *UNet { return c.Network.(*UNet) }
 
-// NewCheckpoint builds the network of a configuration from a file.
-func NewCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
+// FromFileWithConfig builds the U-Net of a configuration with the weights of a file. path is for
+// messages.
+func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa kernels.ISA) (*Checkpoint, error) {
 	meta, err := parseMeta(f.Metadata)
 	if err != nil {
 		return nil, err
@@ -204,7 +208,8 @@ func NewCheckpoint(f *safetensors.File, cfg unet.Config, path string, isa kernel
 	if err != nil {
 		return nil, err
 	}
-	return &Checkpoint{Network: NewUNet(model, predicts, meta.jumps()), Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
+	net := NewUNet(model, predicts, meta.allowedJumps())
+	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
 // modelError names the model in an error.
@@ -223,10 +228,11 @@ func ModelName(path string) string {
 	return "model " + path
 }
 
-// DataRequest asks for a data set in the shape that a model takes, and holds those images out again that
-// the model's training held out.
+// DataRequest returns a request for a data set in the shape of the model's images. It holds out the
+// same images as the model's training. option is the name of the option that gives the data set.
 func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
-	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}}
+	reader := feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}
+	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: reader}
 	r.Data = name
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed
@@ -235,7 +241,7 @@ func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(
 }
 
 // weightsHash returns the SHA-256, in hexadecimal, of all parameters as float32, little endian, in
-// PyTorch's order: of the data part of a float32 checkpoint, the bytes behind its header.
+// PyTorch's order. These are the bytes behind the header of a float32 checkpoint.
 func weightsHash(params *nn.Params) string {
 	h := sha256.New()
 	var buf []byte
@@ -249,7 +255,7 @@ func weightsHash(params *nn.Params) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// WriteCheckpoint writes values of a model's parameters as a checkpoint.
+// WriteCheckpoint writes a checkpoint of a model, with values in place of its parameters.
 func WriteCheckpoint(w io.Writer, model Weights, values []float32, dtype safetensors.DType, meta Meta) error {
 	return safetensors.Write(w, model.File(values, dtype, map[string]string{MetaKey: meta.text()}))
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// SameClasses returns for each class its index among others of the same name, -1 for none.
-func SameClasses(classes, others []string) []int {
+// MatchClasses returns, for each class, the index of the class of the same name among others, or
+// -1.
+func MatchClasses(classes, others []string) []int {
 	same := make([]int, len(classes))
 	for i, name := range classes {
 		same[i] = -1
@@ -21,15 +22,16 @@ func SameClasses(classes, others []string) []int {
 	return same
 }
 
-// NoClass names the class to draw images of no class in particular, from models that were trained for it.
+// NoClass is the name that asks for images of no class in particular. A model must be trained for
+// it.
 const NoClass = "none"
 
-// A ClassList is the classes that images of a model can be asked for.
+// A ClassList has the classes that images of a model can be asked for.
 type ClassList struct {
-	Model string   // for messages
-	N     int      // classes
-	Names []string // of the classes, as far as they are known
-	Null  bool     // class N means none
+	Model string   // the model's name, for messages
+	N     int      // number of classes
+	Names []string // names of the classes; may be shorter than N
+	Null  bool     // class N means "no class"
 }
 
 // ClassList returns the classes of the model.
@@ -38,9 +40,11 @@ func (c *Checkpoint) ClassList() ClassList {
 	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
 }
 
-// AskedClasses returns the classes that images are to take, nil for random ones, if the model has them.
-func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error) {
-	if _, err := c.Guide(c.Path, guidance); err != nil {
+// RequestedClasses reads a list of classes as [ClassList.Parse] does; the empty list is nil, which
+// means random classes. It is an [*pipeline.OptionError] to ask for classes or for a guidance that
+// the model does not have.
+func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, error) {
+	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
 		return nil, err
 	}
 	if list == "" {
@@ -52,7 +56,8 @@ func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error
 	return c.ClassList().Parse(list)
 }
 
-// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+// Parse reads a list of classes, joined by commas: numbers, ranges of numbers, names, and none.
+// Examples are "7", "0-9" and "1,3,sneaker,none". A mistake is an [*pipeline.OptionError].
 func (l ClassList) Parse(text string) ([]int32, error) {
 	var list []int32
 	for part := range strings.SplitSeq(text, ",") {
@@ -77,7 +82,7 @@ func (l ClassList) Parse(text string) ([]int32, error) {
 	return list, nil
 }
 
-// parsePart reads one part of a list: the first and the last class of a range.
+// parsePart reads one part of a list, and returns the first and the last class of its range.
 func (l ClassList) parsePart(part string) (from, to int, err error) {
 	if part == NoClass {
 		return l.N, l.N, nil
@@ -107,7 +112,7 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 // namesShown is how many names of classes a message lists.
 const namesShown = 12
 
-// firstNames joins names, the first of them where there are many.
+// firstNames joins names. Of many it takes the first, and says how many more there are.
 func firstNames(names []string) option.Message {
 	if n := len(names) - namesShown; n > 0 {
 		return option.Say("%s and %d more (%v lists them)",

@@ -13,10 +13,10 @@ import (
 const (
 	defaultDensitySolver = "dopri5"
 	defaultDensitySteps  = 50
-	slowEnd              = 3 // power of ode.SlowEnd: docs/theory.md has what it is worth
+	slowEnd              = 3 // power of ode.SlowEnd; docs/theory.md measures its gain
 )
 
-// WithDefaults fills in what has a default for networks of velocities.
+// WithDefaults fills in the defaults of networks that predict velocities.
 func (m DensityMethod) WithDefaults() DensityMethod {
 	if !m.Exact {
 		option.SetDefault(&m.Probes, 1)
@@ -27,10 +27,10 @@ func (m DensityMethod) WithDefaults() DensityMethod {
 	return m
 }
 
-// maxProbes bounds the random directions of an image.
+// maxProbes is the largest number of random directions for an image.
 const maxProbes = 1024
 
-// Validate reports the first field that no network could use.
+// Validate reports the first field that no network can use, as an [*pipeline.OptionError].
 func (m DensityMethod) Validate() error {
 	given := m.Probes
 	m = m.WithDefaults()
@@ -48,8 +48,8 @@ func (m DensityMethod) Validate() error {
 	return nil
 }
 
-// Scorer implements [Network].
-func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
+// DensityModel implements [Network].
+func (u *UNet) DensityModel(path string, m DensityMethod) (DensityModel, error) {
 	predicts, err := u.Velocity(path)
 	if err != nil {
 		return nil, err
@@ -63,45 +63,46 @@ func (u *UNet) Scorer(path string, m DensityMethod) (Scorer, error) {
 	if !ok {
 		return nil, option.Errorf("solver", m.Solver, "it cannot integrate a divergence: choose dopri5 or rk4")
 	}
-	return &flowScorer{u, predicts, m, able}, nil
+	return &velocityDensity{u, predicts, m, able}, nil
 }
 
-// A flowScorer is the [Scorer] of a network of velocities.
-type flowScorer struct {
-	of       *UNet
-	predicts Prediction
-	method   DensityMethod
-	solver   ode.LogDetSolver
+// A velocityDensity is the [DensityModel] of a network that predicts velocities.
+type velocityDensity struct {
+	unet       *UNet
+	predicts   Prediction
+	settled    DensityMethod
+	integrator ode.LogDetSolver
 }
 
-// Method implements [Scorer].
-func (s *flowScorer) Method() DensityMethod { return s.method }
+// Method implements [DensityModel].
+func (s *velocityDensity) Method() DensityMethod { return s.settled }
 
-// Solver implements [Scorer].
-func (s *flowScorer) Solver() string { return s.solver.String() }
+// Solver implements [DensityModel].
+func (s *velocityDensity) Solver() string { return s.integrator.String() }
 
-// NewDensity implements [Scorer].
-func (s *flowScorer) NewDensity(ctx context.Context, n int) Density {
-	imageLen := s.of.Config().ImageLen()
-	field := newDiverger(s.of.NewReplica(n, true), n, imageLen, s.method.Probes)
+// NewEstimator implements [DensityModel].
+func (s *velocityDensity) NewEstimator(ctx context.Context, n int) DensityEstimator {
+	imageLen := s.unet.Config().ImageLen()
+	field := newDiverger(s.unet.NewReplica(n, true), n, imageLen, s.settled.Probes)
 	field.ctx = ctx
 	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
-	return &flowDensity{solver: s.solver, field: field, slow: slow, imageLen: imageLen}
+	return &velocityEstimator{solver: s.integrator, field: field, slow: slow, imageLen: imageLen}
 }
 
-// A flowDensity integrates the flow backwards to noise together with its divergence, see [bijection.LogLikelihood].
-type flowDensity struct {
+// A velocityEstimator integrates the flow backwards to noise together with its divergence: see
+// [bijection.LogLikelihood].
+type velocityEstimator struct {
 	solver   ode.LogDetSolver
 	field    *diverger
-	slow     ode.DivergenceField // field in the time of slowEnd
+	slow     ode.DivergenceField // field, with time stretched by slowEnd
 	imageLen int
 }
 
-// Begin implements [Density].
-func (w *flowDensity) Begin(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
+// SetImage implements [DensityEstimator].
+func (w *velocityEstimator) SetImage(i int, seed uint64, image int) { w.field.draw(i, seed, image) }
 
-// LogProb implements [Density].
-func (w *flowDensity) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
+// LogProb implements [DensityEstimator].
+func (w *velocityEstimator) LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error) {
 	w.field.y = y
 	return bijection.LogLikelihood(ctx, w.solver, w.slow, x, logp, len(x)/w.imageLen)
 }

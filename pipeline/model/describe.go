@@ -16,23 +16,27 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A Info describes a checkpoint.
+// An Info describes a checkpoint.
 type Info struct {
-	Path       string `json:"path"`
-	Bytes      int64  `json:"bytes"`
-	SHA256     string `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"` // size of the file
+	// SHA256 is that of the weights, in hexadecimal, as in the metadata of drawn pictures. It is
+	// empty when Inferred.
+	SHA256     string `json:"sha256"`
 	Parameters int    `json:"parameters"`
 	Tensors    int    `json:"tensors"`
-	Types      string `json:"types"`    // of the tensors in the file
-	Inferred   bool   `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
-	// Network is the configuration of a U-Net, Flow that of a normalizing flow: one of them is there.
+	Types      string `json:"types"` // types of the tensors in the file
+	// Inferred says that the file has no configuration. Network then has what the tensors' shapes
+	// tell, and zeros for the rest.
+	Inferred bool `json:"inferred"`
+	// One of Network and Flow is there: the configuration of a U-Net, or of a normalizing flow.
 	Network *unet.Config    `json:"network,omitempty"`
 	Flow    *realnvp.Config `json:"normalizing_flow,omitempty"`
-	FLOPs   float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
+	FLOPs   float64         `json:"flops"` // for one evaluation of one image; 0 when Inferred
 	Meta    *Meta           `json:"meta,omitempty"`
-	List    []TensorInfo    `json:"list"` // of the tensors
+	List    []TensorInfo    `json:"list"` // all tensors, in the order of the file
 
-	of Network // nil when Inferred
+	net Network // nil when Inferred
 }
 
 // A TensorInfo describes a tensor of a checkpoint.
@@ -42,10 +46,10 @@ type TensorInfo struct {
 	Shape []int  `json:"shape"`
 }
 
-// Describe reads a checkpoint, a file or a run folder, and says what it is. The empty path is the newest
-// run under runs/. It also describes what PyTorch saved, which [OpenCheckpoint] refuses.
+// Describe reads a checkpoint and says what it is. path is as for [Open]. Describe also takes a
+// file without a configuration, as PyTorch saves it, which Open refuses.
 func Describe(path string) (*Info, error) {
-	file, err := OpenModel(path)
+	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +72,11 @@ func Describe(path string) (*Info, error) {
 		}
 	}
 	info.Types = strings.Join(types, ", ")
-	return info, modelError(file.name, info.network(f))
+	return info, modelError(file.name, info.describeNetwork(f))
 }
 
-// network fills in what the network is.
-func (info *Info) network(f *safetensors.File) error {
+// describeNetwork fills in what the file f says of the network.
+func (info *Info) describeNetwork(f *safetensors.File) error {
 	ck, err := FromFile(f, info.Path, kernels.Best())
 	if errors.Is(err, unet.ErrNoConfig) {
 		info.Inferred = true
@@ -93,7 +97,7 @@ func (info *Info) network(f *safetensors.File) error {
 		cfg := n.Config()
 		info.Flow = &cfg
 	}
-	info.of, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
+	info.net, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
 	if _, ok := f.Metadata[MetaKey]; ok {
 		info.Meta = &ck.Meta
 	}
@@ -103,8 +107,8 @@ func (info *Info) network(f *safetensors.File) error {
 // trainFromIt makes a run of weights that have no configuration.
 var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Option: "init"}}}
 
-// Lines returns the description for a person to read, as pairs of what and value, in the words of a
-// front end.
+// Lines returns the description as text, a name and a value in each line, in the words of a front
+// end.
 func (info *Info) Lines(w pipeline.Words) [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},
@@ -121,17 +125,17 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 			"Heads, norm groups and the time scale are not known; train on from it with %v", trainFromIt).In(w))
 		return lines
 	}
-	shape := info.of.Shape()
+	shape := info.net.Shape()
 	add("SHA-256", "%s", info.SHA256)
 	add("images", "%dx%d, %s", shape.Height, shape.Width, text.Count(shape.Channels, "channel", "channels"))
-	add("network", "%s", info.of.Describe())
+	add("network", "%s", info.net.Describe())
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if info.Network != nil && info.Network.FlowMap {
 		known := Meta{}
 		if info.Meta != nil {
 			known = *info.Meta
 		}
-		add("objective", "a flow map: it draws in %s evaluations", text.Or(known.jumps()))
+		add("objective", "a flow map: it draws in %s evaluations", text.Or(known.allowedJumps()))
 	}
 	if m := info.Meta; m != nil {
 		if of := m.Teacher; of != nil {

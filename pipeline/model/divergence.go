@@ -7,25 +7,28 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// A diverger is what a network predicts, a velocity say, with its divergence ∇·v = tr J, J = ∂v/∂x, for the states of one
-// call of a solver. It implements [ode.DivergenceField]; [flow.DivergenceOf] makes a velocity of other predictions.
+// A diverger evaluates what a network predicts, v, and its divergence ∇·v = tr J with J = ∂v/∂x,
+// for the states of one call of a solver. It implements [ode.DivergenceField]. Where v is noise or
+// data, [flow.DivergenceOf] makes a velocity of it.
 type diverger struct {
-	net      Replica // of a replica with a backward pass
+	net      Replica // has a backward pass
 	imageLen int
-	ctx      context.Context // ends an exact divergence, which takes hundreds of passes; its numbers mean nothing then
-	y        []int32         // class of each state, nil for a network without
+	// ctx ends an exact divergence, which takes hundreds of passes. The results are meaningless
+	// then.
+	ctx context.Context
+	y   []int32 // class of each state; nil for a network without classes
 
-	// probes are the directions ε of Hutchinson's estimates, probe after probe of state after state: each entry ±1.
-	// nil: the divergence is exact.
+	// probes are the directions ε of Hutchinson's estimates, [n, count, imageLen], with entries ±1.
 	probes []float32
-	count  int // of probes of a state
+	count  int // probes of a state; 0: the divergence is exact
 
-	// Of the states under way.
+	// Buffers for the states of one call.
 	classes []int32
 	dv, dx  []float32
 }
 
-// newDiverger makes a diverger for calls of up to n states with so many probes each, 0 for exact divergences.
+// newDiverger makes a diverger for calls of up to n states. probes is the number of probes for each
+// state, or 0 for exact divergences.
 func newDiverger(net Replica, n, imageLen, probes int) *diverger {
 	return &diverger{
 		net: net, imageLen: imageLen, count: probes, probes: make([]float32, n*probes*imageLen),
@@ -33,8 +36,8 @@ func newDiverger(net Replica, n, imageLen, probes int) *diverger {
 	}
 }
 
-// draw makes the probes of state i those of an image of the seed's: they depend on nothing else, and do not change
-// along the way, so that what a solver integrates is one function.
+// draw sets the probes of state i. They depend on the seed and the image alone. They stay the same
+// along the trajectory, so that the solver integrates one function.
 func (g *diverger) draw(i int, seed uint64, image int) {
 	var rng rand.PCG
 	for p := range g.count {
@@ -78,8 +81,8 @@ func (g *diverger) Divergence(v []float32, div []float64, x, t []float32, index 
 	}
 }
 
-// exact adds up the diagonal of J, a row for each dimension: images do not see each other, so that one backward
-// pass gives that row of every image.
+// exact adds up the diagonal of J, a row of J for each dimension. Images do not depend on each
+// other, so one backward pass gives that row for every image.
 func (g *diverger) exact(div []float64, n int) {
 	dv, dx := g.dv[:n*g.imageLen], g.dx[:n*g.imageLen]
 	clear(dv)
@@ -98,8 +101,8 @@ func (g *diverger) exact(div []float64, n int) {
 	}
 }
 
-// estimate sets the divergences to εᵀJε, whose expectation is tr J (Hutchinson 1990): J enters through one vector
-// times it, (εᵀJ)·ε, which costs a backward pass for each probe.
+// estimate sets the divergences to εᵀJε, whose expectation is tr J (Hutchinson 1990). One backward
+// pass for each probe gives εᵀJ.
 func (g *diverger) estimate(div []float64, index []int) {
 	n := len(index)
 	dv, dx := g.dv[:n*g.imageLen], g.dx[:n*g.imageLen]
@@ -114,7 +117,7 @@ func (g *diverger) estimate(div []float64, index []int) {
 	}
 }
 
-// dotProduct returns x·y, summed in float64.
+// dotProduct returns x·y, with products and sums in float64.
 func dotProduct(x, y []float32) float64 {
 	var sum float64
 	for i, v := range x {

@@ -14,9 +14,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The exact divergence of a network is the sum of central differences of its velocity. With steps of 1/64 their error is
-// that of float32's rounding, 1e-6/(1/32) = 3e-5 a dimension, and of the third derivative, h²/6 of it: below 1e-4 for
-// these weights. 64 such errors of either sign add up to less than 1e-2, beside divergences of several units.
+// The exact divergence of a network is the sum of central differences of its velocity, with steps of
+// 1/64. Rounding in float32 makes an error of 1e-6/(1/32) = 3e-5 in a dimension. The third derivative
+// makes one of h²/6 times it, below 1e-4 for these weights. 64 such errors of either sign add up to less
+// than 1e-2, beside divergences of several units.
 func TestExactDivergence(t *testing.T) {
 	cfg, err := unet.Preset("tiny")
 	if err != nil {
@@ -38,12 +39,12 @@ func TestExactDivergence(t *testing.T) {
 	v, div := make([]float32, n*d), make([]float64, n)
 	g.Divergence(v, div, x, times, []int{0, 1})
 	checkDivergence(t, g, Prediction{flow.Linear{}, flow.PredictVelocity}, div, x, times, h)
-	// Of a network that predicts data, the velocity that follows.
+	// The same for a network that predicts data: the velocity follows from it.
 	flow.DivergenceOf(g, flow.Linear{}, flow.PredictData).Divergence(v, div, x, times, []int{0, 1})
 	checkDivergence(t, g, Prediction{flow.Linear{}, flow.PredictData}, div, x, times, h)
 }
 
-// checkDivergence compares the divergences of states with differences of ± h.
+// checkDivergence compares the divergences of states with central differences of steps ± h.
 func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, times []float32, h float32) {
 	t.Helper()
 	n, d := len(times), g.imageLen
@@ -70,8 +71,8 @@ func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, 
 	}
 }
 
-// Hutchinson's estimates have the exact divergence as their mean: 256 of them are within four standard errors. The signs
-// are ±1, as often, and those of another image are others.
+// The mean of Hutchinson's estimates is the exact divergence: that of 256 is within four standard
+// errors. The signs are 1 and -1 equally often, and differ between images and between probes.
 func TestHutchinson(t *testing.T) {
 	ck, err := Open(roomtest.SmallModel(t, true, 0.1), "")
 	if err != nil {
@@ -79,7 +80,8 @@ func TestHutchinson(t *testing.T) {
 	}
 	const n, d, probes = 2, 64, 256
 	x, times, y := roomtest.RandomPixels(n*8*8*1), []float32{0.2, 0.7}, []int32{1, 3}
-	exact, estimate := newDiverger(ck.UNet().NewReplica(n, true), n, d, 0), newDiverger(ck.UNet().NewReplica(n, true), n, d, probes)
+	exact := newDiverger(ck.UNet().NewReplica(n, true), n, d, 0)
+	estimate := newDiverger(ck.UNet().NewReplica(n, true), n, d, probes)
 	exact.y, estimate.y = y, y
 	for i := range n {
 		estimate.draw(i, 1, 10+i)
@@ -110,7 +112,8 @@ func TestHutchinson(t *testing.T) {
 	if m := len(estimate.probes) / 2; plus < m-362 || plus > m+362 {
 		t.Errorf("%d of %d signs are 1", plus, 2*m)
 	}
-	if slices.Equal(estimate.probe(0, 0), estimate.probe(1, 0)) || slices.Equal(estimate.probe(0, 0), estimate.probe(0, 1)) {
+	first := estimate.probe(0, 0)
+	if slices.Equal(first, estimate.probe(1, 0)) || slices.Equal(first, estimate.probe(0, 1)) {
 		t.Error("images or probes share their signs")
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// Export writes the model of a run folder or checkpoint, "" for the newest run, to a file of its own. half rounds
-// its weights to float16, half the size.
+// Export writes a model to a file of its own. model is a path or a name as for [Open], but the
+// empty name is the newest run alone. half rounds the weights to float16, which halves the size.
 func Export(model, out string, half bool) error {
 	if out == "" {
 		return option.Errorf("out", nil, "is needed: name a file, such as model.safetensors")
 	}
-	model, err := OwnModel(model)
+	model, err := NameOrNewest(model)
 	if err != nil {
 		return err
 	}

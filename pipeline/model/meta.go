@@ -11,60 +11,63 @@ import (
 // MetaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
 const MetaKey = "fmimg.meta"
 
-// Meta says where a checkpoint comes from. All of it may be empty in files made elsewhere.
+// Meta says where a checkpoint comes from. Any field may be zero in a file of another program.
 type Meta struct {
-	Data       string     `json:"data"`
-	Steps      int        `json:"steps"`
-	Images     int        `json:"images"` // seen in training, repeats counted
-	Seed       uint64     `json:"seed"`
-	HoldOut    float64    `json:"hold_out,omitempty"` // share of the images that training did not see, chosen by Seed, in a set without test images
+	Data   string `json:"data"`
+	Steps  int    `json:"steps"`
+	Images int    `json:"images"` // seen in training, repeats counted
+	Seed   uint64 `json:"seed"`
+	// HoldOut is the share of the images that training did not see, in a data set without test
+	// images. Seed chose them.
+	HoldOut    float64    `json:"hold_out,omitempty"`
 	Batch      int        `json:"batch"`
-	Schedule   string     `json:"schedule"` // of the run, as text
+	Schedule   string     `json:"schedule"` // text of the run's engine.RateSchedule
 	ISA        string     `json:"isa"`
 	Version    string     `json:"version"` // of fmimg; empty in files that another program made
 	Date       time.Time  `json:"date"`
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
-	// Dequantized says that the bytes of the images were spread over their width by noise, see TrainOptions.Dequantize.
+	// Dequantized says that uniform noise spread each byte of the images over its width.
 	Dequantized bool      `json:"dequantized,omitempty"`
-	Path        string    `json:"path"`      // the probability path
-	Objective   Objective `json:"objective"` // what the network predicts
-	TimeDist    string    `json:"time_dist"`
-	EMA         float64   `json:"ema"`
+	Path        string    `json:"path"`                      // the probability path
+	Objective   Objective `json:"objective"`                 // what the network predicts
+	TimeDist    string    `json:"time_dist"`                 // distribution of the training times
+	EMA         float64   `json:"ema"`                       // decay of the averaged weights
 	Loss        float64   `json:"loss"`                      // running mean over the last steps
-	Validation  float64   `json:"validation_loss,omitempty"` // of images that training did not see
+	Validation  float64   `json:"validation_loss,omitempty"` // on images that training did not see
 
-	// Of a flow map.
-	Jumps   []int        `json:"jumps,omitempty"`   // the numbers of equal jumps from noise to image that it was trained for
-	Teacher *TeacherMeta `json:"teacher,omitempty"` // the model that it was distilled from
+	// Jumps and Teacher are for a flow map: from noise to image, the numbers of equal jumps that it
+	// was trained for, and the model that it was distilled from.
+	Jumps   []int        `json:"jumps,omitempty"`
+	Teacher *TeacherMeta `json:"teacher,omitempty"`
 }
 
-// TeacherMeta says which model a flow map was distilled from, and how that drew.
+// TeacherMeta says which model a flow map was distilled from, and how that model drew images.
 type TeacherMeta struct {
 	SHA256      string  `json:"sha256"` // of its weights
-	Steps       int     `json:"steps"`  // that it was trained for
-	Images      int     `json:"images"`
-	Seed        uint64  `json:"seed"` // of its training, by which the images were chosen that are held out
+	Steps       int     `json:"steps"`  // steps of its training
+	Images      int     `json:"images"` // images of its training, repeats counted
+	Seed        uint64  `json:"seed"`   // seed of its training, which chose the held-out images
 	Solver      string  `json:"solver"`
 	SolverSteps int     `json:"solver_steps"`
 	Guidance    float64 `json:"guidance"`
 }
 
-// jumps returns the numbers of jumps that a flow map can take.
-func (m Meta) jumps() []int {
+// allowedJumps returns the numbers of jumps, from noise to image, that a flow map can take.
+func (m Meta) allowedJumps() []int {
 	if len(m.Jumps) == 0 {
-		return JumpLevels[:]
+		return JumpCounts[:]
 	}
 	return m.Jumps
 }
 
-// HeldOut returns the share of the images of a data set that training did not see, and the seed by which
-// they were chosen; false where it saw all of them, or other data.
+// HeldOut returns the share of a data set's images that training did not see, and the seed that
+// chose them. ok is false where training saw all of them, or other data.
 func (m Meta) HeldOut(data string) (share float64, seed uint64, ok bool) {
 	return m.HoldOut, m.dataSeed(), m.Data == data && m.HoldOut > 0
 }
 
-// dataSeed returns the seed by which the images were chosen that training did not see.
+// dataSeed returns the seed that chose the held-out images.
 func (m Meta) dataSeed() uint64 {
 	if m.Teacher != nil {
 		return m.Teacher.Seed
@@ -72,7 +75,7 @@ func (m Meta) dataSeed() uint64 {
 	return m.Seed
 }
 
-// text returns the JSON.
+// text returns m as JSON.
 func (m Meta) text() string {
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -81,7 +84,8 @@ func (m Meta) text() string {
 	return string(b)
 }
 
-// parseMeta reads the entry from a checkpoint's metadata; a file without one has an empty Meta.
+// parseMeta reads a [Meta] from a checkpoint's metadata. A file without the entry has an empty
+// Meta.
 func parseMeta(metadata map[string]string) (Meta, error) {
 	var m Meta
 	text, ok := metadata[MetaKey]

@@ -31,17 +31,17 @@ func Predictions() []Objective {
 // Parse returns the objective of flow matching.
 func (o Objective) Parse() (flow.Objective, error) { return flow.ParseObjective(string(o)) }
 
-// A Prediction is what a network's answers mean: the objective that it learned on a path.
+// A Prediction says what a network's output means: an objective, learned on a path.
 type Prediction struct {
 	Path      flow.Schedule
 	Objective flow.Objective
 }
 
-// Prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
-// torchcfm: velocities on the linear path.
+// Prediction returns what the network of a checkpoint predicts. A file that does not say so
+// predicts velocities on the linear path, as older files and those of torchcfm do.
 func (m Meta) Prediction() (Prediction, error) {
 	path, objective := m.Path, m.Objective
-	if objective == FlowMapObjective { // without a jump it is the velocity
+	if objective == FlowMapObjective { // at a jump of length 0 it is the velocity
 		objective = DefaultObjective
 	}
 	option.SetDefault(&path, DefaultPath)
@@ -67,12 +67,12 @@ func metaError(err error) error {
 	return err
 }
 
-// Velocity returns the velocity field of a network's answers about images.
+// Velocity returns the velocity field that follows from a network's output for images.
 func (p Prediction) Velocity(answers ode.Field) ode.Field {
 	return flow.VelocityWithin(answers, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
 }
 
-// The defaults of training. Those of files that do not say are the same.
+// The defaults of training, which also hold for files without the entries.
 const (
 	DefaultPath      = "linear"
 	DefaultObjective = VelocityObjective

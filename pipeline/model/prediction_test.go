@@ -5,11 +5,15 @@ import (
 	"testing"
 )
 
-// A model that predicts what this program does not know is refused when it is opened.
+// Opening a model fails when it predicts something that this program does not know.
 func TestUnknownPrediction(t *testing.T) {
-	for want, m := range map[string]Meta{`unknown path "spiral"`: {Path: "spiral"}, `unknown objective "score"`: {Objective: "score"}} {
+	for want, m := range map[string]Meta{
+		`unknown path "spiral"`:     {Path: "spiral"},
+		`unknown objective "score"`: {Objective: "score"},
+	} {
 		m.PixelRange = [2]float64{-1, 1}
-		if _, err := parseMeta(map[string]string{MetaKey: m.text()}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := parseMeta(map[string]string{MetaKey: m.text()})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("read: %v", err)
 		}
 	}

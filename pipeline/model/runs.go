@@ -10,12 +10,12 @@ import (
 // File is the file of a run folder that a model is loaded from: it holds the averaged weights.
 const File = "model.safetensors"
 
-// RunsFolder is where runs are put and looked for when no folder is named.
+// RunsFolder is the folder of runs where no other is named.
 const RunsFolder = "runs"
 
-// Newest returns the run folder under runs/ whose file of that name changed last; an error that
-// says how to make one when there is none.
-func Newest(file string) (string, error) {
+// NewestRun returns the run folder under [RunsFolder] whose file of the given name changed last. It
+// is an error that there is none.
+func NewestRun(file string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(RunsFolder, "*", file))
 	if err != nil {
 		return "", err

@@ -325,7 +325,7 @@ func ReadConfig(dir string) (Config, error) {
 func Find(path string) (string, Config, error) {
 	if path == "" {
 		var err error
-		if path, err = model.Newest(StateFile); err != nil {
+		if path, err = model.NewestRun(StateFile); err != nil {
 			return "", Config{}, err
 		}
 	}

@@ -47,8 +47,8 @@ type Options struct {
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
 
-	// Words name commands and options in the run's README.md; nil: it has no commands, and options
-	// go by their names.
+	// Words name commands and options in the run's README.md. Without them it has no commands, and
+	// options go by their names.
 	Words pipeline.Words `json:"-"`
 
 	// Disk stands between the run and its files, in tests of full disks; nil otherwise.

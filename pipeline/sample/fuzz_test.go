@@ -54,7 +54,7 @@ func FuzzCheckpoint(f *testing.F) {
 		if err != nil || cfg.ImageLen() > 1<<10 { // larger maps are right, and slow
 			return
 		}
-		ck, err := model.NewCheckpoint(file, cfg, "fuzz", kernels.Best())
+		ck, err := model.FromFileWithConfig(file, cfg, "fuzz", kernels.Best())
 		if err != nil {
 			return
 		}

@@ -73,7 +73,7 @@ type Sampler struct {
 	plan    model.Plan
 	classes []int32 // that images take in turn, nil for random ones
 	crew    *crew.Crew
-	sampler *Pool
+	pool    *Pool
 	stats   ode.Stats // of all images so far
 }
 
@@ -88,7 +88,7 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 		return nil, err
 	}
 	s.opt = o.WithDefaults()
-	if s.classes, err = ck.AskedClasses(s.opt.Class, s.opt.Guidance); err != nil {
+	if s.classes, err = ck.RequestedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}
 	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
@@ -105,7 +105,7 @@ func (s *Sampler) start() {
 	for range workers {
 		drawers = append(drawers, s.ck.NewDrawer(images))
 	}
-	s.sampler = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
+	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
 }
 
 // Options returns the options with all defaults filled in.
@@ -114,8 +114,8 @@ func (s *Sampler) Options() Options { return s.opt }
 // Checkpoint returns the model.
 func (s *Sampler) Checkpoint() *model.Checkpoint { return s.ck }
 
-// TakeInTurn lets images take classes in turn, unless the options ask for others.
-func (s *Sampler) TakeInTurn(classes []int32) {
+// CycleClasses lets images take classes in turn, unless the options ask for others.
+func (s *Sampler) CycleClasses(classes []int32) {
 	if s.classes == nil {
 		s.classes, s.opt.PerClass = classes, 1
 	}
@@ -130,10 +130,10 @@ func (s *Sampler) Close() { s.crew.Close() }
 
 // Draw returns the images first..first+n-1 of the sampler's seed.
 func (s *Sampler) Draw(ctx context.Context, first, n int) (*picture.Images, error) {
-	return s.DrawWay(ctx, first, n, nil)
+	return s.DrawFrames(ctx, first, n, nil)
 }
 
-func (s *Sampler) DrawWay(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*picture.Images, error) {
+func (s *Sampler) DrawFrames(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*picture.Images, error) {
 	images := picture.Blank(s.ck.Shape(), n)
 	images.Labels = s.labels(first, n)
 	d := model.Drawing{
@@ -143,7 +143,7 @@ func (s *Sampler) DrawWay(ctx context.Context, first, n int, frame func(from, st
 	if s.opt.OnEvent != nil {
 		d.Done = s.report(first)
 	}
-	stats, err := s.sampler.Run(ctx, d, images.Pixels)
+	stats, err := s.pool.Run(ctx, d, images.Pixels)
 	s.stats = s.stats.Merge(stats)
 	return images, err
 }
@@ -256,12 +256,12 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if regular.Same(o.Out, ck.Path) {
 		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
-	if !ck.Traced() && o.Strip > 2 {
+	if !ck.HasTrajectory() && o.Strip > 2 {
 		return GenerateResult{}, option.Errorf("strip", o.Strip,
 			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
 			model.ModelName(ck.Path))
 	}
-	classes, err := ck.AskedClasses(o.Sample.Class, o.Sample.Guidance)
+	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
 		return GenerateResult{}, err
 	}

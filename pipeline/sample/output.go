@@ -169,7 +169,7 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	for i := range way {
 		way[i] = make([]float32, len(states.Pixels))
 	}
-	if _, err := s.DrawWay(ctx, 0, o.Sample.Count, func(from, step int, x []float32) {
+	if _, err := s.DrawFrames(ctx, 0, o.Sample.Count, func(from, step int, x []float32) {
 		copy(way[step][from*states.ImageLen():], x)
 	}); err != nil {
 		return err

@@ -79,7 +79,7 @@ func (p *momentStrip) show(from, step int, x []float32) {
 // drawStrip draws the moments of all images on one picture.
 func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []picture.Text, error) {
 	p := newMomentStrip(s.ck.Shape(), o.Sample.Count, o.Strip, s.opt.Steps)
-	images, err := s.DrawWay(ctx, 0, o.Sample.Count, p.show)
+	images, err := s.DrawFrames(ctx, 0, o.Sample.Count, p.show)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,7 +29,7 @@ func drawnStrip(t *testing.T, o Options, moments int) (*momentStrip, *picture.Im
 	}
 	defer s.Close()
 	p := newMomentStrip(s.ck.Shape(), o.Count, moments, s.opt.Steps)
-	images, err := s.DrawWay(context.Background(), 0, o.Count, p.show)
+	images, err := s.DrawFrames(context.Background(), 0, o.Count, p.show)
 	if err != nil {
 		t.Fatal(err)
 	}

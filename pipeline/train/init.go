@@ -52,7 +52,7 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 
 // openInit loads the checkpoint to start from; one without a configuration is asked for it.
 func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpoint, error) {
-	file, err := model.OpenModel(o.Init)
+	file, err := model.OpenFile(o.Init)
 	if err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
@@ -98,7 +98,7 @@ func (o *Options) openForeign(f *safetensors.File, data dataset.Source, isa kern
 	if err != nil {
 		return nil, err
 	}
-	return model.NewCheckpoint(f, cfg, o.Init, isa)
+	return model.FromFileWithConfig(f, cfg, o.Init, isa)
 }
 
 // inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the

@@ -448,7 +448,7 @@ func TestDefaultFolders(t *testing.T) {
 	if err := os.Chtimes("runs/patterns-2/model.safetensors", later, later); err != nil {
 		t.Fatal(err)
 	}
-	if dir, err := model.Newest(model.File); err != nil || filepath.ToSlash(dir) != "runs/patterns-2" {
+	if dir, err := model.NewestRun(model.File); err != nil || filepath.ToSlash(dir) != "runs/patterns-2" {
 		t.Errorf("newest run %s, %v", dir, err)
 	}
 }

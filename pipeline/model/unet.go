@@ -1,10 +1,8 @@
 package model
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -16,10 +14,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// JumpLevels are the numbers of jumps from noise to image that a flow map is trained for, which the shares are of.
-var JumpLevels = [3]int{1, 2, 4}
+// JumpCounts are the numbers of jumps, from noise to image, that a flow map can be trained for.
+var JumpCounts = [3]int{1, 2, 4}
 
-// DescribeNetwork says in a few words what a network is.
+// DescribeNetwork describes a U-Net in a few words.
 func DescribeNetwork(c unet.Config) string {
 	classes := "no classes"
 	if c.NumClasses > 0 {
@@ -35,25 +33,28 @@ func DescribeNetwork(c unet.Config) string {
 
 // The defaults of drawing by a U-Net.
 const (
-	defaultSolver = "adams2"
-	defaultSteps  = 8  // of the default solver
-	othersSteps   = 16 // of others, some of which have order 1
-	DefaultTol    = 1e-4
-	// DefaultGuidance is that of models that were trained for it: docs/quality.md has what it is worth.
+	defaultSolver     = "adams2"
+	defaultSteps      = 8  // of the default solver
+	defaultOtherSteps = 16 // of others, some of which have order 1
+	// DefaultTol is the error that an adaptive solver allows for a step.
+	DefaultTol = 1e-4
+	// DefaultGuidance is the weight of models that were trained for guidance. docs/quality.md
+	// measures its gain.
 	DefaultGuidance = 1.15
 )
 
-// FlowMapSolver names in [Method] what only flow maps can do, and need not be told.
+// FlowMapSolver is the solver, in [Method], of a flow map, which has no other.
 const FlowMapSolver = "flow-map"
 
-// A UNet is a network of velocities, noise or data, or a flow map.
+// A UNet predicts velocity, noise or data, or is a flow map.
 type UNet struct {
 	*unet.Model
 	Predicts Prediction
-	jumps    []int // of a flow map: the numbers of jumps that it was trained for
+	jumps    []int // for a flow map: the numbers of jumps that it was trained for
 }
 
-// NewUNet returns a model as a network that draws. jumps are those of a flow map.
+// NewUNet makes a network that draws of a model. jumps are the numbers of jumps that a flow map was
+// trained for.
 func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet { return &UNet{m, predicts, jumps} }
 
 // Shape implements [Network].
@@ -76,11 +77,11 @@ func (u *UNet) Describe() string { return DescribeNetwork(u.Config()) }
 // FLOPs implements [Network].
 func (u *UNet) FLOPs() float64 { return u.Config().FLOPs() }
 
-// Traced implements [Network].
-func (u *UNet) Traced() bool { return true }
+// HasTrajectory implements [Network].
+func (u *UNet) HasTrajectory() bool { return true }
 
-// Guide implements [Network].
-func (u *UNet) Guide(path string, weight float64) (float64, error) {
+// SettleGuidance implements [Network].
+func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
 	cfg := u.Config()
 	switch {
 	case weight == 0 && cfg.NullClass:
@@ -97,19 +98,19 @@ func (u *UNet) Guide(path string, weight float64) (float64, error) {
 	return 0, unguided(path, weight)
 }
 
-// unguided refuses a weight of guidance for a network that was not trained for it.
+// unguided returns the error of a guidance for a network that was not trained for it.
 func unguided(path string, weight float64) error {
 	return option.Errorf("guidance", weight,
 		"%s was not trained for it (it has no class that means none): leave it at 1", ModelName(path))
 }
 
-// WithDefaults fills in the defaults for a network of velocities.
+// WithDefaults fills in the defaults of networks that predict velocities.
 func (m Method) WithDefaults() Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if m.Solver == defaultSolver {
 		option.SetDefault(&m.Steps, defaultSteps)
 	}
-	option.SetDefault(&m.Steps, othersSteps)
+	option.SetDefault(&m.Steps, defaultOtherSteps)
 	if !slices.Contains(solverless, m.Solver) {
 		option.SetDefault(&m.Tol, DefaultTol)
 		option.SetDefault(&m.NoiseLevel, 1)
@@ -118,13 +119,13 @@ func (m Method) WithDefaults() Method {
 	return m
 }
 
-// solverless are the names of what draws without a solver.
+// solverless are the names, in [Method], of networks that draw without a solver.
 var solverless = []string{FlowMapSolver, flowSolver}
 
-// SolverNames returns the solvers that images can be drawn with.
+// SolverNames returns the names of the solvers that can draw images.
 func SolverNames() []string { return append(ode.SolverNames(), flow.PathSolverNames()...) }
 
-// Validate reports the first field that no network could use.
+// Validate reports the first field that no network can use, as a [*pipeline.OptionError].
 func (m Method) Validate() error {
 	m = m.WithDefaults()
 	return option.First(
@@ -147,7 +148,7 @@ func (m Method) validateSolver() error {
 // Settle implements [Network].
 func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	var err error
-	if m.Guidance, err = u.Guide(path, m.Guidance); err != nil {
+	if m.Guidance, err = u.SettleGuidance(path, m.Guidance); err != nil {
 		return Plan{}, m, err
 	}
 	if u.Config().FlowMap {
@@ -162,7 +163,7 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	return Plan{Solver: solver, Predicts: u.Predicts}, m, err
 }
 
-// NewSolver returns the solver of a method, for a network's field.
+// NewSolver returns the solver of a method that is settled, for a network that predicts p.
 func NewSolver(m Method, p Prediction) (ode.Solver, error) {
 	if slices.Contains(flow.PathSolverNames(), m.Solver) {
 		return flow.NewPathSolver(m.Solver, p.Path, m.Steps, m.NoiseLevel)
@@ -191,7 +192,7 @@ func (u *UNet) settleJumps(path string, m Method) (Plan, Method, error) {
 	return Jumps(m.Steps), m.WithDefaults(), nil
 }
 
-// Jumps is the plan that takes n jumps of a flow map.
+// Jumps returns the plan that takes n equal jumps of a flow map.
 func Jumps(n int) Plan { return Plan{Solver: flow.Jumps(n), Jump: 1 / float64(n)} }
 
 // StepsFor implements [Network].
@@ -206,15 +207,16 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	return steps, err
 }
 
-// onlySteps is StepsFor of a network that is evaluated once a step, and may not take every number of them.
+// onlySteps is StepsFor for a network that is evaluated once in a step and cannot take every number
+// of steps.
 func onlySteps(n Network, path string, evaluations int, m Method) (int, error) {
 	m.Steps = evaluations
 	_, _, err := n.Settle(path, m)
 	return evaluations, option.Rename(err, "steps", "evaluations")
 }
 
-// Velocity returns what the network predicts, if that tells a velocity at every state, as solvers need it: a flow
-// map learned means over jumps.
+// Velocity returns what the network predicts, for callers that need a velocity at every state. It
+// is an error for a flow map, which learned mean velocities over jumps.
 func (u *UNet) Velocity(path string) (Prediction, error) {
 	if u.Config().FlowMap {
 		return Prediction{}, option.Errorf("model", path,
@@ -226,88 +228,4 @@ func (u *UNet) Velocity(path string) (Prediction, error) {
 // NewDrawer implements [Network].
 func (u *UNet) NewDrawer(n int) Drawer {
 	return NewVelocityDrawer(u.NewReplica(n, false), n, u.Config().ImageLen())
-}
-
-// A Replica runs a U-Net forward and back for one worker: see [unet.Replica] for the shapes.
-type Replica interface {
-	Forward(v, x, t []float32, y []int32)
-	Jump(u, x, t, d []float32, y []int32)
-	Backward(dx, dv, grad []float32)
-}
-
-// A VelocityDrawer solves dx/dt = v(x, t) from noise at t = 0 to images at t = 1, by a replica of a U-Net. What it
-// draws for an image depends on no other image.
-type VelocityDrawer struct {
-	net      Replica
-	imageLen int
-	y        []int32
-	v0       []float32 // the velocity without class
-}
-
-// NewVelocityDrawer returns a drawer of up to n images of imageLen numbers at once.
-func NewVelocityDrawer(net Replica, n, imageLen int) *VelocityDrawer {
-	return &VelocityDrawer{net: net, imageLen: imageLen, y: make([]int32, n), v0: make([]float32, n*imageLen)}
-}
-
-// Draw implements [Drawer].
-func (w *VelocityDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error) {
-	solver := d.Solver
-	if s, ok := solver.(flow.PathSolver); ok {
-		solver = s.WithNoise(freshNoise(d.Seed, d.First+from))
-	}
-	if d.Frame != nil {
-		solver = solver.Observed(func(step int, _ float64, x []float32) { d.Frame(from, step, x) })
-	}
-	return solver.Solve(ctx, w.Field(d, from), x, len(x)/w.imageLen, 0, 1)
-}
-
-// freshNoise returns the noise that solvers add in their steps: that of a seed, an image's index and a step, where first is
-// the image of index 0. It is for one goroutine.
-func freshNoise(seed uint64, first int) flow.NoiseFunc {
-	var rng rand.PCG
-	return func(z []float32, index, step int) {
-		pipeline.Seed(&rng, seed, pipeline.StreamStep, first+index, step)
-		flow.Gaussian(z, &rng)
-	}
-}
-
-// Field returns what carries the images from, from+1, … of a drawing.
-func (w *VelocityDrawer) Field(d *Drawing, from int) ode.Field {
-	if d.Jump == 0 {
-		return d.Predicts.Velocity(ode.FieldFunc(func(v, x, t []float32, index []int) { w.predict(d, from, v, x, t, index) }))
-	}
-	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
-		w.net.Jump(u, x, t, lengths, w.classesOf(d, from, index))
-	}), d.Jump)
-}
-
-// classesOf returns the classes of the images at an index, nil for a network without.
-func (w *VelocityDrawer) classesOf(d *Drawing, from int, index []int) []int32 {
-	if d.Labels == nil {
-		return nil
-	}
-	y := w.y[:len(index)]
-	for i, k := range index {
-		y[i] = d.Labels[from+k]
-	}
-	return y
-}
-
-// predict is v(x, t, y), or what else the network predicts, guided towards the class where asked for (Ho and Salimans
-// 2022, with W = 1 for no guidance; Zheng et al. 2023 for velocities; the same for all, see [flow.VelocityOf]).
-func (w *VelocityDrawer) predict(d *Drawing, from int, v, x, t []float32, index []int) {
-	y := w.classesOf(d, from, index)
-	w.net.Forward(v, x, t, y)
-	if y == nil || d.Guidance == 1 {
-		return
-	}
-	for i := range y {
-		y[i] = d.Null
-	}
-	v0 := w.v0[:len(v)]
-	w.net.Forward(v0, x, t, y)
-	weight := float32(d.Guidance)
-	for i := range v {
-		v[i] = v0[i] + float32(weight*(v[i]-v0[i]))
-	}
 }

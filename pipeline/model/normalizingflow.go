@@ -11,10 +11,10 @@ import (
 	"github.com/fmimg/fmimg/realnvp"
 )
 
-// flowSolver names in [Method] what only normalizing flows can do, and need not be told.
+// flowSolver is the solver, in [Method], of a normalizing flow, which has no other.
 const flowSolver = "normalizing-flow"
 
-// A NormalizingFlow draws in one pass, and knows its density exactly.
+// A NormalizingFlow draws in one pass and has an exact density.
 type NormalizingFlow struct{ *realnvp.Model }
 
 // Shape implements [Network].
@@ -36,11 +36,11 @@ func (f *NormalizingFlow) Describe() string {
 // FLOPs implements [Network].
 func (f *NormalizingFlow) FLOPs() float64 { return f.Config().FLOPs() }
 
-// Traced implements [Network]: there is nothing between noise and image.
-func (*NormalizingFlow) Traced() bool { return false }
+// HasTrajectory implements [Network]: there is nothing between noise and image.
+func (*NormalizingFlow) HasTrajectory() bool { return false }
 
-// Guide implements [Network].
-func (*NormalizingFlow) Guide(path string, weight float64) (float64, error) {
+// SettleGuidance implements [Network].
+func (*NormalizingFlow) SettleGuidance(path string, weight float64) (float64, error) {
 	if weight != 0 && weight != 1 {
 		return 0, unguided(path, weight)
 	}
@@ -50,7 +50,7 @@ func (*NormalizingFlow) Guide(path string, weight float64) (float64, error) {
 // Settle implements [Network].
 func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
 	var err error
-	if m.Guidance, err = f.Guide(path, m.Guidance); err != nil {
+	if m.Guidance, err = f.SettleGuidance(path, m.Guidance); err != nil {
 		return Plan{}, m, err
 	}
 	option.SetDefault(&m.Solver, flowSolver)
@@ -79,8 +79,8 @@ func (f *NormalizingFlow) NewDrawer(n int) Drawer {
 	return NewPassDrawer(f.NewReplica(n, false), f.Config().ImageLen())
 }
 
-// A PassDrawer takes noise through a normalizing flow: one evaluation, with nothing between noise and image to
-// show.
+// A PassDrawer draws by one pass through a normalizing flow. There is no trajectory between noise
+// and image.
 type PassDrawer struct {
 	flow     *realnvp.Replica
 	imageLen int
@@ -110,8 +110,8 @@ func (w *PassDrawer) Draw(ctx context.Context, d *Drawing, from int, x []float32
 	return ode.Stats{States: n, Calls: 1, Evaluations: once, Steps: once}, ctx.Err()
 }
 
-// Scorer implements [Network].
-func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
+// DensityModel implements [Network].
+func (f *NormalizingFlow) DensityModel(path string, m DensityMethod) (DensityModel, error) {
 	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
 	switch {
 	case m.Probes != 0:
@@ -123,31 +123,31 @@ func (f *NormalizingFlow) Scorer(path string, m DensityMethod) (Scorer, error) {
 	case m.Tol != 0:
 		return nil, option.Errorf("tol", m.Tol, "%s %s", ModelName(path), needs)
 	}
-	return passScorer{f}, nil
+	return exactDensity{f}, nil
 }
 
-// A passScorer is the [Scorer] of a normalizing flow.
-type passScorer struct{ of *NormalizingFlow }
+// An exactDensity is the [DensityModel] of a normalizing flow.
+type exactDensity struct{ flow *NormalizingFlow }
 
-// Method implements [Scorer].
-func (passScorer) Method() DensityMethod { return DensityMethod{Exact: true} }
+// Method implements [DensityModel].
+func (exactDensity) Method() DensityMethod { return DensityMethod{Exact: true} }
 
-// Solver implements [Scorer].
-func (passScorer) Solver() string { return flowSolver }
+// Solver implements [DensityModel].
+func (exactDensity) Solver() string { return flowSolver }
 
-// NewDensity implements [Scorer].
-func (s passScorer) NewDensity(_ context.Context, n int) Density {
-	return passDensity{s.of.NewReplica(n, false)}
+// NewEstimator implements [DensityModel].
+func (s exactDensity) NewEstimator(_ context.Context, n int) DensityEstimator {
+	return exactEstimator{s.flow.NewReplica(n, false)}
 }
 
-// A passDensity is the [Density] of a normalizing flow.
-type passDensity struct{ flow *realnvp.Replica }
+// An exactEstimator is the [DensityEstimator] of a normalizing flow.
+type exactEstimator struct{ flow *realnvp.Replica }
 
-// Begin implements [Density]: there are no random directions.
-func (passDensity) Begin(int, uint64, int) {}
+// SetImage implements [DensityEstimator]: there are no random directions.
+func (exactEstimator) SetImage(int, uint64, int) {}
 
-// LogProb implements [Density].
-func (w passDensity) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
+// LogProb implements [DensityEstimator].
+func (w exactEstimator) LogProb(_ context.Context, logp []float64, x []float32, _ []int32) (ode.Stats, error) {
 	w.flow.LogProb(logp, x)
 	for _, v := range logp {
 		if v-v != 0 {
