@@ -3,13 +3,11 @@ package edit
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
-	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
@@ -163,13 +161,6 @@ type pullbackField struct {
 
 // Pullback implements [flow.PullbackField].
 func (p pullbackField) Pullback(dx, dv []float32) { p.net.Backward(dx, dv, nil) }
-
-// editNoise fills x with the noise of a draw for one of the images made of an input.
-func editNoise(x []float32, seed uint64, input, which, draw int) {
-	var rng rand.PCG
-	flow.Seed(&rng, seed, pipeline.StreamEdit, uint64(input), uint64(which), uint64(draw))
-	flow.Gaussian(x, &rng)
-}
 
 // mask returns for each number of an image whether it is kept.
 func (e *editor) mask(name Mask) ([]bool, error) {
