@@ -29,21 +29,28 @@ type editor struct {
 	opt      Options
 	ck       *model.Checkpoint
 	net      *model.UNet
-	predicts model.Prediction // by the network
+	predicts model.Prediction // what the network predicts
 	solver   ode.Solver
-	how      string // images are made, for their picture
+	how      string // how images are made, for a text of the picture
 	inputs   *picture.Images
-	known    []int32 // the classes of the inputs: of Class, or those of the data's labels as the model counts them; -1 for none
-	crew     *crew.Crew
-	nets     []model.Replica // of the workers
-	fields   []*model.VelocityDrawer
+	// classes are the classes of the inputs as the model numbers them, from Class or from the
+	// labels of the data; -1: none.
+	classes []int32
+
+	crew   *crew.Crew
+	nets   []model.Replica         // one for each worker
+	fields []*model.VelocityDrawer // of the nets
 
 	mu   sync.Mutex
-	done int
-	err  error
+	done int   // finished states
+	err  error // the first error of a worker
 }
 
-// newEditor opens the model and the images; begin must follow.
+// A solveFunc solves for the states x, from state number from on, with the velocity f under the
+// classes of these states. It runs on a worker.
+type solveFunc func(ctx context.Context, worker, from int, f ode.Field, x []float32) error
+
+// newEditor opens the model and the images. The caller then calls begin.
 func newEditor(ctx context.Context, o Options) (*editor, error) {
 	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
@@ -76,8 +83,8 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 	return e, err
 }
 
-// begin starts the workers for a picture of so many rows and columns, once all mistakes are found; close ends them.
-// train says that the networks' gradients are needed.
+// begin starts the workers, which close ends. The picture will have the given rows and columns.
+// train says that gradients of the networks are needed.
 func (e *editor) begin(rows, cols int, train bool) error {
 	if err := e.checkPicture(rows, cols); err != nil {
 		return err
@@ -88,22 +95,26 @@ func (e *editor) begin(rows, cols int, train bool) error {
 		e.nets = append(e.nets, net)
 		e.fields = append(e.fields, model.NewVelocityDrawer(net, sample.ReplicaImages, e.ck.Shape().Len()))
 	}
-	e.emit(pipeline.Event{Kind: pipeline.Started, Path: e.ck.Path, Text: fmt.Sprintf("%s: editing %s", sample.DescribeCheckpoint(e.ck), text.Count(e.inputs.Len(), "image", "images"))})
+	what := fmt.Sprintf("%s: editing %s",
+		sample.DescribeCheckpoint(e.ck), text.Count(e.inputs.Len(), "image", "images"))
+	e.emit(pipeline.Event{Kind: pipeline.Started, Path: e.ck.Path, Text: what})
 	return nil
 }
 
+// close ends the workers.
 func (e *editor) close() { e.crew.Close() }
 
+// emit sends an event.
 func (e *editor) emit(event pipeline.Event) {
 	if e.opt.OnEvent != nil {
 		e.opt.OnEvent(event)
 	}
 }
 
-// readFiles reads the pictures.
+// readFiles reads the inputs from pictures.
 func (e *editor) readFiles() error {
 	e.inputs = picture.Blank(e.ck.Shape(), len(e.opt.In))
-	e.known = slices.Repeat([]int32{-1}, len(e.opt.In))
+	e.classes = slices.Repeat([]int32{-1}, len(e.opt.In))
 	for i, path := range e.opt.In {
 		pixels, err := e.readPicture(path, "in")
 		if err != nil {
@@ -114,7 +125,7 @@ func (e *editor) readFiles() error {
 	return nil
 }
 
-// readPicture reads a file in the shape of the model's images; name is that of the option, for errors.
+// readPicture reads a picture in the shape of the model's images. name is the option's, for errors.
 func (e *editor) readPicture(path, name string) ([]float32, error) {
 	s := e.ck.Shape()
 	if s.Height != s.Width {
@@ -128,7 +139,7 @@ func (e *editor) readPicture(path, name string) ([]float32, error) {
 	return dataset.ReadPicture(path, s.Height, s.Channels)
 }
 
-// readData takes images of a data set, and their classes.
+// readData reads the inputs and their classes from a data set.
 func (e *editor) readData(ctx context.Context) error {
 	name := e.opt.Data
 	option.SetDefault(&name, e.ck.Meta.Data)
@@ -154,12 +165,13 @@ func (e *editor) readData(ctx context.Context) error {
 		if label := source.Image(index, e.inputs.Pixels[i*d:(i+1)*d]); label >= 0 {
 			class = int32(classes[label])
 		}
-		e.known = append(e.known, class)
+		e.classes = append(e.classes, class)
 	}
 	return nil
 }
 
-// settleClasses lets the images take the classes that are asked for in turn.
+// settleClasses gives the inputs the classes of Class in turn. Without Class they keep the classes
+// of their labels.
 func (e *editor) settleClasses() error {
 	labels := e.ck.Labels()
 	if _, err := e.ck.SettleGuidance(e.ck.Path, e.opt.Guidance); err != nil {
@@ -173,10 +185,10 @@ func (e *editor) settleClasses() error {
 		if err != nil {
 			return err
 		}
-		for i := range e.known {
-			e.known[i] = turn[i%len(turn)]
+		for i := range e.classes {
+			e.classes[i] = turn[i%len(turn)]
 		}
-	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.known, -1):
+	case labels.Rows() > 0 && !labels.Null && slices.Contains(e.classes, -1):
 		return option.Errorf("class", nil,
 			"is needed: %s draws no image without one, and nobody knows those of the images",
 			model.ModelName(e.ck.Path))
@@ -184,7 +196,7 @@ func (e *editor) settleClasses() error {
 	return nil
 }
 
-// row returns the row of label_emb for a class, that of "no class" for -1.
+// row returns the row of the label embedding for a class. For -1 it is the row of "no class".
 func (e *editor) row(class int32) int32 {
 	if class < 0 {
 		return e.ck.Labels().NullRow()
@@ -192,9 +204,12 @@ func (e *editor) row(class int32) int32 {
 	return class
 }
 
-// each lets the workers solve for n states, a few at a time: solve is given the velocity under the states' classes, where
-// its states begin, and their numbers. done more of Total states are finished with each.
-func (e *editor) each(ctx context.Context, out []float32, classes []int32, total int, solve func(ctx context.Context, worker, from int, f ode.Field, x []float32) error) error {
+// each solves for all states on the workers, a few states at a time. states holds a state for each
+// class in classes, and then its solution. total is the number of states of the whole call, for
+// events.
+func (e *editor) each(
+	ctx context.Context, states []float32, classes []int32, total int, solve solveFunc,
+) error {
 	d, n, labels := e.ck.Shape().Len(), len(classes), e.ck.Labels()
 	draw := model.Drawing{Guidance: e.opt.Guidance, Null: labels.NullRow(), Plan: model.Plan{Predicts: e.predicts}}
 	if labels.Rows() > 0 {
@@ -207,7 +222,7 @@ func (e *editor) each(ctx context.Context, out []float32, classes []int32, total
 	size := min(sample.ReplicaImages, max(1, (n+len(e.nets)-1)/len(e.nets)))
 	err := e.crew.Each(ctx, len(e.nets), (n+size-1)/size, func(worker, chunk int) {
 		from, to := chunk*size, min(n, (chunk+1)*size)
-		err := solve(ctx, worker, from, e.fields[worker].Field(&draw, from), out[from*d:to*d])
+		err := solve(ctx, worker, from, e.fields[worker].Field(&draw, from), states[from*d:to*d])
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if err != nil {
@@ -226,33 +241,44 @@ func (e *editor) each(ctx context.Context, out []float32, classes []int32, total
 	return err
 }
 
-// write writes rows of images, cols each, as a PNG that says how they were made.
+// write writes a picture with rows of cols images each, and with texts that say how they were made.
 func (e *editor) write(rows *picture.Images, cols int, texts ...picture.Text) error {
 	o := &e.opt
-	img, err := picture.Grid(rows, picture.GridOptions{Rows: rows.Len() / cols, Cols: cols, Padding: o.Padding, Scale: o.Scale})
+	img, err := picture.Grid(rows, picture.GridOptions{
+		Rows: rows.Len() / cols, Cols: cols, Padding: o.Padding, Scale: o.Scale,
+	})
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(o.Out, func(w io.Writer) error { return picture.WritePNG(w, img, append(e.texts(), texts...)) })
+	return atomicfile.Write(o.Out, func(w io.Writer) error {
+		return picture.WritePNG(w, img, append(e.texts(), texts...))
+	})
 }
 
+// texts returns the texts that all edits have.
 func (e *editor) texts() []picture.Text {
 	o := &e.opt
 	t := []picture.Text{
-		{"Software", "fmimg " + pipeline.Version()}, {"fmimg.version", pipeline.Version()}, {"fmimg.model", e.ck.Hash},
-		{"fmimg.seed", strconv.FormatUint(o.Seed, 10)}, {"fmimg.solver", e.how}, {"fmimg.guidance", fmt.Sprint(o.Guidance)},
+		{"Software", "fmimg " + pipeline.Version()},
+		{"fmimg.version", pipeline.Version()},
+		{"fmimg.model", e.ck.Hash},
+		{"fmimg.seed", strconv.FormatUint(o.Seed, 10)},
+		{"fmimg.solver", e.how},
+		{"fmimg.guidance", fmt.Sprint(o.Guidance)},
 	}
 	if e.ck.Labels().Rows() > 0 {
-		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(e.known)})
+		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(e.classes)})
 	}
 	return t
 }
 
-// checkPicture bounds the picture before the work.
+// checkPicture returns an error if the picture would be too large.
 func (e *editor) checkPicture(rows, cols int) error {
 	s := e.ck.Shape()
-	if err := (picture.GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}).Validate(s.Height, s.Width); err != nil {
-		return option.Errorf("count", e.opt.Count, "%s", err.Error()) // as it is: about the grid of the picture
+	grid := picture.GridOptions{Rows: rows, Cols: cols, Padding: e.opt.Padding, Scale: e.opt.Scale}
+	if err := grid.Validate(s.Height, s.Width); err != nil {
+		// The error is about the grid of the picture, so it becomes text.
+		return option.Errorf("count", e.opt.Count, "%s", err.Error())
 	}
 	if !sample.FitsMemory(s, rows*cols) {
 		return option.Errorf("count", e.opt.Count, "so many images do not fit into one picture")
@@ -260,7 +286,7 @@ func (e *editor) checkPicture(rows, cols int) error {
 	return nil
 }
 
-// repeated returns each class so many times.
+// repeated returns each class the given number of times, one after the other.
 func repeated(classes []int32, times int) []int32 {
 	var all []int32
 	for _, class := range classes {
@@ -275,14 +301,15 @@ func (e *editor) input(i int) []float32 {
 	return e.inputs.Pixels[i*d : (i+1)*d]
 }
 
-// rows returns images without pixels that have room for rows of cols each.
+// rows returns an empty set of images with room for n rows of cols images.
 func (e *editor) rows(n, cols int) *picture.Images {
 	rows := *e.inputs
 	rows.Pixels = make([]float32, 0, n*cols*e.inputs.ImageLen())
 	return &rows
 }
 
-// editNoise fills x with the noise of a draw for one of the images made of an input.
+// editNoise fills x with noise. which is the number of the image among those made of the input,
+// draw counts the noises of this image.
 func editNoise(x []float32, seed uint64, input, which, draw int) {
 	var rng rand.PCG
 	flow.Seed(&rng, seed, pipeline.StreamEdit, uint64(input), uint64(which), uint64(draw))

@@ -14,15 +14,17 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// InterpolateOptions say how images become each other.
+// InterpolateOptions say which pairs of images are interpolated.
 type InterpolateOptions struct {
 	Options
 }
 
-// Interpolate carries pairs of images, the first and the second, the third and the fourth, …, to their noise by solving
-// the flow backwards, walks between the two along the sphere that noise lies on ([flow.Slerp]), and solves forward. A
-// row is the first image, Count images on the way, of which the first and the last are the two after the
-// round trip, and the second image. A mistake in the options is an [*OptionError].
+// Interpolate walks between the images of pairs: the first and the second, the third and the
+// fourth, and so on. It carries both images to their noise by solving the flow backwards, walks
+// from one noise to the other along the sphere that noise lies on ([flow.Slerp]), and solves
+// forward. A row is the first image, Count images on the way, and the second image. The first and
+// the last image on the way are the pair itself after the round trip. A mistake in the options is
+// an [*pipeline.OptionError].
 func Interpolate(ctx context.Context, o InterpolateOptions) (*Result, error) {
 	e, err := newEditor(ctx, o.Options)
 	if err != nil {
@@ -43,7 +45,7 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*Result, error) {
 		return nil, err
 	}
 	defer e.close()
-	solve := func(t0, t1 float64) func(context.Context, int, int, ode.Field, []float32) error {
+	solve := func(t0, t1 float64) solveFunc {
 		return func(ctx context.Context, _, _ int, f ode.Field, x []float32) error {
 			_, err := e.solver.Solve(ctx, f, x, len(x)/d, t0, t1)
 			return err
@@ -65,7 +67,7 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*Result, error) {
 	return e.writeWay(way)
 }
 
-// pairless words how many images there are.
+// pairless spells the number of images at the start of an error.
 func pairless(n int) string {
 	if n == 1 {
 		return "1 image makes"
@@ -73,13 +75,13 @@ func pairless(n int) string {
 	return fmt.Sprintf("%d images make", n)
 }
 
-// pairClasses returns the class of each pair: the one that both images have, or none.
+// pairClasses returns the class of each pair: the class of both images, or -1 where they differ.
 func (e *editor) pairClasses() ([]int32, error) {
 	labels := e.ck.Labels()
 	var classes []int32
-	for i := 0; i < len(e.known); i += 2 {
-		class := e.known[i]
-		if e.known[i+1] != class {
+	for i := 0; i < len(e.classes); i += 2 {
+		class := e.classes[i]
+		if e.classes[i+1] != class {
 			class = -1
 		}
 		if class < 0 && labels.Rows() > 0 && !labels.Null {
@@ -91,7 +93,7 @@ func (e *editor) pairClasses() ([]int32, error) {
 	return classes, nil
 }
 
-// writeWay writes the pairs with the images between them.
+// writeWay writes a row for each pair with the images on its way.
 func (e *editor) writeWay(way []float32) (*Result, error) {
 	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.ImageLen()
 	rows, squares := e.rows(n/2, count+2), 0.0
@@ -102,10 +104,12 @@ func (e *editor) writeWay(way []float32) (*Result, error) {
 		squares += squaredDistance(a, between[:d]) + squaredDistance(b, between[(count-1)*d:])
 	}
 	off := math.Sqrt(squares / float64(n*d))
-	err := e.write(rows, count+2, picture.Text{"fmimg.edit", "interpolation"}, picture.Text{"fmimg.round-trip-error", strconv.FormatFloat(off, 'g', 3, 64)})
+	err := e.write(rows, count+2, picture.Text{"fmimg.edit", "interpolation"},
+		picture.Text{"fmimg.round-trip-error", strconv.FormatFloat(off, 'g', 3, 64)})
 	return &Result{Path: e.opt.Out, Inputs: n, Images: n / 2 * count, Model: e.ck.Path, RoundTrip: off}, err
 }
 
+// squaredDistance returns Σ (a−b)².
 func squaredDistance(a, b []float32) float64 {
 	var sum float64
 	for i := range a {

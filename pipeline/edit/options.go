@@ -57,21 +57,24 @@ type Options struct {
 	OnEvent func(pipeline.Event)
 }
 
-// An Result says what was made.
+// A Result says what was made.
 type Result struct {
-	Path      string
-	Inputs    int
-	Images    int // made of them
-	Model     string
-	RoundTrip float64 // of Interpolate: root mean square over the pixels, in [-1,1], of what inversion and the way back change
+	Path   string // the picture
+	Inputs int    // the number of images that were edited
+	Images int    // the number of images that were made of them
+	Model  string // the path of the model
+	// RoundTrip is how much Interpolate changes an image on the way to its noise and back: the root
+	// mean square over all pixels, which are in [-1, 1].
+	RoundTrip float64
 }
 
+// The defaults of options, and the limit of images.
 const (
 	defaultEdits      = 8
 	defaultScale      = 2
 	defaultEditSteps  = 40
-	defaultEditSolver = "midpoint" // whose way back undoes the way there more nearly
-	maxEdited         = 1 << 12    // inputs
+	defaultEditSolver = "midpoint" // goes back nearly the way that it came
+	maxEdited         = 1 << 12    // inputs, and images made of each
 )
 
 // WithDefaults fills in what has one default for all models.
@@ -87,9 +90,10 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// validate reports the first option that cannot be used with any model, and tries the output.
+// validate reports the first option that no model can use, and checks that Out can be written.
 func (o *Options) validate() error {
-	sample := sample.Options{Method: model.Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}, Threads: o.Threads}
+	method := model.Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}
+	drawing := sample.Options{Method: method, Threads: o.Threads}
 	switch {
 	case o.Out == "":
 		return option.Errorf("out", nil, "is needed: name a file, such as edited.png")
@@ -104,7 +108,7 @@ func (o *Options) validate() error {
 		return option.Errorf("index", nil,
 			"%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
 	}
-	if err := sample.Validate(); err != nil {
+	if err := drawing.Validate(); err != nil {
 		return err
 	}
 	if err := option.Between("count", o.Count, 1, maxEdited); err != nil {

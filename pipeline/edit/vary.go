@@ -18,6 +18,7 @@ type VaryOptions struct {
 	Level float64
 }
 
+// defaultLevel is the default of Level.
 const defaultLevel = 0.5
 
 // WithDefaults fills in what has one default for all models.
@@ -27,9 +28,10 @@ func (o VaryOptions) WithDefaults() VaryOptions {
 	return o
 }
 
-// Vary draws variations: an image is put on the path at t = 1 − level with fresh noise, x_t = α_t·x1 + σ_t·x0, and from
-// there the flow is solved forward (Meng et al. 2022, "SDEdit", for a flow). What noise has hidden is drawn anew.
-// A row is an image and its variations. A mistake in the options is an [*OptionError].
+// Vary draws variations of images. It mixes an image x1 with fresh noise x0 as on the path at t = 1
+// − level, x_t = α_t·x1 + σ_t·x0, and solves the flow forward from there (Meng et al. 2022,
+// "SDEdit", for a flow). So the model draws anew what the noise has hidden. A row is an image and
+// its variations. A mistake in the options is an [*pipeline.OptionError].
 func Vary(ctx context.Context, o VaryOptions) (*Result, error) {
 	o = o.WithDefaults()
 	if !(o.Level > 0 && o.Level <= 1) {
@@ -52,17 +54,18 @@ func Vary(ctx context.Context, o VaryOptions) (*Result, error) {
 		editNoise(x, o.Seed, i/count, i%count, 0)
 		flow.Interpolate(x, x, e.input(i/count), c)
 	}
-	err = e.each(ctx, varied, repeated(e.known, count), n*count, func(ctx context.Context, _, _ int, f ode.Field, x []float32) error {
+	solve := func(ctx context.Context, _, _ int, f ode.Field, x []float32) error {
 		_, err := e.solver.Solve(ctx, f, x, len(x)/d, from, 1)
 		return err
-	})
-	if err != nil {
+	}
+	if err := e.each(ctx, varied, repeated(e.classes, count), n*count, solve); err != nil {
 		return nil, err
 	}
 	rows := e.rows(n, count+1)
 	for i := range n {
 		rows.Pixels = append(append(rows.Pixels, e.input(i)...), varied[i*count*d:(i+1)*count*d]...)
 	}
-	err = e.write(rows, count+1, picture.Text{"fmimg.edit", "variations"}, picture.Text{"fmimg.level", fmt.Sprint(o.Level)})
+	err = e.write(rows, count+1, picture.Text{"fmimg.edit", "variations"},
+		picture.Text{"fmimg.level", fmt.Sprint(o.Level)})
 	return &Result{Path: e.opt.Out, Inputs: n, Images: n * count, Model: e.ck.Path}, err
 }
