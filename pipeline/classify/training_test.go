@@ -24,7 +24,8 @@ import (
 func smallClassifier(t testing.TB) Options {
 	var o Options
 	o.Seed = 1
-	o.Source, o.Validation = roomtest.Digits(), &roomtest.Patterns{N: 20, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names}
+	o.Source = roomtest.Digits()
+	o.Validation = &roomtest.Patterns{N: 20, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names}
 	o.Out = filepath.Join(t.TempDir(), "classifier.safetensors")
 	o.Batch, o.Steps, o.Threads = 11, 6, 2 // 11: the last micro-batch is smaller
 	return o

@@ -56,8 +56,8 @@ type warpBounds struct{ shift, rotate, scale, shear float64 }
 // An affine map says where a pixel (x, y) of the result comes from: a·(x, y) + b.
 type affine struct{ a00, a01, a10, a11, b0, b1 float32 }
 
-// draw draws a map for images of h x w pixels. Uniform draws within the bounds make a rotation, a shear and a
-// scaling around the middle, and a shift.
+// draw draws a map for images of h x w pixels. Uniform draws within the bounds make a rotation, a
+// shear and a scaling around the middle, and a shift.
 func (w *warpBounds) draw(rng *rand.PCG, height, width int) affine {
 	within := func(bound float64) float64 { return (2*flow.OpenUniform(rng) - 1) * bound }
 	sin, cos := math.Sincos(within(w.rotate) * math.Pi / 180)

@@ -8,15 +8,15 @@ import (
 	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
-// byteImages are images to evaluate, as bytes: generated ones are rounded as in a PNG, so that a score is the same for
-// a model and for the pictures that it wrote.
+// byteImages are images to evaluate, rounded to bytes as in a PNG. So a model has the same scores
+// as the pictures that it wrote.
 type byteImages struct {
-	size   int // pixels times channels of an image
-	slab   []byte
-	labels []int // class of each image, -1 for none
+	size   int    // numbers of an image
+	slab   []byte // [N, H, W, C]
+	labels []int  // the class of each image, -1 for none
 }
 
-// newByteImages takes some images of a source.
+// newByteImages takes the images of a source with the given numbers.
 func newByteImages(source dataset.Source, index []int) *byteImages {
 	h, w, c := source.Shape()
 	s := &byteImages{size: h * w * c}
@@ -28,7 +28,7 @@ func newByteImages(source dataset.Source, index []int) *byteImages {
 	return s
 }
 
-// add appends images, all of one class.
+// add appends images, all of the same class.
 func (s *byteImages) add(pixels []float32, label int) {
 	for _, v := range pixels {
 		s.slab = append(s.slab, dataset.ToByte(v))
@@ -38,6 +38,7 @@ func (s *byteImages) add(pixels []float32, label int) {
 	}
 }
 
+// len returns the number of images.
 func (s *byteImages) len() int { return len(s.labels) }
 
 // image writes image i to dst.
@@ -47,6 +48,9 @@ func (s *byteImages) image(i int, dst []float32) {
 	}
 }
 
-func (s *byteImages) classify(ctx context.Context, c *crew.Crew, by *classify.Network) (*classify.Classification, error) {
+// classify finds the features and classes of the images.
+func (s *byteImages) classify(
+	ctx context.Context, c *crew.Crew, by *classify.Network,
+) (*classify.Classification, error) {
 	return classify.ClassifyOn(ctx, c, by, s.len(), s.image)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// generated draws or reads the images that an evaluation is about.
+// generated returns the images to evaluate: drawn by the model, or those from elsewhere.
 func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 	if e.ck != nil {
 		begin, o := time.Now(), e.opt.Sample
@@ -32,10 +32,12 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 	return s, e.nameClasses(s)
 }
 
-// nameClasses turns the labels of images from elsewhere into the classifier's classes: those asked for in turn, or
-// those of their folders' names.
+// nameClasses gives images from elsewhere the classes that they were asked for, as the classifier
+// numbers classes. These are the classes of the option Classes in turn, or the names of the images'
+// folders.
 func (e *evaluator) nameClasses(s *byteImages) error {
-	known := model.ClassList{Model: "the classifier", N: len(e.classifier.Classes()), Names: e.classifier.Classes()}
+	classes := e.classifier.Classes()
+	known := model.ClassList{Model: "the classifier", N: len(classes), Names: classes}
 	if e.opt.Classes != "" {
 		turn, err := known.Parse(e.opt.Classes)
 		if err != nil {
@@ -46,7 +48,7 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 		}
 		return nil
 	}
-	names := model.MatchClasses(e.given.Classes(), e.classifier.Classes())
+	names := model.MatchClasses(e.given.Classes(), classes)
 	for i, label := range s.labels {
 		if s.labels[i] = -1; label >= 0 {
 			s.labels[i] = names[label]
@@ -58,7 +60,8 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 // evaluatedBlock is the number of images that are drawn before they are rounded.
 const evaluatedBlock = 512
 
-// draw draws the images by so many steps of the solver, and says how many evaluations an image took.
+// draw draws the images with the given number of steps. It also returns the mean number of
+// evaluations for an image.
 func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, error) {
 	o := e.opt.Sample
 	o.Steps, o.OnEvent = steps, e.opt.OnEvent
@@ -83,17 +86,20 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 	return s, sampler.Evaluations(), nil
 }
 
-// classOf returns the class that image i was asked for, as the classifier counts classes; -1 for none.
+// classOf returns the class that image i was asked for, as the classifier numbers classes, -1 for
+// none. names holds the classifier's number of each class of the model.
 func classOf(images *picture.Images, i int, names []int) int {
-	if len(images.Labels) == 0 || int(images.Labels[i]) >= len(names) { // the class after the last one means none
+	// The label after the last class means no class.
+	if len(images.Labels) == 0 || int(images.Labels[i]) >= len(names) {
 		return -1
 	}
 	return names[images.Labels[i]]
 }
 
-// frequentClasses returns a class of the model for each image, as frequent as among the training images, where no class
-// is asked for: a model p(x|y) stands for Σ p(y)·p(x|y), and real digits are not equally frequent. nil when the model
-// does not have the data's classes.
+// frequentClasses returns a class of the model for each image, for drawings in which no class is
+// asked for. Classes are as frequent as in the training data: a model p(x|y) stands for Σ
+// p(y)·p(x|y), and real digits are not equally frequent. The result is nil if the model does not
+// have the classes of the data.
 func (e *evaluator) frequentClasses() []int32 {
 	names := model.MatchClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
 	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Labels().Rows() == 0 {

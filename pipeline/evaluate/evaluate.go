@@ -19,9 +19,24 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Evaluate measures generated images: it draws them from a model, or reads them, finds their features by a
-// classifier, and compares these with those of real test images. Pixels are rounded to bytes first, as in a
-// PNG. A mistake in the options is an [*OptionError].
+// An evaluator is an evaluation under way.
+type evaluator struct {
+	opt        Options
+	out        *Report
+	isa        kernels.ISA
+	crew       *crew.Crew
+	classifier *classify.Network
+	ck         *model.Checkpoint // nil for images from elsewhere
+	given      dataset.Source    // images from elsewhere; nil for a model
+	set        *dataset.Set      // the real images
+
+	real      *classify.Classification // of the test images
+	reference metrics.Gaussian         // of the features of test images
+}
+
+// Evaluate measures generated images. It draws them by a model or reads them, finds their features
+// by a classifier, and compares these with the features of real test images. Pixels are rounded to
+// bytes first, as in a PNG. A mistake in the options is an [*pipeline.OptionError].
 func Evaluate(ctx context.Context, o Options) (*Report, error) {
 	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
@@ -40,22 +55,6 @@ func Evaluate(ctx context.Context, o Options) (*Report, error) {
 	}
 	e.out.Seconds = time.Since(begin).Seconds()
 	return e.out, nil
-}
-
-// An evaluator is an evaluation under way.
-type evaluator struct {
-	opt        Options
-	out        *Report
-	isa        kernels.ISA
-	crew       *crew.Crew
-	classifier *classify.Network
-	ck         *model.Checkpoint // nil for images from elsewhere
-	given      dataset.Source    // those
-	set        *dataset.Set      // the real images
-
-	real      *classify.Classification // of test images, as many as are compared
-	reference metrics.Gaussian
-	labels    []int // of the test images, -1 for none
 }
 
 // open opens the model or the images, the classifier and the data, and starts the workers.
@@ -87,7 +86,8 @@ func (e *evaluator) open(ctx context.Context) error {
 	return nil
 }
 
-// checkCurve makes sure that the model can draw with each number of evaluations.
+// checkCurve returns an error unless the model can draw with each number of evaluations of the
+// curve.
 func (e *evaluator) checkCurve() error {
 	for _, n := range e.opt.NFE {
 		if _, err := e.stepsFor(n); err != nil {
@@ -97,15 +97,16 @@ func (e *evaluator) checkCurve() error {
 	return nil
 }
 
-// stepsFor returns the number of steps in which the model evaluates its network so many times.
+// stepsFor returns the number of steps in which the model evaluates its velocity the given number
+// of times.
 func (e *evaluator) stepsFor(evaluations int) (int, error) {
 	return e.ck.StepsFor(e.ck.Path, evaluations, e.opt.Sample.Method)
 }
 
-// trainClassifier makes a network of features.
+// trainClassifier is the action that makes a classifier.
 var trainClassifier = option.Action{Command: "classifier"}
 
-// openClassifier reads the network of the features.
+// openClassifier reads the classifier.
 func (e *evaluator) openClassifier() error {
 	var err error
 	if e.opt.Classifier == "" {
@@ -123,7 +124,8 @@ func (e *evaluator) openClassifier() error {
 	return nil
 }
 
-// openImages opens the real images and those from elsewhere, in the shape that the classifier takes.
+// openImages opens the real images, and the images from elsewhere, in the shape that the classifier
+// takes.
 func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
@@ -162,7 +164,7 @@ func (e *evaluator) openImages(ctx context.Context) error {
 	return e.checkMemory()
 }
 
-// checkMemory bounds what the images take as numbers.
+// checkMemory bounds the memory of the images as floats.
 func (e *evaluator) checkMemory() error {
 	h, w, c := e.classifier.Shape()
 	if e.opt.Count > sample.MaxElements/(h*w*c) {
@@ -173,7 +175,8 @@ func (e *evaluator) checkMemory() error {
 	return nil
 }
 
-// checkTest makes sure that there are real images to compare with, which training did not see.
+// checkTest returns an error unless there are enough test images. It sends a note if training may
+// have seen them.
 func (e *evaluator) checkTest() error {
 	if e.set.Test == nil || e.set.Test.Len() < minEvaluated {
 		n := 0
@@ -185,15 +188,19 @@ func (e *evaluator) checkTest() error {
 			text.Count(n, "image", "images"), minEvaluated)
 	}
 	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
-		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on the images that it is compared with: the data has no test images of its own"})
+		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on " +
+			"the images that it is compared with: the data has no test images of its own"})
 	}
 	return nil
 }
 
-// openShaped opens a data set whose images are brought into the classifier's shape. Of generated
-// images, which the role images names, none is held out.
+// openShaped opens a data set in the shape that the classifier takes. role is the option that names
+// it. For the role images, the images are generated, and none is held out.
 func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset.Set, error) {
-	r := feed.Request{Option: role, Taker: "the classifier", Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent}}
+	r := feed.Request{
+		Option: role, Taker: "the classifier",
+		Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent},
+	}
 	r.Data = name
 	if role == "images" {
 		r.HoldOut = option.None
@@ -206,6 +213,7 @@ func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset
 	return r.Open(ctx)
 }
 
+// describe says what is evaluated.
 func (e *evaluator) describe() string {
 	what := e.out.Images
 	if e.ck != nil {
@@ -214,6 +222,7 @@ func (e *evaluator) describe() string {
 	return fmt.Sprintf("%s: %d images against %s", what, e.opt.Count, e.set.Test.Name())
 }
 
+// emit sends an event.
 func (e *evaluator) emit(event pipeline.Event) {
 	if e.opt.OnEvent != nil {
 		e.opt.OnEvent(event)

@@ -43,9 +43,11 @@ type Options struct {
 	OnEvent func(pipeline.Event)
 }
 
+// defaultEvaluated is the default of Count for a model.
 const defaultEvaluated = 10000
 
-// minEvaluated is the least number of images that are worth a score: features have 64 numbers.
+// minEvaluated is the least number of images that a score means something for. Features have 64
+// numbers.
 const minEvaluated = 100
 
 // WithDefaults fills in what has one default. The method is up to the network.

@@ -11,20 +11,20 @@ import (
 	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
-// compute says how package metrics works: on the workers of the crew.
+// compute lets package metrics work on the crew.
 func (e *evaluator) compute(ctx context.Context) metrics.Compute {
 	return metrics.Compute{ISA: e.isa, Parallel: func(n int, do func(i int)) error {
 		return e.crew.Each(ctx, e.crew.Size(), n, func(_, i int) { do(i) })
 	}}
 }
 
-// readReal finds the features of the test images.
+// readReal finds the features of the test images, and their mean and covariance.
 func (e *evaluator) readReal(ctx context.Context) error {
-	all, labels, err := classify.ClassifySource(ctx, e.crew, e.classifier, e.set.Test)
+	all, _, err := classify.ClassifySource(ctx, e.crew, e.classifier, e.set.Test)
 	if err != nil {
 		return err
 	}
-	e.real, e.labels = all, labels
+	e.real = all
 	if r := e.classifier.Reference(); r != nil {
 		e.out.Classifier = r.Data
 		if e.opt.Classifier == "" && e.opt.Data == r.DataSet() {
@@ -44,7 +44,8 @@ func (e *evaluator) readReal(ctx context.Context) error {
 	return err
 }
 
-// subset returns n of the indices below total, in an order of the seed's.
+// subset returns n of the indices below total, or all if there are fewer, in an order that depends
+// on the seed.
 func (e *evaluator) subset(n, total int) []int {
 	order := dataset.Order(total, e.opt.Sample.Seed, 0)
 	index := make([]int, min(n, total))
@@ -54,7 +55,7 @@ func (e *evaluator) subset(n, total int) []int {
 	return index
 }
 
-// scoreFloor measures real training images.
+// scoreFloor measures real training images. Its nearest distance is that of real test images.
 func (e *evaluator) scoreFloor(ctx context.Context) error {
 	s := newByteImages(e.set.Train, e.subset(e.opt.Count, e.set.Train.Len()))
 	found, err := s.classify(ctx, e.crew, e.classifier)
@@ -69,7 +70,7 @@ func (e *evaluator) scoreFloor(ctx context.Context) error {
 	return err
 }
 
-// scoreGenerated measures the images that the evaluation is about.
+// scoreGenerated measures the generated images.
 func (e *evaluator) scoreGenerated(ctx context.Context) error {
 	s, err := e.generated(ctx)
 	if err != nil {
@@ -95,6 +96,7 @@ func (e *evaluator) scoreGenerated(ctx context.Context) error {
 	return nil
 }
 
+// ratio returns a/b, nil where that is unknown.
 func ratio(a, b *float64) *float64 {
 	if a == nil || b == nil || *b == 0 {
 		return nil
@@ -102,8 +104,11 @@ func ratio(a, b *float64) *float64 {
 	return metrics.Measured(*a / *b)
 }
 
-// score compares images with the real ones by their features and classes.
-func (e *evaluator) score(ctx context.Context, found *classify.Classification, asked []int) (metrics.Scores, error) {
+// score compares images with the test images by their features and classes. asked holds the class
+// that each image was asked for, -1 for none.
+func (e *evaluator) score(
+	ctx context.Context, found *classify.Classification, asked []int,
+) (metrics.Scores, error) {
 	on := e.compute(ctx)
 	s := metrics.Scores{Count: found.Features.N, References: e.real.Features.N}
 	fid, err := e.frechet(ctx, found)
@@ -115,7 +120,7 @@ func (e *evaluator) score(ctx context.Context, found *classify.Classification, a
 		return s, err
 	}
 	truth := rows(e.real.Features, e.subset(found.Features.N, e.real.Features.N))
-	fake := rows(found.Features, e.subset(truth.N, found.Features.N)) // one size for both
+	fake := rows(found.Features, e.subset(truth.N, found.Features.N)) // as many of both
 	kid, err := metrics.KID(fake, truth, metrics.KIDOptions{Rand: rand.New(rand.NewPCG(e.opt.Sample.Seed, 0))}, on)
 	if err != nil {
 		return s, err
@@ -129,7 +134,7 @@ func (e *evaluator) score(ctx context.Context, found *classify.Classification, a
 	return s, nil
 }
 
-// rows returns some rows of features.
+// rows returns the rows of features with the given indices.
 func rows(f metrics.Features, index []int) metrics.Features {
 	part := metrics.Features{N: len(index), D: f.D, Data: make([]float32, 0, len(index)*f.D)}
 	for _, i := range index {
@@ -138,7 +143,7 @@ func rows(f metrics.Features, index []int) metrics.Features {
 	return part
 }
 
-// frechet returns the Fréchet distance from all test images.
+// frechet returns the Fréchet distance to all test images.
 func (e *evaluator) frechet(ctx context.Context, found *classify.Classification) (float64, error) {
 	var m metrics.Moments
 	if err := m.Add(found.Features, e.compute(ctx)); err != nil {
@@ -151,7 +156,8 @@ func (e *evaluator) frechet(ctx context.Context, found *classify.Classification)
 	return metrics.Frechet(g, e.reference)
 }
 
-// scoreClasses counts the predicted classes, and how many are those asked for, where they are known.
+// scoreClasses counts the predicted classes. Where classes were asked for, it also counts how many
+// images have theirs.
 func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classification, asked []int) error {
 	classes := len(e.classifier.Classes())
 	var err error
@@ -181,20 +187,23 @@ func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classificati
 	return err
 }
 
-// nearest describes the distances, in pixels' values, to the nearest training image.
+// nearest describes the distances of images to their nearest training images, as vectors of pixels.
 func (e *evaluator) nearest(ctx context.Context, s *byteImages) (*metrics.Distances, error) {
-	e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("looking for the nearest of %d training images to each of %d", e.set.Train.Len(), s.len())})
+	e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(
+		"looking for the nearest of %d training images to each of %d", e.set.Train.Len(), s.len())})
 	queries := metrics.Features{N: s.len(), D: s.size, Data: make([]float32, s.len()*s.size)}
 	for i := range s.len() {
 		s.image(i, queries.Row(i))
 	}
 	train := e.set.Train
-	found, err := metrics.Nearest(queries, metrics.References{N: train.Len(), D: s.size, Rows: func(first int, dst []float32) error {
+	read := func(first int, dst []float32) error {
 		for i := 0; i < len(dst); i += s.size {
 			train.Image(first+i/s.size, dst[i:i+s.size])
 		}
 		return nil
-	}}, 1, e.compute(ctx))
+	}
+	references := metrics.References{N: train.Len(), D: s.size, Rows: read}
+	found, err := metrics.Nearest(queries, references, 1, e.compute(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +234,9 @@ func (e *evaluator) drawCurve(ctx context.Context) error {
 		if err := e.scoreClasses(&scores, found, s.labels); err != nil {
 			return err
 		}
-		e.out.Curve = append(e.out.Curve, CurvePoint{n, metrics.Measured(fid), scores.ClassAgreement})
+		e.out.Curve = append(e.out.Curve, CurvePoint{
+			Evaluations: n, FID: metrics.Measured(fid), Agreement: scores.ClassAgreement,
+		})
 		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%d evaluations: FID %.3f", n, fid)})
 	}
 	return nil

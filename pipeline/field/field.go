@@ -21,24 +21,25 @@ import (
 
 // A Result says what was evaluated.
 type Result struct {
-	Path   string
+	Path   string // the file that was written
 	Images int
 	Loss   float64 // with Grad
-	Model  string
+	Model  string  // the path of the model
 }
 
-// Evaluate evaluates v(x, t, y) of a network on tensors from a file, for comparing it with another
-// implementation. For a network that predicts noise or data, v is the velocity that follows, and prediction what it said,
-// which is what the target and the gradients of Grad are about. Layouts are PyTorch's. A mistake in the options is an [*OptionError].
+// Evaluate evaluates v(x, t, y) of a network on tensors from a file, and writes the results to
+// another file. A network may predict noise or data: then prediction is its output and v the
+// velocity that follows from it. The target and the gradients of Grad belong to the network's
+// output. A mistake in the options is an [*pipeline.OptionError].
 func Evaluate(ctx context.Context, o Options) (Result, error) {
 	if err := o.validate(); err != nil {
 		return Result{}, err
 	}
-	modelPath, err := model.NameOrNewest(o.Model)
+	name, err := model.NameOrNewest(o.Model)
 	if err != nil {
 		return Result{}, err
 	}
-	ck, u, err := model.OpenUNet(modelPath, o.ISA)
+	ck, u, err := model.OpenUNet(name, o.ISA)
 	if err != nil {
 		return Result{}, err
 	}
@@ -60,11 +61,12 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 	return Result{Path: o.Out, Images: len(in.t), Loss: loss, Model: ck.Path}, nil
 }
 
-// evaluate spreads the images over workers, a few at a time, and returns the tensors to write.
-func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) (*safetensors.File, float64, error) {
+// evaluate spreads the images over workers, a few at a time. It returns the tensors to write and
+// the loss.
+func (in *input) evaluate(ctx context.Context, m *unet.Model, threads int) (*safetensors.File, float64, error) {
 	n, size := len(in.t), min(len(in.t), sample.ReplicaImages)
 	chunks := (n + size - 1) / size
-	out, length := &fieldOutput{v: make([]float32, len(in.x))}, 0
+	out, length := &output{v: make([]float32, len(in.x))}, 0
 	if out.prediction = out.v; in.predicts.Objective != flow.PredictVelocity {
 		out.prediction = make([]float32, len(in.x))
 	}
@@ -94,8 +96,9 @@ func (in *fieldInput) evaluate(ctx context.Context, m *unet.Model, threads int) 
 	return in.file(m, out), out.grad.Loss, nil
 }
 
-// chunk evaluates the images from..to-1; the gradients are those of the mean over all images.
-func (in *fieldInput) chunk(net model.Replica, out *fieldOutput, p *engine.Partial, from, to int) {
+// chunk evaluates the images from..to-1. Its loss and gradients are the share of these images in
+// the mean over all images.
+func (in *input) chunk(net model.Replica, out *output, p *engine.Partial, from, to int) {
 	d := in.cfg.ImageLen()
 	lo, hi := from*d, to*d
 	var y []int32

@@ -23,6 +23,8 @@ type Options struct {
 	pipeline.Compute
 }
 
+// validate fills in defaults, reports the first option that cannot be used, and checks that Out can
+// be written.
 func (o *Options) validate() error {
 	o.Compute = o.Compute.WithDefaults()
 	switch {

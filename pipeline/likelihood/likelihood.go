@@ -15,9 +15,37 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// Measure measures how likely images are under a model: log p(x), by integrating the flow backwards to noise
-// together with its divergence (see [bijection.LogLikelihood]). Bytes are dequantised, so that the density bounds their
-// probability. A mistake in the options is an [*OptionError].
+// A scorer is a measurement of likelihoods under way.
+type scorer struct {
+	opt    Options
+	out    *Report
+	ck     *model.Checkpoint
+	method model.DensityMethod // with the defaults of the model
+	model  model.DensityModel
+	crew   *crew.Crew
+	sets   []*SetReport // of Data, and of Against if there is one
+
+	tasks    []scoreTask // set after set, image after image
+	perImage int         // solutions for an image
+
+	mu    sync.Mutex
+	done  int       // finished tasks
+	stats ode.Stats // of the finished tasks
+}
+
+// A scoreTask is one solution of the flow: for an image with one dequantisation under one class.
+type scoreTask struct {
+	set    *SetReport
+	image  int       // index in the Images of the set
+	sample int       // number of the dequantisation
+	class  int32     // row of the label embedding; -1: a network without classes
+	logp   []float64 // in nats, for pixels in [-1, 1]: one for each probe
+}
+
+// Measure measures how likely images are under a model. It finds log p(x) by integrating the flow
+// backwards to noise together with the divergence of the flow, as bijection.LogLikelihood does.
+// Bytes are dequantised, so that the density bounds their probability. A mistake in the options is
+// an [*pipeline.OptionError].
 func Measure(ctx context.Context, o Options) (*Report, error) {
 	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
@@ -36,50 +64,23 @@ func Measure(ctx context.Context, o Options) (*Report, error) {
 	return s.out, s.compare()
 }
 
-// A scorer is a measurement of likelihoods under way.
-type scorer struct {
-	opt    Options
-	out    *Report
-	ck     *model.Checkpoint
-	method model.DensityMethod // settled
-	model  model.DensityModel
-	crew   *crew.Crew
-	sets   []*SetReport // Data, and Against if any
-
-	tasks []scoreTask // of the images of all sets, in this order
-	jobs  int         // solutions for an image at most: what progress counts is images
-
-	mu    sync.Mutex
-	done  int // tasks
-	stats ode.Stats
-}
-
-// A scoreTask is one solution: of an image with one dequantisation under one class.
-type scoreTask struct {
-	set    *SetReport
-	image  int // position in the set's Images
-	sample int
-	class  int32     // row of label_emb, -1 for a network without
-	logp   []float64 // of pixels in [-1,1], in nats: one for each probe
-}
-
-// newScorer opens the model and the data and says what is to be done.
+// newScorer opens the model and the data, plans the tasks, and starts the workers.
 func newScorer(ctx context.Context, o Options) (*scorer, error) {
 	ck, err := model.Open(o.Model, o.ISA)
 	if err != nil {
 		return nil, err
 	}
-	model, err := ck.DensityModel(ck.Path, o.DensityMethod)
+	density, err := ck.DensityModel(ck.Path, o.DensityMethod)
 	if err != nil {
 		return nil, err
 	}
-	method := model.Method()
+	method := density.Method()
 	option.SetDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
 		return nil, option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
-	s := &scorer{opt: o, ck: ck, method: method, model: model, out: &Report{
-		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: model.Solver(),
+	s := &scorer{opt: o, ck: ck, method: method, model: density, out: &Report{
+		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: density.Solver(),
 		Divergence: "hutchinson", Probes: method.Probes, Samples: o.Samples, Seed: o.Seed,
 	}}
 	if method.Exact {
@@ -99,10 +100,11 @@ func newScorer(ctx context.Context, o Options) (*scorer, error) {
 	return s, nil
 }
 
-// tell says what is measured, and what a reader of the result should know.
+// tell sends events about what is measured, and what to know about the result.
 func (s *scorer) tell() {
-	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: fmt.Sprintf("%s: log p of %s, divergence %s, %s",
-		sample.DescribeCheckpoint(s.ck), text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)})
+	what := fmt.Sprintf("%s: log p of %s, divergence %s, %s", sample.DescribeCheckpoint(s.ck),
+		text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)
+	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: what})
 	if !s.ck.Meta.Dequantized {
 		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, "+
 			"or at them alone, and its bits say little", option.Setting{Option: "dequantize"}))
@@ -113,13 +115,14 @@ func (s *scorer) tell() {
 	}
 }
 
+// emit sends an event.
 func (s *scorer) emit(e pipeline.Event) {
 	if s.opt.OnEvent != nil {
 		s.opt.OnEvent(e)
 	}
 }
 
-// images returns how many there are of all sets.
+// images returns the number of images of all sets.
 func (s *scorer) images() int {
 	n := 0
 	for _, set := range s.sets {
@@ -128,7 +131,7 @@ func (s *scorer) images() int {
 	return n
 }
 
-// run finds the solutions, a few at a time on each worker, and adds them up.
+// run solves all tasks, a few at a time on each worker, and fills in the report.
 func (s *scorer) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -152,7 +155,7 @@ func (s *scorer) run(ctx context.Context) error {
 			return
 		}
 		s.stats, s.done = s.stats.Merge(stats), s.done+len(tasks)
-		s.emit(pipeline.Event{Kind: pipeline.Sampled, Images: s.done / s.jobs, Total: s.images()})
+		s.emit(pipeline.Event{Kind: pipeline.Sampled, Images: s.done / s.perImage, Total: s.images()})
 	})
 	if failed != nil {
 		return failed

@@ -13,7 +13,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// openSets opens the data and picks images: the first so many in an order that is the same for each seed.
+// openSets opens the data and picks the images of each set.
 func (s *scorer) openSets(ctx context.Context) error {
 	for _, from := range []struct{ option, name string }{{"data", s.opt.Data}, {"against", s.opt.Against}} {
 		if from.name == "" {
@@ -28,6 +28,8 @@ func (s *scorer) openSets(ctx context.Context) error {
 	return nil
 }
 
+// openSet picks images of the data with the given name: the first Count in an order that does not
+// depend on the seed. role is the option that names the data.
 func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, error) {
 	set, err := s.ck.DataRequest(name, role, s.opt.Threads, s.opt.OnEvent).Open(ctx)
 	if err != nil {
@@ -36,7 +38,8 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 	source := set.Test
 	if source == nil {
 		source = set.Train
-		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%s has no images that training does not see: those are measured that there are", name)})
+		s.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(
+			"%s has no images that training does not see: those are measured that there are", name)})
 	}
 	if s.opt.Count > source.Len() {
 		return nil, option.Errorf("count",
@@ -54,7 +57,7 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 	return out, nil
 }
 
-// settleClass decides which density is measured, see [LikelihoodOptions].
+// settleClass decides which density is measured, see [Options].
 func (s *scorer) settleClass() error {
 	labels, class := s.ck.Labels(), s.opt.Class
 	if labels.Rows() == 0 {
@@ -87,7 +90,7 @@ func (s *scorer) settleClass() error {
 	return nil
 }
 
-// rows returns the classes under which an image is measured, as rows of label_emb.
+// rows returns the classes under which an image is measured, as rows of the label embedding.
 func (s *scorer) rows(image ImageReport) []int32 {
 	labels := s.ck.Labels()
 	switch s.out.Class {
@@ -105,14 +108,16 @@ func (s *scorer) rows(image ImageReport) []int32 {
 	return all
 }
 
-// plan lists the solutions to find.
+// plan lists the tasks.
 func (s *scorer) plan() error {
-	numbers := max(s.method.Probes, 1)
+	probes := max(s.method.Probes, 1)
 	for _, set := range s.sets {
 		for i, image := range set.Images {
-			for sample := range s.opt.Samples {
+			for draw := range s.opt.Samples {
 				for _, class := range s.rows(image) {
-					s.tasks = append(s.tasks, scoreTask{set: set, image: i, sample: sample, class: class, logp: make([]float64, numbers)})
+					s.tasks = append(s.tasks, scoreTask{
+						set: set, image: i, sample: draw, class: class, logp: make([]float64, probes),
+					})
 				}
 			}
 			if len(s.tasks) > sample.MaxCount {
@@ -121,6 +126,6 @@ func (s *scorer) plan() error {
 			}
 		}
 	}
-	s.jobs = len(s.tasks) / s.images()
+	s.perImage = len(s.tasks) / s.images()
 	return nil
 }

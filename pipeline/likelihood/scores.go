@@ -10,11 +10,12 @@ import (
 	"github.com/fmimg/fmimg/metrics"
 )
 
-// gather turns the solutions of each image into its likelihood, and these into their means.
+// gather computes the likelihood of each image from its tasks, the means of the sets, and the
+// report.
 func (s *scorer) gather() {
 	d := s.ck.Shape().Len()
-	for from := 0; from < len(s.tasks); from += s.jobs {
-		tasks := s.tasks[from : from+s.jobs]
+	for from := 0; from < len(s.tasks); from += s.perImage {
+		tasks := s.tasks[from : from+s.perImage]
 		tasks[0].set.Images[tasks[0].image].measure(tasks, d)
 	}
 	for _, set := range s.sets {
@@ -26,8 +27,8 @@ func (s *scorer) gather() {
 	}
 }
 
-// measure sets the likelihood of an image of d numbers from its solutions: the mean density over dequantisations
-// and classes, of the mean over the probes.
+// measure sets the likelihood of an image of d numbers from its tasks. It takes the mean of log p
+// over the probes of a task, and then the mean of p over the tasks.
 func (l *ImageReport) measure(tasks []scoreTask, d int) {
 	logs := make([]float64, len(tasks))
 	for i, task := range tasks {
@@ -51,7 +52,7 @@ func (l *ImageReport) measure(tasks []scoreTask, d int) {
 	l.ProbeError = &spread
 }
 
-// logMeanExp returns log (Σ exp x)/n without overflow.
+// logMeanExp returns log((Σ exp x)/n). It does not overflow.
 func logMeanExp(x []float64) float64 {
 	top, total := slices.Max(x), 0.0
 	for _, v := range x {
@@ -60,7 +61,7 @@ func logMeanExp(x []float64) float64 {
 	return top + math.Log(total/float64(len(x)))
 }
 
-// summarise sets the means over the images.
+// summarise sets the means over the images of a set, and their errors.
 func (l *SetReport) summarise() {
 	var bits []float64
 	var squares float64
@@ -77,7 +78,7 @@ func (l *SetReport) summarise() {
 	}
 }
 
-// compare says how well likelihood tells the two sets apart.
+// compare measures how well likelihood separates the two sets.
 func (s *scorer) compare() error {
 	if s.out.Against == nil {
 		return nil

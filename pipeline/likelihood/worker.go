@@ -10,23 +10,25 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// A scoreWorker finds solutions in memory of its own.
+// A scoreWorker solves tasks in memory of its own.
 type scoreWorker struct {
 	*scorer
 	density model.DensityEstimator
-	pixels  []float32
-	logp    []float64
-	y       []int32
+	pixels  []float32 // [tasks, H, W, C]
+	logp    []float64 // [tasks, probes]
+	y       []int32   // [tasks]
 }
 
+// newWorker makes a worker that solves up to size tasks at a time.
 func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
 	return &scoreWorker{
 		scorer: s, density: s.model.NewEstimator(ctx, size),
-		pixels: make([]float32, size*s.ck.Shape().Len()), y: make([]int32, size), logp: make([]float64, size*max(s.method.Probes, 1)),
+		pixels: make([]float32, size*s.ck.Shape().Len()), y: make([]int32, size),
+		logp: make([]float64, size*max(s.method.Probes, 1)),
 	}
 }
 
-// solve finds the solutions of some tasks together.
+// solve solves tasks together and sets their logp.
 func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, error) {
 	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.method.Probes, 1)
 	var rng rand.PCG
@@ -45,7 +47,7 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, 
 	}
 	stats, err := w.density.LogProb(ctx, w.logp[:n*m], w.pixels[:n*d], y)
 	if err == nil {
-		err = ctx.Err() // which may have ended the last divergence early
+		err = ctx.Err() // the last divergence may be cut short
 	}
 	for i, task := range tasks {
 		copy(task.logp, w.logp[i*m:(i+1)*m])
