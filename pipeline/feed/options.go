@@ -21,14 +21,15 @@ const (
 // Channels says in which colours images are read.
 type Channels string
 
-// The colours. AnyChannels are those that the images have; pictures are gray when all of them are.
+// The colours. AnyChannels leaves images as they are. Pictures are then gray if all of them are
+// gray.
 const (
 	AnyChannels Channels = "auto"
 	Gray        Channels = "gray"
 	RGB         Channels = "rgb"
 )
 
-// ChannelsOf returns the colours of images with so many channels, "" where they have no name.
+// ChannelsOf returns the colours of images with n channels, "" where these have no name.
 func ChannelsOf(n int) Channels { return map[int]Channels{1: Gray, 3: RGB}[n] }
 
 // count returns the number of channels, 0 for AnyChannels.
@@ -38,8 +39,8 @@ func (c Channels) count() int { return map[Channels]int{Gray: 1, RGB: 3}[c] }
 type DataOptions struct {
 	// Data is a known data set or a path; needed without Source.
 	Data string `json:"data"`
-	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
-	// A run records that of pictures.
+	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures
+	// 32. A run records that of pictures.
 	Size int `json:"size,omitempty"`
 	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or
 	// rgb.
@@ -67,10 +68,10 @@ func (o DataOptions) WithDefaults() DataOptions {
 	return o
 }
 
-// A Reader says how data is read; no number but the images that are held out depends on it.
+// A Reader says how data is read. Of the result, only the choice of held-out images depends on it.
 type Reader struct {
-	Seed    uint64 // of the choice of images that are held out
-	Threads int    // that decode pictures
+	Seed    uint64 // of the choice of held-out images
+	Threads int    // the number of threads that decode pictures
 	OnEvent func(pipeline.Event)
 }
 
@@ -84,7 +85,8 @@ func (o *DataOptions) Validate() error {
 	)
 }
 
-// Open opens the data, or takes Source.
+// Open opens the data, or takes Source. Data that cannot be found or used is an
+// [*pipeline.OptionError].
 func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) {
 	if o.Source != nil {
 		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
@@ -110,7 +112,7 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	return set, nil
 }
 
-// unknownData says that there is no data of the name.
+// unknownData returns the error for a name that no data has, with the likely cure.
 func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
 	wrong := option.Errorf("data", o.Data, "no data set and no file has this name")
 	wrong.Known = unknown.Known
@@ -157,7 +159,8 @@ func checkValidation(train, test dataset.Source) error {
 		return nil
 	}
 	h, w, c := train.Shape()
-	if th, tw, tc := test.Shape(); th != h || tw != w || tc != c || test.Len() == 0 || len(test.Classes()) != len(train.Classes()) {
+	if pipeline.ShapeOf(test) != pipeline.ShapeOf(train) || test.Len() == 0 ||
+		len(test.Classes()) != len(train.Classes()) {
 		return fmt.Errorf("validation data %s: it needs images like those of %s: %dx%d, %d channels, %d classes",
 			test.Name(), train.Name(), h, w, c, len(train.Classes()))
 	}

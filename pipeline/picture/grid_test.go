@@ -49,7 +49,11 @@ func pixel(m image.Image, x, y, channels int) []uint8 {
 func TestGridPixels(t *testing.T) {
 	const rows, cols, h, w = 2, 3, 4, 5
 	for _, channels := range []int{1, 3} {
-		for _, g := range []GridOptions{{Rows: rows, Cols: cols}, {Rows: rows, Cols: cols, Padding: option.None}, {Rows: rows, Cols: cols, Padding: 2, Scale: 3}} {
+		for _, g := range []GridOptions{
+			{Rows: rows, Cols: cols},
+			{Rows: rows, Cols: cols, Padding: option.None},
+			{Rows: rows, Cols: cols, Padding: 2, Scale: 3},
+		} {
 			s := randomImages(rows*cols, h, w, channels)
 			m, _ := encode(t, s, g)
 			wantH, wantW := g.Size(h, w)
