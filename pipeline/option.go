@@ -27,20 +27,24 @@ var Plain = option.Plain
 func ErrorIn(err error, w Words) string { return option.ErrorIn(err, w) }
 
 const (
-	MaxBatch   = 1 << 16
+	// MaxBatch is the largest number of images of a step.
+	MaxBatch = 1 << 16
+	// MaxThreads is the largest number of workers.
 	MaxThreads = 1 << 12
-	MaxSize    = 1 << 12 // pixels of a side
+	// MaxSize is the longest side of an image in pixels.
+	MaxSize = 1 << 12
 )
 
-// Below1 is the largest decay: its complement still counts in a float32.
+// Below1 is the largest decay below 1: 1 - Below1 still counts in a float32.
 const Below1 = 1 - 1e-6
 
+// ValidateISA returns an [*OptionError] for an instruction set that this machine cannot use.
 func ValidateISA(name string) error {
 	_, err := ParseISA(name)
 	return err
 }
 
-// ParseISA is [kernels.Parse] for the option ISA, which is what its error names.
+// ParseISA is [kernels.Parse], with an [*OptionError] about the option isa.
 func ParseISA(name string) (kernels.ISA, error) {
 	isa, err := kernels.Parse(name)
 	if absent, ok := errors.AsType[*kernels.UnavailableError](err); ok {

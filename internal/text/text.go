@@ -1,4 +1,4 @@
-// Package text spells numbers for people.
+// Package text spells numbers for people, as parts of a sentence.
 package text
 
 import (
@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Count spells a number of things: 1 step, 2 steps.
+// Count spells a number of things, such as "1 step" and "2 steps".
 func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -14,7 +14,7 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Bytes spells an amount of memory: 512 kB, 12 MB, 1.5 GB.
+// Bytes spells an amount of memory, such as "512 kB", "12 MB" and "1.5 GB".
 func Bytes(n float64) string {
 	switch {
 	case n >= 1e9:
@@ -25,7 +25,7 @@ func Bytes(n float64) string {
 	return fmt.Sprintf("%.0f kB", n/1e3)
 }
 
-// Or lists numbers as alternatives: 1, 2 or 4.
+// Or lists numbers as alternatives, such as "1, 2 or 4".
 func Or(numbers []int) string {
 	text := ""
 	for i, n := range numbers {
@@ -41,7 +41,8 @@ func Or(numbers []int) string {
 	return text
 }
 
-// Of ends a sentence about a step: " of 100", or nothing while the total is unknown (0).
+// Of returns what follows the number of a step, such as " of 100". It is empty while the total is
+// unknown (0).
 func Of(total int) string {
 	if total == 0 {
 		return ""

@@ -2,6 +2,7 @@ package text
 
 import "testing"
 
+// Each function spells as its comment says, at the bounds of its cases too.
 func TestText(t *testing.T) {
 	for got, want := range map[string]string{
 		Count(1, "step", "steps"): "1 step", Count(0, "step", "steps"): "0 steps",

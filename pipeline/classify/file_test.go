@@ -62,7 +62,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// Read takes whole files of a classifier alone.
+// Read refuses every file that is not a whole file of a classifier.
 func TestReadRefuses(t *testing.T) {
 	c, _ := newSmall(t, kernels.Generic)
 	reshape := func(name string, shape ...int) func(f *safetensors.File) {
@@ -108,7 +108,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// The mean and covariance are those of their definitions, computed from all pairs.
+// Mean and covariance equal their definitions, computed from all pairs of images.
 func TestReference(t *testing.T) {
 	const n, dim = 50, 3
 	rng := rand.New(rand.NewPCG(11, 12))
@@ -142,8 +142,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A hostile file costs an error, not memory or a panic. Fuzzing needs a first file as small as
-// possible.
+// A hostile file gives an error, and takes neither memory nor the program down. Fuzzing starts from
+// files that are as small as possible.
 func FuzzRead(f *testing.F) {
 	cfg := Config{
 		ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1,

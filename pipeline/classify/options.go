@@ -130,7 +130,7 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	if o.Steps > 0 {
 		return engine.RateSchedule{{Step: 0, Total: o.Steps}}
 	}
-	return engine.Epochs(o.Epochs, n, o.Batch)
+	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
 // engine returns the recipe as numbers, with 0 for what is turned off. The rest is as in other

@@ -74,8 +74,8 @@ func (w *warpBounds) draw(rng *rand.PCG, height, width int) affine {
 	}
 }
 
-// apply writes src, [H, W, C], moved by the map, to dst. Between pixels it interpolates; beyond the edges the
-// pixels at the edge go on.
+// apply writes src, [H, W, C], to dst, moved by the map. Between pixels it interpolates linearly.
+// Beyond an edge the pixels at the edge go on.
 func (m *affine) apply(dst, src []float32, height, width, channels int) {
 	for y := range height {
 		for x := range width {
@@ -94,11 +94,13 @@ func (m *affine) apply(dst, src []float32, height, width, channels int) {
 	}
 }
 
-// neighbours returns the pixels on both sides of a coordinate, within n of them, and the share of the second.
+// neighbours returns the pixels on both sides of a coordinate in a row of n pixels, and the weight
+// of the second one.
 func neighbours(u float32, n int) (low, high int, share float32) {
 	u = min(max(u, 0), float32(n-1))
 	low = int(u)
 	return low, min(low+1, n-1), u - float32(low)
 }
 
+// blend returns the mean of a and b, with the given share of b.
 func blend(a, b, share float32) float32 { return a + float32(share*(b-a)) }

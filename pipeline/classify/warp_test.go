@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A plane a·x + b·y + c is what bilinear interpolation keeps: moved by an affine map, it is the plane at the
-// moved place, wherever that lies inside of the image.
+// Linear interpolation is exact for a plane a·x + b·y + c. So a plane that an affine map has moved
+// is the plane at the place in the source, wherever this place lies inside of the image.
 func TestWarpMovesPlanes(t *testing.T) {
 	const h, w, ch = 9, 12, 2
 	src := make([]float32, h*w*ch)
@@ -42,7 +42,8 @@ func TestWarpMovesPlanes(t *testing.T) {
 	}
 }
 
-// Each bound does what it says: a shift moves the middle, a rotation turns about it, and so on.
+// Each bound does what its name says: a shift moves the middle, a rotation turns around it, and so
+// on.
 func TestWarpDraws(t *testing.T) {
 	const h, w = 21, 21
 	var extremes [4]float64
@@ -67,7 +68,8 @@ func TestWarpDraws(t *testing.T) {
 		m = draw(warpBounds{shear: 0.5})
 		extremes[3] = max(extremes[3], math.Abs(float64(m.a01)))
 	}
-	// The largest of 400 uniform draws lies above 0.97 of the bound, but for a chance of 0.97⁴⁰⁰ = 5e-6.
+	// The largest of 400 uniform draws is above 0.97 of the bound, except with a chance of 0.97⁴⁰⁰
+	// = 5e-6.
 	for i, bound := range []float64{3, 30, 0.25, 0.5} {
 		if extremes[i] > bound*(1+1e-5) || extremes[i] < 0.97*bound {
 			t.Errorf("bound %d of %v: the largest draw is %v", i, bound, extremes[i])

@@ -8,28 +8,33 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A stepper changes the parameters by their gradient, in pieces that workers take one by one. The pieces are
-// fixed, so that no number depends on who takes them.
+// A stepper changes the parameters by their gradient, in pieces. Workers take the pieces one by
+// one. The pieces are fixed, so that no number depends on the worker that takes a piece.
 type stepper struct {
 	Recipe
 	isa    kernels.ISA
 	state  State
 	muon   *nn.Muon       // nil for AdamW alone
-	work   []*nn.MuonWork // of each worker
-	pieces []piece        // the dearest first, so that workers end together
+	work   []*nn.MuonWork // one for each worker
+	pieces []piece        // the slowest first, so that workers end together
 
-	// Of the running step.
-	adamw  kernels.AdamWStep
-	spread nn.MuonStep
-	toLerp float32 // weight of the new values in the averages
+	// The numbers of the running step.
+	adamW    kernels.AdamWStep
+	muonStep nn.MuonStep
+	toLerp   float32 // the weight of the new values in the averages
 }
 
 // A piece is a range of the flat vectors.
 type piece struct {
 	from, to int
-	matrix   *nn.Param // that Muon steps; nil for AdamW
+	matrix   *nn.Param // the matrix, for Muon; nil for AdamW
 }
 
+// muonMomentum is the usual decay of Muon's momentum.
+const muonMomentum = 0.95
+
+// newStepper cuts the parameters into pieces: a matrix of Muon's is one piece, all else comes in
+// chunks.
 func newStepper(r Recipe, isa kernels.ISA, state State, params *nn.Params, workers int) *stepper {
 	s := &stepper{Recipe: r, isa: isa, state: state}
 	if r.Muon {
@@ -49,7 +54,7 @@ func newStepper(r Recipe, isa kernels.ISA, state State, params *nn.Params, worke
 	return s
 }
 
-// gaps returns what the pieces leave of a vector of n elements.
+// gaps returns the ranges of a vector of n elements that no piece covers.
 func gaps(pieces []piece, n int) []piece {
 	var rest []piece
 	ordered := slices.SortedFunc(slices.Values(pieces), func(a, b piece) int { return a.from - b.from })
@@ -63,33 +68,33 @@ func gaps(pieces []piece, n int) []piece {
 	return rest
 }
 
-// prepare settles the numbers of a step (from 0) at a learning rate, for a gradient of the given norm: AdamW's (Loshchilov
-// and Hutter 2019, algorithm 2), Muon's and the averages'.
+// prepare sets the numbers of a step, counted from 0, for a gradient of the given norm: those for
+// AdamW (Loshchilov and Hutter 2019, algorithm 2), for Muon, and for the averages.
 func (s *stepper) prepare(step int, rate, norm float64) {
 	t := float64(step + 1)
 	scale := 1.0
 	if s.Clip > 0 && norm > s.Clip {
 		scale = s.Clip / norm
 	}
-	s.adamw = kernels.AdamWStep{
-		LR: float32(rate), Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Eps: float32(s.Eps), Decay: float32(s.Decay),
-		Bias1: float32(1 - math.Pow(s.Beta1, t)), Bias2: float32(1 - math.Pow(s.Beta2, t)), GradScale: float32(scale),
+	s.adamW = kernels.AdamWStep{
+		LR: float32(rate), Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Eps: float32(s.Eps),
+		Decay: float32(s.Decay), GradScale: float32(scale),
+		Bias1: float32(1 - math.Pow(s.Beta1, t)), Bias2: float32(1 - math.Pow(s.Beta2, t)),
 	}
-	s.spread = nn.MuonStep{LR: float32(rate), Momentum: muonMomentum, Decay: float32(s.Decay), GradScale: float32(scale)}
-	// Early averages look back on a tenth of the steps only, so that they forget the first weights.
+	s.muonStep = nn.MuonStep{
+		LR: float32(rate), Momentum: muonMomentum, Decay: float32(s.Decay), GradScale: float32(scale),
+	}
+	// Early averages look back on only a tenth of the steps, so that they forget the first weights.
 	s.toLerp = float32(1 - min(s.EMA, (1+t)/(10+t)))
 }
 
-// muonMomentum is Muon's usual one.
-const muonMomentum = 0.95
-
 // step changes one piece.
 func (s *stepper) step(worker int, p piece, grad []float32) {
-	o := &s.state
+	v := &s.state
 	if p.matrix != nil {
-		s.muon.Step(s.work[worker], p.matrix, o.Values, o.Moment, grad, s.spread)
+		s.muon.Step(s.work[worker], p.matrix, v.Values, v.Moment, grad, s.muonStep)
 	} else {
-		s.isa.AdamW(o.Values[p.from:p.to], o.Moment[p.from:p.to], o.Square[p.from:p.to], grad[p.from:p.to], s.adamw)
+		s.isa.AdamW(v.Values[p.from:p.to], v.Moment[p.from:p.to], v.Square[p.from:p.to], grad[p.from:p.to], s.adamW)
 	}
-	s.isa.Lerp(o.Average[p.from:p.to], o.Values[p.from:p.to], s.toLerp)
+	s.isa.Lerp(v.Average[p.from:p.to], v.Values[p.from:p.to], s.toLerp)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// Every parameter belongs to one piece, with Muon as without; a matrix is one piece.
+// Each parameter belongs to exactly one piece, with Muon and without it. A matrix of Muon's is one
+// piece.
 func TestStepperPieces(t *testing.T) {
 	var params nn.Params
 	params.Add("first", nn.Plain, 3)

@@ -123,16 +123,16 @@ func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
 	return wrong.Cured("known are %s", strings.Join(unknown.Known, ", "))
 }
 
-// A Request asks for data whose images are brought into the shape that a network takes.
+// A Request asks for data in the shape that a network takes.
 type Request struct {
 	DataOptions
 	Reader
 	Shape  pipeline.Shape
-	Option string // that names the data, for errors
-	Taker  string // what takes the images, for errors
+	Option string // the option that names the data, for errors
+	Taker  string // who takes the images, such as the model, for errors
 }
 
-// Open opens the data, or says who takes images of another shape.
+// Open opens the data, with pictures brought into the shape. Data of another shape is an error.
 func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	o := r.DataOptions
 	o.ImageChannels = ChannelsOf(r.Shape.Channels)
@@ -150,7 +150,8 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkValidation makes sure that a network can take both sources.
+// checkValidation returns an error unless both sources have images of one shape and as many
+// classes.
 func checkValidation(train, test dataset.Source) error {
 	if test == nil {
 		return nil
@@ -163,7 +164,7 @@ func checkValidation(train, test dataset.Source) error {
 	return nil
 }
 
-// HasUnlabelled reports whether an image has no class.
+// HasUnlabelled reports whether some image of the data has no class.
 func HasUnlabelled(data dataset.Source) bool {
 	h, w, c := data.Shape()
 	image := make([]float32, h*w*c)
@@ -175,7 +176,8 @@ func HasUnlabelled(data dataset.Source) bool {
 	return false
 }
 
-// inParallel returns a function that calls do for 0 to n-1 on threads goroutines, until ctx ends.
+// inParallel returns a function that calls do for 0 to n-1 on the given number of goroutines, until
+// ctx ends.
 func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) error {
 	return func(n int, do func(i int)) error {
 		c := crew.New(max(1, min(threads, n)))
@@ -184,7 +186,8 @@ func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) er
 	}
 }
 
-// progress returns a function that tells of pictures that are read, nil when nobody listens.
+// progress returns a function that reports how many pictures are read, nil when there is no
+// OnEvent.
 func (r Reader) progress() func(read, total int) {
 	if r.OnEvent == nil {
 		return nil

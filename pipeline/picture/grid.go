@@ -40,7 +40,7 @@ const MaxGridSide = 1 << 15
 func (g GridOptions) scale() int   { return max(g.Scale, 1) }
 func (g GridOptions) padding() int { return option.OrNone(g.WithDefaults().Padding) }
 
-// Empty reports whether nobody said how many rows and columns there are.
+// Empty reports whether neither rows nor columns are given.
 func (g GridOptions) Empty() bool { return g.Rows == 0 && g.Cols == 0 }
 
 // Square lays n images out as nearly square as they can be.
@@ -50,14 +50,15 @@ func (g GridOptions) Square(n int) GridOptions {
 	return g
 }
 
-// Size returns the size in pixels of a grid of images of the given size.
+// Size returns the size in pixels of a grid of images with height x width pixels.
 func (g GridOptions) Size(height, width int) (h, w int) {
 	h = g.Rows*(height*g.scale()+g.padding()) + g.padding()
 	w = g.Cols*(width*g.scale()+g.padding()) + g.padding()
 	return h, w
 }
 
-// Validate rejects what no image can be made of. Every factor is bounded before the products.
+// Validate returns an [*pipeline.OptionError] for a grid that is too large to be a picture. It
+// bounds each factor before it computes products.
 func (g GridOptions) Validate(height, width int) error {
 	switch {
 	case g.Rows < 1 || g.Cols < 1 || g.Rows > MaxGridSide || g.Cols > MaxGridSide:
@@ -75,8 +76,8 @@ func (g GridOptions) Validate(height, width int) error {
 	return nil
 }
 
-// Grid draws the images: gray for one channel, RGB for three. Cells without an image keep the
-// padding's gray; a grid that has no room for all images is an [*OptionError].
+// Grid draws the images: gray for one channel, RGB for three. Cells without an image have the gray
+// of the padding. A grid without room for all images is an [*pipeline.OptionError].
 func Grid(s *Images, g GridOptions) (image.Image, error) {
 	if g.Empty() {
 		g = g.Square(max(s.Len(), 1))
@@ -100,7 +101,7 @@ func Grid(s *Images, g GridOptions) (image.Image, error) {
 	return c.Image, nil
 }
 
-// A canvas is an image that pixels of 1 or 3 channels can be written to.
+// A canvas is a picture for images of 1 or 3 channels.
 type canvas struct {
 	image.Image
 	pix     []uint8
@@ -108,6 +109,7 @@ type canvas struct {
 	samples int // bytes of a pixel: 1, or 4 with an opaque alpha
 }
 
+// newCanvas returns a canvas that is gray all over.
 func newCanvas(h, w, channels int) (*canvas, error) {
 	bounds := image.Rect(0, 0, w, h)
 	c := &canvas{}
@@ -119,7 +121,8 @@ func newCanvas(h, w, channels int) (*canvas, error) {
 		m := image.NewRGBA(bounds)
 		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 4
 	default:
-		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray) or 3 (RGB): write a .npy file instead", channels)
+		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray) or 3 (RGB): "+
+			"write a .npy file instead", channels)
 	}
 	for i := range c.pix {
 		c.pix[i] = gutter

@@ -61,9 +61,6 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 
 // swapAverage exchanges the weights with their averages.
 func (r *Run) swapAverage() {
-	s := r.Trainer.State()
-	for i := range s.Values {
-		s.Values[i], s.Average[i] = s.Average[i], s.Values[i]
-	}
+	r.Trainer.State().Swap()
 	r.model.Repack(0, 1)
 }

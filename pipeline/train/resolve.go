@@ -100,7 +100,7 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	if s := o.Options.Plan(); s != nil || o.Epochs == 0 {
 		return s
 	}
-	return engine.Epochs(o.Epochs, n, o.Batch)
+	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
 // resumed returns the options of a recorded run with what may change when it goes on: the budget of

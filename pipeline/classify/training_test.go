@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// smallClassifier returns options for a few milliseconds a step on images that brightness alone tells apart.
+// smallClassifier returns options for a training with a few milliseconds a step. Its images differ
+// in brightness alone.
 func smallClassifier(t testing.TB) Options {
 	var o Options
 	o.Seed = 1
@@ -43,7 +43,7 @@ func mustTrainClassifier(t *testing.T, o Options) (Result, []byte) {
 	return result, file
 }
 
-// The file is the same, to the byte, for any number of threads; another seed makes another.
+// The file is the same, to the byte, for any number of threads. Another seed makes another file.
 func TestClassifierThreadsChangeNothing(t *testing.T) {
 	roomtest.NoLeaks(t)
 	o := smallClassifier(t)
@@ -64,8 +64,8 @@ func TestClassifierThreadsChangeNothing(t *testing.T) {
 	}
 }
 
-// Brightness tells the classes of the patterns apart; a norm takes it from all but the first layer, whose edges keep
-// it. A network that learns reaches all of them.
+// A classifier that learns finds the class of all patterns. The classes differ in brightness. Norms
+// remove that from all layers but the first, where it remains at the edges of the image.
 func TestClassifierLearns(t *testing.T) {
 	o := smallClassifier(t)
 	o.Batch, o.Steps, o.EMA, o.Warp = 16, 60, 0.9, Warp{option.None, option.None, option.None, option.None}
@@ -81,7 +81,8 @@ func TestClassifierLearns(t *testing.T) {
 	if result.Accuracy != 1 || result.TestImages != 20 || result.Steps != 60 || result.Images != 960 {
 		t.Errorf("%+v", result)
 	}
-	if !slices.Equal(kinds, []pipeline.Kind{pipeline.Started, pipeline.Stepped, pipeline.Finished}) || last.Accuracy != 1 || last.Path != o.Out || last.Step != 60 {
+	want := []pipeline.Kind{pipeline.Started, pipeline.Stepped, pipeline.Finished}
+	if !slices.Equal(kinds, want) || last.Accuracy != 1 || last.Path != o.Out || last.Step != 60 {
 		t.Errorf("events %v, %+v", kinds, last)
 	}
 	file, err := os.Open(o.Out)
@@ -93,17 +94,19 @@ func TestClassifierLearns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The reference is that of the weights in the file.
+	// The reference belongs to the weights in the file.
 	found, err := Classify(t.Context(), c, 20, 2, func(i int, dst []float32) { o.Validation.Image(i, dst) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := NewReference("patterns", found.Features, metrics.Compute{})
+	statistics, err := NewReference("patterns", found.Features, metrics.Compute{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := c.Reference(); r.Data != "patterns" || r.Images != 20 || !slices.Equal(r.Mean, want.Mean) || !slices.Equal(r.Covariance, want.Covariance) {
-		t.Error("the reference in the file is not that of its weights")
+	r := c.Reference()
+	if r.Data != "patterns" || r.Images != 20 ||
+		!slices.Equal(r.Mean, statistics.Mean) || !slices.Equal(r.Covariance, statistics.Covariance) {
+		t.Error("the reference in the file does not belong to its weights")
 	}
 }
 
@@ -178,50 +181,5 @@ func TestClassifierOptionErrors(t *testing.T) {
 		if !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-	}
-}
-
-// What Classify says of an image depends on no number of threads, and it asks for each image once.
-func TestClassify(t *testing.T) {
-	roomtest.NoLeaks(t)
-	cfg := DefaultConfig(8, 8, 1, []string{"a", "b", "c"})
-	c, err := NewNetwork(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := roomtest.Digits()
-	var want *Classification
-	for _, threads := range []int{1, 2, 5, 0} {
-		asked := make([]int, data.Len())
-		got, err := Classify(t.Context(), c, data.Len(), threads, func(i int, dst []float32) {
-			asked[i]++
-			data.Image(i, dst)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if slices.Min(asked) != 1 || slices.Max(asked) != 1 {
-			t.Errorf("%d threads: images were asked for %v times", threads, asked)
-		}
-		if want == nil {
-			want = got
-		}
-		if !slices.Equal(got.Features.Data, want.Features.Data) || !slices.Equal(got.Logits, want.Logits) || !slices.Equal(got.Predictions, want.Predictions) {
-			t.Errorf("%d threads: another result", threads)
-		}
-	}
-	for i, class := range want.Predictions {
-		if logits := want.Logits[3*i : 3*i+3]; slices.Max(logits) != logits[class] {
-			t.Errorf("image %d: class %d of %v", i, class, logits)
-		}
-	}
-	none, err := Classify(t.Context(), c, 0, 2, nil)
-	if err != nil || none.Features.N != 0 {
-		t.Errorf("of no images: %+v, %v", none, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Classify(ctx, c, 50, 2, func(int, []float32) {}); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the end: %v", err)
 	}
 }
