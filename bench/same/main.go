@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 )
 
 func main() {
@@ -69,11 +68,6 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return o, errors.New("-steps takes a number above 0, and nothing stands behind the flags: see -help")
 	}
 	return o, nil
-}
-
-// list cuts a text at its commas.
-func list(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {

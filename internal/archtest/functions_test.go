@@ -8,15 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// A function that fills more than one screen is read twice: none may be longer than longest lines,
-// and at most one in ten as long as long.
+// A function that fills more than one screen is read twice: none may have more than longest lines, and
+// at most one in a hundred more than long.
 const (
-	longest = 120
-	long    = 60
+	longest = 65
+	long    = 50
 )
 
 // A function is a declared function, or the literal of a package-level variable.
@@ -106,12 +107,12 @@ func tooLong(all []function) []string {
 		if f.lines > longest {
 			broken = append(broken, fmt.Sprintf("%s has %d lines, more than %d", f.name, f.lines, longest))
 		}
-		if f.lines >= long {
+		if f.lines > long {
 			many = append(many, fmt.Sprintf("%s (%d lines)", f.name, f.lines))
 		}
 	}
-	if 10*len(many) > len(all) {
-		broken = append(broken, fmt.Sprintf("%d of %d functions have %d lines or more, which is more than one in ten:\n%s",
+	if 100*len(many) > len(all) {
+		broken = append(broken, fmt.Sprintf("%d of %d functions have more than %d lines, which is more than 1 in 100:\n%s",
 			len(many), len(all), long, strings.Join(many, "\n")))
 	}
 	return broken
@@ -140,8 +141,8 @@ func TestFunctionsMeasuresLines(t *testing.T) {
 }
 
 func TestTooLong(t *testing.T) {
-	functions := func(lines ...int) (all []function) {
-		for i, n := range lines {
+	functions := func(short int, lines ...int) (all []function) {
+		for i, n := range append(lines, slices.Repeat([]int{3}, short)...) {
 			all = append(all, function{fmt.Sprint("f", i), n})
 		}
 		return all
@@ -151,11 +152,11 @@ func TestTooLong(t *testing.T) {
 		all  []function
 		want string
 	}{
-		{"short", functions(59, 20, 3), "[]"},
-		{"one in ten", functions(120, 1, 1, 1, 1, 1, 1, 1, 1, 1), "[]"},
-		{"two in eleven", functions(60, 60, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-			"[2 of 11 functions have 60 lines or more, which is more than one in ten:\nf0 (60 lines)\nf1 (60 lines)]"},
-		{"too long", functions(121, 1, 1, 1, 1, 1, 1, 1, 1, 1), "[f0 has 121 lines, more than 120]"},
+		{"short", functions(1, 50, 20), "[]"},
+		{"1 in 100", functions(99, 65), "[]"},
+		{"2 in 101", functions(99, 51, 52),
+			"[2 of 101 functions have more than 50 lines, which is more than 1 in 100:\nf0 (51 lines)\nf1 (52 lines)]"},
+		{"too long", functions(99, 66), "[f0 has 66 lines, more than 65]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := fmt.Sprint(tooLong(c.all)); got != c.want {
