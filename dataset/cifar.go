@@ -15,8 +15,8 @@ import (
 	"regexp"
 )
 
-// CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html): records of a label and an
-// image, whose red, green and blue planes follow each other, each row after row.
+// CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html): records of a label and
+// an image, whose red, green and blue planes follow each other, each row after row.
 const (
 	cifarSide   = 32
 	cifarPlane  = cifarSide * cifarSide
@@ -119,7 +119,8 @@ func readCIFARFiles(name string, files, classes []string, digest hash.Hash) (*la
 	return s, nil
 }
 
-// readCIFAR adds the records of a file, which must have one, to s. Memory grows with the bytes that come in.
+// readCIFAR adds the records of a file, which must have one, to s. Memory grows with the bytes that
+// come in.
 func readCIFAR(r io.Reader, s *labelled) error {
 	record := make([]byte, cifarRecord)
 	for n := 0; ; n++ {

@@ -12,8 +12,8 @@ const (
 	exifShort       = 3   // the type of its value
 )
 
-// jpegOrientation returns how a photo has to be turned, 1 (not at all) to 8, from its Exif data; 1 when
-// it does not say, or says it wrongly.
+// jpegOrientation returns how a photo has to be turned, 1 (not at all) to 8, from its Exif data; 1
+// when it does not say, or says it wrongly.
 func jpegOrientation(file []byte) int {
 	rest := file[min(2, len(file)):] // behind the start marker
 	// Segments are 0xff, a marker, and a length that counts itself, up to the first scan.

@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A file is one of a folder or an archive.
@@ -29,10 +31,12 @@ type limits struct {
 	unpacked  uint64 // bytes that an archive may unpack to in any case, beyond zipMaxRatio times its size
 }
 
-// A decoder takes up to 24 bytes a pixel for a while, so this is 1.6 GB for a photo that few cameras make.
+// A decoder takes up to 24 bytes a pixel for a while, so this is 1.6 GB for a photo that few
+// cameras make.
 var usualLimits = limits{pixels: 1 << 26, fileBytes: 1 << 28, unpacked: 1 << 26}
 
-// zipMaxRatio bounds what an archive unpacks to, as its directory claims: pictures are packed already.
+// zipMaxRatio bounds what an archive unpacks to, as its directory claims: pictures are packed
+// already.
 const zipMaxRatio = 64
 
 var (
@@ -42,8 +46,8 @@ var (
 	errSecret  = errors.New("encrypted or packed in an unusual way")
 )
 
-// listFolder returns the files below a folder, by name. Links to files are followed, links to folders
-// not: they may lead in a circle.
+// listFolder returns the files below a folder, by name. Links to files are followed, links to
+// folders not: they may lead in a circle.
 func listFolder(ctx context.Context, folder string) ([]file, error) {
 	root := os.DirFS(folder)
 	var files []file
@@ -126,8 +130,8 @@ func zipFile(name string, z *zip.File) file {
 	return f
 }
 
-// read returns the content of a picture's file, of at most limit bytes. Of others it reads no more than
-// what tells that.
+// read returns the content of a picture's file, of at most limit bytes. Of others it reads no more
+// than what tells that.
 func (f *file) read(limit int) ([]byte, error) {
 	if f.err != nil {
 		return nil, f.err
@@ -149,13 +153,13 @@ func (f *file) read(limit int) ([]byte, error) {
 		return nil, err
 	}
 	if f.size > int64(limit) {
-		return nil, fmt.Errorf("%w: a file of %s", errTooLarge, spellBytes(float64(f.size)))
+		return nil, fmt.Errorf("%w: a file of %s", errTooLarge, text.Bytes(float64(f.size)))
 	}
 	// A large size is believed as the bytes come in; the byte more is to see the end.
 	data, err := readBytes(io.MultiReader(bytes.NewReader(head[:n]), r), limit+1, int(min(f.size, 1<<20))+1)
 	switch {
 	case err == nil:
-		return nil, fmt.Errorf("%w: a file of more than %s", errTooLarge, spellBytes(float64(limit)))
+		return nil, fmt.Errorf("%w: a file of more than %s", errTooLarge, text.Bytes(float64(limit)))
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fmt.Errorf("%w: %w", errDamaged, plain(err))
 	case errors.Is(err, io.ErrUnexpectedEOF) && int64(len(data)) < f.size:

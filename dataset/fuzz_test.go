@@ -27,8 +27,9 @@ func bounded(t *testing.T, input int, f func()) {
 	}
 }
 
-// fuzzLimits are as small against usualLimits as a fuzzer's inputs are against people's files, so that
-// pixels that a header claims, and bytes that an archive unpacks to, fit into what bounded allows.
+// fuzzLimits are as small against usualLimits as a fuzzer's inputs are against people's files, so
+// that pixels that a header claims, and bytes that an archive unpacks to, fit into what bounded
+// allows.
 var fuzzLimits = limits{pixels: 1 << 18, fileBytes: 1 << 20, unpacked: 1 << 20}
 
 // testPattern is a picture of colours that depend on the place.
@@ -77,8 +78,8 @@ func encodedGIF(t testing.TB, m *image.Paletted) []byte {
 	return b.Bytes()
 }
 
-// webpFlat builds a lossless WebP of one colour: prefix codes of one symbol each, which takes no bits for
-// the pixels, however many (WebP Lossless Bitstream Specification).
+// webpFlat builds a lossless WebP of one colour: prefix codes of one symbol each, which takes no
+// bits for the pixels, however many (WebP Lossless Bitstream Specification).
 func webpFlat(w, h int, red, green, blue, alpha uint) []byte {
 	var bits []byte // the lowest bit of a byte first
 	n := 0
@@ -141,7 +142,8 @@ func withOrientation(jpeg []byte, orientation uint16, big bool) []byte {
 	return append(append(file, segment...), jpeg[2:]...)
 }
 
-// FuzzPicture decodes anything. Nothing may panic, and what is accepted is a square of the right length.
+// FuzzPicture decodes anything. Nothing may panic, and what is accepted is a square of the right
+// length.
 func FuzzPicture(f *testing.F) {
 	m := testPattern(20, 12)
 	half := image.NewNRGBA(m.Rect)
@@ -182,8 +184,8 @@ func FuzzOrientation(f *testing.F) {
 	})
 }
 
-// FuzzZip lists anything as an archive and reads the pictures in it: the list, and each of the files, may
-// take as much memory as a parser.
+// FuzzZip lists anything as an archive and reads the pictures in it: the list, and each of the
+// files, may take as much memory as a parser.
 func FuzzZip(f *testing.F) {
 	picture := encodedPNG(f, testPattern(6, 6))
 	f.Add(zipOf(f, map[string][]byte{"cat/1.png": picture, "dog/2.png": picture, "notes.txt": []byte("hello")}))
@@ -250,7 +252,8 @@ func zipOf(t testing.TB, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// cifarFile builds a batch with an image for each label, whose pixels are 3·i, 3·i+1 and 3·i+2 in part.
+// cifarFile builds a batch with an image for each label, whose pixels are 3·i, 3·i+1 and 3·i+2 in
+// part.
 func cifarFile(labels ...byte) []byte {
 	var file []byte
 	for _, label := range labels {

@@ -10,14 +10,15 @@ import (
 	"math/bits"
 )
 
-// The IDX format (http://yann.lecun.com/exdb/mnist/): two zero bytes, a byte for the type of the elements
-// and one for the number of dimensions, each dimension as 32 bits with the highest byte first, then the
-// elements, the last dimension varying fastest.
+// The IDX format (http://yann.lecun.com/exdb/mnist/): two zero bytes, a byte for the type of the
+// elements and one for the number of dimensions, each dimension as 32 bits with the highest byte
+// first, then the elements, the last dimension varying fastest.
 const (
 	idxUnsignedByte = 0x08
 	// idxMaxDims bounds the header: images have 3 dimensions, with channels 4.
 	idxMaxDims = 4
-	// idxMaxBytes bounds what a header may claim, 20 times MNIST: a file of some kB can unpack to that.
+	// idxMaxBytes bounds what a header may claim, 20 times MNIST: a file of some kB can unpack to
+	// that.
 	idxMaxBytes = 1 << 30
 	// idxChunk is the memory that is taken before the first element has come in.
 	idxChunk = 1 << 16
@@ -38,8 +39,9 @@ func readGzipIDX(r io.Reader, reserve int) (idxArray, error) {
 	return readIDX(unzipped, reserve)
 }
 
-// readIDX reads an IDX file of unsigned bytes, to the end of r. Up to reserve bytes are allocated on the
-// header's word, for files whose size is known; beyond that, memory grows with the bytes that come in.
+// readIDX reads an IDX file of unsigned bytes, to the end of r. Up to reserve bytes are allocated
+// on the header's word, for files whose size is known; beyond that, memory grows with the bytes
+// that come in.
 func readIDX(r io.Reader, reserve int) (idxArray, error) {
 	dims, size, err := readIDXHeader(r)
 	if err != nil {
@@ -109,8 +111,8 @@ func idxDims(packed []byte) (dims []int, size int, err error) {
 	return dims, int(product), nil
 }
 
-// readBytes reads size bytes. It takes at most reserve at once at first, and at most doubles after that.
-// The bytes that it got come with the error.
+// readBytes reads size bytes. It takes at most reserve at once at first, and at most doubles after
+// that. The bytes that it got come with the error.
 func readBytes(r io.Reader, size, reserve int) ([]byte, error) {
 	data := make([]byte, 0, min(size, reserve))
 	for len(data) < size {

@@ -134,8 +134,8 @@ func TestReadGzipIDXRefusesDamage(t *testing.T) {
 	}
 }
 
-// TestReadIDXMemory gives 100 kB under a header that claims 1 GiB. Doubling from 64 KiB takes less than 4
-// times the data in all.
+// TestReadIDXMemory gives 100 kB under a header that claims 1 GiB. Doubling from 64 KiB takes less
+// than 4 times the data in all.
 func TestReadIDXMemory(t *testing.T) {
 	const data = 100_000
 	file := idxFile(make([]byte, data), 1<<30)
@@ -151,8 +151,8 @@ func TestReadIDXMemory(t *testing.T) {
 	}
 }
 
-// FuzzIDX reads anything as it is and compressed. Nothing may panic; what is accepted is the file's bytes
-// exactly, or what the compressed ones unpack to.
+// FuzzIDX reads anything as it is and compressed. Nothing may panic; what is accepted is the file's
+// bytes exactly, or what the compressed ones unpack to.
 func FuzzIDX(f *testing.F) {
 	for _, c := range malformedIDX {
 		f.Add(c.file)

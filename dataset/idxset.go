@@ -18,8 +18,8 @@ import (
 )
 
 // idxName matches the lower-case names of files with images: train-images-idx3-ubyte.gz and its kin
-// (t10k for test, Kaggle's dots, EMNIST's prefixes). It captures what stands before the part, the part,
-// and the ending.
+// (t10k for test, Kaggle's dots, EMNIST's prefixes). It captures what stands before the part, the
+// part, and the ending.
 var idxName = regexp.MustCompile(`^(.*?)(train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$`)
 
 // classesFile may stand beside IDX files: the name of a class on each line.
@@ -65,8 +65,8 @@ func openIDXFile(path string) (*Set, error) {
 	return readIDXSet(folder, path, *sets[prefix])
 }
 
-// listIDX finds a folder's files with images, by the prefix of their set. A file that is there twice
-// counts as it is unpacked.
+// listIDX finds a folder's files with images, by the prefix of their set. A file that is there
+// twice counts as it is unpacked.
 func listIDX(folder string) (map[string]*idxFiles, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -130,8 +130,8 @@ func sameShape(a, b *labelled) error {
 	return nil
 }
 
-// readIDXPart reads a file with images and the one with their labels, when there is one, and adds them
-// to the digest. Without classes they are numbered up to the highest label.
+// readIDXPart reads a file with images and the one with their labels, when there is one, and adds
+// them to the digest. Without classes they are numbered up to the highest label.
 func readIDXPart(name, folder, file string, classes []string, digest io.Writer) (*labelled, error) {
 	images, err := readIDXFile(filepath.Join(folder, file))
 	if err != nil {

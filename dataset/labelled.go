@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"image"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // labelled is a Source in memory: images as bytes, and a label for each.
@@ -16,8 +18,8 @@ type labelled struct {
 	classes []string
 }
 
-// newLabelled joins the two arrays of an IDX pair, images [N,H,W] or [N,H,W,C] and labels [N], and keeps
-// the former. Labels may be missing (no dimensions).
+// newLabelled joins the two arrays of an IDX pair, images [N,H,W] or [N,H,W,C] and labels [N], and
+// keeps the former. Labels may be missing (no dimensions).
 func newLabelled(name string, images, labels idxArray, classes []string) (*labelled, error) {
 	if len(images.dims) != 3 && len(images.dims) != 4 {
 		return nil, fmt.Errorf("images have dimensions %v, want count, height and width", images.dims)
@@ -106,8 +108,8 @@ func (s *labelled) Image(i int, dst []float32) (label int) {
 	return int(s.labels[i])
 }
 
-// fit returns the images in the shape that the options ask for, which costs memory only when it differs
-// from theirs. A nil source stays nil.
+// fit returns the images in the shape that the options ask for, which costs memory only when it
+// differs from theirs. A nil source stays nil.
 func fit(ctx context.Context, src Source, o Options) (Source, error) {
 	s, ok := src.(*labelled)
 	if !ok || s == nil {
@@ -159,16 +161,5 @@ func checkMemory(n, h, w, c int, o Options) error {
 		return nil
 	}
 	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: choose a smaller --size, --image-channels gray or fewer images, or allow more by --data-memory",
-		n, h, w, c, spellBytes(need), spellBytes(float64(o.maxBytes())))
-}
-
-// spellBytes words a number of bytes.
-func spellBytes(n float64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", n/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.0f MB", n/1e6)
-	}
-	return fmt.Sprintf("%.0f kB", n/1e3)
+		n, h, w, c, text.Bytes(need), text.Bytes(float64(o.maxBytes())))
 }

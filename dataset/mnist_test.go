@@ -48,8 +48,8 @@ func openedMNIST(t testing.TB) *Set {
 	return set
 }
 
-// TestMNISTContents compares with what is published about the data set: images of each class, and the
-// mean and standard deviation of the training pixels in [0,1], 0.1307 and 0.3081.
+// TestMNISTContents compares with what is published about the data set: images of each class, and
+// the mean and standard deviation of the training pixels in [0,1], 0.1307 and 0.3081.
 func TestMNISTContents(t *testing.T) {
 	set := openedMNIST(t)
 	train, test := set.Train, set.Test
@@ -78,7 +78,8 @@ func TestMNISTContents(t *testing.T) {
 	}
 }
 
-// statistics returns the images of each class, and the pixels' mean and deviation as numbers in [0,1].
+// statistics returns the images of each class, and the pixels' mean and deviation as numbers in
+// [0,1].
 func statistics(s Source) (classes [10]int, mean, std float64) {
 	h, w, c := s.Shape()
 	image := make([]float32, h*w*c)

@@ -21,7 +21,8 @@ type Options struct {
 	// Parallel calls do for 0 to n-1, in any order and possibly at once, and returns when all have
 	// returned, or an error when it did not call them all. nil: one after the other.
 	Parallel func(n int, do func(i int)) error
-	// Progress is told how many pictures of a folder are read, by one goroutine at a time; may be nil.
+	// Progress is told how many pictures of a folder are read, by one goroutine at a time; may be
+	// nil.
 	Progress func(read, total int)
 }
 
@@ -46,8 +47,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-// maxBytes returns the limit on the bytes of all images. It is never more than the program can address,
-// which is half of the default where an int has 32 bits.
+// maxBytes returns the limit on the bytes of all images. It is never more than the program can
+// address, which is half of the default where an int has 32 bits.
 func (o Options) maxBytes() int64 {
 	limit := o.MaxBytes
 	if limit <= 0 {
@@ -114,9 +115,9 @@ func (s *Set) SkippedFiles() int {
 // ErrFormat means that a file is there, in a format that this package does not read.
 var ErrFormat = errors.New("format not supported")
 
-// Open reads a data set: one that is known by name ([List]), or the files at a path. What is read is
-// kept as bytes; the sets that are part of the program are decoded once and shared. ctx can end a long
-// reading.
+// Open reads a data set: one that is known by name ([List]), or the files at a path. What is read
+// is kept as bytes; the sets that are part of the program are decoded once and shared. ctx can end
+// a long reading.
 //
 // A name that is not known gives an [UnknownError], a known set that this machine lacks a
 // [NotHereError], and a file of another kind an error that wraps [ErrFormat].

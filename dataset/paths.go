@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/npy"
+	"github.com/fmimg/fmimg/internal/regular"
 )
 
 // openPath reads a folder or a file that exists. This is the place where formats are told apart.
@@ -28,7 +31,7 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return openZip(ctx, path, o)
-	case bytes.HasPrefix(head, []byte(npyMagic)):
+	case bytes.HasPrefix(head, []byte(npy.Magic)):
 		return openNPY(path)
 	case isGzip(head) && (strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")):
 		return nil, formatError(path, "it is a tar archive: unpack it and name the folder")
@@ -73,12 +76,13 @@ func formatError(path, why string) error {
 // headLen is the length of what tells a file's format.
 const headLen = 24
 
-// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+// openRegular opens a file. Of something else it says that it must be taken away.
 func openRegular(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: it is no file: take it away", filepath.Base(path))
+	file, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNoFile) {
+		return nil, fmt.Errorf("%s: %w: take it away", filepath.Base(path), regular.ErrNoFile)
 	}
-	return os.Open(path)
+	return file, err
 }
 
 // readHead returns the first bytes of a file.
@@ -103,7 +107,8 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b})
 
 func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
 
-// baseName returns what a set at a path is called: its last element without the ending of an archive or an array.
+// baseName returns what a set at a path is called: its last element without the ending of an
+// archive or an array.
 func baseName(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

@@ -46,8 +46,8 @@ var codecs = []codec{
 	{"WebP", webp.DecodeConfig, webp.Decode},
 }
 
-// pictureFormat tells the format of a file from its first bytes: the name of a codec, "BMP", "TIFF", "HEIF" or
-// "animated WebP" for pictures that cannot be read, and "" for anything else.
+// pictureFormat tells the format of a file from its first bytes: the name of a codec, "BMP",
+// "TIFF", "HEIF" or "animated WebP" for pictures that cannot be read, and "" for anything else.
 func pictureFormat(head []byte) string {
 	has := func(at int, text string) bool {
 		return len(head) >= at+len(text) && string(head[at:at+len(text)]) == text
@@ -93,8 +93,8 @@ type picture struct {
 }
 
 // readPicture decodes a file and crops and resizes it to a square. limit bounds its pixels; room is
-// asked for them before they are decoded, and given them back. What is wrong with the file is an error
-// of this file, panics of decoders included.
+// asked for them before they are decoded, and given them back. What is wrong with the file is an
+// error of this file, panics of decoders included.
 func readPicture(file []byte, side, limit int, room *room) (p picture, err error) {
 	c, err := codecFor(file)
 	if err != nil {
@@ -154,14 +154,16 @@ func (c *codec) checkSize(file []byte, limit int) (pixels int, err error) {
 	return int(claim), nil
 }
 
-// square cuts the largest square out of the middle and resizes it. What is transparent stands before
-// white. The middle is cut out by package draw, which reads any kind of image in this goroutine: imaging
-// reads in goroutines of its own, where nobody could catch a panic over an index that a palette lacks.
+// square cuts the largest square out of the middle and resizes it. What is transparent stands
+// before white. The middle is cut out by package draw, which reads any kind of image in this
+// goroutine: imaging reads in goroutines of its own, where nobody could catch a panic over an index
+// that a palette lacks.
 func square(m image.Image, side int) *image.NRGBA {
 	b := m.Bounds()
 	edge := min(b.Dx(), b.Dy())
 	corner := b.Min.Add(image.Pt((b.Dx()-edge)/2, (b.Dy()-edge)/2))
-	// Opaque pixels are the same with premultiplied alpha and without, and RGBA is what draw is fast on.
+	// Opaque pixels are the same with premultiplied alpha and without, and RGBA is what draw is
+	// fast on.
 	middle := image.NewRGBA(image.Rect(0, 0, edge, edge))
 	if o, ok := m.(interface{ Opaque() bool }); ok && o.Opaque() {
 		draw.Draw(middle, middle.Rect, m, corner, draw.Src)
@@ -220,8 +222,8 @@ func isGray(rgb []byte) bool {
 	return true
 }
 
-// withChannels returns pixels of one channel as three equal ones, and of three as their luma (Rec. 601),
-// which leaves gray as it is.
+// withChannels returns pixels of one channel as three equal ones, and of three as their luma (Rec.
+// 601), which leaves gray as it is.
 func withChannels(pixels []byte, from, to int) []byte {
 	if from == to {
 		return pixels

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// A picture is cut to its middle and resized, as in a set: of a wide one whose sides are white the black middle is left.
+// A picture is cut to its middle and resized, as in a set: of a wide one whose sides are white the
+// black middle is left.
 func TestReadPicture(t *testing.T) {
 	m := image.NewGray(image.Rect(0, 0, 40, 8))
 	for i := range m.Pix {

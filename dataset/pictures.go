@@ -151,7 +151,8 @@ func (l *loader) nothing(set *Set) error {
 	return fmt.Errorf("none of its %d files can be used (%s: %s): PNG, JPEG, GIF and WebP can be read", set.Files, s.First, detail)
 }
 
-// divide makes the sources of the pictures: by folders for training and testing where there are such.
+// divide makes the sources of the pictures: by folders for training and testing where there are
+// such.
 func (l *loader) divide(set *Set, names []string, good []loaded) {
 	names = trimCommon(names)
 	in, parts := partOf(names)
@@ -189,8 +190,8 @@ var (
 	testFolders  = []string{"test", "testing", "val", "valid", "validation"}
 )
 
-// partOf says of each file whether it is one to test on, and whether the folders divide the files so at
-// all.
+// partOf says of each file whether it is one to test on, and whether the folders divide the files
+// so at all.
 func partOf(names []string) (in []bool, parts bool) {
 	in = make([]bool, len(names))
 	tests := 0

@@ -109,7 +109,8 @@ func read(file []byte, side int) (picture, error) {
 	return readPicture(file, side, usualLimits.pixels, newRoom(usualLimits.pixels))
 }
 
-// An index that the palette lacks panics where readPicture can catch it, not in a goroutine of imaging's.
+// An index that the palette lacks panics where readPicture can catch it, not in a goroutine of
+// imaging's.
 func TestBadPaletteIndexIsCaught(t *testing.T) {
 	bad := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{red})
 	bad.Pix[5] = 7
@@ -149,8 +150,9 @@ func TestReadPictureBombs(t *testing.T) {
 	}
 }
 
-// A photo is cropped to its middle, and turned as its camera noted: here a picture that is red at the
-// left, blue at the right and green on top, which the table follows to where it lies when looked at.
+// A photo is cropped to its middle, and turned as its camera noted: here a picture that is red at
+// the left, blue at the right and green on top, which the table follows to where it lies when
+// looked at.
 func TestCropAndOrientation(t *testing.T) {
 	m := image.NewNRGBA(image.Rect(0, 0, 80, 48))
 	for y := range 48 {
@@ -195,8 +197,8 @@ func TestCropAndOrientation(t *testing.T) {
 			}
 		}
 	}
-	// A quarter turn: the camera's top row is the right side for 6, the left side for 8; 5 and 7 are
-	// mirrored, too.
+	// A quarter turn: the camera's top row is the right side for 6, the left side for 8; 5 and 7
+	// are mirrored, too.
 	for orientation, at := range map[uint16][2]int{5: {4, 24}, 6: {44, 24}, 7: {44, 24}, 8: {4, 24}} {
 		p, err := read(withOrientation(plain, orientation, false), 48)
 		if err != nil {
@@ -362,7 +364,7 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{}, "its only file cannot be used (a.txt: not a picture)"},
 		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{}, "none of its 2 files can be used (a.txt: not a picture)"},
 		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave --strict out"},
-		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1 MB are allowed"},
+		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
 		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1}, "a side lies between 1 and 4096"},
 		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 2}, "1 (gray) or 3 (RGB)"},
 		{"one picture", map[string][]byte{"a.png": r}, "a.png", Options{}, "it is one picture: name a folder"},

@@ -183,7 +183,7 @@ func TestFit(t *testing.T) {
 	if h, w, c := set.Train.Shape(); h != 16 || w != 16 || c != 1 {
 		t.Errorf("%dx%dx%d", h, w, c)
 	}
-	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1 MB") {
+	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1049 kB") {
 		t.Errorf("error %v", err)
 	}
 }

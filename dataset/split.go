@@ -7,9 +7,9 @@ type part struct {
 	index []int32
 }
 
-// Split divides a source: held has a share of the images, rounded down, and train the others in their
-// order. The seed decides which, and the same source and seed give the same split. held is nil when
-// the share comes to no image, train is s then.
+// Split divides a source: held has a share of the images, rounded down, and train the others in
+// their order. The seed decides which, and the same source and seed give the same split. held is
+// nil when the share comes to no image, train is s then.
 func Split(s Source, share float64, seed uint64) (train, held Source) {
 	n := s.Len()
 	count := min(int(share*float64(n)), n-1)

@@ -27,8 +27,8 @@ func unknown(name string) error {
 	return &UnknownError{Name: name, Known: known, Nearest: nearest(name, known)}
 }
 
-// nearest returns the candidate with the fewest edits to name, letter case aside; "" when even that is
-// more than half of the longer of the two, where a guess would only puzzle.
+// nearest returns the candidate with the fewest edits to name, letter case aside; "" when even that
+// is more than half of the longer of the two, where a guess would only puzzle.
 func nearest(name string, candidates []string) string {
 	best, least := "", 0
 	for _, candidate := range candidates {
@@ -41,8 +41,9 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance: the least number of letters to insert, delete or replace that
-// turns a into b. row[j] is the distance between the part of a so far and the first j letters of b.
+// distance is the Levenshtein distance: the least number of letters to insert, delete or replace
+// that turns a into b. row[j] is the distance between the part of a so far and the first j letters
+// of b.
 func distance(a, b string) int {
 	to := []rune(b)
 	row := make([]int, len(to)+1)

@@ -1,5 +1,6 @@
-// Package models holds trained models that are part of the program, as checkpoints of package unet in float16. Each has a
-// folder with a README.md that says what it is, how it was trained and how good it is.
+// Package models holds trained models that are part of the program, as checkpoints of package unet
+// in float16. Each has a folder with a README.md that says what it is, how it was trained and how
+// good it is.
 package models
 
 import (
@@ -17,7 +18,8 @@ var names = []string{"mnist", "mnist-fast"}
 // Names returns the names of the models.
 func Names() []string { return slices.Clone(names) }
 
-// Open returns the checkpoint of a model; the error wraps fs.ErrNotExist when there is none of that name.
+// Open returns the checkpoint of a model; the error wraps fs.ErrNotExist when there is none of that
+// name.
 func Open(name string) (fs.File, error) {
 	if !slices.Contains(names, name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

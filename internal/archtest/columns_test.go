@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// widest is the number of columns that a line with a comment, or a line of Markdown, may have. A tab
-// counts as tabWidth columns.
+// widest is the number of columns that a line with a comment, or a line of Markdown, may have. A
+// tab counts as tabWidth columns.
 const (
 	widest   = 100
 	tabWidth = 4
@@ -132,8 +132,8 @@ func columns(line string) int {
 // target matches where links lead to, which nobody reads and no line break may cut.
 var target = regexp.MustCompile(`\]\([^)]*\)|<?https?://[^\s)>]*>?`)
 
-// wideMarkdown returns the positions of lines that are too wide. Tables and blocks of code may be wide,
-// and the addresses of links do not count.
+// wideMarkdown returns the positions of lines that are too wide. Tables and blocks of code may be
+// wide, and the addresses of links do not count.
 func wideMarkdown(name, text string) ([]string, error) {
 	var wide []string
 	code := false

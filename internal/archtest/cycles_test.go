@@ -27,8 +27,8 @@ type compiled struct {
 	DepOnly                 bool
 }
 
-// TestFileCycles reports the files of each package that use each other, so that none can be read first.
-// It fails for nothing but packages that cannot be read: go test -v shows the report.
+// TestFileCycles reports the files of each package that use each other, so that none can be read
+// first. It fails for nothing but packages that cannot be read: go test -v shows the report.
 func TestFileCycles(t *testing.T) {
 	packages, err := listCompiled("../..")
 	if err != nil {
@@ -110,8 +110,8 @@ func fileUses(fset *token.FileSet, files []*ast.File, imports types.Importer) (m
 	return uses, nil
 }
 
-// declared reports whether an object is one of a package's own declarations or methods, not a field, a
-// parameter or a local name.
+// declared reports whether an object is one of a package's own declarations or methods, not a
+// field, a parameter or a local name.
 func declared(pkg *types.Package, object types.Object) bool {
 	if f, ok := object.(*types.Func); ok && f.Signature().Recv() != nil {
 		return true

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// A function that fills more than one screen is read twice: none may have more than longest lines, and
-// at most one in a hundred more than long.
+// A function that fills more than one screen is read twice: none may have more than longest lines,
+// and at most one in a hundred more than long.
 const (
 	longest = 65
 	long    = 50

@@ -31,7 +31,8 @@ type rule struct {
 }
 
 // rules is the table of who may import whom. Of several rows for a package the first one holds, and
-// each imports only rows above it. A package without a row may not exist; a row may have no package.
+// each imports only rows above it. A package without a row may not exist; a row may have no
+// package.
 var rules = []rule{
 	// Mathematics, formats and data.
 	{packages: "asm/..."},
@@ -230,7 +231,8 @@ func (r rule) checkLibrary(who, from, to string) []string {
 // within reports whether an import path is a module's or lies in it.
 func within(to, library string) bool { return to == library || strings.HasPrefix(to, library+"/") }
 
-// inside returns the path of a package of ours inside the module, "." for its root and "" for others.
+// inside returns the path of a package of ours inside the module, "." for its root and "" for
+// others.
 func inside(importPath string) string {
 	if importPath == module {
 		return "."
@@ -317,7 +319,8 @@ func prefixed(imports []string) []string {
 	return out
 }
 
-// TestRulesPointDown proves that the table itself has no cycle: each row imports only rows above it.
+// TestRulesPointDown proves that the table itself has no cycle: each row imports only rows above
+// it.
 func TestRulesPointDown(t *testing.T) {
 	for i, r := range rules {
 		for _, pattern := range r.imports {

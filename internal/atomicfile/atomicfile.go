@@ -24,9 +24,9 @@ type pending interface {
 // the same folder, flushed to the disk, renamed over path, the folder flushed. When fill or any of
 // these steps fails, path is as it was, nothing is left behind and the error is returned.
 //
-// A new file gets mode 0644 less the umask; a replaced one keeps its mode. A symbolic link is followed.
-// A device or a pipe (/dev/stdout) cannot be replaced, so it is written to directly. The folder must
-// exist. fill must not keep the writer.
+// A new file gets mode 0644 less the umask; a replaced one keeps its mode. A symbolic link is
+// followed. A device or a pipe (/dev/stdout) cannot be replaced, so it is written to directly. The
+// folder must exist. fill must not keep the writer.
 func Write(path string, fill func(io.Writer) error) (err error) {
 	path, kind := resolve(path)
 	switch {
@@ -48,8 +48,8 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return explain(path, cause(file.commit()))
 }
 
-// Probe finds out whether Write could put a file at path, as far as can be told without writing it: that the
-// folder is there and takes a file of this name.
+// Probe finds out whether Write could put a file at path, as far as can be told without writing it:
+// that the folder is there and takes a file of this name.
 func Probe(path string) error {
 	path, kind := resolve(path)
 	if kind != 0 && !kind.IsRegular() {
@@ -68,7 +68,8 @@ func Probe(path string) error {
 	return nil
 }
 
-// resolve follows symbolic links to an existing file. The mode is 0 (a regular file) when there is none.
+// resolve follows symbolic links to an existing file. The mode is 0 (a regular file) when there is
+// none.
 func resolve(path string) (string, fs.FileMode) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -97,8 +98,8 @@ func writeThrough(path string, fill func(io.Writer) error) error {
 	return explain(path, errors.Join(err, cause(file.Close())))
 }
 
-// bare keeps the temporary file's name, which means nothing to the user, out of the errors that fill
-// passes on.
+// bare keeps the temporary file's name, which means nothing to the user, out of the errors that
+// fill passes on.
 type bare struct{ io.Writer }
 
 func (b bare) Write(p []byte) (int, error) {

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 )
 
-// A Folder writes many files of one folder, thousands of them at the cost of few flushes to the disk. Each
-// file appears whole or not at all; only after Sync do all of them survive a power cut. It is not safe for
-// concurrent use.
+// A Folder writes many files of one folder, thousands of them at the cost of few flushes to the
+// disk. Each file appears whole or not at all; only after Sync do all of them survive a power cut.
+// It is not safe for concurrent use.
 type Folder struct {
 	Path  string
 	names []string // written since the last Sync
 }
 
-// Write calls fill with a buffered writer and puts what it wrote into a new or replaced file of that name.
-// When fill or the disk fails nothing is left of it.
+// Write calls fill with a buffered writer and puts what it wrote into a new or replaced file of
+// that name. When fill or the disk fails nothing is left of it.
 func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 	path := filepath.Join(f.Path, name)
 	file, err := os.OpenFile(filepath.Join(f.Path, fmt.Sprintf(".%s%d", name, os.Getpid())), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)

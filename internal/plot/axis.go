@@ -36,7 +36,8 @@ func measuredAxis(values []float64, from, to int) axis {
 // mostTicks is how many round values an axis shows; beyond that only powers of ten.
 const mostTicks = 10
 
-// roundAxis reaches from the round value below the lowest to the one above the highest, with ticks at round values.
+// roundAxis reaches from the round value below the lowest to the one above the highest, with ticks
+// at round values.
 func roundAxis(values []float64, from, to int) axis {
 	low, high := slices.Min(values), slices.Max(values)
 	ticks := roundValues(low, high, 1, 2, 5)
@@ -46,7 +47,8 @@ func roundAxis(values []float64, from, to int) axis {
 	return axis{low: ticks[0], high: ticks[len(ticks)-1], from: from, to: to, ticks: ticks}
 }
 
-// roundValues returns powers of ten times the given digits: at least two, that enclose low and high.
+// roundValues returns powers of ten times the given digits: at least two, that enclose low and
+// high.
 func roundValues(low, high float64, digits ...float64) []float64 {
 	var all []float64
 	for k := math.Floor(math.Log10(low)) - 1; k <= math.Ceil(math.Log10(high))+1; k++ {

@@ -12,15 +12,17 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// A Chart is curves in one picture. Both axes are logarithmic; that of X is labelled where something was measured.
+// A Chart is curves in one picture. Both axes are logarithmic; that of X is labelled where
+// something was measured.
 type Chart struct {
 	Title  string
 	XTitle string
 	Curves []Curve
 }
 
-// A Curve is what was measured of one thing. Of several points with one X each is shown, and the line goes through their
-// geometric mean. Points with a number that is not above 0 have no place on the axes and are left out.
+// A Curve is what was measured of one thing. Of several points with one X each is shown, and the
+// line goes through their geometric mean. Points with a number that is not above 0 have no place on
+// the axes and are left out.
 type Curve struct {
 	Name   string
 	Points []Point

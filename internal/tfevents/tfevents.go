@@ -1,6 +1,7 @@
-// Package tfevents writes the event files that TensorBoard shows: records of TensorFlow's TFRecord format, each
-// an Event message in protocol buffers. The few fields that are needed are encoded by hand: the field numbers
-// are those of tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto.
+// Package tfevents writes the event files that TensorBoard shows: records of TensorFlow's TFRecord
+// format, each an Event message in protocol buffers. The few fields that are needed are encoded by
+// hand: the field numbers are those of tensorflow/core/util/event.proto and
+// tensorflow/core/framework/summary.proto.
 package tfevents
 
 import (
@@ -21,8 +22,9 @@ type Writer struct {
 	value   []byte
 }
 
-// NewWriter begins an event file. Events of the step that is given and of later ones, in older files of the
-// same folder, are then forgotten by TensorBoard: a resumed run does those steps again.
+// NewWriter begins an event file. Events of the step that is given and of later ones, in older
+// files of the same folder, are then forgotten by TensorBoard: a resumed run does those steps
+// again.
 func NewWriter(w io.Writer, step int, now func() time.Time) *Writer {
 	e := &Writer{w: w, now: now}
 	const fileVersion, sessionLog, status, start = 3, 7, 1, 1
@@ -80,7 +82,8 @@ func (e *Writer) begin(step int) {
 	e.event = appendVarint(appendTag(e.event, stepField, varint), uint64(step))
 }
 
-// record appends the event as a record: its length, the length's checksum, the data, the data's checksum.
+// record appends the event as a record: its length, the length's checksum, the data, the data's
+// checksum.
 func (e *Writer) record() {
 	from := len(e.pending)
 	e.pending = binary.LittleEndian.AppendUint64(e.pending, uint64(len(e.event)))
@@ -101,7 +104,8 @@ func (e *Writer) Flush() error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is the masked CRC-32C of the format, which keeps checksums of data with checksums inside apart.
+// checksum is the masked CRC-32C of the format, which keeps checksums of data with checksums inside
+// apart.
 func checksum(data []byte) uint32 {
 	crc := crc32.Checksum(data, castagnoli)
 	return (crc>>15 | crc<<17) + 0xa282ead8
