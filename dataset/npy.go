@@ -11,7 +11,7 @@ import (
 	"github.com/fmimg/fmimg/internal/npy"
 )
 
-// npyMaxBytes is what a header may claim.
+// npyMaxBytes is the most that a header may claim.
 const npyMaxBytes uint64 = min(1<<32, math.MaxInt)
 
 // npyTypes are the types of elements that are read: bytes as pixels have them, and numbers in
@@ -27,8 +27,8 @@ type npyType struct {
 	read func(b []byte) float32
 }
 
-// npyFar is how far floats may lie: generated ones may pass -1 and 1 a little, but not as pixels up
-// to 255 do.
+// npyFar is the largest float that is accepted. Generated images may pass -1 and 1 a little. Pixels
+// up to 255 must be refused.
 const npyFar = 8
 
 // check refuses floats that were not meant to lie in [-1,1].
@@ -48,7 +48,8 @@ func (k npyType) check(raw []byte) error {
 	case low < -npyFar || high > npyFar:
 		return fmt.Errorf("its numbers lie between %g and %g: bring them into [-1,1], or save them as uint8", low, high)
 	case low >= 0 && high > 0:
-		return fmt.Errorf("its numbers lie between %g and %g, none below 0: in [-1,1] black is -1: save 2*x-1", low, high)
+		return fmt.Errorf("its numbers lie between %g and %g, none below 0: in [-1,1] black is -1: save 2*x-1",
+			low, high)
 	}
 	return nil
 }
@@ -79,7 +80,8 @@ func readNPY(r io.Reader) (idxArray, error) {
 	}
 	raw, err := readBytes(r, size*kind.size, idxChunk)
 	if err != nil {
-		return idxArray{}, truncatedIDX(fmt.Sprintf("after %d of %d bytes of dimensions %v", len(raw), size*kind.size, dims), err)
+		where := fmt.Sprintf("after %d of %d bytes of dimensions %v", len(raw), size*kind.size, dims)
+		return idxArray{}, truncatedIDX(where, err)
 	}
 	var one [1]byte
 	if n, _ := io.ReadFull(r, one[:]); n != 0 {
@@ -104,7 +106,8 @@ func readNPYHeader(r io.Reader) (kind npyType, dims []int, size int, err error) 
 	kind, ok := npyTypes[h.Type]
 	switch {
 	case !ok:
-		return npyType{}, nil, 0, fmt.Errorf("elements of type %s; uint8, and float32 or float64 in [-1,1], can be read", h.Type)
+		return npyType{}, nil, 0, fmt.Errorf("elements of type %s; uint8, and float32 or float64 in [-1,1], can be read",
+			h.Type)
 	case h.Fortran:
 		return npyType{}, nil, 0, errors.New("its elements are in Fortran's order: save numpy.ascontiguousarray of it")
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/fmimg/fmimg/internal/regular"
 )
 
-// openPath reads a folder or a file that exists. This is the place where formats are told apart.
+// openPath reads a folder or a file that exists. It tells the formats of files apart.
 func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*Set, error) {
 	if info.IsDir() {
 		return openFolder(ctx, path, o)
@@ -44,10 +44,11 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	case pictureFormat(head) != "":
 		return nil, formatError(path, "it is one picture: name a folder of them")
 	}
-	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
+	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), "+
+		"a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
 }
 
-// openFolder tells by the names of its files what a folder is.
+// openFolder reads a folder. The names of its files tell what it holds.
 func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -73,10 +74,10 @@ func formatError(path, why string) error {
 	return fmt.Errorf("data set %s: %w: %s", path, ErrFormat, why)
 }
 
-// headLen is the length of what tells a file's format.
+// headLen is the number of bytes at the beginning of a file that tell its format.
 const headLen = 24
 
-// openRegular opens a file. Of something else it says that it must be taken away.
+// openRegular opens a file. For anything else its error says to take it away.
 func openRegular(path string) (*os.File, error) {
 	file, err := regular.Open(path)
 	if errors.Is(err, regular.ErrNoFile) {
@@ -107,8 +108,8 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b})
 
 func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
 
-// baseName returns what a set at a path is called: its last element without the ending of an
-// archive or an array.
+// baseName returns the name of a set at a path: the last element of the path, without the ending of
+// an archive or an array.
 func baseName(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
