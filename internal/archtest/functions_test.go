@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// A function that fills more than one screen is read twice: none may have more than longest lines,
-// and at most one in a hundred more than long.
+// A function longer than a screen must be read twice. None may have more than longest lines, and at
+// most one in a hundred may have more than long.
 const (
 	longest = 65
 	long    = 50
@@ -43,7 +43,7 @@ func TestFunctionLengths(t *testing.T) {
 		}
 		all = append(all, more...)
 	}
-	// The command, its layers and the generator have hundreds; a handful means a wrong folder.
+	// The module has hundreds of functions. A handful means that the folder is wrong.
 	if len(all) < 20 {
 		t.Fatalf("found only %d functions in %d files", len(all), len(files))
 	}
@@ -69,7 +69,7 @@ func goFiles(root string) ([]string, error) {
 	return files, err
 }
 
-// functions measures the functions of a file, none when it is generated.
+// functions measures the functions of a file. For a generated file it returns none.
 func functions(name string, text []byte) ([]function, error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
@@ -100,7 +100,7 @@ func functions(name string, text []byte) ([]function, error) {
 	return found, nil
 }
 
-// tooLong says which functions are longer than any may be, and whether too many are long.
+// tooLong returns a message for each function that is too long, and one when too many are long.
 func tooLong(all []function) []string {
 	var broken, many []string
 	for _, f := range all {
@@ -118,7 +118,7 @@ func tooLong(all []function) []string {
 	return broken
 }
 
-// body returns the source of a function of that many lines.
+// body returns the source of a function with that number of lines.
 func body(name string, lines int) string {
 	return "func " + name + "() {" + strings.Repeat("\n", lines-1) + "}\n"
 }

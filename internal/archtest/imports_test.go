@@ -27,12 +27,12 @@ type rule struct {
 	imports   []string // patterns of packages of ours
 	tests     []string // further patterns, which the test files may import
 	libraries []string // modules of others; test files may import any
-	test      bool     // of test files: there no library has an owner, as tests of micro-kernels ask the CPU too
+	test      bool     // a rule for test files: they may import libraries that have an owner too
 }
 
-// rules is the table of who may import whom. Of several rows for a package the first one holds, and
-// each imports only rows above it. A package without a row may not exist; a row may have no
-// package.
+// rules is the table of who may import whom. Of several rows that match a package the first one
+// holds. Each row imports only rows above it. A package without a row is an error. A row without a
+// package is allowed.
 var rules = []rule{
 	// Mathematics, formats and data.
 	{packages: "asm/..."},
@@ -98,7 +98,7 @@ var libraryOwners = map[string]string{
 	"github.com/klauspost/cpuid/v2": "kernels", // the only place that asks what the CPU can do
 }
 
-// builds are the ways to build that show every file: by system, architecture and tag.
+// builds are the ways to build that together use every file: by system, architecture and tag.
 var builds = []struct{ os, arch, tags string }{
 	{"linux", "amd64", ""},
 	{"linux", "arm64", ""},
@@ -111,7 +111,7 @@ var builds = []struct{ os, arch, tags string }{
 	{"linux", "amd64", "mpi"},
 }
 
-// A node is what go list says of a package.
+// A node is what go list says about a package.
 type node struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
@@ -124,7 +124,7 @@ func TestImports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The module holds at least its root and the folders of the core; fewer means that go
+			// The module holds its root and the folders of the core at least. Fewer mean that go
 			// list looked elsewhere, and that this test proves nothing.
 			if len(ours(graph)) < 5 {
 				t.Fatalf("go list found only %d packages of %s", len(ours(graph)), module)
@@ -136,8 +136,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// list returns the module's packages and all that they depend on. Cgo is on, so that a file that
-// imports "C" shows.
+// list returns the packages of the module and all packages that they need. Cgo is on, so that go
+// list shows a file that imports "C".
 func list(system, arch, tags string) ([]node, error) {
 	cmd := exec.Command("go", "list", "-e", "-deps", "-tags="+tags,
 		"-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
@@ -188,7 +188,8 @@ func violations(rules []rule, graph []node) []string {
 	return found
 }
 
-// check returns what is wrong with an import of package from, if anything. who is from in words.
+// check returns what is wrong with an import of package from, if anything. who names from in
+// messages.
 func (r rule) check(who, from, to string) []string {
 	target := inside(to)
 	if target == "" {
@@ -228,7 +229,7 @@ func (r rule) checkLibrary(who, from, to string) []string {
 	return []string{fmt.Sprintf("%s imports %s: of libraries %s may import %v", who, to, r.packages, r.libraries)}
 }
 
-// within reports whether an import path is a module's or lies in it.
+// within reports whether an import path is the path of a module or lies in it.
 func within(to, library string) bool { return to == library || strings.HasPrefix(to, library+"/") }
 
 // inside returns the path of a package of ours inside the module, "." for its root and "" for
@@ -252,7 +253,7 @@ func covers(pattern, path string) bool {
 	return pattern == path
 }
 
-// TestViolations feeds the checker graphs that are right and wrong in one thing each.
+// TestViolations gives the checker graphs that are right, or wrong in one thing.
 func TestViolations(t *testing.T) {
 	pkg := func(name string, imports ...string) node {
 		return node{ImportPath: path.Join(module, name), Imports: prefixed(imports)}
@@ -341,7 +342,7 @@ func TestRulesPointDown(t *testing.T) {
 	}
 }
 
-// TestRowsAreReached makes sure that no row is hidden by one above it, and covers by itself.
+// TestRowsAreReached checks that no row is hidden by a row above it.
 func TestRowsAreReached(t *testing.T) {
 	for i, r := range rules {
 		for _, above := range rules[:i] {

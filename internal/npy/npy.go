@@ -1,6 +1,6 @@
-// Package npy reads and writes NumPy's array files (numpy.lib.format): a magic string, two bytes of
-// version, the length of the header, the header, the elements. The header is a Python dictionary
-// that names the type of the elements, their order and the dimensions.
+// Package npy reads and writes the array files of NumPy (numpy.lib.format). A file is a magic
+// string, two bytes of version, the length of the header, the header, and the elements. The header
+// is a Python dictionary of the type of the elements, their order and the dimensions.
 package npy
 
 import (
@@ -82,8 +82,8 @@ func parse(text string) (Header, error) {
 	}, nil
 }
 
-// Dims returns the dimensions and the number of elements, their product. It fails when elements of
-// that many bytes would take more than max bytes.
+// Dims returns the dimensions and their product, the number of elements. It fails when elements of
+// width bytes would take more than max bytes.
 func (h Header) Dims(width int, max uint64) (dims []int, n int, err error) {
 	size := uint64(1)
 	for text := range strings.SplitSeq(strings.Trim(h.Shape, "()"), ",") {
@@ -104,9 +104,8 @@ func (h Header) Dims(width int, max uint64) (dims []int, n int, err error) {
 // chunk is the number of elements that WriteFloat32 writes at once.
 const chunk = 1 << 14
 
-// WriteFloat32 writes values as an array of a shape, of which they must be the product, in version
-// 1.0 of the format. Spaces behind the dictionary bring the first element to a multiple of 64
-// bytes.
+// WriteFloat32 writes an array in version 1.0 of the format. len(values) must be the product of
+// shape. Spaces after the dictionary bring the first element to a multiple of 64 bytes.
 func WriteFloat32(w io.Writer, values []float32, shape ...int) error {
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", tuple(shape))
 	before := len(Magic) + 4 // with version and length

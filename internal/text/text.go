@@ -14,7 +14,7 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Bytes words a size in powers of ten, with two digits or more: "1.2 GB", "64 MB", "9999 kB".
+// Bytes words a size in powers of ten: "1.2 GB", "64 MB", "9999 kB".
 func Bytes(n float64) string {
 	switch {
 	case n >= 1e9:
@@ -25,7 +25,7 @@ func Bytes(n float64) string {
 	return fmt.Sprintf("%.0f kB", n/1e3)
 }
 
-// Seconds words a duration in seconds: "1m30s", and below 10 s with a tenth, "4.2s".
+// Seconds words a duration in seconds: "1m30s", and with a tenth below 10 s, "4.2s".
 func Seconds(seconds float64) string {
 	unit := time.Second
 	if seconds < 10 {
