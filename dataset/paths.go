@@ -86,7 +86,7 @@ func formatError(path, why string) error { return &FormatError{path, why} }
 // headLen is the length of what tells a file's format.
 const headLen = 24
 
-// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+// openRegular opens a file, and refuses anything else: opening a pipe would wait for a writer.
 func openRegular(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: it is no file: take it away", filepath.Base(path))
@@ -116,7 +116,8 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b})
 
 func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
 
-// baseName returns what a set at a path is called: its last element without the ending of an archive or an array.
+// baseName returns the name of the set at a path: the last element of the path, without the ending of
+// an archive or an array.
 func baseName(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

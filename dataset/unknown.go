@@ -29,8 +29,8 @@ func unknown(name string) error {
 	return &UnknownError{Name: name, Known: known, Nearest: nearest(name, known)}
 }
 
-// nearest returns the candidate with the fewest edits to name, letter case aside; "" when even that is
-// more than half of the longer of the two, where a guess would only puzzle.
+// nearest returns the candidate with the fewest edits to name, letter case aside. It returns "" when
+// even these edits are more than half of the longer name: such a guess would only puzzle.
 func nearest(name string, candidates []string) string {
 	best, least := "", 0
 	for _, candidate := range candidates {

@@ -7,9 +7,10 @@ type Kind string
 
 // The kinds of events, in the order in which a run sends them.
 const (
-	Reading     Kind = "reading"     // Images of Total files of pictures are read
-	Started     Kind = "started"     // Path, Step, Total, Text (what is trained)
-	Stepped     Kind = "step"        // all the numbers; of a comparison, Step of Total and Text, a method's name
+	Reading Kind = "reading" // Images of Total files of pictures are read
+	Started Kind = "started" // Path, Step, Total, Text (what is trained)
+	// Stepped has all the numbers. In a comparison it has Step, Total and Text, the name of a method.
+	Stepped     Kind = "step"
 	Previewed   Kind = "preview"     // Path of the grid
 	Saved       Kind = "checkpoint"  // Path of the folder
 	Noted       Kind = "note"        // Text: something that a person should know
@@ -18,11 +19,12 @@ const (
 	Sampled     Kind = "sampled"     // Images of Total are drawn
 )
 
-// An Event reports the progress of Train, TrainClassifier or Generate. Fields that a kind does not name are zero.
+// An Event reports the progress of a run, of a drawing or of a measurement. Fields that a kind does
+// not name are zero.
 type Event struct {
 	Kind   Kind    `json:"event"`
 	Step   int     `json:"step"`            // steps done
-	Total  int     `json:"total,omitempty"` // steps of the run as now believed, 0 when unknown; for Sampled, images
+	Total  int     `json:"total,omitempty"` // steps as now believed, 0: unknown; for Sampled, images
 	Images int     `json:"images"`          // images seen or drawn
 	Loss   float64 `json:"loss,omitempty"`  // mean over this step's batch
 	Smooth float64 `json:"smooth_loss,omitempty"`

@@ -99,7 +99,8 @@ func word(arg any, w Words) any {
 // ErrorIn returns the text of an error in the words of a front end. The text of a wrapped error
 // stands in that of its wrapper, where its words are exchanged.
 func ErrorIn(err error, w Words) string {
-	if worded, ok := err.(interface{ In(w Words) string }); ok { //nolint:errorlint // wrapped errors follow below
+	//nolint:errorlint // wrapped errors follow below
+	if worded, ok := err.(interface{ In(w Words) string }); ok {
 		return worded.In(w)
 	}
 	text := err.Error()

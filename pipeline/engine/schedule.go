@@ -13,19 +13,18 @@ func Epochs(passes float64, n, batch int) RateSchedule {
 	return RateSchedule{{0, int(min(max(steps, 1), MaxSteps))}}
 }
 
-// A Estimate of a [Schedule] says that from step Step on (counted from 0) the run expects to end after
-// Total steps.
+// An Estimate says that from step Step on, counted from 0, the run expects to end after Total steps.
 type Estimate struct{ Step, Total int }
 
-// A RateSchedule is how long a run believed to be at each of its steps, and so all that the learning
-// rate depends on. A run with a budget in steps has one piece; a run with a budget in time starts
-// without any, measures itself and adds a piece whenever its estimate changes. The same schedule
-// always gives the same rates, which is how a timed run is replayed.
+// A RateSchedule lists how many steps a run expected to take, at each of its steps. The learning rate
+// depends on nothing else. A run with a budget in steps has one estimate. A run with a budget in time
+// starts without estimates, measures itself, and adds an estimate whenever it changes. The same
+// schedule always gives the same rates: so a timed run can be replayed.
 //
 // Its text, in config.json and in the option schedule, is "step:total" pairs joined by commas.
 type RateSchedule []Estimate
 
-// MaxSteps bounds the number of steps of a run: beyond a float32's integers nothing is gained.
+// MaxSteps bounds the number of steps of a run.
 const MaxSteps = 1 << 30
 
 // ParseRateSchedule reads the text form of a schedule. The error is a [*ScheduleError].
@@ -128,8 +127,8 @@ func (s RateSchedule) Revise(step, total int) RateSchedule {
 // Rate returns the learning rate of a step: peak, times a linear warm-up over the first steps,
 // times the decay at the fraction of the run that lies behind that step.
 //
-// A short run warms up in a tenth of its steps. Where that is only known once some steps are done, the
-// warm-up goes on from where they left it.
+// A short run warms up in a tenth of its steps. Where that is known only after some steps, the
+// warm-up goes on from the rate that these steps reached.
 func (s RateSchedule) Rate(step int, peak float64, warmup int, decay Decay) float64 {
 	short := s.Warmup(step, warmup, decay)
 	rate := peak

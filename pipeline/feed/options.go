@@ -19,25 +19,30 @@ const DefaultHoldOut = 0.05
 type DataOptions struct {
 	Data string `json:"data"` // a known data set or a path; needed without Source
 
-	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
+	// Size is the side in pixels to which images are cropped and resized; 0: images stay as they are,
+	// and pictures get 32.
 	// A run records that of pictures.
 	Size int `json:"size,omitempty"`
-	// ImageChannels is gray, rgb or auto: as they are, pictures gray when all of them are; empty: auto.
+	// ImageChannels is gray, rgb or auto. With auto images stay as they are, and pictures become gray
+	// when all of them are gray. Empty: auto.
 	// A run records gray or rgb.
 	ImageChannels string `json:"image_channels"`
-	// HoldOut is the share of the images that training does not see, in sets without test images; 0: none.
-	HoldOut    float64 `json:"hold_out"`
-	Strict     bool    `json:"strict"` // refuse a folder with files that cannot be used; false: leave them out
-	DataMemory int     `json:"-"`      // limit on the images in memory in MB; 0: 4096
+	// HoldOut is the share of the images that training does not see, in sets without test images; 0:
+	// none.
+	HoldOut float64 `json:"hold_out"`
+	// Strict refuses a folder with files that cannot be used; false: such files are left out.
+	Strict     bool `json:"strict"`
+	DataMemory int  `json:"-"` // limit on the images in memory in MB; 0: 4096
 
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
 	Source dataset.Source `json:"-"`
-	// Validation are images of the same shape and classes that training does not see, with Source; nil: none.
+	// Validation are images that training does not see, with Source. They have its shape and its
+	// classes; nil: none.
 	// [dataset.Split] makes them.
 	Validation dataset.Source `json:"-"`
 }
 
-// A Reader says how data is read; no number but the images that are held out depends on it.
+// A Reader says how data is read. It changes no number, but Seed changes which images are held out.
 type Reader struct {
 	Seed    uint64 // of the choice of images that are held out
 	Threads int    // that decode pictures
@@ -118,7 +123,7 @@ func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkValidation makes sure that a network can take both sources.
+// checkValidation refuses sources that one network cannot take.
 func checkValidation(train, test dataset.Source) error {
 	if test == nil {
 		return nil
@@ -152,7 +157,7 @@ func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) er
 	}
 }
 
-// progress returns a function that tells of pictures that are read, nil when nobody listens.
+// progress returns a function that reports how many pictures are read; nil when nobody listens.
 func (r Reader) progress() func(read, total int) {
 	if r.OnEvent == nil {
 		return nil
@@ -160,7 +165,8 @@ func (r Reader) progress() func(read, total int) {
 	return func(read, total int) { r.OnEvent(pipeline.Event{Kind: pipeline.Reading, Images: read, Total: total}) }
 }
 
-// SkippedNote returns the note of which files of a set were left out; ok is false when none was.
+// SkippedNote returns the note that names the files that were left out of a set; ok is false when
+// there are none.
 func SkippedNote(data string, set *dataset.Set) (note pipeline.Event, ok bool) {
 	var parts []string
 	for _, s := range set.Skipped {

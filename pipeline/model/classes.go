@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 )
 
-// SameClasses returns for each class its index among others of the same name, -1 for none.
+// SameClasses returns for each class the index of its name among others; -1 where they lack it.
 func SameClasses(classes, others []string) []int {
 	same := make([]int, len(classes))
 	for i, name := range classes {
@@ -21,7 +21,7 @@ func SameClasses(classes, others []string) []int {
 	return same
 }
 
-// NoClass names the class to draw images of no class in particular, from models that were trained for it.
+// NoClass asks for images of no class in particular. Models have it that were trained for it.
 const NoClass = "none"
 
 // A ClassList is the classes that images of a model can be asked for.
@@ -38,7 +38,7 @@ func (c *Checkpoint) ClassList() ClassList {
 	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
 }
 
-// AskedClasses returns the classes that images are to take, nil for random ones, if the model has them.
+// AskedClasses returns the classes of a list, which the model must have; nil for random classes.
 func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error) {
 	if _, err := c.Guide(c.Path, guidance); err != nil {
 		return nil, err
@@ -52,7 +52,8 @@ func (c *Checkpoint) AskedClasses(list string, guidance float64) ([]int32, error
 	return c.ClassList().Parse(list)
 }
 
-// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9", "1,3,sneaker,none".
+// Parse reads numbers, ranges of numbers, names and none, joined by commas: "7", "0-9",
+// "1,3,sneaker,none".
 func (l ClassList) Parse(text string) ([]int32, error) {
 	var list []int32
 	for part := range strings.SplitSeq(text, ",") {
@@ -107,7 +108,7 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 // namesShown is how many names of classes a message lists.
 const namesShown = 12
 
-// firstNames joins names, the first of them where there are many.
+// firstNames joins names; of many names only the first.
 func firstNames(names []string) option.Message {
 	if n := len(names) - namesShown; n > 0 {
 		return option.Say("%s and %d more (%v lists them)",

@@ -20,12 +20,14 @@ import (
 type Info struct {
 	Path       string `json:"path"`
 	Bytes      int64  `json:"bytes"`
-	SHA256     string `json:"sha256"` // of the weights, as in the pictures that are drawn from them; "" when Inferred
+	SHA256     string `json:"sha256"` // of the weights, as in drawn pictures; "" when Inferred
 	Parameters int    `json:"parameters"`
 	Tensors    int    `json:"tensors"`
-	Types      string `json:"types"`    // of the tensors in the file
-	Inferred   bool   `json:"inferred"` // the file has no configuration: Network is what shapes tell, zero where they do not
-	// Network is the configuration of a U-Net, Flow that of a normalizing flow: one of them is there.
+	Types      string `json:"types"` // of the tensors in the file
+	// Inferred says that the file has no configuration. Network has what the shapes of its tensors
+	// tell, and zero for the rest.
+	Inferred bool `json:"inferred"`
+	// Network is the configuration of a U-Net, Flow that of a normalizing flow. One of them is there.
 	Network *unet.Config    `json:"network,omitempty"`
 	Flow    *realnvp.Config `json:"normalizing_flow,omitempty"`
 	FLOPs   float64         `json:"flops"` // of an evaluation for one image, 0 when Inferred
@@ -42,8 +44,8 @@ type TensorInfo struct {
 	Shape []int  `json:"shape"`
 }
 
-// Describe reads a checkpoint, a file or a run folder, and says what it is. The empty path is the newest
-// run under runs/. It also describes what PyTorch saved, which [OpenCheckpoint] refuses.
+// Describe reads a checkpoint, a file or a run folder, and says what it is. The empty path is the
+// newest run under runs/. It also describes weights that PyTorch saved, which [Open] refuses.
 func Describe(path string) (*Info, error) {
 	file, err := OpenModel(path)
 	if err != nil {
@@ -100,7 +102,7 @@ func (info *Info) network(f *safetensors.File) error {
 	return nil
 }
 
-// trainFromIt makes a run of weights that have no configuration.
+// trainFromIt trains on from weights that have no configuration.
 var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Option: "init"}}}
 
 // Lines returns the description for a person to read, as pairs of what and value, in the words of a

@@ -9,14 +9,14 @@ import (
 	"github.com/fmimg/fmimg/ode"
 )
 
-// A Prediction is what a network's answers mean: the objective that it learned on a path.
+// A Prediction says what a network's answers mean: the objective that it learned, on a path.
 type Prediction struct {
 	Path      flow.Schedule
 	Objective flow.Objective
 }
 
-// Prediction returns what the network of a checkpoint predicts. Files that do not say are as they all were once, and as those of
-// torchcfm: velocities on the linear path.
+// Prediction returns what the network of a checkpoint predicts. A file that does not say predicts
+// velocities on the linear path, like the first files of fmimg, and those of torchcfm.
 func (m Meta) Prediction() (Prediction, error) {
 	path, objective := m.Path, m.Objective
 	if objective == FlowMapObjective { // without a jump it is the velocity
@@ -35,7 +35,7 @@ func (m Meta) Prediction() (Prediction, error) {
 	return p, nil
 }
 
-// metaError says what is wrong with what the metadata say of a network.
+// metaError says where a wrong name is: in the metadata.
 func metaError(err error) error {
 	if wrong, ok := errors.AsType[*flow.ParseError](err); ok {
 		here := *wrong
@@ -50,7 +50,7 @@ func (p Prediction) Velocity(answers ode.Field) ode.Field {
 	return flow.VelocityWithin(answers, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
 }
 
-// The defaults of training. Those of files that do not say are the same.
+// The defaults of training, and of files that do not say.
 const (
 	DefaultPath      = "linear"
 	DefaultObjective = "velocity"
