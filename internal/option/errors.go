@@ -64,7 +64,9 @@ type FaultError struct {
 }
 
 // Faultf returns a [*FaultError]. It wraps the errors among its arguments.
-func Faultf(problem string, args ...any) *FaultError { return &FaultError{Problem: Say(problem, args...)} }
+func Faultf(problem string, args ...any) *FaultError {
+	return &FaultError{Problem: Say(problem, args...)}
+}
 
 // Cured returns the fault with a cure, see [Say].
 func (f *FaultError) Cured(cure string, args ...any) *FaultError {
