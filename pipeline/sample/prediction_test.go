@@ -97,7 +97,7 @@ func TestNoiseLevelIsNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if texts := fmt.Sprint(s.texts(&picture.Images{})); !strings.Contains(texts, "{fmimg.noise-level 0.5}") {
+	if texts := fmt.Sprint(s.texts(&picture.Images{})); !strings.Contains(texts, "[fmimg.noise-level 0.5]") {
 		t.Errorf("texts %s", texts)
 	}
 	if p, err := (model.Meta{}).Prediction(); err != nil || p != (model.Prediction{Path: flow.Linear{}, Objective: flow.PredictVelocity}) {
