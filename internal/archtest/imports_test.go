@@ -289,7 +289,7 @@ func TestViolations(t *testing.T) {
 	}{
 		{"allowed", pkg("unet", "./nn", "./kernels", "./internal/x", "math"), ""},
 		{"a folder of a row", pkg("asm/gen", "math"), ""},
-		{"library", pkg("pipeline", "golang.org/x/sys/unix"), ""},
+		{"library", pkg("bench", "golang.org/x/sys/unix"), ""},
 		{"owned library at home", pkg("kernels", "github.com/klauspost/cpuid/v2"), ""},
 		{"library in a test of the core", test("flow", "pgregory.net/rapid"), ""},
 		{"test sees more", test("cmd/fmimg", "./unet"), ""},
