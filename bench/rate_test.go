@@ -34,11 +34,11 @@ func TestQuantileInterpolates(t *testing.T) {
 	}
 }
 
-// A call that sleeps shows as its time, and the stopwatch stops soon after its budget. Sleeping too long
-// on a busy machine makes the bounds one-sided.
+// A call that sleeps shows as its time, and the stopwatch stops after its budget. On a busy machine a
+// call sleeps longer, so there is no upper bound of its time. The number of calls has one: the budget
+// has room for 20 naps, and one more may be under way at its end.
 func TestMeasure(t *testing.T) {
 	const nap = 2 * time.Millisecond
-	begin := time.Now()
 	calls := 0
 	seconds := stopwatch{budget: 40 * time.Millisecond, samples: 3}.measure(t.Context(), func() {
 		calls++
@@ -52,8 +52,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("a sample of %v s, less than the call sleeps", s)
 		}
 	}
-	if calls > 20 && time.Since(begin) < 40*time.Millisecond {
-		t.Errorf("%d calls of %v within %v", calls, nap, time.Since(begin))
+	if calls > 21 {
+		t.Errorf("%d calls of %v in 40 ms", calls, nap)
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/fmimg/fmimg/internal/text"
 )
 
-// An UnknownError says that there is no data set of a name, and no file or folder either.
+// An UnknownError says that no data set, file or folder has a name.
 type UnknownError struct {
 	Name    string
-	Known   []string // the names that there are
-	Nearest string   // the one that was probably meant, or ""
+	Known   []string // the names of all data sets
+	Nearest string   // the name that was probably meant, or ""
 }
 
 // Error returns one line.
@@ -21,7 +21,8 @@ func (e *UnknownError) Error() string {
 	if e.Nearest != "" {
 		guess = fmt.Sprintf("did you mean %s? ", e.Nearest)
 	}
-	return fmt.Sprintf("no data set and no file is called %q: %sknown are: %s", e.Name, guess, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("no data set and no file is called %q: %sknown are: %s",
+		e.Name, guess, strings.Join(e.Known, ", "))
 }
 
 func unknown(name string) error {
@@ -29,8 +30,9 @@ func unknown(name string) error {
 	return &UnknownError{Name: name, Known: known, Nearest: nearest(name, known)}
 }
 
-// nearest returns the candidate with the fewest edits to name, letter case aside; "" when even that is
-// more than half of the longer of the two, where a guess would only puzzle.
+// nearest returns the candidate with the fewest edits to name, without regard to letter case. When
+// even that needs more edits than half of the letters of the longer name, it returns "": the guess
+// would only puzzle.
 func nearest(name string, candidates []string) string {
 	best, least := "", 0
 	for _, candidate := range candidates {

@@ -11,8 +11,8 @@ import (
 // before any work.
 type OptionError = option.Error
 
-// What errors, events and cards name. Words choose how they are shown: a program with flags of its
-// own implements them, and gets the text by [ErrorIn] and Message.In.
+// Errors, events and cards name settings and actions. Words say how these are called: a program
+// implements them for its own flags, and gets its texts by [ErrorIn] and Message.In.
 type (
 	Words   = option.Words
 	Message = option.Message

@@ -94,7 +94,8 @@ func TestChecker(t *testing.T) {
 				text, err := fake(ctx, s, folder, args...)
 				return text, errors.Join(err, c.broken(s, folder, args))
 			}
-			if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny", seed: 5, amounts: amountsFor("generic", "tiny")}); err != nil {
+			s := setting{isa: "generic", preset: "tiny", seed: 5, amounts: amountsFor("generic", "tiny")}
+			if err := k.check(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			if k.compared < 9 || k.different != c.count || strings.Count(out.String(), "DIFFERS") != c.count {
@@ -119,7 +120,8 @@ func TestCheckerNeedsBefore(t *testing.T) {
 		}
 		return nil, nil
 	}
-	if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"}); err == nil || !strings.Contains(err.Error(), "earlier commit") {
+	err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"})
+	if err == nil || !strings.Contains(err.Error(), "earlier commit") {
 		t.Errorf("got %v", err)
 	}
 	if err := k.summary(); err == nil {
@@ -128,7 +130,7 @@ func TestCheckerNeedsBefore(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-base", "HEAD", "-isa", "avx2", "-presets", "tiny", "-seeds", "3,4", "-steps", "2"}, io.Discard)
+	o, err := parse(strings.Fields("-base HEAD -isa avx2 -presets tiny -seeds 3,4 -steps 2"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,9 @@ func TestParse(t *testing.T) {
 	if len(got) != 2 || got[0].String() != "avx2 tiny seed 3" || got[1].steps != 2 || got[1].seed != 4 {
 		t.Errorf("settings %v", got)
 	}
-	for _, args := range []string{"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1", "-base HEAD more"} {
+	for _, args := range []string{
+		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1", "-base HEAD more",
+	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q is accepted", args)
 		}

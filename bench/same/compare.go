@@ -55,7 +55,8 @@ func firstDifference(a, b []byte) int {
 }
 
 // changing matches what differs from run to run, as a member of a JSON object: times, dates and
-// versions. In the metadata of a safetensors file, where JSON is in a string, quotes have a backslash.
+// versions. In the metadata of a safetensors file, where JSON is in a string, quotes have a
+// backslash.
 var changing = regexp.MustCompile(`\\?"(?:draw_)?seconds\\?":[-+.0-9eE]+|\\?"(?:version|date)\\?":\\?"[^"\\]*\\?"`)
 
 // constant returns a text without what differs from run to run.
@@ -99,9 +100,9 @@ func samePoints(a, b image.Image) error {
 	return nil
 }
 
-// sameTensors compares safetensors files: the header's text (names, order, types, shapes, places and
-// metadata) and all bytes of all tensors. It reads the format by itself, as the project's own reader
-// is among what may have changed.
+// sameTensors compares safetensors files: the header's text (names, order, types, shapes, places
+// and metadata) and all bytes of all tensors. It reads the format by itself, as the project's own
+// reader is among what may have changed.
 func sameTensors(fileA, fileB []byte) error {
 	headerA, dataA, err := cutHeader(fileA)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// realFolder is where writeReal puts what generated images are compared with on slow instruction sets.
+// realFolder is where writeReal puts what generated images are compared with on slow instruction
+// sets.
 const realFolder = "real"
 
 // writeReal writes a data set in MNIST's format, with n images for training and n for testing:

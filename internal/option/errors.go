@@ -56,30 +56,32 @@ type Quoted string
 // String returns the value as Go writes it.
 func (q Quoted) String() string { return strconv.Quote(string(q)) }
 
-// A Fault is an error that is not about an option, and whose message or cure names one, or a
+// A FaultError is an error that is not about an option, and whose message or cure names one, or a
 // command.
-type Fault struct {
+type FaultError struct {
 	Problem Message
 	Cure    Message // may be empty
 }
 
-// Faultf returns a [*Fault]. It wraps the errors among its arguments.
-func Faultf(problem string, args ...any) *Fault { return &Fault{Problem: Say(problem, args...)} }
+// Faultf returns a [*FaultError]. It wraps the errors among its arguments.
+func Faultf(problem string, args ...any) *FaultError {
+	return &FaultError{Problem: Say(problem, args...)}
+}
 
 // Cured returns the fault with a cure, see [Say].
-func (f *Fault) Cured(cure string, args ...any) *Fault {
+func (f *FaultError) Cured(cure string, args ...any) *FaultError {
 	f.Cure = Say(cure, args...)
 	return f
 }
 
 // Error returns one line, in [Plain] words.
-func (f *Fault) Error() string { return f.In(Plain) }
+func (f *FaultError) Error() string { return f.In(Plain) }
 
 // In returns the line in the words of a front end.
-func (f *Fault) In(w Words) string { return f.Cure.behind(f.Problem.In(w), w) }
+func (f *FaultError) In(w Words) string { return f.Cure.behind(f.Problem.In(w), w) }
 
 // Unwrap returns the errors of the problem.
-func (f *Fault) Unwrap() []error {
+func (f *FaultError) Unwrap() []error {
 	var list []error
 	for _, arg := range f.Problem.Args {
 		if err, ok := arg.(error); ok {

@@ -28,6 +28,7 @@ var Plain Words = plain{}
 
 type plain struct{}
 
+// Setting implements [Words].
 func (plain) Setting(s Setting) string {
 	if s.Value == nil {
 		return s.Option
@@ -35,6 +36,7 @@ func (plain) Setting(s Setting) string {
 	return fmt.Sprintf("%s %v", s.Option, s.Value)
 }
 
+// Action implements [Words].
 func (p plain) Action(a Action) string {
 	var list []string
 	for _, s := range a.Settings {
@@ -99,7 +101,7 @@ func word(arg any, w Words) any {
 // ErrorIn returns the text of an error in the words of a front end. The text of a wrapped error
 // stands in that of its wrapper, where its words are exchanged.
 func ErrorIn(err error, w Words) string {
-	if worded, ok := err.(interface{ In(w Words) string }); ok { //nolint:errorlint // wrapped errors follow below
+	if worded, ok := err.(interface{ In(w Words) string }); ok {
 		return worded.In(w)
 	}
 	text := err.Error()

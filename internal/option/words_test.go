@@ -20,6 +20,12 @@ func (w dashes) Action(a Action) string {
 	return strings.Join(words, " ")
 }
 
+// unknown returns the error for the text x, where y is known.
+func unknown(in, kind string) error {
+	return &ValueError{Package: in, Kind: kind, Text: "x", Known: []string{"y"}, Reason: "known is y"}
+}
+
+// Each kind of error has a text in plain words, and one in the words of a front end.
 func TestWords(t *testing.T) {
 	size := func(n int) Setting { return Setting{"size", n} }
 	again := Action{"train", []Setting{{"resume", nil}, {"out", "a"}}}
@@ -48,14 +54,20 @@ func TestWords(t *testing.T) {
 			"no such file\nclass x: want one (show lists them)",
 			"no such file\n--class x: want one (run show lists them)",
 		},
-		{Rename(Between("steps", 0, 1, 4), "steps", "count"), "count 0: a number between 1 and 4 is needed", "--count 0: a number between 1 and 4 is needed"},
+		{
+			Rename(Between("steps", 0, 1, 4), "steps", "count"),
+			"count 0: a number between 1 and 4 is needed", "--count 0: a number between 1 and 4 is needed",
+		},
 		{Rename(cause, "steps", "count"), "no such file", "no such file"},
 		{
-			Of("path", fmt.Errorf("a: %w", &ValueError{Package: "flow", Kind: "path", Text: "x", Known: []string{"y"}, Reason: "known is y"})),
+			Of("path", fmt.Errorf("a: %w", unknown("flow", "path"))),
 			`path "x": known is y`, `--path "x": known is y`,
 		},
-		{&ValueError{Package: "flow", Kind: "path", Text: "x", Reason: "want 1"}, `flow: path "x": want 1`, `flow: path "x": want 1`},
-		{&ValueError{Kind: "preset", Text: "x", Known: []string{"y"}, Reason: "known is y"}, `unknown preset "x": known is y`, `unknown preset "x": known is y`},
+		{
+			&ValueError{Package: "flow", Kind: "path", Text: "x", Reason: "want 1"},
+			`flow: path "x": want 1`, `flow: path "x": want 1`,
+		},
+		{unknown("", "preset"), `unknown preset "x": known is y`, `unknown preset "x": known is y`},
 	} {
 		if got := c.err.Error(); got != c.plain {
 			t.Errorf("got %q, want %q", got, c.plain)

@@ -7,11 +7,14 @@ import (
 	"os"
 )
 
-// Open opens a file for reading. It refuses folders and pipes: to open a pipe would block until a
-// program writes to it.
+// ErrNoFile means that there is something else at a path: a folder, a pipe, a device.
+var ErrNoFile = errors.New("it is no file")
+
+// Open opens a file for reading. For anything else its error wraps [ErrNoFile]: to open
+// a pipe would block until a program writes to it.
 func Open(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("it is no file")}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNoFile}
 	}
 	return os.Open(path)
 }

@@ -29,7 +29,7 @@ func TestOpen(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "it is no file") {
+	if _, err := Open(dir); !errors.Is(err, ErrNoFile) {
 		t.Errorf("a folder: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {

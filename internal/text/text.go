@@ -4,6 +4,7 @@ package text
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Count spells a number of things, such as "1 step" and "2 steps".
@@ -71,4 +72,13 @@ func Distance(a, b string) int {
 		}
 	}
 	return row[len(to)]
+}
+
+// Seconds words a duration in seconds: "1m30s", and with a tenth below 10 s, "4.2s".
+func Seconds(seconds float64) string {
+	unit := time.Second
+	if seconds < 10 {
+		unit = 100 * time.Millisecond
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(unit).String()
 }

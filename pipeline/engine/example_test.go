@@ -77,7 +77,7 @@ func Example() {
 		})
 	}
 	recipe := engine.Recipe{
-		Batch: batch, MicroBatch: microBatch, Muon: true, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Clip: 1,
+		Batch: batch, MicroBatch: microBatch, Optimizer: engine.Muon, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Clip: 1,
 	}
 	trainer := engine.NewTrainer(engine.Setup{Recipe: recipe, Model: net, Tasks: tasks})
 	defer trainer.Close()

@@ -25,7 +25,7 @@ type Estimate struct{ Step, Total int }
 // Its text, in config.json and in the option schedule, is "step:total" pairs joined by commas.
 type RateSchedule []Estimate
 
-// MaxSteps bounds the number of steps of a run: beyond a float32's integers nothing is gained.
+// MaxSteps bounds the number of steps of a run.
 const MaxSteps = 1 << 30
 
 // ParseRateSchedule reads the text form of a schedule. The error is a [*ScheduleError].

@@ -36,10 +36,9 @@ type Model interface {
 
 // A Recipe says how a batch is cut, and what a step does with the gradient.
 type Recipe struct {
-	Batch      int // images of a step
-	MicroBatch int // images that a task takes at once, on which the order of sums depends
-	// Muon steps matrices along the nearest orthogonal matrix, see [nn.Muon]. AdamW steps all else.
-	Muon         bool
+	Batch        int // images of a step
+	MicroBatch   int // images that a task takes at once, on which the order of sums depends
+	Optimizer    Optimizer
 	Beta1, Beta2 float64 // AdamW's decays of the gradient's mean and square
 	Eps          float64 // AdamW's smallest divisor
 	Decay        float64 // decoupled weight decay, times the learning rate

@@ -198,7 +198,8 @@ func (r Reader) progress() func(read, total int) {
 	return func(read, total int) { r.OnEvent(pipeline.Event{Kind: pipeline.Reading, Images: read, Total: total}) }
 }
 
-// SkippedNote returns the note of which files of a set were left out; ok is false when none was.
+// SkippedNote returns the note that names the files that were left out of a set; ok is false when
+// there are none.
 func SkippedNote(data string, set *dataset.Set) (note pipeline.Event, ok bool) {
 	var parts []string
 	for _, s := range set.Skipped {

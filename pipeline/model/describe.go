@@ -104,7 +104,7 @@ func (info *Info) describeNetwork(f *safetensors.File) error {
 	return nil
 }
 
-// trainFromIt makes a run of weights that have no configuration.
+// trainFromIt trains on from weights that have no configuration.
 var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Option: "init"}}}
 
 // Lines returns the description as text, a name and a value in each line, in the words of a front

@@ -57,7 +57,7 @@ func (m Meta) Prediction() (Prediction, error) {
 	return p, nil
 }
 
-// metaError says what is wrong with what the metadata say of a network.
+// metaError says where a wrong name is: in the metadata.
 func metaError(err error) error {
 	if wrong, ok := errors.AsType[*flow.ParseError](err); ok {
 		here := *wrong

@@ -22,15 +22,14 @@ func (r *Run) saveCard() error {
 // CardFacts are the values that the card's template shows.
 type CardFacts struct {
 	// The job fills in these.
-	Intro            string      // a sentence: what the model is, and how it was made
-	Rows             [][2]string // of the table about both
-	Loss, Validation string      // the name and the measure of each
-	Replay           pipeline.Action
+	Intro            string           // a sentence: what the model is, and how it was made
+	Rows             [][2]string      // of the table about the model and its making
+	Loss, Validation string           // the names of the two losses, with their measure
+	Replay           pipeline.Action  // trains the same tensors again
 	Use              pipeline.Message // what else the model can draw
-	Close            string           // the end of the sentence about the data
+	Close            string           // the end of the last sentence, which is about the data
 
-	GoOn, Draw pipeline.Action
-
+	// The run fills in these.
 	Name, Preview   string
 	Options         *Options
 	Warmup          int // steps of warm-up that the schedule left
@@ -38,11 +37,12 @@ type CardFacts struct {
 	Progress        string // behind the number of steps
 	Meta            model.Meta
 	Curve, Finished bool
+	GoOn, Draw      pipeline.Action // goes on with the run; draws images
 
-	words pipeline.Words // nil: those of options, without commands
+	words pipeline.Words // nil: names of options, and no commands
 }
 
-// Commands reports whether the card shows commands: a library has none.
+// Commands reports whether the card shows commands. A library has none.
 func (c CardFacts) Commands() bool { return c.words != nil }
 
 // Say returns a message or an action as the card shows it.
@@ -79,7 +79,7 @@ func (r *Run) cardFacts() CardFacts {
 	return c
 }
 
-// Closing ends the sentence that says where the data is not, with whose it is.
+// Closing ends the sentence that the data is not in the model, with the licence of the data.
 func Closing(data string) string {
 	if about := aboutData(data); about != "" {
 		return fmt.Sprintf(". %s: %s", data, about)
@@ -103,7 +103,7 @@ func aboutData(name string) string {
 	return ""
 }
 
-// latestPreview returns the name of the preview of the highest step, "" when there is none.
+// latestPreview returns the name of the preview of the highest step; "" without a preview.
 func (r *Run) latestPreview() string {
 	found, err := r.Dir.numbered(SamplesDir, ".png")
 	if err != nil || len(found) == 0 {

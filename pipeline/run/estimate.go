@@ -11,9 +11,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// What the memory of training comes to, measured on the presets at 28x28 to 64x64: each number that a
-// convolution makes costs actsKept in maps and their gradients, each pair of an attention pairsKept, and each
-// parameter weightsKept in the forms that kernels read, beside the optimiser's and the gradients.
+// The memory of training in numbers, measured on the presets at 28x28 to 64x64. Each number that a
+// convolution makes costs actsKept numbers in maps and their gradients, and each pair of an
+// attention pairsKept. Each parameter costs weightsKept in the forms that kernels read, beside the
+// optimiser's vectors and the gradients.
 const (
 	actsKept    = 3.4
 	pairsKept   = 2
@@ -58,7 +59,8 @@ func (r *Run) WarnOfMemory(layers LayerShapes) {
 	}
 }
 
-// probeRuns is how often a micro-batch is timed; the last counts, as the first faults the memory in.
+// probeRuns is how often a micro-batch is timed. The last time counts: the first run also maps the
+// memory.
 const probeRuns = 2
 
 // estimateStep returns about how long a step will take, from the time of one micro-batch.
@@ -72,7 +74,8 @@ func (r *Run) estimateStep() time.Duration {
 	}
 	turns := (r.Opt.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
-	return took + time.Duration(float64(took)*r.ExtraWork/3) // forward and backward are three evaluations
+	// Forward and backward together are as much work as three evaluations.
+	return took + time.Duration(float64(took)*r.ExtraWork/3)
 }
 
 // describeCost says what the run will take.

@@ -40,7 +40,8 @@ type Folder struct {
 	lock    *flock.Flock
 	created bool // by this process
 
-	disk func(io.Writer) io.Writer // stands between the run and its files in tests of full disks; nil otherwise
+	// disk stands between the run and its files in tests of full disks; nil otherwise.
+	disk func(io.Writer) io.Writer
 }
 
 // Create makes and locks a folder for a new run on the named data. An empty path picks the first
@@ -72,7 +73,7 @@ func Create(path, data string) (*Folder, error) {
 		return nil, err
 	}
 	d.created = created
-	// Settings alone are of a run that ended before it had anything to go on from.
+	// A run that ended before it had anything to go on from left settings alone.
 	if d.has(StateFile) || d.has(model.File) {
 		d.close()
 		return nil, option.Faultf("%s holds a run", path).
@@ -81,8 +82,8 @@ func Create(path, data string) (*Folder, error) {
 	return d, nil
 }
 
-// mustHoldNoFiles refuses a folder of somebody's files, which a run would write among and over. What a run
-// leaves that ended before its first state may be there.
+// mustHoldNoFiles refuses a folder that holds other files, which a run would mix with its own or
+// replace. The files of a run that ended before its first state may be there.
 func mustHoldNoFiles(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -156,14 +157,14 @@ func Lock(path string) (*Folder, error) {
 	return d, nil
 }
 
-// leftover reports whether a name is that of a file which a killed process had not finished.
+// leftover reports whether a killed process left the file of this name unfinished.
 func leftover(name string) bool { return unfinished.MatchString(name) }
 
-// unfinished matches the names that package atomicfile gives to files of a run while it writes them.
+// unfinished matches the names of a run's files while package atomicfile writes them.
 var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
 
-// removeLeftovers removes what a process that was killed left half written. The lock keeps others out, and
-// what cannot be removed does no harm.
+// removeLeftovers removes the files that a killed process left half written. The lock keeps other
+// processes out. A file that cannot be removed does no harm.
 func (d *Folder) removeLeftovers() {
 	for _, dir := range []string{"", SamplesDir, KeptDir} {
 		entries, err := os.ReadDir(d.File(dir))
@@ -178,10 +179,10 @@ func (d *Folder) removeLeftovers() {
 	}
 }
 
-// close releases the lock. A folder that this process made and never put a state into is removed.
+// close releases the lock. It removes a folder that this process made and never put a state into.
 func (d *Folder) close() {
 	empty := d.created && !d.has(StateFile)
-	_ = d.lock.Unlock() // the process lets go of it in any case
+	_ = d.lock.Unlock() // the end of the process releases it in any case
 	if empty && mustHoldNoFiles(d.Path) == nil {
 		os.RemoveAll(d.Path)
 	}
@@ -194,7 +195,7 @@ func (d *Folder) has(name string) bool {
 	return err == nil
 }
 
-// write replaces a file of the run. All files but the log of metrics are written here.
+// write replaces a file of the run. It writes all files but the log of metrics.
 func (d *Folder) write(name string, fill func(io.Writer) error) error {
 	return atomicfile.Write(d.File(name), func(w io.Writer) error {
 		if d.disk == nil {
@@ -205,7 +206,7 @@ func (d *Folder) write(name string, fill func(io.Writer) error) error {
 	})
 }
 
-// A Command names what makes a run and goes on with it.
+// A Command names the command that makes a run and goes on with it.
 type Command string
 
 // The commands.
@@ -217,7 +218,7 @@ const (
 // Config is a run's config.json.
 type Config struct {
 	Version string `json:"fmimg"`
-	// Options are those of a training, Distill those of a distillation: one of the two is there.
+	// Options are the options of a training, Distill those of a distillation. One of the two is there.
 	Options  json.RawMessage `json:"options,omitempty"`
 	Distill  json.RawMessage `json:"distill,omitempty"`
 	Data     DataInfo        `json:"data"`
@@ -225,10 +226,10 @@ type Config struct {
 	Images   int             `json:"images_done"`
 	Finished bool            `json:"finished"`
 
-	Dir string `json:"-"` // that it was read from
+	Dir string `json:"-"` // the folder of the file
 }
 
-// setOptions puts the options of a command in.
+// setOptions puts in the options of a command.
 func (c *Config) setOptions(by Command, options any) {
 	text, err := json.Marshal(options)
 	if err != nil {
@@ -355,7 +356,7 @@ func otherCommand(path string, command Command) error {
 		Cured("go on with %v", goOn(command, path))
 }
 
-// noConfig says what a folder without settings holds, and what can be done with it.
+// noConfig says what a folder without settings holds, and what to do with it.
 func noConfig(dir string) error {
 	d := Folder{Path: dir}
 	switch {
@@ -368,7 +369,8 @@ func noConfig(dir string) error {
 	return option.Faultf("%s holds no run (it has no %s)", dir, ConfigFile).Cured("start one without %v", resume)
 }
 
-// numbered returns the names of the files step-NUMBER in a folder of the run, the highest number last.
+// numbered returns the names of the files step-NUMBER in a folder of the run, the highest number
+// last.
 func (d *Folder) numbered(folder, ending string) ([]string, error) {
 	entries, err := os.ReadDir(d.File(folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

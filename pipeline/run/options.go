@@ -78,7 +78,7 @@ type Recipe struct {
 	// sums; 0: a quarter of the batch, at most 8.
 	MicroBatch int `json:"micro_batch"`
 	// Optimizer is how parameters follow their gradient; empty: muon.
-	Optimizer Optimizer `json:"optimizer"`
+	Optimizer engine.Optimizer `json:"optimizer"`
 	// LR is the peak learning rate; 0: 0.004 with muon, 0.002 with adamw. Distilling takes 0.002.
 	LR float64 `json:"lr"`
 	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 50; below 0:
@@ -119,26 +119,6 @@ type Upkeep struct {
 	TensorBoard bool `json:"tensorboard,omitempty"`
 }
 
-// An Optimizer is how parameters follow their gradient.
-type Optimizer string
-
-// The optimisers. Both are AdamW for what is no matrix, and share the learning rate and weight decay.
-const (
-	AdamW Optimizer = "adamw"
-	Muon  Optimizer = "muon" // matrices step along the nearest orthogonal matrix, see nn.Muon
-)
-
-// optimizers lists them all.
-var optimizers = []Optimizer{AdamW, Muon}
-
-// Rate returns the peak learning rate that suits an optimiser.
-func (o Optimizer) Rate() float64 {
-	if o == Muon {
-		return 4e-3
-	}
-	return 2e-3
-}
-
 // defaultTime is the budget of a run that is given none.
 const defaultTime = 10 * time.Minute
 
@@ -162,7 +142,7 @@ func (b Budget) WithDefaults() Budget {
 func (r Recipe) WithDefaults() Recipe {
 	option.SetDefault(&r.Batch, 64)
 	option.SetDefault(&r.MicroBatch, min(max(r.Batch/4, 1), 8))
-	option.SetDefault(&r.Optimizer, Muon)
+	option.SetDefault(&r.Optimizer, engine.Muon)
 	option.SetDefault(&r.LR, r.Optimizer.Rate())
 	option.SetDefault(&r.Warmup, 50)
 	option.SetDefault(&r.Decay, engine.CosineRate)
@@ -177,7 +157,7 @@ func (r Recipe) WithDefaults() Recipe {
 
 // WhereSilent returns what config.json means by what it does not say. Runs did not record their
 // optimiser while there was one alone.
-func WhereSilent() Options { return Options{Recipe: Recipe{Optimizer: AdamW}} }
+func WhereSilent() Options { return Options{Recipe: Recipe{Optimizer: engine.AdamW}} }
 
 // ToRecord turns options into the form of config.json, where 0 is none.
 func (r *Recipe) ToRecord() {
@@ -214,7 +194,7 @@ func (r *Recipe) Validate() error {
 		option.Between("batch", r.Batch, 1, pipeline.MaxBatch),
 		option.Between("micro-batch", r.MicroBatch, 1, min(r.Batch, 64)),
 		option.Between("warmup", option.OrNone(r.Warmup), 0, engine.MaxSteps),
-		option.OneOf("optimizer", r.Optimizer, optimizers...),
+		option.OneOf("optimizer", r.Optimizer, engine.Optimizers()...),
 		option.Between("lr", r.LR, 1e-12, 1e3),
 		option.Between("beta1", option.OrNone(r.Beta1), 0, pipeline.Below1),
 		option.Between("beta2", option.OrNone(r.Beta2), 0, pipeline.Below1),
@@ -242,7 +222,7 @@ func (r *Recipe) engine() engine.Recipe {
 		Batch: r.Batch, MicroBatch: r.MicroBatch,
 		Beta1: option.OrNone(r.Beta1), Beta2: option.OrNone(r.Beta2), Eps: r.Eps,
 		Decay: option.OrNone(r.WeightDecay), Clip: option.OrNone(r.Clip), EMA: option.OrNone(r.EMA),
-		Muon: r.Optimizer == Muon,
+		Optimizer: r.Optimizer,
 	}
 }
 

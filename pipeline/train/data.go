@@ -10,8 +10,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// OpenData opens the data set that the options name as a training run would see it. Of the options only
-// those about data, Preset, Seed, Threads and OnEvent count.
+// OpenData opens the data set that the options name, as a training run would see it. Only these
+// options count: those about data, Preset, Seed, Threads and OnEvent.
 func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	return o.DataOptions.Open(ctx, o.Reader())
 }
 
-// openData opens the data of a run, and settles what the options leave to it.
+// openData opens the data of a run, and settles the options that depend on the data.
 func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	if o.Source != nil {
 		option.SetDefault(&o.Data, o.Source.Name())
@@ -46,8 +46,8 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkSize rejects a size that the network cannot halve before any image is read. What a checkpoint
-// takes is known later.
+// checkSize rejects a size that the network cannot halve, before any image is read. The sizes that a
+// checkpoint takes are known later.
 func (o *Options) checkSize() error {
 	if o.Objective == model.FlowObjective {
 		return nil // a normalizing flow has as few scales as a size takes
@@ -68,8 +68,8 @@ func (o *Options) checkSize() error {
 	return wrong
 }
 
-// sizeCure returns the sizes next to a side that a network can halve; empty when it can halve this
-// one.
+// sizeCure names the nearest sides that a network can halve. It is empty for a side that the network
+// can halve.
 func sizeCure(side, factor int) option.Message {
 	below := side / factor * factor
 	smaller := option.Setting{Option: "size", Value: below}
@@ -83,7 +83,7 @@ func sizeCure(side, factor int) option.Message {
 	return option.Say("choose %v or %v", smaller, larger)
 }
 
-// shapeCure says how data is brought into the shape that a network takes; empty where it cannot be.
+// shapeCure says how to bring data into the shape that a network takes; empty where no option does.
 func shapeCure(cfg unet.Config) option.Message {
 	channels := feed.ChannelsOf(cfg.InChannels)
 	if channels == "" || cfg.ImageSize[0] != cfg.ImageSize[1] {

@@ -17,6 +17,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/distill"
 	"github.com/fmimg/fmimg/pipeline/edit"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/field"
 	"github.com/fmimg/fmimg/pipeline/likelihood"
@@ -61,7 +62,7 @@ func TestFlowRunIsExact(t *testing.T) {
 // known. 150 steps come most of the way.
 func TestFlowLearns(t *testing.T) {
 	o := smallFlowRun(t)
-	o.Steps, o.Batch, o.MicroBatch, o.Optimizer, o.LR = 150, 16, 8, run.AdamW, 0.01
+	o.Steps, o.Batch, o.MicroBatch, o.Optimizer, o.LR = 150, 16, 8, engine.AdamW, 0.01
 	result := mustTrain(t, o)
 	if result.Loss > 4.5 || result.Loss < 3.65 {
 		t.Errorf("%v bits per dimension after 150 steps", result.Loss)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/pipeline/run"
+	"github.com/fmimg/fmimg/pipeline/engine"
 )
 
 // What is turned off is 0 in config.json, as in those of old, and is turned off again when it is
@@ -46,7 +46,7 @@ func TestSilentOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	o = o.WithDefaults()
-	if o.Optimizer != run.AdamW || o.LR != 0.002 || o.Coupling != Independent || o.Path != "linear" || o.EMA != 0.9 {
+	if o.Optimizer != engine.AdamW || o.LR != 0.002 || o.Coupling != Independent || o.Path != "linear" || o.EMA != 0.9 {
 		t.Errorf("%+v", o)
 	}
 	if o.HoldOut >= 0 || o.LabelDrop >= 0 || o.Clip >= 0 {
@@ -62,7 +62,7 @@ func TestZeroOptionsAreTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := o.WithDefaults()
-	if d.Batch != 64 || d.Optimizer != run.Muon || d.Beta1 != 0.9 || d.Beta2 != 0.99 || d.Coupling != OptimalTransport {
+	if d.Batch != 64 || d.Optimizer != engine.Muon || d.Beta1 != 0.9 || d.Beta2 != 0.99 || d.Coupling != OptimalTransport {
 		t.Errorf("%+v", d)
 	}
 	if again := d.WithDefaults(); !reflect.DeepEqual(again, d) {

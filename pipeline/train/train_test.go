@@ -24,12 +24,12 @@ import (
 )
 
 func TestThreadsChangeNothing(t *testing.T) {
-	for _, optimizer := range []run.Optimizer{run.AdamW, run.Muon} {
+	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon} {
 		t.Run(string(optimizer), func(t *testing.T) { threadsChangeNothing(t, optimizer) })
 	}
 }
 
-func threadsChangeNothing(t *testing.T, optimizer run.Optimizer) {
+func threadsChangeNothing(t *testing.T, optimizer engine.Optimizer) {
 	one := smallRun(t)
 	one.Threads, one.Optimizer = 1, optimizer
 	want := mustTrain(t, one)
@@ -519,11 +519,11 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 // A run that was begun before there was a choice of optimisers and of pairs goes on with AdamW and independent ones, and its card says how to repeat it.
 func TestResumeOfAnOlderRun(t *testing.T) {
 	through := smallRun(t)
-	through.Optimizer, through.LR, through.Coupling = run.AdamW, 4e-3, Independent
+	through.Optimizer, through.LR, through.Coupling = engine.AdamW, 4e-3, Independent
 	mustTrain(t, through)
 
 	o := smallRun(t)
-	o.Optimizer, o.LR, o.Coupling, o.StopAfter = run.AdamW, 4e-3, Independent, 2
+	o.Optimizer, o.LR, o.Coupling, o.StopAfter = engine.AdamW, 4e-3, Independent, 2
 	var stopped *run.InterruptedError
 	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) {
 		t.Fatal(err)
@@ -543,7 +543,7 @@ func TestResumeOfAnOlderRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := smallRun(t)
-	again.Out, again.Resume, again.Optimizer, again.Given = o.Out, true, run.AdamW, []string{"optimizer"}
+	again.Out, again.Resume, again.Optimizer, again.Given = o.Out, true, engine.AdamW, []string{"optimizer"}
 	mustTrain(t, again)
 	roomtest.SameRun(t, through.Out, o.Out)
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))

@@ -36,7 +36,8 @@ func (r *training) openData(ctx context.Context) error {
 	return nil
 }
 
-// outsideData refuses a run folder among the pictures that are trained on: its previews would become some of them.
+// outsideData refuses a run folder among the pictures that are trained on: a later run would take
+// its previews for pictures.
 func (r *training) outsideData() error {
 	out := r.Opt.Out
 	if out == "" {
@@ -75,8 +76,8 @@ func (w *matcher) Validate(first, n int) float64 {
 	return w.forward(n) * float64(n)
 }
 
-// drawHeld fills slot i with a draw of the validation loss. Times are at multiples of the golden ratio, which are spread evenly
-// over all draws and over those of every class.
+// drawHeld fills slot i with a draw of the validation loss. Times are at multiples of the golden
+// ratio: these are spread evenly over all draws, and over the draws of every class.
 func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
 	label := feed.HeldImage(data, w.seed, draw, w.feed.Dequantize, &w.rng, w.x1)
 	pipeline.Seed(&w.rng, w.seed, pipeline.StreamHeld, draw, 0)

@@ -17,7 +17,7 @@ func TestStepperPieces(t *testing.T) {
 	params.Add("square", nn.HWIO, 8, 8)
 	params.Add("last", nn.HWIO, 8, 8)
 	for _, muon := range []bool{false, true} {
-		s := newStepper(Recipe{Muon: muon}, kernels.Generic, newState(params.Values, false), &params, 2)
+		s := newStepper(Recipe{Optimizer: map[bool]Optimizer{true: Muon}[muon]}, kernels.Generic, newState(params.Values, false), &params, 2)
 		owners, matrices := make([]int, params.Len()), 0
 		for _, p := range s.pieces {
 			for i := p.from; i < p.to; i++ {

@@ -8,6 +8,29 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
+// An Optimizer is how parameters follow their gradient. To add one, name it here and give it a case
+// in [stepper.step].
+type Optimizer string
+
+// The optimisers. AdamW steps all that is not a matrix in both cases, and they share the learning
+// rate and the weight decay.
+const (
+	// Muon steps a matrix along the nearest orthogonal matrix to its momentum, see [nn.Muon].
+	Muon  Optimizer = "muon"
+	AdamW Optimizer = "adamw"
+)
+
+// Optimizers lists the optimisers.
+func Optimizers() []Optimizer { return []Optimizer{AdamW, Muon} }
+
+// Rate returns the peak learning rate that suits an optimiser.
+func (o Optimizer) Rate() float64 {
+	if o == Muon {
+		return 4e-3
+	}
+	return 2e-3
+}
+
 // A stepper changes the parameters by their gradient, in pieces. Workers take the pieces one by
 // one. The pieces are fixed, so that no number depends on the worker that takes a piece.
 type stepper struct {
@@ -37,7 +60,7 @@ const muonMomentum = 0.95
 // chunks.
 func newStepper(r Recipe, isa kernels.ISA, state State, params *nn.Params, workers int) *stepper {
 	s := &stepper{Recipe: r, isa: isa, state: state}
-	if r.Muon {
+	if r.Optimizer == Muon {
 		s.muon = nn.NewMuon(params, isa)
 		for range workers {
 			s.work = append(s.work, s.muon.NewWork())
