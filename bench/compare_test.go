@@ -51,9 +51,9 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	return r
 }
 
-// The table for two CPUs that share neither instruction set nor number of threads, one of which lacks a
-// part; and for two reports of one machine, the second within the spread for evaluations and beyond it
-// for training.
+// The table for two CPUs that share neither instruction set nor number of threads, one of which
+// lacks a part; and for two reports of one machine, the second within the spread for evaluations
+// and beyond it for training.
 func TestCompareTables(t *testing.T) {
 	half := madeUp("Arm Neoverse V2", "neon", 64, 3, 3)
 	half.Generate = nil

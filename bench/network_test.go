@@ -30,8 +30,9 @@ func (grey) Image(i int, dst []float32) int {
 	return i % 10
 }
 
-// oneEach is what a step that allocates comes to, at least. Counts are of the whole process, to which the
-// runtime adds one now and then. (That a step allocates nothing is tested in pipeline and unet.)
+// oneEach is what a step that allocates comes to, at least. Counts are of the whole process, to
+// which the runtime adds one now and then. (That a step allocates nothing is tested in pipeline and
+// unet.)
 const oneEach = 1
 
 func TestTrain(t *testing.T) {
@@ -85,8 +86,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// The first call warms up and does not count; then there are at least three, or one where the first took
-// all the time.
+// The first call warms up and does not count; then there are at least three, or one where the first
+// took all the time.
 func TestRepeat(t *testing.T) {
 	calls := 0
 	r, err := repeat(t.Context(), 0, func() error { calls++; return nil })

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Times 1, 2, 3, 4, 5 s for 10 units: the quartiles of the times are 2, 3 and 4 s; those of the rates lie
-// the other way round.
+// Times 1, 2, 3, 4, 5 s for 10 units: the quartiles of the times are 2, 3 and 4 s; those of the
+// rates lie the other way round.
 func TestQuartiles(t *testing.T) {
 	got := quartiles([]float64{5, 1, 4, 2, 3}, 10)
 	want := Rate{Median: 10.0 / 3, Low: 10.0 / 4, High: 10.0 / 2, Samples: 5}
@@ -34,8 +34,8 @@ func TestQuantileInterpolates(t *testing.T) {
 	}
 }
 
-// A call that sleeps shows as its time, and the stopwatch stops soon after its budget. Sleeping too long
-// on a busy machine makes the bounds one-sided.
+// A call that sleeps shows as its time, and the stopwatch stops soon after its budget. Sleeping too
+// long on a busy machine makes the bounds one-sided.
 func TestMeasure(t *testing.T) {
 	const nap = 2 * time.Millisecond
 	begin := time.Now()
@@ -57,8 +57,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// Calls too short for the clock are timed in groups, and the sample is divided by their number: 0.1 µs
-// of counting must not show as the 20 µs of a sample.
+// Calls too short for the clock are timed in groups, and the sample is divided by their number: 0.1
+// µs of counting must not show as the 20 µs of a sample.
 func TestShortCallsAreGrouped(t *testing.T) {
 	var calls atomic.Int64
 	seconds := stopwatch{budget: 5 * time.Millisecond, samples: 3}.measure(t.Context(), func() { calls.Add(1) })

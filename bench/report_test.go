@@ -139,7 +139,8 @@ func TestAnotherMachinesReportIsRefused(t *testing.T) {
 	}
 }
 
-// Whether a report can be written shows before anything is measured, and trying leaves nothing behind.
+// Whether a report can be written shows before anything is measured, and trying leaves nothing
+// behind.
 func TestDestination(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Destination(filepath.Join(dir, "new.json")); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteText writes what the machine is.
+// WriteText writes a description of the machine, in lines.
 func (m Machine) WriteText(w io.Writer) error {
 	var caches []string
 	for _, c := range []struct {
@@ -43,10 +43,10 @@ func spellBytes(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// nameWidth is the room for the name of a kernel.
+// nameWidth is the width of the column for the name of a kernel.
 const nameWidth = 44
 
-// WriteText writes the line that stands above the results of an instruction set and a number of threads.
+// WriteText writes the heading of the results of an instruction set and a number of threads.
 func (l Limit) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "\n%s, %s: FMA peak %s GFLOP/s, memory %s GB/s\n%-*s %8s %-15s %7s %7s %7s\n",
 		l.ISA, spellThreads(l.Threads), spell(l.GFLOPs), spell(l.Bandwidth),
@@ -54,6 +54,7 @@ func (l Limit) WriteText(w io.Writer) error {
 	return err
 }
 
+// spellThreads writes a number of threads.
 func spellThreads(n int) string {
 	if n == 1 {
 		return oneThread
@@ -61,8 +62,9 @@ func spellThreads(n int) string {
 	return fmt.Sprintf("%d threads", n)
 }
 
-// WriteText writes a result as a line of a table: name, median and quartiles, share of the peak, rate
-// over plain Go, share of the network's work. What the network does not use is in brackets.
+// WriteText writes a result as a line of a table: name, median and quartiles, share of the peak,
+// rate over plain Go, and share of the network's work. The name is in brackets where the network
+// does not use the algorithm.
 func (r *KernelResult) WriteText(w io.Writer) error {
 	name := r.Name()
 	if !r.Chosen {
@@ -75,6 +77,7 @@ func (r *KernelResult) WriteText(w io.Writer) error {
 	return err
 }
 
+// unless0 writes a figure, or nothing for 0.
 func unless0(v float64, format string) string {
 	if v == 0 {
 		return ""
@@ -82,8 +85,8 @@ func unless0(v float64, format string) string {
 	return fmt.Sprintf(format, v)
 }
 
-// WriteSummary writes what stands below the results: what the convolutions reach together, and what the
-// time did not suffice for.
+// WriteSummary writes the end of the results: the rates of all convolutions together, and the
+// number of cases for which the time was too short.
 func (k *KernelReport) WriteSummary(w io.Writer) error {
 	var b strings.Builder
 	if all := k.Summaries(); len(all) > 0 {
@@ -120,10 +123,12 @@ func (w Workload) String() string {
 	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s", w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
 }
 
+// line writes a rate of images.
 func (f *Figures) line(what string, rate float64, quartiles [2]float64, percent float64) string {
 	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n", what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
 }
 
+// resources writes the limit, the memory and the allocations.
 func (f *Figures) resources() string {
 	memory := "unknown"
 	if f.PeakMemory > 0 {
