@@ -241,7 +241,8 @@ func join(parts ...string) string { return strings.Join(parts, ", ") }
 func (c *Comparison) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for i, m := range c.Machines {
-		fmt.Fprintf(&b, "%s  %s: %s, %d threads, %s, fmimg %s, %s\n", letter(i), m.Name, m.CPU, m.Threads, m.ISA, m.Version, m.Time.Format("2006-01-02"))
+		fmt.Fprintf(&b, "%s  %s: %s, %d threads, %s, fmimg %s, %s\n",
+			letter(i), m.Name, m.CPU, m.Threads, m.ISA, m.Version, m.Time.Format("2006-01-02"))
 	}
 	width := 0
 	for _, row := range c.Rows {

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// madeUp returns a report of a machine with the given best instruction set, all of whose rates are
-// multiplied by a speed. No figure in it was measured.
+// madeUp returns a report of a machine with the given best instruction set. Its rates are made up,
+// and multiplied by speed.
 func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	at := Stamp{"v0.1.0", time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)}
 	r := &Report{Schema: Schema, Machine: Machine{
@@ -51,9 +51,9 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	return r
 }
 
-// The table for two CPUs that share neither instruction set nor number of threads, one of which
-// lacks a part; and for two reports of one machine, the second within the spread for evaluations
-// and beyond it for training.
+// The first table compares two CPUs with different instruction sets and numbers of threads, one of
+// which lacks a part. The second compares two reports of one machine: evaluations differ within the
+// spread, and training beyond it.
 func TestCompareTables(t *testing.T) {
 	half := madeUp("Arm Neoverse V2", "neon", 64, 3, 3)
 	half.Generate = nil
@@ -80,7 +80,7 @@ func TestCompareTables(t *testing.T) {
 	}
 }
 
-// golden compares with a file in testdata.
+// golden compares a text with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

@@ -54,7 +54,7 @@ type KernelResult struct {
 	Rate        Rate    `json:"rate"`                // of all threads together
 	Unit        string  `json:"unit"`                // GFLOP/s, or GB/s where memory is the limit
 	Percent     float64 `json:"percent_of_peak,omitempty"`
-	OverGeneric float64 `json:"over_generic,omitempty"` // rate over the rate of plain Go on one thread
+	OverGeneric float64 `json:"over_generic,omitempty"` // times plain Go, on one thread
 }
 
 // Name returns the name that patterns match: kernel, shape, pass and algorithm, as far as the
@@ -178,7 +178,8 @@ func isaNames(isas []kernels.ISA) string {
 
 // selected lists the cases of an instruction set that the pattern matches.
 func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
-	return slices.DeleteFunc(kernelCases(s.cfg, isa, o.Batch, o.Algorithms), func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
+	all := kernelCases(s.cfg, isa, o.Batch, o.Algorithms)
+	return slices.DeleteFunc(all, func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
 }
 
 // KernelNames lists the names of the cases that the options select, for the best of their
@@ -222,7 +223,7 @@ type kernelRun struct {
 	report   *KernelReport
 	deadline time.Time
 	left     int                // cases that share the remaining time
-	generic  map[string]float64 // rates of plain Go on one thread, by the name without the algorithm
+	generic  map[string]float64 // rates of plain Go on one thread, by base name
 }
 
 // measureAll measures the limits and cases of all instruction sets and numbers of threads.
@@ -301,7 +302,8 @@ func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.
 // result returns the result of a case, whose rate is per second.
 func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rate) KernelResult {
 	result := KernelResult{
-		ISA: isa.String(), Threads: limit.Threads, Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
+		ISA: isa.String(), Threads: limit.Threads,
+		Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
 		Chosen: c.chosen || c.algorithm == "", Share: c.share, Unit: c.unit,
 		Rate: Rate{rate.Median / 1e9, rate.Low / 1e9, rate.High / 1e9, rate.Samples},
 	}

@@ -54,7 +54,7 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// After touching 32 MiB the peak is at least that, and it does not fall by more than the slack of
+// After touching 32 MiB the peak is at least that much. It does not fall by more than the slack of
 // the kernel's counters, which each CPU keeps for itself.
 func TestPeakMemory(t *testing.T) {
 	switch runtime.GOOS {

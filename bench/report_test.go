@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A report survives its file unchanged.
+// A report is the same after it was written and read.
 func TestReportRoundTrip(t *testing.T) {
 	r := madeUp("AMD EPYC", "avx512", 2, 1, 1)
 	r.Label = "a small one"
@@ -41,7 +41,7 @@ func writeFile(t *testing.T, text string) string {
 	return path
 }
 
-// The schema is a promise to other programs: these names must stay.
+// Other programs rely on the schema: these names must stay.
 func TestSchemaNames(t *testing.T) {
 	text, err := json.Marshal(madeUp("AMD EPYC", "avx512", 2, 1, 1))
 	if err != nil {
@@ -97,8 +97,8 @@ func TestBrokenReports(t *testing.T) {
 	}
 }
 
-// Sections of one machine gather in its report: one of the same settings replaces the older, one of
-// others stands beside it.
+// The sections of one machine gather in its report. A section replaces an older one with the same
+// settings, and is added beside those with other settings.
 func TestRecordGathers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	train := func(threads int, rate float64) *TrainResult {
@@ -139,7 +139,7 @@ func TestAnotherMachinesReportIsRefused(t *testing.T) {
 	}
 }
 
-// Whether a report can be written shows before anything is measured, and trying leaves nothing
+// A report that cannot be written is an error before anything is measured. Trying leaves nothing
 // behind.
 func TestDestination(t *testing.T) {
 	dir := t.TempDir()

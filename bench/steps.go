@@ -169,7 +169,8 @@ func (b *trainBench) limit(budget time.Duration) float64 {
 // them.
 func (b *trainBench) options() (o Options, microBatch int) {
 	t := &b.session.Options
-	return Options{Preset: t.Preset, Batch: t.Batch, Threads: t.Threads, ISA: t.ISA, Source: b.session.Data}, t.MicroBatch
+	o = Options{Preset: t.Preset, Batch: t.Batch, Threads: t.Threads, ISA: t.ISA, Source: b.session.Data}
+	return o, t.MicroBatch
 }
 
 // A sampleBench draws images without writing them, from a network with random weights. It is not

@@ -92,7 +92,8 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 	if all := k.Summaries(); len(all) > 0 {
 		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
 		for _, s := range all {
-			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass), spell(s.GFLOPs), s.Percent)
+			name := fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass)
+			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, name, spell(s.GFLOPs), s.Percent)
 		}
 	}
 	if k.Skipped > 0 {
@@ -105,7 +106,8 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 // WriteText writes the result as lines.
 func (t *TrainResult) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "train %v\n%s%s", t.Workload,
-		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
+		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+
+			t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
 		t.Figures.resources())
 	return err
 }
@@ -113,19 +115,22 @@ func (t *TrainResult) WriteText(w io.Writer) error {
 // WriteText writes the result as lines.
 func (g *GenerateResult) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "generate %v, %s with %d steps\n%s%-14s %8s ms\n%s", g.Workload, g.Solver, g.Steps,
-		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
+		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+
+			g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
 		"first image", spell(g.FirstImage), g.Figures.resources())
 	return err
 }
 
 // String says what is measured, in a line.
 func (w Workload) String() string {
-	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s", w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
+	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s",
+		w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
 }
 
 // line writes a rate of images.
 func (f *Figures) line(what string, rate float64, quartiles [2]float64, percent float64) string {
-	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n", what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
+	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n",
+		what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
 }
 
 // resources writes the limit, the memory and the allocations.
@@ -134,5 +139,6 @@ func (f *Figures) resources() string {
 	if f.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.0f", float64(f.PeakMemory)/1e6)
 	}
-	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n", "FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
+	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n",
+		"FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
 }

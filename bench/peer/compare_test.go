@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// A fake stands in for both programs: it notes what is run and answers with made-up rates.
+// A fake stands in for both programs. It notes what is run, and answers with made-up rates.
 type fake struct {
 	versions map[string]string // of PyTorch, by interpreter
 	rates    map[string][2]float64
@@ -58,9 +58,10 @@ func newComparison(f *fake) *comparison {
 	return &comparison{options: o, command: f.command, progress: io.Discard}
 }
 
-// Each version of PyTorch counts once, an old one has no compiler, an interpreter without is left out.
-// Compiled variants run once before they count. Then fmimg and the best run in turn; here the best of
-// training and of forward differ, so that each round has two pairs.
+// Each version of PyTorch counts once, an old one has no compiler, and an interpreter without
+// PyTorch is left out. Compiled variants run once before they count. Then fmimg and the best
+// variant run in turn. Here the best for training and for forward differ, so each round has two
+// pairs.
 func TestOrderOfRuns(t *testing.T) {
 	f := &fake{
 		versions: map[string]string{"python3": "2.9.1+cpu", "old": "1.13.1", "same": "2.9.1+cpu"},
@@ -131,7 +132,8 @@ func TestTriesAndUnrest(t *testing.T) {
 	if err := errors.Join(c.findPeers(t.Context()), c.measure(t.Context(), 1)); err != nil {
 		t.Fatal(err)
 	}
-	// Calls 1 to 4 ask the interpreters for their version; calls 5 and 6 try the contiguous variant.
+	// Calls 1 to 4 ask the interpreters for their version; calls 5 and 6 try the contiguous
+	// variant.
 	if got := c.outcomes[0].Tried[0].First; got.Train != 6 || got.Forward != 10.0/5 {
 		t.Errorf("the best of two tries is %+v, want 6 and 2", got)
 	}

@@ -1,7 +1,8 @@
-// Command peer compares fmimg with PyTorch on the same network and machine. It first measures every way
-// to run PyTorch that it finds (each interpreter, eager and compiled, contiguous and channels-last), and
-// then fmimg and the best of them in turn, A B A B: what a shared machine does to one it does to the
-// other. "make peer" runs it.
+// Command peer compares fmimg with PyTorch on the same network and machine. "make peer" runs it.
+//
+// It first measures every way to run PyTorch that it finds: each interpreter, eager and compiled,
+// contiguous and channels-last. Then it measures fmimg and the best way in turn, A B A B, so that
+// the load of a shared machine hits both alike.
 package main
 
 import (
@@ -101,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.save(o.out)
 }
 
-// command runs a program and returns what it writes to stdout; stdin is the text.
+// command runs a program with a text as stdin, and returns what it writes to stdout.
 func command(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -117,7 +118,7 @@ func command(ctx context.Context, stdin string, argv ...string) ([]byte, error) 
 	return out, nil
 }
 
-// lastLine returns the end of a message, where Python says what happened.
+// lastLine returns the last line of a message, where Python says what happened.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]

@@ -22,8 +22,9 @@ func readReport(path string) (*evaluate.Report, error) {
 	return e, nil
 }
 
-// curves returns a chart of FID against evaluations of the network, of which guidance takes two, a line for each report, and the
-// floor. Reports must be of equal numbers of images, or they do not compare.
+// curves returns a chart of FID against evaluations of the network, with a line for each report,
+// and the floor. With guidance, a step takes two evaluations. All reports must have the same number
+// of images, or they do not compare.
 func curves(paths []string) (*plot.Chart, error) {
 	c, floor := &plot.Chart{XTitle: "evaluations of the network"}, plot.Curve{Name: "real training images", Level: true}
 	var first how

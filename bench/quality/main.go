@@ -1,6 +1,8 @@
-// Command quality keeps how good images are after so many minutes of training, a row of a file for each run, and draws
-// a chart of them. "make quality" and "make peer-quality" add rows, "make quality-chart" draws. It also draws the curves of
-// several models against the number of evaluations, for "make evaluations".
+// Command quality keeps scores of models after some minutes of training, and draws charts of them.
+//
+// A file has a row for each run: "make quality" and "make peer-quality" add rows, and "make
+// quality-chart" draws FID against the minutes. "make evaluations" draws FID of several models
+// against the number of evaluations.
 package main
 
 import (
@@ -28,7 +30,7 @@ type options struct {
 	rows        string
 	chart       string
 	curves      string
-	reports     []string // behind the flags
+	reports     []string // arguments behind the flags
 	report      string
 	trainer     string
 	time        time.Duration
@@ -37,6 +39,7 @@ type options struct {
 	command     string
 }
 
+// parse reads the flags. Exactly one of -add, -chart and -curves must be there.
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("quality", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -70,6 +73,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
+// run does what the flags say.
 func run(args []string, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/fmimg/fmimg/internal/plot"
 )
 
-// What fmimg eval --json writes, in part; of a model, and of images from elsewhere.
+// A part of what fmimg eval --json writes for a model, and for images from elsewhere.
 const (
 	ofModel  = `{"model":"runs/a","data":"mnist","classifier":"MNIST","solver":"midpoint","steps":20,"evaluations":40,"seed":1,"count":500,"fid":0.3,"floor":{"count":500,"fid":0.1}}`
 	ofImages = `{"images":"a.npy","data":"mnist","classifier":"MNIST","seed":1,"count":500,"fid":0.5,"floor":{"count":500,"fid":0.1}}`
 )
 
-// measured is how both were measured.
+// measured says how both were measured.
 var measured = how{Count: 500, Evaluations: 40, Data: "mnist", Classifier: "MNIST"}
 
 func TestRow(t *testing.T) {
@@ -46,7 +46,7 @@ func TestRow(t *testing.T) {
 	}
 }
 
-// Rows are added one after the other, but none twice, and drawn.
+// Rows are added one after the other, but not twice, and a chart shows them.
 func TestAddAndDraw(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("report.json", []byte(ofModel), 0o644); err != nil {

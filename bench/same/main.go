@@ -1,9 +1,10 @@
-// Command same checks that a change of the code left all results as they were. It builds fmimg at an
-// earlier commit and from the working tree, has both do the same on each instruction set of the
-// machine, and compares what they write, byte for byte. "make same BASE=COMMIT" runs it.
+// Command same checks that a change of the code left all results as they were. "make same
+// BASE=COMMIT" runs it.
 //
-// Times, dates and versions are the only things that may differ. Of a PNG the pixels are compared, as
-// its text names the version. The exit status is 1 when anything else differs.
+// It builds fmimg at an earlier commit and from the working tree, has both do the same work on each
+// instruction set of the machine, and compares what they write, byte for byte. Only times, dates
+// and versions may differ. It compares the pixels of a PNG, whose text names the version. The exit
+// status is 1 when anything else differs.
 package main
 
 import (
@@ -36,10 +37,11 @@ type options struct {
 	isas    []string // empty: all of the machine
 	presets []string
 	seeds   []int
-	steps   int // of training; 0: as many as each instruction set has time for
+	steps   int // of training; 0: as many as amountsFor says
 	keep    bool
 }
 
+// parse reads the flags.
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("same", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -76,6 +78,7 @@ func list(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// run does what the flags say. Its error says that results differ, or what went wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -114,7 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return c.summary()
 }
 
-// settings returns what is compared, one for each instruction set, network and seed.
+// settings returns a setting for each instruction set, network and seed.
 func (o options) settings() []setting {
 	var all []setting
 	for _, isa := range o.isas {
