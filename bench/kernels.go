@@ -103,10 +103,12 @@ func (o KernelOptions) resolve() (s selection, err error) {
 	if s.cfg, err = preset(o.Preset); err != nil {
 		return s, err
 	}
-	for _, err := range []error{option.Between("batch", o.Batch, 1, maxBatch), option.Between("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
-		if err != nil {
-			return s, err
-		}
+	if err := option.First(
+		option.Between("batch", o.Batch, 1, maxBatch),
+		option.Between("threads", o.Threads, 1, maxThreads),
+		checkTime(o.Time),
+	); err != nil {
+		return s, err
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
 		return s, option.Errorf("run", "%q: it is no regular expression: %v", o.Run, err)

@@ -123,18 +123,22 @@ func TestKernels(t *testing.T) {
 	var told []KernelResult
 	limits := 0
 	report, err := Kernels(t.Context(), KernelOptions{
-		Run: "conv3x3/7x7/64-64/forward", Threads: 2, ISA: kernels.Best().String(), Batch: 1, Time: 300 * time.Millisecond,
+		Run: "conv3x3/7x7/64-64/forward",
+		ISA: kernels.Best().String(), Threads: 2, Batch: 1, Time: 300 * time.Millisecond,
 		OnLimit: func(Limit) { limits++ }, OnResult: func(r KernelResult) { told = append(told, r) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Results)+report.Skipped != 2 || len(told) != len(report.Results) || limits != 2 || len(report.Limits) != 2 {
-		t.Fatalf("%d results, %d skipped, %d told, %d limits, want two of each on 1 and 2 threads", len(report.Results), report.Skipped, len(told), limits)
+	if len(report.Results)+report.Skipped != 2 || len(told) != len(report.Results) || limits != 2 ||
+		len(report.Limits) != 2 {
+		t.Fatalf("%d results, %d skipped, %d told, %d limits, want two of each on 1 and 2 threads",
+			len(report.Results), report.Skipped, len(told), limits)
 	}
 	for _, r := range report.Results {
 		l := report.Limits[r.Threads-1]
-		if r.Unit != gflops || !(r.Rate.Low <= r.Rate.Median && r.Rate.Median <= r.Rate.High) || r.Rate.Samples < leastSamples {
+		if r.Unit != gflops || !(r.Rate.Low <= r.Rate.Median && r.Rate.Median <= r.Rate.High) ||
+			r.Rate.Samples < leastSamples {
 			t.Errorf("%+v", r)
 		}
 		if want := 100 * r.Rate.Median / l.GFLOPs; math.Abs(r.Percent-want) > 1e-9*want {
@@ -209,7 +213,8 @@ func TestSummaries(t *testing.T) {
 		},
 	}
 	got := k.Summaries()
-	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 || got[0].Pass != forward {
+	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 ||
+		got[0].Pass != forward {
 		t.Errorf("got %+v, want forward at 80 GFLOP/s, 50%% of the peak", got)
 	}
 }

@@ -39,7 +39,8 @@ func TestTrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Preset != "tiny" || r.Batch != 4 || r.Threads != 2 || r.ISA == "" || r.Parameters == 0 || r.Samples < 1 || r.MicroBatch != 1 {
+	if r.Preset != "tiny" || r.Batch != 4 || r.Threads != 2 || r.ISA == "" || r.Parameters == 0 || r.Samples < 1 ||
+		r.MicroBatch != 1 {
 		t.Errorf("%+v", r)
 	}
 	checkFigures(t, &r.Figures)
@@ -61,7 +62,8 @@ func checkFigures(t *testing.T, f *Figures) {
 			t.Errorf("a figure of %v in %+v", v, f)
 		}
 	}
-	if f.Quartiles[0] > f.ImagesPerS || f.Quartiles[1] < f.ImagesPerS || f.ForwardQuartiles[0] > f.ForwardPerS || f.ForwardQuartiles[1] < f.ForwardPerS {
+	if f.Quartiles[0] > f.ImagesPerS || f.Quartiles[1] < f.ImagesPerS || f.ForwardQuartiles[0] > f.ForwardPerS ||
+		f.ForwardQuartiles[1] < f.ForwardPerS {
 		t.Errorf("quartiles not around the median: %+v", f)
 	}
 }

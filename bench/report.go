@@ -71,7 +71,8 @@ func decodeReport(in io.Reader) (*Report, error) {
 	case !strings.HasPrefix(r.Schema, schemaName):
 		return nil, fmt.Errorf("it is no report of fmimg bench --out: its schema is %q", r.Schema)
 	case r.Schema != Schema:
-		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote it, or measure anew", r.Schema, Schema)
+		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote "+
+			"it, or measure anew", r.Schema, Schema)
 	case r.Machine.Processor.Name == "":
 		return nil, errors.New("it names no CPU")
 	}
@@ -117,7 +118,8 @@ func Destination(path string) (*Report, error) {
 		return nil, fmt.Errorf("%w: name a new file, or a report of this machine to add to", err)
 	}
 	if !r.Machine.same(machine) {
-		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): name a new file",
+		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): "+
+			"name a new file",
 			path, r.Machine.Processor.Name, r.Machine.Threads, machine.Processor.Name, machine.Threads)
 	}
 	return r, probe(path)

@@ -52,7 +52,8 @@ func TestSchemaNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	section := func(name string) map[string]any { return report[name].([]any)[0].(map[string]any) }
-	common := "images_per_s forward_images_per_s percent_of_direct_limit peak_memory_bytes threads batch preset isa allocations_per_step"
+	common := "images_per_s forward_images_per_s percent_of_direct_limit peak_memory_bytes threads batch preset " +
+		"isa allocations_per_step"
 	for _, c := range []struct {
 		what   string
 		object map[string]any
@@ -102,12 +103,17 @@ func TestBrokenReports(t *testing.T) {
 func TestRecordGathers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	train := func(threads int, rate float64) *TrainResult {
-		return &TrainResult{Workload: Workload{Preset: "base", Batch: 128, Threads: threads, ISA: "avx2"}, Figures: Figures{ImagesPerS: rate}}
+		work := Workload{Preset: "base", Batch: 128, Threads: threads, ISA: "avx2"}
+		return &TrainResult{Workload: work, Figures: Figures{ImagesPerS: rate}}
 	}
 	generate := func(steps int) *GenerateResult {
-		return &GenerateResult{Workload: Workload{Preset: "base", Batch: 64, Threads: 1, ISA: "avx2"}, Solver: "euler", Steps: steps}
+		work := Workload{Preset: "base", Batch: 64, Threads: 1, ISA: "avx2"}
+		return &GenerateResult{Workload: work, Solver: "euler", Steps: steps}
 	}
-	for _, s := range []Section{train(1, 10), train(2, 20), train(1, 11), generate(5), generate(5), generate(6), &KernelReport{Preset: "base"}} {
+	for _, s := range []Section{
+		train(1, 10), train(2, 20), train(1, 11), generate(5), generate(5), generate(6),
+		&KernelReport{Preset: "base"},
+	} {
 		if err := Record(path, "mine", s); err != nil {
 			t.Fatal(err)
 		}

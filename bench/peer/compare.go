@@ -111,7 +111,10 @@ func (c *comparison) findPeers(ctx context.Context) error {
 		}
 	}
 	if len(c.variants) == 0 {
-		return fmt.Errorf("none of %s can import torch:\n  pip install torch             # the newest\n  apt install python3-torch g++ # Debian's, for /usr/bin/python3; g++ for torch.compile\nor name others: make peer PYTHONS=…",
+		return fmt.Errorf("none of %s can import torch:\n"+
+			"  pip install torch             # the newest\n"+
+			"  apt install python3-torch g++ # Debian's, for /usr/bin/python3; g++ for torch.compile\n"+
+			"or name others: make peer PYTHONS=…",
 			strings.Join(c.pythons, ", "))
 	}
 	return nil
@@ -214,7 +217,8 @@ func (c *comparison) pair(ctx context.Context, v variant, threads, round int) (o
 		return ours, theirs, err
 	}
 	if ours.Parameters != theirs.Parameters {
-		return ours, theirs, fmt.Errorf("the networks differ: %d parameters in fmimg, %d in PyTorch", ours.Parameters, theirs.Parameters)
+		return ours, theirs, fmt.Errorf("the networks differ: %d parameters in fmimg, %d in PyTorch",
+			ours.Parameters, theirs.Parameters)
 	}
 	c.note("%d threads, round %d: fmimg %.1f training, %.1f forward; %v: %.1f, %.1f",
 		threads, round+1, ours.Train, ours.Forward, v, theirs.Train, theirs.Forward)
@@ -267,9 +271,11 @@ func (c *comparison) note(format string, args ...any) { fmt.Fprintf(c.progress, 
 // write prints the ratios and the measurements behind them.
 func (c *comparison) write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, batch %d, float32, images/s; medians of %d rounds in turn, and the ratios of single rounds\n\n",
+	fmt.Fprintf(&b, "%s, batch %d, float32, images/s; "+
+		"medians of %d rounds in turn, and the ratios of single rounds\n\n",
 		c.preset, c.batch, c.rounds)
-	fmt.Fprintf(&b, "%-8s %-9s %8s %8s %7s %-13s %-9s %s\n", "threads", "", "fmimg", "PyTorch", "ratio", "", "memory", "best PyTorch")
+	fmt.Fprintf(&b, "%-8s %-9s %8s %8s %7s %-13s %-9s %s\n",
+		"threads", "", "fmimg", "PyTorch", "ratio", "", "memory", "best PyTorch")
 	for i := range c.outcomes {
 		o := &c.outcomes[i]
 		for _, d := range []struct {
@@ -277,19 +283,24 @@ func (c *comparison) write(w io.Writer) error {
 			*duel
 		}{{"training", &o.Train}, {"forward", &o.Forward}} {
 			ratio, least, most := d.ratio()
-			fmt.Fprintf(&b, "%-8d %-9s %8.1f %8.1f %6.2fx %-13s %-9s %v\n", o.Threads, d.name, medianOf(d.Ours), medianOf(d.Theirs),
-				ratio, fmt.Sprintf("(%.2f–%.2f)", least, most), fmt.Sprintf("%d/%d", d.OurMemory/1e6, d.TheirMemory/1e6), d.Peer)
+			rounds := fmt.Sprintf("(%.2f–%.2f)", least, most)
+			memory := fmt.Sprintf("%d/%d", d.OurMemory/1e6, d.TheirMemory/1e6)
+			fmt.Fprintf(&b, "%-8d %-9s %8.1f %8.1f %6.2fx %-13s %-9s %v\n",
+				o.Threads, d.name, medianOf(d.Ours), medianOf(d.Theirs), ratio, rounds, memory, d.Peer)
 		}
 	}
 	fmt.Fprintf(&b, "\nevery way to run PyTorch, the best of %d\n\n", c.tries)
 	for _, o := range c.outcomes {
 		for _, t := range o.Tried {
-			fmt.Fprintf(&b, "%-8d training %8.1f, forward %8.1f, %4d MB  %v\n", o.Threads, t.First.Train, t.First.Forward, t.First.Memory/1e6, t.Variant)
+			fmt.Fprintf(&b, "%-8d training %8.1f, forward %8.1f, %4d MB  %v\n",
+				o.Threads, t.First.Train, t.First.Forward, t.First.Memory/1e6, t.Variant)
 		}
 	}
 	if worst := c.unrest(); worst > quiet {
-		fmt.Fprintf(&b, "\nThe rates of one program differ by a factor of up to %.2f between rounds: something else is running. That slows\n"+
-			"PyTorch more, whose threads wait for each other in every layer. Measure again on a quiet machine.\n", worst)
+		fmt.Fprintf(&b, "\nThe rates of one program differ by a factor of up to %.2f between rounds: "+
+			"something else is running. That slows\n"+
+			"PyTorch more, whose threads wait for each other in every layer. Measure again on a quiet machine.\n",
+			worst)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

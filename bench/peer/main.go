@@ -50,7 +50,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	var pythons, threads string
 	f.StringVar(&o.fmimg, "fmimg", "./fmimg", "the `program`")
-	f.StringVar(&pythons, "pythons", "python3 /usr/bin/python3", "`interpreters` that may have PyTorch, separated by spaces")
+	f.StringVar(&pythons, "pythons", "python3 /usr/bin/python3",
+		"`interpreters` that may have PyTorch, separated by spaces")
 	f.StringVar(&threads, "threads", "1,2", "`numbers` of threads")
 	f.StringVar(&o.preset, "preset", "base", "`network`: base or large")
 	f.IntVar(&o.batch, "batch", 128, "`images` of a step and of a forward")
@@ -70,7 +71,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o.threads = append(o.threads, n)
 	}
 	if f.NArg() > 0 || o.batch < 1 || o.rounds < 1 || o.tries < 1 || !(o.seconds > 0) {
-		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind the flags: see -help")
+		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind " +
+			"the flags: see -help")
 	}
 	return o, nil
 }
@@ -82,7 +84,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if os.Getenv("CFM") == "" {
 		return errors.New("CFM must name a checkout of torchcfm, whose network is the peer:\n" +
-			"  git clone https://github.com/atong01/conditional-flow-matching\n  make peer CFM=conditional-flow-matching")
+			"  git clone https://github.com/atong01/conditional-flow-matching\n" +
+			"  make peer CFM=conditional-flow-matching")
 	}
 	if _, err := exec.LookPath(o.fmimg); err != nil {
 		return fmt.Errorf("%w: make build makes it", err)

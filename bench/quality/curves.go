@@ -41,7 +41,8 @@ func curves(paths []string) (*plot.Chart, error) {
 			first = one
 			c.Title = fmt.Sprintf("FID of %d images of %s", e.Count, e.Data)
 		} else if one != first {
-			return nil, fmt.Errorf("%s is of %d images of %s, and the first of %d of %s: they do not compare", path, e.Count, e.Data, first.Count, first.Data)
+			return nil, fmt.Errorf("%s is of %d images of %s, and the first of %d of %s: they do not compare", path,
+				e.Count, e.Data, first.Count, first.Data)
 		}
 		line := plot.Curve{Name: fmt.Sprintf("%s, %s", e.Model, e.Solver)}
 		each := 1.

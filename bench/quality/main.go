@@ -45,12 +45,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.rows, "rows", "docs/quality.jsonl", "`file` of the rows")
 	f.StringVar(&o.chart, "chart", "", "draw the rows into a PNG `file`")
-	f.StringVar(&o.curves, "curves", "", "draw into a PNG `file` FID against evaluations of what fmimg eval --evaluations --json wrote into the files behind the flags")
+	f.StringVar(&o.curves, "curves", "", "draw into a PNG `file` FID against evaluations of what fmimg eval "+
+		"--evaluations --json wrote into the files behind the flags")
 	f.StringVar(&o.report, "add", "", "add a row from what fmimg eval --json wrote into a `file`")
 	f.StringVar(&o.trainer, "trainer", "fmimg", "of the row: the `program` that trained")
 	f.DurationVar(&o.time, "time", 0, "of the row: training `time`, such as 3m")
 	f.IntVar(&o.threads, "threads", 0, "of the row: `threads` that trained")
-	f.Float64Var(&o.evaluations, "evaluations", 0, "of the row: `number` of evaluations of an image (default as in the report, which knows none for --images)")
+	f.Float64Var(&o.evaluations, "evaluations", 0, "of the row: `number` of evaluations of an image (default as "+
+		"in the report, which knows none for --images)")
 	f.StringVar(&o.command, "command", "", "of the row: the `command` that trained")
 	if err := f.Parse(args); err != nil {
 		return o, err

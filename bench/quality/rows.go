@@ -103,7 +103,8 @@ func (o *options) row(machine string, now time.Time) (row, error) {
 		Machine: machine, Threads: o.threads, Date: now.UTC().Format(time.DateOnly), Command: o.command,
 	}
 	if r.Evaluations == 0 {
-		return row{}, fmt.Errorf("%s: it does not say by how many evaluations images were drawn: add -evaluations", o.report)
+		return row{}, fmt.Errorf("%s: it does not say by how many evaluations images were drawn: add -evaluations",
+			o.report)
 	}
 	return r, nil
 }
@@ -120,7 +121,8 @@ func (all rows) chart() (*plot.Chart, error) {
 	several := slices.ContainsFunc(all, func(r row) bool { return r.trainedOn() != first.trainedOn() })
 	for i, r := range all {
 		if r.how != first.how {
-			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind", i+1, r.how, first.how)
+			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind",
+				i+1, r.how, first.how)
 		}
 		name := r.Trainer
 		if several {

@@ -40,21 +40,23 @@ func fake(_ context.Context, _ side, folder string, args ...string) ([]byte, err
 
 var fakePicture []byte
 
-// Each comparison that a program can break is found, and no other is counted with it.
-func TestChecker(t *testing.T) {
-	fakePicture = pngFile(t, 9, 0)
+// A breakage is what the later program does wrong.
+type breakage struct {
+	name   string
+	broken func(s side, folder string, args []string) error // runs after the fake
+	want   string                                           // part of the lines that differ
+	count  int                                              // number of lines that differ
+}
+
+// breakages returns one breakage of each kind, and none.
+func breakages(t *testing.T) []breakage {
 	change := func(s side, folder, name string, data []byte) error {
 		if s == before {
 			return nil
 		}
 		return os.WriteFile(filepath.Join(folder, name), data, 0o644)
 	}
-	for _, c := range []struct {
-		name   string
-		broken func(s side, folder string, args []string) error // after the fake
-		want   string                                           // part of the lines that differ
-		count  int
-	}{
+	return []breakage{
 		{name: "nothing", broken: func(side, string, []string) error { return nil }},
 		{name: "training", broken: func(s side, folder string, args []string) error {
 			if args[0] != "train" || slices.Contains(args, "--resume") {
@@ -86,7 +88,13 @@ func TestChecker(t *testing.T) {
 			}
 			return nil
 		}, want: "train: out of order", count: 1},
-	} {
+	}
+}
+
+// Each result that a program can break is found, and no other is counted with it.
+func TestChecker(t *testing.T) {
+	fakePicture = pngFile(t, 9, 0)
+	for _, c := range breakages(t) {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
 			k := checker{folder: t.TempDir(), threads: 1, out: &out}
@@ -94,7 +102,8 @@ func TestChecker(t *testing.T) {
 				text, err := fake(ctx, s, folder, args...)
 				return text, errors.Join(err, c.broken(s, folder, args))
 			}
-			if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny", seed: 5, amounts: amountsFor("generic", "tiny")}); err != nil {
+			s := setting{isa: "generic", preset: "tiny", seed: 5, amounts: amountsFor("generic", "tiny")}
+			if err := k.check(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			if k.compared < 9 || k.different != c.count || strings.Count(out.String(), "DIFFERS") != c.count {
@@ -119,7 +128,8 @@ func TestCheckerNeedsBefore(t *testing.T) {
 		}
 		return nil, nil
 	}
-	if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"}); err == nil || !strings.Contains(err.Error(), "earlier commit") {
+	if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"}); err == nil ||
+		!strings.Contains(err.Error(), "earlier commit") {
 		t.Errorf("got %v", err)
 	}
 	if err := k.summary(); err == nil {
@@ -128,7 +138,8 @@ func TestCheckerNeedsBefore(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-base", "HEAD", "-isa", "avx2", "-presets", "tiny", "-seeds", "3,4", "-steps", "2"}, io.Discard)
+	o, err := parse([]string{"-base", "HEAD", "-isa", "avx2", "-presets", "tiny", "-seeds", "3,4", "-steps", "2"},
+		io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +147,10 @@ func TestParse(t *testing.T) {
 	if len(got) != 2 || got[0].String() != "avx2 tiny seed 3" || got[1].steps != 2 || got[1].seed != 4 {
 		t.Errorf("settings %v", got)
 	}
-	for _, args := range []string{"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1", "-base HEAD more"} {
+	for _, args := range []string{
+		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,",
+		"-base HEAD -steps -1", "-base HEAD more",
+	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q is accepted", args)
 		}

@@ -206,7 +206,8 @@ func (*distillation) Command() run.Command { return run.DistillCommand }
 // About implements [run.Job].
 func (r *distillation) About() string {
 	o := &r.options
-	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"))
+	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver,
+		text.Count(o.TeacherSteps, "step", "steps"))
 }
 
 // LossPlot implements [run.Job].
@@ -245,11 +246,14 @@ func (r *distillation) Meta(m *model.Meta) {
 // Card implements [run.Job].
 func (r *distillation) Card(c *run.CardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.jumpCounts()), o.Model)
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s",
+		text.Or(o.Shares.jumpCounts()), o.Model)
 	c.Rows = append(c.Rows,
 		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
-		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
-		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
+		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash,
+			r.teacher.Meta.Data)},
+		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver,
+			text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
 	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
