@@ -13,8 +13,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// Train a very small network for two steps, and draw a grid from it. A real run takes the preset base
-// and some minutes.
+// Train a very small network for two steps, and draw a grid from it. A real run takes the preset
+// base and some minutes.
 func Example() {
 	dir, err := os.MkdirTemp("", "fmimg")
 	if err != nil {
@@ -61,7 +61,8 @@ func Example() {
 	// 2 images on a picture of (62,32)
 }
 
-// A service loads a model from files that are embedded in it, say, and draws for several requests at once.
+// A service loads a model, here from files that may be embedded in it, and draws for several
+// requests at once.
 func ExampleOpenFS() {
 	files := os.DirFS("unet/testdata") // or an embed.FS
 	m, err := fmimg.OpenFS(files, "unet_small.safetensors")
@@ -125,8 +126,8 @@ func (discs) Image(i int, dst []float32) (label int) {
 	return label
 }
 
-// Train on images of one's own: anything that implements dataset.Source. Some of them are held out, for
-// the validation loss.
+// Train on images of one's own: anything that implements dataset.Source. Some of them are held out
+// for the validation loss.
 func ExampleTrain_source() {
 	dir, err := os.MkdirTemp("", "fmimg")
 	if err != nil {

@@ -32,19 +32,20 @@ type KernelOptions struct {
 	// Algorithms measures every algorithm that can compute a convolution, not only the chosen one.
 	Algorithms bool
 
-	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be nil.
+	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be
+	// nil.
 	OnLimit  func(Limit)
 	OnResult func(KernelResult)
 }
 
-// A KernelReport is what the kernels of a machine reach.
+// A KernelReport has the rates of a machine's kernels.
 type KernelReport struct {
 	Stamp
 	Preset  string         `json:"preset"`
 	Batch   int            `json:"batch"`
 	Limits  []Limit        `json:"limits"`
 	Results []KernelResult `json:"results"`
-	Skipped int            `json:"skipped"` // cases that the time did not suffice for
+	Skipped int            `json:"skipped"` // cases for which the time was too short
 	Seconds float64        `json:"seconds"`
 }
 
@@ -56,18 +57,19 @@ type KernelResult struct {
 	Shape       string  `json:"shape"` // rows x columns / channels in - out
 	Pass        string  `json:"pass,omitempty"`
 	Algorithm   string  `json:"algorithm,omitempty"` // of a convolution
-	Chosen      bool    `json:"chosen"`              // what the network uses on this instruction set
-	Share       float64 `json:"share,omitempty"`     // of the work of the network's convolutions in this pass
+	Chosen      bool    `json:"chosen"`              // the network uses it on this ISA
+	Share       float64 `json:"share,omitempty"`     // share of this pass in all convolutions
 	Rate        Rate    `json:"rate"`                // of all threads together
 	Unit        string  `json:"unit"`                // GFLOP/s, or GB/s where memory is the limit
 	Percent     float64 `json:"percent_of_peak,omitempty"`
-	OverGeneric float64 `json:"over_generic,omitempty"` // rate over that of plain Go on one thread
+	OverGeneric float64 `json:"over_generic,omitempty"` // times plain Go, on one thread
 }
 
-// Name is what a pattern selects a result by: kernel, shape, pass and algorithm, as far as it has them.
+// Name returns the name that patterns match: kernel, shape, pass and algorithm, as far as the
+// result has them.
 func (r *KernelResult) Name() string { return joinName(r.Kernel, r.Shape, r.Pass, r.Algorithm) }
 
-// base is the name without the algorithm.
+// base returns the name without the algorithm.
 func (r *KernelResult) base() string { return joinName(r.Kernel, r.Shape, r.Pass) }
 
 const (
@@ -75,9 +77,9 @@ const (
 	defaultKernelBatch = 4
 	maxThreads         = 1 << 12
 	maxBatch           = 1 << 10
-	// baselineShare of the time at most goes into plain Go.
+	// baselineShare is the largest share of the time for plain Go.
 	baselineShare = 0.2
-	// limitCases is how many cases a limit may take the time of.
+	// limitCases is the time for a limit, in times of one case.
 	limitCases = 4
 )
 
@@ -90,13 +92,13 @@ func (o KernelOptions) WithDefaults() KernelOptions {
 	return o
 }
 
-// selection is what options come to.
+// A selection is what the options select.
 type selection struct {
 	cfg     unet.Config
 	isas    []kernels.ISA
 	threads []int
 	run     *regexp.Regexp
-	cases   int // of all instruction sets, on one number of threads
+	cases   int // number of cases of all instruction sets, on one number of threads
 }
 
 // Validate reports what is wrong with the options, as a [*pipeline.OptionError].
@@ -105,15 +107,17 @@ func (o KernelOptions) Validate() error {
 	return err
 }
 
-// resolve checks options that have their defaults.
+// resolve checks the options, which have their defaults, and returns what they select.
 func (o KernelOptions) resolve() (s selection, err error) {
 	if s.cfg, err = preset(o.Preset); err != nil {
 		return s, err
 	}
-	for _, err := range []error{option.Between("batch", o.Batch, 1, maxBatch), option.Between("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
-		if err != nil {
-			return s, err
-		}
+	if err := option.First(
+		option.Between("batch", o.Batch, 1, maxBatch),
+		option.Between("threads", o.Threads, 1, maxThreads),
+		checkTime(o.Time),
+	); err != nil {
+		return s, err
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
 		return s, option.Errorf("run", option.Quoted(o.Run), "it is no regular expression: %v", err)
@@ -135,7 +139,7 @@ func (o KernelOptions) resolve() (s selection, err error) {
 	return s, nil
 }
 
-// preset returns a network as it is trained on MNIST.
+// preset returns the configuration of a preset.
 func preset(name string) (unet.Config, error) {
 	cfg, err := unet.Preset(name)
 	if err != nil {
@@ -151,7 +155,8 @@ func checkTime(t time.Duration) error {
 	return nil
 }
 
-// parseISAs reads a list of instruction sets; empty means all but plain Go, or that where it is alone.
+// parseISAs reads a list of instruction sets, joined by commas. The empty list is all but plain Go,
+// or plain Go where it is alone.
 func parseISAs(text string) ([]kernels.ISA, error) {
 	all := kernels.Available()
 	if text == "" {
@@ -185,10 +190,12 @@ func isaNames(isas []kernels.ISA) string {
 
 // selected lists the cases of an instruction set that the pattern matches.
 func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
-	return slices.DeleteFunc(kernelCases(s.cfg, isa, o.Batch, o.Algorithms), func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
+	all := kernelCases(s.cfg, isa, o.Batch, o.Algorithms)
+	return slices.DeleteFunc(all, func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
 }
 
-// KernelNames lists the names of the cases that options select, for the best instruction set of theirs.
+// KernelNames lists the names of the cases that the options select, for the best of their
+// instruction sets.
 func KernelNames(o KernelOptions) ([]string, error) {
 	o = o.WithDefaults()
 	s, err := o.resolve()
@@ -202,8 +209,8 @@ func KernelNames(o KernelOptions) ([]string, error) {
 	return names, nil
 }
 
-// Kernels measures kernels within the time that the options allow; what that does not suffice for is
-// counted as skipped. A mistake in the options is a [*pipeline.OptionError].
+// Kernels measures kernels within the time that the options allow, and counts the cases that it had
+// to skip. A mistake in the options is a [*pipeline.OptionError].
 func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
 	o = o.WithDefaults()
 	s, err := o.resolve()
@@ -227,10 +234,11 @@ type kernelRun struct {
 	sel      selection
 	report   *KernelReport
 	deadline time.Time
-	left     int                // cases that remaining time is shared by
-	generic  map[string]float64 // rates of plain Go on one thread
+	left     int                // cases that share the remaining time
+	generic  map[string]float64 // rates of plain Go on one thread, by base name
 }
 
+// measureAll measures the limits and cases of all instruction sets and numbers of threads.
 func (r *kernelRun) measureAll(ctx context.Context) {
 	r.measureGeneric(ctx)
 	memory := beyondCaches(kernels.CPU())
@@ -258,7 +266,8 @@ func (r *kernelRun) slice() time.Duration {
 	return max(time.Until(r.deadline), 0) / time.Duration(max(r.left, 1))
 }
 
-// measureGeneric measures plain Go briefly, an image a call, as what the others are compared with.
+// measureGeneric measures plain Go briefly, with one image in a call, as the baseline of the
+// others.
 func (r *kernelRun) measureGeneric(ctx context.Context) {
 	if slices.Contains(r.sel.isas, kernels.Generic) {
 		return // it is measured before the others
@@ -302,9 +311,11 @@ func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.
 	}
 }
 
+// result returns the result of a case, whose rate is per second.
 func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rate) KernelResult {
 	result := KernelResult{
-		ISA: isa.String(), Threads: limit.Threads, Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
+		ISA: isa.String(), Threads: limit.Threads,
+		Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
 		Chosen: c.chosen || c.algorithm == "", Share: c.share, Unit: c.unit,
 		Rate: Rate{rate.Median / 1e9, rate.Low / 1e9, rate.High / 1e9, rate.Samples},
 	}
@@ -317,8 +328,8 @@ func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rat
 	return result
 }
 
-// A Summary is what the convolutions and linear layers of a network reach together in one pass, each
-// with the algorithm chosen for it and weighted by its share of the work.
+// A Summary is the rate of a network's convolutions and linear layers together in one pass. Each
+// has its chosen algorithm, and is weighted by its share of the work.
 type Summary struct {
 	ISA     string  `json:"isa"`
 	Threads int     `json:"threads"`
@@ -327,7 +338,7 @@ type Summary struct {
 	Percent float64 `json:"percent_of_peak"`
 }
 
-// Summaries returns the passes of which at least 99 % of the work was measured.
+// Summaries returns a summary for each pass of which at least 99 % of the work was measured.
 func (k *KernelReport) Summaries() []Summary {
 	var all []Summary
 	for _, l := range k.Limits {

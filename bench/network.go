@@ -13,12 +13,13 @@ import (
 
 // A Workload is what was run, and on what.
 type Workload struct {
-	Preset     string  `json:"preset"`
-	Batch      int     `json:"batch"`
-	Threads    int     `json:"threads"`
-	ISA        string  `json:"isa"`
-	Parameters int     `json:"parameters"`
-	FLOPs      float64 `json:"flops_per_evaluation"` // of direct convolutions and linear layers, for one image
+	Preset     string `json:"preset"`
+	Batch      int    `json:"batch"`
+	Threads    int    `json:"threads"`
+	ISA        string `json:"isa"`
+	Parameters int    `json:"parameters"`
+	// FLOPs counts the direct convolutions and linear layers of an evaluation, for one image.
+	FLOPs float64 `json:"flops_per_evaluation"`
 }
 
 // same reports whether two measurements may be compared as one on the same machine.
@@ -26,19 +27,21 @@ func (w Workload) same(o Workload) bool {
 	return w.Preset == o.Preset && w.Batch == o.Batch && w.Threads == o.Threads && w.ISA == o.ISA
 }
 
-// Figures are what training and generating have in common. Images/s are medians.
+// Figures are the results that training and generating have in common. Rates are medians.
 type Figures struct {
 	ImagesPerS       float64    `json:"images_per_s"`
 	Quartiles        [2]float64 `json:"images_per_s_quartiles"`
 	Samples          int        `json:"samples"`
 	ForwardPerS      float64    `json:"forward_images_per_s"` // evaluations of v for one image
 	ForwardQuartiles [2]float64 `json:"forward_images_per_s_quartiles"`
-	Percent          float64    `json:"percent_of_direct_limit"`         // of images_per_s
-	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // of forward_images_per_s
-	Peak             float64    `json:"fma_gflops"`                      // of the threads together, measured in the same run
-	PeakMemory       int64      `json:"peak_memory_bytes"`               // resident, of the whole process; 0 when the system does not tell
-	Allocations      float64    `json:"allocations_per_step"`            // median, after warm-up
-	Seconds          float64    `json:"seconds"`                         // that measuring took
+	Percent          float64    `json:"percent_of_direct_limit"`         // for images_per_s
+	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // for forward_images_per_s
+	// Peak is the limit of fused multiply-adds of all threads together, measured in the same run.
+	Peak float64 `json:"fma_gflops"`
+	// PeakMemory is the resident memory of the whole process; 0 when the system does not tell it.
+	PeakMemory  int64   `json:"peak_memory_bytes"`
+	Allocations float64 `json:"allocations_per_step"` // median, after warm-up
+	Seconds     float64 `json:"seconds"`              // time of the measurement
 }
 
 // TrainOptions says what training to measure.
@@ -58,8 +61,8 @@ func (o TrainOptions) WithDefaults() TrainOptions {
 	return o
 }
 
-// A TrainResult is the speed of training steps: drawing noise and times, forward, backward, clipping,
-// AdamW, averaging and repacking.
+// A TrainResult is the speed of training steps. A step draws noise and times, and does forward,
+// backward, clipping, the optimiser, averaging and repacking.
 type TrainResult struct {
 	Stamp
 	Workload
@@ -73,7 +76,7 @@ const (
 	defaultTrained      = 128 // images of a step
 	defaultDrawn        = 64  // images drawn at once
 	defaultSteps        = 16
-	// peakTime is how long the limit is measured, before and after the rest.
+	// peakTime is the time for measuring the limit, before and after the rest.
 	peakTime = 300 * time.Millisecond
 )
 
@@ -104,7 +107,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.PeakMemory = peakMemory() // before an evaluation makes room of its own
+	r.PeakMemory = peakMemory() // before evaluations take memory of their own
 	forwards, err := repeat(ctx, o.Time*2/10, b.evaluateBatch)
 	if err != nil {
 		return nil, err
@@ -127,12 +130,12 @@ func (f *Figures) fill(limit, flops, forwardFLOPs, batch float64, seconds, forwa
 
 // repeats are calls that were timed.
 type repeats struct {
-	seconds     []float64 // of each
-	allocations float64   // of one, median
+	seconds     []float64 // time of each call
+	allocations float64   // median of the calls' allocations
 }
 
-// repeat warms up by one call, and then times calls until about the given time is over since it
-// began: at least three, or a single one when the first took all the time.
+// repeat warms up by one call, and then times calls until about the given time is over, warm-up
+// included. It times at least three calls, or one when the first took all the time.
 func repeat(ctx context.Context, budget time.Duration, call func() error) (repeats, error) {
 	begin := time.Now()
 	if _, _, err := timed(ctx, call); err != nil {
@@ -156,7 +159,7 @@ func repeat(ctx context.Context, budget time.Duration, call func() error) (repea
 	return r, nil
 }
 
-// timed runs a call, unless ctx has ended, and counts its allocations.
+// timed times a call and counts its allocations. It does not call when ctx has ended.
 func timed(ctx context.Context, call func() error) (seconds, allocations float64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err
@@ -193,7 +196,7 @@ func (o GenerateOptions) WithDefaults() GenerateOptions {
 	return o
 }
 
-// A GenerateResult is the speed of drawing images, without writing them. Forward_images_per_s counts the
+// A GenerateResult is the speed of drawing images, without writing them. ForwardPerS counts the
 // evaluations that the solver makes.
 type GenerateResult struct {
 	Stamp
@@ -201,8 +204,9 @@ type GenerateResult struct {
 	Solver      string  `json:"solver"`
 	Steps       int     `json:"steps"`
 	Evaluations float64 `json:"evaluations_per_image"`
-	// FirstImage is the time from a checkpoint in memory to one image, the first that the process draws:
-	// reading, packing, drawing. The start of the process and the encoding of a picture come on top.
+	// FirstImage is the time from a checkpoint in memory to the first image of the process:
+	// reading, packing and drawing. It does not have the start of the process and the encoding of a
+	// picture.
 	FirstImage float64 `json:"ms_to_first_image"`
 	Figures
 }
@@ -249,7 +253,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	return r, err
 }
 
-// scaleForward counts evaluations where images were counted.
+// scaleForward turns rates of images into rates of evaluations.
 func (f *Figures) scaleForward(evaluations float64) {
 	f.ForwardPerS *= evaluations
 	for i := range f.ForwardQuartiles {
@@ -257,8 +261,9 @@ func (f *Figures) scaleForward(evaluations float64) {
 	}
 }
 
-// stepAllocations returns how many allocations a further step of a fixed solver makes: what drawing
-// allocates with more steps and does not with fewer. 0 for an adaptive solver, whose steps are its own.
+// stepAllocations returns the number of allocations in a step of a solver with fixed steps: the
+// difference between drawings with more and with fewer steps. It is 0 for an adaptive solver, which
+// chooses its steps itself.
 func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
 	const few, more = 2, 6
 	var counts [2]float64

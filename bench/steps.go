@@ -23,9 +23,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// Options says what work to run for a measurement: the network of a preset, with the classes of
-// MNIST and one for none, on the images that Train would take. The zero value of each option is its
-// default.
+// Options say what work to measure: the network of a preset, with the classes of MNIST and "no
+// class", on the images of a data set.
 type Options struct {
 	// Preset is a network of package unet; empty: base.
 	Preset string
@@ -45,18 +44,19 @@ func (o Options) withDefaults(batch int) Options {
 	return o
 }
 
-// A trainBench runs the steps of train.Train one by one, and evaluations of the same network, without a
-// run folder. It is not safe for concurrent use.
+// A trainBench runs single steps of a training, and evaluations of the same network, without a run
+// folder. It is not safe for concurrent use.
 type trainBench struct {
 	session *train.Session
 	crew    *crew.Crew
 	step    int
-	inputs  []evaluation // one for each worker, made by the first evaluation
-	next    atomic.Int64 // image to evaluate next
+	inputs  []evaluation // one for each worker; the first evaluation makes them
+	next    atomic.Int64 // index of the next image to evaluate
 	forward func(worker int)
 }
 
-// An evaluation is what one worker needs to evaluate the network: images of noise at some time.
+// An evaluation is the memory of one worker for evaluating the network: images of noise, and their
+// times.
 type evaluation struct {
 	net  model.Replica
 	v, x []float32
@@ -64,8 +64,8 @@ type evaluation struct {
 	y    []int32
 }
 
-// newTrainBench opens the data, draws a network and starts the workers; close ends them. A mistake in
-// the options is a [*pipeline.OptionError].
+// newTrainBench opens the data, draws a network and starts the workers, which close ends. A mistake
+// in the options is a [*pipeline.OptionError].
 func newTrainBench(ctx context.Context, o Options) (*trainBench, error) {
 	var opt train.Options
 	opt.Data, opt.Source, opt.Compute, opt.Seed = "mnist", o.Source, o.Compute, 1
@@ -85,8 +85,7 @@ func (b *trainBench) close() {
 	b.session.Close()
 }
 
-// train trains on one batch: draws, forward, backward, the optimiser, averages and repacking. After the
-// first one it allocates nothing.
+// train makes one step of the training. After the first call it allocates nothing.
 func (b *trainBench) train() error {
 	o := &b.session.Options
 	rate := o.Rate(engine.RateSchedule{{Total: engine.MaxSteps}}, b.step)
@@ -98,12 +97,13 @@ func (b *trainBench) train() error {
 	return err
 }
 
-// evaluateBatch evaluates the network for as many images as a batch has, spread over the workers. After the
-// first call, which makes room, it allocates nothing.
+// evaluateBatch evaluates the network for the images of a batch, spread over the workers. After the
+// first call it allocates nothing.
 func (b *trainBench) evaluateBatch() error {
 	if b.inputs == nil {
 		b.makeInputs()
-		// Each worker's kernels find their scratch memory now, whoever gets how many images later.
+		// The kernels of each worker allocate their scratch memory here: later the workers share
+		// the images in any way.
 		if err := b.crew.Run(b.warmUp); err != nil {
 			return err
 		}
@@ -112,6 +112,7 @@ func (b *trainBench) evaluateBatch() error {
 	return b.crew.Run(b.forward)
 }
 
+// makeInputs makes the evaluations of all workers.
 func (b *trainBench) makeInputs() {
 	cfg, size := b.session.Model.Config(), min(b.session.Options.Batch, sample.ReplicaImages)
 	var rng rand.PCG
@@ -132,12 +133,13 @@ func (b *trainBench) makeInputs() {
 	}
 }
 
+// warmUp evaluates the network once on one worker.
 func (b *trainBench) warmUp(worker int) {
 	in := &b.inputs[worker]
 	in.net.Forward(in.v, in.x, in.t, in.y)
 }
 
-// evaluate takes images, some at a time, until the batch is done.
+// evaluate takes some images at a time until the batch is done.
 func (b *trainBench) evaluate(worker int) {
 	in, batch := &b.inputs[worker], b.session.Options.Batch
 	size := len(in.t)
@@ -156,27 +158,29 @@ func (b *trainBench) evaluate(worker int) {
 	}
 }
 
-// fmaLimit measures what the cores reach together in fused multiply-adds alone, in operations a second:
-// see [kernels.ISA.Peak].
+// fmaLimit measures the rate of fused multiply-adds alone on all workers together, in operations a
+// second: see [kernels.ISA.Peak].
 func fmaLimit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
 	rates := make([]float64, c.Size())
-	// Peak runs on registers alone and cannot panic, which is the only error there is.
+	// The only error is a panic, and Peak, which runs on registers alone, does not panic.
 	_ = c.Run(func(worker int) { rates[worker] = isa.Peak(budget) })
 	return inorder.Sum(rates)
 }
 
+// limit is [fmaLimit] on the workers.
 func (b *trainBench) limit(budget time.Duration) float64 {
 	return fmaLimit(b.crew, b.session.Model.ISA(), budget)
 }
 
-// options returns the options with all defaults filled in, and the micro-batch that follows from them.
+// options returns the options with all defaults filled in, and the micro-batch that follows from
+// them.
 func (b *trainBench) options() (o Options, microBatch int) {
 	t := &b.session.Options
 	return Options{Preset: t.Preset, Batch: t.Batch, Compute: t.Compute, Source: b.session.Data}, t.MicroBatch
 }
 
-// A sampleBench draws the images of sample.Generate without writing them, from a network with drawn
-// weights. It is not safe for concurrent use.
+// A sampleBench draws images without writing them, from a network with random weights. It is not
+// safe for concurrent use.
 type sampleBench struct {
 	opt     Options
 	file    []byte // the checkpoint
@@ -184,12 +188,12 @@ type sampleBench struct {
 	sampler *sample.Sampler
 }
 
-// classesToDraw is how many classes the network of a sampleBench has, as one trained on MNIST.
+// classesToDraw is the number of classes of a sampleBench's network, as of one trained on MNIST.
 const classesToDraw = 10
 
-// newSampleBench draws a network and starts the workers; close ends them. s is as for
-// [sample.NewSampler], but for the number of images and of threads, which the options of the bench say. A
-// mistake in either is a [*pipeline.OptionError].
+// newSampleBench makes a network and starts the workers, which close ends. s is as for
+// [sample.NewSampler], but o has the numbers of images and threads. A mistake in either is a
+// [*pipeline.OptionError].
 func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 	o = o.withDefaults(defaultDrawn)
 	if err := option.Between("batch", o.Batch, 1, pipeline.MaxBatch); err != nil {
@@ -205,12 +209,12 @@ func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 		return nil, err
 	}
 	s.Count, s.Threads = o.Batch, o.Threads
-	option.SetDefault(&s.Guidance, 1) // the network runs once an evaluation, unless it is asked for
+	option.SetDefault(&s.Guidance, 1) // without guidance, the network runs once in an evaluation
 	b.sampler, err = b.open(s)
 	return b, err
 }
 
-// drawNetwork makes the checkpoint.
+// drawNetwork makes a checkpoint with random weights.
 func (b *sampleBench) drawNetwork() error {
 	cfg, err := unet.Preset(b.opt.Preset)
 	if err != nil {
@@ -239,8 +243,8 @@ func (b *sampleBench) open(s sample.Options) (*sample.Sampler, error) {
 // close ends the workers.
 func (b *sampleBench) close() { b.sampler.Close() }
 
-// draw draws a batch of images, which it forgets, and returns how many evaluations of the network an
-// image took. A guided evaluation counts twice, as the network runs twice for it.
+// draw draws a batch of images and returns the number of network evaluations for an image. A guided
+// evaluation counts twice: the network runs twice for it.
 func (b *sampleBench) draw(ctx context.Context) (evaluations float64, err error) {
 	_, err = b.sampler.Draw(ctx, 0, b.opt.Batch)
 	evaluations = b.sampler.Evaluations()
@@ -250,8 +254,8 @@ func (b *sampleBench) draw(ctx context.Context) (evaluations float64, err error)
 	return evaluations, err
 }
 
-// firstImage returns the time from a checkpoint in memory to the first image: reading it, packing the
-// weights, starting workers and drawing.
+// firstImage returns the time from a checkpoint in memory to the first image: reading the file,
+// packing the weights, starting workers and drawing.
 func (b *sampleBench) firstImage(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
 	o := b.sampler.Options()
@@ -265,14 +269,14 @@ func (b *sampleBench) firstImage(ctx context.Context) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// limit measures what the cores reach together in fused multiply-adds alone, in operations a second.
+// limit is [fmaLimit] on all threads.
 func (b *sampleBench) limit(budget time.Duration) float64 {
 	c := crew.New(b.opt.Threads) // a sampler has no more workers than images
 	defer c.Close()
 	return fmaLimit(c, b.isa, budget)
 }
 
-// network returns the configuration of the network, and how many parameters it has.
+// network returns the configuration of the network and its number of parameters.
 func (b *sampleBench) network() (cfg unet.Config, params int) {
 	u := b.sampler.Checkpoint().UNet()
 	return u.Config(), u.Params().Len()

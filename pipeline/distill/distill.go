@@ -21,9 +21,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// Distill trains a network that draws in a few evaluations what its teacher draws in many: a flow map, which is
-// shown jumps of the teacher's own trajectories. It goes on with such a run as [Train] does, leaves the same in a run
-// folder, and ends in the same ways. A mistake in the options is an [*OptionError].
+// Distill trains a flow map, which draws in a few evaluations what its teacher draws in many, and
+// leaves everything in a run folder. With the option Resume it goes on with such a run. When ctx
+// ends, it saves and returns a [*run.InterruptedError]. A mistake in the options is a
+// [*pipeline.OptionError].
 func Distill(ctx context.Context, o Options) (run.Result, error) {
 	if err := o.Validate(); err != nil {
 		return run.Result{}, err
@@ -43,20 +44,20 @@ func Distill(ctx context.Context, o Options) (run.Result, error) {
 // A distillation is a run that distils a model.
 type distillation struct {
 	run.Run
-	options Options // resolved; run.opt is a part of them
+	options Options // resolved; Run.Opt points to a part of them
 	teacher *model.Checkpoint
 	student *unet.Model
 	work    *jumpTraining
 }
 
-// newDistillation returns a run that has nothing yet.
+// newDistillation returns a run without a folder, networks or workers.
 func newDistillation(o Options) *distillation {
 	r := &distillation{options: o.WithDefaults()}
 	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
 
-// create opens the teacher, makes the student, and the folder of a new run.
+// create opens the teacher, makes the student, and makes the folder of a new run.
 func (r *distillation) create() error {
 	isa, err := kernels.Parse(r.Opt.ISA)
 	if err != nil {
@@ -80,8 +81,8 @@ func (r *distillation) create() error {
 	return r.build()
 }
 
-// openTeacher opens the model to distil, which must be that of the run if there is one, and settles what the options leave
-// to it.
+// openTeacher opens the model to distil, and settles what the options leave to it. A resumed run
+// needs a model with the same weights as before.
 func (r *distillation) openTeacher() error {
 	o := &r.options
 	path, _ := model.Resolve(o.Model)
@@ -105,12 +106,12 @@ func (r *distillation) openTeacher() error {
 	return nil
 }
 
-// studentName is the name for the student of a model.
-func studentName(modelPath string) string {
-	if filepath.Base(modelPath) == model.File {
-		modelPath = filepath.Dir(modelPath)
+// studentName returns the name of the run folder for the student of a teacher.
+func studentName(teacher string) string {
+	if filepath.Base(teacher) == model.File {
+		teacher = filepath.Dir(teacher)
 	}
-	return strings.TrimSuffix(filepath.Base(filepath.Clean(modelPath)), filepath.Ext(modelPath)) + "-fast"
+	return strings.TrimSuffix(filepath.Base(filepath.Clean(teacher)), filepath.Ext(teacher)) + "-fast"
 }
 
 // reopen continues the run in a folder.
@@ -124,7 +125,8 @@ func (r *distillation) reopen(given Options) error {
 		return err
 	}
 	r.Finished = c.Finished
-	option.Override(&recorded.Model, given.Model) // which may have moved: its hash tells it
+	// The teacher's file may have moved: openTeacher checks its hash.
+	option.Override(&recorded.Model, given.Model)
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
@@ -140,7 +142,8 @@ func (r *distillation) reopen(given Options) error {
 	return r.restore(newBudget)
 }
 
-// distillOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+// distillOptionsOf returns the options of a recorded run. Older runs did not record all of them:
+// the zero values stand for what those runs did.
 func distillOptionsOf(c *run.Config) (Options, error) {
 	var o Options
 	err := c.Decode(run.DistillCommand, &o)
@@ -174,7 +177,8 @@ func (r *distillation) restore(newBudget bool) error {
 // build makes the workers, their tasks and the engine around the student.
 func (r *distillation) build() error {
 	o := &r.options
-	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, o.Shares.jumpCounts()), model.Jumps(slices.Max(o.Shares.jumpCounts())))
+	jumps := o.Shares.jumpCounts()
+	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
 		return err
@@ -196,33 +200,38 @@ func (r *distillation) build() error {
 	return nil
 }
 
-// Command implements [job].
+// Command implements [run.Job].
 func (*distillation) Command() run.Command { return run.DistillCommand }
 
-// About implements [job].
+// About implements [run.Job].
 func (r *distillation) About() string {
 	o := &r.options
-	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"))
+	return fmt.Sprintf("%s, drawn by %s in %s, into 1, 2 or 4 evaluations, network of", o.Model, o.TeacherSolver,
+		text.Count(o.TeacherSteps, "step", "steps"))
 }
 
 // LossPlot implements [run.Job].
 func (r *distillation) LossPlot() picture.LossPlot {
-	return picture.LossPlot{Title: "Distillation of " + filepath.Base(r.options.Model), Loss: "pseudo-Huber loss of jumps"}
+	title := "Distillation of " + filepath.Base(r.options.Model)
+	return picture.LossPlot{Title: title, Loss: "pseudo-Huber loss of jumps"}
 }
 
-// Preparing implements [job].
+// Preparing implements [run.Job].
 func (r *distillation) Preparing() (took, each time.Duration) {
 	return r.work.took, r.work.last / time.Duration(r.work.stepsPerRound())
 }
 
-// Config implements [job].
+// Config implements [run.Job].
 func (r *distillation) Config() (options any, data run.DataInfo) {
 	o, s := r.options, r.Images
 	o.Schedule = r.Done.Schedule
-	return &o, run.DataInfo{Name: r.teacher.Meta.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: r.teacher.Meta.Classes}
+	of := r.teacher.Meta
+	return &o, run.DataInfo{
+		Name: of.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: of.Classes,
+	}
 }
 
-// Meta implements [job].
+// Meta implements [run.Job].
 func (r *distillation) Meta(m *model.Meta) {
 	of := r.teacher.Meta
 	m.Data, m.Classes, m.HoldOut = of.Data, of.Classes, of.HoldOut
@@ -234,14 +243,17 @@ func (r *distillation) Meta(m *model.Meta) {
 	m.Jumps = r.options.Shares.jumpCounts()
 }
 
-// Card implements [job].
+// Card implements [run.Job].
 func (r *distillation) Card(c *run.CardFacts) {
 	o := &r.options
-	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s", text.Or(o.Shares.jumpCounts()), o.Model)
+	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s",
+		text.Or(o.Shares.jumpCounts()), o.Model)
 	c.Rows = append(c.Rows,
 		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
-		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash, r.teacher.Meta.Data)},
-		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver, text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
+		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash,
+			r.teacher.Meta.Data)},
+		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver,
+			text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
 	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v",
 		option.OrNone(o.Huber), option.OrNone(o.Weight))

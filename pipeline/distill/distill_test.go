@@ -31,10 +31,12 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// madeModels holds the models that several tests use, by name: making one takes longer than most tests.
+// madeModels holds the models that several tests use, by name. Making one takes longer than most
+// tests.
 var madeModels sync.Map
 
-// ownCopy writes a model that train leaves in a run folder into a file of the test's own; it is made once.
+// ownCopy copies a model into a file of the test's own. train makes the model in a run folder, once
+// for all tests.
 func ownCopy(t testing.TB, name string, train func() (run string)) string {
 	t.Helper()
 	text, ok := madeModels.Load(name)
@@ -72,7 +74,8 @@ func mustDistill(t *testing.T, o Options) run.Result {
 	return result
 }
 
-// Jumps are as frequent as their shares say, and those of a level begin equally often at each part.
+// Jumps are as frequent as their shares say. Jumps of the same length begin equally often at each
+// part.
 func TestJumpShares(t *testing.T) {
 	const n = 12000
 	for _, shares := range []JumpShares{{0.5, 0.25, 0.25}, {1, 0, 0}, {0, 0, 1}, {0, 0.5, 0.5}, {0.2, 0, 0.8}} {
@@ -85,7 +88,7 @@ func TestJumpShares(t *testing.T) {
 			length := keptParts / jumps
 			for from := 0; from < keptParts; from += length {
 				got, want := seen[[2]int{from, from + length}], shares[level]*n/float64(jumps)
-				if math.Abs(float64(got)-want) > 2 { // the ends of a share may fall between two points
+				if math.Abs(float64(got)-want) > 2 { // a share may end between two points
 					t.Errorf("shares %v: %d jumps of 1/%d from %d/4, want %v", shares, got, jumps, from, want)
 				}
 				delete(seen, [2]int{from, from + length})
@@ -100,8 +103,8 @@ func TestJumpShares(t *testing.T) {
 	}
 }
 
-// The teacher's trajectories are what its sampler draws: their ends are its images, and what is kept between are the
-// states that the solver has then, with guidance and without.
+// A trajectory of the teacher ends in the image that a sampler draws, and its other states are the
+// solver's at that time, with and without guidance.
 func TestTrajectories(t *testing.T) {
 	ck, err := model.Open(roomtest.NamedModel(t), "")
 	if err != nil {
@@ -125,7 +128,8 @@ func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	if err := teach.draw(t.Context(), got, seed); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sample.NewSampler(ck, sample.Options{Count: n, Seed: seed, Threads: 1, Method: model.Method{Guidance: guidance, Solver: "midpoint", Steps: 8}})
+	method := model.Method{Guidance: guidance, Solver: "midpoint", Steps: 8}
+	s, err := sample.NewSampler(ck, sample.Options{Count: n, Seed: seed, Threads: 1, Method: method})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +154,8 @@ func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	}
 }
 
-// The gradient of a step is the slope of the loss that it returns, and that is the mean of the jumps' losses: of the
-// affine network u = a·x + b·(t+δ), by differences.
+// The gradient of a step is the slope of its loss, the mean over the jumps. The network is u = a·x
+// + b·(t+δ), and differences give the slope.
 func TestDistillGradient(t *testing.T) {
 	const batch, micro, imageLen = 8, 3, 5
 	pool := newTrajectories(batch, imageLen)
@@ -161,8 +165,8 @@ func TestDistillGradient(t *testing.T) {
 		}
 	}
 	work := &jumpTraining{
-		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares, power: 0.5, huber: 0.3,
-		pool: pool, order: feed.NewOrder(batch, 2, batch), round: 0,
+		teacher: &teacher{}, seed: 2, batch: batch, micro: micro, reuse: 1, shares: defaultShares,
+		power: 0.5, huber: 0.3, pool: pool, order: feed.NewOrder(batch, 2, batch), round: 0,
 	}
 	if err := work.prepare(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -179,8 +183,9 @@ func TestDistillGradient(t *testing.T) {
 	grad, none := make([]float32, 2), make([]float32, 2)
 	step(grad)
 	for i := range net.Params {
-		// Third derivatives are below 18·|∂u|³ where δ ≤ 1 and |x|, |t+δ| ≤ 2: the difference errs by less than
-		// h²/6·18·8 < 1.5e-3 at h = 1/128; a wrong share of a micro-batch would be an error of an eighth.
+		// Third derivatives are below 18·|∂u|³ where δ ≤ 1 and |x|, |t+δ| ≤ 2. So the difference
+		// errs by less than h²/6·18·8 < 1.5e-3 at h = 1/128. A wrong share of a micro-batch would
+		// be an error of an eighth.
 		const h = 1. / 128
 		old := net.Params[i]
 		net.Params[i] = old + h
@@ -188,13 +193,15 @@ func TestDistillGradient(t *testing.T) {
 		net.Params[i] = old - h
 		before := step(none)
 		net.Params[i] = old
-		if want := (after - before) / (2 * h); math.Abs(want-float64(grad[i])) > 1.5e-3+1e-4*math.Abs(want) || math.Abs(want) < 0.02 {
+		want := (after - before) / (2 * h)
+		if off := math.Abs(want - float64(grad[i])); off > 1.5e-3+1e-4*math.Abs(want) || math.Abs(want) < 0.02 {
 			t.Errorf("gradient %d is %v, differences give %v", i, grad[i], want)
 		}
 	}
 }
 
-// A network that answers every jump of a trajectory exactly has no loss: the targets are those of the ends of jumps.
+// The target of a jump is the mean velocity between its ends, and the loss of a network that
+// predicts 0 follows from it.
 func TestDistillTargets(t *testing.T) {
 	const imageLen = 4
 	pool := newTrajectories(1, imageLen)
@@ -203,12 +210,14 @@ func TestDistillTargets(t *testing.T) {
 			states[i] = float32(i) + 3*float32(part)*float32(part) // x_t = x_0 + 48·t²
 		}
 	}
-	w := newJumpTasks(&jumpTraining{teacher: &teacher{}, micro: 1, pool: pool, power: 1}, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
+	work := &jumpTraining{teacher: &teacher{}, micro: 1, pool: pool, power: 1}
+	w := newJumpTasks(work, []model.Replica{&roomtest.AffineNet{Params: []float32{0, 0}}})[0]
 	for _, jump := range [][2]int{{0, 4}, {0, 2}, {2, 4}, {0, 1}, {1, 2}, {3, 4}} {
 		w.place(0, pool, 0, jump[0], jump[1])
 		t0, t1 := float64(jump[0])/4, float64(jump[1])/4
 		for i, u := range w.target {
-			if want := 48 * (t0 + t1); math.Abs(float64(u)-want) > 1e-5*want { // (t1² − t0²)/(t1 − t0)
+			// 48·(t1² − t0²)/(t1 − t0)
+			if want := 48 * (t0 + t1); math.Abs(float64(u)-want) > 1e-5*want {
 				t.Errorf("jump %v: target %v, want %v", jump, u, want)
 			}
 			if w.xt[i] != pool.state(0, jump[0])[i] || float64(w.t[0]) != t0 || float64(w.d[0]) != t1-t0 {
@@ -221,8 +230,8 @@ func TestDistillTargets(t *testing.T) {
 	}
 }
 
-// Interrupted in the middle of a round or at its end, and with other numbers of threads, a run ends with the same
-// tensors.
+// A run ends with the same tensors when it was interrupted in the middle of a round or at its end,
+// and with any number of threads.
 func TestDistillResumeIsExact(t *testing.T) {
 	roomtest.NoLeaks(t)
 	model := roomtest.NamedModel(t)
@@ -236,7 +245,8 @@ func TestDistillResumeIsExact(t *testing.T) {
 		o := smallDistillation(t, model)
 		o.StopAfter, o.Threads = stop, 3
 		_, err := Distill(context.Background(), o)
-		if stopped, ok := errors.AsType[*run.InterruptedError](err); !ok || stopped.Step != stop || stopped.GoOn.Command != "distill" {
+		stopped, ok := errors.AsType[*run.InterruptedError](err)
+		if !ok || stopped.Step != stop || stopped.GoOn.Command != "distill" {
 			t.Fatalf("stopped: %v", err)
 		}
 		o.StopAfter, o.Resume, o.Model, o.Threads = 0, true, "", 2
@@ -249,7 +259,7 @@ func TestDistillResumeIsExact(t *testing.T) {
 	roomtest.DifferentRun(t, through.Out, other.Out)
 }
 
-// An interruption that meets the teacher at work abandons the step, whose round is drawn anew.
+// An interruption while the teacher draws abandons the step. The resumed run draws that pool again.
 func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath := roomtest.NamedModel(t)
@@ -264,7 +274,7 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	draw := r.work.teacher.pool.Drawers[0]
 	calls := 0
 	r.work.teacher.pool.Drawers = []model.Drawer{hookedDrawer{draw, func() {
-		if calls++; r.Done.Step == 4 { // the first of the second round
+		if calls++; r.Done.Step == 4 { // the first step of the second round
 			cancel()
 		}
 	}}}
@@ -278,7 +288,7 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	roomtest.SameRun(t, through.Out, o.Out)
 }
 
-// A hookedDrawer tells of its drawings.
+// A hookedDrawer calls a function before it draws.
 type hookedDrawer struct {
 	model.Drawer
 	hook func()
@@ -329,7 +339,8 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	want, err1 := sample.Draw(t.Context(), teacher, sample.Options{Count: 5, Seed: 3, Method: model.Method{Solver: "euler", Steps: 4, Guidance: 1}})
+	method := model.Method{Solver: "euler", Steps: 4, Guidance: 1}
+	want, err1 := sample.Draw(t.Context(), teacher, sample.Options{Count: 5, Seed: 3, Method: method})
 	got, err2 := sample.Draw(t.Context(), student, sample.Options{Count: 5, Seed: 3})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
@@ -338,7 +349,8 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 		t.Errorf("classes %v, want %v", got.Labels, want.Labels)
 	}
 	for i := range want.Pixels {
-		if math.Abs(float64(got.Pixels[i]-want.Pixels[i])) > 1e-5 { // weights moved by 1e-12 at most, float32 rounds more
+		// The weights moved by 1e-12 at most. Rounding in float32 makes the larger error.
+		if math.Abs(float64(got.Pixels[i]-want.Pixels[i])) > 1e-5 {
 			t.Fatalf("number %d is %v, Euler's is %v", i, got.Pixels[i], want.Pixels[i])
 		}
 	}
@@ -376,11 +388,13 @@ func smallStudent(t testing.TB) (path string, ck *model.Checkpoint) {
 	return path, ck
 }
 
-// A flow map draws by jumps alone, as many as it was trained for, and an image does not depend on those beside it.
+// A flow map draws by jumps alone, in a number that it was trained for. An image does not depend on
+// the others.
 func TestSampleFlowMap(t *testing.T) {
 	_, ck := smallStudent(t)
 	for steps, want := range map[int]float64{0: 4, 1: 1, 2: 2, 4: 4} {
-		s, err := sample.NewSampler(ck, sample.Options{Count: 11, Seed: 4, Threads: 2, Method: model.Method{Steps: steps}})
+		o := sample.Options{Count: 11, Seed: 4, Threads: 2, Method: model.Method{Steps: steps}}
+		s, err := sample.NewSampler(ck, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -412,12 +426,13 @@ func TestSampleFlowMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wrong *pipeline.OptionError
-	if _, err := sample.NewSampler(teacher, sample.Options{Method: model.Method{Solver: model.FlowMapSolver}}); !errors.As(err, &wrong) || wrong.Option != "solver" {
+	_, err = sample.NewSampler(teacher, sample.Options{Method: model.Method{Solver: model.FlowMapSolver}})
+	if !errors.As(err, &wrong) || wrong.Option != "solver" {
 		t.Errorf("jumps of a network of velocities: %v", err)
 	}
 }
 
-// Likelihoods and edits follow a velocity, which a flow map does not tell.
+// Likelihoods and edits need a velocity, which a flow map does not have.
 func TestFlowMapHasNoVelocity(t *testing.T) {
 	dir, _ := smallStudent(t)
 	editing := edit.Options{Model: dir, Out: filepath.Join(t.TempDir(), "a.png"), Data: "mnist", Index: []int{0}}
@@ -432,16 +447,19 @@ func TestFlowMapHasNoVelocity(t *testing.T) {
 	}
 }
 
-// The way from noise to images of a flow map is its jumps; a picture says how it was made.
+// A GIF of a flow map has a frame for each jump. A picture says how it was made.
 func TestGenerateFromFlowMap(t *testing.T) {
 	dir, _ := smallStudent(t)
 	gif := filepath.Join(t.TempDir(), "way.gif")
-	result, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: dir, Out: gif, Grid: picture.GridOptions{Rows: 2, Cols: 3}})
+	o := sample.GenerateOptions{Model: dir, Out: gif, Grid: picture.GridOptions{Rows: 2, Cols: 3}}
+	result, err := sample.Generate(t.Context(), o)
 	if err != nil || result.Evaluations != 4 {
 		t.Errorf("%v evaluations, %v", result.Evaluations, err)
 	}
 	var png bytes.Buffer
-	if _, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: dir, Out: "-", Stdout: &png, Sample: sample.Options{Method: model.Method{Steps: 2}}}); err != nil {
+	o = sample.GenerateOptions{Model: dir, Out: "-", Stdout: &png}
+	o.Sample.Steps = 2
+	if _, err := sample.Generate(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"fmimg.solver\x00flow-map", "fmimg.steps\x002"} {
@@ -451,10 +469,11 @@ func TestGenerateFromFlowMap(t *testing.T) {
 	}
 }
 
-// What a file of a flow map says survives its export, and shows.
+// The metadata of a flow map survive an export, and its description shows them.
 func TestDescribeFlowMap(t *testing.T) {
 	dir, ck := smallStudent(t)
-	if m := ck.Meta; m.Objective != model.FlowMapObjective || !slices.Equal(m.Jumps, model.JumpCounts[:]) || m.Teacher == nil ||
+	if m := ck.Meta; m.Objective != model.FlowMapObjective ||
+		!slices.Equal(m.Jumps, model.JumpCounts[:]) || m.Teacher == nil ||
 		m.Teacher.Solver != "euler" || len(m.Classes) != 3 || m.Data != "patterns" {
 		t.Errorf("meta %+v", m)
 	}
@@ -463,21 +482,26 @@ func TestDescribeFlowMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	info, err := model.Describe(out)
-	if err != nil || !info.Network.FlowMap || info.Meta.Teacher.SHA256 != ck.Meta.Teacher.SHA256 || info.Types != "F16" {
+	if err != nil || !info.Network.FlowMap ||
+		info.Meta.Teacher.SHA256 != ck.Meta.Teacher.SHA256 || info.Types != "F16" {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	text := ""
 	for _, line := range info.Lines(pipeline.Plain) {
 		text += line[0] + ": " + line[1] + "\n"
 	}
-	for _, want := range []string{"objective: a flow map: it draws in 1, 2 or 4 evaluations", "distilled from: a model trained for 30 steps, euler in 4 steps"} {
+	for _, want := range []string{
+		"objective: a flow map: it draws in 1, 2 or 4 evaluations",
+		"distilled from: a model trained for 30 steps, euler in 4 steps",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the description does not say %q:\n%s", want, text)
 		}
 	}
 }
 
-// Field takes lengths of jumps, and without them evaluates the velocity, as a jump of length 0.
+// field.Evaluate takes the lengths of jumps. Without them it evaluates the velocity, a jump of
+// length 0.
 func TestFieldOfFlowMap(t *testing.T) {
 	dir, ck := smallStudent(t)
 	folder := t.TempDir()
@@ -518,10 +542,12 @@ func TestFieldOfFlowMap(t *testing.T) {
 	if got, err = evaluate(dir, nil); err != nil || !slices.Equal(got, want) {
 		t.Errorf("velocities: other numbers, %v", err)
 	}
-	if _, err = evaluate(dir, []float32{1}, 1); err == nil || !strings.Contains(err.Error(), "tensor d is F32 of shape [1]") {
+	_, err = evaluate(dir, []float32{1}, 1)
+	if err == nil || !strings.Contains(err.Error(), "tensor d is F32 of shape [1]") {
 		t.Errorf("one length for two images: %v", err)
 	}
-	if _, err = evaluate(roomtest.NamedModel(t), []float32{1, 1}, n); err == nil || !strings.Contains(err.Error(), "no flow map") {
+	_, err = evaluate(roomtest.NamedModel(t), []float32{1, 1}, n)
+	if err == nil || !strings.Contains(err.Error(), "no flow map") {
 		t.Errorf("jumps of a network of velocities: %v", err)
 	}
 }
@@ -570,7 +596,7 @@ func TestDistillOptionErrors(t *testing.T) {
 	}
 }
 
-// A run goes on with its own command, numbers and teacher, wherever that is now.
+// A run goes on only with its own command, numbers and teacher. The teacher's file may have moved.
 func TestDistillResumeRefuses(t *testing.T) {
 	model := roomtest.NamedModel(t)
 	o := smallDistillation(t, model)
@@ -614,7 +640,7 @@ func trainingOnce(t *testing.T) train.Options {
 	return o
 }
 
-// trainOnce does that training.
+// trainOnce trains for the one step of trainingOnce.
 func trainOnce(t *testing.T) train.Options {
 	o := trainingOnce(t)
 	if _, err := train.Train(context.Background(), o); err != nil {
@@ -623,7 +649,7 @@ func trainOnce(t *testing.T) train.Options {
 	return o
 }
 
-// Training learns velocities, and starts from no flow map.
+// Training learns velocities, and does not start from a flow map.
 func TestTrainRefusesFlowMaps(t *testing.T) {
 	dir, _ := smallStudent(t)
 	o := trainingOnce(t)
@@ -639,7 +665,7 @@ func TestTrainRefusesFlowMaps(t *testing.T) {
 	}
 }
 
-// A step that finds its pool drawn allocates nothing, once the buffers have grown.
+// A step that has its pool allocates nothing, once the buffers have grown.
 func TestDistillStepAllocatesNothing(t *testing.T) {
 	o := smallDistillation(t, roomtest.NamedModel(t))
 	o.Steps, o.Reuse, o.ValidateEvery = 1000, 1000, -1
@@ -664,8 +690,8 @@ func TestDistillStepAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The cost of drawing a pool is spread over the steps of its round: else the first step would tell a budget in time
-// that few more fit.
+// The time of drawing a pool is spread over the steps of its round. Otherwise a budget in time
+// would think, after the first step, that few more fit.
 func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
 	o := smallDistillation(t, roomtest.NamedModel(t))
 	r := newDistillation(o)
@@ -684,7 +710,7 @@ func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
 	}
 }
 
-// Unconditional models have students too.
+// A model without classes has a student too.
 func TestDistillUnconditional(t *testing.T) {
 	o := smallDistillation(t, roomtest.SmallModel(t, false, 0.05))
 	o.Steps, o.PreviewEvery = 2, 1

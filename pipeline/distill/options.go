@@ -14,9 +14,9 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Options says which model to distil into a flow map, for how long and how. The zero value of each
-// option is its default, by which a model of digits is distilled within half an hour. The JSON
-// form, with everything resolved, is in a run's config.json.
+// Options says which model to distil into a flow map, for how long and how. [DefaultDistillOptions]
+// has the settings that are known to work. The JSON form, with everything resolved, is in a run's
+// config.json.
 type Options struct {
 	run.Options
 
@@ -53,10 +53,11 @@ type Options struct {
 // defaultRate is the peak learning rate of distilling, with either optimiser.
 const defaultRate = 2e-3
 
-// keptParts is how many parts of a trajectory are kept: the smallest jump is one of them.
+// keptParts is the number of parts that the kept states divide a trajectory into. The smallest jump
+// is one part.
 const keptParts = 4
 
-// JumpShares are the shares of whole, half and quarter jumps among those that a flow map is trained on.
+// JumpShares are the shares of whole, half and quarter jumps in the training of a flow map.
 type JumpShares [len(model.JumpCounts)]float64
 
 var defaultShares = JumpShares{0.4, 0.3, 0.3}
@@ -82,7 +83,7 @@ func (s JumpShares) String() string {
 	return fmt.Sprintf("%v,%v,%v", s[0], s[1], s[2])
 }
 
-// check reports shares that are none.
+// check reports numbers that are not shares.
 func (s JumpShares) check() error {
 	sum := 0.0
 	for _, v := range s {
@@ -97,7 +98,7 @@ func (s JumpShares) check() error {
 	return nil
 }
 
-// jumpCounts returns the numbers of jumps from noise to image that are trained for.
+// jumpCounts returns the numbers of jumps, from noise to image, that have a share.
 func (s JumpShares) jumpCounts() []int {
 	var all []int
 	for i, n := range model.JumpCounts {
@@ -108,15 +109,15 @@ func (s JumpShares) jumpCounts() []int {
 	return all
 }
 
-// jump returns the jump at a point u of (0, 1), over which the shares are laid out: the parts of a trajectory where it
-// starts and ends.
+// jump returns the jump for a point u of (0, 1), along which the shares lie one after the other.
+// from and to are the parts of a trajectory where the jump starts and ends.
 func (s JumpShares) jump(u float64) (from, to int) {
 	level, below := 0, 0.0
 	for i, share := range s {
 		if share == 0 {
 			continue
 		}
-		level = i // the last one takes what rounding leaves
+		level = i // the last share takes what rounding leaves
 		if u < below+share {
 			break
 		}
@@ -199,7 +200,7 @@ func (o *Options) validateTeacher() error {
 	return option.OneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
 }
 
-// validatePool makes sure that no batch has trajectories of two pools.
+// validatePool checks that no batch has trajectories of two pools.
 func (o *Options) validatePool() error {
 	if o.Pool%o.Batch != 0 {
 		return option.Errorf("pool", o.Pool,
@@ -208,7 +209,7 @@ func (o *Options) validatePool() error {
 	return nil
 }
 
-// evaluations returns those of the network for a trajectory of the teacher.
+// evaluations returns the number of network evaluations for a trajectory of the teacher.
 func (o *Options) evaluations() int {
 	n, err := flow.EvaluationsFor(o.TeacherSolver, o.TeacherSteps)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// A trajectories holds the way of some images from noise at t = 0, at equal distances of time, to t = 1.
+// trajectories holds the states of n images at times 0, 1/keptParts, … 1, from noise to image.
 type trajectories struct {
 	states   [keptParts + 1][]float32 // [n, H, W, C] each
-	labels   []int32                  // nil for a network without classes
+	labels   []int32                  // class of each image; nil for a network without classes
 	imageLen int
 }
 
+// newTrajectories makes room for n images.
 func newTrajectories(n, imageLen int) *trajectories {
 	p := &trajectories{imageLen: imageLen}
 	for i := range p.states {
@@ -25,9 +26,10 @@ func newTrajectories(n, imageLen int) *trajectories {
 	return p
 }
 
+// len returns the number of trajectories.
 func (p *trajectories) len() int { return len(p.states[0]) / p.imageLen }
 
-// state returns that of a trajectory at the end of so many parts.
+// state returns the state of a trajectory at time parts/keptParts.
 func (p *trajectories) state(index, parts int) []float32 {
 	return p.states[parts][index*p.imageLen:][:p.imageLen]
 }
@@ -35,12 +37,12 @@ func (p *trajectories) state(index, parts int) []float32 {
 // A teacher draws trajectories, on the workers of a crew.
 type teacher struct {
 	pool    *sample.Pool
-	classes int           // real ones
-	drawing model.Drawing // but for the seed and the labels
-	steps   int           // of the solver in each part of a trajectory
+	classes int           // number of classes, without "no class"
+	drawing model.Drawing // all but the seed and the labels
+	steps   int           // steps of the solver in each part of a trajectory
 }
 
-// newTeacher makes the workers' copies of a model, for at most so many of them.
+// newTeacher makes a teacher of a model, with a drawer for each worker of a crew.
 func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error) {
 	u := ck.UNet()
 	solver, err := ode.NewSolver(o.TeacherSolver, o.TeacherSteps, model.DefaultTol)
@@ -53,12 +55,15 @@ func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error
 	}
 	return &teacher{
 		pool: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), classes: u.Labels().Count,
-		drawing: model.Drawing{Guidance: o.Guidance, Null: u.Labels().NullRow(), Plan: model.Plan{Solver: solver, Predicts: u.Predicts}},
-		steps:   o.TeacherSteps / keptParts,
+		drawing: model.Drawing{
+			Guidance: o.Guidance, Null: u.Labels().NullRow(),
+			Plan: model.Plan{Solver: solver, Predicts: u.Predicts},
+		},
+		steps: o.TeacherSteps / keptParts,
 	}, nil
 }
 
-// draw fills p with trajectories from the noise of a seed, of classes that are equally frequent.
+// draw fills p with trajectories from the noise of a seed. All classes are equally frequent.
 func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error {
 	d := t.drawing
 	d.Seed = seed

@@ -84,13 +84,15 @@ func OpenFile(path string) (*OpenedFile, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		inside := filepath.Join(path, File)
 		if _, err := os.Stat(inside); err != nil {
-			return nil, fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet", path, File)
+			return nil, fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet",
+				path, File)
 		}
 		path = inside
 	}
 	file, err := regular.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err, strings.Join(models.Names(), " or "))
+		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err,
+			strings.Join(models.Names(), " or "))
 	}
 	return &OpenedFile{file, path, false}, nil
 }
@@ -198,7 +200,8 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 		return nil, err
 	}
 	if meta.Objective == FlowObjective {
-		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", MetaKey, FlowObjective)
+		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", MetaKey,
+			FlowObjective)
 	}
 	model, err := unet.FromFile(f, cfg, isa)
 	if err != nil {

@@ -112,7 +112,8 @@ var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Op
 func (info *Info) Lines(w pipeline.Words) [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},
-		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", text.Count(info.Parameters, "parameter", "parameters"), info.Tensors, info.Types, text.Bytes(float64(info.Bytes)))},
+		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", text.Count(info.Parameters, "parameter", "parameters"),
+			info.Tensors, info.Types, text.Bytes(float64(info.Bytes)))},
 	}
 	add := func(what, format string, args ...any) {
 		lines = append(lines, [2]string{what, fmt.Sprintf(format, args...)})
@@ -120,7 +121,8 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 	if info.Inferred {
 		n := info.Network
 		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
-			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions, text.Count(n.NumClasses, "class", "classes"))
+			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions,
+			text.Count(n.NumClasses, "class", "classes"))
 		add("made by", "%s", option.Say("not fmimg: it has no configuration. "+
 			"Heads, norm groups and the time scale are not known; train on from it with %v", trainFromIt).In(w))
 		return lines
@@ -139,10 +141,12 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 	}
 	if m := info.Meta; m != nil {
 		if of := m.Teacher; of != nil {
-			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s", text.Count(of.Steps, "step", "steps"),
+			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s",
+				text.Count(of.Steps, "step", "steps"),
 				of.Solver, text.Count(of.SolverSteps, "step", "steps"), of.Guidance, of.SHA256)
 		}
-		add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"), text.Count(m.Batch, "image", "images"), m.Seed)
+		add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"),
+			text.Count(m.Batch, "image", "images"), m.Seed)
 		if m.Path != "" && m.Objective != "" {
 			add("predicts", "the %s on the %s path", m.Objective, m.Path)
 		}

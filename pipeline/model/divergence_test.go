@@ -14,10 +14,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The exact divergence of a network is the sum of central differences of its velocity, with steps of
-// 1/64. Rounding in float32 makes an error of 1e-6/(1/32) = 3e-5 in a dimension. The third derivative
-// makes one of h²/6 times it, below 1e-4 for these weights. 64 such errors of either sign add up to less
-// than 1e-2, beside divergences of several units.
+// The exact divergence of a network is the sum of central differences of its velocity, with steps
+// of 1/64. Rounding in float32 makes an error of 1e-6/(1/32) = 3e-5 in a dimension. The third
+// derivative makes one of h²/6 times it, below 1e-4 for these weights. 64 such errors of either
+// sign add up to less than 1e-2, beside divergences of several units.
 func TestExactDivergence(t *testing.T) {
 	cfg, err := unet.Preset("tiny")
 	if err != nil {

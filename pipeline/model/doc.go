@@ -13,7 +13,7 @@
 //
 // A [Network] carries noise to images. There are three kinds:
 //
-//   - a [UNet] that predicts velocity, noise or data: a solver follows its velocity, from t = 0 to 1;
+//   - a [UNet] that predicts velocity, noise or data: a solver follows its velocity;
 //   - a [UNet] that is a flow map, which jumps: x + δ·u(x, t, δ) is where the flow is δ later;
 //   - a [NormalizingFlow], which is an invertible function.
 //

@@ -96,7 +96,8 @@ func parseMeta(metadata map[string]string) (Meta, error) {
 		return m, fmt.Errorf("metadata %s: %w", MetaKey, err)
 	}
 	if m.PixelRange != [2]float64{dataset.PixelMin, dataset.PixelMax} {
-		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", MetaKey, m.PixelRange, int(dataset.PixelMin), int(dataset.PixelMax))
+		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", MetaKey, m.PixelRange,
+			int(dataset.PixelMin), int(dataset.PixelMax))
 	}
 	if m.Objective == FlowObjective {
 		return m, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// The models of the program open under their names, take at most 3 MB each, and the fast one jumps.
+// The models that are part of the program open by their names and take at most 3 MB each.
+// mnist-fast is a flow map.
 func TestEmbeddedModels(t *testing.T) {
 	for _, name := range models.Names() {
 		file, err := models.Open(name)
@@ -28,7 +29,8 @@ func TestEmbeddedModels(t *testing.T) {
 			t.Errorf("%s is a flow map: %v", name, !fast)
 		}
 	}
-	result, err := Generate(t.Context(), GenerateOptions{Model: "mnist-fast", Out: filepath.Join(t.TempDir(), "a.png"), Sample: Options{Count: 1}})
+	out := filepath.Join(t.TempDir(), "a.png")
+	result, err := Generate(t.Context(), GenerateOptions{Model: "mnist-fast", Out: out, Sample: Options{Count: 1}})
 	if err != nil || result.Evaluations != 4 || result.Guidance != 1 {
 		t.Errorf("%+v, %v", result, err)
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// FuzzCheckpoint takes checkpoints apart whose bytes are well formed, which package nn fuzzes: any configuration
-// or none, as in PyTorch's weights, and tensors with other shapes, other names or none. What is accepted draws.
+// FuzzCheckpoint opens checkpoints with any configuration or none, as in PyTorch's weights, and
+// with a tensor of another shape, another name or none. What opens must draw. The bytes are well
+// formed here; package safetensors fuzzes those.
 func FuzzCheckpoint(f *testing.F) {
 	cfg := *roomtest.SmallNetwork()
 	cfg.ModelChannels, cfg.NormGroups, cfg.NumClasses, cfg.NullClass = 2, 1, 3, true
@@ -26,9 +27,12 @@ func FuzzCheckpoint(f *testing.F) {
 	const meta = `{"pixel_range":[-1,1],"schedule":"0:6"}`
 	f.Add(whole.Metadata[unet.ConfigKey], meta, "", uint8(0), uint8(0), 2, false)
 	f.Add("", "", "module.", uint8(9), uint8(1), math.MaxInt, true)
-	f.Add(`{"image_size":[8,8],"in_channels":1,"model_channels":2,"num_res_blocks":1,"channel_mult":[1],"norm_groups":2}`, meta, "", uint8(3), uint8(0), 0, false)
+	const plain = `{"image_size":[8,8],"in_channels":1,"model_channels":2,"num_res_blocks":1,` +
+		`"channel_mult":[1],"norm_groups":2}`
+	f.Add(plain, meta, "", uint8(3), uint8(0), 0, false)
 	f.Fuzz(func(t *testing.T, config, meta, prefix string, which, dim uint8, value int, drop bool) {
-		file := &safetensors.File{Metadata: map[string]string{model.MetaKey: meta}, Tensors: slices.Clone(whole.Tensors)}
+		metadata := map[string]string{model.MetaKey: meta}
+		file := &safetensors.File{Metadata: metadata, Tensors: slices.Clone(whole.Tensors)}
 		if config != "" {
 			file.Metadata[unet.ConfigKey] = config
 		}
@@ -40,7 +44,7 @@ func FuzzCheckpoint(f *testing.F) {
 		} else if tensor := &file.Tensors[i]; value >= 0 {
 			tensor.Shape = slices.Clone(tensor.Shape)
 			tensor.Shape[int(dim)%len(tensor.Shape)] = value
-			if n, ok := volume(tensor.Shape); ok { // as the reader, which takes no other
+			if n, ok := volume(tensor.Shape); ok { // the reader checks that the lengths agree
 				tensor.F32 = make([]float32, n)
 			} else {
 				return
@@ -51,7 +55,7 @@ func FuzzCheckpoint(f *testing.F) {
 			cfg, err = unet.Infer(file)
 			cfg.ImageSize, cfg.NumHeads, cfg.NormGroups, cfg.TimeScale = [2]int{8, 8}, 1, 1, 1000
 		}
-		if err != nil || cfg.ImageLen() > 1<<10 { // larger maps are right, and slow
+		if err != nil || cfg.ImageLen() > 1<<10 { // larger images are valid but slow
 			return
 		}
 		ck, err := model.FromFileWithConfig(file, cfg, "fuzz", kernels.Best())
@@ -65,7 +69,7 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-// volume multiplies a shape out; false when it is too large for this test.
+// volume returns the product of a shape, or false when it is too large for this test.
 func volume(shape []int) (int, bool) {
 	n := 1
 	for _, d := range shape {

@@ -4,204 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"runtime"
-	"slices"
-	"strconv"
-	"sync"
 
-	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
-	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
-
-// Options says which images to draw from a model and how. The zero value of each option is its
-// default.
-type Options struct {
-	// Count is the number of images; 0: 1. [Generate] takes as many as its grid holds.
-	Count int
-	// Seed is that of the noise: image i depends on the seed and i, on no other image and on no
-	// thread. The command takes 1 unless it is told another.
-	Seed uint64
-	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as
-	// "7", "0-9" or "1,sneaker,none"; empty: each image a random one.
-	Class string
-	// PerClass is the number of images of each class of the list before the next one's turn; 0: 1.
-	PerClass int
-	model.Method
-	// Threads is the number of workers; 0: GOMAXPROCS.
-	Threads int
-
-	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
-	OnEvent func(pipeline.Event)
-}
-
-const (
-	ReplicaImages = 8       // images that a worker draws together
-	MaxCount      = 1 << 24 // images of one call
-	MaxElements   = 1 << 28 // numbers of images that are held in memory at once: 1 GiB
-)
-
-// WithDefaults fills in the defaults for a network of velocities.
-func (o Options) WithDefaults() Options {
-	option.SetDefault(&o.Count, 1)
-	o.Method = o.Method.WithDefaults()
-	option.SetDefault(&o.PerClass, 1)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	return o
-}
-
-// Validate reports the first option that cannot be used with any model, as an [*OptionError].
-func (o Options) Validate() error {
-	d := o.WithDefaults()
-	return option.First(
-		option.Between("count", d.Count, 1, MaxCount),
-		option.Between("per-class", d.PerClass, 1, MaxCount),
-		option.Between("threads", d.Threads, 1, pipeline.MaxThreads),
-		o.Method.Validate(),
-	)
-}
-
-// A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
-type Sampler struct {
-	ck      *model.Checkpoint
-	opt     Options
-	plan    model.Plan
-	classes []int32 // that images take in turn, nil for random ones
-	crew    *crew.Crew
-	pool    *Pool
-	stats   ode.Stats // of all images so far
-}
-
-// NewSampler checks the options against the model and starts the workers; Close ends them.
-func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
-	s := &Sampler{ck: ck}
-	var err error
-	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
-		return nil, err
-	}
-	s.opt = o.WithDefaults()
-	if s.classes, err = ck.RequestedClasses(s.opt.Class, s.opt.Guidance); err != nil {
-		return nil, err
-	}
-	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
-		s.opt.Guidance = 1 // away from no class to no class
-	}
-	s.start()
-	return s, nil
-}
-
-func (s *Sampler) start() {
-	workers, images := min(s.opt.Threads, s.opt.Count), min(s.opt.Count, ReplicaImages)
-	s.crew = crew.New(workers)
-	var drawers []model.Drawer
-	for range workers {
-		drawers = append(drawers, s.ck.NewDrawer(images))
-	}
-	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
-}
-
-// Options returns the options with all defaults filled in.
-func (s *Sampler) Options() Options { return s.opt }
-
-// Checkpoint returns the model.
-func (s *Sampler) Checkpoint() *model.Checkpoint { return s.ck }
-
-// CycleClasses lets images take classes in turn, unless the options ask for others.
-func (s *Sampler) CycleClasses(classes []int32) {
-	if s.classes == nil {
-		s.classes, s.opt.PerClass = classes, 1
-	}
-}
-
-// Evaluations returns the evaluations of the velocity that an image took on average, without those
-// for guidance.
-func (s *Sampler) Evaluations() float64 { return s.stats.MeanEvaluations() }
-
-// Close ends the workers.
-func (s *Sampler) Close() { s.crew.Close() }
-
-// Draw returns the images first..first+n-1 of the sampler's seed.
-func (s *Sampler) Draw(ctx context.Context, first, n int) (*picture.Images, error) {
-	return s.DrawFrames(ctx, first, n, nil)
-}
-
-func (s *Sampler) DrawFrames(ctx context.Context, first, n int, frame func(from, step int, x []float32)) (*picture.Images, error) {
-	images := picture.Blank(s.ck.Shape(), n)
-	images.Labels = s.labels(first, n)
-	d := model.Drawing{
-		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance,
-		Null: s.ck.Labels().NullRow(), Plan: s.plan, Frame: frame,
-	}
-	if s.opt.OnEvent != nil {
-		d.Done = s.report(first)
-	}
-	stats, err := s.pool.Run(ctx, d, images.Pixels)
-	s.stats = s.stats.Merge(stats)
-	return images, err
-}
-
-// report returns a function that adds up finished images, from any goroutine, and tells of them.
-func (s *Sampler) report(first int) func(images int) {
-	var mu sync.Mutex
-	finished := first
-	return func(images int) {
-		mu.Lock()
-		defer mu.Unlock()
-		finished += images
-		s.opt.OnEvent(pipeline.Event{Kind: pipeline.Sampled, Images: finished, Total: s.opt.Count})
-	}
-}
-
-// labels returns the classes of images, nil for a network without.
-func (s *Sampler) labels(first, n int) []int32 {
-	if s.ck.Labels().Rows() == 0 {
-		return nil
-	}
-	labels := make([]int32, n)
-	var rng rand.PCG
-	for i := range labels {
-		if s.classes != nil {
-			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
-			continue
-		}
-		labels[i] = RandomClass(&rng, s.opt.Seed, first+i, s.ck.Labels().Count)
-	}
-	return labels
-}
-
-// texts is the provenance that goes into a PNG of the given images.
-func (s *Sampler) texts(images *picture.Images) []picture.Text {
-	t := []picture.Text{
-		{"Software", "fmimg " + pipeline.Version()},
-		{"fmimg.version", pipeline.Version()},
-		{"fmimg.model", s.ck.Hash},
-		{"fmimg.seed", strconv.FormatUint(s.opt.Seed, 10)},
-		{"fmimg.solver", s.opt.Solver},
-		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
-		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
-	}
-	if s.opt.Solver == ode.Dopri5.Name {
-		t[5] = picture.Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
-	}
-	if s.opt.Solver == "sde" {
-		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
-	}
-	if images.Labels != nil {
-		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(images.Labels)})
-	}
-	return t
-}
-
-// FitsMemory reports whether so many images may be held at once.
-func FitsMemory(s pipeline.Shape, images int) bool { return images <= MaxElements/s.Len() }
 
 // GenerateOptions says what to draw, from which model, and where to put it. The zero value of each
 // option is its default.
@@ -236,14 +45,15 @@ func (o GenerateOptions) WithDefaults() GenerateOptions {
 type GenerateResult struct {
 	Path        string
 	Images      int
-	Evaluations float64 // of the velocity, of an image on average
-	Guidance    float64 // other than 1: each evaluation is two of the network
-	Model       string  // where the model came from: a file, or the name of one in the program
+	Evaluations float64 // evaluations of the velocity that an image took on average
+	Guidance    float64 // where it is not 1, an evaluation runs the network twice
+	Model       string  // the model's file, or the name of a model that is part of the program
 }
 
-// Generate draws images from a model and writes them: a grid as a PNG, the way of a grid from noise to
-// images as a GIF or, a strip, as a PNG, numbers as a NumPy array, or a folder of PNGs. Options are checked, and Out is
-// tried, before any work; a mistake is an [*OptionError].
+// Generate draws images from a model and writes them. o.Out chooses the form: a grid or a strip as
+// a PNG, the trajectory of a grid as a GIF, numbers as a NumPy array, or a folder of PNGs. Generate
+// checks the options and tries to write o.Out before any work. A mistake is a
+// [*pipeline.OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	form, err := o.check()
 	if err != nil {
@@ -280,9 +90,12 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
-	return GenerateResult{Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path}, nil
+	return GenerateResult{
+		Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path,
+	}, nil
 }
 
+// DescribeCheckpoint says in a few words which model a checkpoint is, for a person.
 func DescribeCheckpoint(ck *model.Checkpoint) string {
 	m := ck.Meta
 	if ck.Embedded {
@@ -294,7 +107,8 @@ func DescribeCheckpoint(ck *model.Checkpoint) string {
 	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
 }
 
-// check refuses what no model could draw, and tries the output.
+// check reports the first option that no model can use, and tries whether the output can be
+// written.
 func (o *GenerateOptions) check() (form *output, err error) {
 	if err := pipeline.ValidateISA(o.ISA); err != nil {
 		return nil, err
@@ -315,7 +129,7 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	return form, err
 }
 
-// checkCount makes sure that grid and count agree.
+// checkCount checks that the grid and the count agree.
 func (o *GenerateOptions) checkCount(form *output) error {
 	g, count := o.Grid, o.Sample.Count
 	if err := option.Optional("count", count, 1, MaxCount); err != nil {
@@ -342,17 +156,19 @@ func (o *GenerateOptions) checkCount(form *output) error {
 	return nil
 }
 
-// defaultSide is how many images a row has, and how many rows there are, where nobody says it.
+// defaultSide is the default number of rows, and of images in a row.
 const defaultSide = 8
 
-// layOut settles the grid, the number of images and which class each of them takes, from what is said of them and
-// the number of listed classes:
+// layOut settles the grid, the number of images and the order of the classes. listed is the number
+// of classes that the options list.
 //
-//	grid     its rows times its columns of images, or Count of them. As many rows as classes: a row for each class.
-//	         Else the images take the classes in turn
-//	Count    alone: as nearly square as can be, the classes in turn
-//	neither  a picture of several classes: a row of 8 for each. Else 64 images, the classes in turn
-//	Strip    see layOutStrip; the classes in turn
+//	given    layout
+//	Grid     rows x columns images, or Count of them. With a row for each listed class, row r has
+//	         class r of the list. Else the images take the classes in turn
+//	Count    as nearly square as can be, classes in turn
+//	nothing  for a picture of several classes: a row of 8 images for each. Else 64 images,
+//	         classes in turn
+//	Strip    see layOutStrip; classes in turn
 func (o *GenerateOptions) layOut(form *output, listed int) {
 	if o.Strip > 0 {
 		o.layOutStrip(listed)
@@ -373,7 +189,8 @@ func (o *GenerateOptions) layOut(form *output, listed int) {
 	}
 }
 
-// checkSize bounds what the model's images come to, now that their size is known.
+// checkSize checks that the images fit into memory and into the output, now that their size is
+// known.
 func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
 	if form.grid {
 		if err := o.Grid.Validate(s.Height, s.Width); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// trained returns a model with drawn weights.
+// trained returns a model with random weights.
 var trained = sync.OnceValue(func() *model.Checkpoint {
 	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), "")
 	if err != nil {
@@ -33,7 +33,7 @@ var trained = sync.OnceValue(func() *model.Checkpoint {
 	return ck
 })
 
-// drawn draws images first..first+n-1.
+// drawn returns the images first..first+n-1 of the options.
 func drawn(t *testing.T, o Options, first, n int) *picture.Images {
 	t.Helper()
 	s, err := NewSampler(trained(), o)
@@ -48,13 +48,17 @@ func drawn(t *testing.T, o Options, first, n int) *picture.Images {
 	return images
 }
 
-// An image is the same to the bit in any company, for any number of threads, with solvers of both kinds.
+// An image is the same to the bit beside any other images, for any number of threads, with solvers
+// of fixed and of adaptive steps.
 func TestImageDependsOnItsIndexAlone(t *testing.T) {
 	roomtest.NoLeaks(t)
 	for _, solver := range []string{"midpoint", "dopri5"} {
-		o := Options{Count: 13, Seed: 5, Threads: 2, Method: model.Method{Solver: solver, Steps: 2, Tol: 0.1, Guidance: 2}}
+		o := Options{Count: 13, Seed: 5, Threads: 2}
+		o.Method = model.Method{Solver: solver, Steps: 2, Tol: 0.1, Guidance: 2}
 		want := drawn(t, o, 0, 13)
-		for _, c := range []struct{ threads, count, first, n int }{{1, 13, 0, 13}, {3, 64, 0, 13}, {2, 1, 11, 1}, {2, 3, 4, 7}} {
+		for _, c := range []struct{ threads, count, first, n int }{
+			{1, 13, 0, 13}, {3, 64, 0, 13}, {2, 1, 11, 1}, {2, 3, 4, 7},
+		} {
 			o.Threads, o.Count = c.threads, c.count
 			got := drawn(t, o, c.first, c.n)
 			part := want.Slice(c.first, c.first+c.n)
@@ -100,7 +104,8 @@ func TestListedClasses(t *testing.T) {
 // With one Euler step from t = 0, guidance W must give x + v_none + W(v_class − v_none).
 func TestGuidance(t *testing.T) {
 	step := func(class string, w float64) []float32 {
-		return drawn(t, Options{Class: class, Method: model.Method{Guidance: w, Solver: "euler", Steps: 1}}, 0, 1).Pixels
+		o := Options{Class: class, Method: model.Method{Guidance: w, Solver: "euler", Steps: 1}}
+		return drawn(t, o, 0, 1).Pixels
 	}
 	class, none, guided := step("1", 1), step("none", 1), step("1", 3)
 	for i := range guided {
@@ -112,19 +117,32 @@ func TestGuidance(t *testing.T) {
 	if slices.Equal(class, none) {
 		t.Error("the class changes nothing: the test proves nothing")
 	}
-	// A model that was trained for guidance has some where nobody says how much; images of no class need none.
-	if !slices.Equal(step("1", 0), step("1", model.DefaultGuidance)) || !slices.Equal(step("none", 0), none) || !slices.Equal(step("none", 5), none) {
+	// A model that was trained for guidance has a default. Guidance changes nothing for images of
+	// no class.
+	if !slices.Equal(step("1", 0), step("1", model.DefaultGuidance)) ||
+		!slices.Equal(step("none", 0), none) || !slices.Equal(step("none", 5), none) {
 		t.Error("the default guidance is another")
 	}
-	for modelPath, want := range map[string]float64{roomtest.SmallModel(t, true, 0): model.DefaultGuidance, roomtest.SmallModel(t, false, 0): 1, roomtest.NoNullClass(t): 1} {
-		result, err := Generate(t.Context(), GenerateOptions{Model: modelPath, Out: filepath.Join(t.TempDir(), "a.png"), Sample: Options{Method: model.Method{Steps: 1}}})
+}
+
+// The default guidance is 1 where a model was not trained for guidance.
+func TestDefaultGuidance(t *testing.T) {
+	for path, want := range map[string]float64{
+		roomtest.SmallModel(t, true, 0):  model.DefaultGuidance,
+		roomtest.SmallModel(t, false, 0): 1,
+		roomtest.NoNullClass(t):          1,
+	} {
+		o := GenerateOptions{Model: path, Out: filepath.Join(t.TempDir(), "a.png")}
+		o.Sample.Steps = 1
+		result, err := Generate(t.Context(), o)
 		if err != nil || result.Guidance != want {
-			t.Errorf("guidance %v of %s, want %v: %v", result.Guidance, modelPath, want, err)
+			t.Errorf("guidance %v of %s, want %v: %v", result.Guidance, path, want, err)
 		}
 	}
 }
 
-// The classes of a grid's images, by what is said of the grid and their number.
+// layOut settles the grid and the classes from the options that are given and from the number of
+// classes.
 func TestLayOut(t *testing.T) {
 	const img, folder = "a.png", "a/"
 	for _, c := range []struct {
@@ -157,16 +175,19 @@ func TestLayOut(t *testing.T) {
 		}
 		o.layOut(form, c.listed)
 		s := o.Sample.WithDefaults()
-		if o.Grid.Rows != c.wantRows || o.Grid.Cols != c.wantCols || s.Count != c.wantCount || s.PerClass != c.wantPerClass {
+		if o.Grid.Rows != c.wantRows || o.Grid.Cols != c.wantCols ||
+			s.Count != c.wantCount || s.PerClass != c.wantPerClass {
 			t.Errorf("%+v: grid %dx%d of %d images, %d of each class", c, o.Grid.Rows, o.Grid.Cols, s.Count, s.PerClass)
 		}
 	}
 }
 
-// A row of each class, by number or name: the classes in the picture's text, and the pixels of image i, drawn alone.
+// A picture has a row for each class, by number or name. Its text lists the classes, and image i
+// has the same pixels as when it is drawn alone.
 func TestClassRows(t *testing.T) {
 	var stdout bytes.Buffer
-	o := GenerateOptions{Model: roomtest.NamedModel(t), Out: "-", Stdout: &stdout, Sample: Options{Class: "2,zero", Method: model.Method{Steps: 1}}}
+	o := GenerateOptions{Model: roomtest.NamedModel(t), Out: "-", Stdout: &stdout}
+	o.Sample.Class, o.Sample.Steps = "2,zero", 1
 	o.Grid.Padding = option.None
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
@@ -206,8 +227,9 @@ func TestClassRows(t *testing.T) {
 }
 
 func TestGenerateFiles(t *testing.T) {
-	modelPath, dir := roomtest.NamedModel(t), t.TempDir()
-	o := GenerateOptions{Model: modelPath, Grid: picture.GridOptions{Rows: 2, Cols: 3, Padding: option.None}, Sample: Options{Seed: 9, Class: "0-2", Method: model.Method{Steps: 2}}}
+	dir := t.TempDir()
+	o := GenerateOptions{Model: roomtest.NamedModel(t), Grid: picture.GridOptions{Rows: 2, Cols: 3, Padding: option.None}}
+	o.Sample = Options{Seed: 9, Class: "0-2", Method: model.Method{Steps: 2}}
 	generate := func(name string) string {
 		t.Helper()
 		p := o
@@ -225,7 +247,7 @@ func TestGenerateFiles(t *testing.T) {
 		t.Errorf("grid of %dx%d pixels", h, w)
 	}
 
-	// The array has the header that NumPy's documentation describes, and the numbers behind the pixels.
+	// The array has the header that NumPy's documentation describes, and the images behind it.
 	npy, err := os.ReadFile(generate("a.npy"))
 	if err != nil {
 		t.Fatal(err)
@@ -268,7 +290,8 @@ func testGIF(t *testing.T, path string, frames int) {
 func TestProvenance(t *testing.T) {
 	modelPath := roomtest.NamedModel(t)
 	var stdout bytes.Buffer
-	o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout, Sample: Options{Count: 2, Seed: 9, Class: "1,2", Method: model.Method{Steps: 2, Guidance: 1.5}}}
+	o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout}
+	o.Sample = Options{Count: 2, Seed: 9, Class: "1,2", Method: model.Method{Steps: 2, Guidance: 1.5}}
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +300,8 @@ func TestProvenance(t *testing.T) {
 		got[text[0]] = text[1]
 	}
 	for key, want := range map[string]string{
-		"Software": "fmimg " + pipeline.Version(), "fmimg.version": pipeline.Version(), "fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
+		"Software": "fmimg " + pipeline.Version(), "fmimg.version": pipeline.Version(),
+		"fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
 		"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": roomtest.DataHash(t, modelPath),
 	} {
 		if got[key] != want {
@@ -323,7 +347,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 	}
 }
 
-// What cannot be written or read is found before the work, and named.
+// Files that cannot be written or read are found before the work. The error names them.
 func TestGenerateFileErrors(t *testing.T) {
 	modelPath, dir := roomtest.NamedModel(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "old.png"), nil, 0o644); err != nil {
@@ -337,7 +361,10 @@ func TestGenerateFileErrors(t *testing.T) {
 	if err := os.Mkdir(odd, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	foreign := roomtest.WriteTensors(t, t.TempDir(), "foreign.safetensors", &safetensors.File{Tensors: []safetensors.Tensor{{Name: "a", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}}}})
+	one := safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int{1}, F32: []float32{1}}
+	file := &safetensors.File{Tensors: []safetensors.Tensor{one}}
+	foreign := roomtest.WriteTensors(t, t.TempDir(), "foreign.safetensors", file)
+	long := strings.Repeat("x", 300)
 	for name, o := range map[string]GenerateOptions{
 		"no/such":                          {Model: modelPath, Out: filepath.Join(dir, "no", "such", "a.png")},
 		"not empty":                        {Model: modelPath, Out: dir},
@@ -346,7 +373,7 @@ func TestGenerateFileErrors(t *testing.T) {
 		"old.png":                          {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
 		"there is a file of this name":     {Model: modelPath, Out: filepath.Join(dir, "old.png") + "/"},
 		"out " + twin + ": is the model":   {Model: twin, Out: twin},
-		strings.Repeat("x", 300):           {Model: modelPath, Out: filepath.Join(dir, strings.Repeat("x", 300)+".png")},
+		long:                               {Model: modelPath, Out: filepath.Join(dir, long+".png")},
 		"it is no file: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
 		"fmimg.config":                     {Model: foreign, Out: filepath.Join(dir, "a.png")},
 	} {
@@ -362,7 +389,8 @@ func TestGenerateInterrupted(t *testing.T) {
 	roomtest.NoLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	out := filepath.Join(t.TempDir(), "a.png")
-	o := GenerateOptions{Model: roomtest.NamedModel(t), Out: out, Sample: Options{Count: 100, Threads: 1, Method: model.Method{Steps: 3}}}
+	o := GenerateOptions{Model: roomtest.NamedModel(t), Out: out}
+	o.Sample = Options{Count: 100, Threads: 1, Method: model.Method{Steps: 3}}
 	o.Sample.OnEvent = func(e pipeline.Event) {
 		if e.Kind == pipeline.Sampled {
 			cancel()

@@ -16,10 +16,10 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// An output is a form in which Generate writes images.
+// An output is a form in which [Generate] writes images.
 type output struct {
 	grid     bool // images are laid out on one picture
-	strip    bool // images may have moments of their way beside them
+	strip    bool // a strip is possible: moments of a trajectory side by side
 	inMemory bool // all images are held at once
 	probe    func(path string) error
 	write    func(ctx context.Context, s *Sampler, o *GenerateOptions) error
@@ -27,13 +27,16 @@ type output struct {
 
 var (
 	pngOutput    = &output{grid: true, strip: true, inMemory: true, probe: atomicfile.Probe, write: writeGridFile}
-	stdoutOutput = &output{grid: true, strip: true, inMemory: true, probe: func(string) error { return nil }, write: writeGridStdout}
+	stdoutOutput = &output{
+		grid: true, strip: true, inMemory: true,
+		probe: func(string) error { return nil }, write: writeGridStdout,
+	}
 	gifOutput    = &output{grid: true, inMemory: true, probe: atomicfile.Probe, write: writeGIF}
 	npyOutput    = &output{inMemory: true, probe: atomicfile.Probe, write: writeNPY}
 	folderOutput = &output{probe: probeFolder, write: writeFolder}
 )
 
-// outputFor picks the form by the name of the output.
+// outputFor returns the form that the name of the output asks for.
 func outputFor(path string) (*output, error) {
 	if path == "" {
 		return nil, option.Errorf("out", nil, "is needed: name a file, such as samples.png")
@@ -55,7 +58,7 @@ func outputFor(path string) (*output, error) {
 	return form, err
 }
 
-// fileOutput picks the form of a file.
+// fileOutput returns the form that the ending of a file's name asks for.
 func fileOutput(path string) (*output, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".png":
@@ -68,7 +71,8 @@ func fileOutput(path string) (*output, error) {
 	return nil, option.Errorf("out", path, "its name must end in .png, .gif or .npy, or in / for a folder")
 }
 
-// probeFolder makes the folder, or accepts an empty one: old images would mix with the new ones.
+// probeFolder makes the folder, or accepts an empty one. In another folder, old images would mix
+// with the new ones.
 func probeFolder(path string) error {
 	if info, err := os.Stat(filepath.Clean(path)); err == nil && !info.IsDir() {
 		return fmt.Errorf("cannot make the folder %s: there is a file of this name: name another folder", path)
@@ -95,8 +99,8 @@ func drawGrid(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image,
 	if err != nil {
 		return nil, nil, err
 	}
-	picture, err := picture.Grid(images, o.Grid)
-	return picture, s.texts(images), err
+	img, err := picture.Grid(images, o.Grid)
+	return img, s.texts(images), err
 }
 
 func writeGridFile(ctx context.Context, s *Sampler, o *GenerateOptions) error {
@@ -134,7 +138,8 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 			}
 			texts := append(s.texts(one), picture.Text{"fmimg.index", fmt.Sprint(first + i)})
 			name := fmt.Sprintf("%06d.png", first+i)
-			if err := folder.Write(name, func(w io.Writer) error { return picture.WritePNG(w, img, texts) }); err != nil {
+			write := func(w io.Writer) error { return picture.WritePNG(w, img, texts) }
+			if err := folder.Write(name, write); err != nil {
 				return err
 			}
 		}
@@ -142,7 +147,7 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	return folder.Sync()
 }
 
-// writeNPY writes the numbers, nominally in [-1,1], as a float32 array [N, H, W, C].
+// writeNPY writes the images as a float32 array [N, H, W, C], with numbers nominally in [-1, 1].
 func writeNPY(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	images, err := s.Draw(ctx, 0, o.Sample.Count)
 	if err != nil {
@@ -157,7 +162,8 @@ const (
 	gifHold  = 200
 )
 
-// writeGIF writes the way of the grid from noise to images: a frame for each step of the solver.
+// writeGIF writes the trajectory of the grid from noise to images, with a frame for each step of
+// the solver.
 func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	frames := s.opt.Steps + 1
 	states := picture.Blank(s.ck.Shape(), o.Sample.Count)

@@ -1,9 +1,8 @@
 package sample
 
 import (
-	"fmt"
 	"math"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/fmimg/fmimg/flow"
@@ -13,7 +12,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// gaussianNet answers for data x1 ~ N(m, s²) in closed form: its mean given x, in the terms of what it predicts.
+// gaussianNet is an exact network for data x1 ~ N(m, s²): it knows the mean of x1 given x in closed
+// form, and tells it as velocity, noise or data.
 type gaussianNet struct{ model.Prediction }
 
 const gaussianMean, gaussianDeviation = -0.4, 0.1
@@ -45,7 +45,8 @@ func (gaussianNet) Backward(_, _, _ []float32) {}
 
 func (gaussianNet) Jump(_, _, _, _ []float32, _ []int32) {}
 
-// Networks that know the answer draw the same images, whatever they predict, with every solver.
+// Exact networks draw the same images with every solver, whether they predict velocity, noise or
+// data.
 func TestSamplerHonoursThePrediction(t *testing.T) {
 	c := crew.New(2)
 	defer c.Close()
@@ -60,7 +61,11 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 			var want []float32
 			for _, objective := range []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData} {
 				p := model.Prediction{Path: path, Objective: objective}
-				s := NewPool(c, []model.Drawer{model.NewVelocityDrawer(gaussianNet{p}, 2, size), model.NewVelocityDrawer(gaussianNet{p}, 2, size)}, 2, size)
+				drawers := make([]model.Drawer, 2)
+				for i := range drawers {
+					drawers[i] = model.NewVelocityDrawer(gaussianNet{p}, 2, size)
+				}
+				s := NewPool(c, drawers, 2, size)
 				d := model.Drawing{Seed: 3, Guidance: 1, Plan: model.Plan{Predicts: p}}
 				if d.Solver, err = model.NewSolver(o.Method, p); err != nil {
 					t.Fatal(err)
@@ -72,17 +77,18 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 				if want == nil {
 					want = images
 				}
-				// The conversions differ where they are damped: within 0.005 of the ends of α and σ, which carries data of this
-				// size by that; and by what dopri5 tolerates.
+				// The conversions are damped within 0.005 of the ends of α and σ, and differ there.
+				// That moves data of this size by as much. dopri5 adds its tolerance.
 				if off := roomtest.Norm(images, want) / math.Sqrt(n*size); off > 0.01 {
-					t.Errorf("%s, %s: images of a network that predicts %v are off by %.3g", name, solver, objective, off)
+					t.Errorf("%s, %s: a network that predicts %v is off by %.3g", name, solver, objective, off)
 				}
 			}
 			var mean float64
 			for _, x := range want {
 				mean += float64(x) / (n * size)
 			}
-			// 30 numbers of deviation 0.1 have a standard error of 0.018; 4 of them, and the error of 20 steps.
+			// The mean of 30 numbers of deviation 0.1 has a standard error of 0.018. The bound is 4
+			// of them and the error of 20 steps.
 			if math.Abs(mean-gaussianMean) > 0.1 {
 				t.Errorf("%s, %s: images of mean %v", name, solver, mean)
 			}
@@ -90,17 +96,19 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 	}
 }
 
-// What a picture's texts say of fresh noise, and that of a model which says nothing of its prediction it is the velocity.
+// A picture's text has the level of fresh noise. A model without metadata predicts the velocity.
 func TestNoiseLevelIsNoted(t *testing.T) {
 	s, err := NewSampler(trained(), Options{Method: model.Method{Solver: "sde", NoiseLevel: 0.5, Steps: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if texts := fmt.Sprint(s.texts(&picture.Images{})); !strings.Contains(texts, "[fmimg.noise-level 0.5]") {
-		t.Errorf("texts %s", texts)
+	texts := s.texts(&picture.Images{})
+	if !slices.Contains(texts, picture.Text{"fmimg.noise-level", "0.5"}) {
+		t.Errorf("texts %v", texts)
 	}
-	if p, err := (model.Meta{}).Prediction(); err != nil || p != (model.Prediction{Path: flow.Linear{}, Objective: flow.PredictVelocity}) {
-		t.Errorf("no meta: %+v, %v", p, err)
+	want := model.Prediction{Path: flow.Linear{}, Objective: flow.PredictVelocity}
+	if p, err := (model.Meta{}).Prediction(); err != nil || p != want {
+		t.Errorf("no metadata: %+v, %v", p, err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// stripImages is how many rows a strip has where neither a count nor classes say it.
+// stripImages is the number of images in a strip where neither a count nor classes give it.
 const stripImages = 8
 
-// checkStrip refuses what a strip cannot be or go with.
+// checkStrip checks the number of moments, and that the other options go with a strip.
 func (o *GenerateOptions) checkStrip(form *output) error {
 	if o.Strip == 0 {
 		return nil
@@ -34,35 +34,38 @@ func (o *GenerateOptions) checkStrip(form *output) error {
 	return nil
 }
 
-// layOutStrip gives each image a row and each moment a column; without a count there is an image for each listed class.
+// layOutStrip gives each image a row and each moment a column. Without a count there is an image
+// for each listed class.
 func (o *GenerateOptions) layOutStrip(listed int) {
 	if listed == 0 {
 		listed = stripImages
 	}
 	option.SetDefault(&o.Sample.Count, listed)
 	o.Grid.Rows, o.Grid.Cols = o.Sample.Count, o.Strip
-	if o.Sample.Solver == ode.Dopri5.Name { // it shows the moments themselves
+	if o.Sample.Solver == ode.Dopri5.Name { // an adaptive solver shows the moments themselves
 		o.Sample.Steps = o.Strip - 1
 	}
 }
 
-// A momentStrip gathers moments of images on their way from noise at t = 0 to images at t = 1: moment k of n is at t = k/(n−1).
+// A momentStrip gathers moments of trajectories from noise at t = 0 to images at t = 1. Moment k of
+// n is at t = k/(n−1).
 type momentStrip struct {
 	moments int
-	steps   int             // of equal length that the solver shows
-	states  *picture.Images // image after image, and of each moment after moment
+	steps   int             // steps of the solver, of equal length
+	states  *picture.Images // [images, moments, H, W, C]
 }
 
 func newMomentStrip(shape pipeline.Shape, images, moments, steps int) *momentStrip {
 	return &momentStrip{moments, steps, picture.Blank(shape, images*moments)}
 }
 
-// show takes in the states x of images from, from+1, … at a step. A moment between two steps lies on the straight line
-// between them: each moment is a sum over the steps, weighted by how near they are, 1−|distance| of those closer than one.
+// show adds the states x of the images from, from+1, … at a step. A moment between two steps lies
+// on the straight line between their states. So each moment is a sum over the steps with weights
+// max(0, 1−|distance|), where the distance is in steps.
 func (p *momentStrip) show(from, step int, x []float32) {
 	size, parts := p.states.ImageLen(), p.moments-1
 	for k := range p.moments {
-		distance := k*p.steps - step*parts // in parts of a step
+		distance := k*p.steps - step*parts // in steps, times parts
 		if distance = max(distance, -distance); distance >= parts {
 			continue
 		}

@@ -42,30 +42,39 @@ func (p *momentStrip) moment(i, k int) []float32 {
 	return p.states.Pixels[(i*p.moments+k)*size:][:size]
 }
 
-// A strip begins with the noise of (seed, index) and ends with the image, to the bit, whatever the solver; moments that
-// are steps are these steps, and those between lie on the line between them.
+// With every solver, a strip begins with the noise of (seed, index) and ends with the image, to the
+// bit. A moment at a step is the state of that step. A moment between two steps lies on the line
+// between their states.
 func TestStripMoments(t *testing.T) {
 	roomtest.NoLeaks(t)
-	for _, o := range []Options{
-		{Method: model.Method{Solver: "euler", Steps: 2}}, {Method: model.Method{Solver: "midpoint", Steps: 6}}, {Method: model.Method{Solver: "rk4", Steps: 1}}, {Method: model.Method{Solver: "dopri5", Steps: 4, Tol: 1e-3}},
+	for _, m := range []model.Method{
+		{Solver: "euler", Steps: 2}, {Solver: "midpoint", Steps: 6}, {Solver: "rk4", Steps: 1},
+		{Solver: "dopri5", Steps: 4, Tol: 1e-3},
 	} {
-		o.Seed = 3
+		o := Options{Seed: 3, Method: m}
 		p, images := drawnStrip(t, o, 5)
-		alone := drawn(t, Options{Seed: o.Seed, Count: 5, Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}}, 0, 5)
+		alone := drawn(t, Options{Seed: 3, Count: 5, Method: m}, 0, 5)
 		noise := make([]float32, images.ImageLen())
 		for i := range 5 {
 			flow.Noise(noise, o.Seed, uint64(i))
 			if !slices.Equal(p.moment(i, 0), noise) {
 				t.Errorf("%s: strip %d does not begin with its noise", o.Solver, i)
 			}
-			if last := alone.Slice(i, i+1).Pixels; !slices.Equal(p.moment(i, 4), last) || !slices.Equal(images.Slice(i, i+1).Pixels, last) {
+			last := alone.Slice(i, i+1).Pixels
+			if !slices.Equal(p.moment(i, 4), last) || !slices.Equal(images.Slice(i, i+1).Pixels, last) {
 				t.Errorf("%s: strip %d does not end with its image", o.Solver, i)
 			}
 		}
 	}
-	way, _ := drawnStrip(t, Options{Method: model.Method{Solver: "midpoint", Steps: 4}}, 5) // every step
-	few, _ := drawnStrip(t, Options{Method: model.Method{Solver: "midpoint", Steps: 4}}, 3) // every second
-	many, _ := drawnStrip(t, Options{Method: model.Method{Solver: "midpoint", Steps: 4}}, 9)
+}
+
+// Of a trajectory of 4 steps, 5 moments are the steps, 3 are every second step, and 9 have one
+// between each two.
+func TestStripBetweenSteps(t *testing.T) {
+	o := Options{Method: model.Method{Solver: "midpoint", Steps: 4}}
+	way, _ := drawnStrip(t, o, 5)
+	few, _ := drawnStrip(t, o, 3)
+	many, _ := drawnStrip(t, o, 9)
 	for k := range 3 {
 		if !slices.Equal(few.moment(2, k), way.moment(2, 2*k)) {
 			t.Errorf("moment %d of 3 is not step %d of 4", k, 2*k)
@@ -73,18 +82,20 @@ func TestStripMoments(t *testing.T) {
 	}
 	for j, got := range many.moment(2, 5) {
 		a, b := way.moment(2, 2)[j], way.moment(2, 3)[j]
-		if want := (a + b) / 2; math.Abs(float64(got-want)) > 1e-6*float64(max(a, b, -a, -b)) { // two roundings of 6e-8 each
+		// Two roundings make an error of 6e-8 each.
+		if want := (a + b) / 2; math.Abs(float64(got-want)) > 1e-6*float64(max(a, b, -a, -b)) {
 			t.Fatalf("number %d between steps 2 and 3 is %v, want %v", j, got, want)
 		}
 	}
 }
 
-// dopri5's moments are those of the flow itself, within some tolerances.
+// The moments of dopri5 are those of the exact flow, up to its tolerance: 1e-4·(1+|x|) for the root
+// mean square of the error in each of about ten steps.
 func TestStripOfDopri5(t *testing.T) {
 	exact, _ := drawnStrip(t, Options{Method: model.Method{Solver: "rk4", Steps: 60}}, 4)
 	dense, _ := drawnStrip(t, Options{Method: model.Method{Solver: "dopri5", Steps: 3, Tol: 1e-4}}, 4)
 	for i, v := range dense.states.Pixels {
-		if math.Abs(float64(v-exact.states.Pixels[i])) > 1e-2 { // 1e-4·(1+|x|) in each of some ten steps, of the root mean square
+		if math.Abs(float64(v-exact.states.Pixels[i])) > 1e-2 {
 			t.Fatalf("number %d is %v, want %v", i, v, exact.states.Pixels[i])
 		}
 	}
@@ -104,7 +115,8 @@ func TestGenerateStrip(t *testing.T) {
 		{rows: 8},
 	} {
 		var stdout bytes.Buffer
-		o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout, Strip: 3, Grid: picture.GridOptions{Padding: 1}}
+		o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout, Strip: 3}
+		o.Grid.Padding = 1
 		o.Sample = Options{Class: c.class, Count: c.count, Method: model.Method{Solver: c.solver, Tol: 0.1}}
 		if c.solver == "" {
 			o.Sample.Solver, o.Sample.Steps = "euler", 2
@@ -114,7 +126,8 @@ func TestGenerateStrip(t *testing.T) {
 			t.Fatalf("%+v: %d images, %v", c, result.Images, err)
 		}
 		texts := roomtest.ReadTexts(t, stdout.Bytes())
-		if !slices.Contains(texts, [2]string{"fmimg.strip", "3"}) || c.labels != "" && !slices.Contains(texts, [2]string{"fmimg.classes", c.labels}) {
+		if !slices.Contains(texts, [2]string{"fmimg.strip", "3"}) ||
+			c.labels != "" && !slices.Contains(texts, [2]string{"fmimg.classes", c.labels}) {
 			t.Errorf("%+v: texts %v", c, texts)
 		}
 		if m, err := png.Decode(&stdout); err != nil || m.Bounds() != image.Rect(0, 0, 3*9+1, c.rows*9+1) {
@@ -136,7 +149,8 @@ func TestStripErrors(t *testing.T) {
 		{"strip", "a.png", func(o *GenerateOptions) { o.Strip = -3 }},
 		{"strip", "a.png", func(o *GenerateOptions) { o.Strip = picture.MaxGridSide + 1 }},
 		{"grid", "a.png", func(o *GenerateOptions) { o.Grid.Rows, o.Grid.Cols = 1, 3 }},
-		{"grid", "a.png", func(o *GenerateOptions) { o.Sample.Count = picture.MaxGridSide }}, // pixels of 8 times as many rows
+		// Images of 8 rows make a picture of 8 times as many.
+		{"grid", "a.png", func(o *GenerateOptions) { o.Sample.Count = picture.MaxGridSide }},
 		{"strip", "a.png", func(o *GenerateOptions) { o.Grid.Padding, o.Strip, o.Sample.Count = option.None, 4000, 4000 }},
 	} {
 		o := GenerateOptions{Model: model, Out: filepath.Join(dir, c.out), Strip: 3}

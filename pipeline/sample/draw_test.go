@@ -21,7 +21,7 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A model may come from a path, a reader or a file system, and draws the same images.
+// A model draws the same images whether it comes from a path, a reader or a file system.
 func TestLoadFromAnywhere(t *testing.T) {
 	modelPath := roomtest.NamedModel(t)
 	text, err := os.ReadFile(modelPath)
@@ -57,7 +57,7 @@ func TestLoadFromAnywhere(t *testing.T) {
 	}
 }
 
-// One checkpoint draws for many callers at once, each as if alone.
+// One checkpoint draws for many callers at once, and the same images as for one caller.
 func TestSampleSideBySide(t *testing.T) {
 	roomtest.NoLeaks(t)
 	var callers sync.WaitGroup
@@ -75,7 +75,8 @@ func TestSampleSideBySide(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if want, err := s.Draw(context.Background(), 0, o.Count); err != nil || !slices.Equal(images.Pixels, want.Pixels) {
+			want, err := s.Draw(context.Background(), 0, o.Count)
+			if err != nil || !slices.Equal(images.Pixels, want.Pixels) {
 				t.Errorf("caller %d: other images, %v", i, err)
 			}
 		})
@@ -83,8 +84,8 @@ func TestSampleSideBySide(t *testing.T) {
 	callers.Wait()
 }
 
-// A caller who cancels has its thread back at once, even in the middle of an evaluation that takes long; no
-// event comes after that, and the workers end.
+// Draw returns at once when its context ends, even in the middle of a long evaluation. No event
+// comes after that, and the workers end.
 func TestSampleEndsWithItsContext(t *testing.T) {
 	before := runtime.NumGoroutine()
 	cfg, err := unet.Preset("base")
@@ -95,11 +96,11 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	modelPath, err := unet.New(cfg, isa, rand.New(rand.NewPCG(1, 1)))
+	net, err := unet.New(cfg, isa, rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ck := &model.Checkpoint{Network: model.NewUNet(modelPath, model.Prediction{Path: flow.Linear{}}, nil)}
+	ck := &model.Checkpoint{Network: model.NewUNet(net, model.Prediction{Path: flow.Linear{}}, nil)}
 	ctx, cancel := context.WithCancel(context.Background())
 	evaluating := func() bool {
 		stacks := make([]byte, 1<<20)
@@ -119,7 +120,7 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 		t.Error("Draw returned after the evaluation, not in the middle of it")
 	}
 	roomtest.Within(t, time.Minute, func() {
-		for runtime.NumGoroutine() > before+1 { // one is this
+		for runtime.NumGoroutine() > before+1 { // this function is one more
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
@@ -130,7 +131,10 @@ func TestSampleEndsWithItsContext(t *testing.T) {
 
 func TestSampleOptionErrors(t *testing.T) {
 	for option, o := range map[string]Options{
-		"count": {Count: 1 << 23}, "steps": {Method: model.Method{Steps: -1}}, "class": {Class: "7"}, "solver": {Method: model.Method{Solver: "rk9"}},
+		"count":  {Count: 1 << 23},
+		"steps":  {Method: model.Method{Steps: -1}},
+		"class":  {Class: "7"},
+		"solver": {Method: model.Method{Solver: "rk9"}},
 	} {
 		_, err := Draw(context.Background(), trained(), o)
 		if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != option {

@@ -10,9 +10,10 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// Draw draws o.Count images. Several goroutines may call it at once on one checkpoint; each call has
-// o.Threads workers of its own. When ctx ends it returns ctx.Err() at once; its workers follow after the
-// evaluation that they are in. For many small batches, [NewSampler] keeps the workers.
+// Draw draws o.Count images. Several goroutines may call it at once on one checkpoint. Each call
+// has o.Threads workers of its own. When ctx ends, Draw returns ctx.Err() at once, and its workers
+// end after the evaluation that they are in. For many small batches, a [Sampler] keeps the workers.
+// A mistake in the options is a [*pipeline.OptionError].
 func Draw(ctx context.Context, c *model.Checkpoint, o Options) (*picture.Images, error) {
 	if count := o.WithDefaults().Count; !FitsMemory(c.Shape(), count) {
 		return nil, option.Errorf("count", count,

@@ -16,13 +16,13 @@ import (
 type kernelCase struct {
 	kernel, shape, pass string
 	algorithm           string // of a convolution
-	chosen              bool   // by the plan of the instruction set, so what the network uses
+	chosen              bool   // the plan of the instruction set has it: the network uses it
 
-	work  float64 // of a call: operations, or bytes where unit says so
+	work  float64 // work of a call, in operations, or in bytes where the unit is GB/s
 	unit  string
-	share float64 // of the work that the network's convolutions do in this pass
+	share float64 // share of this pass's work in all convolutions of the network
 
-	// prepare makes data for one thread and returns a call on it.
+	// prepare makes data for one thread, and returns the call to time.
 	prepare func(isa kernels.ISA) func()
 }
 
@@ -32,11 +32,11 @@ const (
 	gbytes = "GB/s"
 )
 
-// name is what --run matches: kernel/shape, the pass where there are several, and for a convolution its
-// algorithm.
+// name returns what the option run matches: kernel/shape, the pass where there are several, and the
+// algorithm of a convolution.
 func (c *kernelCase) name() string { return joinName(c.kernel, c.shape, c.pass, c.algorithm) }
 
-// base is the name without the algorithm.
+// base returns the name without the algorithm.
 func (c *kernelCase) base() string { return joinName(c.kernel, c.shape, c.pass) }
 
 // joinName joins the parts that are not empty.
@@ -52,9 +52,10 @@ const (
 	backward   = "backward"
 )
 
-// kernelCases lists the cases of a network for batches of images: its convolutions and linear layers,
-// the largest share of the work first, then norms, attention and vector operations. With every, a
-// convolution is there by each algorithm that can compute it, not only by the chosen one.
+// kernelCases lists the cases of a network for batches of images. Its convolutions and linear
+// layers come first, by their share of the work, then norms, attention and vector operations. With
+// every, a convolution is there with each algorithm that can compute it, and else with the chosen
+// one alone.
 func kernelCases(cfg unet.Config, isa kernels.ISA, images int, every bool) []kernelCase {
 	cases := slices.Concat(convCases(cfg, isa, images, every), normCases(cfg, images))
 	for _, s := range unique(cfg.Attentions()) {
@@ -63,7 +64,7 @@ func kernelCases(cfg unet.Config, isa kernels.ISA, images int, every bool) []ker
 	return append(cases, vectorCases()...)
 }
 
-// A counted shape occurs several times in a network.
+// A counted is a shape with the number of times that it occurs in a network.
 type counted[S comparable] struct {
 	shape S
 	count int
@@ -107,7 +108,7 @@ func convCases(cfg unet.Config, isa kernels.ISA, images int, every bool) []kerne
 	return cases
 }
 
-// algorithms lists the chosen algorithm of a pass and, if asked for, the others that can compute it.
+// algorithms lists the chosen algorithm of a pass and, with every, the others that can compute it.
 func algorithms(s kernels.ConvShape, chosen kernels.Algorithm, every bool) []kernels.Algorithm {
 	list := []kernels.Algorithm{chosen}
 	if !every {
@@ -125,6 +126,7 @@ func algorithms(s kernels.ConvShape, chosen kernels.Algorithm, every bool) []ker
 	return list
 }
 
+// convCase returns the case of a convolution in one pass.
 func convCase(s kernels.ConvShape, images int, pass string, a kernels.Algorithm) kernelCase {
 	kernel, shape := s.Kind.String(), fmt.Sprintf("%dx%d/%d-%d", s.H, s.W, s.IC, s.OC)
 	if s.Kind == kernels.Point && s.H*s.W == 1 {
@@ -140,7 +142,8 @@ func convCase(s kernels.ConvShape, images int, pass string, a kernels.Algorithm)
 // prepareConv makes a convolution and maps of random numbers.
 func prepareConv(isa kernels.ISA, s kernels.ConvShape, images int, pass string, a kernels.Algorithm) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	x, y := kernels.NewMap(images, s.H, s.W, s.IC), kernels.NewMap(images, s.Kind.OutSize(s.H), s.Kind.OutSize(s.W), s.OC)
+	x := kernels.NewMap(images, s.H, s.W, s.IC)
+	y := kernels.NewMap(images, s.Kind.OutSize(s.H), s.Kind.OutSize(s.W), s.OC)
 	if s.Kind == kernels.Point && s.H*s.W == 1 { // a linear layer's rows are the pixels of one map
 		x, y = kernels.NewDense(1, 1, images, s.IC), kernels.NewDense(1, 1, images, s.OC)
 	}
@@ -148,7 +151,8 @@ func prepareConv(isa kernels.ISA, s kernels.ConvShape, images int, pass string, 
 	fill(rng, y)
 	side := s.Kind.Side()
 	weight, bias := normals(rng, side*side*s.IC*s.OC), normals(rng, s.OC)
-	// A weight gradient packs no weights; the plan's other passes are direct, which all shapes have.
+	// A weight gradient packs no weights. The plan's other passes are direct: all shapes have that
+	// algorithm.
 	var plan kernels.Plan
 	switch pass {
 	case forward:
@@ -174,7 +178,7 @@ func prepareConv(isa kernels.ISA, s kernels.ConvShape, images int, pass string, 
 // A normShape is a group norm over an image.
 type normShape struct{ h, w, c, groups int }
 
-// normCases lists the norms that stand before 3x3 convolutions, with SiLU.
+// normCases lists the group norms, with SiLU, before 3x3 convolutions.
 func normCases(cfg unet.Config, images int) []kernelCase {
 	var shapes []normShape
 	for _, s := range cfg.Convs() {
@@ -191,7 +195,8 @@ func normCases(cfg unet.Config, images int) []kernelCase {
 	return cases
 }
 
-// normCase counts each operand once: x and y forward, x, dy and dx backward.
+// normCase returns the case of a norm. Its bytes count each operand once: x and y forward, x, dy
+// and dx backward.
 func normCase(s normShape, images int, pass string) kernelCase {
 	operands := 2
 	if pass == backward {
@@ -204,6 +209,7 @@ func normCase(s normShape, images int, pass string) kernelCase {
 	}
 }
 
+// prepareNorm makes a norm and maps of random numbers.
 func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var maps [4]kernels.Map
@@ -215,8 +221,8 @@ func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 	norm := kernels.GroupNorm{ISA: isa, C: s.c, Groups: s.groups, SiLU: true}
 	gamma, beta, stats := make([]float32, s.c), make([]float32, s.c), make([]float32, norm.StatsLen(images))
 	for i := range gamma {
-		// Backward overwrites dy with dy·SiLU'(y). Here y is about 20, where SiLU' is 1: repeated calls do
-		// not let dy fade into denormal numbers, which are slow.
+		// Backward overwrites dy with dy·SiLU'(y). SiLU' is 1 at y of about 20. So dy does not
+		// fade, with repeated calls, into denormal numbers, which are slow.
 		gamma[i], beta[i] = 1, 20
 	}
 	scratch := new(kernels.Scratch)
@@ -234,7 +240,7 @@ func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
 	}
 }
 
-// attentionCase is attention's own products: two forward, four backward.
+// attentionCase returns the case of attention's own products: two forward, four backward.
 func attentionCase(s unet.AttentionShape, images int, pass string) kernelCase {
 	work := float64(images) * s.FLOPs()
 	if pass == backward {
@@ -246,9 +252,11 @@ func attentionCase(s unet.AttentionShape, images int, pass string) kernelCase {
 	}
 }
 
+// prepareAttention makes maps of random numbers for attention.
 func prepareAttention(isa kernels.ISA, s unet.AttentionShape, images int, pass string) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	o, qkv, dqkv := kernels.NewDense(images, s.H, s.W, s.C), kernels.NewDense(images, s.H, s.W, 3*s.C), kernels.NewDense(images, s.H, s.W, 3*s.C)
+	o := kernels.NewDense(images, s.H, s.W, s.C)
+	qkv, dqkv := kernels.NewDense(images, s.H, s.W, 3*s.C), kernels.NewDense(images, s.H, s.W, 3*s.C)
 	fill(rng, qkv)
 	op := &kernels.Attention{ISA: isa, Heads: s.Heads}
 	probs, scratch := make([]float32, op.ProbsLen(images, s.H*s.W)), new(kernels.Scratch)
@@ -263,10 +271,12 @@ func prepareAttention(isa kernels.ISA, s unet.AttentionShape, images int, pass s
 // vectorLen is the length of the vector operations: about the parameters of the base preset.
 const vectorLen = 1 << 20
 
-// vectorCases lists what is done to all parameters in each step, and exp. bytes counts each operand once
-// for reading and once for writing.
+// vectorCases lists the operations on all parameters in each step, and exp. Their bytes count each
+// operand once for reading and once for writing.
 func vectorCases() []kernelCase {
-	step := kernels.AdamWStep{LR: 1e-3, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.01, Bias1: 0.5, Bias2: 0.5, GradScale: 1}
+	step := kernels.AdamWStep{
+		LR: 1e-3, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.01, Bias1: 0.5, Bias2: 0.5, GradScale: 1,
+	}
 	var cases []kernelCase
 	for _, v := range []struct {
 		kernel string
@@ -283,7 +293,8 @@ func vectorCases() []kernelCase {
 			kernel: v.kernel, shape: strconv.Itoa(vectorLen), work: float64(4 * v.floats * vectorLen), unit: gbytes,
 			prepare: func(isa kernels.ISA) func() {
 				rng := rand.New(rand.NewPCG(1, 1))
-				a, b, c, d := normals(rng, vectorLen), normals(rng, vectorLen), make([]float32, vectorLen), normals(rng, vectorLen)
+				a, b := normals(rng, vectorLen), normals(rng, vectorLen)
+				c, d := make([]float32, vectorLen), normals(rng, vectorLen)
 				return func() { v.call(isa, a, b, c, d) }
 			},
 		})
@@ -291,10 +302,11 @@ func vectorCases() []kernelCase {
 	return cases
 }
 
+// fill fills a map with normal numbers.
 func fill(rng *rand.Rand, m kernels.Map) { m.Load(normals(rng, m.N*m.H*m.W*m.C)) }
 
-// normals returns n numbers that repeat after some thousands of draws: making data should cost little of
-// the time to measure.
+// normals returns n normal numbers, which repeat after some thousands. So making the data takes
+// little of the time to measure.
 func normals(rng *rand.Rand, n int) []float32 {
 	const period = 4096
 	x := make([]float32, n)

@@ -12,31 +12,32 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// heldTrajectories is how many the validation loss is measured on, by heldDraws jumps.
+// heldTrajectories is the number of trajectories for the validation loss, which takes
+// [feed.HeldDraws] jumps of them.
 const heldTrajectories = 128
 
-// A jumpTraining is what the workers of a distillation share. The trajectories that a step is trained on are a function
-// of the seed and of its round: a round is a pool of them, and as many steps as use each so often. So a run that goes
-// on draws its pool again.
+// A jumpTraining is what the workers of a distillation share. A round is the steps that use one
+// pool of trajectories. The pool depends on the seed and the round alone, so a resumed run draws
+// its pool again.
 type jumpTraining struct {
 	teacher      *teacher
 	seed         uint64
 	batch, micro int
-	reuse        int
+	reuse        int // how often a round uses each trajectory
 	shares       JumpShares
-	power        float64 // of a jump's length, by which its error is weighted
-	huber        float64
+	power        float64 // P: the error of a jump of length δ has the weight δ^P
+	huber        float64 // c of the pseudo-Huber loss
 
-	round int // of the pool, -1 before the first
+	round int // round of the pool, -1 before the first
 	pool  *trajectories
-	order *feed.Order   // of the trajectories, once for each use
-	held  *trajectories // for the validation loss, nil for none
+	order *feed.Order   // order in which steps take the trajectories, anew for each use
+	held  *trajectories // for the validation loss; nil for none
 
-	took time.Duration // by the pool, or 0 in a step that had it already
-	last time.Duration // by the latest pool
+	took time.Duration // time that drawing a pool took in this step; 0 where it had its pool
+	last time.Duration // time that the latest pool took
 }
 
-// rounds returns how many steps there are in a round.
+// stepsPerRound returns the number of steps in a round.
 func (d *jumpTraining) stepsPerRound() int { return d.pool.len() * d.reuse / d.batch }
 
 // prepare readies the batch of a step: it draws the pool when the step is the first of a round.
@@ -61,24 +62,26 @@ func (d *jumpTraining) prepare(ctx context.Context, step int) error {
 	return nil
 }
 
-// draw fills trajectories from a seed of their own, which is none that anybody gives to generate.
+// draw fills p with trajectories. Their seed is drawn from the run's, so that they are not images
+// of a seed that a person would give.
 func (d *jumpTraining) draw(ctx context.Context, p *trajectories, stream, round int) error {
 	var rng rand.PCG
 	pipeline.Seed(&rng, d.seed, stream, round, 0)
 	return d.teacher.draw(ctx, p, rng.Uint64())
 }
 
-// A jumpTask is the task of distillation: it computes the gradient of one micro-batch at a time, in buffers of its
-// own.
+// A jumpTask is the task of distillation. It computes the gradient of one micro-batch at a time, in
+// buffers of its own. A slot is an index into the micro-batch.
 type jumpTask struct {
 	*jumpTraining
 	net      model.Replica
 	rng      rand.PCG
 	imageLen int
 
-	xt, target, u, du []float32 // [micro, H, W, C]: states, targets, the network's answer, the loss's gradient
-	t, d              []float32 // [micro]
-	y                 []int32   // [micro], nil for a network without classes
+	// States, targets, the network's output, and the loss's gradient: [micro, H, W, C].
+	xt, target, u, du []float32
+	t, d              []float32 // times and lengths of the jumps, [micro]
+	y                 []int32   // classes, [micro]; nil for a network without classes
 }
 
 // newJumpTasks makes a task for each network.
@@ -99,10 +102,12 @@ func newJumpTasks(d *jumpTraining, nets []model.Replica) []*jumpTask {
 	return all
 }
 
-// Gradient implements [task]. The loss is the mean over the whole batch of the pseudo-Huber loss of the errors
-// δ^P·(u(x_t, t, δ) − (x_{t+δ} − x_t)/δ). With P = 1 they are those of where jumps end. An image is the end of 1/δ
-// jumps: where their errors are independent the sum of their squares is that of its own for P = 1/2, and where all are
-// alike for P = 0.
+// Gradient implements [engine.Task]. The loss is the mean, over the whole batch, of the
+// pseudo-Huber loss of the errors δ^P·(u(x_t, t, δ) − (x_{t+δ} − x_t)/δ).
+//
+// With P = 1 an error is that of the state where the jump ends. An image takes 1/δ jumps. If their
+// errors are independent, P = 1/2 gives each jump its part of the image's squared error. If they
+// are all equal, P = 0 does.
 func (w *jumpTask) Gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		position := first + i
@@ -119,7 +124,7 @@ func (w *jumpTask) Gradient(grad []float32, step, first, n int) float64 {
 	return loss
 }
 
-// place fills slot i with the jump of a trajectory from the end of one part to that of another.
+// place fills slot i with the jump of a trajectory between the ends of two parts, from and to.
 func (w *jumpTask) place(i int, p *trajectories, index, from, to int) {
 	lo, hi := i*w.imageLen, (i+1)*w.imageLen
 	d := float64(to-from) / keptParts
@@ -131,7 +136,8 @@ func (w *jumpTask) place(i int, p *trajectories, index, from, to int) {
 	}
 }
 
-// forward returns the sum of the losses of the first n slots, and leaves its gradient with respect to u in du.
+// forward returns the sum of the losses of the first n slots. du becomes its gradient with respect
+// to u.
 func (w *jumpTask) forward(n int) float64 {
 	y := w.y
 	if y != nil {
@@ -147,13 +153,14 @@ func (w *jumpTask) forward(n int) float64 {
 	return loss
 }
 
-// Probe implements [runTask].
+// Probe implements [run.Task].
 func (w *jumpTask) Probe(grad []float32) {
 	w.net.Jump(w.u, w.xt, w.t, w.d, w.y)
 	w.net.Backward(nil, w.du, grad)
 }
 
-// Validate implements [runTask]: jumps at multiples of the golden ratio, which are spread evenly over all draws.
+// Validate implements [run.Task]. The jumps lie at multiples of the golden ratio, which spread
+// evenly over the draws.
 func (w *jumpTask) Validate(first, n int) float64 {
 	for i := range n {
 		draw := first + i
