@@ -332,7 +332,8 @@ func TestDistillReplaysTimedRun(t *testing.T) {
 func TestStudentStartsAsTheTeacher(t *testing.T) {
 	modelPath := roomtest.NamedModel(t)
 	o := smallDistillation(t, modelPath)
-	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, option.None, option.None // a step that moves nothing
+	// A step that moves nothing.
+	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, option.None, option.None
 	mustDistill(t, o)
 	teacher, err1 := model.Open(modelPath, "")
 	student, err2 := model.Open(o.Out, "")
