@@ -20,9 +20,10 @@ func (r *Run) saveCard() error {
 
 // CardFacts are the values that the card's template shows.
 type CardFacts struct {
-	// What the job fills in: a sentence of what the model is and how it was made, the command that goes on, the rows
-	// of the table about both, the name and measure of the loss and of the validation loss, the command that makes it
-	// again, what else it can draw, and the end of the sentence about the data.
+	// What the job fills in: a sentence of what the model is and how it was made, the command that
+	// goes on, the rows of the table about both, the name and measure of the loss and of the
+	// validation loss, the command that makes it again, what else it can draw, and the end of the
+	// sentence about the data.
 	Intro, Command     string
 	Rows               [][2]string
 	Loss, Validation   string
