@@ -10,16 +10,17 @@ import (
 	"github.com/fmimg/fmimg/internal/tfevents"
 )
 
-// A board is a run's event file for TensorBoard; nil when nobody asked for one. Its methods may be called on nil.
+// A board is a run's event file for TensorBoard. A nil board writes nothing: its methods may be
+// called.
 type board struct {
 	file   *os.File
 	events *tfevents.Writer
 }
 
-// openBoard begins an event file in the run folder. Each process of a run has one of its own, as TensorBoard
-// expects: it reads them together.
+// openBoard begins an event file in the run folder, for a run that has done some steps. Each
+// process of a run has an event file of its own, and TensorBoard reads them together.
 func openBoard(d *Folder, done int) (*board, error) {
-	forget := 0 // the first step that older files may hold and that is done again
+	forget := 0 // the first step in older files that the run will do again
 	if done > 0 {
 		forget = done + 1
 	}
@@ -41,7 +42,7 @@ func openBoard(d *Folder, done int) (*board, error) {
 	return b, err
 }
 
-// step adds what a step measured.
+// step adds the measurements of a step.
 func (b *board) step(m Metric, imagesPerSecond float64) {
 	if b == nil {
 		return
@@ -64,6 +65,7 @@ func (b *board) picture(step int, bounds image.Rectangle, png []byte) error {
 	return b.flush()
 }
 
+// flush writes the events so far.
 func (b *board) flush() error {
 	if b == nil {
 		return nil
@@ -74,7 +76,7 @@ func (b *board) flush() error {
 	return nil
 }
 
-// close is called when the run has said what it has to say: the file holds what the last flush wrote.
+// close closes the file, which has what the last flush wrote.
 func (b *board) close() {
 	if b != nil {
 		b.file.Close()

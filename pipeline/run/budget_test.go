@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/engine"
 )
 
-// TestTimeBudget lets simulated steps run against a budget of a minute: the run must end within 3 % of
-// it, with a rate near zero, whatever the machine does, and with a short schedule.
+// Simulated steps run against a budget of a minute, on machines of changing speed. The run ends
+// within 3 % of the minute, with a rate near zero and a short schedule.
 func TestTimeBudget(t *testing.T) {
 	for name, stepTime := range map[string]func(step int, used float64) float64{
 		"steady":        func(int, float64) float64 { return 0.1 },
@@ -34,7 +34,7 @@ func TestTimeBudget(t *testing.T) {
 	}
 }
 
-// A step may be longer than the whole budget: one is done, and the run ends.
+// A step may be longer than the whole budget. The run does one step and ends.
 func TestTimeBudgetOneStep(t *testing.T) {
 	s, used, _ := simulate(func(int, float64) float64 { return 7 }, time.Second)
 	if used != 7 || s.Total() != 1 {
@@ -42,7 +42,7 @@ func TestTimeBudgetOneStep(t *testing.T) {
 	}
 }
 
-// simulate runs a budget against made-up steps, as run.loop does.
+// simulate runs a budget against made-up steps, as [Run.loop] does.
 func simulate(stepTime func(step int, used float64) float64, limit time.Duration) (s engine.RateSchedule, used, rate float64) {
 	b := &timeBudget{limit: limit}
 	for step := 0; s.Total() == 0 || step < s.Total(); {

@@ -11,10 +11,10 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The memory of training in numbers, measured on the presets at 28x28 to 64x64. Each number that a
-// convolution makes costs actsKept numbers in maps and their gradients, and each pair of an
-// attention pairsKept. Each parameter costs weightsKept in the forms that kernels read, beside the
-// optimiser's vectors and the gradients.
+// The memory of training, in float32 numbers, measured on the presets at 28x28 to 64x64. A number
+// that a convolution computes takes actsKept in maps and their gradients. A pair of tokens of an
+// attention takes pairsKept. A parameter takes weightsKept in the forms that kernels read, beside
+// the optimiser's vectors and the gradients.
 const (
 	actsKept    = 3.4
 	pairsKept   = 2
@@ -28,10 +28,10 @@ type LayerShapes struct {
 	attentions []unet.AttentionShape
 }
 
-// LayersOf returns those of a U-Net.
+// LayersOf returns the layers of a U-Net that take memory.
 func LayersOf(cfg unet.Config) LayerShapes { return LayerShapes{cfg.Convs(), cfg.Attentions()} }
 
-// estimateMemory returns about how many bytes a run will take whose data takes so many.
+// estimateMemory returns about how many bytes a run will take. data is the bytes of its data.
 func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
 	image, params := 0.0, 0.0
 	for _, s := range l.Convs {
@@ -48,7 +48,8 @@ func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
 	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
 
-// WarnOfMemory says so when a run needs more memory than is free, before it takes any.
+// WarnOfMemory sends a note when the run needs more memory than is free. A job calls it before it
+// makes workers.
 func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
 	need := layers.estimateMemory(r.Opt, r.DataMemory)
@@ -59,11 +60,11 @@ func (r *Run) WarnOfMemory(layers LayerShapes) {
 	}
 }
 
-// probeRuns is how often a micro-batch is timed. The last time counts: the first run also maps the
+// probeRuns is how often a micro-batch is timed. The last time counts: the first run maps the
 // memory.
 const probeRuns = 2
 
-// estimateStep returns about how long a step will take, from the time of one micro-batch.
+// estimateStep returns about how long a step will take, by timing one micro-batch.
 func (r *Run) estimateStep() time.Duration {
 	grad := r.Trainer.Scratch()
 	var took time.Duration
@@ -74,11 +75,11 @@ func (r *Run) estimateStep() time.Duration {
 	}
 	turns := (r.Opt.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
-	// Forward and backward together are as much work as three evaluations.
+	// Forward and backward take the time of three evaluations.
 	return took + time.Duration(float64(took)*r.ExtraWork/3)
 }
 
-// describeCost says what the run will take.
+// describeCost says how much memory and time the run will take.
 func (r *Run) describeCost() string {
 	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Opt, r.DataMemory))
 	step := r.estimateStep()
@@ -90,7 +91,7 @@ func (r *Run) describeCost() string {
 	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
 }
 
-// roundTime rounds to what an estimate can promise.
+// roundTime rounds a time to the precision of an estimate.
 func roundTime(d time.Duration) time.Duration {
 	switch {
 	case d > time.Hour:

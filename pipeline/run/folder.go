@@ -21,7 +21,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// The other files of a run folder.
+// The files and folders of a run folder, beside [model.File].
 const (
 	StateFile   = "state.safetensors" // everything to resume
 	ConfigFile  = "config.json"
@@ -40,12 +40,12 @@ type Folder struct {
 	lock    *flock.Flock
 	created bool // by this process
 
-	// disk stands between the run and its files in tests of full disks; nil otherwise.
-	disk func(io.Writer) io.Writer
+	disk func(io.Writer) io.Writer // see Disk of [Options]
 }
 
-// Create makes and locks a folder for a new run on the named data. An empty path picks the first
-// of runs/NAME, runs/NAME-2, … that does not exist; a given folder must not hold a run.
+// Create makes and locks a folder for a new run. A given folder may exist, but must not hold a run
+// or other files. For the empty path, Create makes the first of runs/NAME, runs/NAME-2, … that does
+// not exist. NAME comes from data, the name or path of a data set.
 func Create(path, data string) (*Folder, error) {
 	if path == "" {
 		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
@@ -73,7 +73,7 @@ func Create(path, data string) (*Folder, error) {
 		return nil, err
 	}
 	d.created = created
-	// A run that ended before it had anything to go on from left settings alone.
+	// A folder with settings alone is from a run that ended before its first state.
 	if d.has(StateFile) || d.has(model.File) {
 		d.close()
 		return nil, option.Faultf("%s holds a run", path).
@@ -82,8 +82,8 @@ func Create(path, data string) (*Folder, error) {
 	return d, nil
 }
 
-// mustHoldNoFiles refuses a folder that holds other files, which a run would mix with its own or
-// replace. The files of a run that ended before its first state may be there.
+// mustHoldNoFiles refuses a folder with files that are not of a run: the run would write among and
+// over them. The folder may hold files of a run that ended before its first state.
 func mustHoldNoFiles(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -93,7 +93,7 @@ func mustHoldNoFiles(path string) error {
 	for _, e := range entries {
 		switch name := e.Name(); name {
 		case StateFile, model.File:
-			return nil // a run, which is another matter
+			return nil // a run: Create looks for it under the lock
 		case LockFile, MetricsFile:
 		case ConfigFile:
 			c, err := ReadConfig(path)
@@ -108,6 +108,7 @@ func mustHoldNoFiles(path string) error {
 	return nil
 }
 
+// createNumbered makes and locks the first of the folders base, base-2, … that does not exist.
 func createNumbered(base string) (*Folder, error) {
 	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
 		return nil, fmt.Errorf("make the run folder: %w", err)
@@ -130,7 +131,7 @@ func createNumbered(base string) (*Folder, error) {
 	}
 }
 
-// runName turns the name or path of a data set into the name of a folder.
+// runName makes the name of a folder from the name or path of a data set.
 func runName(data string) string {
 	name := strings.TrimSuffix(filepath.Base(filepath.Clean(data)), filepath.Ext(data))
 	name = unsafeName.ReplaceAllString(name, "-")
@@ -142,7 +143,8 @@ func runName(data string) string {
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// Lock takes the folder's lock, which the system releases when the process ends, however it does.
+// Lock locks a run folder, and removes files that a killed process left half written. The system
+// releases the lock when the process ends in any way.
 func Lock(path string) (*Folder, error) {
 	d := &Folder{Path: path, lock: flock.New(filepath.Join(path, LockFile))}
 	ok, err := d.lock.TryLock()
@@ -157,14 +159,15 @@ func Lock(path string) (*Folder, error) {
 	return d, nil
 }
 
-// leftover reports whether a killed process left the file of this name unfinished.
+// leftover reports whether a name belongs to a file that a killed process had not finished.
 func leftover(name string) bool { return unfinished.MatchString(name) }
 
-// unfinished matches the names of a run's files while package atomicfile writes them.
+// unfinished matches the names that package atomicfile gives to the files of a run while it writes
+// them.
 var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
 
-// removeLeftovers removes the files that a killed process left half written. The lock keeps other
-// processes out. A file that cannot be removed does no harm.
+// removeLeftovers removes the files that a killed process left half written. The caller has the
+// lock. A file that cannot be removed does no harm.
 func (d *Folder) removeLeftovers() {
 	for _, dir := range []string{"", SamplesDir, KeptDir} {
 		entries, err := os.ReadDir(d.File(dir))
@@ -179,7 +182,7 @@ func (d *Folder) removeLeftovers() {
 	}
 }
 
-// close releases the lock. It removes a folder that this process made and never put a state into.
+// close releases the lock. It removes a folder that this process made, if it has no state.
 func (d *Folder) close() {
 	empty := d.created && !d.has(StateFile)
 	_ = d.lock.Unlock() // the end of the process releases it in any case
@@ -188,14 +191,16 @@ func (d *Folder) close() {
 	}
 }
 
+// File returns the path of a file in the folder.
 func (d *Folder) File(name string) string { return filepath.Join(d.Path, name) }
 
+// has reports whether the folder has a file.
 func (d *Folder) has(name string) bool {
 	_, err := os.Stat(d.File(name))
 	return err == nil
 }
 
-// write replaces a file of the run. It writes all files but the log of metrics.
+// write replaces a file of the run atomically. All files but the logs are written here.
 func (d *Folder) write(name string, fill func(io.Writer) error) error {
 	return atomicfile.Write(d.File(name), func(w io.Writer) error {
 		if d.disk == nil {
@@ -206,7 +211,7 @@ func (d *Folder) write(name string, fill func(io.Writer) error) error {
 	})
 }
 
-// A Command names the command that makes a run and goes on with it.
+// A Command names the command of fmimg that makes a run and goes on with it.
 type Command string
 
 // The commands.
@@ -218,7 +223,7 @@ const (
 // Config is a run's config.json.
 type Config struct {
 	Version string `json:"fmimg"`
-	// Options are the options of a training, Distill those of a distillation. One of the two is there.
+	// One of Options and Distill is there: the options of a training, or of a distillation.
 	Options  json.RawMessage `json:"options,omitempty"`
 	Distill  json.RawMessage `json:"distill,omitempty"`
 	Data     DataInfo        `json:"data"`
@@ -226,10 +231,10 @@ type Config struct {
 	Images   int             `json:"images_done"`
 	Finished bool            `json:"finished"`
 
-	Dir string `json:"-"` // the folder of the file
+	Dir string `json:"-"` // the folder that the file was read from
 }
 
-// setOptions puts in the options of a command.
+// setOptions sets the options of the command that makes the run.
 func (c *Config) setOptions(by Command, options any) {
 	text, err := json.Marshal(options)
 	if err != nil {
@@ -242,7 +247,7 @@ func (c *Config) setOptions(by Command, options any) {
 	}
 }
 
-// command returns which command made the run.
+// command returns the command that made the run.
 func (c *Config) command() Command {
 	if c.Distill != nil {
 		return DistillCommand
@@ -250,7 +255,7 @@ func (c *Config) command() Command {
 	return TrainCommand
 }
 
-// Decode reads the options of the command that made the run; it is an error to ask for another's.
+// Decode reads the options of a command. It is an error that another command made the run.
 func (c *Config) Decode(by Command, options any) error {
 	if c.command() != by {
 		return otherCommand(c.Dir, c.command())
@@ -274,9 +279,10 @@ type DataInfo struct {
 	Chans   int      `json:"channels"`
 	Classes []string `json:"classes,omitempty"`
 	Held    int      `json:"held_out,omitempty"` // images for the validation loss
-	Digest  string   `json:"digest,omitempty"`   // of the files, see [dataset.Set]
+	Digest  string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
 }
 
+// writeConfig writes config.json.
 func (d *Folder) writeConfig(c Config) error {
 	return d.write(ConfigFile, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
@@ -302,6 +308,7 @@ func ReadOptions(dir string) (Options, error) {
 	return o, nil
 }
 
+// ReadConfig reads the config.json of a run folder.
 func ReadConfig(dir string) (Config, error) {
 	var c Config
 	path := filepath.Join(dir, ConfigFile)
@@ -322,7 +329,8 @@ func ReadConfig(dir string) (Config, error) {
 	return c, nil
 }
 
-// Find returns the folder of the run to go on with, the newest for none, and its settings.
+// Find returns the folder of a run to resume and its configuration. The empty path is the newest
+// run.
 func Find(path string) (string, Config, error) {
 	if path == "" {
 		var err error
@@ -350,13 +358,14 @@ func pathSetting(name, path string) option.Setting {
 	return option.Setting{Option: name, Value: filepath.ToSlash(path)}
 }
 
-// otherCommand says which command goes on with a run.
+// otherCommand returns the error of the wrong command for a run.
 func otherCommand(path string, command Command) error {
 	return option.Faultf("%s is a run of %v", path, option.Action{Command: string(command)}).
 		Cured("go on with %v", goOn(command, path))
 }
 
-// noConfig says what a folder without settings holds, and what to do with it.
+// noConfig returns the error of a folder without config.json: what the folder holds, and what to
+// do.
 func noConfig(dir string) error {
 	d := Folder{Path: dir}
 	switch {
@@ -369,8 +378,8 @@ func noConfig(dir string) error {
 	return option.Faultf("%s holds no run (it has no %s)", dir, ConfigFile).Cured("start one without %v", resume)
 }
 
-// numbered returns the names of the files step-NUMBER in a folder of the run, the highest number
-// last.
+// numbered returns the names of the files step-NUMBER with an ending, in a folder of the run. The
+// highest number is last.
 func (d *Folder) numbered(folder, ending string) ([]string, error) {
 	entries, err := os.ReadDir(d.File(folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

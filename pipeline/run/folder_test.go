@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A folder of somebody's files does not become a run.
+// A folder with other files does not become a run folder.
 func TestKeepsFoldersOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	mine := filepath.Join(dir, "README.md")
@@ -25,7 +25,7 @@ func TestKeepsFoldersOfOthers(t *testing.T) {
 	}
 }
 
-// A run's folder has a name that no shell and no system takes amiss.
+// The name of a run folder needs no quotes in a shell and is valid on every system.
 func TestRunName(t *testing.T) {
 	for data, want := range map[string]string{
 		"mnist": "mnist", "../My Photos/": "My-Photos", "a/b.zip": "b", "/": "run", "..": "run", "é": "run",

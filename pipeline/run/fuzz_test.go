@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzMetrics reads what may be left of a run's log.
+// FuzzMetrics reads logs that may be damaged. What it keeps of a log is kept as a whole the next
+// time.
 func FuzzMetrics(f *testing.F) {
 	f.Add(string(Metric{Step: 1, Loss: 2}.appendJSON(nil)))
 	f.Add("junk\n{}\n")

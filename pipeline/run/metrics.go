@@ -15,7 +15,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// A Metric is a line of metrics.jsonl: what one step measured.
+// A Metric is a line of metrics.jsonl: the measurements of one step.
 type Metric struct {
 	Step    int     `json:"step"` // steps done, so 1 after the first
 	Images  int     `json:"images"`
@@ -23,7 +23,8 @@ type Metric struct {
 	Norm    float64 `json:"grad_norm"`
 	LR      float64 `json:"lr"`
 	Seconds float64 `json:"seconds"` // training time of the whole run
-	// Validation is measured after some steps only: the loss of the averaged weights on other images.
+	// Validation is the loss of the averaged weights on images that training does not see. Only
+	// some steps measure it.
 	Validation float64 `json:"validation_loss,omitempty"`
 }
 
@@ -44,10 +45,10 @@ func (m Metric) appendJSON(b []byte) []byte {
 // A Log appends whole lines to metrics.jsonl, about once a second.
 type Log struct {
 	file    *os.File
-	w       io.Writer // the file
-	pending []byte
-	flushed time.Time
-	losses  []float32 // of all steps of the run so far, for the curve
+	w       io.Writer // writes to the file
+	pending []byte    // lines that are not written yet
+	flushed time.Time // time of the last write
+	losses  []float32 // losses of all steps of the run so far, for the curve
 	held    []picture.HeldLoss
 }
 
@@ -59,8 +60,8 @@ func (l *Log) validation() float64 {
 	return l.held[len(l.held)-1].Loss
 }
 
-// openMetrics opens the log of a run that has done the given number of steps. Lines of later steps,
-// which the run did before it was cut off and will do again, are dropped.
+// openMetrics opens the log of a run that has done the given number of steps. It drops the lines of
+// later steps: the run did them after its last checkpoint, and will do them again.
 func openMetrics(d *Folder, steps int) (*Log, error) {
 	path := d.File(MetricsFile)
 	old, err := os.ReadFile(path)
@@ -82,7 +83,8 @@ func openMetrics(d *Folder, steps int) (*Log, error) {
 	return l, nil
 }
 
-// keepMetrics returns the leading lines that are whole and count up to the given step.
+// keepMetrics returns the leading lines that are whole and belong to the given number of steps, and
+// their losses.
 func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []picture.HeldLoss) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
@@ -99,7 +101,7 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []
 	return kept, losses, held
 }
 
-// add adds a line, and says whether it was time to write the lines so far.
+// add adds a line. About once a second it also writes the lines so far, and returns true.
 func (l *Log) add(m Metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
 	if m.Validation != 0 {
@@ -112,6 +114,7 @@ func (l *Log) add(m Metric) (flushed bool, err error) {
 	return true, l.flush()
 }
 
+// flush writes the pending lines.
 func (l *Log) flush() error {
 	if len(l.pending) == 0 {
 		return nil
@@ -124,5 +127,5 @@ func (l *Log) flush() error {
 	return nil
 }
 
-// close flushes; the run goes on to say what it has to say, so only the first error counts.
+// close writes the pending lines and closes the file.
 func (l *Log) close() error { return errors.Join(l.flush(), l.file.Close()) }

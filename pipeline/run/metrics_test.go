@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// What a crash leaves at the end of the log, half a line or lines after the last checkpoint, is dropped.
+// A crash may leave half a line, or lines after the last checkpoint, at the end of the log. They
+// are dropped.
 func TestKeepMetrics(t *testing.T) {
 	var text []byte
 	for step := 1; step <= 5; step++ {

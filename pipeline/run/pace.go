@@ -12,24 +12,25 @@ type Meter struct {
 	mean  float64
 }
 
+// Add adds the seconds of a step. The mean looks back on some steps: see meanHorizon.
 func (m *Meter) Add(seconds float64) {
 	m.steps++
 	m.mean += max(1/float64(m.steps), 1/meanHorizon) * (seconds - m.mean)
 }
 
 const (
-	autoSave  = 60.0 // seconds of training between checkpoints, unless counted in steps
-	autoShows = 10   // previews in a run, unless counted in steps
-	// costShare is how many times its own duration of training lies between two previews, or two
-	// checkpoints, that nobody asked for.
+	autoSave  = 60.0 // seconds of training between checkpoints, where the options give no steps
+	autoShows = 10   // previews in a run, where the options give no steps
+	// costShare is the least training time between two previews or two checkpoints, in times of one
+	// of them, where the options give no steps.
 	costShare = 50.0
-	// heldShare is the same for validation losses, of which a run has at most maxHeld.
+	// heldShare is the same for validation losses. A run has at most maxHeld of them.
 	heldShare = 100.0
 	maxHeld   = 50
 )
 
-// A pace decides when previews and checkpoints are due. They change no number, so it may look at the
-// clock.
+// A pace decides when previews, checkpoints and validation losses are due. They change no number of
+// the training, so a pace may look at the clock.
 type pace struct {
 	saveAt   float64 // training seconds of the last checkpoint
 	saveCost float64 // its seconds
@@ -41,6 +42,7 @@ type pace struct {
 	heldCost float64 // its seconds
 }
 
+// saveDue reports whether a checkpoint is due.
 func (c *pace) saveDue(o *Options, p *Progress) bool {
 	if o.SaveEvery > 0 {
 		return p.Step%o.SaveEvery == 0
@@ -48,10 +50,12 @@ func (c *pace) saveDue(o *Options, p *Progress) bool {
 	return p.Seconds-c.saveAt >= max(autoSave, costShare*c.saveCost)
 }
 
+// saved notes a checkpoint: the training seconds so far, and its duration.
 func (c *pace) saved(at float64, took time.Duration) {
 	c.saveAt, c.saveCost = at, took.Seconds()
 }
 
+// previewDue reports whether a preview is due.
 func (c *pace) previewDue(o *Options, p *Progress, m *Meter) bool {
 	total := p.Schedule.Total()
 	switch {
@@ -63,17 +67,19 @@ func (c *pace) previewDue(o *Options, p *Progress, m *Meter) bool {
 		return false
 	}
 	cost := c.showCost
-	if cost == 0 { // its evaluations, at a third of a training step's seconds each
+	if cost == 0 { // 20 evaluations an image, each a third of its training time
 		cost = m.mean * previewRows * previewCols * 20 / float64(3*o.Batch)
 	}
 	return p.Seconds-c.showAt >= costShare*cost
 }
 
+// previewed notes a preview: the step, the training seconds so far, and its duration.
 func (c *pace) previewed(step int, at float64, took time.Duration) {
 	c.showStep, c.showAt, c.showCost = step, at, took.Seconds()
 }
 
-// validationDue is true at the end of a run, too: over says that this is it.
+// validationDue reports whether a validation loss is due. At the end of a run, which over tells, it
+// always is.
 func (c *pace) validationDue(o *Options, p *Progress, m *Meter, over bool) bool {
 	total := p.Schedule.Total()
 	switch {
@@ -87,12 +93,13 @@ func (c *pace) validationDue(o *Options, p *Progress, m *Meter, over bool) bool 
 		return false
 	}
 	cost := c.heldCost
-	if cost == 0 { // at a third of a training step's seconds for an image
+	if cost == 0 { // one evaluation an image, a third of its training time
 		cost = m.mean * feed.HeldDraws / float64(3*o.Batch)
 	}
 	return p.Seconds-c.heldAt >= heldShare*cost
 }
 
+// validated notes a validation loss: the step, the training seconds so far, and its duration.
 func (c *pace) validated(step int, at float64, took time.Duration) {
 	c.heldStep, c.heldAt, c.heldCost = step, at, took.Seconds()
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// Previews are grids of previewRows rows whose columns are the classes, as far as they fit.
+// A preview is a grid of previewRows rows and previewCols columns, in which a column has one class.
 const (
 	previewRows = 4
 	previewCols = 10
 )
 
-// preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's seed, and
-// returns its path inside the run folder. The weights are as before when it returns.
+// preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's
+// seed. It returns the path inside the run folder. The weights are as before when it returns.
 func (r *Run) preview(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(r.Dir.File(SamplesDir), 0o755); err != nil {
 		return "", err
@@ -43,6 +43,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	return name, r.board.picture(r.Done.Step, img.Bounds(), png.Bytes())
 }
 
+// drawPreview draws the images of a preview with the averaged weights.
 func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()

@@ -19,24 +19,26 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// A Result says what a run came to.
+// A Result says what a run achieved.
 type Result struct {
 	Dir    string // the run folder
 	Steps  int
 	Images int     // seen in training, repeats counted
 	Loss   float64 // running mean over the last steps
-	// Validation is the loss of the averaged weights on images that training does not see; 0: not measured.
+	// Validation is the loss of the averaged weights on images that training does not see, or 0 if
+	// it was not measured.
 	Validation float64
 	Seconds    float64 // training time
 	Schedule   engine.RateSchedule
 }
 
-// An InterruptedError says that a run was stopped before its end and saved, or that nothing was written.
+// An InterruptedError says that a run was stopped before its end and saved, or that nothing was
+// written.
 type InterruptedError struct {
-	Dir         string          // where it was saved; empty: nothing was
-	GoOn        pipeline.Action // goes on with it
-	Step, Total int             // steps done, of so many (0 when not known yet)
-	Cause       error           // the context's error, nil for StopAfter
+	Dir         string          // the run folder; empty where nothing was saved
+	GoOn        pipeline.Action // goes on with the run
+	Step, Total int             // steps done, and steps of the run (0 when not known yet)
+	Cause       error           // the context's error; nil for StopAfter
 }
 
 // Error returns one line.
@@ -54,7 +56,7 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns the context's error.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// A Job is what a run trains for: it makes the batches, and says what becomes of them.
+// A Job is what a run trains: it makes the tasks, and describes the run in its files.
 type Job interface {
 	// Command names the command of fmimg that goes on with the run.
 	Command() Command
@@ -62,57 +64,63 @@ type Job interface {
 	About() string
 	// LossPlot says what was trained and what its loss is, for the curve.
 	LossPlot() picture.LossPlot
-	// Config returns the options, with everything resolved, and what is known of the data, for config.json.
+	// Config returns the resolved options and a description of the data, for config.json.
 	Config() (options any, data DataInfo)
-	// Meta fills in what the checkpoint says of the data and of what the network predicts.
+	// Meta fills in what the checkpoint says of the data and of the network's output.
 	Meta(m *model.Meta)
-	// Card fills in what the card says of both.
+	// Card fills in what the card says of the data, the network and the training.
 	Card(c *CardFacts)
-	// Preparing returns the time that making the last step's batch ready took, where it is made for several steps at
-	// once, and what that comes to for each of them.
+	// Preparing returns the time that the last step spent on preparing several steps at once
+	// (took), and the mean of that time over these steps (each).
 	Preparing() (took, each time.Duration)
 }
 
-// A Task is the task of a run, which can do more than a step.
+// A Task computes the gradients of a job on one worker. Beside the training steps it does what a
+// run needs.
 type Task interface {
 	engine.Task
-	// Probe runs a micro-batch of zeros forward and back, whose results nobody reads, to see how long that takes.
+	// Probe runs one micro-batch forward and backward, for the run to time it. Its results are not
+	// used.
 	Probe(grad []float32)
-	// Validate returns the sum of the losses of the held-out draws from first to first+n-1.
+	// Validate returns the sum of the losses of the held-out draws first..first+n-1.
 	Validate(first, n int) float64
 }
 
-// A Run is a run folder in which a network is trained for a job.
+// A Run is a training in a run folder. A job embeds it and sets the exported fields: first Opt, Job
+// and Saved, then the others from SetOut or Lock to Equip.
 type Run struct {
-	Opt       *Options // resolved
+	Opt       *Options // resolved; a part of the job's options
 	Job       Job
 	Dir       *Folder
-	Notes     []pipeline.Event // for a person, before the run starts
+	Notes     []pipeline.Event // for a person; Start sends them
 	model     model.Weights
 	Images    pipeline.Shape
 	Labels    model.Labels
-	show      model.Plan // of previews
+	show      model.Plan // draws previews
 	Crew      *crew.Crew
-	Tasks     []Task // of the engine
+	Tasks     []Task // one for each worker that trains
 	Trainer   *engine.Trainer
-	Sampler   *sample.Pool
+	Sampler   *sample.Pool // draws previews
 	log       *Log
 	board     *board // nil without TensorBoard
 	Validated bool   // there is a validation loss
 
-	ExtraWork  float64 // of a step, in evaluations of an image in the batch, beside forward and backward
-	DataMemory float64 // bytes that the job takes for its data
+	// ExtraWork is the work of a step beside forward and backward, in evaluations for each image of
+	// the batch.
+	ExtraWork  float64
+	DataMemory float64 // bytes of the job's data
 	layers     LayerShapes
 
 	Done     Progress
 	clock    *timeBudget // nil unless the budget is in time
-	Saved    int         // the step of the last checkpoint, -1 before the first
-	Finished bool        // before this process resumed it
+	Saved    int         // step of the last checkpoint; -1 before the first
+	Finished bool        // the run had finished before this process resumed it
 	meter    Meter
 	pace     pace
 }
 
-// SetOut makes the folder of a new run; name is the last part of its path where the options have none.
+// SetOut makes the folder of a new run. name is the last part of its path where the options name no
+// folder.
 func (r *Run) SetOut(name string) error {
 	dir, err := Create(r.Opt.Out, name)
 	if err == nil {
@@ -121,7 +129,7 @@ func (r *Run) SetOut(name string) error {
 	return err
 }
 
-// Lock takes the folder of the run that the configuration was read from.
+// Lock locks the folder of a recorded run. disk is as in [Options].
 func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
 	dir, err := Lock(path)
 	if err == nil {
@@ -130,7 +138,8 @@ func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
 	return err
 }
 
-// Damaged wraps what is wrong with the options of a run folder: not the caller's mistake, so no OptionError.
+// Damaged wraps an error in the options of a run folder. It is not the caller's mistake, and so not
+// a [*pipeline.OptionError].
 func (r *Run) Damaged(err error) error {
 	return fmt.Errorf("%s: %s: restore it from a copy, or train anew", r.Dir.File(ConfigFile), err.Error())
 }
@@ -150,8 +159,9 @@ func (r *Run) RestoreState() error {
 	return nil
 }
 
-// NewBudget settles how much of a budget that has changed is left: planned are the steps of one that is not in time.
-// In time, the steps done so far tell how many more fit into it.
+// NewBudget settles the schedule of a resumed run with a new budget. planned is the number of steps
+// of a budget that is not in time. For a budget in time, the mean time of the steps so far tells
+// how many more fit into it.
 func (r *Run) NewBudget(planned int) {
 	p := &r.Done
 	switch {
@@ -166,12 +176,12 @@ func (r *Run) NewBudget(planned int) {
 	}
 }
 
-// Hire makes the workers round a network, whose previews are drawn by a plan.
+// Hire makes the workers for a network. show is the plan that draws previews.
 func (r *Run) Hire(n model.Network, show model.Plan) {
 	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Opt.Threads)
 }
 
-// HireReplicas is hire for a U-Net, and returns a replica of it for each worker that trains.
+// HireReplicas is [Run.Hire] for a U-Net. It returns a replica for each worker that trains.
 func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 	r.Hire(u, show)
 	var nets []model.Replica
@@ -185,10 +195,10 @@ func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 	return nets
 }
 
-// Workers returns how many of the crew train.
+// Workers returns the number of workers that train: at most one for each micro-batch.
 func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.Recipe.engine().MicroBatches()) }
 
-// Equip makes the engine of the workers for their tasks.
+// Equip makes the trainer for the tasks of the run. prepare readies the batch of a step.
 func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	recipe := r.Opt.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
@@ -201,7 +211,8 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	}
 }
 
-// Train trains from where the run is to its end.
+// Train trains from the current step to the end of the budget. When ctx ends, it saves and returns
+// an [*InterruptedError].
 func (r *Run) Train(ctx context.Context) (Result, error) {
 	if r.Finished && r.over() {
 		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: "this run had finished already: a larger budget would train it further"})
@@ -217,10 +228,10 @@ func (r *Run) Train(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// Start writes the first files of the run, so that a full disk shows before the work, and says what
-// will be done.
+// Start writes the first files of the run, so that a full disk is an error before the work. It also
+// sends the first events.
 func (r *Run) Start() error {
-	// The state last: a folder that has it has all that resuming takes.
+	// The state comes last: a folder with a state has all that resuming needs.
 	if err := r.saveConfig(); err != nil {
 		return err
 	}
@@ -238,7 +249,7 @@ func (r *Run) Start() error {
 			return err
 		}
 	}
-	// Room for the losses to come, so that steps need not make it.
+	// Room for the losses to come, so that steps do not allocate.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.Notes {
 		r.emit(note)
@@ -257,8 +268,8 @@ func (r *Run) over() bool {
 	return total > 0 && r.Done.Step >= total
 }
 
-// loop trains to the end of the budget, or until it has to stop: at once, as a step of a large network may
-// take minutes and one that is abandoned costs nothing but its time.
+// loop trains to the end of the budget, or until it has to stop. It stops at once: a step of a
+// large network may take minutes, and an abandoned step costs nothing but its time.
 func (r *Run) loop(ctx context.Context) (Result, error) {
 	for !r.over() {
 		if ctx.Err() != nil || (r.Opt.StopAfter > 0 && r.Done.Step >= r.Opt.StopAfter) {
@@ -276,7 +287,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 	return r.finish(ctx)
 }
 
-// Step trains on one batch and notes what it measured.
+// Step trains on one batch, and records the measurements.
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
 	p, o := &r.Done, r.Opt
@@ -310,11 +321,14 @@ func (r *Run) Step(ctx context.Context) error {
 	return r.board.flush()
 }
 
+// Diverged returns the error of a step whose loss or gradient is not finite. rate is the peak
+// learning rate.
 func Diverged(step int, result engine.StepResult, rate float64) error {
 	return fmt.Errorf("step %d: the loss is %g and its gradient %g: train anew with a lower learning rate than %g",
 		step+1, result.Loss, result.Norm, rate)
 }
 
+// emitStep sends an event for the last step.
 func (r *Run) emitStep(result engine.StepResult, rate float64) {
 	if r.Opt.OnEvent == nil {
 		return
@@ -327,6 +341,7 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 	r.emit(e)
 }
 
+// emit sends an event, with the steps and images so far.
 func (r *Run) emit(e pipeline.Event) {
 	if r.Opt.OnEvent != nil {
 		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Opt.Batch
@@ -350,8 +365,8 @@ func (r *Run) between(ctx context.Context) error {
 	return nil
 }
 
-// showPreview draws a preview; a network whose samples are no numbers yet trains on, and an interrupted
-// preview is left out.
+// showPreview draws a preview. The run goes on without it when the network's samples are not finite
+// yet, or when ctx has ended.
 func (r *Run) showPreview(ctx context.Context) error {
 	begin := time.Now()
 	name, err := r.preview(ctx)
@@ -367,6 +382,7 @@ func (r *Run) showPreview(ctx context.Context) error {
 	return nil
 }
 
+// interrupt saves, and returns the error of an interrupted run.
 func (r *Run) interrupt(cause error) (Result, error) {
 	if err := r.save(false); err != nil {
 		return r.result(), err
@@ -378,7 +394,7 @@ func (r *Run) interrupt(cause error) (Result, error) {
 	}
 }
 
-// finish saves first, so that nothing can be lost, and shows the result then.
+// finish saves first, so that nothing can be lost, and then draws the last preview.
 func (r *Run) finish(ctx context.Context) (Result, error) {
 	if err := r.save(true); err != nil {
 		return r.result(), err
@@ -395,6 +411,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 	return r.result(), nil
 }
 
+// result returns what the run has achieved so far.
 func (r *Run) result() Result {
 	p := &r.Done
 	return Result{Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth, Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule}
@@ -414,8 +431,9 @@ func (r *Run) Close() {
 	}
 }
 
+// Seconds returns a duration of s seconds.
 func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// smoothing is the weight of the loss after the given number of steps in its running mean, which looks
-// back on some 50 steps, and on a quarter of them before there are so many.
+// smoothing returns the weight of the latest loss in the running mean, after the given number of
+// steps. The mean looks back on about a quarter of the steps, and on 50 at most.
 func smoothing(steps int) float64 { return max(min(1, 4/float64(steps+3)), 1.0/50) }

@@ -15,8 +15,8 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// save writes a checkpoint: the state first, which alone a resumed run needs, then what people and
-// Generate read.
+// save writes a checkpoint. After the logs comes the state, all that a resumed run needs. Then come
+// the files for people and for drawing.
 func (r *Run) save(finished bool) error {
 	begin := time.Now()
 	for _, write := range []func() error{
@@ -33,7 +33,7 @@ func (r *Run) save(finished bool) error {
 	return nil
 }
 
-// kept says which checkpoint can be used when something goes wrong; "" for none.
+// kept says, for an error's text, which checkpoint is there; "" where there is none.
 func (r *Run) kept() string {
 	if r.Saved < 1 {
 		return ""
@@ -41,6 +41,7 @@ func (r *Run) kept() string {
 	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", r.Saved, r.Dir.Path)
 }
 
+// saveState writes the state.
 func (r *Run) saveState() error {
 	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), r.Trainer.State(), r.Done) })
 	if err == nil {
@@ -49,6 +50,7 @@ func (r *Run) saveState() error {
 	return err
 }
 
+// saveModel writes the model file of the averaged weights.
 func (r *Run) saveModel() error { return r.Dir.write(model.File, r.writeModel) }
 
 // writeModel writes the averaged weights as a checkpoint.
@@ -56,6 +58,7 @@ func (r *Run) writeModel(w io.Writer) error {
 	return model.WriteCheckpoint(w, r.model, r.Trainer.State().Average, safetensors.F32, r.meta())
 }
 
+// meta returns what a checkpoint says of its origin.
 func (r *Run) meta() model.Meta {
 	m := model.Meta{
 		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Seed: r.Opt.Seed, Batch: r.Opt.Batch,
@@ -67,6 +70,7 @@ func (r *Run) meta() model.Meta {
 	return m
 }
 
+// saveConfig writes config.json.
 func (r *Run) saveConfig() error {
 	options, data := r.Job.Config()
 	c := Config{Version: pipeline.Version(), Data: data, Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over()}
@@ -74,6 +78,7 @@ func (r *Run) saveConfig() error {
 	return r.Dir.writeConfig(c)
 }
 
+// saveLoss draws the curve of losses.
 func (r *Run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
@@ -81,7 +86,7 @@ func (r *Run) saveLoss() error {
 	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held) })
 }
 
-// saveKept adds a numbered checkpoint and removes those beyond the number to keep, the oldest first.
+// saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
 func (r *Run) saveKept() error {
 	if r.Opt.Keep == 0 || r.Done.Step == 0 {
 		return nil

@@ -18,15 +18,15 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// stateKey is the metadata entry of state.safetensors that holds a [progress] as JSON.
+// stateKey is the metadata entry of state.safetensors that holds a [Progress] as JSON.
 const stateKey = "fmimg.state"
 
-// Progress is what a run has done so far, beside its tensors. The random state and the order of the
-// data are the seed and the step: all draws are keyed by them.
+// Progress is the state of a run beside its tensors. It needs no state of random numbers and no
+// order of the data: the seed and the step are the keys of all draws.
 type Progress struct {
 	Step     int                 `json:"step"`
-	Seconds  float64             `json:"seconds"` // training time
-	Smooth   float64             `json:"smooth_loss"`
+	Seconds  float64             `json:"seconds"`     // training time
+	Smooth   float64             `json:"smooth_loss"` // running mean of the loss
 	Seed     uint64              `json:"seed"`
 	Schedule engine.RateSchedule `json:"schedule"`
 }
@@ -38,7 +38,7 @@ func (p *Progress) Count(result engine.StepResult, took time.Duration) {
 	p.Smooth += smoothing(p.Step) * (result.Loss - p.Smooth)
 }
 
-// Stepped describes the step that was counted last, in a run with batches of the given size.
+// Stepped returns an event for the step that was counted last.
 func (p *Progress) Stepped(result engine.StepResult, rate float64, batch int, m *Meter) pipeline.Event {
 	total := p.Schedule.Total()
 	return pipeline.Event{
@@ -47,7 +47,7 @@ func (p *Progress) Stepped(result engine.StepResult, rate float64, batch int, m 
 	}
 }
 
-// writeState writes everything that a run needs to go on to the byte.
+// writeState writes all that a resumed run needs to have the same tensors, byte for byte.
 func writeState(w io.Writer, params *nn.Params, s *engine.State, p Progress) error {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -60,7 +60,7 @@ func writeState(w io.Writer, params *nn.Params, s *engine.State, p Progress) err
 	return safetensors.Write(w, f)
 }
 
-// readState restores a state into the vectors of s, which fit the parameters.
+// readState reads a state into the vectors of s, which are as long as the parameters.
 func readState(path string, params *nn.Params, s *engine.State) (Progress, error) {
 	var p Progress
 	file, err := os.Open(path)
@@ -77,7 +77,7 @@ func readState(path string, params *nn.Params, s *engine.State) (Progress, error
 	return p, nil
 }
 
-// noState says why a run cannot go on without its state.
+// noState returns the error of a run without a state: why, and what to do.
 func noState(path string) error {
 	dir := filepath.Dir(path)
 	if d := (&Folder{Path: dir}); d.has(model.File) {

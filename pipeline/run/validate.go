@@ -11,8 +11,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
-// validateWhenDue measures the validation loss of the averaged weights when it is due, and returns 0
-// when not. It changes no number of the training.
+// validateWhenDue measures the validation loss of the averaged weights when it is due, and returns
+// 0 when it is not. It changes no number of the training.
 func (r *Run) validateWhenDue() (float64, error) {
 	if !r.Validated || !r.pace.validationDue(r.Opt, &r.Done, &r.meter, r.over()) {
 		return 0, nil
@@ -32,8 +32,9 @@ func (r *Run) validateWhenDue() (float64, error) {
 	return loss, nil
 }
 
-// Validate returns the loss on heldDraws images of other data. Noise and times are the same each time,
-// so what differs between two of them is the weights; and they depend on no number of workers.
+// Validate returns the mean loss over [feed.HeldDraws] draws of held-out data. Noise and times are
+// the same each time, so two losses differ by the weights alone. The loss does not depend on the
+// number of workers.
 func (r *Run) Validate() (float64, error) {
 	micro := r.Opt.MicroBatch
 	losses := make([]float64, (feed.HeldDraws+micro-1)/micro)
