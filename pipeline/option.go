@@ -11,14 +11,18 @@ import (
 // before any work.
 type OptionError = option.Error
 
-// Errors, events and cards name settings and actions. Words say how these are called: a program
-// implements them for its own flags, and gets its texts by [ErrorIn] and Message.In.
-type (
-	Words   = option.Words
-	Message = option.Message
-	Setting = option.Setting
-	Action  = option.Action
-)
+// Words say how settings and actions are called in errors, events and cards. A program implements
+// Words for its own flags, and gets its texts by [ErrorIn] and Message.In.
+type Words = option.Words
+
+// A Message is a text that names settings and actions.
+type Message = option.Message
+
+// A Setting is an option with a value.
+type Setting = option.Setting
+
+// An Action is a use of one of the program's commands.
+type Action = option.Action
 
 // Plain are the words of a library, which has options and no flags.
 var Plain = option.Plain

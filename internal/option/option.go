@@ -29,16 +29,16 @@ func OneOf[T ~string](option string, value T, known ...T) error {
 		return nil
 	}
 	return &Error{
-		Option: option, Value: Quoted(string(value)), Known: words(known),
+		Option: option, Value: Quoted(string(value)), Known: asStrings(known),
 		Cure: Say("choose one of %s", Join(known)),
 	}
 }
 
 // Join lists names with commas between them.
-func Join[T ~string](names []T) string { return strings.Join(words(names), ", ") }
+func Join[T ~string](names []T) string { return strings.Join(asStrings(names), ", ") }
 
-// words returns names as plain strings.
-func words[T ~string](names []T) []string {
+// asStrings returns names as plain strings.
+func asStrings[T ~string](names []T) []string {
 	all := make([]string, len(names))
 	for i, name := range names {
 		all[i] = string(name)

@@ -24,12 +24,14 @@ type Words interface {
 }
 
 // Plain are the words of a library, which has options and no flags.
-var Plain Words = plain{}
+var Plain Words = libraryWords{}
 
-type plain struct{}
+// libraryWords are the type of [Plain].
+type libraryWords struct{}
 
 // Setting implements [Words].
-func (plain) Setting(s Setting) string {
+// Setting implements [Words].
+func (libraryWords) Setting(s Setting) string {
 	if s.Value == nil {
 		return s.Option
 	}
@@ -37,7 +39,8 @@ func (plain) Setting(s Setting) string {
 }
 
 // Action implements [Words].
-func (p plain) Action(a Action) string {
+// Action implements [Words].
+func (p libraryWords) Action(a Action) string {
 	var list []string
 	for _, s := range a.Settings {
 		list = append(list, p.Setting(s))

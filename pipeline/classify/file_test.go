@@ -14,8 +14,8 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// testReference returns statistics of random features.
-func testReference() *Reference {
+// sampleReference returns statistics of random features.
+func sampleReference() *Reference {
 	data := kernelstest.Normals(rand.New(rand.NewPCG(9, 9)), 20*8)
 	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: data}, metrics.Compute{})
 	if err != nil {
@@ -38,7 +38,7 @@ func written(t *testing.T, f *safetensors.File) *bytes.Buffer {
 func TestFile(t *testing.T) {
 	c, _ := newSmall(t, kernels.Best())
 	for _, dtype := range []safetensors.DType{safetensors.F32, safetensors.F16} {
-		for _, ref := range []*Reference{nil, testReference()} {
+		for _, ref := range []*Reference{nil, sampleReference()} {
 			file := written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"}))
 			got, err := Read(file, kernels.Best())
 			if err != nil {
@@ -97,7 +97,7 @@ func TestReadRefuses(t *testing.T) {
 		"belongs to no covariance":            func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ },
 		"statistics of 1 images":              metadata(referenceKey, `{"data":"a","images":1}`),
 	} {
-		f := c.File(c.params.Values, safetensors.F32, testReference(), nil)
+		f := c.File(c.params.Values, safetensors.F32, sampleReference(), nil)
 		change(f)
 		if _, err := Read(written(t, f), kernels.Generic); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -35,5 +35,5 @@
 // # Where to start
 //
 // [Task] and [Trainer.Step] in trainer.go. The sums are in reduce.go, the tail of a step in
-// stepper.go, the learning rates in schedule.go.
+// optimizer.go, the learning rates in schedule.go.
 package engine

@@ -7,12 +7,6 @@ import (
 	"strings"
 )
 
-// Epochs returns the schedule of passes over n images, in batches.
-func EpochSchedule(passes float64, n, batch int) RateSchedule {
-	steps := math.Ceil(passes * float64(n) / float64(batch))
-	return RateSchedule{{0, int(min(max(steps, 1), MaxSteps))}}
-}
-
 // An Estimate is an entry of a [RateSchedule]: from step Step on, counted from 0, the run expects
 // to end after Total steps.
 type Estimate struct{ Step, Total int }
@@ -25,8 +19,30 @@ type Estimate struct{ Step, Total int }
 // Its text, in config.json and in the option schedule, is "step:total" pairs joined by commas.
 type RateSchedule []Estimate
 
+// A Decay is the shape of the learning rate over a run.
+type Decay string
+
+// The shapes: from the peak to zero along half a cosine or a line, or no decay.
+const (
+	CosineRate   Decay = "cosine"
+	LinearRate   Decay = "linear"
+	ConstantRate Decay = "constant"
+)
+
+// A ScheduleError says what is wrong with a schedule.
+type ScheduleError struct{ Reason string }
+
+// Error returns one line.
+func (e *ScheduleError) Error() string { return "schedule: " + e.Reason }
+
 // MaxSteps bounds the number of steps of a run.
 const MaxSteps = 1 << 30
+
+// EpochSchedule returns the schedule of a number of passes over n images, in steps of one batch.
+func EpochSchedule(passes float64, n, batch int) RateSchedule {
+	steps := math.Ceil(passes * float64(n) / float64(batch))
+	return RateSchedule{{0, int(min(max(steps, 1), MaxSteps))}}
+}
 
 // ParseRateSchedule reads the text form of a schedule. The error is a [*ScheduleError].
 func ParseRateSchedule(text string) (RateSchedule, error) {
@@ -36,20 +52,15 @@ func ParseRateSchedule(text string) (RateSchedule, error) {
 		from, err1 := strconv.Atoi(step)
 		to, err2 := strconv.Atoi(total)
 		if !ok || err1 != nil || err2 != nil {
-			return nil, scheduleError("%q is no step:total pair such as 3:1200", pair)
+			return nil, badSchedule("%q is no step:total pair such as 3:1200", pair)
 		}
 		s = append(s, Estimate{from, to})
 	}
 	return s, s.Validate()
 }
 
-// A ScheduleError says what is wrong with a schedule.
-type ScheduleError struct{ Reason string }
-
-// Error returns one line.
-func (e *ScheduleError) Error() string { return "schedule: " + e.Reason }
-
-func scheduleError(format string, args ...any) error {
+// badSchedule returns a [*ScheduleError].
+func badSchedule(format string, args ...any) error {
 	return &ScheduleError{fmt.Sprintf(format, args...)}
 }
 
@@ -57,12 +68,12 @@ func scheduleError(format string, args ...any) error {
 func (s RateSchedule) Validate() error {
 	for i, p := range s {
 		if p.Step < 0 || p.Total < p.Step || p.Total > MaxSteps || (i > 0 && p.Step < s[i-1].Step) {
-			return scheduleError("%d:%d is out of order or out of range: "+
+			return badSchedule("%d:%d is out of order or out of range: "+
 				"steps rise and no total lies before its step", p.Step, p.Total)
 		}
 	}
 	if len(s) > 0 && s.Total() == 0 {
-		return scheduleError("it ends at step 0")
+		return badSchedule("it ends at step 0")
 	}
 	return nil
 }
@@ -171,16 +182,6 @@ func ramp(step, steps int) float64 {
 	}
 	return float64(step+1) / float64(steps)
 }
-
-// A Decay is the shape of the learning rate over a run.
-type Decay string
-
-// The shapes: from the peak to zero along half a cosine or a line, or no decay.
-const (
-	CosineRate   Decay = "cosine"
-	LinearRate   Decay = "linear"
-	ConstantRate Decay = "constant"
-)
 
 // Decays lists the shapes.
 func Decays() []Decay { return []Decay{CosineRate, LinearRate, ConstantRate} }
