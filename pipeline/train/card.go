@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Card implements [job].
+// Card implements [run.Job].
 func (r *training) Card(c *run.CardFacts) {
 	o := &r.options
 	of := r.lesson.about(o)

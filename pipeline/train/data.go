@@ -11,8 +11,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// OpenData opens the data set that the options name as a training run would see it. Of the options only
-// those about data, Preset, Seed, Threads and OnEvent count.
+// OpenData opens the data set of the options as a training run would see it. Only the options about
+// data, Preset, Seed, Threads and OnEvent count.
 func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -47,8 +47,8 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkSize rejects a size that the network cannot halve before any image is read. What a checkpoint
-// takes is known later.
+// checkSize refuses, before any image is read, a size that the network cannot halve. The size that
+// a checkpoint takes is not known yet.
 func (o *Options) checkSize() error {
 	if o.Objective == model.FlowObjective {
 		return nil // a normalizing flow has as few scales as a size takes
@@ -67,7 +67,8 @@ func (o *Options) checkSize() error {
 		o.Size, o.Preset, len(cfg.ChannelMult)-1, cfg.Factor(), sizeCure(o.Size, cfg.Factor()))
 }
 
-// sizeCure names the sizes next to a side that a network can halve; "" when it can halve this one.
+// sizeCure names the nearest sizes that a network can halve, or returns "" when it can halve this
+// one.
 func sizeCure(side, factor int) string {
 	below := side / factor * factor
 	switch below {
@@ -79,7 +80,7 @@ func sizeCure(side, factor int) string {
 	return fmt.Sprintf(": choose --size %d or --size %d", below, below+factor)
 }
 
-// shapeCure says how data is brought into the shape that a network takes.
+// shapeCure says how to bring data into the shape that a network takes.
 func shapeCure(cfg unet.Config) string {
 	channels, known := map[int]string{1: "gray", 3: "rgb"}[cfg.InChannels]
 	if !known || cfg.ImageSize[0] != cfg.ImageSize[1] {
