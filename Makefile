@@ -229,7 +229,8 @@ generate: ## write the generated files anew
 # Compares with the files as they were, not with what is committed: work in progress may be dirty.
 .PHONY: fresh
 fresh: ## check that the generated files are what make generate writes
-	@sums() { grep -rlE --include='*.go' --include='*.s' '^// Code generated .* DO NOT EDIT\.$$' . | sort | xargs cksum; }; \
+	@sums() { grep -rlE --include='*.go' --include='*.s' --include='*.md' \
+		'^(//|<!--) Code generated .* DO NOT EDIT\.( -->)?$$' . | sort | xargs cksum; }; \
 	before=$$(sums); $(GO) generate ./... || exit 1; after=$$(sums); \
 	[ "$$before" = "$$after" ] || { \
 		echo "generated files were out of date; before and after (checksum, size, name):"; \

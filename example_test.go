@@ -58,7 +58,7 @@ func Example() {
 	// Output:
 	// step 1 of 2
 	// step 2 of 2
-	// 2 images on a picture of (56,28)
+	// 2 images on a picture of (62,32)
 }
 
 // A service loads a model, here from files that may be embedded in it, and draws for several

@@ -1,12 +1,13 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/go-analyze/charts"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // A panel is one chart of the picture: bars for each report.
@@ -67,7 +68,8 @@ func (c *Comparison) WriteChart(w io.Writer) error {
 		}
 	}
 	if len(parts) == 0 {
-		return errors.New("chart: the reports hold no figure of a whole: measure with bench train, or bench kernels without --run")
+		return option.Faultf("chart: the reports hold no figure of a whole").
+			Cured("measure with bench train, or bench kernels without %v", option.Setting{Option: "run"})
 	}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: chartWidth, Height: total})
 	p.FilledRect(0, 0, chartWidth, total, charts.ColorWhite, charts.ColorWhite, 0)

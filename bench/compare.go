@@ -70,7 +70,7 @@ func Compare(paths []string, pattern string) (*Comparison, error) {
 	if pattern != "" {
 		var err error
 		if match, err = regexp.Compile(pattern); err != nil {
-			return nil, option.Errorf("run", "%q: it is no regular expression: %v", pattern, err)
+			return nil, option.Errorf("run", option.Quoted(pattern), "it is no regular expression: %v", err)
 		}
 	}
 	var reports []*Report

@@ -14,15 +14,23 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// KernelOptions says which kernels to measure.
+// KernelOptions says which kernels to measure. The zero value of each option is its default.
 type KernelOptions struct {
-	Preset     string        // the network whose shapes they have; empty: base
-	Batch      int           // images of a call; 0: 4
-	Run        string        // regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty: all
-	ISA        string        // instruction sets, joined by commas; empty: all but generic, where there are others
-	Threads    int           // measured with 1 and with so many; 0: GOMAXPROCS
-	Time       time.Duration // bound of the whole; 0: one minute
-	Algorithms bool          // every algorithm that can compute a convolution, not only the chosen one
+	// Preset is the network whose shapes they have; empty: base.
+	Preset string
+	// Batch is the number of images of a call; 0: 4.
+	Batch int
+	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
+	// all.
+	Run string
+	// ISA names instruction sets, joined by commas; empty: all but generic, where there are others.
+	ISA string
+	// Threads is the number of threads to measure with, beside one; 0: GOMAXPROCS.
+	Threads int
+	// Time is the bound of the whole; 0: 1m.
+	Time time.Duration
+	// Algorithms measures every algorithm that can compute a convolution, not only the chosen one.
+	Algorithms bool
 
 	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be
 	// nil.
@@ -75,7 +83,8 @@ const (
 	limitCases = 4
 )
 
-func (o KernelOptions) withDefaults() KernelOptions {
+// WithDefaults fills in what does not depend on the machine's instruction sets.
+func (o KernelOptions) WithDefaults() KernelOptions {
 	option.SetDefault(&o.Preset, "base")
 	option.SetDefault(&o.Batch, defaultKernelBatch)
 	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
@@ -94,7 +103,7 @@ type selection struct {
 
 // Validate reports what is wrong with the options, as a [*pipeline.OptionError].
 func (o KernelOptions) Validate() error {
-	_, err := o.withDefaults().resolve()
+	_, err := o.WithDefaults().resolve()
 	return err
 }
 
@@ -111,7 +120,7 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		return s, err
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
-		return s, option.Errorf("run", "%q: it is no regular expression: %v", o.Run, err)
+		return s, option.Errorf("run", option.Quoted(o.Run), "it is no regular expression: %v", err)
 	}
 	if s.isas, err = parseISAs(o.ISA); err != nil {
 		return s, err
@@ -124,7 +133,8 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		s.cases += len(s.selected(isa, &o))
 	}
 	if s.cases == 0 {
-		return s, option.Errorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
+		return s, option.Errorf("run", option.Quoted(o.Run), "no kernel has such a name").
+			Cured("%v shows all", option.Action{Command: "bench kernels", Settings: []option.Setting{{Option: "list"}}})
 	}
 	return s, nil
 }
@@ -133,14 +143,14 @@ func (o KernelOptions) resolve() (s selection, err error) {
 func preset(name string) (unet.Config, error) {
 	cfg, err := unet.Preset(name)
 	if err != nil {
-		return cfg, option.Errorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
+		return cfg, option.Of("preset", err)
 	}
 	return cfg, nil
 }
 
 func checkTime(t time.Duration) error {
 	if t < time.Millisecond {
-		return option.Errorf("time", "%v: a duration such as 30s or 2m is needed", t)
+		return option.Errorf("time", t, "a duration such as 30s or 2m is needed")
 	}
 	return nil
 }
@@ -156,7 +166,7 @@ func parseISAs(text string) ([]kernels.ISA, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
-			return nil, option.Errorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
+			return nil, option.Errorf("isa", option.Quoted(text), "a name is empty: choose some of %s", isaNames(all))
 		}
 		isa, err := pipeline.ParseISA(name)
 		if err != nil {
@@ -187,7 +197,7 @@ func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
 // KernelNames lists the names of the cases that the options select, for the best of their
 // instruction sets.
 func KernelNames(o KernelOptions) ([]string, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err
@@ -202,7 +212,7 @@ func KernelNames(o KernelOptions) ([]string, error) {
 // Kernels measures kernels within the time that the options allow, and counts the cases that it had
 // to skip. A mistake in the options is a [*pipeline.OptionError].
 func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err

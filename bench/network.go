@@ -47,10 +47,18 @@ type Figures struct {
 // TrainOptions says what training to measure.
 type TrainOptions struct {
 	Options
-	Time time.Duration // of the whole, exceeded where a few steps take longer; 0: 20 s
+	// Time is that of the whole, exceeded where a few steps take longer; 0: 20s.
+	Time time.Duration
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
 	OnStart func(Workload)
+}
+
+// WithDefaults fills in everything.
+func (o TrainOptions) WithDefaults() TrainOptions {
+	o.Options = o.Options.withDefaults(defaultTrained)
+	option.SetDefault(&o.Time, defaultTrainTime)
+	return o
 }
 
 // A TrainResult is the speed of training steps. A step draws noise and times, and does forward,
@@ -65,6 +73,9 @@ type TrainResult struct {
 const (
 	defaultTrainTime    = 20 * time.Second
 	defaultGenerateTime = 20 * time.Second
+	defaultTrained      = 128 // images of a step
+	defaultDrawn        = 64  // images drawn at once
+	defaultSteps        = 16
 	// peakTime is the time for measuring the limit, before and after the rest.
 	peakTime = 300 * time.Millisecond
 )
@@ -72,7 +83,7 @@ const (
 // Train measures training steps, then evaluations. A mistake in the options is a
 // [*pipeline.OptionError].
 func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
-	option.SetDefault(&o.Time, defaultTrainTime)
+	o = o.WithDefaults()
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}
@@ -165,12 +176,24 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 // GenerateOptions says what generating to measure.
 type GenerateOptions struct {
 	Options
-	Solver string        // empty: adams2
-	Steps  int           // of the solver; 0: 8 of adams2, 16 of others
-	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
+	// Solver is a name of model.SolverNames; empty: adams2.
+	Solver string
+	// Steps are those of the solver; 0: 16.
+	Steps int
+	// Time is that of the whole, exceeded where a few batches take longer; 0: 20s.
+	Time time.Duration
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
 	OnStart func(Workload)
+}
+
+// WithDefaults fills in everything.
+func (o GenerateOptions) WithDefaults() GenerateOptions {
+	o.Options = o.Options.withDefaults(defaultDrawn)
+	option.SetDefault(&o.Solver, model.Method{}.WithDefaults().Solver)
+	option.SetDefault(&o.Steps, defaultSteps)
+	option.SetDefault(&o.Time, defaultGenerateTime)
+	return o
 }
 
 // A GenerateResult is the speed of drawing images, without writing them. ForwardPerS counts the
@@ -190,7 +213,7 @@ type GenerateResult struct {
 
 // Generate measures drawing images. A mistake in the options is a [*pipeline.OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
-	option.SetDefault(&o.Time, defaultGenerateTime)
+	o = o.WithDefaults()
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // small returns the options for the least possible work.
 func small() Options {
-	return Options{Preset: "tiny", Batch: 4, Threads: 2, Source: grey{}}
+	return Options{Preset: "tiny", Batch: 4, Compute: pipeline.Compute{Threads: 2}, Source: grey{}}
 }
 
 // grey is a data set of equal images with ten classes. Opening MNIST would take half a second.
@@ -139,7 +139,7 @@ func TestNetworkOptionsAreChecked(t *testing.T) {
 	}{
 		{-time.Second, Options{}, "time"},
 		{0, Options{Preset: "huge"}, "preset"},
-		{0, Options{ISA: "mmx"}, "isa"},
+		{0, Options{Compute: pipeline.Compute{ISA: "mmx"}}, "isa"},
 	} {
 		_, trainErr := Train(t.Context(), TrainOptions{Options: c.o, Time: c.time})
 		_, generateErr := Generate(t.Context(), GenerateOptions{Options: c.o, Time: c.time})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -57,6 +58,9 @@ func ReadReport(path string) (*Report, error) {
 // maxReport is the most bytes to read from a report. A whole report has some 200 kB.
 const maxReport = 64 << 20
 
+// writes is what makes a report.
+var writes = option.Action{Command: "bench", Settings: []option.Setting{{Option: "out"}}}
+
 // decodeReport reads a report, and checks its schema and what comparing relies on.
 func decodeReport(in io.Reader) (*Report, error) {
 	var r Report
@@ -65,11 +69,11 @@ func decodeReport(in io.Reader) (*Report, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("it is no report of fmimg bench --out: %w", err)
+		return nil, option.Faultf("it is no report of %v: %v", writes, err)
 	}
 	switch {
 	case !strings.HasPrefix(r.Schema, schemaName):
-		return nil, fmt.Errorf("it is no report of fmimg bench --out: its schema is %q", r.Schema)
+		return nil, option.Faultf("it is no report of %v: its schema is %q", writes, r.Schema)
 	case r.Schema != Schema:
 		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote "+
 			"it, or measure anew", r.Schema, Schema)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -27,13 +26,22 @@ import (
 // Options say what work to measure: the network of a preset, with the classes of MNIST and "no
 // class", on the images of a data set.
 type Options struct {
-	Preset  string // of package unet; empty: base
-	Batch   int    // images of a step; 0: 64
-	Threads int    // 0: GOMAXPROCS
-	ISA     string // empty: the best of this machine
+	// Preset is a network of package unet; empty: base.
+	Preset string
+	// Batch is the number of images of a step, or drawn at once; 0: 128 to train on, 64 to draw.
+	Batch int
+	pipeline.Compute
 
-	// Source is the data to train on, instead of MNIST.
+	// Source is the data to train on; nil: MNIST.
 	Source dataset.Source
+}
+
+// withDefaults fills in everything but the batch, which depends on the measurement.
+func (o Options) withDefaults(batch int) Options {
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Batch, batch)
+	o.Compute = o.Compute.WithDefaults()
+	return o
 }
 
 // A trainBench runs single steps of a training, and evaluations of the same network, without a run
@@ -59,10 +67,9 @@ type evaluation struct {
 // newTrainBench opens the data, draws a network and starts the workers, which close ends. A mistake
 // in the options is a [*pipeline.OptionError].
 func newTrainBench(ctx context.Context, o Options) (*trainBench, error) {
-	opt := train.DefaultOptions()
-	opt.Data, opt.Source, opt.Threads, opt.ISA = "mnist", o.Source, o.Threads, o.ISA
-	option.Override(&opt.Preset, o.Preset)
-	option.Override(&opt.Batch, o.Batch)
+	var opt train.Options
+	opt.Data, opt.Source, opt.Compute, opt.Seed = "mnist", o.Source, o.Compute, 1
+	opt.Preset, opt.Batch = o.Preset, o.Batch
 	session, err := train.NewSession(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -81,7 +88,7 @@ func (b *trainBench) close() {
 // train makes one step of the training. After the first call it allocates nothing.
 func (b *trainBench) train() error {
 	o := &b.session.Options
-	rate := engine.RateSchedule{{Total: engine.MaxSteps}}.Rate(b.step, o.LR, o.Warmup, o.Decay)
+	rate := o.Rate(engine.RateSchedule{{Total: engine.MaxSteps}}, b.step)
 	result, err := b.session.Trainer.Step(context.Background(), b.step, rate)
 	if err == nil && !result.Finite() {
 		err = fmt.Errorf("training step %d: the loss is %g and its gradient %g", b.step, result.Loss, result.Norm)
@@ -169,8 +176,7 @@ func (b *trainBench) limit(budget time.Duration) float64 {
 // them.
 func (b *trainBench) options() (o Options, microBatch int) {
 	t := &b.session.Options
-	o = Options{Preset: t.Preset, Batch: t.Batch, Threads: t.Threads, ISA: t.ISA, Source: b.session.Data}
-	return o, t.MicroBatch
+	return Options{Preset: t.Preset, Batch: t.Batch, Compute: t.Compute, Source: b.session.Data}, t.MicroBatch
 }
 
 // A sampleBench draws images without writing them, from a network with random weights. It is not
@@ -182,9 +188,6 @@ type sampleBench struct {
 	sampler *sample.Sampler
 }
 
-// defaultDrawn is the default number of images to draw at once.
-const defaultDrawn = 64
-
 // classesToDraw is the number of classes of a sampleBench's network, as of one trained on MNIST.
 const classesToDraw = 10
 
@@ -192,9 +195,7 @@ const classesToDraw = 10
 // [sample.NewSampler], but o has the numbers of images and threads. A mistake in either is a
 // [*pipeline.OptionError].
 func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
-	option.SetDefault(&o.Preset, "base")
-	option.SetDefault(&o.Batch, defaultDrawn)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	o = o.withDefaults(defaultDrawn)
 	if err := option.Between("batch", o.Batch, 1, pipeline.MaxBatch); err != nil {
 		return nil, err
 	}
@@ -217,7 +218,7 @@ func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 func (b *sampleBench) drawNetwork() error {
 	cfg, err := unet.Preset(b.opt.Preset)
 	if err != nil {
-		return option.Errorf("preset", "%s", pipeline.TrimOption(err, "unknown preset "))
+		return option.Of("preset", err)
 	}
 	cfg.NumClasses, cfg.NullClass = classesToDraw+1, true
 	net, err := unet.New(cfg, b.isa, rand.New(rand.NewPCG(1, 1)))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // WriteText writes a description of the machine, in lines.
@@ -86,8 +88,9 @@ func unless0(v float64, format string) string {
 }
 
 // WriteSummary writes the end of the results: the rates of all convolutions together, and the
-// number of cases for which the time was too short.
-func (k *KernelReport) WriteSummary(w io.Writer) error {
+// number of cases for which the time was too short. Options are named in the words of a
+// front end.
+func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 	var b strings.Builder
 	if all := k.Summaries(); len(all) > 0 {
 		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
@@ -97,7 +100,9 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 		}
 	}
 	if k.Skipped > 0 {
-		fmt.Fprintf(&b, "\n%d of %d cases were not measured, as the time was over: raise --time, or select fewer with --run\n", k.Skipped, k.Skipped+len(k.Results))
+		over := option.Say("%d of %d cases were not measured, as the time was over: raise %v, or select fewer with %v",
+			k.Skipped, k.Skipped+len(k.Results), option.Setting{Option: "time"}, option.Setting{Option: "run"})
+		fmt.Fprintf(&b, "\n%s\n", over.In(words))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

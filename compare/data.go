@@ -51,9 +51,9 @@ func checkName(name string) error {
 	known := strings.Join(toy.Names(), ", ")
 	switch {
 	case name == "":
-		return option.Errorf("data", "is needed: one of %s, or a .csv file of two columns", known)
+		return option.Errorf("data", nil, "is needed: one of %s, or a .csv file of two columns", known)
 	case !slices.Contains(toy.Names(), name) && !strings.HasSuffix(strings.ToLower(name), ".csv"):
-		return option.Errorf("data", "%s: known are %s; a file's name ends in .csv", name, known)
+		return option.Errorf("data", name, "known are %s; a file's name ends in .csv", known)
 	}
 	return nil
 }

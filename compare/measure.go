@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +13,7 @@ import (
 )
 
 // stepsOf returns for how many steps a method is trained.
-func (o *Options) stepsOf(m Method) int {
-	if o.Budget == 0 {
-		return m.Steps
-	}
-	return max(int(float64(m.Steps)*o.Budget), 1)
-}
+func (o *Options) stepsOf(m Method) int { return max(int(float64(m.Steps)*o.Budget), 1) }
 
 // A Row is the result of one method. Likelihoods are means over held-out points, in nats. Points of
 // CSV files are standardised first.
@@ -47,15 +41,6 @@ type picture struct {
 	ways    [][]float32 // the first samples on their way from noise, [moments][points]
 }
 
-// The defaults of Options.
-const (
-	defaultSamples    = heldPoints
-	defaultResolution = 110
-)
-
-// samples returns how many points are drawn.
-func (o *Options) samples() int { return cmp.Or(o.Samples, defaultSamples) }
-
 // Pictures show the plane from −extent to extent, and the ways of some points.
 const (
 	extent = 2.6
@@ -64,7 +49,7 @@ const (
 
 // lattice returns the centres of the cells of a picture.
 func (o *Options) lattice() []float32 {
-	n := cmp.Or(o.Resolution, defaultResolution)
+	n := o.Resolution
 	at := func(i int) float32 { return float32((2*(float64(i)+0.5)/float64(n) - 1) * extent) }
 	var points []float32
 	for row := range n {
@@ -76,7 +61,7 @@ func (o *Options) lattice() []float32 {
 }
 
 // held returns the held-out points that are measured.
-func (o *Options) held(d *Data) []float32 { return d.Held[:min(len(d.Held), 2*o.samples())] }
+func (o *Options) held(d *Data) []float32 { return d.Held[:min(len(d.Held), 2*o.Samples)] }
 
 // learn trains a method, and measures it. It asks ctx before each step, and tells progress of each.
 func learn(ctx context.Context, m Method, d *Data, o *Options, progress func(step, steps int)) (*Row, error) {
@@ -123,7 +108,7 @@ func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error
 			return errors.New("a density is not a number: training diverged: try another seed")
 		}
 	}
-	r.samples = make([]float32, 2*o.samples())
+	r.samples = make([]float32, 2*o.Samples)
 	flow.Gaussian(r.samples, source(o.Seed, streamSample, 0))
 	var err error
 	r.Evaluations, err = net.draw(ctx, r.samples, func(x []float32) {
@@ -166,7 +151,7 @@ type Truth struct {
 func measureTruth(d *Data, o *Options) *Truth {
 	t, held := &Truth{}, o.held(d)
 	t.title, t.note = "the data", "what each method is shown"
-	t.samples = d.Train[:min(2*o.samples(), len(d.Train))]
+	t.samples = d.Train[:min(2*o.Samples, len(d.Train))]
 	t.EnergyDistance = energyDistance(t.samples, held)
 	if d.True == nil {
 		return t

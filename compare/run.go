@@ -13,20 +13,35 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Options are the settings of a comparison.
+// Options are the settings of a comparison. The zero value of each is its default.
 type Options struct {
-	Data   string // a name of [Names], or a .csv file of two columns; see [Open]
-	ISA    kernels.ISA
-	Seed   uint64  // of the data, the networks and all draws
-	Budget float64 // factor on each method's steps; 0 means 1
-	// points that are drawn, and most held-out points that are measured; 0 means 4000
+	// Data is a name of [Names], or a .csv file of two columns, see [Open]; needed.
+	Data string
+	ISA  kernels.ISA
+	// Seed is that of the data, the networks and all draws. The command takes 1 unless it is told
+	// another.
+	Seed uint64
+	// Budget is a factor on each method's steps; 0: 1.
+	Budget float64
+	// Samples is the number of points that are drawn, and of the held-out points that are measured
+	// at most; 0: 4000.
 	Samples int
-	// Resolution is the number of cells on a side of the densities in the picture; 0 means 110.
+	// Resolution is the number of cells on a side of the densities in the picture; 0: 110.
 	Resolution int
-	Threads    int // 0 means GOMAXPROCS; no result depends on it but the seconds
+	// Threads is the number of workers, which change no result but the seconds; 0: GOMAXPROCS.
+	Threads int
 
 	// Report is told of progress, by one goroutine at a time; may be nil.
 	Report func(Report)
+}
+
+// WithDefaults fills in everything but the data.
+func (o Options) WithDefaults() Options {
+	option.SetDefault(&o.Budget, 1)
+	option.SetDefault(&o.Samples, heldPoints)
+	option.SetDefault(&o.Resolution, 110)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	return o
 }
 
 // A Report says how far a comparison is.
@@ -58,7 +73,7 @@ func (o *Options) Validate() error {
 		return err
 	}
 	if o.Threads < 0 {
-		return option.Errorf("threads", "%d: at least 1", o.Threads)
+		return option.Errorf("threads", o.Threads, "at least 1")
 	}
 	return nil
 }
@@ -84,6 +99,7 @@ func Run(ctx context.Context, o Options) (*Comparison, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	o = o.WithDefaults()
 	points, err := Open(o.Data, o.Seed)
 	if err != nil {
 		return nil, err
@@ -134,13 +150,9 @@ func (r *runner) run(ctx context.Context) (*Comparison, error) {
 
 // spread calls do for 0 to n-1 over the threads, and waits. It starts none when ctx has ended.
 func (r *runner) spread(ctx context.Context, n int, do func(i int)) {
-	threads := r.opt.Threads
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(threads, n) {
+	for range min(r.opt.Threads, n) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1

@@ -15,8 +15,8 @@ import (
 	"regexp"
 )
 
-// CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html): records of a label and an
-// image, whose red, green and blue planes follow each other, each row after row.
+// CIFAR-10's binary version (https://www.cs.toronto.edu/~kriz/cifar.html) has records of a label
+// and an image. The red, green and blue planes of an image follow each other, each row after row.
 const (
 	cifarSide   = 32
 	cifarPlane  = cifarSide * cifarSide
@@ -119,7 +119,8 @@ func readCIFARFiles(name string, files, classes []string, digest hash.Hash) (*la
 	return s, nil
 }
 
-// readCIFAR adds the records of a file, which must have one, to s. Memory grows with the bytes that come in.
+// readCIFAR adds the records of a file to s. A file without a record is an error. Memory grows with
+// the bytes that come in.
 func readCIFAR(r io.Reader, s *labelled) error {
 	record := make([]byte, cifarRecord)
 	for n := 0; ; n++ {
@@ -130,11 +131,13 @@ func readCIFAR(r io.Reader, s *labelled) error {
 		case errors.Is(err, io.EOF):
 			return errors.New("the file is empty: copy it again")
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return fmt.Errorf("%d bytes after image %d, and each takes %d: the file is cut off, copy it again, or it is no CIFAR-10 batch", got, n, cifarRecord)
+			return fmt.Errorf("%d bytes after image %d, and each takes %d: "+
+				"the file is cut off, copy it again, or it is no CIFAR-10 batch", got, n, cifarRecord)
 		case err != nil:
 			return err
 		case int(record[0]) >= len(s.classes):
-			return fmt.Errorf("label %d of image %d is not below %d: is it a batch of CIFAR-10's binary version?", record[0], n, len(s.classes))
+			return fmt.Errorf("label %d of image %d is not below %d: is it a batch of CIFAR-10's binary version?",
+				record[0], n, len(s.classes))
 		case n == cifarMaxImages:
 			return fmt.Errorf("more than %d images", cifarMaxImages)
 		}

@@ -12,11 +12,11 @@ const (
 	exifShort       = 3   // the type of its value
 )
 
-// jpegOrientation returns how a photo has to be turned, 1 (not at all) to 8, from its Exif data; 1 when
-// it does not say, or says it wrongly.
+// jpegOrientation returns how the Exif data of a photo says that it must be turned, 1 (not at all)
+// to 8. It is 1 when the photo has no Exif data, or wrong data.
 func jpegOrientation(file []byte) int {
 	rest := file[min(2, len(file)):] // behind the start marker
-	// Segments are 0xff, a marker, and a length that counts itself, up to the first scan.
+	// A segment is 0xff, a marker, and a length that counts itself. The first scan ends them.
 	for len(rest) >= 4 && rest[0] == 0xff && rest[1] != jpegStartOfScan {
 		if rest[1] == 0xff { // padding
 			rest = rest[1:]
@@ -34,7 +34,8 @@ func jpegOrientation(file []byte) int {
 	return 1
 }
 
-// tiffOrientation finds the tag in the first directory: a count, and entries of 12 bytes each.
+// tiffOrientation finds the tag in the first directory, which is a count and entries of 12 bytes
+// each.
 func tiffOrientation(tiff []byte) int {
 	var order binary.ByteOrder = binary.LittleEndian
 	if bytes.HasPrefix(tiff, []byte("MM")) {

@@ -12,27 +12,34 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
-// A file is one of a folder or an archive.
+// A file is in a folder or an archive.
 type file struct {
-	name string // from the folder, with slashes
-	size int64  // as it claims
+	name string // its path inside the folder, with slashes
+	size int64  // in bytes, as the folder or archive claims
 	open func() (io.ReadCloser, error)
-	err  error // why it cannot be used, found without opening it
+	err  error // why it cannot be used, as far as that is known without opening it
 }
 
-// Limits bound what files may ask for. Tests have smaller ones.
+// limits bound what files may ask for. Tests have smaller limits.
 type limits struct {
-	pixels    int    // of a picture, whatever its header claims
-	fileBytes int    // of a picture's file
-	unpacked  uint64 // bytes that an archive may unpack to in any case, beyond zipMaxRatio times its size
+	pixels    int // of a picture, whatever its header claims
+	fileBytes int // of a picture's file
+
+	// unpacked is the number of bytes that any archive may unpack to. A larger archive may unpack
+	// to zipMaxRatio times its own size.
+	unpacked uint64
 }
 
-// A decoder takes up to 24 bytes a pixel for a while, so this is 1.6 GB for a photo that few cameras make.
+// A decoder takes up to 24 bytes a pixel for a while: 1.6 GB at this limit. Few cameras make larger
+// photos.
 var usualLimits = limits{pixels: 1 << 26, fileBytes: 1 << 28, unpacked: 1 << 26}
 
-// zipMaxRatio bounds what an archive unpacks to, as its directory claims: pictures are packed already.
+// zipMaxRatio bounds the size that an archive's directory claims for its files, as a multiple of
+// the archive's own size. Pictures are compressed already, so the ratio of real archives is near 1.
 const zipMaxRatio = 64
 
 var (
@@ -42,8 +49,8 @@ var (
 	errSecret  = errors.New("encrypted or packed in an unusual way")
 )
 
-// listFolder returns the files below a folder, by name. Links to files are followed, links to folders
-// not: they may lead in a circle.
+// listFolder returns the files below a folder, by name. It follows links to files. It does not
+// follow links to folders, as they may lead in a circle.
 func listFolder(ctx context.Context, folder string) ([]file, error) {
 	root := os.DirFS(folder)
 	var files []file
@@ -76,14 +83,15 @@ func folderFile(root fs.FS, name string) file {
 	case err != nil:
 		f.err = fmt.Errorf("%w: %w", errFile, err)
 	case !info.Mode().IsRegular():
-		f.err = errLink // also pipes and devices, which might never end
+		f.err = errLink // pipes and devices too, as reading them might never end
 	default:
 		f.size = info.Size()
 	}
 	return f
 }
 
-// hidden reports whether systems put such files beside people's: .DS_Store, __MACOSX/, Thumbs.db.
+// hidden reports whether a file is one that systems put beside what people put there: .DS_Store,
+// __MACOSX/, Thumbs.db.
 func hidden(name string) bool {
 	base := path.Base(name)
 	return base != "." && base != ".." && strings.HasPrefix(base, ".") ||
@@ -99,7 +107,7 @@ func listZip(r io.ReaderAt, size int64, lim limits) ([]file, error) {
 	var files []file
 	total := uint64(0) // no overflow: a file adds less than 2⁵⁶, and the directory is in memory
 	for _, z := range archive.File {
-		name := strings.ReplaceAll(z.Name, `\`, "/") // some programs on Windows
+		name := strings.ReplaceAll(z.Name, `\`, "/") // some programs on Windows write so
 		if strings.HasSuffix(name, "/") || hidden(name) {
 			continue
 		}
@@ -126,8 +134,8 @@ func zipFile(name string, z *zip.File) file {
 	return f
 }
 
-// read returns the content of a picture's file, of at most limit bytes. Of others it reads no more than
-// what tells that.
+// read returns the content of a picture's file, of at most limit bytes. Of any other file it reads
+// only the first bytes, which tell the format.
 func (f *file) read(limit int) ([]byte, error) {
 	if f.err != nil {
 		return nil, f.err
@@ -149,13 +157,14 @@ func (f *file) read(limit int) ([]byte, error) {
 		return nil, err
 	}
 	if f.size > int64(limit) {
-		return nil, fmt.Errorf("%w: a file of %s", errTooLarge, spellBytes(float64(f.size)))
+		return nil, fmt.Errorf("%w: a file of %s", errTooLarge, text.Bytes(float64(f.size)))
 	}
-	// A large size is believed as the bytes come in; the byte more is to see the end.
+	// A large claim takes memory only as the bytes come in. One byte more than the limit shows
+	// whether the file ends there.
 	data, err := readBytes(io.MultiReader(bytes.NewReader(head[:n]), r), limit+1, int(min(f.size, 1<<20))+1)
 	switch {
 	case err == nil:
-		return nil, fmt.Errorf("%w: a file of more than %s", errTooLarge, spellBytes(float64(limit)))
+		return nil, fmt.Errorf("%w: a file of more than %s", errTooLarge, text.Bytes(float64(limit)))
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fmt.Errorf("%w: %w", errDamaged, plain(err))
 	case errors.Is(err, io.ErrUnexpectedEOF) && int64(len(data)) < f.size:
@@ -164,7 +173,7 @@ func (f *file) read(limit int) ([]byte, error) {
 	return data, nil
 }
 
-// plain strips operation and path, which the caller names, from an error of the system.
+// plain takes the operation and the path off an error of the system: the caller names the file.
 func plain(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// bounded runs f, and fails when it takes more memory in all than 4 times the input and 16 MiB.
+// bounded runs f. It fails when f takes more memory in all than 4 times the input and 16 MiB.
 func bounded(t *testing.T, input int, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -27,11 +27,12 @@ func bounded(t *testing.T, input int, f func()) {
 	}
 }
 
-// fuzzLimits are as small against usualLimits as a fuzzer's inputs are against people's files, so that
-// pixels that a header claims, and bytes that an archive unpacks to, fit into what bounded allows.
+// fuzzLimits are smaller than usualLimits, as the inputs of a fuzzer are smaller than real files.
+// Pixels that a header claims, and bytes that an archive unpacks to, fit into the memory that
+// bounded allows.
 var fuzzLimits = limits{pixels: 1 << 18, fileBytes: 1 << 20, unpacked: 1 << 20}
 
-// testPattern is a picture of colours that depend on the place.
+// testPattern is a picture in which the colour depends on the place.
 func testPattern(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -77,8 +78,8 @@ func encodedGIF(t testing.TB, m *image.Paletted) []byte {
 	return b.Bytes()
 }
 
-// webpFlat builds a lossless WebP of one colour: prefix codes of one symbol each, which takes no bits for
-// the pixels, however many (WebP Lossless Bitstream Specification).
+// webpFlat builds a lossless WebP of one colour. Its prefix codes have one symbol each, so any
+// number of pixels takes no bits (WebP Lossless Bitstream Specification).
 func webpFlat(w, h int, red, green, blue, alpha uint) []byte {
 	var bits []byte // the lowest bit of a byte first
 	n := 0
@@ -107,7 +108,7 @@ func webpFlat(w, h int, red, green, blue, alpha uint) []byte {
 	return append(append([]byte("RIFF"), byte(len(chunk)), 0, 0, 0), chunk...)
 }
 
-// hugePNG claims 60000x60000 pixels in a header that is right in itself.
+// hugePNG is a header that claims 60000x60000 pixels and is otherwise right.
 func hugePNG() []byte { return pngClaiming(60_000, 60_000) }
 
 func pngClaiming(w, h uint32) []byte {
@@ -141,7 +142,8 @@ func withOrientation(jpeg []byte, orientation uint16, big bool) []byte {
 	return append(append(file, segment...), jpeg[2:]...)
 }
 
-// FuzzPicture decodes anything. Nothing may panic, and what is accepted is a square of the right length.
+// FuzzPicture decodes anything. Nothing may panic. An accepted picture is a square of the right
+// length.
 func FuzzPicture(f *testing.F) {
 	m := testPattern(20, 12)
 	half := image.NewNRGBA(m.Rect)
@@ -182,8 +184,8 @@ func FuzzOrientation(f *testing.F) {
 	})
 }
 
-// FuzzZip lists anything as an archive and reads the pictures in it: the list, and each of the files, may
-// take as much memory as a parser.
+// FuzzZip lists anything as an archive and reads the pictures in it. The list, and each of the
+// files, may take as much memory as a parser.
 func FuzzZip(f *testing.F) {
 	picture := encodedPNG(f, testPattern(6, 6))
 	f.Add(zipOf(f, map[string][]byte{"cat/1.png": picture, "dog/2.png": picture, "notes.txt": []byte("hello")}))
@@ -213,7 +215,7 @@ func FuzzZip(f *testing.F) {
 	})
 }
 
-// FuzzCIFAR reads anything as a batch: what is accepted is made of whole records.
+// FuzzCIFAR reads anything as a batch. What is accepted consists of whole records.
 func FuzzCIFAR(f *testing.F) {
 	f.Add(cifarFile(0, 9))
 	f.Add(cifarFile(10))
@@ -250,7 +252,8 @@ func zipOf(t testing.TB, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// cifarFile builds a batch with an image for each label, whose pixels are 3·i, 3·i+1 and 3·i+2 in part.
+// cifarFile builds a batch with an image for each label. The numbers of pixel i in its planes are
+// 3·i, 3·i+1 and 3·i+2.
 func cifarFile(labels ...byte) []byte {
 	var file []byte
 	for _, label := range labels {

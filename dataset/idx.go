@@ -10,14 +10,15 @@ import (
 	"math/bits"
 )
 
-// The IDX format (http://yann.lecun.com/exdb/mnist/): two zero bytes, a byte for the type of the elements
-// and one for the number of dimensions, each dimension as 32 bits with the highest byte first, then the
-// elements, the last dimension varying fastest.
+// The IDX format (http://yann.lecun.com/exdb/mnist/) begins with two zero bytes, a byte for the
+// type of the elements and a byte for the number of dimensions. Then come the dimensions, each as
+// 32 bits with the highest byte first, and the elements. The last dimension varies fastest.
 const (
 	idxUnsignedByte = 0x08
-	// idxMaxDims bounds the header: images have 3 dimensions, with channels 4.
+	// idxMaxDims bounds the header: images have 3 dimensions, and 4 with channels.
 	idxMaxDims = 4
-	// idxMaxBytes bounds what a header may claim, 20 times MNIST: a file of some kB can unpack to that.
+	// idxMaxBytes bounds what a header may claim, 20 times the size of MNIST. A compressed file of
+	// a few kB can unpack to that.
 	idxMaxBytes = 1 << 30
 	// idxChunk is the memory that is taken before the first element has come in.
 	idxChunk = 1 << 16
@@ -26,7 +27,7 @@ const (
 // An idxArray is the content of an IDX file of unsigned bytes.
 type idxArray struct {
 	dims []int
-	data []byte // the product of dims
+	data []byte // as many as the product of dims
 }
 
 // readGzipIDX reads a compressed IDX file to its end and checks its checksum.
@@ -38,8 +39,9 @@ func readGzipIDX(r io.Reader, reserve int) (idxArray, error) {
 	return readIDX(unzipped, reserve)
 }
 
-// readIDX reads an IDX file of unsigned bytes, to the end of r. Up to reserve bytes are allocated on the
-// header's word, for files whose size is known; beyond that, memory grows with the bytes that come in.
+// readIDX reads an IDX file of unsigned bytes, to the end of r. It allocates up to reserve bytes on
+// the word of the header, for files whose size is known. Beyond that, memory grows with the bytes
+// that come in.
 func readIDX(r io.Reader, reserve int) (idxArray, error) {
 	dims, size, err := readIDXHeader(r)
 	if err != nil {
@@ -47,7 +49,8 @@ func readIDX(r io.Reader, reserve int) (idxArray, error) {
 	}
 	data, err := readBytes(r, size, max(reserve, idxChunk))
 	if err != nil {
-		return idxArray{}, truncatedIDX(fmt.Sprintf("after %d of %d bytes of dimensions %v", len(data), size, dims), err)
+		where := fmt.Sprintf("after %d of %d bytes of dimensions %v", len(data), size, dims)
+		return idxArray{}, truncatedIDX(where, err)
 	}
 	var one [1]byte
 	switch _, err := io.ReadFull(r, one[:]); {
@@ -109,8 +112,8 @@ func idxDims(packed []byte) (dims []int, size int, err error) {
 	return dims, int(product), nil
 }
 
-// readBytes reads size bytes. It takes at most reserve at once at first, and at most doubles after that.
-// The bytes that it got come with the error.
+// readBytes reads size bytes. It takes at most reserve bytes of memory at first, and then at most
+// doubles it. When it fails it returns the bytes that came in, with the error.
 func readBytes(r io.Reader, size, reserve int) ([]byte, error) {
 	data := make([]byte, 0, min(size, reserve))
 	for len(data) < size {

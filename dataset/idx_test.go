@@ -13,7 +13,7 @@ import (
 	"testing/iotest"
 )
 
-// idxFile builds a file of unsigned bytes: the header for these dimensions, then the data as it is.
+// idxFile builds a file of unsigned bytes: a header with these dimensions, then the data.
 func idxFile(data []byte, dims ...uint32) []byte {
 	file := []byte{0, 0, idxUnsignedByte, byte(len(dims))}
 	for _, d := range dims {
@@ -128,14 +128,15 @@ func TestReadGzipIDXRefusesDamage(t *testing.T) {
 			t.Errorf("%s: error %v, want %v", c.name, err, c.want)
 		}
 	}
-	twice := append(slices.Clone(whole), zipped(t, []byte{0})...) // a second member unpacks to more data
+	// A second member of the gzip file unpacks to more data.
+	twice := append(slices.Clone(whole), zipped(t, []byte{0})...)
 	if _, err := readGzipIDX(bytes.NewReader(twice), 0); err == nil || !strings.Contains(err.Error(), "bytes follow") {
 		t.Errorf("second member: error %v", err)
 	}
 }
 
-// TestReadIDXMemory gives 100 kB under a header that claims 1 GiB. Doubling from 64 KiB takes less than 4
-// times the data in all.
+// TestReadIDXMemory reads 100 kB under a header that claims 1 GiB. Doubling from 64 KiB takes less
+// than 4 times the data in all.
 func TestReadIDXMemory(t *testing.T) {
 	const data = 100_000
 	file := idxFile(make([]byte, data), 1<<30)
@@ -151,8 +152,8 @@ func TestReadIDXMemory(t *testing.T) {
 	}
 }
 
-// FuzzIDX reads anything as it is and compressed. Nothing may panic; what is accepted is the file's bytes
-// exactly, or what the compressed ones unpack to.
+// FuzzIDX reads anything as it is, and compressed. Nothing may panic. An accepted array has exactly
+// the bytes of the file, or the bytes that the compressed file unpacks to.
 func FuzzIDX(f *testing.F) {
 	for _, c := range malformedIDX {
 		f.Add(c.file)
@@ -182,7 +183,7 @@ func FuzzIDX(f *testing.F) {
 	})
 }
 
-// unzippedLen returns the bytes that a file unpacks to, as far as it does.
+// unzippedLen returns the number of bytes that a file unpacks to, up to the first error.
 func unzippedLen(file []byte) int {
 	r, err := gzip.NewReader(bytes.NewReader(file))
 	if err != nil {

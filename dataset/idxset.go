@@ -17,18 +17,20 @@ import (
 	"strings"
 )
 
-// idxName matches the lower-case names of files with images: train-images-idx3-ubyte.gz and its kin
-// (t10k for test, Kaggle's dots, EMNIST's prefixes). It captures what stands before the part, the part,
-// and the ending.
+// idxName matches the names, in lower case, of files with images: train-images-idx3-ubyte.gz and
+// its variants. "t10k" and "test" mean test images, Kaggle has dots for hyphens, and EMNIST puts a
+// prefix before. The expression captures the prefix, the part of the set, and the ending .gz.
 var idxName = regexp.MustCompile(`^(.*?)(train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$`)
 
-// classesFile may stand beside IDX files: the name of a class on each line.
+// classesFile is a file that may stand beside IDX files. It has the name of a class on each line.
 const classesFile = "classes.txt"
 
-// fashionClasses are the names that the authors of Fashion-MNIST give the labels.
-var fashionClasses = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
+// fashionClasses are the names of the labels, as the authors of Fashion-MNIST have them.
+var fashionClasses = []string{
+	"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+}
 
-// idxFiles are the files with images of one set.
+// idxFiles are the names of the files with images of one set, "" for none.
 type idxFiles struct{ train, test string }
 
 // openIDXFolder reads the set of a folder's IDX files.
@@ -42,8 +44,8 @@ func openIDXFolder(_ context.Context, path string, _ Options) (*Set, error) {
 		for _, f := range sets {
 			some = max(some, f.train, f.test)
 		}
-		return nil, fmt.Errorf("data set %s: it holds %d sets of IDX files: name one by the file of its images, such as %s",
-			path, len(sets), filepath.Join(path, some))
+		return nil, fmt.Errorf("data set %s: it holds %d sets of IDX files: "+
+			"name one by the file of its images, such as %s", path, len(sets), filepath.Join(path, some))
 	}
 	for _, f := range sets {
 		return readIDXSet(path, path, *f)
@@ -65,15 +67,15 @@ func openIDXFile(path string) (*Set, error) {
 	return readIDXSet(folder, path, *sets[prefix])
 }
 
-// listIDX finds a folder's files with images, by the prefix of their set. A file that is there twice
-// counts as it is unpacked.
+// listIDX finds a folder's files with images, by the prefix of their set. Where a file is there
+// compressed and not, the uncompressed one counts.
 func listIDX(folder string) (map[string]*idxFiles, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}
 	sets := map[string]*idxFiles{}
-	for _, e := range entries { // in order: a name stands before the same with .gz
+	for _, e := range entries { // sorted, so a name comes before the same name with .gz
 		m := idxName.FindStringSubmatch(strings.ToLower(e.Name()))
 		if m == nil || e.IsDir() {
 			continue
@@ -124,14 +126,14 @@ func readIDXSet(folder, path string, f idxFiles) (*Set, error) {
 
 func sameShape(a, b *labelled) error {
 	if a.h != b.h || a.w != b.w || a.c != b.c {
-		return fmt.Errorf("images to train on have %dx%d pixels and %d channels, those to test on %dx%d and %d: do the files belong together?",
-			a.h, a.w, a.c, b.h, b.w, b.c)
+		return fmt.Errorf("images to train on have %dx%d pixels and %d channels, those to test on %dx%d and %d: "+
+			"do the files belong together?", a.h, a.w, a.c, b.h, b.w, b.c)
 	}
 	return nil
 }
 
-// readIDXPart reads a file with images and the one with their labels, when there is one, and adds them
-// to the digest. Without classes they are numbered up to the highest label.
+// readIDXPart reads a file with images, and the file with their labels when there is one. It adds
+// both to the digest. When classes is nil, the classes are the numbers up to the highest label.
 func readIDXPart(name, folder, file string, classes []string, digest io.Writer) (*labelled, error) {
 	images, err := readIDXFile(filepath.Join(folder, file))
 	if err != nil {
@@ -163,7 +165,7 @@ func readIDXPart(name, folder, file string, classes []string, digest io.Writer) 
 func labelsFile(folder, file string) string {
 	lower := strings.ToLower(file)
 	end := strings.TrimSuffix(lower, ".gz")
-	at := strings.LastIndex(end, "images") // letter by letter, as the case may be any
+	at := strings.LastIndex(end, "images") // in lower case; the name is cut at the same place
 	number := strings.LastIndex(end, "idx") + len("idx")
 	base := file[:at] + "labels" + file[at+len("images"):number] + "1" + file[number+1:len(end)]
 	for _, name := range []string{base, base + ".gz"} {
@@ -174,7 +176,8 @@ func labelsFile(folder, file string) string {
 	return ""
 }
 
-// numbered names the classes of labels: by the set where it is known, else by number.
+// numbered returns names for the classes of labels: those of Fashion-MNIST for a folder of that
+// name, otherwise numbers.
 func numbered(folder string, labels []byte) []string {
 	if len(labels) == 0 {
 		return nil

@@ -12,23 +12,24 @@ import (
 type Info struct {
 	Name        string `json:"name"`        // what Open is given
 	Description string `json:"description"` // one line: contents, size, licence
-	Found       string `json:"found"`       // where it is: "embedded" or a folder; "" when this machine lacks it
-	Get         string `json:"get"`         // how to get it then
+	// Found is "embedded" or the folder of the set; "" when this machine lacks it.
+	Found string `json:"found"`
+	Get   string `json:"get"` // how to get it
 }
 
-// embedded is where the sets are found that are part of the program.
+// embedded is the place of the sets that are part of the program.
 const embedded = "embedded"
 
-// A known set is one that is embedded, or whose files have usual places.
+// A known set is embedded in the program, or its files have usual places.
 type known struct {
 	name, description string
 	get               string   // how to get it
-	places            []string // folders to look for it; nil: embedded
-	mark              string   // a file that tells the folder
+	places            []string // folders where it may be; nil: embedded
+	mark              string   // a file that shows that a folder holds it
 	read              func(ctx context.Context, path string, o Options) (*Set, error)
 }
 
-// registry has the data sets that are known by name, in the order in which they are listed.
+// registry has the data sets that are known by name, in the order of List.
 var registry = []known{
 	{
 		name: "mnist", description: "handwritten digits 0-9, 28x28 gray, 60,000 + 10,000 images (CC BY-SA 3.0)",
@@ -36,13 +37,15 @@ var registry = []known{
 	},
 	{
 		name: "fashion-mnist", description: "10 kinds of clothing, 28x28 gray, 60,000 + 10,000 images (MIT)",
-		get:    "apt-get install dataset-fashion-mnist on Debian, or put the four files of github.com/zalandoresearch/fashion-mnist into the folder fashion-mnist",
+		get: "apt-get install dataset-fashion-mnist on Debian, or put the four files of " +
+			"github.com/zalandoresearch/fashion-mnist into the folder fashion-mnist",
 		places: []string{"/usr/share/datasets/fashion-mnist", "fashion-mnist", "data/fashion-mnist"},
 		mark:   "train-images-idx3-ubyte", read: openIDXFolder,
 	},
 	{
 		name: "cifar-10", description: "10 kinds of animals and vehicles, 32x32 RGB, 50,000 + 10,000 images",
-		get:    "unpack https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz here, which makes the folder cifar-10-batches-bin",
+		get: "unpack https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz here, " +
+			"which makes the folder cifar-10-batches-bin",
 		places: []string{"cifar-10-batches-bin", "data/cifar-10-batches-bin"},
 		mark:   "data_batch_1.bin", read: openCIFARFolder,
 	},
@@ -102,7 +105,7 @@ func (e *NotHereError) Error() string {
 	return fmt.Sprintf("data set %s is in none of %s: %s", e.Name, strings.Join(e.Places, ", "), e.Get)
 }
 
-// Is makes it an [fs.ErrNotExist].
+// Is makes the error an [fs.ErrNotExist].
 func (e *NotHereError) Is(target error) bool { return target == fs.ErrNotExist }
 
 func names() []string {

@@ -4,20 +4,23 @@ import (
 	"context"
 	"fmt"
 	"image"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // labelled is a Source in memory: images as bytes, and a label for each.
 type labelled struct {
 	name    string
 	h, w, c int
-	slab    []byte   // NHWC, one image after the other; or
-	images  [][]byte // HWC, each on its own
+	slab    []byte   // NHWC, one image after the other; unused when images is not nil
+	images  [][]byte // HWC, each image in memory of its own
 	labels  []int32  // -1 for none; nil when no image has one
 	classes []string
 }
 
-// newLabelled joins the two arrays of an IDX pair, images [N,H,W] or [N,H,W,C] and labels [N], and keeps
-// the former. Labels may be missing (no dimensions).
+// newLabelled joins the two arrays of an IDX pair: images [N,H,W] or [N,H,W,C] and labels [N]. It
+// keeps the memory of the images. Labels without dimensions mean that there are none.
 func newLabelled(name string, images, labels idxArray, classes []string) (*labelled, error) {
 	if len(images.dims) != 3 && len(images.dims) != 4 {
 		return nil, fmt.Errorf("images have dimensions %v, want count, height and width", images.dims)
@@ -40,7 +43,7 @@ func newLabelled(name string, images, labels idxArray, classes []string) (*label
 	return s, nil
 }
 
-// setLabels takes the labels of n images after checking them.
+// setLabels checks the labels of n images and takes them over.
 func (s *labelled) setLabels(labels idxArray, n int) error {
 	if labels.dims == nil && s.classes == nil {
 		return nil
@@ -106,8 +109,8 @@ func (s *labelled) Image(i int, dst []float32) (label int) {
 	return int(s.labels[i])
 }
 
-// fit returns the images in the shape that the options ask for, which costs memory only when it differs
-// from theirs. A nil source stays nil.
+// fit returns the images in the shape that the options ask for. That takes memory only when the
+// images have another shape. A nil source stays nil.
 func fit(ctx context.Context, src Source, o Options) (Source, error) {
 	s, ok := src.(*labelled)
 	if !ok || s == nil {
@@ -138,7 +141,7 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 	return &to, err
 }
 
-// picture returns image i as one of package image.
+// picture returns image i as an image of package image.
 func (s *labelled) picture(i int) image.Image {
 	rect := image.Rect(0, 0, s.w, s.h)
 	if s.c == 1 {
@@ -152,23 +155,14 @@ func (s *labelled) picture(i int) image.Image {
 	return m
 }
 
-// checkMemory bounds what n images take, with a rough 64 bytes each for what goes with them.
+// checkMemory bounds the memory of n images, with about 64 bytes for the bookkeeping of each.
 func checkMemory(n, h, w, c int, o Options) error {
 	need := float64(n) * (float64(h)*float64(w)*float64(c) + 64)
 	if need <= float64(o.maxBytes()) {
 		return nil
 	}
-	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: choose a smaller --size, --image-channels gray or fewer images, or allow more by --data-memory",
-		n, h, w, c, spellBytes(need), spellBytes(float64(o.maxBytes())))
-}
-
-// spellBytes words a number of bytes.
-func spellBytes(n float64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", n/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.0f MB", n/1e6)
-	}
-	return fmt.Sprintf("%.0f kB", n/1e3)
+	return option.Faultf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed",
+		n, h, w, c, text.Bytes(need), text.Bytes(float64(o.maxBytes()))).
+		Cured("choose a smaller %v, %v or fewer images, or allow more by %v", option.Setting{Option: "size"},
+			option.Setting{Option: "image-channels", Value: "gray"}, option.Setting{Option: "data-memory"})
 }

@@ -13,7 +13,8 @@ var mnistFiles embed.FS
 
 const mnistSide = 28
 
-// An mnistPart is one of the two halves of MNIST: its files with the SHA-256 of each, and its size.
+// An mnistPart is the training or the test part of MNIST: its files with the SHA-256 of each, and
+// the number of images.
 type mnistPart struct {
 	name                 string
 	images, imagesSHA256 string

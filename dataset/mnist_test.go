@@ -11,7 +11,7 @@ import (
 	"testing/fstest"
 )
 
-// TestMNISTChecksums also keeps the table beside the files in step.
+// TestMNISTChecksums compares the files with their checksums, in the code and in mnist/README.md.
 func TestMNISTChecksums(t *testing.T) {
 	readme, err := os.ReadFile("mnist/README.md")
 	if err != nil {
@@ -48,8 +48,9 @@ func openedMNIST(t testing.TB) *Set {
 	return set
 }
 
-// TestMNISTContents compares with what is published about the data set: images of each class, and the
-// mean and standard deviation of the training pixels in [0,1], 0.1307 and 0.3081.
+// TestMNISTContents compares with published figures of the data set: the number of images of each
+// class, and the mean and the standard deviation of the training pixels in [0,1], 0.1307 and
+// 0.3081.
 func TestMNISTContents(t *testing.T) {
 	set := openedMNIST(t)
 	train, test := set.Train, set.Test
@@ -60,7 +61,7 @@ func TestMNISTContents(t *testing.T) {
 		mean, std, tol float64
 	}{
 		{train, "mnist/train", [10]int{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}, 0.1307, 0.3081, 5e-5},
-		// The test images are another sample: their standard errors are some 1e-3.
+		// The test images are another sample. The standard errors of their figures are about 1e-3.
 		{test, "mnist/test", [10]int{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}, 0.1307, 0.3081, 5e-3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -78,7 +79,8 @@ func TestMNISTContents(t *testing.T) {
 	}
 }
 
-// statistics returns the images of each class, and the pixels' mean and deviation as numbers in [0,1].
+// statistics returns the number of images of each class, and the mean and the deviation of the
+// pixels as numbers in [0,1].
 func statistics(s Source) (classes [10]int, mean, std float64) {
 	h, w, c := s.Shape()
 	image := make([]float32, h*w*c)
@@ -96,7 +98,7 @@ func statistics(s Source) (classes [10]int, mean, std float64) {
 	return classes, mean, math.Sqrt(squares/n - mean*mean)
 }
 
-// TestMNISTDamaged decodes what a build from a damaged copy of the files would have.
+// TestMNISTDamaged decodes the files that a build from a damaged copy would have.
 func TestMNISTDamaged(t *testing.T) {
 	images, err := fs.ReadFile(mnistFiles, mnistTest.images)
 	if err != nil {

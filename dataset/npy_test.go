@@ -10,13 +10,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/npy"
 )
 
 // npyFile writes version 1 of the format.
 func npyFile(descr, order, shape string, data []byte) []byte {
 	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }", descr, order, shape)
 	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
-	out := append([]byte(npyMagic+"\x01\x00"), byte(len(header)), byte(len(header)>>8))
+	out := append([]byte(npy.Magic+"\x01\x00"), byte(len(header)), byte(len(header)>>8))
 	return append(append(out, header...), data...)
 }
 
@@ -26,7 +28,8 @@ func TestNPY(t *testing.T) {
 		f4 = binary.LittleEndian.AppendUint32(f4, math.Float32bits(float32(v)))
 		f8 = binary.LittleEndian.AppendUint64(f8, math.Float64bits(v))
 	}
-	floats := []byte{0, 255, 128, 255, 0, 64} // beyond the range is cut off; halves round up
+	// Numbers beyond the range are clamped, and halves round up.
+	floats := []byte{0, 255, 128, 255, 0, 64}
 	for _, c := range []struct {
 		name       string
 		file, want []byte
@@ -60,8 +63,8 @@ func TestNPYMistakes(t *testing.T) {
 		{"integers", "type <i8", npyFile("<i8", "False", "(1, 1, 1)", one)},
 		{"objects", "type |O", npyFile("|O", "False", "(1, 1, 1)", one)},
 		{"huge", "claims more", npyFile("|u1", "False", "(4294967295, 4294967295, 4294967295)", one)},
-		{"empty", "header", append([]byte(npyMagic+"\x01\x00\x02\x00"), "{}"...)},
-		{"long header", "at most", append([]byte(npyMagic+"\x02\x00\xff\xff\xff\x7f"), "{}"...)},
+		{"empty", "header", append([]byte(npy.Magic+"\x01\x00\x02\x00"), "{}"...)},
+		{"long header", "at most", append([]byte(npy.Magic+"\x02\x00\xff\xff\xff\x7f"), "{}"...)},
 	} {
 		if _, err := readNPY(bytes.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
@@ -90,7 +93,7 @@ func FuzzNPY(f *testing.F) {
 	f.Add(npyFile("<f4", "False", "(1, 1, 1, 1)", []byte{0, 0, 0x80, 0x3f}))
 	f.Add(npyFile("<f8", "False", "(2,)", make([]byte, 16)))
 	f.Add(npyFile("|u1", "False", "(4294967295, 4294967295, 3)", nil))
-	f.Add([]byte(npyMagic + "\x02\x00\xff\xff\xff\x7f"))
+	f.Add([]byte(npy.Magic + "\x02\x00\xff\xff\xff\x7f"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		bounded(t, len(file), func() {
 			images, err := readNPY(bytes.NewReader(file))

@@ -11,17 +11,29 @@ import (
 
 // Options say how a data set is read. The zero value suits every set.
 type Options struct {
-	Size     int     // side in pixels of the square that images are cropped and resized to; 0: as they are, pictures 32
-	Channels int     // 1 for gray, 3 for RGB; 0: as they are, pictures gray when every one of them is
-	Strict   bool    // a file that cannot be used is an error; false: it is left out and counted
-	HoldOut  float64 // share of the images to keep from training, in sets without test images of their own; 0: none
-	Seed     uint64  // decides which images these are
-	MaxBytes int64   // limit on the bytes of all images; 0: 4 GiB
+	// Size is the side in pixels of the square that images are cropped and resized to. 0 leaves
+	// images as they are, but makes pictures 32 pixels wide.
+	Size int
+	// Channels is 1 for gray and 3 for RGB. 0 leaves images as they are, and makes pictures gray
+	// when every one of them is gray.
+	Channels int
+	// Strict makes a file that cannot be used an error. Without it, the file is left out and
+	// counted.
+	Strict bool
+	// HoldOut is the share of the images to keep from training, 0 for none. A set with test images
+	// of its own ignores it.
+	HoldOut float64
+	// Seed decides which images are held out.
+	Seed uint64
+	// MaxBytes is the limit on the bytes of all images. 0 means 4 GiB.
+	MaxBytes int64
 
-	// Parallel calls do for 0 to n-1, in any order and possibly at once, and returns when all have
-	// returned, or an error when it did not call them all. nil: one after the other.
+	// Parallel calls do for 0 to n-1, in any order and possibly at once. It returns when all calls
+	// have returned, with an error when it did not make them all. nil means one call after the
+	// other.
 	Parallel func(n int, do func(i int)) error
-	// Progress is told how many pictures of a folder are read, by one goroutine at a time; may be nil.
+	// Progress is told how many pictures of a folder are read, by one goroutine at a time. It may
+	// be nil.
 	Progress func(read, total int)
 }
 
@@ -46,8 +58,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-// maxBytes returns the limit on the bytes of all images. It is never more than the program can address,
-// which is half of the default where an int has 32 bits.
+// maxBytes returns the limit on the bytes of all images. It is never more than the program can
+// address, which is half of the default where an int has 32 bits.
 func (o Options) maxBytes() int64 {
 	limit := o.MaxBytes
 	if limit <= 0 {
@@ -56,7 +68,7 @@ func (o Options) maxBytes() int64 {
 	return min(limit, math.MaxInt)
 }
 
-// parallel calls do for 0 to n-1, in the way that the options name.
+// parallel calls do for 0 to n-1, as the options say.
 func (o Options) parallel(ctx context.Context, n int, do func(i int)) error {
 	if o.Parallel != nil {
 		if err := o.Parallel(n, do); err != nil {
@@ -76,15 +88,15 @@ func (o Options) parallel(ctx context.Context, n int, do func(i int)) error {
 // A Set is a data set that was opened.
 type Set struct {
 	Train   Source // images to train on
-	Test    Source // others, which training never sees; nil when there are none
-	OwnTest bool   // Test comes with the set; false: it is a share of the images that was held out
+	Test    Source // images that training never sees; nil when there are none
+	OwnTest bool   // Test comes with the set; false: its images were held out
 
-	Format  string      // what was read: "IDX files", "folder of pictures", …
-	Path    string      // where; "" for what is part of the program
+	Format  string      // "IDX files", "folder of pictures", …
+	Path    string      // of the folder or file; "" for a set that is part of the program
 	Files   int         // files that were looked at, in a folder or archive of pictures
-	Sizes   []SizeCount // of the pictures as they were, the most frequent first; nil for other sets
+	Sizes   []SizeCount // of pictures, the most frequent first; nil for other sets
 	Skipped []Skip      // files that could not be used; nil for none
-	Digest  string      // of what was read, the same for the same files; "" for what is part of the program
+	Digest  string      // a hash of the files; "" for a set that is part of the program
 }
 
 // A SizeCount says how many pictures have a size in pixels.
@@ -98,8 +110,8 @@ type SizeCount struct {
 type Skip struct {
 	Reason string `json:"reason"` // "not a picture"
 	Count  int    `json:"count"`
-	First  string `json:"first"`            // one of the files
-	Detail string `json:"detail,omitempty"` // what is wrong with that one
+	First  string `json:"first"`            // the first of these files
+	Detail string `json:"detail,omitempty"` // what is wrong with it
 }
 
 // SkippedFiles returns the number of files that were left out.
@@ -111,15 +123,14 @@ func (s *Set) SkippedFiles() int {
 	return n
 }
 
-// ErrFormat means that a file is there, in a format that this package does not read.
+// ErrFormat means that there is a file, but in a format that this package does not read.
 var ErrFormat = errors.New("format not supported")
 
-// Open reads a data set: one that is known by name ([List]), or the files at a path. What is read is
-// kept as bytes; the sets that are part of the program are decoded once and shared. ctx can end a long
-// reading.
+// Open reads a data set that is known by name ([List]), or the files at a path. It keeps images as
+// bytes. Sets that are part of the program are decoded once and shared. ctx can end a long reading.
 //
-// A name that is not known gives an [UnknownError], a known set that this machine lacks a
-// [NotHereError], and a file of another kind an error that wraps [ErrFormat].
+// An unknown name gives an [UnknownError], a known set that this machine lacks a [NotHereError],
+// and a file in another format a [FormatError], which wraps [ErrFormat].
 func Open(ctx context.Context, name string, o Options) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("data set %s: %w", name, err)
@@ -134,7 +145,7 @@ func Open(ctx context.Context, name string, o Options) (*Set, error) {
 	return set, nil
 }
 
-// open finds what the name means: a known set comes before a file of its name.
+// open finds what the name means. A known set comes before a file of the same name.
 func open(ctx context.Context, name string, o Options) (*Set, error) {
 	if k := find(name); k != nil {
 		return k.open(ctx, o)
@@ -150,7 +161,7 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 	return nil, unknown(name)
 }
 
-// finish converts the images of files that have a size of their own, and holds some out.
+// finish brings the images into the shape that the options ask for, and holds some out.
 func (s *Set) finish(ctx context.Context, o Options) error {
 	var err error
 	if s.Train, err = fit(ctx, s.Train, o); err != nil {

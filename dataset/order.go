@@ -5,14 +5,16 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/fmimg/fmimg/internal/keyed"
 )
 
-// A Permutation is the order in which one epoch visits the images 0 to n-1: each of them once. It takes
-// 4 bytes an image.
+// A Permutation is the order in which one epoch visits the images 0 to n-1, each of them once. It
+// takes 4 bytes for each image.
 type Permutation struct{ index []int32 }
 
-// Order returns the order of an epoch over n images. It depends on n, seed and epoch alone. It panics
-// unless 0 <= n < 2³¹.
+// Order returns the order of an epoch over n images. It depends on n, seed and epoch alone. It
+// panics unless 0 <= n < 2³¹.
 func Order(n int, seed uint64, epoch int) *Permutation {
 	if n < 0 || n > math.MaxInt32 {
 		panic(fmt.Sprintf("dataset: order of %d images, want 0 to %d", n, math.MaxInt32))
@@ -22,15 +24,16 @@ func Order(n int, seed uint64, epoch int) *Permutation {
 	return p
 }
 
-// Reset makes p the order of another epoch over as many images, without allocating.
+// Reset makes p the order of another epoch over the same number of images. It does not allocate.
 func (p *Permutation) Reset(seed uint64, epoch int) {
 	for i := range p.index {
 		p.index[i] = int32(i)
 	}
-	// Both words are scrambled, as PCG's streams from neighbouring states resemble each other.
-	high := scramble(seed)
-	source := rand.NewPCG(high, scramble(high^uint64(epoch)))
-	// Fisher and Yates, from the generator's bits alone: Go may change what rand.Shuffle makes of them.
+	// Both words are scrambled, as the streams of PCG for neighbouring states resemble each other.
+	high := keyed.SplitMix64(seed)
+	source := rand.NewPCG(high, keyed.SplitMix64(high^uint64(epoch)))
+	// The shuffle of Fisher and Yates takes the bits of the generator alone. Go may change what
+	// rand.Shuffle makes of them.
 	for i := len(p.index) - 1; i > 0; i-- {
 		j := below(source.Uint64(), uint64(i)+1)
 		p.index[i], p.index[j] = p.index[j], p.index[i]
@@ -43,18 +46,9 @@ func (p *Permutation) Len() int { return len(p.index) }
 // At returns the image at position k of the epoch.
 func (p *Permutation) At(k int) int { return int(p.index[k]) }
 
-// below maps 64 random bits to 0..n-1 by the high half of their product. For n < 2³¹ no number is more
-// likely than another by more than one part in 2³³.
+// below maps 64 random bits to 0..n-1 by the high half of their product. For n < 2³¹ the
+// probabilities of two numbers differ by at most one part in 2³³.
 func below(random, n uint64) uint64 {
 	high, _ := bits.Mul64(random, n)
 	return high
-}
-
-// scramble is one step of the generator SplitMix64 (Steele, Lea and Flood, "Fast splittable
-// pseudorandom number generators", 2014): a bijection in which each bit moves about half of the others.
-func scramble(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

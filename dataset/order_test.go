@@ -28,9 +28,9 @@ func indices(p *dataset.Permutation) []int {
 	return list
 }
 
-// TestOrderIsFrozen has orders that a second implementation computed, in Python with integers of any
-// size, from the definitions of SplitMix64 and of PCG with the DXSM output. They must never change: a run
-// that is resumed by a newer version would train on other batches.
+// TestOrderIsFrozen has orders that a second implementation computed, in Python with integers of
+// any size, from the definitions of SplitMix64 and of PCG with the DXSM output. The orders must
+// never change: a run that a newer version resumes would train on other batches.
 func TestOrderIsFrozen(t *testing.T) {
 	for _, c := range []struct {
 		n     int
@@ -87,7 +87,8 @@ func TestResetEqualsOrder(t *testing.T) {
 }
 
 // TestOrderIsUniform counts which image stands where. Each of the 25 counts is binomial with mean
-// 2000/5 = 400 and deviation sqrt(2000·0.2·0.8) = 18; the seeds are fixed and the bound is 5 deviations.
+// 2000/5 = 400 and deviation sqrt(2000·0.2·0.8) = 18. The seeds are fixed, and the bound is 5
+// deviations.
 func TestOrderIsUniform(t *testing.T) {
 	const n, orders = 5, 2000
 	for name, draw := range map[string]func(i int) *dataset.Permutation{
@@ -110,8 +111,8 @@ func TestOrderIsUniform(t *testing.T) {
 	}
 }
 
-// TestEpochsAreUnrelated counts the images that stand at the same place in two epochs or for two seeds
-// that follow each other: a Poisson number of mean 1 for each pair, so 200±14 for 200 pairs.
+// TestEpochsAreUnrelated counts the images at the same place in two epochs, or for two seeds that
+// follow each other. The count is Poisson with mean 1 for each pair, so 200±14 for 200 pairs.
 func TestEpochsAreUnrelated(t *testing.T) {
 	const n, pairs = 1000, 100
 	same := 0

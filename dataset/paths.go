@@ -10,9 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/npy"
+	"github.com/fmimg/fmimg/internal/regular"
 )
 
-// openPath reads a folder or a file that exists. This is the place where formats are told apart.
+// openPath reads a folder or a file that exists. It tells the formats of files apart.
 func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*Set, error) {
 	if info.IsDir() {
 		return openFolder(ctx, path, o)
@@ -28,7 +31,7 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return openZip(ctx, path, o)
-	case bytes.HasPrefix(head, []byte(npyMagic)):
+	case bytes.HasPrefix(head, []byte(npy.Magic)):
 		return openNPY(path)
 	case isGzip(head) && (strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")):
 		return nil, formatError(path, "it is a tar archive: unpack it and name the folder")
@@ -41,10 +44,11 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 	case pictureFormat(head) != "":
 		return nil, formatError(path, "it is one picture: name a folder of them")
 	}
-	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
+	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), "+
+		"a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
 }
 
-// openFolder tells by the names of its files what a folder is.
+// openFolder reads a folder. The names of its files tell what it holds.
 func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -66,19 +70,33 @@ func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 	return openPictureFolder(ctx, path, o)
 }
 
-func formatError(path, why string) error {
-	return fmt.Errorf("data set %s: %w: %s", path, ErrFormat, why)
+// A FormatError is a file whose format this package does not read.
+type FormatError struct {
+	Path string
+	Why  string // with what can be done
 }
 
-// headLen is the length of what tells a file's format.
+// Error returns one line.
+func (e *FormatError) Error() string { return fmt.Sprintf("data set %s: %s", e.Path, e.Reason()) }
+
+// Reason returns the line without the path.
+func (e *FormatError) Reason() string { return fmt.Sprintf("%v: %s", ErrFormat, e.Why) }
+
+// Unwrap returns [ErrFormat].
+func (e *FormatError) Unwrap() error { return ErrFormat }
+
+func formatError(path, why string) error { return &FormatError{path, why} }
+
+// headLen is the number of bytes at the beginning of a file that tell its format.
 const headLen = 24
 
-// openRegular opens a file and refuses what is none: a pipe that nobody writes to could not even be opened.
+// openRegular opens a file. For anything else its error says to take it away.
 func openRegular(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: it is no file: take it away", filepath.Base(path))
+	file, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNoFile) {
+		return nil, fmt.Errorf("%s: %w: take it away", filepath.Base(path), regular.ErrNoFile)
 	}
-	return os.Open(path)
+	return file, err
 }
 
 // readHead returns the first bytes of a file.
@@ -103,7 +121,8 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b})
 
 func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
 
-// baseName returns what a set at a path is called: its last element without the ending of an archive or an array.
+// baseName returns the name of a set at a path: the last element of the path, without the ending of
+// an archive or an array.
 func baseName(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

@@ -16,15 +16,15 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// What a picture may claim before any memory is taken for its pixels.
+// The limits of a picture's header, before any memory is taken for the pixels.
 const (
-	// pixelsPerByte bounds what a file of so many bytes can hold, beyond smallPixels: one colour
-	// packs so, in PNG, and a header that claims more lies or was made to.
+	// pixelsPerByte bounds the pixels of a file by its size. A picture of one colour has that many
+	// in PNG. A header that claims more, and more than smallPixels, is wrong.
 	pixelsPerByte = 1024
 	smallPixels   = 1 << 20
 )
 
-// Why a file is left out. What it is in full is in the error that wraps it.
+// The reasons for which a file is left out. An error that wraps one of them has the details.
 var (
 	errNoPicture = errors.New("not a picture")
 	errTooLarge  = errors.New("too many pixels")
@@ -46,8 +46,9 @@ var codecs = []codec{
 	{"WebP", webp.DecodeConfig, webp.Decode},
 }
 
-// pictureFormat tells the format of a file from its first bytes: the name of a codec, "BMP", "TIFF", "HEIF" or
-// "animated WebP" for pictures that cannot be read, and "" for anything else.
+// pictureFormat tells the format of a file by its first bytes. It returns the name of a codec,
+// "BMP", "TIFF", "HEIF" or "animated WebP" for pictures that cannot be read, and "" for anything
+// else.
 func pictureFormat(head []byte) string {
 	has := func(at int, text string) bool {
 		return len(head) >= at+len(text) && string(head[at:at+len(text)]) == text
@@ -85,16 +86,16 @@ func codecFor(head []byte) (*codec, error) {
 	return nil, errNoPicture
 }
 
-// A picture is what was made of a file: a square of RGB pixels.
+// A picture is a decoded file, as a square of RGB pixels.
 type picture struct {
 	pixels        []byte // side·side·3
 	gray          bool   // red, green and blue are equal everywhere
-	width, height int    // of the file
+	width, height int    // of the picture in the file
 }
 
-// readPicture decodes a file and crops and resizes it to a square. limit bounds its pixels; room is
-// asked for them before they are decoded, and given them back. What is wrong with the file is an error
-// of this file, panics of decoders included.
+// readPicture decodes a file, and crops and resizes it to a square. limit bounds the pixels of the
+// file. It takes them from room before it decodes them, and gives them back. An error is about this
+// file, also when a decoder panics.
 func readPicture(file []byte, side, limit int, room *room) (p picture, err error) {
 	c, err := codecFor(file)
 	if err != nil {
@@ -130,7 +131,7 @@ func readPicture(file []byte, side, limit int, room *room) (p picture, err error
 	return p, nil
 }
 
-// checkSize reads the header alone and returns the number of pixels that it claims.
+// checkSize reads the header alone. It returns the number of pixels that the header claims.
 func (c *codec) checkSize(file []byte, limit int) (pixels int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -149,19 +150,21 @@ func (c *codec) checkSize(file []byte, limit int) (pixels int, err error) {
 	case claim > uint64(limit):
 		return 0, fmt.Errorf("%w: %dx%d, more than %d million", errTooLarge, cfg.Width, cfg.Height, limit>>20)
 	case claim > smallPixels && claim > pixelsPerByte*uint64(len(file)):
-		return 0, fmt.Errorf("%w: %dx%d in a file of %d bytes, which cannot hold them", errTooLarge, cfg.Width, cfg.Height, len(file))
+		return 0, fmt.Errorf("%w: %dx%d in a file of %d bytes, which cannot hold them",
+			errTooLarge, cfg.Width, cfg.Height, len(file))
 	}
 	return int(claim), nil
 }
 
-// square cuts the largest square out of the middle and resizes it. What is transparent stands before
-// white. The middle is cut out by package draw, which reads any kind of image in this goroutine: imaging
-// reads in goroutines of its own, where nobody could catch a panic over an index that a palette lacks.
+// square cuts the largest square out of the middle and resizes it. Transparent pixels are drawn
+// over white. Package draw cuts the middle out, as it reads any kind of image in this goroutine.
+// Package imaging reads in goroutines of its own, where nobody can catch a panic over an index that
+// a palette lacks.
 func square(m image.Image, side int) *image.NRGBA {
 	b := m.Bounds()
 	edge := min(b.Dx(), b.Dy())
 	corner := b.Min.Add(image.Pt((b.Dx()-edge)/2, (b.Dy()-edge)/2))
-	// Opaque pixels are the same with premultiplied alpha and without, and RGBA is what draw is fast on.
+	// Opaque pixels are the same with premultiplied alpha and without, and draw is fast on RGBA.
 	middle := image.NewRGBA(image.Rect(0, 0, edge, edge))
 	if o, ok := m.(interface{ Opaque() bool }); ok && o.Opaque() {
 		draw.Draw(middle, middle.Rect, m, corner, draw.Src)
@@ -176,8 +179,8 @@ func square(m image.Image, side int) *image.NRGBA {
 	return imaging.Resize(cut, side, side, imaging.Lanczos)
 }
 
-// upright turns a picture as its Exif orientation says (Exif 2.32, tag 274): how its first row and
-// column lie when it is looked at.
+// upright turns a picture as its Exif orientation says (Exif 2.32, tag 274). The orientation names
+// the sides of the scene at which the first row and the first column lie.
 func upright(m *image.NRGBA, orientation int) *image.NRGBA {
 	switch orientation {
 	case 2:
@@ -220,8 +223,8 @@ func isGray(rgb []byte) bool {
 	return true
 }
 
-// withChannels returns pixels of one channel as three equal ones, and of three as their luma (Rec. 601),
-// which leaves gray as it is.
+// withChannels returns pixels with another number of channels. From one channel it makes three
+// equal ones. From three it makes their luma (Rec. 601), which leaves gray as it is.
 func withChannels(pixels []byte, from, to int) []byte {
 	if from == to {
 		return pixels

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// A picture is cut to its middle and resized, as in a set: of a wide one whose sides are white the black middle is left.
+// A picture is cut to its middle and resized, as in a set. Of a wide picture with white sides the
+// black middle is left.
 func TestReadPicture(t *testing.T) {
 	m := image.NewGray(image.Rect(0, 0, 40, 8))
 	for i := range m.Pix {
@@ -61,7 +62,7 @@ func TestReadPicture(t *testing.T) {
 	}
 }
 
-// Dequantised bytes fill [-1,1) without gaps and overlaps.
+// Dequantised bytes fill [-1,1) without gaps or overlaps.
 func TestDequantize(t *testing.T) {
 	if a, b := Dequantize(0, 0), Dequantize(255, 0.999); a != -1 || b >= 1 || b < 0.99 {
 		t.Errorf("the range is %v to %v", a, b)

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // openPictureFolder reads the pictures below a folder.
@@ -47,7 +49,9 @@ func openZip(ctx context.Context, path string, o Options) (*Set, error) {
 // readPictures fills a set with the pictures among the files.
 func readPictures(ctx context.Context, set *Set, files []file, o Options) (*Set, error) {
 	set.Files = len(files)
-	l := &loader{files: files, side: cmp.Or(o.Size, defaultSide), limits: usualLimits, options: o, room: newRoom(usualLimits.pixels)}
+	l := &loader{
+		files: files, side: cmp.Or(o.Size, defaultSide), limits: usualLimits, options: o, room: newRoom(usualLimits.pixels),
+	}
 	err := l.read(ctx)
 	if err == nil {
 		err = l.fill(set)
@@ -66,22 +70,22 @@ type loader struct {
 	options Options
 	room    *room
 
-	results []loaded // of each file
+	results []loaded // one for each file
 
 	mu   sync.Mutex
 	done int
 }
 
-// loaded is what came of a file.
+// A loaded file has a picture or an error.
 type loaded struct {
 	picture
-	sum uint32 // of the file's bytes
+	sum uint32 // CRC-32 of the file's bytes
 	err error
 }
 
 // read reads all files.
 func (l *loader) read(ctx context.Context) error {
-	// Files that are found to be something else take no memory; that all are pictures is the bound.
+	// The bound is for the case that all files are pictures. Any other file takes no memory.
 	channels := cmp.Or(l.options.Channels, 3)
 	if err := checkMemory(len(l.files), l.side, l.side, channels, l.options); err != nil {
 		return err
@@ -110,12 +114,13 @@ func (l *loader) load(f *file) loaded {
 	return loaded{p, crc32.ChecksumIEEE(data), err}
 }
 
-// fill makes the set of what was read.
+// fill makes the set from the results.
 func (l *loader) fill(set *Set) error {
 	if l.options.Strict {
 		for i, p := range l.results {
 			if p.err != nil {
-				return fmt.Errorf("%s: %w; leave --strict out to go without it", Printable(l.files[i].name), p.err)
+				return option.Faultf("%s: %v; leave %v out to go without it",
+					Printable(l.files[i].name), p.err, option.Setting{Option: "strict"})
 			}
 		}
 	}
@@ -135,10 +140,11 @@ func (l *loader) fill(set *Set) error {
 	return nil
 }
 
-// nothing says what there was instead of pictures.
+// nothing returns an error that says what there was in place of pictures.
 func (l *loader) nothing(set *Set) error {
 	if set.Files == 0 {
-		return errors.New("it holds no files: put pictures into it (PNG, JPEG, GIF or WebP), in sub-folders named like their classes if they have any")
+		return errors.New("it holds no files: put pictures into it (PNG, JPEG, GIF or WebP), " +
+			"in sub-folders named like their classes if they have any")
 	}
 	s := set.Skipped[0]
 	detail := s.Reason
@@ -148,10 +154,12 @@ func (l *loader) nothing(set *Set) error {
 	if set.Files == 1 {
 		return fmt.Errorf("its only file cannot be used (%s: %s): PNG, JPEG, GIF and WebP can be read", s.First, detail)
 	}
-	return fmt.Errorf("none of its %d files can be used (%s: %s): PNG, JPEG, GIF and WebP can be read", set.Files, s.First, detail)
+	return fmt.Errorf("none of its %d files can be used (%s: %s): PNG, JPEG, GIF and WebP can be read",
+		set.Files, s.First, detail)
 }
 
-// divide makes the sources of the pictures: by folders for training and testing where there are such.
+// divide makes the sources from the pictures. Where there are folders for training and testing it
+// makes two.
 func (l *loader) divide(set *Set, names []string, good []loaded) {
 	names = trimCommon(names)
 	in, parts := partOf(names)
@@ -183,14 +191,14 @@ func (l *loader) divide(set *Set, names []string, good []loaded) {
 	}
 }
 
-// Folders of these names, beside each other and alone, hold images to train on and others.
+// The names of folders that divide the pictures: all files must lie in them.
 var (
 	trainFolders = []string{"train", "training"}
 	testFolders  = []string{"test", "testing", "val", "valid", "validation"}
 )
 
-// partOf says of each file whether it is one to test on, and whether the folders divide the files so at
-// all.
+// partOf says of each file whether it is one to test on. parts is false when the folders do not
+// divide the files.
 func partOf(names []string) (in []bool, parts bool) {
 	in = make([]bool, len(names))
 	tests := 0
@@ -209,7 +217,7 @@ func partOf(names []string) (in []bool, parts bool) {
 	return in, tests > 0
 }
 
-// classFolder returns the folder that says a file's class, "" when it lies beside them.
+// classFolder returns the folder that is the class of a file, "" when the file lies in none.
 func classFolder(name string, parts bool) string {
 	if parts {
 		_, name, _ = strings.Cut(name, "/")
@@ -221,7 +229,7 @@ func classFolder(name string, parts bool) string {
 	return folder
 }
 
-// classNames returns the names of the folders at the top, sorted, nil when there are none.
+// classNames returns the names of the folders at the top, sorted. It is nil when there are none.
 func classNames(names []string, parts bool) []string {
 	var classes []string
 	for _, name := range names {
@@ -240,7 +248,7 @@ func classOf(name string, parts bool, classes []string) int32 {
 	return -1
 }
 
-// trimCommon removes the folders that all files lie in: they tell nothing apart.
+// trimCommon removes the folders that all files lie in, as they are not classes.
 func trimCommon(names []string) []string {
 	for {
 		top, _, ok := strings.Cut(names[0], "/")
@@ -255,10 +263,10 @@ func trimCommon(names []string) []string {
 	}
 }
 
-// reasons are the errors that files are counted by.
+// reasons are the errors by which files are counted.
 var reasons = []error{errNoPicture, errDamaged, errTooLarge, errFile, errTrick, errLink, errSecret}
 
-// skipped counts the files that cannot be used by the reason, the most frequent first.
+// skipped counts the files that cannot be used by their reason, the most frequent reason first.
 func (l *loader) skipped() []Skip {
 	var list []Skip
 	at := map[error]int{}
@@ -287,8 +295,8 @@ func (l *loader) skipped() []Skip {
 	return list
 }
 
-// Printable returns a name as it is, or quoted when it has characters that would do something to a
-// terminal.
+// Printable returns a name as it is. A name with characters that could control a terminal is
+// quoted.
 func Printable(name string) string {
 	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return name
@@ -296,7 +304,7 @@ func Printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// countSizes counts the sizes that pictures had, the most frequent first.
+// countSizes counts the sizes of the pictures in their files, the most frequent size first.
 func countSizes(pictures []loaded) []SizeCount {
 	count := map[[2]int]int{}
 	for _, p := range pictures {
@@ -312,7 +320,7 @@ func countSizes(pictures []loaded) []SizeCount {
 	return list
 }
 
-// digest is of the files, not of the pixels made of them, whose last bits depend on the CPU.
+// digest is a hash of the files. It does not use the pixels, whose last bits depend on the CPU.
 func digest(names []string, pictures []loaded) string {
 	sum := sha256.New()
 	for i, p := range pictures {

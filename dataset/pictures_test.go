@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// write makes files below a new folder and returns it.
+// write makes files below a new folder and returns the folder.
 func write(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -67,7 +67,7 @@ func pixels(s Source, i int) ([]byte, int) {
 	return out, label
 }
 
-// Every format comes to the same colours, whatever kind of image its decoder makes.
+// Every format gives the same colours, whatever kind of image its decoder makes.
 func TestReadPictureFormats(t *testing.T) {
 	onRed := image.NewPaletted(image.Rect(0, 0, 6, 4), color.Palette{color.NRGBA{}, red})
 	for i := range onRed.Pix {
@@ -77,7 +77,7 @@ func TestReadPictureFormats(t *testing.T) {
 		name string
 		file []byte
 		want [3]byte
-		near int // of the values to the bytes wanted
+		near int // largest difference from the bytes wanted
 	}{
 		{"PNG", plainPNG(t, 6, 4, red), [3]byte{255, 0, 0}, 0},
 		{"transparent PNG before white", plainPNG(t, 6, 4, color.NRGBA{}), [3]byte{255, 255, 255}, 0},
@@ -109,7 +109,8 @@ func read(file []byte, side int) (picture, error) {
 	return readPicture(file, side, usualLimits.pixels, newRoom(usualLimits.pixels))
 }
 
-// An index that the palette lacks panics where readPicture can catch it, not in a goroutine of imaging's.
+// An index that the palette lacks panics where readPicture can catch it, and not in a goroutine of
+// package imaging.
 func TestBadPaletteIndexIsCaught(t *testing.T) {
 	bad := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{red})
 	bad.Pix[5] = 7
@@ -121,7 +122,7 @@ func TestBadPaletteIndexIsCaught(t *testing.T) {
 	square(bad, 2)
 }
 
-// A header is believed only as far as the file could hold what it claims.
+// A header is believed only when the file could hold the pixels that it claims.
 func TestReadPictureBombs(t *testing.T) {
 	flat := append(webpFlat(1<<10, 1<<10, 1, 2, 3, 255), 0)
 	for _, c := range []struct {
@@ -149,8 +150,9 @@ func TestReadPictureBombs(t *testing.T) {
 	}
 }
 
-// A photo is cropped to its middle, and turned as its camera noted: here a picture that is red at the
-// left, blue at the right and green on top, which the table follows to where it lies when looked at.
+// A photo is cropped to its middle, and turned as its camera noted. This picture is red at the
+// left, blue at the right and green on top. The table says where these colours lie for each
+// orientation.
 func TestCropAndOrientation(t *testing.T) {
 	m := image.NewNRGBA(image.Rect(0, 0, 80, 48))
 	for y := range 48 {
@@ -169,34 +171,23 @@ func TestCropAndOrientation(t *testing.T) {
 		}
 	}
 	plain := encodedJPEG(t, m)
-	// The colours of the middle of each side: top, right, bottom left, left in the file as it is.
-	for orientation, want := range map[uint16]string{
-		0: "grb", 1: "grb", 2: "gbr", 3: "Rbr", 9: "grb",
-	} {
-		file := withOrientation(plain, orientation, orientation%2 == 1)
-		p, err := read(file, 48)
+	// The green side, the left side and the right side. Green lies on top but for 3, upside down.
+	for orientation, want := range map[uint16]string{0: "grb", 1: "grb", 2: "gbr", 3: "gbr", 9: "grb"} {
+		p, err := read(withOrientation(plain, orientation, orientation%2 == 1), 48)
 		if err != nil {
 			t.Fatal(err)
 		}
-		left, right := letterAt(p.pixels, 4, 24), letterAt(p.pixels, 44, 24)
-		top := letterAt(p.pixels, 24, 4)
-		switch orientation {
-		case 3: // upside down: green below, left and right exchanged
-			if left != 'b' || right != 'r' || letterAt(p.pixels, 24, 44) != 'g' {
-				t.Errorf("orientation 3: left %c, right %c", left, right)
-			}
-		case 2:
-			if left != 'b' || right != 'r' || top != 'g' {
-				t.Errorf("orientation 2: left %c, right %c, top %c", left, right, top)
-			}
-		default:
-			if got := string([]byte{top, left, right}); got != want {
-				t.Errorf("orientation %d: %s, want %s", orientation, got, want)
-			}
+		y := 4
+		if orientation == 3 {
+			y = 44
+		}
+		sides := []byte{letterAt(p.pixels, 24, y), letterAt(p.pixels, 4, 24), letterAt(p.pixels, 44, 24)}
+		if string(sides) != want {
+			t.Errorf("orientation %d: %s, want %s", orientation, sides, want)
 		}
 	}
-	// A quarter turn: the camera's top row is the right side for 6, the left side for 8; 5 and 7 are
-	// mirrored, too.
+	// A quarter turn. The camera's top row is the right side for 6 and the left side for 8. 5 and 7
+	// are mirrored too.
 	for orientation, at := range map[uint16][2]int{5: {4, 24}, 6: {44, 24}, 7: {44, 24}, 8: {4, 24}} {
 		p, err := read(withOrientation(plain, orientation, false), 48)
 		if err != nil {
@@ -205,7 +196,7 @@ func TestCropAndOrientation(t *testing.T) {
 		if p.width != 48 || p.height != 80 || letterAt(p.pixels, at[0], at[1]) != 'g' {
 			t.Errorf("orientation %d: %dx%d, %c at %v", orientation, p.width, p.height, letterAt(p.pixels, at[0], at[1]), at)
 		}
-		// What was red at the left is on top for 6 and 5, below for 8 and 7.
+		// The red side, on the left in the file, is on top for 6 and 5, and below for 8 and 7.
 		y := map[uint16]int{5: 4, 6: 4, 7: 44, 8: 44}[orientation]
 		if got := letterAt(p.pixels, 24, y); got != 'r' {
 			t.Errorf("orientation %d: %c at row %d", orientation, got, y)
@@ -252,7 +243,8 @@ func TestOpenPictures(t *testing.T) {
 	}
 }
 
-// Gray pictures make gray sets, unless RGB is asked for; and the other way round.
+// Gray pictures make gray sets, unless RGB is asked for. Colour pictures make gray sets when gray
+// is asked for.
 func TestChannels(t *testing.T) {
 	allGray := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, gray), "b.jpg": encodedJPEG(t, image.NewGray(image.Rect(0, 0, 9, 9)))})
 	colour := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, gray), "b.png": plainPNG(t, 4, 4, red)})
@@ -280,7 +272,8 @@ func TestChannels(t *testing.T) {
 	}
 }
 
-// A zip is read like the folder it was made of, below whatever folders all of it lies in.
+// A zip gives the same set as the folder that it was made of. Folders that hold everything in the
+// zip do not matter.
 func TestOpenZip(t *testing.T) {
 	r := plainPNG(t, 8, 8, red)
 	files := map[string][]byte{"cat/1.png": r, "dog/2.png": r, "dog/x.txt": []byte("text")}
@@ -303,7 +296,7 @@ func TestOpenZip(t *testing.T) {
 	}
 }
 
-// Folders for training and testing are just that.
+// Folders called train and test divide the set and are not classes.
 func TestTrainAndTestFolders(t *testing.T) {
 	r := plainPNG(t, 8, 8, red)
 	set := mustOpen(t, write(t, map[string][]byte{
@@ -317,7 +310,7 @@ func TestTrainAndTestFolders(t *testing.T) {
 	}
 }
 
-// Links to files count, links to folders and pipes do not: they may never end.
+// Links to files count. Links to folders and pipes do not, as reading them may never end.
 func TestLinks(t *testing.T) {
 	folder := write(t, map[string][]byte{"a/1.png": plainPNG(t, 8, 8, red)})
 	if err := os.Symlink("1.png", filepath.Join(folder, "a", "2.png")); err != nil {
@@ -361,8 +354,8 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		{"empty folder", nil, "", Options{}, "it holds no files: put pictures into it"},
 		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{}, "its only file cannot be used (a.txt: not a picture)"},
 		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{}, "none of its 2 files can be used (a.txt: not a picture)"},
-		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave --strict out"},
-		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1 MB are allowed"},
+		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave strict out"},
+		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
 		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1}, "a side lies between 1 and 4096"},
 		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 2}, "1 (gray) or 3 (RGB)"},
 		{"one picture", map[string][]byte{"a.png": r}, "a.png", Options{}, "it is one picture: name a folder"},
@@ -383,7 +376,7 @@ func TestOpenPicturesRefuses(t *testing.T) {
 	}
 }
 
-// Any number of goroutines reads the same set, and the end of the context ends the reading.
+// Any number of goroutines reads the same set. The end of the context ends the reading.
 func TestOpenInParallel(t *testing.T) {
 	files := map[string][]byte{}
 	for i := range 40 {
@@ -417,7 +410,7 @@ func TestOpenInParallel(t *testing.T) {
 	}
 }
 
-// The same files have the same digest, others another.
+// The same files have the same digest, and other files another one.
 func TestDigest(t *testing.T) {
 	a, b := plainPNG(t, 8, 8, red), plainPNG(t, 8, 8, gray)
 	digest := func(files map[string][]byte) string { return mustOpen(t, write(t, files), Options{}).Digest }
@@ -432,7 +425,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// No more pixels are decoded at a time than there is room for.
+// At any time at most as many pixels are decoded as there is room for.
 func TestRoom(t *testing.T) {
 	r := newRoom(10)
 	var wg sync.WaitGroup

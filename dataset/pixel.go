@@ -12,11 +12,11 @@ const halfRange = 127.5
 // FromByte returns b/127.5 - 1, the number in [-1,1] that stands for a pixel of value b.
 func FromByte(b uint8) float32 { return float32(b)/halfRange - 1 }
 
-// ToByte returns the byte nearest to the number: round((x+1)·127.5), halves up, clamped to 0..255. It is
-// the inverse of [FromByte] for all 256 bytes. NaN becomes 0.
+// ToByte returns the byte nearest to the number: round((x+1)·127.5), halves up, clamped to 0..255.
+// It is the inverse of [FromByte] for all 256 bytes. NaN becomes 0.
 func ToByte(x float32) uint8 {
-	// The conversions keep the compiler from fusing the product and the sum, so that a tie rounds the
-	// same way on every CPU.
+	// The conversions keep the compiler from fusing the product and the sum, so that a tie rounds
+	// the same way on every CPU.
 	v := float64((float64(x) + 1) * halfRange)
 	if !(v > 0) { // NaN too
 		return 0
@@ -24,19 +24,22 @@ func ToByte(x float32) uint8 {
 	return uint8(min(v+0.5, 255))
 }
 
-// dequantizedSteps is the number of byte steps, each one byte wide, from the middle of the range to either end.
+// dequantizedSteps is the number of byte widths from the middle of the range to either end, when
+// each byte has a width.
 const dequantizedSteps = 128
 
-// BitsOfScale are the bits of a density of dequantised pixels that come from their scale: a byte is 1/128 wide, so
-// log₂ p of bytes is log₂ p of numbers less 7 for each.
+// BitsOfScale is the number of bits by which the density of dequantised pixels differs from that of
+// bytes. A byte is 1/128 wide, so for each number log₂ p of the byte is log₂ p of the number less
+// 7.
 const BitsOfScale = 7
 
-// Dequantize returns (b+u)/128 - 1: the number in [-1,1] of a byte that a u in [0,1) spreads over its width. The 256
-// bytes fill the range without gaps, where [FromByte] leaves them points: only what is spread has a density. It
-// differs from FromByte by at most half the width of a byte on average, and never by more than the whole width.
+// Dequantize returns (b+u)/128 - 1. It is the number in [-1,1] of byte b, spread over the width of
+// the byte by u in [0,1). The 256 bytes fill the range without gaps, so that the numbers have a
+// density. The points of [FromByte] have none. The result differs from FromByte by at most half the
+// width of a byte on average, and never by more than the whole width.
 func Dequantize(b uint8, u float64) float32 { return float32((float64(b)+u)/dequantizedSteps - 1) }
 
-// fromByte is FromByte as a table: a look-up is faster than a division.
+// fromByte is FromByte as a table. To look a number up is faster than to divide.
 var fromByte = func() (table [256]float32) {
 	for b := range table {
 		table[b] = FromByte(uint8(b))

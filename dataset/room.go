@@ -2,7 +2,7 @@ package dataset
 
 import "sync"
 
-// A room bounds the pixels that are decoded at the same time, however many goroutines decode.
+// A room bounds the number of pixels that are decoded at the same time, by all goroutines.
 type room struct {
 	mu    sync.Mutex
 	freed sync.Cond
@@ -15,7 +15,7 @@ func newRoom(pixels int) *room {
 	return r
 }
 
-// take waits until n pixels, at most what the room was made for, are left and takes them.
+// take waits until n pixels are left, and takes them. n is at most the size of the room.
 func (r *room) take(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -25,7 +25,7 @@ func (r *room) take(n int) {
 	r.left -= n
 }
 
-// give returns what was taken.
+// give gives n pixels back.
 func (r *room) give(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

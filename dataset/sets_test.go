@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// idxPair returns files of n images of side x side pixels, image i all of value i, and labels i%3.
+// idxPair returns files of n images of side x side pixels, and of their labels. All pixels of image
+// i have the value i, and its label is i%3.
 func idxPair(t testing.TB, n, side int) (images, labels []byte) {
 	t.Helper()
 	var pixels, classes []byte
@@ -129,7 +130,7 @@ func TestOpenCIFAR(t *testing.T) {
 			t.Errorf("label %d, want %d", label, want)
 		}
 		for k := range p {
-			if p[k] != byte(k) { // cifarFile's planes count like this when they are interleaved
+			if p[k] != byte(k) { // as cifarFile's planes count when they are interleaved
 				t.Fatalf("byte %d is %d", k, p[k])
 			}
 		}
@@ -160,7 +161,7 @@ func TestOpenCIFARRefuses(t *testing.T) {
 	}
 }
 
-// Sets with a shape of their own are converted to the one that is asked for.
+// Sets with a shape of their own are converted to the shape that is asked for.
 func TestFit(t *testing.T) {
 	images, labels := idxPair(t, 4, 6)
 	folder := write(t, map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels, "t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels})
@@ -183,7 +184,7 @@ func TestFit(t *testing.T) {
 	if h, w, c := set.Train.Shape(); h != 16 || w != 16 || c != 1 {
 		t.Errorf("%dx%dx%d", h, w, c)
 	}
-	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1 MB") {
+	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1049 kB") {
 		t.Errorf("error %v", err)
 	}
 }

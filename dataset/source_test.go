@@ -74,7 +74,7 @@ func TestOpenUnknownName(t *testing.T) {
 	}
 }
 
-// TestOpenNameBeforePath opens the set although a folder of its name is there.
+// TestOpenNameBeforePath opens the set although there is a folder of its name.
 func TestOpenNameBeforePath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("mnist", 0o755); err != nil {

@@ -1,15 +1,15 @@
 package dataset
 
-// part is some of the images of a Source.
+// A part has some of the images of a Source.
 type part struct {
 	Source
 	name  string
 	index []int32
 }
 
-// Split divides a source: held has a share of the images, rounded down, and train the others in their
-// order. The seed decides which, and the same source and seed give the same split. held is nil when
-// the share comes to no image, train is s then.
+// Split divides a source: held has a share of the images, rounded down, and train has the others in
+// their order. The seed decides which images are held, and the same source and seed give the same
+// split. When the share comes to no image, held is nil and train is s.
 func Split(s Source, share float64, seed uint64) (train, held Source) {
 	n := s.Len()
 	count := min(int(share*float64(n)), n-1)
@@ -33,7 +33,7 @@ func Split(s Source, share float64, seed uint64) (train, held Source) {
 	return a, b
 }
 
-// splitEpoch is the order that splits a source, which no epoch of training has.
+// splitEpoch is the epoch whose order splits a source. No epoch of training has this number.
 const splitEpoch = -1
 
 // Name implements [Source].

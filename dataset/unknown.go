@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
-// An UnknownError says that there is no data set of a name, and no file or folder either.
+// An UnknownError says that no data set, file or folder has a name.
 type UnknownError struct {
 	Name    string
-	Known   []string // the names that there are
-	Nearest string   // the one that was probably meant, or ""
+	Known   []string // the names of all data sets
+	Nearest string   // the name that was probably meant, or ""
 }
 
 // Error returns one line.
@@ -19,7 +21,8 @@ func (e *UnknownError) Error() string {
 	if e.Nearest != "" {
 		guess = fmt.Sprintf("did you mean %s? ", e.Nearest)
 	}
-	return fmt.Sprintf("no data set and no file is called %q: %sknown are: %s", e.Name, guess, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("no data set and no file is called %q: %sknown are: %s",
+		e.Name, guess, strings.Join(e.Known, ", "))
 }
 
 func unknown(name string) error {
@@ -27,39 +30,17 @@ func unknown(name string) error {
 	return &UnknownError{Name: name, Known: known, Nearest: nearest(name, known)}
 }
 
-// nearest returns the candidate with the fewest edits to name, letter case aside; "" when even that is
-// more than half of the longer of the two, where a guess would only puzzle.
+// nearest returns the candidate with the fewest edits to name, without regard to letter case. When
+// even that needs more edits than half of the letters of the longer name, it returns "": the guess
+// would only puzzle.
 func nearest(name string, candidates []string) string {
 	best, least := "", 0
 	for _, candidate := range candidates {
-		d := distance(strings.ToLower(name), strings.ToLower(candidate))
+		d := text.Distance(strings.ToLower(name), strings.ToLower(candidate))
 		longer := max(utf8.RuneCountInString(name), utf8.RuneCountInString(candidate))
 		if 2*d <= longer && (best == "" || d < least) {
 			best, least = candidate, d
 		}
 	}
 	return best
-}
-
-// distance is the Levenshtein distance: the least number of letters to insert, delete or replace that
-// turns a into b. row[j] is the distance between the part of a so far and the first j letters of b.
-func distance(a, b string) int {
-	to := []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, r := range []rune(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, s := range to {
-			replace := diagonal
-			if r != s {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(to)]
 }

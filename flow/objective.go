@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/fmimg/fmimg/internal/states"
@@ -33,7 +32,10 @@ func ParseObjective(s string) (Objective, error) {
 			return Objective(i), nil
 		}
 	}
-	return 0, fmt.Errorf("flow: unknown objective %q: known are velocity, noise and data", s)
+	return 0, &ParseError{
+		Package: "flow", Kind: "objective", Text: s,
+		Known: ObjectiveNames(), Reason: "known are velocity, noise and data",
+	}
 }
 
 // Target sets u to the answer that a network with objective o should give at the state between x0

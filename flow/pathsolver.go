@@ -171,7 +171,10 @@ func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSo
 		}
 		return SDE(path, steps, level), nil
 	}
-	return nil, fmt.Errorf("flow: unknown solver %q: known are %s", name, strings.Join(pathSolverNames, ", "))
+	return nil, &ParseError{
+		Package: "flow", Kind: "solver", Text: name,
+		Known: PathSolverNames(), Reason: "known are " + strings.Join(pathSolverNames, ", "),
+	}
 }
 
 // Observed implements [ode.Solver].
@@ -249,16 +252,16 @@ func (m *pathMethod) apply(w mix, b *ode.Batch, step int) {
 	}
 }
 
-// StepsFor returns the number of steps in which a solver evaluates the field so often. It fails for
-// a solver that chooses its steps.
+// StepsFor returns the number of steps in which a solver evaluates the field the given number of
+// times. A solver that chooses its steps is an [*EvaluationsError], and so are evaluations that do
+// not make whole steps.
 func StepsFor(name string, evaluations int) (int, error) {
 	each, err := EvaluationsFor(name, 1)
 	if err != nil {
 		return 0, err
 	}
 	if evaluations < each || evaluations%each != 0 {
-		return 0, fmt.Errorf("flow: %d evaluations are no whole number of steps of %s, which take %d each",
-			evaluations, name, each)
+		return 0, &EvaluationsError{Solver: name, Evaluations: evaluations, Each: each}
 	}
 	return evaluations / each, nil
 }
@@ -271,7 +274,25 @@ func EvaluationsFor(name string, steps int) (int, error) {
 	}
 	each, ok := ode.EvaluationsPerStep(name)
 	if !ok {
-		return 0, fmt.Errorf("flow: %s chooses its evaluations itself: name a solver of fixed steps", name)
+		return 0, &EvaluationsError{Solver: name}
 	}
 	return steps * each, nil
+}
+
+// An EvaluationsError is a number of evaluations that a solver does not take.
+type EvaluationsError struct {
+	Solver            string
+	Evaluations, Each int // of the whole, and of a step; 0: the solver chooses them itself
+}
+
+// Error returns one line.
+func (e *EvaluationsError) Error() string { return "flow: " + e.Reason() }
+
+// Reason returns the line without the package.
+func (e *EvaluationsError) Reason() string {
+	if e.Each == 0 {
+		return e.Solver + " chooses its evaluations itself: name a solver of fixed steps"
+	}
+	return fmt.Sprintf("%d evaluations are no whole number of steps of %s, which take %d each",
+		e.Evaluations, e.Solver, e.Each)
 }

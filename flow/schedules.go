@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/states"
 	"github.com/fmimg/fmimg/ode"
 )
@@ -80,10 +81,11 @@ func shortest(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 const pathEnds = 0.01
 
 // ParseSchedule reads "linear", "linear-power(N)", "cosine", "vp" (0.1 to 20) or "vp(BMIN,BMAX)".
+// The error is a [*ParseError].
 func ParseSchedule(s string) (Schedule, error) {
 	name, arguments, err := parseCall(s)
 	if err != nil {
-		return nil, fmt.Errorf("flow: path %q: %w", s, err)
+		return nil, pathError(s, err.Error())
 	}
 	var path Schedule
 	switch n := len(arguments); {
@@ -94,22 +96,31 @@ func ParseSchedule(s string) (Schedule, error) {
 	case name == "linear-power" && n == 1 && arguments[0] >= 1 && arguments[0] <= 10:
 		return LinearPower{N: arguments[0]}, nil
 	case name == "linear-power":
-		return nil, fmt.Errorf("flow: path %q: want a power from 1 to 10, as in linear-power(2)", s)
+		return nil, pathError(s, "want a power from 1 to 10, as in linear-power(2)")
 	case name == "vp" && n == 0:
 		return VariancePreserving{BetaMin: 0.1, BetaMax: 20}, nil
 	case name == "vp" && n == 2:
 		path = VariancePreserving{BetaMin: arguments[0], BetaMax: arguments[1]}
 	case name == "vp":
-		return nil, fmt.Errorf("flow: path %q: want two rates, as in vp(0.1,20)", s)
+		return nil, pathError(s, "want two rates, as in vp(0.1,20)")
 	default:
-		return nil, fmt.Errorf("flow: unknown path %q: "+
-			"known are linear, linear-power(N), cosine, vp and vp(BMIN,BMAX)", s)
+		return nil, &ParseError{
+			Package: "flow", Kind: "path", Text: s,
+			Known:  []string{"linear", "linear-power(N)", "cosine", "vp", "vp(BMIN,BMAX)"},
+			Reason: "known are linear, linear-power(N), cosine, vp and vp(BMIN,BMAX)",
+		}
 	}
 	if CheckSchedule(path, pathEnds) != nil {
-		return nil, fmt.Errorf("flow: path %q: "+
-			"want rates that rise from nearly 0 to enough to leave only noise, as in vp(0.1,20)", s)
+		return nil, pathError(s, "want rates that rise from nearly 0 to enough to leave only noise, as in vp(0.1,20)")
 	}
 	return path, nil
+}
+
+// A ParseError is a text that does not name or spell what is asked for.
+type ParseError = option.ValueError
+
+func pathError(s, reason string) error {
+	return &ParseError{Package: "flow", Kind: "path", Text: s, Reason: reason}
 }
 
 // parseCall reads "name" or "name(NUMBER,…)", where numbers are finite.

@@ -39,7 +39,7 @@ func (l LogitNormal) String() string {
 }
 
 // ParseTimeDistribution reads "uniform", "logit-normal" (mean 0, deviation 1) or
-// "logit-normal(MEAN,STD)".
+// "logit-normal(MEAN,STD)". The error is a [*ParseError].
 func ParseTimeDistribution(s string) (TimeDistribution, error) {
 	name, arguments, err := parseCall(s)
 	switch n := len(arguments); {
@@ -48,15 +48,21 @@ func ParseTimeDistribution(s string) (TimeDistribution, error) {
 	case name == "logit-normal" && err == nil && n == 0:
 		return LogitNormal{Mean: 0, Std: 1}, nil
 	case name == "logit-normal" && (err != nil || n != 2):
-		return nil, fmt.Errorf("flow: distribution of times %q: want two numbers, as in logit-normal(0,1)", s)
+		return nil, timesError(s, "want two numbers, as in logit-normal(0,1)")
 	case name == "logit-normal" && arguments[1] <= 0:
-		return nil, fmt.Errorf("flow: distribution of times %q: "+
-			"want a finite mean and a finite deviation above 0, as in logit-normal(0,1)", s)
+		return nil, timesError(s, "want a finite mean and a finite deviation above 0, as in logit-normal(0,1)")
 	case name == "logit-normal":
 		return LogitNormal{Mean: arguments[0], Std: arguments[1]}, nil
 	}
-	return nil, fmt.Errorf("flow: unknown distribution of times %q: "+
-		"known are uniform, logit-normal and logit-normal(MEAN,STD)", s)
+	return nil, &ParseError{
+		Package: "flow", Kind: "distribution of times", Text: s,
+		Known:  []string{"uniform", "logit-normal", "logit-normal(MEAN,STD)"},
+		Reason: "known are uniform, logit-normal and logit-normal(MEAN,STD)",
+	}
+}
+
+func timesError(s, reason string) error {
+	return &ParseError{Package: "flow", Kind: "distribution of times", Text: s, Reason: reason}
 }
 
 // Stratum moves the point u of (0, 1) into part i of n equal parts: (i+u)/n.

@@ -18,8 +18,10 @@ type Scores struct {
 	ClassAgreement     *float64 `json:"class_agreement,omitempty"`
 	ClassAgreementLow  *float64 `json:"class_agreement_low,omitempty"` // 95 % confidence
 	ClassAgreementHigh *float64 `json:"class_agreement_high,omitempty"`
-	Histogram          []int    `json:"histogram,omitempty"`          // generated images of each predicted class
-	HistogramDistance  *float64 `json:"histogram_distance,omitempty"` // TotalVariation from the real classes
+	// Histogram counts the generated images of each predicted class. HistogramDistance is its
+	// TotalVariation from the real classes.
+	Histogram         []int    `json:"histogram,omitempty"`
+	HistogramDistance *float64 `json:"histogram_distance,omitempty"`
 
 	NearestDistance *Distances `json:"nearest_distance,omitempty"` // in pixels
 }

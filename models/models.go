@@ -1,5 +1,6 @@
-// Package models holds trained models that are part of the program, as checkpoints of package unet in float16. Each has a
-// folder with a README.md that says what it is, how it was trained and how good it is.
+// Package models holds trained models that are part of the program, as checkpoints of package unet
+// in float16. The folder of a model has a README.md that says what the model is, how it was trained
+// and how good it is.
 package models
 
 import (
@@ -11,13 +12,14 @@ import (
 //go:embed mnist/model.safetensors mnist-fast/model.safetensors
 var files embed.FS
 
-// names are the models, the first of which is drawn from when there is no other.
+// names are the names of the models. The program draws from the first one when there is no other
+// model.
 var names = []string{"mnist", "mnist-fast"}
 
 // Names returns the names of the models.
 func Names() []string { return slices.Clone(names) }
 
-// Open returns the checkpoint of a model; the error wraps fs.ErrNotExist when there is none of that name.
+// Open returns the checkpoint of a model. For an unknown name the error wraps fs.ErrNotExist.
 func Open(name string) (fs.File, error) {
 	if !slices.Contains(names, name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

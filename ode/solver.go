@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/states"
 )
 
@@ -126,7 +127,11 @@ func SolverNames() []string {
 	return append(names, Dopri5.Name)
 }
 
-// NewSolver returns the solver of that name, one of [SolverNames].
+// An UnknownError is a name that is not one of a solver.
+type UnknownError = option.ValueError
+
+// NewSolver returns the solver of that name, one of [SolverNames]; another name is an
+// [*UnknownError].
 //
 // dopri5 keeps the error of each step below tol·(1+|x|), with tol from 1e-7 to 1: float32 has no
 // more digits. An observer of dopri5 sees steps+1 evenly spaced times, or 21 when steps is not
@@ -140,7 +145,10 @@ func NewSolver(name string, steps int, tol float64) (Solver, error) {
 	}
 	m := findMethod(name)
 	if m == nil {
-		return nil, fmt.Errorf("ode: unknown solver %q: known are %s", name, strings.Join(SolverNames(), ", "))
+		return nil, &UnknownError{
+			Package: "ode", Kind: "solver", Text: name,
+			Known: SolverNames(), Reason: "known are " + strings.Join(SolverNames(), ", "),
+		}
 	}
 	if steps < 1 {
 		return nil, fmt.Errorf("ode: %s: %d steps: want at least 1, for example 20", name, steps)

@@ -4,14 +4,14 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 )
 
-// A Shape is that of an image: pixels and channels.
+// A Shape is the size of an image: rows and columns of pixels, and the channels of a pixel.
 type Shape struct{ Height, Width, Channels int }
 
-// ShapeOf returns the shape of a source's images.
+// ShapeOf returns the shape of the images of a source.
 func ShapeOf(s dataset.Source) Shape {
 	h, w, c := s.Shape()
 	return Shape{h, w, c}
 }
 
-// Len returns how many numbers an image has.
+// Len returns the count of numbers in an image.
 func (s Shape) Len() int { return s.Height * s.Width * s.Channels }

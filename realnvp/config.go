@@ -2,7 +2,9 @@ package realnvp
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -18,7 +20,12 @@ type Config struct {
 	ScaleBound float64 `json:"scale_bound"`
 }
 
-// Preset returns a named configuration for images of a size.
+var presets = []string{"tiny", "base", "large"}
+
+// An UnknownError is a name that is not one of a preset.
+type UnknownError = option.ValueError
+
+// Preset returns a named configuration for images of a size. The error is an [*UnknownError].
 func Preset(name string, h, w, channels int) (Config, error) {
 	c := Config{
 		ImageSize: [2]int{h, w}, Channels: channels, NormGroups: 8, Scales: scales(h, w), Alpha: 0.05, ScaleBound: 2,
@@ -31,7 +38,9 @@ func Preset(name string, h, w, channels int) (Config, error) {
 	case "large":
 		c.Hidden, c.Blocks = 64, 4
 	default:
-		return Config{}, fmt.Errorf("unknown preset %q: choose one of tiny, base, large", name)
+		return Config{}, &UnknownError{
+			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
+		}
 	}
 	return c, nil
 }

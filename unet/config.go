@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // Config describes a network. Checkpoints and config.json hold it as JSON.
@@ -35,8 +38,13 @@ type Config struct {
 	FlowMap bool `json:"flow_map,omitempty"`
 }
 
+var presets = []string{"tiny", "base", "large"}
+
+// An UnknownError is a name that is not one of a preset.
+type UnknownError = option.ValueError
+
 // Preset returns a named configuration for 28x28 images of one channel, without classes. Callers
-// set the image size, the channels and the classes of their data.
+// set the image size, the channels and the classes of their data. The error is an [*UnknownError].
 func Preset(name string) (Config, error) {
 	c := Config{
 		ImageSize: [2]int{28, 28}, InChannels: 1, NumResBlocks: 1, NumHeads: 1,
@@ -50,7 +58,9 @@ func Preset(name string) (Config, error) {
 	case "large":
 		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NumResBlocks = 64, []int{1, 2, 2}, []int{4}, 2
 	default:
-		return Config{}, fmt.Errorf("unknown preset %q: choose one of tiny, base, large", name)
+		return Config{}, &UnknownError{
+			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
+		}
 	}
 	return c, nil
 }

@@ -20,7 +20,8 @@ func TestTorchTrainsWithTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := train.DefaultOptions()
+	o := train.Options{}.WithDefaults()
+	o.Seed = 1 // as the command
 	for _, c := range []struct {
 		pattern string // with the number as its group
 		want    float64

@@ -72,8 +72,13 @@ func parseInstructionSets(version string) ([]string, error) {
 	return nil, fmt.Errorf("fmimg version names no instruction sets: name them by -isa:\n%s", version)
 }
 
-// run runs one of the programs in a folder, and returns what it wrote to stdout. The program
-// computes in float32, also where it would choose another precision by itself.
+// list cuts a text at its commas.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// run has one of the programs do something in a folder, and returns what it wrote to stdout. It
+// computes in float32, also where a program would choose something else by itself.
 func (p programs) run(ctx context.Context, s side, folder string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p[s], args...)
 	cmd.Dir = folder

@@ -31,10 +31,10 @@ type amounts struct {
 	likelihood   int  // images
 }
 
-// amountsFor returns amounts that take about the same time on every instruction set. Plain Go
-// computes 1 GFLOP/s on a core where AVX2 computes more than 30: a step of base with 64 images
-// would take a minute. So with plain Go an evaluation takes 100 images, the fewest that it allows,
-// and compares them with as few real ones. The validation loss is left out.
+// amountsFor returns what takes about as long for every instruction set. Plain Go computes 1
+// GFLOP/s and core where AVX2 computes more than 30: a step of base with 64 images would take a
+// minute. There an evaluation takes 100 images, the fewest that it allows, and compares them with
+// as few, and the validation loss is left out.
 func amountsFor(isa, preset string) amounts {
 	switch {
 	case isa != "generic":
@@ -69,7 +69,8 @@ func (s setting) training() action {
 	return action{name: "train", args: args, files: runFiles}
 }
 
-// trainArgs returns the arguments of a training of some steps. Nothing in it depends on the clock.
+// trainArgs returns the arguments of a training of so many steps, in which nothing depends on the
+// time.
 func (s setting) trainArgs(steps int, more ...string) []string {
 	validate := -1
 	if s.validate {

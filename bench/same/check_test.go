@@ -128,8 +128,8 @@ func TestCheckerNeedsBefore(t *testing.T) {
 		}
 		return nil, nil
 	}
-	if err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"}); err == nil ||
-		!strings.Contains(err.Error(), "earlier commit") {
+	err := k.check(t.Context(), setting{isa: "generic", preset: "tiny"})
+	if err == nil || !strings.Contains(err.Error(), "earlier commit") {
 		t.Errorf("got %v", err)
 	}
 	if err := k.summary(); err == nil {
@@ -138,8 +138,7 @@ func TestCheckerNeedsBefore(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-base", "HEAD", "-isa", "avx2", "-presets", "tiny", "-seeds", "3,4", "-steps", "2"},
-		io.Discard)
+	o, err := parse(strings.Fields("-base HEAD -isa avx2 -presets tiny -seeds 3,4 -steps 2"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +147,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("settings %v", got)
 	}
 	for _, args := range []string{
-		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,",
-		"-base HEAD -steps -1", "-base HEAD more",
+		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1", "-base HEAD more",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q is accepted", args)

@@ -54,8 +54,8 @@ func firstDifference(a, b []byte) int {
 	return n
 }
 
-// changing matches the members of a JSON object that differ from run to run: times, dates and
-// versions. The metadata of a safetensors file hold JSON in a string, where quotes have a
+// changing matches what differs from run to run, as a member of a JSON object: times, dates and
+// versions. In the metadata of a safetensors file, where JSON is in a string, quotes have a
 // backslash.
 var changing = regexp.MustCompile(`\\?"(?:draw_)?seconds\\?":[-+.0-9eE]+|\\?"(?:version|date)\\?":\\?"[^"\\]*\\?"`)
 
@@ -100,9 +100,9 @@ func samePoints(a, b image.Image) error {
 	return nil
 }
 
-// sameTensors compares safetensors files: the text of the headers (names, order, types, shapes,
-// places and metadata) and all bytes of all tensors. It does not use the project's own reader,
-// which may have changed too.
+// sameTensors compares safetensors files: the header's text (names, order, types, shapes, places
+// and metadata) and all bytes of all tensors. It reads the format by itself, as the project's own
+// reader is among what may have changed.
 func sameTensors(fileA, fileB []byte) error {
 	headerA, dataA, err := cutHeader(fileA)
 	if err != nil {

@@ -1,10 +1,9 @@
-// Command same checks that a change of the code left all results as they were. "make same
-// BASE=COMMIT" runs it.
+// Command same checks that a change of the code left all results as they were. It builds fmimg at
+// an earlier commit and from the working tree, has both do the same on each instruction set of the
+// machine, and compares what they write, byte for byte. "make same BASE=COMMIT" runs it.
 //
-// It builds fmimg at an earlier commit and from the working tree, has both do the same work on each
-// instruction set of the machine, and compares what they write, byte for byte. Only times, dates
-// and versions may differ. It compares the pixels of a PNG, whose text names the version. The exit
-// status is 1 when anything else differs.
+// Times, dates and versions are the only things that may differ. Of a PNG the pixels are compared,
+// as its text names the version. The exit status is 1 when anything else differs.
 package main
 
 import (
@@ -18,7 +17,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 )
 
 func main() {
@@ -73,12 +71,6 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// list cuts a text at its commas.
-func list(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-// run does what the flags say. Its error says that results differ, or what went wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parse(args, stderr)
 	if err != nil {

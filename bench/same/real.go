@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// realFolder is the folder of the images that generated ones are compared with on slow instruction
+// realFolder is where writeReal puts what generated images are compared with on slow instruction
 // sets.
 const realFolder = "real"
 

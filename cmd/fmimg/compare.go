@@ -31,7 +31,7 @@ const methodsExample = `  fmimg compare --data checkerboard --out compare.png
   fmimg compare --data moons --budget 0.1 --out quick.png
   fmimg compare --data points.csv --out compare.png --json`
 
-// compareFlags are the flags of compare that are not options.
+// compareFlags are the flags of compare that are not options of the comparison.
 type compareFlags struct {
 	out  string
 	isa  string
@@ -39,7 +39,7 @@ type compareFlags struct {
 }
 
 func (a *app) newCompare() *cobra.Command {
-	o := compare.Options{Seed: 1, Budget: 1}
+	var o compare.Options
 	var x compareFlags
 	cmd := &cobra.Command{
 		Use:   "compare --data NAME --out FILE.png [flags]",
@@ -51,10 +51,10 @@ func (a *app) newCompare() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.Data, "data", "", "`points`: "+strings.Join(compare.Names(), ", ")+", or a .csv file of two columns (needed)")
 	f.StringVar(&x.out, "out", "", "PNG `file` to draw into")
-	f.Float64Var(&o.Budget, "budget", o.Budget, "`factor` on the training of each method")
+	f.Float64Var(&o.Budget, "budget", o.WithDefaults().Budget, "`factor` on the training of each method")
 	f.IntVar(&o.Samples, "samples", 0, "`number` of points to draw, and of the 4000 held-out ones to measure (default 4000)")
 	f.IntVar(&o.Resolution, "resolution", 0, "`cells` on a side of the densities in the picture (default 110)")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of points, networks and draws")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of points, networks and draws")
 	computeFlags(f, &o.Threads, &x.isa)
 	f.BoolVar(&x.json, "json", false, "write one JSON object")
 	return cmd
@@ -100,7 +100,7 @@ func (a *app) compare(cmd *cobra.Command, o compare.Options, x compareFlags) err
 	return writeComparison(a.stdout, result)
 }
 
-// comparisonEvent is a report as an event of the reporters.
+// comparisonEvent turns a report into an event for the reporters.
 func comparisonEvent(r compare.Report) pipeline.Event {
 	if r.Row == nil {
 		return pipeline.Event{Kind: pipeline.Stepped, Step: r.Step, Total: r.Steps, Text: r.Method}

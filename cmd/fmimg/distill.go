@@ -26,7 +26,7 @@ const distillExample = `  fmimg distill --model mnist --time 30m                
   fmimg generate --model runs/mnist-fast --steps 1 --out samples.png`
 
 func (a *app) newDistill() *cobra.Command {
-	o := distill.DefaultOptions()
+	var o distill.Options
 	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "distill [flags]", Short: "Make a model draw in a few evaluations", Long: distillHelp, Example: distillExample,
@@ -44,17 +44,23 @@ func (a *app) newDistill() *cobra.Command {
 	return cmd
 }
 
-// distillNumberFlags adds the flags that numbers depend on.
+// distillNumberFlags adds the flags that change the trained numbers.
 func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
-	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
-	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
-	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
+	usual := o.WithDefaults()
+	f.Float64Var(&o.Guidance, "guidance", 0,
+		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
+	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
+		"`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
+	f.IntVar(&o.TeacherSteps, "teacher-steps", usual.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
-	f.IntVar(&o.Reuse, "reuse", o.Reuse, "how `often` a trajectory is trained on")
+	f.IntVar(&o.Reuse, "reuse", usual.Reuse, "how `often` a trajectory is trained on")
+	o.Shares = usual.Shares
 	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
-	f.Float64Var(&o.Weight, "jump-weight", o.Weight, "`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
-	f.Float64Var(&o.Huber, "huber", o.Huber, "weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
-	runNumberFlags(f, &o.Options, "")
+	amountVar(f, &o.Weight, "jump-weight", usual.Weight,
+		"`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
+	amountVar(f, &o.Huber, "huber", usual.Huber,
+		"weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
+	recipeFlags(f, &o.Recipe, usual.LR, "")
 }
 
 // A sharesValue is a flag of three numbers.

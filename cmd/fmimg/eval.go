@@ -35,7 +35,7 @@ const evalExample = `  fmimg eval --model runs/mnist
   fmimg eval --images drawn/ --classes 0-9 --data mnist --json
   fmimg eval --model runs/clothes --classifier clothes.safetensors`
 
-// evalFlags are the flags of eval that are not options as they stand.
+// evalFlags are the flags of eval that need more than to be copied into an option.
 type evalFlags struct {
 	chart string
 	json  bool
@@ -109,7 +109,7 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 	return atomicfile.Write(x.chart, result.WriteChart)
 }
 
-// writeEvaluation writes the scores beside the floor's.
+// writeEvaluation writes the scores beside those of real images, the floor.
 func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 	what, how := e.Images, ""
 	if e.Model != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
-// eval measures a model, and the pictures that it drew.
+// eval measures a model, and the pictures that a model drew.
 func TestEval(t *testing.T) {
 	if testing.Short() {
 		t.Skip("classifies all test images of MNIST, which takes plain Go minutes")

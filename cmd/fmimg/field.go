@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/field"
 )
 
@@ -49,6 +50,6 @@ func (a *app) field(cmd *cobra.Command, o field.Options) error {
 	if o.Grad {
 		loss = fmt.Sprintf(", loss %.8g", result.Loss)
 	}
-	fmt.Fprintf(a.stderr, "wrote %s: %s through %s%s\n", result.Path, count(result.Images, "image"), result.Model, loss)
+	fmt.Fprintf(a.stderr, "wrote %s: %s through %s%s\n", result.Path, text.Count(result.Images, "image", "images"), result.Model, loss)
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/likelihood"
 )
 
-// A normalizing flow is a model like any other on the command line.
+// Commands take a normalizing flow as they take any other model.
 func TestNormalizingFlow(t *testing.T) {
 	s := newShell(t)
 	s.must("train --data mnist --objective nf --preset tiny --steps 2 --batch 4 --preview-every -1 --validate-every -1 --out flow")
@@ -19,7 +19,7 @@ func TestNormalizingFlow(t *testing.T) {
 	}
 	s.must("likelihood --model flow --count 2 --samples 2 --against mnist")
 	s.must("generate --model flow --grid 1x2 --out flow.png")
-	if !testing.Short() { // it classifies all test images
+	if !testing.Short() { // eval classifies all test images
 		s.must("eval --model flow --count 100 --quick")
 	}
 	s.must("model export flow --float16 --out half.safetensors")

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
@@ -61,8 +62,9 @@ func (a *app) newGenerate() *cobra.Command {
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
-	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
-	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
+	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
+		"`pixels` of the picture between images and around them")
+	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Sample.Threads, &o.ISA)
 	return cmd
 }
@@ -75,7 +77,7 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options) {
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")
-	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
@@ -96,12 +98,12 @@ func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
 			twice = fmt.Sprintf(", each twice for guidance %v,", result.Guidance)
 		}
 		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
-			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
+			text.Count(result.Images, "image", "images"), text.Count(int(math.Round(result.Evaluations)), "evaluation", "evaluations"), twice, time.Since(begin).Seconds())
 	}
 	return err
 }
 
-// checkGenerate refuses what would do harm or nothing.
+// checkGenerate refuses flags that would do harm, or nothing.
 func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error {
 	if o.Out == "-" && isTerminal(a.stdout) {
 		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
@@ -109,7 +111,8 @@ func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error
 	return checkSolver(cmd, &o.Sample, o.Out)
 }
 
-// checkSolver refuses flags that do nothing for the solver, and reads guidance 0, which is v_none alone.
+// checkSolver refuses flags that do nothing for the solver. Guidance 0 becomes the class none: its
+// velocity is v_none alone.
 func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 	adaptive := o.Solver == "dopri5"
 	switch {

@@ -36,10 +36,10 @@ func TestLikelihood(t *testing.T) {
 	}
 }
 
-// Each of edit's commands writes its picture and says so.
+// Each command of edit writes its picture and says so.
 func TestEdit(t *testing.T) {
 	s := newShell(t)
-	s.must("generate --model mnist --count 1 --solver euler --steps 1 --padding 0 --scale 3 --out a.png") // a picture to edit
+	s.must("generate --model mnist --count 1 --solver euler --steps 1 --padding 0 --scale 3 --out a.png")
 	for line, want := range map[string]string{
 		"inpaint --in a.png --mask left --steps 1 --times 1 --count 1":      "wrote out.png: 1 image of 1 input",
 		"inpaint --in a.png --mask a.png --steps 1 --times 1 --count 1":     "wrote out.png: 1 image of 1 input",

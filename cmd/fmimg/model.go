@@ -25,7 +25,7 @@ func (a *app) newModel() *cobra.Command {
 	return cmd
 }
 
-// modelArgument makes a command take a model as its argument or by --model.
+// modelArgument makes a command take a model as its argument, or by --model.
 func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -95,7 +95,7 @@ func (a *app) showModel(path string, asJSON, tensors bool) error {
 		return enc.Encode(info)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(flags{}) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], harmless(line[1]))
 	}
 	if err := w.Flush(); err != nil || !tensors {

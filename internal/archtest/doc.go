@@ -1,3 +1,3 @@
 // Package archtest holds tests of the repository's shape, and nothing else: which folder may import
-// which, and how long functions are.
+// which, how long functions are, and how wide lines.
 package archtest

@@ -10,23 +10,25 @@ import (
 	"path/filepath"
 )
 
-// bufferSize spares encoders that write a few bytes at a time one system call for each.
+// bufferSize is the size of the buffer of Write. Without a buffer, each write of a few bytes would
+// be a system call.
 const bufferSize = 1 << 16
 
-// A pending file is written beside its path and takes its place on commit.
+// A pending file lies beside its path. On commit it takes the place of the file at the path.
 type pending interface {
 	io.Writer
 	commit() error  // flush to the disk, close, replace, flush the folder
 	discard() error // close and remove; does nothing after a successful commit
 }
 
-// Write calls fill with a buffered writer and puts what it wrote at path: into a temporary file in
-// the same folder, flushed to the disk, renamed over path, the folder flushed. When fill or any of
-// these steps fails, path is as it was, nothing is left behind and the error is returned.
+// Write calls fill with a buffered writer and puts at path what fill wrote. The bytes go into a
+// temporary file in the same folder, which is flushed to the disk and renamed over path. Then the
+// folder is flushed. When fill or one of these steps fails, the file at path is as it was, nothing
+// is left behind, and Write returns the error.
 //
-// A new file gets mode 0644 less the umask; a replaced one keeps its mode. A symbolic link is followed.
-// A device or a pipe (/dev/stdout) cannot be replaced, so it is written to directly. The folder must
-// exist. fill must not keep the writer.
+// A new file gets mode 0644 less the umask. A file that is replaced keeps its mode. A symbolic link
+// is followed. A device or a pipe (/dev/stdout) cannot be replaced, so Write writes to it directly.
+// The folder must exist. fill must not keep the writer.
 func Write(path string, fill func(io.Writer) error) (err error) {
 	path, kind := resolve(path)
 	switch {
@@ -48,12 +50,13 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return explain(path, cause(file.commit()))
 }
 
-// Probe finds out whether Write could put a file at path, as far as can be told without writing it: that the
-// folder is there and takes a file of this name.
+// Probe reports whether Write could put a file at path, as far as that can be known without writing
+// it: the folder must exist and take a file of this name.
 func Probe(path string) error {
 	path, kind := resolve(path)
 	if kind != 0 && !kind.IsRegular() {
-		return nil // a device or a pipe: nothing to try without writing to it; Write refuses a folder
+		// A device or a pipe cannot be tried without writing to it. Write refuses a folder.
+		return nil
 	}
 	file, err := create(path)
 	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
@@ -68,7 +71,8 @@ func Probe(path string) error {
 	return nil
 }
 
-// resolve follows symbolic links to an existing file. The mode is 0 (a regular file) when there is none.
+// resolve follows symbolic links to an existing file, and returns its path and type. Without a file
+// the type is 0, as for a regular file.
 func resolve(path string) (string, fs.FileMode) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -97,8 +101,8 @@ func writeThrough(path string, fill func(io.Writer) error) error {
 	return explain(path, errors.Join(err, cause(file.Close())))
 }
 
-// bare keeps the temporary file's name, which means nothing to the user, out of the errors that fill
-// passes on.
+// bare takes the name of the temporary file out of the errors that fill returns. The name means
+// nothing to the user.
 type bare struct{ io.Writer }
 
 func (b bare) Write(p []byte) (int, error) {
@@ -106,7 +110,7 @@ func (b bare) Write(p []byte) (int, error) {
 	return n, cause(err)
 }
 
-// cause takes the operation and the name of the temporary file off a system error.
+// cause returns a system error without its operation and the name of the temporary file.
 func cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -117,7 +121,7 @@ func cause(err error) error {
 	return err
 }
 
-// explain names the path that the caller asked for.
+// explain puts the path that the caller asked for into an error.
 func explain(path string, err error) error {
 	if err == nil {
 		return nil
@@ -125,7 +129,7 @@ func explain(path string, err error) error {
 	return fmt.Errorf("write %s: %w", path, err)
 }
 
-// explainCreate also names the cure when the folder is what is missing.
+// explainCreate is explain, and names the cure when the folder is missing.
 func explainCreate(path string, err error) error {
 	folder := filepath.Dir(path)
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && missing != nil {

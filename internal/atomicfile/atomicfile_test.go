@@ -34,7 +34,7 @@ func write(path, text string) error {
 	})
 }
 
-// expectFolder fails unless the folder holds exactly one file, of that name and content.
+// expectFolder fails unless the folder holds one file alone, of that name and content.
 func expectFolder(t *testing.T, path, content string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -52,7 +52,8 @@ func expectFolder(t *testing.T, path, content string) {
 
 func TestWriteCreatesAndReplaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model")
-	// The second is longer than the buffer, the third shorter than what it replaces.
+	// The second text is longer than the buffer. The third is shorter than the file that it
+	// replaces.
 	for _, text := range []string{"first", strings.Repeat("x", 200_000), ""} {
 		if err := write(path, text); err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	writer.Wait()
 }
 
-// What Write could not do is found without it, and nothing is left of the trial.
+// Probe finds what Write could not do, and leaves nothing behind.
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.png")

@@ -1,3 +1,3 @@
-// Package atomicfile replaces files in one step: after a crash, a full disk or Ctrl-C the path holds
-// the old content or the new, whole, never a part.
+// Package atomicfile replaces files in one step. After a crash, a full disk or Ctrl-C there is
+// either the old file or the new one at the path, and never a part of one.
 package atomicfile

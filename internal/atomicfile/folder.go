@@ -8,19 +8,20 @@ import (
 	"path/filepath"
 )
 
-// A Folder writes many files of one folder, thousands of them at the cost of few flushes to the disk. Each
-// file appears whole or not at all; only after Sync do all of them survive a power cut. It is not safe for
-// concurrent use.
+// A Folder writes many files of one folder, thousands of them with few flushes to the disk. Each
+// file appears whole or not at all. Only after Sync do all of them survive a power cut. A Folder is
+// not safe for concurrent use.
 type Folder struct {
 	Path  string
 	names []string // written since the last Sync
 }
 
-// Write calls fill with a buffered writer and puts what it wrote into a new or replaced file of that name.
-// When fill or the disk fails nothing is left of it.
+// Write calls fill with a buffered writer and puts what fill wrote into a new or replaced file of
+// that name. When fill or the disk fails, nothing is left of the file.
 func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 	path := filepath.Join(f.Path, name)
-	file, err := os.OpenFile(filepath.Join(f.Path, fmt.Sprintf(".%s%d", name, os.Getpid())), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	hidden := filepath.Join(f.Path, fmt.Sprintf(".%s%d", name, os.Getpid()))
+	file, err := os.OpenFile(hidden, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return explainCreate(path, cause(err))
 	}
@@ -45,7 +46,7 @@ func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 	return nil
 }
 
-// Sync flushes what was written, and the folder, to the disk.
+// Sync flushes the files that were written, and the folder, to the disk.
 func (f *Folder) Sync() error {
 	err := f.flush()
 	f.names = nil
@@ -55,7 +56,7 @@ func (f *Folder) Sync() error {
 	return nil
 }
 
-// syncEach flushes file by file.
+// syncEach flushes one file after the other.
 func (f *Folder) syncEach() error {
 	for _, name := range f.names {
 		file, err := os.OpenFile(filepath.Join(f.Path, name), os.O_WRONLY, 0)

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flush writes the whole file system out, which costs one wait rather than one for each file.
+// flush flushes the whole file system. It waits once, and not once for each file.
 func (f *Folder) flush() error {
 	folder, err := os.Open(f.Path)
 	if err != nil {

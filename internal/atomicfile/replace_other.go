@@ -47,7 +47,7 @@ func syncFolder(path string) error {
 	}
 	err = folder.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil // network file systems that know no folder flush; the content is on the disk
+		err = nil // some network file systems cannot flush a folder; the content is on the disk
 	}
 	return errors.Join(err, folder.Close())
 }

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// renameio exports nothing on Windows, which has no rename that is promised to be atomic; MoveFileEx
-// on one volume is the nearest, and with write-through it returns when the move is on the disk.
+// renameio exports nothing on Windows, where no rename is promised to be atomic. MoveFileEx on one
+// volume comes nearest. With write-through it returns when the move is on the disk.
 const moveFlags = windows.MOVEFILE_REPLACE_EXISTING | windows.MOVEFILE_WRITE_THROUGH
 
-// Virus scanners and indexers hold a new file open for a moment: 8 waits, doubling from 5 ms, are
+// Virus scanners and indexers hold a new file open for a moment. 8 waits that double from 5 ms are
 // 1.3 s in all.
 const (
 	moveRetries   = 8

@@ -9,20 +9,32 @@ import (
 	"sync/atomic"
 )
 
-// A Crew is a fixed set of goroutines that run one phase of work at a time, together. Running a
-// phase allocates nothing.
+// A Crew is a fixed set of goroutines, its workers, that run one phase of work at a time together.
+// Running a phase allocates nothing. One goroutine may use a crew at a time.
 type Crew struct {
 	work []chan func(worker int)
-	busy sync.WaitGroup
-	ends sync.WaitGroup
+	busy sync.WaitGroup // the workers of the running phase
+	ends sync.WaitGroup // the goroutines
 
-	OnPanic func() // wakes workers that wait for the one that panicked; may be nil
+	// OnPanic is called when a worker panics. It wakes workers that wait for that one; may be nil.
+	OnPanic func()
 
 	mu  sync.Mutex
-	err error
+	err error // the first panic
 }
 
-// New starts the goroutines; close ends them.
+// A PanicError is a panic of a worker: a bug, or memory that ran out.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // where
+}
+
+// Error returns one line.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error: %s", strings.ReplaceAll(fmt.Sprint(e.Value), "\n", " "))
+}
+
+// New starts the goroutines, which Close ends.
 func New(workers int) *Crew {
 	c := &Crew{work: make([]chan func(int), workers)}
 	for i := range c.work {
@@ -40,8 +52,8 @@ func New(workers int) *Crew {
 // Size returns the number of workers.
 func (c *Crew) Size() int { return len(c.work) }
 
-// Run calls phase once on every worker and waits for all of them. The first panic in a phase comes
-// back as a [*PanicError], in this call and in all later ones: the work is then half done.
+// Run calls phase once on each worker and waits for all of them. The first panic of a worker is
+// returned as a [*PanicError], in this call and in all later ones, because the work is half done.
 func (c *Crew) Run(phase func(worker int)) error {
 	c.busy.Add(len(c.work))
 	for _, w := range c.work {
@@ -53,8 +65,8 @@ func (c *Crew) Run(phase func(worker int)) error {
 	return c.err
 }
 
-// Each calls do for 0 to n-1, once each and in any order, on so many of the workers at most, until ctx ends; it
-// returns that error then.
+// Each calls do once for each index from 0 to n-1, in any order, on at most the given number of
+// workers. When ctx ends, it calls do no more and returns ctx.Err().
 func (c *Crew) Each(ctx context.Context, workers, n int, do func(worker, i int)) error {
 	var next atomic.Int64
 	err := c.Run(func(worker int) {
@@ -72,6 +84,7 @@ func (c *Crew) Each(ctx context.Context, workers, n int, do func(worker, i int))
 	return ctx.Err()
 }
 
+// call runs a phase on a worker.
 func (c *Crew) call(phase func(int), worker int) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -81,6 +94,7 @@ func (c *Crew) call(phase func(int), worker int) {
 	phase(worker)
 }
 
+// fail records a panic and wakes those that wait.
 func (c *Crew) fail(err error) {
 	c.mu.Lock()
 	if c.err == nil {
@@ -98,15 +112,4 @@ func (c *Crew) Close() {
 		close(w)
 	}
 	c.ends.Wait()
-}
-
-// A PanicError is a panic of a worker: a bug in fmimg, or memory that ran out.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error returns one line; Stack says where.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("internal error: %s", strings.ReplaceAll(fmt.Sprint(e.Value), "\n", " "))
 }

@@ -1,9 +1,10 @@
-// Package inorder sums numbers one after the other, so that a sum has the same bytes on every machine.
+// Package inorder sums numbers one after the other. So a sum is the same, to the bit, on every
+// machine and for any number of threads.
 package inorder
 
 import "math"
 
-// Sum returns the sum of x.
+// Sum returns the sum of x, 0 for none.
 func Sum(x []float64) float64 {
 	total := 0.0
 	for _, v := range x {
@@ -12,7 +13,8 @@ func Sum(x []float64) float64 {
 	return total
 }
 
-// MeanAndError returns the mean and its standard error, 0 for one number.
+// MeanAndError returns the mean of x and the standard error of the mean, which is 0 for one number.
+// x must not be empty.
 func MeanAndError(x []float64) (mean, standardError float64) {
 	n := float64(len(x))
 	mean = Sum(x) / n

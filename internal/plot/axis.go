@@ -22,7 +22,7 @@ func (a axis) pixel(v float64) int {
 // margin is the part of an axis that lies beyond the measured values on either side.
 const margin = 0.06
 
-// measuredAxis has a tick at each value that was measured, and some room on both sides.
+// measuredAxis has a tick at each measured value, and some room on both sides.
 func measuredAxis(values []float64, from, to int) axis {
 	ticks := slices.Compact(slices.Sorted(slices.Values(values)))
 	low, high := ticks[0], ticks[len(ticks)-1]
@@ -33,10 +33,12 @@ func measuredAxis(values []float64, from, to int) axis {
 	return axis{low: low / room, high: high * room, from: from, to: to, ticks: ticks}
 }
 
-// mostTicks is how many round values an axis shows; beyond that only powers of ten.
+// mostTicks is the number of round values that an axis shows. When there are more, it shows powers
+// of ten alone.
 const mostTicks = 10
 
-// roundAxis reaches from the round value below the lowest to the one above the highest, with ticks at round values.
+// roundAxis reaches from the round value below the lowest to the one above the highest, with ticks
+// at round values.
 func roundAxis(values []float64, from, to int) axis {
 	low, high := slices.Min(values), slices.Max(values)
 	ticks := roundValues(low, high, 1, 2, 5)
@@ -46,7 +48,8 @@ func roundAxis(values []float64, from, to int) axis {
 	return axis{low: ticks[0], high: ticks[len(ticks)-1], from: from, to: to, ticks: ticks}
 }
 
-// roundValues returns powers of ten times the given digits: at least two, that enclose low and high.
+// roundValues returns powers of ten times the given digits. There are at least two, and they
+// enclose low and high.
 func roundValues(low, high float64, digits ...float64) []float64 {
 	var all []float64
 	for k := math.Floor(math.Log10(low)) - 1; k <= math.Ceil(math.Log10(high))+1; k++ {

@@ -12,15 +12,17 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// A Chart is curves in one picture. Both axes are logarithmic; that of X is labelled where something was measured.
+// A Chart is a picture of curves. Both axes are logarithmic. The X axis has a label at each
+// measured value.
 type Chart struct {
 	Title  string
 	XTitle string
 	Curves []Curve
 }
 
-// A Curve is what was measured of one thing. Of several points with one X each is shown, and the line goes through their
-// geometric mean. Points with a number that is not above 0 have no place on the axes and are left out.
+// A Curve is a series of measurements. Several points may have one X: each is shown, and the line
+// goes through their geometric mean. Points with a number that is not above 0 have no place on the
+// axes and are left out.
 type Curve struct {
 	Name   string
 	Points []Point
@@ -46,12 +48,12 @@ const (
 	dot                 = 4
 )
 
-// A sheet is a chart under way.
+// A sheet is a chart that is being drawn.
 type sheet struct {
 	*charts.Painter
 	theme  charts.ColorPalette
 	x, y   axis
-	curves []Curve // with points that can be drawn alone
+	curves []Curve // with only the points that can be drawn
 }
 
 // WritePNG draws the chart. It fails when no point can be drawn.
@@ -76,7 +78,7 @@ func (c *Chart) WritePNG(w io.Writer) error {
 	return err
 }
 
-// layOut finds the axes.
+// layOut finds the axes and the points that can be drawn.
 func (c *Chart) layOut() (*sheet, error) {
 	s := &sheet{theme: charts.GetDefaultTheme()}
 	var x, y []float64
@@ -93,7 +95,9 @@ func (c *Chart) layOut() (*sheet, error) {
 		return nil, errors.New("chart: there is nothing to draw: no point has two numbers above 0")
 	}
 	s.x, s.y = measuredAxis(x, left, width-right), roundAxis(y, height-bottom, top)
-	s.Painter = charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: width, Height: height})
+	s.Painter = charts.NewPainter(charts.PainterOptions{
+		OutputFormat: charts.ChartOutputPNG, Width: width, Height: height,
+	})
 	return s, nil
 }
 
@@ -118,7 +122,7 @@ func (s *sheet) drawLegend() {
 	}
 }
 
-// drawAxes draws the lines of the grid with their values, as far as these do not touch.
+// drawAxes draws the lines of the grid and their values. It leaves out values that would touch.
 func (s *sheet) drawAxes() {
 	color := s.theme.GetAxisSplitLineColor()
 	for _, v := range s.y.ticks {
@@ -159,7 +163,7 @@ func (s *sheet) drawCurve(i int) {
 	}
 }
 
-// line draws a line in the manner of curve i.
+// line draws a line in the colour of curve i, dashed for a level.
 func (s *sheet) line(i int, points []charts.Point) {
 	if s.curves[i].Level {
 		s.DashedLineStroke(points, s.theme.GetSeriesColor(i), 2, []float64{8, 5})

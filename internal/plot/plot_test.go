@@ -69,7 +69,8 @@ func TestMeans(t *testing.T) {
 	}
 }
 
-// The picture has a dot at each point in its curve's colour, and none of a level or of what has no logarithm.
+// The picture has a dot at each point in the colour of its curve. A level and points without a
+// logarithm have no dots.
 func TestWritePNG(t *testing.T) {
 	c := Chart{Title: "FID", XTitle: "minutes", Curves: []Curve{
 		{Name: "nothing", Points: []Point{{0, 1}, {1, -1}, {math.NaN(), 1}, {1, math.Inf(1)}}},

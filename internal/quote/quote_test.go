@@ -20,7 +20,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// A shell passes on what was quoted.
+// A shell passes the word on that was quoted.
 func TestQuoteInShell(t *testing.T) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {

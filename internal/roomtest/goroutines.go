@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// NoLeaks fails the test when goroutines outlive it.
+// NoLeaks fails the test if goroutines outlive it.
 func NoLeaks(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for range 100 { // those that end need a moment
+		for range 100 { // goroutines need a moment to end
 			if runtime.NumGoroutine() <= before {
 				return
 			}
@@ -22,7 +22,7 @@ func NoLeaks(t *testing.T) {
 	})
 }
 
-// Within fails when a test hangs, with the stacks that the runtime prints.
+// Within runs f. If f takes longer than limit it panics, so that the runtime prints all stacks.
 func Within(t *testing.T, limit time.Duration, f func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -21,17 +21,20 @@ func SmallNetwork() *unet.Config {
 	}
 }
 
-// A smallModel is a checkpoint of the small network with drawn weights.
-type smallCheckpoint struct {
+// A Checkpoint is a model file of [SmallNetwork] with random weights.
+type Checkpoint struct {
+	// Spread is the deviation of the noise that is added to the first weights. Without noise the
+	// velocity is 0.
+	Spread float64
+
 	classes []string
-	null    bool    // one more row means none
-	Spread  float64 // deviation of what is added to the first weights
-	data    string  // that it says it was trained on
-	steps   int     // likewise
+	null    bool   // one more row of the label embedding means "no class"
+	data    string // the data that the file says it was trained on
+	steps   int    // the steps that the file says were done
 }
 
-// Bytes returns the file.
-func (c smallCheckpoint) Bytes() []byte {
+// Bytes returns the bytes of the file.
+func (c Checkpoint) Bytes() []byte {
 	cfg := *SmallNetwork()
 	if len(c.classes) > 0 {
 		cfg.NumClasses, cfg.NullClass = len(c.classes), c.null
@@ -49,20 +52,22 @@ func (c smallCheckpoint) Bytes() []byte {
 		values[i] += float32(c.Spread * rng.NormFloat64())
 	}
 	meta, err := json.Marshal(map[string]any{
-		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1}, "path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
+		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1},
+		"path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
 	})
 	if err != nil {
 		panic(err)
 	}
 	var file bytes.Buffer
-	if err := safetensors.Write(&file, model.File(values, safetensors.F32, map[string]string{"fmimg.meta": string(meta)})); err != nil {
+	f := model.File(values, safetensors.F32, map[string]string{"fmimg.meta": string(meta)})
+	if err := safetensors.Write(&file, f); err != nil {
 		panic(err)
 	}
 	return file.Bytes()
 }
 
-// Save writes the file into a folder of the test's own.
-func (c smallCheckpoint) Save(t testing.TB) string {
+// Save writes the file into a folder of the test and returns its path.
+func (c Checkpoint) Save(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.safetensors")
 	if err := os.WriteFile(path, c.Bytes(), 0o600); err != nil {
@@ -71,26 +76,30 @@ func (c smallCheckpoint) Save(t testing.TB) string {
 	return path
 }
 
-// SmallModel saves a model, of three classes and none or without classes.
+// SmallModel saves a model that says it was trained on dequantised digits. With classes it has
+// three of them, and "no class".
 func SmallModel(t testing.TB, classes bool, spread float64) string {
 	t.Helper()
-	c := smallCheckpoint{data: "digits", Spread: spread}
+	c := Checkpoint{data: "digits", Spread: spread}
 	if classes {
 		c.classes, c.null = []string{"0", "1", "2"}, true
 	}
 	return c.Save(t)
 }
 
-// NoNullClass saves a model of three classes, none of which means none.
+// NoNullClass saves a model of three classes that has no "no class".
 func NoNullClass(t testing.TB) string {
 	t.Helper()
-	return smallCheckpoint{classes: []string{"0", "1", "2"}, data: "patterns", Spread: 0.05}.Save(t)
+	return Checkpoint{classes: []string{"0", "1", "2"}, data: "patterns", Spread: 0.05}.Save(t)
 }
 
-// NamedModel saves a model of three classes with names, and none.
+// NamedModel saves [NamedCheckpoint].
 func NamedModel(t testing.TB) string {
 	t.Helper()
 	return NamedCheckpoint.Save(t)
 }
 
-var NamedCheckpoint = smallCheckpoint{classes: []string{"zero", "one", "two"}, null: true, Spread: 0.02, data: "patterns", steps: 30}
+// NamedCheckpoint is a model of three classes with names, and "no class".
+var NamedCheckpoint = Checkpoint{
+	classes: []string{"zero", "one", "two"}, null: true, Spread: 0.02, data: "patterns", steps: 30,
+}

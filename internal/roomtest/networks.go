@@ -4,13 +4,15 @@ import (
 	"slices"
 )
 
-// An AffineNet is a network that can be worked out by hand: v = a·x + b·t, with the parameters a and b.
+// An AffineNet is a network whose results can be computed by hand: v = a·x + b·t, with parameters a
+// and b.
 type AffineNet struct {
-	Params []float32
-	x, t   []float32
-	Seen   func(x, t []float32, y []int32)
+	Params []float32                       // a, b
+	Seen   func(x, t []float32, y []int32) // is told of each evaluation; may be nil
+	x, t   []float32                       // of the last evaluation
 }
 
+// Forward sets v.
 func (n *AffineNet) Forward(v, x, t []float32, y []int32) {
 	n.x, n.t = x, t
 	size := len(x) / len(t)
@@ -22,7 +24,7 @@ func (n *AffineNet) Forward(v, x, t []float32, y []int32) {
 	}
 }
 
-// Jump answers u = a·x + b·(t+δ).
+// Jump sets u = a·x + b·(t+δ).
 func (n *AffineNet) Jump(u, x, t, d []float32, y []int32) {
 	ends := slices.Clone(t)
 	for i := range ends {
@@ -31,6 +33,7 @@ func (n *AffineNet) Jump(u, x, t, d []float32, y []int32) {
 	n.Forward(u, x, ends, y)
 }
 
+// Backward adds the gradient of a and b to grad.
 func (n *AffineNet) Backward(_, dv, grad []float32) {
 	size := len(n.x) / len(n.t)
 	for i, d := range dv {
@@ -39,11 +42,14 @@ func (n *AffineNet) Backward(_, dv, grad []float32) {
 	}
 }
 
-// A CountingNet counts the images of its forward passes.
+// A CountingNet counts the images that it evaluates, and computes nothing.
 type CountingNet struct{ images int }
 
+// Forward counts.
 func (c *CountingNet) Forward(_, _, t []float32, _ []int32) { c.images += len(t) }
 
+// Jump counts.
 func (c *CountingNet) Jump(_, _, t, _ []float32, _ []int32) { c.images += len(t) }
 
+// Backward does nothing.
 func (*CountingNet) Backward(_, _, _ []float32) {}

@@ -1,12 +1,14 @@
 package roomtest
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 )
 
-// RandomPixels returns n numbers in [-1.3, 1.3).
+// RandomPixels returns n numbers in [-1.3, 1.3), always the same ones.
 func RandomPixels(n int) []float32 {
 	rng := rand.New(rand.NewPCG(4, 4))
 	x := make([]float32, n)
@@ -16,23 +18,28 @@ func RandomPixels(n int) []float32 {
 	return x
 }
 
-// Patterns is a set of n images of noise around a brightness that tells the class.
+// Patterns is a [dataset.Source] of N images: noise around a brightness that depends on the class.
 type Patterns struct {
 	N, H, W, C int
-	Names      []string
-	Change     func(i int, dst []float32) // when not nil, may change or refuse an image
+	Names      []string                   // of the classes; nil: images have no class
+	Change     func(i int, dst []float32) // may change an image or panic; nil: nothing
 }
 
+// Name implements [dataset.Source].
 func (p *Patterns) Name() string { return "patterns" }
 
+// Len implements [dataset.Source].
 func (p *Patterns) Len() int { return p.N }
 
+// Shape implements [dataset.Source].
 func (p *Patterns) Shape() (h, w, c int) { return p.H, p.W, p.C }
 
+// Classes implements [dataset.Source].
 func (p *Patterns) Classes() []string { return p.Names }
 
+// Image implements [dataset.Source]. It allocates nothing, as a training step must not.
 func (p *Patterns) Image(i int, dst []float32) int {
-	var rng rand.PCG // a value: a step with this data must not allocate
+	var rng rand.PCG
 	rng.Seed(1, uint64(i))
 	label := -1
 	if len(p.Names) > 0 {
@@ -47,11 +54,13 @@ func (p *Patterns) Image(i int, dst []float32) int {
 	return label
 }
 
+// Digits returns 50 patterns of 8x8 pixels in three classes.
 func Digits() *Patterns {
 	return &Patterns{N: 50, H: 8, W: 8, C: 1, Names: []string{"zero", "one", "two"}}
 }
 
-// SmallDigits writes a set of n images of 8x8 to train on and as many others, random bytes of three classes.
+// SmallDigits writes a data set of IDX files into a folder of the test, and returns the folder. It
+// has n images to train on and n test images: random bytes, 8x8, of three classes.
 func SmallDigits(t *testing.T, n int, seed uint64) string {
 	t.Helper()
 	dir, rng := t.TempDir(), rand.New(rand.NewPCG(seed, 2))
@@ -67,4 +76,17 @@ func SmallDigits(t *testing.T, n int, seed uint64) string {
 		WriteIDX(t, filepath.Join(dir, part+"-labels-idx1-ubyte"), labels, n)
 	}
 	return dir
+}
+
+// WriteIDX writes an IDX file of bytes, the format of MNIST, with the given sizes of its
+// dimensions.
+func WriteIDX(t *testing.T, path string, data []byte, dims ...int) {
+	t.Helper()
+	file := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		file = binary.BigEndian.AppendUint32(file, uint32(d))
+	}
+	if err := os.WriteFile(path, append(file, data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// An evaluation of the base preset at 28x28 takes 378 MFLOP with direct convolutions, a training step
-// three times that for each image.
+// The work of the base preset at 28x28 with direct convolutions, for one image: an evaluation, and
+// a training step, which takes three times as much.
 const (
 	EvaluationFLOPs = 378e6
 	StepFLOPs       = 3 * EvaluationFLOPs
 )
 
-// Peak measures the multiply-add limit of the machine in FLOP/s, with as many threads busy as the
-// benchmark has: cores may share clocks and caches.
+// Peak measures the machine's limit of multiply-adds in FLOP/s on the given number of threads. A
+// benchmark takes its own number, because cores may share clocks and caches.
 func Peak(isa kernels.ISA, threads int) float64 {
 	c := crew.New(threads)
 	defer c.Close()
@@ -26,8 +26,9 @@ func Peak(isa kernels.ISA, threads int) float64 {
 	return inorder.Sum(rates)
 }
 
-// ReportShare reports images/s and the share of the direct convolution's limit, which was before when
-// the benchmark started; what else runs on the machine can only lower it.
+// ReportShare reports images per second, and their share of the limit of direct convolutions.
+// before is the limit as measured before the benchmark. ReportShare measures it again and takes the
+// higher one, as other programs on the machine can only lower it.
 func ReportShare(b *testing.B, images, flops, before float64, threads int) {
 	rate := images * float64(b.N) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "images/s")

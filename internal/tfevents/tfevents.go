@@ -1,6 +1,7 @@
-// Package tfevents writes the event files that TensorBoard shows: records of TensorFlow's TFRecord format, each
-// an Event message in protocol buffers. The few fields that are needed are encoded by hand: the field numbers
-// are those of tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto.
+// Package tfevents writes the event files that TensorBoard shows. They are records of TensorFlow's
+// TFRecord format, and each record is an Event message in protocol buffers. The package encodes the
+// few fields that it needs by itself. The numbers of the fields are from
+// tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto.
 package tfevents
 
 import (
@@ -16,13 +17,13 @@ type Writer struct {
 	w       io.Writer
 	now     func() time.Time
 	pending []byte // whole records
-	event   []byte // scratch, as are the next two
+	event   []byte // scratch, like the next two
 	summary []byte
 	value   []byte
 }
 
-// NewWriter begins an event file. Events of the step that is given and of later ones, in older files of the
-// same folder, are then forgotten by TensorBoard: a resumed run does those steps again.
+// NewWriter begins an event file. A resumed run does the steps from step on again, so TensorBoard
+// then forgets events of step and later steps in older files of the same folder.
 func NewWriter(w io.Writer, step int, now func() time.Time) *Writer {
 	e := &Writer{w: w, now: now}
 	const fileVersion, sessionLog, status, start = 3, 7, 1, 1
@@ -60,7 +61,7 @@ func (e *Writer) Image(tag string, step, width, height int, png []byte) {
 	e.add(step)
 }
 
-// valueTag is the field of a Summary.Value that holds its name.
+// valueTag is the field of a Summary.Value that holds the name.
 const valueTag = 1
 
 // add makes an event of e.value.
@@ -80,7 +81,8 @@ func (e *Writer) begin(step int) {
 	e.event = appendVarint(appendTag(e.event, stepField, varint), uint64(step))
 }
 
-// record appends the event as a record: its length, the length's checksum, the data, the data's checksum.
+// record appends the event as a record: its length, the length's checksum, the data, the data's
+// checksum.
 func (e *Writer) record() {
 	from := len(e.pending)
 	e.pending = binary.LittleEndian.AppendUint64(e.pending, uint64(len(e.event)))
@@ -101,7 +103,8 @@ func (e *Writer) Flush() error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is the masked CRC-32C of the format, which keeps checksums of data with checksums inside apart.
+// checksum is the masked CRC-32C of the format. The mask is for data that contain checksums of
+// their own.
 func checksum(data []byte) uint32 {
 	crc := crc32.Checksum(data, castagnoli)
 	return (crc>>15 | crc<<17) + 0xa282ead8

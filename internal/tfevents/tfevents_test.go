@@ -12,8 +12,9 @@ import (
 
 func clock() time.Time { return time.Unix(1700000000, 500_000_000) }
 
-// golden was put together field by field in Python, from the two .proto files and the description of TFRecord,
-// with an implementation of CRC-32C that gives 0xe3069283 for "123456789", as the format's authors quote it.
+// golden was put together field by field in Python, from the two .proto files and the description
+// of TFRecord. The CRC-32C used there gives 0xe3069283 for "123456789", as the authors of the
+// format quote it.
 const golden = `1a00000000000000129bd82d0900002040fc54d94110001a0d627261696e2e4576656e743a32bf8a691d100000000000000095fbfe180900002040fc` +
 	`54d94110ac023a020801b94512a31b000000000000001a0d9e130900002040fc54d94110ad022a0d0a0b0a046c6f7373150000803efc9e40e4260000` +
 	`0000000000734fe3000900002040fc54d94110ad022a180a160a0773616d706c6573220b0803100218032203706e672a2a5dbb`
@@ -38,7 +39,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// A new run has nothing to forget.
+// A new run has no events to forget.
 func TestFirstStep(t *testing.T) {
 	var fresh, resumed bytes.Buffer
 	for step, out := range map[int]*bytes.Buffer{0: &fresh, 7: &resumed} {

@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// EachISA runs a test once for each instruction set of the build. An instruction set that the machine
-// lacks is a visible skip.
+// EachISA runs a test once for each instruction set of the build. An instruction set that the
+// machine lacks is a visible skip.
 func EachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
 	t.Helper()
 	for _, isa := range kernels.Built() {

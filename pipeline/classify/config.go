@@ -8,7 +8,7 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A Config describes a classifier; its JSON is in the metadata of its file.
+// A Config describes a classifier. Its JSON is in the metadata of the classifier's file.
 type Config struct {
 	ImageSize  [2]int `json:"image_size"`  // height, width in pixels
 	InChannels int    `json:"in_channels"` // channels of an image
@@ -21,8 +21,8 @@ type Config struct {
 	Classes    []string `json:"classes"`     // names of the classes, at least two
 }
 
-// DefaultConfig returns the configuration of a small classifier for images of the given shape. It
-// has 64 features, of a level whose sides are a quarter of the image's. On MNIST it is good.
+// DefaultConfig returns the configuration of a small classifier for images of the given shape. Its
+// last level has maps with a quarter of the image's sides, and 64 features. It is good on MNIST.
 func DefaultConfig(h, w, c int, classes []string) Config {
 	return Config{
 		ImageSize: [2]int{h, w}, InChannels: c,
@@ -37,7 +37,7 @@ const (
 	maxWidth    = 1024
 	maxBlocks   = 16
 	maxClasses  = 1 << 16
-	maxElements = 1 << 24 // in all maps of an image
+	maxElements = 1 << 24 // numbers in all maps of an image
 )
 
 // Validate reports the first field from which a classifier cannot be built.

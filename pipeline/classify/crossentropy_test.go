@@ -10,7 +10,7 @@ import (
 	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// The loss is −Σ q·log p with p the softmax, computed without care for overflow.
+// The loss is −Σ q·log p with the softmax p, which the test computes without care for overflow.
 func TestCrossEntropy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	const n, k = 4, 5
@@ -61,7 +61,7 @@ func TestCrossEntropyGradient(t *testing.T) {
 	}
 }
 
-// A softmax without care would overflow on these logits.
+// A softmax computed without care would overflow for these logits.
 func TestCrossEntropyOfLargeLogits(t *testing.T) {
 	grad := make([]float32, 3)
 	got := CrossEntropy(grad, []float32{3e4, 0, -3e4}, []int32{1}, 0)

@@ -1,5 +1,5 @@
-// Package classify holds the network that tells the classes of images. Package metrics compares
-// images by its features.
+// Package classify holds a network that finds the classes of images, and trains it. Package metrics
+// compares images by the features of this network.
 //
 // # Notation
 //
@@ -21,4 +21,10 @@
 // A [Network] owns the parameters, which its replicas only read. A [Replica] owns the activations
 // of one worker, so that forward and backward allocate nothing. Results go into slices of the
 // caller.
+//
+// # Where to start
+//
+// [Classify] uses a network, [EmbeddedMNIST] and [Read] get one, and [Train] makes one. The layers
+// are in network.go, the loss is in crossentropy.go, and task.go has what a worker does in a
+// training step.
 package classify

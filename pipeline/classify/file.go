@@ -4,11 +4,11 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/safetensors"
 )
@@ -32,7 +32,7 @@ const (
 var mnistFile []byte
 
 // EmbeddedMNIST returns the classifier of MNIST's digits that is part of the program. Its reference
-// is the statistics of the 10,000 test images.
+// holds the statistics of the 10,000 test images.
 func EmbeddedMNIST(isa kernels.ISA) (*Network, error) {
 	c, err := Read(bytes.NewReader(mnistFile), isa)
 	if err != nil {
@@ -50,8 +50,8 @@ func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	}
 	text, ok := f.Metadata[ConfigKey]
 	if !ok {
-		return nil, errors.New("the metadata has no \"" + ConfigKey + "\": " +
-			"this is no classifier made by fmimg classifier")
+		return nil, option.Faultf("the metadata has no %q: this is no classifier made by %v",
+			ConfigKey, option.Action{Command: "classifier"})
 	}
 	cfg, err := parseConfig(text)
 	if err != nil {
@@ -74,7 +74,7 @@ func Read(r io.Reader, isa kernels.ISA) (*Network, error) {
 	return c, err
 }
 
-// split parts a file into the tensors of the network and those of the reference.
+// split separates the tensors of the network from the tensors of the reference.
 func split(f *safetensors.File) (weights, statistics *safetensors.File) {
 	weights, statistics = &safetensors.File{Metadata: f.Metadata}, &safetensors.File{Metadata: f.Metadata}
 	for _, t := range f.Tensors {
@@ -87,8 +87,8 @@ func split(f *safetensors.File) (weights, statistics *safetensors.File) {
 	return weights, statistics
 }
 
-// readReference returns the reference in a file that holds nothing else. It is nil for an empty
-// file.
+// readReference reads the reference from a file that has no other tensors. A file without any
+// tensor has no reference, which is nil.
 func readReference(f *safetensors.File, dim int) (*Reference, error) {
 	text, ok := f.Metadata[referenceKey]
 	if !ok && len(f.Tensors) == 0 {

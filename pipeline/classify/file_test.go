@@ -14,8 +14,8 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// testReference returns statistics of random features.
-func testReference() *Reference {
+// sampleReference returns statistics of random features.
+func sampleReference() *Reference {
 	data := kernelstest.Normals(rand.New(rand.NewPCG(9, 9)), 20*8)
 	r, err := NewReference("zoo/test", metrics.Features{N: 20, D: 8, Data: data}, metrics.Compute{})
 	if err != nil {
@@ -38,7 +38,7 @@ func written(t *testing.T, f *safetensors.File) *bytes.Buffer {
 func TestFile(t *testing.T) {
 	c, _ := newSmall(t, kernels.Best())
 	for _, dtype := range []safetensors.DType{safetensors.F32, safetensors.F16} {
-		for _, ref := range []*Reference{nil, testReference()} {
+		for _, ref := range []*Reference{nil, sampleReference()} {
 			file := written(t, c.File(c.params.Values, dtype, ref, map[string]string{"note": "x"}))
 			got, err := Read(file, kernels.Best())
 			if err != nil {
@@ -62,7 +62,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// Read takes whole files of a classifier alone.
+// Read refuses every file that is not a whole file of a classifier.
 func TestReadRefuses(t *testing.T) {
 	c, _ := newSmall(t, kernels.Generic)
 	reshape := func(name string, shape ...int) func(f *safetensors.File) {
@@ -97,7 +97,7 @@ func TestReadRefuses(t *testing.T) {
 		"belongs to no covariance":            func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ },
 		"statistics of 1 images":              metadata(referenceKey, `{"data":"a","images":1}`),
 	} {
-		f := c.File(c.params.Values, safetensors.F32, testReference(), nil)
+		f := c.File(c.params.Values, safetensors.F32, sampleReference(), nil)
 		change(f)
 		if _, err := Read(written(t, f), kernels.Generic); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -108,7 +108,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// The mean and covariance are those of their definitions, computed from all pairs.
+// Mean and covariance equal their definitions, computed from all pairs of images.
 func TestReference(t *testing.T) {
 	const n, dim = 50, 3
 	rng := rand.New(rand.NewPCG(11, 12))
@@ -142,8 +142,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A hostile file costs an error, not memory or a panic. Fuzzing needs a first file as small as
-// possible.
+// A hostile file gives an error, and takes neither memory nor the program down. Fuzzing starts from
+// files that are as small as possible.
 func FuzzRead(f *testing.F) {
 	cfg := Config{
 		ImageSize: [2]int{1, 1}, InChannels: 1, Widths: []int{1}, Blocks: []int{0}, NormGroups: 1,

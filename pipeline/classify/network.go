@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Network is a classifier: a convolutional network that tells the classes of images. Its last
-// layer but one gives the features by which images are compared. Its layers are
+// A Network is a classifier: a convolutional network that finds the classes of images. The features
+// by which images are compared are the input of its last layer. Its layers are
 //
 //	3x3 convolution
 //	levels, each with blocks x + conv(SiLU(norm(x)))
@@ -42,7 +42,7 @@ func NewNetwork(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Network, error) {
 // Config returns the configuration.
 func (c *Network) Config() Config { return c.cfg }
 
-// Shape returns the rows, columns and channels of the images that it takes.
+// Shape returns the rows, columns and channels of the images that the network takes.
 func (c *Network) Shape() (h, w, channels int) {
 	return c.cfg.ImageSize[0], c.cfg.ImageSize[1], c.cfg.InChannels
 }
@@ -53,7 +53,8 @@ func (c *Network) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
 // Classes returns the names of the K classes. The caller must not change them.
 func (c *Network) Classes() []string { return c.cfg.Classes }
 
-// Reference returns the statistics of real images that its file holds, or nil.
+// Reference returns the statistics of real images from the classifier's file, nil if there are
+// none.
 func (c *Network) Reference() *Reference { return c.reference }
 
 // ISA returns the instruction set of the replicas.
@@ -62,11 +63,12 @@ func (c *Network) ISA() kernels.ISA { return c.isa }
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (c *Network) Params() *nn.Params { return &c.params }
 
-// Repack rebuilds the forms of the parameters that kernels read. It does share part of parts, so
-// that several goroutines can divide the work. Repack(0, 1) does all of it.
+// Repack rebuilds the forms of the parameters that kernels read. The work is cut into parts, so
+// that goroutines can share it, and one call does the part with the given number, from 0. Repack(0,
+// 1) does all of it.
 func (c *Network) Repack(part, parts int) { c.weights.Pack(c.params.Values, part, parts) }
 
-// A layer computes between two maps that it was made for.
+// A layer computes one map from another. It was made for these two.
 type layer interface {
 	Forward(r *nn.Run)
 	Backward(r *nn.Run)

@@ -18,7 +18,8 @@ func smallConfig() Config {
 	}
 }
 
-// newSmall makes a classifier of smallConfig, and the generator that drew its parameters.
+// newSmall makes a classifier of smallConfig. It also returns the generator that drew the
+// parameters.
 func newSmall(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))

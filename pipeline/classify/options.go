@@ -2,7 +2,6 @@ package classify
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
@@ -12,92 +11,113 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Options says what to train a classifier on, for how long and how. [DefaultClassifierOptions] has the
-// settings of the classifier that is part of the program.
+// Options says what to train a classifier on, for how long and how. The zero value of each option
+// is its default, by which the classifier of MNIST was trained that is part of the program.
 type Options struct {
 	feed.DataOptions // of images with classes
+	// Flip mirrors every second image, left to right: not for digits.
+	Flip bool
+	// Warp bounds how far images are moved.
+	Warp Warp
 
-	Out string // the safetensors file to write; needed
+	// Out is the safetensors file to write; needed.
+	Out string
 
-	// Budget: one of the two; none: 6 epochs.
-	Steps  int
+	// Steps is a budget in batches; 0: none.
+	Steps int
+	// Epochs is a budget in passes over the data; 0: 6, without Steps.
 	Epochs float64
 
-	Batch     int     // images of a step; 0: 64
-	LR        float64 // peak learning rate, which falls to zero along half a cosine; 0: 0.003
-	Warmup    int     // steps of linear warm-up, at most a tenth of the run
-	Decay     float64 // AdamW's weight decay, times the learning rate
-	EMA       float64 // decay of the averaged weights; 0: no averaging
-	Smoothing float64 // share of each label that is spread over all classes; 0: none
-	Warp      Warp    // how far images are moved; the zero value: not at all
-	Flip      bool    // mirror every second image, left to right: not for digits
+	Recipe
+	pipeline.Compute
 
-	Seed    uint64
-	Threads int    // workers, which change no number; 0: GOMAXPROCS
-	ISA     string // instruction set; empty: the best of this machine
-
-	// OnEvent is called with the progress, from TrainClassifier's own goroutine; may be nil.
+	// OnEvent is called with the progress, from Train's own goroutine; may be nil.
 	OnEvent func(pipeline.Event)
 }
 
-// DefaultOptions returns the settings of the classifier of MNIST that is part of the program.
-func DefaultOptions() Options {
-	return Options{
-		DataOptions: feed.DataOptions{ImageChannels: "auto", HoldOut: feed.DefaultHoldOut},
-		Batch:       64, LR: 3e-3, Warmup: 200, Decay: 0.05, EMA: 0.999, Smoothing: 0.05,
-		Warp: Warp{Shift: 2.5, Rotate: 12, Scale: 0.12, Shear: 0.15},
-		Seed: 1,
-	}
+// A Recipe says what the numbers of training depend on beside the data. A value below 0 turns off
+// what has a default.
+type Recipe struct {
+	// Batch is the number of images of a step; 0: 64.
+	Batch int
+	// LR is the peak learning rate, which falls to zero along half a cosine; 0: 0.003.
+	LR float64
+	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 200; below 0:
+	// none.
+	Warmup int
+	// WeightDecay is AdamW's, times the learning rate; 0: 0.05; below 0: none.
+	WeightDecay float64
+	// EMA is the decay of the averaged weights; 0: 0.999; below 0: no averaging.
+	EMA float64
+	// Smoothing is the share of each label that is spread over all classes; 0: 0.05; below 0: none.
+	Smoothing float64
+	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it
+	// is told another.
+	Seed uint64
 }
 
 // defaultEpochs is the budget of a classifier that is given none.
 const defaultEpochs = 6
 
-func (o *Options) fillDefaults() {
-	d := DefaultOptions()
-	option.SetDefault(&o.Batch, d.Batch)
-	option.SetDefault(&o.LR, d.LR)
-	option.SetDefault(&o.ImageChannels, d.ImageChannels)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	if o.Steps == 0 && o.Epochs == 0 {
-		o.Epochs = defaultEpochs
+// WithDefaults fills in what has one default for all data.
+func (o Options) WithDefaults() Options {
+	o.DataOptions = o.DataOptions.WithDefaults()
+	o.Recipe = o.Recipe.WithDefaults()
+	o.Warp = o.Warp.WithDefaults()
+	o.Compute = o.Compute.WithDefaults()
+	if o.Steps == 0 {
+		option.SetDefault(&o.Epochs, defaultEpochs)
 	}
 	if o.Source != nil {
 		option.SetDefault(&o.Data, o.Source.Name())
 	}
+	return o
 }
 
+// WithDefaults fills in everything.
+func (r Recipe) WithDefaults() Recipe {
+	option.SetDefault(&r.Batch, 64)
+	option.SetDefault(&r.LR, 3e-3)
+	option.SetDefault(&r.Warmup, 200)
+	option.SetDefault(&r.WeightDecay, 0.05)
+	option.SetDefault(&r.EMA, 0.999)
+	option.SetDefault(&r.Smoothing, 0.05)
+	return r
+}
+
+// validate reports the first option that cannot be used. The defaults are filled in.
 func (o *Options) validate() error {
-	for _, check := range []error{
+	if err := option.First(
 		option.Optional("steps", o.Steps, 1, engine.MaxSteps),
 		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
-		option.Between("batch", o.Batch, 1, pipeline.MaxBatch),
-		option.Between("lr", o.LR, 1e-12, 1e3),
-		option.Between("warmup", o.Warmup, 0, engine.MaxSteps),
-		option.Between("weight-decay", o.Decay, 0, 1e3),
-		option.Between("ema", o.EMA, 0, pipeline.Below1),
-		option.Between("smoothing", o.Smoothing, 0, pipeline.Below1),
-		option.Between("shift", o.Warp.Shift, 0, pipeline.MaxSize),
-		option.Between("rotate", o.Warp.Rotate, 0, 180),
-		option.Between("scale", o.Warp.Scale, 0, 0.9),
-		option.Between("shear", o.Warp.Shear, 0, 10),
+		o.Recipe.Validate(),
+		o.Warp.Validate(),
 		o.DataOptions.Validate(),
-		option.Between("threads", o.Threads, 1, pipeline.MaxThreads),
-		pipeline.ValidateISA(o.ISA),
-	} {
-		if check != nil {
-			return check
-		}
+		o.Compute.Validate(),
+	); err != nil {
+		return err
 	}
 	switch {
 	case o.Data == "":
-		return option.Errorf("data", "is needed: name a data set with classes, such as mnist")
+		return option.Errorf("data", nil, "is needed: name a data set with classes, such as mnist")
 	case o.Out == "":
-		return option.Errorf("out", "is needed: name the safetensors file to write")
+		return option.Errorf("out", nil, "is needed: name the safetensors file to write")
 	case o.Steps != 0 && o.Epochs != 0:
-		return option.Errorf("steps", "%d: one budget too many: give one of steps and epochs", o.Steps)
+		return option.Errorf("steps", o.Steps, "one budget too many: give one of steps and epochs")
 	}
 	return nil
+}
+
+// Validate reports the first option that cannot be used. The defaults are filled in.
+func (r *Recipe) Validate() error {
+	return option.First(
+		option.Between("batch", r.Batch, 1, pipeline.MaxBatch),
+		option.Between("lr", r.LR, 1e-12, 1e3),
+		option.Between("warmup", option.OrNone(r.Warmup), 0, engine.MaxSteps),
+		option.Between("weight-decay", option.OrNone(r.WeightDecay), 0, 1e3),
+		option.Between("ema", option.OrNone(r.EMA), 0, pipeline.Below1),
+		option.Between("smoothing", option.OrNone(r.Smoothing), 0, pipeline.Below1),
+	)
 }
 
 // openSet opens the data.
@@ -110,14 +130,16 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	if o.Steps > 0 {
 		return engine.RateSchedule{{Step: 0, Total: o.Steps}}
 	}
-	return engine.Epochs(o.Epochs, n, o.Batch)
+	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
-// recipe returns what a step does with a gradient.
-func (o *Options) recipe() engine.Recipe {
-	t := run.DefaultOptions()
+// engine returns the recipe as numbers, with 0 for what is turned off. The rest is as in other
+// runs.
+func (r *Recipe) engine() engine.Recipe {
+	usual := run.Recipe{Batch: r.Batch}.WithDefaults()
 	return engine.Recipe{
-		Batch: o.Batch, MicroBatch: min(max(o.Batch/4, 1), 8),
-		Beta1: t.Beta1, Beta2: t.Beta2, Eps: t.Eps, Decay: o.Decay, Clip: t.Clip, EMA: o.EMA,
+		Batch: r.Batch, MicroBatch: usual.MicroBatch,
+		Beta1: usual.Beta1, Beta2: usual.Beta2, Eps: usual.Eps, Clip: usual.Clip,
+		Decay: option.OrNone(r.WeightDecay), EMA: option.OrNone(r.EMA),
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
-// A classifying is what the workers that train a classifier share.
+// A classifying is what all workers share that train a classifier.
 type classifying struct {
 	feed         *feed.Feed
 	seed         uint64
 	batch, micro int
-	warp         Warp
+	warp         warpBounds
 	smoothing    float64 // share of a label that all classes get
 }
 
@@ -24,8 +24,8 @@ func (c *classifying) prepare(_ context.Context, step int) error {
 	return nil
 }
 
-// A classifyTask is the task of classification: the mean cross-entropy between the images' classes and what
-// the network says of the warped images.
+// A classifyTask is the task of one worker. The loss is the mean cross-entropy between the classes
+// of images and the logits of the network for the warped images.
 type classifyTask struct {
 	*classifying
 	net      *Replica
@@ -33,12 +33,13 @@ type classifyTask struct {
 	imageLen int
 	classes  int
 
-	image, x []float32 // an image as it is; [micro, H, W, C]
-	logits   []float32 // [micro, K], and then the loss's gradient
-	labels   []int32   // [micro]
+	image  []float32 // [H, W, C], an image before it is warped
+	x      []float32 // [micro, H, W, C], warped
+	logits []float32 // [micro, K], and then the gradient of the loss
+	labels []int32   // [micro]
 }
 
-// newClassifyTasks makes so many tasks.
+// newClassifyTasks makes a task for each worker.
 func newClassifyTasks(c *classifying, model *Network, workers int) []engine.Task {
 	h, w, ch := model.Shape()
 	classes := len(model.Classes())
@@ -53,7 +54,7 @@ func newClassifyTasks(c *classifying, model *Network, workers int) []engine.Task
 	return tasks
 }
 
-// Gradient implements [task].
+// Gradient implements [engine.Task].
 func (w *classifyTask) Gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		w.draw(step, first+i, i)
@@ -72,7 +73,7 @@ func (w *classifyTask) Gradient(grad []float32, step, first, n int) float64 {
 // draw fills slot i with the image at the given position of the batch, warped, and its class.
 func (w *classifyTask) draw(step, position, i int) {
 	x := w.x[i*w.imageLen : (i+1)*w.imageLen]
-	if w.warp == (Warp{}) {
+	if w.warp == (warpBounds{}) {
 		w.labels[i] = int32(w.feed.Image(&w.rng, step, position, x))
 		return
 	}

@@ -24,11 +24,11 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// trainingKey is the metadata entry of a classifier's file that holds a classifierRecord as JSON.
+// trainingKey is the metadata entry of a classifier's file that holds a [classifierRecord] as JSON.
 const trainingKey = "fmimg.training"
 
-// A classifierRecord says how a classifier was trained. It holds no date and no version, so that the same command
-// writes the same bytes.
+// A classifierRecord says how a classifier was trained. It has no date and no version, so that the
+// same command writes the same bytes.
 type classifierRecord struct {
 	Data       string  `json:"data"`
 	Steps      int     `json:"steps"`
@@ -36,30 +36,30 @@ type classifierRecord struct {
 	Seed       uint64  `json:"seed"`
 	ISA        string  `json:"isa"`
 	Loss       float64 `json:"loss"`        // running mean over the last steps
-	TestImages int     `json:"test_images"` // 0 when there were none
-	Accuracy   float64 `json:"accuracy"`    // on them, of the weights in the file
+	TestImages int     `json:"test_images"` // 0: no test images
+	Accuracy   float64 `json:"accuracy"`    // of the weights in the file on the test images
 }
 
-// A Result says what training a classifier came to.
+// A Result says what a training of a classifier has made.
 type Result struct {
-	Path       string
+	Path       string // the file
 	Parameters int
 	Steps      int
-	Images     int     // seen in training, repeats counted
+	Images     int     // images seen in training, repeats counted
 	Loss       float64 // running mean over the last steps
-	TestImages int     // 0 when the data has none
-	Accuracy   float64 // share of the test images that the weights in the file tell rightly
-	Seconds    float64 // training time
+	TestImages int     // 0: the data has no test images
+	Accuracy   float64 // of the weights in the file: the share of test images whose class they find
+	Seconds    float64 // time in training steps
 }
 
-// Train trains the network whose features evaluation compares images by, and writes it to a file: the
-// averaged weights in float16 and, where the data has test images, the statistics of their features. Options are
-// checked before any work; a mistake in them is an [*OptionError]. The same options and seed give the same
-// bytes, for any number of threads on one instruction set.
+// Train trains a classifier and writes its file. The file holds the averaged weights in float16
+// and, if the data has test images, the statistics of their features. Options are checked before
+// any work. A mistake in them is an [*pipeline.OptionError]. The same options and seed give the
+// same bytes, for any number of threads on one instruction set.
 //
-// When ctx ends, TrainClassifier writes nothing and returns an [*InterruptedError] without a folder.
+// When ctx ends, Train writes nothing and returns a [*run.InterruptedError] without a folder.
 func Train(ctx context.Context, o Options) (Result, error) {
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return Result{}, err
 	}
@@ -80,7 +80,7 @@ func Train(ctx context.Context, o Options) (Result, error) {
 // A classifierRun is the training of a classifier under way.
 type classifierRun struct {
 	opt        Options        // with defaults
-	data, test dataset.Source // test is nil for none
+	data, test dataset.Source // test is nil if the data has no test images
 	model      *Network
 	crew       *crew.Crew
 	engine     *engine.Trainer
@@ -105,17 +105,22 @@ func (r *classifierRun) open(ctx context.Context) error {
 	if r.model, err = NewNetwork(DefaultConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
 		return err
 	}
-	recipe := o.recipe()
+	recipe := o.Recipe.engine()
 	feed := feed.New(r.data, o.Seed, o.Batch, o.Flip)
-	task := &classifying{feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch, warp: o.Warp, smoothing: o.Smoothing}
+	task := &classifying{
+		feed: feed, seed: o.Seed, batch: o.Batch, micro: recipe.MicroBatch,
+		warp: o.Warp.bounds(), smoothing: option.OrNone(o.Smoothing),
+	}
 	r.crew = crew.New(o.Threads)
 	tasks := newClassifyTasks(task, r.model, min(o.Threads, recipe.MicroBatches()))
-	r.engine = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: task.prepare, Crew: r.crew})
+	r.engine = engine.NewTrainer(engine.Setup{
+		Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: task.prepare, Crew: r.crew,
+	})
 	r.done.Schedule = o.plan(r.data.Len())
 	return nil
 }
 
-// openData opens the data, every image of which needs a class.
+// openData opens the data. Each image needs a class.
 func (r *classifierRun) openData(ctx context.Context) error {
 	set, err := r.opt.openSet(ctx)
 	if err != nil {
@@ -123,15 +128,15 @@ func (r *classifierRun) openData(ctx context.Context) error {
 	}
 	r.data, r.test = set.Train, set.Test
 	if len(r.data.Classes()) < 2 {
-		return option.Errorf("data", "%s: its images have no classes, or one, to tell apart", r.opt.Data)
+		return option.Errorf("data", r.opt.Data, "its images have no classes, or one, to tell apart")
 	}
 	for _, source := range []dataset.Source{r.data, r.test} {
 		if source != nil && feed.HasUnlabelled(source) {
-			return option.Errorf("data", "%s: some of its images have no class", r.opt.Data)
+			return option.Errorf("data", r.opt.Data, "some of its images have no class")
 		}
 	}
-	if note := feed.SkippedText(r.opt.Data, set); note != "" {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+	if note, ok := feed.SkippedNote(r.opt.Data, set); ok {
+		r.emit(note)
 	}
 	return nil
 }
@@ -142,7 +147,7 @@ func (r *classifierRun) train(ctx context.Context) error {
 	r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.opt.Out, Total: total, Text: r.describe()})
 	for r.done.Step < total {
 		begin := time.Now()
-		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, r.opt.Warmup, engine.CosineRate)
+		rate := r.done.Schedule.Rate(r.done.Step, r.opt.LR, option.OrNone(r.opt.Warmup), engine.CosineRate)
 		result, err := r.engine.Step(ctx, r.done.Step, rate)
 		if err != nil && errors.Is(err, ctx.Err()) {
 			return &run.InterruptedError{Step: r.done.Step, Total: total, Cause: err}
@@ -160,13 +165,15 @@ func (r *classifierRun) train(ctx context.Context) error {
 	return nil
 }
 
+// describe says what is trained.
 func (r *classifierRun) describe() string {
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %d classes), classifier of %d parameters, batch %d, %s, %s",
-		r.opt.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), len(r.data.Classes()), r.model.Params().Len(),
-		r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
+		r.opt.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), len(r.data.Classes()),
+		r.model.Params().Len(), r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
 }
 
+// emit sends an event with the numbers of steps and images.
 func (r *classifierRun) emit(e pipeline.Event) {
 	if r.opt.OnEvent != nil {
 		e.Step, e.Images = r.done.Step, r.done.Step*r.opt.Batch
@@ -174,7 +181,7 @@ func (r *classifierRun) emit(e pipeline.Event) {
 	}
 }
 
-// finish measures the weights as the file will hold them, and writes it.
+// finish measures the weights as the file will hold them, and writes the file.
 func (r *classifierRun) finish(ctx context.Context) (Result, error) {
 	p := &r.done
 	result := Result{
@@ -205,11 +212,14 @@ func (r *classifierRun) finish(ctx context.Context) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.opt.Out, Loss: p.Smooth, Accuracy: result.Accuracy, Seconds: p.Seconds, Total: p.Step})
+	r.emit(pipeline.Event{
+		Kind: pipeline.Finished, Path: r.opt.Out, Total: p.Step,
+		Loss: p.Smooth, Accuracy: result.Accuracy, Seconds: p.Seconds,
+	})
 	return result, nil
 }
 
-// file returns the averaged weights.
+// file returns a file of the averaged weights.
 func (r *classifierRun) file(reference *Reference, meta map[string]string) *safetensors.File {
 	return r.model.File(r.engine.State().Average, safetensors.F16, reference, meta)
 }
@@ -230,7 +240,7 @@ func (r *classifierRun) record(result Result) string {
 		Loss: result.Loss, TestImages: result.TestImages, Accuracy: result.Accuracy,
 	})
 	if err != nil {
-		panic(err) // plain data without NaN: training stops before it has one
+		panic(err) // the data is plain, and training stops before a number is NaN
 	}
 	return string(text)
 }

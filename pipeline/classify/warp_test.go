@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A plane a·x + b·y + c is what bilinear interpolation keeps: moved by an affine map, it is the plane at the
-// moved place, wherever that lies inside of the image.
+// Linear interpolation is exact for a plane a·x + b·y + c. So a plane that an affine map has moved
+// is the plane at the place in the source, wherever this place lies inside of the image.
 func TestWarpMovesPlanes(t *testing.T) {
 	const h, w, ch = 9, 12, 2
 	src := make([]float32, h*w*ch)
@@ -16,7 +16,7 @@ func TestWarpMovesPlanes(t *testing.T) {
 	for i := range src {
 		src[i] = float32(plane(float64(i/ch%w), float64(i/ch/w), i%ch))
 	}
-	bounds := Warp{Shift: 2, Rotate: 20, Scale: 0.2, Shear: 0.2}
+	bounds := warpBounds{shift: 2, rotate: 20, scale: 0.2, shear: 0.2}
 	dst := make([]float32, len(src))
 	inside := 0
 	for seed := range 20 {
@@ -42,32 +42,34 @@ func TestWarpMovesPlanes(t *testing.T) {
 	}
 }
 
-// Each bound does what it says: a shift moves the middle, a rotation turns about it, and so on.
+// Each bound does what its name says: a shift moves the middle, a rotation turns around it, and so
+// on.
 func TestWarpDraws(t *testing.T) {
 	const h, w = 21, 21
 	var extremes [4]float64
 	for seed := range 400 {
-		draw := func(bounds Warp) affine { return bounds.draw(rand.NewPCG(2, uint64(seed)), h, w) }
+		draw := func(bounds warpBounds) affine { return bounds.draw(rand.NewPCG(2, uint64(seed)), h, w) }
 		middle := func(m affine) (x, y float64) {
 			return float64(10*m.a00+10*m.a01+m.b0) - 10, float64(10*m.a10+10*m.a11+m.b1) - 10
 		}
-		if m := draw(Warp{}); m != (affine{a00: 1, a11: 1}) {
+		if m := draw(warpBounds{}); m != (affine{a00: 1, a11: 1}) {
 			t.Fatalf("without bounds: %+v", m)
 		}
-		m := draw(Warp{Shift: 3})
+		m := draw(warpBounds{shift: 3})
 		x, y := middle(m)
 		extremes[0] = max(extremes[0], math.Abs(x), math.Abs(y))
-		m = draw(Warp{Rotate: 30})
+		m = draw(warpBounds{rotate: 30})
 		if x, y := middle(m); math.Abs(x)+math.Abs(y) > 1e-5 || math.Abs(float64(m.a00*m.a00+m.a10*m.a10)-1) > 1e-6 {
 			t.Fatalf("a rotation moves the middle or stretches: %+v", m)
 		}
 		extremes[1] = max(extremes[1], math.Abs(math.Atan2(float64(m.a10), float64(m.a00)))*180/math.Pi)
-		m = draw(Warp{Scale: 0.25})
+		m = draw(warpBounds{scale: 0.25})
 		extremes[2] = max(extremes[2], math.Abs(float64(m.a00)-1), math.Abs(float64(m.a11)-1))
-		m = draw(Warp{Shear: 0.5})
+		m = draw(warpBounds{shear: 0.5})
 		extremes[3] = max(extremes[3], math.Abs(float64(m.a01)))
 	}
-	// The largest of 400 uniform draws lies above 0.97 of the bound, but for a chance of 0.97⁴⁰⁰ = 5e-6.
+	// The largest of 400 uniform draws is above 0.97 of the bound, except with a chance of 0.97⁴⁰⁰
+	// = 5e-6.
 	for i, bound := range []float64{3, 30, 0.25, 0.5} {
 		if extremes[i] > bound*(1+1e-5) || extremes[i] < 0.97*bound {
 			t.Errorf("bound %d of %v: the largest draw is %v", i, bound, extremes[i])

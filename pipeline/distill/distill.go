@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/internal/quote"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
@@ -53,7 +52,7 @@ type distillation struct {
 
 // newDistillation returns a run without a folder, networks or workers.
 func newDistillation(o Options) *distillation {
-	r := &distillation{options: o.withDefaults()}
+	r := &distillation{options: o.WithDefaults()}
 	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
@@ -72,7 +71,7 @@ func (r *distillation) create() error {
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
-		return option.Errorf("model", "%s: %v: name the model that it was distilled from, or another", r.options.Model, err)
+		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
 	if err := r.SetOut(studentName(r.options.Model)); err != nil {
 		return err
@@ -92,14 +91,15 @@ func (r *distillation) openTeacher() error {
 		return err
 	}
 	if o.ModelHash != "" && ck.Hash != o.ModelHash {
-		return fmt.Errorf("the model that this run distils has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…: name the file that it was by --model, or distil anew",
-			path, ck.Hash, o.ModelHash)
+		return option.Faultf("the model that this run distils has changed: "+
+			"the weights of %s have SHA-256 %.12s…, and had %.12s…", path, ck.Hash, o.ModelHash).
+			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "model"})
 	}
 	if o.Guidance, err = u.SettleGuidance(ck.Path, o.Guidance); err != nil {
 		return err
 	}
 	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {
-		return option.Errorf("pool", "%d: so many trajectories of its images do not fit into memory: take fewer", o.Pool)
+		return option.Errorf("pool", o.Pool, "so many trajectories of its images do not fit into memory: take fewer")
 	}
 	o.Model, r.teacher = path, ck
 	r.DataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
@@ -127,7 +127,7 @@ func (r *distillation) reopen(given Options) error {
 	r.Finished = c.Finished
 	// The teacher's file may have moved: openTeacher checks its hash.
 	option.Override(&recorded.Model, given.Model)
-	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.withDefaults()), given.Given); err != nil {
+	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
 	if err := r.Lock(path, given.Disk); err != nil {
@@ -147,7 +147,7 @@ func (r *distillation) reopen(given Options) error {
 func distillOptionsOf(c *run.Config) (Options, error) {
 	var o Options
 	err := c.Decode(run.DistillCommand, &o)
-	o.fillDefaults()
+	o = o.WithDefaults()
 	o.Out = c.Dir
 	return o, err
 }
@@ -186,7 +186,7 @@ func (r *distillation) build() error {
 	imageLen := r.Images.Len()
 	r.work = &jumpTraining{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
-		power: o.Weight, huber: o.Huber,
+		power: option.OrNone(o.Weight), huber: option.OrNone(o.Huber),
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
 	}
 	if r.Validated = o.ValidateEvery >= 0; r.Validated {
@@ -255,23 +255,31 @@ func (r *distillation) Card(c *run.CardFacts) {
 		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver,
 			text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
 	)
-	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v", o.Huber, o.Weight)
+	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v",
+		option.OrNone(o.Huber), option.OrNone(o.Weight))
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
 	c.Replay = r.replay()
-	c.Use = "`--steps` is the number of evaluations"
+	c.Use = option.Say("`%v` is the number of evaluations", option.Setting{Option: "steps"})
 	if names := c.Meta.Classes; len(names) > 0 {
-		c.Use += ". " + run.UseOfClasses(names)
+		c.Use = option.Say("%v. %v", c.Use, run.UseOfClasses(names))
 	}
 	c.Close = run.Closing(r.teacher.Meta.Data)
 }
 
-// replay returns the command that trains the same tensors again.
-func (r *distillation) replay() string {
-	o, d := &r.options, DefaultOptions()
-	c := run.NewCommandLine("fmimg distill --model %s --steps %d --schedule %s", quote.Shell(o.Model), r.Done.Schedule.Total(), r.Done.Schedule)
-	c.Add("guidance", o.Guidance, d.Guidance)
-	fmt.Fprintf(&c.Text, " --teacher-solver %s --teacher-steps %d --pool %d --reuse %d", o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse)
-	fmt.Fprintf(&c.Text, " --jump-shares %v --jump-weight %v --huber %v", o.Shares, o.Weight, o.Huber)
+// replay returns what trains the same tensors again.
+func (r *distillation) replay() option.Action {
+	o := &r.options
+	var c run.Replay
+	c.Set("model", o.Model)
+	c.AddBudget(r.Done.Schedule)
+	c.Add("guidance", o.Guidance, 0.0)
+	c.Set("teacher-solver", o.TeacherSolver)
+	c.Set("teacher-steps", o.TeacherSteps)
+	c.Set("pool", o.Pool)
+	c.Set("reuse", o.Reuse)
+	c.Set("jump-shares", o.Shares)
+	c.Set("jump-weight", option.OrNone(o.Weight))
+	c.Set("huber", option.OrNone(o.Huber))
 	c.AddRun(&o.Options)
-	return c.Text.String()
+	return option.Action{Command: string(run.DistillCommand), Settings: c}
 }

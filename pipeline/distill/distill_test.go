@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
@@ -55,7 +56,8 @@ func ownCopy(t testing.TB, name string, train func() (run string)) string {
 
 // smallDistillation returns options for a run of three rounds of four steps in a folder of its own.
 func smallDistillation(t testing.TB, model string) Options {
-	o := DefaultOptions()
+	var o Options
+	o.Seed = 1
 	o.Model, o.Out = model, filepath.Join(t.TempDir(), "fast")
 	o.TeacherSolver, o.TeacherSteps, o.Pool, o.Reuse = "euler", 4, 22, 2
 	o.Batch, o.MicroBatch, o.Steps, o.Warmup = 11, 2, 10, 2 // 11: the last micro-batch is smaller
@@ -244,7 +246,7 @@ func TestDistillResumeIsExact(t *testing.T) {
 		o.StopAfter, o.Threads = stop, 3
 		_, err := Distill(context.Background(), o)
 		stopped, ok := errors.AsType[*run.InterruptedError](err)
-		if !ok || stopped.Step != stop || stopped.Command != "distill" {
+		if !ok || stopped.Step != stop || stopped.GoOn.Command != "distill" {
 			t.Fatalf("stopped: %v", err)
 		}
 		o.StopAfter, o.Resume, o.Model, o.Threads = 0, true, "", 2
@@ -316,9 +318,9 @@ func TestDistillReplaysTimedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"fmimg distill --model ", " --schedule " + recorded.Schedule.String(),
-		"--teacher-solver euler --teacher-steps 4 --pool 22 --reuse 2 --jump-shares ",
-		"It takes a class: `--class 0` draws zero", "distilled from",
+		"\n    model ", ", schedule " + recorded.Schedule.String() + ", ",
+		", teacher-solver euler, teacher-steps 4, pool 22, reuse 2, jump-shares ",
+		"It takes a class: `class 0` draws zero", "distilled from",
 	} {
 		if !strings.Contains(string(card), want) {
 			t.Errorf("the card does not say %q:\n%s", want, card)
@@ -330,7 +332,8 @@ func TestDistillReplaysTimedRun(t *testing.T) {
 func TestStudentStartsAsTheTeacher(t *testing.T) {
 	modelPath := roomtest.NamedModel(t)
 	o := smallDistillation(t, modelPath)
-	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, 0, 0 // a step that moves nothing
+	// A step that moves nothing.
+	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, option.None, option.None
 	mustDistill(t, o)
 	teacher, err1 := model.Open(modelPath, "")
 	student, err2 := model.Open(o.Out, "")
@@ -359,7 +362,7 @@ func TestDistillationLearns(t *testing.T) {
 	curved := roomtest.NamedCheckpoint
 	curved.Spread = 0.2
 	o := smallDistillation(t, curved.Save(t))
-	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 80, 80, 0, 0
+	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 80, 80, option.None, option.None
 	first := o
 	first.Out, first.Steps, first.LR = filepath.Join(t.TempDir(), "first"), 1, 1e-12
 	before, after := mustDistill(t, first).Validation, mustDistill(t, o).Validation
@@ -485,7 +488,7 @@ func TestDescribeFlowMap(t *testing.T) {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	text := ""
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(pipeline.Plain) {
 		text += line[0] + ": " + line[1] + "\n"
 	}
 	for _, want := range []string{
@@ -567,8 +570,8 @@ func TestDistillOptionErrors(t *testing.T) {
 		{"reuse", func(o *Options) { o.Reuse = -1 }},
 		{"jump-shares", func(o *Options) { o.Shares = JumpShares{0.5, 0.5, 0.5} }},
 		{"jump-shares", func(o *Options) { o.Shares = JumpShares{math.NaN(), 0.5, 0.5} }},
-		{"jump-weight", func(o *Options) { o.Weight = -1 }},
-		{"huber", func(o *Options) { o.Huber = -1 }},
+		{"jump-weight", func(o *Options) { o.Weight = 3 }},
+		{"huber", func(o *Options) { o.Huber = 1e7 }},
 		{"guidance", func(o *Options) { o.Guidance = 1000 }},
 		{"model", func(o *Options) { o.Model = student }},
 		{"guidance", func(o *Options) { o.Model, o.Guidance = roomtest.NoNullClass(t), 2 }},
@@ -602,11 +605,11 @@ func TestDistillResumeRefuses(t *testing.T) {
 	if _, err := Distill(context.Background(), o); err == nil {
 		t.Fatal("it was not stopped")
 	}
-	if _, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg distill --resume") {
+	if _, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with distill (resume, out ") {
 		t.Errorf("train: %v", err)
 	}
 	trained := trainOnce(t)
-	if _, err := Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "fmimg train --resume") {
+	if _, err := Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with train (resume, out ") {
 		t.Errorf("distill of a run of train: %v", err)
 	}
 	o.Resume, o.StopAfter = true, 0
@@ -631,7 +634,8 @@ func TestDistillResumeRefuses(t *testing.T) {
 
 // trainingOnce returns the options of a training of one step.
 func trainingOnce(t *testing.T) train.Options {
-	o := train.DefaultOptions()
+	var o train.Options
+	o.Seed = 1
 	o.Source, o.Network, o.Out = roomtest.Digits(), roomtest.SmallNetwork(), filepath.Join(t.TempDir(), "trained")
 	o.Batch, o.Steps, o.PreviewEvery = 4, 1, -1
 	return o

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,32 +20,38 @@ import (
 type Options struct {
 	run.Options
 
-	Model     string `json:"model"`      // the teacher, a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	ModelHash string `json:"model_hash"` // resolved: SHA-256 of the teacher's weights
+	// Model is the teacher, a run folder or a checkpoint; empty: the newest run under runs/, else
+	// mnist, which is part of the program.
+	Model string `json:"model"`
+	// ModelHash is recorded by a run: the SHA-256 of the teacher's weights.
+	ModelHash string `json:"model_hash"`
 
-	// How the teacher draws.
-	Guidance      float64 `json:"guidance"`       // see SampleOptions, and it becomes a part of the student; 0: as there; resolved: a number
-	TeacherSolver string  `json:"teacher_solver"` // a name of ode.SolverNames that takes fixed steps; empty: midpoint
-	TeacherSteps  int     `json:"teacher_steps"`  // of the solver, a multiple of 4; 0: 8
+	// Guidance is that of [model.Method], by which the teacher draws and which becomes a part of
+	// the student; 0: as there. A run records the number.
+	Guidance float64 `json:"guidance"`
+	// TeacherSolver is a name of ode.SolverNames that takes fixed steps; empty: adams2.
+	TeacherSolver string `json:"teacher_solver"`
+	// TeacherSteps are those of the solver, a multiple of 4; 0: 12.
+	TeacherSteps int `json:"teacher_steps"`
 
-	Pool  int `json:"pool"`  // trajectories that the teacher draws at once, a multiple of the batch; 0: the first from 1024 on
-	Reuse int `json:"reuse"` // how often a trajectory is trained on before others take its place; 0: 8
+	// Pool is the number of trajectories that the teacher draws at once, a multiple of the batch;
+	// 0: the first from 1024 on.
+	Pool int `json:"pool"`
+	// Reuse is how often a trajectory is trained on before others take its place; 0: 8.
+	Reuse int `json:"reuse"`
 
-	Shares JumpShares `json:"jump_shares"` // of the jumps that are trained on; zero: 0.4,0.3,0.3
-	Weight float64    `json:"jump_weight"` // power P of a jump's length δ by which the error of its velocity is weighted, δ^P: 1 makes it the error of where it ends; 0: as it is
-	Huber  float64    `json:"huber"`       // weighted error of a number where the loss turns from squares to absolute values; 0: squares alone
+	// Shares are those of whole, half and quarter jumps in training; zero: 0.4,0.3,0.3.
+	Shares JumpShares `json:"jump_shares"`
+	// Weight is the power P of a jump's length δ by which the error of its velocity is weighted,
+	// δ^P. 1 makes it the error of where the jump ends; 0: 0.5; below 0: the error as it is.
+	Weight float64 `json:"jump_weight"`
+	// Huber is the weighted error of a number where the loss turns from squares to absolute values;
+	// 0: 0.1; below 0: squares alone.
+	Huber float64 `json:"huber"`
 }
 
-// DefaultOptions returns settings that distil a model of digits within half an hour.
-func DefaultOptions() Options {
-	o := Options{
-		Options:       run.DefaultOptions(),
-		TeacherSolver: "adams2", TeacherSteps: 12, Reuse: 8,
-		Shares: defaultShares, Weight: 0.5, Huber: 0.1,
-	}
-	o.LR = 2e-3
-	return o
-}
+// defaultRate is the peak learning rate of distilling, with either optimiser.
+const defaultRate = 2e-3
 
 // keptParts is the number of parts that the kept states divide a trajectory into. The smallest jump
 // is one part.
@@ -81,12 +88,12 @@ func (s JumpShares) check() error {
 	sum := 0.0
 	for _, v := range s {
 		if !(v >= 0 && v <= 1) {
-			return option.Errorf("jump-shares", "%v: each is a number from 0 to 1", s)
+			return option.Errorf("jump-shares", s, "each is a number from 0 to 1")
 		}
 		sum += v
 	}
 	if math.Abs(sum-1) > 1e-6 {
-		return option.Errorf("jump-shares", "%v: they add up to %v, and 1 is needed", s, sum)
+		return option.Errorf("jump-shares", s, "they add up to %v, and 1 is needed", sum)
 	}
 	return nil
 }
@@ -123,24 +130,44 @@ func (s JumpShares) jump(u float64) (from, to int) {
 	return from, from + length
 }
 
-func (o *Options) withDefaults() Options {
-	d := *o
-	d.fillDefaults()
-	return d
-}
-
-func (o *Options) fillDefaults() {
-	o.Options.FillDefaults(true)
+// WithDefaults fills in what has one default for all models.
+func (o Options) WithDefaults() Options {
+	option.SetDefault(&o.LR, defaultRate)
+	o.Options = o.Options.WithDefaults()
 	option.SetDefault(&o.TeacherSolver, "adams2")
 	option.SetDefault(&o.TeacherSteps, 12)
 	option.SetDefault(&o.Pool, (1024+o.Batch-1)/o.Batch*o.Batch)
 	option.SetDefault(&o.Reuse, 8)
 	option.SetDefault(&o.Shares, defaultShares)
+	option.SetDefault(&o.Weight, 0.5)
+	option.SetDefault(&o.Huber, 0.1)
+	return o
+}
+
+// MarshalJSON writes the form of config.json, where 0 is none.
+func (o Options) MarshalJSON() ([]byte, error) {
+	type plain Options
+	o.ToRecord()
+	option.ZeroNone(&o.Weight, &o.Huber)
+	return json.Marshal(plain(o))
+}
+
+// UnmarshalJSON reads the form of config.json. What old runs do not say is as they all were then.
+func (o *Options) UnmarshalJSON(text []byte) error {
+	type plain Options
+	p := plain{Options: run.WhereSilent()}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return err
+	}
+	p.FromRecord()
+	option.NoneOfZero(&p.Weight, &p.Huber)
+	*o = Options(p)
+	return nil
 }
 
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
 func (o *Options) Validate() error {
-	d := o.withDefaults()
+	d := o.WithDefaults()
 	return option.First(
 		d.Options.Validate(),
 		d.ValidateBudget(0, "steps and time"),
@@ -150,8 +177,8 @@ func (o *Options) Validate() error {
 		d.validatePool(),
 		option.Between("reuse", d.Reuse, 1, 1000),
 		d.Shares.check(),
-		option.Between("jump-weight", d.Weight, 0, 2),
-		option.Between("huber", d.Huber, 0, 1e6),
+		option.Between("jump-weight", option.OrNone(d.Weight), 0, 2),
+		option.Between("huber", option.OrNone(d.Huber), 0, 1e6),
 	)
 }
 
@@ -164,10 +191,11 @@ func (o *Options) validateTeacher() error {
 		return err
 	}
 	if o.TeacherSteps%keptParts != 0 {
-		return option.Errorf("teacher-steps", "%d: a multiple of %d is needed, as jumps begin at quarters", o.TeacherSteps, keptParts)
+		return option.Errorf("teacher-steps", o.TeacherSteps,
+			"a multiple of %d is needed, as jumps begin at quarters", keptParts)
 	}
 	if o.TeacherSolver == ode.Dopri5.Name {
-		return option.Errorf("teacher-solver", "%s: a solver of fixed steps is needed, such as midpoint", o.TeacherSolver)
+		return option.Errorf("teacher-solver", o.TeacherSolver, "a solver of fixed steps is needed, such as midpoint")
 	}
 	return option.OneOf("teacher-solver", o.TeacherSolver, ode.SolverNames()...)
 }
@@ -175,7 +203,8 @@ func (o *Options) validateTeacher() error {
 // validatePool checks that no batch has trajectories of two pools.
 func (o *Options) validatePool() error {
 	if o.Pool%o.Batch != 0 {
-		return option.Errorf("pool", "%d: a multiple of the batch is needed: %d is the nearest", o.Pool, max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
+		return option.Errorf("pool", o.Pool,
+			"a multiple of the batch is needed: %d is the nearest", max((o.Pool+o.Batch/2)/o.Batch, 1)*o.Batch)
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 
 const batch, microBatch, workers = 16, 4, 2
 
-// A matching is a worker's task: flow matching on the straight path, x_t = (1−t)·x0 + t·x1 with u_t = x1 − x0
-// (Lipman et al. 2023, equation 9).
+// A matching is a worker's task: flow matching on the straight path (Lipman et al. 2023, equation
+// 9). Here x_t = (1−t)·x0 + t·x1, and u_t = x1 − x0.
 type matching struct {
 	data     dataset.Source
 	net      *unet.Replica
@@ -52,7 +52,7 @@ func (m *matching) Gradient(grad []float32, step, first, n int) float64 {
 	return loss
 }
 
-// Train a U-Net by flow matching, step by step: the same weights come out for any number of workers.
+// Train a U-Net by flow matching, step by step. The weights are the same for any number of workers.
 func Example() {
 	set, err := dataset.Open(context.Background(), "mnist", dataset.Options{})
 	if err != nil {
@@ -76,14 +76,16 @@ func Example() {
 			t: make([]float32, microBatch), y: make([]int32, microBatch),
 		})
 	}
-	recipe := engine.Recipe{Batch: batch, MicroBatch: microBatch, Muon: true, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Clip: 1}
+	recipe := engine.Recipe{
+		Batch: batch, MicroBatch: microBatch, Optimizer: engine.Muon, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Clip: 1,
+	}
 	trainer := engine.NewTrainer(engine.Setup{Recipe: recipe, Model: net, Tasks: tasks})
 	defer trainer.Close()
 	var first, last float64
 	for step := range 20 {
 		result, err := trainer.Step(context.Background(), step, 0.004)
 		if err != nil {
-			log.Fatal(err)
+			panic(err) // which closes the trainer, as log.Fatal would not
 		}
 		if last = result.Loss; step == 0 {
 			first = result.Loss

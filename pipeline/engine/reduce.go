@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// A Partial is the gradient of some micro-batches of a step, and their share of the loss.
+// A Partial is the sum of the gradients of some micro-batches of a step, and of their losses.
 type Partial struct {
 	Grad []float32
 	Loss float64
@@ -18,9 +18,10 @@ type Partial struct {
 //	level 1      01 ─┴─ 23   4    a node without a sibling moves up as it is
 //	level 0    0 ┴ 1   2 ┴ 3   4
 //
-// Which worker adds two siblings depends on time, the sums do not. Workers take a buffer first and
-// the next micro-batch then, so finished micro-batches are a prefix but for the ones at work, and
-// workers + log2(n) + 2 buffers are enough: a worker that finds none waits for others to merge.
+// Time decides which worker adds two siblings, but the sums do not depend on it. Workers take a
+// buffer first and the next micro-batch then. So the finished micro-batches are all the first ones,
+// except those that workers have in hand, and workers + log2(n) + 2 buffers are enough. A worker
+// that finds no buffer waits until others merge.
 type Reducer struct {
 	n   int // micro-batches of a step
 	add func(dst, src []float32)
@@ -29,12 +30,13 @@ type Reducer struct {
 	freed   sync.Cond
 	pool    []*Partial
 	waiting [][]*Partial // waiting[level][i] is a node whose sibling is not there yet
-	next    int          // the next micro-batch to hand out
+	next    int          // the micro-batch to hand out next
 	aborted bool
 	root    *Partial
 }
 
-// NewReducer makes the buffers for gradients of the given length.
+// NewReducer makes a reducer for n micro-batches, with buffers for gradients of the given length.
+// add adds src to dst.
 func NewReducer(n, workers, length int, add func(dst, src []float32)) *Reducer {
 	r := &Reducer{n: n, add: add}
 	r.freed.L = &r.mu
@@ -49,7 +51,7 @@ func NewReducer(n, workers, length int, add func(dst, src []float32)) *Reducer {
 	}
 }
 
-// reset starts a step; the last root's buffer returns to the pool.
+// reset starts a step. The buffer of the last root returns to the pool.
 func (r *Reducer) reset() {
 	r.next, r.aborted = 0, false
 	if r.root != nil {
@@ -58,8 +60,8 @@ func (r *Reducer) reset() {
 	}
 }
 
-// Take returns the next micro-batch and a buffer for it, whose content is old; false when all
-// micro-batches are handed out or the step was aborted.
+// Take returns the index of the next micro-batch and a buffer for its gradient, with old content.
+// ok is false when all micro-batches are handed out, or after Abort.
 func (r *Reducer) Take() (p *Partial, index int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,12 +75,13 @@ func (r *Reducer) Take() (p *Partial, index int, ok bool) {
 	index = r.next
 	r.next++
 	if r.next == r.n {
-		r.freed.Broadcast() // nobody needs to wait for a buffer any more
+		r.freed.Broadcast() // no worker needs to wait for a buffer any more
 	}
 	return p, index, true
 }
 
-// Deliver puts a finished micro-batch into the tree and adds up what it completes.
+// Deliver puts a finished micro-batch into the tree, and adds it to its sibling if that is there,
+// and so on up the tree.
 func (r *Reducer) Deliver(p *Partial, index int) {
 	for level := 0; level < len(r.waiting)-1; level++ {
 		if sibling := index ^ 1; sibling < len(r.waiting[level]) {
@@ -100,7 +103,8 @@ func (r *Reducer) Deliver(p *Partial, index int) {
 	r.mu.Unlock()
 }
 
-// meet returns the sibling of a node, or nil after leaving the node for its sibling to find.
+// meet returns the sibling of a node. If the sibling is not there yet, meet leaves the node for it
+// and returns nil.
 func (r *Reducer) meet(p *Partial, level, index, sibling int) *Partial {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,6 +117,7 @@ func (r *Reducer) meet(p *Partial, level, index, sibling int) *Partial {
 	return other
 }
 
+// release returns a buffer to the pool.
 func (r *Reducer) release(p *Partial) {
 	r.mu.Lock()
 	r.pool = append(r.pool, p)
@@ -120,10 +125,11 @@ func (r *Reducer) release(p *Partial) {
 	r.freed.Signal()
 }
 
-// Root returns the sum of all micro-batches, once all are delivered; nil before, and after Abort.
+// Root returns the sum of all micro-batches once all are delivered, nil before that and after
+// Abort.
 func (r *Reducer) Root() *Partial { return r.root }
 
-// Abort makes every take fail until the next step.
+// Abort makes every Take fail until the next step.
 func (r *Reducer) Abort() {
 	r.mu.Lock()
 	r.aborted = true

@@ -1,18 +1,15 @@
 package engine
 
 import (
-	"errors"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/roomtest"
 )
 
-// sumTree is the sum that a reducer promises, written down recursively from its picture.
+// sumTree sums as a reducer promises, written recursively from its picture.
 func sumTree(leaves []float32) float32 {
 	if len(leaves) == 1 {
 		return leaves[0]
@@ -28,12 +25,13 @@ func sumTree(leaves []float32) float32 {
 	return sumTree(next)
 }
 
+// The sum is the same, to the bit, for any number of workers, however long each of them takes.
 func TestReducerSumsOneTree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for n := 1; n <= 40; n++ {
 		leaves := make([]float32, n)
 		for i := range leaves {
-			leaves[i] = float32(rng.NormFloat64()) // sums of these in another order differ in the last bits
+			leaves[i] = float32(rng.NormFloat64()) // another order of sums gives other last bits
 		}
 		for _, workers := range []int{1, 2, 3, 7, 50} {
 			r := NewReducer(n, workers, 1, func(dst, src []float32) { dst[0] += src[0] })
@@ -47,7 +45,7 @@ func TestReducerSumsOneTree(t *testing.T) {
 	}
 }
 
-// reduceAll runs a step on goroutines that take their time, each in another way.
+// reduceAll runs a step on workers that pause at random.
 func reduceAll(r *Reducer, leaves []float32, workers int) {
 	r.reset()
 	var done sync.WaitGroup
@@ -70,8 +68,8 @@ func reduceAll(r *Reducer, leaves []float32, workers int) {
 	done.Wait()
 }
 
-// While the first micro-batch takes longer than all others together, the others run out of buffers. They
-// must wait for it, and go on then.
+// While the first micro-batch takes longer than all others together, the others run out of buffers.
+// They must wait for the first, and then go on.
 func TestReducerWaitsForBuffers(t *testing.T) {
 	const n, workers = 64, 1
 	r := NewReducer(n, workers, 1, func(dst, src []float32) { dst[0] += src[0] })
@@ -90,7 +88,7 @@ func TestReducerWaitsForBuffers(t *testing.T) {
 				r.Deliver(p, k)
 			}
 		})
-		for starved := false; !starved; { // 1, 2-3, 4-7, … wait for their siblings
+		for starved := false; !starved; { // the sums of 1, 2-3, 4-7, … wait for their siblings
 			time.Sleep(time.Millisecond)
 			r.mu.Lock()
 			starved = len(r.pool) == 0
@@ -104,6 +102,7 @@ func TestReducerWaitsForBuffers(t *testing.T) {
 	}
 }
 
+// Abort wakes a worker that waits for a buffer.
 func TestReducerAbortWakes(t *testing.T) {
 	r := NewReducer(64, 1, 1, nil) // more micro-batches than buffers
 	r.reset()
@@ -116,36 +115,4 @@ func TestReducerAbortWakes(t *testing.T) {
 			t.Error("work was handed out although no buffer is left")
 		}
 	})
-}
-
-func TestCrewTurnsPanicIntoError(t *testing.T) {
-	roomtest.NoLeaks(t)
-	c := crew.New(3)
-	defer c.Close()
-	woken := false
-	c.OnPanic = func() { woken = true }
-	err := c.Run(func(worker int) {
-		if worker == 1 {
-			panic("first line\nsecond line")
-		}
-	})
-	var panicked *crew.PanicError
-	if !errors.As(err, &panicked) || !woken || strings.Contains(err.Error(), "\n") {
-		t.Fatalf("error %v, woken %t", err, woken)
-	}
-	if !strings.Contains(string(panicked.Stack), "TestCrewTurnsPanicIntoError") {
-		t.Errorf("the stack does not show the culprit:\n%s", panicked.Stack)
-	}
-	if again := c.Run(func(int) {}); again == nil {
-		t.Error("a crew whose work is half done went on")
-	}
-}
-
-func TestCrewRunsAllocateNothing(t *testing.T) {
-	c := crew.New(4)
-	defer c.Close()
-	phase := func(int) {}
-	if n := testing.AllocsPerRun(100, func() { _ = c.Run(phase) }); n != 0 {
-		t.Errorf("%v allocations a phase", n)
-	}
 }

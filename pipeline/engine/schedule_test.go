@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// Text and JSON of a schedule read back, and a text that is no schedule is an error.
 func TestScheduleText(t *testing.T) {
 	want := RateSchedule{{3, 1200}, {60, 1180}, {1180, 1180}}
 	got, err := ParseRateSchedule("3:1200,60:1180,1180:1180")
@@ -27,6 +28,7 @@ func TestScheduleText(t *testing.T) {
 	}
 }
 
+// Rates by hand: peak 2, 50 steps of warm-up, 1000 steps.
 func TestRate(t *testing.T) {
 	steps := RateSchedule{{0, 1000}}
 	for _, c := range []struct {
@@ -53,7 +55,8 @@ func TestRate(t *testing.T) {
 	if got := (RateSchedule{{0, 20}}).Rate(2, 2, 50, CosineRate); got < 1.9 {
 		t.Errorf("rate of step 2 of 20: %g, want nearly the peak", got)
 	}
-	// One of 40 steps that learns so after 3 goes on from there, in 4 steps, to the peak.
+	// A run that learns after 3 steps that it has 40 goes on from its rate, in 4 steps, to the
+	// peak.
 	late := RateSchedule{{3, 40}}
 	for step, want := range []float64{0.02, 0.04, 0.06, 0.06 + 0.94/4, 0.06 + 0.94/2, 0.06 + 0.94*3/4, 1, 1} {
 		if step >= 3 {

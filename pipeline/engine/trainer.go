@@ -11,16 +11,17 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Task is what one worker of a trainer does: it has a network and buffers of its own, and knows the loss, which is
-// a mean over the images of the batch.
+// A Task is what one worker of a trainer does. It has a network and buffers of its own, and knows
+// the loss, a mean over the images of the batch.
 //
-// All that a task draws is keyed by the run's seed, the step and the position in the batch. So it does not matter
-// which worker draws, and when. A loss that needs several images at once may look at its whole micro-batch. Because
-// draws are keyed, a task may also repeat those of other positions.
+// Each draw of a task is keyed by the seed of the run, the step and the position in the batch. So
+// it does not matter which worker draws, and when. A loss that needs several images at once may
+// look at its whole micro-batch. As draws are keyed, a task may also repeat the draws of other
+// positions.
 type Task interface {
-	// Gradient adds to grad the gradient of the loss of the n images from position first on of a step's batch. Their
-	// loss is a sum over n, divided by the images of the whole batch. Gradient returns that loss, and allocates nothing
-	// once its buffers have grown.
+	// Gradient takes the n images of the step's batch from position first on. Their loss is the sum
+	// of the images' losses, divided by the number of images of the whole batch. Gradient returns
+	// this loss, and adds its gradient to grad. It allocates nothing once its buffers have grown.
 	Gradient(grad []float32, step, first, n int) (loss float64)
 }
 
@@ -28,41 +29,43 @@ type Task interface {
 type Model interface {
 	Params() *nn.Params
 	ISA() kernels.ISA
-	// Repack rebuilds the forms of the parameters that kernels read. It does part number part of parts.
+	// Repack rebuilds the forms of the parameters that kernels read. The work is cut into parts,
+	// and one call does the part with the given number, from 0.
 	Repack(part, parts int)
 }
 
-// A Recipe says how a batch is cut, and what becomes of its gradient.
+// A Recipe says how a batch is cut, and what a step does with the gradient.
 type Recipe struct {
-	Batch      int // images of a step
-	MicroBatch int // images that a task takes at once, which settles the order of sums
-	// Muon steps matrices along the nearest orthogonal matrix, see [nn.Muon]. All else is AdamW's.
-	Muon         bool
+	Batch        int // images of a step
+	MicroBatch   int // images that a task takes at once, on which the order of sums depends
+	Optimizer    Optimizer
 	Beta1, Beta2 float64 // AdamW's decays of the gradient's mean and square
 	Eps          float64 // AdamW's smallest divisor
 	Decay        float64 // decoupled weight decay, times the learning rate
-	Clip         float64 // largest norm of the gradient; 0: any
+	Clip         float64 // largest norm of the gradient; 0: no clipping
 	EMA          float64 // decay of the averaged weights; 0: no averages
 }
 
-// MicroBatches returns the number of micro-batches of a step. The last one may be smaller than the others.
+// MicroBatches returns the number of micro-batches of a step. The last one may be smaller than the
+// others.
 func (r Recipe) MicroBatches() int { return (r.Batch + r.MicroBatch - 1) / r.MicroBatch }
 
 // A Setup says what a trainer trains, and how.
 type Setup struct {
 	Recipe
 	Model Model
-	// Tasks hold one for each worker. They differ in their networks' activations and in their buffers alone.
+	// Tasks has one task for each worker. They differ only in their activations and their buffers.
 	Tasks []Task
-	// Prepare readies the batch of a step before tasks ask for it; nil: nothing is to be readied.
+	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do.
 	Prepare func(ctx context.Context, step int) error
-	// Crew are the workers, at least as many as tasks, which the trainer does not own; nil: workers of its own.
+	// Crew has at least as many workers as there are tasks, and stays the caller's; nil: the
+	// trainer starts workers of its own.
 	Crew *crew.Crew
 }
 
-// A Trainer does training steps: micro-batches spread over workers, then the tail of the step cut over them. Its
-// numbers depend on the recipe, the tasks, the data and the instruction set alone, not on the number of workers. It is
-// not safe for concurrent use.
+// A Trainer does training steps: it spreads micro-batches over the workers, and then the tail of
+// the step. Its numbers depend on the recipe, the tasks, the data and the instruction set alone,
+// not on the number of workers. It is not safe for concurrent use.
 type Trainer struct {
 	recipe  Recipe
 	isa     kernels.ISA
@@ -70,26 +73,26 @@ type Trainer struct {
 	state   State
 	repack  func(part, parts int)
 	crew    *crew.Crew
-	owned   bool // the crew
+	owned   bool // the trainer ends the crew
 	tasks   []Task
 	sums    *Reducer
 	steps   *stepper
 
-	// Of the running step, set by Step and read by the workers.
-	ctx      context.Context // asked before each micro-batch: an error abandons the step
+	// The running step, which Step sets and the workers read.
+	ctx      context.Context // checked before each micro-batch: an error abandons the step
 	step     int
-	chunkSum []float64    // squares summed over each chunk of the gradient
+	chunkSum []float64    // the sum of squares of each chunk of the gradient
 	chunk    atomic.Int64 // next chunk to work on
 
-	// The phases as values made once, so that running them allocates nothing.
+	// The phases are made once, so that running them allocates nothing.
 	phases struct{ gradients, squares, apply, repack func(worker int) }
 }
 
-// chunkLen is the length of the pieces that flat vectors are cut into for the tail. It is fixed, so
-// that sums of squares and the ends of vector loops are the same for any number of workers.
+// chunkLen is the length of the chunks of flat vectors in the tail of a step. It is fixed, so that
+// sums of squares and the ends of vector loops are the same for any number of workers.
 const chunkLen = 16384
 
-// NewTrainer makes a trainer and, where the setup has none, its workers. Close ends these.
+// NewTrainer makes a trainer. If the setup has no crew, it also starts workers, which Close ends.
 func NewTrainer(s Setup) *Trainer {
 	params, isa := s.Model.Params(), s.Model.ISA()
 	t := &Trainer{
@@ -117,13 +120,13 @@ func (t *Trainer) Close() {
 	}
 }
 
-// State returns what steps change. It is the trainer's own: no step may run while it is changed.
+// State returns what steps change. It is not a copy: no step may run while a caller changes it.
 func (t *Trainer) State() *State { return &t.state }
 
-// Workers returns how many workers compute gradients.
+// Workers returns the number of workers that compute gradients.
 func (t *Trainer) Workers() int { return len(t.tasks) }
 
-// Scratch returns a vector as long as a gradient, which no step uses while none runs.
+// Scratch returns a vector as long as a gradient, which is free between steps.
 func (t *Trainer) Scratch() []float32 { return t.sums.pool[0].Grad }
 
 // A StepResult is what a step measured.
@@ -132,14 +135,14 @@ type StepResult struct {
 	Norm float64 // of the gradient, before clipping
 }
 
-// Finite reports whether the step may count.
+// Finite reports whether loss and norm are numbers. Otherwise the step has changed nothing.
 func (r StepResult) Finite() bool {
 	return !math.IsNaN(r.Loss) && !math.IsInf(r.Loss, 0) && !math.IsNaN(r.Norm) && !math.IsInf(r.Norm, 0)
 }
 
-// Step does step number step (from 0) at the given learning rate. A result that is not finite, or an
-// error, leaves the state as it was before the step, unless a worker panicked in the tail. After an error
-// the trainer makes no more steps. When ctx ends, the error is its own.
+// Step does the step with the given number, from 0, at a learning rate. When ctx ends, Step returns
+// ctx.Err(). A result that is not finite, or an error, leaves the state as it was before the step,
+// unless a worker panicked in the tail. After an error the trainer cannot make more steps.
 func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult, error) {
 	t.step, t.ctx = step, ctx
 	if t.prepare != nil {
@@ -152,7 +155,7 @@ func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult,
 		return StepResult{}, err
 	}
 	root := t.sums.Root()
-	if root == nil { // its buffers are not in place for another step either
+	if root == nil { // aborted: the buffers are not in place for another step
 		return StepResult{}, ctx.Err()
 	}
 	if err := t.tail(t.phases.squares); err != nil {
@@ -169,6 +172,7 @@ func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult,
 	return result, t.crew.Run(t.phases.repack)
 }
 
+// tail runs a phase of the tail of a step, from the first chunk or piece on.
 func (t *Trainer) tail(phase func(int)) error {
 	t.chunk.Store(0)
 	return t.crew.Run(phase)
@@ -194,7 +198,7 @@ func (t *Trainer) gradients(worker int) {
 	}
 }
 
-// eachChunk calls work for the chunks of the flat vectors that no other worker has taken.
+// eachChunk calls work for chunks of the flat vectors until none is left.
 func (t *Trainer) eachChunk(work func(chunk, from, to int)) {
 	for {
 		i := int(t.chunk.Add(1)) - 1
@@ -205,6 +209,7 @@ func (t *Trainer) eachChunk(work func(chunk, from, to int)) {
 	}
 }
 
+// squareChunk sums the squares of a chunk of the gradient.
 func (t *Trainer) squareChunk(chunk, from, to int) {
 	t.chunkSum[chunk] = t.isa.SumSquares(t.sums.root.Grad[from:to])
 }

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image/png"
 	"math"
 	"math/rand/v2"
@@ -43,6 +44,7 @@ func someDigits(t *testing.T, train, test int) string {
 	return dir
 }
 
+// digitBytes returns the first images of a source and their labels, as bytes.
 func digitBytes(source dataset.Source, n int) (pixels, labels []byte) {
 	image := make([]float32, 784)
 	for i := range n {
@@ -54,7 +56,7 @@ func digitBytes(source dataset.Source, n int) (pixels, labels []byte) {
 	return pixels, labels
 }
 
-// asArray writes images as a NumPy array of numbers.
+// asArray writes images of digits into a NumPy file.
 func asArray(t *testing.T, pixels []byte) string {
 	t.Helper()
 	images := &picture.Images{Height: 28, Width: 28, Channels: 1}
@@ -72,6 +74,7 @@ func asArray(t *testing.T, pixels []byte) string {
 	return path
 }
 
+// mustEvaluate evaluates without an error.
 func mustEvaluate(t *testing.T, o Options) *Report {
 	t.Helper()
 	e, err := Evaluate(t.Context(), o)
@@ -81,8 +84,8 @@ func mustEvaluate(t *testing.T, o Options) *Report {
 	return e
 }
 
-// Real digits that nobody trained on score as the floor does, copies of training images are found out, and noise is
-// far off in everything.
+// Real digits that nobody trained on have scores like the floor, copies of training images are
+// found out, and noise is bad in every score.
 func TestEvaluateTellsImagesApart(t *testing.T) {
 	roomtest.NoLeaks(t)
 	const n = 200
@@ -97,8 +100,9 @@ func TestEvaluateTellsImagesApart(t *testing.T) {
 	if copied.NearestDistance.Max != 0 || *copied.NearestRatio != 0 || *copied.Precision < 0.5 || copied.Count != n {
 		t.Errorf("copies of training images: %s", asJSON(t, copied))
 	}
-	// Other test images: a sample of the same size as the floor's of the same digits. FID of 200 images in 64
-	// features is noise mostly; that of two samples differs by far less than a factor of two.
+	// Other test images are a sample of the same digits, as large as the floor's. The FID of 200
+	// images in 64 features is mostly noise, but two samples differ by far less than a factor of
+	// two.
 	others := make([]byte, 0, n*784)
 	pixels := make([]float32, 784)
 	var asked []string
@@ -110,7 +114,8 @@ func TestEvaluateTellsImagesApart(t *testing.T) {
 	}
 	o.Images, o.Classes = asArray(t, others), strings.Join(asked, ",")
 	fresh := mustEvaluate(t, o)
-	if !(*fresh.FIDRatio > 0.5 && *fresh.FIDRatio < 2) || !(*fresh.NearestRatio > 0.8) || !(*fresh.ClassAgreement > 0.97) {
+	if !(*fresh.FIDRatio > 0.5 && *fresh.FIDRatio < 2) || !(*fresh.NearestRatio > 0.8) ||
+		!(*fresh.ClassAgreement > 0.97) {
 		t.Errorf("real digits: %s", asJSON(t, fresh))
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -119,7 +124,8 @@ func TestEvaluateTellsImagesApart(t *testing.T) {
 	}
 	o.Images = asArray(t, others)
 	noise := mustEvaluate(t, o)
-	if !(*noise.FIDRatio > 20) || *noise.Precision > 0.1 || *noise.Recall > 0.1 || !(*noise.ClassAgreement < 0.3) || !(*noise.KID > 10**fresh.KID) {
+	if !(*noise.FIDRatio > 20) || *noise.Precision > 0.1 || *noise.Recall > 0.1 ||
+		!(*noise.ClassAgreement < 0.3) || !(*noise.KID > 10**fresh.KID) {
 		t.Errorf("noise: %s", asJSON(t, noise))
 	}
 	if d := *fresh.Floor.FID - *noise.Floor.FID; d != 0 {
@@ -127,6 +133,7 @@ func TestEvaluateTellsImagesApart(t *testing.T) {
 	}
 }
 
+// asJSON returns a report as text.
 func asJSON(t *testing.T, e *Report) string {
 	t.Helper()
 	text, err := json.Marshal(e)
@@ -136,7 +143,7 @@ func asJSON(t *testing.T, e *Report) string {
 	return string(text)
 }
 
-// digitModel writes a model of digits that nobody trained.
+// digitModel writes a model of digits with its first weights.
 func digitModel(t *testing.T) string {
 	t.Helper()
 	cfg, err := unet.Preset("tiny")
@@ -144,7 +151,7 @@ func digitModel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	cfg.NumClasses, cfg.NullClass = 11, true
-	modelPath, err := unet.New(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
+	net, err := unet.New(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,20 +160,23 @@ func digitModel(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	meta := model.Meta{Data: "mnist", Classes: set.Train.Classes(), PixelRange: [2]float64{-1, 1}, Path: "linear", Objective: "velocity"}
+	meta := model.Meta{
+		Data: "mnist", Classes: set.Train.Classes(), PixelRange: [2]float64{-1, 1},
+		Path: "linear", Objective: "velocity",
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := model.WriteCheckpoint(file, modelPath, modelPath.Params().Values, safetensors.F32, meta); err != nil {
+	if err := model.WriteCheckpoint(file, net, net.Params().Values, safetensors.F32, meta); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// A model's scores are those of the pictures that it draws, the same for any number of threads, and a curve has a point
-// for each number of evaluations.
+// A model has the same scores as the pictures that it draws, for any number of threads. A curve has
+// a point for each number of evaluations.
 func TestEvaluateModel(t *testing.T) {
 	roomtest.NoLeaks(t)
 	o := Options{
@@ -174,20 +184,28 @@ func TestEvaluateModel(t *testing.T) {
 		Sample: sample.Options{Class: "0-9", Seed: 4, Threads: 2, Method: model.Method{Solver: "euler", Steps: 2}},
 	}
 	want := mustEvaluate(t, o)
-	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil || len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
+	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil ||
+		len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
 		t.Errorf("%s", asJSON(t, want))
 	}
 	o.Sample.Threads, o.NFE = 1, nil
 	got := mustEvaluate(t, o)
-	if *got.FID != *want.FID || !slices.Equal(got.Histogram, want.Histogram) || *got.ClassAgreement != *want.ClassAgreement {
+	if *got.FID != *want.FID || !slices.Equal(got.Histogram, want.Histogram) ||
+		*got.ClassAgreement != *want.ClassAgreement {
 		t.Errorf("one thread: %s; two: %s", asJSON(t, got), asJSON(t, want))
 	}
 	folder := filepath.Join(t.TempDir(), "drawn") + "/"
-	if _, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: o.Model, Out: folder, Sample: sample.Options{Count: 120, Class: "0-9", Seed: 4, Method: model.Method{Solver: "euler", Steps: 2}}}); err != nil {
+	drawing := sample.Options{
+		Count: 120, Class: "0-9", Seed: 4, Method: model.Method{Solver: "euler", Steps: 2},
+	}
+	to := sample.GenerateOptions{Model: o.Model, Out: folder, Sample: drawing}
+	if _, err := sample.Generate(t.Context(), to); err != nil {
 		t.Fatal(err)
 	}
-	drawn := mustEvaluate(t, Options{Images: folder, Classes: "0-9", Data: o.Data, Quick: true, Sample: sample.Options{Seed: 4}})
-	// Features of a chunk of images do not depend on its place but for the last digits of a norm's sums.
+	drawn := mustEvaluate(t, Options{
+		Images: folder, Classes: "0-9", Data: o.Data, Quick: true, Sample: sample.Options{Seed: 4},
+	})
+	// Features of an image depend on its place in a chunk only in the last digits of a norm's sums.
 	if math.Abs(*drawn.FID-*want.FID) > 1e-6**want.FID || *drawn.ClassAgreement != *want.ClassAgreement {
 		t.Errorf("pictures: %s; model: %s", asJSON(t, drawn), asJSON(t, want))
 	}
@@ -200,7 +218,7 @@ func TestEvaluateModel(t *testing.T) {
 	}
 }
 
-// Where no class is asked for, a model draws each class as often as the training data has it.
+// If no class is asked for, a model draws each class as often as it occurs in the training data.
 func TestEvaluateDrawsFrequentClasses(t *testing.T) {
 	ck, err := model.Open(digitModel(t), "")
 	if err != nil {
@@ -224,16 +242,18 @@ func TestEvaluateDrawsFrequentClasses(t *testing.T) {
 	}
 	ck.Meta.Classes = []string{"cat", "dog"} // classes that the data does not have
 	if e.frequentClasses() != nil {
-		t.Error("digits of classes that are none")
+		t.Error("digits of a model that has other classes")
 	}
 }
 
+// Each mistake in the options is an error about that option.
 func TestEvaluateMistakes(t *testing.T) {
 	modelPath, few := digitModel(t), someDigits(t, 120, 120)
 	notes := filepath.Join(t.TempDir(), "notes.txt")
 	if err := os.WriteFile(notes, []byte("no images"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	by := func(solver string) sample.Options { return sample.Options{Method: model.Method{Solver: solver}} }
 	for _, c := range []struct {
 		option string
 		o      Options
@@ -243,8 +263,9 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"classes", Options{Images: few, Data: few, Classes: "0-12"}},
 		{"count", Options{Model: modelPath, Count: 5}},
 		{"count", Options{Model: modelPath, Count: -1}},
-		{"evaluations", Options{Model: modelPath, NFE: []int{3}, Sample: sample.Options{Method: model.Method{Solver: "midpoint"}}}}, // midpoint takes two a step
-		{"evaluations", Options{Model: modelPath, NFE: []int{4}, Sample: sample.Options{Method: model.Method{Solver: "dopri5"}}}},
+		// Each step of midpoint takes two evaluations.
+		{"evaluations", Options{Model: modelPath, NFE: []int{3}, Sample: by("midpoint")}},
+		{"evaluations", Options{Model: modelPath, NFE: []int{4}, Sample: by("dopri5")}},
 		{"evaluations", Options{Images: few, NFE: []int{4}}},
 		{"data", Options{Images: few, Data: "mnits"}},
 		{"images", Options{Images: notes}},
@@ -252,11 +273,13 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"guidance", Options{Model: modelPath, Sample: sample.Options{Method: model.Method{Guidance: math.NaN()}}}},
 	} {
 		_, err := Evaluate(t.Context(), c.o)
-		if wrong, ok := err.(*pipeline.OptionError); !ok || wrong.Option != c.option { //nolint:errorlint // as it is returned
+		wrong, ok := errors.AsType[*pipeline.OptionError](err)
+		if !ok || wrong.Option != c.option {
 			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
 		}
 	}
-	if _, err := Evaluate(t.Context(), Options{Model: modelPath, Data: few, Classifier: notes}); err == nil || !strings.Contains(err.Error(), notes) {
+	_, err := Evaluate(t.Context(), Options{Model: modelPath, Data: few, Classifier: notes})
+	if err == nil || !strings.Contains(err.Error(), notes) {
 		t.Errorf("a text for a classifier: %v", err)
 	}
 }

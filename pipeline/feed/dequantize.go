@@ -7,10 +7,10 @@ import (
 	"github.com/fmimg/fmimg/flow"
 )
 
-// Dequantize replaces the pixels of an image, as a data source gives them, by its bytes b spread over their width:
-// (b+u)/128 − 1 with u uniform on (0, 1), drawn from rng. The density of such numbers bounds the probability of
-// the bytes: log P(b) ≥ E_u log p(b+u) (Theis, van den Oord and Bethge 2016, "A note on the evaluation of generative
-// models", section 3.1).
+// Dequantize spreads the bytes of an image over their width. pixels are as a data source gives
+// them. A pixel of byte b becomes (b+u)/128 − 1, with u uniform on (0, 1) from rng. The density p
+// of such numbers bounds the probability P of the bytes: log P(b) ≥ E_u log p(b+u) (Theis, van den
+// Oord and Bethge 2016, "A note on the evaluation of generative models", section 3.1).
 func Dequantize(pixels []float32, rng *rand.PCG) {
 	for i, v := range pixels {
 		pixels[i] = dataset.Dequantize(dataset.ToByte(v), flow.OpenUniform(rng))

@@ -9,7 +9,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// A dequantised byte lies in its own bin: it gives the byte back.
+// A dequantised pixel lies in the bin of its byte, so the byte can be found from it.
 func TestDequantizeKeepsBytes(t *testing.T) {
 	x := make([]float32, 256)
 	for b := range x {

@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// Rows are mirrored pixel by pixel, and twice mirrored is the image itself.
 func TestMirror(t *testing.T) {
 	for _, c := range []struct {
 		rowLen, channels int

@@ -12,67 +12,98 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// DefaultHoldOut is the usual share of the images that training does not see.
-const DefaultHoldOut = 0.05
+// The defaults of [DataOptions].
+const (
+	defaultHoldOut    = 0.05
+	defaultDataMemory = 4096
+)
 
-// DataOptions say which images are read, and how.
+// Channels says in which colours images are read.
+type Channels string
+
+// The colours. AnyChannels leaves images as they are. Pictures are then gray if all of them are
+// gray.
+const (
+	AnyChannels Channels = "auto"
+	Gray        Channels = "gray"
+	RGB         Channels = "rgb"
+)
+
+// ChannelsOf returns the colours of images with n channels, "" where these have no name.
+func ChannelsOf(n int) Channels { return map[int]Channels{1: Gray, 3: RGB}[n] }
+
+// count returns the number of channels, 0 for AnyChannels.
+func (c Channels) count() int { return map[Channels]int{Gray: 1, RGB: 3}[c] }
+
+// DataOptions say which images are read, and how. The zero value of each option is its default.
 type DataOptions struct {
-	Data string `json:"data"` // a known data set or a path; needed without Source
-
-	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures 32.
-	// A run records that of pictures.
+	// Data is a known data set or a path; needed without Source.
+	Data string `json:"data"`
+	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures
+	// 32. A run records that of pictures.
 	Size int `json:"size,omitempty"`
-	// ImageChannels is gray, rgb or auto: as they are, pictures gray when all of them are; empty: auto.
-	// A run records gray or rgb.
-	ImageChannels string `json:"image_channels"`
-	// HoldOut is the share of the images that training does not see, in sets without test images; 0: none.
-	HoldOut    float64 `json:"hold_out"`
-	Strict     bool    `json:"strict"` // refuse a folder with files that cannot be used; false: leave them out
-	DataMemory int     `json:"-"`      // limit on the images in memory in MB; 0: 4096
+	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or
+	// rgb.
+	ImageChannels Channels `json:"image_channels"`
+	// HoldOut is the share of the images that training does not see, in sets without test images;
+	// 0: 0.05; below 0: none. A run records 0 for none.
+	HoldOut float64 `json:"hold_out"`
+	// Strict refuses a folder with files that cannot be used, instead of leaving them out.
+	Strict bool `json:"strict"`
+	// DataMemory is the limit on the images in memory in MB; 0: 4096.
+	DataMemory int `json:"-"`
 
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
 	Source dataset.Source `json:"-"`
-	// Validation are images of the same shape and classes that training does not see, with Source; nil: none.
-	// [dataset.Split] makes them.
+	// Validation are images of the same shape and classes that training does not see, with Source;
+	// nil: none. [dataset.Split] makes them.
 	Validation dataset.Source `json:"-"`
 }
 
-// A Reader says how data is read; no number but the images that are held out depends on it.
+// WithDefaults fills in what has one default for all data.
+func (o DataOptions) WithDefaults() DataOptions {
+	option.SetDefault(&o.ImageChannels, AnyChannels)
+	option.SetDefault(&o.HoldOut, defaultHoldOut)
+	option.SetDefault(&o.DataMemory, defaultDataMemory)
+	return o
+}
+
+// A Reader says how data is read. Of the result, only the choice of held-out images depends on it.
 type Reader struct {
-	Seed    uint64 // of the choice of images that are held out
-	Threads int    // that decode pictures
+	Seed    uint64 // of the choice of held-out images
+	Threads int    // the number of threads that decode pictures
 	OnEvent func(pipeline.Event)
 }
 
+// Validate reports the first option that cannot be used. The defaults are filled in.
 func (o *DataOptions) Validate() error {
 	return option.First(
 		option.Between("size", o.Size, 0, pipeline.MaxSize),
-		option.Between("hold-out", o.HoldOut, 0, 0.9),
+		option.Between("hold-out", option.OrNone(o.HoldOut), 0, 0.9),
 		option.Between("data-memory", o.DataMemory, 0, 1<<30),
-		option.OneOf("image-channels", o.ImageChannels, "auto", "gray", "rgb"),
+		option.OneOf("image-channels", o.ImageChannels, AnyChannels, Gray, RGB),
 	)
 }
 
-// Open opens the data, or takes Source.
+// Open opens the data, or takes Source. Data that cannot be found or used is an
+// [*pipeline.OptionError].
 func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) {
 	if o.Source != nil {
 		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
 	}
-	set, err := dataset.Open(ctx, o.Data, dataset.Options{
-		Size: o.Size, Channels: map[string]int{"gray": 1, "rgb": 3}[o.ImageChannels], Strict: o.Strict,
-		HoldOut: o.HoldOut, Seed: r.Seed, MaxBytes: int64(o.DataMemory) << 20,
+	d := o.WithDefaults()
+	set, err := dataset.Open(ctx, d.Data, dataset.Options{
+		Size: d.Size, Channels: d.ImageChannels.count(), Strict: d.Strict,
+		HoldOut: option.OrNone(d.HoldOut), Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
 	var unknown *dataset.UnknownError
+	var format *dataset.FormatError
 	switch {
-	case errors.As(err, &unknown) && unknown.Nearest != "":
-		return nil, option.Errorf("data", "%s: no data set and no file has this name: did you mean %s?", o.Data, unknown.Nearest)
-	case errors.As(err, &unknown) && strings.ContainsAny(o.Data, `/\`):
-		return nil, option.Errorf("data", "%s: there is no such file or folder: check the spelling", o.Data)
 	case errors.As(err, &unknown):
-		return nil, option.Errorf("data", "%s: no data set and no file has this name: known are %s", o.Data, strings.Join(unknown.Known, ", "))
-	case errors.Is(err, dataset.ErrFormat):
-		return nil, &pipeline.OptionError{Option: "data", Reason: pipeline.TrimOption(err, "data set ")}
+		return nil, o.unknownData(unknown)
+	case errors.As(err, &format):
+		return nil, option.Errorf("data", format.Path, "%s", format.Reason())
 	case err != nil:
 		return nil, err
 	case set.Train.Len() == 0:
@@ -81,50 +112,62 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	return set, nil
 }
 
-// A Request asks for data whose images are brought into the shape that a network takes.
+// unknownData returns the error for a name that no data has, with the likely cure.
+func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
+	wrong := option.Errorf("data", o.Data, "no data set and no file has this name")
+	wrong.Known = unknown.Known
+	switch {
+	case unknown.Nearest != "":
+		return wrong.Cured("did you mean %s?", unknown.Nearest)
+	case strings.ContainsAny(o.Data, `/\`):
+		return option.Errorf("data", o.Data, "there is no such file or folder").Cured("check the spelling")
+	}
+	return wrong.Cured("known are %s", strings.Join(unknown.Known, ", "))
+}
+
+// A Request asks for data in the shape that a network takes.
 type Request struct {
 	DataOptions
 	Reader
 	Shape  pipeline.Shape
-	Option string // that names the data, for errors
-	Taker  string // what takes the images, for errors
+	Option string // the option that names the data, for errors
+	Taker  string // who takes the images, such as the model, for errors
 }
 
-// Open opens the data, or says who takes images of another shape.
+// Open opens the data, with pictures brought into the shape. Data of another shape is an error.
 func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	o := r.DataOptions
-	o.ImageChannels = map[int]string{1: "gray", 3: "rgb"}[r.Shape.Channels]
+	o.ImageChannels = ChannelsOf(r.Shape.Channels)
 	if o.Size = r.Shape.Height; r.Shape.Height != r.Shape.Width {
 		o.Size = 0
 	}
 	set, err := o.Open(ctx, r.Reader)
-	if wrong, ok := err.(*pipeline.OptionError); ok { //nolint:errorlint // Open returns it as it is
-		return nil, &pipeline.OptionError{Option: r.Option, Reason: wrong.Reason}
-	}
 	if err != nil {
-		return nil, err
+		return nil, option.Rename(err, "data", r.Option)
 	}
 	if s := pipeline.ShapeOf(set.Train); s != r.Shape {
-		return nil, option.Errorf(r.Option, "%s: images of %dx%d with %d channels, and %s takes %dx%d with %d",
-			o.Data, s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
+		return nil, option.Errorf(r.Option, o.Data, "images of %dx%d with %d channels, and %s takes %dx%d with %d",
+			s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
 	}
 	return set, nil
 }
 
-// checkValidation makes sure that a network can take both sources.
+// checkValidation returns an error unless both sources have images of one shape and as many
+// classes.
 func checkValidation(train, test dataset.Source) error {
 	if test == nil {
 		return nil
 	}
 	h, w, c := train.Shape()
-	if th, tw, tc := test.Shape(); th != h || tw != w || tc != c || test.Len() == 0 || len(test.Classes()) != len(train.Classes()) {
+	if pipeline.ShapeOf(test) != pipeline.ShapeOf(train) || test.Len() == 0 ||
+		len(test.Classes()) != len(train.Classes()) {
 		return fmt.Errorf("validation data %s: it needs images like those of %s: %dx%d, %d channels, %d classes",
 			test.Name(), train.Name(), h, w, c, len(train.Classes()))
 	}
 	return nil
 }
 
-// HasUnlabelled reports whether an image has no class.
+// HasUnlabelled reports whether some image of the data has no class.
 func HasUnlabelled(data dataset.Source) bool {
 	h, w, c := data.Shape()
 	image := make([]float32, h*w*c)
@@ -136,7 +179,8 @@ func HasUnlabelled(data dataset.Source) bool {
 	return false
 }
 
-// inParallel returns a function that calls do for 0 to n-1 on threads goroutines, until ctx ends.
+// inParallel returns a function that calls do for 0 to n-1 on the given number of goroutines, until
+// ctx ends.
 func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) error {
 	return func(n int, do func(i int)) error {
 		c := crew.New(max(1, min(threads, n)))
@@ -145,7 +189,8 @@ func inParallel(ctx context.Context, threads int) func(n int, do func(i int)) er
 	}
 }
 
-// progress returns a function that tells of pictures that are read, nil when nobody listens.
+// progress returns a function that reports how many pictures are read, nil when there is no
+// OnEvent.
 func (r Reader) progress() func(read, total int) {
 	if r.OnEvent == nil {
 		return nil
@@ -153,15 +198,14 @@ func (r Reader) progress() func(read, total int) {
 	return func(read, total int) { r.OnEvent(pipeline.Event{Kind: pipeline.Reading, Images: read, Total: total}) }
 }
 
-// SkippedText says which files of a set were left out; "" when none was.
-func SkippedText(data string, set *dataset.Set) string {
-	if len(set.Skipped) == 0 {
-		return ""
-	}
+// SkippedNote returns the note that names the files that were left out of a set; ok is false when
+// there are none.
+func SkippedNote(data string, set *dataset.Set) (note pipeline.Event, ok bool) {
 	var parts []string
 	for _, s := range set.Skipped {
 		parts = append(parts, fmt.Sprintf("%d %s (such as %s)", s.Count, s.Reason, s.First))
 	}
-	return fmt.Sprintf("%s: %d of %d files are left out: %s; fmimg data show --data %s tells more",
-		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "), data)
+	return pipeline.Note("%s: %d of %d files are left out: %s; %v tells more",
+		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "),
+		option.Action{Command: "data show", Settings: []option.Setting{{Option: "data", Value: data}}}), len(parts) > 0
 }

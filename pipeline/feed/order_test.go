@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Every epoch visits each image once, also when batches reach over its end or over several.
+// Every epoch visits each image once, even when a batch reaches over the end of one epoch or of
+// several.
 func TestEpochOrder(t *testing.T) {
 	for _, batch := range []int{1, 3, 7, 20} {
 		const n, epochs = 7, 20

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/safetensors"
 )
 
@@ -19,15 +20,18 @@ const (
 	goldenIO    = "../../unet/testdata/unet_small_io.safetensors"
 )
 
-// PyTorch's velocity, loss and gradients, in float64, are reproduced through the files. The bound is
-// the project's: 1e-4 of a tensor's norm, or 1e-7 of the largest gradient's where a true gradient is
-// next to zero.
+// Evaluate gives PyTorch's velocity, loss and gradients, which were computed in float64. The bound
+// is the same as everywhere in the project: 1e-4 of a tensor's norm, or 1e-7 of the largest norm of
+// a gradient, for gradients that should be 0.
 func TestFieldGolden(t *testing.T) {
 	want := roomtest.Tensors(t, goldenIO)
 	for _, isa := range kernels.Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "v.safetensors")
-			o := Options{Model: goldenModel, In: goldenIO, Out: out, Grad: true, ISA: isa.String()}
+			o := Options{
+				Model: goldenModel, In: goldenIO, Out: out, Grad: true,
+				Compute: pipeline.Compute{ISA: isa.String()},
+			}
 			if _, err := Evaluate(context.Background(), o); err != nil {
 				t.Fatal(err)
 			}
@@ -36,6 +40,7 @@ func TestFieldGolden(t *testing.T) {
 	}
 }
 
+// compareGolden compares the tensors of a result with PyTorch's.
 func compareGolden(t *testing.T, got, want []safetensors.Tensor) {
 	t.Helper()
 	largest, compared := 0.0, 0
@@ -63,7 +68,7 @@ func compareGolden(t *testing.T, got, want []safetensors.Tensor) {
 	}
 }
 
-// The gradient is that of the mean over all images, however many and on however many threads.
+// The gradient belongs to the mean over all images, for any number of images and threads.
 func TestFieldManyImages(t *testing.T) {
 	model, dir := roomtest.NamedModel(t), t.TempDir()
 	in := roomtest.FieldFile(19, 3)
@@ -71,7 +76,8 @@ func TestFieldManyImages(t *testing.T) {
 	outputs := map[int][]safetensors.Tensor{}
 	for _, threads := range []int{1, 3} {
 		out := filepath.Join(dir, "out.safetensors")
-		if _, err := Evaluate(context.Background(), Options{Model: model, In: first, Out: out, Grad: true, Threads: threads}); err != nil {
+		o := Options{Model: model, In: first, Out: out, Grad: true, Compute: pipeline.Compute{Threads: threads}}
+		if _, err := Evaluate(context.Background(), o); err != nil {
 			t.Fatal(err)
 		}
 		outputs[threads] = roomtest.Tensors(t, out)
@@ -86,14 +92,16 @@ func TestFieldManyImages(t *testing.T) {
 	if got := float64(outputs[1][1].F32[0]); math.Abs(got-loss) > 1e-5*loss {
 		t.Errorf("loss %v, want %v", got, loss)
 	}
-	// The sum over images of the derivative along x, by a difference of the file's own numbers: the
-	// gradient of x of image 0 must be 1/19 of what it is for that image alone.
+	// The loss is a mean, so the gradient of x for image 0 is 1/19 of the gradient for this image
+	// alone.
 	alone := roomtest.FieldFile(19, 3)
 	for i := range alone.Tensors {
 		alone.Tensors[i] = firstImage(alone.Tensors[i])
 	}
 	out := filepath.Join(dir, "alone.safetensors")
-	if _, err := Evaluate(context.Background(), Options{Model: model, In: roomtest.WriteTensors(t, dir, "one.safetensors", alone), Out: out, Grad: true}); err != nil {
+	single := roomtest.WriteTensors(t, dir, "one.safetensors", alone)
+	o := Options{Model: model, In: single, Out: out, Grad: true}
+	if _, err := Evaluate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
 	one, all := roomtest.Tensors(t, out)[2].F32, outputs[1][2].F32[:64]
@@ -112,9 +120,10 @@ func firstImage(t safetensors.Tensor) safetensors.Tensor {
 	return t
 }
 
-// Each thing that can be wrong with the tensors is named in one line.
+// Each mistake in the tensors is named in one line.
 func TestFieldInputErrors(t *testing.T) {
 	model, dir := roomtest.NamedModel(t), t.TempDir()
+	out := filepath.Join(dir, "out.safetensors")
 	for name, spoil := range map[string]func(f *safetensors.File){
 		"tensor x is missing":      func(f *safetensors.File) { f.Tensor("x").Name = "X" },
 		"tensor t":                 func(f *safetensors.File) { f.Tensor("t").Name = "T" },
@@ -123,7 +132,8 @@ func TestFieldInputErrors(t *testing.T) {
 		"takes floats of shape [3 1 8 8]": func(f *safetensors.File) {
 			f.Tensor("x").Shape = []int{3, 8, 8, 1}
 		},
-		"class 4 of image 1": func(f *safetensors.File) { f.Tensor("y").I64[1] = 4 }, // 3 is the one that means none
+		// Class 3 means "no class".
+		"class 4 of image 1": func(f *safetensors.File) { f.Tensor("y").I64[1] = 4 },
 		"int64 of shape [3]": func(f *safetensors.File) {
 			y := f.Tensor("y")
 			y.Shape, y.I64 = []int{2}, y.I64[:2]
@@ -132,24 +142,25 @@ func TestFieldInputErrors(t *testing.T) {
 		f := roomtest.FieldFile(3, 3)
 		spoil(f)
 		in := roomtest.WriteTensors(t, dir, "in.safetensors", f)
-		_, err := Evaluate(context.Background(), Options{Model: model, In: in, Out: filepath.Join(dir, "out.safetensors"), Grad: true})
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), in) || strings.Contains(err.Error(), "\n") {
+		_, err := Evaluate(context.Background(), Options{Model: model, In: in, Out: out, Grad: true})
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), in) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	_, err := Evaluate(context.Background(), Options{Model: model, In: dir, Out: filepath.Join(dir, "out.safetensors")})
+	_, err := Evaluate(context.Background(), Options{Model: model, In: dir, Out: out})
 	if err == nil || !strings.Contains(err.Error(), "it is no file") {
 		t.Errorf("tensors in a folder: error %v", err)
 	}
-	_, err = Evaluate(context.Background(), Options{Model: model, In: "nowhere", Out: filepath.Join(dir, "out.safetensors")})
+	_, err = Evaluate(context.Background(), Options{Model: model, In: "nowhere", Out: out})
 	if err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// Images of several channels change their layout on the way in and out.
+// Images of several channels change their layout to NHWC and back.
 func TestFieldLayout(t *testing.T) {
-	in := &fieldInput{t: make([]float32, 2)}
+	in := &input{t: make([]float32, 2)}
 	in.cfg.ImageSize, in.cfg.InChannels = [2]int{2, 3}, 3
 	nchw := make([]float32, 2*3*2*3)
 	for i := range nchw {
@@ -167,8 +178,8 @@ func TestFieldLayout(t *testing.T) {
 	}
 }
 
-// Nobody's files are written over: not the operands of field.
-func TestOperandsOfField(t *testing.T) {
+// Evaluate overwrites neither its input nor its model.
+func TestFieldKeepsItsOperands(t *testing.T) {
 	mine := filepath.Join(t.TempDir(), "mine")
 	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -179,7 +190,8 @@ func TestOperandsOfField(t *testing.T) {
 	}
 	model := roomtest.NamedModel(t)
 	before := roomtest.Tensors(t, model)
-	if _, err := Evaluate(context.Background(), Options{Model: model, In: mine, Out: model}); err == nil || !strings.Contains(err.Error(), "is the model") {
+	_, err := Evaluate(context.Background(), Options{Model: model, In: mine, Out: model})
+	if err == nil || !strings.Contains(err.Error(), "is the model") {
 		t.Errorf("field onto its model: %v", err)
 	}
 	if after := roomtest.Tensors(t, model); len(after) != len(before) {

@@ -14,11 +14,11 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// extremesShown is how many images are drawn of each kind.
+// extremesShown is the number of images in a row.
 const extremesShown = 16
 
-// Extremes draws the likeliest images in one row and the least likely in the next, for each set, in order.
-func (l *Report) Extremes() (image.Image, error) {
+// extremes draws two rows for each set: its likeliest images, and its least likely ones, in order.
+func (l *Report) extremes() (image.Image, error) {
 	sets := []*SetReport{&l.SetReport}
 	if l.Against != nil {
 		sets = append(sets, l.Against)
@@ -28,7 +28,9 @@ func (l *Report) Extremes() (image.Image, error) {
 	all := &picture.Images{Height: h, Width: w, Channels: c, Pixels: make([]float32, 2*len(sets)*cols*h*w*c)}
 	for row, set := range sets {
 		order := slices.Clone(set.Images)
-		slices.SortStableFunc(order, func(a, b ImageReport) int { return cmp.Compare(a.BitsPerDimension, b.BitsPerDimension) })
+		slices.SortStableFunc(order, func(a, b ImageReport) int {
+			return cmp.Compare(a.BitsPerDimension, b.BitsPerDimension)
+		})
 		for i := range cols {
 			place := func(row int, image ImageReport) {
 				set.source.Image(image.Index, all.Pixels[(row*cols+i)*h*w*c:][:h*w*c])
@@ -37,10 +39,10 @@ func (l *Report) Extremes() (image.Image, error) {
 			place(2*row+1, order[len(order)-cols+i])
 		}
 	}
-	return picture.Grid(all, picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Padding: 2, Scale: 2})
+	return picture.Grid(all, picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Scale: 2})
 }
 
-// texts says in a PNG what is drawn.
+// texts returns the texts of the picture of extremes.
 func (l *Report) texts() []picture.Text {
 	return []picture.Text{
 		{"Software", "fmimg " + pipeline.Version()}, {"fmimg.model", l.Hash}, {"fmimg.data", l.Data},
@@ -48,22 +50,23 @@ func (l *Report) texts() []picture.Text {
 	}
 }
 
-// WriteExtremes writes [Likelihood.Extremes] as a PNG.
+// WriteExtremes writes a PNG with two rows for each set: its likeliest images, and its least likely
+// ones.
 func (l *Report) WriteExtremes(w io.Writer) error {
-	img, err := l.Extremes()
+	img, err := l.extremes()
 	if err != nil {
 		return err
 	}
 	return picture.WritePNG(w, img, l.texts())
 }
 
-// WriteScores writes a line for each image as CSV: data, index, label, bits_per_dim, log_likelihood and
-// probe_standard_error, which is empty for one probe.
+// WriteScores writes CSV with a line for each image: data, index, label, bits_per_dim,
+// log_likelihood and probe_standard_error. The last is empty for fewer than two probes.
 func (l *Report) WriteScores(w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	lines := csv.NewWriter(buffered)
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	write := func(fields ...string) { _ = lines.Write(fields) } // Error tells of it
+	write := func(fields ...string) { _ = lines.Write(fields) } // lines.Error has the error
 	write("data", "index", "label", "bits_per_dim", "log_likelihood", "probe_standard_error")
 	sets := []*SetReport{&l.SetReport}
 	if l.Against != nil {
@@ -75,7 +78,8 @@ func (l *Report) WriteScores(w io.Writer) error {
 			if image.ProbeError != nil {
 				spread = number(*image.ProbeError)
 			}
-			write(set.Data, strconv.Itoa(image.Index), image.Label, number(image.BitsPerDimension), number(image.LogLikelihood), spread)
+			write(set.Data, strconv.Itoa(image.Index), image.Label,
+				number(image.BitsPerDimension), number(image.LogLikelihood), spread)
 		}
 	}
 	lines.Flush()

@@ -22,6 +22,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
+// mustScore measures without an error.
 func mustScore(t *testing.T, o Options) *Report {
 	t.Helper()
 	l, err := Measure(t.Context(), o)
@@ -31,8 +32,8 @@ func mustScore(t *testing.T, o Options) *Report {
 	return l
 }
 
-// A model whose velocity is 0 leaves images where they are: p is the normal density of the dequantised image, and an
-// importance-weighted bound the mean of those of several.
+// A model whose velocity is 0 leaves images where they are, so p is the normal density of the
+// dequantised image. The importance-weighted bound is the mean of such densities.
 func TestLikelihoodOfStandingFlow(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath, data := roomtest.SmallModel(t, false, 0), roomtest.SmallDigits(t, 20, 1)
@@ -48,7 +49,12 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 		feed.Dequantize(x, &rng)
 		return bijection.LogNormal(x)
 	}
-	for _, o := range []Options{{}, {DensityMethod: model.DensityMethod{Exact: true}}, {DensityMethod: model.DensityMethod{Probes: 3}}, {Samples: 5, DensityMethod: model.DensityMethod{Solver: "rk4", Steps: 2}}} {
+	for _, o := range []Options{
+		{},
+		{DensityMethod: model.DensityMethod{Exact: true}},
+		{DensityMethod: model.DensityMethod{Probes: 3}},
+		{Samples: 5, DensityMethod: model.DensityMethod{Solver: "rk4", Steps: 2}},
+	} {
 		o.Model, o.Data, o.Seed, o.Count = modelPath, data, 7, 6
 		l := mustScore(t, o)
 		var mean float64
@@ -72,11 +78,14 @@ func TestLikelihoodOfStandingFlow(t *testing.T) {
 	}
 }
 
-// What is measured depends on the image and the seed alone: on no thread, and on no other image; log p(x) is the mean of
-// p(x|y) over the classes.
+// A result depends on the image and the seed alone, not on threads and other images. p(x) is the
+// mean of p(x|y) over the classes.
 func TestLikelihoodOfClasses(t *testing.T) {
 	roomtest.NoLeaks(t)
-	o := Options{Model: roomtest.SmallModel(t, true, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 11, Seed: 3, Threads: 2, DensityMethod: model.DensityMethod{Probes: 2, Tol: 1e-3}}
+	o := Options{
+		Model: roomtest.SmallModel(t, true, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 11, Seed: 3,
+		Compute: pipeline.Compute{Threads: 2}, DensityMethod: model.DensityMethod{Probes: 2, Tol: 1e-3},
+	}
 	label := mustScore(t, o)
 	if label.Class != "label" || label.Images[0].Label == "" {
 		t.Errorf("%+v", label)
@@ -106,13 +115,16 @@ func TestLikelihoodOfClasses(t *testing.T) {
 	}
 }
 
-// Other images are set beside the first, and the area is that of their likelihoods.
+// Against measures other images too, and the AUROC compares the likelihoods of both.
 func TestLikelihoodAgainst(t *testing.T) {
 	modelPath, data := roomtest.SmallModel(t, true, 0), roomtest.SmallDigits(t, 12, 1)
-	flat := t.TempDir() // gray images: likelier than any others under a flow that stands
+	flat := t.TempDir() // gray images, likelier than all others under a velocity of 0
 	roomtest.WriteIDX(t, filepath.Join(flat, "train-images-idx3-ubyte"), bytes.Repeat([]byte{128}, 12*64), 12, 8, 8)
-	l := mustScore(t, Options{Model: modelPath, Data: data, Against: flat, Count: 10, DensityMethod: model.DensityMethod{Tol: 1e-3}})
-	if l.Class != "none" || l.Against == nil || *l.AUROC != 0 || *l.ToldApart != 0.5 || l.Against.BitsPerDimension >= l.BitsPerDimension {
+	l := mustScore(t, Options{
+		Model: modelPath, Data: data, Against: flat, Count: 10, DensityMethod: model.DensityMethod{Tol: 1e-3},
+	})
+	if l.Class != "none" || l.Against == nil || *l.AUROC != 0 || *l.ToldApart != 0.5 ||
+		l.Against.BitsPerDimension >= l.BitsPerDimension {
 		t.Errorf("%+v", l)
 	}
 	text, err := json.Marshal(l)
@@ -137,15 +149,19 @@ func TestLikelihoodAgainst(t *testing.T) {
 	}
 }
 
+// Each mistake in the options is an error about that option.
 func TestLikelihoodMistakes(t *testing.T) {
-	modelPath, classes, data := roomtest.SmallModel(t, false, 0), roomtest.SmallModel(t, true, 0), roomtest.SmallDigits(t, 5, 1)
+	modelPath, classes := roomtest.SmallModel(t, false, 0), roomtest.SmallModel(t, true, 0)
+	data := roomtest.SmallDigits(t, 5, 1)
 	for _, c := range []struct {
 		option string
 		o      Options
 	}{
 		{"count", Options{Model: modelPath, Data: data, Count: 6}},
 		{"count", Options{Model: modelPath, Data: data, Count: -1}},
-		{"probes", Options{Model: modelPath, Data: data, Count: 2, DensityMethod: model.DensityMethod{Exact: true, Probes: 2}}},
+		{"probes", Options{
+			Model: modelPath, Data: data, Count: 2, DensityMethod: model.DensityMethod{Exact: true, Probes: 2},
+		}},
 		{"samples", Options{Model: modelPath, Data: data, Count: 2, Samples: -1}},
 		{"solver", Options{Model: modelPath, Data: data, Count: 2, DensityMethod: model.DensityMethod{Solver: "rk5"}}},
 		{"tol", Options{Model: modelPath, Data: data, Count: 2, DensityMethod: model.DensityMethod{Tol: math.NaN()}}},
@@ -154,20 +170,24 @@ func TestLikelihoodMistakes(t *testing.T) {
 		{"class", Options{Model: classes, Data: data, Against: data, Count: 2, Class: "label"}},
 		{"against", Options{Model: classes, Data: data, Against: "mnits", Count: 2}},
 		{"data", Options{Model: modelPath, Data: "mnits", Count: 2}},
-		{"isa", Options{Model: modelPath, Data: data, Count: 2, ISA: "mmx"}},
+		{"isa", Options{Model: modelPath, Data: data, Count: 2, Compute: pipeline.Compute{ISA: "mmx"}}},
 	} {
 		_, err := Measure(t.Context(), c.o)
-		if wrong, ok := err.(*pipeline.OptionError); !ok || wrong.Option != c.option { //nolint:errorlint // as it is returned
+		wrong, ok := errors.AsType[*pipeline.OptionError](err)
+		if !ok || wrong.Option != c.option {
 			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
 		}
 	}
 }
 
-// An interruption ends the measurement, also within an exact divergence.
+// An interruption ends the measurement, even within an exact divergence.
 func TestLikelihoodInterrupted(t *testing.T) {
 	roomtest.NoLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := Options{Model: roomtest.SmallModel(t, false, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 30, Threads: 1, DensityMethod: model.DensityMethod{Exact: true}}
+	o := Options{
+		Model: roomtest.SmallModel(t, false, 0.1), Data: roomtest.SmallDigits(t, 30, 1), Count: 30,
+		Compute: pipeline.Compute{Threads: 1}, DensityMethod: model.DensityMethod{Exact: true},
+	}
 	o.OnEvent = func(e pipeline.Event) {
 		if e.Kind == pipeline.Sampled {
 			cancel()

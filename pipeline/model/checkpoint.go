@@ -139,7 +139,7 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	}
 	ck, err := FromFile(f, path, isa)
 	if errors.Is(err, unet.ErrNoConfig) {
-		err = fmt.Errorf("%w: train on from it with fmimg train --init", err)
+		err = option.Faultf("%v", err).Cured("train on from it with %v", trainFromIt)
 	}
 	return ck, modelError(path, err)
 }
@@ -183,7 +183,8 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 	}
 	u, ok := ck.Network.(*UNet)
 	if !ok {
-		return nil, nil, option.Errorf("model", "%s: is a normalizing flow, which has no velocity: name a model that was trained by flow matching", ck.Path)
+		return nil, nil, option.Errorf("model", ck.Path,
+			"is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
 	}
 	return ck, u, nil
 }
@@ -235,7 +236,7 @@ func ModelName(path string) string {
 func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
 	reader := feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}
 	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: reader}
-	r.Data, r.HoldOut = name, feed.DefaultHoldOut
+	r.Data = name
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed
 	}

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -52,7 +51,7 @@ func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, e
 		return nil, nil
 	}
 	if c.Labels().Count == 0 {
-		return nil, option.Errorf("class", "%s: %s takes no class", list, ModelName(c.Path))
+		return nil, option.Errorf("class", list, "%s takes no class", ModelName(c.Path))
 	}
 	return c.ClassList().Parse(list)
 }
@@ -64,17 +63,17 @@ func (l ClassList) Parse(text string) ([]int32, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == NoClass && !l.Null {
-			return nil, option.Errorf("class", "%s: %s always needs a class", NoClass, l.Model)
+			return nil, option.Errorf("class", NoClass, "%s always needs a class", l.Model)
 		}
 		from, to, err := l.parsePart(part)
 		if err != nil {
 			return nil, err
 		}
 		if part != NoClass && (from < 0 || to >= l.N) {
-			return nil, option.Errorf("class", "%s: the classes are 0-%d", part, l.N-1)
+			return nil, option.Errorf("class", part, "the classes are 0-%d", l.N-1)
 		}
 		if from > to {
-			return nil, option.Errorf("class", "%s: a range goes upwards: %d-%d", part, to, from)
+			return nil, option.Errorf("class", part, "a range goes upwards: %d-%d", to, from)
 		}
 		for c := from; c <= to; c++ {
 			list = append(list, int32(c))
@@ -101,11 +100,11 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 		to, err2 = strconv.Atoi(high)
 	}
 	if err1 != nil || err2 != nil {
-		known := "numbers such as 7, 0-9 or 1,3,5"
+		known := option.Say("numbers such as 7, 0-9 or 1,3,5")
 		if len(l.Names) > 0 {
-			known += ", or names of " + firstNames(l.Names)
+			known = option.Say("%v, or names of %v", known, firstNames(l.Names))
 		}
-		return 0, 0, option.Errorf("class", "%q: want %s", part, known)
+		return 0, 0, option.Errorf("class", option.Quoted(part), "want %v", known)
 	}
 	return from, to, nil
 }
@@ -114,9 +113,10 @@ func (l ClassList) parsePart(part string) (from, to int, err error) {
 const namesShown = 12
 
 // firstNames joins names. Of many it takes the first, and says how many more there are.
-func firstNames(names []string) string {
+func firstNames(names []string) option.Message {
 	if n := len(names) - namesShown; n > 0 {
-		return fmt.Sprintf("%s and %d more (fmimg model show lists them)", strings.Join(names[:namesShown], ", "), n)
+		return option.Say("%s and %d more (%v lists them)",
+			strings.Join(names[:namesShown], ", "), n, option.Action{Command: "model show"})
 	}
-	return strings.Join(names, ", ")
+	return option.Say("%s", strings.Join(names, ", "))
 }

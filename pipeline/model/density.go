@@ -16,8 +16,8 @@ const (
 	slowEnd              = 3 // power of ode.SlowEnd; docs/theory.md measures its gain
 )
 
-// withDefaults fills in the defaults of networks that predict velocities.
-func (m DensityMethod) withDefaults() DensityMethod {
+// WithDefaults fills in the defaults of networks that predict velocities.
+func (m DensityMethod) WithDefaults() DensityMethod {
 	if !m.Exact {
 		option.SetDefault(&m.Probes, 1)
 	}
@@ -33,7 +33,7 @@ const maxProbes = 1024
 // Validate reports the first field that no network can use, as an [*pipeline.OptionError].
 func (m DensityMethod) Validate() error {
 	given := m.Probes
-	m = m.withDefaults()
+	m = m.WithDefaults()
 	if err := option.First(
 		option.Optional("probes", m.Probes, 1, maxProbes),
 		option.Between("steps", m.Steps, 1, 100000),
@@ -43,7 +43,7 @@ func (m DensityMethod) Validate() error {
 		return err
 	}
 	if m.Exact && given > 0 {
-		return option.Errorf("probes", "%d: an exact divergence has none: leave one of the two out", given)
+		return option.Errorf("probes", given, "an exact divergence has none: leave one of the two out")
 	}
 	return nil
 }
@@ -54,14 +54,14 @@ func (u *UNet) DensityModel(path string, m DensityMethod) (DensityModel, error) 
 	if err != nil {
 		return nil, err
 	}
-	m = m.withDefaults()
+	m = m.WithDefaults()
 	solver, err := ode.NewSolver(m.Solver, m.Steps, m.Tol)
 	if err != nil {
 		return nil, err
 	}
 	able, ok := solver.(ode.LogDetSolver)
 	if !ok {
-		return nil, option.Errorf("solver", "%s: it cannot integrate a divergence: choose dopri5 or rk4", m.Solver)
+		return nil, option.Errorf("solver", m.Solver, "it cannot integrate a divergence: choose dopri5 or rk4")
 	}
 	return &velocityDensity{u, predicts, m, able}, nil
 }

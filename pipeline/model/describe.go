@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/realnvp"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
@@ -102,8 +104,12 @@ func (info *Info) describeNetwork(f *safetensors.File) error {
 	return nil
 }
 
-// Lines returns the description as text, a name and a value in each line.
-func (info *Info) Lines() [][2]string {
+// trainFromIt trains on from weights that have no configuration.
+var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Option: "init"}}}
+
+// Lines returns the description as text, a name and a value in each line, in the words of a front
+// end.
+func (info *Info) Lines(w pipeline.Words) [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},
 		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", text.Count(info.Parameters, "parameter", "parameters"),
@@ -117,7 +123,8 @@ func (info *Info) Lines() [][2]string {
 		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
 			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions,
 			text.Count(n.NumClasses, "class", "classes"))
-		add("made by", "not fmimg: it has no configuration. Heads, norm groups and the time scale are not known; train on from it with fmimg train --init")
+		add("made by", "%s", option.Say("not fmimg: it has no configuration. "+
+			"Heads, norm groups and the time scale are not known; train on from it with %v", trainFromIt).In(w))
 		return lines
 	}
 	shape := info.net.Shape()

@@ -14,7 +14,7 @@ import (
 // empty name is the newest run alone. half rounds the weights to float16, which halves the size.
 func Export(model, out string, half bool) error {
 	if out == "" {
-		return option.Errorf("out", "is needed: name a file, such as model.safetensors")
+		return option.Errorf("out", nil, "is needed: name a file, such as model.safetensors")
 	}
 	model, err := NameOrNewest(model)
 	if err != nil {
@@ -25,7 +25,7 @@ func Export(model, out string, half bool) error {
 		return err
 	}
 	if regular.Same(ck.Path, out) {
-		return option.Errorf("out", "%s: it is the model itself: name another file", out)
+		return option.Errorf("out", out, "it is the model itself: name another file")
 	}
 	if err := atomicfile.Probe(out); err != nil {
 		return err

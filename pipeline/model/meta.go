@@ -11,14 +11,6 @@ import (
 // MetaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
 const MetaKey = "fmimg.meta"
 
-// FlowMapObjective is the objective, in [Meta], of a distilled network: it predicts the mean
-// velocity over a jump. Package flow has the other objectives.
-const FlowMapObjective = "flow-map"
-
-// FlowObjective is the objective of a normalizing flow, in [Meta] and in the options of training:
-// the likelihood.
-const FlowObjective = "nf"
-
 // Meta says where a checkpoint comes from. Any field may be zero in a file of another program.
 type Meta struct {
 	Data   string `json:"data"`
@@ -36,13 +28,13 @@ type Meta struct {
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
 	// Dequantized says that uniform noise spread each byte of the images over its width.
-	Dequantized bool    `json:"dequantized,omitempty"`
-	Path        string  `json:"path"`                      // the probability path
-	Objective   string  `json:"objective"`                 // what the network predicts
-	TimeDist    string  `json:"time_dist"`                 // distribution of the training times
-	EMA         float64 `json:"ema"`                       // decay of the averaged weights
-	Loss        float64 `json:"loss"`                      // running mean over the last steps
-	Validation  float64 `json:"validation_loss,omitempty"` // on images that training did not see
+	Dequantized bool      `json:"dequantized,omitempty"`
+	Path        string    `json:"path"`                      // the probability path
+	Objective   Objective `json:"objective"`                 // what the network predicts
+	TimeDist    string    `json:"time_dist"`                 // distribution of the training times
+	EMA         float64   `json:"ema"`                       // decay of the averaged weights
+	Loss        float64   `json:"loss"`                      // running mean over the last steps
+	Validation  float64   `json:"validation_loss,omitempty"` // on images that training did not see
 
 	// Jumps and Teacher are for a flow map: from noise to image, the numbers of equal jumps that it
 	// was trained for, and the model that it was distilled from.

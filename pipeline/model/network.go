@@ -73,8 +73,8 @@ func (l Labels) NullRow() int32 { return int32(l.Count) }
 
 // A Method says how images are drawn. Its zero fields leave the choice to the network.
 type Method struct {
-	// Guidance is the weight W of v_null + W·(v_class − v_null), where 1 is off; 0:
-	// [DefaultGuidance] for networks that were trained for it, 1 for others.
+	// Guidance is the weight W of v_null + W·(v_class − v_null); 1 is off; 0: 1, or
+	// [DefaultGuidance] for networks that were trained for it.
 	Guidance float64
 	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
 	// normalizing flow.
@@ -124,11 +124,17 @@ type Drawer interface {
 // A DensityMethod says how the density of images is found. Its zero fields leave the choice to the
 // network.
 type DensityMethod struct {
-	Exact  bool    // the divergence exactly, a backward pass for each dimension; false: Hutchinson's estimate
-	Probes int     // random directions of Hutchinson's estimate; 0: 1
-	Solver string  // a name of ode.SolverNames; empty: dopri5
-	Steps  int     // of a solver of fixed steps; 0: 50
-	Tol    float64 // error that dopri5 allows a step, for each dimension; 0: 1e-4
+	// Exact finds the divergence exactly, with a backward pass for each dimension, instead of
+	// Hutchinson's estimate.
+	Exact bool
+	// Probes is the number of random directions of Hutchinson's estimate; 0: 1.
+	Probes int
+	// Solver is a name of ode.SolverNames; empty: dopri5.
+	Solver string
+	// Steps are those of a solver of fixed steps; 0: 50.
+	Steps int
+	// Tol is the error that dopri5 allows a step, for each dimension; 0: 1e-4.
+	Tol float64
 }
 
 // A DensityModel makes what finds densities of images, for any number of workers.

@@ -58,13 +58,13 @@ func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
 	const needs = "is a normalizing flow, which draws in one pass: leave it out"
 	switch {
 	case m.Solver != flowSolver:
-		err = option.Errorf("solver", "%s: %s %s", m.Solver, ModelName(path), needs)
+		err = option.Errorf("solver", m.Solver, "%s %s", ModelName(path), needs)
 	case m.Steps != 1:
-		err = option.Errorf("steps", "%d: %s %s", m.Steps, ModelName(path), needs)
+		err = option.Errorf("steps", m.Steps, "%s %s", ModelName(path), needs)
 	case m.Tol != 0:
-		err = option.Errorf("tol", "%v: %s %s", m.Tol, ModelName(path), needs)
+		err = option.Errorf("tol", m.Tol, "%s %s", ModelName(path), needs)
 	case m.NoiseLevel != 0:
-		err = option.Errorf("noise-level", "%v: %s %s", m.NoiseLevel, ModelName(path), needs)
+		err = option.Errorf("noise-level", m.NoiseLevel, "%s %s", ModelName(path), needs)
 	}
 	return Plan{}, m.WithDefaults(), err
 }
@@ -115,13 +115,13 @@ func (f *NormalizingFlow) DensityModel(path string, m DensityMethod) (DensityMod
 	const needs = "is a normalizing flow, which knows its likelihood exactly in one pass: leave it out"
 	switch {
 	case m.Probes != 0:
-		return nil, option.Errorf("probes", "%d: %s %s", m.Probes, ModelName(path), needs)
+		return nil, option.Errorf("probes", m.Probes, "%s %s", ModelName(path), needs)
 	case m.Solver != "":
-		return nil, option.Errorf("solver", "%s: %s %s", m.Solver, ModelName(path), needs)
+		return nil, option.Errorf("solver", m.Solver, "%s %s", ModelName(path), needs)
 	case m.Steps != 0:
-		return nil, option.Errorf("steps", "%d: %s %s", m.Steps, ModelName(path), needs)
+		return nil, option.Errorf("steps", m.Steps, "%s %s", ModelName(path), needs)
 	case m.Tol != 0:
-		return nil, option.Errorf("tol", "%v: %s %s", m.Tol, ModelName(path), needs)
+		return nil, option.Errorf("tol", m.Tol, "%s %s", ModelName(path), needs)
 	}
 	return exactDensity{f}, nil
 }

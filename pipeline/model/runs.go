@@ -1,9 +1,10 @@
 package model
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // File is the file of a run folder that a model is loaded from: it holds the averaged weights.
@@ -28,7 +29,8 @@ func NewestRun(file string) (string, error) {
 		}
 	}
 	if dir == "" {
-		return "", fmt.Errorf("no run under %s/: train one with fmimg train --data mnist", RunsFolder)
+		return "", option.Faultf("no run under %s/", RunsFolder).Cured("train one with %v",
+			option.Action{Command: "train", Settings: []option.Setting{{Option: "data", Value: "mnist"}}})
 	}
 	return dir, nil
 }

@@ -91,14 +91,17 @@ func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
 	case weight == 1 || cfg.NullClass:
 		return weight, nil
 	case cfg.FlowMap:
-		return 0, option.Errorf("guidance", "%v: %s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another", weight, ModelName(path))
+		return 0, option.Errorf("guidance", weight,
+			"%s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another",
+			ModelName(path))
 	}
 	return 0, unguided(path, weight)
 }
 
 // unguided returns the error of a guidance for a network that was not trained for it.
 func unguided(path string, weight float64) error {
-	return option.Errorf("guidance", "%v: %s was not trained for it (it has no class that means none): leave it at 1", weight, ModelName(path))
+	return option.Errorf("guidance", weight,
+		"%s was not trained for it (it has no class that means none): leave it at 1", ModelName(path))
 }
 
 // WithDefaults fills in the defaults of networks that predict velocities.
@@ -152,7 +155,8 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return u.settleJumps(path, m)
 	}
 	if slices.Contains(solverless, m.Solver) {
-		return Plan{}, m, option.Errorf("solver", "%s: %s is none: choose one of %s", m.Solver, ModelName(path), strings.Join(SolverNames(), ", "))
+		return Plan{}, m, option.Errorf("solver", m.Solver,
+			"%s is none: choose one of %s", ModelName(path), strings.Join(SolverNames(), ", "))
 	}
 	m = m.WithDefaults()
 	solver, err := NewSolver(m, u.Predicts)
@@ -173,13 +177,17 @@ func (u *UNet) settleJumps(path string, m Method) (Plan, Method, error) {
 	option.SetDefault(&m.Steps, slices.Max(u.jumps))
 	switch {
 	case m.Solver != FlowMapSolver:
-		return Plan{}, m, option.Errorf("solver", "%s: %s is a flow map, which jumps without a solver: leave it out", m.Solver, ModelName(path))
+		return Plan{}, m, option.Errorf("solver", m.Solver,
+			"%s is a flow map, which jumps without a solver: leave it out", ModelName(path))
 	case m.Tol != 0:
-		return Plan{}, m, option.Errorf("tol", "%v: %s is a flow map, which jumps without a solver: leave it out", m.Tol, ModelName(path))
+		return Plan{}, m, option.Errorf("tol", m.Tol,
+			"%s is a flow map, which jumps without a solver: leave it out", ModelName(path))
 	case m.NoiseLevel != 0:
-		return Plan{}, m, option.Errorf("noise-level", "%v: %s is a flow map, which adds no noise: leave it out", m.NoiseLevel, ModelName(path))
+		return Plan{}, m, option.Errorf("noise-level", m.NoiseLevel,
+			"%s is a flow map, which adds no noise: leave it out", ModelName(path))
 	case !slices.Contains(u.jumps, m.Steps):
-		return Plan{}, m, option.Errorf("steps", "%d: %s was trained for %s jumps: choose one of these", m.Steps, ModelName(path), text.Or(u.jumps))
+		return Plan{}, m, option.Errorf("steps", m.Steps,
+			"%s was trained for %s jumps: choose one of these", ModelName(path), text.Or(u.jumps))
 	}
 	return Jumps(m.Steps), m.WithDefaults(), nil
 }
@@ -193,8 +201,8 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 		return onlySteps(u, path, evaluations, m)
 	}
 	steps, err := flow.StepsFor(m.WithDefaults().Solver, evaluations)
-	if err != nil {
-		err = &pipeline.OptionError{Option: "evaluations", Reason: pipeline.TrimOption(err, "flow: ")}
+	if wrong, ok := errors.AsType[*flow.EvaluationsError](err); ok {
+		err = option.Errorf("evaluations", nil, "%s", wrong.Reason())
 	}
 	return steps, err
 }
@@ -204,17 +212,15 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 func onlySteps(n Network, path string, evaluations int, m Method) (int, error) {
 	m.Steps = evaluations
 	_, _, err := n.Settle(path, m)
-	if wrong, ok := errors.AsType[*pipeline.OptionError](err); ok && wrong.Option == "steps" {
-		err = &pipeline.OptionError{Option: "evaluations", Reason: wrong.Reason}
-	}
-	return evaluations, err
+	return evaluations, option.Rename(err, "steps", "evaluations")
 }
 
 // Velocity returns what the network predicts, for callers that need a velocity at every state. It
 // is an error for a flow map, which learned mean velocities over jumps.
 func (u *UNet) Velocity(path string) (Prediction, error) {
 	if u.Config().FlowMap {
-		return Prediction{}, option.Errorf("model", "%s: is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from", path)
+		return Prediction{}, option.Errorf("model", path,
+			"is a flow map, which knows where jumps lead but no velocity: name the model that it was distilled from")
 	}
 	return u.Predicts, nil
 }

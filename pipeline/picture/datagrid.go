@@ -12,8 +12,8 @@ const (
 	gridCols = 12
 )
 
-// DataGrid draws images of a data set: a row for each class, of the first ones of it, or some from all
-// over a set without classes.
+// DataGrid draws images of a data set. Each class has a row with its first images. A set without
+// classes is shown by images at equal distances.
 func DataGrid(s dataset.Source) (image.Image, error) {
 	h, w, c := s.Shape()
 	rows := min(len(s.Classes()), gridRows)
@@ -30,10 +30,10 @@ func DataGrid(s dataset.Source) (image.Image, error) {
 		classImages(s, images, rows)
 	}
 	scale := max(1, 48/max(h, w))
-	return Grid(images, GridOptions{Rows: rows, Cols: gridCols, Padding: 2, Scale: scale})
+	return Grid(images, GridOptions{Rows: rows, Cols: gridCols, Scale: scale})
 }
 
-// spreadImages fills the grid with images at equal distances.
+// spreadImages fills the grid with images of the set at equal distances.
 func spreadImages(s dataset.Source, images *Images) {
 	n := min(images.Len(), s.Len())
 	for i := range n {

@@ -8,12 +8,14 @@ import (
 	"github.com/fmimg/fmimg/internal/roomtest"
 )
 
+// A set with classes has a row for each class, a set without them has images from all over it.
 func TestDataGrid(t *testing.T) {
 	for _, c := range []struct {
 		source dataset.Source
 		w, h   int
 	}{
-		{roomtest.Digits(), 2 + 12*(48+2), 2 + 3*(48+2)}, // a row for each class, 8 pixels 6 times as large
+		// A row for each class; 8 pixels become 48.
+		{roomtest.Digits(), 2 + 12*(48+2), 2 + 3*(48+2)},
 		{&roomtest.Patterns{N: 30, H: 32, W: 32, C: 3}, 2 + 12*34, 2 + 3*34},
 	} {
 		m, err := DataGrid(c.source)
@@ -25,7 +27,7 @@ func TestDataGrid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Of class c there is image 2 alone: the rest of its row stays gray.
+	// Class c has image 2 alone. The rest of its row stays gray.
 	if got := color.GrayModel.Convert(m.At(2+50+10, 2+100+10)).(color.Gray).Y; got != gutter {
 		t.Errorf("a missing image is %d", got)
 	}

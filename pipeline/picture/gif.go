@@ -7,7 +7,8 @@ import (
 	"image/draw"
 )
 
-// Paletted reduces a frame to 256 colours: all grays, or a dithered general palette.
+// Paletted reduces a frame to 256 colours. Gray pictures keep theirs. Others are dithered with a
+// general palette.
 func Paletted(m image.Image) *image.Paletted {
 	if gray, ok := m.(*image.Gray); ok {
 		return &image.Paletted{Pix: gray.Pix, Stride: gray.Stride, Rect: gray.Rect, Palette: grays}
@@ -17,6 +18,7 @@ func Paletted(m image.Image) *image.Paletted {
 	return p
 }
 
+// grays are the 256 grays in order, so that a gray pixel is its own index.
 var grays = func() color.Palette {
 	p := make(color.Palette, 256)
 	for i := range p {

@@ -3,7 +3,6 @@ package picture
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"image"
 	"image/png"
 	"math"
@@ -11,14 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-analyze/charts"
-
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// randomImages has numbers beyond [-1,1] too, which must be clamped.
+// randomImages returns images with numbers beyond [-1, 1] too, which must be clamped.
 func randomImages(n, h, w, c int) *Images {
 	return &Images{Height: h, Width: w, Channels: c, Pixels: roomtest.RandomPixels(n * h * w * c)}
 }
@@ -41,7 +39,7 @@ func encode(t *testing.T, s *Images, g GridOptions, texts ...Text) (image.Image,
 	return back, file.Bytes()
 }
 
-// pixel returns the samples of a pixel as bytes, of as many channels.
+// pixel returns the channels of a pixel as bytes.
 func pixel(m image.Image, x, y, channels int) []uint8 {
 	r, g, b, _ := m.At(x, y).RGBA()
 	return []uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}[:channels]
@@ -51,7 +49,11 @@ func pixel(m image.Image, x, y, channels int) []uint8 {
 func TestGridPixels(t *testing.T) {
 	const rows, cols, h, w = 2, 3, 4, 5
 	for _, channels := range []int{1, 3} {
-		for _, g := range []GridOptions{{Rows: rows, Cols: cols}, {Rows: rows, Cols: cols, Padding: 2, Scale: 3}} {
+		for _, g := range []GridOptions{
+			{Rows: rows, Cols: cols},
+			{Rows: rows, Cols: cols, Padding: option.None},
+			{Rows: rows, Cols: cols, Padding: 2, Scale: 3},
+		} {
 			s := randomImages(rows*cols, h, w, channels)
 			m, _ := encode(t, s, g)
 			wantH, wantW := g.Size(h, w)
@@ -69,10 +71,10 @@ func TestGridPixels(t *testing.T) {
 	}
 }
 
-// wantPixel finds a pixel of a grid from the outside in.
+// wantPixel computes a pixel of the grid from its position, the other way round than draw.
 func wantPixel(s *Images, g GridOptions, x, y int) []uint8 {
-	cellH, cellW := s.Height*g.scale()+g.Padding, s.Width*g.scale()+g.Padding
-	row, col, inY, inX := y/cellH, x/cellW, y%cellH-g.Padding, x%cellW-g.Padding
+	cellH, cellW := s.Height*g.scale()+g.padding(), s.Width*g.scale()+g.padding()
+	row, col, inY, inX := y/cellH, x/cellW, y%cellH-g.padding(), x%cellW-g.padding()
 	if inY < 0 || inX < 0 || row >= g.Rows || col >= g.Cols {
 		return slices.Repeat([]uint8{gutter}, s.Channels)
 	}
@@ -106,7 +108,7 @@ func TestGridErrors(t *testing.T) {
 		{"grid", GridOptions{Cols: 3}},
 		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
-		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: -1}},
+		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: 1 << 40}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},
@@ -117,15 +119,17 @@ func TestGridErrors(t *testing.T) {
 			t.Errorf("%+v: error %v, want one about %s", c.g, err, c.option)
 		}
 	}
-	if _, err := Grid(randomImages(3, 2, 2, 1), GridOptions{Rows: 1, Cols: 2}); err == nil || err.Error() != "grid 1x2: it has no room for 3 images" {
+	_, err := Grid(randomImages(3, 2, 2, 1), GridOptions{Rows: 1, Cols: 2})
+	if err == nil || err.Error() != "grid 1x2: it has no room for 3 images" {
 		t.Errorf("a grid that is too small: %v", err)
 	}
 }
 
-// The texts are found by a reader that knows no more than the PNG specification, checksums included.
+// A reader that follows the PNG specification finds the texts, and the checksums are right.
 func TestPNGTexts(t *testing.T) {
 	want := []Text{{"Software", "fmimg"}, {"fmimg.seed", "7"}, {"long", strings.Repeat("x", 10000)}, {"empty", ""}}
-	_, file := encode(t, randomImages(1, 2, 2, 1), GridOptions{Rows: 1, Cols: 1}, append(want, Text{"odd", "é\x00→"})...)
+	texts := append(slices.Clone(want), Text{"odd", "é\x00→"})
+	_, file := encode(t, randomImages(1, 2, 2, 1), GridOptions{Rows: 1, Cols: 1}, texts...)
 	var got []Text
 	for _, text := range roomtest.ReadTexts(t, file) {
 		got = append(got, Text{text[0], text[1]})
@@ -160,48 +164,4 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 		return n, errFull
 	}
 	return n, nil
-}
-
-func TestLossPlot(t *testing.T) {
-	for _, n := range []int{1, 2, 399, 1000} {
-		losses := make([]float32, n)
-		for i := range losses {
-			losses[i] = 0.2 + 1/float32(i+1)
-		}
-		var file bytes.Buffer
-		if err := WriteLossPlot(&file, LossPlot{"a run", "its loss"}, losses, nil); err != nil {
-			t.Fatal(err)
-		}
-		if m, err := png.Decode(&file); err != nil || m.Bounds().Dx() < 500 {
-			t.Errorf("%d steps: %v", n, err)
-		}
-	}
-	if means := stretch([]float32{1, 3, 5, 7, 9}, 8, 4); !slices.Equal(means, []float64{2, 6, 9}) {
-		t.Errorf("means %v", means)
-	}
-	line := plotLine([]float64{5, 2}, 3, 4)
-	if null := charts.GetNullValue(); !slices.Equal(line, []float64{null, 4, 2, null}) {
-		t.Errorf("line %v", line)
-	}
-}
-
-// The axis of steps ends at a tick, and a tick at a stretch.
-func TestPlotAxis(t *testing.T) {
-	for steps, want := range map[int][3]int{
-		1: {1, 1, 1}, 7: {7, 7, 7}, 9: {10, 5, 10}, 80: {80, 8, 80}, 81: {100, 5, 100}, 1234: {1400, 7, 399}, 40000: {40000, 8, 400}, 1 << 30: {1_200_000_000, 6, 396},
-	} {
-		total, ticks, n := plotAxis(steps)
-		if got := [3]int{total, ticks, n}; got != want {
-			t.Errorf("%d steps: total, ticks, stretches %v, want %v", steps, got, want)
-		}
-		labels := plotLabels(total, ticks, n)
-		for k := range ticks + 1 {
-			if want := fmt.Sprint(k * total / ticks); labels[k*n/ticks] != want {
-				t.Errorf("%d steps: label %s at tick %s", steps, labels[k*n/ticks], want)
-			}
-		}
-		if total < steps || total%ticks != 0 || n%ticks != 0 || n > plotPoints || n > total {
-			t.Errorf("%d steps: total %d, %d ticks, %d stretches", steps, total, ticks, n)
-		}
-	}
 }

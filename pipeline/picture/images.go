@@ -4,21 +4,22 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// Blank returns n images of a shape.
-func Blank(s pipeline.Shape, n int) *Images {
-	return &Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: make([]float32, n*s.Len())}
-}
-
-// Images is a set of generated images.
+// Images is a set of images of one shape, such as a model draws.
 type Images struct {
 	Height, Width, Channels int
-	Pixels                  []float32 // [N, Height, Width, Channels], nominally in [-1,1]
-	Labels                  []int32   // the class of each image; nil from an unconditional network
+	Pixels                  []float32 // [N, Height, Width, Channels], nominally in [-1, 1]
+	Labels                  []int32   // the class of each image; nil from a model without classes
+}
+
+// Blank returns n images of a shape whose pixels are 0.
+func Blank(s pipeline.Shape, n int) *Images {
+	return &Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: make([]float32, n*s.Len())}
 }
 
 // Len returns the number of images.
 func (s *Images) Len() int { return len(s.Pixels) / s.ImageLen() }
 
+// ImageLen returns the count of numbers in an image.
 func (s *Images) ImageLen() int { return s.Height * s.Width * s.Channels }
 
 // Slice returns the images from..to-1, which share their pixels with s.

@@ -9,22 +9,29 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// plotPoints is the most points of a loss curve: more could not be told apart in the picture.
-const plotPoints = 400
-
-// A LossPlot says what a curve of losses is of.
+// A LossPlot holds the titles of a curve of losses.
 type LossPlot struct {
 	Title string // what was trained
 	Loss  string // what the loss is
 }
 
-// WriteLossPlot draws the loss of each step so far: means over equal stretches of steps, their running
-// mean, and the validation losses. The highest losses, the first ones, are cut off: they would flatten
-// all the rest.
+// A HeldLoss is the validation loss after a step.
+type HeldLoss struct {
+	Step int // the number of steps done
+	Loss float64
+}
+
+// plotPoints is the largest number of points of a curve. More points are closer than a pixel.
+const plotPoints = 400
+
+// WriteLossPlot draws the losses of a run as a PNG: the training loss as means over equal stretches
+// of steps, the running mean of these, and the validation losses. losses holds the loss of each
+// step, held the validation losses in order. The highest losses, at the start of the run, are cut
+// off: they would flatten the rest.
 func WriteLossPlot(w io.Writer, of LossPlot, losses []float32, held []HeldLoss) error {
 	total, ticks, n := plotAxis(len(losses))
 	means := stretch(losses, total, n)
-	running := smooth(means) // before they are cut off: it would come out too low
+	running := smooth(means) // before high losses are cut off, which would make it too low
 	low, high := plotRange(means)
 	lines := [][]float64{plotLine(means, n, high), plotLine(running, n, high)}
 	names := []string{"training, each step", "training, running mean"}
@@ -43,7 +50,8 @@ func WriteLossPlot(w io.Writer, of LossPlot, losses []float32, held []HeldLoss) 
 	opt.Symbol.Shape = charts.SymbolNone
 	opt.LineStrokeWidth = 1.5
 	opt.YAxis[0].Min, opt.YAxis[0].Max = &low, &high
-	switch tenths := int(math.Round(10 * high)); { // the axis ends at a tenth: let its labels be round numbers
+	// The axis ends at a multiple of a tenth. Its labels should be round numbers.
+	switch tenths := int(math.Round(10 * high)); {
 	case tenths <= 4:
 		opt.YAxis[0].LabelCount = 2*tenths + 1
 	case tenths <= 8:
@@ -61,8 +69,9 @@ func WriteLossPlot(w io.Writer, of LossPlot, losses []float32, held []HeldLoss) 
 	return err
 }
 
-// plotAxis rounds a number of steps up to a whole number of ticks, at most 8, each of 1, 2 or 5 times a power
-// of ten steps, and says into how many equal stretches to cut it: a multiple of the ticks.
+// plotAxis lays out the axis of steps. It has at most 8 ticks, at equal distances of 1, 2 or 5
+// times a power of ten steps. total is the number of steps rounded up to a whole number of ticks.
+// The axis is cut into equal stretches, a multiple of the ticks.
 func plotAxis(steps int) (total, ticks, stretches int) {
 	for unit := 1; ; unit *= 10 {
 		for _, tick := range []int{unit, 2 * unit, 5 * unit} {
@@ -73,8 +82,9 @@ func plotAxis(steps int) (total, ticks, stretches int) {
 	}
 }
 
-// heldLine returns the validation losses at the ends of n stretches of total steps behind that at step 0,
-// straight between two of them, up to high; nothing before the first and behind the last.
+// heldLine returns the validation loss at step 0 and at the ends of n stretches of total steps.
+// Between two losses it is a straight line. It is cut off at high, and has gaps before the first
+// loss and after the last.
 func heldLine(held []HeldLoss, total, n int, high float64) []float64 {
 	line := make([]float64, n+1)
 	k := 0
@@ -97,8 +107,9 @@ func heldLine(held []HeldLoss, total, n int, high float64) []float64 {
 	return line
 }
 
-// plotLabels returns the steps at the ends of the stretches, from 0 on. The chart shows a label for each tick,
-// but may take that of the point beside it, which is as near as the eye can tell: that has the tick's number too.
+// plotLabels returns labels for step 0 and for the ends of the stretches. The chart shows one label
+// for each tick, and may take it from the point beside the tick. So that point has the number of
+// the tick too.
 func plotLabels(total, ticks, n int) []string {
 	labels := make([]string, n+1)
 	each := n / ticks // stretches
@@ -112,8 +123,8 @@ func plotLabels(total, ticks, n int) []string {
 	return labels
 }
 
-// stretch returns the means over the first of n equal stretches of total steps, as many as hold all losses;
-// no stretch is shorter than a step.
+// stretch returns the mean loss of each of n equal stretches of total steps, up to the last stretch
+// that has a loss. No stretch is shorter than a step.
 func stretch(losses []float32, total, n int) (means []float64) {
 	for i := range n {
 		from, to := i*total/n, min((i+1)*total/n, len(losses))
@@ -129,8 +140,8 @@ func stretch(losses []float32, total, n int) (means []float64) {
 	return means
 }
 
-// plotLine returns the values at the ends of n stretches behind that at step 0, up to a limit; where there is
-// none the line has a gap.
+// plotLine returns a line with a point at step 0 and one at the end of each of n stretches. x[i] is
+// the value of stretch i, cut off at high. At step 0, and where x has ended, the line has a gap.
 func plotLine(x []float64, n int, high float64) []float64 {
 	line := make([]float64, n+1)
 	for i := range line {
@@ -143,7 +154,8 @@ func plotLine(x []float64, n int, high float64) []float64 {
 	return line
 }
 
-// smooth returns the running mean of x, which looks back on some 8 values, and on half of them before there are so many.
+// smooth returns the running mean of x. It looks back on some 8 values, and at first on half of the
+// values so far.
 func smooth(x []float64) []float64 {
 	out := make([]float64, len(x))
 	const weight = 1.0 / 8
@@ -155,14 +167,9 @@ func smooth(x []float64) []float64 {
 	return out
 }
 
-// plotRange returns the limits of the loss axis: from 0 to the tenth above all but the highest tenth.
+// plotRange returns the limits of the axis of losses: 0, and nine tenths of x rounded up to 0.1.
+// The highest tenth of x may lie above.
 func plotRange(x []float64) (low, high float64) {
 	sorted := slices.Sorted(slices.Values(x))
 	return 0, math.Ceil(10*sorted[(len(sorted)-1)*9/10]+0.1) / 10
-}
-
-// A HeldLoss is a validation loss after a step.
-type HeldLoss struct {
-	Step int
-	Loss float64
 }

@@ -10,37 +10,27 @@ import (
 	"strings"
 )
 
-func JoinInts(x []int32) string {
-	var b strings.Builder
-	for i, v := range x {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(int(v)))
-	}
-	return b.String()
-}
-
-// A Text is a keyword and its value in a PNG file: 1 to 79 characters and any number of Latin-1
-// characters.
+// A Text is a keyword and its value in a PNG file. The keyword has 1 to 79 characters of Latin-1,
+// the value any number.
 type Text [2]string
 
 // pngHeader is the length of a PNG's signature and of IHDR, which must come first.
 const pngHeader = 8 + 4 + 4 + 13 + 4
 
-// WritePNG writes an image with a tEXt chunk for each text, right after the header.
-// Characters beyond Latin-1, which the chunk cannot hold, become question marks.
+// WritePNG writes a picture with a tEXt chunk for each text, right after the header. A chunk holds
+// Latin-1 alone: other characters, and zeros, become question marks.
 func WritePNG(w io.Writer, m image.Image, texts []Text) error {
 	return png.Encode(&textInserter{w: w, texts: texts, left: pngHeader}, m)
 }
 
-// A textInserter passes an encoded PNG on and inserts chunks after its header.
+// A textInserter passes an encoded PNG on to w, and inserts chunks after its header.
 type textInserter struct {
 	w     io.Writer
 	texts []Text
 	left  int // bytes of the header still to come
 }
 
+// Write implements [io.Writer].
 func (t *textInserter) Write(b []byte) (int, error) {
 	if t.left == 0 {
 		return t.w.Write(b)
@@ -71,6 +61,7 @@ func (t Text) chunk() []byte {
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(data))
 }
 
+// latin1 encodes a string.
 func latin1(s string) []byte {
 	var out []byte
 	for _, r := range s {
@@ -80,4 +71,16 @@ func latin1(s string) []byte {
 		out = append(out, byte(r))
 	}
 	return out
+}
+
+// JoinInts lists numbers with commas between them, as the text of the classes of images does.
+func JoinInts(x []int32) string {
+	var b strings.Builder
+	for i, v := range x {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(int(v)))
+	}
+	return b.String()
 }

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"text/template"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -20,39 +21,65 @@ func (r *Run) saveCard() error {
 
 // CardFacts are the values that the card's template shows.
 type CardFacts struct {
-	// What the job fills in: a sentence of what the model is and how it was made, the command that
-	// goes on, the rows of the table about both, the name and measure of the loss and of the
-	// validation loss, the command that makes it again, what else it can draw, and the end of the
-	// sentence about the data.
-	Intro, Command     string
-	Rows               [][2]string
-	Loss, Validation   string
-	Replay, Use, Close string
+	// The job fills in these.
+	Intro            string           // a sentence: what the model is, and how it was made
+	Rows             [][2]string      // of the table about the model and its making
+	Loss, Validation string           // the names of the two losses, with their measure
+	Replay           pipeline.Action  // trains the same tensors again
+	Use              pipeline.Message // what else the model can draw
+	Close            string           // the end of the last sentence, which is about the data
 
-	Name, Dir, Preview string
-	Options            *Options
-	Warmup             int // steps of warm-up that the schedule left
-	Params, Steps      int
-	Progress           string // behind the number of steps
-	Meta               model.Meta
-	Curve, Finished    bool
+	// The run fills in these.
+	Name, Preview   string
+	Options         *Options
+	Warmup          int // steps of warm-up that the schedule left
+	Params, Steps   int
+	Progress        string // behind the number of steps
+	Meta            model.Meta
+	Curve, Finished bool
+	GoOn, Draw      pipeline.Action // goes on with the run; draws images
+
+	words pipeline.Words // nil: names of options, and no commands
+}
+
+// Commands reports whether the card shows commands. A library has none.
+func (c CardFacts) Commands() bool { return c.words != nil }
+
+// Say returns a message or an action as the card shows it.
+func (c CardFacts) Say(what any) string {
+	words := c.words
+	if words == nil {
+		words = option.Plain
+	}
+	return option.Say("%v", what).In(words)
+}
+
+// Repeats returns what makes the same tensors again: a command, or the options alone.
+func (c CardFacts) Repeats() string {
+	if c.Commands() {
+		return c.Say(c.Replay)
+	}
+	return c.Say(pipeline.Action{Settings: c.Replay.Settings})
 }
 
 func (r *Run) cardFacts() CardFacts {
 	m := r.meta()
 	c := CardFacts{
-		Name: filepath.Base(r.Dir.Path), Dir: quote.Shell(filepath.ToSlash(r.Dir.Path)), Preview: r.latestPreview(),
-		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, r.Opt.Warmup, r.Opt.Decay),
+		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
+		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Opt.Warmup), r.Opt.Decay),
 		Params: r.model.Params().Len(), Steps: r.Done.Step, Meta: m,
 		Progress: fmt.Sprintf("in %v", Seconds(r.Done.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
+		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Opt.Words,
 	}
-	c.Command = string(r.Job.Command())
+	c.Draw = pipeline.Action{Command: "generate", Settings: []pipeline.Setting{
+		pathSetting("model", r.Dir.Path), {Option: "grid", Value: "8x8"}, {Option: "out", Value: "samples.png"},
+	}}
 	r.Job.Card(&c)
 	return c
 }
 
-// Closing ends the sentence that says where the data is not, with whose it is.
+// Closing ends the sentence that the data is not in the model, with the licence of the data.
 func Closing(data string) string {
 	if about := aboutData(data); about != "" {
 		return fmt.Sprintf(". %s: %s", data, about)
@@ -61,8 +88,9 @@ func Closing(data string) string {
 }
 
 // UseOfClasses says how to draw images of a class.
-func UseOfClasses(names []string) string {
-	return fmt.Sprintf("It takes a class: `--class 0` draws %s", dataset.Printable(names[0]))
+func UseOfClasses(names []string) pipeline.Message {
+	return option.Say("It takes a class: `%v` draws %s",
+		pipeline.Setting{Option: "class", Value: 0}, dataset.Printable(names[0]))
 }
 
 // aboutData describes a data set that is known by name, with its licence; "" for another.
@@ -75,7 +103,7 @@ func aboutData(name string) string {
 	return ""
 }
 
-// latestPreview returns the name of the preview of the highest step, "" when there is none.
+// latestPreview returns the name of the preview of the highest step; "" without a preview.
 func (r *Run) latestPreview() string {
 	found, err := r.Dir.numbered(SamplesDir, ".png")
 	if err != nil || len(found) == 0 {
@@ -84,52 +112,69 @@ func (r *Run) latestPreview() string {
 	return SamplesDir + "/" + found[len(found)-1]
 }
 
-// A commandLine is a command under way.
-type commandLine struct{ Text strings.Builder }
+// A Replay lists the settings that a run is repeated with.
+type Replay []pipeline.Setting
 
-func NewCommandLine(format string, args ...any) *commandLine {
-	c := &commandLine{}
-	fmt.Fprintf(&c.Text, format, args...)
-	return c
+// Set adds a setting.
+func (r *Replay) Set(name string, value any) {
+	*r = append(*r, pipeline.Setting{Option: name, Value: value})
 }
 
-// Add adds a flag whose value is not the usual one.
-func (c *commandLine) Add(flag string, value, usual any) {
+// Add adds a setting whose value is not the usual one.
+func (r *Replay) Add(name string, value, usual any) {
 	if value != usual {
-		fmt.Fprintf(&c.Text, " --%s %s", flag, quote.Shell(fmt.Sprint(value)))
+		r.Set(name, value)
 	}
 }
 
-// AddRun adds the flags about numbers that all runs have.
-func (c *commandLine) AddRun(o *Options) {
-	d := DefaultOptions()
-	fmt.Fprintf(&c.Text, " --batch %d --micro-batch %d --seed %d --isa %s", o.Batch, o.MicroBatch, o.Seed, o.ISA)
-	fmt.Fprintf(&c.Text, " --optimizer %s --lr %v", o.Optimizer, o.LR)
-	c.Add("warmup", o.Warmup, d.Warmup)
-	c.Add("decay", o.Decay, d.Decay)
-	c.Add("beta1", o.Beta1, d.Beta1)
-	c.Add("beta2", o.Beta2, d.Beta2)
-	c.Add("eps", o.Eps, d.Eps)
-	c.Add("weight-decay", o.WeightDecay, d.WeightDecay)
-	c.Add("clip", o.Clip, d.Clip)
-	c.Add("ema", o.EMA, d.EMA)
+// Flag adds an option without a value, where it is on.
+func (r *Replay) Flag(name string, on bool) {
+	if on {
+		r.Set(name, nil)
+	}
+}
+
+// AddBudget adds the steps that a run took, and how it came to them.
+func (r *Replay) AddBudget(s engine.RateSchedule) {
+	r.Set("steps", s.Total())
+	r.Set("schedule", s)
+}
+
+// AddRun adds the settings of all runs that numbers depend on.
+func (r *Replay) AddRun(o *Options) {
+	d := Options{}.WithDefaults()
+	r.Set("batch", o.Batch)
+	r.Set("micro-batch", o.MicroBatch)
+	r.Set("seed", o.Seed)
+	r.Set("isa", o.ISA)
+	r.Set("optimizer", o.Optimizer)
+	r.Set("lr", o.LR)
+	r.Add("warmup", option.OrNone(o.Warmup), d.Warmup)
+	r.Add("decay", o.Decay, d.Decay)
+	r.Add("beta1", option.OrNone(o.Beta1), d.Beta1)
+	r.Add("beta2", option.OrNone(o.Beta2), d.Beta2)
+	r.Add("eps", o.Eps, d.Eps)
+	r.Add("weight-decay", option.OrNone(o.WeightDecay), d.WeightDecay)
+	r.Add("clip", option.OrNone(o.Clip), d.Clip)
+	r.Add("ema", option.OrNone(o.EMA), d.EMA)
 }
 
 var card = template.Must(template.New("card").Parse(`# {{.Name}}
 
 {{.Intro}} with [fmimg](https://github.com/fmimg/fmimg) {{.Meta.Version}}.
 {{if not .Finished}}
-**This run has not finished**: these are its weights after step {{.Steps}}. Go on with
+**This run has not finished**: these are its weights after step {{.Steps}}. Go on with{{if .Commands}}
 
-    fmimg {{.Command}} --resume --out {{.Dir}}
-{{end}}{{if .Preview}}
+    {{.Say .GoOn}}
+{{else}} option resume.
+{{end}}{{end}}{{if .Preview}}
 ![samples]({{.Preview}})
-{{end}}
+{{end}}{{if .Commands}}
 Draw new images:
 
-    fmimg generate --model {{.Dir}} --grid 8x8 --out samples.png
-{{if .Use}}
-{{.Use}}.
+    {{.Say .Draw}}
+{{end}}{{with $.Say .Use}}
+{{.}}.
 {{end}}
 | | |
 |---|---|
@@ -147,7 +192,7 @@ Draw new images:
 {{end}}{{if .Finished}}
 The same tensors again, byte for byte on the same instruction set:
 
-    {{.Replay}}
+    {{.Repeats}}
 {{end}}
 ` + "`model.safetensors`" + ` holds the averaged weights under the names of PyTorch's state dict. The training data
 is not in it{{.Close}}.

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/unet"
@@ -53,8 +54,9 @@ func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
 	need := layers.estimateMemory(r.Opt, r.DataMemory)
 	if free := freeMemory(); free > 0 && need > free {
-		r.Opt.Note("this needs about %s of memory and %s are free: fewer --threads, a smaller --micro-batch, --preset or images need less",
-			text.Bytes(need), text.Bytes(free))
+		r.Opt.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
+			text.Bytes(need), text.Bytes(free), option.Setting{Option: "threads"},
+			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
 	}
 }
 
@@ -71,7 +73,7 @@ func (r *Run) estimateStep() time.Duration {
 		r.Tasks[0].Probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.Opt.recipe().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
+	turns := (r.Opt.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
 	// Forward and backward take the time of three evaluations.
 	return took + time.Duration(float64(took)*r.ExtraWork/3)

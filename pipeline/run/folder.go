@@ -17,7 +17,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -62,7 +62,7 @@ func Create(path, data string) (*Folder, error) {
 	}
 	if !created {
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return nil, fmt.Errorf("%s is a file: name a folder with --out", path)
+			return nil, option.Faultf("%s is a file", path).Cured("name a folder with %v", out)
 		}
 		if err := mustHoldNoFiles(path); err != nil {
 			return nil, err
@@ -76,7 +76,8 @@ func Create(path, data string) (*Folder, error) {
 	// A folder with settings alone is from a run that ended before its first state.
 	if d.has(StateFile) || d.has(model.File) {
 		d.close()
-		return nil, fmt.Errorf("%s holds a run: continue it with --resume, or name another folder with --out", path)
+		return nil, option.Faultf("%s holds a run", path).
+			Cured("continue it with %v, or name another folder with %v", resume, out)
 	}
 	return d, nil
 }
@@ -102,7 +103,7 @@ func mustHoldNoFiles(path string) error {
 		}
 	}
 	if others {
-		return fmt.Errorf("%s is not empty and holds no run: name a new folder with --out", path)
+		return option.Faultf("%s is not empty and holds no run", path).Cured("name a new folder with %v", out)
 	}
 	return nil
 }
@@ -151,7 +152,8 @@ func Lock(path string) (*Folder, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock the run folder: %w", err)
 	case !ok:
-		return nil, fmt.Errorf("%s is in use by another fmimg: wait for it, or name another folder with --out", path)
+		return nil, option.Faultf("%s is in use by another fmimg", path).
+			Cured("wait for it, or name another folder with %v", out)
 	}
 	d.removeLeftovers()
 	return d, nil
@@ -295,16 +297,15 @@ func ReadOptions(dir string) (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
-	var o struct {
-		Options
-		Epochs float64 `json:"epochs"`
-	}
+	o := WhereSilent()
 	if err := c.Decode(c.command(), &o); err != nil {
 		return Options{}, err
 	}
-	o.FillDefaults(o.Epochs == 0)
-	o.Out = dir
-	return o.Options, nil
+	o.FromRecord()
+	budget := o.Budget // which may be in epochs, that are no part of these options
+	o = o.WithDefaults()
+	o.Budget, o.Out = budget, dir
+	return o, nil
 }
 
 // ReadConfig reads the config.json of a run folder.
@@ -341,9 +342,26 @@ func Find(path string) (string, Config, error) {
 	return path, c, err
 }
 
+// The options that say where a run is.
+var (
+	out    = option.Setting{Option: "out"}
+	resume = option.Setting{Option: "resume"}
+)
+
+// goOn returns the command that goes on with the run in a folder.
+func goOn(command Command, dir string) option.Action {
+	return option.Action{Command: string(command), Settings: []option.Setting{resume, pathSetting("out", dir)}}
+}
+
+// pathSetting gives a path in the form that works on every system.
+func pathSetting(name, path string) option.Setting {
+	return option.Setting{Option: name, Value: filepath.ToSlash(path)}
+}
+
 // otherCommand returns the error of the wrong command for a run.
 func otherCommand(path string, command Command) error {
-	return fmt.Errorf("%s is a run of fmimg %s: go on with fmimg %s --resume --out %s", path, command, command, quote.Shell(filepath.ToSlash(path)))
+	return option.Faultf("%s is a run of %v", path, option.Action{Command: string(command)}).
+		Cured("go on with %v", goOn(command, path))
 }
 
 // noConfig returns the error of a folder without config.json: what the folder holds, and what to
@@ -352,11 +370,12 @@ func noConfig(dir string) error {
 	d := Folder{Path: dir}
 	switch {
 	case d.has(model.File):
-		return fmt.Errorf("%s has no %s: restore it from a copy, or train its model on in another folder by --init %s", dir, ConfigFile, quote.Shell(filepath.ToSlash(dir)))
+		return option.Faultf("%s has no %s", dir, ConfigFile).
+			Cured("restore it from a copy, or train its model on in another folder by %v", pathSetting("init", dir))
 	case d.has(StateFile):
 		return fmt.Errorf("%s has no %s: restore it from a copy, or train anew in another folder", dir, ConfigFile)
 	}
-	return fmt.Errorf("%s holds no run (it has no %s): start one without --resume", dir, ConfigFile)
+	return option.Faultf("%s holds no run (it has no %s)", dir, ConfigFile).Cured("start one without %v", resume)
 }
 
 // numbered returns the names of the files step-NUMBER with an ending, in a folder of the run. The

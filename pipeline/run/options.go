@@ -2,9 +2,9 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -20,131 +20,215 @@ func (o *Options) Reader() feed.Reader {
 	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
 }
 
-// Note tells what a person should know before the run begins.
+// Note tells what a person should know before the run begins, see [option.Say].
 func (o *Options) Note(format string, args ...any) {
 	if o.OnEvent != nil {
-		o.OnEvent(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(format, args...)})
+		o.OnEvent(pipeline.Note(format, args...))
 	}
 }
 
-// Options say for how long a run trains, how, and what it leaves, whatever it trains for: [TrainOptions] and
-// [DistillOptions] hold them.
+// Options say for how long a run trains, how, and what it leaves, whatever it trains for. The zero
+// value of each option is its default. The options of training and of distilling embed them.
 type Options struct {
-	Out string `json:"-"` // the run folder; empty: one of its own under runs/
+	// Out is the run folder; empty: a new one under runs/, or with Resume the newest run there.
+	Out string `json:"-"`
 
-	// Budget of the whole run: at most one of the two; none: 10 minutes.
-	Steps    int                 `json:"steps,omitempty"`    // batches
-	Time     Duration            `json:"time,omitempty"`     // training time, which shapes the learning rate as steps do
-	Schedule engine.RateSchedule `json:"schedule,omitempty"` // replays a recorded run with a budget in time; resolved: as the run went
-	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
-	StopAfter int `json:"-"`
+	Budget
+	Recipe
+	Upkeep
+	pipeline.Compute
 
-	Batch      int `json:"batch"`       // images of a step; 0: 64
-	MicroBatch int `json:"micro_batch"` // images that a worker takes at once, which settles the order of sums; 0: a quarter of the batch, at most 8
-
-	Optimizer Optimizer `json:"optimizer"` // empty: adamw
-
-	LR          float64      `json:"lr"`           // peak learning rate; 0: 0.004 with muon, 0.002 with adamw
-	Warmup      int          `json:"warmup"`       // steps of linear warm-up, at most a tenth of the run
-	Decay       engine.Decay `json:"decay"`        // shape of the learning rate; empty: cosine
-	Beta1       float64      `json:"beta1"`        // AdamW's decay of the gradient's mean
-	Beta2       float64      `json:"beta2"`        // AdamW's decay of the gradient's square
-	Eps         float64      `json:"eps"`          // AdamW's smallest divisor; 0: 1e-8
-	WeightDecay float64      `json:"weight_decay"` // decoupled, times the learning rate
-	Clip        float64      `json:"clip"`         // largest norm of a gradient; 0: unlimited
-	EMA         float64      `json:"ema"`          // decay of the averaged weights; 0: no averaging
-
-	Seed    uint64 `json:"seed"`
-	Threads int    `json:"-"`   // workers, which change no number; 0: GOMAXPROCS
-	ISA     string `json:"isa"` // instruction set; empty: the best of this machine; resolved: its name
-
-	SaveEvery     int `json:"save_every"`     // steps between checkpoints; 0: about every minute
-	PreviewEvery  int `json:"preview_every"`  // steps between previews; 0: about ten in a run; below 0: none
-	ValidateEvery int `json:"validate_every"` // steps between validation losses; 0: as often as takes 1 % of the time; below 0: never
-	Keep          int `json:"keep"`           // numbered checkpoints of the averaged weights to keep beside the last one
-
-	TensorBoard bool `json:"tensorboard,omitempty"` // also write event files for TensorBoard into the run folder
-
-	// Resume continues the run in Out; only budget, Threads, ISA, SaveEvery, PreviewEvery, ValidateEvery, Keep and
-	// TensorBoard count then, and what was moved: Data, and the Model that is distilled.
+	// Resume continues the run in Out. Then only the budget, Compute and Upkeep count, and what was
+	// moved: the data, and the model that is distilled.
 	Resume bool `json:"-"`
-
 	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
 	// Resume, one that differs from the run's own is an error; the others follow the run silently.
 	Given []string `json:"-"`
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
 
+	// Words name commands and options in the run's README.md. Without them it has no commands, and
+	// options go by their names.
+	Words pipeline.Words `json:"-"`
+
 	// Disk stands between the run and its files, in tests of full disks; nil otherwise.
 	Disk func(io.Writer) io.Writer `json:"-"`
 }
 
-func DefaultOptions() Options {
-	return Options{
-		Batch: 64, Optimizer: Muon,
-		Warmup: 50, Decay: engine.CosineRate, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, EMA: 0.998,
-		Seed: 1,
-	}
+// A Budget says for how long a whole run trains: Steps, Time or Schedule, of which it takes one.
+type Budget struct {
+	// Steps is the number of batches; 0: as many as the rest of the budget allows.
+	Steps int `json:"steps,omitempty"`
+	// Time is training time, which shapes the learning rate as Steps does; 0: 10m, where there is
+	// no other budget.
+	Time Duration `json:"time,omitempty"`
+	// Schedule replays a recorded run whose budget was in time; empty: none. A run records how it
+	// went.
+	Schedule engine.RateSchedule `json:"schedule,omitempty"`
+	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
+	StopAfter int `json:"-"`
 }
 
-// An Optimizer is how parameters follow their gradient.
-type Optimizer string
+// A Recipe says what the numbers of a run depend on beside its data and its network. A value below
+// 0 turns off what has a default; config.json says 0 there.
+type Recipe struct {
+	// Batch is the number of images of a step; 0: 64.
+	Batch int `json:"batch"`
+	// MicroBatch is the number of images that a worker takes at once, which settles the order of
+	// sums; 0: a quarter of the batch, at most 8.
+	MicroBatch int `json:"micro_batch"`
+	// Optimizer is how parameters follow their gradient; empty: muon.
+	Optimizer engine.Optimizer `json:"optimizer"`
+	// LR is the peak learning rate; 0: 0.004 with muon, 0.002 with adamw. Distilling takes 0.002.
+	LR float64 `json:"lr"`
+	// Warmup is the number of steps of linear warm-up, at most a tenth of the run; 0: 50; below 0:
+	// none.
+	Warmup int `json:"warmup"`
+	// Decay is the shape of the learning rate; empty: cosine.
+	Decay engine.Decay `json:"decay"`
+	// Beta1 is AdamW's decay of the gradient's mean; 0: 0.9; below 0: none.
+	Beta1 float64 `json:"beta1"`
+	// Beta2 is AdamW's decay of the gradient's square; 0: 0.99; below 0: none.
+	Beta2 float64 `json:"beta2"`
+	// Eps is AdamW's smallest divisor; 0: 1e-8.
+	Eps float64 `json:"eps"`
+	// WeightDecay is decoupled, and times the learning rate; 0: 0.01; below 0: none.
+	WeightDecay float64 `json:"weight_decay"`
+	// Clip is the largest norm of a gradient; 0: 1; below 0: any.
+	Clip float64 `json:"clip"`
+	// EMA is the decay of the averaged weights; 0: 0.998; below 0: no averaging.
+	EMA float64 `json:"ema"`
+	// Seed is that of everything random. 0 is a seed like any other. The command takes 1 unless it
+	// is told another.
+	Seed uint64 `json:"seed"`
+}
 
-// The optimisers. Both are AdamW for what is no matrix, and share the learning rate and weight decay.
-const (
-	AdamW Optimizer = "adamw"
-	Muon  Optimizer = "muon" // matrices step along the nearest orthogonal matrix, see nn.Muon
-)
-
-// Rate returns the peak learning rate that suits an optimiser.
-func (o Optimizer) Rate() float64 {
-	if o == Muon {
-		return 4e-3
-	}
-	return 2e-3
+// Upkeep says what a run leaves and shows on its way.
+type Upkeep struct {
+	// SaveEvery is the number of steps between checkpoints; 0: about every minute.
+	SaveEvery int `json:"save_every"`
+	// PreviewEvery is the number of steps between previews; 0: about ten in a run; below 0: none.
+	PreviewEvery int `json:"preview_every"`
+	// ValidateEvery is the number of steps between validation losses; 0: as often as takes 1 % of
+	// the time; below 0: never.
+	ValidateEvery int `json:"validate_every"`
+	// Keep is the number of numbered checkpoints of the averaged weights beside the last one; 0:
+	// none.
+	Keep int `json:"keep"`
+	// TensorBoard also writes event files for TensorBoard into the run folder.
+	TensorBoard bool `json:"tensorboard,omitempty"`
 }
 
 // defaultTime is the budget of a run that is given none.
 const defaultTime = 10 * time.Minute
 
-// FillDefaults fills in what has one default; untimed says that no other budget than these is given.
-func (o *Options) FillDefaults(untimed bool) {
-	option.SetDefault(&o.Batch, 64)
-	option.SetDefault(&o.MicroBatch, min(max(o.Batch/4, 1), 8))
-	option.SetDefault(&o.Optimizer, AdamW)
-	option.SetDefault(&o.LR, o.Optimizer.Rate())
-	option.SetDefault(&o.Decay, engine.CosineRate)
-	option.SetDefault(&o.Eps, 1e-8)
-	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	if untimed && o.Steps == 0 && o.Time == 0 && len(o.Schedule) == 0 {
-		o.Time = Duration(defaultTime)
-	}
+// WithDefaults fills in the options that have one default for all data.
+func (o Options) WithDefaults() Options {
+	o.Budget = o.Budget.WithDefaults()
+	o.Recipe = o.Recipe.WithDefaults()
+	o.Compute = o.Compute.WithDefaults()
+	return o
 }
 
-// Validate reports the first option that cannot be used, but for the budget, of which a kind of run may have more.
+// WithDefaults fills in the time of a run that has no budget at all.
+func (b Budget) WithDefaults() Budget {
+	if b.Steps == 0 && len(b.Schedule) == 0 {
+		option.SetDefault(&b.Time, Duration(defaultTime))
+	}
+	return b
+}
+
+// WithDefaults fills in everything.
+func (r Recipe) WithDefaults() Recipe {
+	option.SetDefault(&r.Batch, 64)
+	option.SetDefault(&r.MicroBatch, min(max(r.Batch/4, 1), 8))
+	option.SetDefault(&r.Optimizer, engine.Muon)
+	option.SetDefault(&r.LR, r.Optimizer.Rate())
+	option.SetDefault(&r.Warmup, 50)
+	option.SetDefault(&r.Decay, engine.CosineRate)
+	option.SetDefault(&r.Beta1, 0.9)
+	option.SetDefault(&r.Beta2, 0.99)
+	option.SetDefault(&r.Eps, 1e-8)
+	option.SetDefault(&r.WeightDecay, 0.01)
+	option.SetDefault(&r.Clip, 1)
+	option.SetDefault(&r.EMA, 0.998)
+	return r
+}
+
+// WhereSilent returns what config.json means by what it does not say. Runs did not record their
+// optimiser while there was one alone.
+func WhereSilent() Options { return Options{Recipe: Recipe{Optimizer: engine.AdamW}} }
+
+// ToRecord turns options into the form of config.json, where 0 is none.
+func (r *Recipe) ToRecord() {
+	option.ZeroNone(&r.Warmup)
+	option.ZeroNone(r.turnedOff()...)
+}
+
+// FromRecord undoes ToRecord.
+func (r *Recipe) FromRecord() {
+	option.NoneOfZero(&r.Warmup)
+	option.NoneOfZero(r.turnedOff()...)
+}
+
+// turnedOff returns the numbers, beside Warmup, that a value below 0 turns off.
+func (r *Recipe) turnedOff() []*float64 {
+	return []*float64{&r.Beta1, &r.Beta2, &r.WeightDecay, &r.Clip, &r.EMA}
+}
+
+// Validate reports the first option that cannot be used. The defaults are filled in. A kind of run
+// may have more budgets than these, so that ValidateBudget is apart.
 func (o *Options) Validate() error {
 	return option.First(
 		option.Optional("steps", o.Steps, 1, engine.MaxSteps),
-		option.Between("batch", o.Batch, 1, pipeline.MaxBatch),
-		option.Between("micro-batch", o.MicroBatch, 1, min(o.Batch, 64)),
-		option.Between("warmup", o.Warmup, 0, engine.MaxSteps),
-		option.Between("threads", o.Threads, 1, pipeline.MaxThreads),
-		option.Optional("save-every", o.SaveEvery, 1, engine.MaxSteps),
-		option.Between("preview-every", o.PreviewEvery, -1, engine.MaxSteps),
-		option.Between("validate-every", o.ValidateEvery, -1, engine.MaxSteps),
-		option.Between("keep", o.Keep, 0, 1<<16),
+		o.Recipe.Validate(),
+		o.Upkeep.Validate(),
+		o.Compute.Validate(),
 		option.Optional("stop-after", o.StopAfter, 1, engine.MaxSteps),
-		option.OneOf("optimizer", string(o.Optimizer), string(AdamW), string(Muon)),
-		option.Between("lr", o.LR, 1e-12, 1e3),
-		option.Between("beta1", o.Beta1, 0, pipeline.Below1),
-		option.Between("beta2", o.Beta2, 0, pipeline.Below1),
-		option.Between("eps", o.Eps, 1e-30, 1),
-		option.Between("weight-decay", o.WeightDecay, 0, 1e3),
-		option.Between("clip", o.Clip, 0, 1e30),
-		option.Between("ema", o.EMA, 0, pipeline.Below1),
-		option.OneOf("decay", string(o.Decay), string(engine.CosineRate), string(engine.LinearRate), string(engine.ConstantRate)),
-		pipeline.ValidateISA(o.ISA),
 	)
+}
+
+// Validate reports the first option that cannot be used. The defaults are filled in.
+func (r *Recipe) Validate() error {
+	return option.First(
+		option.Between("batch", r.Batch, 1, pipeline.MaxBatch),
+		option.Between("micro-batch", r.MicroBatch, 1, min(r.Batch, 64)),
+		option.Between("warmup", option.OrNone(r.Warmup), 0, engine.MaxSteps),
+		option.OneOf("optimizer", r.Optimizer, engine.Optimizers()...),
+		option.Between("lr", r.LR, 1e-12, 1e3),
+		option.Between("beta1", option.OrNone(r.Beta1), 0, pipeline.Below1),
+		option.Between("beta2", option.OrNone(r.Beta2), 0, pipeline.Below1),
+		option.Between("eps", r.Eps, 1e-30, 1),
+		option.Between("weight-decay", option.OrNone(r.WeightDecay), 0, 1e3),
+		option.Between("clip", option.OrNone(r.Clip), 0, 1e30),
+		option.Between("ema", option.OrNone(r.EMA), 0, pipeline.Below1),
+		option.OneOf("decay", r.Decay, engine.Decays()...),
+	)
+}
+
+// Validate reports the first option that cannot be used.
+func (u *Upkeep) Validate() error {
+	return option.First(
+		option.Optional("save-every", u.SaveEvery, 1, engine.MaxSteps),
+		option.Between("preview-every", u.PreviewEvery, -1, engine.MaxSteps),
+		option.Between("validate-every", u.ValidateEvery, -1, engine.MaxSteps),
+		option.Between("keep", u.Keep, 0, 1<<16),
+	)
+}
+
+// engine returns the recipe as numbers, with 0 for what is turned off.
+func (r *Recipe) engine() engine.Recipe {
+	return engine.Recipe{
+		Batch: r.Batch, MicroBatch: r.MicroBatch,
+		Beta1: option.OrNone(r.Beta1), Beta2: option.OrNone(r.Beta2), Eps: r.Eps,
+		Decay: option.OrNone(r.WeightDecay), Clip: option.OrNone(r.Clip), EMA: option.OrNone(r.EMA),
+		Optimizer: r.Optimizer,
+	}
+}
+
+// Rate returns the learning rate at a step of a schedule.
+func (r *Recipe) Rate(s engine.RateSchedule, step int) float64 {
+	return s.Rate(step, r.LR, option.OrNone(r.Warmup), r.Decay)
 }
 
 // ValidateBudget looks at the budget, which may be in epochs too: kinds lists what it may be in.
@@ -157,18 +241,19 @@ func (o *Options) ValidateBudget(epochs float64, kinds string) error {
 	}
 	switch {
 	case given > 1 && o.Steps != 0:
-		return option.Errorf("steps", "%d: one budget too many: give one of %s", o.Steps, kinds)
+		return option.Errorf("steps", o.Steps, "one budget too many: give one of %s", kinds)
 	case given > 1:
-		return option.Errorf("epochs", "%v: one budget too many: give one of %s", epochs, kinds)
+		return option.Errorf("epochs", epochs, "one budget too many: give one of %s", kinds)
 	case o.Time < 0 || (o.Time > 0 && o.Time < Duration(time.Millisecond)):
-		return option.Errorf("time", "%v: a duration of 1ms or more, such as 10m, is needed", o.Time)
+		return option.Errorf("time", o.Time, "a duration of 1ms or more, such as 10m, is needed")
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
-		return option.Errorf("schedule", "ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+		return option.Errorf("schedule", nil,
+			"ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
 	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
-		return option.Errorf("schedule", "replays a run by its steps: leave time and epochs out")
+		return option.Errorf("schedule", nil, "replays a run by its steps: leave time and epochs out")
 	}
-	if err := o.Schedule.Validate(); err != nil {
-		return &pipeline.OptionError{Option: "schedule", Reason: pipeline.TrimOption(err, "schedule: ")}
+	if wrong, ok := errors.AsType[*engine.ScheduleError](o.Schedule.Validate()); ok {
+		return option.Errorf("schedule", nil, "%s", wrong.Reason)
 	}
 	return nil
 }
@@ -209,7 +294,7 @@ func (o *Options) Plan() engine.RateSchedule {
 // alter the last bits.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.OnEvent, o.Disk = given.OnEvent, given.Disk
+	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
 	option.Override(&o.ISA, given.ISA)
 	option.Override(&o.SaveEvery, given.SaveEvery)
 	option.Override(&o.PreviewEvery, given.PreviewEvery)
@@ -241,7 +326,9 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 		if had == nil {
 			had = "none"
 		}
-		return option.Errorf(name, "%v: the run in %s has %v, which cannot change: leave the option out, or train anew", want, folder, had)
+		return option.Errorf(name, want,
+			"the run in %s has %v, which cannot change: leave the option out, or train anew",
+			folder, had)
 	}
 	return nil
 }

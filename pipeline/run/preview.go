@@ -28,7 +28,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Padding: 2, Scale: 2})
+	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
 	if err != nil {
 		return "", err
 	}
@@ -62,9 +62,6 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 
 // swapAverage exchanges the weights with their averages.
 func (r *Run) swapAverage() {
-	s := r.Trainer.State()
-	for i := range s.Values {
-		s.Values[i], s.Average[i] = s.Average[i], s.Values[i]
-	}
+	r.Trainer.State().Swap()
 	r.model.Repack(0, 1)
 }

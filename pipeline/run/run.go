@@ -35,10 +35,10 @@ type Result struct {
 // An InterruptedError says that a run was stopped before its end and saved, or that nothing was
 // written.
 type InterruptedError struct {
-	Dir         string  // the run folder; empty where nothing was saved
-	Command     Command // the command of fmimg that goes on with the run
-	Step, Total int     // steps done, and steps of the run (0 when not known yet)
-	Cause       error   // the context's error; nil for StopAfter
+	Dir         string          // the run folder; empty where nothing was saved
+	GoOn        pipeline.Action // goes on with the run
+	Step, Total int             // steps done, and steps of the run (0 when not known yet)
+	Cause       error           // the context's error; nil for StopAfter
 }
 
 // Error returns one line.
@@ -92,7 +92,7 @@ type Run struct {
 	Opt       *Options // resolved; a part of the job's options
 	Job       Job
 	Dir       *Folder
-	Notes     []string // for a person; Start sends them as events
+	Notes     []pipeline.Event // for a person; Start sends them
 	model     model.Weights
 	Images    pipeline.Shape
 	Labels    model.Labels
@@ -196,11 +196,11 @@ func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 }
 
 // Workers returns the number of workers that train: at most one for each micro-batch.
-func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.recipe().MicroBatches()) }
+func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.Recipe.engine().MicroBatches()) }
 
 // Equip makes the trainer for the tasks of the run. prepare readies the batch of a step.
 func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
-	recipe := r.Opt.recipe()
+	recipe := r.Opt.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {
 		tasks[i] = t
@@ -208,15 +208,6 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	r.Trainer = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
 	if r.Opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
-	}
-}
-
-// recipe returns the part of the options that a training step needs.
-func (o *Options) recipe() engine.Recipe {
-	return engine.Recipe{
-		Batch: o.Batch, MicroBatch: o.MicroBatch,
-		Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: o.WeightDecay, Clip: o.Clip, EMA: o.EMA,
-		Muon: o.Optimizer == Muon,
 	}
 }
 
@@ -261,7 +252,7 @@ func (r *Run) Start() error {
 	// Room for the losses to come, so that steps do not allocate.
 	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.Notes {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
+		r.emit(note)
 	}
 	if r.Opt.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
@@ -300,7 +291,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
 	p, o := &r.Done, r.Opt
-	rate := p.Schedule.Rate(p.Step, o.LR, o.Warmup, o.Decay)
+	rate := o.Rate(p.Schedule, p.Step)
 	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
 		return err
@@ -384,7 +375,7 @@ func (r *Run) showPreview(ctx context.Context) error {
 	case err == nil:
 		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
 	case errors.Is(err, ode.ErrNotFinite):
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: "no preview: " + err.Error()})
+		r.emit(pipeline.Note("no preview: %v", err))
 	case !errors.Is(err, ctx.Err()):
 		return fmt.Errorf("preview: %w", err)
 	}
@@ -397,7 +388,10 @@ func (r *Run) interrupt(cause error) (Result, error) {
 		return r.result(), err
 	}
 	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
-	return r.result(), &InterruptedError{r.Dir.Path, r.Job.Command(), r.Done.Step, r.Done.Schedule.Total(), cause}
+	return r.result(), &InterruptedError{
+		Dir: r.Dir.Path, GoOn: goOn(r.Job.Command(), r.Dir.Path),
+		Step: r.Done.Step, Total: r.Done.Schedule.Total(), Cause: cause,
+	}
 }
 
 // finish saves first, so that nothing can be lost, and then draws the last preview.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -63,7 +64,7 @@ func (r *Run) meta() model.Meta {
 		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Seed: r.Opt.Seed, Batch: r.Opt.Batch,
 		Schedule: r.Done.Schedule.String(), ISA: r.Opt.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
-		EMA: r.Opt.EMA, Loss: r.Done.Smooth, Validation: r.log.validation(),
+		EMA: option.OrNone(r.Opt.EMA), Loss: r.Done.Smooth, Validation: r.log.validation(),
 	}
 	r.Job.Meta(&m)
 	return m

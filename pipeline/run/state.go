@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -81,9 +81,11 @@ func readState(path string, params *nn.Params, s *engine.State) (Progress, error
 func noState(path string) error {
 	dir := filepath.Dir(path)
 	if d := (&Folder{Path: dir}); d.has(model.File) {
-		return fmt.Errorf("resume: there is no %s: restore it from a copy, or train the model on in another folder by --init %s", path, quote.Shell(filepath.ToSlash(dir)))
+		return option.Faultf("resume: there is no %s", path).
+			Cured("restore it from a copy, or train the model on in another folder by %v", pathSetting("init", dir))
 	}
-	return fmt.Errorf("resume: there is no %s: the run ended before its first checkpoint, start it again without --resume", path)
+	return option.Faultf("resume: there is no %s", path).
+		Cured("the run ended before its first checkpoint, start it again without %v", resume)
 }
 
 // decodeState reads what writeState wrote.

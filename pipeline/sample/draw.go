@@ -15,8 +15,9 @@ import (
 // end after the evaluation that they are in. For many small batches, a [Sampler] keeps the workers.
 // A mistake in the options is a [*pipeline.OptionError].
 func Draw(ctx context.Context, c *model.Checkpoint, o Options) (*picture.Images, error) {
-	if count := o.withDefaults().Count; !FitsMemory(c.Shape(), count) {
-		return nil, option.Errorf("count", "%d: so many images do not fit into memory at once: draw them in parts, with NewSampler", count)
+	if count := o.WithDefaults().Count; !FitsMemory(c.Shape(), count) {
+		return nil, option.Errorf("count", count,
+			"so many images do not fit into memory at once: draw them in parts, with NewSampler")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -12,15 +12,33 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// GenerateOptions says what to draw, from which model, and where to put it.
+// GenerateOptions says what to draw, from which model, and where to put it. The zero value of each
+// option is its default.
 type GenerateOptions struct {
-	Model  string              // a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which is part of the program
-	Out    string              // FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to Stdout
-	Grid   picture.GridOptions // of as many rows as Sample.Class lists classes: row r is of class r of the list
-	Strip  int                 // moments of each image's way from noise to image: a PNG has a row for each image, a column for each moment; 0: images alone
-	ISA    string              // empty: the best of this machine
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
+	// Stdout; needed.
+	Out string
+	// Grid lays out a picture. Where it has as many rows as Sample.Class lists classes, row r is of
+	// class r of the list. Without rows and columns it is settled by the number of images, or is
+	// 8x8, or a row of 8 for each of several classes.
+	Grid picture.GridOptions
+	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for
+	// each image, a column for each moment; 0: none, but images alone.
+	Strip int
+	// ISA names the instruction set; empty: the best of this machine.
+	ISA    string
 	Sample Options
-	Stdout io.Writer // for Out "-"
+	// Stdout is written to for Out "-".
+	Stdout io.Writer
+}
+
+// WithDefaults fills in what does not depend on the model and on the number of images.
+func (o GenerateOptions) WithDefaults() GenerateOptions {
+	o.Grid = o.Grid.WithDefaults()
+	return o
 }
 
 // A GenerateResult says what was drawn.
@@ -46,10 +64,12 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	if regular.Same(o.Out, ck.Path) {
-		return GenerateResult{}, option.Errorf("out", "%s: is the model: name another file", o.Out)
+		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
 	}
 	if !ck.HasTrajectory() && o.Strip > 2 {
-		return GenerateResult{}, option.Errorf("strip", "%d: %s is a normalizing flow, which has nothing between noise and image to show: take 2", o.Strip, model.ModelName(ck.Path))
+		return GenerateResult{}, option.Errorf("strip", o.Strip,
+			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
+			model.ModelName(ck.Path))
 	}
 	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
 	if err != nil {
@@ -125,11 +145,13 @@ func (o *GenerateOptions) checkCount(form *output) error {
 		}
 	}
 	if g.Rows*g.Cols > MaxCount {
-		return option.Errorf("grid", "%dx%d: at most %d images fit into one call", g.Rows, g.Cols, MaxCount)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"at most %d images fit into one call", MaxCount)
 	}
 	if count > g.Rows*g.Cols {
-		return option.Errorf("count", "%d: a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
-			count, g.Rows, g.Cols, g.Rows*g.Cols)
+		return option.Errorf("count", count,
+			"a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+			g.Rows, g.Cols, g.Rows*g.Cols)
 	}
 	return nil
 }
@@ -176,12 +198,14 @@ func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
 		}
 	}
 	if !FitsMemory(s, o.Strip*o.Sample.Count) {
-		return option.Errorf("strip", "%d: so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
-			o.Strip, o.Sample.Count, s.Height, s.Width)
+		return option.Errorf("strip", o.Strip,
+			"so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Sample.Count, s.Height, s.Width)
 	}
 	if form.inMemory && !FitsMemory(s, o.Sample.Count) {
-		return option.Errorf("count", "%d: one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
-			o.Sample.Count, s.Height, s.Width)
+		return option.Errorf("count", o.Sample.Count,
+			"one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
+			s.Height, s.Width)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -173,7 +174,7 @@ func TestLayOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.layOut(form, c.listed)
-		s := o.Sample.withDefaults()
+		s := o.Sample.WithDefaults()
 		if o.Grid.Rows != c.wantRows || o.Grid.Cols != c.wantCols ||
 			s.Count != c.wantCount || s.PerClass != c.wantPerClass {
 			t.Errorf("%+v: grid %dx%d of %d images, %d of each class", c, o.Grid.Rows, o.Grid.Cols, s.Count, s.PerClass)
@@ -187,6 +188,7 @@ func TestClassRows(t *testing.T) {
 	var stdout bytes.Buffer
 	o := GenerateOptions{Model: roomtest.NamedModel(t), Out: "-", Stdout: &stdout}
 	o.Sample.Class, o.Sample.Steps = "2,zero", 1
+	o.Grid.Padding = option.None
 	if _, err := Generate(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +213,7 @@ func TestClassRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := picture.Grid(images, picture.GridOptions{})
+	one, err := picture.Grid(images, picture.GridOptions{Padding: option.None})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +228,7 @@ func TestClassRows(t *testing.T) {
 
 func TestGenerateFiles(t *testing.T) {
 	dir := t.TempDir()
-	o := GenerateOptions{Model: roomtest.NamedModel(t), Grid: picture.GridOptions{Rows: 2, Cols: 3}}
+	o := GenerateOptions{Model: roomtest.NamedModel(t), Grid: picture.GridOptions{Rows: 2, Cols: 3, Padding: option.None}}
 	o.Sample = Options{Seed: 9, Class: "0-2", Method: model.Method{Steps: 2}}
 	generate := func(name string) string {
 		t.Helper()
@@ -330,7 +332,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 		{"per-class", func(o *GenerateOptions) { o.Sample.PerClass = -1 }},
 		{"threads", func(o *GenerateOptions) { o.Sample.Threads = -1 }},
 		{"isa", func(o *GenerateOptions) { o.ISA = "mmx" }},
-		{"padding", func(o *GenerateOptions) { o.Grid = picture.GridOptions{Rows: 1, Cols: 1, Padding: -1} }},
+		{"padding", func(o *GenerateOptions) { o.Grid = picture.GridOptions{Rows: 1, Cols: 1, Padding: 1 << 20} }},
 	} {
 		o := GenerateOptions{Model: model, Out: filepath.Join(dir, "a.png")}
 		c.change(&o)

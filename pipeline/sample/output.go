@@ -39,7 +39,7 @@ var (
 // outputFor returns the form that the name of the output asks for.
 func outputFor(path string) (*output, error) {
 	if path == "" {
-		return nil, option.Errorf("out", "is needed: name a file, such as samples.png")
+		return nil, option.Errorf("out", nil, "is needed: name a file, such as samples.png")
 	}
 	if path == "-" {
 		return stdoutOutput, nil
@@ -50,7 +50,8 @@ func outputFor(path string) (*output, error) {
 	form, err := fileOutput(path)
 	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
 		if err == nil {
-			return nil, option.Errorf("out", "%s: there is a folder of this name: name another file, or %s/ to write single images into it", path, path)
+			return nil, option.Errorf("out", path,
+				"there is a folder of this name: name another file, or %s/ to write single images into it", path)
 		}
 		return folderOutput, nil
 	}
@@ -67,7 +68,7 @@ func fileOutput(path string) (*output, error) {
 	case ".npy":
 		return npyOutput, nil
 	}
-	return nil, option.Errorf("out", "%s: its name must end in .png, .gif or .npy, or in / for a folder", path)
+	return nil, option.Errorf("out", path, "its name must end in .png, .gif or .npy, or in / for a folder")
 }
 
 // probeFolder makes the folder, or accepts an empty one. In another folder, old images would mix
@@ -131,7 +132,7 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 		}
 		for i := range images.Len() {
 			one := images.Slice(i, i+1)
-			img, err := picture.Grid(one, picture.GridOptions{Rows: 1, Cols: 1, Scale: o.Grid.Scale})
+			img, err := picture.Grid(one, picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale})
 			if err != nil {
 				return err
 			}
@@ -167,7 +168,8 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	frames := s.opt.Steps + 1
 	states := picture.Blank(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > MaxElements/frames {
-		return option.Errorf("steps", "%d: a GIF of so many frames of %d images is too large: write a .png", s.opt.Steps, o.Sample.Count)
+		return option.Errorf("steps", s.opt.Steps,
+			"a GIF of so many frames of %d images is too large: write a .png", o.Sample.Count)
 	}
 	way := make([][]float32, frames)
 	for i := range way {

@@ -57,7 +57,7 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, solver := range model.SolverNames() {
-			o := Options{Method: model.Method{Solver: solver, Steps: 20}}.withDefaults()
+			o := Options{Method: model.Method{Solver: solver, Steps: 20}}.WithDefaults()
 			var want []float32
 			for _, objective := range []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData} {
 				p := model.Prediction{Path: path, Objective: objective}

@@ -16,14 +16,22 @@ import (
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
-// Options says which images to draw from a model and how.
+// Options says which images to draw from a model and how. The zero value of each option is its
+// default.
 type Options struct {
-	Count    int    // number of images; 0 means 1
-	Seed     uint64 // image i depends on the seed and i, on no other image and on no thread
-	Class    string // classes that the images take in turn: numbers, ranges, names and none, such as "7", "0-9" or "1,sneaker,none"; empty: each image a random one
-	PerClass int    // images of each class of the list before the next one's turn; 0 means 1
+	// Count is the number of images; 0: 1. [Generate] takes as many as its grid holds.
+	Count int
+	// Seed is that of the noise: image i depends on the seed and i, on no other image and on no
+	// thread. The command takes 1 unless it is told another.
+	Seed uint64
+	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as
+	// "7", "0-9" or "1,sneaker,none"; empty: each image a random one.
+	Class string
+	// PerClass is the number of images of each class of the list before the next one's turn; 0: 1.
+	PerClass int
 	model.Method
-	Threads int // 0: GOMAXPROCS
+	// Threads is the number of workers; 0: GOMAXPROCS.
+	Threads int
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
@@ -36,8 +44,8 @@ const (
 	MaxElements   = 1 << 28 // numbers of the images in memory: 1 GiB
 )
 
-// withDefaults fills in the defaults of networks that predict velocities.
-func (o Options) withDefaults() Options {
+// WithDefaults fills in the defaults of networks that predict velocities.
+func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, 1)
 	o.Method = o.Method.WithDefaults()
 	option.SetDefault(&o.PerClass, 1)
@@ -47,7 +55,7 @@ func (o Options) withDefaults() Options {
 
 // Validate reports the first option that no model can use, as a [*pipeline.OptionError].
 func (o Options) Validate() error {
-	d := o.withDefaults()
+	d := o.WithDefaults()
 	return option.First(
 		option.Between("count", d.Count, 1, MaxCount),
 		option.Between("per-class", d.PerClass, 1, MaxCount),
@@ -78,7 +86,7 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
 		return nil, err
 	}
-	s.opt = o.withDefaults()
+	s.opt = o.WithDefaults()
 	if s.classes, err = ck.RequestedClasses(s.opt.Class, s.opt.Guidance); err != nil {
 		return nil, err
 	}

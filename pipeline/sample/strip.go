@@ -2,6 +2,7 @@ package sample
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"strconv"
 
@@ -23,10 +24,12 @@ func (o *GenerateOptions) checkStrip(form *output) error {
 		return err
 	}
 	if !form.strip {
-		return option.Errorf("strip", "%d: only a .png shows moments side by side, and %s is none: name one, or leave the strip out", o.Strip, o.Out)
+		return option.Errorf("strip", o.Strip,
+			"only a .png shows moments side by side, and %s is none: name one, or leave the strip out", o.Out)
 	}
 	if !o.Grid.Empty() {
-		return option.Errorf("grid", "%dx%d: a strip has a row for each image and a column for each moment: say how many images by count instead", o.Grid.Rows, o.Grid.Cols)
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", o.Grid.Rows, o.Grid.Cols),
+			"a strip has a row for each image and a column for each moment: say how many images by count instead")
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ package train
 import (
 	"fmt"
 
-	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
@@ -26,26 +26,24 @@ func (r *training) Card(c *run.CardFacts) {
 	if r.lesson.labelled() {
 		c.Use = run.UseOfClasses(c.Meta.Classes)
 		if o.Network.NullClass {
-			c.Use += ", `--guidance 2` draws clearer ones"
+			c.Use = option.Say("%v, `%v` draws clearer ones", c.Use, option.Setting{Option: "guidance", Value: 2})
 		}
 	}
 	c.Close = run.Closing(o.Data)
 }
 
-// replay returns the command that trains the same tensors again.
-func (r *training) replay() string {
-	o, d := &r.options, DefaultOptions()
-	c := run.NewCommandLine("fmimg train --data %s --steps %d --schedule %s", quote.Shell(o.Data), r.Done.Schedule.Total(), r.Done.Schedule)
+// replay returns what trains the same tensors again.
+func (r *training) replay() option.Action {
+	o, d := &r.options, Options{}.WithDefaults()
+	var c run.Replay
+	c.Set("data", o.Data)
+	c.AddBudget(r.Done.Schedule)
 	c.Add("init", o.Init, d.Init)
 	c.Add("size", o.Size, d.Size)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
-	if o.Flip {
-		c.Text.WriteString(" --flip")
-	}
-	if o.Dequantize {
-		c.Text.WriteString(" --dequantize")
-	}
-	c.Add("hold-out", o.HoldOut, d.HoldOut)
+	c.Flag("flip", o.Flip)
+	c.Flag("dequantize", o.Dequantize)
+	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)
 	if o.Init == "" {
 		c.Add("preset", o.Preset, d.Preset)
 	}
@@ -58,9 +56,9 @@ func (r *training) replay() string {
 	c.Add("loss-weight", o.LossWeight, o.Objective)
 	c.Add("time-dist", o.TimeDist, d.TimeDist)
 	c.Add("coupling", o.Coupling, d.Coupling)
-	fmt.Fprintf(&c.Text, " --conditional %s", o.Conditional)
+	c.Set("conditional", o.Conditional)
 	if r.lesson.labelled() {
-		c.Add("label-drop", o.LabelDrop, d.LabelDrop)
+		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)
 	}
-	return c.Text.String()
+	return option.Action{Command: string(run.TrainCommand), Settings: c}
 }

@@ -2,11 +2,10 @@ package train
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -17,14 +16,14 @@ func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o.fillDefaults()
+	o = o.WithDefaults()
 	if err := o.checkSize(); err != nil {
 		return nil, err
 	}
 	return o.DataOptions.Open(ctx, o.Reader())
 }
 
-// openData opens the data of a run, and settles what the options leave to it.
+// openData opens the data of a run, and settles the options that depend on the data.
 func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	if o.Source != nil {
 		option.SetDefault(&o.Data, o.Source.Name())
@@ -38,8 +37,8 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 		return nil, err
 	}
 	h, _, c := set.Train.Shape()
-	if o.ImageChannels = "rgb"; c == 1 {
-		o.ImageChannels = "gray"
+	if o.ImageChannels = feed.RGB; c == 1 {
+		o.ImageChannels = feed.Gray
 	}
 	if set.Sizes != nil {
 		o.Size = h
@@ -58,33 +57,38 @@ func (o *Options) checkSize() error {
 		cfg, err = *o.Network, nil
 	}
 	if err != nil {
-		return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
+		return option.Of("preset", err)
 	}
 	if o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
 		return nil
 	}
-	return option.Errorf("size", "%d: the network %s halves images %d times, which takes multiples of %d%s",
-		o.Size, o.Preset, len(cfg.ChannelMult)-1, cfg.Factor(), sizeCure(o.Size, cfg.Factor()))
+	wrong := option.Errorf("size", o.Size, "the network %s halves images %d times, which takes multiples of %d",
+		o.Preset, len(cfg.ChannelMult)-1, cfg.Factor())
+	wrong.Cure = sizeCure(o.Size, cfg.Factor())
+	return wrong
 }
 
-// sizeCure names the nearest sizes that a network can halve, or returns "" when it can halve this
-// one.
-func sizeCure(side, factor int) string {
+// sizeCure names the nearest sides that a network can halve. It is empty for a side that the network
+// can halve.
+func sizeCure(side, factor int) option.Message {
 	below := side / factor * factor
+	smaller := option.Setting{Option: "size", Value: below}
+	larger := option.Setting{Option: "size", Value: below + factor}
 	switch below {
 	case side:
-		return ""
+		return option.Message{}
 	case 0:
-		return fmt.Sprintf(": choose --size %d", factor)
+		return option.Say("choose %v", larger)
 	}
-	return fmt.Sprintf(": choose --size %d or --size %d", below, below+factor)
+	return option.Say("choose %v or %v", smaller, larger)
 }
 
-// shapeCure says how to bring data into the shape that a network takes.
-func shapeCure(cfg unet.Config) string {
-	channels, known := map[int]string{1: "gray", 3: "rgb"}[cfg.InChannels]
-	if !known || cfg.ImageSize[0] != cfg.ImageSize[1] {
-		return ""
+// shapeCure says how to bring data into the shape that a network takes; empty where no option does.
+func shapeCure(cfg unet.Config) option.Message {
+	channels := feed.ChannelsOf(cfg.InChannels)
+	if channels == "" || cfg.ImageSize[0] != cfg.ImageSize[1] {
+		return option.Message{}
 	}
-	return fmt.Sprintf(": choose --size %d --image-channels %s", cfg.ImageSize[0], channels)
+	return option.Say("choose %v %v", option.Setting{Option: "size", Value: cfg.ImageSize[0]},
+		option.Setting{Option: "image-channels", Value: channels})
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -185,20 +186,20 @@ func TestDataOptionErrors(t *testing.T) {
 		change func(*Options)
 		err    string
 	}{
-		{"size", func(o *Options) { o.Size, o.Network, o.Preset = 30, nil, "base" }, "size 30: the network base halves images 2 times, which takes multiples of 4: choose --size 28 or --size 32"},
-		{"small size", func(o *Options) { o.Size, o.Network, o.Preset = 3, nil, "base" }, "choose --size 4"},
+		{"size", func(o *Options) { o.Size, o.Network, o.Preset = 30, nil, "base" }, "size 30: the network base halves images 2 times, which takes multiples of 4: choose size 28 or size 32"},
+		{"small size", func(o *Options) { o.Size, o.Network, o.Preset = 3, nil, "base" }, "choose size 4"},
 		{"huge size", func(o *Options) { o.Size = 5000 }, "size 5000: a number between 0 and 4096 is needed"},
 		{"channels", func(o *Options) { o.ImageChannels = "cmyk" }, `image-channels "cmyk": choose one of auto, gray, rgb`},
 		{"share", func(o *Options) { o.HoldOut = 1 }, "hold-out 1: a number between 0 and 0.9 is needed"},
 		{"memory", func(o *Options) { o.Size, o.DataMemory, o.Network.ImageSize = 4096, 1, [2]int{4096, 4096} }, "more"},
-		{"network of another size", func(o *Options) { o.Size = 16 }, "choose --size 8 --image-channels rgb"},
-		{"network of other channels", func(o *Options) { o.ImageChannels = "gray" }, "choose --size 8 --image-channels rgb"},
+		{"network of another size", func(o *Options) { o.Size = 16 }, "choose size 8 image-channels rgb"},
+		{"network of other channels", func(o *Options) { o.ImageChannels = "gray" }, "choose size 8 image-channels rgb"},
 		{"no file", func(o *Options) { o.Data = folder + "-not" }, "there is no such file or folder: check the spelling"},
 		{"unknown", func(o *Options) { o.Data = "mnits" }, "no data set and no file has this name: did you mean mnist?"},
 		{"run among its pictures", func(o *Options) { o.Out = filepath.Join(folder, "runs", "a") }, "which its previews would join"},
 		{"a format", func(o *Options) { o.Data = "data_test.go" }, "format not supported"},
 		{"label drop", func(o *Options) {
-			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, 0
+			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, option.None
 			o.Network.InChannels = 1
 		}, "label-drop 0: some images"},
 		{"validation", func(o *Options) {

@@ -31,8 +31,8 @@ func TestTrainDequantized(t *testing.T) {
 		t.Errorf("%+v, %v", ck.Meta, err)
 	}
 	text, err := os.ReadFile(filepath.Join(spread.Dir, run.CardFile))
-	if err != nil || !strings.Contains(string(text), " --dequantize ") {
-		t.Errorf("the card repeats the run without --dequantize: %v", err)
+	if err != nil || !strings.Contains(string(text), ", dequantize, ") {
+		t.Errorf("the card repeats the run without dequantize: %v", err)
 	}
 	o.Resume, o.Given, o.Dequantize = true, []string{"dequantize"}, false
 	var wrong *pipeline.OptionError

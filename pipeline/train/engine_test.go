@@ -15,7 +15,6 @@ import (
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
-	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 // affineEngine trains an affineNet on the given crew.
@@ -174,7 +173,7 @@ func TestEngineRefusesNaN(t *testing.T) {
 
 // A step allocates nothing once the buffers have grown, with the real network.
 func TestStepAllocatesNothing(t *testing.T) {
-	for _, optimizer := range []run.Optimizer{run.AdamW, run.Muon} {
+	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon} {
 		o := smallRun(t)
 		o.Optimizer, o.Coupling = optimizer, OptimalTransport
 		t.Run(string(optimizer), func(t *testing.T) { stepAllocatesNothing(t, o) })

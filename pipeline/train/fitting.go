@@ -24,7 +24,7 @@ import (
 // validateFlow checks the options of a normalizing flow. It refuses options of flow matching, which
 // would have no effect.
 func (o *Options) validateFlow() error {
-	d := DefaultOptions()
+	d := Options{}.WithDefaults()
 	for _, other := range []struct {
 		option       string
 		value, usual any
@@ -34,23 +34,30 @@ func (o *Options) validateFlow() error {
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {
 		if other.value != other.usual {
-			return option.Errorf(other.option, "%v: a normalizing flow (objective %s) has nothing of the kind: leave it out", other.value, model.FlowObjective)
+			return option.Errorf(other.option, other.value,
+				"a normalizing flow (objective %s) has nothing of the kind: leave it out",
+				model.FlowObjective)
 		}
 	}
-	if o.LabelDrop != d.LabelDrop && o.LabelDrop != 0 {
-		return option.Errorf("label-drop", "%v: a normalizing flow (objective %s) takes no class: leave it out", o.LabelDrop, model.FlowObjective)
+	if o.LabelDrop != d.LabelDrop && o.LabelDrop > 0 {
+		return option.Errorf("label-drop", o.LabelDrop,
+			"a normalizing flow (objective %s) takes no class: leave it out", model.FlowObjective)
 	}
 	if slices.Contains(o.Given, "dequantize") && !o.Dequantize {
-		return option.Errorf("dequantize", "false: only bytes that are spread have a density, which objective %s learns: leave it out", model.FlowObjective)
+		return option.Errorf("dequantize", false,
+			"only bytes that are spread have a density, which objective %s learns: leave it out", model.FlowObjective)
 	}
 	if slices.Contains(o.Given, "coupling") {
-		return option.Errorf("coupling", "%s: a normalizing flow (objective %s) pairs no noise with images: leave it out", o.Coupling, model.FlowObjective)
+		return option.Errorf("coupling", o.Coupling,
+			"a normalizing flow (objective %s) pairs no noise with images: leave it out", model.FlowObjective)
 	}
-	if o.Conditional == "yes" {
-		return option.Errorf("conditional", "yes: a normalizing flow (objective %s) takes no class: use auto or no", model.FlowObjective)
+	if o.Conditional == ConditionalYes {
+		return option.Errorf("conditional", "yes",
+			"a normalizing flow (objective %s) takes no class: use auto or no", model.FlowObjective)
 	}
 	if o.Network != nil {
-		return option.Errorf("network", "is one of velocities, and objective %s trains a normalizing flow", model.FlowObjective)
+		return option.Errorf("network", nil,
+			"is one of velocities, and objective %s trains a normalizing flow", model.FlowObjective)
 	}
 	return nil
 }
@@ -58,12 +65,12 @@ func (o *Options) validateFlow() error {
 // resolveFlow settles the normalizing flow, and what depends on it, for the data at hand. Only
 // dequantised bytes have a density.
 func (o *Options) resolveFlow(data dataset.Source) error {
-	o.Conditional, o.LabelDrop, o.Dequantize = "no", 0, true
+	o.Conditional, o.LabelDrop, o.Dequantize = ConditionalNo, option.None, true
 	h, w, c := data.Shape()
 	if o.Flow == nil {
 		cfg, err := realnvp.Preset(o.Preset, h, w, c)
 		if err != nil {
-			return &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
+			return option.Of("preset", err)
 		}
 		o.Flow = &cfg
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/distill"
 	"github.com/fmimg/fmimg/pipeline/edit"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/field"
 	"github.com/fmimg/fmimg/pipeline/likelihood"
@@ -54,7 +55,7 @@ func TestFlowRunIsExact(t *testing.T) {
 	o.Out, o.Seed = filepath.Join(t.TempDir(), "other"), 2
 	roomtest.DifferentRun(t, whole.Dir, mustTrain(t, o).Dir)
 	card, err := os.ReadFile(filepath.Join(whole.Dir, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "bits per dimension") || !strings.Contains(string(card), "--objective nf") || whole.Validation <= 0 {
+	if err != nil || !strings.Contains(string(card), "bits per dimension") || !strings.Contains(string(card), "objective nf") || whole.Validation <= 0 {
 		t.Errorf("validation %v, card %s, %v", whole.Validation, card, err)
 	}
 }
@@ -64,7 +65,7 @@ func TestFlowRunIsExact(t *testing.T) {
 // the way.
 func TestFlowLearns(t *testing.T) {
 	o := smallFlowRun(t)
-	o.Steps, o.Batch, o.MicroBatch, o.Optimizer, o.LR = 150, 16, 8, run.AdamW, 0.01
+	o.Steps, o.Batch, o.MicroBatch, o.Optimizer, o.LR = 150, 16, 8, engine.AdamW, 0.01
 	result := mustTrain(t, o)
 	if result.Loss > 4.5 || result.Loss < 3.65 {
 		t.Errorf("%v bits per dimension after 150 steps", result.Loss)
@@ -130,7 +131,7 @@ func TestFlowLikelihood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6, Threads: 2})
+	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6, Compute: pipeline.Compute{Threads: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestFlowMistakes(t *testing.T) {
 	inpaint.Model, inpaint.Data, inpaint.Index, inpaint.Mask, inpaint.Out = modelPath, data, []int{0}, "lower", filepath.Join(t.TempDir(), "b.png")
 	_, edited := edit.Inpaint(t.Context(), inpaint)
 	_, strip := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: filepath.Join(t.TempDir(), "c.png"), Strip: 3})
-	distil := distill.DefaultOptions()
+	var distil distill.Options
 	distil.Model, distil.Steps, distil.Out = modelPath, 1, filepath.Join(t.TempDir(), "fast")
 	_, distilled := distill.Distill(t.Context(), distil)
 	if err := train(func(o *Options) { o.Flow.ImageSize[0] = 4 }); err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {

@@ -17,7 +17,8 @@ import (
 // resolveInit loads the checkpoint to start from, whose network is then trained on.
 func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
 	if slices.Contains(o.Given, "preset") {
-		return nil, option.Errorf("preset", "%s: the network is that of the checkpoint to start from, %s: leave one of the two out", o.Preset, o.Init)
+		return nil, option.Errorf("preset", o.Preset,
+			"the network is that of the checkpoint to start from, %s: leave one of the two out", o.Init)
 	}
 	ck, err := o.openInit(data, isa)
 	if err != nil {
@@ -26,23 +27,25 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 	cfg := ck.UNet().Config()
 	classes := len(data.Classes())
 	switch {
-	case cfg.NumClasses == 0 && o.Conditional == "yes":
-		return nil, option.Errorf("conditional", "yes: the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && o.Conditional == "no":
-		return nil, option.Errorf("conditional", "no: the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
+	case cfg.NumClasses == 0 && o.Conditional == ConditionalYes:
+		return nil, option.Errorf("conditional", "yes", "the network of %s takes no classes: use auto or no", o.Init)
+	case cfg.NumClasses > 0 && o.Conditional == ConditionalNo:
+		return nil, option.Errorf("conditional", "no",
+			"the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
-		return nil, option.Errorf("init", "%s: its network takes %d classes and the data %s has %d: they must be as many", o.Init, cfg.Classes(), o.Data, classes)
+		return nil, option.Errorf("init", o.Init,
+			"its network takes %d classes and the data %s has %d: they must be as many", cfg.Classes(), o.Data, classes)
 	}
 	if err := o.adoptPrediction(&ck.Meta); err != nil {
 		return nil, err
 	}
 	o.InitHash = ck.Hash
-	o.Conditional = "no"
+	o.Conditional = ConditionalNo
 	if cfg.NumClasses > 0 {
-		o.Conditional = "yes"
+		o.Conditional = ConditionalYes
 	}
 	if !cfg.NullClass {
-		o.LabelDrop = 0
+		o.LabelDrop = option.None
 	}
 	return ck.UNet().Model, o.useNetwork(cfg, data)
 }
@@ -78,13 +81,14 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 func (o *Options) checkInit(ck *model.Checkpoint) error {
 	u, ok := ck.Network.(*model.UNet)
 	if !ok {
-		return option.Errorf("init", "%s: is a normalizing flow, whose weights are none of a network of velocities", o.Init)
+		return option.Errorf("init", o.Init, "is a normalizing flow, whose weights are none of a network of velocities")
 	}
 	if err := o.sameNetwork(u.Config()); err != nil {
 		return err
 	}
 	if u.Config().FlowMap {
-		return option.Errorf("init", "%s: it is a flow map, and training learns velocities: start from the model that it was distilled from", o.Init)
+		return option.Errorf("init", o.Init,
+			"it is a flow map, and training learns velocities: start from the model that it was distilled from")
 	}
 	return nil
 }
@@ -116,8 +120,9 @@ func (o *Options) inferConfig(f *safetensors.File, data dataset.Source) (unet.Co
 	if err := cfg.Validate(); err != nil {
 		return cfg, fmt.Errorf("%w (options heads, norm-groups and time-scale say what its shapes do not)", err)
 	}
-	o.Note("%s has no configuration: its shapes and the defaults say %s; where that is wrong, use --heads, --norm-groups, --time-scale",
-		o.Init, model.DescribeNetwork(cfg))
+	o.Note("%s has no configuration: its shapes and the defaults say %s; where that is wrong, use %v, %v, %v",
+		o.Init, model.DescribeNetwork(cfg), option.Setting{Option: "heads"},
+		option.Setting{Option: "norm-groups"}, option.Setting{Option: "time-scale"})
 	return cfg, nil
 }
 
@@ -133,10 +138,10 @@ func (o *Options) checkDivisions(cfg unet.Config) error {
 	for _, mult := range cfg.ChannelMult {
 		channels := mult * cfg.ModelChannels
 		if o.Heads > 0 && channels%o.Heads != 0 {
-			return option.Errorf("heads", "%d: it must divide the %d channels of each level", o.Heads, channels)
+			return option.Errorf("heads", o.Heads, "it must divide the %d channels of each level", channels)
 		}
 		if o.NormGroups > 0 && channels%o.NormGroups != 0 {
-			return option.Errorf("norm-groups", "%d: it must divide the %d channels of each level", o.NormGroups, channels)
+			return option.Errorf("norm-groups", o.NormGroups, "it must divide the %d channels of each level", channels)
 		}
 	}
 	return nil
@@ -148,11 +153,13 @@ func (o *Options) sameNetwork(cfg unet.Config) error {
 	o.adjust(&asked)
 	switch {
 	case asked.NumHeads != cfg.NumHeads:
-		return option.Errorf("heads", "%d: the network of %s has %d: leave the option out", o.Heads, o.Init, cfg.NumHeads)
+		return option.Errorf("heads", o.Heads, "the network of %s has %d: leave the option out", o.Init, cfg.NumHeads)
 	case asked.NormGroups != cfg.NormGroups:
-		return option.Errorf("norm-groups", "%d: the network of %s has %d: leave the option out", o.NormGroups, o.Init, cfg.NormGroups)
+		return option.Errorf("norm-groups", o.NormGroups,
+			"the network of %s has %d: leave the option out", o.Init, cfg.NormGroups)
 	case asked.TimeScale != cfg.TimeScale:
-		return option.Errorf("time-scale", "%v: the network of %s has %v: leave the option out", o.TimeScale, o.Init, cfg.TimeScale)
+		return option.Errorf("time-scale", o.TimeScale,
+			"the network of %s has %v: leave the option out", o.Init, cfg.TimeScale)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func TestInitInfersNetwork(t *testing.T) {
 			t.Errorf("recorded hash %q, %v", c.Options.InitHash, err)
 		}
 		card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-		if err != nil || !strings.Contains(string(card), c.Options.InitHash) || !strings.Contains(string(card), "--norm-groups 4 --time-scale 1000") {
+		if err != nil || !strings.Contains(string(card), c.Options.InitHash) || !strings.Contains(string(card), "norm-groups 4, time-scale 1000") {
 			t.Errorf("card: %v\n%s", err, card)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline/feed"
@@ -79,7 +80,7 @@ func (l *matchLesson) makeNetwork(r *training, isa kernels.ISA) error {
 func (o *Options) matching(times flow.TimeDistribution, f *feed.Feed) *matching {
 	m := &matching{
 		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times,
-		labels: o.Network.NumClasses > 0, null: -1, drop: o.LabelDrop,
+		labels: o.Network.NumClasses > 0, null: -1, drop: option.OrNone(o.LabelDrop),
 	}
 	if o.Network.NullClass {
 		m.null = int32(o.Network.NumClasses - 1)
@@ -92,7 +93,10 @@ func (l *matchLesson) labelled() bool { return l.match.labels }
 
 // about implements [lesson].
 func (l *matchLesson) about(o *Options) lessonText {
-	t := lessonText{network: "network", method: "Flow matching", by: "by flow matching,", loss: "mean squared error of the " + o.LossWeight}
+	t := lessonText{
+		network: "network", method: "Flow matching", by: "by flow matching,",
+		loss: "mean squared error of the " + string(o.LossWeight),
+	}
 	if o.LossWeight != o.Objective {
 		t.loss += ", by weights"
 	}

@@ -100,7 +100,7 @@ func TestTrainByObjective(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"--path cosine --objective data --loss-weight velocity", "| predicts | the data, on the cosine path |"} {
+	for _, want := range []string{"path cosine, objective data, loss-weight velocity", "| predicts | the data, on the cosine path |"} {
 		if !strings.Contains(string(card), want) {
 			t.Errorf("no %q in\n%s", want, card)
 		}
@@ -116,7 +116,11 @@ func TestTrainByObjective(t *testing.T) {
 func TestInitAdoptsThePrediction(t *testing.T) {
 	first := predictingRun(t)
 	mustTrain(t, first)
-	for _, c := range []struct{ given, path, objective, loss, note string }{
+	for _, c := range []struct {
+		given, path     string
+		objective, loss model.Objective
+		note            string
+	}{
 		{"", "cosine", "data", "data", ""},
 		{"objective", "cosine", "velocity", "velocity", "predicts the data on the cosine path, and learns the velocity on the cosine path now"},
 		{"path", "linear", "data", "data", "and learns the data on the linear path now"},

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -29,7 +28,7 @@ func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Mo
 	}
 	o.adjust(&cfg)
 	if err != nil {
-		return nil, &pipeline.OptionError{Option: "preset", Reason: pipeline.TrimOption(err, "unknown preset ")}
+		return nil, option.Of("preset", err)
 	}
 	if err := o.checkDivisions(cfg); err != nil {
 		return nil, err
@@ -44,16 +43,17 @@ func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Mo
 func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 	classes := len(data.Classes())
 	switch {
-	case o.Conditional != "no" && classes > 0 && o.LabelDrop == 0 && feed.HasUnlabelled(data):
-		return option.Errorf("label-drop", "0: some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
-	case o.Conditional == "yes" && classes == 0:
-		return option.Errorf("conditional", "yes: the images of %s have no labels: use auto or no", o.Data)
-	case o.Conditional == "no" || classes == 0:
-		o.Conditional, o.LabelDrop = "no", 0
+	case o.Conditional != ConditionalNo && classes > 0 && o.LabelDrop < 0 && feed.HasUnlabelled(data):
+		return option.Errorf("label-drop", 0,
+			"some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
+	case o.Conditional == ConditionalYes && classes == 0:
+		return option.Errorf("conditional", "yes", "the images of %s have no labels: use auto or no", o.Data)
+	case o.Conditional == ConditionalNo || classes == 0:
+		o.Conditional, o.LabelDrop = ConditionalNo, option.None
 		cfg.NumClasses, cfg.NullClass = 0, false
 		return nil
 	}
-	o.Conditional = "yes"
+	o.Conditional = ConditionalYes
 	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
 	if cfg.NullClass {
 		cfg.NumClasses++
@@ -65,11 +65,16 @@ func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 func (o *Options) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
 	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("no %s network can be trained on %s (%dx%d, %s): %w%s", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err, sizeCure(h, cfg.Factor()))
+		wrong := option.Faultf("no %s network can be trained on %s (%dx%d, %s): %v",
+			o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
+		wrong.Cure = sizeCure(h, cfg.Factor())
+		return wrong
 	}
 	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
-		return fmt.Errorf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d%s",
-			cfg.ImageSize[0], cfg.ImageSize[1], text.Count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c, shapeCure(cfg))
+		wrong := option.Faultf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d",
+			cfg.ImageSize[0], cfg.ImageSize[1], text.Count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c)
+		wrong.Cure = shapeCure(cfg)
+		return wrong
 	}
 	o.Network = &cfg
 	return nil
@@ -95,7 +100,7 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	if s := o.Options.Plan(); s != nil || o.Epochs == 0 {
 		return s
 	}
-	return engine.Epochs(o.Epochs, n, o.Batch)
+	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
 // resumed returns the options of a recorded run, with the given values of those that may change:

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"github.com/fmimg/fmimg/internal/option"
@@ -27,7 +26,7 @@ func (r *training) openData(ctx context.Context) error {
 	if set.Sizes != nil {
 		r.pictures = set.Path
 	}
-	if note := feed.SkippedText(r.options.Data, set); note != "" {
+	if note, ok := feed.SkippedNote(r.options.Data, set); ok {
 		r.Notes = append(r.Notes, note)
 	}
 	return nil
@@ -46,7 +45,8 @@ func (r *training) outsideData() error {
 	}
 	for inside := ""; inside != path; path = filepath.Dir(path) {
 		if regular.Same(path, r.pictures) {
-			return option.Errorf("out", "%s: lies in the folder of pictures %s, which its previews would join: name one elsewhere", out, r.pictures)
+			return option.Errorf("out", out,
+				"lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
 		}
 		inside = path
 	}
@@ -55,10 +55,11 @@ func (r *training) outsideData() error {
 
 // dataChanged returns the error of a run whose data is not what it was.
 func (r *training) dataChanged(had run.DataInfo) error {
-	anew := fmt.Sprintf(" (--init %s starts from the weights so far)", r.Dir.Path)
+	changed := option.Faultf("the data of this run has changed: %s had %d images to train on and has %d now, or others",
+		r.options.Data, had.Images, r.data.Len())
 	if r.options.Objective == model.FlowObjective {
-		anew = ""
+		return changed.Cured("put the old files back, or train anew")
 	}
-	return fmt.Errorf("the data of this run has changed: %s had %d images to train on and has %d now, or others: put the old files back, or train anew%s",
-		r.options.Data, had.Images, r.data.Len(), anew)
+	return changed.Cured("put the old files back, or train anew (%v starts from the weights so far)",
+		option.Setting{Option: "init", Value: r.Dir.Path})
 }

@@ -77,7 +77,7 @@ type lessonText struct {
 }
 
 // lessonOf returns the lesson of an objective.
-func lessonOf(objective string) lesson {
+func lessonOf(objective model.Objective) lesson {
 	if objective == model.FlowObjective {
 		return &fitLesson{}
 	}
@@ -102,7 +102,7 @@ func openTraining(ctx context.Context, o Options) (*training, error) {
 
 // newTraining returns a run without a folder, data or workers.
 func newTraining(o Options) *training {
-	r := &training{options: o.withDefaults()}
+	r := &training{options: o.WithDefaults()}
 	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
@@ -151,7 +151,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	if c.Data.Digest != "" { // the same files may be in another place
 		option.Override(&recorded.Data, given.Data)
 	}
-	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.withDefaults()), given.Given); err != nil {
+	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
 	if err := r.Lock(path, given.Disk); err != nil {
@@ -173,7 +173,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 func trainOptionsOf(c *run.Config) (Options, error) {
 	var o Options
 	err := c.Decode(run.TrainCommand, &o)
-	o.fillDefaults()
+	o = o.WithDefaults()
 	o.Out = c.Dir
 	return o, err
 }
@@ -253,7 +253,8 @@ func (r *training) Config() (options any, data run.DataInfo) {
 
 // Meta implements [run.Job].
 func (r *training) Meta(m *model.Meta) {
-	m.Data, m.HoldOut, m.Objective, m.Dequantized = r.options.Data, r.options.HoldOut, r.options.Objective, r.options.Dequantize
+	m.Data, m.HoldOut = r.options.Data, option.OrNone(r.options.HoldOut)
+	m.Objective, m.Dequantized = r.options.Objective, r.options.Dequantize
 	r.lesson.meta(m, &r.options)
 	if r.lesson.labelled() {
 		m.Classes = r.data.Classes()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -23,12 +24,12 @@ import (
 )
 
 func TestThreadsChangeNothing(t *testing.T) {
-	for _, optimizer := range []run.Optimizer{run.AdamW, run.Muon} {
+	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon} {
 		t.Run(string(optimizer), func(t *testing.T) { threadsChangeNothing(t, optimizer) })
 	}
 }
 
-func threadsChangeNothing(t *testing.T, optimizer run.Optimizer) {
+func threadsChangeNothing(t *testing.T, optimizer engine.Optimizer) {
 	one := smallRun(t)
 	one.Threads, one.Optimizer = 1, optimizer
 	want := mustTrain(t, one)
@@ -192,7 +193,7 @@ func TestPreviewsChangeNothing(t *testing.T) {
 		decodePNG(t, filepath.Join(o.Out, name))
 	}
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "--schedule 0:6") {
+	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "schedule 0:6") {
 		t.Errorf("card: %v\n%s", err, card)
 	}
 }
@@ -268,7 +269,7 @@ func TestSecondTrainerIsRefused(t *testing.T) {
 	}
 	mustTrain(t, o)
 	o.OnEvent = nil
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "--resume") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "continue it with resume") {
 		t.Errorf("a new run in the folder of another: %v", err)
 	}
 }
@@ -310,7 +311,7 @@ func TestInitStartsFromWeights(t *testing.T) {
 	first := smallRun(t)
 	mustTrain(t, first)
 	o := smallRun(t)
-	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, 0
+	o.Init, o.Network, o.StopAfter, o.EMA = first.Out, nil, 0, option.None
 	o.LR, o.Steps = 1e-12, 1 // a step that moves nothing: AdamW's steps are as long as the rate
 	mustTrain(t, o)
 	a, b := roomtest.Tensors(t, first.Out, model.File), roomtest.Tensors(t, o.Out, model.File)
@@ -390,9 +391,9 @@ func TestTrainOptionErrors(t *testing.T) {
 		{"lr", func(o *Options) { o.LR = math.NaN() }},
 		{"lr", func(o *Options) { o.LR = math.Inf(1) }},
 		{"beta1", func(o *Options) { o.Beta1 = 1 }},
-		{"ema", func(o *Options) { o.EMA = -0.5 }},
+		{"ema", func(o *Options) { o.EMA = 1.5 }},
 		{"label-drop", func(o *Options) { o.LabelDrop = 1 }},
-		{"clip", func(o *Options) { o.Clip = -1 }},
+		{"clip", func(o *Options) { o.Clip = 1e31 }},
 		{"threads", func(o *Options) { o.Threads = -1 }},
 		{"decay", func(o *Options) { o.Decay = "step" }},
 		{"conditional", func(o *Options) { o.Conditional = "maybe" }},
@@ -475,7 +476,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(state); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without a state: error %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Out, run.ConfigFile), []byte("{"), 0o644); err != nil {
@@ -487,7 +488,7 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(filepath.Join(o.Out, run.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by --init ") {
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without settings: error %v", err)
 	}
 }
@@ -522,11 +523,11 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 // pairs. Its card says how to repeat it.
 func TestResumeOfAnOlderRun(t *testing.T) {
 	through := smallRun(t)
-	through.Optimizer, through.LR, through.Coupling = run.AdamW, 4e-3, Independent
+	through.Optimizer, through.LR, through.Coupling = engine.AdamW, 4e-3, Independent
 	mustTrain(t, through)
 
 	o := smallRun(t)
-	o.Optimizer, o.LR, o.Coupling, o.StopAfter = run.AdamW, 4e-3, Independent, 2
+	o.Optimizer, o.LR, o.Coupling, o.StopAfter = engine.AdamW, 4e-3, Independent, 2
 	var stopped *run.InterruptedError
 	if _, err := Train(context.Background(), o); !errors.As(err, &stopped) {
 		t.Fatal(err)
@@ -546,11 +547,11 @@ func TestResumeOfAnOlderRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := smallRun(t)
-	again.Out, again.Resume, again.Optimizer, again.Given = o.Out, true, run.AdamW, []string{"optimizer"}
+	again.Out, again.Resume, again.Optimizer, again.Given = o.Out, true, engine.AdamW, []string{"optimizer"}
 	mustTrain(t, again)
 	roomtest.SameRun(t, through.Out, o.Out)
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "--optimizer adamw --lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
+	if err != nil || !strings.Contains(string(card), "optimizer adamw, lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
 		t.Errorf("%v:\n%s", err, card)
 	}
 }

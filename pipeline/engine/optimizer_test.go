@@ -7,7 +7,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// Every parameter belongs to one piece, with Muon as without; a matrix is one piece.
+// Each parameter belongs to exactly one piece, with Muon and without it. A matrix of Muon's is one
+// piece.
 func TestStepperPieces(t *testing.T) {
 	var params nn.Params
 	params.Add("first", nn.Plain, 3)
@@ -15,8 +16,9 @@ func TestStepperPieces(t *testing.T) {
 	params.Add("long", nn.Plain, 2*chunkLen+5)
 	params.Add("square", nn.HWIO, 8, 8)
 	params.Add("last", nn.HWIO, 8, 8)
-	for _, muon := range []bool{false, true} {
-		s := newStepper(Recipe{Muon: muon}, kernels.Generic, newState(params.Values, false), &params, 2)
+	for optimizer, want := range map[Optimizer]int{AdamW: 0, Muon: 3} {
+		recipe, state := Recipe{Optimizer: optimizer}, newState(params.Values, false)
+		s := newStepper(recipe, kernels.Generic, state, &params, 2)
 		owners, matrices := make([]int, params.Len()), 0
 		for _, p := range s.pieces {
 			for i := p.from; i < p.to; i++ {
@@ -30,11 +32,11 @@ func TestStepperPieces(t *testing.T) {
 		}
 		for i, n := range owners {
 			if n != 1 {
-				t.Fatalf("muon %t: parameter %d is in %d pieces", muon, i, n)
+				t.Fatalf("%s: parameter %d is in %d pieces", optimizer, i, n)
 			}
 		}
-		if want := map[bool]int{true: 3}[muon]; matrices != want {
-			t.Errorf("muon %t: %d matrices", muon, matrices)
+		if matrices != want {
+			t.Errorf("%s: %d matrices", optimizer, matrices)
 		}
 	}
 }
