@@ -12,7 +12,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Each process of a run has an event file of its own, with its steps and previews, and changes no number.
+// Each process of a run has an event file with its steps and previews. The files change no number.
 func TestTensorBoard(t *testing.T) {
 	plain := smallRun(t)
 	mustTrain(t, plain)

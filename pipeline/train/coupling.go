@@ -10,55 +10,59 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
-// A Coupling is which noise a training image is paired with.
+// A Coupling says which noise a training image is paired with.
 type Coupling string
 
 // The couplings.
 const (
-	Independent      Coupling = "independent" // any
-	OptimalTransport Coupling = "ot"          // that of some batches, and of images of its class, which makes all paths together the shortest
+	// Independent pairs an image with noise of its own.
+	Independent Coupling = "independent"
+	// OptimalTransport pairs images with noises of some batches, within each class, such that all
+	// paths together are shortest.
+	OptimalTransport Coupling = "ot"
 )
 
-// A pairing finds, for each position of a batch, the position whose noise it takes. Steps are paired in groups, as the
-// more noises an image may choose from, the shorter are the paths. Pairs stay within a class, since the noise of each
-// class has to be normal too.
+// A pairing finds, for each position of a batch, the position whose noise it takes. It pairs the
+// steps of a group together: the more noises there are to choose from, the shorter the paths
+// become. Pairs stay within a class, so that the noise of each class is normal.
 type pairing struct {
-	feed    feed.Feed // ahead of the one that batches come from
+	feed    feed.Feed // reads ahead of the feed that batches come from
 	seed    uint64
 	batch   int
-	steps   int // of a group
+	steps   int // steps of a group
 	size    int // numbers of an image
 	crew    *crew.Crew
 	workers []pairer
 
-	group  int       // that is paired, -1 before the first
-	noise  []int     // of each position of the group's steps
+	group  int       // the group that is paired; -1 before the first
+	noise  []int     // for each position of the group, the position whose noise it takes
 	images []float32 // [steps·batch][size]
 	noises []float32 // [steps·batch][size]
 	labels []int
 
-	// The phases as values made once, so that running them allocates nothing, and how far the running one is.
+	// The phases of the work. They are made once, so that running them allocates nothing.
 	load, pair func(worker int)
-	next       atomic.Int64
+	next       atomic.Int64 // the next number of the running phase
 }
 
-// A pairer is the memory of a worker.
+// A pairer is the memory of one worker.
 type pairer struct {
 	rng    rand.PCG
-	same   []int // the positions of one class
-	cost   []float64
+	same   []int     // the positions of one class
+	cost   []float64 // of each image with each noise of the class
 	solver flow.Assigner
 }
 
 const (
-	pairedImages = 256  // that as many steps as have no more are paired together
-	maxPaired    = 1024 // the largest batch: of images without classes all pairs are compared, by one worker
+	pairedImages = 256 // most images of a group of several steps
+	// maxPaired is the largest batch: without classes one worker compares all pairs of it.
+	maxPaired = 1024
 )
 
-// groupImages returns how many images are paired together.
+// groupImages returns the number of images that are paired together.
 func groupImages(batch int) int { return max(pairedImages/batch, 1) * batch }
 
-// pairingMemory returns about how many bytes a pairing of images of so many numbers takes.
+// pairingMemory returns about how many bytes a pairing takes. size is the numbers of an image.
 func pairingMemory(batch, size, workers int) float64 {
 	n := float64(groupImages(batch))
 	return n * (2*4*float64(size) + 8*n*float64(workers))
@@ -82,7 +86,7 @@ func newPairing(f *feed.Feed, seed uint64, batch int, c *crew.Crew) *pairing {
 	return p
 }
 
-// prepare pairs the positions of a step's group, unless it has.
+// prepare pairs the positions of a step's group, unless they are paired.
 func (p *pairing) prepare(step int) error {
 	group := step / p.steps
 	if group == p.group {
@@ -99,7 +103,7 @@ func (p *pairing) prepare(step int) error {
 	return nil
 }
 
-// eachOf calls do for the numbers below n that no other worker has taken.
+// eachOf calls do for the numbers below n that no other worker takes.
 func (p *pairing) eachOf(n int, do func(i int)) {
 	for {
 		i := int(p.next.Add(1)) - 1
@@ -120,7 +124,7 @@ func (p *pairing) draw(rng *rand.PCG, i int) {
 // place returns the step of a position of the group, and the position in its batch.
 func (p *pairing) place(i int) (step, position int) { return p.group*p.steps + i/p.batch, i % p.batch }
 
-// assign pairs the images and the noises of a class, -1 for none.
+// assign pairs the images and the noises of a class. Class -1 is for images without a class.
 func (p *pairing) assign(w *pairer, class int) {
 	w.same, w.cost = w.same[:0], w.cost[:0]
 	for i, label := range p.labels {
@@ -138,17 +142,21 @@ func (p *pairing) assign(w *pairer, class int) {
 	}
 }
 
-// noiseOf returns the step and the position whose noise the image at a position of a step's batch is paired with.
+// noiseOf returns the step and the position whose noise an image takes. The image is at a position
+// of a step's batch.
 func (p *pairing) noiseOf(step, position int) (from, at int) {
 	return p.place(p.noise[(step-p.group*p.steps)*p.batch+position])
 }
 
+// image returns the image at a position of the group.
 func (p *pairing) image(i int) []float32 { return p.images[i*p.size : (i+1)*p.size] }
 
+// noiseAt returns the noise of a position of the group.
 func (p *pairing) noiseAt(i int) []float32 { return p.noises[i*p.size : (i+1)*p.size] }
 
-// distance returns −2·x·y, which orders pairs as ‖x − y‖² does: the norms are the same in every pairing. Four sums, so that
-// one need not wait for the last. Of an image with numbers that are not finite it is 0: the loss will tell of it.
+// distance returns −2·x·y, which stands for ‖x − y‖²: the norms add up to the same in every
+// pairing. It keeps four sums, so that an addition does not wait for the last one. It returns 0 for
+// an image with numbers that are not finite: the loss will show them.
 func distance(x, y []float32) float64 {
 	var s [4]float32
 	i := 0

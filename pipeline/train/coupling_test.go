@@ -13,8 +13,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Optimal transport pairs each noise with one image of its own class, at a cost that no exchange of two noises of a class
-// lowers, and below that of the pairs as they were drawn.
+// Optimal transport pairs each noise with one image of its own class. No exchange of two noises of
+// a class lowers the cost, and the cost is below that of the pairs as they were drawn.
 func TestOptimalTransportPairs(t *testing.T) {
 	data := roomtest.Digits()
 	data.Names = append(data.Names, "never") // a class without images, and images without a class
@@ -50,7 +50,7 @@ func TestOptimalTransportPairs(t *testing.T) {
 				t.Errorf("image %d of class %d has noise %d of class %d", i, p.labels[i], j, p.labels[j])
 			}
 			for k, l := range p.noise[:i] {
-				// Costs of some 64 are sums in float32 of numbers of size 1.
+				// Costs of about 64 are sums, in float32, of numbers of about 1.
 				if p.labels[i] == p.labels[k] && cost(i, l)+cost(k, j) < cost(i, j)+cost(k, l)-1e-3 {
 					t.Errorf("images %d and %d had better exchange noises %d and %d", i, k, j, l)
 				}
@@ -59,7 +59,7 @@ func TestOptimalTransportPairs(t *testing.T) {
 		if !(paired < drawn) {
 			t.Errorf("cost %v, as drawn %v", paired, drawn)
 		}
-		// What a worker draws is an image of the step and its paired noise.
+		// A worker draws an image of the step and its paired noise.
 		f.Prepare(step, batch)
 		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p, predicts: model.Prediction{Path: flow.Linear{}}}, []model.Replica{nil})[0]
 		for i := range batch {
@@ -80,7 +80,7 @@ func rangeOf(n int) []int {
 	return x
 }
 
-// The pairs depend on no thread, and not on where a run was interrupted.
+// The pairs do not depend on the number of threads, or on where a run was interrupted.
 func TestOptimalTransportTrains(t *testing.T) {
 	o := smallRun(t)
 	o.Coupling = OptimalTransport

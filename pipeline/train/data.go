@@ -10,8 +10,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// OpenData opens the data set that the options name, as a training run would see it. Only these
-// options count: those about data, Preset, Seed, Threads and OnEvent.
+// OpenData opens the data set of the options as a training run would see it. Only the options about
+// data, Preset, Seed, Threads and OnEvent count.
 func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -46,8 +46,8 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	return set, nil
 }
 
-// checkSize rejects a size that the network cannot halve, before any image is read. The sizes that a
-// checkpoint takes are known later.
+// checkSize refuses, before any image is read, a size that the network cannot halve. The size that
+// a checkpoint takes is not known yet.
 func (o *Options) checkSize() error {
 	if o.Objective == model.FlowObjective {
 		return nil // a normalizing flow has as few scales as a size takes

@@ -22,7 +22,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// pictureFolder makes n pictures of 12x10 in two folders, whose colours tell them apart.
+// pictureFolder makes n pictures of 12x10 in two folders. Those of the two folders have different
+// colours.
 func pictureFolder(t testing.TB, n int) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -54,8 +55,8 @@ func folderRun(t testing.TB, folder string) Options {
 	return o
 }
 
-// A folder trains with its classes, whose names reach the model; the run goes on with the same pictures
-// alone.
+// A run on a folder has its classes, and the model has their names. The run goes on with the same
+// pictures alone.
 func TestTrainOnFolder(t *testing.T) {
 	folder := pictureFolder(t, 24)
 	if err := os.WriteFile(filepath.Join(folder, "notes.txt"), []byte("hello"), 0o644); err != nil {
@@ -87,7 +88,7 @@ func TestTrainOnFolder(t *testing.T) {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 
-	// The same files in another place are the same data.
+	// The same files in another folder are the same data.
 	o.Resume, o.Steps, o.OnEvent = true, 8, nil
 	moved := filepath.Join(t.TempDir(), "moved")
 	if err := os.Rename(folder, moved); err != nil {
@@ -108,7 +109,8 @@ func TestTrainOnFolder(t *testing.T) {
 	}
 }
 
-// What is mirrored is keyed like every draw: no number of threads and no interruption changes it.
+// Mirroring is keyed like every draw: it does not depend on the number of threads or on an
+// interruption.
 func TestFlip(t *testing.T) {
 	folder := pictureFolder(t, 24)
 	plain := folderRun(t, folder)
@@ -155,8 +157,9 @@ func TestValidationChangesNothing(t *testing.T) {
 	}
 }
 
-// A network that has not learnt anything answers zero, and its loss is the mean of (x1 − x0)²: 1 for the
-// noise and the mean square of the pixels. 256 draws of 64 pixels have a standard error of 0.011.
+// A network that has not learnt anything predicts zero. Its loss is the mean of (x1 − x0)²: 1 for
+// the noise, and the mean square of the pixels. 256 draws of 64 pixels have a standard error of
+// 0.011.
 func TestValidationLossOfZero(t *testing.T) {
 	o := smallRun(t)
 	held := &roomtest.Patterns{N: 300, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names, Change: func(_ int, dst []float32) {
@@ -214,7 +217,7 @@ func TestDataOptionErrors(t *testing.T) {
 	}
 }
 
-// unlabelled is a labelled set with an image that has no label.
+// unlabelled is a labelled data set with an image that has no label.
 type unlabelled struct{ *roomtest.Patterns }
 
 func (u *unlabelled) Image(i int, dst []float32) int {

@@ -13,7 +13,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Training on dequantised data says so in the checkpoint, and sees other numbers, the same for any number of threads.
+// Training on dequantised data gives other tensors, the same for any number of threads. The
+// checkpoint says that the data was dequantised.
 func TestTrainDequantized(t *testing.T) {
 	o := smallRun(t)
 	plain := mustTrain(t, o)

@@ -16,7 +16,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// A smallDisk counts writes, and is full from one of them on: that one gets half of its bytes in.
+// A smallDisk counts writes. From a given write on it is full, and takes half the bytes of that
+// write.
 type smallDisk struct{ writes, full int }
 
 func (d *smallDisk) writer(w io.Writer) io.Writer { return &diskWriter{d, w} }
@@ -43,8 +44,8 @@ func onDisk(t *testing.T, d *smallDisk) Options {
 	return o
 }
 
-// Whichever write finds the disk full, the run ends with an error that says so, what the folder holds is
-// whole, nothing is half-written, and with space again the run goes on to the same tensors.
+// The disk may be full at any write. Then the run ends with an error that says so, and all files of
+// the folder are whole. With space again the run goes on to the same tensors.
 func TestFullDiskAtEachWrite(t *testing.T) {
 	count := &smallDisk{}
 	through := onDisk(t, count)
@@ -75,8 +76,8 @@ func TestFullDiskAtEachWrite(t *testing.T) {
 	}
 }
 
-// checkWhole reads all checkpoints of a folder and returns the step of its state, -1 when there is none. No
-// file that was not finished may be left.
+// checkWhole reads all checkpoints of a folder and returns the step of its state, or -1 when there
+// is none. The folder must not hold an unfinished file.
 func checkWhole(t *testing.T, dir string) (saved int) {
 	t.Helper()
 	saved = -1

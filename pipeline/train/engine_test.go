@@ -39,7 +39,7 @@ func affineTrainer(r engine.Recipe, m matching, c *crew.Crew) *engine.Trainer {
 	return t
 }
 
-// An affineModel is the parameters of an affineNet.
+// An affineModel holds the parameters of an affineNet.
 type affineModel struct{ params *nn.Params }
 
 func (m affineModel) Params() *nn.Params { return m.params }
@@ -53,8 +53,8 @@ func affineRecipe() (engine.Recipe, matching) {
 		matching{seed: 3, times: flow.Uniform{}, predicts: model.Prediction{Path: flow.Linear{}}, null: -1}
 }
 
-// TestEngineStep compares a step with the formulas of the loss and of AdamW, in float64, on what the
-// network was shown.
+// A step agrees with the formulas of the loss and of AdamW, in float64, for the inputs that the
+// network got.
 func TestEngineStep(t *testing.T) {
 	c := crew.New(1)
 	defer c.Close()
@@ -78,9 +78,9 @@ func TestEngineStep(t *testing.T) {
 	}
 	for i, start := range []float64{0.5, -0.25} {
 		g := grad[i] * 0.5 / norm
-		// After one step both moments, corrected, are those of g itself.
+		// After one step, the corrected moments are g and g².
 		want := start*(1-rate*0.1) - rate*g/(math.Abs(g)+1e-8)
-		// The average of the first step weighs it by 1 - (1+1)/(10+1).
+		// The average gives the first step the weight 1 - (1+1)/(10+1).
 		average := start + 9.0/11*(want-start)
 		if math.Abs(float64(e.State().Values[i])-want) > 1e-6 || math.Abs(float64(e.State().Average[i])-average) > 1e-6 {
 			t.Errorf("parameter %d: %v, average %v; want %v, %v", i, e.State().Values[i], e.State().Average[i], want, average)
@@ -88,7 +88,7 @@ func TestEngineStep(t *testing.T) {
 	}
 }
 
-// affineLoss is the mean of (a·x + b·t − u)² and its gradient.
+// affineLoss returns the mean of (a·x + b·t − u)² and its gradient.
 func affineLoss(x, u, t []float32, a, b float64) (loss float64, grad [2]float64) {
 	n := float64(len(x))
 	for i := range x {
@@ -101,8 +101,8 @@ func affineLoss(x, u, t []float32, a, b float64) (loss float64, grad [2]float64)
 	return loss, grad
 }
 
-// The loss and the gradient are those of the mean over the batch, however it is cut: also when the last
-// micro-batch is smaller.
+// The loss and the gradient are the mean over the batch for any size of micro-batch, also when the
+// last one is smaller.
 func TestEngineMicroBatches(t *testing.T) {
 	c := crew.New(2)
 	defer c.Close()
@@ -111,14 +111,14 @@ func TestEngineMicroBatches(t *testing.T) {
 	for _, micro := range []int{1, 2, 3, 4, 7} {
 		r.MicroBatch = micro
 		cut, err := affineTrainer(r, m, c).Step(t.Context(), 4, 0.01)
-		// float32 gradients summed in another order: 1e-5 is some 100 roundings.
+		// The order of the sums in float32 differs: 1e-5 is about 100 roundings.
 		if err != nil || math.Abs(cut.Loss-whole.Loss) > 1e-6 || math.Abs(cut.Norm-whole.Norm) > 1e-5*whole.Norm {
 			t.Errorf("micro-batches of %d: %+v, %v; want %+v", micro, cut, err, whole)
 		}
 	}
 }
 
-// TestEngineDraws looks at what the network is shown over many steps.
+// The inputs of the network have the right distributions over many steps.
 func TestEngineDraws(t *testing.T) {
 	c := crew.New(1)
 	defer c.Close()
@@ -143,17 +143,17 @@ func TestEngineDraws(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// 4000 draws of probability 1/4: deviation sqrt(4000·3/16) = 27; 5 deviations never happen.
+	// 4000 draws of probability 1/4 deviate by sqrt(4000·3/16) = 27. The bound is 5 deviations.
 	if math.Abs(float64(dropped)-1000) > 137 {
 		t.Errorf("%d of %d labels were dropped, want about 1000", dropped, images)
 	}
-	// The mean of stratified times deviates by 1/(10·sqrt(12·4000)) = 4.6e-4 from 1/2.
+	// The mean of stratified times has a deviation of 1/(10·sqrt(12·4000)) = 4.6e-4 from 1/2.
 	if mean := inorder.Sum(times) / float64(len(times)); math.Abs(mean-0.5) > 5*4.6e-4 {
 		t.Errorf("mean time %v", mean)
 	}
 }
 
-// A step whose loss is not a number must not touch the state.
+// A step whose loss is not finite does not change the state.
 func TestEngineRefusesNaN(t *testing.T) {
 	c := crew.New(2)
 	defer c.Close()

@@ -21,7 +21,8 @@ import (
 	"github.com/fmimg/fmimg/realnvp"
 )
 
-// validateFlow checks the options of a normalizing flow: those of flow matching mean nothing to it.
+// validateFlow checks the options of a normalizing flow. It refuses options of flow matching, which
+// would have no effect.
 func (o *Options) validateFlow() error {
 	d := Options{}.WithDefaults()
 	for _, other := range []struct {
@@ -61,8 +62,8 @@ func (o *Options) validateFlow() error {
 	return nil
 }
 
-// resolveFlow settles the normalizing flow and what depends on it, for the data at hand. Only bytes that are spread have a
-// density.
+// resolveFlow settles the normalizing flow, and what depends on it, for the data at hand. Only
+// dequantised bytes have a density.
 func (o *Options) resolveFlow(data dataset.Source) error {
 	o.Conditional, o.LabelDrop, o.Dequantize = ConditionalNo, option.None, true
 	h, w, c := data.Shape()
@@ -129,7 +130,7 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 	return nil
 }
 
-// makeModel draws the first weights. Those of a resumed run will be read.
+// makeModel makes the model with its first weights. A resumed run reads its weights later.
 func (*fitLesson) makeModel(r *training, isa kernels.ISA, f *feed.Feed) (*realnvp.Model, error) {
 	if r.Opt.Resume {
 		return realnvp.New(*r.options.Flow, isa, nil)
@@ -143,11 +144,12 @@ func (*fitLesson) makeModel(r *training, isa kernels.ISA, f *feed.Feed) (*realnv
 	return model, err
 }
 
-// Activation norms are set from so many pixels of so many images, which bounds the maps that it takes.
+// Activation norms are set from about initialPixels pixels, in some images of the first batch. The
+// number bounds the memory of their maps.
 const (
 	initialPixels = 1 << 15
-	leastInitial  = 8
-	mostInitial   = 64
+	leastInitial  = 8  // images
+	mostInitial   = 64 // images
 )
 
 // initialise sets the activation norms of a flow from the first batch.
@@ -169,7 +171,7 @@ type fitting struct {
 	feed  *feed.Feed
 	seed  uint64
 	batch int
-	held  dataset.Source // for the validation loss, nil for none
+	held  dataset.Source // for the validation loss; nil for none
 }
 
 // prepare readies the batch of a step.
@@ -178,7 +180,8 @@ func (f *fitting) prepare(_ context.Context, step int) error {
 	return nil
 }
 
-// A fitter is the task of maximum likelihood: it computes the gradient of one micro-batch at a time, in buffers of its own.
+// A fitter is the task of maximum likelihood. It computes the gradient of one micro-batch at a
+// time, in buffers of its own.
 type fitter struct {
 	*fitting
 	flow     *realnvp.Replica
@@ -188,7 +191,8 @@ type fitter struct {
 	logp     []float64 // [micro]
 }
 
-// Gradient implements [task]. The loss is the mean over the batch of −log₂ p/d, with p the density of bytes: bits per dimension.
+// Gradient implements [engine.Task]. The loss is the mean over the batch of −log₂ p/d, where p is
+// the density of bytes: bits per dimension.
 func (w *fitter) Gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		w.feed.Image(&w.rng, step, first+i, w.slot(i))
@@ -196,23 +200,24 @@ func (w *fitter) Gradient(grad []float32, step, first, n int) float64 {
 	return w.bits(w.flow.Gradient(grad, w.x[:n*w.imageLen], n, w.share()), n) / float64(w.batch)
 }
 
-// share is how much −log p of an image counts in the loss.
+// share returns the weight of an image's −log p in the loss.
 func (w *fitter) share() float64 { return 1 / (float64(w.batch*w.imageLen) * math.Ln2) }
 
-// bits returns the sum of the bits per dimension of n images, from that of −log p.
+// bits returns the sum of the bits per dimension of n images. nats is the sum of −log p.
 func (w *fitter) bits(nats float64, n int) float64 {
 	return float64(n) * bijection.BitsPerDimension(-nats/float64(n), w.imageLen, dataset.BitsOfScale)
 }
 
+// slot returns the image of slot i.
 func (w *fitter) slot(i int) []float32 { return w.x[i*w.imageLen : (i+1)*w.imageLen] }
 
-// Probe implements [runTask].
+// Probe implements [run.Task].
 func (w *fitter) Probe(grad []float32) {
 	clear(w.x)
 	w.flow.Gradient(grad, w.x, len(w.logp), 0)
 }
 
-// Validate implements [runTask].
+// Validate implements [run.Task].
 func (w *fitter) Validate(first, n int) float64 {
 	for i := range n {
 		feed.HeldImage(w.held, w.seed, first+i, true, &w.rng, w.slot(i))

@@ -28,7 +28,8 @@ import (
 	"github.com/fmimg/fmimg/realnvp"
 )
 
-// smallFlowRun is a run of a normalizing flow at two scales, of a few milliseconds a step.
+// smallFlowRun returns options for a run of a normalizing flow of two scales. A step takes a few
+// milliseconds.
 func smallFlowRun(t testing.TB) Options {
 	o := smallRun(t)
 	o.Network, o.Objective = nil, model.FlowObjective
@@ -36,7 +37,8 @@ func smallFlowRun(t testing.TB) Options {
 	return o
 }
 
-// A normalizing flow's run is as exact as any: by the number of threads, over an interruption, and in what it saves.
+// A run of a normalizing flow has the same tensors with any number of threads and after an
+// interruption.
 func TestFlowRunIsExact(t *testing.T) {
 	roomtest.NoLeaks(t)
 	o := smallFlowRun(t)
@@ -58,8 +60,9 @@ func TestFlowRunIsExact(t *testing.T) {
 	}
 }
 
-// Pixels are of 12.8 equally frequent levels about their image's brightness: log2 12.8 = 3.68 bits at best, and 8 where nothing is
-// known. 150 steps come most of the way.
+// The pixels have 12.8 equally frequent levels about the brightness of their image. So the best
+// possible loss is log2 12.8 = 3.68 bits, and 8 is that of knowing nothing. 150 steps get most of
+// the way.
 func TestFlowLearns(t *testing.T) {
 	o := smallFlowRun(t)
 	o.Steps, o.Batch, o.MicroBatch, o.Optimizer, o.LR = 150, 16, 8, engine.AdamW, 0.01
@@ -69,7 +72,7 @@ func TestFlowLearns(t *testing.T) {
 	}
 }
 
-// flowModel trains a flow on the digits of a folder for a few steps.
+// flowModel trains a normalizing flow for a few steps.
 func flowModel(t *testing.T) (run, data string) {
 	t.Helper()
 	o := smallFlowRun(t)
@@ -78,7 +81,7 @@ func flowModel(t *testing.T) (run, data string) {
 	return mustTrain(t, o).Dir, data
 }
 
-// What generate draws is the inverse of the flow at the noise of each image, whatever else is drawn.
+// An image is the inverse of the flow at the image's noise. It does not depend on the other images.
 func TestFlowDraws(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath, _ := flowModel(t)
@@ -115,7 +118,8 @@ func TestFlowDraws(t *testing.T) {
 	}
 }
 
-// Likelihood is the flow's own, of dequantised bytes. log p of pixels in [-1,1] and 7 bits a pixel for its scale.
+// The measured likelihood is the flow's own log p of dequantised pixels in [-1, 1], and 7 bits a
+// pixel for their scale.
 func TestFlowLikelihood(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath, data := flowModel(t)
@@ -147,7 +151,8 @@ func TestFlowLikelihood(t *testing.T) {
 	}
 }
 
-// What only velocities can do, and options that mean nothing to a normalizing flow, are refused by name.
+// A normalizing flow refuses what needs a velocity, and options that have no effect on it. The
+// error names the option.
 func TestFlowMistakes(t *testing.T) {
 	modelPath, data := flowModel(t)
 	field := func() error {
@@ -227,7 +232,7 @@ func TestDescribeFlow(t *testing.T) {
 	}
 }
 
-// The curve of a run's loss says what was trained, and by which loss.
+// The curve of losses says what was trained and which loss it shows.
 func TestLossPlotSaysWhatWasTrained(t *testing.T) {
 	for _, c := range []struct {
 		o    Options

@@ -11,7 +11,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// FuzzRunFolder opens run folders whose text files hold anything.
+// FuzzRunFolder opens run folders with any text in their files.
 func FuzzRunFolder(f *testing.F) {
 	f.Add(`{"options":{"data":"mnist","schedule":"0:6"}}`)
 	f.Add(`{`)
@@ -33,7 +33,7 @@ func FuzzRunFolder(f *testing.F) {
 	})
 }
 
-// FuzzTexts reads what people write: schedules and lists of classes.
+// FuzzTexts reads texts that people write: schedules and lists of classes.
 func FuzzTexts(f *testing.F) {
 	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1", "0-99999999999999999999"} {
 		f.Add(text)

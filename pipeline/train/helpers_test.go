@@ -10,7 +10,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// smallRun returns options for a run of a few milliseconds a step in a folder of its own.
+// smallRun returns options for a run in a folder of its own. A step takes a few milliseconds.
 func smallRun(t testing.TB) Options {
 	var o Options
 	o.Seed = 1
@@ -31,7 +31,7 @@ func mustTrain(t *testing.T, o Options) run.Result {
 	return result
 }
 
-// flowOf returns the normalizing flow of a checkpoint, nil for another network.
+// flowOf returns the normalizing flow of a checkpoint, or nil for another network.
 func flowOf(ck *model.Checkpoint) *model.NormalizingFlow {
 	f, _ := ck.Network.(*model.NormalizingFlow)
 	return f

@@ -50,7 +50,8 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 	return ck.UNet().Model, o.useNetwork(cfg, data)
 }
 
-// openInit loads the checkpoint to start from; one without a configuration is asked for it.
+// openInit loads the checkpoint to start from. For one without a configuration, the options and the
+// data say what is missing.
 func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpoint, error) {
 	file, err := model.OpenFile(o.Init)
 	if err != nil {
@@ -76,7 +77,7 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 	return ck, nil
 }
 
-// checkInit refuses a checkpoint that training cannot start from with the options.
+// checkInit refuses a checkpoint that training with the options cannot start from.
 func (o *Options) checkInit(ck *model.Checkpoint) error {
 	u, ok := ck.Network.(*model.UNet)
 	if !ok {
@@ -101,8 +102,8 @@ func (o *Options) openForeign(f *safetensors.File, data dataset.Source, isa kern
 	return model.FromFileWithConfig(f, cfg, o.Init, isa)
 }
 
-// inferConfig finds the configuration of a checkpoint that PyTorch made: from its shapes, the options and the
-// data. One more class than the data has stands for none.
+// inferConfig finds the configuration of a checkpoint that PyTorch made, from its shapes, the
+// options and the data. If the network has one class more than the data, that class is "no class".
 func (o *Options) inferConfig(f *safetensors.File, data dataset.Source) (unet.Config, error) {
 	cfg, err := unet.Infer(f)
 	if err != nil {
@@ -146,7 +147,7 @@ func (o *Options) checkDivisions(cfg unet.Config) error {
 	return nil
 }
 
-// sameNetwork refuses options that differ from the network of a checkpoint.
+// sameNetwork refuses options about the network that differ from the network of a checkpoint.
 func (o *Options) sameNetwork(cfg unet.Config) error {
 	asked := cfg
 	o.adjust(&asked)

@@ -16,7 +16,8 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// strip writes a copy of a checkpoint as PyTorch would save it: without metadata, its names behind a prefix.
+// strip writes a copy of a checkpoint as PyTorch would save it: without metadata, and with a prefix
+// to the names.
 func strip(t *testing.T, model, prefix string) string {
 	t.Helper()
 	f := &safetensors.File{Tensors: roomtest.Tensors(t, model)}
@@ -35,7 +36,8 @@ func strip(t *testing.T, model, prefix string) string {
 	return path
 }
 
-// Weights without a configuration train like those with one, once the options say what shapes do not.
+// Weights without a configuration train like weights with one, if the options say what the shapes
+// do not.
 func TestInitInfersNetwork(t *testing.T) {
 	first := smallRun(t)
 	first.Steps = 2
@@ -106,7 +108,7 @@ func TestInitErrors(t *testing.T) {
 	}
 }
 
-// Heads, groups and the scale of time change a preset too.
+// The options for heads, groups and the scale of time change a preset too.
 func TestNetworkOptions(t *testing.T) {
 	o := smallRun(t)
 	o.Network, o.Preset, o.Steps = nil, "tiny", 1

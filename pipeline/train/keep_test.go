@@ -10,7 +10,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// As many models are kept as were asked for, and the last preview is found, in a folder whose name is a pattern too.
+// A run keeps as many models as the options say and finds its last preview, also in a folder whose
+// name is a glob pattern.
 func TestKeepsAsManyModels(t *testing.T) {
 	o := smallRun(t)
 	o.Out = filepath.Join(filepath.Dir(o.Out), "run [1]")

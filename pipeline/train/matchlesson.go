@@ -14,8 +14,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A matchLesson is flow matching: a U-Net learns the velocity, the noise or the data of the states between noise and
-// images.
+// A matchLesson is flow matching: a U-Net learns the velocity, the noise or the data at states
+// between noise and images.
 type matchLesson struct {
 	network *unet.Model // nil until it is loaded or built
 	match   *matching
@@ -49,7 +49,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 		return err
 	}
 	predicts := l.match.predicts
-	// Half the default steps: a preview should cost less than it tells.
+	// A preview takes few steps, as it should cost little time.
 	nets := r.HireReplicas(model.NewUNet(l.network, predicts, nil), model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
@@ -62,7 +62,8 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	return nil
 }
 
-// makeNetwork draws the first weights of a network that was not loaded. Those of a resumed run will be read.
+// makeNetwork makes a network with its first weights, unless it was loaded. A resumed run reads its
+// weights later.
 func (l *matchLesson) makeNetwork(r *training, isa kernels.ISA) error {
 	var err error
 	switch {
@@ -74,7 +75,8 @@ func (l *matchLesson) makeNetwork(r *training, isa kernels.ISA) error {
 	return err
 }
 
-// matching returns what the draws and the loss of a step depend on.
+// matching returns what the workers share. It leaves the prediction, the loss, the pairs and the
+// held-out data to the caller.
 func (o *Options) matching(times flow.TimeDistribution, f *feed.Feed) *matching {
 	m := &matching{
 		feed: f, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, times: times,
@@ -107,7 +109,7 @@ func (l *matchLesson) meta(m *model.Meta, o *Options) {
 	m.TimeDist, m.Path = o.TimeDist, fmt.Sprint(l.match.predicts.Path)
 }
 
-// heldLen returns how many images are held out.
+// heldLen returns the number of held-out images.
 func heldLen(s dataset.Source) int {
 	if s == nil {
 		return 0

@@ -20,7 +20,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
-// What a slot of a batch is trained on, and how much it counts.
+// The target of a slot and its weight in the loss follow from the prediction.
 func TestPlaceByObjective(t *testing.T) {
 	path := flow.Cosine{}
 	for _, c := range []struct {
@@ -50,15 +50,17 @@ func TestPlaceByObjective(t *testing.T) {
 	}
 }
 
-// predictingRun is a small run by another objective and path, with weights in its loss.
+// predictingRun returns options for a small run with another objective and path, and with weights
+// in its loss.
 func predictingRun(t *testing.T) Options {
 	o := smallRun(t)
 	o.Objective, o.Path, o.LossWeight = "data", "cosine", "velocity"
 	return o
 }
 
-// A run by another objective is as exact as any, notes what it predicts, and is drawn from by every solver: images of
-// numbers, the same in any company.
+// A run with another objective has the same tensors with any number of threads and after an
+// interruption. Its checkpoint says what it predicts. Every solver draws finite images from it,
+// each the same beside any others.
 func TestTrainByObjective(t *testing.T) {
 	roomtest.NoLeaks(t)
 	one := predictingRun(t)
@@ -110,7 +112,7 @@ func TestTrainByObjective(t *testing.T) {
 	}
 }
 
-// A network to start from goes on with what it predicts, unless it is told otherwise.
+// A training that starts from a checkpoint keeps its prediction, unless the options say otherwise.
 func TestInitAdoptsThePrediction(t *testing.T) {
 	first := predictingRun(t)
 	mustTrain(t, first)
@@ -142,7 +144,7 @@ func TestInitAdoptsThePrediction(t *testing.T) {
 	}
 }
 
-// What training does not know is refused by name.
+// Training refuses paths and objectives that it does not know. The error names the option.
 func TestUnknownObjective(t *testing.T) {
 	for option, change := range map[string]func(*Options){
 		"path":        func(o *Options) { o.Path = "linear-power(0)" },
@@ -158,7 +160,8 @@ func TestUnknownObjective(t *testing.T) {
 	}
 }
 
-// The field of a network that predicts data: its velocity beside the prediction, whose loss is measured.
+// field.Evaluate of a network that predicts data gives the velocity too. The loss is that of the
+// prediction.
 func TestFieldOfAPrediction(t *testing.T) {
 	o := predictingRun(t)
 	mustTrain(t, o)
@@ -187,7 +190,7 @@ func TestFieldOfAPrediction(t *testing.T) {
 	}
 }
 
-// With another objective too a step allocates nothing.
+// A step with another objective allocates nothing either.
 func TestObjectiveDoesNotAllocate(t *testing.T) {
 	o := smallRun(t)
 	o.Path, o.Objective, o.LossWeight = "vp", "noise", "velocity"

@@ -13,8 +13,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// resolveNetwork settles the network and what depends on it, for the data at hand. With Init it
-// returns the model that was loaded.
+// resolveNetwork settles the network, and what depends on it, for the data at hand. With Init it
+// returns the loaded model, and else nil.
 func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
 	if o.Init != "" {
 		return o.resolveInit(data, isa)
@@ -61,7 +61,7 @@ func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
 	return nil
 }
 
-// useNetwork records a network after checking that it is one and that it fits the data.
+// useNetwork checks that a network is valid and fits the data, and sets the option Network.
 func (o *Options) useNetwork(cfg unet.Config, data dataset.Source) error {
 	h, w, c := data.Shape()
 	if err := cfg.Validate(); err != nil {
@@ -88,14 +88,14 @@ func (o *Options) networkName() string {
 	return o.Preset + ","
 }
 
-// newModel draws the first weights of the resolved network.
+// newModel makes the resolved network with random weights.
 func (o *Options) newModel(isa kernels.ISA) (*unet.Model, error) {
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, o.Seed, pipeline.StreamInit, 0, 0)
 	return unet.New(*o.Network, isa, rand.New(&pcg))
 }
 
-// plan is that of a run over n images.
+// plan returns the schedule of a new run over n images, empty for a budget in time.
 func (o *Options) plan(n int) engine.RateSchedule {
 	if s := o.Options.Plan(); s != nil || o.Epochs == 0 {
 		return s
@@ -103,8 +103,8 @@ func (o *Options) plan(n int) engine.RateSchedule {
 	return engine.EpochSchedule(o.Epochs, n, o.Batch)
 }
 
-// resumed returns the options of a recorded run with what may change when it goes on: the budget of
-// the whole run and what no number depends on.
+// resumed returns the options of a recorded run, with the given values of those that may change:
+// the budget of the whole run, and options that change no number.
 func resumed(recorded, given *Options) (o Options, newBudget bool) {
 	o = *recorded
 	newBudget = o.Options.TakeOver(&given.Options, given.Epochs > 0 && given.Epochs != o.Epochs)

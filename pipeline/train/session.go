@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A Session is a training by flow matching without a run folder, whose steps the caller takes. It is not safe
-// for concurrent use.
+// A Session is a training by flow matching without a run folder. The caller takes its steps. It is
+// not safe for concurrent use.
 type Session struct {
 	Trainer *engine.Trainer
 	Model   *unet.Model
@@ -20,8 +20,8 @@ type Session struct {
 	run *training
 }
 
-// NewSession opens the data, draws a network and starts the workers; Close ends them. A mistake in the options
-// is a [*pipeline.OptionError].
+// NewSession opens the data, makes a network with random weights and starts the workers, which
+// Close ends. A mistake in the options is a [*pipeline.OptionError].
 func NewSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

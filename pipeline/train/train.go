@@ -16,12 +16,14 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Train trains a network, or goes on with a run, and leaves everything in a run folder. Options are
-// checked before any work and before anything is written; a mistake in them is an [*OptionError].
+// Train trains a network, or goes on with a run, and leaves everything in a run folder. It checks
+// the options before any work and before it writes anything. A mistake in them is a
+// [*pipeline.OptionError].
 //
-// When ctx ends, Train abandons the step that it is in, saves and returns an [*InterruptedError]; the run can be
-// resumed, and its tensors will be the same to the byte as if it had never stopped. When the loss
-// stops being a number Train stops with an error, and the last checkpoint stays.
+// When ctx ends, Train abandons the step that it is in, saves, and returns a
+// [*run.InterruptedError]. The run can be resumed, and its tensors will be the same, byte for byte,
+// as if it had never stopped. When the loss is not finite, Train stops with an error, and the last
+// checkpoint stays.
 func Train(ctx context.Context, o Options) (run.Result, error) {
 	if err := o.Validate(); err != nil {
 		return run.Result{}, err
@@ -34,42 +36,44 @@ func Train(ctx context.Context, o Options) (run.Result, error) {
 	return r.Train(ctx)
 }
 
-// A training is a run on images: by flow matching, or of a normalizing flow by its likelihood.
+// A training is a run that trains on images.
 type training struct {
 	run.Run
-	options Options // resolved; run.opt is a part of them
+	options Options // resolved; Run.Opt points to a part of them
 	lesson  lesson
 	data    dataset.Source
-	heldOut dataset.Source // for the validation loss, nil for none
-	digest  string         // of the data, "" when it has none
-	// pictures is the folder or archive that the data was read from, "" for other data.
+	heldOut dataset.Source // for the validation loss; nil for none
+	digest  string         // digest of the data; "" when it has none
+	// pictures is the folder or archive that the data was read from; "" for data that is not
+	// pictures.
 	pictures string
 }
 
-// A lesson is what a training on images learns: the answers of a U-Net by flow matching ([matchLesson]), or a
-// normalizing flow by its likelihood ([fitLesson]).
+// A lesson is what a training learns: a U-Net by flow matching ([matchLesson]), or a normalizing
+// flow by maximum likelihood ([fitLesson]).
 type lesson interface {
 	// resolve settles the network for the data at hand.
 	resolve(r *training, isa kernels.ISA) error
 	// layers returns the layers of the settled network.
 	layers(o *Options) run.LayerShapes
-	// build makes the network, the workers, their tasks and the engine. A resumed run reads its weights later.
+	// build makes the network, the workers, their tasks and the engine. A resumed run reads its
+	// weights later.
 	build(r *training, isa kernels.ISA) error
 	// labelled reports whether the network takes the class of an image.
 	labelled() bool
 	// about says what is learned, for a person.
 	about(o *Options) lessonText
-	// meta fills in what the checkpoint says of the network's answers.
+	// meta fills in what the checkpoint says of the network's output.
 	meta(m *model.Meta, o *Options)
 }
 
-// A lessonText says what a lesson is.
+// A lessonText describes a lesson.
 type lessonText struct {
 	network  string // what is trained
-	method   string // how, in a word or two
-	by       string // how it learns
+	method   string // the method, in a word or two
+	by       string // "by" and the method, within a sentence
 	loss     string
-	predicts string // empty for a network that predicts nothing
+	predicts string // empty for a normalizing flow
 }
 
 // lessonOf returns the lesson of an objective.
@@ -96,7 +100,7 @@ func openTraining(ctx context.Context, o Options) (*training, error) {
 	return r, nil
 }
 
-// newTraining returns a run that has nothing yet.
+// newTraining returns a run without a folder, data or workers.
 func newTraining(o Options) *training {
 	r := &training{options: o.WithDefaults()}
 	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
@@ -127,7 +131,7 @@ func (r *training) create(ctx context.Context) error {
 	return r.build(isa)
 }
 
-// build says what the run will take, and makes what trains.
+// build warns of the memory that the run takes, and makes the network, the workers and the trainer.
 func (r *training) build(isa kernels.ISA) error {
 	r.WarnOfMemory(r.lesson.layers(&r.options))
 	return r.lesson.build(r, isa)
@@ -144,7 +148,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 		return err
 	}
 	r.Finished = c.Finished
-	if c.Data.Digest != "" { // which tells the same files in another place
+	if c.Data.Digest != "" { // the same files may be in another place
 		option.Override(&recorded.Data, given.Data)
 	}
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
@@ -164,7 +168,8 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	return r.restore(ctx, newBudget, c.Data)
 }
 
-// trainOptionsOf returns the options of a recorded run. What runs did not record once was as the zero values say.
+// trainOptionsOf returns the options of a recorded run. Older runs did not record all of them: the
+// zero values stand for what those runs did.
 func trainOptionsOf(c *run.Config) (Options, error) {
 	var o Options
 	err := c.Decode(run.TrainCommand, &o)
@@ -173,7 +178,8 @@ func trainOptionsOf(c *run.Config) (Options, error) {
 	return o, err
 }
 
-// restore reads the state of a run whose options are settled, and which had the given data.
+// restore opens the data and reads the state of a run whose options are settled. had describes the
+// data that the run had before.
 func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
 	isa, err := kernels.Parse(r.Opt.ISA)
 	if err != nil {
@@ -201,17 +207,17 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 	return nil
 }
 
-// newFeed makes the feed of the options.
+// newFeed makes the feed of images that the options ask for.
 func (r *training) newFeed() *feed.Feed {
 	f := feed.New(r.data, r.Opt.Seed, r.Opt.Batch, r.options.Flip)
 	f.Dequantize = r.options.Dequantize
 	return f
 }
 
-// Command implements [job].
+// Command implements [run.Job].
 func (*training) Command() run.Command { return run.TrainCommand }
 
-// About implements [job].
+// About implements [run.Job].
 func (r *training) About() string {
 	kind := "unconditional"
 	if r.lesson.labelled() {
@@ -231,10 +237,10 @@ func (r *training) LossPlot() picture.LossPlot {
 	return picture.LossPlot{Title: of.method + " on " + filepath.Base(r.options.Data), Loss: of.loss}
 }
 
-// Preparing implements [job]: a batch is drawn by the workers.
+// Preparing implements [run.Job]: workers draw their part of a batch within the step.
 func (*training) Preparing() (took, each time.Duration) { return 0, 0 }
 
-// Config implements [job].
+// Config implements [run.Job].
 func (r *training) Config() (options any, data run.DataInfo) {
 	o := r.options
 	o.Schedule = r.Done.Schedule
@@ -245,7 +251,7 @@ func (r *training) Config() (options any, data run.DataInfo) {
 	}
 }
 
-// Meta implements [job].
+// Meta implements [run.Job].
 func (r *training) Meta(m *model.Meta) {
 	m.Data, m.HoldOut = r.options.Data, option.OrNone(r.options.HoldOut)
 	m.Objective, m.Dequantized = r.options.Objective, r.options.Dequantize

@@ -47,7 +47,8 @@ func threadsChangeNothing(t *testing.T, optimizer engine.Optimizer) {
 	roomtest.DifferentRun(t, want.Dir, mustTrain(t, other).Dir)
 }
 
-// A run that is stopped and resumed, by Ctrl-C and by StopAfter, is the run that went through.
+// A run that was stopped, by its context or by StopAfter, and resumed has the same tensors as one
+// that never stopped.
 func TestResumeIsExact(t *testing.T) {
 	roomtest.NoLeaks(t)
 	through := smallRun(t)
@@ -95,7 +96,7 @@ func metricLines(t *testing.T, dir string) (lines []run.Metric) {
 	return lines
 }
 
-// With a constant rate, N steps resumed to 2N are 2N steps.
+// With a constant learning rate, a run of N steps that is resumed to 2N equals a run of 2N steps.
 func TestLongerBudgetGoesOn(t *testing.T) {
 	long := smallRun(t)
 	long.Decay, long.Steps = engine.ConstantRate, 8
@@ -124,13 +125,14 @@ func TestResumeFinished(t *testing.T) {
 	}
 }
 
-// A run by time ends near its budget, and its schedule repeats it without a clock.
+// A run with a budget in time ends near its budget. Its schedule repeats it without a clock.
 func TestScheduleReplaysTimedRun(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the date is in the file
 	o := smallRun(t)
 	o.Steps, o.Time = 0, run.Duration(400*time.Millisecond)
 	timed := mustTrain(t, o)
-	// The test may share its cores with others: the bound is loose here, and tight in TestTimeBudget.
+	// The test may share its cores with others, so the bound is loose. TestTimeBudget has a tight
+	// one.
 	if timed.Steps > 20 && timed.Seconds > 2 {
 		t.Errorf("%d steps in %v s", timed.Steps, timed.Seconds)
 	}
@@ -170,7 +172,7 @@ func TestResumeTimed(t *testing.T) {
 	}
 }
 
-// Previews and checkpoints change no number.
+// Previews and checkpoints change no number of the training.
 func TestPreviewsChangeNothing(t *testing.T) {
 	plain := smallRun(t)
 	mustTrain(t, plain)
@@ -208,7 +210,7 @@ func decodePNG(t *testing.T, path string) {
 	}
 }
 
-// A loss that is no number ends the run; the last checkpoint stays and can be used.
+// A loss that is not finite ends the run. The last checkpoint stays and can be used.
 func TestDivergedKeepsCheckpoint(t *testing.T) {
 	roomtest.NoLeaks(t)
 	o := smallRun(t)
@@ -344,8 +346,8 @@ func TestUnlabelledData(t *testing.T) {
 	}
 }
 
-// An interruption abandons the step that it meets, which a large network may spend minutes on, and the run
-// goes on with that step to the same tensors.
+// An interruption abandons the current step, which may take minutes for a large network. The
+// resumed run does that step again and ends with the same tensors.
 func TestInterruptAbandonsStep(t *testing.T) {
 	roomtest.NoLeaks(t)
 	through := smallRun(t)
@@ -453,7 +455,7 @@ func TestDefaultFolders(t *testing.T) {
 	}
 }
 
-// A state that does not belong to the run is refused with its name.
+// A state that does not belong to the run is an error that names the file.
 func TestResumeBrokenState(t *testing.T) {
 	o := smallRun(t)
 	mustTrain(t, o)
@@ -491,7 +493,8 @@ func TestResumeBrokenState(t *testing.T) {
 	}
 }
 
-// A run from a machine with other instruction sets says so, and goes on with one that is here.
+// A run from a machine with other instruction sets is an error that says so. It goes on with an
+// instruction set of this machine.
 func TestResumeOnAnotherMachine(t *testing.T) {
 	o := smallRun(t)
 	mustTrain(t, o)
@@ -516,7 +519,8 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 	}
 }
 
-// A run that was begun before there was a choice of optimisers and of pairs goes on with AdamW and independent ones, and its card says how to repeat it.
+// An old run, from before the options for optimisers and pairs, goes on with AdamW and independent
+// pairs. Its card says how to repeat it.
 func TestResumeOfAnOlderRun(t *testing.T) {
 	through := smallRun(t)
 	through.Optimizer, through.LR, through.Coupling = engine.AdamW, 4e-3, Independent

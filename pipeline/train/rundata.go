@@ -2,14 +2,10 @@ package train
 
 import (
 	"context"
-	"math"
 	"path/filepath"
 
-	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
-	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -36,8 +32,8 @@ func (r *training) openData(ctx context.Context) error {
 	return nil
 }
 
-// outsideData refuses a run folder among the pictures that are trained on: a later run would take
-// its previews for pictures.
+// outsideData refuses a run folder inside the folder of pictures: a later run would take its
+// previews for pictures.
 func (r *training) outsideData() error {
 	out := r.Opt.Out
 	if out == "" {
@@ -57,7 +53,7 @@ func (r *training) outsideData() error {
 	return nil
 }
 
-// dataChanged explains why a run cannot go on with the data that is there now.
+// dataChanged returns the error of a run whose data is not what it was.
 func (r *training) dataChanged(had run.DataInfo) error {
 	changed := option.Faultf("the data of this run has changed: %s had %d images to train on and has %d now, or others",
 		r.options.Data, had.Images, r.data.Len())
@@ -66,28 +62,4 @@ func (r *training) dataChanged(had run.DataInfo) error {
 	}
 	return changed.Cured("put the old files back, or train anew (%v starts from the weights so far)",
 		option.Setting{Option: "init", Value: r.Dir.Path})
-}
-
-// Validate implements [runTask].
-func (w *matcher) Validate(first, n int) float64 {
-	for i := range n {
-		w.drawHeld(w.held, first+i, i)
-	}
-	return w.forward(n) * float64(n)
-}
-
-// drawHeld fills slot i with a draw of the validation loss. Times are at multiples of the golden
-// ratio: these are spread evenly over all draws, and over the draws of every class.
-func (w *matcher) drawHeld(data dataset.Source, draw, i int) {
-	label := feed.HeldImage(data, w.seed, draw, w.feed.Dequantize, &w.rng, w.x1)
-	pipeline.Seed(&w.rng, w.seed, pipeline.StreamHeld, draw, 0)
-	flow.Gaussian(w.x0, &w.rng)
-	_, spread := math.Modf((float64(draw) + 0.5) / math.Phi)
-	w.place(i, w.times.Quantile(spread))
-	if w.y != nil {
-		if label < 0 && w.null >= 0 {
-			label = w.null
-		}
-		w.y[i] = label
-	}
 }
