@@ -41,8 +41,9 @@ type Options struct {
 	// Resume continues the run in Out. Then only the budget, Compute and Upkeep count, and what was
 	// moved: the data, and the model that is distilled.
 	Resume bool `json:"-"`
-	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
-	// Resume, one that differs from the run's own is an error; the others follow the run silently.
+	// Given names the options that the caller set on purpose, as in the JSON form with - for _.
+	// With Resume, one that differs from the run's own is an error; the others follow the run
+	// silently.
 	Given []string `json:"-"`
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
@@ -289,9 +290,9 @@ func (o *Options) Plan() engine.RateSchedule {
 	return nil
 }
 
-// TakeOver takes over from the caller's options what may change when a recorded run goes on, and reports whether it
-// has a new budget: other says that it has one of another kind. The instruction set may change too, which does
-// alter the last bits.
+// TakeOver takes from the caller's options those that may change when a recorded run goes on. It
+// reports whether they have a new budget; other says that it is of another kind. The instruction
+// set may change too. It alters the last bits.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
@@ -313,8 +314,9 @@ var mayChange = []string{
 	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
 }
 
-// Conflict returns an [*OptionError] for an option that the caller has given on purpose and that differs from that of
-// the run recorded in a folder, whose numbers it would change. Options come by the names of their JSON form.
+// Conflict returns a [*pipeline.OptionError] for an option that the caller has given on purpose, and
+// that would change the numbers of the run recorded in a folder. Options come by the names of their
+// JSON form.
 func Conflict(folder string, recorded, wanted map[string]any, given []string) error {
 	for _, name := range given {
 		key := strings.ReplaceAll(name, "-", "_")

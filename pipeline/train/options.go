@@ -212,7 +212,8 @@ func (o *Options) validateObjective() error {
 	return option.OneOf("loss-weight", o.LossWeight, model.Predictions()...)
 }
 
-// prediction returns what the network learns to predict, and the objective whose error the loss is. The options are valid.
+// prediction returns what the network learns to predict, and the objective whose error the loss is.
+// The options are valid.
 func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err error) {
 	if p.Path, err = flow.ParseSchedule(o.Path); err != nil {
 		return p, 0, err
@@ -224,8 +225,9 @@ func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err err
 	return p, loss, err
 }
 
-// adoptPrediction takes the path and the objective of a checkpoint to start from, where they are not given on purpose: its
-// weights answer that question. A note says so when they answer another one than will be trained.
+// adoptPrediction takes the path and the objective of a checkpoint to start from, where the caller
+// has not given them. The weights predict that objective. A note says so when they predict another
+// one than the training is for.
 func (o *Options) adoptPrediction(m *model.Meta) error {
 	p, err := m.Prediction()
 	if err != nil {
