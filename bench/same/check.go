@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -154,7 +155,7 @@ func (c *checker) check(ctx context.Context, s setting) error {
 
 // do has both programs do an action at once, and compares what they wrote.
 func (c *checker) do(ctx context.Context, s setting, a action, folders [len(sides)]string) error {
-	args := append(a.args, "--threads", strconv.Itoa(c.threads))
+	args := slices.Concat(a.args, []string{"--threads", strconv.Itoa(c.threads)})
 	var failed [len(sides)]error
 	var wg sync.WaitGroup
 	for _, side := range sides {
@@ -174,10 +175,10 @@ func (c *checker) do(ctx context.Context, s setting, a action, folders [len(side
 		return fmt.Errorf("the program at the earlier commit: %w", failed[before])
 	case failed[after] != nil:
 		c.report(s, a, "", failed[after])
-		return nil
-	}
-	for _, name := range a.files {
-		c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
+	default:
+		for _, name := range a.files {
+			c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
+		}
 	}
 	return nil
 }

@@ -314,9 +314,9 @@ var mayChange = []string{
 	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
 }
 
-// Conflict returns a [*pipeline.OptionError] for an option that the caller has given on purpose, and
-// that would change the numbers of the run recorded in a folder. Options come by the names of their
-// JSON form.
+// Conflict returns a [*pipeline.OptionError] for an option that the caller has given on purpose,
+// and that would change the numbers of the run recorded in a folder. Options come by the names of
+// their JSON form.
 func Conflict(folder string, recorded, wanted map[string]any, given []string) error {
 	for _, name := range given {
 		key := strings.ReplaceAll(name, "-", "_")
