@@ -109,7 +109,7 @@ var rules = []rule{
 	{packages: "bench/quality", imports: []string{"bench", "pipeline/evaluate"}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve"},
-		tests: []string{"kernels", "safetensors", "unet"}, libraries: []string{anyLibrary}},
+		tests: []string{"kernels", "ode", "safetensors", "unet"}, libraries: []string{anyLibrary}},
 
 	// What no user should see: it knows nothing of ours, but for the helpers of the rooms' tests.
 	{packages: "internal/roomtest", imports: []string{"kernels", "safetensors", "unet"}},

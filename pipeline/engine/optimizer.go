@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// An Optimizer is how parameters follow their gradient. To add one, name it here and give it a case
-// in [stepper.step].
+// An Optimizer is how parameters follow their gradient. To add one, name it here and in the table
+// optimizers, and give it a case in [stepper.step].
 type Optimizer string
 
 // The optimisers. AdamW steps all that is not a matrix in both cases, and they share the learning
@@ -20,15 +20,29 @@ const (
 	AdamW Optimizer = "adamw"
 )
 
-// Optimizers lists the optimisers.
-func Optimizers() []Optimizer { return []Optimizer{AdamW, Muon} }
+// optimizers has all of them, with the peak learning rate that suits each.
+var optimizers = []struct {
+	name Optimizer
+	rate float64
+}{{AdamW, 2e-3}, {Muon, 4e-3}}
 
-// Rate returns the peak learning rate that suits an optimiser.
-func (o Optimizer) Rate() float64 {
-	if o == Muon {
-		return 4e-3
+// Optimizers lists the optimisers.
+func Optimizers() []Optimizer {
+	var names []Optimizer
+	for _, o := range optimizers {
+		names = append(names, o.name)
 	}
-	return 2e-3
+	return names
+}
+
+// Rate returns the peak learning rate that suits an optimiser. It is 0 for any other name.
+func (o Optimizer) Rate() float64 {
+	for _, known := range optimizers {
+		if known.name == o {
+			return known.rate
+		}
+	}
+	return 0
 }
 
 // A stepper changes the parameters by their gradient, in pieces. Workers take the pieces one by
