@@ -12,7 +12,7 @@ import (
 type Info struct {
 	Name        string `json:"name"`        // what Open is given
 	Description string `json:"description"` // one line: contents, size, licence
-	Found       string `json:"found"`       // "embedded" or its folder; "" when this machine lacks it
+	Found       string `json:"found"`       // "embedded" or a folder; "" for nowhere
 	Get         string `json:"get"`         // how to get it
 }
 

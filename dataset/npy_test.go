@@ -28,7 +28,7 @@ func TestNPY(t *testing.T) {
 		f4 = binary.LittleEndian.AppendUint32(f4, math.Float32bits(float32(v)))
 		f8 = binary.LittleEndian.AppendUint64(f8, math.Float64bits(v))
 	}
-	floats := []byte{0, 255, 128, 255, 0, 64} // numbers beyond the range are clamped; halves round up
+	floats := []byte{0, 255, 128, 255, 0, 64} // clamped to the range; halves round up
 	for _, c := range []struct {
 		name       string
 		file, want []byte

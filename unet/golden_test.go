@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/race"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 )
@@ -16,6 +17,9 @@ func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
 		t.Run(isa.String(), func(t *testing.T) {
 			if _, err := kernels.Parse(isa.String()); err != nil {
 				t.Skip(err)
+			}
+			if race.Enabled && isa != kernels.Best() {
+				t.Skip("slow under the race detector, and kernels start no goroutines")
 			}
 			f(t, isa)
 		})
