@@ -44,6 +44,9 @@ NFE      = --count 2000 --class 0-9 --quick
 # The packages whose code depends on the architecture, or whose numbers might.
 PORTABLE = ./asm/... ./kernels/... ./safetensors/... ./nn/... ./unet/... ./metrics/... ./pipeline/classify/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
 
+# The packages that call assembly, and those whose tests compare instruction sets.
+ASSEMBLED = ./asm/... ./kernels/... ./nn/... ./unet/... ./realnvp/... ./metrics/...
+
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 linux/386 js/wasm
 
 # Other architectures' tests run under an emulator; an arm64 machine needs none.
@@ -111,14 +114,21 @@ man: build ## write the man pages into man/
 test: ## run all tests, on every instruction set of this machine
 	@$(TOOL) gotestsum --format pkgname -- -run '$(RUN)' $(PKG)
 
+# The packages above those of ASSEMBLED see instruction sets as values alone: make test has them draw and
+# train with plain Go too. Without assembly, which is 20 times slower, their examples are enough. Both tags
+# leave out the same files, so of the other one the lowest packages are enough.
 .PHONY: noasm
 noasm: ## run the tests without assembly (both build tags that leave it out)
-	$(GO) test -short -timeout 30m -tags noasm ./...
-	$(GO) test -tags purego $(PORTABLE)
+	$(GO) test -short -tags noasm $(ASSEMBLED)
+	$(GO) test -short -tags noasm -run '^Example' . ./pipeline/...
+	$(GO) test -short -tags purego ./asm ./kernels
 
+# Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of their
+# tests last for minutes. archtest builds the whole module.
 .PHONY: race
-race: ## run the packages that use goroutines under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./pipeline/... ./bench/... ./cmd/...
+race: ## run all packages but the kernels under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
+		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64

@@ -252,6 +252,21 @@ func zipOf(t testing.TB, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
+// zipBomb builds an archive that claims a file of 128 MiB in a few bytes.
+func zipBomb(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	_, err := w.CreateRaw(&zip.FileHeader{Name: "a.png", Method: zip.Deflate, UncompressedSize64: 1 << 27})
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // cifarFile builds a batch with an image for each label. The numbers of pixel i in its planes are
 // 3·i, 3·i+1 and 3·i+2.
 func cifarFile(labels ...byte) []byte {

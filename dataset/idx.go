@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
@@ -128,3 +129,5 @@ func readBytes(r io.Reader, size, reserve int) ([]byte, error) {
 	}
 	return data, nil
 }
+
+func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }

@@ -12,9 +12,8 @@ import (
 type Info struct {
 	Name        string `json:"name"`        // what Open is given
 	Description string `json:"description"` // one line: contents, size, licence
-	// Found is "embedded" or the folder of the set; "" when this machine lacks it.
-	Found string `json:"found"`
-	Get   string `json:"get"` // how to get it
+	Found       string `json:"found"`       // "embedded" or a folder; "" for nowhere
+	Get         string `json:"get"`         // how to get it
 }
 
 // embedded is the place of the sets that are part of the program.

@@ -106,8 +106,8 @@ func readNPYHeader(r io.Reader) (kind npyType, dims []int, size int, err error) 
 	kind, ok := npyTypes[h.Type]
 	switch {
 	case !ok:
-		return npyType{}, nil, 0, fmt.Errorf("elements of type %s; uint8, and float32 or float64 in [-1,1], can be read",
-			h.Type)
+		err := fmt.Errorf("elements of type %s; uint8, and float32 or float64 in [-1,1], can be read", h.Type)
+		return npyType{}, nil, 0, err
 	case h.Fortran:
 		return npyType{}, nil, 0, errors.New("its elements are in Fortran's order: save numpy.ascontiguousarray of it")
 	}

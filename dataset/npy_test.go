@@ -28,8 +28,7 @@ func TestNPY(t *testing.T) {
 		f4 = binary.LittleEndian.AppendUint32(f4, math.Float32bits(float32(v)))
 		f8 = binary.LittleEndian.AppendUint64(f8, math.Float64bits(v))
 	}
-	// Numbers beyond the range are clamped, and halves round up.
-	floats := []byte{0, 255, 128, 255, 0, 64}
+	floats := []byte{0, 255, 128, 255, 0, 64} // clamped to the range; halves round up
 	for _, c := range []struct {
 		name       string
 		file, want []byte

@@ -3,16 +3,13 @@ package dataset
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/npy"
-	"github.com/fmimg/fmimg/internal/regular"
 )
 
 // openPath reads a folder or a file that exists. It tells the formats of files apart.
@@ -68,69 +65,4 @@ func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 		return openCIFARFolder(ctx, path, o)
 	}
 	return openPictureFolder(ctx, path, o)
-}
-
-// A FormatError is a file whose format this package does not read.
-type FormatError struct {
-	Path string
-	Why  string // with what can be done
-}
-
-// Error returns one line.
-func (e *FormatError) Error() string { return fmt.Sprintf("data set %s: %s", e.Path, e.Reason()) }
-
-// Reason returns the line without the path.
-func (e *FormatError) Reason() string { return fmt.Sprintf("%v: %s", ErrFormat, e.Why) }
-
-// Unwrap returns [ErrFormat].
-func (e *FormatError) Unwrap() error { return ErrFormat }
-
-func formatError(path, why string) error { return &FormatError{path, why} }
-
-// headLen is the number of bytes at the beginning of a file that tell its format.
-const headLen = 24
-
-// openRegular opens a file. For anything else its error says to take it away.
-func openRegular(path string) (*os.File, error) {
-	file, err := regular.Open(path)
-	if errors.Is(err, regular.ErrNoFile) {
-		return nil, fmt.Errorf("%s: %w: take it away", filepath.Base(path), regular.ErrNoFile)
-	}
-	return file, err
-}
-
-// readHead returns the first bytes of a file.
-func readHead(path string) ([]byte, error) {
-	file, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	head := make([]byte, headLen)
-	n, err := io.ReadFull(file, head)
-	switch {
-	case n == 0 && errors.Is(err, io.EOF):
-		return nil, errors.New("the file is empty: name another one")
-	case n == 0 && err != nil:
-		return nil, fmt.Errorf("the file cannot be read: %w", err)
-	}
-	return head[:n], nil
-}
-
-func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) }
-
-func isIDX(head []byte) bool { return bytes.HasPrefix(head, []byte{0, 0, idxUnsignedByte}) }
-
-// baseName returns the name of a set at a path: the last element of the path, without the ending of
-// an archive or an array.
-func baseName(path string) string {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		absolute = path
-	}
-	name := filepath.Base(absolute)
-	if ext := filepath.Ext(name); strings.EqualFold(ext, ".zip") || strings.EqualFold(ext, ".npy") {
-		name = strings.TrimSuffix(name, ext)
-	}
-	return name
 }

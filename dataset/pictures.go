@@ -50,7 +50,8 @@ func openZip(ctx context.Context, path string, o Options) (*Set, error) {
 func readPictures(ctx context.Context, set *Set, files []file, o Options) (*Set, error) {
 	set.Files = len(files)
 	l := &loader{
-		files: files, side: cmp.Or(o.Size, defaultSide), limits: usualLimits, options: o, room: newRoom(usualLimits.pixels),
+		files: files, side: cmp.Or(o.Size, defaultSide),
+		limits: usualLimits, options: o, room: newRoom(usualLimits.pixels),
 	}
 	err := l.read(ctx)
 	if err == nil {

@@ -302,7 +302,7 @@ func TestJSONLines(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	s := newShell(t)
 	s.env["FMIMG_ISA"], s.env["FMIMG_SAVE_EVERY"], s.env["FMIMG_STEPS"] = "generic", "7", "1"
-	s.must(tinyRun + " --steps 2 --validate-every -1")
+	s.must(tinyRun + " --steps 2 --batch 1 --validate-every -1")
 	o, err := run.ReadOptions("runs/mnist")
 	if err != nil || o.ISA != "generic" || o.SaveEvery != 7 || o.Steps != 2 {
 		t.Errorf("options %+v, %v", o, err)

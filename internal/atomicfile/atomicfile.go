@@ -14,13 +14,6 @@ import (
 // be a system call.
 const bufferSize = 1 << 16
 
-// A pending file lies beside its path. On commit it takes the place of the file at the path.
-type pending interface {
-	io.Writer
-	commit() error  // flush to the disk, close, replace, flush the folder
-	discard() error // close and remove; does nothing after a successful commit
-}
-
 // Write calls fill with a buffered writer and puts at path what fill wrote. The bytes go into a
 // temporary file in the same folder, which is flushed to the disk and renamed over path. Then the
 // folder is flushed. When fill or one of these steps fails, the file at path is as it was, nothing

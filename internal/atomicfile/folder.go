@@ -48,24 +48,10 @@ func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
 
 // Sync flushes the files that were written, and the folder, to the disk.
 func (f *Folder) Sync() error {
-	err := f.flush()
+	err := flush(f.Path, f.names)
 	f.names = nil
 	if err != nil {
 		return fmt.Errorf("write into %s: %w", f.Path, cause(err))
-	}
-	return nil
-}
-
-// syncEach flushes one file after the other.
-func (f *Folder) syncEach() error {
-	for _, name := range f.names {
-		file, err := os.OpenFile(filepath.Join(f.Path, name), os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(file.Sync(), file.Close()); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // flush flushes the whole file system. It waits once, and not once for each file.
-func (f *Folder) flush() error {
-	folder, err := os.Open(f.Path)
+func flush(folder string, names []string) error {
+	open, err := os.Open(folder)
 	if err != nil {
-		return errors.Join(f.syncEach(), syncFolder(f.Path))
+		return errors.Join(syncEach(folder, names), syncFolder(folder))
 	}
-	return errors.Join(unix.Syncfs(int(folder.Fd())), folder.Close())
+	return errors.Join(unix.Syncfs(int(open.Fd())), open.Close())
 }

@@ -4,4 +4,7 @@ package atomicfile
 
 import "errors"
 
-func (f *Folder) flush() error { return errors.Join(f.syncEach(), syncFolder(f.Path)) }
+// flush flushes the files and the folder.
+func flush(folder string, names []string) error {
+	return errors.Join(syncEach(folder, names), syncFolder(folder))
+}

@@ -1,3 +1,4 @@
 package atomicfile
 
-func (f *Folder) flush() error { return f.syncEach() }
+// flush flushes the files: Windows has nothing to flush a folder with.
+func flush(folder string, names []string) error { return syncEach(folder, names) }
