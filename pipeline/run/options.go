@@ -15,18 +15,6 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
-// Reader returns how the run reads its data.
-func (o *Options) Reader() feed.Reader {
-	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
-}
-
-// Note tells what a person should know before the run begins, see [option.Say].
-func (o *Options) Note(format string, args ...any) {
-	if o.OnEvent != nil {
-		o.OnEvent(pipeline.Note(format, args...))
-	}
-}
-
 // Options say for how long a run trains, how, and what it leaves, whatever it trains for. The zero
 // value of each option is its default. The options of training and of distilling embed them.
 type Options struct {
@@ -41,8 +29,9 @@ type Options struct {
 	// Resume continues the run in Out. Then only the budget, Compute and Upkeep count, and what was
 	// moved: the data, and the model that is distilled.
 	Resume bool `json:"-"`
-	// Given names the options that the caller set on purpose, as in the JSON form with - for _. With
-	// Resume, one that differs from the run's own is an error; the others follow the run silently.
+	// Given names the options that the caller set on purpose, as in the JSON form with - for _.
+	// With Resume, one that differs from the run's own is an error; the others follow the run
+	// silently.
 	Given []string `json:"-"`
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
@@ -278,6 +267,19 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// Reader returns how the run reads its data.
+func (o *Options) Reader() feed.Reader {
+	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
+}
+
+// Note sends an event with something that a person should know. format and args are as for
+// [option.Say].
+func (o *Options) Note(format string, args ...any) {
+	if o.OnEvent != nil {
+		o.OnEvent(pipeline.Note(format, args...))
+	}
+}
+
 // Plan returns the schedule of a new run: empty when only the clock will tell.
 func (o *Options) Plan() engine.RateSchedule {
 	switch {
@@ -289,9 +291,9 @@ func (o *Options) Plan() engine.RateSchedule {
 	return nil
 }
 
-// TakeOver takes over from the caller's options what may change when a recorded run goes on, and reports whether it
-// has a new budget: other says that it has one of another kind. The instruction set may change too, which does
-// alter the last bits.
+// TakeOver sets, in the options of a recorded run, those that may change when the run goes on. It
+// returns whether given has a new budget. other says that given has a new budget of a kind that
+// only a job knows. The instruction set may change too, although that alters the last bits.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
@@ -308,13 +310,15 @@ func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	return false
 }
 
-// mayChange are the options that a resumed run takes from its caller.
+// mayChange are the names of the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every",
+	"validate-every", "keep", "data-memory", "tensorboard",
 }
 
-// Conflict returns an [*OptionError] for an option that the caller has given on purpose and that differs from that of
-// the run recorded in a folder, whose numbers it would change. Options come by the names of their JSON form.
+// Conflict compares the recorded options of the run in a folder with the wanted ones, by the names
+// of their JSON form. It returns a [*pipeline.OptionError] for the first of the given options that
+// differs and cannot change.
 func Conflict(folder string, recorded, wanted map[string]any, given []string) error {
 	for _, name := range given {
 		key := strings.ReplaceAll(name, "-", "_")
@@ -333,7 +337,7 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 	return nil
 }
 
-// FieldsOf returns options by the names of their JSON form.
+// FieldsOf returns the values of options by the names of their JSON form.
 func FieldsOf(options any) map[string]any {
 	text, err := json.Marshal(options)
 	if err != nil {

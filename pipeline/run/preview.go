@@ -33,7 +33,8 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var png bytes.Buffer
-	if err := picture.WritePNG(&png, img, []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Done.Step)}}); err != nil {
+	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Done.Step)}}
+	if err := picture.WritePNG(&png, img, texts); err != nil {
 		return "", err
 	}
 	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Done.Step)

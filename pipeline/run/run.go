@@ -152,7 +152,8 @@ func (r *Run) RestoreState() error {
 	}
 	r.model.Repack(0, 1)
 	r.Saved = r.Done.Step
-	r.pace = pace{saveAt: r.Done.Seconds, showAt: r.Done.Seconds, showStep: r.Done.Step, heldAt: r.Done.Seconds, heldStep: r.Done.Step}
+	step, seconds := r.Done.Step, r.Done.Seconds
+	r.pace = pace{saveAt: seconds, showAt: seconds, showStep: step, heldAt: seconds, heldStep: step}
 	if r.clock != nil {
 		r.clock.used = Seconds(r.Done.Seconds)
 	}
@@ -205,7 +206,9 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	for i, t := range r.Tasks {
 		tasks[i] = t
 	}
-	r.Trainer = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
+	r.Trainer = engine.NewTrainer(engine.Setup{
+		Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
+	})
 	if r.Opt.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
 	}
@@ -215,7 +218,8 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 // an [*InterruptedError].
 func (r *Run) Train(ctx context.Context) (Result, error) {
 	if r.Finished && r.over() {
-		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: "this run had finished already: a larger budget would train it further"})
+		const text = "this run had finished already: a larger budget would train it further"
+		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: text})
 		return r.result(), nil
 	}
 	if err := r.Start(); err != nil {
@@ -309,7 +313,9 @@ func (r *Run) Step(ctx context.Context) error {
 			p.Schedule = p.Schedule.Revise(p.Step, total)
 		}
 	}
-	m := Metric{Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds}
+	m := Metric{
+		Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds,
+	}
 	if m.Validation, err = r.validateWhenDue(); err != nil {
 		return err
 	}
@@ -407,14 +413,20 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 			return r.result(), err
 		}
 	}
-	r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Done.Smooth, Validation: r.log.validation(), Seconds: r.Done.Seconds, Total: r.Done.Step})
+	r.emit(pipeline.Event{
+		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Done.Smooth, Validation: r.log.validation(),
+		Seconds: r.Done.Seconds, Total: r.Done.Step,
+	})
 	return r.result(), nil
 }
 
 // result returns what the run has achieved so far.
 func (r *Run) result() Result {
 	p := &r.Done
-	return Result{Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth, Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule}
+	return Result{
+		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth,
+		Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule,
+	}
 }
 
 // Close ends the workers and lets go of the folder.

@@ -43,7 +43,9 @@ func (r *Run) kept() string {
 
 // saveState writes the state.
 func (r *Run) saveState() error {
-	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), r.Trainer.State(), r.Done) })
+	err := r.Dir.write(StateFile, func(w io.Writer) error {
+		return writeState(w, r.model.Params(), r.Trainer.State(), r.Done)
+	})
 	if err == nil {
 		r.Saved = r.Done.Step
 	}
@@ -73,7 +75,10 @@ func (r *Run) meta() model.Meta {
 // saveConfig writes config.json.
 func (r *Run) saveConfig() error {
 	options, data := r.Job.Config()
-	c := Config{Version: pipeline.Version(), Data: data, Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over()}
+	c := Config{
+		Version: pipeline.Version(), Data: data,
+		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over(),
+	}
 	c.setOptions(r.Job.Command(), options)
 	return r.Dir.writeConfig(c)
 }
@@ -83,7 +88,9 @@ func (r *Run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held) })
+	return r.Dir.write(LossFile, func(w io.Writer) error {
+		return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held)
+	})
 }
 
 // saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
@@ -94,7 +101,8 @@ func (r *Run) saveKept() error {
 	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
 		return err
 	}
-	if err := r.Dir.write(filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Done.Step)), r.writeModel); err != nil {
+	name := filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Done.Step))
+	if err := r.Dir.write(name, r.writeModel); err != nil {
 		return err
 	}
 	kept, err := r.Dir.numbered(KeptDir, ".safetensors")

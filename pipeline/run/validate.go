@@ -26,7 +26,8 @@ func (r *Run) validateWhenDue() (float64, error) {
 		return 0, fmt.Errorf("validation: %w", err)
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("step %d: the validation loss is %g", r.Done.Step, loss)})
+		note := fmt.Sprintf("step %d: the validation loss is %g", r.Done.Step, loss)
+		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
 		return 0, nil
 	}
 	return loss, nil

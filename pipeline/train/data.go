@@ -68,8 +68,8 @@ func (o *Options) checkSize() error {
 	return wrong
 }
 
-// sizeCure names the nearest sides that a network can halve. It is empty for a side that the network
-// can halve.
+// sizeCure names the nearest sides that a network can halve. It is empty for a side that the
+// network can halve.
 func sizeCure(side, factor int) option.Message {
 	below := side / factor * factor
 	smaller := option.Setting{Option: "size", Value: below}

@@ -29,7 +29,8 @@ func (o *Options) validateFlow() error {
 		option       string
 		value, usual any
 	}{
-		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, model.FlowObjective}, {"time-dist", o.TimeDist, d.TimeDist},
+		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, model.FlowObjective},
+		{"time-dist", o.TimeDist, d.TimeDist},
 		{"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {
@@ -75,11 +76,13 @@ func (o *Options) resolveFlow(data dataset.Source) error {
 		o.Flow = &cfg
 	}
 	if err := o.Flow.Validate(); err != nil {
-		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
+		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w",
+			o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
 	}
 	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
 		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
-			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
+			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"),
+			o.Data, h, w, c)
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ func FuzzRunFolder(f *testing.F) {
 
 // FuzzTexts reads texts that people write: schedules and lists of classes.
 func FuzzTexts(f *testing.F) {
-	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1", "0-99999999999999999999"} {
+	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1",
+		"0-99999999999999999999"} {
 		f.Add(text)
 	}
 	list := model.ClassList{Model: "m", N: 10, Names: []string{"T-shirt", "sneaker"}, Null: true}

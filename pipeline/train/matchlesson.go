@@ -50,7 +50,8 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	predicts := l.match.predicts
 	// A preview takes few steps, as it should cost little time.
-	nets := r.HireReplicas(model.NewUNet(l.network, predicts, nil), model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
+	nets := r.HireReplicas(model.NewUNet(l.network, predicts, nil),
+		model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
 		l.match.pairs = newPairing(feed, r.Opt.Seed, r.Opt.Batch, r.Crew)

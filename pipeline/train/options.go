@@ -212,7 +212,8 @@ func (o *Options) validateObjective() error {
 	return option.OneOf("loss-weight", o.LossWeight, model.Predictions()...)
 }
 
-// prediction returns what the network learns to predict, and the objective whose error the loss is. The options are valid.
+// prediction returns what the network learns to predict, and the objective whose squared error is
+// the loss. The options are valid.
 func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err error) {
 	if p.Path, err = flow.ParseSchedule(o.Path); err != nil {
 		return p, 0, err
@@ -224,8 +225,9 @@ func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err err
 	return p, loss, err
 }
 
-// adoptPrediction takes the path and the objective of a checkpoint to start from, where they are not given on purpose: its
-// weights answer that question. A note says so when they answer another one than will be trained.
+// adoptPrediction takes over the path and the objective of the checkpoint to start from, unless the
+// caller gives them: its weights were trained for these. A note says so where the training has
+// others.
 func (o *Options) adoptPrediction(m *model.Meta) error {
 	p, err := m.Prediction()
 	if err != nil {
@@ -242,7 +244,8 @@ func (o *Options) adoptPrediction(m *model.Meta) error {
 		o.LossWeight = o.Objective
 	}
 	if path, err := flow.ParseSchedule(o.Path); err != nil || path != p.Path || o.Objective != objective {
-		o.Note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init, objective, p.Path, o.Objective, o.Path)
+		o.Note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init,
+			objective, p.Path, o.Objective, o.Path)
 	}
 	return nil
 }

@@ -228,7 +228,8 @@ func (r *training) About() string {
 	}
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
-		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
+		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind,
+		r.lesson.about(&r.options).network, r.options.networkName())
 }
 
 // LossPlot implements [run.Job].
