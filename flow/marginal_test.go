@@ -312,7 +312,7 @@ func TestMarginalFieldRemembers(t *testing.T) {
 		f := NewMarginalField(path, points, pointCount)
 		for _, solver := range []ode.Solver{
 			ode.Fixed(ode.Euler, 100), ode.Fixed(ode.Midpoint, 100), DDIM(path, 50),
-			DDPM(path, 100).WithNoise(keyed(1)), SDE(path, 100, 1).WithNoise(keyed(1)),
+			DDPM(path, 100).WithNoise(keyedNoise(1)), SDE(path, 100, 1).WithNoise(keyedNoise(1)),
 		} {
 			x, _ := odetest.Solve(t, solver, f, numtest.Normals(2*n, 8), n, 0, 1)
 			var counts [pointCount]int

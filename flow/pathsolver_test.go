@@ -165,8 +165,8 @@ func TestNoiseKeepsTheDistribution(t *testing.T) {
 	}
 }
 
-// keyed returns the noise of a seed.
-func keyed(seed uint64) NoiseFunc {
+// keyedNoise returns the noise of a seed.
+func keyedNoise(seed uint64) NoiseFunc {
 	return func(z []float32, index, step int) {
 		var p rand.PCG
 		Seed(&p, seed, uint64(index), uint64(step))
@@ -180,7 +180,7 @@ func TestSampledMoments(t *testing.T) {
 	const n, m, s = 20_000, 0.7, 0.4
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 40), SDE(Linear{}, 40, 1.5)} {
 		f := gaussianPath(solver.(*mixingSolver).method.path, m, s)
-		x, _ := odetest.Solve(t, solver.WithNoise(keyed(3)), f, numtest.Normals(n, 4), n, 0, 1)
+		x, _ := odetest.Solve(t, solver.WithNoise(keyedNoise(3)), f, numtest.Normals(n, 4), n, 0, 1)
 		var sum, squares float64
 		for _, v := range x {
 			sum += float64(v)
@@ -203,15 +203,15 @@ func TestNoiseByIndex(t *testing.T) {
 	start := numtest.Normals(n*d, 5)
 	for _, solver := range []PathSolver{DDPM(Cosine{}, 6), SDE(Cosine{}, 6, 1)} {
 		f := gaussianPath(Cosine{}, 0.5, 0.5)
-		all, _ := odetest.Solve(t, solver.WithNoise(keyed(9)), f, start, n, 0, 1)
+		all, _ := odetest.Solve(t, solver.WithNoise(keyedNoise(9)), f, start, n, 0, 1)
 		for i := range n {
-			moved := func(z []float32, index, step int) { keyed(9)(z, index+i, step) }
+			moved := func(z []float32, index, step int) { keyedNoise(9)(z, index+i, step) }
 			one, _ := odetest.Solve(t, solver.WithNoise(moved), f, start[i*d:(i+1)*d], 1, 0, 1)
 			if !numtest.SameBits(one, all[i*d:(i+1)*d]) {
 				t.Errorf("%v: state %d is %v alone, %v among others", solver, i, one, all[i*d:(i+1)*d])
 			}
 		}
-		other, _ := odetest.Solve(t, solver.WithNoise(keyed(10)), f, start, n, 0, 1)
+		other, _ := odetest.Solve(t, solver.WithNoise(keyedNoise(10)), f, start, n, 0, 1)
 		if numtest.SameBits(other, all) {
 			t.Errorf("%v: another seed gives the same states", solver)
 		}

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 // Until a flow map is trained, its mean velocity over a jump of any length is the velocity of the
 // network that it was made from, to the bit.
 func TestFlowMapStartsAsTheVelocity(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			if cfg.FlowMap {
 				continue

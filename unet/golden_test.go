@@ -8,20 +8,9 @@ import (
 
 	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 	"github.com/fmimg/fmimg/safetensors"
 )
-
-// eachISA runs a test once per instruction set of the build. It skips those that the machine lacks.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			f(t, isa)
-		})
-	}
-}
 
 func open(t testing.TB, path string) *os.File {
 	t.Helper()
@@ -102,7 +91,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range goldenNetworks {
 		t.Run(name, func(t *testing.T) {
 			batch := readGolden(t, name)
-			eachISA(t, func(t *testing.T, isa kernels.ISA) { batch.check(t, goldenModel(t, name, isa)) })
+			kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) { batch.check(t, goldenModel(t, name, isa)) })
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 func randoms(rng *rand.Rand, n int) []float32 {
@@ -125,7 +126,7 @@ type tensor struct {
 // f over h. A wrong gradient of one tensor would be an error of about 1, the size of its slope. The
 // bound is 0.005·√(number of tensors) ≈ 0.06.
 func TestDifferences(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			t.Run(name, func(t *testing.T) {
 				p := newProblem(randomModel(t, isa, cfg), 2, 4)
@@ -200,7 +201,7 @@ func (x *tensor) move(h float32) {
 
 // An image's velocity and its gradient do not depend on the images beside it, to the bit.
 func TestImagesAreIndependent(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			const n = 5
 			size := cfg.ImageLen()
@@ -264,7 +265,7 @@ func TestConfigurationMatters(t *testing.T) {
 
 // A replica for inference computes the same velocity, though its layers share their maps.
 func TestInferenceAgreesWithTraining(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			p := newProblem(randomModel(t, isa, cfg), 3, 7)
 			p.value()
@@ -282,7 +283,7 @@ func TestInferenceAgreesWithTraining(t *testing.T) {
 
 // Replicas of one model may run side by side: each computes what it computes alone.
 func TestReplicasRunSideBySide(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		m := randomModel(t, isa, smallConfigs["heads"])
 		pass := func(p *problem) (v, dx, grad []float32) {
 			dx, grad = make([]float32, len(p.x)), make([]float32, m.Params().Len())

@@ -44,7 +44,7 @@ var rules = []rule{
 	{packages: "flow", imports: []string{"ode"}, tests: []string{"ode/odetest"}},
 	{packages: "bijection", imports: []string{"ode"}},
 	{packages: "nn", imports: []string{"kernels", "safetensors"}, tests: []string{"kernels/kernelstest"}},
-	{packages: "unet", imports: []string{"kernels", "nn", "safetensors"}},
+	{packages: "unet", imports: []string{"kernels", "nn", "safetensors"}, tests: []string{"kernels/kernelstest"}},
 	{packages: "realnvp", imports: []string{"bijection", "kernels", "nn", "safetensors"}, tests: []string{"flow"}},
 	{packages: "dataset", libraries: []string{"github.com/disintegration/imaging", "golang.org/x/image"}},
 	{packages: "metrics", imports: []string{"kernels"}, tests: []string{"kernels/kernelstest"},
