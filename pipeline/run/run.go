@@ -101,7 +101,7 @@ type Run struct {
 	Tasks     []Task // one for each worker that trains
 	Trainer   *engine.Trainer
 	Sampler   *sample.Pool // draws previews
-	log       *Log
+	log       *metricsLog
 	board     *board // nil without TensorBoard
 	Validated bool   // there is a validation loss
 
@@ -122,7 +122,7 @@ type Run struct {
 // SetOut makes the folder of a new run. name is the last part of its path where the options name no
 // folder.
 func (r *Run) SetOut(name string) error {
-	dir, err := Create(r.Opt.Out, name)
+	dir, err := createFolder(r.Opt.Out, name)
 	if err == nil {
 		dir.disk, r.Dir = r.Opt.Disk, dir
 	}
@@ -131,7 +131,7 @@ func (r *Run) SetOut(name string) error {
 
 // Lock locks the folder of a recorded run. disk is as in [Options].
 func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
-	dir, err := Lock(path)
+	dir, err := lockFolder(path)
 	if err == nil {
 		dir.disk, r.Dir = disk, dir
 	}
