@@ -53,23 +53,23 @@ type distillation struct {
 // newDistillation returns a run without a folder, networks or workers.
 func newDistillation(o Options) *distillation {
 	r := &distillation{options: o.WithDefaults()}
-	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	r.Run = run.Run{Settings: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
 
 // create opens the teacher, makes the student, and makes the folder of a new run.
 func (r *distillation) create() error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
-	r.Opt.ISA = isa.String()
+	r.Settings.ISA = isa.String()
 	if err := r.openTeacher(); err != nil {
 		return err
 	}
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
-	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
+	pipeline.Seed(&pcg, r.Settings.Seed, pipeline.StreamInit, 0, 0)
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
@@ -77,7 +77,7 @@ func (r *distillation) create() error {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
-	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.Opt.Plan()}
+	r.Done = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
 	return r.build()
 }
 
@@ -133,9 +133,9 @@ func (r *distillation) reopen(given Options) error {
 	if err := r.Lock(path, given.Disk); err != nil {
 		return err
 	}
-	given.Threads = r.Opt.Threads // with its default
+	given.Threads = r.Settings.Threads // with its default
 	r.options = recorded
-	newBudget := r.Opt.TakeOver(&given.Options, false)
+	newBudget := r.Settings.TakeOver(&given.Options, false)
 	if err := r.options.Validate(); err != nil {
 		return r.Damaged(err)
 	}
@@ -169,7 +169,7 @@ func (r *distillation) restore(newBudget bool) error {
 		return err
 	}
 	if newBudget {
-		r.NewBudget(r.Opt.Plan().Total())
+		r.NewBudget(r.Settings.Plan().Total())
 	}
 	return nil
 }

@@ -66,11 +66,11 @@ func (r *Run) cardFacts() CardFacts {
 	m := r.meta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
-		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Opt.Warmup), r.Opt.Decay),
+		Options: r.Settings, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Settings.Warmup), r.Settings.Decay),
 		Params: r.model.Params().Len(), Steps: r.Done.Step, Meta: m,
 		Progress: fmt.Sprintf("in %v", Seconds(r.Done.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
-		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Opt.Words,
+		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Settings.Words,
 	}
 	c.Draw = pipeline.Action{Command: "generate", Settings: []pipeline.Setting{
 		pathSetting("model", r.Dir.Path), {Option: "grid", Value: "8x8"}, {Option: "out", Value: "samples.png"},

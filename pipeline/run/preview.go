@@ -48,7 +48,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()
-	d := model.Drawing{Seed: r.Opt.Seed, Guidance: 1, Plan: r.show}
+	d := model.Drawing{Seed: r.Settings.Seed, Guidance: 1, Plan: r.show}
 	images := picture.Blank(r.Images, previewRows*previewCols)
 	if classes := r.Labels.Count; r.Labels.Rows() > 0 {
 		images.Labels = make([]int32, images.Len())

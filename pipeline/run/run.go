@@ -89,7 +89,7 @@ type Task interface {
 // A Run is a training in a run folder. A job embeds it and sets the exported fields: first Opt, Job
 // and Saved, then the others from SetOut or Lock to Equip.
 type Run struct {
-	Opt       *Options // resolved; a part of the job's options
+	Settings       *Options // resolved; a part of the job's options
 	Job       Job
 	Dir       *Folder
 	Notes     []pipeline.Event // for a person; Start sends them
@@ -122,9 +122,9 @@ type Run struct {
 // SetOut makes the folder of a new run. name is the last part of its path where the options name no
 // folder.
 func (r *Run) SetOut(name string) error {
-	dir, err := createFolder(r.Opt.Out, name)
+	dir, err := createFolder(r.Settings.Out, name)
 	if err == nil {
-		dir.disk, r.Dir = r.Opt.Disk, dir
+		dir.disk, r.Dir = r.Settings.Disk, dir
 	}
 	return err
 }
@@ -179,7 +179,7 @@ func (r *Run) NewBudget(planned int) {
 
 // Hire makes the workers for a network. show is the plan that draws previews.
 func (r *Run) Hire(n model.Network, show model.Plan) {
-	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Opt.Threads)
+	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Settings.Threads)
 }
 
 // HireReplicas is [Run.Hire] for a U-Net. It returns a replica for each worker that trains.
@@ -188,20 +188,20 @@ func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 	var nets []model.Replica
 	var drawers []model.Drawer
 	for range r.Workers() {
-		net := u.NewReplica(r.Opt.MicroBatch, true)
+		net := u.NewReplica(r.Settings.MicroBatch, true)
 		nets = append(nets, net)
-		drawers = append(drawers, model.NewVelocityDrawer(net, r.Opt.MicroBatch, r.Images.Len()))
+		drawers = append(drawers, model.NewVelocityDrawer(net, r.Settings.MicroBatch, r.Images.Len()))
 	}
-	r.Sampler = sample.NewPool(r.Crew, drawers, r.Opt.MicroBatch, r.Images.Len())
+	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
 	return nets
 }
 
 // Workers returns the number of workers that train: at most one for each micro-batch.
-func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.Recipe.engine().MicroBatches()) }
+func (r *Run) Workers() int { return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches()) }
 
 // Equip makes the trainer for the tasks of the run. prepare readies the batch of a step.
 func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
-	recipe := r.Opt.Recipe.engine()
+	recipe := r.Settings.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {
 		tasks[i] = t
@@ -209,8 +209,8 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 	r.Trainer = engine.NewTrainer(engine.Setup{
 		Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
 	})
-	if r.Opt.Time > 0 {
-		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
+	if r.Settings.Time > 0 {
+		r.clock = &timeBudget{limit: time.Duration(r.Settings.Time)}
 	}
 }
 
@@ -243,7 +243,7 @@ func (r *Run) Start() error {
 	if r.log, err = openMetrics(r.Dir, r.Done.Step); err != nil {
 		return err
 	}
-	if r.Opt.TensorBoard {
+	if r.Settings.TensorBoard {
 		if r.board, err = openBoard(r.Dir, r.Done.Step); err != nil {
 			return err
 		}
@@ -258,9 +258,9 @@ func (r *Run) Start() error {
 	for _, note := range r.Notes {
 		r.emit(note)
 	}
-	if r.Opt.OnEvent != nil {
+	if r.Settings.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
-			r.Opt.Batch, r.Opt.ISA, text.Count(r.Opt.Threads, "thread", "threads"), r.describeCost())
+			r.Settings.Batch, r.Settings.ISA, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
 		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Done.Schedule.Total(), Text: text})
 	}
 	return nil
@@ -276,7 +276,7 @@ func (r *Run) over() bool {
 // large network may take minutes, and an abandoned step costs nothing but its time.
 func (r *Run) loop(ctx context.Context) (Result, error) {
 	for !r.over() {
-		if ctx.Err() != nil || (r.Opt.StopAfter > 0 && r.Done.Step >= r.Opt.StopAfter) {
+		if ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Done.Step >= r.Settings.StopAfter) {
 			return r.interrupt(ctx.Err())
 		}
 		if err := r.Step(ctx); err != nil && errors.Is(err, ctx.Err()) {
@@ -294,7 +294,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 // Step trains on one batch, and records the measurements.
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
-	p, o := &r.Done, r.Opt
+	p, o := &r.Done, r.Settings
 	rate := o.Rate(p.Schedule, p.Step)
 	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
@@ -336,10 +336,10 @@ func Diverged(step int, result engine.StepResult, rate float64) error {
 
 // emitStep sends an event for the last step.
 func (r *Run) emitStep(result engine.StepResult, rate float64) {
-	if r.Opt.OnEvent == nil {
+	if r.Settings.OnEvent == nil {
 		return
 	}
-	e := r.Done.Stepped(result, rate, r.Opt.Batch, &r.meter)
+	e := r.Done.Stepped(result, rate, r.Settings.Batch, &r.meter)
 	e.Validation = r.log.validation()
 	if r.clock != nil {
 		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
@@ -349,9 +349,9 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 
 // emit sends an event, with the steps and images so far.
 func (r *Run) emit(e pipeline.Event) {
-	if r.Opt.OnEvent != nil {
-		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Opt.Batch
-		r.Opt.OnEvent(e)
+	if r.Settings.OnEvent != nil {
+		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Settings.Batch
+		r.Settings.OnEvent(e)
 	}
 }
 
@@ -360,12 +360,12 @@ func (r *Run) between(ctx context.Context) error {
 	if r.over() {
 		return nil // finish does both
 	}
-	if r.pace.previewDue(r.Opt, &r.Done, &r.meter) {
+	if r.pace.previewDue(r.Settings, &r.Done, &r.meter) {
 		if err := r.showPreview(ctx); err != nil {
 			return err
 		}
 	}
-	if r.pace.saveDue(r.Opt, &r.Done) {
+	if r.pace.saveDue(r.Settings, &r.Done) {
 		return r.save(false)
 	}
 	return nil
@@ -405,7 +405,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 	if err := r.save(true); err != nil {
 		return r.result(), err
 	}
-	if r.Opt.PreviewEvery >= 0 {
+	if r.Settings.PreviewEvery >= 0 {
 		if err := r.showPreview(ctx); err != nil {
 			return r.result(), err
 		}
@@ -424,7 +424,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 func (r *Run) result() Result {
 	p := &r.Done
 	return Result{
-		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth,
+		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Settings.Batch, Loss: p.Smooth,
 		Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule,
 	}
 }

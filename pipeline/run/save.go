@@ -63,10 +63,10 @@ func (r *Run) writeModel(w io.Writer) error {
 // meta returns what a checkpoint says of its origin.
 func (r *Run) meta() model.Meta {
 	m := model.Meta{
-		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Seed: r.Opt.Seed, Batch: r.Opt.Batch,
-		Schedule: r.Done.Schedule.String(), ISA: r.Opt.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		Steps: r.Done.Step, Images: r.Done.Step * r.Settings.Batch, Seed: r.Settings.Seed, Batch: r.Settings.Batch,
+		Schedule: r.Done.Schedule.String(), ISA: r.Settings.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
-		EMA: option.OrNone(r.Opt.EMA), Loss: r.Done.Smooth, Validation: r.log.validation(),
+		EMA: option.OrNone(r.Settings.EMA), Loss: r.Done.Smooth, Validation: r.log.validation(),
 	}
 	r.Job.Meta(&m)
 	return m
@@ -77,7 +77,7 @@ func (r *Run) saveConfig() error {
 	options, data := r.Job.Config()
 	c := Config{
 		Version: pipeline.Version(), Data: data,
-		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over(),
+		Steps: r.Done.Step, Images: r.Done.Step * r.Settings.Batch, Finished: r.over(),
 	}
 	c.setOptions(r.Job.Command(), options)
 	return r.Dir.writeConfig(c)
@@ -95,7 +95,7 @@ func (r *Run) saveLoss() error {
 
 // saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
 func (r *Run) saveKept() error {
-	if r.Opt.Keep == 0 || r.Done.Step == 0 {
+	if r.Settings.Keep == 0 || r.Done.Step == 0 {
 		return nil
 	}
 	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
@@ -109,7 +109,7 @@ func (r *Run) saveKept() error {
 	if err != nil {
 		return err
 	}
-	for _, old := range kept[:max(0, len(kept)-r.Opt.Keep)] {
+	for _, old := range kept[:max(0, len(kept)-r.Settings.Keep)] {
 		if err := os.Remove(filepath.Join(r.Dir.File(KeptDir), old)); err != nil {
 			return err
 		}

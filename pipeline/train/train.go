@@ -103,17 +103,17 @@ func openTraining(ctx context.Context, o Options) (*training, error) {
 // newTraining returns a run without a folder, data or workers.
 func newTraining(o Options) *training {
 	r := &training{options: o.WithDefaults()}
-	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	r.Run = run.Run{Settings: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
 
 // create resolves the options of a new run and makes its folder.
 func (r *training) create(ctx context.Context) error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
-	r.Opt.ISA = isa.String()
+	r.Settings.ISA = isa.String()
 	if err := r.openData(ctx); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.SetOut(r.options.Data); err != nil {
 		return err
 	}
-	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.options.plan(r.data.Len())}
+	r.Done = run.Progress{Seed: r.Settings.Seed, Schedule: r.options.plan(r.data.Len())}
 	return r.build(isa)
 }
 
@@ -157,7 +157,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	if err := r.Lock(path, given.Disk); err != nil {
 		return err
 	}
-	given.Threads = r.Opt.Threads // with its default
+	given.Threads = r.Settings.Threads // with its default
 	var newBudget bool
 	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil && r.options.Flow == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.Dir.File(run.ConfigFile))
@@ -181,7 +181,7 @@ func trainOptionsOf(c *run.Config) (Options, error) {
 // restore opens the data and reads the state of a run whose options are settled. had describes the
 // data that the run had before.
 func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 
 // newFeed makes the feed of images that the options ask for.
 func (r *training) newFeed() *feed.Feed {
-	f := feed.New(r.data, r.Opt.Seed, r.Opt.Batch, r.options.Flip)
+	f := feed.New(r.data, r.Settings.Seed, r.Settings.Batch, r.options.Flip)
 	f.Dequantize = r.options.Dequantize
 	return f
 }
