@@ -77,7 +77,7 @@ func (r *distillation) create() error {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
-	r.Done = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
+	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
 	return r.build()
 }
 
@@ -224,7 +224,7 @@ func (r *distillation) Preparing() (took, each time.Duration) {
 // Config implements [run.Job].
 func (r *distillation) Config() (options any, data run.DataInfo) {
 	o, s := r.options, r.Images
-	o.Schedule = r.Done.Schedule
+	o.Schedule = r.Progress.Schedule
 	of := r.teacher.Meta
 	return &o, run.DataInfo{
 		Name: of.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: of.Classes,
@@ -271,7 +271,7 @@ func (r *distillation) replay() option.Action {
 	o := &r.options
 	var c run.Replay
 	c.Set("model", o.Model)
-	c.AddBudget(r.Done.Schedule)
+	c.AddBudget(r.Progress.Schedule)
 	c.Add("guidance", o.Guidance, 0.0)
 	c.Set("teacher-solver", o.TeacherSolver)
 	c.Set("teacher-steps", o.TeacherSteps)

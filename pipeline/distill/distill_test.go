@@ -274,7 +274,7 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	draw := r.work.teacher.pool.Drawers[0]
 	calls := 0
 	r.work.teacher.pool.Drawers = []model.Drawer{hookedDrawer{draw, func() {
-		if calls++; r.Done.Step == 4 { // the first step of the second round
+		if calls++; r.Progress.Step == 4 { // the first step of the second round
 			cancel()
 		}
 	}}}

@@ -66,9 +66,9 @@ func (r *Run) cardFacts() CardFacts {
 	m := r.meta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
-		Options: r.Settings, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Settings.Warmup), r.Settings.Decay),
-		Params: r.model.Params().Len(), Steps: r.Done.Step, Meta: m,
-		Progress: fmt.Sprintf("in %v", Seconds(r.Done.Seconds).Round(time.Second/10)),
+		Options: r.Settings, Warmup: r.Progress.Schedule.Warmup(r.Progress.Step, option.OrNone(r.Settings.Warmup), r.Settings.Decay),
+		Params: r.model.Params().Len(), Steps: r.Progress.Step, Meta: m,
+		Progress: fmt.Sprintf("in %v", Seconds(r.Progress.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
 		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Settings.Words,
 	}

@@ -87,7 +87,7 @@ func (r *Run) describeCost() string {
 		left := max(r.clock.limit-r.clock.used, 0)
 		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
 	}
-	left := max(r.Done.Schedule.Total()-r.Done.Step, 0)
+	left := max(r.Progress.Schedule.Total()-r.Progress.Step, 0)
 	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
 }
 

@@ -33,15 +33,15 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var png bytes.Buffer
-	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Done.Step)}}
+	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Progress.Step)}}
 	if err := picture.WritePNG(&png, img, texts); err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Done.Step)
+	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Progress.Step)
 	if err := r.Dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
 		return "", err
 	}
-	return name, r.board.picture(r.Done.Step, img.Bounds(), png.Bytes())
+	return name, r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
 }
 
 // drawPreview draws the images of a preview with the averaged weights.

@@ -111,7 +111,7 @@ type Run struct {
 	DataMemory float64 // bytes of the job's data
 	layers     LayerShapes
 
-	Done     Progress
+	Progress     Progress
 	clock    *timeBudget // nil unless the budget is in time
 	Saved    int         // step of the last checkpoint; -1 before the first
 	Finished bool        // the run had finished before this process resumed it
@@ -147,15 +147,15 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
+	if r.Progress, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)
-	r.Saved = r.Done.Step
-	step, seconds := r.Done.Step, r.Done.Seconds
+	r.Saved = r.Progress.Step
+	step, seconds := r.Progress.Step, r.Progress.Seconds
 	r.pace = pace{saveAt: seconds, showAt: seconds, showStep: step, heldAt: seconds, heldStep: step}
 	if r.clock != nil {
-		r.clock.used = Seconds(r.Done.Seconds)
+		r.clock.used = Seconds(r.Progress.Seconds)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (r *Run) RestoreState() error {
 // of a budget that is not in time. For a budget in time, the mean time of the steps so far tells
 // how many more fit into it.
 func (r *Run) NewBudget(planned int) {
-	p := &r.Done
+	p := &r.Progress
 	switch {
 	case r.clock == nil:
 		p.Schedule = p.Schedule.Revise(p.Step, max(planned, p.Step))
@@ -240,11 +240,11 @@ func (r *Run) Start() error {
 		return err
 	}
 	var err error
-	if r.log, err = openMetrics(r.Dir, r.Done.Step); err != nil {
+	if r.log, err = openMetrics(r.Dir, r.Progress.Step); err != nil {
 		return err
 	}
 	if r.Settings.TensorBoard {
-		if r.board, err = openBoard(r.Dir, r.Done.Step); err != nil {
+		if r.board, err = openBoard(r.Dir, r.Progress.Step); err != nil {
 			return err
 		}
 	}
@@ -254,29 +254,29 @@ func (r *Run) Start() error {
 		}
 	}
 	// Room for the losses to come, so that steps do not allocate.
-	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
+	r.log.losses = slices.Grow(r.log.losses, min(max(r.Progress.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.Notes {
 		r.emit(note)
 	}
 	if r.Settings.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
 			r.Settings.Batch, r.Settings.ISA, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
-		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Done.Schedule.Total(), Text: text})
+		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Progress.Schedule.Total(), Text: text})
 	}
 	return nil
 }
 
 // over reports whether the budget is used up.
 func (r *Run) over() bool {
-	total := r.Done.Schedule.Total()
-	return total > 0 && r.Done.Step >= total
+	total := r.Progress.Schedule.Total()
+	return total > 0 && r.Progress.Step >= total
 }
 
 // loop trains to the end of the budget, or until it has to stop. It stops at once: a step of a
 // large network may take minutes, and an abandoned step costs nothing but its time.
 func (r *Run) loop(ctx context.Context) (Result, error) {
 	for !r.over() {
-		if ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Done.Step >= r.Settings.StopAfter) {
+		if ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Progress.Step >= r.Settings.StopAfter) {
 			return r.interrupt(ctx.Err())
 		}
 		if err := r.Step(ctx); err != nil && errors.Is(err, ctx.Err()) {
@@ -294,7 +294,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 // Step trains on one batch, and records the measurements.
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
-	p, o := &r.Done, r.Settings
+	p, o := &r.Progress, r.Settings
 	rate := o.Rate(p.Schedule, p.Step)
 	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
@@ -339,7 +339,7 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 	if r.Settings.OnEvent == nil {
 		return
 	}
-	e := r.Done.Stepped(result, rate, r.Settings.Batch, &r.meter)
+	e := r.Progress.Stepped(result, rate, r.Settings.Batch, &r.meter)
 	e.Validation = r.log.validation()
 	if r.clock != nil {
 		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
@@ -350,7 +350,7 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 // emit sends an event, with the steps and images so far.
 func (r *Run) emit(e pipeline.Event) {
 	if r.Settings.OnEvent != nil {
-		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Settings.Batch
+		e.Step, e.Images = r.Progress.Step, r.Progress.Step*r.Settings.Batch
 		r.Settings.OnEvent(e)
 	}
 }
@@ -360,12 +360,12 @@ func (r *Run) between(ctx context.Context) error {
 	if r.over() {
 		return nil // finish does both
 	}
-	if r.pace.previewDue(r.Settings, &r.Done, &r.meter) {
+	if r.pace.previewDue(r.Settings, &r.Progress, &r.meter) {
 		if err := r.showPreview(ctx); err != nil {
 			return err
 		}
 	}
-	if r.pace.saveDue(r.Settings, &r.Done) {
+	if r.pace.saveDue(r.Settings, &r.Progress) {
 		return r.save(false)
 	}
 	return nil
@@ -376,7 +376,7 @@ func (r *Run) between(ctx context.Context) error {
 func (r *Run) showPreview(ctx context.Context) error {
 	begin := time.Now()
 	name, err := r.preview(ctx)
-	r.pace.previewed(r.Done.Step, r.Done.Seconds, time.Since(begin))
+	r.pace.previewed(r.Progress.Step, r.Progress.Seconds, time.Since(begin))
 	switch {
 	case err == nil:
 		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
@@ -393,10 +393,10 @@ func (r *Run) interrupt(cause error) (Result, error) {
 	if err := r.save(false); err != nil {
 		return r.result(), err
 	}
-	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
+	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Progress.Schedule.Total()})
 	return r.result(), &InterruptedError{
 		Dir: r.Dir.Path, GoOn: goOn(r.Job.Command(), r.Dir.Path),
-		Step: r.Done.Step, Total: r.Done.Schedule.Total(), Cause: cause,
+		Step: r.Progress.Step, Total: r.Progress.Schedule.Total(), Cause: cause,
 	}
 }
 
@@ -414,15 +414,15 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 		}
 	}
 	r.emit(pipeline.Event{
-		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Done.Smooth, Validation: r.log.validation(),
-		Seconds: r.Done.Seconds, Total: r.Done.Step,
+		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Progress.Smooth, Validation: r.log.validation(),
+		Seconds: r.Progress.Seconds, Total: r.Progress.Step,
 	})
 	return r.result(), nil
 }
 
 // result returns what the run has achieved so far.
 func (r *Run) result() Result {
-	p := &r.Done
+	p := &r.Progress
 	return Result{
 		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Settings.Batch, Loss: p.Smooth,
 		Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule,

@@ -26,7 +26,7 @@ func (r *Run) save(finished bool) error {
 			return fmt.Errorf("save: %w", err)
 		}
 	}
-	r.pace.saved(r.Done.Seconds, time.Since(begin))
+	r.pace.saved(r.Progress.Seconds, time.Since(begin))
 	if !finished {
 		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
 	}
@@ -44,10 +44,10 @@ func (r *Run) kept() string {
 // saveState writes the state.
 func (r *Run) saveState() error {
 	err := r.Dir.write(StateFile, func(w io.Writer) error {
-		return writeState(w, r.model.Params(), r.Trainer.State(), r.Done)
+		return writeState(w, r.model.Params(), r.Trainer.State(), r.Progress)
 	})
 	if err == nil {
-		r.Saved = r.Done.Step
+		r.Saved = r.Progress.Step
 	}
 	return err
 }
@@ -63,10 +63,10 @@ func (r *Run) writeModel(w io.Writer) error {
 // meta returns what a checkpoint says of its origin.
 func (r *Run) meta() model.Meta {
 	m := model.Meta{
-		Steps: r.Done.Step, Images: r.Done.Step * r.Settings.Batch, Seed: r.Settings.Seed, Batch: r.Settings.Batch,
-		Schedule: r.Done.Schedule.String(), ISA: r.Settings.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Seed: r.Settings.Seed, Batch: r.Settings.Batch,
+		Schedule: r.Progress.Schedule.String(), ISA: r.Settings.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
-		EMA: option.OrNone(r.Settings.EMA), Loss: r.Done.Smooth, Validation: r.log.validation(),
+		EMA: option.OrNone(r.Settings.EMA), Loss: r.Progress.Smooth, Validation: r.log.validation(),
 	}
 	r.Job.Meta(&m)
 	return m
@@ -77,7 +77,7 @@ func (r *Run) saveConfig() error {
 	options, data := r.Job.Config()
 	c := Config{
 		Version: pipeline.Version(), Data: data,
-		Steps: r.Done.Step, Images: r.Done.Step * r.Settings.Batch, Finished: r.over(),
+		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Finished: r.over(),
 	}
 	c.setOptions(r.Job.Command(), options)
 	return r.Dir.writeConfig(c)
@@ -95,13 +95,13 @@ func (r *Run) saveLoss() error {
 
 // saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
 func (r *Run) saveKept() error {
-	if r.Settings.Keep == 0 || r.Done.Step == 0 {
+	if r.Settings.Keep == 0 || r.Progress.Step == 0 {
 		return nil
 	}
 	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
 		return err
 	}
-	name := filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Done.Step))
+	name := filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Progress.Step))
 	if err := r.Dir.write(name, r.writeModel); err != nil {
 		return err
 	}

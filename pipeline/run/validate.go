@@ -14,19 +14,19 @@ import (
 // validateWhenDue measures the validation loss of the averaged weights when it is due, and returns
 // 0 when it is not. It changes no number of the training.
 func (r *Run) validateWhenDue() (float64, error) {
-	if !r.Validated || !r.pace.validationDue(r.Settings, &r.Done, &r.meter, r.over()) {
+	if !r.Validated || !r.pace.validationDue(r.Settings, &r.Progress, &r.meter, r.over()) {
 		return 0, nil
 	}
 	begin := time.Now()
 	r.swapAverage()
 	loss, err := r.Validate()
 	r.swapAverage()
-	r.pace.validated(r.Done.Step, r.Done.Seconds, time.Since(begin))
+	r.pace.validated(r.Progress.Step, r.Progress.Seconds, time.Since(begin))
 	if err != nil {
 		return 0, fmt.Errorf("validation: %w", err)
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		note := fmt.Sprintf("step %d: the validation loss is %g", r.Done.Step, loss)
+		note := fmt.Sprintf("step %d: the validation loss is %g", r.Progress.Step, loss)
 		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
 		return 0, nil
 	}

@@ -38,7 +38,7 @@ func (r *training) replay() option.Action {
 	o, d := &r.options, Options{}.WithDefaults()
 	var c run.Replay
 	c.Set("data", o.Data)
-	c.AddBudget(r.Done.Schedule)
+	c.AddBudget(r.Progress.Schedule)
 	c.Add("init", o.Init, d.Init)
 	c.Add("size", o.Size, d.Size)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)

@@ -127,7 +127,7 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.SetOut(r.options.Data); err != nil {
 		return err
 	}
-	r.Done = run.Progress{Seed: r.Settings.Seed, Schedule: r.options.plan(r.data.Len())}
+	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.options.plan(r.data.Len())}
 	return r.build(isa)
 }
 
@@ -244,7 +244,7 @@ func (*training) Preparing() (took, each time.Duration) { return 0, 0 }
 // Config implements [run.Job].
 func (r *training) Config() (options any, data run.DataInfo) {
 	o := r.options
-	o.Schedule = r.Done.Schedule
+	o.Schedule = r.Progress.Schedule
 	h, w, c := r.data.Shape()
 	return &o, run.DataInfo{
 		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Chans: c,
