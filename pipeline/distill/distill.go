@@ -178,7 +178,7 @@ func (r *distillation) restore(newBudget bool) error {
 func (r *distillation) build() error {
 	o := &r.options
 	jumps := o.Shares.jumpCounts()
-	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
+	nets := r.SetUNet(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (r *distillation) build() error {
 		r.Tasks = append(r.Tasks, d)
 	}
 	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)
-	r.Equip(r.work.prepare)
+	r.MakeTrainer(r.work.prepare)
 	return nil
 }
 

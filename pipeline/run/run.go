@@ -177,14 +177,14 @@ func (r *Run) NewBudget(planned int) {
 	}
 }
 
-// Hire makes the workers for a network. show is the plan that draws previews.
-func (r *Run) Hire(n model.Network, show model.Plan) {
+// SetNetwork makes the workers for a network. show is the plan that draws previews.
+func (r *Run) SetNetwork(n model.Network, show model.Plan) {
 	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Settings.Threads)
 }
 
-// HireReplicas is [Run.Hire] for a U-Net. It returns a replica for each worker that trains.
-func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
-	r.Hire(u, show)
+// SetUNet is [Run.SetNetwork] for a U-Net. It returns a replica for each worker that trains.
+func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
+	r.SetNetwork(u, show)
 	var nets []model.Replica
 	var drawers []model.Drawer
 	for range r.Workers() {
@@ -199,8 +199,8 @@ func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
 // Workers returns the number of workers that train: at most one for each micro-batch.
 func (r *Run) Workers() int { return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches()) }
 
-// Equip makes the trainer for the tasks of the run. prepare readies the batch of a step.
-func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
+// MakeTrainer makes the trainer for the tasks of the run. prepare readies the batch of a step.
+func (r *Run) MakeTrainer(prepare func(ctx context.Context, step int) error) {
 	recipe := r.Settings.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {

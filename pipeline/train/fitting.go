@@ -117,7 +117,7 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 	if err != nil {
 		return err
 	}
-	r.Hire(&model.NormalizingFlow{Model: net}, model.Plan{})
+	r.SetNetwork(&model.NormalizingFlow{Model: net}, model.Plan{})
 	r.Validated = r.heldOut != nil
 	fit := &fitting{feed: feed, seed: r.Settings.Seed, batch: r.Settings.Batch, held: r.heldOut}
 	var drawers []model.Drawer
@@ -129,7 +129,7 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 		r.Tasks, drawers = append(r.Tasks, one), append(drawers, model.NewPassDrawer(one.flow, r.Images.Len()))
 	}
 	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
-	r.Equip(fit.prepare)
+	r.MakeTrainer(fit.prepare)
 	return nil
 }
 

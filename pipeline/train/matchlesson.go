@@ -50,7 +50,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	predicts := l.match.predicts
 	// A preview takes few steps, as it should cost little time.
-	nets := r.HireReplicas(model.NewUNet(l.network, predicts, nil),
+	nets := r.SetUNet(model.NewUNet(l.network, predicts, nil),
 		model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
@@ -59,7 +59,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	for _, m := range newMatchers(l.match, nets) {
 		r.Tasks = append(r.Tasks, m)
 	}
-	r.Equip(l.match.prepare)
+	r.MakeTrainer(l.match.prepare)
 	return nil
 }
 
