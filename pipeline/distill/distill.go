@@ -216,8 +216,8 @@ func (r *distillation) LossPlot() picture.LossPlot {
 	return picture.LossPlot{Title: title, Loss: "pseudo-Huber loss of jumps"}
 }
 
-// Preparing implements [run.Job].
-func (r *distillation) Preparing() (took, each time.Duration) {
+// PreparationTime implements [run.Job].
+func (r *distillation) PreparationTime() (took, each time.Duration) {
 	return r.work.took, r.work.last / time.Duration(r.work.stepsPerRound())
 }
 

@@ -707,7 +707,7 @@ func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
 		if err := r.work.prepare(t.Context(), step); err != nil {
 			t.Fatal(err)
 		}
-		took, each := r.Preparing()
+		took, each := r.PreparationTime()
 		if (took > 0) != (step%4 == 0) || each <= 0 || (took > 0 && each != took/4) {
 			t.Errorf("step %d: %v now, %v in the long run", step, took, each)
 		}

@@ -70,9 +70,9 @@ type Job interface {
 	Meta(m *model.Meta)
 	// Card fills in what the card says of the data, the network and the training.
 	Card(c *CardFacts)
-	// Preparing returns the time that the last step spent on preparing several steps at once
+	// PreparationTime returns the time that the last step spent on preparing several steps at once
 	// (took), and the mean of that time over these steps (each).
-	Preparing() (took, each time.Duration)
+	PreparationTime() (took, each time.Duration)
 }
 
 // A Task computes the gradients of a job on one worker. Beside the training steps it does what a
@@ -304,7 +304,7 @@ func (r *Run) Step(ctx context.Context) error {
 		return Diverged(p.Step, result, o.LR)
 	}
 	took := time.Since(begin)
-	once, each := r.Job.Preparing()
+	once, each := r.Job.PreparationTime()
 	p.Count(result, took)
 	r.meter.Add((took - once + each).Seconds())
 	if r.clock != nil {

@@ -238,8 +238,8 @@ func (r *training) LossPlot() picture.LossPlot {
 	return picture.LossPlot{Title: of.method + " on " + filepath.Base(r.options.Data), Loss: of.loss}
 }
 
-// Preparing implements [run.Job]: workers draw their part of a batch within the step.
-func (*training) Preparing() (took, each time.Duration) { return 0, 0 }
+// PreparationTime implements [run.Job]: workers draw their part of a batch within the step.
+func (*training) PreparationTime() (took, each time.Duration) { return 0, 0 }
 
 // Config implements [run.Job].
 func (r *training) Config() (options any, data run.DataInfo) {
