@@ -305,7 +305,7 @@ func (r *Run) Step(ctx context.Context) error {
 	}
 	took := time.Since(begin)
 	once, each := r.Job.PreparationTime()
-	p.Count(result, took)
+	p.AddStep(result, took)
 	r.meter.Add((took - once + each).Seconds())
 	if r.clock != nil {
 		r.clock.add(took, took-once+each)
@@ -339,7 +339,7 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 	if r.Settings.OnEvent == nil {
 		return
 	}
-	e := r.Progress.Stepped(result, rate, r.Settings.Batch, &r.meter)
+	e := r.Progress.StepEvent(result, rate, r.Settings.Batch, &r.meter)
 	e.Validation = r.log.validation()
 	if r.clock != nil {
 		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
