@@ -147,10 +147,10 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 // Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
 func (o *Options) Validate() error {
 	d := o.WithDefaults()
-	return d.validate()
+	return d.checkAll()
 }
 
-func (o *Options) validate() error {
+func (o *Options) checkAll() error {
 	return option.First(
 		o.Options.Validate(),
 		o.DataOptions.Validate(),
