@@ -44,7 +44,7 @@ func Distill(ctx context.Context, o Options) (run.Result, error) {
 // A distillation is a run that distils a model.
 type distillation struct {
 	run.Run
-	options Options // resolved; Run.Opt points to a part of them
+	options Options // resolved; Run.Settings points to a part of them
 	teacher *model.Checkpoint
 	student *unet.Model
 	work    *jumpTraining

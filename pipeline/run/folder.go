@@ -43,9 +43,9 @@ type Folder struct {
 	disk func(io.Writer) io.Writer // see Disk of [Options]
 }
 
-// createFolder makes and locks a folder for a new run. A given folder may exist, but must not hold a run
-// or other files. For the empty path, createFolder makes the first of runs/NAME, runs/NAME-2, … that does
-// not exist. NAME comes from data, the name or path of a data set.
+// createFolder makes and locks a folder for a new run. A given folder may exist, but must not hold
+// a run or other files. For the empty path, createFolder makes the first of runs/NAME, runs/NAME-2,
+// … that does not exist. NAME comes from data, the name or path of a data set.
 func createFolder(path, data string) (*Folder, error) {
 	if path == "" {
 		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
@@ -143,8 +143,8 @@ func runName(data string) string {
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// lockFolder locks a run folder, and removes files that a killed process left half written. The system
-// releases the lock when the process ends in any way.
+// lockFolder locks a run folder, and removes files that a killed process left half written. The
+// system releases the lock when the process ends in any way.
 func lockFolder(path string) (*Folder, error) {
 	d := &Folder{Path: path, lock: flock.New(filepath.Join(path, LockFile))}
 	ok, err := d.lock.TryLock()

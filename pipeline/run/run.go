@@ -86,10 +86,10 @@ type Task interface {
 	Validate(first, n int) float64
 }
 
-// A Run is a training in a run folder. A job embeds it and sets the exported fields: first Opt, Job
-// and Saved, then the others from SetOut or Lock to Equip.
+// A Run is a training in a run folder. A job embeds it and sets the exported fields: first
+// Settings, Job and Saved, then the others from SetOut or Lock to MakeTrainer.
 type Run struct {
-	Settings       *Options // resolved; a part of the job's options
+	Settings  *Options // resolved; a part of the job's options
 	Job       Job
 	Dir       *Folder
 	Notes     []pipeline.Event // for a person; Start sends them
@@ -111,7 +111,7 @@ type Run struct {
 	DataMemory float64 // bytes of the job's data
 	layers     LayerShapes
 
-	Progress     Progress
+	Progress Progress
 	clock    *timeBudget // nil unless the budget is in time
 	Saved    int         // step of the last checkpoint; -1 before the first
 	Finished bool        // the run had finished before this process resumed it
@@ -197,7 +197,9 @@ func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
 }
 
 // Workers returns the number of workers that train: at most one for each micro-batch.
-func (r *Run) Workers() int { return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches()) }
+func (r *Run) Workers() int {
+	return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches())
+}
 
 // MakeTrainer makes the trainer for the tasks of the run. prepare readies the batch of a step.
 func (r *Run) MakeTrainer(prepare func(ctx context.Context, step int) error) {

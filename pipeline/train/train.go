@@ -39,7 +39,7 @@ func Train(ctx context.Context, o Options) (run.Result, error) {
 // A training is a run that trains on images.
 type training struct {
 	run.Run
-	options Options // resolved; Run.Opt points to a part of them
+	options Options // resolved; Run.Settings points to a part of them
 	lesson  lesson
 	data    dataset.Source
 	heldOut dataset.Source // for the validation loss; nil for none
