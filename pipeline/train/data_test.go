@@ -77,8 +77,8 @@ func TestTrainOnFolder(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 	c, err := readTrainRun(o.Out)
-	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Options.Size != 8 ||
-		c.Options.ImageChannels != "rgb" || c.Options.Conditional != "yes" {
+	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Resolved.Size != 8 ||
+		c.Resolved.ImageChannels != "rgb" || c.Resolved.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
 	ck, err := model.Open(o.Out, "")
@@ -97,8 +97,8 @@ func TestTrainOnFolder(t *testing.T) {
 	}
 	folder, o.Data, o.Given = moved, moved, []string{"data"}
 	mustTrain(t, o)
-	if c, err := readTrainRun(o.Out); err != nil || c.Options.Data != moved {
-		t.Errorf("data %q, %v, want %q", c.Options.Data, err, moved)
+	if c, err := readTrainRun(o.Out); err != nil || c.Resolved.Data != moved {
+		t.Errorf("data %q, %v, want %q", c.Resolved.Data, err, moved)
 	}
 	o.Data, o.Given = "", nil
 	if err := os.Remove(filepath.Join(folder, "left", "004.png")); err != nil {

@@ -42,9 +42,9 @@ func affineTrainer(r engine.Recipe, m matching, c *crew.Crew) *engine.Trainer {
 }
 
 // An affineModel holds the parameters of an affineNet.
-type affineModel struct{ params *nn.Params }
+type affineModel struct{ vector *nn.Params }
 
-func (m affineModel) Params() *nn.Params { return m.params }
+func (m affineModel) Params() *nn.Params { return m.vector }
 
 func (affineModel) ISA() kernels.ISA { return kernels.Generic }
 

@@ -22,7 +22,7 @@ func FuzzRunFolder(f *testing.F) {
 			t.Fatal(err)
 		}
 		if c, err := readTrainRun(dir); err == nil {
-			o := c.Options
+			o := c.Resolved
 			_ = o.Validate()
 			if _, err := json.Marshal(o); err != nil {
 				t.Errorf("options that were read cannot be written: %v", err)

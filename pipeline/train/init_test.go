@@ -64,11 +64,11 @@ func TestInitInfersNetwork(t *testing.T) {
 			t.Errorf("notes %q", notes)
 		}
 		c, err := readTrainRun(o.Out)
-		if err != nil || c.Options.InitHash != roomtest.DataHash(t, model) {
-			t.Errorf("recorded hash %q, %v", c.Options.InitHash, err)
+		if err != nil || c.Resolved.InitHash != roomtest.DataHash(t, model) {
+			t.Errorf("recorded hash %q, %v", c.Resolved.InitHash, err)
 		}
 		card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-		if err != nil || !strings.Contains(string(card), c.Options.InitHash) ||
+		if err != nil || !strings.Contains(string(card), c.Resolved.InitHash) ||
 			!strings.Contains(string(card), "norm-groups 4, time-scale 1000") {
 			t.Errorf("card: %v\n%s", err, card)
 		}
@@ -122,7 +122,7 @@ func TestNetworkOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := c.Options.Network
+	n := c.Resolved.Network
 	if n.NumHeads != 2 || n.NormGroups != 4 || n.TimeScale != 10 || !slices.Equal(n.ChannelMult, []int{1, 1}) {
 		t.Errorf("network %+v", n)
 	}

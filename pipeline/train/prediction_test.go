@@ -140,7 +140,7 @@ func TestInitAdoptsThePrediction(t *testing.T) {
 		}
 		mustTrain(t, o)
 		got, err := readTrainRun(o.Out)
-		if r := got.Options; err != nil || r.Path != c.path || r.Objective != c.objective || r.LossWeight != c.loss {
+		if r := got.Resolved; err != nil || r.Path != c.path || r.Objective != c.objective || r.LossWeight != c.loss {
 			t.Errorf("given %q: %s of %s by loss of %s, %v", c.given, r.Path, r.Objective, r.LossWeight, err)
 		}
 		if !strings.Contains(notes, c.note) || (c.note == "" && notes != "") {

@@ -339,8 +339,8 @@ func TestUnlabelledData(t *testing.T) {
 	o.Network.InChannels = 3
 	mustTrain(t, o)
 	c, err := readTrainRun(o.Out)
-	if err != nil || c.Options.Conditional != "no" || c.Options.Network.NumClasses != 0 {
-		t.Errorf("config %+v, %v", c.Options, err)
+	if err != nil || c.Resolved.Conditional != "no" || c.Resolved.Network.NumClasses != 0 {
+		t.Errorf("config %+v, %v", c.Resolved, err)
 	}
 	o.Out, o.Conditional = filepath.Join(t.TempDir(), "run"), "yes"
 	var wrong *pipeline.OptionError
