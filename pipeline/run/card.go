@@ -62,13 +62,14 @@ func (c CardFacts) Repeats() string {
 	return c.Say(pipeline.Action{Settings: c.Replay.Settings})
 }
 
+// cardFacts returns the facts for the card's template.
 func (r *Run) cardFacts() CardFacts {
-	m := r.meta()
+	o, p, m := r.Settings, &r.Progress, r.meta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
-		Options: r.Settings, Warmup: r.Progress.Schedule.Warmup(r.Progress.Step, option.OrNone(r.Settings.Warmup), r.Settings.Decay),
-		Params: r.model.Params().Len(), Steps: r.Progress.Step, Meta: m,
-		Progress: fmt.Sprintf("in %v", Seconds(r.Progress.Seconds).Round(time.Second/10)),
+		Options: o, Warmup: p.Schedule.Warmup(p.Step, option.OrNone(o.Warmup), o.Decay),
+		Params: r.model.Params().Len(), Steps: p.Step, Meta: m,
+		Progress: fmt.Sprintf("in %v", Seconds(p.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
 		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Settings.Words,
 	}

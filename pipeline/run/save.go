@@ -62,11 +62,12 @@ func (r *Run) writeModel(w io.Writer) error {
 
 // meta returns what a checkpoint says of its origin.
 func (r *Run) meta() model.Meta {
+	o, p := r.Settings, &r.Progress
 	m := model.Meta{
-		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Seed: r.Settings.Seed, Batch: r.Settings.Batch,
-		Schedule: r.Progress.Schedule.String(), ISA: r.Settings.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		Steps: p.Step, Images: p.Step * o.Batch, Seed: o.Seed, Batch: o.Batch,
+		Schedule: p.Schedule.String(), ISA: o.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
-		EMA: option.OrNone(r.Settings.EMA), Loss: r.Progress.Smooth, Validation: r.log.validation(),
+		EMA: option.OrNone(o.EMA), Loss: p.Smooth, Validation: r.log.validation(),
 	}
 	r.Job.Meta(&m)
 	return m

@@ -73,7 +73,8 @@ func TestTrainOnFolder(t *testing.T) {
 	if !(got.Validation > 0) {
 		t.Errorf("validation loss %v", got.Validation)
 	}
-	if len(notes) != 1 || !strings.Contains(notes[0], "1 of 25 files are left out: 1 not a picture (such as notes.txt)") {
+	const leftOut = "1 of 25 files are left out: 1 not a picture (such as notes.txt)"
+	if len(notes) != 1 || !strings.Contains(notes[0], leftOut) {
 		t.Errorf("notes %q", notes)
 	}
 	c, err := readTrainRun(o.Out)

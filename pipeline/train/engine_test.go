@@ -51,9 +51,10 @@ func (affineModel) ISA() kernels.ISA { return kernels.Generic }
 func (affineModel) Repack(int, int) {}
 
 func affineRecipe() (engine.Recipe, matching) {
-	return engine.Recipe{Batch: 10, MicroBatch: 10, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, Clip: 0.5,
-			EMA: 0.998},
-		matching{seed: 3, times: flow.Uniform{}, predicts: model.Prediction{Path: flow.Linear{}}, null: -1}
+	r := engine.Recipe{
+		Batch: 10, MicroBatch: 10, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, Clip: 0.5, EMA: 0.998,
+	}
+	return r, matching{seed: 3, times: flow.Uniform{}, predicts: model.Prediction{Path: flow.Linear{}}, null: -1}
 }
 
 // A step agrees with the formulas of the loss and of AdamW, in float64, for the inputs that the
