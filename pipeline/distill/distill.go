@@ -227,7 +227,7 @@ func (r *distillation) Config() (options any, data run.DataInfo) {
 	o.Schedule = r.Progress.Schedule
 	of := r.teacher.Meta
 	return &o, run.DataInfo{
-		Name: of.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: of.Classes,
+		Name: of.Data, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: of.Classes,
 	}
 }
 

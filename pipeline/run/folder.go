@@ -277,7 +277,7 @@ type DataInfo struct {
 	Images  int      `json:"images"`
 	Height  int      `json:"height"`
 	Width   int      `json:"width"`
-	Chans   int      `json:"channels"`
+	Channels   int      `json:"channels"`
 	Classes []string `json:"classes,omitempty"`
 	Held    int      `json:"held_out,omitempty"` // images for the validation loss
 	Digest  string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set

@@ -247,7 +247,7 @@ func (r *training) Config() (options any, data run.DataInfo) {
 	o.Schedule = r.Progress.Schedule
 	h, w, c := r.data.Shape()
 	return &o, run.DataInfo{
-		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Chans: c,
+		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Channels: c,
 		Classes: r.data.Classes(), Held: heldLen(r.heldOut), Digest: r.digest,
 	}
 }
