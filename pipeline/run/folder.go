@@ -273,14 +273,14 @@ func (c *Config) Decode(by Command, options any) error {
 
 // DataInfo describes the data that a run was trained on.
 type DataInfo struct {
-	Name    string   `json:"name"`
-	Images  int      `json:"images"`
-	Height  int      `json:"height"`
-	Width   int      `json:"width"`
-	Channels   int      `json:"channels"`
-	Classes []string `json:"classes,omitempty"`
-	Held    int      `json:"held_out,omitempty"` // images for the validation loss
-	Digest  string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
+	Name     string   `json:"name"`
+	Images   int      `json:"images"`
+	Height   int      `json:"height"`
+	Width    int      `json:"width"`
+	Channels int      `json:"channels"`
+	Classes  []string `json:"classes,omitempty"`
+	Held     int      `json:"held_out,omitempty"` // images for the validation loss
+	Digest   string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
 }
 
 // writeConfig writes config.json.
