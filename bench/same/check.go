@@ -168,26 +168,19 @@ func (c *checker) do(ctx context.Context, s setting, a action, folders [len(side
 		})
 	}
 	wg.Wait()
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case failed[before] != nil:
+		return fmt.Errorf("the program at the earlier commit: %w", failed[before])
+	case failed[after] != nil:
+		c.report(s, a, "", failed[after])
+	default:
+		for _, name := range a.files {
+			c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
+		}
 	}
-	if err := failed[before]; err != nil {
-		return fmt.Errorf("the program at the earlier commit: %w", err)
-	}
-	c.compare(s, a, folders, failed[after])
 	return nil
-}
-
-// compare reports how the results of an action differ. failed is the error of the later program: a
-// difference too.
-func (c *checker) compare(s setting, a action, folders [len(sides)]string, failed error) {
-	if failed != nil {
-		c.report(s, a, "", failed)
-		return
-	}
-	for _, name := range a.files {
-		c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
-	}
 }
 
 // report prints the outcome of a comparison and counts it.

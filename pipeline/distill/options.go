@@ -165,7 +165,8 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Validate reports the first option that cannot be used, as an [*OptionError]. It looks at no file.
+// Validate reports the first option that cannot be used, as a [*pipeline.OptionError]. It looks at
+// no file.
 func (o *Options) Validate() error {
 	d := o.WithDefaults()
 	return option.First(
