@@ -158,9 +158,9 @@ func (r *classifierRun) train(ctx context.Context) error {
 			return run.Diverged(r.done.Step, result, r.opt.LR)
 		}
 		took := time.Since(begin)
-		r.done.Count(result, took)
+		r.done.AddStep(result, took)
 		r.meter.Add(took.Seconds())
-		r.emit(r.done.Stepped(result, rate, r.opt.Batch, &r.meter))
+		r.emit(r.done.StepEvent(result, rate, r.opt.Batch, &r.meter))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func Distill(ctx context.Context, o Options) (run.Result, error) {
 // A distillation is a run that distils a model.
 type distillation struct {
 	run.Run
-	options Options // resolved; Run.Opt points to a part of them
+	options Options // resolved; Run.Settings points to a part of them
 	teacher *model.Checkpoint
 	student *unet.Model
 	work    *jumpTraining
@@ -53,23 +53,23 @@ type distillation struct {
 // newDistillation returns a run without a folder, networks or workers.
 func newDistillation(o Options) *distillation {
 	r := &distillation{options: o.WithDefaults()}
-	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	r.Run = run.Run{Settings: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
 
 // create opens the teacher, makes the student, and makes the folder of a new run.
 func (r *distillation) create() error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
-	r.Opt.ISA = isa.String()
+	r.Settings.ISA = isa.String()
 	if err := r.openTeacher(); err != nil {
 		return err
 	}
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
-	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
+	pipeline.Seed(&pcg, r.Settings.Seed, pipeline.StreamInit, 0, 0)
 	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
@@ -77,7 +77,7 @@ func (r *distillation) create() error {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
-	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.Opt.Plan()}
+	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
 	return r.build()
 }
 
@@ -133,9 +133,9 @@ func (r *distillation) reopen(given Options) error {
 	if err := r.Lock(path, given.Disk); err != nil {
 		return err
 	}
-	given.Threads = r.Opt.Threads // with its default
+	given.Threads = r.Settings.Threads // with its default
 	r.options = recorded
-	newBudget := r.Opt.TakeOver(&given.Options, false)
+	newBudget := r.Settings.TakeOver(&given.Options, false)
 	if err := r.options.Validate(); err != nil {
 		return r.Damaged(err)
 	}
@@ -169,7 +169,7 @@ func (r *distillation) restore(newBudget bool) error {
 		return err
 	}
 	if newBudget {
-		r.NewBudget(r.Opt.Plan().Total())
+		r.NewBudget(r.Settings.Plan().Total())
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (r *distillation) restore(newBudget bool) error {
 func (r *distillation) build() error {
 	o := &r.options
 	jumps := o.Shares.jumpCounts()
-	nets := r.HireReplicas(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
+	nets := r.SetUNet(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (r *distillation) build() error {
 		r.Tasks = append(r.Tasks, d)
 	}
 	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)
-	r.Equip(r.work.prepare)
+	r.MakeTrainer(r.work.prepare)
 	return nil
 }
 
@@ -216,18 +216,18 @@ func (r *distillation) LossPlot() picture.LossPlot {
 	return picture.LossPlot{Title: title, Loss: "pseudo-Huber loss of jumps"}
 }
 
-// Preparing implements [run.Job].
-func (r *distillation) Preparing() (took, each time.Duration) {
+// PreparationTime implements [run.Job].
+func (r *distillation) PreparationTime() (took, each time.Duration) {
 	return r.work.took, r.work.last / time.Duration(r.work.stepsPerRound())
 }
 
 // Config implements [run.Job].
 func (r *distillation) Config() (options any, data run.DataInfo) {
 	o, s := r.options, r.Images
-	o.Schedule = r.Done.Schedule
+	o.Schedule = r.Progress.Schedule
 	of := r.teacher.Meta
 	return &o, run.DataInfo{
-		Name: of.Data, Height: s.Height, Width: s.Width, Chans: s.Channels, Classes: of.Classes,
+		Name: of.Data, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: of.Classes,
 	}
 }
 
@@ -271,7 +271,7 @@ func (r *distillation) replay() option.Action {
 	o := &r.options
 	var c run.Replay
 	c.Set("model", o.Model)
-	c.AddBudget(r.Done.Schedule)
+	c.AddBudget(r.Progress.Schedule)
 	c.Add("guidance", o.Guidance, 0.0)
 	c.Set("teacher-solver", o.TeacherSolver)
 	c.Set("teacher-steps", o.TeacherSteps)

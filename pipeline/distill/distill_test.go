@@ -274,7 +274,7 @@ func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	draw := r.work.teacher.pool.Drawers[0]
 	calls := 0
 	r.work.teacher.pool.Drawers = []model.Drawer{hookedDrawer{draw, func() {
-		if calls++; r.Done.Step == 4 { // the first step of the second round
+		if calls++; r.Progress.Step == 4 { // the first step of the second round
 			cancel()
 		}
 	}}}
@@ -362,7 +362,8 @@ func TestDistillationLearns(t *testing.T) {
 	curved := roomtest.NamedCheckpoint
 	curved.Spread = 0.2
 	o := smallDistillation(t, curved.Save(t))
-	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery, o.EMA, o.Huber = 8, 44, 10, 80, 80, option.None, option.None
+	o.TeacherSteps, o.Pool, o.Reuse, o.Steps, o.ValidateEvery = 8, 44, 10, 80, 80
+	o.EMA, o.Huber = option.None, option.None
 	first := o
 	first.Out, first.Steps, first.LR = filepath.Join(t.TempDir(), "first"), 1, 1e-12
 	before, after := mustDistill(t, first).Validation, mustDistill(t, o).Validation
@@ -605,11 +606,13 @@ func TestDistillResumeRefuses(t *testing.T) {
 	if _, err := Distill(context.Background(), o); err == nil {
 		t.Fatal("it was not stopped")
 	}
-	if _, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with distill (resume, out ") {
+	_, err := train.Train(context.Background(), train.Options{Options: run.Options{Out: o.Out, Resume: true}})
+	if err == nil || !strings.Contains(err.Error(), "go on with distill (resume, out ") {
 		t.Errorf("train: %v", err)
 	}
 	trained := trainOnce(t)
-	if _, err := Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}}); err == nil || !strings.Contains(err.Error(), "go on with train (resume, out ") {
+	_, err = Distill(context.Background(), Options{Options: run.Options{Out: trained.Out, Resume: true}})
+	if err == nil || !strings.Contains(err.Error(), "go on with train (resume, out ") {
 		t.Errorf("distill of a run of train: %v", err)
 	}
 	o.Resume, o.StopAfter = true, 0
@@ -704,7 +707,7 @@ func TestDistillSpreadsTheCostOfAPool(t *testing.T) {
 		if err := r.work.prepare(t.Context(), step); err != nil {
 			t.Fatal(err)
 		}
-		took, each := r.Preparing()
+		took, each := r.PreparationTime()
 		if (took > 0) != (step%4 == 0) || each <= 0 || (took > 0 && each != took/4) {
 			t.Errorf("step %d: %v now, %v in the long run", step, took, each)
 		}

@@ -14,9 +14,8 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
-// Options says which model to distil into a flow map, for how long and how. [DefaultDistillOptions]
-// has the settings that are known to work. The JSON form, with everything resolved, is in a run's
-// config.json.
+// Options say which model to distil into a flow map, for how long and how. The zero value of an
+// option is its default. A run's config.json has their JSON form, with everything resolved.
 type Options struct {
 	run.Options
 

@@ -26,7 +26,8 @@ func TestClasses(t *testing.T) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
 	}
-	if got := firstNames(strings.Split(strings.Repeat("a", 14), "")); !strings.HasSuffix(got.String(), "a, a and 2 more (model show lists them)") {
+	got := firstNames(strings.Split(strings.Repeat("a", 14), ""))
+	if !strings.HasSuffix(got.String(), "a, a and 2 more (model show lists them)") {
 		t.Errorf("many names are %s", got)
 	}
 	list.Null = false

@@ -92,7 +92,8 @@ func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
 		return weight, nil
 	case cfg.FlowMap:
 		return 0, option.Errorf("guidance", weight,
-			"%s is a flow map, which was settled when it was distilled: leave it at 1, or distil its teacher with another",
+			"%s is a flow map, which was settled when it was distilled: "+
+				"leave it at 1, or distil its teacher with another",
 			ModelName(path))
 	}
 	return 0, unguided(path, weight)

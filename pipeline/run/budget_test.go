@@ -43,7 +43,9 @@ func TestTimeBudgetOneStep(t *testing.T) {
 }
 
 // simulate runs a budget against made-up steps, as [Run.loop] does.
-func simulate(stepTime func(step int, used float64) float64, limit time.Duration) (s engine.RateSchedule, used, rate float64) {
+func simulate(
+	stepTime func(step int, used float64) float64, limit time.Duration,
+) (s engine.RateSchedule, used, rate float64) {
 	b := &timeBudget{limit: limit}
 	for step := 0; s.Total() == 0 || step < s.Total(); {
 		rate = s.Rate(step, 1, 50, engine.CosineRate)

@@ -62,15 +62,16 @@ func (c CardFacts) Repeats() string {
 	return c.Say(pipeline.Action{Settings: c.Replay.Settings})
 }
 
+// cardFacts returns the facts for the card's template.
 func (r *Run) cardFacts() CardFacts {
-	m := r.meta()
+	o, p, m := r.Settings, &r.Progress, r.meta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
-		Options: r.Opt, Warmup: r.Done.Schedule.Warmup(r.Done.Step, option.OrNone(r.Opt.Warmup), r.Opt.Decay),
-		Params: r.model.Params().Len(), Steps: r.Done.Step, Meta: m,
-		Progress: fmt.Sprintf("in %v", Seconds(r.Done.Seconds).Round(time.Second/10)),
+		Options: o, Warmup: p.Schedule.Warmup(p.Step, option.OrNone(o.Warmup), o.Decay),
+		Params: r.model.Params().Len(), Steps: p.Step, Meta: m,
+		Progress: fmt.Sprintf("in %v", Seconds(p.Seconds).Round(time.Second/10)),
 		Curve:    len(r.log.losses) > 0, Finished: r.over(),
-		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Opt.Words,
+		GoOn: goOn(r.Job.Command(), r.Dir.Path), words: r.Settings.Words,
 	}
 	c.Draw = pipeline.Action{Command: "generate", Settings: []pipeline.Setting{
 		pathSetting("model", r.Dir.Path), {Option: "grid", Value: "8x8"}, {Option: "out", Value: "samples.png"},

@@ -52,9 +52,9 @@ func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
 // makes workers.
 func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
-	need := layers.estimateMemory(r.Opt, r.DataMemory)
+	need := layers.estimateMemory(r.Settings, r.DataMemory)
 	if free := freeMemory(); free > 0 && need > free {
-		r.Opt.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
+		r.Settings.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
 			text.Bytes(need), text.Bytes(free), option.Setting{Option: "threads"},
 			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
 	}
@@ -73,7 +73,7 @@ func (r *Run) estimateStep() time.Duration {
 		r.Tasks[0].Probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.Opt.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
+	turns := (r.Settings.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
 	// Forward and backward take the time of three evaluations.
 	return took + time.Duration(float64(took)*r.ExtraWork/3)
@@ -81,13 +81,13 @@ func (r *Run) estimateStep() time.Duration {
 
 // describeCost says how much memory and time the run will take.
 func (r *Run) describeCost() string {
-	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Opt, r.DataMemory))
+	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Settings, r.DataMemory))
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)
 		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
 	}
-	left := max(r.Done.Schedule.Total()-r.Done.Step, 0)
+	left := max(r.Progress.Schedule.Total()-r.Progress.Step, 0)
 	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
 }
 

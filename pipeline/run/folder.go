@@ -43,10 +43,10 @@ type Folder struct {
 	disk func(io.Writer) io.Writer // see Disk of [Options]
 }
 
-// Create makes and locks a folder for a new run. A given folder may exist, but must not hold a run
-// or other files. For the empty path, Create makes the first of runs/NAME, runs/NAME-2, … that does
-// not exist. NAME comes from data, the name or path of a data set.
-func Create(path, data string) (*Folder, error) {
+// createFolder makes and locks a folder for a new run. A given folder may exist, but must not hold
+// a run or other files. For the empty path, createFolder makes the first of runs/NAME, runs/NAME-2,
+// … that does not exist. NAME comes from data, the name or path of a data set.
+func createFolder(path, data string) (*Folder, error) {
 	if path == "" {
 		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
 	}
@@ -68,7 +68,7 @@ func Create(path, data string) (*Folder, error) {
 			return nil, err
 		}
 	}
-	d, err := Lock(path)
+	d, err := lockFolder(path)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func createNumbered(base string) (*Folder, error) {
 		}
 		switch err := os.Mkdir(path, 0o755); {
 		case err == nil:
-			d, err := Lock(path)
+			d, err := lockFolder(path)
 			if d != nil {
 				d.created = true
 			}
@@ -143,9 +143,9 @@ func runName(data string) string {
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// Lock locks a run folder, and removes files that a killed process left half written. The system
-// releases the lock when the process ends in any way.
-func Lock(path string) (*Folder, error) {
+// lockFolder locks a run folder, and removes files that a killed process left half written. The
+// system releases the lock when the process ends in any way.
+func lockFolder(path string) (*Folder, error) {
 	d := &Folder{Path: path, lock: flock.New(filepath.Join(path, LockFile))}
 	ok, err := d.lock.TryLock()
 	switch {
@@ -164,7 +164,8 @@ func leftover(name string) bool { return unfinished.MatchString(name) }
 
 // unfinished matches the names that package atomicfile gives to the files of a run while it writes
 // them.
-var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|(loss|step-\d+)\.png|README\.md)\d+$`)
+var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|` +
+	`(loss|step-\d+)\.png|README\.md)\d+$`)
 
 // removeLeftovers removes the files that a killed process left half written. The caller has the
 // lock. A file that cannot be removed does no harm.
@@ -272,14 +273,14 @@ func (c *Config) Decode(by Command, options any) error {
 
 // DataInfo describes the data that a run was trained on.
 type DataInfo struct {
-	Name    string   `json:"name"`
-	Images  int      `json:"images"`
-	Height  int      `json:"height"`
-	Width   int      `json:"width"`
-	Chans   int      `json:"channels"`
-	Classes []string `json:"classes,omitempty"`
-	Held    int      `json:"held_out,omitempty"` // images for the validation loss
-	Digest  string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
+	Name     string   `json:"name"`
+	Images   int      `json:"images"`
+	Height   int      `json:"height"`
+	Width    int      `json:"width"`
+	Channels int      `json:"channels"`
+	Classes  []string `json:"classes,omitempty"`
+	Held     int      `json:"held_out,omitempty"` // images for the validation loss
+	Digest   string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
 }
 
 // writeConfig writes config.json.

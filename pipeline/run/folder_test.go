@@ -14,13 +14,13 @@ func TestKeepsFoldersOfOthers(t *testing.T) {
 	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
+	if _, err := createFolder(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
 		t.Errorf("a run in a folder of files: %v", err)
 	}
 	if err := os.Rename(mine, filepath.Join(dir, ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
+	if _, err := createFolder(dir, "mnist"); err == nil || !strings.Contains(err.Error(), "holds no run") {
 		t.Errorf("a run in a folder with another program's settings: %v", err)
 	}
 }

@@ -12,7 +12,8 @@ func FuzzMetrics(f *testing.F) {
 	f.Add("junk\n{}\n")
 	f.Fuzz(func(t *testing.T, metrics string) {
 		kept, losses, held := keepMetrics([]byte(metrics), 5)
-		if again, same, heldAgain := keepMetrics(kept, 5); !bytes.Equal(kept, again) || len(same) != len(losses) || len(heldAgain) != len(held) {
+		again, same, heldAgain := keepMetrics(kept, 5)
+		if !bytes.Equal(kept, again) || len(same) != len(losses) || len(heldAgain) != len(held) {
 			t.Errorf("kept %q, and then %q", kept, again)
 		}
 	})

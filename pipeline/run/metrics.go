@@ -42,8 +42,8 @@ func (m Metric) appendJSON(b []byte) []byte {
 	return append(b, '}', '\n')
 }
 
-// A Log appends whole lines to metrics.jsonl, about once a second.
-type Log struct {
+// A metricsLog appends whole lines to metrics.jsonl, about once a second.
+type metricsLog struct {
 	file    *os.File
 	w       io.Writer // writes to the file
 	pending []byte    // lines that are not written yet
@@ -53,7 +53,7 @@ type Log struct {
 }
 
 // validation returns the latest validation loss, 0 before the first.
-func (l *Log) validation() float64 {
+func (l *metricsLog) validation() float64 {
 	if l == nil || len(l.held) == 0 {
 		return 0
 	}
@@ -62,7 +62,7 @@ func (l *Log) validation() float64 {
 
 // openMetrics opens the log of a run that has done the given number of steps. It drops the lines of
 // later steps: the run did them after its last checkpoint, and will do them again.
-func openMetrics(d *Folder, steps int) (*Log, error) {
+func openMetrics(d *Folder, steps int) (*metricsLog, error) {
 	path := d.File(MetricsFile)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,7 @@ func openMetrics(d *Folder, steps int) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: file, w: file, losses: losses, held: held, flushed: time.Now()}
+	l := &metricsLog{file: file, w: file, losses: losses, held: held, flushed: time.Now()}
 	if d.disk != nil {
 		l.w = d.disk(file)
 	}
@@ -102,7 +102,7 @@ func keepMetrics(text []byte, steps int) (kept []byte, losses []float32, held []
 }
 
 // add adds a line. About once a second it also writes the lines so far, and returns true.
-func (l *Log) add(m Metric) (flushed bool, err error) {
+func (l *metricsLog) add(m Metric) (flushed bool, err error) {
 	l.losses = append(l.losses, float32(m.Loss))
 	if m.Validation != 0 {
 		l.held = append(l.held, picture.HeldLoss{Step: m.Step, Loss: m.Validation})
@@ -115,7 +115,7 @@ func (l *Log) add(m Metric) (flushed bool, err error) {
 }
 
 // flush writes the pending lines.
-func (l *Log) flush() error {
+func (l *metricsLog) flush() error {
 	if len(l.pending) == 0 {
 		return nil
 	}
@@ -128,4 +128,4 @@ func (l *Log) flush() error {
 }
 
 // close writes the pending lines and closes the file.
-func (l *Log) close() error { return errors.Join(l.flush(), l.file.Close()) }
+func (l *metricsLog) close() error { return errors.Join(l.flush(), l.file.Close()) }

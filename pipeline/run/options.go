@@ -15,18 +15,6 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
-// Reader returns how the run reads its data.
-func (o *Options) Reader() feed.Reader {
-	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
-}
-
-// Note tells what a person should know before the run begins, see [option.Say].
-func (o *Options) Note(format string, args ...any) {
-	if o.OnEvent != nil {
-		o.OnEvent(pipeline.Note(format, args...))
-	}
-}
-
 // Options say for how long a run trains, how, and what it leaves, whatever it trains for. The zero
 // value of each option is its default. The options of training and of distilling embed them.
 type Options struct {
@@ -279,6 +267,19 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// Reader returns how the run reads its data.
+func (o *Options) Reader() feed.Reader {
+	return feed.Reader{Seed: o.Seed, Threads: o.Threads, OnEvent: o.OnEvent}
+}
+
+// Note sends an event with something that a person should know. format and args are as for
+// [option.Say].
+func (o *Options) Note(format string, args ...any) {
+	if o.OnEvent != nil {
+		o.OnEvent(pipeline.Note(format, args...))
+	}
+}
+
 // Plan returns the schedule of a new run: empty when only the clock will tell.
 func (o *Options) Plan() engine.RateSchedule {
 	switch {
@@ -290,9 +291,9 @@ func (o *Options) Plan() engine.RateSchedule {
 	return nil
 }
 
-// TakeOver takes from the caller's options those that may change when a recorded run goes on. It
-// reports whether they have a new budget; other says that it is of another kind. The instruction
-// set may change too. It alters the last bits.
+// TakeOver sets, in the options of a recorded run, those that may change when the run goes on. It
+// returns whether given has a new budget. other says that given has a new budget of a kind that
+// only a job knows. The instruction set may change too, although that alters the last bits.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
@@ -309,14 +310,15 @@ func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	return false
 }
 
-// mayChange are the options that a resumed run takes from its caller.
+// mayChange are the names of the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every", "validate-every", "keep", "data-memory", "tensorboard",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every",
+	"validate-every", "keep", "data-memory", "tensorboard",
 }
 
-// Conflict returns a [*pipeline.OptionError] for an option that the caller has given on purpose,
-// and that would change the numbers of the run recorded in a folder. Options come by the names of
-// their JSON form.
+// Conflict compares the recorded options of the run in a folder with the wanted ones, by the names
+// of their JSON form. It returns a [*pipeline.OptionError] for the first of the given options that
+// differs and cannot change.
 func Conflict(folder string, recorded, wanted map[string]any, given []string) error {
 	for _, name := range given {
 		key := strings.ReplaceAll(name, "-", "_")
@@ -335,7 +337,7 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 	return nil
 }
 
-// FieldsOf returns options by the names of their JSON form.
+// FieldsOf returns the values of options by the names of their JSON form.
 func FieldsOf(options any) map[string]any {
 	text, err := json.Marshal(options)
 	if err != nil {

@@ -33,21 +33,22 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var png bytes.Buffer
-	if err := picture.WritePNG(&png, img, []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Done.Step)}}); err != nil {
+	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Progress.Step)}}
+	if err := picture.WritePNG(&png, img, texts); err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Done.Step)
+	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Progress.Step)
 	if err := r.Dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
 		return "", err
 	}
-	return name, r.board.picture(r.Done.Step, img.Bounds(), png.Bytes())
+	return name, r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
 }
 
 // drawPreview draws the images of a preview with the averaged weights.
 func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 	r.swapAverage()
 	defer r.swapAverage()
-	d := model.Drawing{Seed: r.Opt.Seed, Guidance: 1, Plan: r.show}
+	d := model.Drawing{Seed: r.Settings.Seed, Guidance: 1, Plan: r.show}
 	images := picture.Blank(r.Images, previewRows*previewCols)
 	if classes := r.Labels.Count; r.Labels.Rows() > 0 {
 		images.Labels = make([]int32, images.Len())

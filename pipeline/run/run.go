@@ -70,9 +70,9 @@ type Job interface {
 	Meta(m *model.Meta)
 	// Card fills in what the card says of the data, the network and the training.
 	Card(c *CardFacts)
-	// Preparing returns the time that the last step spent on preparing several steps at once
+	// PreparationTime returns the time that the last step spent on preparing several steps at once
 	// (took), and the mean of that time over these steps (each).
-	Preparing() (took, each time.Duration)
+	PreparationTime() (took, each time.Duration)
 }
 
 // A Task computes the gradients of a job on one worker. Beside the training steps it does what a
@@ -86,10 +86,10 @@ type Task interface {
 	Validate(first, n int) float64
 }
 
-// A Run is a training in a run folder. A job embeds it and sets the exported fields: first Opt, Job
-// and Saved, then the others from SetOut or Lock to Equip.
+// A Run is a training in a run folder. A job embeds it and sets the exported fields: first
+// Settings, Job and Saved, then the others from SetOut or Lock to MakeTrainer.
 type Run struct {
-	Opt       *Options // resolved; a part of the job's options
+	Settings  *Options // resolved; a part of the job's options
 	Job       Job
 	Dir       *Folder
 	Notes     []pipeline.Event // for a person; Start sends them
@@ -101,7 +101,7 @@ type Run struct {
 	Tasks     []Task // one for each worker that trains
 	Trainer   *engine.Trainer
 	Sampler   *sample.Pool // draws previews
-	log       *Log
+	log       *metricsLog
 	board     *board // nil without TensorBoard
 	Validated bool   // there is a validation loss
 
@@ -111,7 +111,7 @@ type Run struct {
 	DataMemory float64 // bytes of the job's data
 	layers     LayerShapes
 
-	Done     Progress
+	Progress Progress
 	clock    *timeBudget // nil unless the budget is in time
 	Saved    int         // step of the last checkpoint; -1 before the first
 	Finished bool        // the run had finished before this process resumed it
@@ -122,16 +122,16 @@ type Run struct {
 // SetOut makes the folder of a new run. name is the last part of its path where the options name no
 // folder.
 func (r *Run) SetOut(name string) error {
-	dir, err := Create(r.Opt.Out, name)
+	dir, err := createFolder(r.Settings.Out, name)
 	if err == nil {
-		dir.disk, r.Dir = r.Opt.Disk, dir
+		dir.disk, r.Dir = r.Settings.Disk, dir
 	}
 	return err
 }
 
 // Lock locks the folder of a recorded run. disk is as in [Options].
 func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
-	dir, err := Lock(path)
+	dir, err := lockFolder(path)
 	if err == nil {
 		dir.disk, r.Dir = disk, dir
 	}
@@ -147,14 +147,15 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Done, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
+	if r.Progress, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
 		return err
 	}
 	r.model.Repack(0, 1)
-	r.Saved = r.Done.Step
-	r.pace = pace{saveAt: r.Done.Seconds, showAt: r.Done.Seconds, showStep: r.Done.Step, heldAt: r.Done.Seconds, heldStep: r.Done.Step}
+	r.Saved = r.Progress.Step
+	step, seconds := r.Progress.Step, r.Progress.Seconds
+	r.pace = pace{saveAt: seconds, showAt: seconds, showStep: step, heldAt: seconds, heldStep: step}
 	if r.clock != nil {
-		r.clock.used = Seconds(r.Done.Seconds)
+		r.clock.used = Seconds(r.Progress.Seconds)
 	}
 	return nil
 }
@@ -163,7 +164,7 @@ func (r *Run) RestoreState() error {
 // of a budget that is not in time. For a budget in time, the mean time of the steps so far tells
 // how many more fit into it.
 func (r *Run) NewBudget(planned int) {
-	p := &r.Done
+	p := &r.Progress
 	switch {
 	case r.clock == nil:
 		p.Schedule = p.Schedule.Revise(p.Step, max(planned, p.Step))
@@ -176,38 +177,42 @@ func (r *Run) NewBudget(planned int) {
 	}
 }
 
-// Hire makes the workers for a network. show is the plan that draws previews.
-func (r *Run) Hire(n model.Network, show model.Plan) {
-	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Opt.Threads)
+// SetNetwork makes the workers for a network. show is the plan that draws previews.
+func (r *Run) SetNetwork(n model.Network, show model.Plan) {
+	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Settings.Threads)
 }
 
-// HireReplicas is [Run.Hire] for a U-Net. It returns a replica for each worker that trains.
-func (r *Run) HireReplicas(u *model.UNet, show model.Plan) []model.Replica {
-	r.Hire(u, show)
+// SetUNet is [Run.SetNetwork] for a U-Net. It returns a replica for each worker that trains.
+func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
+	r.SetNetwork(u, show)
 	var nets []model.Replica
 	var drawers []model.Drawer
 	for range r.Workers() {
-		net := u.NewReplica(r.Opt.MicroBatch, true)
+		net := u.NewReplica(r.Settings.MicroBatch, true)
 		nets = append(nets, net)
-		drawers = append(drawers, model.NewVelocityDrawer(net, r.Opt.MicroBatch, r.Images.Len()))
+		drawers = append(drawers, model.NewVelocityDrawer(net, r.Settings.MicroBatch, r.Images.Len()))
 	}
-	r.Sampler = sample.NewPool(r.Crew, drawers, r.Opt.MicroBatch, r.Images.Len())
+	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
 	return nets
 }
 
 // Workers returns the number of workers that train: at most one for each micro-batch.
-func (r *Run) Workers() int { return min(r.Opt.Threads, r.Opt.Recipe.engine().MicroBatches()) }
+func (r *Run) Workers() int {
+	return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches())
+}
 
-// Equip makes the trainer for the tasks of the run. prepare readies the batch of a step.
-func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
-	recipe := r.Opt.Recipe.engine()
+// MakeTrainer makes the trainer for the tasks of the run. prepare readies the batch of a step.
+func (r *Run) MakeTrainer(prepare func(ctx context.Context, step int) error) {
+	recipe := r.Settings.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {
 		tasks[i] = t
 	}
-	r.Trainer = engine.NewTrainer(engine.Setup{Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew})
-	if r.Opt.Time > 0 {
-		r.clock = &timeBudget{limit: time.Duration(r.Opt.Time)}
+	r.Trainer = engine.NewTrainer(engine.Setup{
+		Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
+	})
+	if r.Settings.Time > 0 {
+		r.clock = &timeBudget{limit: time.Duration(r.Settings.Time)}
 	}
 }
 
@@ -215,7 +220,8 @@ func (r *Run) Equip(prepare func(ctx context.Context, step int) error) {
 // an [*InterruptedError].
 func (r *Run) Train(ctx context.Context) (Result, error) {
 	if r.Finished && r.over() {
-		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: "this run had finished already: a larger budget would train it further"})
+		const text = "this run had finished already: a larger budget would train it further"
+		r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Text: text})
 		return r.result(), nil
 	}
 	if err := r.Start(); err != nil {
@@ -236,11 +242,11 @@ func (r *Run) Start() error {
 		return err
 	}
 	var err error
-	if r.log, err = openMetrics(r.Dir, r.Done.Step); err != nil {
+	if r.log, err = openMetrics(r.Dir, r.Progress.Step); err != nil {
 		return err
 	}
-	if r.Opt.TensorBoard {
-		if r.board, err = openBoard(r.Dir, r.Done.Step); err != nil {
+	if r.Settings.TensorBoard {
+		if r.board, err = openBoard(r.Dir, r.Progress.Step); err != nil {
 			return err
 		}
 	}
@@ -250,29 +256,29 @@ func (r *Run) Start() error {
 		}
 	}
 	// Room for the losses to come, so that steps do not allocate.
-	r.log.losses = slices.Grow(r.log.losses, min(max(r.Done.Schedule.Total(), 1<<12), 1<<20))
+	r.log.losses = slices.Grow(r.log.losses, min(max(r.Progress.Schedule.Total(), 1<<12), 1<<20))
 	for _, note := range r.Notes {
 		r.emit(note)
 	}
-	if r.Opt.OnEvent != nil {
+	if r.Settings.OnEvent != nil {
 		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
-			r.Opt.Batch, r.Opt.ISA, text.Count(r.Opt.Threads, "thread", "threads"), r.describeCost())
-		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Done.Schedule.Total(), Text: text})
+			r.Settings.Batch, r.Settings.ISA, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
+		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Progress.Schedule.Total(), Text: text})
 	}
 	return nil
 }
 
 // over reports whether the budget is used up.
 func (r *Run) over() bool {
-	total := r.Done.Schedule.Total()
-	return total > 0 && r.Done.Step >= total
+	total := r.Progress.Schedule.Total()
+	return total > 0 && r.Progress.Step >= total
 }
 
 // loop trains to the end of the budget, or until it has to stop. It stops at once: a step of a
 // large network may take minutes, and an abandoned step costs nothing but its time.
 func (r *Run) loop(ctx context.Context) (Result, error) {
 	for !r.over() {
-		if ctx.Err() != nil || (r.Opt.StopAfter > 0 && r.Done.Step >= r.Opt.StopAfter) {
+		if ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Progress.Step >= r.Settings.StopAfter) {
 			return r.interrupt(ctx.Err())
 		}
 		if err := r.Step(ctx); err != nil && errors.Is(err, ctx.Err()) {
@@ -290,7 +296,7 @@ func (r *Run) loop(ctx context.Context) (Result, error) {
 // Step trains on one batch, and records the measurements.
 func (r *Run) Step(ctx context.Context) error {
 	begin := time.Now()
-	p, o := &r.Done, r.Opt
+	p, o := &r.Progress, r.Settings
 	rate := o.Rate(p.Schedule, p.Step)
 	result, err := r.Trainer.Step(ctx, p.Step, rate)
 	if err != nil {
@@ -300,8 +306,8 @@ func (r *Run) Step(ctx context.Context) error {
 		return Diverged(p.Step, result, o.LR)
 	}
 	took := time.Since(begin)
-	once, each := r.Job.Preparing()
-	p.Count(result, took)
+	once, each := r.Job.PreparationTime()
+	p.AddStep(result, took)
 	r.meter.Add((took - once + each).Seconds())
 	if r.clock != nil {
 		r.clock.add(took, took-once+each)
@@ -309,7 +315,9 @@ func (r *Run) Step(ctx context.Context) error {
 			p.Schedule = p.Schedule.Revise(p.Step, total)
 		}
 	}
-	m := Metric{Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds}
+	m := Metric{
+		Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds,
+	}
 	if m.Validation, err = r.validateWhenDue(); err != nil {
 		return err
 	}
@@ -330,10 +338,10 @@ func Diverged(step int, result engine.StepResult, rate float64) error {
 
 // emitStep sends an event for the last step.
 func (r *Run) emitStep(result engine.StepResult, rate float64) {
-	if r.Opt.OnEvent == nil {
+	if r.Settings.OnEvent == nil {
 		return
 	}
-	e := r.Done.Stepped(result, rate, r.Opt.Batch, &r.meter)
+	e := r.Progress.StepEvent(result, rate, r.Settings.Batch, &r.meter)
 	e.Validation = r.log.validation()
 	if r.clock != nil {
 		e.Left = max(0, (r.clock.limit - r.clock.used).Seconds())
@@ -343,9 +351,9 @@ func (r *Run) emitStep(result engine.StepResult, rate float64) {
 
 // emit sends an event, with the steps and images so far.
 func (r *Run) emit(e pipeline.Event) {
-	if r.Opt.OnEvent != nil {
-		e.Step, e.Images = r.Done.Step, r.Done.Step*r.Opt.Batch
-		r.Opt.OnEvent(e)
+	if r.Settings.OnEvent != nil {
+		e.Step, e.Images = r.Progress.Step, r.Progress.Step*r.Settings.Batch
+		r.Settings.OnEvent(e)
 	}
 }
 
@@ -354,12 +362,12 @@ func (r *Run) between(ctx context.Context) error {
 	if r.over() {
 		return nil // finish does both
 	}
-	if r.pace.previewDue(r.Opt, &r.Done, &r.meter) {
+	if r.pace.previewDue(r.Settings, &r.Progress, &r.meter) {
 		if err := r.showPreview(ctx); err != nil {
 			return err
 		}
 	}
-	if r.pace.saveDue(r.Opt, &r.Done) {
+	if r.pace.saveDue(r.Settings, &r.Progress) {
 		return r.save(false)
 	}
 	return nil
@@ -370,7 +378,7 @@ func (r *Run) between(ctx context.Context) error {
 func (r *Run) showPreview(ctx context.Context) error {
 	begin := time.Now()
 	name, err := r.preview(ctx)
-	r.pace.previewed(r.Done.Step, r.Done.Seconds, time.Since(begin))
+	r.pace.previewed(r.Progress.Step, r.Progress.Seconds, time.Since(begin))
 	switch {
 	case err == nil:
 		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
@@ -387,10 +395,10 @@ func (r *Run) interrupt(cause error) (Result, error) {
 	if err := r.save(false); err != nil {
 		return r.result(), err
 	}
-	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Done.Schedule.Total()})
+	r.emit(pipeline.Event{Kind: pipeline.Interrupted, Path: r.Dir.Path, Total: r.Progress.Schedule.Total()})
 	return r.result(), &InterruptedError{
 		Dir: r.Dir.Path, GoOn: goOn(r.Job.Command(), r.Dir.Path),
-		Step: r.Done.Step, Total: r.Done.Schedule.Total(), Cause: cause,
+		Step: r.Progress.Step, Total: r.Progress.Schedule.Total(), Cause: cause,
 	}
 }
 
@@ -399,7 +407,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 	if err := r.save(true); err != nil {
 		return r.result(), err
 	}
-	if r.Opt.PreviewEvery >= 0 {
+	if r.Settings.PreviewEvery >= 0 {
 		if err := r.showPreview(ctx); err != nil {
 			return r.result(), err
 		}
@@ -407,14 +415,20 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 			return r.result(), err
 		}
 	}
-	r.emit(pipeline.Event{Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Done.Smooth, Validation: r.log.validation(), Seconds: r.Done.Seconds, Total: r.Done.Step})
+	r.emit(pipeline.Event{
+		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Progress.Smooth, Validation: r.log.validation(),
+		Seconds: r.Progress.Seconds, Total: r.Progress.Step,
+	})
 	return r.result(), nil
 }
 
 // result returns what the run has achieved so far.
 func (r *Run) result() Result {
-	p := &r.Done
-	return Result{Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Opt.Batch, Loss: p.Smooth, Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule}
+	p := &r.Progress
+	return Result{
+		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Settings.Batch, Loss: p.Smooth,
+		Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule,
+	}
 }
 
 // Close ends the workers and lets go of the folder.

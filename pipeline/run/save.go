@@ -26,7 +26,7 @@ func (r *Run) save(finished bool) error {
 			return fmt.Errorf("save: %w", err)
 		}
 	}
-	r.pace.saved(r.Done.Seconds, time.Since(begin))
+	r.pace.saved(r.Progress.Seconds, time.Since(begin))
 	if !finished {
 		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
 	}
@@ -43,9 +43,11 @@ func (r *Run) kept() string {
 
 // saveState writes the state.
 func (r *Run) saveState() error {
-	err := r.Dir.write(StateFile, func(w io.Writer) error { return writeState(w, r.model.Params(), r.Trainer.State(), r.Done) })
+	err := r.Dir.write(StateFile, func(w io.Writer) error {
+		return writeState(w, r.model.Params(), r.Trainer.State(), r.Progress)
+	})
 	if err == nil {
-		r.Saved = r.Done.Step
+		r.Saved = r.Progress.Step
 	}
 	return err
 }
@@ -60,11 +62,12 @@ func (r *Run) writeModel(w io.Writer) error {
 
 // meta returns what a checkpoint says of its origin.
 func (r *Run) meta() model.Meta {
+	o, p := r.Settings, &r.Progress
 	m := model.Meta{
-		Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Seed: r.Opt.Seed, Batch: r.Opt.Batch,
-		Schedule: r.Done.Schedule.String(), ISA: r.Opt.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		Steps: p.Step, Images: p.Step * o.Batch, Seed: o.Seed, Batch: o.Batch,
+		Schedule: p.Schedule.String(), ISA: o.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
-		EMA: option.OrNone(r.Opt.EMA), Loss: r.Done.Smooth, Validation: r.log.validation(),
+		EMA: option.OrNone(o.EMA), Loss: p.Smooth, Validation: r.log.validation(),
 	}
 	r.Job.Meta(&m)
 	return m
@@ -73,7 +76,10 @@ func (r *Run) meta() model.Meta {
 // saveConfig writes config.json.
 func (r *Run) saveConfig() error {
 	options, data := r.Job.Config()
-	c := Config{Version: pipeline.Version(), Data: data, Steps: r.Done.Step, Images: r.Done.Step * r.Opt.Batch, Finished: r.over()}
+	c := Config{
+		Version: pipeline.Version(), Data: data,
+		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Finished: r.over(),
+	}
 	c.setOptions(r.Job.Command(), options)
 	return r.Dir.writeConfig(c)
 }
@@ -83,25 +89,28 @@ func (r *Run) saveLoss() error {
 	if len(r.log.losses) == 0 {
 		return nil
 	}
-	return r.Dir.write(LossFile, func(w io.Writer) error { return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held) })
+	return r.Dir.write(LossFile, func(w io.Writer) error {
+		return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held)
+	})
 }
 
 // saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
 func (r *Run) saveKept() error {
-	if r.Opt.Keep == 0 || r.Done.Step == 0 {
+	if r.Settings.Keep == 0 || r.Progress.Step == 0 {
 		return nil
 	}
 	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
 		return err
 	}
-	if err := r.Dir.write(filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Done.Step)), r.writeModel); err != nil {
+	name := filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Progress.Step))
+	if err := r.Dir.write(name, r.writeModel); err != nil {
 		return err
 	}
 	kept, err := r.Dir.numbered(KeptDir, ".safetensors")
 	if err != nil {
 		return err
 	}
-	for _, old := range kept[:max(0, len(kept)-r.Opt.Keep)] {
+	for _, old := range kept[:max(0, len(kept)-r.Settings.Keep)] {
 		if err := os.Remove(filepath.Join(r.Dir.File(KeptDir), old)); err != nil {
 			return err
 		}

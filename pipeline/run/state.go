@@ -31,15 +31,15 @@ type Progress struct {
 	Schedule engine.RateSchedule `json:"schedule"`
 }
 
-// Count adds a step that took the given time.
-func (p *Progress) Count(result engine.StepResult, took time.Duration) {
+// AddStep adds a step that took the given time.
+func (p *Progress) AddStep(result engine.StepResult, took time.Duration) {
 	p.Step++
 	p.Seconds += took.Seconds()
 	p.Smooth += smoothing(p.Step) * (result.Loss - p.Smooth)
 }
 
-// Stepped returns an event for the step that was counted last.
-func (p *Progress) Stepped(result engine.StepResult, rate float64, batch int, m *Meter) pipeline.Event {
+// StepEvent returns an event for the step that was counted last.
+func (p *Progress) StepEvent(result engine.StepResult, rate float64, batch int, m *Meter) pipeline.Event {
 	total := p.Schedule.Total()
 	return pipeline.Event{
 		Kind: pipeline.Stepped, Loss: result.Loss, Smooth: p.Smooth, LR: rate, GradNorm: result.Norm,

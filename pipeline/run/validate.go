@@ -14,19 +14,20 @@ import (
 // validateWhenDue measures the validation loss of the averaged weights when it is due, and returns
 // 0 when it is not. It changes no number of the training.
 func (r *Run) validateWhenDue() (float64, error) {
-	if !r.Validated || !r.pace.validationDue(r.Opt, &r.Done, &r.meter, r.over()) {
+	if !r.Validated || !r.pace.validationDue(r.Settings, &r.Progress, &r.meter, r.over()) {
 		return 0, nil
 	}
 	begin := time.Now()
 	r.swapAverage()
 	loss, err := r.Validate()
 	r.swapAverage()
-	r.pace.validated(r.Done.Step, r.Done.Seconds, time.Since(begin))
+	r.pace.validated(r.Progress.Step, r.Progress.Seconds, time.Since(begin))
 	if err != nil {
 		return 0, fmt.Errorf("validation: %w", err)
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("step %d: the validation loss is %g", r.Done.Step, loss)})
+		note := fmt.Sprintf("step %d: the validation loss is %g", r.Progress.Step, loss)
+		r.emit(pipeline.Event{Kind: pipeline.Noted, Text: note})
 		return 0, nil
 	}
 	return loss, nil
@@ -36,7 +37,7 @@ func (r *Run) validateWhenDue() (float64, error) {
 // the same each time, so two losses differ by the weights alone. The loss does not depend on the
 // number of workers.
 func (r *Run) Validate() (float64, error) {
-	micro := r.Opt.MicroBatch
+	micro := r.Settings.MicroBatch
 	losses := make([]float64, (feed.HeldDraws+micro-1)/micro)
 	err := r.Crew.Each(context.Background(), len(r.Tasks), len(losses), func(worker, i int) {
 		first := i * micro

@@ -228,7 +228,8 @@ func TestClassRows(t *testing.T) {
 
 func TestGenerateFiles(t *testing.T) {
 	dir := t.TempDir()
-	o := GenerateOptions{Model: roomtest.NamedModel(t), Grid: picture.GridOptions{Rows: 2, Cols: 3, Padding: option.None}}
+	layout := picture.GridOptions{Rows: 2, Cols: 3, Padding: option.None}
+	o := GenerateOptions{Model: roomtest.NamedModel(t), Grid: layout}
 	o.Sample = Options{Seed: 9, Class: "0-2", Method: model.Method{Steps: 2}}
 	generate := func(name string) string {
 		t.Helper()

@@ -132,7 +132,8 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 		}
 		for i := range images.Len() {
 			one := images.Slice(i, i+1)
-			img, err := picture.Grid(one, picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale})
+			alone := picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale}
+			img, err := picture.Grid(one, alone)
 			if err != nil {
 				return err
 			}

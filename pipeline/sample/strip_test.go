@@ -151,7 +151,9 @@ func TestStripErrors(t *testing.T) {
 		{"grid", "a.png", func(o *GenerateOptions) { o.Grid.Rows, o.Grid.Cols = 1, 3 }},
 		// Images of 8 rows make a picture of 8 times as many.
 		{"grid", "a.png", func(o *GenerateOptions) { o.Sample.Count = picture.MaxGridSide }},
-		{"strip", "a.png", func(o *GenerateOptions) { o.Grid.Padding, o.Strip, o.Sample.Count = option.None, 4000, 4000 }},
+		{"strip", "a.png", func(o *GenerateOptions) {
+			o.Grid.Padding, o.Strip, o.Sample.Count = option.None, 4000, 4000
+		}},
 	} {
 		o := GenerateOptions{Model: model, Out: filepath.Join(dir, c.out), Strip: 3}
 		if c.out == "a/" {

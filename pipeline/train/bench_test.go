@@ -16,7 +16,8 @@ func BenchmarkTrain(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			var o Options
-			o.Seed, o.Data, o.Threads, o.Steps, o.Out = 1, "mnist", threads, engine.MaxSteps, filepath.Join(b.TempDir(), "run")
+			o.Seed, o.Data, o.Threads, o.Steps, o.Out = 1, "mnist", threads, engine.MaxSteps,
+				filepath.Join(b.TempDir(), "run")
 			r, err := openTraining(context.Background(), o)
 			if err != nil {
 				b.Fatal(err)

@@ -35,7 +35,9 @@ func TestTensorBoard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for tag, want := range map[string]int{"train/loss": steps, "train/grad_norm": steps, "train/learning_rate": steps, "train/images_per_second": steps, "samples": 1, "validation/loss": steps / 2} {
+		for tag, want := range map[string]int{"train/loss": steps, "train/grad_norm": steps,
+			"train/learning_rate": steps, "train/images_per_second": steps, "samples": 1,
+			"validation/loss": steps / 2} {
 			if got := strings.Count(string(text), tag); got != want {
 				t.Errorf("file %d: %d events of %s, want %d", i, got, tag, want)
 			}

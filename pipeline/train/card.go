@@ -14,7 +14,8 @@ func (r *training) Card(c *run.CardFacts) {
 	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), of.by)
 	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
 	if o.Init != "" {
-		c.Rows = append(c.Rows, [2]string{"started from", fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)})
+		start := fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)
+		c.Rows = append(c.Rows, [2]string{"started from", start})
 	}
 	c.Progress = fmt.Sprintf("(%.3g epochs) %s", float64(c.Meta.Images)/float64(r.data.Len()), c.Progress)
 	c.Loss = of.loss
@@ -37,7 +38,7 @@ func (r *training) replay() option.Action {
 	o, d := &r.options, Options{}.WithDefaults()
 	var c run.Replay
 	c.Set("data", o.Data)
-	c.AddBudget(r.Done.Schedule)
+	c.AddBudget(r.Progress.Schedule)
 	c.Add("init", o.Init, d.Init)
 	c.Add("size", o.Size, d.Size)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)

@@ -73,7 +73,8 @@ func newPairing(f *feed.Feed, seed uint64, batch int, c *crew.Crew) *pairing {
 	h, w, channels := f.Data.Shape()
 	n, size := groupImages(batch), h*w*channels
 	p := &pairing{
-		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size, crew: c, workers: make([]pairer, c.Size()), group: -1,
+		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size,
+		crew: c, workers: make([]pairer, c.Size()), group: -1,
 		noise: make([]int, n), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
 	}
 	p.feed.Order = feed.NewOrder(f.Data.Len(), seed, n)

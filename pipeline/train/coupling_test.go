@@ -61,7 +61,8 @@ func TestOptimalTransportPairs(t *testing.T) {
 		}
 		// A worker draws an image of the step and its paired noise.
 		f.Prepare(step, batch)
-		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p, predicts: model.Prediction{Path: flow.Linear{}}}, []model.Replica{nil})[0]
+		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p,
+			predicts: model.Prediction{Path: flow.Linear{}}}, []model.Replica{nil})[0]
 		for i := range batch {
 			m.draw(step, i, i)
 			at := step%(len(p.noise)/batch)*batch + i

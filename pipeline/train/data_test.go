@@ -73,11 +73,13 @@ func TestTrainOnFolder(t *testing.T) {
 	if !(got.Validation > 0) {
 		t.Errorf("validation loss %v", got.Validation)
 	}
-	if len(notes) != 1 || !strings.Contains(notes[0], "1 of 25 files are left out: 1 not a picture (such as notes.txt)") {
+	const leftOut = "1 of 25 files are left out: 1 not a picture (such as notes.txt)"
+	if len(notes) != 1 || !strings.Contains(notes[0], leftOut) {
 		t.Errorf("notes %q", notes)
 	}
 	c, err := readTrainRun(o.Out)
-	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Options.Size != 8 || c.Options.ImageChannels != "rgb" || c.Options.Conditional != "yes" {
+	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Resolved.Size != 8 ||
+		c.Resolved.ImageChannels != "rgb" || c.Resolved.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
 	ck, err := model.Open(o.Out, "")
@@ -96,15 +98,16 @@ func TestTrainOnFolder(t *testing.T) {
 	}
 	folder, o.Data, o.Given = moved, moved, []string{"data"}
 	mustTrain(t, o)
-	if c, err := readTrainRun(o.Out); err != nil || c.Options.Data != moved {
-		t.Errorf("data %q, %v, want %q", c.Options.Data, err, moved)
+	if c, err := readTrainRun(o.Out); err != nil || c.Resolved.Data != moved {
+		t.Errorf("data %q, %v, want %q", c.Resolved.Data, err, moved)
 	}
 	o.Data, o.Given = "", nil
 	if err := os.Remove(filepath.Join(folder, "left", "004.png")); err != nil {
 		t.Fatal(err)
 	}
 	o.Steps = 9
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "the data of this run has changed") {
+	if _, err := Train(context.Background(), o); err == nil ||
+		!strings.Contains(err.Error(), "the data of this run has changed") {
 		t.Errorf("with other pictures: %v", err)
 	}
 }
@@ -162,11 +165,12 @@ func TestValidationChangesNothing(t *testing.T) {
 // 0.011.
 func TestValidationLossOfZero(t *testing.T) {
 	o := smallRun(t)
-	held := &roomtest.Patterns{N: 300, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names, Change: func(_ int, dst []float32) {
-		for k := range dst {
-			dst[k] = 0.5
-		}
-	}}
+	held := &roomtest.Patterns{N: 300, H: 8, W: 8, C: 1, Names: roomtest.Digits().Names,
+		Change: func(_ int, dst []float32) {
+			for k := range dst {
+				dst[k] = 0.5
+			}
+		}}
 	o.Validation = held
 	r, err := openTraining(context.Background(), o)
 	if err != nil {
@@ -186,17 +190,24 @@ func TestDataOptionErrors(t *testing.T) {
 		change func(*Options)
 		err    string
 	}{
-		{"size", func(o *Options) { o.Size, o.Network, o.Preset = 30, nil, "base" }, "size 30: the network base halves images 2 times, which takes multiples of 4: choose size 28 or size 32"},
+		{"size", func(o *Options) { o.Size, o.Network, o.Preset = 30, nil, "base" }, "size 30: the network base " +
+			"halves images 2 times, which takes multiples of 4: choose size 28 or size 32"},
 		{"small size", func(o *Options) { o.Size, o.Network, o.Preset = 3, nil, "base" }, "choose size 4"},
 		{"huge size", func(o *Options) { o.Size = 5000 }, "size 5000: a number between 0 and 4096 is needed"},
-		{"channels", func(o *Options) { o.ImageChannels = "cmyk" }, `image-channels "cmyk": choose one of auto, gray, rgb`},
+		{"channels", func(o *Options) { o.ImageChannels = "cmyk" }, `image-channels "cmyk": choose one of auto, ` +
+			`gray, rgb`},
 		{"share", func(o *Options) { o.HoldOut = 1 }, "hold-out 1: a number between 0 and 0.9 is needed"},
-		{"memory", func(o *Options) { o.Size, o.DataMemory, o.Network.ImageSize = 4096, 1, [2]int{4096, 4096} }, "more"},
+		{"memory", func(o *Options) { o.Size, o.DataMemory, o.Network.ImageSize = 4096, 1, [2]int{4096, 4096} },
+			"more"},
 		{"network of another size", func(o *Options) { o.Size = 16 }, "choose size 8 image-channels rgb"},
-		{"network of other channels", func(o *Options) { o.ImageChannels = "gray" }, "choose size 8 image-channels rgb"},
-		{"no file", func(o *Options) { o.Data = folder + "-not" }, "there is no such file or folder: check the spelling"},
-		{"unknown", func(o *Options) { o.Data = "mnits" }, "no data set and no file has this name: did you mean mnist?"},
-		{"run among its pictures", func(o *Options) { o.Out = filepath.Join(folder, "runs", "a") }, "which its previews would join"},
+		{"network of other channels", func(o *Options) { o.ImageChannels = "gray" },
+			"choose size 8 image-channels rgb"},
+		{"no file", func(o *Options) { o.Data = folder + "-not" }, "there is no such file or folder: check the " +
+			"spelling"},
+		{"unknown", func(o *Options) { o.Data = "mnits" },
+			"no data set and no file has this name: did you mean mnist?"},
+		{"run among its pictures", func(o *Options) { o.Out = filepath.Join(folder, "runs", "a") },
+			"which its previews would join"},
 		{"a format", func(o *Options) { o.Data = "data_test.go" }, "format not supported"},
 		{"label drop", func(o *Options) {
 			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, option.None

@@ -22,7 +22,9 @@ func TestTrainDequantized(t *testing.T) {
 	spread := mustTrain(t, o)
 	o.Threads, o.Out = 1, filepath.Join(t.TempDir(), "run")
 	again := mustTrain(t, o)
-	a, b, c := roomtest.DataHash(t, filepath.Join(plain.Dir, model.File)), roomtest.DataHash(t, filepath.Join(spread.Dir, model.File)), roomtest.DataHash(t, filepath.Join(again.Dir, model.File))
+	a, b, c := roomtest.DataHash(t, filepath.Join(plain.Dir, model.File)),
+		roomtest.DataHash(t, filepath.Join(spread.Dir, model.File)),
+		roomtest.DataHash(t, filepath.Join(again.Dir, model.File))
 	if a == b || b != c {
 		t.Errorf("weights %.8s, dequantised %.8s, on one thread %.8s", a, b, c)
 	}

@@ -65,7 +65,8 @@ func TestFullDiskAtEachWrite(t *testing.T) {
 				t.Fatalf("error %v", err)
 			}
 			saved := checkWhole(t, o.Out)
-			if says := strings.Contains(err.Error(), fmt.Sprintf("; the checkpoint of step %d is kept in %s", saved, o.Out)); says != (saved > 0) {
+			if says := strings.Contains(err.Error(), fmt.Sprintf("; the checkpoint of step %d is kept in %s", saved,
+				o.Out)); says != (saved > 0) {
 				t.Errorf("with the state of step %d in the folder the error is %v", saved, err)
 			}
 			o.Disk, o.Resume = nil, saved >= 0

@@ -18,7 +18,8 @@ import (
 )
 
 // affineEngine trains an affineNet on the given crew.
-func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.Crew, seen func(x, t []float32, y []int32)) (*engine.Trainer, *matcher) {
+func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.Crew,
+	seen func(x, t []float32, y []int32)) (*engine.Trainer, *matcher) {
 	params := []float32{0.5, -0.25}
 	var nets []model.Replica
 	for range c.Size() {
@@ -30,7 +31,8 @@ func affineEngine(r engine.Recipe, m matching, data *roomtest.Patterns, c *crew.
 		tasks = append(tasks, one)
 	}
 	net := affineModel{&nn.Params{Values: params}}
-	return engine.NewTrainer(engine.Setup{Recipe: r, Model: net, Tasks: tasks, Prepare: m.prepare, Crew: c}), tasks[0].(*matcher)
+	return engine.NewTrainer(engine.Setup{Recipe: r, Model: net, Tasks: tasks, Prepare: m.prepare, Crew: c}),
+		tasks[0].(*matcher)
 }
 
 // affineTrainer is affineEngine on digits.
@@ -40,17 +42,19 @@ func affineTrainer(r engine.Recipe, m matching, c *crew.Crew) *engine.Trainer {
 }
 
 // An affineModel holds the parameters of an affineNet.
-type affineModel struct{ params *nn.Params }
+type affineModel struct{ vector *nn.Params }
 
-func (m affineModel) Params() *nn.Params { return m.params }
+func (m affineModel) Params() *nn.Params { return m.vector }
 
 func (affineModel) ISA() kernels.ISA { return kernels.Generic }
 
 func (affineModel) Repack(int, int) {}
 
 func affineRecipe() (engine.Recipe, matching) {
-	return engine.Recipe{Batch: 10, MicroBatch: 10, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, Clip: 0.5, EMA: 0.998},
-		matching{seed: 3, times: flow.Uniform{}, predicts: model.Prediction{Path: flow.Linear{}}, null: -1}
+	r := engine.Recipe{
+		Batch: 10, MicroBatch: 10, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.1, Clip: 0.5, EMA: 0.998,
+	}
+	return r, matching{seed: 3, times: flow.Uniform{}, predicts: model.Prediction{Path: flow.Linear{}}, null: -1}
 }
 
 // A step agrees with the formulas of the loss and of AdamW, in float64, for the inputs that the
@@ -82,8 +86,10 @@ func TestEngineStep(t *testing.T) {
 		want := start*(1-rate*0.1) - rate*g/(math.Abs(g)+1e-8)
 		// The average gives the first step the weight 1 - (1+1)/(10+1).
 		average := start + 9.0/11*(want-start)
-		if math.Abs(float64(e.State().Values[i])-want) > 1e-6 || math.Abs(float64(e.State().Average[i])-average) > 1e-6 {
-			t.Errorf("parameter %d: %v, average %v; want %v, %v", i, e.State().Values[i], e.State().Average[i], want, average)
+		if math.Abs(float64(e.State().Values[i])-want) > 1e-6 ||
+			math.Abs(float64(e.State().Average[i])-average) > 1e-6 {
+			t.Errorf("parameter %d: %v, average %v; want %v, %v", i, e.State().Values[i], e.State().Average[i], want,
+				average)
 		}
 	}
 }

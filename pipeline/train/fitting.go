@@ -29,7 +29,8 @@ func (o *Options) validateFlow() error {
 		option       string
 		value, usual any
 	}{
-		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, model.FlowObjective}, {"time-dist", o.TimeDist, d.TimeDist},
+		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, model.FlowObjective},
+		{"time-dist", o.TimeDist, d.TimeDist},
 		{"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {
@@ -75,11 +76,13 @@ func (o *Options) resolveFlow(data dataset.Source) error {
 		o.Flow = &cfg
 	}
 	if err := o.Flow.Validate(); err != nil {
-		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w", o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
+		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w",
+			o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
 	}
 	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
 		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
-			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"), o.Data, h, w, c)
+			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"),
+			o.Data, h, w, c)
 	}
 	return nil
 }
@@ -114,32 +117,32 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 	if err != nil {
 		return err
 	}
-	r.Hire(&model.NormalizingFlow{Model: net}, model.Plan{})
+	r.SetNetwork(&model.NormalizingFlow{Model: net}, model.Plan{})
 	r.Validated = r.heldOut != nil
-	fit := &fitting{feed: feed, seed: r.Opt.Seed, batch: r.Opt.Batch, held: r.heldOut}
+	fit := &fitting{feed: feed, seed: r.Settings.Seed, batch: r.Settings.Batch, held: r.heldOut}
 	var drawers []model.Drawer
 	for range r.Workers() {
 		one := &fitter{
-			fitting: fit, flow: net.NewReplica(r.Opt.MicroBatch, true), imageLen: r.Images.Len(),
-			x: make([]float32, r.Opt.MicroBatch*r.Images.Len()), logp: make([]float64, r.Opt.MicroBatch),
+			fitting: fit, flow: net.NewReplica(r.Settings.MicroBatch, true), imageLen: r.Images.Len(),
+			x: make([]float32, r.Settings.MicroBatch*r.Images.Len()), logp: make([]float64, r.Settings.MicroBatch),
 		}
 		r.Tasks, drawers = append(r.Tasks, one), append(drawers, model.NewPassDrawer(one.flow, r.Images.Len()))
 	}
-	r.Sampler = sample.NewPool(r.Crew, drawers, r.Opt.MicroBatch, r.Images.Len())
-	r.Equip(fit.prepare)
+	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
+	r.MakeTrainer(fit.prepare)
 	return nil
 }
 
 // makeModel makes the model with its first weights. A resumed run reads its weights later.
 func (*fitLesson) makeModel(r *training, isa kernels.ISA, f *feed.Feed) (*realnvp.Model, error) {
-	if r.Opt.Resume {
+	if r.Settings.Resume {
 		return realnvp.New(*r.options.Flow, isa, nil)
 	}
 	var pcg rand.PCG
-	pipeline.Seed(&pcg, r.Opt.Seed, pipeline.StreamInit, 0, 0)
+	pipeline.Seed(&pcg, r.Settings.Seed, pipeline.StreamInit, 0, 0)
 	model, err := realnvp.New(*r.options.Flow, isa, rand.New(&pcg))
 	if err == nil {
-		initialise(model, f, r.Opt.Batch)
+		initialise(model, f, r.Settings.Batch)
 	}
 	return model, err
 }

@@ -33,7 +33,8 @@ import (
 func smallFlowRun(t testing.TB) Options {
 	o := smallRun(t)
 	o.Network, o.Objective = nil, model.FlowObjective
-	o.Flow = &realnvp.Config{ImageSize: [2]int{8, 8}, Channels: 1, Hidden: 4, Blocks: 1, NormGroups: 2, Scales: 2, Alpha: 0.05, ScaleBound: 2}
+	o.Flow = &realnvp.Config{ImageSize: [2]int{8, 8}, Channels: 1, Hidden: 4, Blocks: 1, NormGroups: 2, Scales: 2,
+		Alpha: 0.05, ScaleBound: 2}
 	return o
 }
 
@@ -55,7 +56,8 @@ func TestFlowRunIsExact(t *testing.T) {
 	o.Out, o.Seed = filepath.Join(t.TempDir(), "other"), 2
 	roomtest.DifferentRun(t, whole.Dir, mustTrain(t, o).Dir)
 	card, err := os.ReadFile(filepath.Join(whole.Dir, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "bits per dimension") || !strings.Contains(string(card), "objective nf") || whole.Validation <= 0 {
+	if err != nil || !strings.Contains(string(card), "bits per dimension") ||
+		!strings.Contains(string(card), "objective nf") || whole.Validation <= 0 {
 		t.Errorf("validation %v, card %s, %v", whole.Validation, card, err)
 	}
 }
@@ -104,7 +106,8 @@ func TestFlowDraws(t *testing.T) {
 		}
 	}
 	out := filepath.Join(t.TempDir(), "way.gif")
-	result, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: out, Grid: picture.GridOptions{Rows: 1, Cols: 2}, Sample: sample.Options{Seed: 5}})
+	result, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: out,
+		Grid: picture.GridOptions{Rows: 1, Cols: 2}, Sample: sample.Options{Seed: 5}})
 	if err != nil || result.Evaluations != 1 {
 		t.Fatalf("%+v, %v", result, err)
 	}
@@ -131,7 +134,8 @@ func TestFlowLikelihood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6, Compute: pipeline.Compute{Threads: 2}})
+	l, err := likelihood.Measure(t.Context(), likelihood.Options{Model: modelPath, Data: data, Seed: 7, Count: 6,
+		Compute: pipeline.Compute{Threads: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,61 +155,10 @@ func TestFlowLikelihood(t *testing.T) {
 	}
 }
 
-// A normalizing flow refuses what needs a velocity, and options that have no effect on it. The
-// error names the option.
-func TestFlowMistakes(t *testing.T) {
-	modelPath, data := flowModel(t)
-	field := func() error {
-		_, err := field.Evaluate(t.Context(), field.Options{Model: modelPath, In: "x.safetensors", Out: filepath.Join(t.TempDir(), "y.safetensors")})
-		return err
-	}
-	draw := func(o sample.Options) error {
-		_, err := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: filepath.Join(t.TempDir(), "a.png"), Sample: o})
-		return err
-	}
-	train := func(change func(*Options)) error {
-		o := smallFlowRun(t)
-		change(&o)
-		_, err := Train(t.Context(), o)
-		return err
-	}
-	score := func(o likelihood.Options) error {
-		o.Model, o.Data, o.Count = modelPath, data, 2
-		_, err := likelihood.Measure(t.Context(), o)
-		return err
-	}
-	inpaint := edit.InpaintOptions{}
-	inpaint.Model, inpaint.Data, inpaint.Index, inpaint.Mask, inpaint.Out = modelPath, data, []int{0}, "lower", filepath.Join(t.TempDir(), "b.png")
-	_, edited := edit.Inpaint(t.Context(), inpaint)
-	_, strip := sample.Generate(t.Context(), sample.GenerateOptions{Model: modelPath, Out: filepath.Join(t.TempDir(), "c.png"), Strip: 3})
-	var distil distill.Options
-	distil.Model, distil.Steps, distil.Out = modelPath, 1, filepath.Join(t.TempDir(), "fast")
-	_, distilled := distill.Distill(t.Context(), distil)
-	if err := train(func(o *Options) { o.Flow.ImageSize[0] = 4 }); err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {
-		t.Errorf("images of another shape: %v", err)
-	}
-	for option, errs := range map[string][]error{
-		"model":            {field(), distilled, edited},
-		"strip":            {strip},
-		"label-drop":       {train(func(o *Options) { o.LabelDrop = 0.5 })},
-		"dequantize":       {train(func(o *Options) { o.Given = []string{"dequantize"} })},
-		"solver":           {draw(sample.Options{Method: model.Method{Solver: "euler"}}), score(likelihood.Options{DensityMethod: model.DensityMethod{Solver: "rk4"}})},
-		"steps":            {draw(sample.Options{Method: model.Method{Steps: 4}}), score(likelihood.Options{DensityMethod: model.DensityMethod{Steps: 4}})},
-		"tol":              {draw(sample.Options{Method: model.Method{Tol: 1e-3}}), score(likelihood.Options{DensityMethod: model.DensityMethod{Tol: 1e-3}})},
-		"noise-level":      {draw(sample.Options{Method: model.Method{NoiseLevel: 2}})},
-		"guidance":         {draw(sample.Options{Method: model.Method{Guidance: 2}})},
-		"class":            {draw(sample.Options{Class: "1"}), score(likelihood.Options{Class: "all"})},
-		"probes":           {score(likelihood.Options{DensityMethod: model.DensityMethod{Probes: 2}})},
-		"path":             {train(func(o *Options) { o.Path = "cosine" })},
-		"time-dist":        {train(func(o *Options) { o.TimeDist = "logit-normal" })},
-		"coupling":         {train(func(o *Options) { o.Given = []string{"coupling"} })},
-		"init":             {train(func(o *Options) { o.Init = modelPath }), train(func(o *Options) { o.Objective, o.Flow, o.Init = "velocity", nil, modelPath })},
-		"heads":            {train(func(o *Options) { o.Heads = 2 })},
-		"conditional":      {train(func(o *Options) { o.Conditional = "yes" })},
-		"network":          {train(func(o *Options) { o.Network = roomtest.SmallNetwork() })},
-		"objective":        {train(func(o *Options) { o.Objective, o.Flow = "noise-free", nil })},
-		"normalizing-flow": {train(func(o *Options) { o.Objective = "velocity" })},
-	} {
+// checkRefusals expects each error to be about the option of its name.
+func checkRefusals(t *testing.T, refusals map[string][]error) {
+	t.Helper()
+	for option, errs := range refusals {
 		for i, err := range errs {
 			if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != option {
 				t.Errorf("%s %d: %v", option, i, err)
@@ -214,13 +167,84 @@ func TestFlowMistakes(t *testing.T) {
 	}
 }
 
+// A normalizing flow refuses what needs a velocity, and options of drawing and of likelihoods that
+// have no effect on it.
+func TestFlowRefusesVelocities(t *testing.T) {
+	path, data := flowModel(t)
+	dir := t.TempDir()
+	draw := func(o sample.Options, strip int) error {
+		g := sample.GenerateOptions{Model: path, Out: filepath.Join(dir, "a.png"), Sample: o, Strip: strip}
+		_, err := sample.Generate(t.Context(), g)
+		return err
+	}
+	drawBy := func(m model.Method) error { return draw(sample.Options{Method: m}, 0) }
+	score := func(o likelihood.Options) error {
+		o.Model, o.Data, o.Count = path, data, 2
+		_, err := likelihood.Measure(t.Context(), o)
+		return err
+	}
+	scoreBy := func(m model.DensityMethod) error { return score(likelihood.Options{DensityMethod: m}) }
+	_, evaluated := field.Evaluate(t.Context(), field.Options{Model: path, In: "x.safetensors",
+		Out: filepath.Join(dir, "y.safetensors")})
+	var inpaint edit.InpaintOptions
+	inpaint.Model, inpaint.Data, inpaint.Index, inpaint.Mask = path, data, []int{0}, "lower"
+	inpaint.Out = filepath.Join(dir, "b.png")
+	_, edited := edit.Inpaint(t.Context(), inpaint)
+	var distil distill.Options
+	distil.Model, distil.Steps, distil.Out = path, 1, filepath.Join(dir, "fast")
+	_, distilled := distill.Distill(t.Context(), distil)
+	checkRefusals(t, map[string][]error{
+		"model":       {evaluated, distilled, edited},
+		"strip":       {draw(sample.Options{}, 3)},
+		"solver":      {drawBy(model.Method{Solver: "euler"}), scoreBy(model.DensityMethod{Solver: "rk4"})},
+		"steps":       {drawBy(model.Method{Steps: 4}), scoreBy(model.DensityMethod{Steps: 4})},
+		"tol":         {drawBy(model.Method{Tol: 1e-3}), scoreBy(model.DensityMethod{Tol: 1e-3})},
+		"noise-level": {drawBy(model.Method{NoiseLevel: 2})},
+		"guidance":    {drawBy(model.Method{Guidance: 2})},
+		"class":       {draw(sample.Options{Class: "1"}, 0), score(likelihood.Options{Class: "all"})},
+		"probes":      {scoreBy(model.DensityMethod{Probes: 2})},
+	})
+}
+
+// Training a normalizing flow refuses options of flow matching, which would have no effect.
+func TestFlowMistakes(t *testing.T) {
+	path, _ := flowModel(t)
+	train := func(change func(*Options)) error {
+		o := smallFlowRun(t)
+		change(&o)
+		_, err := Train(t.Context(), o)
+		return err
+	}
+	err := train(func(o *Options) { o.Flow.ImageSize[0] = 4 })
+	if err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {
+		t.Errorf("images of another shape: %v", err)
+	}
+	checkRefusals(t, map[string][]error{
+		"label-drop": {train(func(o *Options) { o.LabelDrop = 0.5 })},
+		"dequantize": {train(func(o *Options) { o.Given = []string{"dequantize"} })},
+		"path":       {train(func(o *Options) { o.Path = "cosine" })},
+		"time-dist":  {train(func(o *Options) { o.TimeDist = "logit-normal" })},
+		"coupling":   {train(func(o *Options) { o.Given = []string{"coupling"} })},
+		"init": {
+			train(func(o *Options) { o.Init = path }),
+			train(func(o *Options) { o.Objective, o.Flow, o.Init = "velocity", nil, path }),
+		},
+		"heads":            {train(func(o *Options) { o.Heads = 2 })},
+		"conditional":      {train(func(o *Options) { o.Conditional = "yes" })},
+		"network":          {train(func(o *Options) { o.Network = roomtest.SmallNetwork() })},
+		"objective":        {train(func(o *Options) { o.Objective, o.Flow = "noise-free", nil })},
+		"normalizing-flow": {train(func(o *Options) { o.Objective = "velocity" })},
+	})
+}
+
 func TestDescribeFlow(t *testing.T) {
 	modelPath, _ := flowModel(t)
 	info, err := model.Describe(modelPath)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Flow == nil || info.Flow.Hidden != 4 || info.FLOPs <= 0 || info.Meta.Objective != model.FlowObjective || !info.Meta.Dequantized {
+	if info.Flow == nil || info.Flow.Hidden != 4 || info.FLOPs <= 0 || info.Meta.Objective != model.FlowObjective ||
+		!info.Meta.Dequantized {
 		t.Errorf("%+v", info)
 	}
 	out := filepath.Join(t.TempDir(), "half.safetensors")
@@ -239,7 +263,8 @@ func TestLossPlotSaysWhatWasTrained(t *testing.T) {
 		want picture.LossPlot
 	}{
 		{smallRun(t), picture.LossPlot{Title: "Flow matching on patterns", Loss: "mean squared error of the velocity"}},
-		{smallFlowRun(t), picture.LossPlot{Title: "Maximum likelihood on patterns", Loss: "bits per dimension of dequantised images"}},
+		{smallFlowRun(t), picture.LossPlot{Title: "Maximum likelihood on patterns",
+			Loss: "bits per dimension of dequantised images"}},
 	} {
 		r, err := openTraining(t.Context(), c.o)
 		if err != nil {

@@ -22,7 +22,7 @@ func FuzzRunFolder(f *testing.F) {
 			t.Fatal(err)
 		}
 		if c, err := readTrainRun(dir); err == nil {
-			o := c.Options
+			o := c.Resolved
 			_ = o.Validate()
 			if _, err := json.Marshal(o); err != nil {
 				t.Errorf("options that were read cannot be written: %v", err)
@@ -35,7 +35,8 @@ func FuzzRunFolder(f *testing.F) {
 
 // FuzzTexts reads texts that people write: schedules and lists of classes.
 func FuzzTexts(f *testing.F) {
-	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1", "0-99999999999999999999"} {
+	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1",
+		"0-99999999999999999999"} {
 		f.Add(text)
 	}
 	list := model.ClassList{Model: "m", N: 10, Names: []string{"T-shirt", "sneaker"}, Null: true}

@@ -40,13 +40,13 @@ func flowOf(ck *model.Checkpoint) *model.NormalizingFlow {
 // A trainRun is the config.json of a training.
 type trainRun struct {
 	run.Config
-	Options Options
+	Resolved Options
 }
 
 // readTrainRun reads the config.json of a training.
 func readTrainRun(dir string) (r trainRun, err error) {
 	if r.Config, err = run.ReadConfig(dir); err == nil {
-		r.Options, err = trainOptionsOf(&r.Config)
+		r.Resolved, err = trainOptionsOf(&r.Config)
 	}
 	return r, err
 }

@@ -59,15 +59,17 @@ func TestInitInfersNetwork(t *testing.T) {
 		}
 		mustTrain(t, o)
 		roomtest.SameRun(t, know.Out, o.Out)
-		if len(notes) != 1 || !strings.Contains(notes[0], "8 channels times [1], 1 block a level, attention at [], 1 head, 4 norm groups, time scale 1000, 3 classes and none") {
+		if len(notes) != 1 || !strings.Contains(notes[0], "8 channels times [1], 1 block a level, attention at "+
+			"[], 1 head, 4 norm groups, time scale 1000, 3 classes and none") {
 			t.Errorf("notes %q", notes)
 		}
 		c, err := readTrainRun(o.Out)
-		if err != nil || c.Options.InitHash != roomtest.DataHash(t, model) {
-			t.Errorf("recorded hash %q, %v", c.Options.InitHash, err)
+		if err != nil || c.Resolved.InitHash != roomtest.DataHash(t, model) {
+			t.Errorf("recorded hash %q, %v", c.Resolved.InitHash, err)
 		}
 		card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-		if err != nil || !strings.Contains(string(card), c.Options.InitHash) || !strings.Contains(string(card), "norm-groups 4, time-scale 1000") {
+		if err != nil || !strings.Contains(string(card), c.Resolved.InitHash) ||
+			!strings.Contains(string(card), "norm-groups 4, time-scale 1000") {
 			t.Errorf("card: %v\n%s", err, card)
 		}
 	}
@@ -85,7 +87,8 @@ func TestInitErrors(t *testing.T) {
 	}{
 		{func(o *Options) { o.Init = bare }, "", "norm_groups 32 does not divide the 8 channels"},
 		{func(o *Options) { o.Init, o.NormGroups, o.Heads = bare, 4, 3 }, "heads", "must divide the 8 channels"},
-		{func(o *Options) { o.Init, o.Preset, o.NormGroups = "", "tiny", 5 }, "norm-groups", "must divide the 16 channels"},
+		{func(o *Options) { o.Init, o.Preset, o.NormGroups = "", "tiny", 5 }, "norm-groups",
+			"must divide the 16 channels"},
 		{func(o *Options) { o.Init = filepath.Join(first.Out, run.StateFile) }, "", "not those of this U-Net"},
 		{func(o *Options) { o.Init = filepath.Join(first.Out, run.CardFile) }, "", "header"},
 		{func(o *Options) { o.NormGroups = 2 }, "norm-groups", "has 4"},
@@ -99,7 +102,8 @@ func TestInitErrors(t *testing.T) {
 		c.change(&o)
 		_, err := Train(context.Background(), o)
 		wrong, isOption := errors.AsType[*pipeline.OptionError](err)
-		if err == nil || !strings.Contains(err.Error(), c.want) || isOption != (c.option != "") || (isOption && wrong.Option != c.option) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || isOption != (c.option != "") ||
+			(isOption && wrong.Option != c.option) {
 			t.Errorf("error %v, want one with %q about %q", err, c.want, c.option)
 		}
 		if _, err := os.Stat(o.Out); err == nil {
@@ -118,7 +122,7 @@ func TestNetworkOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := c.Options.Network
+	n := c.Resolved.Network
 	if n.NumHeads != 2 || n.NormGroups != 4 || n.TimeScale != 10 || !slices.Equal(n.ChannelMult, []int{1, 1}) {
 		t.Errorf("network %+v", n)
 	}

@@ -22,7 +22,8 @@ func TestKeepsAsManyModels(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"step-000000004.safetensors", "step-000000005.safetensors"}; err != nil || !slices.Equal(names, want) {
+	if want := []string{"step-000000004.safetensors", "step-000000005.safetensors"}; err != nil ||
+		!slices.Equal(names, want) {
 		t.Errorf("kept %v, %v, want %v", names, err, want)
 	}
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))

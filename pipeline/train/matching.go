@@ -68,8 +68,8 @@ func newMatchers(m *matching, nets []model.Replica) []*matcher {
 	for _, net := range nets {
 		one := &matcher{
 			matching: m, net: net, imageLen: imageLen,
-			x0: states(1), x1: states(1), xt: states(m.micro), u: states(m.micro), v: states(m.micro), dv: states(m.micro),
-			t: make([]float32, m.micro),
+			x0: states(1), x1: states(1), t: make([]float32, m.micro),
+			xt: states(m.micro), u: states(m.micro), v: states(m.micro), dv: states(m.micro),
 		}
 		if m.loss != m.predicts.Objective {
 			one.weights = make([]float64, m.micro)

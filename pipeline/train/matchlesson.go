@@ -23,7 +23,7 @@ type matchLesson struct {
 
 // resolve implements [lesson].
 func (l *matchLesson) resolve(r *training, isa kernels.ISA) error {
-	if r.Opt.Resume {
+	if r.Settings.Resume {
 		return r.options.useNetwork(*r.options.Network, r.data)
 	}
 	var err error
@@ -50,15 +50,16 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	predicts := l.match.predicts
 	// A preview takes few steps, as it should cost little time.
-	nets := r.HireReplicas(model.NewUNet(l.network, predicts, nil), model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
+	nets := r.SetUNet(model.NewUNet(l.network, predicts, nil),
+		model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
-		l.match.pairs = newPairing(feed, r.Opt.Seed, r.Opt.Batch, r.Crew)
+		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.Crew)
 	}
 	for _, m := range newMatchers(l.match, nets) {
 		r.Tasks = append(r.Tasks, m)
 	}
-	r.Equip(l.match.prepare)
+	r.MakeTrainer(l.match.prepare)
 	return nil
 }
 
@@ -67,7 +68,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 func (l *matchLesson) makeNetwork(r *training, isa kernels.ISA) error {
 	var err error
 	switch {
-	case r.Opt.Resume:
+	case r.Settings.Resume:
 		l.network, err = unet.New(*r.options.Network, isa, nil)
 	case l.network == nil:
 		l.network, err = r.options.newModel(isa)

@@ -148,10 +148,10 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 // no file.
 func (o *Options) Validate() error {
 	d := o.WithDefaults()
-	return d.validate()
+	return d.checkAll()
 }
 
-func (o *Options) validate() error {
+func (o *Options) checkAll() error {
 	return option.First(
 		o.Options.Validate(),
 		o.DataOptions.Validate(),
@@ -213,8 +213,8 @@ func (o *Options) validateObjective() error {
 	return option.OneOf("loss-weight", o.LossWeight, model.Predictions()...)
 }
 
-// prediction returns what the network learns to predict, and the objective whose error the loss is.
-// The options are valid.
+// prediction returns what the network learns to predict, and the objective whose squared error is
+// the loss. The options are valid.
 func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err error) {
 	if p.Path, err = flow.ParseSchedule(o.Path); err != nil {
 		return p, 0, err
@@ -226,9 +226,9 @@ func (o *Options) prediction() (p model.Prediction, loss flow.Objective, err err
 	return p, loss, err
 }
 
-// adoptPrediction takes the path and the objective of a checkpoint to start from, where the caller
-// has not given them. The weights predict that objective. A note says so when they predict another
-// one than the training is for.
+// adoptPrediction takes over the path and the objective of the checkpoint to start from, unless the
+// caller gives them: its weights were trained for these. A note says so where the training has
+// others.
 func (o *Options) adoptPrediction(m *model.Meta) error {
 	p, err := m.Prediction()
 	if err != nil {
@@ -245,7 +245,8 @@ func (o *Options) adoptPrediction(m *model.Meta) error {
 		o.LossWeight = o.Objective
 	}
 	if path, err := flow.ParseSchedule(o.Path); err != nil || path != p.Path || o.Objective != objective {
-		o.Note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init, objective, p.Path, o.Objective, o.Path)
+		o.Note("the network of %s predicts the %s on the %v path, and learns the %s on the %s path now", o.Init,
+			objective, p.Path, o.Objective, o.Path)
 	}
 	return nil
 }

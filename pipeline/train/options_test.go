@@ -62,7 +62,8 @@ func TestZeroOptionsAreTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := o.WithDefaults()
-	if d.Batch != 64 || d.Optimizer != engine.Muon || d.Beta1 != 0.9 || d.Beta2 != 0.99 || d.Coupling != OptimalTransport {
+	if d.Batch != 64 || d.Optimizer != engine.Muon || d.Beta1 != 0.9 || d.Beta2 != 0.99 ||
+		d.Coupling != OptimalTransport {
 		t.Errorf("%+v", d)
 	}
 	if again := d.WithDefaults(); !reflect.DeepEqual(again, d) {

@@ -26,9 +26,11 @@ func TestPlaceByObjective(t *testing.T) {
 	for _, c := range []struct {
 		predicted, loss flow.Objective
 	}{
-		{flow.PredictVelocity, flow.PredictVelocity}, {flow.PredictNoise, flow.PredictNoise}, {flow.PredictData, flow.PredictVelocity},
+		{flow.PredictVelocity, flow.PredictVelocity}, {flow.PredictNoise, flow.PredictNoise},
+		{flow.PredictData, flow.PredictVelocity},
 	} {
-		m := &matching{feed: feed.New(roomtest.Digits(), 1, 2, false), batch: 2, micro: 2, predicts: model.Prediction{Path: path, Objective: c.predicted}, loss: c.loss}
+		m := &matching{feed: feed.New(roomtest.Digits(), 1, 2, false), batch: 2, micro: 2,
+			predicts: model.Prediction{Path: path, Objective: c.predicted}, loss: c.loss}
 		w := newMatchers(m, []model.Replica{&roomtest.CountingNet{}})[0]
 		copy(w.x0, []float32{1, 2, 3})
 		copy(w.x1, []float32{-1, 0.5, 0})
@@ -80,7 +82,8 @@ func TestTrainByObjective(t *testing.T) {
 	}
 	for _, solver := range model.SolverNames() {
 		draw := func(threads, first, n int) []float32 {
-			s, err := sample.NewSampler(ck, sample.Options{Count: 9, Threads: threads, Method: model.Method{Solver: solver, Steps: 3, Tol: 0.1, Guidance: 2}})
+			s, err := sample.NewSampler(ck, sample.Options{Count: 9, Threads: threads,
+				Method: model.Method{Solver: solver, Steps: 3, Tol: 0.1, Guidance: 2}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +103,8 @@ func TestTrainByObjective(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"path cosine, objective data, loss-weight velocity", "| predicts | the data, on the cosine path |"} {
+	for _, want := range []string{"path cosine, objective data, loss-weight velocity", "| predicts | the data, on " +
+		"the cosine path |"} {
 		if !strings.Contains(string(card), want) {
 			t.Errorf("no %q in\n%s", want, card)
 		}
@@ -122,7 +126,8 @@ func TestInitAdoptsThePrediction(t *testing.T) {
 		note            string
 	}{
 		{"", "cosine", "data", "data", ""},
-		{"objective", "cosine", "velocity", "velocity", "predicts the data on the cosine path, and learns the velocity on the cosine path now"},
+		{"objective", "cosine", "velocity", "velocity", "predicts the data on the cosine path, and learns the " +
+			"velocity on the cosine path now"},
 		{"path", "linear", "data", "data", "and learns the data on the linear path now"},
 	} {
 		o := smallRun(t)
@@ -135,7 +140,7 @@ func TestInitAdoptsThePrediction(t *testing.T) {
 		}
 		mustTrain(t, o)
 		got, err := readTrainRun(o.Out)
-		if r := got.Options; err != nil || r.Path != c.path || r.Objective != c.objective || r.LossWeight != c.loss {
+		if r := got.Resolved; err != nil || r.Path != c.path || r.Objective != c.objective || r.LossWeight != c.loss {
 			t.Errorf("given %q: %s of %s by loss of %s, %v", c.given, r.Path, r.Objective, r.LossWeight, err)
 		}
 		if !strings.Contains(notes, c.note) || (c.note == "" && notes != "") {
@@ -168,7 +173,8 @@ func TestFieldOfAPrediction(t *testing.T) {
 	dir := t.TempDir()
 	in := roomtest.FieldFile(5, 3)
 	out := filepath.Join(dir, "out.safetensors")
-	if _, err := field.Evaluate(context.Background(), field.Options{Model: o.Out, In: roomtest.WriteTensors(t, dir, "in.safetensors", in), Out: out, Grad: true}); err != nil {
+	if _, err := field.Evaluate(context.Background(), field.Options{Model: o.Out,
+		In: roomtest.WriteTensors(t, dir, "in.safetensors", in), Out: out, Grad: true}); err != nil {
 		t.Fatal(err)
 	}
 	found := map[string][]float32{}

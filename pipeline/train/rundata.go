@@ -21,7 +21,7 @@ func (r *training) openData(ctx context.Context) error {
 	h, w, c := r.data.Shape()
 	r.DataMemory = float64(r.data.Len() * h * w * c)
 	if r.options.Coupling == OptimalTransport && r.options.Objective != model.FlowObjective {
-		r.DataMemory += pairingMemory(r.Opt.Batch, h*w*c, r.Opt.Threads)
+		r.DataMemory += pairingMemory(r.Settings.Batch, h*w*c, r.Settings.Threads)
 	}
 	if set.Sizes != nil {
 		r.pictures = set.Path
@@ -35,7 +35,7 @@ func (r *training) openData(ctx context.Context) error {
 // outsideData refuses a run folder inside the folder of pictures: a later run would take its
 // previews for pictures.
 func (r *training) outsideData() error {
-	out := r.Opt.Out
+	out := r.Settings.Out
 	if out == "" {
 		out = model.RunsFolder
 	}

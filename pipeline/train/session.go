@@ -31,7 +31,7 @@ func NewSession(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Opt.ISA = isa.String()
+	r.Settings.ISA = isa.String()
 	if err := r.openData(ctx); err != nil {
 		return nil, err
 	}

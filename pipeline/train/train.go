@@ -39,7 +39,7 @@ func Train(ctx context.Context, o Options) (run.Result, error) {
 // A training is a run that trains on images.
 type training struct {
 	run.Run
-	options Options // resolved; Run.Opt points to a part of them
+	options Options // resolved; Run.Settings points to a part of them
 	lesson  lesson
 	data    dataset.Source
 	heldOut dataset.Source // for the validation loss; nil for none
@@ -103,17 +103,17 @@ func openTraining(ctx context.Context, o Options) (*training, error) {
 // newTraining returns a run without a folder, data or workers.
 func newTraining(o Options) *training {
 	r := &training{options: o.WithDefaults()}
-	r.Run = run.Run{Opt: &r.options.Options, Job: r, Saved: -1}
+	r.Run = run.Run{Settings: &r.options.Options, Job: r, Saved: -1}
 	return r
 }
 
 // create resolves the options of a new run and makes its folder.
 func (r *training) create(ctx context.Context) error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
-	r.Opt.ISA = isa.String()
+	r.Settings.ISA = isa.String()
 	if err := r.openData(ctx); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (r *training) create(ctx context.Context) error {
 	if err := r.SetOut(r.options.Data); err != nil {
 		return err
 	}
-	r.Done = run.Progress{Seed: r.Opt.Seed, Schedule: r.options.plan(r.data.Len())}
+	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.options.plan(r.data.Len())}
 	return r.build(isa)
 }
 
@@ -157,7 +157,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	if err := r.Lock(path, given.Disk); err != nil {
 		return err
 	}
-	given.Threads = r.Opt.Threads // with its default
+	given.Threads = r.Settings.Threads // with its default
 	var newBudget bool
 	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil && r.options.Flow == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.Dir.File(run.ConfigFile))
@@ -181,7 +181,7 @@ func trainOptionsOf(c *run.Config) (Options, error) {
 // restore opens the data and reads the state of a run whose options are settled. had describes the
 // data that the run had before.
 func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
-	isa, err := kernels.Parse(r.Opt.ISA)
+	isa, err := kernels.Parse(r.Settings.ISA)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 
 // newFeed makes the feed of images that the options ask for.
 func (r *training) newFeed() *feed.Feed {
-	f := feed.New(r.data, r.Opt.Seed, r.Opt.Batch, r.options.Flip)
+	f := feed.New(r.data, r.Settings.Seed, r.Settings.Batch, r.options.Flip)
 	f.Dequantize = r.options.Dequantize
 	return f
 }
@@ -228,7 +228,8 @@ func (r *training) About() string {
 	}
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
-		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind, r.lesson.about(&r.options).network, r.options.networkName())
+		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind,
+		r.lesson.about(&r.options).network, r.options.networkName())
 }
 
 // LossPlot implements [run.Job].
@@ -237,16 +238,16 @@ func (r *training) LossPlot() picture.LossPlot {
 	return picture.LossPlot{Title: of.method + " on " + filepath.Base(r.options.Data), Loss: of.loss}
 }
 
-// Preparing implements [run.Job]: workers draw their part of a batch within the step.
-func (*training) Preparing() (took, each time.Duration) { return 0, 0 }
+// PreparationTime implements [run.Job]: workers draw their part of a batch within the step.
+func (*training) PreparationTime() (took, each time.Duration) { return 0, 0 }
 
 // Config implements [run.Job].
 func (r *training) Config() (options any, data run.DataInfo) {
 	o := r.options
-	o.Schedule = r.Done.Schedule
+	o.Schedule = r.Progress.Schedule
 	h, w, c := r.data.Shape()
 	return &o, run.DataInfo{
-		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Chans: c,
+		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Channels: c,
 		Classes: r.data.Classes(), Held: heldLen(r.heldOut), Digest: r.digest,
 	}
 }

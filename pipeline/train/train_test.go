@@ -120,7 +120,8 @@ func TestResumeFinished(t *testing.T) {
 	if got := mustTrain(t, o); got.Steps != 6 {
 		t.Errorf("%d steps", got.Steps)
 	}
-	if len(events) != 1 || events[0].Kind != pipeline.Finished || !strings.Contains(events[0].Text, "finished already") {
+	if len(events) != 1 || events[0].Kind != pipeline.Finished ||
+		!strings.Contains(events[0].Text, "finished already") {
 		t.Errorf("events %+v", events)
 	}
 }
@@ -193,7 +194,8 @@ func TestPreviewsChangeNothing(t *testing.T) {
 		decodePNG(t, filepath.Join(o.Out, name))
 	}
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") || !strings.Contains(string(card), "schedule 0:6") {
+	if err != nil || !strings.Contains(string(card), "(samples/step-000006.png)") ||
+		!strings.Contains(string(card), "schedule 0:6") {
 		t.Errorf("card: %v\n%s", err, card)
 	}
 }
@@ -269,7 +271,8 @@ func TestSecondTrainerIsRefused(t *testing.T) {
 	}
 	mustTrain(t, o)
 	o.OnEvent = nil
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "continue it with resume") {
+	if _, err := Train(context.Background(), o); err == nil ||
+		!strings.Contains(err.Error(), "continue it with resume") {
 		t.Errorf("a new run in the folder of another: %v", err)
 	}
 }
@@ -336,8 +339,8 @@ func TestUnlabelledData(t *testing.T) {
 	o.Network.InChannels = 3
 	mustTrain(t, o)
 	c, err := readTrainRun(o.Out)
-	if err != nil || c.Options.Conditional != "no" || c.Options.Network.NumClasses != 0 {
-		t.Errorf("config %+v, %v", c.Options, err)
+	if err != nil || c.Resolved.Conditional != "no" || c.Resolved.Network.NumClasses != 0 {
+		t.Errorf("config %+v, %v", c.Resolved, err)
 	}
 	o.Out, o.Conditional = filepath.Join(t.TempDir(), "run"), "yes"
 	var wrong *pipeline.OptionError
@@ -385,7 +388,9 @@ func TestTrainOptionErrors(t *testing.T) {
 		{"time", func(o *Options) { o.Steps, o.Time = 0, -1 }},
 		{"schedule", func(o *Options) { o.Schedule = engine.RateSchedule{{Step: 0, Total: 7}} }},
 		{"schedule", func(o *Options) { o.Schedule = engine.RateSchedule{{Step: 5, Total: 6}, {Step: 3, Total: 6}} }},
-		{"schedule", func(o *Options) { o.Steps, o.Time, o.Schedule = 0, 1e9, engine.RateSchedule{{Step: 0, Total: 7}} }},
+		{"schedule", func(o *Options) {
+			o.Steps, o.Time, o.Schedule = 0, 1e9, engine.RateSchedule{{Step: 0, Total: 7}}
+		}},
 		{"batch", func(o *Options) { o.Batch = -3 }},
 		{"micro-batch", func(o *Options) { o.MicroBatch = 12 }},
 		{"lr", func(o *Options) { o.LR = math.NaN() }},
@@ -469,14 +474,16 @@ func TestResumeBrokenState(t *testing.T) {
 		if err := os.WriteFile(state, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), run.StateFile) || !strings.HasSuffix(err.Error(), ": restore it from a copy, or train anew") {
+		if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), run.StateFile) ||
+			!strings.HasSuffix(err.Error(), ": restore it from a copy, or train anew") {
 			t.Errorf("error %v", err)
 		}
 	}
 	if err := os.Remove(state); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
+	if _, err := Train(context.Background(), o); err == nil ||
+		!strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without a state: error %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(o.Out, run.ConfigFile), []byte("{"), 0o644); err != nil {
@@ -488,7 +495,8 @@ func TestResumeBrokenState(t *testing.T) {
 	if err := os.Remove(filepath.Join(o.Out, run.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), "in another folder by init ") {
+	if _, err := Train(context.Background(), o); err == nil ||
+		!strings.Contains(err.Error(), "in another folder by init ") {
 		t.Errorf("without settings: error %v", err)
 	}
 }
@@ -510,7 +518,8 @@ func TestResumeOnAnotherMachine(t *testing.T) {
 	o.Resume, o.Steps = true, 8
 	_, err = Train(context.Background(), o)
 	var wrong *pipeline.OptionError
-	if err == nil || errors.As(err, &wrong) || !strings.Contains(err.Error(), run.ConfigFile) || !strings.Contains(err.Error(), "vmx") {
+	if err == nil || errors.As(err, &wrong) || !strings.Contains(err.Error(), run.ConfigFile) ||
+		!strings.Contains(err.Error(), "vmx") {
 		t.Errorf("error %v", err)
 	}
 	o.ISA = "generic"
@@ -551,7 +560,8 @@ func TestResumeOfAnOlderRun(t *testing.T) {
 	mustTrain(t, again)
 	roomtest.SameRun(t, through.Out, o.Out)
 	card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile))
-	if err != nil || !strings.Contains(string(card), "optimizer adamw, lr 0.004") || !strings.Contains(string(card), "| optimiser | adamw |") {
+	if err != nil || !strings.Contains(string(card), "optimizer adamw, lr 0.004") ||
+		!strings.Contains(string(card), "| optimiser | adamw |") {
 		t.Errorf("%v:\n%s", err, card)
 	}
 }
