@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -154,7 +155,7 @@ func (c *checker) check(ctx context.Context, s setting) error {
 
 // do has both programs do something at once, and compares what they wrote.
 func (c *checker) do(ctx context.Context, s setting, a action, folders [len(sides)]string) error {
-	args := append(a.args, "--threads", strconv.Itoa(c.threads))
+	args := slices.Concat(a.args, []string{"--threads", strconv.Itoa(c.threads)})
 	var failed [len(sides)]error
 	var wg sync.WaitGroup
 	for _, side := range sides {
@@ -167,19 +168,26 @@ func (c *checker) do(ctx context.Context, s setting, a action, folders [len(side
 		})
 	}
 	wg.Wait()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case failed[before] != nil:
+	}
+	if failed[before] != nil {
 		return fmt.Errorf("the program at the earlier commit: %w", failed[before])
-	case failed[after] != nil:
-		c.report(s, a, "", failed[after])
-		return nil
+	}
+	c.compare(s, a, folders, failed[after])
+	return nil
+}
+
+// compare compares the files of an action. When the working tree's program failed there are none,
+// and that counts as a difference.
+func (c *checker) compare(s setting, a action, folders [len(sides)]string, failed error) {
+	if failed != nil {
+		c.report(s, a, "", failed)
+		return
 	}
 	for _, name := range a.files {
 		c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
 	}
-	return nil
 }
 
 // report prints the outcome of a comparison and counts it.

@@ -139,7 +139,8 @@ func TestParse(t *testing.T) {
 		t.Errorf("settings %v", got)
 	}
 	for _, args := range []string{
-		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1", "-base HEAD more",
+		"", "-base HEAD -seeds x", "-base HEAD -seeds ,", "-base HEAD -presets ,", "-base HEAD -steps -1",
+		"-base HEAD more",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q is accepted", args)

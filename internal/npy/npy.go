@@ -83,8 +83,8 @@ func parse(text string) (Header, error) {
 }
 
 // Dims returns the dimensions and their product, the number of elements. It fails when elements of
-// width bytes would take more than max bytes.
-func (h Header) Dims(width int, max uint64) (dims []int, n int, err error) {
+// width bytes would take more than limit bytes.
+func (h Header) Dims(width int, limit uint64) (dims []int, n int, err error) {
 	size := uint64(1)
 	for text := range strings.SplitSeq(strings.Trim(h.Shape, "()"), ",") {
 		if text = strings.TrimSpace(text); text == "" {
@@ -92,8 +92,8 @@ func (h Header) Dims(width int, max uint64) (dims []int, n int, err error) {
 		}
 		d, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))
 		high, low := bits.Mul64(size, d)
-		if err != nil || high != 0 || low > max/uint64(width) {
-			return nil, 0, fmt.Errorf("shape %s claims more than %d bytes", h.Shape, max)
+		if err != nil || high != 0 || low > limit/uint64(width) {
+			return nil, 0, fmt.Errorf("shape %s claims more than %d bytes", h.Shape, limit)
 		}
 		size = low
 		dims = append(dims, int(d))

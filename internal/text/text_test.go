@@ -28,7 +28,8 @@ func TestBytes(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
-	for seconds, want := range map[float64]string{0: "0s", 0.04: "0s", 4.23: "4.2s", 10.4: "10s", 90: "1m30s", 3601: "1h0m1s"} {
+	for seconds, want := range map[float64]string{0: "0s", 0.04: "0s", 4.23: "4.2s", 10.4: "10s", 90: "1m30s",
+		3601: "1h0m1s"} {
 		if got := text.Seconds(seconds); got != want {
 			t.Errorf("%v s: %s, want %s", seconds, got, want)
 		}
