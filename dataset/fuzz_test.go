@@ -152,9 +152,11 @@ func FuzzPicture(f *testing.F) {
 		half.Pix[i] = 100
 	}
 	for _, file := range [][]byte{
-		encodedPNG(f, m), encodedPNG(f, half), encodedPNG(f, paletted(9, 9)), encodedPNG(f, image.NewGray16(image.Rect(0, 0, 5, 7))),
+		encodedPNG(f, m), encodedPNG(f, half), encodedPNG(f, paletted(9, 9)),
+		encodedPNG(f, image.NewGray16(image.Rect(0, 0, 5, 7))),
 		encodedJPEG(f, m), withOrientation(encodedJPEG(f, m), 6, false), withOrientation(encodedJPEG(f, m), 3, true),
-		encodedGIF(f, paletted(12, 8)), webpFlat(3, 2, 255, 0, 0, 255), webpFlat(16383, 16383, 1, 2, 3, 4), hugePNG(), []byte("BM......"), nil,
+		encodedGIF(f, paletted(12, 8)), webpFlat(3, 2, 255, 0, 0, 255), webpFlat(16383, 16383, 1, 2, 3, 4),
+		hugePNG(), []byte("BM......"), nil,
 	} {
 		f.Add(file)
 	}

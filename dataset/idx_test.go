@@ -50,7 +50,8 @@ var malformedIDX = []struct {
 	{"floats", []byte{0, 0, 0xd, 1, 0, 0, 0, 0}, "elements of type 0x0d"},
 	{"no dimensions", idxFile(nil), "0 dimensions, want 1 to 4"},
 	{"5 dimensions", idxFile([]byte{1}, 1, 1, 1, 1, 1), "5 dimensions, want 1 to 4"},
-	{"over the limit", idxFile(nil, 1<<30+1), "dimensions [1073741825] claim more than 1073741824 bytes: is it an IDX file?"},
+	{"over the limit", idxFile(nil, 1<<30+1),
+		"dimensions [1073741825] claim more than 1073741824 bytes: is it an IDX file?"},
 	{"product over the limit", idxFile(nil, 1<<20, 1<<20), "dimensions [1048576 1048576] claim more than"},
 	{"product wraps to 0", idxFile(nil, 1<<31, 1<<31, 4), "claim more than"},
 	{"all the largest", idxFile(nil, 1<<32-1, 1<<32-1, 1<<32-1, 1<<32-1), "claim more than"},
@@ -212,7 +213,8 @@ func TestNewLabelledRefuses(t *testing.T) {
 		{"no pixels", idxArray{[]int{2, 0, 3}, nil}, labels, "nothing to learn from"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := newLabelled("test", c.images, c.labels, classes); err == nil || !strings.Contains(err.Error(), c.err) {
+			if _, err := newLabelled("test", c.images, c.labels, classes); err == nil ||
+				!strings.Contains(err.Error(), c.err) {
 				t.Errorf("error %v, want one with %q", err, c.err)
 			}
 		})

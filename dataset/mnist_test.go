@@ -62,7 +62,8 @@ func TestMNISTContents(t *testing.T) {
 		classes        [10]int
 		mean, std, tol float64
 	}{
-		{train, "mnist/train", [10]int{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}, 0.1307, 0.3081, 5e-5},
+		{train, "mnist/train", [10]int{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}, 0.1307,
+			0.3081, 5e-5},
 		// The test images are another sample. The standard errors of their figures are about 1e-3.
 		{test, "mnist/test", [10]int{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}, 0.1307, 0.3081, 5e-3},
 	} {

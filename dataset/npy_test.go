@@ -34,7 +34,8 @@ func TestNPY(t *testing.T) {
 		file, want []byte
 		dims       []int
 	}{
-		{"bytes", npyFile("|u1", "False", "(1, 2, 3)", []byte{1, 2, 3, 4, 5, 6}), []byte{1, 2, 3, 4, 5, 6}, []int{1, 2, 3}},
+		{"bytes", npyFile("|u1", "False", "(1, 2, 3)", []byte{1, 2, 3, 4, 5, 6}), []byte{1, 2, 3, 4, 5, 6},
+			[]int{1, 2, 3}},
 		{"float32", npyFile("<f4", "False", "(2, 1, 1, 3)", f4), floats, []int{2, 1, 1, 3}},
 		{"float64", npyFile("<f8", "False", "(6,1,1)", f8), floats, []int{6, 1, 1}},
 	} {
@@ -52,7 +53,8 @@ func TestNPYMistakes(t *testing.T) {
 		file       []byte
 	}{
 		{"NaN", "no numbers", npyFile("<f4", "False", "(1, 1, 1)", []byte{0, 0, 0xc0, 0x7f})},
-		{"bytes as floats", "save them as uint8", npyFile("<f8", "False", "(1, 1, 1)", binary.LittleEndian.AppendUint64(nil, math.Float64bits(255)))},
+		{"bytes as floats", "save them as uint8",
+			npyFile("<f8", "False", "(1, 1, 1)", binary.LittleEndian.AppendUint64(nil, math.Float64bits(255)))},
 		{"unit range", "save 2*x-1", npyFile("<f4", "False", "(1, 1, 2)", []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0})},
 		{"text", "does not begin", []byte("hello, this is no array")},
 		{"short", "header", npyFile("|u1", "False", "(1, 1, 1)", nil)[:20]},
@@ -82,8 +84,10 @@ func TestOpenNPY(t *testing.T) {
 	}
 	image := make([]float32, 4)
 	label := set.Train.Image(1, image)
-	if h, w, c := set.Train.Shape(); set.Train.Name() != "drawn" || set.Train.Len() != 3 || h != 2 || w != 2 || c != 1 || label != -1 || ToByte(image[0]) != 'e' {
-		t.Errorf("%s: %d images of %dx%dx%d, label %d, first pixel %v", set.Train.Name(), set.Train.Len(), h, w, c, label, image[0])
+	if h, w, c := set.Train.Shape(); set.Train.Name() != "drawn" || set.Train.Len() != 3 || h != 2 || w != 2 ||
+		c != 1 || label != -1 || ToByte(image[0]) != 'e' {
+		t.Errorf("%s: %d images of %dx%dx%d, label %d, first pixel %v", set.Train.Name(), set.Train.Len(), h, w,
+			c, label, image[0])
 	}
 }
 

@@ -58,7 +58,8 @@ func TestOrderOfMNISTIsFrozen(t *testing.T) {
 	for k, i := range order {
 		sum += int64(k) * int64(i)
 	}
-	if first := []int{14638, 22149, 14816, 10586, 36492, 33171, 40038, 23957}; !slices.Equal(order[:8], first) || sum != wantSum {
+	first := []int{14638, 22149, 14816, 10586, 36492, 33171, 40038, 23957}
+	if !slices.Equal(order[:8], first) || sum != wantSum {
 		t.Errorf("begins with %v and sums to %d, want %v and %d", order[:8], sum, first, wantSum)
 	}
 }

@@ -53,7 +53,8 @@ func TestReadPicture(t *testing.T) {
 		side, channels int
 		want           string
 	}{
-		{text, 8, 1, "a.txt: not a picture"}, {filepath.Join(dir, "none.png"), 8, 1, "none.png"}, {dir, 8, 1, "no file"},
+		{text, 8, 1, "a.txt: not a picture"}, {filepath.Join(dir, "none.png"), 8, 1, "none.png"},
+		{dir, 8, 1, "no file"},
 		{path, 8, 2, "1 (gray) or 3 (RGB)"}, {path, 0, 1, "no picture can be made"},
 	} {
 		if _, err := ReadPicture(c.path, c.side, c.channels); err == nil || !strings.Contains(err.Error(), c.want) {

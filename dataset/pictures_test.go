@@ -194,7 +194,8 @@ func TestCropAndOrientation(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p.width != 48 || p.height != 80 || letterAt(p.pixels, at[0], at[1]) != 'g' {
-			t.Errorf("orientation %d: %dx%d, %c at %v", orientation, p.width, p.height, letterAt(p.pixels, at[0], at[1]), at)
+			t.Errorf("orientation %d: %dx%d, %c at %v", orientation, p.width, p.height,
+				letterAt(p.pixels, at[0], at[1]), at)
 		}
 		// The red side, on the left in the file, is on top for 6 and 5, and below for 8 and 7.
 		y := map[uint16]int{5: 4, 6: 4, 7: 44, 8: 44}[orientation]
@@ -246,7 +247,8 @@ func TestOpenPictures(t *testing.T) {
 // Gray pictures make gray sets, unless RGB is asked for. Colour pictures make gray sets when gray
 // is asked for.
 func TestChannels(t *testing.T) {
-	allGray := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, gray), "b.jpg": encodedJPEG(t, image.NewGray(image.Rect(0, 0, 9, 9)))})
+	allGray := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, gray),
+		"b.jpg": encodedJPEG(t, image.NewGray(image.Rect(0, 0, 9, 9)))})
 	colour := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, gray), "b.png": plainPNG(t, 4, 4, red)})
 	for _, c := range []struct {
 		path          string
@@ -284,14 +286,17 @@ func TestOpenZip(t *testing.T) {
 	}
 	archive := filepath.Join(write(t, map[string][]byte{"my animals.ZIP": zipOf(t, inside)}), "my animals.ZIP")
 	set := mustOpen(t, archive, Options{})
-	if !slices.Equal(set.Train.Classes(), folder.Train.Classes()) || set.Train.Len() != 2 || set.SkippedFiles() != 1 || set.Train.Name() != "my animals" {
-		t.Errorf("%s: %d images, classes %q, skipped %v", set.Train.Name(), set.Train.Len(), set.Train.Classes(), set.Skipped)
+	if !slices.Equal(set.Train.Classes(), folder.Train.Classes()) || set.Train.Len() != 2 ||
+		set.SkippedFiles() != 1 || set.Train.Name() != "my animals" {
+		t.Errorf("%s: %d images, classes %q, skipped %v", set.Train.Name(), set.Train.Len(),
+			set.Train.Classes(), set.Skipped)
 	}
 	tricks := filepath.Join(write(t, map[string][]byte{"tricks.zip": zipOf(t, map[string][]byte{
 		"../../up.png": r, "/root.png": r, "a/../../b.png": r, "fine.png": r,
 	})}), "tricks.zip")
 	set = mustOpen(t, tricks, Options{})
-	if set.Train.Len() != 1 || len(set.Skipped) != 1 || set.Skipped[0].Count != 3 || set.Skipped[0].Reason != errTrick.Error() {
+	if set.Train.Len() != 1 || len(set.Skipped) != 1 || set.Skipped[0].Count != 3 ||
+		set.Skipped[0].Reason != errTrick.Error() {
 		t.Errorf("%d images, skipped %+v", set.Train.Len(), set.Skipped)
 	}
 }
@@ -302,7 +307,8 @@ func TestTrainAndTestFolders(t *testing.T) {
 	set := mustOpen(t, write(t, map[string][]byte{
 		"train/cat/1.png": r, "train/dog/2.png": r, "val/dog/3.png": r, "val/dog/4.png": r,
 	}), Options{HoldOut: 0.5})
-	if set.Train.Len() != 2 || set.Test.Len() != 2 || !set.OwnTest || !slices.Equal(set.Test.Classes(), []string{"cat", "dog"}) {
+	if set.Train.Len() != 2 || set.Test.Len() != 2 || !set.OwnTest ||
+		!slices.Equal(set.Test.Classes(), []string{"cat", "dog"}) {
 		t.Errorf("%d and %d images, classes %q", set.Train.Len(), set.Test.Len(), set.Test.Classes())
 	}
 	if _, label := pixels(set.Test, 0); label != 1 {
@@ -337,7 +343,8 @@ func TestLinks(t *testing.T) {
 	if err := os.Symlink("a", filepath.Join(folder, "train-images-idx3-ubyte")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), folder, Options{}); err == nil || !strings.Contains(err.Error(), "train-images-idx3-ubyte: it is no file") {
+	if _, err := Open(t.Context(), folder, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "train-images-idx3-ubyte: it is no file") {
 		t.Errorf("a folder in place of IDX: %v", err)
 	}
 }
@@ -352,24 +359,32 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		err   string
 	}{
 		{"empty folder", nil, "", Options{}, "it holds no files: put pictures into it"},
-		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{}, "its only file cannot be used (a.txt: not a picture)"},
-		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{}, "none of its 2 files can be used (a.txt: not a picture)"},
-		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true}, "b.txt: not a picture; leave strict out"},
-		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20}, "1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
-		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1}, "a side lies between 1 and 4096"},
+		{"one file", map[string][]byte{"a.txt": []byte("a")}, "", Options{},
+			"its only file cannot be used (a.txt: not a picture)"},
+		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{},
+			"none of its 2 files can be used (a.txt: not a picture)"},
+		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true},
+			"b.txt: not a picture; leave strict out"},
+		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20},
+			"1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
+		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1},
+			"a side lies between 1 and 4096"},
 		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 2}, "1 (gray) or 3 (RGB)"},
 		{"one picture", map[string][]byte{"a.png": r}, "a.png", Options{}, "it is one picture: name a folder"},
-		{"some text", map[string][]byte{"a.txt": []byte("some text")}, "a.txt", Options{}, "name a folder or a .zip of pictures"},
+		{"some text", map[string][]byte{"a.txt": []byte("some text")}, "a.txt", Options{},
+			"name a folder or a .zip of pictures"},
 		{"tar", map[string][]byte{"a.tar.gz": zipped(t, nil)}, "a.tar.gz", Options{}, "unpack it and name the folder"},
 		{"empty file", map[string][]byte{"a.zip": nil}, "a.zip", Options{}, "the file is empty"},
-		{"half a zip", map[string][]byte{"a.zip": zipOf(t, map[string][]byte{"a.png": r})[:60]}, "a.zip", Options{}, "not a valid zip file: copy or make it again"},
+		{"half a zip", map[string][]byte{"a.zip": zipOf(t, map[string][]byte{"a.png": r})[:60]}, "a.zip",
+			Options{}, "not a valid zip file: copy or make it again"},
 		{"zip bomb", map[string][]byte{"a.zip": zipBomb(t)}, "a.zip", Options{}, "is it a zip bomb?"},
 		{"empty zip", map[string][]byte{"a.zip": zipOf(t, nil)}, "a.zip", Options{}, "it holds no files"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(write(t, c.files), c.path)
 			_, err := Open(t.Context(), path, c.o)
-			if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), path) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want one with %q", err, c.err)
 			}
 		})
@@ -457,7 +472,8 @@ func TestSplit(t *testing.T) {
 	set := openedMNIST(t)
 	train, held := Split(set.Test, 0.05, 7)
 	again, heldAgain := Split(set.Test, 0.05, 7)
-	if train.Len() != 9500 || held.Len() != 500 || held.Name() != "mnist/test/held-out" || train.Name() != "mnist/test" {
+	if train.Len() != 9500 || held.Len() != 500 || held.Name() != "mnist/test/held-out" ||
+		train.Name() != "mnist/test" {
 		t.Fatalf("%d and %d images in %s and %s", train.Len(), held.Len(), train.Name(), held.Name())
 	}
 	_, other := Split(set.Test, 0.05, 8)
@@ -491,7 +507,8 @@ func TestNotHere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, err := Open(t.Context(), "cifar-10", Options{})
 	missing, ok := errors.AsType[*NotHereError](err)
-	if !ok || !errors.Is(err, fs.ErrNotExist) || missing.Name != "cifar-10" || !strings.Contains(err.Error(), "cifar-10-binary.tar.gz") {
+	if !ok || !errors.Is(err, fs.ErrNotExist) || missing.Name != "cifar-10" ||
+		!strings.Contains(err.Error(), "cifar-10-binary.tar.gz") {
 		t.Errorf("error %v", err)
 	}
 }

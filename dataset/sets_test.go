@@ -37,18 +37,25 @@ func TestOpenIDX(t *testing.T) {
 			"train-images-idx3-ubyte.gz": zipped(t, images), "train-labels-idx1-ubyte.gz": zipped(t, labels),
 			"t10k-images-idx3-ubyte.gz": zipped(t, testImages), "t10k-labels-idx1-ubyte.gz": zipped(t, testLabels),
 		}, "", 2, three},
-		{"unpacked, with dots", map[string][]byte{"train-images.idx3-ubyte": images, "train-labels.idx1-ubyte": labels}, "", 0, three},
-		{"packed and unpacked", map[string][]byte{"train-images-idx3-ubyte": images, "train-images-idx3-ubyte.gz": nil, "train-labels-idx1-ubyte.gz": zipped(t, labels)}, "", 0, three},
-		{"names of classes", map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels, "classes.txt": []byte("cat\n\ndog \r\ncow\n")}, "", 0, []string{"cat", "dog", "cow"}},
+		{"unpacked, with dots",
+			map[string][]byte{"train-images.idx3-ubyte": images, "train-labels.idx1-ubyte": labels}, "", 0, three},
+		{"packed and unpacked",
+			map[string][]byte{"train-images-idx3-ubyte": images, "train-images-idx3-ubyte.gz": nil,
+				"train-labels-idx1-ubyte.gz": zipped(t, labels)}, "", 0, three},
+		{"names of classes", map[string][]byte{"train-images-idx3-ubyte": images,
+			"train-labels-idx1-ubyte": labels, "classes.txt": []byte("cat\n\ndog \r\ncow\n")}, "", 0,
+			[]string{"cat", "dog", "cow"}},
 		{"no labels", map[string][]byte{"train-images-idx3-ubyte": images}, "", 0, nil},
 		{"one of several", map[string][]byte{
-			"emnist-letters-train-images-idx3-ubyte.gz": zipped(t, images), "emnist-letters-train-labels-idx1-ubyte.gz": zipped(t, labels),
-			"emnist-digits-train-images-idx3-ubyte.gz": nil,
+			"emnist-letters-train-images-idx3-ubyte.gz": zipped(t, images),
+			"emnist-letters-train-labels-idx1-ubyte.gz": zipped(t, labels),
+			"emnist-digits-train-images-idx3-ubyte.gz":  nil,
 		}, "emnist-letters-train-images-idx3-ubyte.gz", 0, three},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			set := mustOpen(t, filepath.Join(write(t, c.files), c.path), Options{})
-			if set.Train.Len() != 9 || !slices.Equal(set.Train.Classes(), c.classes) || heldLen(set) != c.test || set.OwnTest != (c.test > 0) {
+			if set.Train.Len() != 9 || !slices.Equal(set.Train.Classes(), c.classes) ||
+				heldLen(set) != c.test || set.OwnTest != (c.test > 0) {
 				t.Fatalf("%d + %d images, classes %q", set.Train.Len(), heldLen(set), set.Train.Classes())
 			}
 			want := 1
@@ -83,19 +90,28 @@ func TestOpenIDXRefuses(t *testing.T) {
 		files map[string][]byte
 		err   string
 	}{
-		{"label counts", good(map[string][]byte{"train-labels-idx1-ubyte": fewer}), "train-images-idx3-ubyte: 9 images, but 8 labels"},
-		{"cut off", good(map[string][]byte{"train-images-idx3-ubyte": images[:50]}), "train-images-idx3-ubyte: after 34 of 144 bytes"},
-		{"gzip cut off", map[string][]byte{"train-images-idx3-ubyte.gz": zipped(t, images)[:40]}, "train-images-idx3-ubyte.gz: "},
-		{"gzip damaged", map[string][]byte{"train-images-idx3-ubyte.gz": append([]byte("\x1f\x8b\x00"), make([]byte, 40)...)}, "invalid header: copy the file again"},
-		{"wrong magic", good(map[string][]byte{"train-images-idx3-ubyte": []byte("\x89PNG\r\n\x1a\n....")}), "it begins with 0x89504e47"},
+		{"label counts", good(map[string][]byte{"train-labels-idx1-ubyte": fewer}),
+			"train-images-idx3-ubyte: 9 images, but 8 labels"},
+		{"cut off", good(map[string][]byte{"train-images-idx3-ubyte": images[:50]}),
+			"train-images-idx3-ubyte: after 34 of 144 bytes"},
+		{"gzip cut off", map[string][]byte{"train-images-idx3-ubyte.gz": zipped(t, images)[:40]},
+			"train-images-idx3-ubyte.gz: "},
+		{"gzip damaged", map[string][]byte{"train-images-idx3-ubyte.gz": append([]byte("\x1f\x8b\x00"),
+			make([]byte, 40)...)}, "invalid header: copy the file again"},
+		{"wrong magic", good(map[string][]byte{"train-images-idx3-ubyte": []byte("\x89PNG\r\n\x1a\n....")}),
+			"it begins with 0x89504e47"},
 		{"empty", good(map[string][]byte{"train-images-idx3-ubyte": nil}), "train-images-idx3-ubyte: header"},
-		{"other shape", good(map[string][]byte{"t10k-images-idx3-ubyte": larger, "t10k-labels-idx1-ubyte": labels}), "do the files belong together?"},
-		{"two sets", good(map[string][]byte{"emnist-train-images-idx3-ubyte": images}), "it holds 2 sets of IDX files: name one by the file"},
-		{"too few names", good(map[string][]byte{"classes.txt": []byte("cat\ndog\n")}), "is not below 2, the number of classes"},
+		{"other shape", good(map[string][]byte{"t10k-images-idx3-ubyte": larger,
+			"t10k-labels-idx1-ubyte": labels}), "do the files belong together?"},
+		{"two sets", good(map[string][]byte{"emnist-train-images-idx3-ubyte": images}),
+			"it holds 2 sets of IDX files: name one by the file"},
+		{"too few names", good(map[string][]byte{"classes.txt": []byte("cat\ndog\n")}),
+			"is not below 2, the number of classes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := write(t, c.files)
-			if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), path) {
+			if _, err := Open(t.Context(), path, Options{}); err == nil ||
+				!strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), path) {
 				t.Errorf("error %v, want one with %q", err, c.err)
 			}
 		})
@@ -118,7 +134,8 @@ func TestOpenCIFAR(t *testing.T) {
 		"batches.meta.txt": []byte(names), "readme.html": []byte("<html>"),
 	})
 	set := mustOpen(t, folder, Options{})
-	if h, w, c := set.Train.Shape(); h != 32 || w != 32 || c != 3 || set.Train.Len() != 3 || set.Test.Len() != 2 || !set.OwnTest {
+	if h, w, c := set.Train.Shape(); h != 32 || w != 32 || c != 3 || set.Train.Len() != 3 ||
+		set.Test.Len() != 2 || !set.OwnTest {
 		t.Fatalf("%d + %d images of %dx%dx%d", set.Train.Len(), set.Test.Len(), h, w, c)
 	}
 	if set.Train.Classes()[9] != "lorry" {
@@ -147,14 +164,18 @@ func TestOpenCIFARRefuses(t *testing.T) {
 		files map[string][]byte
 		err   string
 	}{
-		{"cut off", map[string][]byte{"data_batch_1.bin": cifarFile(1, 2)[:4000]}, "data_batch_1.bin: 927 bytes after image 1"},
+		{"cut off", map[string][]byte{"data_batch_1.bin": cifarFile(1, 2)[:4000]},
+			"data_batch_1.bin: 927 bytes after image 1"},
 		{"empty", map[string][]byte{"data_batch_1.bin": nil}, "data_batch_1.bin: the file is empty"},
 		{"CIFAR-100", map[string][]byte{"data_batch_1.bin": cifarFile(10)}, "label 10 of image 0 is not below 10"},
-		{"names", map[string][]byte{"data_batch_1.bin": cifarFile(1), "batches.meta.txt": []byte("cat\n")}, "batches.meta.txt names 1 classes, want 10"},
-		{"bad test", map[string][]byte{"data_batch_1.bin": cifarFile(1), "test_batch.bin": []byte("x")}, "test_batch.bin: 1 bytes after image 0"},
+		{"names", map[string][]byte{"data_batch_1.bin": cifarFile(1), "batches.meta.txt": []byte("cat\n")},
+			"batches.meta.txt names 1 classes, want 10"},
+		{"bad test", map[string][]byte{"data_batch_1.bin": cifarFile(1), "test_batch.bin": []byte("x")},
+			"test_batch.bin: 1 bytes after image 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Open(t.Context(), write(t, c.files), Options{}); err == nil || !strings.Contains(err.Error(), c.err) {
+			if _, err := Open(t.Context(), write(t, c.files), Options{}); err == nil ||
+				!strings.Contains(err.Error(), c.err) {
 				t.Errorf("error %v, want one with %q", err, c.err)
 			}
 		})
@@ -164,7 +185,8 @@ func TestOpenCIFARRefuses(t *testing.T) {
 // Sets with a shape of their own are converted to the shape that is asked for.
 func TestFit(t *testing.T) {
 	images, labels := idxPair(t, 4, 6)
-	folder := write(t, map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels, "t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels})
+	folder := write(t, map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels,
+		"t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels})
 	for _, o := range []Options{{Size: 4}, {Channels: 3}, {Size: 12, Channels: 3}, {Size: 6, Channels: 1}} {
 		t.Run(fmt.Sprint(o.Size, o.Channels), func(t *testing.T) {
 			set := mustOpen(t, folder, o)
@@ -184,7 +206,8 @@ func TestFit(t *testing.T) {
 	if h, w, c := set.Train.Shape(); h != 16 || w != 16 || c != 1 {
 		t.Errorf("%dx%dx%d", h, w, c)
 	}
-	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1049 kB") {
+	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil ||
+		!strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1049 kB") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -57,7 +57,8 @@ func ExampleList() {
 func TestOpenUnknownName(t *testing.T) {
 	for _, c := range []struct{ name, nearest string }{
 		{"minst", "mnist"}, {"MNIST", "mnist"}, {"mnsit", "mnist"}, {"mnist2", "mnist"}, {"nist", "mnist"},
-		{"photographs", ""}, {"", ""}, {"./no/such/folder", ""}, {"mnist\x00", "mnist"}, {"fashion", "fashion-mnist"}, {"cifar10", "cifar-10"},
+		{"photographs", ""}, {"", ""}, {"./no/such/folder", ""}, {"mnist\x00", "mnist"},
+		{"fashion", "fashion-mnist"}, {"cifar10", "cifar-10"},
 	} {
 		_, err := dataset.Open(t.Context(), c.name, dataset.Options{})
 		unknown, ok := errors.AsType[*dataset.UnknownError](err)
@@ -68,7 +69,8 @@ func TestOpenUnknownName(t *testing.T) {
 			t.Errorf("Open(%q) suggests %q, want %q", c.name, unknown.Nearest, c.nearest)
 		}
 		text := err.Error()
-		if !strings.Contains(text, "known are: mnist") || strings.Contains(text, "did you mean "+c.nearest+"?") != (c.nearest != "") {
+		if !strings.Contains(text, "known are: mnist") ||
+			strings.Contains(text, "did you mean "+c.nearest+"?") != (c.nearest != "") {
 			t.Errorf("Open(%q): %s", c.name, text)
 		}
 	}

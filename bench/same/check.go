@@ -168,19 +168,26 @@ func (c *checker) do(ctx context.Context, s setting, a action, folders [len(side
 		})
 	}
 	wg.Wait()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case failed[before] != nil:
-		return fmt.Errorf("the program at the earlier commit: %w", failed[before])
-	case failed[after] != nil:
-		c.report(s, a, "", failed[after])
-	default:
-		for _, name := range a.files {
-			c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
-		}
 	}
+	if failed[before] != nil {
+		return fmt.Errorf("the program at the earlier commit: %w", failed[before])
+	}
+	c.compare(s, a, folders, failed[after])
 	return nil
+}
+
+// compare compares the files of an action. When the working tree's program failed there are none,
+// and that counts as a difference.
+func (c *checker) compare(s setting, a action, folders [len(sides)]string, failed error) {
+	if failed != nil {
+		c.report(s, a, "", failed)
+		return
+	}
+	for _, name := range a.files {
+		c.report(s, a, name, same(filepath.Join(folders[before], name), filepath.Join(folders[after], name)))
+	}
 }
 
 // report prints the outcome of a comparison and counts it.

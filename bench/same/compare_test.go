@@ -64,8 +64,8 @@ func TestSame(t *testing.T) {
 		{"no picture", "x.png", gray(9), []byte("no PNG at all"), "png: invalid format"},
 
 		{"tensors", "x.safetensors", whole, bytes.Clone(whole), ""},
-		{"date and version", "x.safetensors", tensorFile(`{\"version\":\"1\",\"date\":\"2024-01-02\",\"seed\":5}`,
-			"abcdefgh"),
+		{"date and version", "x.safetensors",
+			tensorFile(`{\"version\":\"1\",\"date\":\"2024-01-02\",\"seed\":5}`, "abcdefgh"),
 			tensorFile(`{\"version\":\"(devel)\",\"date\":\"2025-03-04T05\",\"seed\":5}`, "abcdefgh"), ""},
 		{"training time", "x.safetensors", tensorFile(`{\"step\":1,\"seconds\":1.5}`, "abcdefgh"),
 			tensorFile(`{\"step\":1,\"seconds\":11}`, "abcdefgh"), ""},

@@ -112,8 +112,9 @@ func tooLong(all []function) []string {
 		}
 	}
 	if 100*len(many) > len(all) {
-		broken = append(broken, fmt.Sprintf("%d of %d functions have more than %d lines, which is more than 1 in 100:\n%s",
-			len(many), len(all), long, strings.Join(many, "\n")))
+		broken = append(broken,
+			fmt.Sprintf("%d of %d functions have more than %d lines, which is more than 1 in 100:\n%s",
+				len(many), len(all), long, strings.Join(many, "\n")))
 	}
 	return broken
 }

@@ -171,7 +171,8 @@ func TestProbe(t *testing.T) {
 		filepath.Join(file, "a"):      "cannot write ",
 		filepath.Join(dir, strings.Repeat("x", 300)): "cannot write ",
 	} {
-		if err := atomicfile.Probe(path); (err != nil) != (want != "") || (err != nil && !strings.Contains(err.Error(), want)) {
+		if err := atomicfile.Probe(path); (err != nil) != (want != "") ||
+			(err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: error %v, want %q", path, err, want)
 		}
 	}

@@ -15,7 +15,8 @@ func TestFolder(t *testing.T) {
 	f := atomicfile.Folder{Path: t.TempDir()}
 	for round := range 2 { // new files, then replaced ones
 		for i := range 20 {
-			if err := f.Write(fmt.Sprint(i), func(w io.Writer) error { _, err := fmt.Fprint(w, round, i); return err }); err != nil {
+			fill := func(w io.Writer) error { _, err := fmt.Fprint(w, round, i); return err }
+			if err := f.Write(fmt.Sprint(i), fill); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -36,7 +37,8 @@ func TestFolder(t *testing.T) {
 		t.Errorf("%d files, %v: %v", len(entries), err, entries)
 	}
 	for i := range 20 {
-		if text, err := os.ReadFile(filepath.Join(f.Path, fmt.Sprint(i))); err != nil || string(text) != fmt.Sprint(1, i) {
+		if text, err := os.ReadFile(filepath.Join(f.Path, fmt.Sprint(i))); err != nil ||
+			string(text) != fmt.Sprint(1, i) {
 			t.Errorf("file %d holds %q, %v", i, text, err)
 		}
 	}

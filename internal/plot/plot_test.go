@@ -52,7 +52,8 @@ func TestPixel(t *testing.T) {
 }
 
 func TestLabel(t *testing.T) {
-	for v, want := range map[float64]string{1: "1", 1.0 / 3: "0.333", 5 * math.Pow(10, -3): "0.005", 0.00072: "0.00072", 10.0 / 3: "3.33", 10: "10", 12345: "12345", 1e6: "1000000"} {
+	for v, want := range map[float64]string{1: "1", 1.0 / 3: "0.333", 5 * math.Pow(10, -3): "0.005",
+		0.00072: "0.00072", 10.0 / 3: "3.33", 10: "10", 12345: "12345", 1e6: "1000000"} {
 		if got := label(v); got != want {
 			t.Errorf("%v is spelt %s, want %s", v, got, want)
 		}

@@ -11,8 +11,9 @@ import (
 
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{
-		"runs/mnist": "runs/mnist", "0:6,3:1200": "0:6,3:1200", `C:\runs\a`: `'C:\runs\a'`, "": `""`, "My Photos": `"My Photos"`,
-		"it's": `"it's"`, "a$b": "'a$b'", `it's "it"`: `'it'\''s "it"'`, "~me": `"~me"`, "-x": `"-x"`, "a;b": `"a;b"`,
+		"runs/mnist": "runs/mnist", "0:6,3:1200": "0:6,3:1200", `C:\runs\a`: `'C:\runs\a'`, "": `""`,
+		"My Photos": `"My Photos"`,
+		"it's":      `"it's"`, "a$b": "'a$b'", `it's "it"`: `'it'\''s "it"'`, "~me": `"~me"`, "-x": `"-x"`, "a;b": `"a;b"`,
 	} {
 		if got := quote.Shell(word); got != want {
 			t.Errorf("%q becomes %s, want %s", word, got, want)
