@@ -108,7 +108,7 @@ func TestGridErrors(t *testing.T) {
 		{"grid", GridOptions{Cols: 3}},
 		{"grid", GridOptions{Rows: math.MaxInt/2 + 1, Cols: math.MaxInt/2 + 1}},
 		{"grid", GridOptions{Rows: 2000, Cols: 1}},
-		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: 1 << 40}},
+		{"padding", GridOptions{Rows: 1, Cols: 1, Padding: math.MaxInt}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: -1}},
 		{"scale", GridOptions{Rows: 1, Cols: 1, Scale: math.MaxInt}},
 		{"grid", GridOptions{Rows: 1, Cols: 1, Scale: 5000}},
