@@ -19,20 +19,22 @@ COUNT    = 1
 FUZZTIME = 10000x
 KILLS    = 100
 
-# For make peer: a checkout of torchcfm, interpreters that may have PyTorch, flags (PEER='-batch 64').
+# For make peer and make golden: a checkout of torchcfm, interpreters that may have PyTorch, flags
+# (PEER='-batch 64').
 CFM     ?=
 PYTHONS  = python3 /usr/bin/python3
 PEER     =
 
-# For make peer-quality, which needs SciPy too: minutes that PyTorch trains for (whole ones), threads of both, where it all goes, and
-# flags of torch_train.py (TORCH='--compile --channels-last'). The first of PYTHONS runs it.
+# For make peer-quality, which needs SciPy too: minutes that PyTorch trains for (whole ones),
+# threads of both, where it all goes, and flags of torch_train.py (TORCH='--compile
+# --channels-last'). The first of PYTHONS runs it.
 MINUTES  = 30
 THREADS  = 2
 QUALITY  = runs/quality
 TORCH    =
 
-# For make quality: minutes of the runs, and flags of fmimg eval. Both it and peer-quality add to ROWS what they
-# measure, which make quality-chart draws into CHART.
+# For make quality: minutes of the runs, and flags of fmimg eval. Both it and peer-quality add to
+# ROWS what they measure, which make quality-chart draws into CHART.
 QUALITY_MINUTES = 1 3 10
 EVAL     = --count 2000 --quick
 ROWS     = docs/quality.jsonl
@@ -42,7 +44,7 @@ CHART    = docs/quality.png
 NFE      = --count 2000 --class 0-9 --quick
 
 # The packages whose code depends on the architecture, or whose numbers might.
-PORTABLE = ./asm/... ./kernels/... ./nn/... ./unet/... ./metrics/... ./flow/... ./realnvp/... ./toy/... ./dataset/...
+PORTABLE = ./asm/... ./kernels/... ./safetensors/... ./nn/... ./unet/... ./metrics/... ./pipeline/classify/... ./ode/... ./flow/... ./bijection/... ./realnvp/... ./toy/... ./dataset/...
 
 # The packages that call assembly, and those whose tests compare instruction sets.
 ASSEMBLED = ./asm/... ./kernels/... ./nn/... ./unet/... ./realnvp/... ./metrics/...
@@ -60,7 +62,8 @@ help: ## list the targets
 build: ## build ./fmimg, a static binary
 	$(GO) build -o fmimg$(EXE) ./cmd/fmimg
 
-# A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r runs/demo
+# A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r
+# runs/demo
 .PHONY: demo
 demo: build ## train on MNIST for TIME (5m) and draw samples.png
 	@if [ -e $(DEMO)/state.safetensors ]; then \
@@ -70,10 +73,11 @@ demo: build ## train on MNIST for TIME (5m) and draw samples.png
 	fi
 	./fmimg$(EXE) generate --model $(DEMO) --grid 8x8 --out $(SAMPLES)
 
-# On one instruction set the same command writes the same bytes; metrics/mnist/README.md says what came out.
+# On one instruction set the same command writes the same bytes; pipeline/classify/mnist/README.md
+# says what came out.
 .PHONY: classifier
 classifier: build ## train the embedded classifier of MNIST again (some minutes)
-	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out metrics/mnist/classifier.safetensors
+	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out pipeline/classify/mnist/classifier.safetensors
 
 # The model that is part of the program; the same tensors on every CPU with AVX2.
 .PHONY: model
@@ -114,17 +118,17 @@ man: build ## write the man pages into man/
 test: ## run all tests, on every instruction set of this machine
 	@$(TOOL) gotestsum --format pkgname -- -run '$(RUN)' $(PKG)
 
-# The packages above those of ASSEMBLED see instruction sets as values alone: make test has them draw and
-# train with plain Go too. Without assembly, which is 20 times slower, their examples are enough. Both tags
-# leave out the same files, so of the other one the lowest packages are enough.
+# The packages above those of ASSEMBLED see instruction sets as values alone: make test has them
+# draw and train with plain Go too. Without assembly, which is 20 times slower, their examples are
+# enough. Both tags leave out the same files, so of the other one the lowest packages are enough.
 .PHONY: noasm
 noasm: ## run the tests without assembly (both build tags that leave it out)
 	$(GO) test -short -tags noasm $(ASSEMBLED)
 	$(GO) test -short -tags noasm -run '^Example' . ./pipeline/...
 	$(GO) test -short -tags purego ./asm ./kernels
 
-# Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of their
-# tests last for minutes. archtest builds the whole module.
+# Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of
+# their tests last for minutes. archtest builds the whole module.
 .PHONY: race
 race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
@@ -142,8 +146,9 @@ endif
 kill: ## kill training KILLS times (100) at random moments: no checkpoint may break, no run may change
 	FMIMG_TEST_KILLS=$(KILLS) $(GO) test -count 1 -timeout 0 -v -run '^TestKilledRuns$$' ./cmd/fmimg
 
-# go test fuzzes one target of one package at a time. FUZZTIME may be a time too, such as 10m, at whose end Go before
-# 1.27 sometimes fails with "context deadline exceeded" though nothing is wrong (go.dev/issue/75804).
+# go test fuzzes one target of one package at a time. FUZZTIME may be a time too, such as 10m, at
+# whose end Go before 1.27 sometimes fails with "context deadline exceeded" though nothing is wrong
+# (go.dev/issue/75804).
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (10000x: so many inputs)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
@@ -174,7 +179,8 @@ TORCH_TRAIN  = torch_train.py --minutes $(MINUTES) --threads $(THREADS) $(TORCH)
 TRAIN        = fmimg$(EXE) train --data mnist --time $(1) --threads $(THREADS)
 ADD_ROW      = $(GO) run ./bench/quality -rows $(ROWS) -threads $(THREADS)
 
-# The learning rate falls to zero at the end of a budget, so each point is a run of its own. What was scored is left as it is.
+# The learning rate falls to zero at the end of a budget, so each point is a run of its own. What
+# was scored is left as it is.
 .PHONY: quality
 quality: build ## train fmimg for each of QUALITY_MINUTES (1 3 10), score what it draws, and add that to docs/quality.jsonl
 	@set -e; for m in $(QUALITY_MINUTES); do \
@@ -210,6 +216,12 @@ peer-quality: build $(TORCH_MODEL) ## train PyTorch for MINUTES (30), score what
 $(TORCH_MODEL):
 	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/$(TORCH_TRAIN) --out $(@D)
 
+# The same bytes come out on one machine with the same versions, so git shows what a new version
+# changes.
+.PHONY: golden
+golden: ## compute the golden numbers of the tests anew, with torchcfm, PyTorch 2.9 or newer and SciPy (CFM=…)
+	CFM='$(CFM)' $(firstword $(PYTHONS)) bench/peer/golden.py
+
 .PHONY: lint
 lint: ## run the linters, which also check the formatting
 	$(TOOL) golangci-lint run
@@ -234,7 +246,8 @@ generate: ## write the generated files anew
 # Compares with the files as they were, not with what is committed: work in progress may be dirty.
 .PHONY: fresh
 fresh: ## check that the generated files are what make generate writes
-	@sums() { grep -rlE --include='*.go' --include='*.s' '^// Code generated .* DO NOT EDIT\.$$' . | sort | xargs cksum; }; \
+	@sums() { grep -rlE --include='*.go' --include='*.s' --include='*.md' \
+		'^(//|<!--) Code generated .* DO NOT EDIT\.( -->)?$$' . | sort | xargs cksum; }; \
 	before=$$(sums); $(GO) generate ./... || exit 1; after=$$(sums); \
 	[ "$$before" = "$$after" ] || { \
 		echo "generated files were out of date; before and after (checksum, size, name):"; \

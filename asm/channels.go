@@ -5,11 +5,11 @@ import (
 	"unsafe"
 )
 
-// Channels describes a walk over N1 lines of N0 pixels of up to three maps. A pixel's C channels lie
-// side by side; parameters P0 to P3 and sums S0, S1 are vectors of C elements.
+// Channels describes a walk over N1 lines of N0 pixels of up to three maps. The C channels of a
+// pixel lie side by side; the parameters P0 to P3 and the sums S0 and S1 are vectors of C elements.
 type Channels struct {
-	X, Y, D             unsafe.Pointer // first pixels; D is written to
-	LdX, LdY, LdD       uintptr        // distances of two pixels of a line
+	X, Y, D             unsafe.Pointer // first pixels; walks write to D, and NormSiLUSums to Y too
+	LdX, LdY, LdD       uintptr        // distances between two pixels of a line
 	StepX, StepY, StepD uintptr        // from the end of a line to the beginning of the next
 	N0, N1              int            // pixels of a line, lines; each at least 1
 	C                   int            // channels
@@ -17,8 +17,8 @@ type Channels struct {
 	S0, S1              unsafe.Pointer
 }
 
-// pixels calls f for each channel of each pixel, with nil for maps that are not given. Positions are
-// kept as offsets, because a pointer past the end of a map must not exist in Go.
+// pixels calls f for each channel of each pixel, with nil for maps that are nil. It keeps positions
+// as offsets, because Go forbids a pointer past the end of a map.
 func (args *Channels) pixels(f func(c uintptr, x, y, d *float32)) {
 	for c := range uintptr(args.C) {
 		x, y, d := 4*c, 4*c, 4*c
@@ -81,8 +81,9 @@ func NormSumsGo(args *Channels) {
 	})
 }
 
-// NormSiLUSumsGo replaces y by dz = y·s·(1 + z·(1-s)), the gradient of z where y is that of SiLU(z):
-// s = 1/(1 + exp(-z)), z = x̂·P2 + P3, x̂ = x·P0 + P1. It sets d = z·s, S0 = Σdz and S1 = Σdz·x̂.
+// NormSiLUSumsGo sets d = SiLU(z) = z·s, where s = 1/(1 + exp(-z)), z = x̂·P2 + P3 and x̂ =
+// x·P0 + P1. It replaces y, the gradient of SiLU(z), by the gradient of z, dz = y·s·(1 +
+// z·(1-s)), and sets S0 = Σdz and S1 = Σdz·x̂.
 func NormSiLUSumsGo(args *Channels) {
 	args.clear(args.S0, args.S1)
 	args.pixels(func(c uintptr, x, y, d *float32) {
@@ -117,7 +118,7 @@ func ColumnSumsGo(args *Channels) {
 	args.pixels(func(c uintptr, _, y, _ *float32) { *at(args.S0, c) += *y })
 }
 
-// MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels, which is the largest x where P0 is one of them. A
+// MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels: the largest x, if P0 is one of them. A
 // difference that is NaN does not count.
 func MaximaGo(args *Channels) {
 	args.clear(args.S0)
@@ -154,8 +155,9 @@ func AddMapGo(args *Channels) {
 
 func sigmoid(z float32) float32 { return 1 / (1 + exp(-z)) }
 
-// exp is e^x by the same steps as in assembly: x = n·ln 2 + r, clamped to [-87, 88], and a polynomial
-// of degree 5 in r; correct to 2 units in the last place (see asm/gen for its coefficients).
+// exp returns e^x, x clamped to [-87, 88], by the steps of the assembly: x = n·ln 2 + r, and a
+// polynomial of degree 5 in r, whose coefficients asm/gen explains. The error is at most 2 units in
+// the last place.
 func exp(x float32) float32 {
 	if x != x {
 		return x

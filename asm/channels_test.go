@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// Maps that a walk reads or writes, and how its result may lie over one of them.
+// The maps that a walk takes, and the map that the result may overwrite.
 const (
 	mapX = 1 << iota
 	mapY
@@ -17,44 +17,30 @@ const (
 	inY // D may be Y
 )
 
-// A walkRoutine is a walk, its Go loop and the maps it takes.
+// A walkRoutine is a walk, its Go loop and its operands.
 type walkRoutine struct {
 	name         string
 	goLoop       func(*Channels)
 	maps         int
 	params, sums int
-	tol          float64
 }
 
 // siluTol allows for two values of exp, each within 2 units in the last place (2.4e-7), and four
-// roundings (2.4e-7) behind them. The arguments of exp are the same to the bit.
+// roundings (2.4e-7) after them. The arguments of exp are the same to the bit.
 const siluTol = 1e-6
 
-// A sum of up to 20 terms of at most 8·10 in size, each with the error of SiLU.
-const siluSumTol = 20 * 80 * siluTol
-
-// expSumTol is that of a sum of up to 20 values of exp, relative to the largest.
-const expSumTol = 20 * 5e-7
-
-var walkRoutines = []walkRoutine{
-	{"Moments", MomentsGo, mapX, 1, 2, 0},
-	{"Affine", AffineGo, mapX | mapD | inX, 2, 0, 0},
-	{"AffineSiLU", AffineSiLUGo, mapX | mapD | inX, 2, 0, siluTol},
-	{"NormSums", NormSumsGo, mapX | mapY, 2, 2, 0},
-	{"NormSiLUSums", NormSiLUSumsGo, mapX | mapY | mapD, 4, 2, siluSumTol},
-	{"NormGrad", NormGradGo, mapX | mapY | mapD | inY, 3, 0, 0},
-	{"NormGradAdd", NormGradAddGo, mapX | mapY | mapD, 3, 0, 0},
-	{"ColumnSums", ColumnSumsGo, mapY, 0, 1, 0},
-	{"Maxima", MaximaGo, mapX, 1, 1, 0},
-	{"ExpSums", ExpSumsGo, mapX | mapD | inX, 2, 1, expSumTol},
-	{"SoftmaxGrad", SoftmaxGradGo, mapX | mapY | mapD | inY, 2, 0, 0},
-	{"AddMap", AddMapGo, mapY | mapD, 0, 0, 0},
+// walkTolerances holds the tolerances of the walks that use exp. The other walks are exact, because
+// their operands are integers.
+var walkTolerances = map[string]float64{
+	"AffineSiLU":   siluTol,
+	"NormSiLUSums": 20 * 80 * siluTol, // sums of 20 terms of size 8·10, with SiLU's error
+	"ExpSums":      20 * 5e-7,         // sums of 20 values of exp, relative to the largest
 }
 
 // A walkCase is a call of a walk.
 type walkCase struct {
 	n1, n0, c int
-	over      int // inX or inY where the result lies over an operand
+	over      int // inX or inY where the result overwrites an operand
 }
 
 func TestChannels(t *testing.T) {
@@ -63,8 +49,8 @@ func TestChannels(t *testing.T) {
 	}
 }
 
-// testWalk goes through one to four lines, one to five pixels, and one to three vectors of channels
-// beside those that are taken together.
+// testWalk tests one to four lines of one to five pixels, with one to three vectors of channels.
+// Where a routine takes several vectors side by side, it tests such numbers of vectors too.
 func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
 	counts := []int{1, 2, 3}
 	if v.side > 1 {
@@ -78,7 +64,7 @@ func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
 			c.lend(before, r)
 			mustKeep(t, v.run, c.lend(got, r))
 			r.goLoop(c.lend(want, r))
-			mustAgree(t, c, got, want, before, r.tol)
+			mustAgree(t, c, got, want, before, walkTolerances[r.name])
 		}
 	}
 }
@@ -105,13 +91,13 @@ func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
 		x := m.integers(c.c)
 		*p = pointer(x)
 		for j := range x {
-			if r.tol > 0 && i%2 == 0 { // factors are small, so that no exp is clamped
+			if walkTolerances[r.name] > 0 && i%2 == 0 { // small factors, so that exp is not clamped
 				x[j] /= 8
 			}
 		}
 	}
 	for _, s := range []*unsafe.Pointer{&args.S0, &args.S1}[:r.sums] {
-		*s = pointer(m.guards(c.c)) // sums begin anew, whatever was there
+		*s = pointer(m.guards(c.c)) // walks ignore the old content
 	}
 	return args
 }
@@ -126,7 +112,7 @@ func (c walkCase) lendMap(m *memory) (p unsafe.Pointer, distance, step uintptr) 
 	return pointer(x), uintptr(4 * ld), uintptr(4 * gap)
 }
 
-// SiLU of NaN is NaN, and an infinite argument does not pass for a number.
+// SiLU of NaN is NaN, and SiLU of infinity is infinity.
 func TestSiLUPropagates(t *testing.T) {
 	t.Run("Go", func(t *testing.T) { testSiLUPropagates(t, 8, AffineSiLUGo) })
 	eachTarget(t, channelsRoutines, "AffineSiLU", func(t *testing.T, v implementation[Channels]) {
@@ -146,7 +132,8 @@ func testSiLUPropagates(t *testing.T, n int, run func(*Channels)) {
 	if !math.IsNaN(float64(y[0])) || y[1] != inf || y[2] != -inf || y[3] != 1e30 || y[5] != 200 {
 		t.Errorf("SiLU of %v is %v", x[:6], y[:6])
 	}
-	// The clamp of exp leaves z·e^-88 of a very negative z: nothing beside other activations.
+	// exp is clamped, so SiLU of a very negative z is z·e^-88: negligible beside other
+	// activations.
 	if !(math.Abs(float64(y[4])) < 1e-7) || !(math.Abs(float64(y[6])) < 1e-30) {
 		t.Errorf("SiLU of %g and %g is %g and %g", x[4], x[6], y[4], y[6])
 	}

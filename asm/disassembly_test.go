@@ -5,6 +5,7 @@ package asm
 import (
 	"debug/elf"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,15 +18,15 @@ import (
 	"testing"
 )
 
-// An instruction is what a disassembler says of one.
+// An instruction is a line of a disassembler.
 type instruction struct {
 	address  uint64
-	code     []byte // arm64's as a number, the highest byte first
+	code     []byte // on arm64 a number, the highest byte first
 	name     string
 	operands string
 }
 
-// end is the address behind it.
+// end is the address behind the instruction.
 func (i instruction) end() uint64 { return i.address + uint64(len(i.code)) }
 
 // A reader knows the instructions of an architecture.
@@ -33,22 +34,21 @@ type reader struct {
 	arch    string // as in GOARCH
 	prefix  string // of its GNU tools
 	machine elf.Machine
-	targets []string // endings of routines' names
-	padding string   // the instruction that the assembler fills routines up with
-	// needs lists the features that an instruction needs, from [Needs]. It is an error if it is not
-	// known to be harmless: to the stack, to registers that Go keeps, and on every CPU of the target.
+	padding string // the instruction that the assembler pads routines with
+	// needs lists the features that an instruction needs, from [Needs]. It returns an error for an
+	// instruction that is not known to leave alone the stack and the registers that Go keeps.
 	needs func(i instruction) ([]string, error)
-	// body checks what a single instruction does not show.
+	// body checks a whole routine.
 	body func(routine []instruction) error
 }
 
 var readers = []reader{
-	{"amd64", "x86_64-linux-gnu-", elf.EM_X86_64, []string{"AVX2", "AVX512"}, "int3", x86Needs, x86Body},
-	{"arm64", "aarch64-linux-gnu-", elf.EM_AARCH64, []string{"NEON"}, "udf", neonNeeds, neonBody},
+	{"amd64", "x86_64-linux-gnu-", elf.EM_X86_64, "int3", x86Needs, x86Body},
+	{"arm64", "aarch64-linux-gnu-", elf.EM_AARCH64, "udf", neonNeeds, neonBody},
 }
 
-// TestRoutinesKeepToTheirTarget has GNU's disassembler read every routine of a linked program: none may
-// hold an instruction beyond what its callers have asked the CPU for. Go's own does not know AVX-512.
+// GNU's disassembler reads every routine of a linked program: each may hold only instructions that
+// its callers have asked the CPU for. Go's own disassembler does not know AVX-512.
 func TestRoutinesKeepToTheirTarget(t *testing.T) {
 	for _, r := range readers {
 		t.Run(r.arch, func(t *testing.T) {
@@ -63,14 +63,15 @@ func TestRoutinesKeepToTheirTarget(t *testing.T) {
 					continue
 				}
 				routine := within(code, s.Value, s.Value+s.Size)
-				if len(routine) == 0 || routine[0].address != s.Value || routine[len(routine)-1].end() != s.Value+s.Size {
-					t.Errorf("%s: %d instructions do not make up its %d bytes", name, len(routine), s.Size)
+				n := len(routine)
+				if n == 0 || routine[0].address != s.Value || routine[n-1].end() != s.Value+s.Size {
+					t.Errorf("%s: its %d instructions do not fill its %d bytes", name, n, s.Size)
 					continue
 				}
 				for routine[len(routine)-1].name == r.padding {
 					routine = routine[:len(routine)-1]
 				}
-				if err := r.check(r.targetOf(name), routine); err != nil {
+				if err := r.check(targetOf(name), routine); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -78,10 +79,10 @@ func TestRoutinesKeepToTheirTarget(t *testing.T) {
 	}
 }
 
-// check says what is wrong with a routine of a target.
+// check returns an error if something is wrong with a routine of a target.
 func (r reader) check(target string, routine []instruction) error {
 	if target == "" {
-		return fmt.Errorf("its name ends in none of %v", r.targets)
+		return errors.New("its name does not end in a target's")
 	}
 	allowed := Needs(target)
 	for _, i := range routine {
@@ -98,9 +99,9 @@ func (r reader) check(target string, routine []instruction) error {
 	return r.body(routine)
 }
 
-// targetOf returns the target that a routine's name ends in.
-func (r reader) targetOf(name string) string {
-	for _, target := range r.targets {
+// targetOf returns the target that a routine's name ends in, or "".
+func targetOf(name string) string {
+	for target := range needs {
 		if strings.HasSuffix(name, target) {
 			return target
 		}
@@ -116,15 +117,18 @@ func (r reader) disassembler(t *testing.T) string {
 		names = append(names, "objdump")
 	}
 	for _, name := range names {
-		if version, err := exec.Command(name, "--version").Output(); err == nil && strings.HasPrefix(string(version), "GNU") {
+		version, err := exec.Command(name, "--version").Output()
+		if err == nil && strings.HasPrefix(string(version), "GNU") {
 			return name
 		}
 	}
-	t.Skipf("no GNU %s (Debian package binutils-%s)", names[0], strings.ReplaceAll(strings.TrimSuffix(r.prefix, "-"), "_", "-"))
+	t.Skipf("no GNU %s (Debian package binutils-%s)",
+		names[0], strings.ReplaceAll(strings.TrimSuffix(r.prefix, "-"), "_", "-"))
 	return ""
 }
 
-// link builds these tests for the architecture, as a program that holds all that they call.
+// link builds these tests for the architecture: a program that holds every routine that a test
+// calls.
 func (r reader) link(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), r.arch+".test")
@@ -136,7 +140,7 @@ func (r reader) link(t *testing.T) string {
 	return file
 }
 
-// symbols returns the routines in a program. Assembly has Go's first calling convention, ABI0.
+// symbols returns the routines in a program. Assembly uses Go's first calling convention, ABI0.
 func (r reader) symbols(t *testing.T, file string) map[string]elf.Symbol {
 	t.Helper()
 	program, err := elf.Open(file)
@@ -150,15 +154,16 @@ func (r reader) symbols(t *testing.T, file string) map[string]elf.Symbol {
 	}
 	routines := map[string]elf.Symbol{}
 	for _, s := range all {
-		if name, ok := strings.CutPrefix(strings.TrimSuffix(s.Name, ".abi0"), "github.com/fmimg/fmimg/asm."); ok && strings.HasSuffix(s.Name, ".abi0") {
+		name, isABI0 := strings.CutSuffix(s.Name, ".abi0")
+		if name, ok := strings.CutPrefix(name, "github.com/fmimg/fmimg/asm."); ok && isABI0 {
 			routines[name] = s
 		}
 	}
 	return routines
 }
 
-// declared lists the routines of the .s files. go test keeps a result until a file changes that the test
-// itself has read, so it is these that it reads.
+// declared lists the routines of the .s files. It reads these files because go test caches a result
+// until a file changes that the test has read.
 func (r reader) declared(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*_" + r.arch + ".s")
@@ -181,14 +186,14 @@ func (r reader) declared(t *testing.T) []string {
 	return names
 }
 
-// disassemble reads all that lies between the first and the last routine.
+// disassemble reads everything between the first and the last routine.
 func (r reader) disassemble(t *testing.T, tool, file string, symbols map[string]elf.Symbol) []instruction {
 	t.Helper()
 	first, last := ^uint64(0), uint64(0)
 	for _, s := range symbols {
 		first, last = min(first, s.Value), max(last, s.Value+s.Size)
 	}
-	const longest = 16 // bytes, which else would go over several lines
+	const longest = 16 // bytes; objdump would break longer instructions into several lines
 	out, err := exec.Command(tool, "-d", "-z", fmt.Sprintf("--insn-width=%d", longest),
 		fmt.Sprintf("--start-address=%#x", first), fmt.Sprintf("--stop-address=%#x", last), file).Output()
 	if err != nil {
@@ -203,6 +208,11 @@ func (r reader) disassemble(t *testing.T, tool, file string, symbols map[string]
 	return code
 }
 
+var (
+	remarks = regexp.MustCompile(`\s+(#|//) .*$`) // that objdump adds to an instruction
+	spaces  = regexp.MustCompile(`\s+`)
+)
+
 // parseInstruction reads a line of objdump: address, code and text, with tabs between.
 func parseInstruction(line string) (instruction, bool) {
 	var i instruction
@@ -214,8 +224,8 @@ func parseInstruction(line string) (instruction, bool) {
 	var errs [2]error
 	i.address, errs[0] = strconv.ParseUint(address, 16, 64)
 	i.code, errs[1] = hex.DecodeString(strings.ReplaceAll(code, " ", ""))
-	text = strings.TrimSpace(regexp.MustCompile(`\s+(#|//) .*$`).ReplaceAllString(text, "")) // the tool's remarks
-	i.name, i.operands, _ = strings.Cut(regexp.MustCompile(`\s+`).ReplaceAllString(text, " "), " ")
+	text = strings.TrimSpace(remarks.ReplaceAllString(text, ""))
+	i.name, i.operands, _ = strings.Cut(spaces.ReplaceAllString(text, " "), " ")
 	return i, errs[0] == nil && errs[1] == nil
 }
 
@@ -230,8 +240,8 @@ func within(code []instruction, from, to uint64) []instruction {
 	return some
 }
 
-// jumpsInside checks that jumps, which isJump knows, lead to instructions of the routine, and that it ends
-// in a return or a jump. It returns the addresses that are jumped to.
+// jumpsInside checks that the jumps of a routine lead to its own instructions, and that it ends in
+// a return or a jump. isJump tells jumps by name. It returns the addresses that the jumps lead to.
 func jumpsInside(routine []instruction, isJump func(name string) bool) (map[uint64]bool, error) {
 	starts, targets := map[uint64]bool{}, map[uint64]bool{}
 	for _, i := range routine {
@@ -254,21 +264,21 @@ func jumpsInside(routine []instruction, isJump func(name string) bool) (map[uint
 	return targets, nil
 }
 
-// parseAll reads the lines of a test.
+// parseAll parses the lines of a test.
 func parseAll(t *testing.T, lines ...string) []instruction {
 	t.Helper()
 	var all []instruction
 	for _, line := range lines {
 		i, ok := parseInstruction(line)
 		if !ok {
-			t.Fatalf("%q is no instruction", line)
+			t.Fatalf("%q is not an instruction", line)
 		}
 		all = append(all, i)
 	}
 	return all
 }
 
-// mustSay fails unless an error says what is expected, and nothing is wrong where that is empty.
+// mustSay fails unless an error contains want, or there is no error where want is empty.
 func mustSay(t *testing.T, err error, want string) {
 	t.Helper()
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -1,22 +1,26 @@
-// Package asm holds the micro-kernels: small loops over float32 in assembly, and beside each the Go
-// loop that it equals. It knows no convolution and no network.
+// Package asm holds the micro-kernels: small loops over float32 in assembly, and beside each loop
+// the Go loop that it equals. It knows no convolution and no network.
 //
-// A routine takes one pointer to a struct of pointers, counts and distances. Distances between
-// elements are in bytes, counts in elements. Nothing is checked: package kernels prepares the
-// arguments, and decides through cpuid which routine may run.
+// A routine takes one pointer to a struct of pointers, counts and distances. Distances are in
+// bytes, counts in elements. Routines check nothing: package kernels prepares the arguments, and
+// asks cpuid which routines may run.
 //
-// Five families:
+// There are six families:
 //
-//   - [Product]: tiles of C = A·B + bias + R, where the columns of A run through a strided nest;
-//   - [Outer]: a tile of C += Σ a·bᵀ over strided vectors a and b;
+//   - [Product]: tiles of C = A·B + bias + R, where the elements of a row of A lie in a nest of
+//     loops;
+//   - [Outer]: a tile of C += Σ a·bᵀ over vectors a and b in a nest of loops;
 //   - [Transform]: Y = M·X·Mᵀ for grids X of vectors of channels and a small constant matrix M;
 //   - [Channels]: walks over the pixels of maps, one vector of channels after another;
-//   - [Vectors]: element-wise work on flat vectors.
+//   - [Vectors]: element-wise work on flat vectors;
+//   - [Fetch]: memory that will soon be used.
 //
-// A routine named …2x7x32AVX512 handles two segments of 7 rows and 32 columns with AVX-512. The .s
-// files and their declarations are written by asm/gen, which describes each routine once for AVX2,
-// AVX-512 and NEON; the Go loops (…Go) are by hand. The assembly may differ from its Go loop in rounding
-// alone: it fuses multiplications and additions. Build tags noasm and purego leave the assembly out.
+// A routine named …2x7x32AVX512 handles two segments of 7 rows and 32 columns with AVX-512.
+// asm/gen describes each routine once, and writes it for AVX2, AVX-512 and NEON, with its
+// declaration, its entry in the tables of tests and the switch by which package kernels calls it.
+// The Go loops (…Go) are written by hand. The assembly may differ from its Go loop in rounding
+// alone, because it fuses multiplications and additions. The build tags noasm and purego leave the
+// assembly out.
 package asm
 
 //go:generate go run ./gen

@@ -8,8 +8,9 @@ import (
 
 func TestExpGo(t *testing.T) { testExp(t, ExpGo) }
 
-// testExp compares with float64: 2 units in the last place over the whole range, on even steps and on
-// the floats beside each multiple of ln 2 / 2, where the polynomial's argument is largest or zero.
+// testExp compares with float64: the error is at most 2 units in the last place over the whole
+// range. The arguments are even steps, and the floats beside each multiple of ln 2 / 2, where the
+// argument of the polynomial is largest or zero.
 func testExp(t *testing.T, run func(*Vectors)) {
 	const low, high, steps = -87, 88, 1 << 17
 	x := make([]float32, 0, steps+2048)
@@ -33,7 +34,7 @@ func testExp(t *testing.T, run func(*Vectors)) {
 	testExpSpecial(t, run)
 }
 
-// testExpSpecial checks NaN and what lies beyond the clamps.
+// testExpSpecial checks NaN and arguments beyond the clamps.
 func testExpSpecial(t *testing.T, run func(*Vectors)) {
 	inf := math.Inf(1)
 	low, high := float32(math.Exp(-87)), float32(math.Exp(88))
@@ -57,7 +58,7 @@ func runExp(run func(*Vectors), x []float32) []float32 {
 	return y
 }
 
-// ulp returns the distance of the float32 next to v, a normal number.
+// ulp returns the distance from v, a normal number, to the next float32.
 func ulp(v float64) float64 {
 	_, exponent := math.Frexp(v)
 	return math.Ldexp(1, exponent-24)

@@ -2,8 +2,9 @@ package asm
 
 import "unsafe"
 
-// Fetch describes memory that will soon be used: N pieces of Bytes each, their beginnings Ld apart. Its routines
-// ask for it to be brought into the second-level cache, and wait for nothing.
+// Fetch describes memory that will soon be used: N pieces of Bytes each, whose beginnings are Ld
+// apart. Its routines ask the CPU to bring the memory into the second-level cache, and do not wait
+// for it.
 type Fetch struct {
 	P     unsafe.Pointer
 	Ld    uintptr

@@ -9,9 +9,9 @@ import (
 	"unsafe"
 )
 
-// A tape is a source of random numbers that a fuzzer writes: its bytes are the highest and the lowest of
-// each number, which is where package rand looks first. All else, and what follows behind its end, comes
-// from a generator.
+// A tape is a source of random numbers that a fuzzer writes. Each byte of the tape is the highest
+// and the lowest byte of a number, because package rand looks at these first. The bytes between,
+// and the numbers after the end of the tape, come from a generator.
 type tape struct {
 	bytes []byte
 	rest  rand.PCG
@@ -27,8 +27,8 @@ func (s *tape) Uint64() uint64 {
 	return v
 }
 
-// drawNumber draws a number of either sign between 2⁻¹² and 2¹³: products of four of them neither
-// overflow nor come near the smallest floats.
+// drawNumber draws a number of either sign between 2⁻¹² and 2¹³. Products of four such
+// numbers neither overflow nor come near the smallest floats.
 func drawNumber(rng *rand.Rand) float32 {
 	v := float32(math.Ldexp(1+rng.Float64(), rng.IntN(25)-12))
 	if rng.IntN(2) == 0 {
@@ -37,7 +37,7 @@ func drawNumber(rng *rand.Rand) float32 {
 	return v
 }
 
-// drawSpecial draws a zero, an infinity or NaN once in eight times.
+// drawSpecial draws a zero, an infinity or NaN one time in eight.
 func drawSpecial(rng *rand.Rand) float32 {
 	special := [...]float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1)}
 	if rng.IntN(8) > 0 {
@@ -46,26 +46,26 @@ func drawSpecial(rng *rand.Rand) float32 {
 	return float32(special[rng.IntN(len(special))])
 }
 
-// draws are the kinds of values that a fuzzer chooses from. Transforms leave out products with zeros
-// of their matrix, and so take finite ones.
+// draws are the kinds of values that a fuzzer chooses from. Transforms take finite values only,
+// because they leave out products with the zeros of their matrix.
 var (
 	finiteDraws = []func(*rand.Rand) float32{drawInteger, drawNumber}
 	draws       = append(finiteDraws, drawSpecial)
 )
 
-// A trial compares one call of a routine with its Go loop on operands from a tape. sizes does what the
-// loop does with all terms positive: the memory that it is given holds absolute values, unless signed. With
-// it nil the result itself is the size of the terms.
+// A trial compares one call of a routine with its Go loop on operands from a tape. sizes is the
+// loop with all terms positive, which gives the size of the terms of each result; nil means that
+// the result is the size.
 type trial[T comparable] struct {
 	lend             func(*memory) *T
 	run, loop, sizes func(*T)
-	terms            int // that a result sums up at most
-	signed           bool
+	terms            int  // the most terms that a result sums up
+	signed           bool // whether sizes takes the operands as they are, not their absolute values
 }
 
-// try fails the test unless all that the routine leaves in memory is what its loop leaves, up to rounding:
-// sums of n terms, in whatever order and fused or not, differ by no more than n units of 2⁻²³ of the sum
-// of their absolute values, and 32 more allow for the other steps of a routine.
+// try fails the test unless the routine leaves the same memory as its loop, up to rounding. Sums of
+// n terms, in any order and fused or not, differ by at most n·2⁻²³ times the sum of the
+// absolute values of the terms; 32 more units allow for the other steps of a routine.
 func (c trial[T]) try(t *testing.T, what any, value func(*rand.Rand) float32, data []byte) {
 	t.Helper()
 	lend := func(value func(*rand.Rand) float32) (*memory, *T) {
@@ -94,8 +94,9 @@ func (c trial[T]) try(t *testing.T, what any, value func(*rand.Rand) float32, da
 
 func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
 
-// mustAgreeWithin is mustAgree for all numbers: words may differ by tol times their size. NaN must be NaN,
-// an infinity the same one, and guard words that the loop leaves alone as they were.
+// mustAgreeWithin compares memory like mustAgree, for operands that may be any number. Words may
+// differ by tol times their size. NaN must be NaN, an infinity must be the same infinity, and guard
+// words that the loop does not change must be the same.
 func mustAgreeWithin(t *testing.T, what any, got, want, before, sizes *memory, tol float64) {
 	t.Helper()
 	for i, w := range want.words {
@@ -104,15 +105,16 @@ func mustAgreeWithin(t *testing.T, what any, got, want, before, sizes *memory, t
 		switch {
 		case math.Float32bits(got.words[i]) == bits:
 		case bits == guardBits && math.Float32bits(before.words[i]) == guardBits:
-			t.Fatalf("%+v: word %d, which is no operand's, became %g", what, i, g)
+			t.Fatalf("%+v: word %d, which belongs to no operand, became %g", what, i, g)
 		case math.IsNaN(w64) && math.IsNaN(g):
 		case math.IsNaN(w64) || math.IsInf(w64, 0) || !(math.Abs(g-w64) <= tol*math.Abs(float64(sizes.words[i]))):
-			t.Fatalf("%+v: word %d is %g, the Go loop makes %g of terms of %g", what, i, g, w64, sizes.words[i])
+			t.Fatalf("%+v: word %d is %g, the Go loop makes %g; the size of the terms is %g",
+				what, i, g, w64, sizes.words[i])
 		}
 	}
 }
 
-// having returns the routines that this CPU can run, or skips the fuzz target.
+// having returns the routines that this CPU can run. It skips the fuzz target if there are none.
 func having[T any](f *testing.F, all []T, target func(T) target) []T {
 	var some []T
 	for _, r := range all {
@@ -126,11 +128,12 @@ func having[T any](f *testing.F, all []T, target func(T) target) []T {
 	return some
 }
 
-// addSeeds gives a fuzzer each routine with each kind of values, and some counts.
+// addSeeds gives a fuzzer each routine with each kind of values, and a few counts.
 func addSeeds(f *testing.F, routines int) {
 	for i := range routines {
 		for kind := range draws {
-			f.Add(uint8(i), uint8(kind), uint8(i+kind), uint8(i), uint8(3*i+7*kind), []byte{byte(i), 0xff, byte(37 * kind), 0, 0x80})
+			tape := []byte{byte(i), 0xff, byte(37 * kind), 0, 0x80}
+			f.Add(uint8(i), uint8(kind), uint8(i+kind), uint8(i), uint8(3*i+7*kind), tape)
 		}
 	}
 }
@@ -140,7 +143,10 @@ func FuzzProduct(f *testing.F) {
 	addSeeds(f, len(routines))
 	f.Fuzz(func(t *testing.T, routine, kind, n2, n1, k uint8, data []byte) {
 		r := routines[int(routine)%len(routines)]
-		c := productCase{half: r.half, cols: r.cols, n2: int(n2)%3 + 1, n1: int(n1)%3 + 1, k: int(k)%32 + 1, tiles: int(k)/32%4 + 1}
+		c := productCase{
+			half: r.half, cols: r.cols,
+			n2: int(n2)%3 + 1, n1: int(n1)%3 + 1, k: int(k)%32 + 1, tiles: int(k)/32%4 + 1,
+		}
 		if len(data) > 0 {
 			c.bias, c.residual = data[0]&1 == 1, residual(data[0]>>1%3)
 		}
@@ -160,7 +166,7 @@ func FuzzOuter(f *testing.F) {
 	})
 }
 
-// A walkPair is a walk and one target's routine for it.
+// A walkPair is a walk and its routine for one target.
 type walkPair struct {
 	walkRoutine
 	implementation[Channels]
@@ -191,7 +197,7 @@ func FuzzChannels(f *testing.F) {
 // walkSizes returns the loop over the sizes of a walk's terms.
 func walkSizes(r walkRoutine) func(*Channels) {
 	switch r.name {
-	case "Moments": // x - P0 is of the size |x| + |P0|
+	case "Moments": // the size of x - P0 is |x| + |P0|
 		return func(args *Channels) {
 			p := unsafe.Slice((*float32)(args.P0), args.C)
 			for i := range p {
@@ -199,13 +205,13 @@ func walkSizes(r walkRoutine) func(*Channels) {
 			}
 			MomentsGo(args)
 		}
-	case "AffineSiLU": // whose slope is at most 1.1, and whose value at most |z|
+	case "AffineSiLU": // SiLU(z) is at most |z|, and its slope at most 1.1
 		return AffineGo
 	case "NormSiLUSums":
 		return normSiLUSizes
 	case "ExpSums":
 		return expSizes
-	case "Maxima": // P0 is taken off and put back
+	case "Maxima": // P0 is subtracted and added again
 		return func(args *Channels) {
 			args.clear(args.S0)
 			args.pixels(func(c uintptr, x, _, _ *float32) {
@@ -216,8 +222,9 @@ func walkSizes(r walkRoutine) func(*Channels) {
 	return r.goLoop
 }
 
-// normSiLUSizes: d = SiLU(z) is of the size of z, as for AffineSiLU. dz = y·g(z) with |g| at most 1.1 and
-// its slope at most 0.5; the steps to g lose no more than a few units of 1 + |z|, as do the two that make z.
+// normSiLUSizes computes the sizes for NormSiLUSums. The size of d = SiLU(z) is |z|, as for
+// AffineSiLU. In dz = y·g(z), |g| is at most 1.1 and its slope at most 0.5. The steps that compute
+// g lose a few units of 1 + |z| at most, as do the two steps that compute z.
 func normSiLUSizes(args *Channels) {
 	args.clear(args.S0, args.S1)
 	args.pixels(func(c uintptr, x, y, d *float32) {
@@ -229,7 +236,8 @@ func normSiLUSizes(args *Channels) {
 	})
 }
 
-// expSizes: a rounding error of z = x·P0 + P1 is one of exp(z), times exp(z).
+// expSizes computes the sizes for ExpSums: a rounding error e of z = x·P0 + P1 becomes e·exp(z)
+// in exp(z).
 func expSizes(args *Channels) {
 	args.clear(args.S0)
 	args.pixels(func(c uintptr, x, _, d *float32) {
@@ -239,7 +247,7 @@ func expSizes(args *Channels) {
 	})
 }
 
-// A vectorPair is a routine on flat vectors and one target's code for it.
+// A vectorPair is a routine on flat vectors and its code for one target.
 type vectorPair struct {
 	vectorRoutine
 	implementation[Vectors]
@@ -247,7 +255,10 @@ type vectorPair struct {
 
 func FuzzVectors(f *testing.F) {
 	var all []vectorPair
-	for _, r := range append(vectorRoutines, vectorRoutine{name: "SumSquares"}) {
+	for _, r := range vectorRoutines {
+		if r.name == "Peak" { // which has no operands
+			continue
+		}
 		for _, v := range vectorsRoutines[r.name] {
 			all = append(all, vectorPair{r, v})
 		}
@@ -267,17 +278,18 @@ func FuzzVectors(f *testing.F) {
 			return
 		}
 		lend := func(m *memory) *Vectors {
-			args := r.lend(m, c)
+			args := vectorTests[r.vectorRoutine.name].lend(m, c)
 			if r.vectorRoutine.name == "Lerp" {
 				args.F[0] = float32(share) / 255
 			}
 			return args
 		}
-		trial[Vectors]{lend, r.run, r.goLoop, vectorSizes(r.vectorRoutine), 1, false}.try(t, r.vectorRoutine.name, value, data)
+		sizes := vectorSizes(r.vectorRoutine)
+		trial[Vectors]{lend, r.run, r.goLoop, sizes, 1, false}.try(t, r.vectorRoutine.name, value, data)
 	})
 }
 
-// sumSquaresOfLanes leaves the partial sums that a routine of so many lanes leaves.
+// sumSquaresOfLanes leaves the partial sums of a routine with the given number of lanes.
 func sumSquaresOfLanes(args *Vectors, lanes int) {
 	sums, y := unsafe.Slice((*float32)(args.X), lanes), unsafe.Slice((*float32)(args.Y), args.N)
 	clear(sums)
@@ -286,7 +298,8 @@ func sumSquaresOfLanes(args *Vectors, lanes int) {
 	}
 }
 
-// vectorSizes returns the loop over the sizes of a routine's terms; exp has one alone.
+// vectorSizes returns the loop over the sizes of a routine's terms, or nil where a result is one
+// term.
 func vectorSizes(r vectorRoutine) func(*Vectors) {
 	negated := func(loop func(*Vectors)) func(*Vectors) {
 		return func(args *Vectors) {
@@ -300,7 +313,7 @@ func vectorSizes(r vectorRoutine) func(*Vectors) {
 	switch r.name {
 	case "Exp":
 		return nil
-	case "AdamW": // what is taken from X adds to its size
+	case "AdamW": // the step that is subtracted from X adds to its size
 		return negated(AdamWGo)
 	case "Lerp":
 		return func(args *Vectors) {
@@ -339,7 +352,8 @@ func FuzzTransform(f *testing.F) {
 		}
 		loop := func(args *Transform) { TransformGo(args, m.m, m.clip, m.add) }
 		sizes := func(args *Transform) { TransformGo(args, absolute(m.m), m.clip, m.add) }
-		trial[Transform]{c.lend, r.run, loop, sizes, in * in, false}.try(t, c, finiteDraws[int(kind)%len(finiteDraws)], data)
+		value := finiteDraws[int(kind)%len(finiteDraws)]
+		trial[Transform]{c.lend, r.run, loop, sizes, in * in, false}.try(t, c, value, data)
 	})
 }
 

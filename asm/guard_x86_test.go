@@ -10,14 +10,17 @@ import (
 	"testing"
 )
 
-// x86Integer are the instructions that every amd64 has and that change nothing but their last operand
-// and the flags. PREFETCHT0 is one of them; PREFETCHW is not.
-var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg prefetcht0 prefetcht1")
+// x86Integer are instructions that every amd64 has and that change only their last operand and the
+// flags. Every amd64 has PREFETCHT0, but not PREFETCHW.
+var x86Integer = setOf("mov add sub xor imul lea dec inc cmp cmpq test ret nop nopw nopl data16 cs xchg " +
+	"prefetcht0 prefetcht1")
 
-// An encoding says what an instruction needs in its two forms, VEX and EVEX; "" is for none.
+// An encoding holds the feature that an instruction needs in each form, VEX and EVEX. "" means that
+// the instruction lacks the form.
 type encoding struct{ vex, evex string }
 
-// x86Vector are the vector instructions that routines may have. None asks for aligned memory.
+// x86Vector are the vector instructions that routines may have. They work on memory of any
+// alignment.
 var x86Vector = map[string]encoding{
 	"vmovups":      {"AVX", "AVX512F"},
 	"vaddps":       {"AVX", "AVX512F"},
@@ -29,7 +32,7 @@ var x86Vector = map[string]encoding{
 	"vsqrtps":      {"AVX", "AVX512F"},
 	"vcvtps2dq":    {"AVX", "AVX512F"},
 	"vcvtdq2ps":    {"AVX", "AVX512F"},
-	"vbroadcastss": {"AVX2", "AVX512F"}, // from memory AVX would do
+	"vbroadcastss": {"AVX2", "AVX512F"}, // from memory, AVX would be enough
 	"vxorps":       {"AVX", "AVX512DQ"},
 	"vpxord":       {"", "AVX512F"},
 	"vpaddd":       {"AVX2", "AVX512F"},
@@ -56,10 +59,10 @@ var (
 	x86Wide     = regexp.MustCompile(`%zmm`)
 )
 
-// x86Needs knows forms by their first byte: a register's number alone does not tell, because EVEX reaches
-// all of them. Go keeps the frame's address in BP, and the stack is not the routine's but for the one
-// argument. R14 and R15 are: Go's compiler loads R14, its goroutine, and X15, its zero, anew after a call
-// of assembly in ABI0.
+// x86Needs tells VEX from EVEX by the first byte: the register numbers do not tell, because EVEX
+// reaches all registers. It refuses BP, which holds the address of Go's frame, and the stack except
+// for the argument. Routines may change R14, R15 and X15: Go's compiler loads R14, its goroutine,
+// and X15, its zero, again after a call of assembly in ABI0.
 func x86Needs(i instruction) ([]string, error) {
 	switch {
 	case x86Frame.MatchString(i.operands):
@@ -81,10 +84,12 @@ func x86Needs(i instruction) ([]string, error) {
 		}
 		return needs, nil
 	}
-	return nil, fmt.Errorf("code %x is none that routines may have: if it is harmless, add it here with what it needs", i.code)
+	return nil, fmt.Errorf("routines may not have code %x: if it is harmless, add it here with its feature",
+		i.code)
 }
 
-// x86Prefix returns the first byte of an instruction behind those that change segments and sizes.
+// x86Prefix returns the first byte of an instruction after the prefixes that change segments and
+// sizes.
 func x86Prefix(code []byte) byte {
 	for _, b := range code {
 		if !strings.ContainsRune("\x26\x2e\x36\x3e\x64\x65\x66\x67", rune(b)) {
@@ -94,7 +99,8 @@ func x86Prefix(code []byte) byte {
 	return 0
 }
 
-// x86Body checks that a routine leaves by VZEROUPPER and RET alone: code of SSE behind it would be slow.
+// x86Body checks that a routine ends with VZEROUPPER before each RET: without it, SSE code after
+// the routine would be slow.
 func x86Body(routine []instruction) error {
 	targets, err := jumpsInside(routine, func(name string) bool { return strings.HasPrefix(name, "j") })
 	if err != nil {
@@ -116,24 +122,26 @@ func TestX86Needs(t *testing.T) {
 		{"AVX2", "  10:\t49 ff ce             \tdec    %r14", ""},
 		{"AVX2", "  10:\t0f 18 0a             \tprefetcht0 (%rdx)", ""},
 		{"AVX2", "  10:\t0f 18 17             \tprefetcht1 (%rdi)", ""},
-		{"AVX2", "  10:\t0f 0d 0a             \tprefetchw (%rdx)", "none that routines may have"},
+		{"AVX2", "  10:\t0f 0d 0a             \tprefetchw (%rdx)", "routines may not have"},
 		{"AVX2", "  10:\t62 f1 7c 48 58 c1    \tvaddps %zmm1,%zmm0,%zmm0", "needs AVX512F"},
 		{"AVX2", "  10:\t62 a1 7c 28 58 c1    \tvaddps %ymm17,%ymm16,%ymm16", "needs AVX512F"},
 		{"AVX2", "  10:\t62 f1 7c 29 58 c1    \tvaddps %ymm1,%ymm0,%ymm0{%k1}", "needs AVX512F"},
-		{"AVX2", "  10:\t62 f1 7c 28 58 c1    \tvaddps %ymm1,%ymm0,%ymm0", "needs AVX512F"}, // by its code alone
-		{"AVX2", "  10:\tc5 f8 92 c8          \tkmovw  %eax,%k1", "none that routines may have"},
-		{"AVX2", "  10:\t0f 58 c1             \taddps  %xmm1,%xmm0", "none that routines may have"}, // SSE beside AVX
-		{"AVX2", "  10:\tc5 fc 28 06          \tvmovaps (%rsi),%ymm0", "none that routines may have"},
-		{"AVX2", "  10:\tc4 e2 79 13 c1       \tvcvtph2ps %xmm1,%xmm0", "none that routines may have"}, // F16C
+		// Only the code of the next one tells that it is AVX-512.
+		{"AVX2", "  10:\t62 f1 7c 28 58 c1    \tvaddps %ymm1,%ymm0,%ymm0", "needs AVX512F"},
+		{"AVX2", "  10:\tc5 f8 92 c8          \tkmovw  %eax,%k1", "routines may not have"},
+		// SSE beside AVX is slow.
+		{"AVX2", "  10:\t0f 58 c1             \taddps  %xmm1,%xmm0", "routines may not have"},
+		{"AVX2", "  10:\tc5 fc 28 06          \tvmovaps (%rsi),%ymm0", "routines may not have"},
+		{"AVX2", "  10:\tc4 e2 79 13 c1       \tvcvtph2ps %xmm1,%xmm0", "routines may not have"},
 		{"AVX2", "  10:\t48 89 c5             \tmov    %rax,%rbp", "BP belongs"},
 		{"AVX2", "  10:\t48 83 ec 08          \tsub    $0x8,%rsp", "the stack belongs"},
 		{"AVX2", "  10:\t48 89 44 24 08       \tmov    %rax,0x8(%rsp)", "the stack belongs"},
-		{"AVX2", "  10:\te8 00 00 00 00       \tcall   15 <f>", "none that routines may have"},
-		{"AVX2", "  10:\tff e0                \tjmp    *%rax", "none that routines may have"},
+		{"AVX2", "  10:\te8 00 00 00 00       \tcall   15 <f>", "routines may not have"},
+		{"AVX2", "  10:\tff e0                \tjmp    *%rax", "routines may not have"},
 		{"AVX512", "  10:\t62 f1 7c 48 58 c1  \tvaddps %zmm1,%zmm0,%zmm0", ""},
 		{"AVX512", "  10:\t62 f1 7c 28 58 c1  \tvaddps %ymm1,%ymm0,%ymm0", ""},
 		{"AVX512", "  10:\t62 f1 7c 48 57 c1  \tvxorps %zmm1,%zmm0,%zmm0", ""},
-		{"AVX512", "  10:\t62 f2 7e 48 52 c1  \tvdpbf16ps %zmm1,%zmm0,%zmm0", "none that routines may have"},
+		{"AVX512", "  10:\t62 f2 7e 48 52 c1  \tvdpbf16ps %zmm1,%zmm0,%zmm0", "routines may not have"},
 	} {
 		i := parseAll(t, c.line)[0]
 		ret := parseAll(t, "  20:\tc5 f8 77 \tvzeroupper", "  23:\tc3 \tret")
@@ -151,7 +159,8 @@ func TestX86Body(t *testing.T) {
 		{[]string{ret}, "without VZEROUPPER"},
 		{[]string{"  10:\teb 04 \tjmp    16 <f+0x6>", zero, ret}, "without VZEROUPPER"},
 		{[]string{"  10:\teb 05 \tjmp    17 <g>", zero, ret}, "leads out"},
-		{[]string{"  10:\teb 02 \tjmp    14 <f+0x4>", zero, ret}, "leads out"}, // into an instruction
+		// The next jump leads into the middle of an instruction.
+		{[]string{"  10:\teb 02 \tjmp    14 <f+0x4>", zero, ret}, "leads out"},
 		{[]string{zero, ret, "  17:\t90 \tnop"}, "ends in nop"},
 	} {
 		mustSay(t, x86Body(parseAll(t, c.lines...)), c.want)

@@ -11,15 +11,16 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// A target is an instruction set that routines are written for; routines_GOARCH_test.go lists them.
+// A target is an instruction set that routines are written for. routines_GOARCH_test.go lists the
+// targets.
 type target struct {
 	name  string
 	lanes int
-	side  int // most vectors that element-wise routines take side by side
-	have  bool
+	side  int  // most vectors that element-wise routines take side by side
+	have  bool // whether this CPU has it
 }
 
-// supports reports whether this CPU has what a target needs.
+// supports reports whether this CPU has the features that a target needs.
 func supports(target string) bool {
 	for _, feature := range Needs(target) {
 		if !cpuid.CPU.Supports(cpuid.ParseFeature(feature)) {
@@ -29,14 +30,16 @@ func supports(target string) bool {
 	return true
 }
 
-// An implementation is the routine of a target for work on arguments T.
+// An implementation is the routine of one target, with arguments T.
 type implementation[T any] struct {
 	target
 	run func(*T)
 }
 
-// eachTarget runs a test for every target's routine of a name.
-func eachTarget[T any](t *testing.T, routines map[string][]implementation[T], name string, f func(t *testing.T, v implementation[T])) {
+// eachTarget runs a test for each implementation of the named routine.
+func eachTarget[T any](
+	t *testing.T, routines map[string][]implementation[T], name string, f func(t *testing.T, v implementation[T]),
+) {
 	t.Helper()
 	if len(routines[name]) == 0 {
 		t.Errorf("no routine %s", name)
@@ -57,15 +60,15 @@ func (x target) need(t *testing.T) {
 	}
 }
 
-// guardBits is a NaN that no arithmetic makes. It lies round every operand, in the gaps between its
-// rows, and in results before they are set: a routine that writes there changes it, and one that reads
-// it and uses it makes a NaN.
+// guardBits is a NaN that arithmetic does not make, the guard word. Guard words lie around each
+// operand, in the gaps between its rows, and in results before they are set. A routine that writes
+// there changes a guard word, and a routine that uses a guard word makes a NaN.
 const guardBits = 0x7fc5_a5a5
 
-// A memory lends operands to one call. Two memories of the same seed are alike to the last bit.
+// A memory lends operands to one call. Two memories with the same seed are equal to the last bit.
 type memory struct {
 	rng   *rand.Rand
-	value func(*rand.Rand) float32 // what operands are filled with; nil for what the lender says
+	value func(*rand.Rand) float32 // draws the values of operands; nil for the choice of the lender
 	words []float32
 	used  int
 }
@@ -83,17 +86,17 @@ func newMemoryFrom(source rand.Source, words int) *memory {
 	return m
 }
 
-// guards lends n guard words at a random distance of 0 to 15 elements from a cache line, with 16 guard
-// words or more on either side.
+// guards lends n guard words, 0 to 15 elements at random from the beginning of a cache line, with
+// at least 16 guard words on either side.
 func (m *memory) guards(n int) []float32 {
 	first := (m.used+15)/16*16 + 16 + m.rng.IntN(16)
 	m.used = first + n
-	_ = m.words[m.used+16] // a memory that is too small shows here
+	_ = m.words[m.used+16] // panics if the memory is too small
 	return m.words[first:m.used:m.used]
 }
 
-// integers lends n small integers. Sums and products of a few hundred of them are exact in float32, in
-// any order and fused or not, so that assembly and Go agree to the last bit.
+// integers lends n small integers. Sums and products of a few hundred small integers are exact in
+// float32, in any order and fused or not, so assembly and Go agree to the last bit.
 func (m *memory) integers(n int) []float32 {
 	x := m.guards(n)
 	m.fill(x)
@@ -104,7 +107,7 @@ func (m *memory) fill(x []float32) { m.draw(x, drawInteger) }
 
 func drawInteger(rng *rand.Rand) float32 { return float32(rng.IntN(17) - 8) }
 
-// draw fills an operand as the memory says, or else as its lender does.
+// draw fills an operand by the memory's value function, or else by the given one.
 func (m *memory) draw(x []float32, value func(*rand.Rand) float32) {
 	if m.value != nil {
 		value = m.value
@@ -125,7 +128,7 @@ func (m *memory) fillNormals(x []float32) {
 	m.draw(x, func(rng *rand.Rand) float32 { return float32(rng.NormFloat64()) })
 }
 
-// mustKeep runs a routine and fails when it changes its arguments, which callers use again.
+// mustKeep runs a routine and fails if it changes its arguments, because callers use them again.
 func mustKeep[T comparable](t *testing.T, run func(*T), args *T) {
 	t.Helper()
 	before := *args
@@ -136,9 +139,9 @@ func mustKeep[T comparable](t *testing.T, run func(*T), args *T) {
 
 func pointer(x []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
-// mustAgree compares all of the memory after a routine (got) and after its Go loop (want), where before
-// is the memory as it was. What the loop leaves alone must be as it was; what it sets may differ by tol
-// times its size, or times 1 where it is smaller.
+// mustAgree compares all memory after a routine (got) with all memory after its Go loop (want);
+// before is the memory before the call. Words that the loop does not change must be the same. Words
+// that it changes may differ by tol times their size, or by tol where their size is below 1.
 func mustAgree(t *testing.T, what any, got, want, before *memory, tol float64) {
 	t.Helper()
 	for i, w := range want.words {

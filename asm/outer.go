@@ -2,8 +2,8 @@ package asm
 
 import "unsafe"
 
-// Outer describes a tile of C += Σ a·bᵀ, or C = Σ a·bᵀ. The vectors a and b run through a nest of three loops, of
-// N2, N1 and N0 steps; the elements of each lie side by side.
+// Outer describes a tile of C += Σ a·bᵀ, or C = Σ a·bᵀ. The vectors a and b lie in a nest
+// of three loops, of N2, N1 and N0 steps; the elements of a vector lie side by side.
 type Outer struct {
 	A, B           unsafe.Pointer // first vectors
 	LdA, LdB       uintptr        // steps of the inner loop
@@ -11,15 +11,12 @@ type Outer struct {
 	StepA1, StepB1 uintptr        // from the end of the inner loop to its next beginning
 	StepA2, StepB2 uintptr        // the same for the middle loop
 	C              unsafe.Pointer // first row of the sums
-	LdC            uintptr        // distance of two rows
+	LdC            uintptr        // distance between two rows
 	Set            uintptr        // 0 to add to C, 1 to set it
 }
 
-// OuterCols is the number of columns of the tiles of [OuterGo].
-const OuterCols = ProductCols
-
-// OuterGo adds to, or sets, a tile of the given number of rows and [OuterCols] columns. It keeps positions as
-// offsets, because a pointer past the end of a map must not exist in Go.
+// OuterGo adds to, or sets, a tile of the given number of rows and [OuterCols] columns. It keeps
+// positions as offsets, because Go forbids a pointer past the end of a map.
 func OuterGo(args *Outer, rows int) {
 	for i := range uintptr(rows) {
 		var sum [OuterCols]float32

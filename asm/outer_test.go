@@ -22,7 +22,7 @@ func TestOuter(t *testing.T) {
 	for _, r := range outerRoutines {
 		t.Run(fmt.Sprintf("%dx%d%s", r.rows, r.cols, r.name), func(t *testing.T) {
 			r.need(t)
-			for i := range 3 * 3 * 9 * 2 { // each count twice, with other distances
+			for i := range 3 * 3 * 9 * 2 { // all counts, twice with different distances
 				c := outerCase{rows: r.rows, cols: r.cols, n2: i%3 + 1, n1: i/3%3 + 1, n0: i/9%9 + 1}
 				got, want, before := newMemory(uint64(i)), newMemory(uint64(i)), newMemory(uint64(i))
 				c.lend(before)
@@ -61,7 +61,7 @@ func (c outerCase) vectors(m *memory, size int) (p unsafe.Pointer, distance, ste
 	return pointer(x), uintptr(4 * s0), uintptr(4 * (s1 - c.n0*s0)), uintptr(4 * (s2 - c.n1*s1))
 }
 
-// outerLoop runs the Go loop, whose tiles are narrow, over each group of columns.
+// outerLoop runs the Go loop, whose tiles are narrower, over one group of columns after another.
 func outerLoop(args *Outer, rows, cols int) {
 	for j := 0; j < cols; j += OuterCols {
 		narrow := *args

@@ -2,13 +2,14 @@ package asm
 
 import "unsafe"
 
-// Product describes tiles of a matrix product, C = A·B + bias + R, each of two segments of rows.
-// Row i of segment s of A begins at A_s + i·LdA. Its columns run through a nest of three loops, of
-// N2, N1 and K steps, each count at least 1; K's step is one float32. B holds a row of columns for each of them, without gaps.
-// All tiles share B and the bias.
+// Product describes tiles of a matrix product, C = A·B + bias + R. Each tile has two segments of
+// rows. Row i of segment s of A begins at A_s + i·LdA; its elements lie in a nest of three loops,
+// of N2, N1 and K steps, each at least 1. The step of the innermost loop, of K steps, is one
+// float32. B holds a row for each element of a row of A, without gaps. All tiles share B and the
+// bias.
 type Product struct {
 	A0, A1 unsafe.Pointer // first row of each segment
-	LdA    uintptr        // distance of two rows
+	LdA    uintptr        // distance between two rows
 	N2, N1 int            // counts of the outer and middle loop
 	K      int            // count of the inner loop
 	Step1  uintptr        // from the end of the inner loop to its next beginning: S1 - 4·K
@@ -16,20 +17,17 @@ type Product struct {
 	B      unsafe.Pointer // [N2·N1·K][columns]
 	Bias   unsafe.Pointer // [columns], or nil for none
 	R0, R1 unsafe.Pointer // rows to add, laid out as C; nil for none
-	LdR    uintptr        // distance of two rows of R
+	LdR    uintptr        // distance between two rows of R
 	C0, C1 unsafe.Pointer // first row of the result of each segment
-	LdC    uintptr        // distance of two rows of C
-	Fetch  uintptr        // 1 to have C fetched into the cache while the sums are made, 0 if it is there
+	LdC    uintptr        // distance between two rows of C
+	Fetch  uintptr        // 1 to fetch C into the cache during the sums, 0 if C is there already
 	Tiles  int            // count of tiles, at least 1
-	TileA  uintptr        // distance of two tiles in A, and so on
+	TileA  uintptr        // distance between two tiles in A; TileC and TileR in C and R
 	TileC  uintptr
 	TileR  uintptr
 }
 
-// ProductCols is the number of columns of the tiles of [ProductGo].
-const ProductCols = 8
-
-// at returns the element behind p at a distance in bytes.
+// at returns the element at a distance in bytes from p.
 func at(p unsafe.Pointer, distance uintptr) *float32 { return (*float32)(unsafe.Add(p, distance)) }
 
 // ProductGo computes tiles of half rows a segment and [ProductCols] columns.
@@ -42,7 +40,8 @@ func ProductGo(args *Product, half int) {
 	}
 }
 
-// productRow keeps positions as offsets, because a pointer past the end of a map must not exist in Go.
+// productRow computes row i of a segment of a tile. It keeps positions as offsets, because Go
+// forbids a pointer past the end of a map.
 func productRow(args *Product, a, c, r unsafe.Pointer, tile, i uintptr) {
 	var sum [ProductCols]float32
 	col, b := tile*args.TileA+i*args.LdA, uintptr(0)
@@ -72,7 +71,7 @@ func productRow(args *Product, a, c, r unsafe.Pointer, tile, i uintptr) {
 	*columns(c, tile*args.TileC+i*args.LdC) = sum
 }
 
-// columns returns the row of a tile behind p at a distance in bytes.
+// columns returns the row of a tile at a distance in bytes from p.
 func columns(p unsafe.Pointer, distance uintptr) *[ProductCols]float32 {
 	return (*[ProductCols]float32)(unsafe.Add(p, distance))
 }

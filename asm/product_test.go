@@ -16,7 +16,7 @@ type productRoutine struct {
 	run        func(*Product)
 }
 
-// A residual says what a product adds.
+// A residual says which rows R a product adds.
 type residual int
 
 const (
@@ -47,11 +47,14 @@ func TestProduct(t *testing.T) {
 	}
 }
 
-// productCases makes all small counts with all that a product may add.
+// productCases makes all small counts, each with and without bias and with each residual.
 func productCases(half, cols int) func(yield func(productCase) bool) {
 	return func(yield func(productCase) bool) {
 		for i := range 3 * 3 * 9 * 2 * 3 {
-			c := productCase{half: half, cols: cols, n2: i%3 + 1, n1: i/3%3 + 1, k: i/9%9 + 1, bias: i/81%2 == 1, residual: residual(i / 162), tiles: i%4 + 1}
+			c := productCase{
+				half: half, cols: cols, n2: i%3 + 1, n1: i/3%3 + 1, k: i/9%9 + 1,
+				bias: i/81%2 == 1, residual: residual(i / 162), tiles: i%4 + 1,
+			}
 			if !yield(c) {
 				return
 			}
@@ -100,8 +103,9 @@ func (c productCase) lend(m *memory) *Product {
 	return args
 }
 
-// rows lends the two segments' rows of all tiles with gaps between, filled or not, and returns the distances of rows
-// and of tiles.
+// rows lends the rows of both segments of all tiles, with gaps between them, and fills the rows if
+// filled is true. It returns the first row of each segment, and the distances between rows and
+// between tiles.
 func (c productCase) rows(m *memory, filled bool) (first, second unsafe.Pointer, row, next uintptr) {
 	ld := c.cols + m.rng.IntN(4)
 	tile := c.half*ld + m.rng.IntN(4)
@@ -118,7 +122,7 @@ func (c productCase) rows(m *memory, filled bool) (first, second unsafe.Pointer,
 	return p[0], p[1], uintptr(4 * ld), uintptr(4 * tile)
 }
 
-// productLoop runs the Go loop, whose tiles are narrow, over each group of columns.
+// productLoop runs the Go loop, whose tiles are narrower, over one group of columns after another.
 func productLoop(args *Product, half, cols int) {
 	b := unsafe.Slice((*float32)(args.B), args.N2*args.N1*args.K*cols)
 	for j := 0; j < cols; j += ProductCols {

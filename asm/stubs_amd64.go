@@ -125,7 +125,7 @@ func AdamWAVX2(args *Vectors)
 func ExpAVX2(args *Vectors)
 
 // PeakAVX2 does args.N rounds of [PeakChains] fused multiply-adds of 8 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 //
 //go:noescape
 func PeakAVX2(args *Vectors)
@@ -155,7 +155,8 @@ func TransformAT4AVX2(args *Transform)
 //go:noescape
 func TransformG4AVX2(args *Transform)
 
-// TransformGT4AVX2 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 32.
+// TransformGT4AVX2 is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 32.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT4AVX2(args *Transform)
@@ -190,7 +191,8 @@ func TransformAT2AVX2(args *Transform)
 //go:noescape
 func TransformG2AVX2(args *Transform)
 
-// TransformGT2AVX2 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 32.
+// TransformGT2AVX2 is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 32.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT2AVX2(args *Transform)
@@ -361,7 +363,7 @@ func AdamWAVX512(args *Vectors)
 func ExpAVX512(args *Vectors)
 
 // PeakAVX512 does args.N rounds of [PeakChains] fused multiply-adds of 16 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 //
 //go:noescape
 func PeakAVX512(args *Vectors)
@@ -391,7 +393,8 @@ func TransformAT4AVX512(args *Transform)
 //go:noescape
 func TransformG4AVX512(args *Transform)
 
-// TransformGT4AVX512 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 64.
+// TransformGT4AVX512 is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 64.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT4AVX512(args *Transform)
@@ -426,7 +429,8 @@ func TransformAT2AVX512(args *Transform)
 //go:noescape
 func TransformG2AVX512(args *Transform)
 
-// TransformGT2AVX512 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 64.
+// TransformGT2AVX512 is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 64.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT2AVX512(args *Transform)

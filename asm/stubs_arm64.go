@@ -125,7 +125,7 @@ func AdamWNEON(args *Vectors)
 func ExpNEON(args *Vectors)
 
 // PeakNEON does args.N rounds of [PeakChains] fused multiply-adds of 4 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 //
 //go:noescape
 func PeakNEON(args *Vectors)
@@ -155,7 +155,8 @@ func TransformAT4NEON(args *Transform)
 //go:noescape
 func TransformG4NEON(args *Transform)
 
-// TransformGT4NEON is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 16.
+// TransformGT4NEON is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 16.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT4NEON(args *Transform)
@@ -190,7 +191,8 @@ func TransformAT2NEON(args *Transform)
 //go:noescape
 func TransformG2NEON(args *Transform)
 
-// TransformGT2NEON is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 16.
+// TransformGT2NEON is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 16.
+// It adds to the destination.
 //
 //go:noescape
 func TransformGT2NEON(args *Transform)

@@ -2,17 +2,17 @@ package asm
 
 import "unsafe"
 
-// Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32 and M a
-// small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
+// Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32
+// and M a small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
 //
-// Routines for A4, P4, A2 and P2 write Y + Add, and only its first Rows and Cols; those for GT4 and GT2
-// add Y to what is there; the others write Y.
+// The routines for A4, P4, A2 and P2 write the first Rows rows and Cols columns of Y + Add. The
+// routines for GT4 and GT2 add Y to the destination. The other routines write Y.
 type Transform struct {
 	Src            unsafe.Pointer
 	SrcRow, SrcCol [6]uintptr
 	SrcStep        uintptr // from a tile to the next
 	Dst            unsafe.Pointer
-	DstRow, DstCol uintptr // distances
+	DstRow, DstCol uintptr // distances between rows and between columns
 	DstStep        uintptr
 	Bytes          uintptr        // size of a vector, at least 4
 	N              int            // tiles, at least 1
@@ -22,9 +22,10 @@ type Transform struct {
 	Rows, Cols     int
 }
 
-// The matrices of Winograd's minimal filtering (Lavin and Gray, 2016): F(4x4, 3x3) with the points 0,
-// ±1, ±2, ∞ and F(2x2, 3x3) with 0, ±1, ∞. A tile of the result is Aᵀ·[(G·g·Gᵀ) ∘ (Bᵀ·d·B)]·A; Bᵀ is
-// called B4 here, Aᵀ A4, and their adjoints AT4, GT4.
+// The matrices of Winograd's minimal filtering (Lavin and Gray, 2016): F(4x4, 3x3) with the points
+// 0, ±1, ±2, ∞ and F(2x2, 3x3) with 0, ±1, ∞. A tile of the result is Aᵀ·[(G·g·Gᵀ)
+// ∘ (Bᵀ·d·B)]·A. Here B4 stands for Bᵀ, A4 for Aᵀ, G4 for G, and AT4 and GT4 for the
+// transposes of A4 and G4.
 var (
 	MatrixB4 = [][]float32{
 		{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
@@ -37,7 +38,8 @@ var (
 		{1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1},
 	}
 	MatrixGT4 = transpose(MatrixG4)
-	// MatrixP4 holds the sums of pairs of rows of A4: behind a nearest up-sampling, its adjoint.
+	// MatrixP4 holds the sums of pairs of rows of A4: the adjoint of a nearest up-sampling, after
+	// A4.
 	MatrixP4 = [][]float32{{1, 2, 0, 3, -1, 0}, {0, 2, 0, 12, -4, 1}}
 
 	MatrixB2  = [][]float32{{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}}
@@ -58,8 +60,8 @@ func transpose(m [][]float32) [][]float32 {
 	return t
 }
 
-// TransformGo does the work of a routine with matrix m: clip says that it may cut Y off and has
-// an addend, add that it adds Y to what is there.
+// TransformGo does the work of the routine for matrix m. With clip, it obeys Rows, Cols and Add;
+// with add, it adds Y to the destination.
 func TransformGo(args *Transform, m [][]float32, clip, add bool) {
 	for n := range uintptr(args.N) {
 		for c := uintptr(0); c < args.Bytes; c += 4 {

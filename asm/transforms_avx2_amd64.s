@@ -2054,7 +2054,8 @@ vectorwhole:
 	VZEROUPPER
 	RET
 
-// TransformGT4AVX2 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 32.
+// TransformGT4AVX2 is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 32.
+// It adds to the destination.
 TEXT ·TransformGT4AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	MOVQ Transform_Src(AX), SI
@@ -3731,7 +3732,8 @@ vectorwhole:
 	VZEROUPPER
 	RET
 
-// TransformGT2AVX2 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 32.
+// TransformGT2AVX2 is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 32.
+// It adds to the destination.
 TEXT ·TransformGT2AVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	MOVQ Transform_Src(AX), SI

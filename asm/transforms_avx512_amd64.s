@@ -2277,7 +2277,8 @@ vectorwhole:
 	VZEROUPPER
 	RET
 
-// TransformGT4AVX512 is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 64.
+// TransformGT4AVX512 is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 64.
+// It adds to the destination.
 TEXT ·TransformGT4AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VMOVUPS over4<>(SB), Z31
@@ -4056,7 +4057,8 @@ vectorwhole:
 	VZEROUPPER
 	RET
 
-// TransformGT2AVX512 is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 64.
+// TransformGT2AVX512 is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 64.
+// It adds to the destination.
 TEXT ·TransformGT2AVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	VMOVUPS over2<>(SB), Z31

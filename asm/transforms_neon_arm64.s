@@ -2363,7 +2363,8 @@ vectorwhole:
 	BNE tilewhole
 	RET
 
-// TransformGT4NEON is [TransformGo] with [MatrixGT4], which it adds, for args.Bytes a multiple of 16.
+// TransformGT4NEON is [TransformGo] with [MatrixGT4], for args.Bytes a multiple of 16.
+// It adds to the destination.
 TEXT ·TransformGT4NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
 	MOVD $constants<>(SB), R26
@@ -4317,7 +4318,8 @@ vectorwhole:
 	BNE tilewhole
 	RET
 
-// TransformGT2NEON is [TransformGo] with [MatrixGT2], which it adds, for args.Bytes a multiple of 16.
+// TransformGT2NEON is [TransformGo] with [MatrixGT2], for args.Bytes a multiple of 16.
+// It adds to the destination.
 TEXT ·TransformGT2NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
 	MOVD $constants<>(SB), R26

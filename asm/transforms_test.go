@@ -8,37 +8,24 @@ import (
 	"unsafe"
 )
 
-var transformMatrices = []struct {
+// A transformMatrix is a matrix, and what its routine does beside M·X·Mᵀ; see [TransformGo].
+type transformMatrix struct {
 	name      string
 	m         [][]float32
 	clip, add bool
-}{
-	{"B4", MatrixB4, false, false},
-	{"A4", MatrixA4, true, false},
-	{"AT4", MatrixAT4, false, false},
-	{"G4", MatrixG4, false, false},
-	{"GT4", MatrixGT4, false, true},
-	{"P4", MatrixP4, true, false},
-	{"B2", MatrixB2, false, false},
-	{"A2", MatrixA2, true, false},
-	{"P2", MatrixP2, true, false},
-	{"AT2", MatrixAT2, false, false},
-	{"G2", MatrixG2, false, false},
-	{"GT2", MatrixGT2, false, true},
 }
 
-// A transformCase is a call of a routine that transforms tiles. Where the matrix may cut its result off,
-// rows and cols are how much of it is wanted, and there may be an addend.
+// A transformCase is a call of a routine that transforms tiles.
 type transformCase struct {
 	out, in    int
 	vectors, n int
-	rows, cols int
-	addend     bool
-	add        bool
+	rows, cols int  // of the result that are wanted
+	addend     bool // whether Add is set
+	add        bool // whether the routine adds to the destination
 }
 
-// The operands are normal deviates, whose sums are never what was there before by chance; the sums, of
-// up to 36 products with factors of up to 64, differ by rounding.
+// The operands are normal deviates, so that a result never equals the old content by chance. The
+// sums, of up to 36 products with factors of up to 64, differ by rounding.
 const transformTolerance = 2e-5
 
 func TestTransform(t *testing.T) {
@@ -84,7 +71,8 @@ func (c transformCase) lend(m *memory) *Transform {
 	return args
 }
 
-// result lends room for the tiles of the result that are wanted, filled when they will be added to.
+// result lends room for the wanted part of the tiles of the result; it is filled if the routine
+// adds to it.
 func (c transformCase) result(m *memory, filled bool) (p unsafe.Pointer, row, col, step uintptr) {
 	s := c.vectors + m.rng.IntN(3)
 	k := s*c.n + m.rng.IntN(3)

@@ -28,7 +28,7 @@ func LerpGo(args *Vectors) {
 	}
 }
 
-// SumSquaresGo sets X[0] = ΣY². The assembly sets as many partial sums as it has lanes.
+// SumSquaresGo sets X[0] = ΣY². The assembly sets a partial sum for each of its lanes.
 func SumSquaresGo(args *Vectors) {
 	var sum float32
 	for _, v := range unsafe.Slice((*float32)(args.Y), args.N) {
@@ -53,7 +53,7 @@ func AdamWGo(args *Vectors) {
 	}
 }
 
-// ExpGo sets X = exp(Y), Y clamped to [-87, 88]; the two may be the same.
+// ExpGo sets X = exp(Y), with Y clamped to [-87, 88]. X may be Y.
 func ExpGo(args *Vectors) {
 	x, y := unsafe.Slice((*float32)(args.X), args.N), unsafe.Slice((*float32)(args.Y), args.N)
 	for i, v := range y {
@@ -61,12 +61,9 @@ func ExpGo(args *Vectors) {
 	}
 }
 
-// PeakChains is the number of independent sums of the Peak routines.
-const PeakChains = 12
-
 // PeakGo does args.N rounds of PeakChains multiplications and additions on one lane.
 func PeakGo(args *Vectors) {
-	a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3 := float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0), float32(0)
+	var a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3 float32
 	x, y := args.F[0], args.F[1]
 	for range args.N {
 		a0, a1, a2, a3 = a0*y+x, a1*y+x, a2*y+x, a3*y+x

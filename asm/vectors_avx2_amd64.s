@@ -224,7 +224,7 @@ done:
 	RET
 
 // PeakAVX2 does args.N rounds of [PeakChains] fused multiply-adds of 8 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 TEXT ·PeakAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	MOVQ Vectors_N(AX), CX

@@ -283,7 +283,7 @@ done:
 	RET
 
 // PeakAVX512 does args.N rounds of [PeakChains] fused multiply-adds of 16 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 TEXT ·PeakAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
 	MOVQ Vectors_N(AX), CX

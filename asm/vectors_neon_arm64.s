@@ -445,7 +445,7 @@ done:
 	RET
 
 // PeakNEON does args.N rounds of [PeakChains] fused multiply-adds of 4 lanes on registers alone,
-// to measure what the CPU can do at best.
+// to measure the peak of the CPU.
 TEXT ·PeakNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
 	MOVD Vectors_N(R0), R2

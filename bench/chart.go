@@ -1,12 +1,13 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/go-analyze/charts"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // A panel is one chart of the picture: bars for each report.
@@ -17,14 +18,16 @@ type panel struct {
 	groups  []string
 }
 
-// panels are the figures that say most about a CPU, those of whole steps first. All are of the best
+// panels are the figures that say most about a CPU, whole steps first. All are for the best
 // instruction set of each machine.
 var panels = []panel{
 	{"Images/s, all threads", imagesPerS, allThreads, []string{groupNetwork}},
 	{"Images/s, one thread", imagesPerS, oneThread, []string{groupNetwork}},
-	{"GFLOP/s, all threads: multiply-adds alone, and the network's convolutions", gflops, allThreads, []string{groupLimits, groupConvs}},
-	{"GFLOP/s, one thread: multiply-adds alone, and the network's convolutions", gflops, oneThread, []string{groupLimits, groupConvs}},
+	{"GFLOP/s, all threads: " + limitsAndConvs, gflops, allThreads, []string{groupLimits, groupConvs}},
+	{"GFLOP/s, one thread: " + limitsAndConvs, gflops, oneThread, []string{groupLimits, groupConvs}},
 }
+
+const limitsAndConvs = "multiply-adds alone, and the network's convolutions"
 
 // rows returns the rows of a panel.
 func (p *panel) rows(all []Row) []Row {
@@ -48,8 +51,8 @@ const (
 	panelMargin = 96 // title, axis and space
 )
 
-// WriteChart draws the comparison as a PNG: a panel for each kind of figure that the reports have, and
-// in it a bar for each report.
+// WriteChart draws the comparison as a PNG. It has a panel for each kind of figure in the reports,
+// with a bar for each report.
 func (c *Comparison) WriteChart(w io.Writer) error {
 	type part struct {
 		panel  *panel
@@ -65,7 +68,8 @@ func (c *Comparison) WriteChart(w io.Writer) error {
 		}
 	}
 	if len(parts) == 0 {
-		return errors.New("chart: the reports hold no figure of a whole: measure with bench train, or bench kernels without --run")
+		return option.Faultf("chart: the reports hold no figure of a whole").
+			Cured("measure with bench train, or bench kernels without %v", option.Setting{Option: "run"})
 	}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: chartWidth, Height: total})
 	p.FilledRect(0, 0, chartWidth, total, charts.ColorWhite, charts.ColorWhite, 0)
@@ -85,7 +89,8 @@ func (c *Comparison) WriteChart(w io.Writer) error {
 	return err
 }
 
-// drawLegend names the reports, a line each, and returns where the panels begin.
+// drawLegend names the reports, one in a line, and returns the row of pixels where the panels
+// begin.
 func (c *Comparison) drawLegend(p *charts.Painter) (bottom int) {
 	theme := charts.GetDefaultTheme()
 	top := margin
@@ -93,7 +98,8 @@ func (c *Comparison) drawLegend(p *charts.Painter) (bottom int) {
 		color := theme.GetSeriesColor(i)
 		p.FilledRect(margin, top, margin+2*swatch, top+swatch, color, color, 0)
 		text := fmt.Sprintf("%s: %s, %d threads, %s", m.Name, m.CPU, m.Threads, m.ISA)
-		p.Text(text, 2*margin+2*swatch, top+swatch-2, 0, charts.FontStyle{FontSize: 12, FontColor: theme.GetLegendTextColor()})
+		font := charts.FontStyle{FontSize: 12, FontColor: theme.GetLegendTextColor()}
+		p.Text(text, 2*margin+2*swatch, top+swatch-2, 0, font)
 		top += legendLine
 	}
 	return top

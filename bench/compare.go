@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // A Comparison sets figures of several reports side by side.
@@ -18,13 +20,13 @@ type Comparison struct {
 	Rows  []Row `json:"rows"`
 }
 
-// Compared is a report's part of a comparison.
+// Compared describes a report in a comparison.
 type Compared struct {
-	Name    string `json:"name"` // its label, else its file's
+	Name    string `json:"name"` // the report's label, or else the name of its file
 	Path    string `json:"path"`
 	CPU     string `json:"cpu"`
 	Threads int    `json:"threads"`
-	ISA     string `json:"isa"` // the best of the machine
+	ISA     string `json:"isa"` // the best instruction set of the machine
 	Stamp
 }
 
@@ -35,8 +37,8 @@ type Row struct {
 	Unit  string `json:"unit"`
 	Cells []Cell `json:"cells"` // one for each report
 
-	what string // the name without its setting
-	on   setting
+	what string  // the name without the setting
+	on   setting // the setting of the figure
 }
 
 // A Cell is one figure of one report, with its quartiles where it is a median.
@@ -60,15 +62,15 @@ const (
 	imagesPerS = "images/s"
 )
 
-// Compare reads reports and sets their figures side by side. What is named without an instruction set is
-// measured on the best of each machine. pattern selects kernels by name, beside the figures of the
-// whole; empty: none of them.
+// Compare reads reports and sets their figures side by side. A figure without an instruction set in
+// its name is for the best one of each machine. pattern is a regular expression that selects
+// kernels by name, beside the figures of whole networks. The empty pattern selects none.
 func Compare(paths []string, pattern string) (*Comparison, error) {
 	var match *regexp.Regexp
 	if pattern != "" {
 		var err error
 		if match, err = regexp.Compile(pattern); err != nil {
-			return nil, optionErrorf("run", "%q: it is no regular expression: %v", pattern, err)
+			return nil, option.Errorf("run", option.Quoted(pattern), "it is no regular expression: %v", err)
 		}
 	}
 	var reports []*Report
@@ -82,10 +84,10 @@ func Compare(paths []string, pattern string) (*Comparison, error) {
 	if len(reports) == 0 {
 		return nil, errors.New("no report to compare")
 	}
-	return compare(paths, reports, match), nil
+	return sideBySide(paths, reports, match), nil
 }
 
-func compare(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
+func sideBySide(paths []string, reports []*Report, match *regexp.Regexp) *Comparison {
 	c := &Comparison{Drift: len(reports) > 1}
 	t := table{columns: len(reports), index: map[string]int{}}
 	for i, r := range reports {
@@ -104,11 +106,11 @@ func compare(paths []string, reports []*Report, match *regexp.Regexp) *Compariso
 	return c
 }
 
-// describe dates a report by the newest of its sections.
+// describe describes a report, with the date of its newest section.
 func describe(path string, r *Report) Compared {
 	m := Compared{
 		Name: cmp.Or(r.Label, strings.TrimSuffix(filepath.Base(path), ".json")), Path: filepath.ToSlash(path),
-		CPU: r.Machine.CPU.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
+		CPU: r.Machine.Processor.Name, Threads: r.Machine.Threads, ISA: r.Machine.Best,
 	}
 	stamps := []Stamp{}
 	if r.Kernels != nil {
@@ -128,11 +130,11 @@ func describe(path string, r *Report) Compared {
 	return m
 }
 
-// A table collects rows while it walks over reports.
+// A table collects rows, report by report.
 type table struct {
-	columns, column int
+	columns, column int // number of columns, and the column of the current report
 	rows            []Row
-	index           map[string]int // of a row, by group, name and unit
+	index           map[string]int // index of a row, by group, name and unit
 }
 
 // set puts a figure into the current column of a row, which it adds if it is new.
@@ -143,7 +145,8 @@ func (t *table) set(group, what string, on setting, unit string, cell Cell) {
 	if !ok {
 		i = len(t.rows)
 		t.index[key] = i
-		t.rows = append(t.rows, Row{Group: group, Name: name, Unit: unit, Cells: make([]Cell, t.columns), what: what, on: on})
+		cells := make([]Cell, t.columns)
+		t.rows = append(t.rows, Row{Group: group, Name: name, Unit: unit, Cells: cells, what: what, on: on})
 	}
 	t.rows[i].Cells[t.column] = cell
 }
@@ -158,7 +161,8 @@ func (t *table) addReport(r *Report, match *regexp.Regexp) {
 		t.addFigures("train "+work, "forward "+work, settingOf(r, n.ISA, n.Threads), n.Figures)
 	}
 	for _, g := range r.Generate {
-		work, on := fmt.Sprintf("generate %s, batch %d, %s %d", g.Preset, g.Batch, g.Solver, g.Steps), settingOf(r, g.ISA, g.Threads)
+		work := fmt.Sprintf("generate %s, batch %d, %s %d", g.Preset, g.Batch, g.Solver, g.Steps)
+		on := settingOf(r, g.ISA, g.Threads)
 		t.addFigures(work, "", on, g.Figures)
 		t.set(groupNetwork, join(work, "first image"), on, "ms", Cell{Value: g.FirstImage})
 	}
@@ -178,16 +182,17 @@ func (t *table) addKernels(r *Report, k *KernelReport, match *regexp.Regexp) {
 	for i := range k.Results {
 		if res := &k.Results[i]; match != nil && match.MatchString(res.Name()) {
 			name := res.Name()
-			if res.Chosen { // machines meet in the algorithm that each uses, whatever it is
+			if res.Chosen { // so a row has the algorithm that each machine uses
 				name = res.base()
 			}
-			t.set(groupKernels, name, settingOf(r, res.ISA, res.Threads), res.Unit, Cell{res.Rate.Median, res.Rate.Low, res.Rate.High})
+			cell := Cell{res.Rate.Median, res.Rate.Low, res.Rate.High}
+			t.set(groupKernels, name, settingOf(r, res.ISA, res.Threads), res.Unit, cell)
 		}
 	}
 }
 
-// addFigures sets the figures of training or generating; forward is empty where evaluations are part of
-// the work.
+// addFigures sets the figures of training or generating. work and forward name their rows. forward
+// is empty where the evaluations are part of the work.
 func (t *table) addFigures(work, forward string, on setting, f Figures) {
 	t.set(groupNetwork, work, on, imagesPerS, Cell{f.ImagesPerS, f.Quartiles[0], f.Quartiles[1]})
 	t.set(groupNetwork, work, on, "% of direct limit", Cell{Value: f.Percent})
@@ -200,10 +205,10 @@ func (t *table) addFigures(work, forward string, on setting, f Figures) {
 	}
 }
 
-// A setting says on what a figure was measured, so that machines meet in one row: all threads of a
-// machine are so called, however many they are, and its best instruction set is not named.
+// A setting says on what a figure was measured. Machines share a row: a setting says "all threads",
+// however many there are, and does not name the best instruction set.
 type setting struct {
-	isa     string // empty: the best
+	isa     string // empty: the best of the machine
 	threads string
 }
 
@@ -230,13 +235,14 @@ func (s setting) String() string {
 
 func join(parts ...string) string { return strings.Join(parts, ", ") }
 
-// WriteText writes the comparison as a table. Each report but the first shows how it compares with the
-// first: in percent where all are of one machine, else as a factor. A star marks a difference beyond
-// the spread, where the quartiles do not overlap.
+// WriteText writes the comparison as a table. Each report but the first has its difference from the
+// first: in percent where all reports are from one machine, or else as a factor. A star marks a
+// difference beyond the spread, where the quartiles do not overlap.
 func (c *Comparison) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for i, m := range c.Machines {
-		fmt.Fprintf(&b, "%s  %s: %s, %d threads, %s, fmimg %s, %s\n", letter(i), m.Name, m.CPU, m.Threads, m.ISA, m.Version, m.Time.Format("2006-01-02"))
+		fmt.Fprintf(&b, "%s  %s: %s, %d threads, %s, fmimg %s, %s\n",
+			letter(i), m.Name, m.CPU, m.Threads, m.ISA, m.Version, m.Time.Format("2006-01-02"))
 	}
 	width := 0
 	for _, row := range c.Rows {
@@ -259,13 +265,14 @@ func (c *Comparison) WriteText(w io.Writer) error {
 	return err
 }
 
-// The widths of a table's columns: a figure, and how it compares.
+// The widths of a table's columns: a figure, and its difference from the first report.
 const (
 	figureWidth   = 10
 	relationWidth = 10
 )
 
-// header names the columns; a group's name that is longer than the labels takes some of their room.
+// header names the columns. taken is by how much a group's name is longer than the labels: it takes
+// that room.
 func (c *Comparison) header(taken int) string {
 	text := ""
 	for i := range c.Machines {
@@ -287,7 +294,7 @@ func letter(i int) string {
 
 func (r *Row) label() string { return r.Name + ", " + r.Unit }
 
-// text returns the cells, and whether one is marked by a star.
+// text returns the cells, and whether one has a star.
 func (r *Row) text(drift bool) (text string, starred bool) {
 	first := r.Cells[0]
 	for i, cell := range r.Cells {

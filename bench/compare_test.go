@@ -17,12 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// madeUp returns a report of a machine with the given best instruction set, all of whose rates are
-// multiplied by a speed. No figure in it was measured.
+// madeUp returns a report of a machine with the given best instruction set. Its rates are made up,
+// and multiplied by speed.
 func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	at := Stamp{"v0.1.0", time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)}
 	r := &Report{Schema: Schema, Machine: Machine{
-		pipeline.Machine{Version: "v0.1.0", Go: "go1.26.0", System: "linux/amd64", Threads: threads, ISAs: []string{"generic", isa}, Best: isa},
+		pipeline.Machine{
+			Version: "v0.1.0", Go: "go1.26.0", System: "linux/amd64", Threads: threads,
+			ISAs: []string{"generic", isa}, Best: isa,
+		},
 		kernels.Processor{Name: cpu, Threads: threads, L3: 32 << 20, Features: []string{"AVX2"}},
 	}}
 	rate := func(v float64) Rate { return Rate{v * speed, 0.98 * v * speed, 1.02 * v * speed, 9} }
@@ -32,7 +35,8 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 		for _, pass := range []string{forward, inputGrad, weightGrad} {
 			for i, share := range []float64{0.75, 0.25} {
 				k.Results = append(k.Results, KernelResult{
-					ISA: isa, Threads: n, Kernel: "conv3x3", Shape: []string{"28x28/96-32", "7x7/64-64"}[i], Pass: pass, Algorithm: "direct",
+					ISA: isa, Threads: n, Kernel: "conv3x3", Shape: []string{"28x28/96-32", "7x7/64-64"}[i],
+					Pass: pass, Algorithm: "direct",
 					Chosen: true, Share: share, Rate: rate(80 * float64(n) * float64(i+1)), Unit: gflops, Percent: 80,
 				})
 			}
@@ -41,19 +45,22 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	r.Kernels = k
 	f := Figures{
 		ImagesPerS: 100 * speed, Quartiles: [2]float64{99 * speed, 101 * speed}, Samples: 5, ForwardPerS: 300 * speed,
-		ForwardQuartiles: [2]float64{250 * speed, 350 * speed}, Percent: 56.7, ForwardPercent: 56.7, PeakMemory: 123456789,
+		ForwardQuartiles: [2]float64{250 * speed, 350 * speed}, Percent: 56.7, ForwardPercent: 56.7,
+		PeakMemory: 123456789,
 	}
-	r.Train = []TrainResult{{Stamp: at, Workload: Workload{Preset: "base", Batch: 128, Threads: threads, ISA: isa}, MicroBatch: 8, Figures: f}}
+	work := Workload{Preset: "base", Batch: 128, Threads: threads, ISA: isa}
+	r.Train = []TrainResult{{Stamp: at, Workload: work, MicroBatch: 8, Figures: f}}
 	r.Generate = []GenerateResult{{
-		Stamp: at, Workload: Workload{Preset: "base", Batch: 64, Threads: threads, ISA: isa}, Solver: "midpoint", Steps: 20,
+		Stamp: at, Workload: Workload{Preset: "base", Batch: 64, Threads: threads, ISA: isa},
+		Solver: "midpoint", Steps: 20,
 		Evaluations: 40, FirstImage: 120 / speed, Figures: f,
 	}}
 	return r
 }
 
-// The table for two CPUs that share neither instruction set nor number of threads, one of which lacks a
-// part; and for two reports of one machine, the second within the spread for evaluations and beyond it
-// for training.
+// The first table compares two CPUs with different instruction sets and numbers of threads, one of
+// which lacks a part. The second compares two reports of one machine: evaluations differ within the
+// spread, and training beyond it.
 func TestCompareTables(t *testing.T) {
 	half := madeUp("Arm Neoverse V2", "neon", 64, 3, 3)
 	half.Generate = nil
@@ -63,7 +70,8 @@ func TestCompareTables(t *testing.T) {
 		pattern string
 	}{
 		{"cpus", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), half, madeUp("Intel Xeon", "avx512", 2, 1.5, 4)}, ""},
-		{"drift", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), madeUp("AMD EPYC", "avx512", 2, 0.95, 2)}, "96-32/forward"},
+		{"drift", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), madeUp("AMD EPYC", "avx512", 2, 0.95, 2)},
+			"96-32/forward"},
 		{"single", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -72,7 +80,7 @@ func TestCompareTables(t *testing.T) {
 				match = regexp.MustCompile(c.pattern)
 			}
 			var got bytes.Buffer
-			if err := compare([]string{"a.json", "b.json", "c.json"}, c.reports, match).WriteText(&got); err != nil {
+			if err := sideBySide([]string{"a.json", "b.json", "c.json"}, c.reports, match).WriteText(&got); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, "compare-"+c.name+".golden", got.Bytes())
@@ -80,7 +88,7 @@ func TestCompareTables(t *testing.T) {
 	}
 }
 
-// golden compares with a file in testdata.
+// golden compares a text with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -102,9 +110,13 @@ func golden(t *testing.T, name string, got []byte) {
 func TestChart(t *testing.T) {
 	height := 0
 	for n := 1; n <= 3; n++ {
-		reports := []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), madeUp("Arm Neoverse V2", "neon", 64, 20, 2), madeUp("Intel Xeon", "avx512", 8, 5, 3)}[:n]
+		reports := []*Report{
+			madeUp("AMD EPYC", "avx512", 2, 1, 1),
+			madeUp("Arm Neoverse V2", "neon", 64, 20, 2),
+			madeUp("Intel Xeon", "avx512", 8, 5, 3),
+		}[:n]
 		var out bytes.Buffer
-		if err := compare([]string{"a.json", "b.json", "c.json"}, reports, nil).WriteChart(&out); err != nil {
+		if err := sideBySide([]string{"a.json", "b.json", "c.json"}, reports, nil).WriteChart(&out); err != nil {
 			t.Fatal(err)
 		}
 		picture, err := png.Decode(&out)
@@ -122,7 +134,7 @@ func TestChart(t *testing.T) {
 func TestChartWithoutFiguresSaysWhatToMeasure(t *testing.T) {
 	r := madeUp("AMD EPYC", "avx512", 2, 1, 1)
 	r.Kernels, r.Train, r.Generate = nil, nil, nil
-	err := compare([]string{"a.json"}, []*Report{r}, nil).WriteChart(&bytes.Buffer{})
+	err := sideBySide([]string{"a.json"}, []*Report{r}, nil).WriteChart(&bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "bench train") {
 		t.Errorf("got %v", err)
 	}

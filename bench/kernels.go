@@ -2,41 +2,50 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/unet"
 )
 
-// KernelOptions says which kernels to measure.
+// KernelOptions says which kernels to measure. The zero value of each option is its default.
 type KernelOptions struct {
-	Preset     string        // the network whose shapes they have; empty: base
-	Batch      int           // images of a call; 0: 4
-	Run        string        // regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty: all
-	ISA        string        // instruction sets, joined by commas; empty: all but generic, where there are others
-	Threads    int           // measured with 1 and with so many; 0: GOMAXPROCS
-	Time       time.Duration // bound of the whole; 0: one minute
-	Algorithms bool          // every algorithm that can compute a convolution, not only the chosen one
+	// Preset is the network whose shapes they have; empty: base.
+	Preset string
+	// Batch is the number of images of a call; 0: 4.
+	Batch int
+	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
+	// all.
+	Run string
+	// ISA names instruction sets, joined by commas; empty: all but generic, where there are others.
+	ISA string
+	// Threads is the number of threads to measure with, beside one; 0: GOMAXPROCS.
+	Threads int
+	// Time is the bound of the whole; 0: 1m.
+	Time time.Duration
+	// Algorithms measures every algorithm that can compute a convolution, not only the chosen one.
+	Algorithms bool
 
-	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be nil.
+	// OnLimit and OnResult are told of what was measured, from the goroutine of the caller; may be
+	// nil.
 	OnLimit  func(Limit)
 	OnResult func(KernelResult)
 }
 
-// A KernelReport is what the kernels of a machine reach.
+// A KernelReport has the rates of a machine's kernels.
 type KernelReport struct {
 	Stamp
 	Preset  string         `json:"preset"`
 	Batch   int            `json:"batch"`
 	Limits  []Limit        `json:"limits"`
 	Results []KernelResult `json:"results"`
-	Skipped int            `json:"skipped"` // cases that the time did not suffice for
+	Skipped int            `json:"skipped"` // cases for which the time was too short
 	Seconds float64        `json:"seconds"`
 }
 
@@ -48,18 +57,19 @@ type KernelResult struct {
 	Shape       string  `json:"shape"` // rows x columns / channels in - out
 	Pass        string  `json:"pass,omitempty"`
 	Algorithm   string  `json:"algorithm,omitempty"` // of a convolution
-	Chosen      bool    `json:"chosen"`              // what the network uses on this instruction set
-	Share       float64 `json:"share,omitempty"`     // of the work of the network's convolutions in this pass
+	Chosen      bool    `json:"chosen"`              // the network uses it on this ISA
+	Share       float64 `json:"share,omitempty"`     // share of this pass in all convolutions
 	Rate        Rate    `json:"rate"`                // of all threads together
 	Unit        string  `json:"unit"`                // GFLOP/s, or GB/s where memory is the limit
 	Percent     float64 `json:"percent_of_peak,omitempty"`
-	OverGeneric float64 `json:"over_generic,omitempty"` // rate over that of plain Go on one thread
+	OverGeneric float64 `json:"over_generic,omitempty"` // times plain Go, on one thread
 }
 
-// Name is what a pattern selects a result by: kernel, shape, pass and algorithm, as far as it has them.
+// Name returns the name that patterns match: kernel, shape, pass and algorithm, as far as the
+// result has them.
 func (r *KernelResult) Name() string { return joinName(r.Kernel, r.Shape, r.Pass, r.Algorithm) }
 
-// base is the name without the algorithm.
+// base returns the name without the algorithm.
 func (r *KernelResult) base() string { return joinName(r.Kernel, r.Shape, r.Pass) }
 
 const (
@@ -67,66 +77,50 @@ const (
 	defaultKernelBatch = 4
 	maxThreads         = 1 << 12
 	maxBatch           = 1 << 10
-	// baselineShare of the time at most goes into plain Go.
+	// baselineShare is the largest share of the time for plain Go.
 	baselineShare = 0.2
-	// limitCases is how many cases a limit may take the time of.
+	// limitCases is the time for a limit, in times of one case.
 	limitCases = 4
 )
 
-func (o KernelOptions) withDefaults() KernelOptions {
-	setDefault(&o.Preset, "base")
-	setDefault(&o.Batch, defaultKernelBatch)
-	setDefault(&o.Threads, runtime.GOMAXPROCS(0))
-	setDefault(&o.Time, defaultKernelTime)
+// WithDefaults fills in what does not depend on the machine's instruction sets.
+func (o KernelOptions) WithDefaults() KernelOptions {
+	option.SetDefault(&o.Preset, "base")
+	option.SetDefault(&o.Batch, defaultKernelBatch)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	option.SetDefault(&o.Time, defaultKernelTime)
 	return o
 }
 
-func setDefault[T comparable](p *T, value T) {
-	var zero T
-	if *p == zero {
-		*p = value
-	}
-}
-
-// optionErrorf returns a mistake in an option, which the command reports under its flag's name.
-func optionErrorf(option, format string, args ...any) error {
-	return &pipeline.OptionError{Option: option, Reason: fmt.Sprintf(format, args...)}
-}
-
-func within(option string, value, low, high int) error {
-	if value >= low && value <= high {
-		return nil
-	}
-	return optionErrorf(option, "%d: a number between %d and %d is needed", value, low, high)
-}
-
-// selection is what options come to.
+// A selection is what the options select.
 type selection struct {
 	cfg     unet.Config
 	isas    []kernels.ISA
 	threads []int
 	run     *regexp.Regexp
-	cases   int // of all instruction sets, on one number of threads
+	cases   int // number of cases of all instruction sets, on one number of threads
 }
 
 // Validate reports what is wrong with the options, as a [*pipeline.OptionError].
 func (o KernelOptions) Validate() error {
-	_, err := o.withDefaults().resolve()
+	_, err := o.WithDefaults().resolve()
 	return err
 }
 
-// resolve checks options that have their defaults.
+// resolve checks the options, which have their defaults, and returns what they select.
 func (o KernelOptions) resolve() (s selection, err error) {
 	if s.cfg, err = preset(o.Preset); err != nil {
 		return s, err
 	}
-	for _, err := range []error{within("batch", o.Batch, 1, maxBatch), within("threads", o.Threads, 1, maxThreads), checkTime(o.Time)} {
-		if err != nil {
-			return s, err
-		}
+	if err := option.First(
+		option.Between("batch", o.Batch, 1, maxBatch),
+		option.Between("threads", o.Threads, 1, maxThreads),
+		checkTime(o.Time),
+	); err != nil {
+		return s, err
 	}
 	if s.run, err = regexp.Compile(o.Run); err != nil {
-		return s, optionErrorf("run", "%q: it is no regular expression: %v", o.Run, err)
+		return s, option.Errorf("run", option.Quoted(o.Run), "it is no regular expression: %v", err)
 	}
 	if s.isas, err = parseISAs(o.ISA); err != nil {
 		return s, err
@@ -139,28 +133,30 @@ func (o KernelOptions) resolve() (s selection, err error) {
 		s.cases += len(s.selected(isa, &o))
 	}
 	if s.cases == 0 {
-		return s, optionErrorf("run", "%q: no kernel has such a name: fmimg bench kernels --list shows all", o.Run)
+		return s, option.Errorf("run", option.Quoted(o.Run), "no kernel has such a name").
+			Cured("%v shows all", option.Action{Command: "bench kernels", Settings: []option.Setting{{Option: "list"}}})
 	}
 	return s, nil
 }
 
-// preset returns a network as it is trained on MNIST.
+// preset returns the configuration of a preset.
 func preset(name string) (unet.Config, error) {
 	cfg, err := unet.Preset(name)
 	if err != nil {
-		return cfg, optionErrorf("preset", "%s", strings.TrimPrefix(err.Error(), "unknown preset "))
+		return cfg, option.Of("preset", err)
 	}
 	return cfg, nil
 }
 
 func checkTime(t time.Duration) error {
 	if t < time.Millisecond {
-		return optionErrorf("time", "%v: a duration such as 30s or 2m is needed", t)
+		return option.Errorf("time", t, "a duration such as 30s or 2m is needed")
 	}
 	return nil
 }
 
-// parseISAs reads a list of instruction sets; empty means all but plain Go, or that where it is alone.
+// parseISAs reads a list of instruction sets, joined by commas. The empty list is all but plain Go,
+// or plain Go where it is alone.
 func parseISAs(text string) ([]kernels.ISA, error) {
 	all := kernels.Available()
 	if text == "" {
@@ -170,7 +166,7 @@ func parseISAs(text string) ([]kernels.ISA, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
-			return nil, optionErrorf("isa", "%q: a name is empty: choose some of %s", text, isaNames(all))
+			return nil, option.Errorf("isa", option.Quoted(text), "a name is empty: choose some of %s", isaNames(all))
 		}
 		isa, err := pipeline.ParseISA(name)
 		if err != nil {
@@ -194,12 +190,14 @@ func isaNames(isas []kernels.ISA) string {
 
 // selected lists the cases of an instruction set that the pattern matches.
 func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
-	return slices.DeleteFunc(kernelCases(s.cfg, isa, o.Batch, o.Algorithms), func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
+	all := kernelCases(s.cfg, isa, o.Batch, o.Algorithms)
+	return slices.DeleteFunc(all, func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
 }
 
-// KernelNames lists the names of the cases that options select, for the best instruction set of theirs.
+// KernelNames lists the names of the cases that the options select, for the best of their
+// instruction sets.
 func KernelNames(o KernelOptions) ([]string, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err
@@ -211,17 +209,17 @@ func KernelNames(o KernelOptions) ([]string, error) {
 	return names, nil
 }
 
-// Kernels measures kernels within the time that the options allow; what that does not suffice for is
-// counted as skipped. A mistake in the options is a [*pipeline.OptionError].
+// Kernels measures kernels within the time that the options allow, and counts the cases that it had
+// to skip. A mistake in the options is a [*pipeline.OptionError].
 func Kernels(ctx context.Context, o KernelOptions) (*KernelReport, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	s, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
 	begin := time.Now()
 	r := &kernelRun{
-		opt: o, sel: s, report: &KernelReport{Stamp: stamp(), Preset: o.Preset, Batch: o.Batch},
+		opt: o, sel: s, report: &KernelReport{Stamp: newStamp(), Preset: o.Preset, Batch: o.Batch},
 		deadline: begin.Add(o.Time), generic: map[string]float64{},
 		left: len(s.threads) * (s.cases + len(s.isas)*limitCases),
 	}
@@ -236,10 +234,11 @@ type kernelRun struct {
 	sel      selection
 	report   *KernelReport
 	deadline time.Time
-	left     int                // cases that remaining time is shared by
-	generic  map[string]float64 // rates of plain Go on one thread
+	left     int                // cases that share the remaining time
+	generic  map[string]float64 // rates of plain Go on one thread, by base name
 }
 
+// measureAll measures the limits and cases of all instruction sets and numbers of threads.
 func (r *kernelRun) measureAll(ctx context.Context) {
 	r.measureGeneric(ctx)
 	memory := beyondCaches(kernels.CPU())
@@ -267,7 +266,8 @@ func (r *kernelRun) slice() time.Duration {
 	return max(time.Until(r.deadline), 0) / time.Duration(max(r.left, 1))
 }
 
-// measureGeneric measures plain Go briefly, an image a call, as what the others are compared with.
+// measureGeneric measures plain Go briefly, with one image in a call, as the baseline of the
+// others.
 func (r *kernelRun) measureGeneric(ctx context.Context) {
 	if slices.Contains(r.sel.isas, kernels.Generic) {
 		return // it is measured before the others
@@ -311,9 +311,11 @@ func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.
 	}
 }
 
+// result returns the result of a case, whose rate is per second.
 func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rate) KernelResult {
 	result := KernelResult{
-		ISA: isa.String(), Threads: limit.Threads, Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
+		ISA: isa.String(), Threads: limit.Threads,
+		Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
 		Chosen: c.chosen || c.algorithm == "", Share: c.share, Unit: c.unit,
 		Rate: Rate{rate.Median / 1e9, rate.Low / 1e9, rate.High / 1e9, rate.Samples},
 	}
@@ -326,8 +328,8 @@ func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rat
 	return result
 }
 
-// A Summary is what the convolutions and linear layers of a network reach together in one pass, each
-// with the algorithm chosen for it and weighted by its share of the work.
+// A Summary is the rate of a network's convolutions and linear layers together in one pass. Each
+// has its chosen algorithm, and is weighted by its share of the work.
 type Summary struct {
 	ISA     string  `json:"isa"`
 	Threads int     `json:"threads"`
@@ -336,7 +338,7 @@ type Summary struct {
 	Percent float64 `json:"percent_of_peak"`
 }
 
-// Summaries returns the passes of which at least 99 % of the work was measured.
+// Summaries returns a summary for each pass of which at least 99 % of the work was measured.
 func (k *KernelReport) Summaries() []Summary {
 	var all []Summary
 	for _, l := range k.Limits {

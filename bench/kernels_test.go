@@ -24,8 +24,8 @@ func base(t *testing.T) unet.Config {
 	return cfg
 }
 
-// The shares of all convolutions of a pass are all of the work, by each instruction set's own choice of
-// algorithms, and the chosen case of each shape is there once.
+// For each instruction set, the shares of the chosen cases of a pass add up to all of the work, and
+// each shape has one chosen case.
 func TestSharesSumToAll(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		for _, every := range []bool{false, true} {
@@ -44,8 +44,8 @@ func TestSharesSumToAll(t *testing.T) {
 	}
 }
 
-// With every algorithm a shape that Winograd covers has three ways, and one that it does not has one;
-// the chosen one comes first, and no name occurs twice.
+// With every algorithm, a shape has three cases where Winograd can compute it, and else one. The
+// chosen case comes first, and no name occurs twice.
 func TestEveryAlgorithm(t *testing.T) {
 	isa := kernels.Best()
 	ways, seen := map[string][]string{}, map[string]bool{}
@@ -68,8 +68,8 @@ func TestEveryAlgorithm(t *testing.T) {
 	}
 }
 
-// Every case must run: a wrong shape in one panics. The images are as few as there can be, and plain Go
-// is left out where there is something faster, since its whole network takes seconds.
+// Every case runs: a wrong shape would panic. The batch is one image. Plain Go, whose whole network
+// takes seconds, is left out where there is something faster.
 func TestEveryCaseRuns(t *testing.T) {
 	for _, isa := range kernels.Available()[min(1, len(kernels.Available())-1):] {
 		cases := kernelCases(base(t), isa, 1, true)
@@ -117,24 +117,28 @@ func TestKernelNames(t *testing.T) {
 	}
 }
 
-// A run measures what it selects, on both numbers of threads, and reports it as it goes; figures hang
-// together.
+// A run measures the cases that it selects on both numbers of threads, and reports them as it goes.
+// The figures agree with each other.
 func TestKernels(t *testing.T) {
 	var told []KernelResult
 	limits := 0
 	report, err := Kernels(t.Context(), KernelOptions{
-		Run: "conv3x3/7x7/64-64/forward", Threads: 2, ISA: kernels.Best().String(), Batch: 1, Time: 300 * time.Millisecond,
+		Run: "conv3x3/7x7/64-64/forward",
+		ISA: kernels.Best().String(), Threads: 2, Batch: 1, Time: 300 * time.Millisecond,
 		OnLimit: func(Limit) { limits++ }, OnResult: func(r KernelResult) { told = append(told, r) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Results)+report.Skipped != 2 || len(told) != len(report.Results) || limits != 2 || len(report.Limits) != 2 {
-		t.Fatalf("%d results, %d skipped, %d told, %d limits, want two of each on 1 and 2 threads", len(report.Results), report.Skipped, len(told), limits)
+	if len(report.Results)+report.Skipped != 2 || len(told) != len(report.Results) || limits != 2 ||
+		len(report.Limits) != 2 {
+		t.Fatalf("%d results, %d skipped, %d told, %d limits, want two of each on 1 and 2 threads",
+			len(report.Results), report.Skipped, len(told), limits)
 	}
 	for _, r := range report.Results {
 		l := report.Limits[r.Threads-1]
-		if r.Unit != gflops || !(r.Rate.Low <= r.Rate.Median && r.Rate.Median <= r.Rate.High) || r.Rate.Samples < leastSamples {
+		if r.Unit != gflops || !(r.Rate.Low <= r.Rate.Median && r.Rate.Median <= r.Rate.High) ||
+			r.Rate.Samples < leastSamples {
 			t.Errorf("%+v", r)
 		}
 		if want := 100 * r.Rate.Median / l.GFLOPs; math.Abs(r.Percent-want) > 1e-9*want {
@@ -143,8 +147,9 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// The time bounds the whole: cases for which there is none left are skipped and counted. A case takes a
-// millisecond or more, so 50 ms suffice for few of the hundred.
+// The time bounds the whole, and the skipped cases are counted. A slow case or a memory limit may
+// be under way when the time is over. That takes far less than the 4 s that the test allows for a
+// busy machine.
 func TestTimeIsABound(t *testing.T) {
 	report, err := Kernels(t.Context(), KernelOptions{Time: 50 * time.Millisecond, Threads: 1})
 	if err != nil {
@@ -185,8 +190,9 @@ func TestKernelOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Two shapes that share the work as 3 to 1, at rates 100 and 50: 1/(0.75/100 + 0.25/50) = 80. What the
-// network does not use, and passes of which a part is missing, do not count.
+// Two shapes that share the work as 3 to 1, at rates 100 and 50, give 1/(0.75/100 + 0.25/50) = 80.
+// Results that the network does not use do not count, and a pass with a part missing has no
+// summary.
 func TestSummaries(t *testing.T) {
 	result := func(pass string, share, rate float64, chosen bool) KernelResult {
 		return KernelResult{ISA: "avx2", Threads: 1, Pass: pass, Share: share, Chosen: chosen, Rate: Rate{Median: rate}}
@@ -199,7 +205,8 @@ func TestSummaries(t *testing.T) {
 		},
 	}
 	got := k.Summaries()
-	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 || got[0].Pass != forward {
+	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 ||
+		got[0].Pass != forward {
 		t.Errorf("got %+v, want forward at 80 GFLOP/s, 50%% of the peak", got)
 	}
 }

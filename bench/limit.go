@@ -8,13 +8,16 @@ import (
 
 // A Limit is what the hardware allows an instruction set on a number of threads.
 type Limit struct {
-	ISA       string  `json:"isa"`
-	Threads   int     `json:"threads"`
-	GFLOPs    float64 `json:"fma_gflops"`      // fused multiply-adds over registers alone, both operations counted
-	Bandwidth float64 `json:"memory_gb_per_s"` // of dst += src over arrays beyond the caches: two reads and a write counted
+	ISA     string `json:"isa"`
+	Threads int    `json:"threads"`
+	// GFLOPs is the rate of fused multiply-adds over registers alone. Each counts as two
+	// operations.
+	GFLOPs float64 `json:"fma_gflops"`
+	// Bandwidth is that of dst += src over arrays beyond the caches: two reads and a write count.
+	Bandwidth float64 `json:"memory_gb_per_s"`
 }
 
-// measureLimit takes about the given time. bytes is the size of all arrays together.
+// measureLimit measures a limit in about the given time. bytes is the size of all arrays together.
 func measureLimit(isa kernels.ISA, threads, bytes int, budget time.Duration) Limit {
 	return Limit{
 		ISA: isa.String(), Threads: threads,
@@ -41,7 +44,7 @@ func bandwidth(isa kernels.ISA, threads, bytes int, budget time.Duration) float6
 	rates := make([]float64, threads)
 	together(threads, func(i int) {
 		dst, src := make([]float32, n), make([]float32, n)
-		isa.Add(dst, src) // touches the pages, on the thread that uses them
+		isa.Add(dst, src) // touches the pages on the thread that uses them
 		for deadline := time.Now().Add(budget); ; {
 			start := time.Now()
 			isa.Add(dst, src)
@@ -59,8 +62,8 @@ func bandwidth(isa kernels.ISA, threads, bytes int, budget time.Duration) float6
 	return total
 }
 
-// beyondCaches returns how much memory the caches of a CPU cannot hold a useful part of: four times
-// the last level, within what any machine has.
+// beyondCaches returns a size, in bytes, of which the caches of a CPU cannot hold a useful part:
+// four times the last level, within what any machine has.
 func beyondCaches(cpu kernels.Processor) int {
 	const least, most = 64 << 20, 1 << 30
 	return min(max(4*cpu.L3, least), most)

@@ -16,7 +16,8 @@ import (
 // A Machine is what was measured: the program and the CPU.
 type Machine struct {
 	pipeline.Machine
-	CPU kernels.Processor `json:"cpu"`
+	// Processor describes the CPU in full. In JSON it takes the place of the embedded CPU, a name.
+	Processor kernels.Processor `json:"cpu"`
 }
 
 // ThisMachine describes the running program and its CPU.
@@ -27,13 +28,13 @@ func ThisMachine() Machine {
 	return Machine{pipeline.ThisMachine(), cpu}
 }
 
-// same reports whether two reports come from machines of one kind.
+// same reports whether two machines are of one kind: CPU, system and number of threads.
 func (m Machine) same(o Machine) bool {
-	return m.CPU.Name == o.CPU.Name && m.System == o.System && m.Threads == o.Threads
+	return m.Processor.Name == o.Processor.Name && m.System == o.System && m.Threads == o.Threads
 }
 
-// complete fills in what an arm64 CPU does not tell a program, from the files of a Linux system. On
-// other systems these do not exist, and it does nothing.
+// complete fills in what an arm64 CPU does not tell a program, from files of a Linux system. It
+// does nothing on other systems, which do not have the files.
 func complete(cpu *kernels.Processor, root fs.FS) {
 	if cpu.Name == "" {
 		cpu.Name = nameFromProc(root)
@@ -53,11 +54,11 @@ func complete(cpu *kernels.Processor, root fs.FS) {
 	}
 }
 
-// armParts names the cores that servers and small boards have: the parts of implementer 0x41, Arm.
+// armParts names cores of servers and small boards, by the part numbers of implementer 0x41, Arm.
 var armParts = map[string]string{
 	"0xd03": "Cortex-A53", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76",
-	"0xd41": "Cortex-A78", "0xd0c": "Neoverse N1", "0xd40": "Neoverse V1", "0xd49": "Neoverse N2", "0xd4f": "Neoverse V2",
-	"0xd8e": "Neoverse N3", "0xd84": "Neoverse V3",
+	"0xd41": "Cortex-A78", "0xd0c": "Neoverse N1", "0xd40": "Neoverse V1", "0xd49": "Neoverse N2",
+	"0xd4f": "Neoverse V2", "0xd8e": "Neoverse N3", "0xd84": "Neoverse V3",
 }
 
 // nameFromProc finds a name in /proc/cpuinfo: a model name, or the numbers of an Arm core.
@@ -86,7 +87,7 @@ func nameFromProc(root fs.FS) string {
 	return ""
 }
 
-// line returns the only line of a file, empty when there is none.
+// line returns the text of a file of one line, or "" when there is no such file.
 func line(root fs.FS, name string) string {
 	text, err := fs.ReadFile(root, name)
 	if err != nil {
@@ -113,7 +114,7 @@ func parseSize(text string) int {
 // relevant are the beginnings of the names of features that arithmetic can use.
 var relevant = []string{"AVX", "FMA", "F16C", "AMX", "ASIMD", "SVE", "SME", "FPHP", "BF16", "I8MM", "FP16"}
 
-// relevantFeatures returns those of a CPU's features.
+// relevantFeatures returns the features of a CPU that arithmetic can use.
 func relevantFeatures(cpu kernels.Processor) []string {
 	var found []string
 	for _, f := range cpu.Features {

@@ -20,12 +20,15 @@ func TestComplete(t *testing.T) {
 		want kernels.Processor
 	}{
 		{"raspberry", kernels.Processor{}, fstest.MapFS{
-			"proc/cpuinfo":   file("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\nprocessor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n"),
+			"proc/cpuinfo": file("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n\nprocessor\t: 1\n" +
+				"CPU implementer\t: 0x41\nCPU part\t: 0xd08\n"),
 			cache + "0/size": file("32K\n"), cache + "0/level": file("1\n"), cache + "0/type": file("Data\n"),
 			cache + "1/size": file("48K\n"), cache + "1/level": file("1\n"), cache + "1/type": file("Instruction\n"),
 			cache + "2/size": file("1M\n"), cache + "2/level": file("2\n"), cache + "2/type": file("Unified\n"),
 		}, kernels.Processor{Name: "Arm Cortex-A72", L1D: 32 << 10, L2: 1 << 20}},
-		{"unknown part", kernels.Processor{}, fstest.MapFS{"proc/cpuinfo": file("CPU implementer\t: 0xc0\nCPU part\t: 0xac3\n")},
+		{"unknown part", kernels.Processor{}, fstest.MapFS{
+			"proc/cpuinfo": file("CPU implementer\t: 0xc0\nCPU part\t: 0xac3\n"),
+		},
 			kernels.Processor{Name: "arm64 CPU (implementer 0xc0, part 0xac3)"}},
 		{"told already", kernels.Processor{Name: "AMD EPYC", L1D: 1, L3: 3}, fstest.MapFS{
 			"proc/cpuinfo":   file("model name\t: other\n"),
@@ -45,17 +48,18 @@ func TestComplete(t *testing.T) {
 
 func TestThisMachine(t *testing.T) {
 	m := ThisMachine()
-	if m.CPU.Name == "" || m.Threads < 1 || !m.same(m) {
+	if m.Processor.Name == "" || m.Threads < 1 || !m.same(m) {
 		t.Errorf("%+v", m)
 	}
 	var text strings.Builder
-	if err := m.WriteText(&text); err != nil || !strings.Contains(text.String(), m.CPU.Name) || !strings.Contains(text.String(), "instruction sets: generic") {
+	if err := m.WriteText(&text); err != nil || !strings.Contains(text.String(), m.Processor.Name) ||
+		!strings.Contains(text.String(), "instruction sets: generic") {
 		t.Errorf("%v: %s", err, &text)
 	}
 }
 
-// After touching 32 MiB the peak is at least that, and it does not fall by more than the slack of the
-// kernel's counters, which each CPU keeps for itself.
+// After touching 32 MiB the peak is at least that much. It does not fall by more than the slack of
+// the kernel's counters, which each CPU keeps for itself.
 func TestPeakMemory(t *testing.T) {
 	switch runtime.GOOS {
 	case "linux", "darwin", "windows":
@@ -79,7 +83,9 @@ func TestPeakMemory(t *testing.T) {
 }
 
 func TestBeyondCaches(t *testing.T) {
-	for _, c := range []struct{ l3, want int }{{0, 64 << 20}, {8 << 20, 64 << 20}, {32 << 20, 128 << 20}, {384 << 20, 1 << 30}} {
+	for _, c := range []struct{ l3, want int }{
+		{0, 64 << 20}, {8 << 20, 64 << 20}, {32 << 20, 128 << 20}, {384 << 20, 1 << 30},
+	} {
 		if got := beyondCaches(kernels.Processor{L3: c.l3}); got != c.want {
 			t.Errorf("L3 of %d: %d, want %d", c.l3, got, c.want)
 		}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peakMemory returns the most memory that the process has had resident, in bytes; 0 when unknown. The
-// maximum of getrusage would do but that on Linux it survives exec: started by a large program, a
-// small one inherits its figure. So the process's own high-water mark comes first.
+// peakMemory returns the most memory that the process has had resident, in bytes, or 0 when
+// unknown. On Linux the maximum of getrusage survives exec: a small program inherits the figure of
+// the large one that started it. So the process's own high-water mark comes first.
 func peakMemory() int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		if kib, ok := highWater(status); ok {
@@ -28,7 +28,8 @@ func peakMemory() int64 {
 func highWater(status []byte) (kib int64, ok bool) {
 	for row := range bytes.Lines(status) {
 		if rest, found := bytes.CutPrefix(row, []byte("VmHWM:")); found {
-			n, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
+			number := bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))
+			n, err := strconv.ParseInt(string(number), 10, 64)
 			return n, err == nil
 		}
 	}

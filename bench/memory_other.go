@@ -2,5 +2,5 @@
 
 package bench
 
-// peakMemory returns 0: this system does not tell.
+// peakMemory returns 0: this system does not tell the memory of a process.
 func peakMemory() int64 { return 0 }

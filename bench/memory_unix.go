@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peakMemory returns the most memory that the process has had resident, in bytes; 0 when unknown.
+// peakMemory returns the most memory that the process has had resident, in bytes, or 0 when
+// unknown.
 func peakMemory() int64 {
 	var usage unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil {

@@ -22,14 +22,16 @@ type memoryCounters struct {
 
 var getProcessMemoryInfo = windows.NewLazySystemDLL("kernel32.dll").NewProc("K32GetProcessMemoryInfo")
 
-// peakMemory returns the most memory that the process has had resident, in bytes; 0 when unknown.
+// peakMemory returns the most memory that the process has had resident, in bytes, or 0 when
+// unknown.
 func peakMemory() int64 {
 	if getProcessMemoryInfo.Find() != nil {
 		return 0
 	}
 	var c memoryCounters
 	c.size = uint32(unsafe.Sizeof(c))
-	ok, _, _ := getProcessMemoryInfo.Call(uintptr(windows.CurrentProcess()), uintptr(unsafe.Pointer(&c)), uintptr(c.size))
+	process := uintptr(windows.CurrentProcess())
+	ok, _, _ := getProcessMemoryInfo.Call(process, uintptr(unsafe.Pointer(&c)), uintptr(c.size))
 	if ok == 0 {
 		return 0
 	}

@@ -6,17 +6,20 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 // A Workload is what was run, and on what.
 type Workload struct {
-	Preset     string  `json:"preset"`
-	Batch      int     `json:"batch"`
-	Threads    int     `json:"threads"`
-	ISA        string  `json:"isa"`
-	Parameters int     `json:"parameters"`
-	FLOPs      float64 `json:"flops_per_evaluation"` // of direct convolutions and linear layers, for one image
+	Preset     string `json:"preset"`
+	Batch      int    `json:"batch"`
+	Threads    int    `json:"threads"`
+	ISA        string `json:"isa"`
+	Parameters int    `json:"parameters"`
+	// FLOPs counts the direct convolutions and linear layers of an evaluation, for one image.
+	FLOPs float64 `json:"flops_per_evaluation"`
 }
 
 // same reports whether two measurements may be compared as one on the same machine.
@@ -24,32 +27,42 @@ func (w Workload) same(o Workload) bool {
 	return w.Preset == o.Preset && w.Batch == o.Batch && w.Threads == o.Threads && w.ISA == o.ISA
 }
 
-// Figures are what training and generating have in common. Images/s are medians.
+// Figures are the results that training and generating have in common. Rates are medians.
 type Figures struct {
 	ImagesPerS       float64    `json:"images_per_s"`
 	Quartiles        [2]float64 `json:"images_per_s_quartiles"`
 	Samples          int        `json:"samples"`
 	ForwardPerS      float64    `json:"forward_images_per_s"` // evaluations of v for one image
 	ForwardQuartiles [2]float64 `json:"forward_images_per_s_quartiles"`
-	Percent          float64    `json:"percent_of_direct_limit"`         // of images_per_s
-	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // of forward_images_per_s
-	Peak             float64    `json:"fma_gflops"`                      // of the threads together, measured in the same run
-	PeakMemory       int64      `json:"peak_memory_bytes"`               // resident, of the whole process; 0 when the system does not tell
-	Allocations      float64    `json:"allocations_per_step"`            // median, after warm-up
-	Seconds          float64    `json:"seconds"`                         // that measuring took
+	Percent          float64    `json:"percent_of_direct_limit"`         // for images_per_s
+	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // for forward_images_per_s
+	// Peak is the limit of fused multiply-adds of all threads together, measured in the same run.
+	Peak float64 `json:"fma_gflops"`
+	// PeakMemory is the resident memory of the whole process; 0 when the system does not tell it.
+	PeakMemory  int64   `json:"peak_memory_bytes"`
+	Allocations float64 `json:"allocations_per_step"` // median, after warm-up
+	Seconds     float64 `json:"seconds"`              // time of the measurement
 }
 
 // TrainOptions says what training to measure.
 type TrainOptions struct {
-	pipeline.BenchOptions
-	Time time.Duration // of the whole, exceeded where a few steps take longer; 0: 20 s
+	Options
+	// Time is that of the whole, exceeded where a few steps take longer; 0: 20s.
+	Time time.Duration
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
 	OnStart func(Workload)
 }
 
-// A TrainResult is the speed of training steps: drawing noise and times, forward, backward, clipping,
-// AdamW, averaging and repacking.
+// WithDefaults fills in everything.
+func (o TrainOptions) WithDefaults() TrainOptions {
+	o.Options = o.Options.withDefaults(defaultTrained)
+	option.SetDefault(&o.Time, defaultTrainTime)
+	return o
+}
+
+// A TrainResult is the speed of training steps. A step draws noise and times, and does forward,
+// backward, clipping, the optimiser, averaging and repacking.
 type TrainResult struct {
 	Stamp
 	Workload
@@ -60,42 +73,46 @@ type TrainResult struct {
 const (
 	defaultTrainTime    = 20 * time.Second
 	defaultGenerateTime = 20 * time.Second
-	// peakTime is how long the limit is measured, before and after the rest.
+	defaultTrained      = 128 // images of a step
+	defaultDrawn        = 64  // images drawn at once
+	defaultSteps        = 16
+	// peakTime is the time for measuring the limit, before and after the rest.
 	peakTime = 300 * time.Millisecond
 )
 
 // Train measures training steps, then evaluations. A mistake in the options is a
 // [*pipeline.OptionError].
 func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
-	setDefault(&o.Time, defaultTrainTime)
+	o = o.WithDefaults()
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewTrainBench(o.BenchOptions)
+	b, err := newTrainBench(ctx, o.Options)
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
-	r := &TrainResult{Stamp: stamp()}
-	o.BenchOptions, r.MicroBatch = b.Options()
-	cfg := b.Model().Config()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	defer b.close()
+	r := &TrainResult{Stamp: newStamp()}
+	o.Options, r.MicroBatch = b.options()
+	net := b.session.Model
+	cfg := net.Config()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, net.Params().Len(), cfg.FLOPs()}
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
 
-	limit := b.Limit(min(peakTime, o.Time/10))
-	steps, err := repeat(ctx, o.Time*6/10, b.Step)
+	limit := b.limit(min(peakTime, o.Time/10))
+	steps, err := repeat(ctx, o.Time*6/10, b.train)
 	if err != nil {
 		return nil, err
 	}
-	r.PeakMemory = peakMemory() // before Forward makes room of its own
-	forwards, err := repeat(ctx, o.Time*2/10, b.Forward)
+	r.PeakMemory = peakMemory() // before evaluations take memory of their own
+	forwards, err := repeat(ctx, o.Time*2/10, b.evaluateBatch)
 	if err != nil {
 		return nil, err
 	}
-	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
 	r.fill(limit, 3*cfg.FLOPs(), cfg.FLOPs(), float64(o.Batch), steps.seconds, forwards.seconds)
 	r.Allocations = steps.allocations
 	r.Seconds = time.Since(begin).Seconds()
@@ -113,12 +130,12 @@ func (f *Figures) fill(limit, flops, forwardFLOPs, batch float64, seconds, forwa
 
 // repeats are calls that were timed.
 type repeats struct {
-	seconds     []float64 // of each
-	allocations float64   // of one, median
+	seconds     []float64 // time of each call
+	allocations float64   // median of the calls' allocations
 }
 
-// repeat warms up by one call, and then times calls until about the given time is over since it
-// began: at least three, or a single one when the first took all the time.
+// repeat warms up by one call, and then times calls until about the given time is over, warm-up
+// included. It times at least three calls, or one when the first took all the time.
 func repeat(ctx context.Context, budget time.Duration, call func() error) (repeats, error) {
 	begin := time.Now()
 	if _, _, err := timed(ctx, call); err != nil {
@@ -142,7 +159,7 @@ func repeat(ctx context.Context, budget time.Duration, call func() error) (repea
 	return r, nil
 }
 
-// timed runs a call, unless ctx has ended, and counts its allocations.
+// timed times a call and counts its allocations. It does not call when ctx has ended.
 func timed(ctx context.Context, call func() error) (seconds, allocations float64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, 0, err
@@ -158,16 +175,28 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 
 // GenerateOptions says what generating to measure.
 type GenerateOptions struct {
-	pipeline.BenchOptions
-	Solver string        // empty: adams2
-	Steps  int           // of the solver; 0: 16
-	Time   time.Duration // of the whole, exceeded where a few batches take longer; 0: 20 s
+	Options
+	// Solver is a name of model.SolverNames; empty: adams2.
+	Solver string
+	// Steps are those of the solver; 0: 16.
+	Steps int
+	// Time is that of the whole, exceeded where a few batches take longer; 0: 20s.
+	Time time.Duration
 
 	// OnStart is told what will be measured, once the options are found right; may be nil.
 	OnStart func(Workload)
 }
 
-// A GenerateResult is the speed of drawing images, without writing them. Forward_images_per_s counts the
+// WithDefaults fills in everything.
+func (o GenerateOptions) WithDefaults() GenerateOptions {
+	o.Options = o.Options.withDefaults(defaultDrawn)
+	option.SetDefault(&o.Solver, model.Method{}.WithDefaults().Solver)
+	option.SetDefault(&o.Steps, defaultSteps)
+	option.SetDefault(&o.Time, defaultGenerateTime)
+	return o
+}
+
+// A GenerateResult is the speed of drawing images, without writing them. ForwardPerS counts the
 // evaluations that the solver makes.
 type GenerateResult struct {
 	Stamp
@@ -175,46 +204,47 @@ type GenerateResult struct {
 	Solver      string  `json:"solver"`
 	Steps       int     `json:"steps"`
 	Evaluations float64 `json:"evaluations_per_image"`
-	// FirstImage is the time from a checkpoint in memory to one image, the first that the process draws:
-	// reading, packing, drawing. The start of the process and the encoding of a picture come on top.
+	// FirstImage is the time from a checkpoint in memory to the first image of the process:
+	// reading, packing and drawing. It does not have the start of the process and the encoding of a
+	// picture.
 	FirstImage float64 `json:"ms_to_first_image"`
 	Figures
 }
 
 // Generate measures drawing images. A mistake in the options is a [*pipeline.OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
-	setDefault(&o.Time, defaultGenerateTime)
+	o = o.WithDefaults()
 	if err := checkTime(o.Time); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	b, err := pipeline.NewSampleBench(o.BenchOptions, pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps})
+	b, err := newSampleBench(o.Options, sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps}})
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
-	r := &GenerateResult{Stamp: stamp()}
-	var sample pipeline.SampleOptions
-	o.BenchOptions, sample = b.Options()
-	r.Solver, r.Steps = sample.Solver, sample.Steps
-	cfg := b.Model().Config()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, b.Model().Params().Len(), cfg.FLOPs()}
+	defer b.close()
+	r := &GenerateResult{Stamp: newStamp()}
+	o.Options = b.opt
+	drawn := b.sampler.Options()
+	r.Solver, r.Steps = drawn.Solver, drawn.Steps
+	cfg, params := b.network()
+	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, params, cfg.FLOPs()}
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
 
-	first, err := b.FirstImage(ctx)
+	first, err := b.firstImage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.FirstImage = 1e3 * first.Seconds()
-	limit := b.Limit(min(peakTime, o.Time/10))
-	draws, err := repeat(ctx, o.Time*7/10, func() (err error) { r.Evaluations, err = b.Draw(ctx); return err })
+	limit := b.limit(min(peakTime, o.Time/10))
+	draws, err := repeat(ctx, o.Time*7/10, func() (err error) { r.Evaluations, err = b.draw(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
 	r.PeakMemory = peakMemory()
-	limit = max(limit, b.Limit(min(peakTime, o.Time/10)))
+	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
 	work := r.Evaluations * cfg.FLOPs()
 	r.fill(limit, work, work, float64(o.Batch), draws.seconds, draws.seconds)
 	r.scaleForward(r.Evaluations)
@@ -223,7 +253,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	return r, err
 }
 
-// scaleForward counts evaluations where images were counted.
+// scaleForward turns rates of images into rates of evaluations.
 func (f *Figures) scaleForward(evaluations float64) {
 	f.ForwardPerS *= evaluations
 	for i := range f.ForwardQuartiles {
@@ -231,20 +261,21 @@ func (f *Figures) scaleForward(evaluations float64) {
 	}
 }
 
-// stepAllocations returns how many allocations a further step of a fixed solver makes: what drawing
-// allocates with more steps and does not with fewer. 0 for an adaptive solver, whose steps are its own.
+// stepAllocations returns the number of allocations in a step of a solver with fixed steps: the
+// difference between drawings with more and with fewer steps. It is 0 for an adaptive solver, which
+// chooses its steps itself.
 func stepAllocations(ctx context.Context, o GenerateOptions) (float64, error) {
 	const few, more = 2, 6
 	var counts [2]float64
 	for i, steps := range []int{few, more} {
-		small := o.BenchOptions
+		small := o.Options
 		small.Batch = min(small.Batch, small.Threads)
-		b, err := pipeline.NewSampleBench(small, pipeline.SampleOptions{Solver: o.Solver, Steps: steps})
+		b, err := newSampleBench(small, sample.Options{Method: model.Method{Solver: o.Solver, Steps: steps}})
 		if err != nil {
 			return 0, err
 		}
-		draws, err := repeat(ctx, 0, func() error { _, err := b.Draw(ctx); return err })
-		b.Close()
+		draws, err := repeat(ctx, 0, func() error { _, err := b.draw(ctx); return err })
+		b.close()
 		if err != nil {
 			return 0, err
 		}

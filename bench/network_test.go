@@ -11,12 +11,12 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// small is the least work there is.
-func small() pipeline.BenchOptions {
-	return pipeline.BenchOptions{Preset: "tiny", Batch: 4, Threads: 2, Source: grey{}}
+// small returns the options for the least possible work.
+func small() Options {
+	return Options{Preset: "tiny", Batch: 4, Compute: pipeline.Compute{Threads: 2}, Source: grey{}}
 }
 
-// grey is a set of equal images with ten classes: MNIST would take half a second to open.
+// grey is a data set of equal images with ten classes. Opening MNIST would take half a second.
 type grey struct{}
 
 func (grey) Name() string         { return "grey" }
@@ -30,16 +30,17 @@ func (grey) Image(i int, dst []float32) int {
 	return i % 10
 }
 
-// oneEach is what a step that allocates comes to, at least. Counts are of the whole process, to which the
-// runtime adds one now and then. (That a step allocates nothing is tested in pipeline and unet.)
+// oneEach is the least count of a step that allocates. The runtime adds an allocation of its own
+// now and then. (Packages train and unet test that a step allocates nothing.)
 const oneEach = 1
 
 func TestTrain(t *testing.T) {
-	r, err := Train(t.Context(), TrainOptions{BenchOptions: small(), Time: 100 * time.Millisecond})
+	r, err := Train(t.Context(), TrainOptions{Options: small(), Time: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Preset != "tiny" || r.Batch != 4 || r.Threads != 2 || r.ISA == "" || r.Parameters == 0 || r.Samples < 1 || r.MicroBatch != 1 {
+	if r.Preset != "tiny" || r.Batch != 4 || r.Threads != 2 || r.ISA == "" || r.Parameters == 0 || r.Samples < 1 ||
+		r.MicroBatch != 1 {
 		t.Errorf("%+v", r)
 	}
 	checkFigures(t, &r.Figures)
@@ -61,13 +62,14 @@ func checkFigures(t *testing.T, f *Figures) {
 			t.Errorf("a figure of %v in %+v", v, f)
 		}
 	}
-	if f.Quartiles[0] > f.ImagesPerS || f.Quartiles[1] < f.ImagesPerS || f.ForwardQuartiles[0] > f.ForwardPerS || f.ForwardQuartiles[1] < f.ForwardPerS {
+	if f.Quartiles[0] > f.ImagesPerS || f.Quartiles[1] < f.ImagesPerS || f.ForwardQuartiles[0] > f.ForwardPerS ||
+		f.ForwardQuartiles[1] < f.ForwardPerS {
 		t.Errorf("quartiles not around the median: %+v", f)
 	}
 }
 
 func TestGenerate(t *testing.T) {
-	o := GenerateOptions{BenchOptions: small(), Solver: "heun", Steps: 3, Time: 100 * time.Millisecond}
+	o := GenerateOptions{Options: small(), Solver: "heun", Steps: 3, Time: 100 * time.Millisecond}
 	o.Source = nil
 	r, err := Generate(t.Context(), o)
 	if err != nil {
@@ -85,8 +87,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// The first call warms up and does not count; then there are at least three, or one where the first took
-// all the time.
+// The first call warms up and does not count. At least three calls follow, or one where the first
+// took all the time.
 func TestRepeat(t *testing.T) {
 	calls := 0
 	r, err := repeat(t.Context(), 0, func() error { calls++; return nil })
@@ -132,15 +134,15 @@ func TestRepeatStops(t *testing.T) {
 func TestNetworkOptionsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		time time.Duration
-		o    pipeline.BenchOptions
+		o    Options
 		want string
 	}{
-		{-time.Second, pipeline.BenchOptions{}, "time"},
-		{0, pipeline.BenchOptions{Preset: "huge"}, "preset"},
-		{0, pipeline.BenchOptions{ISA: "mmx"}, "isa"},
+		{-time.Second, Options{}, "time"},
+		{0, Options{Preset: "huge"}, "preset"},
+		{0, Options{Compute: pipeline.Compute{ISA: "mmx"}}, "isa"},
 	} {
-		_, trainErr := Train(t.Context(), TrainOptions{BenchOptions: c.o, Time: c.time})
-		_, generateErr := Generate(t.Context(), GenerateOptions{BenchOptions: c.o, Time: c.time})
+		_, trainErr := Train(t.Context(), TrainOptions{Options: c.o, Time: c.time})
+		_, generateErr := Generate(t.Context(), GenerateOptions{Options: c.o, Time: c.time})
 		for _, err := range []error{trainErr, generateErr} {
 			var option *pipeline.OptionError
 			if !errors.As(err, &option) || option.Option != c.want {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Rate is the median of repeated measurements, work per second, with the quartiles around it.
+// A Rate is work per second: the median of repeated measurements, with the quartiles around it.
 type Rate struct {
 	Median  float64 `json:"median"`
 	Low     float64 `json:"low"`  // lower quartile
@@ -15,7 +15,7 @@ type Rate struct {
 	Samples int     `json:"samples"`
 }
 
-// quartiles turns seconds per call into the rate of work a call.
+// quartiles turns the seconds of each call into a rate, where a call does the given work.
 func quartiles(seconds []float64, work float64) Rate {
 	if len(seconds) == 0 {
 		return Rate{}
@@ -27,7 +27,8 @@ func quartiles(seconds []float64, work float64) Rate {
 	}
 }
 
-// quantile interpolates between the values around position q·(n-1) of sorted values, n ≥ 1.
+// quantile returns the value at position q·(n−1) of n ≥ 1 sorted values, interpolated between the
+// values around it.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	i := int(at)
@@ -43,23 +44,22 @@ func (r Rate) plus(o Rate) Rate {
 }
 
 const (
-	// leastSample is the least time of a sample: shorter calls are timed in groups, against which the
-	// clock's own time of some 50 ns does not count.
+	// leastSample is the least time of a sample. Shorter calls are timed in groups: the clock
+	// itself takes some 50 ns, which must not count.
 	leastSample = 20 * time.Microsecond
-	// leastSamples are taken even where they exceed the time.
+	// leastSamples is the least number of samples, even where they take more than the time.
 	leastSamples = 3
-	// warmUpShare of the time goes into calls that do not count.
+	// warmUpShare is the share of the time for calls that do not count.
 	warmUpShare = 0.15
 )
 
-// A stopwatch repeats a call and notes how long it takes.
+// A stopwatch repeats a call and notes its times.
 type stopwatch struct {
 	budget  time.Duration // for warm-up and samples together
-	samples int           // at least so many
+	samples int           // least number of samples
 }
 
-// measure returns the seconds of each call, or of each call's share where several are timed together.
-// It stops early when ctx ends.
+// measure returns the seconds of a call in each sample. It stops early when ctx ends.
 func (s stopwatch) measure(ctx context.Context, call func()) []float64 {
 	begin := time.Now()
 	group := groupOf(call)
@@ -77,9 +77,9 @@ func (s stopwatch) measure(ctx context.Context, call func()) []float64 {
 	return seconds
 }
 
-// groupOf runs a call until it knows how many of them fill a sample.
+// groupOf repeats a call to find out how many calls fill a sample.
 func groupOf(call func()) int {
-	call() // the first one makes room
+	call() // the first call allocates its memory
 	for group := 1; ; {
 		start := time.Now()
 		for range group {
@@ -107,8 +107,8 @@ func together(n int, f func(i int)) {
 	done.Wait()
 }
 
-// parallelRate measures n threads at once, each with a call of its own that prepare makes, and adds
-// up their rates of work a call.
+// parallelRate measures n threads at once and adds up their rates. prepare makes the call of each
+// thread, which does the given work.
 func parallelRate(ctx context.Context, n int, s stopwatch, work float64, prepare func(thread int) func()) Rate {
 	calls := make([]func(), n)
 	for i := range calls {

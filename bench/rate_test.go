@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Times 1, 2, 3, 4, 5 s for 10 units: the quartiles of the times are 2, 3 and 4 s; those of the rates lie
-// the other way round.
+// For times of 1, 2, 3, 4 and 5 s the quartiles are 2, 3 and 4 s. The quartiles of the rates have
+// the opposite order.
 func TestQuartiles(t *testing.T) {
 	got := quartiles([]float64{5, 1, 4, 2, 3}, 10)
 	want := Rate{Median: 10.0 / 3, Low: 10.0 / 4, High: 10.0 / 2, Samples: 5}
@@ -34,9 +34,8 @@ func TestQuantileInterpolates(t *testing.T) {
 	}
 }
 
-// A call that sleeps shows as its time, and the stopwatch stops after its budget. On a busy machine a
-// call sleeps longer, so there is no upper bound of its time. The number of calls has one: the budget
-// has room for 20 naps, and one more may be under way at its end.
+// The stopwatch measures the time of a call that sleeps, and stops soon after its budget. A busy
+// machine sleeps too long, so the bounds are one-sided.
 func TestMeasure(t *testing.T) {
 	const nap = 2 * time.Millisecond
 	calls := 0
@@ -57,8 +56,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// Calls too short for the clock are timed in groups, and the sample is divided by their number: 0.1 µs
-// of counting must not show as the 20 µs of a sample.
+// Calls that are too short for the clock are timed in groups, and the time is divided by their
+// number. A call of 0.1 µs must not seem to take the 20 µs of a sample.
 func TestShortCallsAreGrouped(t *testing.T) {
 	var calls atomic.Int64
 	seconds := stopwatch{budget: 5 * time.Millisecond, samples: 3}.measure(t.Context(), func() { calls.Add(1) })
@@ -84,7 +83,7 @@ func TestMeasureStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// All threads must run at once: each waits for the others.
+// All threads run at once: each waits for the others.
 func TestTogether(t *testing.T) {
 	const n = 4
 	meet := make(chan struct{})
@@ -100,7 +99,7 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// Rates of threads add up. Every thread has a call of its own.
+// The rates of threads add up, and every thread has a call of its own.
 func TestParallelRate(t *testing.T) {
 	var calls [3]int
 	rate := parallelRate(t.Context(), 3, stopwatch{budget: time.Millisecond, samples: 3}, 1, func(i int) func() {

@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// Schema names the format of a report. A change that a reader of this version would misread raises the
-// number.
+// Schema names the format of a report. The number rises with a change that a reader of this version
+// would misread.
 const Schema = schemaName + "1"
 
 const schemaName = "fmimg-bench/"
 
-// A Report is all that was measured on one machine; it is what --out writes and compare reads.
+// A Report has all that was measured on one machine. Commands of the bench write it as a JSON file.
 type Report struct {
 	Schema   string           `json:"schema"`
-	Label    string           `json:"label,omitempty"` // a name for the machine, in its owner's words
+	Label    string           `json:"label,omitempty"` // the owner's name for the machine
 	Machine  Machine          `json:"machine"`
 	Kernels  *KernelReport    `json:"kernels,omitempty"`
 	Train    []TrainResult    `json:"train,omitempty"`
@@ -37,7 +38,8 @@ type Stamp struct {
 	Time    time.Time `json:"time"`
 }
 
-func stamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
+// newStamp returns the stamp of a measurement that is made now.
+func newStamp() Stamp { return Stamp{pipeline.Version(), time.Now().UTC().Truncate(time.Second)} }
 
 // ReadReport reads a report from a file.
 func ReadReport(path string) (*Report, error) {
@@ -53,10 +55,13 @@ func ReadReport(path string) (*Report, error) {
 	return r, nil
 }
 
-// maxReport bounds what is read of a report; a whole one has some 200 kB.
+// maxReport is the most bytes to read from a report. A whole report has some 200 kB.
 const maxReport = 64 << 20
 
-// decodeReport checks the schema and what comparing relies on.
+// writes is what makes a report.
+var writes = option.Action{Command: "bench", Settings: []option.Setting{{Option: "out"}}}
+
+// decodeReport reads a report, and checks its schema and what comparing relies on.
 func decodeReport(in io.Reader) (*Report, error) {
 	var r Report
 	text, err := io.ReadAll(io.LimitReader(in, maxReport))
@@ -64,14 +69,15 @@ func decodeReport(in io.Reader) (*Report, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("it is no report of fmimg bench --out: %w", err)
+		return nil, option.Faultf("it is no report of %v: %v", writes, err)
 	}
 	switch {
 	case !strings.HasPrefix(r.Schema, schemaName):
-		return nil, fmt.Errorf("it is no report of fmimg bench --out: its schema is %q", r.Schema)
+		return nil, option.Faultf("it is no report of %v: its schema is %q", writes, r.Schema)
 	case r.Schema != Schema:
-		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote it, or measure anew", r.Schema, Schema)
-	case r.Machine.CPU.Name == "":
+		return nil, fmt.Errorf("its schema is %s and this program reads %s: use the version of fmimg that wrote "+
+			"it, or measure anew", r.Schema, Schema)
+	case r.Machine.Processor.Name == "":
 		return nil, errors.New("it names no CPU")
 	}
 	return &r, nil
@@ -79,7 +85,7 @@ func decodeReport(in io.Reader) (*Report, error) {
 
 // A Section is a part of a report that one command measures.
 type Section interface {
-	// addTo puts the section in place of an older one of the same settings.
+	// addTo adds the section to a report, in place of an older section with the same settings.
 	addTo(r *Report)
 }
 
@@ -95,6 +101,7 @@ func (g *GenerateResult) addTo(r *Report) {
 	})
 }
 
+// replace puts value in the place of the first element that is the same, or at the end.
 func replace[T any](list []T, value T, same func(T) bool) []T {
 	if i := slices.IndexFunc(list, same); i >= 0 {
 		list[i] = value
@@ -103,8 +110,8 @@ func replace[T any](list []T, value T, same func(T) bool) []T {
 	return append(list, value)
 }
 
-// Destination checks that a report can be recorded at path, before anything is measured for it: there is
-// nothing yet, or a report of this machine, which it returns.
+// Destination checks, before anything is measured, that a report can be recorded at path. path may
+// be a new file or a report of this machine. Destination returns that report, or an empty one.
 func Destination(path string) (*Report, error) {
 	machine := ThisMachine()
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
@@ -115,13 +122,14 @@ func Destination(path string) (*Report, error) {
 		return nil, fmt.Errorf("%w: name a new file, or a report of this machine to add to", err)
 	}
 	if !r.Machine.same(machine) {
-		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): name a new file",
-			path, r.Machine.CPU.Name, r.Machine.Threads, machine.CPU.Name, machine.Threads)
+		return nil, fmt.Errorf("report %s: it is of another machine (%s, %d threads) than this (%s, %d threads): "+
+			"name a new file",
+			path, r.Machine.Processor.Name, r.Machine.Threads, machine.Processor.Name, machine.Threads)
 	}
 	return r, probe(path)
 }
 
-// errProbe ends a write before it changes anything.
+// errProbe ends a write before the write changes anything.
 var errProbe = errors.New("no more than an attempt")
 
 // probe finds out whether a file can be written.
@@ -133,8 +141,8 @@ func probe(path string) error {
 	return err
 }
 
-// Record adds a section to the report at path, which it makes if there is none. label, if not empty,
-// names the machine.
+// Record adds a section to the report at path, or makes the report. A label that is not empty names
+// the machine.
 func Record(path, label string, s Section) error {
 	r, err := Destination(path)
 	if err != nil {

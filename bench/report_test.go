@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A report survives its file unchanged.
+// A report is the same after it was written and read.
 func TestReportRoundTrip(t *testing.T) {
 	r := madeUp("AMD EPYC", "avx512", 2, 1, 1)
 	r.Label = "a small one"
@@ -41,7 +41,7 @@ func writeFile(t *testing.T, text string) string {
 	return path
 }
 
-// The schema is a promise to other programs: these names must stay.
+// Other programs rely on the schema: these names must stay.
 func TestSchemaNames(t *testing.T) {
 	text, err := json.Marshal(madeUp("AMD EPYC", "avx512", 2, 1, 1))
 	if err != nil {
@@ -52,7 +52,8 @@ func TestSchemaNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	section := func(name string) map[string]any { return report[name].([]any)[0].(map[string]any) }
-	common := "images_per_s forward_images_per_s percent_of_direct_limit peak_memory_bytes threads batch preset isa allocations_per_step"
+	common := "images_per_s forward_images_per_s percent_of_direct_limit peak_memory_bytes threads batch preset " +
+		"isa allocations_per_step"
 	for _, c := range []struct {
 		what   string
 		object map[string]any
@@ -97,17 +98,22 @@ func TestBrokenReports(t *testing.T) {
 	}
 }
 
-// Sections of one machine gather in its report: one of the same settings replaces the older, one of
-// others stands beside it.
+// The sections of one machine gather in its report. A section replaces an older one with the same
+// settings, and is added beside those with other settings.
 func TestRecordGathers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	train := func(threads int, rate float64) *TrainResult {
-		return &TrainResult{Workload: Workload{Preset: "base", Batch: 128, Threads: threads, ISA: "avx2"}, Figures: Figures{ImagesPerS: rate}}
+		work := Workload{Preset: "base", Batch: 128, Threads: threads, ISA: "avx2"}
+		return &TrainResult{Workload: work, Figures: Figures{ImagesPerS: rate}}
 	}
 	generate := func(steps int) *GenerateResult {
-		return &GenerateResult{Workload: Workload{Preset: "base", Batch: 64, Threads: 1, ISA: "avx2"}, Solver: "euler", Steps: steps}
+		work := Workload{Preset: "base", Batch: 64, Threads: 1, ISA: "avx2"}
+		return &GenerateResult{Workload: work, Solver: "euler", Steps: steps}
 	}
-	for _, s := range []Section{train(1, 10), train(2, 20), train(1, 11), generate(5), generate(5), generate(6), &KernelReport{Preset: "base"}} {
+	for _, s := range []Section{
+		train(1, 10), train(2, 20), train(1, 11), generate(5), generate(5), generate(6),
+		&KernelReport{Preset: "base"},
+	} {
 		if err := Record(path, "mine", s); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +145,8 @@ func TestAnotherMachinesReportIsRefused(t *testing.T) {
 	}
 }
 
-// Whether a report can be written shows before anything is measured, and trying leaves nothing behind.
+// A report that cannot be written is an error before anything is measured. Trying leaves nothing
+// behind.
 func TestDestination(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Destination(filepath.Join(dir, "new.json")); err != nil {

@@ -4,28 +4,30 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
-// WriteText writes what the machine is.
+// WriteText writes a description of the machine, in lines.
 func (m Machine) WriteText(w io.Writer) error {
 	var caches []string
 	for _, c := range []struct {
 		name  string
 		bytes int
-	}{{"L1", m.CPU.L1D}, {"L2", m.CPU.L2}, {"L3", m.CPU.L3}} {
+	}{{"L1", m.Processor.L1D}, {"L2", m.Processor.L2}, {"L3", m.Processor.L3}} {
 		if c.bytes > 0 {
 			caches = append(caches, c.name+" "+spellBytes(c.bytes))
 		}
 	}
 	lines := []string{
-		fmt.Sprintf("%s, %s, fmimg %s, %s", m.CPU.Name, m.System, m.Version, m.Go),
-		fmt.Sprintf("threads: %d of %d", m.Threads, max(m.CPU.Threads, m.Threads)),
+		fmt.Sprintf("%s, %s, fmimg %s, %s", m.Processor.Name, m.System, m.Version, m.Go),
+		fmt.Sprintf("threads: %d of %d", m.Threads, max(m.Processor.Threads, m.Threads)),
 		"instruction sets: " + strings.Join(m.ISAs, ", "),
 	}
 	if len(caches) > 0 {
 		lines = append(lines, "caches: "+strings.Join(caches, ", "))
 	}
-	if f := relevantFeatures(m.CPU); len(f) > 0 {
+	if f := relevantFeatures(m.Processor); len(f) > 0 {
 		lines = append(lines, "features: "+strings.Join(f, " "))
 	}
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
@@ -43,10 +45,10 @@ func spellBytes(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// nameWidth is the room for the name of a kernel.
+// nameWidth is the width of the column for the name of a kernel.
 const nameWidth = 44
 
-// WriteText writes the line that stands above the results of an instruction set and a number of threads.
+// WriteText writes the heading of the results of an instruction set and a number of threads.
 func (l Limit) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "\n%s, %s: FMA peak %s GFLOP/s, memory %s GB/s\n%-*s %8s %-15s %7s %7s %7s\n",
 		l.ISA, spellThreads(l.Threads), spell(l.GFLOPs), spell(l.Bandwidth),
@@ -54,6 +56,7 @@ func (l Limit) WriteText(w io.Writer) error {
 	return err
 }
 
+// spellThreads writes a number of threads.
 func spellThreads(n int) string {
 	if n == 1 {
 		return oneThread
@@ -61,8 +64,9 @@ func spellThreads(n int) string {
 	return fmt.Sprintf("%d threads", n)
 }
 
-// WriteText writes a result as a line of a table: name, median and quartiles, share of the peak, rate
-// over plain Go, share of the network's work. What the network does not use is in brackets.
+// WriteText writes a result as a line of a table: name, median and quartiles, share of the peak,
+// rate over plain Go, and share of the network's work. The name is in brackets where the network
+// does not use the algorithm.
 func (r *KernelResult) WriteText(w io.Writer) error {
 	name := r.Name()
 	if !r.Chosen {
@@ -75,6 +79,7 @@ func (r *KernelResult) WriteText(w io.Writer) error {
 	return err
 }
 
+// unless0 writes a figure, or nothing for 0.
 func unless0(v float64, format string) string {
 	if v == 0 {
 		return ""
@@ -82,18 +87,22 @@ func unless0(v float64, format string) string {
 	return fmt.Sprintf(format, v)
 }
 
-// WriteSummary writes what stands below the results: what the convolutions reach together, and what the
-// time did not suffice for.
-func (k *KernelReport) WriteSummary(w io.Writer) error {
+// WriteSummary writes the end of the results: the rates of all convolutions together, and the
+// number of cases for which the time was too short. Options are named in the words of a
+// front end.
+func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 	var b strings.Builder
 	if all := k.Summaries(); len(all) > 0 {
 		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
 		for _, s := range all {
-			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass), spell(s.GFLOPs), s.Percent)
+			name := fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass)
+			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, name, spell(s.GFLOPs), s.Percent)
 		}
 	}
 	if k.Skipped > 0 {
-		fmt.Fprintf(&b, "\n%d of %d cases were not measured, as the time was over: raise --time, or select fewer with --run\n", k.Skipped, k.Skipped+len(k.Results))
+		over := option.Say("%d of %d cases were not measured, as the time was over: raise %v, or select fewer with %v",
+			k.Skipped, k.Skipped+len(k.Results), option.Setting{Option: "time"}, option.Setting{Option: "run"})
+		fmt.Fprintf(&b, "\n%s\n", over.In(words))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -102,7 +111,8 @@ func (k *KernelReport) WriteSummary(w io.Writer) error {
 // WriteText writes the result as lines.
 func (t *TrainResult) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "train %v\n%s%s", t.Workload,
-		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
+		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+
+			t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
 		t.Figures.resources())
 	return err
 }
@@ -110,24 +120,30 @@ func (t *TrainResult) WriteText(w io.Writer) error {
 // WriteText writes the result as lines.
 func (g *GenerateResult) WriteText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "generate %v, %s with %d steps\n%s%-14s %8s ms\n%s", g.Workload, g.Solver, g.Steps,
-		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
+		g.Figures.line("images", g.ImagesPerS, g.Quartiles, g.Percent)+
+			g.Figures.line("evaluations", g.ForwardPerS, g.ForwardQuartiles, g.ForwardPercent),
 		"first image", spell(g.FirstImage), g.Figures.resources())
 	return err
 }
 
 // String says what is measured, in a line.
 func (w Workload) String() string {
-	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s", w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
+	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s",
+		w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
 }
 
+// line writes a rate of images.
 func (f *Figures) line(what string, rate float64, quartiles [2]float64, percent float64) string {
-	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n", what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
+	return fmt.Sprintf("%-14s %8s images/s (quartiles %s–%s), %.0f%% of the direct limit\n",
+		what, spell(rate), spell(quartiles[0]), spell(quartiles[1]), percent)
 }
 
+// resources writes the limit, the memory and the allocations.
 func (f *Figures) resources() string {
 	memory := "unknown"
 	if f.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.0f", float64(f.PeakMemory)/1e6)
 	}
-	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n", "FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
+	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n",
+		"FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
 }

@@ -14,12 +14,13 @@ import (
 	"github.com/go-analyze/charts"
 )
 
-// The figure, in pixels: a column for the data and one for each method, with a row each for densities, samples and ways.
+// The sizes of the figure, in pixels. It has a column for the data and one for each method. Each
+// column has densities, samples and trajectories, one above the other.
 const (
 	panel     = 220 // side of a picture
 	gap       = 14
 	margin    = 18
-	headings  = 108 // baselines of the columns' titles, and notes
+	headings  = 108 // baseline of the titles of columns
 	notes     = 126
 	panelsTop = 136
 	factsTop  = panelsTop + 3*(panel+gap) + 14
@@ -30,15 +31,17 @@ const (
 	textSize  = 10.5
 )
 
-// WritePNG draws what became of the methods beside the data, and what it cost.
-func WritePNG(w io.Writer, d *Data, t *Truth, rows []*Row) error {
+// writePNG draws the results of the methods beside the data, and their cost.
+func writePNG(w io.Writer, d *Data, t *Truth, rows []*Row) error {
 	f := &figure{data: d, truth: t, rows: rows}
 	f.columns = []*picture{&t.picture}
 	for _, r := range rows {
 		f.columns = append(f.columns, &r.picture)
 	}
 	width, height := margin+len(f.columns)*(panel+gap)+margin-gap, factsTop+len(f.facts())*factLine+bottom
-	f.Painter = charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputPNG, Width: width, Height: height})
+	f.Painter = charts.NewPainter(charts.PainterOptions{
+		OutputFormat: charts.ChartOutputPNG, Width: width, Height: height,
+	})
 	f.FilledRect(0, 0, width, height, charts.ColorWhite, charts.ColorWhite, 0)
 	f.drawWords()
 	picture, err := f.Bytes()
@@ -55,7 +58,7 @@ func WritePNG(w io.Writer, d *Data, t *Truth, rows []*Row) error {
 	return png.Encode(w, f.canvas)
 }
 
-// A figure is a picture under way: words first, by a painter, then the panels over them.
+// A figure is a picture under way. A painter writes the words first, and the panels come over them.
 type figure struct {
 	*charts.Painter
 	canvas  *image.RGBA
@@ -79,12 +82,13 @@ var (
 	bar   = charts.Color{R: 0xc4, G: 0x4e, B: 0x52, A: 0xff}
 )
 
-// drawWords draws all that is no panel.
+// drawWords draws everything but the panels.
 func (f *figure) drawWords() {
 	f.words("Five ways to learn a distribution, in about the same time", margin, 34, bigSize, ink)
-	f.words(fmt.Sprintf("Each is shown nothing but points (%s). Rows: the density that it learned; points that it draws; how %d points of noise become data.", f.data.Name, ways),
-		margin, 60, textSize, muted)
-	f.words("The first two are trained by likelihood, the others by regression: no layer has to be inverted, and no equation solved, in training.", margin, 78, textSize, muted)
+	f.words(fmt.Sprintf("Each is shown nothing but points (%s). Rows: the density that it learned; "+
+		"points that it draws; how %d points of noise become data.", f.data.Name, ways), margin, 60, textSize, muted)
+	f.words("The first two are trained by likelihood, the others by regression: "+
+		"no layer has to be inverted, and no equation solved, in training.", margin, 78, textSize, muted)
 	for i, c := range f.columns {
 		f.words(c.title, f.left(i), headings, midSize, ink)
 		f.words(c.note, f.left(i), notes, textSize, muted)
@@ -124,7 +128,7 @@ func (f *figure) drawFact(l fact, y int) {
 type fact struct {
 	name, truth string
 	texts       []string
-	cost        []float64 // the smaller, the better
+	cost        []float64 // the smallest is the best
 	bars        bool
 }
 
@@ -133,6 +137,7 @@ func (f *figure) facts() []fact {
 	if f.truth.LogLikelihood != nil {
 		loglik = fmt.Sprintf("%.3f for the true density", *f.truth.LogLikelihood)
 	}
+	energy := fmt.Sprintf("%.4f for as many real points", f.truth.EnergyDistance)
 	line := func(name, truth string, bars bool, of func(r *Row) (string, float64)) fact {
 		l := fact{name: name, truth: truth, bars: bars}
 		for _, r := range f.rows {
@@ -151,7 +156,7 @@ func (f *figure) facts() []fact {
 		line("log-likelihood of held-out points", loglik, false, func(r *Row) (string, float64) {
 			return fmt.Sprintf("%.3f ± %.3f", r.LogLikelihood, r.LogError), -r.LogLikelihood
 		}),
-		line("energy distance to held-out points", fmt.Sprintf("%.4f for as many real points", f.truth.EnergyDistance), false, func(r *Row) (string, float64) {
+		line("energy distance to held-out points", energy, false, func(r *Row) (string, float64) {
 			return fmt.Sprintf("%.4f", r.EnergyDistance), r.EnergyDistance
 		}),
 		line("evaluations to draw a sample", "of the network, mean", false, func(r *Row) (string, float64) {
@@ -188,8 +193,8 @@ func (f *figure) drawPanels() {
 	}
 }
 
-// densityScale returns the density that is brightest: a little above what the true density reaches, or, where that is
-// not known, above what most of the learned ones do.
+// densityScale returns the density that is drawn brightest: a little above the highest true
+// densities. When the true density is not known, it is above most of the learned densities.
 func (f *figure) densityScale() float64 {
 	var all []float64
 	for _, c := range f.columns {
@@ -213,7 +218,8 @@ func (f *figure) drawDensity(at image.Rectangle, density []float64, scale float6
 // heatColors are equally spaced between no density and the brightest.
 var heatColors = [][3]float64{{8, 8, 32}, {60, 22, 110}, {150, 44, 120}, {222, 82, 86}, {250, 160, 70}, {252, 250, 180}}
 
-// heat returns the colour of a density between 0 and 1. Its root is shown, so that faint densities can be seen.
+// heat returns the colour of a density between 0 and 1. Its root is shown, so that faint densities
+// can be seen.
 func heat(v float64) color.RGBA {
 	at := math.Sqrt(min(max(v, 0), 1)) * float64(len(heatColors)-1)
 	i := min(int(at), len(heatColors)-2)
@@ -262,7 +268,7 @@ func place(at image.Rectangle, point []float32) spot {
 	return spot{float64(at.Min.X) + part(point[0]), float64(at.Min.Y) + part(-point[1])}
 }
 
-// line draws a thin line by dots, three a pixel.
+// line draws a thin line as dots, three for each pixel.
 func (f *figure) line(at image.Rectangle, from, to spot) {
 	n := int(3*math.Hypot(to.x-from.x, to.y-from.y)) + 1
 	if n > 100*panel { // far outside
@@ -281,7 +287,7 @@ func (f *figure) blob(at image.Rectangle, s spot, c color.RGBA) {
 	}
 }
 
-// dot lays a pixel of colour over the four pixels about a spot, within a panel.
+// dot draws a pixel of colour over the four pixels around a spot, within a panel.
 func (f *figure) dot(at image.Rectangle, s spot, c color.RGBA, opacity float64) {
 	if !(math.Abs(s.x) < 1e6 && math.Abs(s.y) < 1e6) {
 		return
@@ -301,7 +307,7 @@ func (f *figure) dot(at image.Rectangle, s spot, c color.RGBA, opacity float64) 
 	}
 }
 
-// drawKey shows what the colours mean, where the data has no ways: a bar of densities.
+// drawKey shows what the colours mean. It stands where the data has no trajectories.
 func (f *figure) drawKey(at image.Rectangle) {
 	for y := range 12 {
 		for x := range panel {
@@ -310,5 +316,6 @@ func (f *figure) drawKey(at image.Rectangle) {
 	}
 	f.blob(at, spot{float64(at.Min.X + 6), float64(at.Min.Y + 92)}, noiseColor)
 	f.blob(at, spot{float64(at.Min.X + 6), float64(at.Min.Y + 152)}, dataColor)
-	f.line(at, spot{float64(at.Min.X + 6), float64(at.Min.Y + 96)}, spot{float64(at.Min.X + 6), float64(at.Min.Y + 148)})
+	from := spot{float64(at.Min.X + 6), float64(at.Min.Y + 96)}
+	f.line(at, from, spot{from.x, float64(at.Min.Y + 148)})
 }

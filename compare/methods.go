@@ -5,58 +5,71 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// The sizes of the models. Batches and perceptrons are the same for all methods; a coupling layer has a smaller one, as
-// there are many.
+// The sizes of the models. All methods have batches of the same size, and all fields the same
+// perceptron. A coupling layer has a smaller one, as there are many layers.
 const (
 	batchSize     = 256
 	width         = 96
 	couplings     = 10
 	couplingWidth = 48
-	scaleBound    = 2 // of a coupling's log-scale
+	scaleBound    = 2 // largest log-scale of a coupling
 )
 
-// A Method is one of the ways to learn a distribution.
+// A Method is a way to learn a distribution.
 type Method struct {
 	Name  string
 	Title string
-	Note  string  // what it is
+	Note  string  // says what the method is
 	Steps int     // of training
 	Rate  float64 // of AdamW
 	make  func(d *Data, isa kernels.ISA, seed uint64) model
 }
 
-// Methods returns all, in the order in which they came up. Their steps take about the same time together on one core.
+// Methods returns all methods, in the order of their history. Their steps take about the same time
+// together on one core.
 func Methods() []Method {
 	linear, vp := flow.Linear{}, flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}
 	return []Method{
 		{"normalizing-flow", "normalizing flow", "layers, by likelihood", 9000, 2e-3, newNormalizing},
 		{"cnf", "continuous NF", "an ODE, by likelihood", 700, 3e-3, newContinuous},
-		{"flow-matching", "flow matching", "an ODE, by regression", 30000, 3e-3, matchingOn(linear, flow.PredictVelocity, false)},
-		{"flow-matching-ot", "flow matching, OT", "the same, pairs matched", 11000, 3e-3, matchingOn(linear, flow.PredictVelocity, true)},
-		{"diffusion", "diffusion", "noise predicted, by regression", 29000, 3e-3, matchingOn(vp, flow.PredictNoise, false)},
+		{
+			"flow-matching", "flow matching", "an ODE, by regression", 30000, 3e-3,
+			matchingOn(linear, flow.PredictVelocity, false),
+		},
+		{
+			"flow-matching-ot", "flow matching, OT", "the same, pairs matched", 11000, 3e-3,
+			matchingOn(linear, flow.PredictVelocity, true),
+		},
+		{
+			"diffusion", "diffusion", "noise predicted, by regression", 29000, 3e-3,
+			matchingOn(vp, flow.PredictNoise, false),
+		},
 	}
 }
 
-// A model learns, draws and knows densities.
+// A model learns a distribution, draws from it and knows its density.
 type model interface {
 	learner() *learner
-	// gradient adds the gradient of the loss of a step's batch, and returns the loss.
+	// gradient adds the gradient of the loss over the batch of a step, and returns the loss.
 	gradient(step int) float64
-	// draw moves noise to data, shows the way, and returns the evaluations of a network for each state.
+	// draw moves noise to data and shows the states on the way. It returns the evaluations of the
+	// network for a state.
 	draw(ctx context.Context, x []float32, show func(x []float32)) (float64, error)
-	// logProb sets the log-densities of points, in nats; it overwrites the points.
+	// logProb sets the log-densities of points, in nats. It overwrites the points.
 	logProb(ctx context.Context, logp []float64, x []float32) error
 }
 
 // normalizing is a flow of coupling layers.
 type normalizing struct {
 	l    *learner
-	flow flow.NormalizingFlow
+	flow bijection.NormalizingFlow
 	data *Data
 	seed uint64
 	x    []float32
@@ -65,11 +78,11 @@ type normalizing struct {
 func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 	l, b := newLearner(isa, seed)
 	m := &normalizing{l: l, data: d, seed: seed, x: make([]float32, 2*batchSize)}
-	norms := make([][2]*flow.Parameter, couplings)
+	norms := make([][2]*bijection.Parameter, couplings)
 	nets := make([]*conditioner, couplings)
 	for i := range couplings {
 		net := newConditioner(l, b, fmt.Sprintf("coupling.%d", i))
-		nets[i], norms[i] = net, [2]*flow.Parameter{{}, {}}
+		nets[i], norms[i] = net, [2]*bijection.Parameter{{}, {}}
 		b.Params.Add(fmt.Sprintf("norm.%d.log_scale", i), nn.Plain, 2)
 		b.Params.Add(fmt.Sprintf("norm.%d.shift", i), nn.Plain, 2)
 	}
@@ -80,7 +93,8 @@ func newNormalizing(d *Data, isa kernels.ISA, seed uint64) model {
 			norm[k].Values, norm[k].Grad = p.Of(b.Params.Values), p.Of(l.grad)
 		}
 		mask := []bool{i%2 == 0, i%2 == 1}
-		m.flow.Layers = append(m.flow.Layers, flow.NewActNorm(norm[0], norm[1]), flow.NewCoupling(mask, 2, scaleBound, nets[i]))
+		m.flow.Layers = append(m.flow.Layers,
+			bijection.NewActNorm(norm[0], norm[1]), bijection.NewAffineCoupling(mask, 2, scaleBound, nets[i]))
 	}
 	d.batch(source(seed, streamInit, 1), m.x)
 	m.flow.Layers.Initialise(m.x, batchSize)
@@ -115,10 +129,10 @@ func (m *normalizing) logProb(_ context.Context, logp []float64, x []float32) er
 	return nil
 }
 
-// continuous is a CNF: a field trained through a solver.
+// continuous is a CNF: its field is trained through a solver.
 type continuous struct {
 	transport
-	cnf  flow.CNF
+	cnf  bijection.CNF
 	data *Data
 	seed uint64
 	x    []float32
@@ -131,7 +145,7 @@ func newContinuous(d *Data, isa kernels.ISA, seed uint64) model {
 	l, b := newLearner(isa, seed)
 	f := newField(l, b)
 	m := &continuous{
-		transport: transport{f, f, f}, cnf: flow.CNF{Method: flow.RK4, Steps: cnfSteps},
+		transport: transport{f, f, f}, cnf: bijection.CNF{Method: ode.RK4, Steps: cnfSteps},
 		data: d, seed: seed, x: make([]float32, 2*batchSize),
 	}
 	f.reserve(m.cnf.Calls())
@@ -143,7 +157,8 @@ func (m *continuous) gradient(step int) float64 {
 	return m.cnf.Gradient(m.net, m.x, batchSize, 1./batchSize) / batchSize
 }
 
-// matching regresses a field on velocities, or on what else it predicts, of pairs of noise and data.
+// matching trains a field by regression: on the velocity, or another objective, of pairs of noise
+// and data.
 type matching struct {
 	transport
 	path      flow.Schedule
@@ -159,7 +174,7 @@ type matching struct {
 	cost             []float64
 }
 
-// matchingOn returns what makes models of a path, an objective and pairs.
+// matchingOn returns a function that makes models of a path, an objective and a kind of pairs.
 func matchingOn(path flow.Schedule, o flow.Objective, paired bool) func(*Data, kernels.ISA, uint64) model {
 	return func(d *Data, isa kernels.ISA, seed uint64) model {
 		l, b := newLearner(isa, seed)
@@ -187,7 +202,8 @@ func (m *matching) gradient(step int) float64 {
 		m.uniform[i] = flow.OpenUniform(p)
 	}
 	flow.SampleTimes(m.t, m.uniform, flow.Uniform{})
-	rand.New(p).Shuffle(batchSize, func(i, k int) { m.t[i], m.t[k] = m.t[k], m.t[i] }) // pairs may be in an order
+	// pairs may be sorted
+	rand.New(p).Shuffle(batchSize, func(i, k int) { m.t[i], m.t[k] = m.t[k], m.t[i] })
 	for i, t := range m.t {
 		c, lo, hi := m.path.At(float64(t)), 2*i, 2*i+2
 		flow.Interpolate(m.xt[lo:hi], m.x0[lo:hi], m.x1[lo:hi], c)
@@ -204,10 +220,10 @@ func (m *matching) gradient(step int) float64 {
 	return loss
 }
 
-// pairs is how many pairs are assigned together: the time grows with its third power.
+// pairs is the number of pairs that are assigned together. The time grows with its third power.
 const pairs = 64
 
-// pair puts the noise in the order of the data that it is nearest to.
+// pair reorders the noise of each block, so that noise and data are paired by optimal transport.
 func (m *matching) pair() {
 	for from := 0; from < batchSize; from += pairs {
 		x0, x1 := m.x0[2*from:2*(from+pairs)], m.x1[2*from:2*(from+pairs)]
@@ -228,24 +244,24 @@ func (m *matching) pair() {
 // transport draws along a velocity field, and finds densities by the change of variables along it.
 type transport struct {
 	net      *field
-	velocity flow.Field
-	div      flow.DivergenceField
+	velocity ode.Field
+	div      ode.DivergenceField
 }
 
 func (m *transport) learner() *learner { return m.net.learner }
 
-// tolerance is that of the solver which draws and finds densities.
+// tolerance is that of the solver, for samples and for densities.
 const tolerance = 1e-4
 
 func (m *transport) draw(ctx context.Context, x []float32, show func(x []float32)) (float64, error) {
-	solver := flow.DormandPrince(tolerance, tolerance).Observed(func(_ int, _ float64, x []float32) { show(x) })
+	solver := ode.DormandPrince(tolerance, tolerance).Observed(func(_ int, _ float64, x []float32) { show(x) })
 	stats, err := solver.Solve(ctx, m.velocity, x, len(x)/2, 0, 1)
 	return stats.MeanEvaluations(), err
 }
 
 func (m *transport) logProb(ctx context.Context, logp []float64, x []float32) error {
-	solver := flow.DormandPrince(tolerance, tolerance).(flow.LogDetSolver)
-	_, err := flow.LogLikelihood(ctx, solver, m.div, x, logp, len(logp))
+	solver := ode.DormandPrince(tolerance, tolerance).(ode.LogDetSolver)
+	_, err := bijection.LogLikelihood(ctx, solver, m.div, x, logp, len(logp))
 	return err
 }
 

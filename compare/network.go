@@ -4,45 +4,47 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// rows is how many states a perceptron takes at once.
+// rows is the number of states that a perceptron takes at once.
 const rows = batchSize
 
-// A learner is the parameters of a model with what AdamW keeps of them.
+// A learner holds the parameters of a model with their gradient and the moments of AdamW.
 type learner struct {
 	isa        kernels.ISA
 	params     *nn.Params
 	grad, m, v []float32
 }
 
-// newLearner makes a learner without parameters, and what adds some.
+// newLearner makes a learner without parameters, and a builder that adds some.
 func newLearner(isa kernels.ISA, seed uint64) (*learner, *nn.Builder) {
 	l := &learner{isa: isa, params: &nn.Params{}}
 	return l, &nn.Builder{ISA: isa, Params: l.params, Rand: rand.New(source(seed, streamInit, 0))}
 }
 
-// ready makes room for gradients, once all parameters are there.
+// ready makes room for gradients and moments, when all parameters are there.
 func (l *learner) ready() {
 	n := l.params.Len()
 	l.grad, l.m, l.v = make([]float32, n), make([]float32, n), make([]float32, n)
 }
 
-// The settings of AdamW. The rate rises over the first steps, and falls to zero along a cosine.
+// The settings of AdamW. The learning rate rises over the first steps, and falls to zero along a
+// cosine.
 const (
 	beta1, beta2 = 0.9, 0.99
 	warmUp       = 50
 	clip         = 1
 )
 
-// step steps the parameters along the gradient, which it clears; step counts from 0.
+// step moves the parameters along the gradient, and clears the gradient. step counts from 0.
 func (l *learner) step(step, steps int, rate float64) {
 	norm := math.Sqrt(l.isa.SumSquares(l.grad))
 	rate *= min(float64(step+1)/warmUp, 1) * (1 + math.Cos(math.Pi*float64(step)/float64(steps))) / 2
-	if norm-norm == 0 { // a batch whose gradient is not finite teaches nothing
+	if norm-norm == 0 { // a gradient that is not finite is left out
 		l.isa.AdamW(l.params.Values, l.m, l.v, l.grad, kernels.AdamWStep{
 			LR: float32(rate), Beta1: beta1, Beta2: beta2, Eps: 1e-8,
 			Bias1: float32(1 - math.Pow(beta1, float64(step+1))), Bias2: float32(1 - math.Pow(beta2, float64(step+1))),
@@ -52,13 +54,13 @@ func (l *learner) step(step, steps int, rate float64) {
 	clear(l.grad)
 }
 
-// The perceptron of a field takes the state, and t as these numbers.
+// The inputs of the perceptron of a field: those that stand for t, and all with the state.
 const (
 	timeInputs  = 5
 	fieldInputs = 2 + timeInputs
 )
 
-// setTime writes t, and sine and cosine of πt and 2πt.
+// setTime writes the inputs for t: t itself, and sine and cosine of πt and 2πt.
 func setTime(in []float32, t float64) {
 	in[0] = float32(t)
 	for k := 1; k <= 2; k++ {
@@ -67,14 +69,15 @@ func setTime(in []float32, t float64) {
 	}
 }
 
-// A field is a perceptron of state and time: a velocity, or what else a method predicts. It is a [flow.Field], a
-// [flow.DivergenceField] and, after reserve, a [flow.Dynamics].
+// A field is a perceptron of state and time. It predicts a velocity or another objective. It is an
+// [ode.Field], an [ode.DivergenceField] and, after reserve, a [bijection.Dynamics].
 type field struct {
 	learner *learner
 	net     *nn.MLP
-	plain   *nn.MLPTape   // without tangents
-	traced  []*nn.MLPTape // with those of the two coordinates; the first for Divergence, all for Evaluate
-	in, out []float32     // [3 blocks][rows][…], and gradients of the same
+	plain   *nn.MLPTape // without tangents
+	// with those of the two coordinates; the first for Divergence, all for Evaluate
+	traced  []*nn.MLPTape
+	in, out []float32 // [3 blocks][rows][…], and gradients of the same
 	dIn     []float32
 	dOut    []float32
 	div     []float32 // [rows]
@@ -90,14 +93,14 @@ func newField(l *learner, b *nn.Builder) *field {
 	return f
 }
 
-// reserve makes room for so many calls of Evaluate.
+// reserve makes room for a number of calls of Evaluate.
 func (f *field) reserve(calls int) {
 	for len(f.traced) < calls {
 		f.traced = append(f.traced, f.net.NewTape(rows, 2))
 	}
 }
 
-// load writes n inputs.
+// load writes the inputs of n states.
 func (f *field) load(x []float32, n int, t func(i int) float64) {
 	for i := range n {
 		in := f.in[i*fieldInputs : (i+1)*fieldInputs]
@@ -106,7 +109,7 @@ func (f *field) load(x []float32, n int, t func(i int) float64) {
 	}
 }
 
-// Velocity implements [flow.Field], for what the perceptron predicts.
+// Velocity implements [ode.Field], for the prediction of the perceptron.
 func (f *field) Velocity(v, x, t []float32, _ []int) {
 	for from := 0; from < len(t); from += rows {
 		n := min(rows, len(t)-from)
@@ -114,17 +117,17 @@ func (f *field) Velocity(v, x, t []float32, _ []int) {
 	}
 }
 
-// forward computes a batch of at most rows, ready to be pulled back.
+// forward computes a batch of at most rows states, ready for backward.
 func (f *field) forward(v, x, t []float32) {
 	n := len(t)
 	f.load(x, n, func(i int) float64 { return float64(t[i]) })
 	f.net.Forward(f.plain, v, f.in[:n*fieldInputs], n)
 }
 
-// backward adds the gradient of the parameters, for dv that of forward's v.
+// backward adds the gradient of the parameters, for dv the gradient by the v of forward.
 func (f *field) backward(dv []float32) { f.net.Backward(f.plain, f.learner.grad, nil, dv) }
 
-// Divergence implements [flow.DivergenceField].
+// Divergence implements [ode.DivergenceField].
 func (f *field) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
 	for from := 0; from < len(t); from += rows {
 		n := min(rows, len(t)-from)
@@ -136,13 +139,14 @@ func (f *field) Divergence(v []float32, div []float64, x, t []float32, _ []int) 
 	}
 }
 
-// Evaluate implements [flow.Dynamics].
+// Evaluate implements [bijection.Dynamics].
 func (f *field) Evaluate(call int, v, div, x []float32, t float64) {
 	f.load(x, len(div), func(int) float64 { return t })
 	f.trace(call, v, div)
 }
 
-// trace computes velocities and the exact trace of their Jacobians: the tangents are the two unit vectors.
+// trace computes velocities and the exact traces of their Jacobians, with the two unit vectors as
+// tangents.
 func (f *field) trace(call int, v, div []float32) {
 	n := len(div)
 	in, out := f.in[:3*n*fieldInputs], f.out[:3*n*2]
@@ -157,7 +161,7 @@ func (f *field) trace(call int, v, div []float32) {
 	}
 }
 
-// Pull implements [flow.Dynamics].
+// Pull implements [bijection.Dynamics].
 func (f *field) Pull(call int, dx, dv, dDiv []float32) {
 	n := len(dDiv)
 	dIn, dOut := f.dIn[:3*n*fieldInputs], f.dOut[:3*n*2]
@@ -179,16 +183,16 @@ type conditioner struct {
 	tape    *nn.MLPTape
 }
 
-// Forward implements [flow.Conditioner].
+// Forward implements [bijection.Conditioner].
 func (c *conditioner) Forward(y, x []float32, n int) { c.net.Forward(c.tape, y, x, n) }
 
-// Backward implements [flow.Conditioner].
+// Backward implements [bijection.Conditioner].
 func (c *conditioner) Backward(dx, dy []float32, _ int) {
 	c.net.Backward(c.tape, c.learner.grad, dx, dy)
 }
 
 var _ interface {
-	flow.Field
-	flow.DivergenceField
-	flow.Dynamics
+	ode.Field
+	ode.DivergenceField
+	bijection.Dynamics
 } = (*field)(nil)

@@ -1,217 +1,216 @@
 package compare
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"time"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Options are the settings of a comparison.
+// Options are the settings of a comparison. The zero value of each is its default.
 type Options struct {
-	ISA    kernels.ISA
-	Seed   uint64
-	Budget float64 // factor on each method's steps; 0 means 1
+	// Data is a name of [Names], or a .csv file of two columns, see [Open]; needed.
+	Data string
+	ISA  kernels.ISA
+	// Seed is that of the data, the networks and all draws. The command takes 1 unless it is told
+	// another.
+	Seed uint64
+	// Budget is a factor on each method's steps; 0: 1.
+	Budget float64
+	// Samples is the number of points that are drawn, and of the held-out points that are measured
+	// at most; 0: 4000.
+	Samples int
+	// Resolution is the number of cells on a side of the densities in the picture; 0: 110.
+	Resolution int
+	// Threads is the number of workers, which change no result but the seconds; 0: GOMAXPROCS.
+	Threads int
 
-	Samples    int // points that are drawn, and of the held-out ones that are measured; 0 means 4000
-	Resolution int // cells on a side of the densities that are drawn; 0 means 110
-
-	Progress func(step, steps int) // of training, in Run's goroutine; may be nil
+	// Report is told of progress, by one goroutine at a time; may be nil.
+	Report func(Report)
 }
 
-// StepsOf returns for how many steps a method is trained.
-func (o *Options) StepsOf(m Method) int {
-	if o.Budget == 0 {
-		return m.Steps
-	}
-	return max(int(float64(m.Steps)*o.Budget), 1)
+// WithDefaults fills in everything but the data.
+func (o Options) WithDefaults() Options {
+	option.SetDefault(&o.Budget, 1)
+	option.SetDefault(&o.Samples, heldPoints)
+	option.SetDefault(&o.Resolution, 110)
+	option.SetDefault(&o.Threads, runtime.GOMAXPROCS(0))
+	return o
 }
 
-// A Row is what became of one method. Likelihoods are means over held-out points, in nats; of CSV files, of standardised ones.
-type Row struct {
-	Method         string  `json:"method"`
-	Parameters     int     `json:"parameters"`
-	Steps          int     `json:"steps"`
-	Seconds        float64 `json:"seconds"` // of training
-	SecondsPerStep float64 `json:"seconds_per_step"`
-	LogLikelihood  float64 `json:"log_likelihood"`
-	LogError       float64 `json:"log_likelihood_standard_error"`
-	Evaluations    float64 `json:"evaluations_per_sample"` // of a network; of a normalizing flow all couplings are one
-	EnergyDistance float64 `json:"energy_distance"`        // of samples to held-out points
-
-	picture
+// A Report says how far a comparison is.
+type Report struct {
+	Method      string
+	Step, Steps int  // of all methods together
+	Row         *Row // what became of the method; nil while it is trained
 }
 
-// A picture is what is drawn of a method, or of the truth.
-type picture struct {
-	title   string
-	note    string
-	density []float64   // of the cells, rows from the top; nil where it is not known
-	samples []float32   // points
-	ways    [][]float32 // the moments of the first samples, [moments][points]
-}
-
-// The defaults of Options.
+// The bounds of Budget: less than the least trains nothing, more than the most takes hours.
 const (
-	defaultSamples    = heldPoints
-	defaultResolution = 110
+	minBudget = 1e-4
+	maxBudget = 100
 )
 
-// samples returns how many points are drawn.
-func (o *Options) samples() int { return cmp.Or(o.Samples, defaultSamples) }
-
-// Pictures show the plane from −extent to extent, and the ways of some points.
-const (
-	extent = 2.6
-	ways   = 150
-)
-
-// lattice returns the middles of the cells of a picture.
-func (o *Options) lattice() []float32 {
-	n := cmp.Or(o.Resolution, defaultResolution)
-	at := func(i int) float32 { return float32((2*(float64(i)+0.5)/float64(n) - 1) * extent) }
-	var points []float32
-	for row := range n {
-		for column := range n {
-			points = append(points, at(column), -at(row))
-		}
+// Validate reports the first option that cannot be used, as an [*option.Error]. It does not look
+// for the data.
+func (o *Options) Validate() error {
+	if o.Data == "" {
+		return checkName("")
 	}
-	return points
-}
-
-// held returns the held-out points that are measured.
-func (o *Options) held(d *Data) []float32 { return d.Held[:min(len(d.Held), 2*o.samples())] }
-
-// Run trains a method, and measures it. It asks ctx before each step.
-func Run(ctx context.Context, m Method, d *Data, o Options) (*Row, error) {
-	net := m.make(d, o.ISA, o.Seed)
-	row := &Row{Method: m.Name, Parameters: net.learner().params.Len(), Steps: o.StepsOf(m)}
-	row.title, row.note = m.Title, m.Note
-	begin := time.Now()
-	for step := range row.Steps {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		net.gradient(step)
-		net.learner().step(step, row.Steps, m.Rate)
-		if o.Progress != nil {
-			o.Progress(step+1, row.Steps)
-		}
-	}
-	row.Seconds = time.Since(begin).Seconds()
-	row.SecondsPerStep = row.Seconds / float64(row.Steps)
-	if err := row.measure(ctx, net, d, &o); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Name, err)
-	}
-	return row, nil
-}
-
-// measure fills in what a trained model is worth, and its picture.
-func (r *Row) measure(ctx context.Context, net model, d *Data, o *Options) error {
-	held := o.held(d)
-	logp := make([]float64, len(held)/2)
-	if err := net.logProb(ctx, logp, slices.Clone(held)); err != nil {
+	if err := option.Optional("budget", o.Budget, minBudget, maxBudget); err != nil {
 		return err
 	}
-	r.LogLikelihood, r.LogError = meanAndError(logp)
-	if math.IsNaN(r.LogLikelihood) || math.IsInf(r.LogLikelihood, 0) {
-		return fmt.Errorf("the log-likelihood is %v: points far from all others, or training that diverged: try another seed", r.LogLikelihood)
-	}
-	cells := o.lattice()
-	r.density = make([]float64, len(cells)/2)
-	if err := net.logProb(ctx, r.density, cells); err != nil {
+	if err := option.Optional("samples", o.Samples, 2, 1<<20); err != nil {
 		return err
 	}
-	for i, logp := range r.density {
-		if r.density[i] = math.Exp(logp); math.IsNaN(r.density[i]) {
-			return errors.New("a density is not a number: training diverged: try another seed")
-		}
-	}
-	r.samples = make([]float32, 2*o.samples())
-	flow.Gaussian(r.samples, source(o.Seed, streamSample, 0))
-	var err error
-	r.Evaluations, err = net.draw(ctx, r.samples, func(x []float32) {
-		r.ways = append(r.ways, slices.Clone(x[:min(2*ways, len(x))]))
-	})
-	if err != nil {
+	if err := option.Optional("resolution", o.Resolution, 1, 1<<10); err != nil {
 		return err
 	}
-	for _, v := range r.samples {
-		if v-v != 0 {
-			return fmt.Errorf("samples: %w: training diverged: try another seed", flow.ErrNotFinite)
-		}
+	if o.Threads < 0 {
+		return option.Errorf("threads", o.Threads, "at least 1")
 	}
-	r.EnergyDistance = energyDistance(r.samples, held)
 	return nil
 }
 
-// meanAndError returns the mean of x, and its standard error.
-func meanAndError(x []float64) (mean, deviation float64) {
-	n := float64(len(x))
-	for _, v := range x {
-		mean += v / n
-	}
-	for _, v := range x {
-		deviation += (v - mean) * (v - mean)
-	}
-	return mean, math.Sqrt(deviation / (n - 1) / n)
+// A Comparison is what became of the ways to learn a distribution of points.
+type Comparison struct {
+	Data  string `json:"data"`
+	Seed  uint64 `json:"seed"`
+	ISA   string `json:"isa"`
+	Truth *Truth `json:"truth"`
+	Rows  []*Row `json:"methods"`
+
+	points *Data
 }
 
-// A Truth is what a perfect model would reach.
-type Truth struct {
-	LogLikelihood  *float64 `json:"log_likelihood"`  // nil where the density is not known
-	EnergyDistance float64  `json:"energy_distance"` // of training to held-out points
+// WritePNG draws densities, samples and trajectories beside the costs.
+func (c *Comparison) WritePNG(w io.Writer) error { return writePNG(w, c.points, c.Truth, c.Rows) }
 
-	picture
+// Run trains all [Methods] on the same points, each for about the same time, and measures what they
+// learned. A method is one goroutine's, so all numbers but the seconds are the same for any number
+// of threads. A mistake in the options is an [*option.Error].
+func Run(ctx context.Context, o Options) (*Comparison, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.WithDefaults()
+	points, err := Open(o.Data, o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{opt: &o, methods: Methods(), data: points}
+	return r.run(ctx)
 }
 
-// Measure returns what a perfect model of the data would reach.
-func Measure(d *Data, o Options) *Truth {
-	t, held := &Truth{}, o.held(d)
-	t.title, t.note = "the data", "what each method is shown"
-	t.samples = d.Train[:min(2*o.samples(), len(d.Train))]
-	t.EnergyDistance = energyDistance(t.samples, held)
-	if d.True == nil {
-		return t
-	}
-	sum := 0.0
-	for i := 0; i < len(held); i += 2 {
-		sum += d.True.LogDensity(float64(held[i]), float64(held[i+1]))
-	}
-	sum /= float64(len(held) / 2)
-	t.LogLikelihood = &sum
-	points := o.lattice()
-	for i := 0; i < len(points); i += 2 {
-		t.density = append(t.density, math.Exp(d.True.LogDensity(float64(points[i]), float64(points[i+1]))))
-	}
-	return t
+// A runner is a comparison under way.
+type runner struct {
+	opt     *Options
+	methods []Method
+	data    *Data
+
+	mu    sync.Mutex
+	steps []int // done by each method
+	total int   // steps of all
 }
 
-// mostCompared bounds how many points of each set energyDistance takes.
-const mostCompared = 2000
-
-// energyDistance returns 2·E|X−Y| − E|X−X'| − E|Y−Y'| of two sets of points, without bias: 0 is expected where their
-// distributions are the same, and only there (Székely and Rizzo 2013, "Energy statistics", equation 5).
-func energyDistance(x, y []float32) float64 {
-	x, y = x[:min(len(x), 2*mostCompared)], y[:min(len(y), 2*mostCompared)]
-	n, m := float64(len(x)/2), float64(len(y)/2)
-	return 2*distances(x, y)/(n*m) - distances(x, x)/(n*(n-1)) - distances(y, y)/(m*(m-1))
-}
-
-// distances returns the sum of the distances of all pairs.
-func distances(x, y []float32) float64 {
-	sum := 0.0
-	for i := 0; i < len(x); i += 2 {
-		for k := 0; k < len(y); k += 2 {
-			dx, dy := float64(x[i]-y[k]), float64(x[i+1]-y[k+1])
-			sum += math.Sqrt(float64(dx*dx) + float64(dy*dy))
+// run gives each method, and the truth, to a worker.
+func (r *runner) run(ctx context.Context) (*Comparison, error) {
+	n := len(r.methods)
+	out := &Comparison{
+		Data: r.data.Name, Seed: r.opt.Seed, ISA: r.opt.ISA.String(), points: r.data, Rows: make([]*Row, n),
+	}
+	r.steps = make([]int, n)
+	for _, m := range r.methods {
+		r.total += r.opt.stepsOf(m)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, n+1)
+	r.spread(ctx, n+1, func(i int) {
+		if errs[i] = r.part(ctx, out, i); errs[i] != nil {
+			stop() // the others: a comparison lacks nothing
+		}
+	})
+	for _, failed := range errs {
+		if failed != nil && !errors.Is(failed, context.Canceled) {
+			return nil, failed
 		}
 	}
-	return sum
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// spread calls do for 0 to n-1 over the threads, and waits. It starts none when ctx has ended.
+func (r *runner) spread(ctx context.Context, n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(r.opt.Threads, n) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// part trains and measures method i, or measures the truth behind the last method. A panic becomes
+// an error, so that the other methods end well.
+func (r *runner) part(ctx context.Context, out *Comparison, i int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("internal error: %v", v)
+		}
+	}()
+	if i == len(r.methods) {
+		out.Truth = measureTruth(r.data, r.opt)
+		return nil
+	}
+	m := r.methods[i]
+	row, err := learn(ctx, m, r.data, r.opt, func(step, steps int) { r.progress(i, step, steps) })
+	if err != nil {
+		return err
+	}
+	out.Rows[i] = row
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tell(Report{Method: m.Name, Row: row})
+	return nil
+}
+
+// toldEvery is how many parts of a method's training are told of.
+const toldEvery = 100
+
+// progress tells of a method's training.
+func (r *runner) progress(i, step, steps int) {
+	if step != steps && step%max(steps/toldEvery, 1) != 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps[i] = step
+	sum := 0
+	for _, s := range r.steps {
+		sum += s
+	}
+	r.tell(Report{Method: r.methods[i].Name, Step: sum, Steps: r.total})
+}
+
+// tell passes a report on; the caller holds mu.
+func (r *runner) tell(report Report) {
+	if r.opt.Report != nil {
+		r.opt.Report(report)
+	}
 }

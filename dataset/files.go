@@ -150,7 +150,7 @@ func (f *file) read(limit int) ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("%w: %w", errFile, plain(err))
 	}
-	if _, err := codecFor(head[:n]); err != nil {
+	if _, err := readableFormat(head[:n]); err != nil {
 		if n == 0 {
 			err = fmt.Errorf("%w: the file is empty", errNoPicture)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -160,7 +161,8 @@ func checkMemory(n, h, w, c int, o Options) error {
 	if need <= float64(o.maxBytes()) {
 		return nil
 	}
-	return fmt.Errorf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed: "+
-		"choose a smaller --size, --image-channels gray or fewer images, or allow more by --data-memory",
-		n, h, w, c, text.Bytes(need), text.Bytes(float64(o.maxBytes())))
+	return option.Faultf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed",
+		n, h, w, c, text.Bytes(need), text.Bytes(float64(o.maxBytes()))).
+		Cured("choose a smaller %v, %v or fewer images, or allow more by %v", option.Setting{Option: "size"},
+			option.Setting{Option: "image-channels", Value: "gray"}, option.Setting{Option: "data-memory"})
 }

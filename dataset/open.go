@@ -11,8 +11,8 @@ import (
 // Open reads a data set that is known by name ([List]), or the files at a path. It keeps images as
 // bytes. Sets that are part of the program are decoded once and shared. ctx can end a long reading.
 //
-// An unknown name gives an [UnknownError], and a known set that this machine lacks a
-// [NotHereError]. The error of a file in another format wraps [ErrFormat].
+// An unknown name gives an [UnknownError], a known set that this machine lacks a [NotHereError],
+// and a file in another format a [FormatError], which wraps [ErrFormat].
 func Open(ctx context.Context, name string, o Options) (*Set, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("data set %s: %w", name, err)

@@ -38,10 +38,10 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*S
 		return nil, formatError(path, "name a folder of IDX files, or one called like train-images-idx3-ubyte.gz")
 	case strings.HasSuffix(name, ".bin"):
 		return openCIFARFile(path)
-	case pictureFormat(head) != "":
+	case pictureFormat(head) != nil:
 		return nil, formatError(path, "it is one picture: name a folder of them")
 	}
-	return nil, formatError(path, "name a folder or a .zip of pictures (PNG, JPEG, GIF, WebP), "+
+	return nil, formatError(path, "name a folder or a .zip of pictures ("+readableFormats("or")+"), "+
 		"a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
 }
 
@@ -65,8 +65,4 @@ func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
 		return openCIFARFolder(ctx, path, o)
 	}
 	return openPictureFolder(ctx, path, o)
-}
-
-func formatError(path, why string) error {
-	return fmt.Errorf("data set %s: %w: %s", path, ErrFormat, why)
 }

@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/webp"
@@ -32,58 +33,79 @@ var (
 	errFile      = errors.New("cannot be read")
 )
 
-// A codec decodes a format of pictures.
-type codec struct {
-	name   string
+// A format is a format of pictures. Its first bytes tell it, whatever the file is called.
+type format struct {
+	name  string
+	magic func(head []byte) bool // reports whether a file that begins with head has the format
+
+	// Both are nil for pictures that cannot be read.
 	config func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
+
+	orientation func(file []byte) int // 1 to 8, as in Exif; nil for formats without
 }
 
-var codecs = []codec{
-	{"PNG", png.DecodeConfig, png.Decode},
-	{"JPEG", jpeg.DecodeConfig, jpeg.Decode},
-	{"GIF", gif.DecodeConfig, gif.Decode}, // the first frame
-	{"WebP", webp.DecodeConfig, webp.Decode},
+// formats are the formats of pictures. The first whose magic fits a file is that of the file.
+var formats = []format{
+	{"PNG", begins("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, nil},
+	{"JPEG", begins("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, jpegOrientation},
+	{"GIF", begins("GIF87a", "GIF89a"), gif.DecodeConfig, gif.Decode, nil}, // the first frame
+	{name: "animated WebP", magic: isAnimatedWebP},
+	{"WebP", isWebP, webp.DecodeConfig, webp.Decode, nil},
+	{name: "BMP", magic: func(head []byte) bool { return has(head, 0, "BM") && has(head, 6, "\x00\x00\x00\x00") }},
+	{name: "TIFF", magic: begins("II*\x00", "MM\x00*")},
+	{name: "HEIF", magic: func(head []byte) bool { return has(head, 4, "ftyp") }},
 }
 
-// pictureFormat tells the format of a file by its first bytes. It returns the name of a codec,
-// "BMP", "TIFF", "HEIF" or "animated WebP" for pictures that cannot be read, and "" for anything
-// else.
-func pictureFormat(head []byte) string {
-	has := func(at int, text string) bool {
-		return len(head) >= at+len(text) && string(head[at:at+len(text)]) == text
+// has reports whether a text is at a place of a file that begins with head.
+func has(head []byte, at int, text string) bool {
+	return len(head) >= at+len(text) && string(head[at:at+len(text)]) == text
+}
+
+// begins returns the magic of files that begin with one of some texts.
+func begins(texts ...string) func(head []byte) bool {
+	return func(head []byte) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return has(head, 0, text) })
 	}
-	switch {
-	case has(0, "\x89PNG\r\n\x1a\n"):
-		return "PNG"
-	case has(0, "\xff\xd8\xff"):
-		return "JPEG"
-	case has(0, "GIF87a"), has(0, "GIF89a"):
-		return "GIF"
-	case has(0, "RIFF") && has(8, "WEBP"):
-		if has(12, "VP8X") && len(head) > 20 && head[20]&2 != 0 {
-			return "animated WebP"
+}
+
+func isWebP(head []byte) bool { return has(head, 0, "RIFF") && has(head, 8, "WEBP") }
+
+func isAnimatedWebP(head []byte) bool {
+	return isWebP(head) && has(head, 12, "VP8X") && len(head) > 20 && head[20]&2 != 0
+}
+
+// readableFormats names the formats that can be read, with a word before the last one.
+func readableFormats(word string) string {
+	var names []string
+	for _, f := range formats {
+		if f.decode != nil {
+			names = append(names, f.name)
 		}
-		return "WebP"
-	case has(0, "BM") && has(6, "\x00\x00\x00\x00"):
-		return "BMP"
-	case has(0, "II*\x00"), has(0, "MM\x00*"):
-		return "TIFF"
-	case has(4, "ftyp"):
-		return "HEIF"
 	}
-	return ""
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " " + word + " " + names[last]
 }
 
-func codecFor(head []byte) (*codec, error) {
-	format := pictureFormat(head)
-	if i := slices.IndexFunc(codecs, func(c codec) bool { return c.name == format }); i >= 0 {
-		return &codecs[i], nil
+// pictureFormat tells the format of a file by its first bytes. It is nil for a file that is no
+// picture.
+func pictureFormat(head []byte) *format {
+	if i := slices.IndexFunc(formats, func(f format) bool { return f.magic(head) }); i >= 0 {
+		return &formats[i]
 	}
-	if format != "" {
-		return nil, fmt.Errorf("%w that can be read: %s: convert it to PNG or JPEG", errNoPicture, format)
+	return nil
+}
+
+// readableFormat is [pictureFormat] with an error for what cannot be read.
+func readableFormat(head []byte) (*format, error) {
+	f := pictureFormat(head)
+	switch {
+	case f == nil:
+		return nil, errNoPicture
+	case f.decode == nil:
+		return nil, fmt.Errorf("%w that can be read: %s: convert it to PNG or JPEG", errNoPicture, f.name)
 	}
-	return nil, errNoPicture
+	return f, nil
 }
 
 // A picture is a decoded file, as a square of RGB pixels.
@@ -97,11 +119,11 @@ type picture struct {
 // file. It takes them from room before it decodes them, and gives them back. An error is about this
 // file, also when a decoder panics.
 func readPicture(file []byte, side, limit int, room *room) (p picture, err error) {
-	c, err := codecFor(file)
+	f, err := readableFormat(file)
 	if err != nil {
 		return p, err
 	}
-	pixels, err := c.checkSize(file, limit)
+	pixels, err := f.checkSize(file, limit)
 	if err != nil {
 		return p, err
 	}
@@ -112,7 +134,7 @@ func readPicture(file []byte, side, limit int, room *room) (p picture, err error
 			p, err = picture{}, fmt.Errorf("%w: its decoder failed: %v", errDamaged, v)
 		}
 	}()
-	m, err := c.decode(bytes.NewReader(file))
+	m, err := f.decode(bytes.NewReader(file))
 	if err != nil {
 		return p, fmt.Errorf("%w: %w", errDamaged, err)
 	}
@@ -121,8 +143,8 @@ func readPicture(file []byte, side, limit int, room *room) (p picture, err error
 		return picture{}, fmt.Errorf("%w: it has no pixels", errDamaged)
 	}
 	orientation := 1
-	if c.name == "JPEG" {
-		if orientation = jpegOrientation(file); orientation > 4 {
+	if f.orientation != nil {
+		if orientation = f.orientation(file); orientation > 4 {
 			p.width, p.height = p.height, p.width
 		}
 	}
@@ -132,13 +154,13 @@ func readPicture(file []byte, side, limit int, room *room) (p picture, err error
 }
 
 // checkSize reads the header alone. It returns the number of pixels that the header claims.
-func (c *codec) checkSize(file []byte, limit int) (pixels int, err error) {
+func (f *format) checkSize(file []byte, limit int) (pixels int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%w: its decoder failed: %v", errDamaged, v)
 		}
 	}()
-	cfg, err := c.config(bytes.NewReader(file))
+	cfg, err := f.config(bytes.NewReader(file))
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errDamaged, err)
 	}

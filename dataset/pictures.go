@@ -15,6 +15,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // openPictureFolder reads the pictures below a folder.
@@ -118,7 +120,8 @@ func (l *loader) fill(set *Set) error {
 	if l.options.Strict {
 		for i, p := range l.results {
 			if p.err != nil {
-				return fmt.Errorf("%s: %w; leave --strict out to go without it", Printable(l.files[i].name), p.err)
+				return option.Faultf("%s: %v; leave %v out to go without it",
+					Printable(l.files[i].name), p.err, option.Setting{Option: "strict"})
 			}
 		}
 	}
@@ -141,8 +144,8 @@ func (l *loader) fill(set *Set) error {
 // nothing returns an error that says what there was in place of pictures.
 func (l *loader) nothing(set *Set) error {
 	if set.Files == 0 {
-		return errors.New("it holds no files: put pictures into it (PNG, JPEG, GIF or WebP), " +
-			"in sub-folders named like their classes if they have any")
+		return fmt.Errorf("it holds no files: put pictures into it (%s), "+
+			"in sub-folders named like their classes if they have any", readableFormats("or"))
 	}
 	s := set.Skipped[0]
 	detail := s.Reason
@@ -150,10 +153,10 @@ func (l *loader) nothing(set *Set) error {
 		detail = s.Detail
 	}
 	if set.Files == 1 {
-		return fmt.Errorf("its only file cannot be used (%s: %s): PNG, JPEG, GIF and WebP can be read", s.First, detail)
+		return fmt.Errorf("its only file cannot be used (%s: %s): %s can be read", s.First, detail, readableFormats("and"))
 	}
-	return fmt.Errorf("none of its %d files can be used (%s: %s): PNG, JPEG, GIF and WebP can be read",
-		set.Files, s.First, detail)
+	return fmt.Errorf("none of its %d files can be used (%s: %s): %s can be read",
+		set.Files, s.First, detail, readableFormats("and"))
 }
 
 // divide makes the sources from the pictures. Where there are folders for training and testing it

@@ -364,7 +364,7 @@ func TestOpenPicturesRefuses(t *testing.T) {
 		{"no pictures", map[string][]byte{"a.txt": []byte("a"), "b.txt": nil}, "", Options{},
 			"none of its 2 files can be used (a.txt: not a picture)"},
 		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true},
-			"b.txt: not a picture; leave --strict out"},
+			"b.txt: not a picture; leave strict out"},
 		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20},
 			"1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
 		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1},

@@ -1,6 +1,9 @@
 package dataset
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Set is a data set that was opened.
 type Set struct {
@@ -42,3 +45,20 @@ func (s *Set) SkippedFiles() int {
 
 // ErrFormat means that there is a file, but in a format that this package does not read.
 var ErrFormat = errors.New("format not supported")
+
+// A FormatError is a file whose format this package does not read.
+type FormatError struct {
+	Path string
+	Why  string // with what can be done
+}
+
+// Error returns one line.
+func (e *FormatError) Error() string { return fmt.Sprintf("data set %s: %s", e.Path, e.Reason()) }
+
+// Reason returns the line without the path.
+func (e *FormatError) Reason() string { return fmt.Sprintf("%v: %s", ErrFormat, e.Why) }
+
+// Unwrap returns [ErrFormat].
+func (e *FormatError) Unwrap() error { return ErrFormat }
+
+func formatError(path, why string) error { return &FormatError{path, why} }

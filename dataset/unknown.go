@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // An UnknownError says that no data set, file or folder has a name.
@@ -34,35 +36,11 @@ func unknown(name string) error {
 func nearest(name string, candidates []string) string {
 	best, least := "", 0
 	for _, candidate := range candidates {
-		d := distance(strings.ToLower(name), strings.ToLower(candidate))
+		d := text.Distance(strings.ToLower(name), strings.ToLower(candidate))
 		longer := max(utf8.RuneCountInString(name), utf8.RuneCountInString(candidate))
 		if 2*d <= longer && (best == "" || d < least) {
 			best, least = candidate, d
 		}
 	}
 	return best
-}
-
-// distance is the Levenshtein distance: the least number of letters to insert, delete or replace
-// that turns a into b. row[j] is the distance between the letters of a so far and the first j
-// letters of b.
-func distance(a, b string) int {
-	to := []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, r := range []rune(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, s := range to {
-			replace := diagonal
-			if r != s {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(to)]
 }

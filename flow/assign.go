@@ -3,31 +3,38 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
-// An Assigner solves the assignment problem exactly: which permutation p of n columns minimises Σ_i cost[i][p[i]].
-// It keeps its memory, so that problems that are no larger do not allocate. The zero value is ready.
+// An Assigner solves the assignment problem exactly: which permutation p of n columns minimises Σ_i
+// cost[i][p[i]]. The zero value is ready. It keeps its memory, so a problem that is not larger than
+// an earlier one allocates nothing.
 //
-// In minibatch optimal transport the cost of noise i and image j is ‖x0_i − x1_j‖², and the pairs that it finds couple
-// the two with straighter and fewer crossing paths than independent pairs (Tong et al. 2024, "Improving and generalizing
-// flow-based generative models with minibatch optimal transport", section 3.2; Pooladian et al. 2023).
+// Minibatch optimal transport takes ‖x0_i − x1_j‖² as the cost of noise i and image j. The pairs
+// that it finds have straighter paths, with fewer crossings, than independent pairs (Tong et al.
+// 2024, "Improving and generalizing flow-based generative models with minibatch optimal transport",
+// section 3.2; Pooladian et al. 2023).
 type Assigner struct {
-	rowPrice, colPrice, slack []float64 // potentials of the dual problem, and what a column lacks to be reached
-	rowOf, from, result       []int     // row of each column, column before each on the path
-	done                      []bool
+	rowPrice, colPrice []float64 // potentials of the dual problem
+	slack              []float64 // reduced cost that separates a column from the tree of paths
+	rowOf, from        []int     // of each column: its row, and the column before it on the path
+	result             []int
+	done               []bool // whether a column is in the tree
 }
 
-// Assign returns the column of each row, valid until the next call. cost is [n][n], row after row; it panics when one
-// is not finite.
+// Assign returns the column of each row, valid until the next call. cost is [n][n], row after row.
+// Assign panics when a cost is not finite.
 //
-// Rows are added one at a time. Each follows the cheapest path of alternating free and taken pairs to a free column
-// (the Hungarian method by shortest paths: Kuhn 1955, Tomizawa 1971), in O(n²), so O(n³) in all.
+// Rows are added one at a time. Each follows the cheapest path of alternating free and taken pairs
+// to a free column: the Hungarian method by shortest paths (Kuhn 1955, Tomizawa 1971). A row takes
+// O(n²), and all take O(n³).
 func (a *Assigner) Assign(cost []float64, n int) []int {
 	if len(cost) != n*n {
 		panic(fmt.Sprintf("flow: assignment of %d rows: %d costs", n, len(cost)))
 	}
 	for i, c := range cost {
-		if !finite(c) {
+		if !states.Finite(c) {
 			panic(fmt.Sprintf("flow: assignment of %d rows: cost %d is %v", n, i, c))
 		}
 	}
@@ -41,7 +48,7 @@ func (a *Assigner) Assign(cost []float64, n int) []int {
 	return a.result[:n]
 }
 
-// free marks a column that no row has.
+// free marks a column without a row.
 const free = -1
 
 // Reserve makes room for problems of n rows.
@@ -57,7 +64,7 @@ func (a *Assigner) Reserve(n int) {
 	}
 }
 
-// add finds a column for one more row. Column n stands for where the row comes from.
+// add finds a column for one more row. Column n stands for the begin of the path.
 func (a *Assigner) add(cost []float64, n, row int) {
 	for col := range n + 1 {
 		a.slack[col], a.done[col] = math.Inf(1), false
@@ -74,8 +81,8 @@ func (a *Assigner) add(cost []float64, n, row int) {
 	}
 }
 
-// grow adds the row of a column to the tree of paths, raises the prices until the tree reaches another column, and
-// returns that.
+// grow adds the row of a column to the tree of paths. It raises the prices until the tree reaches
+// another column, and returns that column.
 func (a *Assigner) grow(cost []float64, n, at int) (nearest int) {
 	a.done[at] = true
 	row := a.rowOf[at]

@@ -33,7 +33,8 @@ func total(cost []float64, n int, p []int) float64 {
 	return sum
 }
 
-// No permutation is cheaper, among all for small sizes; costs with many ties and negative costs are among them.
+// TestAssignIsOptimal: no other permutation of a small problem is cheaper. Some costs are negative,
+// and some have many ties.
 func TestAssignIsOptimal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 3))
 	var a Assigner
@@ -46,10 +47,12 @@ func TestAssignIsOptimal(t *testing.T) {
 				}
 			}
 			p := a.Assign(cost, n)
-			if seen := slices.Sorted(slices.Values(p)); len(seen) != n || n > 0 && (seen[0] != 0 || seen[n-1] != n-1 || len(slices.Compact(seen)) != n) {
+			seen := slices.Sorted(slices.Values(p))
+			if len(seen) != n || n > 0 && (seen[0] != 0 || seen[n-1] != n-1 || len(slices.Compact(seen)) != n) {
 				t.Fatalf("n = %d: %v is no permutation", n, p)
 			}
-			if got, want := total(cost, n, p), cheapest(cost, n, 0, make([]bool, n)); math.Abs(got-want) > 1e-12*float64(n+1) {
+			got, want := total(cost, n, p), cheapest(cost, n, 0, make([]bool, n))
+			if math.Abs(got-want) > 1e-12*float64(n+1) {
 				t.Fatalf("n = %d: cost %v of %v, the least is %v\n%v", n, got, p, want, cost)
 			}
 		}

@@ -6,11 +6,12 @@ import (
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// gaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed form; a trained network
-// stands here otherwise. It carries x0 to 3 + 0.5·x0.
-func gaussian(v, x, t []float32, _ []int) {
+// movedGaussian is the velocity field of the linear path from N(0, 1) to N(3, 0.5²), in closed
+// form: it carries x0 to 3 + 0.5·x0. Elsewhere a trained network stands here.
+func movedGaussian(v, x, t []float32, _ []int) {
 	d := len(x) / len(t)
 	for i := range x {
 		at := float64(t[i/d])
@@ -19,9 +20,9 @@ func gaussian(v, x, t []float32, _ []int) {
 	}
 }
 
-// Samples of N(3, 0.5²) from noise: state i is drawn from noise of its own.
-func ExampleNewSolver() {
-	solver, err := flow.NewSolver("midpoint", 20, 0)
+// Samples of N(3, 0.5²) from noise. Each state has its own noise.
+func Example_sampling() {
+	solver, err := ode.NewSolver("midpoint", 20, 0)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,7 +33,7 @@ func ExampleNewSolver() {
 		flow.Noise(x[i*size:(i+1)*size], 42, uint64(i))
 	}
 	fmt.Printf("noise %.2f\n", x)
-	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, states, 0, 1)
+	stats, err := solver.Solve(context.Background(), ode.FieldFunc(movedGaussian), x, states, 0, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,31 +44,6 @@ func ExampleNewSolver() {
 	// noise [0.72 1.07 -0.22 0.82 -2.02 1.66]
 	// data  [3.36 3.54 2.89 3.41 1.99 3.83]
 	// midpoint, 20 steps with 40 evaluations a state
-}
-
-// An adaptive solver takes the steps that a tolerance needs; an observer sees evenly spaced times all the same.
-func ExampleDormandPrince() {
-	solver := flow.DormandPrince(1e-5, 1e-5)
-	x := []float32{-1, 1, 2} // three states of one number
-	stats, err := solver.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 0, 1)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Printf("%.3f after at most %d steps of a state\n", x, stats.Steps.Max)
-
-	watched := flow.Adaptive(flow.Dopri5, flow.AdaptiveOptions{RTol: 1e-5, ATol: 1e-5, Frames: 4}).
-		Observed(func(step int, t float64, x []float32) { fmt.Printf("%d: t = %.2f, x = %.3f\n", step, t, x) })
-	if _, err := watched.Solve(context.Background(), flow.FieldFunc(gaussian), x, 3, 1, 0); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// [2.500 3.500 4.000] after at most 6 steps of a state
-	// 0: t = 1.00, x = [2.500 3.500 4.000]
-	// 1: t = 0.75, x = [1.799 2.701 3.151]
-	// 2: t = 0.50, x = [0.941 2.059 2.618]
-	// 3: t = 0.25, x = [-0.010 1.510 2.271]
-	// 4: t = 0.00, x = [-1.000 1.000 2.000]
 }
 
 // What a step of training needs: times, noise, pairs, the loss and its gradient.
@@ -116,7 +92,7 @@ func ExampleParseSchedule() {
 	// vp(0.1,20): α 0.281, σ 0.960, log-SNR -2.46
 }
 
-// A network that predicts the noise tells the velocity and the data too.
+// From a predicted noise follow the velocity and the data.
 func ExampleCoefficients_Parts() {
 	x0, x1 := []float32{0.5}, []float32{-1} // noise and data
 	c := flow.Cosine{}.At(0.3)
@@ -135,7 +111,8 @@ func ExampleCoefficients_Parts() {
 	// Output: data [-1.000]; velocity [-1.756], which is [-1.756]
 }
 
-// What a network would learn from three points if nothing limited it: a field whose flow ends at these points.
+// What a network would learn from three points if nothing limited it: a field whose flow ends at
+// these points.
 func ExampleMarginalField() {
 	points := []float32{-1, 0, 0.5, 1, 1, -0.5}
 	field := flow.NewMarginalField(flow.Cosine{}, points, 3)
@@ -155,7 +132,7 @@ func ExampleMarginalField() {
 	// [0.50 1.00]
 }
 
-// DDPM adds fresh noise at each step: of a seed, so that a state can be drawn again.
+// DDPM adds fresh noise at each step. It depends on a seed, so that a state can be drawn again.
 func ExampleDDPM() {
 	field := flow.NewMarginalField(flow.Cosine{}, []float32{-1, 0.5, 1}, 3)
 	const seed = 7
@@ -174,7 +151,7 @@ func ExampleDDPM() {
 }
 
 func ExampleParseTimeDistribution() {
-	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "normal"} {
+	for _, s := range []string{"uniform", "logit-normal(-0.5,1)", "logit-normal(1)"} {
 		times, err := flow.ParseTimeDistribution(s)
 		if err != nil {
 			fmt.Println(err)
@@ -185,7 +162,7 @@ func ExampleParseTimeDistribution() {
 	// Output:
 	// uniform: a quarter before 0.250, half before 0.500
 	// logit-normal(-0.5,1): a quarter before 0.236, half before 0.378
-	// flow: unknown distribution of times "normal": known are uniform, logit-normal and logit-normal(MEAN,STD)
+	// flow: distribution of times "logit-normal(1)": want two numbers, as in logit-normal(0,1)
 }
 
 func ExampleNoise() {
@@ -193,21 +170,4 @@ func ExampleNoise() {
 	flow.Noise(image, 1, 2)
 	fmt.Printf("%.3f\n", image)
 	// Output: [-0.242 0.152 -0.724 -0.695]
-}
-
-// A tableau of one's own is checked against the order that it claims.
-func ExampleTableau_Check() {
-	ralston := &flow.Tableau{
-		Name:  "ralston",
-		Order: 2,
-		A:     [][]float64{{}, {2. / 3}},
-		B:     []float64{1. / 4, 3. / 4},
-		C:     []float64{0, 2. / 3},
-	}
-	fmt.Println(ralston.Check())
-	ralston.Order = 3
-	fmt.Println(ralston.Check())
-	// Output:
-	// <nil>
-	// flow: tableau ralston: b weights miss a condition of order 3: 0, not 0.16666666666666666
 }

@@ -4,6 +4,9 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // growth is the flow map of dx/dt = rate·x: X_{t→t+δ}(x) = x·exp(rate·δ).
@@ -17,11 +20,11 @@ func growth(rate float64) FlowMapFunc {
 	}
 }
 
-// Jumps of a flow map compose: however many there are, they end where the flow does, which Euler's method with the
-// field would miss by far.
+// TestJumpsCompose: any number of jumps of a flow map ends where the flow does. Euler's method with
+// the field would be far off.
 func TestJumpsCompose(t *testing.T) {
 	const rate = 1.5
-	start := normals(12, 1)
+	start := numtest.Normals(12, 1)
 	for _, n := range []int{1, 2, 4, 7} {
 		x := slices.Clone(start)
 		stats, err := Jumps(n).Solve(t.Context(), JumpField(growth(rate), 1/float64(n)), x, 4, 0, 1)
@@ -29,26 +32,27 @@ func TestJumpsCompose(t *testing.T) {
 			t.Errorf("%d jumps: %+v, %v", n, stats, err)
 		}
 		for i, v := range x {
-			// Each jump rounds δ, u and the state to 2⁻²⁴ relative, which e^1.5 < 4.5 magnifies: 7·3·2⁻²⁴·4.5 < 6e-6.
-			if want := float64(start[i]) * math.Exp(rate); !near(float64(v), want, 6e-6*(1+math.Abs(want))) {
+			// Each jump rounds δ, u and the state to 2⁻²⁴ relative, which e^1.5 < 4.5 magnifies:
+			// 7·3·2⁻²⁴·4.5 < 6e-6.
+			if want := float64(start[i]) * math.Exp(rate); !numtest.Near(float64(v), want, 6e-6*(1+math.Abs(want))) {
 				t.Errorf("%d jumps: number %d is %v, want %v", n, i, v, want)
 			}
 		}
 	}
 }
 
-// A jump of a trajectory has the mean velocity that leads along it: of a linear field, whose solver errs by no more
-// than float32, that is the one of its flow map.
+// TestMeanVelocityOfALinearField: the mean velocity of a jump along a trajectory is that of the
+// flow map. The trajectory is that of a solver whose error is below the rounding of float32.
 func TestMeanVelocityOfALinearField(t *testing.T) {
 	const rate, d = 1.5, 1. / 4
-	field := FieldFunc(func(v, x, _ []float32, _ []int) {
+	field := ode.FieldFunc(func(v, x, _ []float32, _ []int) {
 		for i := range x {
 			v[i] = float32(rate * float64(x[i]))
 		}
 	})
-	x0 := normals(30, 2)
+	x0 := numtest.Normals(30, 2)
 	x1, u, want, lengths := slices.Clone(x0), make([]float32, 30), make([]float32, 30), make([]float32, 3)
-	if _, err := Fixed(RK4, 16).Solve(t.Context(), field, x1, 3, 0, d); err != nil {
+	if _, err := ode.Fixed(ode.RK4, 16).Solve(t.Context(), field, x1, 3, 0, d); err != nil {
 		t.Fatal(err)
 	}
 	for i := range lengths {
@@ -57,14 +61,15 @@ func TestMeanVelocityOfALinearField(t *testing.T) {
 	growth(rate).MeanVelocity(want, x0, nil, lengths, nil)
 	MeanVelocity(u, x0, x1, d)
 	for i := range u {
-		// (rate·h)⁵/120 a step of h = 1/64 is 6e-11; rounding x1 in 16 steps to 2⁻²⁴ divided by d is 4e-6.
-		if !near(float64(u[i]), float64(want[i]), 4e-6*(1+math.Abs(float64(x1[i])))) {
+		// (rate·h)⁵/120 a step of h = 1/64 is 6e-11; rounding x1 in 16 steps to 2⁻²⁴ divided by d
+		// is 4e-6.
+		if !numtest.Near(float64(u[i]), float64(want[i]), 4e-6*(1+math.Abs(float64(x1[i])))) {
 			t.Errorf("number %d: mean velocity %v, want %v", i, u[i], want[i])
 		}
 	}
 }
 
-// An observer sees each jump, at the time where it ends.
+// TestJumpsObserved: an observer sees each jump, at the time where it ends.
 func TestJumpsObserved(t *testing.T) {
 	var times []float64
 	x := []float32{1}
@@ -78,5 +83,5 @@ func TestJumpsObserved(t *testing.T) {
 	if got := s.String(); got != "flow-map, 4 steps" {
 		t.Errorf("it calls itself %q", got)
 	}
-	mustPanic(t, "no jumps", func() { Jumps(0) })
+	numtest.MustPanic(t, "no jumps", func() { Jumps(0) })
 }

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// A Known is what is known of the states of a batch: the numbers of Data where Mask is true.
+// A Known holds the numbers of a batch that are known: those of Data where Mask is true.
 type Known struct {
 	Data []float32 // as long as the batch
-	Mask []bool    // likewise
+	Mask []bool    // as long as the batch
 }
 
-// put sets the known numbers of state i to those of the path at c, with the noise eps: σ·ε + α·data.
+// put sets the known numbers of state i to their place on the path at c, with the noise eps: σ·ε +
+// α·data.
 func (k Known) put(x []float32, i, d int, eps []float32, c Coefficients) {
 	for j := range d {
 		if at := i*d + j; k.Mask[at] {
@@ -21,26 +25,30 @@ func (k Known) put(x []float32, i, d int, eps []float32, c Coefficients) {
 	}
 }
 
-// A Resampling draws the unknown numbers of states given the known ones, with a field that was trained for no such
-// thing (Lugmayr et al. 2022, "RePaint", algorithm 1, for a flow): before each step the known numbers are put where the
-// path has them, with fresh noise, so that the step moves the unknown ones among them. One such step knows little of
-// what it should fit to; so it is taken again and again, back along the path with new noise in between, until what is
-// drawn and what is known agree.
+// A Resampling draws the unknown numbers of states given the known ones, with a field that was not
+// trained for it (Lugmayr et al. 2022, "RePaint", algorithm 1, for a flow). Before each step the
+// known numbers are put where the path has them, with fresh noise. The step then moves the unknown
+// numbers among them. One such step fits the unknown numbers to the known ones only a little. So
+// each step is taken several times. Between two tries the state goes back along the path, with new
+// noise, until both kinds of numbers agree.
 type Resampling struct {
 	Path  Schedule
 	Steps int // equal steps from noise to data, each by the midpoint method
-	Times int // that each step is taken, from 1 on
+	Times int // how often each step is taken; at least 1
 }
 
-// Solve moves n states in x from standard normal noise at t = 0 to states at t = 1 that have the known numbers. noise
-// must fill eps with standard normal numbers of the given state and draw: draws of a state count from 0. An error is
-// ctx.Err() or wraps [ErrNotFinite].
-func (r Resampling) Solve(ctx context.Context, f Field, x []float32, n int, known Known, noise func(state, draw int, eps []float32)) error {
-	d := stateSize(len(x), n)
+// Solve moves n states in x from standard normal noise at t = 0 to states at t = 1 that have the
+// known numbers. noise must fill eps with the standard normal numbers of a state and a draw. The
+// draws of a state count from 0. An error is ctx.Err() or wraps [ode.ErrNotFinite].
+func (r Resampling) Solve(
+	ctx context.Context, f ode.Field, x []float32, n int, known Known, noise func(state, draw int, eps []float32),
+) error {
+	d := states.Size(len(x), n)
 	if len(known.Data) != len(x) || len(known.Mask) != len(x) || r.Steps < 1 || r.Times < 1 {
-		panic(fmt.Sprintf("flow: resampling of %d numbers with %d and %d known, %d steps %d times", len(x), len(known.Data), len(known.Mask), r.Steps, r.Times))
+		panic(fmt.Sprintf("flow: resampling of %d numbers with %d and %d known, %d steps %d times",
+			len(x), len(known.Data), len(known.Mask), r.Steps, r.Times))
 	}
-	step, eps, draw := Fixed(Midpoint, 1), make([]float32, d), 0
+	step, eps, draw := ode.Fixed(ode.Midpoint, 1), make([]float32, d), 0
 	each := func(do func(i int)) {
 		for i := range n {
 			noise(i, draw, eps)
@@ -53,7 +61,7 @@ func (r Resampling) Solve(ctx context.Context, f Field, x []float32, n int, know
 		a, b := r.Path.At(from), r.Path.At(to)
 		times := r.Times
 		if k == 0 {
-			times = 1 // going back to t = 0 would forget all
+			times = 1 // going back to t = 0 would lose everything
 		}
 		for i := range times {
 			if i > 0 {
@@ -71,8 +79,9 @@ func (r Resampling) Solve(ctx context.Context, f Field, x []float32, n int, know
 	return nil
 }
 
-// renoise moves a state from the later place b of the path back to a, by the step of the Markov chain that leaves the
-// path's distribution at a: x_a = (α_a/α_b)·x_b + √(σ_a² − (α_a·σ_b/α_b)²)·ε.
+// renoise moves a state from the later place b of the path back to a. It is the step of the Markov
+// chain from data to noise, which leads to the distribution at a: x_a = (α_a/α_b)·x_b + √(σ_a² −
+// (α_a·σ_b/α_b)²)·ε.
 func renoise(x, eps []float32, a, b Coefficients) {
 	shrink := a.Alpha / b.Alpha
 	fresh := math.Sqrt(max(0, a.Sigma*a.Sigma-shrink*shrink*b.Sigma*b.Sigma))
@@ -83,36 +92,37 @@ func renoise(x, eps []float32, a, b Coefficients) {
 
 // A PullbackField is a field whose Jacobian can be multiplied from the left.
 type PullbackField interface {
-	Field
+	ode.Field
 	// Pullback sets dx = Jᵀ·dv, J = ∂v/∂x at the x and t of the last call of Velocity.
 	Pullback(dx, dv []float32)
 }
 
-// Guide returns f drawn towards the known numbers by the gradient of how well its guess of the data fits them, along the
-// linear path (Song et al. 2023, "Pseudoinverse-guided diffusion models"; Pokle et al. 2024, "Training-free linear image
-// inversion via flows", algorithm 1). With x̂1 = x + (1−t)·v the guess,
+// Guide returns f drawn towards the known numbers, for the linear path. It follows the gradient of
+// how well the guess of the data by f fits the known numbers (Song et al. 2023,
+// "Pseudoinverse-guided diffusion models"; Pokle et al. 2024, "Training-free linear image inversion
+// via flows", algorithm 1). With the guess x̂1 = x + (1−t)·v,
 //
-//	v' = v − w·(I + (1−t)·J)ᵀ·(x̂1 − data on the mask),   w = ((1−t)² + t²)/(t·(1−t)),
+//	v' = v − w·(I + (1−t)·J)ᵀ·(x̂1 − data on the mask),   w = ((1−t)² + t²)/(t·(1−t)).
 //
-// which is E[u | x_t, known] for data of unit variance. w is bounded, as it grows without end towards both ends.
-// The field keeps buffers: it is for one goroutine.
-func Guide(f PullbackField, known Known) Field { return &guided{f: f, known: known} }
+// For data of unit variance this is E[u | x_t, known]. w grows without bound towards both ends, so
+// it is bounded here. The field keeps known, and has buffers: it is for one goroutine.
+func Guide(f PullbackField, known Known) ode.Field { return &guided{f: f, known: known} }
 
-// maxGuide bounds the weight of the guide.
+// maxGuide bounds the weight w of [Guide].
 const maxGuide = 20
 
 type guided struct {
 	f       PullbackField
 	known   Known
 	dv, dx  []float32
-	missing []float32 // x̂1 − data, 0 where nothing is known
+	missing []float32 // x̂1 − data, and 0 for unknown numbers
 }
 
-// Velocity implements [Field].
+// Velocity implements [ode.Field].
 func (g *guided) Velocity(v, x, t []float32, index []int) {
 	g.f.Velocity(v, x, t, index)
-	d := stateSize(len(x), len(t))
-	g.dv, g.dx, g.missing = sized(g.dv, len(x)), sized(g.dx, len(x)), sized(g.missing, len(x))
+	d := states.Size(len(x), len(t))
+	g.dv, g.dx, g.missing = states.Sized(g.dv, len(x)), states.Sized(g.dx, len(x)), states.Sized(g.missing, len(x))
 	for i, k := range index {
 		left := 1 - t[i]
 		for j := i * d; j < (i+1)*d; j++ {
@@ -133,10 +143,11 @@ func (g *guided) Velocity(v, x, t []float32, index []int) {
 	}
 }
 
-// Slerp sets y to the point a share s of the way from a to b on the arc between them: the angle changes evenly, and for
-// two vectors of normal noise the length hardly does, where the straight line passes through what noise never is.
-// All have the same length; y may be a or b. Vectors that point the same way, or to opposite ones, are interpolated
-// straight.
+// Slerp sets y to the point a share s of the way from a to b along the arc between them, on which
+// the angle changes evenly. Between two vectors of normal noise the length hardly changes on the
+// arc. The straight line would pass through lengths that noise never has. All have the same length;
+// y may be a or b. Vectors with the same or opposite directions are interpolated along the straight
+// line.
 func Slerp(y, a, b []float32, s float64) {
 	var aa, bb, ab float64
 	for i := range y {

@@ -6,10 +6,14 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// correlated is the field that makes N(0, Σ), Σ = [1 ρ; ρ 1], of noise: v = (tΣ − (1−t)I)·(t²Σ + (1−t)²I)⁻¹·x, whose
-// matrix is symmetric.
+// correlated is the field that carries noise to N(0, Σ), Σ = [1 ρ; ρ 1]. It is v = (tΣ −
+// (1−t)I)·(t²Σ + (1−t)²I)⁻¹·x. The matrix is symmetric, so the pullback is the velocity of another
+// x.
 type correlated struct {
 	rho float64
 	t   []float32
@@ -40,7 +44,9 @@ const (
 )
 
 // conditional draws the second number given the first and returns its mean and variance.
-func conditional(t *testing.T, draw func(x []float32, known Known, noise func(state, draw int, eps []float32))) (mean, variance float64) {
+func conditional(
+	t *testing.T, draw func(x []float32, known Known, noise func(state, draw int, eps []float32)),
+) (mean, variance float64) {
 	t.Helper()
 	x := make([]float32, 2*inpainted)
 	known := Known{Data: make([]float32, 2*inpainted), Mask: make([]bool, 2*inpainted)}
@@ -64,9 +70,10 @@ func conditional(t *testing.T, draw func(x []float32, known Known, noise func(st
 	return mean, s2/inpainted - mean*mean
 }
 
-// Given the first number, the second is N(ρ·a, 1 − ρ²) = N(1.2, 0.36). Resampling comes near it, the nearer the more often
-// steps are taken; taken once they hardly know what to fit to. The standard errors are 0.6/√1500 = 0.016; what is left of the mean is the
-// bias of 20 steps, 0.06.
+// TestResamplingIsConditional: given the first number, the second is N(ρ·a, 1 − ρ²) = N(1.2, 0.36).
+// Resampling comes nearer to it the more often steps are taken. Steps that are taken once fit the
+// known number only a little. The standard errors are 0.6/√1500 = 0.016. What remains of the mean
+// is the bias of 20 steps, 0.06.
 func TestResamplingIsConditional(t *testing.T) {
 	moments := func(times int) (mean, variance float64) {
 		return conditional(t, func(x []float32, known Known, noise func(state, draw int, eps []float32)) {
@@ -78,7 +85,7 @@ func TestResamplingIsConditional(t *testing.T) {
 	}
 	m1, _ := moments(1)
 	m20, v20 := moments(20)
-	if want := rho * given; !near(m20, want, 0.11) || !near(v20, 1-rho*rho, 0.08) {
+	if want := rho * given; !numtest.Near(m20, want, 0.11) || !numtest.Near(v20, 1-rho*rho, 0.08) {
 		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m20, v20, want, 1-rho*rho)
 	}
 	if math.Abs(m1-rho*given) < 0.2 {
@@ -86,11 +93,12 @@ func TestResamplingIsConditional(t *testing.T) {
 	}
 }
 
-// The guide of unit variance is exact for these data but where its weight is bounded.
+// TestGuideIsConditional: the guide for unit variance is exact for these data, but for the bound of
+// its weight.
 func TestGuideIsConditional(t *testing.T) {
 	m, v := conditional(t, func(x []float32, known Known, _ func(state, draw int, eps []float32)) {
 		f := Guide(&correlated{rho: rho}, known)
-		if _, err := Fixed(Midpoint, 100).Solve(context.Background(), f, x, inpainted, 0, 1); err != nil {
+		if _, err := ode.Fixed(ode.Midpoint, 100).Solve(context.Background(), f, x, inpainted, 0, 1); err != nil {
 			t.Fatal(err)
 		}
 		for i := range inpainted {
@@ -100,12 +108,12 @@ func TestGuideIsConditional(t *testing.T) {
 			x[2*i] = given
 		}
 	})
-	if !near(m, rho*given, 0.1) || !near(v, 1-rho*rho, 0.15) {
+	if !numtest.Near(m, rho*given, 0.1) || !numtest.Near(v, 1-rho*rho, 0.15) {
 		t.Errorf("mean %.3f, variance %.3f, want %.3f and %.3f", m, v, rho*given, 1-rho*rho)
 	}
 }
 
-// Without anything known, resampling leaves the distribution alone: its variance is that of the data.
+// TestRenoiseLeavesTheMarginal: a step back along the path keeps the variance of the distribution.
 func TestRenoiseLeavesTheMarginal(t *testing.T) {
 	const n = 4000
 	a, b := Linear{}.At(0.4), Linear{}.At(0.7)
@@ -118,7 +126,7 @@ func TestRenoiseLeavesTheMarginal(t *testing.T) {
 		s2 += float64(x[0]) * float64(x[0])
 	}
 	// Variance 0.4²·4 + 0.6² = 1, estimated to √(2/4000) = 0.022.
-	if got := s2 / n; !near(got, 1, 0.09) {
+	if got := s2 / n; !numtest.Near(got, 1, 0.09) {
 		t.Errorf("variance %.3f, want 1", got)
 	}
 }
@@ -126,19 +134,25 @@ func TestRenoiseLeavesTheMarginal(t *testing.T) {
 func TestResamplingStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := Resampling{Linear{}, 5, 2}.Solve(ctx, &correlated{}, make([]float32, 4), 2, Known{make([]float32, 4), make([]bool, 4)}, func(int, int, []float32) {})
+	resampling, x := Resampling{Linear{}, 5, 2}, make([]float32, 4)
+	known := Known{make([]float32, 4), make([]bool, 4)}
+	err := resampling.Solve(ctx, &correlated{}, x, 2, known, func(int, int, []float32) {})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	mustPanic(t, "a mask of another length", func() {
-		_ = Resampling{Linear{}, 5, 2}.Solve(ctx, &correlated{}, make([]float32, 4), 2, Known{make([]float32, 4), nil}, nil)
+	numtest.MustPanic(t, "a mask of another length", func() {
+		_ = resampling.Solve(ctx, &correlated{}, x, 2, Known{known.Data, nil}, nil)
 	})
 }
 
 func TestSlerp(t *testing.T) {
 	a, b, y := []float32{2, 0}, []float32{0, 2}, make([]float32, 2)
-	for s, want := range map[float64][2]float64{0: {2, 0}, 1: {0, 2}, 0.5: {math.Sqrt2, math.Sqrt2}, 1.0 / 3: {math.Sqrt(3), 1}} {
-		if Slerp(y, a, b, s); !near(float64(y[0]), want[0], 1e-6) || !near(float64(y[1]), want[1], 1e-6) {
+	points := map[float64][2]float64{
+		0: {2, 0}, 1: {0, 2}, 0.5: {math.Sqrt2, math.Sqrt2}, 1.0 / 3: {math.Sqrt(3), 1},
+	}
+	for s, want := range points {
+		Slerp(y, a, b, s)
+		if !numtest.Near(float64(y[0]), want[0], 1e-6) || !numtest.Near(float64(y[1]), want[1], 1e-6) {
 			t.Errorf("%v of the way: %v, want %v", s, y, want)
 		}
 	}

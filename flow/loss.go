@@ -3,11 +3,13 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
-// MSE returns the conditional flow-matching loss of a batch, L = mean (v−u)² over all numbers, summed in
-// float64 (Lipman et al. 2023, equation 9, divided by the size of a state). It sets dv = ∂L/∂v =
-// 2(v−u)/len(v), unless dv is nil; dv may be v or u. The loss of no numbers is 0.
+// MSE returns the conditional flow-matching loss of a batch, L = mean (v−u)² over all numbers,
+// summed in float64 (Lipman et al. 2023, equation 9, divided by the size of a state). It sets dv =
+// ∂L/∂v = 2(v−u)/len(v), unless dv is nil. dv may be v or u. The loss of no numbers is 0.
 func MSE(dv, v, u []float32) float64 {
 	if len(u) != len(v) || (dv != nil && len(dv) != len(v)) {
 		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))
@@ -27,10 +29,10 @@ func MSE(dv, v, u []float32) float64 {
 	return sum / float64(len(v))
 }
 
-// WeightedMSE is [MSE] of len(w) states, each of whose errors counts w times ([Coefficients.LossWeight]):
-// L = mean w_i·(v−u)², dv = 2·w_i·(v−u)/len(v).
+// WeightedMSE is [MSE] of len(w) states with a weight for the error of each
+// ([Coefficients.LossWeight]): L = mean w_i·(v−u)², dv = 2·w_i·(v−u)/len(v).
 func WeightedMSE(dv, v, u []float32, w []float64) float64 {
-	d := stateSize(len(v), len(w))
+	d := states.Size(len(v), len(w))
 	if len(u) != len(v) || len(dv) != len(v) {
 		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))
 	}
@@ -46,11 +48,12 @@ func WeightedMSE(dv, v, u []float32, w []float64) float64 {
 	return sum
 }
 
-// PseudoHuber returns L = mean 2c(√(e²+c²) − c) over all numbers, for the errors e = w·(v−u), summed in float64
-// (Charbonnier et al. 1997, "Deterministic edge-preserving regularization in computed imaging", equation 28; Song and
-// Dhariwal 2024, "Improved techniques for training consistency models", section 3.3): e² where e is small beside c, and
-// 2c|e| where it is large, whose minimum is a median rather than a mean. c = 0 stands for e² everywhere. It sets dv =
-// ∂L/∂v unless dv is nil; dv may be v or u. The loss of no numbers is 0.
+// PseudoHuber returns L = mean 2c(√(e²+c²) − c) over all numbers, for the errors e = w·(v−u),
+// summed in float64 (Charbonnier et al. 1997, "Deterministic edge-preserving regularization in
+// computed imaging", equation 28; Song and Dhariwal 2024, "Improved techniques for training
+// consistency models", section 3.3). The loss is about e² for e small beside c, and about 2c|e| for
+// large e, whose minimum is a median rather than a mean. With c = 0 it is e² everywhere.
+// PseudoHuber sets dv = ∂L/∂v, unless dv is nil. dv may be v or u. The loss of no numbers is 0.
 func PseudoHuber(dv, v, u []float32, w, c float64) float64 {
 	if len(u) != len(v) || (dv != nil && len(dv) != len(v)) {
 		panic(fmt.Sprintf("flow: lengths differ: dv %d, v %d, u %d", len(dv), len(v), len(u)))

@@ -4,15 +4,17 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 func TestMSEGradient(t *testing.T) {
-	v, u := normals(37, 1), normals(37, 2)
+	v, u := numtest.Normals(37, 1), numtest.Normals(37, 2)
 	dv := make([]float32, len(v))
 	loss := MSE(dv, v, u)
 	for i := range v {
-		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most 2⁻²² for |v| < 4,
-		// which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
+		// The loss is quadratic, so central differences are exact; float32 rounds v±h by at most
+		// 2⁻²² for |v| < 4, which changes the quotient by 2⁻²²/(2h)·|gradient| < 1e-5·0.5.
 		const h = 1. / 128
 		old := v[i]
 		v[i] = old + h
@@ -20,7 +22,7 @@ func TestMSEGradient(t *testing.T) {
 		v[i] = old - h
 		before := MSE(nil, v, u)
 		v[i] = old
-		if got := (after - before) / (2 * h); !near(got, float64(dv[i]), 5e-6) {
+		if got := (after - before) / (2 * h); !numtest.Near(got, float64(dv[i]), 5e-6) {
 			t.Errorf("gradient %d is %v, differences give %v", i, dv[i], got)
 		}
 	}
@@ -37,8 +39,8 @@ func TestMSEValues(t *testing.T) {
 	if loss := MSE(nil, nil, nil); loss != 0 {
 		t.Errorf("loss of nothing is %v", loss)
 	}
-	mustPanic(t, "lengths of v and u", func() { MSE(nil, make([]float32, 2), make([]float32, 3)) })
-	mustPanic(t, "length of dv", func() { MSE(make([]float32, 3), make([]float32, 2), make([]float32, 2)) })
+	numtest.MustPanic(t, "lengths of v and u", func() { MSE(nil, make([]float32, 2), make([]float32, 3)) })
+	numtest.MustPanic(t, "length of dv", func() { MSE(make([]float32, 3), make([]float32, 2), make([]float32, 2)) })
 }
 
 func TestMSEProperties(t *testing.T) {
@@ -56,13 +58,14 @@ func TestMSEProperties(t *testing.T) {
 		}
 		inPlace := append([]float32(nil), v...)
 		MSE(inPlace, inPlace, u)
-		if !sameBits(inPlace, dv) {
+		if !numtest.SameBits(inPlace, dv) {
 			r.Error("the gradient differs when it takes the place of v")
 		}
 	})
 }
 
-// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them all.
+// TestMSEAccumulation adds a million squares of 2⁻²⁰ to one of 2²⁰: a float32 sum would lose them
+// all.
 func TestMSEAccumulation(t *testing.T) {
 	const n = 1_000_000
 	v, u := make([]float32, n), make([]float32, n)
@@ -71,15 +74,16 @@ func TestMSEAccumulation(t *testing.T) {
 	}
 	v[0] = 1024
 	want := (1024.*1024 + (n-1)/1024./1024) / n
-	if got := MSE(nil, v, u); !near(got, want, 1e-12*want) {
+	if got := MSE(nil, v, u); !numtest.Near(got, want, 1e-12*want) {
 		t.Errorf("loss %v, want %v", got, want)
 	}
 }
 
-// TestWeightedMSE: weights of 1 are those of MSE, and each state's part and gradient are its weight times its own.
+// TestWeightedMSE: weights of 1 give MSE. Otherwise the part of a state and its gradient are the
+// weight times its own MSE.
 func TestWeightedMSE(t *testing.T) {
 	const n, d = 3, 4
-	v, u := normals(n*d, 1), normals(n*d, 2)
+	v, u := numtest.Normals(n*d, 1), numtest.Normals(n*d, 2)
 	w := []float64{2, 0, 0.5}
 	dv, one := make([]float32, n*d), make([]float32, d)
 	got := WeightedMSE(dv, v, u, w)
@@ -88,30 +92,31 @@ func TestWeightedMSE(t *testing.T) {
 		lo, hi := i*d, (i+1)*d
 		want += weight / n * MSE(one, v[lo:hi], u[lo:hi])
 		for j, g := range one {
-			if !near(float64(dv[lo+j]), weight/n*float64(g), 1e-6) {
+			if !numtest.Near(float64(dv[lo+j]), weight/n*float64(g), 1e-6) {
 				t.Errorf("gradient %v, want %v of %v", dv[lo+j], weight/n, g)
 			}
 		}
 	}
-	if !near(got, want, 1e-12) {
+	if !numtest.Near(got, want, 1e-12) {
 		t.Errorf("loss %v, want %v", got, want)
 	}
-	if got, want := WeightedMSE(dv, v, u, []float64{1, 1, 1}), MSE(nil, v, u); !near(got, want, 1e-12) {
+	if got, want := WeightedMSE(dv, v, u, []float64{1, 1, 1}), MSE(nil, v, u); !numtest.Near(got, want, 1e-12) {
 		t.Errorf("loss %v with weights of 1, %v without", got, want)
 	}
-	mustPanic(t, "weights of other states", func() { WeightedMSE(dv, v, u, make([]float64, 5)) })
-	mustPanic(t, "length of dv", func() { WeightedMSE(dv[1:], v, u, w) })
+	numtest.MustPanic(t, "weights of other states", func() { WeightedMSE(dv, v, u, make([]float64, 5)) })
+	numtest.MustPanic(t, "length of dv", func() { WeightedMSE(dv[1:], v, u, w) })
 }
 
 func TestPseudoHuberGradient(t *testing.T) {
 	for _, c := range []float64{0, 0.1, 1, 30} {
 		for _, w := range []float64{1, 0.25} {
-			v, u := normals(37, 1), normals(37, 2)
+			v, u := numtest.Normals(37, 1), numtest.Normals(37, 2)
 			dv := make([]float32, len(v))
 			loss := PseudoHuber(dv, v, u, w, c)
 			for i := range v {
-				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over 37 numbers, so differences
-				// err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
+				// The third derivative is at most 2c·w³·0.86/c² < 18 a number where c ≥ 0.1, over
+				// 37 numbers, so differences err by h²/6·0.5 < 2e-5 of ± h = 1/64; float32's
+				// rounding of v±h adds at most 2⁻²²/(2h)·|gradient| < 5e-6.
 				const h = 1. / 64
 				old := v[i]
 				v[i] = old + h
@@ -119,7 +124,7 @@ func TestPseudoHuberGradient(t *testing.T) {
 				v[i] = old - h
 				before := PseudoHuber(nil, v, u, w, c)
 				v[i] = old
-				if got := (after - before) / (2 * h); !near(got, float64(dv[i]), 3e-5) {
+				if got := (after - before) / (2 * h); !numtest.Near(got, float64(dv[i]), 3e-5) {
 					t.Errorf("c %v, w %v: gradient %d is %v, differences give %v", c, w, i, dv[i], got)
 				}
 			}
@@ -133,20 +138,25 @@ func TestPseudoHuberGradient(t *testing.T) {
 func TestPseudoHuberValues(t *testing.T) {
 	// e = 2·(4−1) = 6 and c = 8: 16·(10−8) = 32, slope 2·(2·8·6/10).
 	dv := []float32{0}
-	if loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8); loss != 32 || !near(float64(dv[0]), 19.2, 1e-6) {
+	loss := PseudoHuber(dv, []float32{4}, []float32{1}, 2, 8)
+	if loss != 32 || !numtest.Near(float64(dv[0]), 19.2, 1e-6) {
 		t.Errorf("loss %v, gradient %v; want 32, [19.2]", loss, dv)
 	}
-	v, u := normals(50, 3), normals(50, 4)
+	v, u := numtest.Normals(50, 3), numtest.Normals(50, 4)
 	squares := MSE(nil, v, u)
 	// Beside c = 0, e⁴/4c² is what a large c leaves out: below 1e-6·6⁴/4 of an error below 6.
 	for _, c := range []float64{0, 1e3} {
-		if got := PseudoHuber(nil, v, u, 0.5, c); !near(got, squares/4, 4e-4) {
+		if got := PseudoHuber(nil, v, u, 0.5, c); !numtest.Near(got, squares/4, 4e-4) {
 			t.Errorf("c %v: loss %v, squares %v", c, got, squares/4)
 		}
 	}
 	if loss := PseudoHuber(nil, nil, nil, 1, 1); loss != 0 {
 		t.Errorf("loss of nothing is %v", loss)
 	}
-	mustPanic(t, "lengths of v and u", func() { PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1) })
-	mustPanic(t, "length of dv", func() { PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1) })
+	numtest.MustPanic(t, "lengths of v and u", func() {
+		PseudoHuber(nil, make([]float32, 2), make([]float32, 3), 1, 1)
+	})
+	numtest.MustPanic(t, "length of dv", func() {
+		PseudoHuber(make([]float32, 3), make([]float32, 2), make([]float32, 2), 1, 1)
+	})
 }

@@ -3,49 +3,55 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
-// A MarginalField is the velocity field that flow matching would learn from a finite data set if nothing limited it, in
-// closed form: the mean of the velocities of all paths through x, weighted by how likely each data point is at their end
-// (Lipman et al. 2023, equation 8, for q(x1) of n points),
+// A MarginalField is the velocity field that flow matching would learn from a finite data set if
+// nothing limited it, in closed form. It is the mean of the velocities of all paths through x,
+// weighted by how likely each data point is at their end (Lipman et al. 2023, equation 8, for q(x1)
+// of n points),
 //
 //	v(x, t) = Σ_i w_i·u_t(x|x1_i),   w_i ∝ exp(−‖x − α·x1_i‖² / 2σ²).
 //
-// Its flow carries noise onto the points themselves: what lies between the images of a trained network is what that network
-// does not learn. It is safe for use by several goroutines, and allocates nothing after the first calls.
+// Its flow carries noise onto the points themselves. A trained network draws images between the
+// points just because it does not learn this field exactly. A MarginalField is safe for use by
+// several goroutines. It allocates nothing after the first calls.
 type MarginalField struct {
 	path    Schedule
 	data    []float32 // n points of d numbers
 	n, d    int
-	scratch freeList[marginalScratch]
+	scratch states.FreeList[marginalScratch]
 }
 
 type marginalScratch struct {
-	weights []float64 // of the points
+	weights []float64 // one for each point
 	mean    []float64 // of the data, given x
 }
 
-// NewMarginalField returns the field of n points, in data one after the other, on a path. It keeps data, which must not
-// change. It panics when n does not divide the numbers, or is 0.
+// NewMarginalField returns the field of n points on a path. The points stand one after the other in
+// data. The field keeps data, which must not change. NewMarginalField panics when n is 0 or does
+// not divide the numbers.
 func NewMarginalField(path Schedule, data []float32, n int) *MarginalField {
-	d := stateSize(len(data), n)
+	d := states.Size(len(data), n)
 	if n == 0 {
-		panic("flow: a marginal field of no data")
+		panic("flow: a marginal field without data")
 	}
 	return &MarginalField{path: path, data: data, n: n, d: d}
 }
 
-// Velocity implements [Field]. States have as many numbers as points.
+// Velocity implements [ode.Field]. States have as many numbers as points.
 func (f *MarginalField) Velocity(v, x, t []float32, _ []int) {
 	if len(x) != len(t)*f.d || len(v) != len(x) {
-		panic(fmt.Sprintf("flow: marginal field of %d numbers a state: x %d, v %d, t %d", f.d, len(x), len(v), len(t)))
+		panic(fmt.Sprintf("flow: marginal field of %d numbers a state: x %d, v %d, t %d",
+			f.d, len(x), len(v), len(t)))
 	}
-	s := f.scratch.get()
-	defer f.scratch.put(s)
+	s := f.scratch.Get()
+	defer f.scratch.Put(s)
 	for i, ti := range t {
 		c := f.path.At(float64(ti))
 		lo, hi := i*f.d, (i+1)*f.d
-		f.posterior(s, x[lo:hi], c)
+		f.weigh(s, x[lo:hi], c)
 		x, v := x[lo:hi], v[lo:hi]
 		// u_t(x|x1) is affine in x1, so its mean is that of the mean; see [ConditionalVelocity].
 		var rate float64
@@ -59,21 +65,24 @@ func (f *MarginalField) Velocity(v, x, t []float32, _ []int) {
 	}
 }
 
-// Posterior sets w, one number for each point, to the probabilities that the path through the state x at time t ends there.
+// Posterior sets w, one number for each point, to the probability that a path through the state x
+// at time t ends at that point.
 func (f *MarginalField) Posterior(w []float64, x []float32, t float64) {
 	if len(w) != f.n || len(x) != f.d {
-		panic(fmt.Sprintf("flow: marginal field of %d points of %d numbers: w %d, x %d", f.n, f.d, len(w), len(x)))
+		panic(fmt.Sprintf("flow: marginal field of %d points of %d numbers: w %d, x %d",
+			f.n, f.d, len(w), len(x)))
 	}
-	s := f.scratch.get()
-	defer f.scratch.put(s)
-	f.posterior(s, x, f.path.At(t))
+	s := f.scratch.Get()
+	defer f.scratch.Put(s)
+	f.weigh(s, x, f.path.At(t))
 	copy(w, s.weights)
 }
 
-// posterior sets the weights of the points and their mean. The largest exponent is taken from all before the exponential
-// function, which leaves at least one weight of 1 (log-sum-exp); at σ = 0 only the nearest points have one.
-func (f *MarginalField) posterior(s *marginalScratch, x []float32, c Coefficients) {
-	s.weights, s.mean = sized(s.weights, f.n), sized(s.mean, f.d)
+// weigh sets the weights of the points and their mean. The largest exponent is subtracted from all,
+// which leaves at least one weight of 1 (log-sum-exp). At σ = 0 only the nearest points have a
+// weight.
+func (f *MarginalField) weigh(s *marginalScratch, x []float32, c Coefficients) {
+	s.weights, s.mean = states.Sized(s.weights, f.n), states.Sized(s.mean, f.d)
 	nearest := math.Inf(1)
 	for i := range s.weights {
 		s.weights[i] = f.squaredDistance(x, i, c.Alpha)
@@ -108,7 +117,7 @@ func (f *MarginalField) squaredDistance(x []float32, i int, alpha float64) float
 	return sum
 }
 
-// addPoint adds w times a point to mean. Most points weigh nothing once t is not small.
+// addPoint adds w times a point to mean. Most weights are 0 unless t is small.
 func (f *MarginalField) addPoint(mean []float64, i int, w float64) {
 	if w == 0 {
 		return

@@ -5,12 +5,19 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/ode/odetest"
 )
 
 // points are a small data set in the plane.
 var points = []float32{1, 0, 0.2, 0.9, -0.8, 0.6, -0.7, -0.6, 0.3, -0.8}
 
 const pointCount = 5
+
+// plane makes room for n states in the plane.
+func plane(n int) []float32 { return make([]float32, 2*n) }
 
 // draws fills a batch with pairs of noise and a random point.
 func draws(x0, x1 []float32, r *rand.Rand) {
@@ -23,7 +30,8 @@ func draws(x0, x1 []float32, r *rand.Rand) {
 	}
 }
 
-// TestMarginalField computes the definition as it stands: the mean of conditional velocities by normalised densities.
+// TestMarginalField compares with the definition: the mean of conditional velocities with
+// normalised densities.
 func TestMarginalField(t *testing.T) {
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
@@ -46,12 +54,14 @@ func TestMarginalField(t *testing.T) {
 				f.Velocity(v, x, []float32{at}, nil)
 				f.Posterior(w, x, float64(at))
 				for i := range densities {
-					if !near(w[i], densities[i]/total, 1e-12) {
-						t.Errorf("%s, t = %v, x = %v: point %d has weight %v, want %v", name, at, x, i, w[i], densities[i]/total)
+					if !numtest.Near(w[i], densities[i]/total, 1e-12) {
+						t.Errorf("%s, t = %v, x = %v: point %d has weight %v, want %v",
+							name, at, x, i, w[i], densities[i]/total)
 					}
 				}
 				for j := range v {
-					if !near(float64(v[j]), want[j]/total, 0x1p-20) { // rounding of velocities below 16
+					// rounding of velocities below 16
+					if !numtest.Near(float64(v[j]), want[j]/total, 0x1p-20) {
 						t.Errorf("%s, t = %v, x = %v: v = %v, want %v", name, at, x, v[j], want[j]/total)
 					}
 				}
@@ -60,13 +70,18 @@ func TestMarginalField(t *testing.T) {
 	}
 }
 
-// TestMarginalFieldFarAway: no exponential underflows to 0/0, near the end of the path and far from all points.
+// TestMarginalFieldFarAway: near the end of the path, and far from all points, exponentials do not
+// underflow to 0/0.
 func TestMarginalFieldFarAway(t *testing.T) {
 	f := NewMarginalField(Linear{}, points, pointCount)
 	w := make([]float64, pointCount)
 	for _, at := range []float64{0, 0.5, 0.9999, 1} {
 		f.Posterior(w, []float32{3000, 40}, at)
-		if got := sumOf(w); !near(got, 1, 1e-12) || (at > 0.5 && w[0] != 1) {
+		var got float64
+		for _, wi := range w {
+			got += wi
+		}
+		if !numtest.Near(got, 1, 1e-12) || (at > 0.5 && w[0] != 1) {
 			t.Errorf("t = %v: weights %v", at, w)
 		}
 	}
@@ -75,17 +90,19 @@ func TestMarginalFieldFarAway(t *testing.T) {
 	if v[0] != points[2] || v[1] != points[3] {
 		t.Errorf("at the end v = %v", v)
 	}
-	mustPanic(t, "numbers that are no points", func() { NewMarginalField(Linear{}, points, 4) })
-	mustPanic(t, "no points", func() { NewMarginalField(Linear{}, nil, 0) })
-	mustPanic(t, "states of another size", func() { f.Velocity(make([]float32, 3), make([]float32, 3), make([]float32, 1), nil) })
-	mustPanic(t, "weights of other points", func() { f.Posterior(make([]float64, 3), make([]float32, 2), 0) })
+	numtest.MustPanic(t, "numbers that are no points", func() { NewMarginalField(Linear{}, points, 4) })
+	numtest.MustPanic(t, "no points", func() { NewMarginalField(Linear{}, nil, 0) })
+	numtest.MustPanic(t, "states of another size", func() {
+		f.Velocity(make([]float32, 3), make([]float32, 3), make([]float32, 1), nil)
+	})
+	numtest.MustPanic(t, "weights of other points", func() { f.Posterior(make([]float64, 3), make([]float32, 2), 0) })
 }
 
-// TestConditionalVelocity: on the path from x0 to x1 it is the target, and at the end, where x0 no longer shows, the mean of
-// the targets over x0.
+// TestConditionalVelocity: on the path from x0 to x1 the velocity is the target. At the end the
+// state does not depend on x0, and the velocity is the mean of the targets over x0.
 func TestConditionalVelocity(t *testing.T) {
 	const n = 50
-	x0, x1 := normals(n, 1), normals(n, 2)
+	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
 	x, u, want := make([]float32, n), make([]float32, n), make([]float32, n)
 	for name, path := range paths {
 		for _, at := range []float64{0, 0.3, 0.9} {
@@ -95,7 +112,7 @@ func TestConditionalVelocity(t *testing.T) {
 			TargetVelocity(want, x0, x1, c)
 			for i := range u {
 				// x is rounded by 2⁻²⁴·4, which |σ'/σ| ≤ 25 multiplies; and u by 2⁻²⁴·32.
-				if !near(float64(u[i]), float64(want[i]), 0x1p-24*140) {
+				if !numtest.Near(float64(u[i]), float64(want[i]), 0x1p-24*140) {
 					t.Errorf("%s, t = %v: u = %v, want %v", name, at, u[i], want[i])
 				}
 			}
@@ -108,14 +125,14 @@ func TestConditionalVelocity(t *testing.T) {
 		}
 	}
 	ConditionalVelocity(u, x1, x1, Linear{}.At(1))
-	if !sameBits(u, x1) {
+	if !numtest.SameBits(u, x1) {
 		t.Errorf("at the end of linear u = %v, want %v", u, x1)
 	}
 }
 
-// TestGradientsAgree: ∇L_FM = ∇L_CFM (Lipman et al. 2023, theorem 2). Of one model v = Θ·φ(x,t), the gradient of the loss
-// against conditional velocities is, over n draws, that against the marginal field plus an error of mean 0, which falls by
-// 1/√n.
+// TestGradientsAgree: ∇L_FM = ∇L_CFM (Lipman et al. 2023, theorem 2), for a model v = Θ·φ(x,t). The
+// gradients of the loss against conditional velocities and of that against the marginal field
+// differ by an error of mean 0. Over n draws the error falls by 1/√n.
 func TestGradientsAgree(t *testing.T) {
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
@@ -137,10 +154,11 @@ func TestGradientsAgree(t *testing.T) {
 		for i, n := range sizes {
 			gaps[i] = rms(n)
 		}
-		// A root mean square of 40 repeats of 8 numbers, some of them dependent, has a standard error below 1/√(2·40) = 11 %,
-		// so log₂ of a ratio of two 0.23; the slope over a factor of 16 is a quarter of that, 0.06. 4 of them.
+		// A root mean square of 40 repeats of 8 numbers has a standard error below 1/√(2·40) = 11
+		// %, as some numbers are dependent. So log₂ of a ratio of two has 0.23, and the slope over
+		// a factor of 16 a quarter of that, 0.06. The bound is 4 of them.
 		slope := math.Log2(gaps[len(gaps)-1]/gaps[0]) / math.Log2(16)
-		if !near(slope, -0.5, 0.24) {
+		if !numtest.Near(slope, -0.5, 0.24) {
 			t.Errorf("%s: gaps %.4g for %v draws, slope %.2f, want -0.5", name, gaps, sizes, slope)
 		}
 	}
@@ -148,14 +166,14 @@ func TestGradientsAgree(t *testing.T) {
 
 const featureCount = 4
 
-// features are those of the model: 1, x, y and t·x.
+// features returns φ(x,t): 1, x, y and t·x.
 func features(x []float32, t float32) [featureCount]float64 {
 	return [featureCount]float64{1, float64(x[0]), float64(x[1]), float64(t) * float64(x[0])}
 }
 
 // squaredGradientGap returns ‖∇L_CFM − ∇L_FM‖² over n draws.
 func squaredGradientGap(f *MarginalField, theta []float64, n int, r *rand.Rand) float64 {
-	x0, x1, xt, u, v := make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n)
+	x0, x1, xt, u, v := plane(n), plane(n), plane(n), plane(n), plane(n)
 	times := make([]float32, n)
 	draws(x0, x1, r)
 	for i := range times {
@@ -172,7 +190,7 @@ func squaredGradientGap(f *MarginalField, theta []float64, n int, r *rand.Rand) 
 	return sum
 }
 
-// gradient returns that of the mean of ‖Θ·φ − target‖² by Θ.
+// gradient returns the gradient by Θ of the mean of ‖Θ·φ − target‖².
 func gradient(theta []float64, x, t, target []float32) []float64 {
 	g := make([]float64, len(theta))
 	for i, ti := range t {
@@ -190,14 +208,15 @@ func gradient(theta []float64, x, t, target []float32) []float64 {
 	return g
 }
 
-// TestRegressionFindsTheMarginalField fits a network of each objective (least squares on radial bumps and a line) to
-// conditional targets at one time, and compares its velocity with the closed form at fresh states.
+// TestRegressionFindsTheMarginalField fits a network of each objective to conditional targets at
+// one time, by least squares on radial bumps and a line. At fresh states its velocity is that of
+// the closed form.
 func TestRegressionFindsTheMarginalField(t *testing.T) {
 	const n, at = 3000, 0.6
 	for name, path := range paths {
 		c := path.At(at)
 		r := rand.New(rand.NewPCG(5, 5))
-		x0, x1, x, target := make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n)
+		x0, x1, x, target := plane(n), plane(n), plane(n), plane(n)
 		draws(x0, x1, r)
 		Interpolate(x, x0, x1, c)
 		columns := bumps(x, c)
@@ -227,11 +246,13 @@ func TestRegressionFindsTheMarginalField(t *testing.T) {
 					rms += e * e / 2000
 				}
 			}
-			// Velocities scatter round the field by σ_u = √(E‖u−v‖²/2), so k features fitted to n draws are off by
-			// σ_u·√(k/n) = 0.1·σ_u at states like those fitted; and at most as much again for what bumps cannot be.
+			// Velocities scatter around the field by σ_u = √(E‖u−v‖²/2). So k features that are
+			// fitted to n draws are off by σ_u·√(k/n) = 0.1·σ_u at such states. Bumps cannot be the
+			// exact field, which adds at most as much.
 			scatter := math.Sqrt(conditionalScatter(path, at))
 			if got := math.Sqrt(rms); !(got <= 0.2*scatter) {
-				t.Errorf("%s, %v: the fitted velocity is off by %.3g, and targets scatter by %.3g", name, o, got, scatter)
+				t.Errorf("%s, %v: the fitted velocity is off by %.3g, and targets scatter by %.3g",
+					name, o, got, scatter)
 			}
 		}
 	}
@@ -241,7 +262,7 @@ func TestRegressionFindsTheMarginalField(t *testing.T) {
 func conditionalScatter(path Schedule, at float32) float64 {
 	const n = 5000
 	r := rand.New(rand.NewPCG(6, 6))
-	x0, x1, x, u, v := make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n)
+	x0, x1, x, u, v := plane(n), plane(n), plane(n), plane(n), plane(n)
 	times := make([]float32, n)
 	for i := range times {
 		times[i] = at
@@ -252,12 +273,15 @@ func conditionalScatter(path Schedule, at float32) float64 {
 	return MSE(nil, u, v)
 }
 
-// bumps returns features of states in the plane: a line and Gaussian bumps on a grid about as wide as σ.
+// bumps returns features of states in the plane: a line and Gaussian bumps on a grid about as wide
+// as σ.
 func bumps(x []float32, c Coefficients) [][]float64 {
 	width := max(c.Sigma, 0.15)
 	columns := [][]float64{nil, nil, nil}
 	for i := 0; i < len(x); i += 2 {
-		columns[0], columns[1], columns[2] = append(columns[0], 1), append(columns[1], float64(x[i])), append(columns[2], float64(x[i+1]))
+		columns[0] = append(columns[0], 1)
+		columns[1] = append(columns[1], float64(x[i]))
+		columns[2] = append(columns[2], float64(x[i+1]))
 	}
 	for a := -2.; a <= 2; a++ {
 		for b := -2.; b <= 2; b++ {
@@ -286,10 +310,11 @@ func TestMarginalFieldRemembers(t *testing.T) {
 	const n = 500
 	for name, path := range paths {
 		f := NewMarginalField(path, points, pointCount)
-		for _, solver := range []Solver{
-			Fixed(Euler, 100), Fixed(Midpoint, 100), DDIM(path, 50), DDPM(path, 100).WithNoise(keyed(1)), SDE(path, 100, 1).WithNoise(keyed(1)),
+		for _, solver := range []ode.Solver{
+			ode.Fixed(ode.Euler, 100), ode.Fixed(ode.Midpoint, 100), DDIM(path, 50),
+			DDPM(path, 100).WithNoise(keyedNoise(1)), SDE(path, 100, 1).WithNoise(keyedNoise(1)),
 		} {
-			x, _ := solve(t, solver, f, normals(2*n, 8), n, 0, 1)
+			x, _ := odetest.Solve(t, solver, f, numtest.Normals(2*n, 8), n, 0, 1)
 			var counts [pointCount]int
 			undecided := 0
 			for i := 0; i < len(x); i += 2 {
@@ -300,9 +325,10 @@ func TestMarginalFieldRemembers(t *testing.T) {
 					}
 				}
 				counts[nearest]++
-				// Steps to predicted data land on a point to the rounding, but for vp's noise of 0.001, 10 of it. Euler and the
-				// midpoint follow σ' of the last step's beginning or middle instead, where vp's σ = 0.045 falls like a square root:
-				// they leave some of it, 3 of it at most.
+				// Steps to predicted data land on a point to the rounding, but for the noise of
+				// 0.001 of vp: 10 of its deviations. Euler and the midpoint use σ' at the begin or
+				// in the middle of the last step, where σ = 0.045 of vp falls like a square root.
+				// They leave a part of it, at most 3 deviations.
 				bound := 0.01
 				if strings.HasPrefix(name, "vp") && !knowsPath(solver) {
 					bound = 0.135
@@ -311,13 +337,15 @@ func TestMarginalFieldRemembers(t *testing.T) {
 					undecided++
 				}
 			}
-			// A state half-way between two points when the last step begins goes to their mean: a share of the states as wide as
-			// σ then, below 0.08, times how small the field left that stretch.
+			// A state that is half-way between two points when the last step begins goes to their
+			// mean. The share of such states is as wide as σ there, below 0.08, times how small the
+			// field left that stretch.
 			if undecided > n/100 {
 				t.Errorf("%s, %v: %d of %d end at no point", name, solver, undecided, n)
 			}
 			for k, count := range counts {
-				// The deviation of a count is √(n/5·4/5) = 8.9; steps are as wrong as 5 %. 5 of them and 5.
+				// The deviation of a count is √(n/5·4/5) = 8.9, and steps are wrong by up to 5 %.
+				// The bound is 5 deviations and 5.
 				if math.Abs(float64(count)-n/pointCount) > 5*8.9+5 {
 					t.Errorf("%s, %v: %d of %d end at point %d", name, solver, count, n, k)
 				}
@@ -327,7 +355,7 @@ func TestMarginalFieldRemembers(t *testing.T) {
 }
 
 // knowsPath tells a [PathSolver] from a solver of any field.
-func knowsPath(s Solver) bool {
+func knowsPath(s ode.Solver) bool {
 	_, ok := s.(PathSolver)
 	return ok
 }

@@ -8,10 +8,13 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
-// TestNoiseValues compares with a program in Python that follows the documentation of Seed and of PCG-DXSM, and
-// takes the normal quantile with mpmath. These numbers are what users' seeds mean: they must never change.
+// TestNoiseValues compares with a program in Python. It follows the documentation of Seed and of
+// PCG-DXSM, and takes the normal quantile from mpmath. These numbers are the meaning of users'
+// seeds: they must never change.
 func TestNoiseValues(t *testing.T) {
 	for _, c := range []struct {
 		seed, index uint64
@@ -25,7 +28,7 @@ func TestNoiseValues(t *testing.T) {
 		var x [4]float32
 		Noise(x[:], c.seed, c.index)
 		for i := range x {
-			if !near(float64(x[i]), c.want[i], 0x1p-24*max(1, math.Abs(c.want[i]))+1e-9) {
+			if !numtest.Near(float64(x[i]), c.want[i], 0x1p-24*max(1, math.Abs(c.want[i]))+1e-9) {
 				t.Errorf("noise (%d, %d) is %v, want %v", c.seed, c.index, x, c.want)
 				break
 			}
@@ -54,7 +57,7 @@ func TestSeedState(t *testing.T) {
 	}
 }
 
-// TestSeedWords: other words, another order or another number of them is another stream.
+// TestSeedWords: other words, another order or another number of words give another stream.
 func TestSeedWords(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		words := rapid.SliceOfN(rapid.Uint64Range(0, 3), 0, 4)
@@ -68,8 +71,9 @@ func TestSeedWords(t *testing.T) {
 	})
 }
 
-// TestNoiseDistribution bounds moments by 5 standard errors, and the distance of the distribution functions
-// by Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most p, here 1e-6.
+// TestNoiseDistribution bounds moments by 5 standard errors. The distance of the distribution
+// functions is above √(ln(2/p)/2n) with a probability of at most p, here 1e-6 (Dvoretzky, Kiefer
+// and Wolfowitz).
 func TestNoiseDistribution(t *testing.T) {
 	const images, d = 256, 784
 	const n = images * d
@@ -89,11 +93,11 @@ func TestNoiseDistribution(t *testing.T) {
 	}
 	// The k-th power of a normal has the variance E x^2k − (E x^k)²: 1, 2, 15, 96.
 	for k, c := range map[int]struct{ mean, variance float64 }{1: {0, 1}, 2: {1, 2}, 3: {0, 15}, 4: {3, 96}} {
-		if !near(moments[k], c.mean, 5*math.Sqrt(c.variance/n)) {
+		if !numtest.Near(moments[k], c.mean, 5*math.Sqrt(c.variance/n)) {
 			t.Errorf("moment %d is %v, want %v", k, moments[k], c.mean)
 		}
 	}
-	if !near(neighbours, 0, 5/math.Sqrt(n-d)) {
+	if !numtest.Near(neighbours, 0, 5/math.Sqrt(n-d)) {
 		t.Errorf("successive images have the correlation %v", neighbours)
 	}
 	slices.Sort(x)
@@ -111,18 +115,19 @@ func TestGaussianPrefix(t *testing.T) {
 	long, short := make([]float32, 1000), make([]float32, 10)
 	Noise(long, 3, 4)
 	Noise(short, 3, 4)
-	if !sameBits(long[:10], short) {
+	if !numtest.SameBits(long[:10], short) {
 		t.Errorf("the first numbers are %v or %v", long[:10], short)
 	}
 }
 
 func TestOpenUniformEnds(t *testing.T) {
-	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is checked on its
-	// range.
+	// The smallest and largest draws are 2⁻⁵³ and 1−2⁻⁵³; no stream shows them, so the formula is
+	// checked on its range.
 	var p rand.PCG
 	Seed(&p, 1)
 	for range 100_000 {
-		if u := OpenUniform(&p); !(u > 0 && u < 1) || u*(1<<53) != math.Trunc(u*(1<<53)) || math.Mod(u*(1<<53), 2) != 1 {
+		u := OpenUniform(&p)
+		if !(u > 0 && u < 1) || u*(1<<53) != math.Trunc(u*(1<<53)) || math.Mod(u*(1<<53), 2) != 1 {
 			t.Fatalf("drew %v, not an odd multiple of 2⁻⁵³ in (0, 1)", u)
 		}
 	}

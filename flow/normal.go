@@ -2,9 +2,9 @@ package flow
 
 import "math"
 
-// normalQuantile returns Φ⁻¹(u), the standard normal number below which a share u in (0, 1) lies; it is
-// exact to a few units in the last place over the whole range, and symmetric: Φ⁻¹(1−u) = −Φ⁻¹(u). It
-// returns −Inf at 0, +Inf at 1 and NaN outside.
+// normalQuantile returns Φ⁻¹(u), the number below which a share u of standard normal numbers lies.
+// It is exact to a few units in the last place for all u in (0, 1), and symmetric: Φ⁻¹(1−u) =
+// −Φ⁻¹(u). It is −Inf at 0, +Inf at 1 and NaN outside.
 func normalQuantile(u float64) float64 {
 	if u > 0.5 {
 		return -normalLower(1 - u) // 1−u is exact here
@@ -12,10 +12,10 @@ func normalQuantile(u float64) float64 {
 	return normalLower(u)
 }
 
-// normalLower returns Φ⁻¹(p) for p ≤ 1/2. math.Erfinv sees 2p−1, which loses the digits of a small p, so
-// further out its answer is only a start, improved by Halley's method on Φ(z) − p.
+// normalLower returns Φ⁻¹(p) for p ≤ 1/2. math.Erfinv needs 2p−1, which loses the digits of a small
+// p. So for small p its answer is only a start, which Halley's method improves for Φ(z) − p.
 func normalLower(p float64) float64 {
-	const tail, lost = 1e-3, 1e-13 // Erfinv is good to the last digits above tail, and to none below lost
+	const tail, lost = 1e-3, 1e-13 // Erfinv has all digits above tail, and none below lost
 	switch {
 	case p >= tail:
 		return math.Sqrt2 * math.Erfinv(2*p-1)
@@ -33,8 +33,8 @@ func normalLower(p float64) float64 {
 	return math.NaN()
 }
 
-// halley returns a better solution of Φ(z) = p than z, by one step of Halley's method (Φ has the second derivative
-// −z·φ).
+// halley returns a better solution of Φ(z) = p than z, by a step of Halley's method. The second
+// derivative of Φ is −z·φ.
 func halley(z, p float64) float64 {
 	density := math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
 	step := (math.Erfc(-z/math.Sqrt2)/2 - p) / density

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 // TestNormalQuantile compares with mpmath 1.3.0, which solved log Φ(z) = log p with 60 digits.
@@ -31,7 +33,7 @@ func TestNormalQuantile(t *testing.T) {
 		{0x1p-1000, -37.11101193716479141011468},
 	} {
 		// 8 units in the last place.
-		if got := normalQuantile(c.p); !near(got, c.z, 8*0x1p-52*math.Abs(c.z)) {
+		if got := normalQuantile(c.p); !numtest.Near(got, c.z, 8*0x1p-52*math.Abs(c.z)) {
 			t.Errorf("Φ⁻¹(%v) = %.17g, want %.17g", c.p, got, c.z)
 		}
 	}
@@ -58,9 +60,9 @@ func TestNormalQuantileProperties(t *testing.T) {
 		if u := 1 - p; 1-u == p && normalQuantile(u) != -z {
 			r.Errorf("Φ⁻¹(%v) = %v, but %v at 1−u", p, z, normalQuantile(u))
 		}
-		// An error δ of z changes Φ by the share δ·φ/Φ < δ·(|z|+1), here with δ of 8 units of |z| < 9 and Erfc's
-		// own error.
-		if back := math.Erfc(math.Abs(z)/math.Sqrt2) / 2; !near(back, p, 4e-14*p*(1+z*z)) {
+		// An error δ of z changes Φ by the share δ·φ/Φ < δ·(|z|+1), here with δ of 8 units of |z| <
+		// 9 and Erfc's own error.
+		if back := math.Erfc(math.Abs(z)/math.Sqrt2) / 2; !numtest.Near(back, p, 4e-14*p*(1+z*z)) {
 			r.Errorf("Φ(Φ⁻¹(%v)) = Φ(%v) = %v", p, z, back)
 		}
 	})

@@ -1,17 +1,19 @@
 package flow
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
 // An Objective is what a network predicts at a state x_t = σ·x0 + α·x1.
 type Objective int
 
-// The objectives. On a path each tells the other two, see [Coefficients.Parts].
+// The objectives. On a path each of the three gives the other two, see [Coefficients.Parts].
 const (
 	PredictVelocity Objective = iota // u_t = σ'·x0 + α'·x1
-	PredictNoise                     // x0, ε in Ho et al. 2020
+	PredictNoise                     // x0, called ε by Ho et al. 2020
 	PredictData                      // x1
 )
 
@@ -30,11 +32,14 @@ func ParseObjective(s string) (Objective, error) {
 			return Objective(i), nil
 		}
 	}
-	return 0, fmt.Errorf("flow: unknown objective %q: known are velocity, noise and data", s)
+	return 0, &ParseError{
+		Package: "flow", Kind: "objective", Text: s,
+		Known: ObjectiveNames(), Reason: "known are velocity, noise and data",
+	}
 }
 
-// Target sets u to what a network with objective o should answer at the state between x0 and x1. All have the same length;
-// u may be x0 or x1.
+// Target sets u to the answer that a network with objective o should give at the state between x0
+// and x1. All have the same length; u may be x0 or x1.
 func Target(u, x0, x1 []float32, c Coefficients, o Objective) {
 	switch o {
 	case PredictNoise:
@@ -46,17 +51,17 @@ func Target(u, x0, x1 []float32, c Coefficients, o Objective) {
 	}
 }
 
-// A Part is a number of a state's velocity, noise or data as a function of the state's x and of the prediction p for
-// it: X·x + P·p.
+// A Part gives the velocity, the noise or the data of a state. It is X·x + P·p for the state x and
+// the prediction p.
 type Part struct{ X, P float64 }
 
 // Apply sets y = X·x + P·p. All have the same length; y may be x or p.
 func (a Part) Apply(y, x, p []float32) { blend(y, x, p, a.X, a.P) }
 
-// Parts are what a prediction tells about a state.
+// Parts are what follows from a prediction for a state.
 type Parts struct{ Velocity, Noise, Data Part }
 
-// of returns the part that an objective is named after.
+// of returns the part that an objective predicts.
 func (p Parts) of(o Objective) Part {
 	switch o {
 	case PredictNoise:
@@ -67,10 +72,11 @@ func (p Parts) of(o Objective) Part {
 	return p.Velocity
 }
 
-// least is the divisor below which a conversion is damped: an error of a prediction would grow more than 1/least-fold.
+// least is the divisor below which a conversion is damped. Otherwise it would multiply an error of
+// a prediction by more than 1/least.
 const least = 0.005
 
-// inverse returns 1/x, and below least x/least², which is as large there and falls to 0.
+// inverse returns 1/x. Below least it returns x/least², which is the same at least and falls to 0.
 func inverse(x float64) float64 {
 	if x >= least {
 		return 1 / x
@@ -78,16 +84,17 @@ func inverse(x float64) float64 {
 	return x / (least * least)
 }
 
-// Parts returns how to find the velocity, the noise and the data of a state from its prediction by objective o, which
-// solve
+// Parts returns how to find the velocity, the noise and the data of a state x from its prediction p
+// by objective o. They solve
 //
 //	x = σ·noise + α·data,   velocity = σ'·noise + α'·data.
 //
-// Some ends are singular: the data from the noise is (x − σ·p)/α, which at α = 0 is 0/0, and near it multiplies errors of
-// the prediction by 1/α. So is the noise from the data at σ = 0, and either from the velocity where σ·α' − σ'·α = 0. Where
-// such a divisor falls below 0.005, its inverse is damped to 0, and what remains of x is the other one: without a signal x
-// is the noise, without noise the data, whatever was predicted. The first equation always holds, the second unless a
-// velocity is damped.
+// Some ends are singular. The data from the noise is (x − σ·p)/α, which at α = 0 is 0/0. Near that
+// end it multiplies errors of the prediction by 1/α. Likewise, the noise from the data is singular
+// at σ = 0, and both from the velocity at σ·α' − σ'·α = 0. When such a divisor is below 0.005, its
+// inverse is damped to 0. The rest of x is then attributed to the other part: without signal x is
+// the noise, and without noise it is the data, whatever was predicted. The first equation always
+// holds, and the second holds unless a velocity is damped.
 func (c Coefficients) Parts(o Objective) Parts {
 	var p Parts
 	switch o {
@@ -127,7 +134,7 @@ func (c Coefficients) fromData() Parts {
 	return Parts{Noise: noise, Data: c.dataBeside(noise)}
 }
 
-// turn is the determinant of x and velocity as functions of noise and data, how fast the path turns from one to the other.
+// turn returns σ·α' − σ'·α, the determinant of x and velocity as functions of noise and data.
 func (c Coefficients) turn() float64 {
 	return float64(c.Sigma*c.DAlpha) - float64(c.DSigma*c.Alpha)
 }
@@ -139,26 +146,27 @@ func (c Coefficients) fromVelocity() Parts {
 	switch {
 	case c.turn() >= least:
 		return Parts{Noise: noise, Data: data}
-	case c.Sigma >= c.Alpha: // the one that x is mostly made of is what remains of it
+	case c.Sigma >= c.Alpha: // x is mostly noise, so the rest of x is the noise
 		return Parts{Noise: c.noiseBeside(data), Data: data}
 	}
 	return Parts{Noise: noise, Data: c.dataBeside(noise)}
 }
 
-// noiseBeside returns the noise that is left of x beside some data.
+// noiseBeside returns the noise that remains of x when the data is known.
 func (c Coefficients) noiseBeside(data Part) Part {
 	return Part{X: (1 - float64(c.Alpha*data.X)) / c.Sigma, P: -float64(c.Alpha*data.P) / c.Sigma}
 }
 
-// dataBeside returns the data that is left of x beside some noise.
+// dataBeside returns the data that remains of x when the noise is known.
 func (c Coefficients) dataBeside(noise Part) Part {
 	return Part{X: (1 - float64(c.Sigma*noise.X)) / c.Alpha, P: -float64(c.Sigma*noise.P) / c.Alpha}
 }
 
-// LossWeight returns the weight w(t) that makes the loss of predictions by objective o the loss of another: w·|p − p*|² is
-// the square of the error of what the prediction says about that other one. Between noise and data it is the ratio of signal
-// to noise, α²/σ², or its inverse (Salimans and Ho 2022, "Progressive Distillation", section 4). Towards the
-// singular ends of [Coefficients.Parts] it rises up to some 1/0.005², and falls to 0 where they are damped.
+// LossWeight returns the weight w(t) that turns the loss of predictions by objective o into the
+// loss of another objective. w·|p − p*|² is the square of the error in the other part that follows
+// from the prediction. Between noise and data w is the signal-to-noise ratio α²/σ² or its inverse
+// (Salimans and Ho 2022, "Progressive Distillation", section 4). Towards the singular ends of
+// [Coefficients.Parts] w rises up to about 1/0.005², and falls to 0 where the conversion is damped.
 func (c Coefficients) LossWeight(o, other Objective) float64 {
 	p := c.Parts(o).of(other).P
 	return p * p
@@ -166,37 +174,40 @@ func (c Coefficients) LossWeight(o, other Objective) float64 {
 
 // velocityField is the velocity of a field of predictions.
 type velocityField struct {
-	predict   Field
+	predict   ode.Field
 	path      Schedule
 	o         Objective
 	low, high float32 // of data
 }
 
-// VelocityOf returns the velocity field on a path of a field that predicts by objective o: what solvers follow. It may be
-// used by as many goroutines at once as predict. With [PredictVelocity] it is predict itself.
+// VelocityOf returns the velocity field, for solvers, of a field that predicts by objective o on a
+// path. As many goroutines may use it at once as may use predict. With [PredictVelocity] it is
+// predict itself.
 //
-// Guidance, any w0·p0 + w1·p1 of predictions with w0 + w1 = 1, may be applied to predictions or to velocities: the
-// conversion is affine, so they are the same.
-func VelocityOf(predict Field, path Schedule, o Objective) Field {
+// Guidance is a sum w0·p0 + w1·p1 of predictions with w0 + w1 = 1. It may be applied to predictions
+// or to velocities: the results are the same, because the conversion is affine.
+func VelocityOf(predict ode.Field, path Schedule, o Objective) ode.Field {
 	inf := float32(math.Inf(1))
 	return VelocityWithin(predict, path, o, -inf, inf)
 }
 
-// VelocityWithin is [VelocityOf] for data whose numbers lie between low and high, which keeps the one conversion within them
-// that multiplies errors early on the way, data from noise: where there is more noise than signal, σ > α, the velocity is
-// that towards the predicted data ([ConditionalVelocity]) with its numbers clipped. The mean of such data is such data,
-// so a prediction without error is not changed (Ho et al. 2020 sample so); one that guidance drives beyond them is.
-func VelocityWithin(predict Field, path Schedule, o Objective, low, high float32) Field {
+// VelocityWithin is [VelocityOf] for data whose numbers lie between low and high. It bounds the one
+// conversion that multiplies errors early on the path, data from noise. Where there is more noise
+// than signal, σ > α, the velocity is that towards the predicted data ([ConditionalVelocity]), with
+// the data clipped to the bounds. The mean of data within bounds is within them, so this changes no
+// prediction without error (Ho et al. 2020 sample so). It changes predictions that guidance drives
+// beyond the bounds.
+func VelocityWithin(predict ode.Field, path Schedule, o Objective, low, high float32) ode.Field {
 	if o == PredictVelocity {
 		return predict
 	}
 	return &velocityField{predict, path, o, low, high}
 }
 
-// Velocity implements [Field].
+// Velocity implements [ode.Field].
 func (f *velocityField) Velocity(v, x, t []float32, index []int) {
 	f.predict.Velocity(v, x, t, index)
-	d := stateSize(len(x), len(t))
+	d := states.Size(len(x), len(t))
 	for i, ti := range t {
 		lo, hi := i*d, (i+1)*d
 		f.convert(v[lo:hi], x[lo:hi], f.path.At(float64(ti)))
@@ -215,4 +226,39 @@ func (f *velocityField) convert(v, x []float32, c Coefficients) {
 		v[i] = min(max(data, f.low), f.high)
 	}
 	ConditionalVelocity(v, x, v, c)
+}
+
+// DivergenceOf returns the velocity field with its divergence, of a field that predicts by
+// objective o on a path. As in [VelocityOf] the velocity is v = X·x + P·p. With d numbers a state
+// its divergence is d·X + P·∇·p. The same holds for estimates εᵀJε of divergences with directions ε
+// of ±1, since εᵀε = d.
+func DivergenceOf(predict ode.DivergenceField, path Schedule, o Objective) ode.DivergenceField {
+	if o == PredictVelocity {
+		return predict
+	}
+	return &convertedDivergence{predict, path, o}
+}
+
+type convertedDivergence struct {
+	predict ode.DivergenceField
+	path    Schedule
+	o       Objective
+}
+
+// Divergence implements [ode.DivergenceField].
+func (f *convertedDivergence) Divergence(v []float32, div []float64, x, t []float32, index []int) {
+	f.predict.Divergence(v, div, x, t, index)
+	if len(t) == 0 {
+		return
+	}
+	d, m := len(x)/len(t), len(div)/len(t)
+	for i, at := range t {
+		p := f.path.At(float64(at)).Parts(f.o).Velocity
+		lo, hi := i*d, (i+1)*d
+		p.Apply(v[lo:hi], x[lo:hi], v[lo:hi])
+		for j := range div[i*m : (i+1)*m] {
+			at := &div[i*m+j]
+			*at = float64(float64(d)*p.X) + float64(p.P**at)
+		}
+	}
 }

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
 )
 
 var objectives = []Objective{PredictVelocity, PredictNoise, PredictData}
@@ -21,8 +24,9 @@ func TestParseObjective(t *testing.T) {
 	}
 }
 
-// TestPartsAreExact takes a state apart by each objective's true answer. The divisors are at least 0.005 at these times, so
-// answers of 1e2 are off by their rounding in float32, 2⁻²⁴·1e2/0.005.
+// TestPartsAreExact finds the parts of a state from the true answer for each objective. The
+// divisors are at least 0.005 at these times. So answers of 1e2 are off by their rounding in
+// float32, 2⁻²⁴·1e2/0.005.
 func TestPartsAreExact(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		at := rapid.Float64Range(0.08, 0.99).Draw(r, "t")
@@ -38,7 +42,7 @@ func TestPartsAreExact(t *testing.T) {
 					c.Parts(o).of(other).Apply(got, x, p)
 					Target(want, x0, x1, c, other)
 					for i := range got {
-						if !near(float64(got[i]), float64(want[i]), 0x1p-24*1e2/0.005) {
+						if !numtest.Near(float64(got[i]), float64(want[i]), 0x1p-24*1e2/0.005) {
 							r.Errorf("%s, t = %v: %v from %v is %v, want %v", name, at, other, o, got, want)
 							break
 						}
@@ -49,11 +53,12 @@ func TestPartsAreExact(t *testing.T) {
 	})
 }
 
-// TestPartsAddUp: at all times, ends too, noise and data make x again whatever was predicted, the velocity is theirs
-// unless it was predicted itself, and nothing is infinite.
+// TestPartsAddUp: at all times, with the ends, noise and data add up to x whatever was predicted.
+// The velocity is that of noise and data unless it was predicted itself. Nothing is infinite.
 func TestPartsAddUp(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		at := rapid.OneOf(rapid.Just(0.), rapid.Just(1.), rapid.Float64Range(0, 1), rapid.Float64Range(0, 0.01), rapid.Float64Range(0.99, 1)).Draw(r, "t")
+		at := rapid.OneOf(rapid.Just(0.), rapid.Just(1.), rapid.Float64Range(0, 1),
+			rapid.Float64Range(0, 0.01), rapid.Float64Range(0.99, 1)).Draw(r, "t")
 		for name, s := range paths {
 			c := s.At(at)
 			for _, o := range objectives {
@@ -61,10 +66,10 @@ func TestPartsAddUp(t *testing.T) {
 				x := Part{c.Sigma*p.Noise.X + c.Alpha*p.Data.X, c.Sigma*p.Noise.P + c.Alpha*p.Data.P}
 				v := Part{c.DSigma*p.Noise.X + c.DAlpha*p.Data.X, c.DSigma*p.Noise.P + c.DAlpha*p.Data.P}
 				// Parts are at most 1/least, and a velocity 50 times that at the end of vp.
-				if !near(x.X, 1, 1e-12) || !near(x.P, 0, 1e-12) {
+				if !numtest.Near(x.X, 1, 1e-12) || !numtest.Near(x.P, 0, 1e-12) {
 					r.Errorf("%s from %v at %v: noise and data make %+v of x", name, o, at, x)
 				}
-				same := near(v.X, p.Velocity.X, 1e-9) && near(v.P, p.Velocity.P, 1e-9)
+				same := numtest.Near(v.X, p.Velocity.X, 1e-9) && numtest.Near(v.P, p.Velocity.P, 1e-9)
 				if o == PredictVelocity && p.Velocity != (Part{P: 1}) || o != PredictVelocity && !same {
 					r.Errorf("%s from %v at %v: velocity %+v, that of noise and data %+v", name, o, at, p.Velocity, v)
 				}
@@ -90,7 +95,7 @@ func TestPartsAtEnds(t *testing.T) {
 				t.Errorf("%s from %v: data at 1 is %+v", name, o, last.Data)
 			}
 		}
-		// The end that a prediction says nothing of.
+		// At one end a prediction says nothing about the other part.
 		if p := paths[name].At(0).Parts(PredictNoise).Data; p.X != 0 || p.P != 0 {
 			t.Errorf("%s: data from noise at 0 is %+v", name, p)
 		}
@@ -100,10 +105,10 @@ func TestPartsAtEnds(t *testing.T) {
 	}
 }
 
-// TestLossWeight: the weight makes a loss of predictions that of what they say about another objective.
+// TestLossWeight: the weight turns the loss of predictions into the loss of another objective.
 func TestLossWeight(t *testing.T) {
 	const n = 40
-	x0, x1, off := normals(n, 1), normals(n, 2), normals(n, 3)
+	x0, x1, off := numtest.Normals(n, 1), numtest.Normals(n, 2), numtest.Normals(n, 3)
 	x, truth, p := make([]float32, n), make([]float32, n), make([]float32, n)
 	other, otherTruth := make([]float32, n), make([]float32, n)
 	for name, s := range paths {
@@ -119,13 +124,15 @@ func TestLossWeight(t *testing.T) {
 					Target(otherTruth, x0, x1, c, to)
 					c.Parts(o).of(to).Apply(other, x, p)
 					got, want := c.LossWeight(o, to)*MSE(nil, p, truth), MSE(nil, other, otherTruth)
-					// Each number is off by 2⁻²⁴ of values below 1e3, relative to errors of 1 on average.
-					if !near(got, want, 1e-4*want) {
+					// Each number is off by 2⁻²⁴ of values below 1e3, relative to errors of 1 on
+					// average.
+					if !numtest.Near(got, want, 1e-4*want) {
 						t.Errorf("%s, t = %v: weighted loss of %v %v, of its %v %v", name, at, o, got, to, want)
 					}
 				}
 			}
-			if got, want := c.LossWeight(PredictNoise, PredictData), math.Exp(-c.LogSNR()); !near(got, want, 1e-12*want) {
+			got, want := c.LossWeight(PredictNoise, PredictData), math.Exp(-c.LogSNR())
+			if !numtest.Near(got, want, 1e-12*want) {
 				t.Errorf("%s, t = %v: noise as data weighs %v, want 1/SNR = %v", name, at, got, want)
 			}
 		}
@@ -135,7 +142,7 @@ func TestLossWeight(t *testing.T) {
 // TestGuidanceCommutes: guided predictions have the guided velocities.
 func TestGuidanceCommutes(t *testing.T) {
 	const n, w = 60, 2.5
-	x, with, without := normals(n, 1), normals(n, 2), normals(n, 3)
+	x, with, without := numtest.Normals(n, 1), numtest.Normals(n, 2), numtest.Normals(n, 3)
 	guide := func(a, b []float32) []float32 {
 		out := make([]float32, n)
 		for i := range out {
@@ -143,8 +150,8 @@ func TestGuidanceCommutes(t *testing.T) {
 		}
 		return out
 	}
-	constant := func(p []float32) Field {
-		return FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, p) })
+	constant := func(p []float32) ode.Field {
+		return ode.FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, p) })
 	}
 	times := []float32{0, 0.1, 0.5, 0.8, 0.9, 1}
 	for name, s := range paths {
@@ -157,9 +164,11 @@ func TestGuidanceCommutes(t *testing.T) {
 			a, b := velocity(guide(with, without)), guide(velocity(with), velocity(without))
 			for i := range a {
 				// A velocity is at most 51/least of numbers below 4; |w|+|1−w| roundings of that.
-				tol := 0x1p-22 * (1 + math.Abs(float64(velocity(with)[i])) + math.Abs(float64(velocity(without)[i]))) * 4
-				if !near(float64(a[i]), float64(b[i]), tol) {
-					t.Errorf("%s, %v: velocity %v of the guided prediction, %v of guided velocities", name, o, a[i], b[i])
+				va, vb := math.Abs(float64(velocity(with)[i])), math.Abs(float64(velocity(without)[i]))
+				tol := 0x1p-22 * (1 + va + vb) * 4
+				if !numtest.Near(float64(a[i]), float64(b[i]), tol) {
+					t.Errorf("%s, %v: velocity %v of the guided prediction, %v of guided velocities",
+						name, o, a[i], b[i])
 				}
 			}
 		}
@@ -199,12 +208,12 @@ func leastSquares(features [][]float64, targets []float32) []float64 {
 	return w
 }
 
-// TestOneFieldForAll trains a network of each objective, a line in x fitted by least squares, on x1 ~ N(m, s²), for which the
-// best predictor is a line. All have one velocity, the one that theory gives:
-// v = α'·m + (σσ' + αα's²)/(σ² + α²s²)·(x − α·m).
+// TestOneFieldForAll trains a network of each objective on x1 ~ N(m, s²). The best predictor is a
+// line in x there, and least squares fit it. All networks have the velocity of the theory, v = α'·m
+// + (σσ' + αα's²)/(σ² + α²s²)·(x − α·m).
 func TestOneFieldForAll(t *testing.T) {
 	const n, m, s = 20_000, 0.6, 0.5
-	x0, x1 := normals(n, 1), normals(n, 2)
+	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
 	for i := range x1 {
 		x1[i] = m + s*x1[i]
 	}
@@ -225,17 +234,21 @@ func TestOneFieldForAll(t *testing.T) {
 				w := leastSquares([][]float64{ones, line}, target)
 				v := c.Parts(o).Velocity
 				fields[i] = [2]float64{v.P * w[0], v.X + v.P*w[1]}
-				// The velocity scatters round its line by |D|·s/√variance; the slope's standard error is that over √(n·variance)
-				// and the error of the line at 0 at most that of the mean and of the slope together. 5 of them.
+				// The velocity scatters around its line by |D|·s/√variance. The standard error of
+				// the slope is that over √(n·variance). The error of the line at 0 is at most that
+				// of the mean and of the slope together. The bound is 5 of them.
 				scatter := c.turn() * s / math.Sqrt(variance) / math.Sqrt(n)
 				slopeTol := 5 * scatter / math.Sqrt(variance)
 				zeroTol := 5*scatter + slopeTol*c.Alpha*m
-				if !near(fields[i][1], slope, slopeTol) || !near(fields[i][0], c.DAlpha*m-slope*c.Alpha*m, zeroTol) {
-					t.Errorf("%s, t = %v, from %v: v = %v, want [%v %v]", name, at, o, fields[i], c.DAlpha*m-slope*c.Alpha*m, slope)
+				if !numtest.Near(fields[i][1], slope, slopeTol) ||
+					!numtest.Near(fields[i][0], c.DAlpha*m-slope*c.Alpha*m, zeroTol) {
+					t.Errorf("%s, t = %v, from %v: v = %v, want [%v %v]",
+						name, at, o, fields[i], c.DAlpha*m-slope*c.Alpha*m, slope)
 				}
-				// Least squares are linear in the target, of which x is a part: their fields agree beyond the data's scatter, up to
-				// float32's rounding of targets, 2⁻²⁴·4, grown by at most 1/0.02.
-				if !near(fields[i][0], fields[0][0], 2e-5) || !near(fields[i][1], fields[0][1], 2e-5) {
+				// Least squares are linear in the target, of which x is a part. So the fields agree
+				// far better than the data scatters: up to the rounding of targets in float32,
+				// 2⁻²⁴·4, grown by at most 1/0.02.
+				if !numtest.Near(fields[i][0], fields[0][0], 2e-5) || !numtest.Near(fields[i][1], fields[0][1], 2e-5) {
 					t.Errorf("%s, t = %v: from %v v = %v, from velocity %v", name, at, o, fields[i], fields[0])
 				}
 			}
@@ -245,7 +258,7 @@ func TestOneFieldForAll(t *testing.T) {
 
 func TestVelocityOf(t *testing.T) {
 	called := 0
-	noise := FieldFunc(func(v, x, at []float32, index []int) {
+	noise := ode.FieldFunc(func(v, x, at []float32, index []int) {
 		called++
 		if fmt.Sprint(x, at, index) != "[1 2] [0.5 0.25] [3 7]" {
 			t.Errorf("asked about %v, %v, %v", x, at, index)
@@ -260,15 +273,16 @@ func TestVelocityOf(t *testing.T) {
 	}
 }
 
-// TestVelocityWithin: data beyond the bounds is clipped while noise outweighs it, which shows no prediction that is right, and
-// nothing else is changed.
+// TestVelocityWithin: data beyond the bounds is clipped while there is more noise than signal. This
+// changes no prediction without error, and nothing else.
 func TestVelocityWithin(t *testing.T) {
 	const n = 30
-	x0, x1 := normals(n, 1), normals(n, 2)
+	x0, x1 := numtest.Normals(n, 1), numtest.Normals(n, 2)
 	for i := range x1 {
 		x1[i] = max(-1, min(1, x1[i]))
 	}
-	x, p, off, plain, within := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	x, p, off := make([]float32, n), make([]float32, n), make([]float32, n)
+	plain, within := make([]float32, n), make([]float32, n)
 	for name, path := range paths {
 		for _, at := range []float32{0.12, 0.4, 0.45, 0.9} {
 			c := path.At(float64(at))
@@ -279,23 +293,57 @@ func TestVelocityWithin(t *testing.T) {
 					for i := range off {
 						off[i] = p[i] + by
 					}
-					predict := FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, off) })
+					predict := ode.FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, off) })
 					VelocityOf(predict, path, o).Velocity(plain, x, []float32{at}, nil)
 					VelocityWithin(predict, path, o, -1, 1).Velocity(within, x, []float32{at}, nil)
 					clips := by != 0 && o == PredictNoise && c.Sigma > c.Alpha
-					// x is rounded by 2⁻²⁴·4, α'/α² of which is velocity: 2e-3 where α = 0.014, the least here.
-					if change := distance(plain, within); (change > 2e-3) != clips {
+					// x is rounded by 2⁻²⁴·4, α'/α² of which is velocity: 2e-3 where α = 0.014, the
+					// least here.
+					if change := numtest.Distance(plain, within); (change > 2e-3) != clips {
 						t.Errorf("%s, t = %v, from %v off by %v: the velocity changes by %.3g", name, at, o, by, change)
 					}
 				}
 			}
 		}
 	}
-	noise := FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, []float32{0, float32(math.NaN())}) })
+	noise := ode.FieldFunc(func(v, _, _ []float32, _ []int) { copy(v, []float32{0, float32(math.NaN())}) })
 	v := make([]float32, 2)
 	VelocityWithin(noise, Linear{}, PredictNoise, -1, 1).Velocity(v, []float32{1, 1}, []float32{0.25}, nil)
 	// x1 would be 4, and is 1: v = (x1 − x)/(1−t).
 	if v[0] != 0 || !math.IsNaN(float64(v[1])) {
 		t.Errorf("v = %v", v)
+	}
+}
+
+// shrinking is the prediction −0.6·x·(1+t) of states of two numbers, with its divergence.
+type shrinking struct{}
+
+func (shrinking) Divergence(v []float32, div []float64, x, t []float32, _ []int) {
+	for i, at := range t {
+		rate := -0.6 * (1 + float64(at))
+		v[2*i], v[2*i+1] = float32(rate*float64(x[2*i])), float32(rate*float64(x[2*i+1]))
+		div[i] = 2 * rate
+	}
+}
+
+// TestDivergenceOf compares the divergence of converted predictions with differences of the
+// velocity. The velocity is linear in x here, so differences err by rounding only: 2⁻²⁴ of numbers
+// up to 10², over h.
+func TestDivergenceOf(t *testing.T) {
+	const h = 1. / 16
+	for _, o := range objectives {
+		f := DivergenceOf(shrinking{}, VariancePreserving{0.1, 20}, o)
+		velocity := func(x ...float32) []float32 {
+			v := make([]float32, 2)
+			f.Divergence(v, make([]float64, 1), x, []float32{0.6}, []int{0})
+			return v
+		}
+		div := make([]float64, 1)
+		f.Divergence(make([]float32, 2), div, []float32{0.3, -0.8}, []float32{0.6}, []int{0})
+		want := (velocity(0.3+h, -0.8)[0] - velocity(0.3-h, -0.8)[0] +
+			velocity(0.3, -0.8+h)[1] - velocity(0.3, -0.8-h)[1]) / (2 * h)
+		if !numtest.Near(div[0], float64(want), 1e-3*(1+math.Abs(float64(want)))) {
+			t.Errorf("%v: divergence %v, differences give %v", o, div[0], want)
+		}
 	}
 }

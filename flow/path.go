@@ -3,26 +3,30 @@ package flow
 import (
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/states"
 )
 
-// Coefficients are those of a path at one time: x_t = Sigma·x0 + Alpha·x1, and their derivatives by t.
+// Coefficients are those of a path at one time, x_t = Sigma·x0 + Alpha·x1, and their derivatives by
+// t.
 type Coefficients struct {
 	Alpha, Sigma   float64
 	DAlpha, DSigma float64
 }
 
-// LogSNR returns log(α²/σ²), the logarithm of the ratio of signal to noise: -Inf where there is no signal, +Inf where there
-// is no noise.
+// LogSNR returns log(α²/σ²), the logarithm of the signal-to-noise ratio. It is −Inf without signal
+// and +Inf without noise.
 func (c Coefficients) LogSNR() float64 { return 2 * (math.Log(c.Alpha) - math.Log(c.Sigma)) }
 
-// A Schedule gives the coefficients of a path from noise to data: (Alpha, Sigma) goes from (0, 1) at t = 0
-// to (1, 0) at t = 1, exactly or nearly, see [CheckSchedule]. [ParseSchedule] knows those of this package by name.
+// A Schedule gives the coefficients of a path from noise to data. (Alpha, Sigma) goes from (0, 1)
+// at t = 0 to (1, 0) at t = 1, exactly or nearly, see [CheckSchedule]. [ParseSchedule] knows the
+// schedules of this package by name.
 type Schedule interface {
 	At(t float64) Coefficients
 }
 
-// Linear is the straight path with constant speed: α_t = t, σ_t = 1−t, so u_t = x1 − x0 (Liu et al. 2023,
-// "Flow Straight and Fast", equation 1; Lipman et al. 2023, equation 20 with σ_min = 0).
+// Linear is the straight path with constant speed: α_t = t, σ_t = 1−t, so u_t = x1 − x0 (Liu et al.
+// 2023, "Flow Straight and Fast", equation 1; Lipman et al. 2023, equation 20 with σ_min = 0).
 type Linear struct{}
 
 // At returns the coefficients at time t.
@@ -38,16 +42,17 @@ func Interpolate(xt, x0, x1 []float32, c Coefficients) {
 	blend(xt, x0, x1, c.Sigma, c.Alpha)
 }
 
-// TargetVelocity sets u = σ'·x0 + α'·x1, the derivative of [Interpolate] by t. All have the same length; u
-// may be x0 or x1.
+// TargetVelocity sets u = σ'·x0 + α'·x1, the derivative of [Interpolate] by t. All have the same
+// length; u may be x0 or x1.
 func TargetVelocity(u, x0, x1 []float32, c Coefficients) {
 	blend(u, x0, x1, c.DSigma, c.DAlpha)
 }
 
-// ConditionalVelocity sets u = u_t(x|x1) = σ'/σ·(x − α·x1) + α'·x1, the velocity with which a state x that is on its way
-// to the data x1 moves (Lipman et al. 2023, theorem 3). On the path from x0 to x1 it is [TargetVelocity]. Where σ = 0 all
-// paths to x1 have met in α·x1, and nothing tells their noises apart: u is α'·x1 there, the velocity of their mean. All have
-// the same length; u may be x or x1.
+// ConditionalVelocity sets u = u_t(x|x1) = σ'/σ·(x − α·x1) + α'·x1, the velocity of a state x on
+// its path to the data x1 (Lipman et al. 2023, theorem 3). On the path from x0 to x1 it equals
+// [TargetVelocity]. Where σ = 0 all paths to x1 meet in α·x1, and their noises cannot be told
+// apart: u is α'·x1 there, the mean of their velocities. All have the same length; u may be x or
+// x1.
 func ConditionalVelocity(u, x, x1 []float32, c Coefficients) {
 	if c.Sigma == 0 {
 		blend(u, x, x1, 0, c.DAlpha)
@@ -57,11 +62,11 @@ func ConditionalVelocity(u, x, x1 []float32, c Coefficients) {
 	blend(u, x, x1, rate, c.DAlpha-float64(rate*c.Alpha))
 }
 
-// ConditionalPairs makes what a network trains on from a batch of len(t) states: xt, which it sees together
-// with t, and u, which it should answer. State i is on the path from x0 to x1 at time t[i]; the four vectors
-// hold len(t) states of the same size.
+// ConditionalPairs makes training pairs from a batch of len(t) states: xt, which the network sees
+// together with t, and u, its target. State i is on the path from x0 to x1 at time t[i]. The four
+// vectors hold len(t) states of the same size.
 func ConditionalPairs(xt, u, x0, x1, t []float32, s Schedule) {
-	d := stateSize(len(x1), len(t))
+	d := states.Size(len(x1), len(t))
 	if len(xt) != len(x1) || len(u) != len(x1) || len(x0) != len(x1) {
 		panic(fmt.Sprintf("flow: lengths differ: xt %d, u %d, x0 %d, x1 %d", len(xt), len(u), len(x0), len(x1)))
 	}
@@ -81,15 +86,4 @@ func blend(y, x0, x1 []float32, a, b float64) {
 	for i := range y {
 		y[i] = float32(float64(a*float64(x0[i])) + float64(b*float64(x1[i])))
 	}
-}
-
-// stateSize returns the size of each of n states that take length numbers together.
-func stateSize(length, n int) int {
-	switch {
-	case n == 0 && length == 0:
-		return 0
-	case n <= 0 || length == 0 || length%n != 0:
-		panic(fmt.Sprintf("flow: %d numbers do not hold %d states of equal size", length, n))
-	}
-	return length / n
 }

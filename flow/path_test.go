@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
 func TestInterpolateEndPoints(t *testing.T) {
@@ -29,7 +31,7 @@ func TestInterpolateEndPoints(t *testing.T) {
 }
 
 func TestTargetVelocityIsDerivative(t *testing.T) {
-	x0, x1 := normals(50, 1), normals(50, 2)
+	x0, x1 := numtest.Normals(50, 1), numtest.Normals(50, 2)
 	before, after, u := make([]float32, 50), make([]float32, 50), make([]float32, 50)
 	const h = 1. / 64
 	for name, s := range paths {
@@ -38,10 +40,11 @@ func TestTargetVelocityIsDerivative(t *testing.T) {
 			Interpolate(after, x0, x1, s.At(at+h))
 			TargetVelocity(u, x0, x1, s.At(at))
 			for i := range u {
-				// Differences miss by h²/6 of the third derivative, which at these times is below 37 for α and 34 for σ, of
-				// vp, times |x| < 4 for both: 0.0116; float32 rounds by 4·2⁻²⁴/h.
+				// Differences miss by h²/6 of the third derivative, which at these times is below
+				// 37 for α and 34 for σ, of vp, times |x| < 4 for both: 0.0116; float32 rounds by
+				// 4·2⁻²⁴/h.
 				got := (float64(after[i]) - float64(before[i])) / (2 * h)
-				if !near(got, float64(u[i]), 0.0117) {
+				if !numtest.Near(got, float64(u[i]), 0.0117) {
 					t.Errorf("%s, t = %v: u = %v, differences give %v", name, at, u[i], got)
 				}
 			}
@@ -50,7 +53,7 @@ func TestTargetVelocityIsDerivative(t *testing.T) {
 }
 
 func TestLinearTarget(t *testing.T) {
-	x0, x1 := normals(10, 3), normals(10, 4)
+	x0, x1 := numtest.Normals(10, 3), numtest.Normals(10, 4)
 	u := make([]float32, 10)
 	TargetVelocity(u, x0, x1, Linear{}.At(0.3))
 	for i := range u {
@@ -62,7 +65,7 @@ func TestLinearTarget(t *testing.T) {
 
 func TestConditionalPairs(t *testing.T) {
 	const n, d = 5, 3
-	x0, x1 := normals(n*d, 5), normals(n*d, 6)
+	x0, x1 := numtest.Normals(n*d, 5), numtest.Normals(n*d, 6)
 	times := []float32{0, 0.1, 0.5, 0.75, 1}
 	xt, u := make([]float32, n*d), make([]float32, n*d)
 	ConditionalPairs(xt, u, x0, x1, times, Cosine{})
@@ -71,24 +74,29 @@ func TestConditionalPairs(t *testing.T) {
 		c := Cosine{}.At(float64(at))
 		Interpolate(wantX, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
 		TargetVelocity(wantU, x0[i*d:(i+1)*d], x1[i*d:(i+1)*d], c)
-		if !sameBits(xt[i*d:(i+1)*d], wantX) || !sameBits(u[i*d:(i+1)*d], wantU) {
-			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v", i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
+		if !numtest.SameBits(xt[i*d:(i+1)*d], wantX) || !numtest.SameBits(u[i*d:(i+1)*d], wantU) {
+			t.Errorf("state %d at t = %v: got %v, %v, want %v, %v",
+				i, at, xt[i*d:(i+1)*d], u[i*d:(i+1)*d], wantX, wantU)
 		}
 	}
 }
 
 func TestPathLengths(t *testing.T) {
 	four, five := make([]float32, 4), make([]float32, 5)
-	mustPanic(t, "Interpolate", func() { Interpolate(four, four, five, Coefficients{}) })
-	mustPanic(t, "TargetVelocity", func() { TargetVelocity(four, five, four, Coefficients{}) })
-	mustPanic(t, "ConditionalPairs, x0", func() { ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{}) })
-	mustPanic(t, "ConditionalPairs, t", func() { ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{}) })
+	numtest.MustPanic(t, "Interpolate", func() { Interpolate(four, four, five, Coefficients{}) })
+	numtest.MustPanic(t, "TargetVelocity", func() { TargetVelocity(four, five, four, Coefficients{}) })
+	numtest.MustPanic(t, "ConditionalPairs, x0", func() {
+		ConditionalPairs(four, four, five, four, make([]float32, 2), Linear{})
+	})
+	numtest.MustPanic(t, "ConditionalPairs, t", func() {
+		ConditionalPairs(five, five, five, five, make([]float32, 2), Linear{})
+	})
 	ConditionalPairs(nil, nil, nil, nil, nil, Linear{})
 }
 
-// TestMarginalVelocity checks the theory on which training stands: the mean of u_t among the pairs that pass
-// through x is the velocity gaussianField of the distributions. With x0 ~ N(0,1) and x1 ~ N(m,s²) that is a line in
-// x, which least squares finds.
+// TestMarginalVelocity checks the theory of training. The mean of u_t among the pairs that pass
+// through x is the velocity that numtest.GaussianField has for the distributions. With x0 ~ N(0,1)
+// and x1 ~ N(m,s²) it is a line in x, which least squares find.
 func TestMarginalVelocity(t *testing.T) {
 	const n, m, s, at = 200_000, 1.5, 0.5, 0.6
 	r := rand.New(rand.NewPCG(7, 7))
@@ -106,28 +114,16 @@ func TestMarginalVelocity(t *testing.T) {
 	}
 	variance := (1-at)*(1-at) + at*at*s*s // of x_t
 	slope, want := sxu/sxx, (at*s*s-(1-at))/variance
-	// Around the line u scatters with at most its own deviation √(1+s²) = 1.12, so the slope's standard error is
-	// below 1.12/√(n·variance) = 0.005, and that of both means below 0.0025; 5 of them.
-	if !near(slope, want, 0.025) || !near(sx/n, 0, 0.0125) || !near(su/n, 0, 0.0125) {
+	// Around the line u scatters with at most its own deviation √(1+s²) = 1.12, so the slope's
+	// standard error is below 1.12/√(n·variance) = 0.005, and that of both means below 0.0025; 5 of
+	// them.
+	if !numtest.Near(slope, want, 0.025) || !numtest.Near(sx/n, 0, 0.0125) || !numtest.Near(su/n, 0, 0.0125) {
 		t.Errorf("slope %v, want %v; means %v and %v, want 0", slope, want, sx/n, su/n)
 	}
-	field := gaussianField(m, s)
+	field := numtest.GaussianField(m, s)
 	v := make([]float32, 2)
 	field(v, []float32{m*at - 1, m*at + 1}, []float32{at, at}, nil)
-	if got := float64(v[1]-v[0]) / 2; !near(got, want, 1e-6) {
+	if got := float64(v[1]-v[0]) / 2; !numtest.Near(got, want, 1e-6) {
 		t.Errorf("gaussianField has slope %v, want %v", got, want)
-	}
-}
-
-// gaussianField is the marginal velocity of the linear path from N(0,1) to N(m,s²), in closed form:
-// x_t ~ N(t·m, V), V = (1−t)² + t²s², and v = m + (t·s² − (1−t))/V·(x − t·m). It carries x0 to m + s·x0.
-func gaussianField(m, s float64) FieldFunc {
-	return func(v, x, t []float32, _ []int) {
-		d := len(x) / len(t)
-		for i := range x {
-			at := float64(t[i/d])
-			variance := (1-at)*(1-at) + at*at*s*s
-			v[i] = float32(m + (at*s*s-(1-at))/variance*(float64(x[i])-at*m))
-		}
 	}
 }

@@ -6,30 +6,37 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/ode"
 )
 
-// A NoiseFunc fills z with standard normal numbers for a step of the state with that index in the batch. What it draws
-// should depend on these two alone, see [Seed]: then a state's way does not depend on what else is in the batch.
+// A NoiseFunc fills z with the standard normal numbers of a step of a state. index is the place of
+// the state in the batch. z should depend on index and step alone, see [Seed]. Then the trajectory
+// of a state does not depend on what else is in the batch.
 type NoiseFunc func(z []float32, index, step int)
 
-// A PathSolver is a [Solver] that knows the path which its field was learned on. There a velocity tells the noise and the
-// data that a state is made of ([Coefficients.Parts]), and a step may mix these anew, with fresh noise among them.
+// A PathSolver is an [ode.Solver] that knows the path on which its field was learned. There noise
+// and data of a state follow from its velocity ([Coefficients.Parts]). A step may mix both anew,
+// and add fresh noise.
 type PathSolver interface {
-	Solver
-	// WithNoise returns the solver that takes its random numbers from noise. Without them, solvers of fresh noise panic.
+	ode.Solver
+	// WithNoise returns the solver with a source of fresh noise. Solvers that add noise panic
+	// without one.
 	WithNoise(noise NoiseFunc) PathSolver
 }
 
-// A mixer is how a PathSolver steps: from coefficients c to next, where h is the difference of their times,
+// A mixer says how a PathSolver steps. From coefficients c to next, where h is the difference of
+// their times, a step is
 //
-//	x ← X·x + V·v + Fresh·z,
+//	x ← X·x + V·v + Fresh·z
 //
 // with the velocity v and new noise z.
 type mixer func(c, next Coefficients, h float64) mix
 
 type mix struct{ X, V, Fresh float64 }
 
-// recompose returns the step to alpha·data + kept·noise, by what the velocity says of both.
+// recompose returns the step to alpha·data + kept·noise, both of which follow from the velocity.
 func recompose(c Coefficients, alpha, kept float64) mix {
 	p := c.Parts(PredictVelocity)
 	return mix{
@@ -38,53 +45,68 @@ func recompose(c Coefficients, alpha, kept float64) mix {
 	}
 }
 
-// pathSolver takes steps at equal times.
-type pathSolver struct {
-	name      string // in errors
-	text      string // how String begins
+// A pathMethod is the method of a PathSolver.
+type pathMethod struct {
+	name      string
 	path      Schedule
-	steps     int
 	random    bool // steps need fresh noise
 	generates bool // steps go from noise to data alone
 	mix       mixer
-	finish    mixer // the last step, nil for one like the others
-	observe   Observer
+	finish    mixer // of the last step; nil when it is like the others
 	noise     NoiseFunc
-	scratch   *freeList[buffers]
 }
 
-// DDIM returns the solver that goes from x_t to x_s = α_s·data + σ_s·noise with the noise and the data that the velocity at
-// t tells (Song, Meng and Ermon 2021, "Denoising Diffusion Implicit Models", equation 12 with no fresh noise). It is of order 1
-// and is Euler's method for d(x/α) = noise·d(σ/α), so it is exact where these two stay; on [Linear] it is [Euler]. From
-// t = 1 to 0 it finds the noise that leads to given data.
-//
-// DDIM, DDPM and SDE take steps equal steps of time and panic when there are fewer than 1.
-func DDIM(path Schedule, steps int) PathSolver {
-	s := newPathSolver("ddim", path, steps)
-	s.mix = implicit
+// mixingSolver takes steps of equal time.
+type mixingSolver struct {
+	method   pathMethod
+	settings string // see [ode.Method]
+	inner    *ode.EqualSteps
+}
+
+func newMixingSolver(m pathMethod, settings string, steps int) *mixingSolver {
+	s := &mixingSolver{method: m, settings: settings}
+	s.inner = ode.NewEqualSteps(s.steps(), steps)
 	return s
+}
+
+// steps returns the method for a solver of equal steps.
+func (s *mixingSolver) steps() ode.Method {
+	return ode.Method{Name: s.method.name, Settings: s.settings, Stages: 1, Step: s.method.step}
+}
+
+// DDIM returns the solver that goes from x_t to x_s = α_s·data + σ_s·noise, with the noise and the
+// data that follow from the velocity at t (Song, Meng and Ermon 2021, "Denoising Diffusion Implicit
+// Models", equation 12 without fresh noise). It is Euler's method for d(x/α) = noise·d(σ/α), so its
+// order is 1, and it is exact while noise and data stay. On [Linear] it is [ode.Euler]. From t = 1
+// to 0 it finds the noise that leads to given data.
+//
+// DDIM, DDPM and SDE take steps equal steps of time. They panic when steps is below 1.
+func DDIM(path Schedule, steps int) PathSolver {
+	return newMixingSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
 }
 
 // implicit is the step of [DDIM].
 func implicit(c, next Coefficients, _ float64) mix { return recompose(c, next.Alpha, next.Sigma) }
 
-// DDPM returns the ancestral sampler: x_s is drawn from q(x_s | x_t, x1) with the data for x1 that the velocity at t tells,
-// where q is the Markov chain from data to noise with the path's α and σ (Ho, Jain and Abbeel 2020, "Denoising Diffusion
-// Probabilistic Models", equations 6 and 7):
+// DDPM returns the ancestral sampler. It draws x_s from q(x_s | x_t, x1), where x1 is the data that
+// follows from the velocity at t, and q is the Markov chain from data to noise with the α and σ of
+// the path (Ho, Jain and Abbeel 2020, "Denoising Diffusion Probabilistic Models", equations 6 and
+// 7):
 //
 //	x_s = α_s·data + √(σ_s²−σ̃²)·noise + σ̃·z,   σ̃² = σ_s²·(1 − (α_t/α_s)²·σ_s²/σ_t²).
 //
-// It goes from earlier to later times alone.
+// It goes from earlier to later times only.
 func DDPM(path Schedule, steps int) PathSolver {
-	s := newPathSolver("ddpm", path, steps)
-	s.random, s.generates = true, true
-	s.mix = func(c, next Coefficients, _ float64) mix {
-		variance := posteriorVariance(c, next)
-		m := recompose(c, next.Alpha, math.Sqrt(max(0, float64(next.Sigma*next.Sigma)-variance)))
-		m.Fresh = math.Sqrt(variance)
-		return m
-	}
-	return s
+	m := pathMethod{name: "ddpm", path: path, random: true, generates: true, mix: ancestral}
+	return newMixingSolver(m, "", steps)
+}
+
+// ancestral is the step of [DDPM].
+func ancestral(c, next Coefficients, _ float64) mix {
+	variance := posteriorVariance(c, next)
+	m := recompose(c, next.Alpha, math.Sqrt(max(0, float64(next.Sigma*next.Sigma)-variance)))
+	m.Fresh = math.Sqrt(variance)
+	return m
 }
 
 // posteriorVariance returns σ̃².
@@ -92,7 +114,8 @@ func posteriorVariance(c, next Coefficients) float64 {
 	if next.Sigma == 0 || c.Sigma == 0 {
 		return 0
 	}
-	kept := c.Alpha / next.Alpha * (next.Sigma / c.Sigma) // √ of the ratio of signal to noise before to that after
+	// The root of the signal-to-noise ratio before the step, divided by that behind it.
+	kept := c.Alpha / next.Alpha * (next.Sigma / c.Sigma)
 	return float64(next.Sigma*next.Sigma) * max(0, 1-float64(kept*kept))
 }
 
@@ -100,18 +123,22 @@ func posteriorVariance(c, next Coefficients) float64 {
 //
 //	dx = (v + ½·g²·score)·dt + g·dw,   score = −noise/σ,   ½·g² = level·σ·|σ'|,
 //
-// whose states have the same distribution at every time as those of dx = v·dt, for any level ≥ 0: what the noise adds,
-// the score removes (Song et al. 2021, section 4.3 and appendix D.1; Ma et al. 2024, "SiT", equation 6). A step adds noise of
-// level times the variance that the path loses in it. The last step is that of [DDIM], since noise that it adds would
-// stay. SDE panics when level is negative or not finite.
+// whose states have the same distribution at every time as those of dx = v·dt, for any level ≥ 0:
+// the score removes the spread that the noise adds (Song et al. 2021, section 4.3 and appendix D.1;
+// Ma et al. 2024, "SiT", equation 6). A step adds noise of level times the variance that the path
+// loses in the step. The last step is that of [DDIM], since its noise would stay in the result. SDE
+// panics when level is negative or not finite.
 func SDE(path Schedule, steps int, level float64) PathSolver {
-	if !(level >= 0) || !finite(level) {
+	if !(level >= 0) || !states.Finite(level) {
 		panic(fmt.Sprintf("flow: sde: noise level %v", level))
 	}
-	s := newPathSolver("sde", path, steps)
-	s.text = "sde, noise level " + shortest(level)
-	s.random, s.finish = level > 0, implicit
-	s.mix = func(c, _ Coefficients, h float64) mix {
+	m := pathMethod{name: "sde", path: path, random: level > 0, mix: eulerMaruyama(level), finish: implicit}
+	return newMixingSolver(m, "noise level "+shortest(level), steps)
+}
+
+// eulerMaruyama returns the step of [SDE].
+func eulerMaruyama(level float64) mixer {
+	return func(c, _ Coefficients, h float64) mix {
 		noise := c.Parts(PredictVelocity).Noise
 		drift := -float64(level*math.Abs(h)) * math.Abs(c.DSigma) // of the noise
 		return mix{
@@ -120,14 +147,6 @@ func SDE(path Schedule, steps int, level float64) PathSolver {
 			Fresh: math.Sqrt(2 * level * math.Abs(h) * c.Sigma * math.Abs(c.DSigma)),
 		}
 	}
-	return s
-}
-
-func newPathSolver(name string, path Schedule, steps int) *pathSolver {
-	if steps < 1 {
-		panic(fmt.Sprintf("flow: %s: %d steps", name, steps))
-	}
-	return &pathSolver{name: name, text: name, path: path, steps: steps, scratch: new(freeList[buffers])}
 }
 
 var pathSolverNames = []string{"ddim", "ddpm", "sde"}
@@ -135,8 +154,8 @@ var pathSolverNames = []string{"ddim", "ddpm", "sde"}
 // PathSolverNames returns the names that NewPathSolver knows.
 func PathSolverNames() []string { return slices.Clone(pathSolverNames) }
 
-// NewPathSolver returns the solver of that name, one of [PathSolverNames], for a field on a path. Only sde has a noise
-// level, from 0 to 100.
+// NewPathSolver returns the solver of that name, one of [PathSolverNames], for a field on a path.
+// Only sde has a noise level, from 0 to 100.
 func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSolver, error) {
 	if steps < 1 {
 		return nil, fmt.Errorf("flow: %s: %d steps: want at least 1, for example 20", name, steps)
@@ -152,100 +171,128 @@ func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSo
 		}
 		return SDE(path, steps, level), nil
 	}
-	return nil, fmt.Errorf("flow: unknown solver %q: known are %s", name, strings.Join(pathSolverNames, ", "))
+	return nil, &ParseError{
+		Package: "flow", Kind: "solver", Text: name,
+		Known: PathSolverNames(), Reason: "known are " + strings.Join(pathSolverNames, ", "),
+	}
 }
 
-// Observed implements [Solver].
-func (s *pathSolver) Observed(o Observer) Solver {
+// Observed implements [ode.Solver].
+func (s *mixingSolver) Observed(o ode.Observer) ode.Solver {
 	watched := *s
-	watched.observe = o
+	watched.inner = s.inner.Observed(o).(*ode.EqualSteps)
 	return &watched
 }
 
 // WithNoise implements [PathSolver].
-func (s *pathSolver) WithNoise(noise NoiseFunc) PathSolver {
+func (s *mixingSolver) WithNoise(noise NoiseFunc) PathSolver {
 	fed := *s
-	fed.noise = noise
+	fed.method.noise = noise
+	fed.inner = s.inner.With(fed.steps())
 	return &fed
 }
 
-// String implements [Solver].
-func (s *pathSolver) String() string { return s.text + ", " + countSteps(s.steps) }
+// String implements [ode.Solver].
+func (s *mixingSolver) String() string { return s.inner.String() }
 
-// Solve implements [Solver].
-func (s *pathSolver) Solve(ctx context.Context, f Field, x []float32, n int, t0, t1 float64) (Stats, error) {
-	d := stateSize(len(x), n)
-	if err := s.checkSpan(t0, t1); err != nil {
-		return Stats{States: n}, err
+// Solve implements [ode.Solver].
+func (s *mixingSolver) Solve(ctx context.Context, f ode.Field, x []float32, n int, t0, t1 float64) (ode.Stats, error) {
+	if err := s.method.checkSpan(t0, t1); err != nil {
+		return ode.Stats{States: n}, err
 	}
-	if n == 0 || t0 == t1 {
-		return Stats{States: n}, nil
-	}
-	if s.random && s.noise == nil {
-		panic(fmt.Sprintf("flow: %s needs random numbers: give them by WithNoise", s.name))
-	}
-	b := s.scratch.get()
-	defer s.scratch.put(b)
-	b.reset(1, n, d)
-
-	steps, err := s.run(ctx, f, b, x, t0, t1)
-	if err == nil {
-		err = checkFinite(x, d, s.name, s.steps)
-	}
-	return Stats{
-		States:      n,
-		Calls:       b.calls,
-		Evaluations: Tally{b.calls * n, b.calls},
-		Steps:       Tally{steps * n, steps},
-	}, err
+	return s.inner.Solve(ctx, f, x, n, t0, t1)
 }
 
-// checkSpan verifies the times of a call of Solve.
-func (s *pathSolver) checkSpan(t0, t1 float64) error {
-	if err := checkSpan(t0, t1); err != nil {
-		return err
+// checkSpan verifies the times of a call of Solve. Times that are not finite are left to the solver
+// of equal steps.
+func (m *pathMethod) checkSpan(t0, t1 float64) error {
+	if !states.Finite(t0) || !states.Finite(t1) {
+		return nil
 	}
 	if min(t0, t1) < 0 || max(t0, t1) > 1 {
-		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: the path goes from 0 to 1", s.name, t0, t1)
+		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: the path goes from 0 to 1", m.name, t0, t1)
 	}
-	if s.generates && t0 > t1 {
-		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: it goes from noise to data alone: take ddim", s.name, t0, t1)
+	if m.generates && t0 > t1 {
+		return fmt.Errorf("flow: %s: cannot solve from t = %v to %v: it goes from noise to data alone: take ddim",
+			m.name, t0, t1)
 	}
 	return nil
 }
 
-// run takes the steps and returns how many it took.
-func (s *pathSolver) run(ctx context.Context, f Field, b *buffers, x []float32, t0, t1 float64) (int, error) {
-	s.observe.show(0, t0, x)
-	for i := range s.steps {
-		from, to := float32(timeOf(i, s.steps, t0, t1)), float32(timeOf(i+1, s.steps, t0, t1)) // as the field sees it
-		b.setTime(float64(from))
-		if err := b.evaluate(ctx, f, 0, x); err != nil {
-			return i, err
-		}
-		s.step(b, x, i, float64(from), float64(to))
-		s.observe.show(i+1, timeOf(i+1, s.steps, t0, t1), x)
+// step takes a step. Its times are those that the field sees, float32.
+func (m *pathMethod) step(ctx context.Context, b *ode.Batch, s ode.Step) error {
+	if m.random && m.noise == nil {
+		panic(fmt.Sprintf("flow: %s needs random numbers: give them by WithNoise", m.name))
 	}
-	return s.steps, nil
+	from, to := float64(float32(s.From)), float64(float32(s.To))
+	if err := b.Evaluate(ctx, 0, b.X, from); err != nil {
+		return err
+	}
+	step := m.mix
+	if s.Last && m.finish != nil {
+		step = m.finish
+	}
+	m.apply(step(m.path.At(from), m.path.At(to), to-from), b, s.Index)
+	return nil
 }
 
-// step moves x from one time to another, with the velocity in the first stage.
-func (s *pathSolver) step(b *buffers, x []float32, i int, from, to float64) {
-	c, next := s.path.At(from), s.path.At(to)
-	m := s.mix(c, next, to-from)
-	if i == s.steps-1 && s.finish != nil {
-		m = s.finish(c, next, to-from)
-	}
-	if m.Fresh == 0 {
-		blend(x, x, b.k[0], m.X, m.V)
+// apply moves the states by a mix, with the velocities in the first stage.
+func (m *pathMethod) apply(w mix, b *ode.Batch, step int) {
+	x, v, z := b.X, b.Velocity(0), b.Scratch()
+	if w.Fresh == 0 {
+		blend(x, x, v, w.X, w.V)
 		return
 	}
-	d := len(x) / len(b.index)
-	for _, j := range b.index {
-		z := b.y[j*d : (j+1)*d]
-		s.noise(z, j, i)
+	d := len(x) / b.States()
+	for i := range b.States() {
+		m.noise(z[i*d:(i+1)*d], i, step)
 	}
-	for j, v := range b.k[0] {
-		x[j] = float32(float64(m.X*float64(x[j])) + float64(m.V*float64(v)) + float64(m.Fresh*float64(b.y[j])))
+	for j := range x {
+		x[j] = float32(float64(w.X*float64(x[j])) + float64(w.V*float64(v[j])) + float64(w.Fresh*float64(z[j])))
 	}
+}
+
+// StepsFor returns the number of steps in which a solver evaluates the field the given number of
+// times. A solver that chooses its steps is an [*EvaluationsError], and so are evaluations that do
+// not make whole steps.
+func StepsFor(name string, evaluations int) (int, error) {
+	each, err := EvaluationsFor(name, 1)
+	if err != nil {
+		return 0, err
+	}
+	if evaluations < each || evaluations%each != 0 {
+		return 0, &EvaluationsError{Solver: name, Evaluations: evaluations, Each: each}
+	}
+	return evaluations / each, nil
+}
+
+// EvaluationsFor returns how often a solver evaluates the field in the given number of steps. It
+// fails for a solver that chooses its steps.
+func EvaluationsFor(name string, steps int) (int, error) {
+	if slices.Contains(pathSolverNames, name) {
+		return steps, nil
+	}
+	each, ok := ode.EvaluationsPerStep(name)
+	if !ok {
+		return 0, &EvaluationsError{Solver: name}
+	}
+	return steps * each, nil
+}
+
+// An EvaluationsError is a number of evaluations that a solver does not take.
+type EvaluationsError struct {
+	Solver            string
+	Evaluations, Each int // of the whole, and of a step; 0: the solver chooses them itself
+}
+
+// Error returns one line.
+func (e *EvaluationsError) Error() string { return "flow: " + e.Reason() }
+
+// Reason returns the line without the package.
+func (e *EvaluationsError) Reason() string {
+	if e.Each == 0 {
+		return e.Solver + " chooses its evaluations itself: name a solver of fixed steps"
+	}
+	return fmt.Sprintf("%d evaluations are no whole number of steps of %s, which take %d each",
+		e.Evaluations, e.Solver, e.Each)
 }

@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
-// paths has one of each kind, by its name.
+// paths has a path of each kind, by its name.
 var paths = map[string]Schedule{
 	"linear":          Linear{},
 	"linear-power(2)": LinearPower{N: 2},
@@ -17,7 +19,7 @@ var paths = map[string]Schedule{
 	"vp(0.1,20)":      VariancePreserving{BetaMin: 0.1, BetaMax: 20},
 }
 
-// exactPaths are those that begin and end exactly.
+// exactPaths are the paths that begin at noise and end at data exactly.
 var exactPaths = []string{"linear", "linear-power(2)", "cosine"}
 
 func TestSchedulesCheck(t *testing.T) {
@@ -35,7 +37,8 @@ func TestSchedulesCheck(t *testing.T) {
 	}
 	// From β by hand: α_0 = exp(−½·(0.1+20)/2) = 0.00657, and σ_1² = 0.1·δ up to δ².
 	vp := paths["vp(0.1,20)"]
-	if a, s := vp.At(0).Alpha, vp.At(1).Sigma; !near(a, math.Exp(-5.025), 1e-15) || !near(s, 0.001, 1e-6) {
+	a, s := vp.At(0).Alpha, vp.At(1).Sigma
+	if !numtest.Near(a, math.Exp(-5.025), 1e-15) || !numtest.Near(s, 0.001, 1e-6) {
 		t.Errorf("vp starts at α = %v and ends at σ = %v", a, s)
 	}
 	if err := CheckSchedule(vp, 0.0066); err != nil {
@@ -46,7 +49,8 @@ func TestSchedulesCheck(t *testing.T) {
 	}
 }
 
-// TestScheduleIdentities: σ + α = 1 on straight paths, σ² + α² = 1 on those that keep the variance. A few roundings.
+// TestScheduleIdentities: σ + α = 1 on straight paths, and σ² + α² = 1 on paths that keep the
+// variance, up to a few roundings.
 func TestScheduleIdentities(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		at := rapid.Float64Range(0, 1).Draw(r, "t")
@@ -56,7 +60,7 @@ func TestScheduleIdentities(t *testing.T) {
 			if name == "cosine" || strings.HasPrefix(name, "vp") {
 				sum = c.Alpha*c.Alpha + c.Sigma*c.Sigma
 			}
-			if !near(sum, 1, 1e-15) || c.Alpha < 0 || c.Sigma < 0 || c.DAlpha < 0 || c.DSigma > 0 {
+			if !numtest.Near(sum, 1, 1e-15) || c.Alpha < 0 || c.Sigma < 0 || c.DAlpha < 0 || c.DSigma > 0 {
 				r.Errorf("%s at %v: %+v", name, at, c)
 			}
 		}
@@ -66,8 +70,9 @@ func TestScheduleIdentities(t *testing.T) {
 	})
 }
 
-// TestLogSNR: on the path that adds noise at the rate β, d log-SNR/ds = −β/σ² (Kingma et al. 2021, "Variational Diffusion
-// Models", where it is the weight of the loss). Differences over 2e-5 miss by 1e-10/6 of the third derivative, below 4000 here.
+// TestLogSNR: on the path that adds noise at the rate β, d log-SNR/ds = −β/σ² (Kingma et al. 2021,
+// "Variational Diffusion Models", where it is the weight of the loss). Differences over 2e-5 miss
+// by 1e-10/6 of the third derivative, below 4000 here.
 func TestLogSNR(t *testing.T) {
 	vp := VariancePreserving{BetaMin: 0.1, BetaMax: 20}
 	const h = 1e-5
@@ -75,11 +80,11 @@ func TestLogSNR(t *testing.T) {
 		c, s := vp.At(at), 1-(1-vpEnd)*at
 		got := (vp.At(at+h).LogSNR() - vp.At(at-h).LogSNR()) / (2 * h)
 		want := (1 - vpEnd) * (0.1 + 19.9*s) / (c.Sigma * c.Sigma)
-		if !near(got, want, 1e-6) {
+		if !numtest.Near(got, want, 1e-6) {
 			t.Errorf("t = %v: the log-SNR rises by %v, want %v", at, got, want)
 		}
 	}
-	if got := (Linear{}).At(0.75).LogSNR(); !near(got, math.Log(9), 1e-15) {
+	if got := (Linear{}).At(0.75).LogSNR(); !numtest.Near(got, math.Log(9), 1e-15) {
 		t.Errorf("log-SNR %v of α/σ = 3", got)
 	}
 }
@@ -124,7 +129,8 @@ func TestParseSchedule(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		" vp ": "vp(0.1,20)", "linear-power( 1.5 )": "linear-power(1.5)", "vp(0.2, 25)": "vp(0.2,25)", "linear-power(10)": "linear-power(10)",
+		" vp ": "vp(0.1,20)", "linear-power( 1.5 )": "linear-power(1.5)", "vp(0.2, 25)": "vp(0.2,25)",
+		"linear-power(10)": "linear-power(10)",
 	} {
 		if got, err := ParseSchedule(text); err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%q is read as %v, %v", text, got, err)
@@ -132,9 +138,11 @@ func TestParseSchedule(t *testing.T) {
 	}
 	for text, cure := range map[string]string{
 		"": "unknown path", "sine": "known are linear", "linear(2)": "known are", "cosine()": `"" is no number`,
-		"linear-power": "want a power from 1 to 10", "linear-power(0.5)": "want a power", "linear-power(1,2)": "want a power",
-		"linear-power(NaN)": "is no number", "linear-power(2": "want a )", "vp(0.1)": "want two rates", "vp(20,0.1)": "want rates",
-		"vp(-1,20)": "want rates", "vp(0.1,5)": "want rates", "vp(1,1e400)": "is no number",
+		"linear-power": "want a power from 1 to 10", "linear-power(0.5)": "want a power",
+		"linear-power(1,2)": "want a power",
+		"linear-power(NaN)": "is no number", "linear-power(2": "want a )", "vp(0.1)": "want two rates",
+		"vp(20,0.1)": "want rates",
+		"vp(-1,20)":  "want rates", "vp(0.1,5)": "want rates", "vp(1,1e400)": "is no number",
 	} {
 		if got, err := ParseSchedule(text); err == nil || !strings.Contains(err.Error(), cure) {
 			t.Errorf("%q is read as %v, %v", text, got, err)

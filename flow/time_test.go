@@ -9,9 +9,12 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fmimg/fmimg/internal/numtest"
 )
 
-// distributions pairs each distribution of times with its distribution function, written without quantiles.
+// distributions has the distribution function of each distribution of times, written without
+// quantiles.
 var distributions = map[TimeDistribution]func(t float64) float64{
 	Uniform{}:                       func(t float64) float64 { return t },
 	LogitNormal{Mean: 0, Std: 1}:    logitNormalCDF(0, 1),
@@ -28,8 +31,9 @@ func TestQuantileInvertsCDF(t *testing.T) {
 	for dist, cdf := range distributions {
 		rapid.Check(t, func(r *rapid.T) {
 			u := rapid.Float64Range(1e-4, 1-1e-4).Draw(r, "u")
-			// 1−t loses digits near t = 1: with z < 8 at 2 deviations of 3.7, by 2⁻⁵³·e⁸ = 3e-13 in the logit.
-			if got := cdf(dist.Quantile(u)); !near(got, u, 1e-12) {
+			// 1−t loses digits near t = 1: with z < 8 at 2 deviations of 3.7, by 2⁻⁵³·e⁸ = 3e-13 in
+			// the logit.
+			if got := cdf(dist.Quantile(u)); !numtest.Near(got, u, 1e-12) {
 				r.Errorf("%v: F(Q(%v)) = %v", dist, u, got)
 			}
 		})
@@ -48,8 +52,8 @@ func TestQuantileRises(t *testing.T) {
 	}
 }
 
-// TestTimesDistribution draws independent times and bounds the distance of the distribution functions by
-// Dvoretzky, Kiefer and Wolfowitz: above √(ln(2/p)/2n) with a probability of at most p, here 1e-6.
+// TestTimesDistribution draws independent times. The distance of the distribution functions is
+// above √(ln(2/p)/2n) with a probability of at most p, here 1e-6 (Dvoretzky, Kiefer and Wolfowitz).
 func TestTimesDistribution(t *testing.T) {
 	const n = 20_000
 	for dist, cdf := range distributions {
@@ -70,7 +74,8 @@ func TestTimesDistribution(t *testing.T) {
 	}
 }
 
-// TestStratification: exactly one time falls into each of n equally likely parts, whatever the uniforms are.
+// TestStratification: each of n equally likely parts has exactly one time, whatever the uniform
+// numbers are.
 func TestStratification(t *testing.T) {
 	for dist, cdf := range distributions {
 		rapid.Check(t, func(r *rapid.T) {
@@ -82,7 +87,8 @@ func TestStratification(t *testing.T) {
 				if at == 1 { // rounded up to it
 					at = math.Nextafter32(1, 0)
 				}
-				// Rounding a time to float32 shifts F by at most 2⁻²⁴ times the density, which stays below 10 here.
+				// Rounding a time to float32 shifts F by at most 2⁻²⁴ times the density, which
+				// stays below 10 here.
 				share := cdf(float64(at)) * float64(n)
 				if slack := float64(n) * 1e-6; share < float64(i)-slack || share > float64(i+1)+slack {
 					r.Fatalf("%v: time %d of %d is %v, at the share %v", dist, i, n, at, share/float64(n))
@@ -92,8 +98,8 @@ func TestStratification(t *testing.T) {
 	}
 }
 
-// TestStratifiedMean: with independent times the mean of t has the deviation √(1/12n); in strata it is 1/n smaller,
-// √(1/12)/n^1.5 (each of n parts has the deviation √(1/12)/n).
+// TestStratifiedMean: with independent times the mean of t has the deviation √(1/12n). In strata it
+// is smaller, namely √(1/12)/n^1.5: each of n parts has the deviation √(1/12)/n.
 func TestStratifiedMean(t *testing.T) {
 	const n, rounds = 64, 2000
 	var p rand.PCG
@@ -113,11 +119,12 @@ func TestStratifiedMean(t *testing.T) {
 		squares += (mean - 0.5) * (mean - 0.5)
 	}
 	deviation := math.Sqrt(1./12) / math.Pow(n, 1.5)
-	if !near(sum/rounds, 0, 5*deviation/math.Sqrt(rounds)) {
+	if !numtest.Near(sum/rounds, 0, 5*deviation/math.Sqrt(rounds)) {
 		t.Errorf("mean of t is off by %v", sum/rounds)
 	}
-	// The squares of a nearly normal number have a relative deviation of √2; 5 standard errors of their mean.
-	if got := squares / rounds / (deviation * deviation); !near(got, 1, 5*math.Sqrt(2./rounds)) {
+	// The squares of a nearly normal number have a relative deviation of √2; 5 standard errors of
+	// their mean.
+	if got := squares / rounds / (deviation * deviation); !numtest.Near(got, 1, 5*math.Sqrt(2./rounds)) {
 		t.Errorf("the variance of the mean is %v of the expected", got)
 	}
 }
@@ -126,8 +133,8 @@ func TestStratumEnds(t *testing.T) {
 	if u := Stratum(6, 7, math.Nextafter(1, 0)); u >= 1 {
 		t.Errorf("the last stratum reaches %v", u)
 	}
-	mustPanic(t, "stratum n", func() { Stratum(3, 3, 0.5) })
-	mustPanic(t, "lengths", func() { SampleTimes(make([]float32, 2), make([]float64, 3), Uniform{}) })
+	numtest.MustPanic(t, "stratum n", func() { Stratum(3, 3, 0.5) })
+	numtest.MustPanic(t, "lengths", func() { SampleTimes(make([]float32, 2), make([]float64, 3), Uniform{}) })
 }
 
 func TestParseTimeDistribution(t *testing.T) {
@@ -143,15 +150,20 @@ func TestParseTimeDistribution(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "normal", "Uniform", "uniform()", "uniform(0,1)", "logit-normal(", "logit-normal()", "logit-normal(1)", "logit-normal(0,1",
+		"", "normal", "Uniform", "uniform()", "uniform(0,1)", "logit-normal(", "logit-normal()",
+		"logit-normal(1)", "logit-normal(0,1",
 		"logit-normal(0,1,2)", "logit-normal(a,1)", "logit-normal(0,1)x",
 		"logit-normal(0,0)", "logit-normal(0,-1)", "logit-normal(NaN,1)", "logit-normal(0,Inf)",
 	} {
 		got, err := ParseTimeDistribution(s)
 		if err == nil {
 			t.Errorf("%q gives %v", s, got)
-		} else if !strings.Contains(err.Error(), fmt.Sprintf("%q", s)) || !strings.Contains(err.Error(), "logit-normal(") {
-			t.Errorf("%q: the error names neither it nor the cure: %v", s, err)
+			continue
+		}
+		for _, part := range []string{fmt.Sprintf("%q", s), "logit-normal("} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q: the error lacks %s: %v", s, part, err)
+			}
 		}
 	}
 }

@@ -2,26 +2,23 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-// ahead is the memory that a layer's next step will use. Products, which keep the vector units busy and not the
-// memory, have it fetched into the cache bit by bit: a network's activations outgrow the caches, and neither
-// tiles nor channel slices follow each other as a CPU foresees it.
+// ahead is the memory that a layer's next step will use. It is fetched into the cache bit by bit
+// during matrix products, which keep the vector units busy and leave the memory idle. A network's
+// activations outgrow the caches, and a CPU does not foresee accesses to tiles and to slices of
+// channels.
 type ahead struct {
 	maps []Map
-	line int // next line of pixels of the last map, over its images
+	line int // next line of pixels of the last map, counted over all its images
 	x    int // next pixel of that line
 }
 
-// Ahead adds a map that the next step will use; the last one is fetched first.
+// Ahead adds a map that the next step will use. The map that was added last is fetched first.
 func (s *Scratch) Ahead(m Map) { s.ahead.maps, s.ahead.line, s.ahead.x = append(s.ahead.maps, m), 0, 0 }
 
-// ForgetAhead drops what was named and not yet fetched.
+// ForgetAhead drops the maps that are not fetched yet.
 func (s *Scratch) ForgetAhead() { s.ahead.maps = s.ahead.maps[:0] }
 
-// aheadBytes is how much is fetched beside one matrix product of a plane: little enough that it is on its way before
-// the next.
-const aheadBytes = 8192
-
-// fetchAhead asks for some more of the memory that was named.
+// fetchAhead asks for the next aheadBytes of the maps.
 func (s *Scratch) fetchAhead(isa ISA) {
 	a := &s.ahead
 	for left := aheadBytes; left > 0 && len(a.maps) > 0; {
@@ -32,7 +29,10 @@ func (s *Scratch) fetchAhead(isa ISA) {
 			continue
 		}
 		pixels := min(m.W-a.x, max(left/(4*m.C), 1))
-		s.fetch = asm.Fetch{P: m.ptr(a.line/m.H, a.line%m.H, a.x), Ld: uintptr(4 * m.Pixel), N: pixels, Bytes: uintptr(4 * m.C)}
+		s.fetch = asm.Fetch{
+			P: m.ptr(a.line/m.H, a.line%m.H, a.x), Ld: uintptr(4 * m.Pixel),
+			N: pixels, Bytes: uintptr(4 * m.C),
+		}
 		isa.fetch(&s.fetch)
 		left -= pixels * 4 * m.C
 		if a.x += pixels; a.x == m.W {

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// Attention is self-attention over the pixels of an image, in guided-diffusion's "legacy" order: the
-// channels of qkv are those of head 0's q, k and v, then head 1's, and so on.
-// For each head P = softmax(q·kᵀ/√d), o = P·v, d = C/Heads channels.
+// Attention is self-attention over the pixels of an image. For each head, P = softmax(q·kᵀ/√d)
+// and o = P·v, with d = C/Heads channels. The channels of qkv have guided-diffusion's "legacy"
+// order: q, k and v of head 0, then q, k and v of head 1, and so on.
 type Attention struct {
 	ISA   ISA
 	Heads int
@@ -15,15 +15,17 @@ type Attention struct {
 	matmul MatMul
 }
 
-// queries returns how many queries, the last ones of zeros, a row of t of them is filled up to: whole tiles.
-func (a *Attention) queries(t int) int { return roundUp(t, a.ISA.panelCols(t)) }
+// queries returns t rounded up to whole tiles: the length that a row of t queries is padded to with
+// zeros.
+func (a *Attention) queries(t int) int { return roundUp(t, a.ISA.tileCols(t)) }
 
-// ProbsLen returns how many floats Forward leaves for Backward, for n images of t pixels.
+// ProbsLen returns the length of the probabilities of n images of t pixels, which Forward leaves
+// for Backward.
 func (a *Attention) ProbsLen(n, t int) int { return n * a.Heads * t * a.queries(t) }
 
-// Forward computes o, [N, H, W, C], from qkv, [N, H, W, 3·C]; both are dense maps. probs, of
-// ProbsLen elements, receives Pᵀ of each image and head: a row for each key, so that the softmax of all queries is
-// taken side by side.
+// Forward computes o, [N, H, W, C], from qkv, [N, H, W, 3·C]; both are dense maps. It sets probs,
+// [ProbsLen], to Pᵀ of each image and head. Pᵀ has a row for each key, so that the softmaxes of
+// all queries are computed side by side.
 func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 	t, d := a.mustFit(o, qkv, probs)
 	a.matmul.ISA = a.ISA
@@ -39,7 +41,7 @@ func (a *Attention) Forward(s *Scratch, o, qkv Map, probs []float32) {
 	}
 }
 
-// Backward computes dqkv from do, with qkv and probs of Forward.
+// Backward computes dqkv from do, with Forward's qkv and probs.
 func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 	t, d := a.mustFit(do, qkv, probs)
 	a.matmul.ISA = a.ISA
@@ -63,13 +65,13 @@ func (a *Attention) Backward(s *Scratch, dqkv, do, qkv Map, probs []float32) {
 	}
 }
 
-// split returns q, k and v of a head.
+// split returns q, k and v of a head of d channels.
 func (a *Attention) split(qkv Map, head, d int) (q, k, v Map) {
 	first := 3 * d * head
 	return qkv.Channels(first, first+d), qkv.Channels(first+d, first+2*d), qkv.Channels(first+2*d, first+3*d)
 }
 
-// of returns Pᵀ of an image and head.
+// of returns Pᵀ of image n and a head, [t keys][queries].
 func (a *Attention) of(probs []float32, n, head, t int) Map {
 	c := a.queries(t)
 	size := t * c
@@ -103,8 +105,8 @@ func (a *Attention) softmax(s *Scratch, p Map, scale float32) {
 	a.ISA.walk(affine, walk)
 }
 
-// softmaxGrad replaces dP by the gradient of the softmax's argument before its scale:
-// scale·P∘(dP - Σ P∘dP), column by column. buf has room for four rows.
+// softmaxGrad replaces dP, column by column, by scale·P∘(dP - Σ P∘dP): the gradient of the
+// softmax's argument before scaling. buf has room for four rows.
 func (a *Attention) softmaxGrad(dp, p Map, buf []float32, scale float32) {
 	factor, summand, sums, unused := buf[:p.C], buf[p.C:2*p.C], buf[2*p.C:3*p.C], buf[3*p.C:4*p.C]
 	for i := range factor {
@@ -124,7 +126,8 @@ func (a *Attention) softmaxGrad(dp, p Map, buf []float32, scale float32) {
 func (a *Attention) mustFit(o, qkv Map, probs []float32) (t, d int) {
 	t, d = o.H*o.W, o.C/a.Heads
 	if qkv.C != 3*o.C || o.C%a.Heads != 0 || qkv.N != o.N || qkv.H*qkv.W != t || len(probs) < a.ProbsLen(o.N, t) {
-		panic(fmt.Sprintf("kernels: attention of %d heads: shapes %v and %v, room for %d probabilities", a.Heads, o.shape(), qkv.shape(), len(probs)))
+		panic(fmt.Sprintf("kernels: attention of %d heads: shapes %v and %v, room for %d probabilities",
+			a.Heads, o.shape(), qkv.shape(), len(probs)))
 	}
 	if o.halo != 0 || qkv.halo != 0 {
 		panic("kernels: attention needs dense maps")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// naiveAttention is attention over the pixels of one image by its definition, in float64. qkv holds
-// t rows of heads·3·d elements, each head's q, k and v side by side.
+// naiveAttention computes attention over the pixels of one image by its definition, in float64. qkv
+// holds t rows of heads·3·d elements: q, k and v of each head, side by side.
 type naiveAttention struct{ t, heads, d int }
 
 // of returns row i of head's q (part 0), k (1) or v (2).
@@ -100,7 +100,7 @@ var attentionShapes = []struct{ n, h, w, heads, d int }{
 	{1, 5, 5, 1, 33},
 }
 
-// Logits of up to 10 lose ten times 6e-8 before exp turns that into a relative error of P.
+// Logits of up to 10 have an error of ten times 6e-8, which exp turns into a relative error of P.
 const attentionBound = 5e-6
 
 func TestAttention(t *testing.T) {
@@ -133,14 +133,15 @@ func testAttention(t *testing.T, isa ISA, rng *rand.Rand, n, h, w, heads, d int)
 	mustBeIntact(t, qkvOK, dqkvOK, oOK, doOK, probsOK)
 }
 
-// Logits far beyond what exp can hold leave P at the largest of each row.
+// Logits far beyond the range of exp give all weight to the largest of each row.
 func TestAttentionOfLargeLogits(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		const pixels = 5
 		op := Attention{ISA: isa, Heads: 1}
 		qkv, o := NewDense(1, 1, pixels, 3), NewDense(1, 1, pixels, 1)
 		for i := range pixels {
-			copy(qkv.At(0, 0, i), []float32{1e3, float32(i), float32(10 * i)}) // q, k, v: the last key wins
+			// q, k and v: the last key wins.
+			copy(qkv.At(0, 0, i), []float32{1e3, float32(i), float32(10 * i)})
 		}
 		probs := make([]float32, op.ProbsLen(1, pixels))
 		op.Forward(&Scratch{}, o, qkv, probs)
@@ -174,7 +175,7 @@ func TestAttentionGradients(t *testing.T) {
 	})
 }
 
-// What attention makes of an image may not depend on the images beside it, to the bit.
+// The result for an image may not depend on the other images of the batch, to the bit.
 func TestAttentionIgnoresBatchMates(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		const n, h, w, heads, d = 3, 3, 5, 2, 9
@@ -203,8 +204,10 @@ func TestAttentionPanicsWithBothShapes(t *testing.T) {
 	op := Attention{Heads: 2}
 	var s Scratch
 	probs := make([]float32, op.ProbsLen(1, 4))
-	mustPanic(t, "too few channels", func() { op.Forward(&s, NewDense(1, 2, 2, 4), NewDense(1, 2, 2, 11), probs) }, "[1 2 2 4]", "[1 2 2 11]")
-	mustPanic(t, "heads that do not divide", func() { op.Forward(&s, NewDense(1, 2, 2, 3), NewDense(1, 2, 2, 9), probs) }, "2 heads")
-	mustPanic(t, "short probabilities", func() { op.Forward(&s, NewDense(1, 2, 2, 4), NewDense(1, 2, 2, 12), probs[:31]) }, "31 probabilities")
-	mustPanic(t, "a halo", func() { op.Forward(&s, NewMap(1, 2, 2, 4), NewMap(1, 2, 2, 12), probs) }, "dense")
+	forward := func(o, qkv Map, probs []float32) func() { return func() { op.Forward(&s, o, qkv, probs) } }
+	four, twelve := NewDense(1, 2, 2, 4), NewDense(1, 2, 2, 12)
+	mustPanic(t, "too few channels", forward(four, NewDense(1, 2, 2, 11), probs), "[1 2 2 4]", "[1 2 2 11]")
+	mustPanic(t, "heads that do not divide", forward(NewDense(1, 2, 2, 3), NewDense(1, 2, 2, 9), probs), "2 heads")
+	mustPanic(t, "short probabilities", forward(four, twelve, probs[:31]), "31 probabilities")
+	mustPanic(t, "a halo", forward(NewMap(1, 2, 2, 4), NewMap(1, 2, 2, 12), probs), "dense")
 }

@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// The convolutions of the base preset, by their share of its work: side, channels in and out.
+// The convolutions of the base preset, in the order of their share of its work: side, channels in
+// and out.
 var benchShapes = []struct{ side, ic, oc int }{
-	{28, 32, 32}, {28, 96, 32}, {28, 64, 32}, {28, 64, 64}, {14, 64, 64}, {14, 128, 64}, {14, 32, 64}, {7, 64, 64}, {7, 128, 64}, {28, 1, 32}, {28, 32, 1},
+	{28, 32, 32}, {28, 96, 32}, {28, 64, 32}, {28, 64, 64}, {14, 64, 64}, {14, 128, 64}, {14, 32, 64},
+	{7, 64, 64}, {7, 128, 64}, {28, 1, 32}, {28, 32, 1},
 }
 
 // BenchmarkConv reports GFLOP/s (counted as a direct 3x3 convolution) and the share of the measured

@@ -16,41 +16,45 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Parts are within the limit, and together every iteration once, in order.
+// Each part is within the limit. Together, the parts are all iterations in order.
 func TestEachPart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(1, 12)
-		n2, n1, n0, most := count.Draw(t, "n2"), count.Draw(t, "n1"), count.Draw(t, "n0"), rapid.IntRange(1, 400).Draw(t, "most")
+		n2, n1, n0 := count.Draw(t, "n2"), count.Draw(t, "n1"), count.Draw(t, "n0")
+		most := rapid.IntRange(1, 400).Draw(t, "most")
 		next, parts := 0, 0
 		eachPart(n2, n1, n0, most, func(p part) {
 			parts++
 			if size := p.n2 * p.n1 * p.n0; size < 1 || size > most {
-				t.Fatalf("a part of %d iterations, at most %d may be", size, most)
+				t.Fatalf("a part has %d iterations, more than %d or none", size, most)
 			}
 			for i := range p.n2 * p.n1 * p.n0 {
 				i2, i1, i0 := p.i2+i/(p.n1*p.n0), p.i1+i/p.n0%p.n1, p.i0+i%p.n0
 				if (i2*n1+i1)*n0+i0 != next {
-					t.Fatalf("part %+v is out of order, or leaves some out", p)
+					t.Fatalf("part %+v is out of order, or iterations before it are missing", p)
 				}
 				next++
 			}
 		})
 		if next != n2*n1*n0 || n2*n1*n0 <= most && parts != 1 {
-			t.Fatalf("%d parts of %d iterations of %d", parts, next, n2*n1*n0)
+			t.Fatalf("%d parts have %d of %d iterations", parts, next, n2*n1*n0)
 		}
 	})
 }
 
-// The largest call of each family, for any shape, in cycles of a core that does one multiply-add of
-// registers in each, with 200 for a tile of a transform and 40 for a register of a walk. At 3 GHz, 165,000
-// cycles are 55 µs.
+// The longest call of each family, for any shape, is counted in cycles: one for a multiply-add of
+// registers, 200 for a tile of a transform, 40 for a register of a walk. At 3 GHz, 165,000 cycles
+// are 55 µs.
 func TestLimitsOfCalls(t *testing.T) {
-	for isa := Generic + 1; isa <= NEON; isa++ {
+	for isa := range ISA(len(tilesOf)) {
+		if isa == Generic {
+			continue // Go code can be preempted
+		}
 		const n = 1000 // channels, for the widest tiles
 		longest, tallest := isa.segmentCosts()[0].length, isa.outerRows()[0]
 		for what, cycles := range map[string]int{
-			"product":       maxSteps * 2 * longest * isa.panelCols(n) / isa.lanes(),
-			"outer product": maxSteps * tallest * isa.outerCols(n) / isa.lanes(),
+			"product":       maxSteps * 2 * longest * isa.tileCols(n) / isa.lanes(),
+			"outer product": maxSteps * tallest * isa.tileCols(n) / isa.lanes(),
 			"transform":     maxTiles * 200,
 			"walk":          isa.piece() / isa.lanes() * 40,
 		} {
@@ -61,7 +65,7 @@ func TestLimitsOfCalls(t *testing.T) {
 	}
 }
 
-// withLimits calls f with other limits.
+// withLimits calls f while other limits hold.
 func withLimits(steps, tiles, registers int, f func()) {
 	before := [...]int{maxSteps, maxTiles, maxRegisters}
 	defer func() { maxSteps, maxTiles, maxRegisters = before[0], before[1], before[2] }()
@@ -69,7 +73,7 @@ func withLimits(steps, tiles, registers int, f func()) {
 	f()
 }
 
-// All operations are right when calls are cut wherever they can be.
+// All operations are right when calls are cut as often as possible.
 func TestCutCalls(t *testing.T) {
 	withLimits(6, 6, 6, func() {
 		for name, test := range map[string]func(*testing.T){
@@ -82,12 +86,13 @@ func TestCutCalls(t *testing.T) {
 	})
 }
 
-// A walk in parts leaves what the walk in one leaves: the same maps, to the bit, and the same sums up to
-// rounding. One more routine must be known here: its sums may need more than to be added.
+// A walk in parts writes the same maps as the walk in one piece, to the bit, and the same sums up
+// to rounding. A new walk whose sums must not simply be added fails here.
 func TestCutWalks(t *testing.T) {
 	const c, w, h = 35, 9, 7
 	eachISA(t, func(t *testing.T, isa ISA) {
-		for routine := moments; routine <= addMap; routine++ {
+		for i, name := range walkNames {
+			routine := walkRoutine(i)
 			run := func() (maps []Map, sums [2][]float32) {
 				rng := rand.New(rand.NewPCG(uint64(routine), 9))
 				for range 3 {
@@ -107,12 +112,13 @@ func TestCutWalks(t *testing.T) {
 			var cutSums [2][]float32
 			withLimits(maxSteps, maxTiles, 5, func() { cutMaps, cutSums = run() })
 			for i, m := range maps {
-				mustBeSame(t, fmt.Sprintf("map %d of routine %d", i, routine), dense(cutMaps[i]), dense(m))
+				mustBeSame(t, fmt.Sprintf("map %d of %s", i, name), dense(cutMaps[i]), dense(m))
 			}
 			for i, s := range sums {
-				for k, v := range s { // of up to 63 terms, whose sizes a sum of squares may lose in
+				for k, v := range s { // a sum of up to 63 terms, which may cancel
 					if d := math.Abs(float64(cutSums[i][k] - v)); !(d <= 1e-4*(1+math.Abs(float64(v)))) {
-						t.Errorf("%v: sum %d of routine %d, channel %d, is %g in parts, %g in one", isa, i, routine, k, cutSums[i][k], v)
+						t.Errorf("sum %d of %s, channel %d, is %g in parts, %g in one piece",
+							i, name, k, cutSums[i][k], v)
 					}
 				}
 			}
@@ -120,13 +126,14 @@ func TestCutWalks(t *testing.T) {
 	})
 }
 
-// Shapes whose calls would be too long with the limits as they are: a product and a sum of outer products
-// over thousands of pixels and channels, and a walk over a map of 20,000 pixels.
+// These shapes exceed the real limits: products and sums of outer products over thousands of pixels
+// and channels, and a walk over a map of 20,000 pixels.
 func TestLongCalls(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, p := range longProblems() {
-			t.Run(fmt.Sprintf("%v/%dx%d,%d-%d", p.shape.Kind, p.shape.H, p.shape.W, p.shape.IC, p.shape.OC), func(t *testing.T) {
-				for _, plan := range algorithms(p.shape) {
+			s := p.shape
+			t.Run(fmt.Sprintf("%v/%dx%d,%d-%d", s.Kind, s.H, s.W, s.IC, s.OC), func(t *testing.T) {
+				for _, plan := range algorithms(s) {
 					p.test(t, isa, plan)
 				}
 			})
@@ -152,21 +159,28 @@ func longProblems() []*convProblem {
 	}
 }
 
-// callersOf says who alone may call the functions that choose among routines without a limit.
+// callersOf lists the functions that may call assembly without checking a limit, and for each the
+// functions that may call it. "walk…" stands for walkAVX2 and the same function for other
+// targets.
 var callersOf = map[string][]string{
-	"walkVectors": {"walk", "cutWalk"},
-	"walkAVX2":    {"walkVectors"}, "walkAVX512": {"walkVectors"},
-	"flatVectors": {"flat"},
-	"flatAVX2":    {"flatVectors"}, "flatAVX512": {"flatVectors"},
+	"walkVectors": {"walk", "cutWalk"}, "walk…": {"walkVectors"},
+	"flatVectors": {"flat"}, "flat…": {"flatVectors"},
+	"product…": {"product"}, "outer…": {"outer"}, "transform…": {"transform"},
 	"fetch": {"fetchAhead"}, // of aheadBytes, or of a pixel
 }
 
-// cutters names what product, outer and transform, which choose among routines too, begin with.
+// cutters lists the functions that call assembly, or a function for one target, below a limit; each
+// begins with a call of its cutter for longer calls.
 var cutters = map[string]string{"product": "cutProduct", "outer": "cutOuter", "transform": "cutTransform"}
 
-// Every call to the assembly lies behind a limit.
+// Every call to the assembly is limited.
 func TestAllCallsAreCut(t *testing.T) {
-	routine := regexp.MustCompile(`^asm\..*(AVX2|AVX512|NEON)$`)
+	var targets []string
+	for _, isa := range tilesOf[1:] {
+		targets = append(targets, isa.target)
+	}
+	routine := regexp.MustCompile(`^asm\..*(` + strings.Join(targets, "|") + `)$`)
+	forTarget := regexp.MustCompile(`^([a-z]+)(` + strings.Join(targets, "|") + `)$`)
 	found := 0
 	for name, file := range parsePackage(t) {
 		for _, decl := range file.Decls {
@@ -174,12 +188,12 @@ func TestAllCallsAreCut(t *testing.T) {
 			if !ok || f.Body == nil {
 				continue
 			}
-			caller := f.Name.Name
+			caller := forTarget.ReplaceAllString(f.Name.Name, "$1…")
 			if cutter := cutters[caller]; cutter != "" && name != "dispatch_other.go" && !beginsWithCall(f, cutter) {
 				t.Errorf("%s: %s does not begin with %s for long calls", name, caller, cutter)
 			}
 			for _, callee := range calls(f.Body) {
-				allowed, known := callersOf[callee]
+				allowed, known := callersOf[forTarget.ReplaceAllString(callee, "$1…")]
 				if known && !slices.Contains(allowed, caller) {
 					t.Errorf("%s: %s calls %s past its limit", name, caller, callee)
 				}
@@ -193,11 +207,11 @@ func TestAllCallsAreCut(t *testing.T) {
 		}
 	}
 	if found < 100 {
-		t.Errorf("found %d calls of routines alone", found)
+		t.Errorf("found only %d calls of routines", found)
 	}
 }
 
-// parsePackage reads the sources of all architectures, without tests.
+// parsePackage parses the sources of all architectures, without tests.
 func parsePackage(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
@@ -218,7 +232,8 @@ func parsePackage(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// calls lists the names of what is called, with a package's name before it.
+// calls lists the names of the functions that are called; "asm." stands before those of package
+// asm.
 func calls(n ast.Node) []string {
 	var names []string
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -239,7 +254,7 @@ func calls(n ast.Node) []string {
 	return names
 }
 
-// beginsWithCall reports whether a function begins with an if that calls another and returns.
+// beginsWithCall reports whether a function begins with an if that calls callee and returns.
 func beginsWithCall(f *ast.FuncDecl, callee string) bool {
 	branch, ok := f.Body.List[0].(*ast.IfStmt)
 	if !ok || len(branch.Body.List) != 2 || !slices.Contains(calls(branch.Body), callee) {

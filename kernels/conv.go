@@ -7,7 +7,7 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// A ConvKind names a convolution by its geometry; all pad with zeros so that sizes come out whole.
+// A ConvKind names a convolution by its geometry. All kinds pad with zeros.
 type ConvKind uint8
 
 // The convolutions of the network.
@@ -18,18 +18,19 @@ const (
 	Up3                   // 3x3 after nearest up-sampling by 2: H becomes 2·H
 )
 
-// An axis describes one dimension of a convolution or of its input gradient: position o of the
-// output (o = from + i·step for i = 0, 1, …) sums over taps of the input, the first at first + i·stride.
-// Each tap's weight is the sum of those in its list, as positions in the kernel.
+// An axis describes one dimension of a convolution or of its input gradient. Position from +
+// i·step of the output, i = 0, 1, …, sums over neighbouring positions of the input, the taps;
+// the first tap is at first + i·stride.
 type axis struct {
 	from, step    int
 	first, stride int
-	taps          [][]int
+	taps          [][]int // for each tap, the positions in the kernel whose weights the tap sums
 }
 
-// Every kind is one or more axes; those of the rows and those of the columns combine to phases. An
-// up-sampling convolution reads the same input pixel through several weights: their sum is one tap.
-// With y[o] = Σ_k w[k]·x[⌊(o+k-1)/2⌋], even o read x[i-1] through w0 and x[i] through w1 + w2.
+// Each kind has one or more axes. Each pair of an axis for rows and an axis for columns is a phase.
+// An up-sampling convolution reads the same input pixel through several weights, whose sum is one
+// tap: with y[o] = Σ_k w[k]·x[⌊(o+k-1)/2⌋], even positions o = 2·i read x[i-1] through w0
+// and x[i] through w1 + w2.
 var (
 	forwardAxes = [...][]axis{
 		Point: {{0, 1, 0, 1, [][]int{{0}}}},
@@ -65,16 +66,16 @@ func (k ConvKind) OutSize(h int) int {
 	return h
 }
 
-// A phase is the part of the output that one pair of axes makes, and its packed weights.
+// A phase is the part of the output that one pair of axes makes, with its packed weights.
 type phase struct {
 	rows, cols axis
-	taps       [][]int // of each tap of the window, row by row: the kernel positions that it sums
+	taps       [][]int // for each tap of the window, row by row: the kernel positions that it sums
 	weights    panel
 }
 
 func (p *phase) window() window { return window{len(p.rows.taps), len(p.cols.taps)} }
 
-// input and output return the grids of the phase's pixels.
+// input and output return the phase's pixels of the input and of the output.
 func (p *phase) input(x Map) grid {
 	return grid{m: x, y0: p.rows.first, x0: p.cols.first, dy: p.rows.stride, dx: p.cols.stride}
 }
@@ -87,7 +88,7 @@ func (p *phase) output(y Map) grid {
 	}
 }
 
-// phases combines the axes of rows and columns.
+// phases makes the phases of a kind, one for each pair of axes.
 func phases(kind ConvKind, axes []axis) []phase {
 	var all []phase
 	for _, rows := range axes {
@@ -115,21 +116,22 @@ func sources(side int, ys, xs []int) []int {
 	return all
 }
 
-// A ConvShape says what a convolution maps to what: its kind, the size of its input, and channels.
+// A ConvShape is the kind of a convolution, the size of its input, and its channels in and out.
 type ConvShape struct {
 	Kind   ConvKind
-	H, W   int // of the input; any for Point
+	H, W   int // of the input; Point ignores them
 	IC, OC int
 }
 
-// A Conv is a convolution with its weights packed for one instruction set. After Pack it may be used
-// by several goroutines at once, each with its own Scratch.
+// A Conv is a convolution with its weights packed for one instruction set. After Pack it may be
+// used by several goroutines at once, each with its own Scratch.
 type Conv struct {
 	ConvShape
 	ISA  ISA
 	Plan Plan
 
-	forward, gradient   []phase // of the direct convolution and its input gradient
+	// The weights of the forward pass and of the input gradient, for each algorithm.
+	forward, gradient   []phase
 	wForward, wGradient transformed
 	sForward, sGradient shifted
 	rotated             []float32 // the weight of the input gradient, [3][3][OC][IC]
@@ -137,8 +139,8 @@ type Conv struct {
 	withoutGradient     bool
 }
 
-// NewConv makes a convolution without weights, by the algorithms of a plan: the table's is
-// isa.Plan(shape). Only one with gradient can compute InputGrad.
+// NewConv makes a convolution without weights that uses the algorithms of a plan; isa.Plan(shape)
+// is the fastest plan. InputGrad needs a convolution that was made with gradient.
 func NewConv(isa ISA, shape ConvShape, plan Plan, gradient bool) *Conv {
 	return &Conv{
 		ConvShape: shape, ISA: isa, Plan: plan, withoutGradient: !gradient,
@@ -150,28 +152,38 @@ func NewConv(isa ISA, shape ConvShape, plan Plan, gradient bool) *Conv {
 // Pack takes over the weight, [KH][KW][IC][OC], and the bias, [OC].
 func (c *Conv) Pack(weight, bias []float32) {
 	if side := c.Kind.Side(); len(weight) != side*side*c.IC*c.OC || len(bias) != c.OC {
-		panic(fmt.Sprintf("kernels: weight of %d and bias of %d elements for %d to %d channels", len(weight), len(bias), c.IC, c.OC))
+		panic(fmt.Sprintf("kernels: weight of %d and bias of %d elements for %d to %d channels",
+			len(weight), len(bias), c.IC, c.OC))
 	}
 	if c.bias == nil {
-		c.bias = aligned(roundUp(c.OC, c.ISA.panelCols(c.OC)))
+		c.bias = aligned(roundUp(c.OC, c.ISA.tileCols(c.OC)))
 	}
 	copy(c.bias, bias)
+	c.packForward(weight)
+	if !c.withoutGradient {
+		c.packGradient(weight)
+	}
+}
+
+// packForward packs the weight for the forward pass.
+func (c *Conv) packForward(weight []float32) {
 	switch c.Plan.Forward {
 	case Direct:
 		for i := range c.forward {
-			c.packForward(&c.forward[i], weight)
+			c.packPhase(&c.forward[i], weight)
 		}
 	case Shifted:
 		c.sForward.pack(c.ISA, weight, c.IC, c.OC)
 	default:
 		c.wForward.pack(c.ISA, c.Plan.Forward.filtering(), weight, c.IC, c.OC)
 	}
-	if c.withoutGradient {
-		return
-	}
+}
+
+// packGradient packs the weight for the input gradient.
+func (c *Conv) packGradient(weight []float32) {
 	if c.Plan.InputGrad == Direct {
 		for i := range c.gradient {
-			c.packGradient(&c.gradient[i], weight)
+			c.packTransposed(&c.gradient[i], weight)
 		}
 		return
 	}
@@ -186,8 +198,8 @@ func (c *Conv) Pack(weight, bias []float32) {
 	}
 }
 
-// packForward fills the panel [OC/cols][tap][IC][cols].
-func (c *Conv) packForward(p *phase, weight []float32) {
+// packPhase fills the panel [OC/cols][tap][IC][cols].
+func (c *Conv) packPhase(p *phase, weight []float32) {
 	win := p.window()
 	p.weights.reshape(c.ISA, win.h*win.w*c.IC, c.OC)
 	for tap, sources := range p.taps {
@@ -197,8 +209,8 @@ func (c *Conv) packForward(p *phase, weight []float32) {
 	}
 }
 
-// packGradient fills the panel [IC/cols][tap][OC][cols] with the transposed weights.
-func (c *Conv) packGradient(p *phase, weight []float32) {
+// packTransposed fills the panel [IC/cols][tap][OC][cols] with the transposed weights.
+func (c *Conv) packTransposed(p *phase, weight []float32) {
 	win := p.window()
 	p.weights.reshape(c.ISA, win.h*win.w*c.OC, c.IC)
 	for tap, sources := range p.taps {
@@ -219,12 +231,15 @@ func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	case Shifted:
 		c.sForward.convolve(c.ISA, s, y, x, c.bias, residual)
 	default:
-		c.wForward.convolve(c.ISA, s, c.Plan.Forward.filtering(), y, x, c.bias, residual, c.Kind == Up3, false)
+		c.wForward.convolve(&convolution{
+			isa: c.ISA, s: s, f: c.Plan.Forward.filtering(),
+			out: y, in: x, bias: c.bias, upsampled: c.Kind == Up3,
+		}, residual)
 	}
 }
 
-// InputGrad computes dx, the gradient of x for dy that of y, or adds it to dx. dy needs a halo unless
-// the kind is Point.
+// InputGrad sets dx to the gradient of x, or adds the gradient to dx; dy is the gradient of y. dy
+// needs a halo unless the kind is Point.
 func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	c.mustFit("input gradient", dy, dx)
 	c.mustHaveHalo(dy)
@@ -241,7 +256,10 @@ func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	case Shifted:
 		c.sGradient.convolve(c.ISA, s, dx, dy, nil, residual)
 	default:
-		c.wGradient.convolve(c.ISA, s, c.Plan.InputGrad.filtering(), dx, dy, nil, residual, false, c.Kind == Up3)
+		c.wGradient.convolve(&convolution{
+			isa: c.ISA, s: s, f: c.Plan.InputGrad.filtering(),
+			out: dx, in: dy, pooled: c.Kind == Up3,
+		}, residual)
 	}
 }
 
@@ -257,8 +275,10 @@ func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, resi
 }
 
 func (c *Conv) mustFit(what string, y, x Map) {
-	if x.C != c.IC || y.C != c.OC || y.N != x.N || c.Kind != Point && (x.H != c.H || x.W != c.W) || y.H != c.Kind.OutSize(x.H) || y.W != c.Kind.OutSize(x.W) {
-		panic(fmt.Sprintf("kernels: %s of a convolution from %d to %d channels: shapes %v and %v", what, c.IC, c.OC, x.shape(), y.shape()))
+	size := c.Kind == Point || x.H == c.H && x.W == c.W
+	if !size || x.C != c.IC || y.shape() != [4]int{x.N, c.Kind.OutSize(x.H), c.Kind.OutSize(x.W), c.OC} {
+		panic(fmt.Sprintf("kernels: %s of a convolution from %d to %d channels: shapes %v and %v",
+			what, c.IC, c.OC, x.shape(), y.shape()))
 	}
 }
 
@@ -276,16 +296,17 @@ func (c *Conv) WeightGrad(s *Scratch, dw, db []float32, x, dy Map) {
 	c.EndWeightGrad(&s.sum, dw)
 }
 
-// A WeightSum holds what some algorithms sum up before it is added to a weight's gradient. The zero value is
-// ready; it grows to what the largest convolution needs.
+// A WeightSum holds the sums that Winograd's algorithms collect over a batch before they add to a
+// weight's gradient. The zero value is ready; it grows to the size that the largest convolution
+// needs.
 type WeightSum struct {
 	data   []float32
-	planes planeSet // of Winograd's weight gradient
-	begun  bool
+	planes planeSet
+	begun  bool // whether planes holds a sum
 }
 
-// PartWeightGrad does WeightGrad's work for some images of a batch; after the last of them, EndWeightGrad
-// adds what is left in sum to dw.
+// PartWeightGrad does the work of WeightGrad for some images of a batch. After the last images,
+// call EndWeightGrad, which adds the rest of the sum to dw.
 func (c *Conv) PartWeightGrad(s *Scratch, sum *WeightSum, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
 	c.mustHaveHalo(x)
@@ -306,7 +327,7 @@ func (c *Conv) PartWeightGrad(s *Scratch, sum *WeightSum, dw, db []float32, x, d
 	c.ISA.BiasGrad(s, db, dy)
 }
 
-// EndWeightGrad adds to dw what PartWeightGrad has left in sum.
+// EndWeightGrad adds to dw the rest that PartWeightGrad has left in sum.
 func (c *Conv) EndWeightGrad(sum *WeightSum, dw []float32) {
 	if f := c.Plan.WeightGrad.filtering(); f != nil && sum.begun {
 		sum.begun = false
@@ -314,8 +335,8 @@ func (c *Conv) EndWeightGrad(sum *WeightSum, dw []float32) {
 	}
 }
 
-// foldedWeightGrad first sums up the gradient of each phase's tap, and then adds it to the gradients
-// of all weights whose sum the tap's weight is.
+// foldedWeightGrad sums up the gradient of each tap of each phase, and adds it to the gradients of
+// all weights that the tap sums.
 func (c *Conv) foldedWeightGrad(s *Scratch, dw []float32, x, dy Map) {
 	size := c.IC * c.OC
 	for i := range c.forward {
@@ -339,14 +360,14 @@ func (c *Conv) tapGrad(s *Scratch, dw []float32, p *phase, tap int, x, dy Map) {
 	a.x0 += tap % width
 	a.h, a.w = b.h, b.w
 	sum := scatter{a: a, b: b, m: c.IC, n: c.OC, dst: dw, row: c.OC, col: 1}
-	if c.OC < c.IC && c.OC < c.ISA.outerCols(c.OC) { // the wider side along the vectors
+	if c.OC < c.IC && c.OC < c.ISA.tileCols(c.OC) { // the wider side lies along the vectors
 		sum = scatter{a: b, b: a, m: c.OC, n: c.IC, dst: dw, row: 1, col: c.OC}
 	}
 	sum.run(c.ISA, s)
 }
 
-// A scatter is a sum of outer products over pixels: dst[i·row + j·col] += Σ a_i·b_j, with i and j
-// channels of the same pixel of two grids of one size.
+// A scatter is a sum of outer products: dst[i·row + j·col] += Σ a_i·b_j over the pixels of two
+// grids of the same size, for channel i of a and channel j of b.
 type scatter struct {
 	a, b     grid
 	m, n     int
@@ -354,13 +375,9 @@ type scatter struct {
 	row, col int
 }
 
-// blockBytes is the size of the pixels, of both grids, that all tiles go through before the next ones: they stay in
-// the first-level cache.
-const blockBytes = 24 << 10
-
-// run cuts the grids into blocks, which also bounds a call to the assembly.
+// run cuts the grids into blocks that stay in the cache.
 func (g *scatter) run(isa ISA, s *Scratch) {
-	pixels := max(blockBytes/(4*(g.m+g.n)), 16)
+	pixels := max(scatterBytes/(4*(g.m+g.n)), scatterPixels)
 	lines := max(pixels/max(g.a.w, 1), 1)
 	if g.a.h <= lines {
 		images := max(lines/max(g.a.h, 1), 1)
@@ -385,7 +402,7 @@ func (g *scatter) block(isa ISA, s *Scratch, n, y, images, lines int) {
 	args.StepA2 = uintptr(4*g.a.m.Image) - uintptr(lines)*g.a.rowStep()
 	args.StepB2 = uintptr(4*g.b.m.Image) - uintptr(lines)*g.b.rowStep()
 	a, b := g.a.ptr(n, y, 0), g.b.ptr(n, y, 0)
-	width := isa.outerCols(g.n)
+	width := isa.tileCols(g.n)
 	for j := 0; j < g.n; j += width {
 		args.B = unsafe.Add(b, 4*j)
 		for i := 0; i < g.m; {
@@ -397,7 +414,8 @@ func (g *scatter) block(isa ISA, s *Scratch, n, y, images, lines int) {
 	}
 }
 
-// fitting returns the largest of the sizes, in falling order, that is at most n.
+// fitting returns the largest size that is at most n, or else the smallest. The sizes are in
+// falling order.
 func fitting(sizes []int, n int) int {
 	for _, size := range sizes {
 		if size <= n {
@@ -407,8 +425,8 @@ func fitting(sizes []int, n int) int {
 	return sizes[len(sizes)-1]
 }
 
-// tile adds to rows [i, i+rows) and width columns from j on, in place where dst has the tile's order
-// and all its columns.
+// tile adds to rows [i, i+rows) and to width columns from j on. It adds in place where dst has all
+// the columns, side by side.
 func (g *scatter) tile(isa ISA, s *Scratch, i, j, rows, width int) {
 	args := &s.outer
 	if g.col == 1 && j+width <= g.n {

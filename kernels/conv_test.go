@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// naive is a convolution by its definition, in float64. Its three methods are the reference.
+// naive computes a convolution by its definition, in float64. Its three methods are the reference.
 type naive struct {
 	kind   ConvKind
 	ic, oc int
@@ -109,14 +109,15 @@ var convShapes = []struct{ n, h, w, ic, oc int }{
 	{1, 9, 3, 48, 80},
 }
 
-// Sums of up to 9·64 products in float32 keep a relative L2 error of a few 1e-7; weight gradients sum
-// over up to 784 pixels. A wrong tap or a lost tail is an error of 1e-2 and more.
+// Sums of up to 9·64 products in float32 have a relative L2 error of a few 1e-7; weight gradients
+// sum over up to 784 pixels. A wrong tap or a missing remainder is an error of at least 1e-2.
 const convBound = 3e-6
 
-// Winograd's transforms lose up to two digits to cancellation; measured: 1e-6 to 4e-6.
+// Winograd's transforms lose up to two digits by cancellation: the measured errors are 1e-6 to
+// 4e-6.
 const winogradBound = 1e-5
 
-// algorithms lists those that can compute a shape, as plans for all passes.
+// algorithms lists the algorithms that can compute a shape, as plans for all passes.
 func algorithms(s ConvShape) []Plan {
 	plans := []Plan{{}}
 	if s.CanWinograd() {
@@ -128,15 +129,15 @@ func algorithms(s ConvShape) []Plan {
 	return plans
 }
 
-// A convProblem is a convolution's operands, side by side, and what the reference makes of them. It is
-// computed once for all instruction sets and algorithms.
+// A convProblem holds the operands of a convolution, dense, and the results of the reference, which
+// are computed once for all instruction sets and algorithms.
 type convProblem struct {
 	shape              ConvShape
 	n                  int
 	x, dy              []float32
 	weight, bias       []float32
 	y, dx, dw, db      []float64
-	otherWeights, base []float32 // base is what results hold before something is added to them
+	otherWeights, base []float32 // base is the old content of results that are added to
 }
 
 func newConvProblem(kind ConvKind, seed uint64, n, h, w, ic, oc int) *convProblem {
@@ -156,7 +157,7 @@ func newConvProblem(kind ConvKind, seed uint64, n, h, w, ic, oc int) *convProble
 	return p
 }
 
-// based returns x plus the base, to compare with where x was added to that.
+// based returns x plus the base: the result of an operation that adds x to the base.
 func (p *convProblem) based(x []float64) []float64 {
 	sum := make([]float64, len(x))
 	for i, v := range x {
@@ -176,15 +177,15 @@ func TestConv(t *testing.T) {
 		for _, p := range problems {
 			for _, plan := range algorithms(p.shape) {
 				s := p.shape
-				t.Run(fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", plan.Forward, s.Kind, p.n, s.H, s.W, s.IC, s.OC), func(t *testing.T) {
-					p.test(t, isa, plan)
-				})
+				name := fmt.Sprintf("%s/kind%d/%dx%dx%d,%d-%d", plan.Forward, s.Kind, p.n, s.H, s.W, s.IC, s.OC)
+				t.Run(name, func(t *testing.T) { p.test(t, isa, plan) })
 			}
 		}
 	})
 }
 
-// test runs all passes of an algorithm between guard words, each also where it adds to its result.
+// test runs all passes of an algorithm between guard words, each pass also where it adds to its
+// result.
 func (p *convProblem) test(t *testing.T, isa ISA, plan Plan) {
 	bound := convBound
 	if plan.Forward.filtering() != nil {
@@ -192,7 +193,7 @@ func (p *convProblem) test(t *testing.T, isa ISA, plan Plan) {
 	}
 	rng, n, s := rand.New(rand.NewPCG(2, 2)), p.n, p.shape
 	conv := NewConv(isa, s, plan, true)
-	conv.Pack(p.otherWeights, p.bias) // a second Pack must leave nothing of the first
+	conv.Pack(p.otherWeights, p.bias) // the second Pack must replace all of this
 	conv.Pack(p.weight, p.bias)
 	oh, ow := s.Kind.OutSize(s.H), s.Kind.OutSize(s.W)
 	x, xOK := testMap(rng, n, s.H, s.W, s.IC, 5, 3, 1)
@@ -239,7 +240,8 @@ func TestConvGradients(t *testing.T) {
 				weight, bias := randoms(rng, kind.Side()*kind.Side()*ic*oc), randoms(rng, oc)
 				conv.Pack(weight, bias)
 				x, _ := testMap(rng, n, h, w, ic, 0, 0, 1)
-				y, dy := NewMap(n, kind.OutSize(h), kind.OutSize(w), oc), NewMap(n, kind.OutSize(h), kind.OutSize(w), oc)
+				y := NewMap(n, kind.OutSize(h), kind.OutSize(w), oc)
+				dy := NewMap(n, y.H, y.W, oc)
 				projection := randoms(rng, len(dense(y)))
 				dy.Load(projection)
 				dx, dw, db := NewMap(n, h, w, ic), make([]float32, len(weight)), make([]float32, oc)
@@ -251,13 +253,14 @@ func TestConvGradients(t *testing.T) {
 					conv.Forward(&s, y, x, nil)
 					return dot(dense(y), projection)
 				}
-				mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)), flatVariable("weight", weight, dw), flatVariable("bias", bias, db))
+				mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)),
+					flatVariable("weight", weight, dw), flatVariable("bias", bias, db))
 			})
 		}
 	})
 }
 
-// A pixel's value may not depend on the images beside it in the batch, to the bit.
+// The value of a pixel may not depend on the other images of the batch, to the bit.
 func TestConvIgnoresBatchMates(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		rng := rand.New(rand.NewPCG(7, 7))
@@ -271,7 +274,8 @@ func TestConvIgnoresBatchMates(t *testing.T) {
 				conv.Forward(&s, together, x, nil)
 				for n := range 5 {
 					conv.Forward(&s, one, x.image(n), nil)
-					mustBeSame(t, fmt.Sprintf("%s: image %d in a batch", plan.Forward, n), dense(together.image(n)), dense(one))
+					what := fmt.Sprintf("%s: image %d in a batch", plan.Forward, n)
+					mustBeSame(t, what, dense(together.image(n)), dense(one))
 				}
 			}
 		}
@@ -289,7 +293,7 @@ func TestCut(t *testing.T) {
 				}
 			}
 			if sum != w {
-				t.Fatalf("a row of %d pixels is cut into %v, which is %d", w, counts, sum)
+				t.Fatalf("a row of %d pixels is cut into %v, which are %d pixels", w, counts, sum)
 			}
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// A Processor describes a CPU, as far as it tells. What it does not tell is empty or 0.
+// A Processor describes a CPU. What the CPU does not tell is empty or 0.
 type Processor struct {
 	Name     string   `json:"name"` // the vendor's, such as "AMD EPYC 9654 96-Core Processor"
 	Vendor   string   `json:"vendor,omitempty"`
@@ -17,16 +17,16 @@ type Processor struct {
 	Cores    int      `json:"cores,omitempty"`   // physical ones
 	Threads  int      `json:"threads,omitempty"` // logical ones
 	Line     int      `json:"cache_line_bytes,omitempty"`
-	L1D      int      `json:"l1d_bytes,omitempty"` // of a core
-	L2       int      `json:"l2_bytes,omitempty"`  // of a core, or of those that share it
-	L3       int      `json:"l3_bytes,omitempty"`  // of those that share it
+	L1D      int      `json:"l1d_bytes,omitempty"` // of one core
+	L2       int      `json:"l2_bytes,omitempty"`  // of one core, or of the cores that share it
+	L3       int      `json:"l3_bytes,omitempty"`  // of the cores that share it
 	Hz       int64    `json:"hz,omitempty"`        // base clock
 	BoostHz  int64    `json:"boost_hz,omitempty"`  // highest clock
-	Features []string `json:"features,omitempty"`  // instruction set extensions, by their vendors' names
+	Features []string `json:"features,omitempty"`  // extensions, by the vendors' names
 }
 
-// CPU describes the processor that the program runs on. In a virtual machine that is what its host
-// chooses to show.
+// CPU describes the processor that the program runs on. A virtual machine sees the description that
+// its host chooses.
 func CPU() Processor {
 	c := &cpuid.CPU
 	return Processor{
@@ -38,7 +38,7 @@ func CPU() Processor {
 	}
 }
 
-// known replaces cpuid's -1 for a size that the CPU does not tell.
+// known replaces -1, cpuid's size for a cache that the CPU does not tell, by 0.
 func known(bytes int) int { return max(bytes, 0) }
 
 func vendor(name string) string {

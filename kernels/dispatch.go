@@ -2,55 +2,44 @@ package kernels
 
 import "github.com/fmimg/fmimg/asm"
 
-// registers say what package asm's routines for an instruction set do at a time. The methods that
-// choose among the routines are in dispatch_GOARCH.go, by direct calls: calls through variables would
-// make arguments escape to the heap.
-type registers struct {
+// tiles describes package asm's routines for one instruction set. The methods that choose among the
+// routines are in dispatch_GOARCH.go.
+type tiles struct {
+	name     string        // that users give to the instruction set
+	target   string        // ending of the routines' names
 	lanes    int           // float32 in a vector register
-	segments []segmentCost // of rows that the tiles of the matrix product take, the longest first
-	rows     []int         // heights of the tiles of sums of outer products, the largest first
+	cols     []int         // widths of tiles, the widest first
+	segments []segmentCost // row segments of the tiles of matrix products, the longest first
+	rows     []int         // heights of the tiles of sums of outer products, the tallest first
 }
 
-// Costs count against others of the same instruction set. NEON's are reckoned, not measured, for cores of
-// two to four pipes: the fewer rows, the less do their sums hide the latency of four.
-var registersOf = [...]registers{
-	Generic: {1, []segmentCost{{2, 4}, {1, 2}}, []int{4, 1}}, // any shape would do
-	AVX2:    {8, []segmentCost{{3, 12}, {2, 9}, {1, 7}}, []int{6, 4, 2, 1}},
-	AVX512:  {16, []segmentCost{{7, 28}, {4, 17}, {2, 10}, {1, 8}}, []int{8, 4, 2, 1}},
-	NEON:    {4, []segmentCost{{3, 24}, {2, 17}, {1, 12}}, []int{6, 4, 2, 1}},
-}
+// A segmentCost is the length of a row segment, and the cost of the tile of two such segments.
+type segmentCost struct{ length, cost int }
 
 // lanes is the number of float32 in a vector register.
-func (isa ISA) lanes() int { return registersOf[isa].lanes }
+func (isa ISA) lanes() int { return tilesOf[isa].lanes }
 
-// panelCols returns the width of the tiles of the matrix product for a matrix of n columns.
-func (isa ISA) panelCols(n int) int {
-	switch {
-	case isa == Generic:
-		return asm.ProductCols
-	case isa == AVX512 && n > 16:
-		return 32
+// tileCols returns the width of the tiles for a matrix of n columns: the smallest width that holds
+// all columns, or else the largest width.
+func (isa ISA) tileCols(n int) int {
+	widths := tilesOf[isa].cols
+	best := widths[0]
+	for _, w := range widths[1:] {
+		if n <= w {
+			best = w
+		}
 	}
-	return 16
+	return best
 }
 
-// segmentCosts lists the lengths of row segments that there are tiles for, the longest first, and
-// what a pair of them costs.
-func (isa ISA) segmentCosts() []segmentCost { return registersOf[isa].segments }
+// segmentCosts lists the row segments that the tiles of the matrix product take, the longest first.
+func (isa ISA) segmentCosts() []segmentCost { return tilesOf[isa].segments }
 
-// outerRows lists the heights of the tiles of sums of outer products, the largest first.
-func (isa ISA) outerRows() []int { return registersOf[isa].rows }
+// outerRows lists the heights of the tiles of sums of outer products, the tallest first.
+func (isa ISA) outerRows() []int { return tilesOf[isa].rows }
 
-// outerCols returns the width of the tiles of sums of outer products for n columns.
-func (isa ISA) outerCols(n int) int {
-	if isa == Generic {
-		return asm.OuterCols
-	}
-	return isa.panelCols(n)
-}
-
-// walk runs a routine over the channels that fill whole vectors, some at a time, and its Go loop over
-// the others.
+// walk runs a routine over the channels that fill whole vectors, in calls of limited length, and
+// its Go loop over the other channels.
 func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 	whole := 0
 	if isa != Generic {
@@ -60,7 +49,7 @@ func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 		rest := tailChannels(c, whole)
 		walkGo(routine, &rest)
 	}
-	most := max(isa.piece()/(c.N0*c.N1)/lineChannels*lineChannels, lineChannels)
+	most := max(isa.piece()/(c.N0*c.N1)/lineFloats*lineFloats, lineFloats)
 	for from := 0; from < whole; from += most {
 		part := tailChannels(c, from)
 		if part.C = min(whole-from, most); part.C*c.N0*c.N1 > isa.piece() {
@@ -71,8 +60,17 @@ func (isa ISA) walk(routine walkRoutine, c asm.Channels) {
 	}
 }
 
-// flat runs a routine over whole vectors of its operands, as many as one call may take; it returns how many
-// elements that were.
+// tailChannels returns the walk over the channels from the given one on.
+func tailChannels(c asm.Channels, from int) asm.Channels {
+	c.X, c.Y, c.D = advance(c.X, from), advance(c.Y, from), advance(c.D, from)
+	c.P0, c.P1, c.P2, c.P3 = advance(c.P0, from), advance(c.P1, from), advance(c.P2, from), advance(c.P3, from)
+	c.S0, c.S1 = advance(c.S0, from), advance(c.S1, from)
+	c.C -= from
+	return c
+}
+
+// flat runs a routine over whole vectors of its operands, as many as one call may take. It returns
+// how many elements those are.
 func (isa ISA) flat(routine flatRoutine, v asm.Vectors) int {
 	if isa == Generic {
 		return 0

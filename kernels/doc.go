@@ -4,11 +4,11 @@
 //
 // # Layout
 //
-// Activations are [Map] values: NHWC, channels contiguous, with a halo of one zero pixel where a 3x3
-// convolution reads them. A convolution is then a matrix product that reads its input in place
+// Activations are [Map] values: NHWC, channels contiguous, with a halo of one zero pixel where a
+// 3x3 convolution reads them. A convolution is then a matrix product that reads its input in place
 // (implicit GEMM): a row of the product is a pixel of the output, and its factor is the window of
-// pixels around it, whose rows are runs of 3·C floats. A wider map's channels can be addressed as a
-// map of their own, so concatenation costs nothing.
+// pixels around that pixel, whose rows are runs of 3·C floats. Some channels of a map can be used
+// as a map of their own, so concatenation costs nothing.
 //
 // Weights are [KH][KW][IC][OC] where they are trained, and are packed into panels
 // [OC/cols][KH·KW·IC][cols] once per optimiser step.
@@ -18,4 +18,10 @@
 // Operations allocate nothing once a [Scratch] has grown to its size. A wrong shape is a bug of the
 // caller and panics with both shapes. Kernels may read, and ignore, up to 64 floats behind a map's
 // last element; maps are allocated with that slack.
+//
+// # Files
+//
+// asm/gen writes the files that choose among the routines of package asm: dispatch_GOARCH.go,
+// routines.go and targets.go. blocks.go holds all block sizes, also those of packages nn and
+// metrics.
 package kernels

@@ -2,8 +2,8 @@ package kernels
 
 import "math"
 
-// SinusoidalEmbedding writes cos and then sin of scale·t·10000^(-i/half), i below half = len(dst)/2.
-// An odd last element is zero.
+// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/half), for
+// each i below half = len(dst)/2. An odd last element is zero.
 func SinusoidalEmbedding(dst []float32, t, scale float64) {
 	half := len(dst) / 2
 	for i := range half {
@@ -21,7 +21,7 @@ func (isa ISA) SiLU(y, x []float32) {
 	}
 }
 
-// SiLUGrad replaces dy by the gradient of x, for dy that of SiLU(x).
+// SiLUGrad replaces dy, the gradient of SiLU(x), by the gradient of x.
 func (isa ISA) SiLUGrad(s *Scratch, dy, x []float32) {
 	sig := s.take(len(x))
 	isa.sigmoid(sig, x)

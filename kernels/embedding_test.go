@@ -10,14 +10,16 @@ func TestSinusoidalEmbedding(t *testing.T) {
 		for _, at := range []struct{ t, scale float64 }{{0, 1000}, {0.3, 1}, {0.77, 1000}, {1, 1000}} {
 			row := make([]float32, length)
 			for i := range row {
-				row[i] = guard // all of it must be set
+				row[i] = guard // SinusoidalEmbedding must set every element
 			}
 			SinusoidalEmbedding(row, at.t, at.scale)
 			half := length / 2
 			for i := range half {
 				angle := at.scale * at.t / math.Pow(10000, float64(i)/float64(half))
-				if c, s := math.Cos(angle), math.Sin(angle); math.Abs(float64(row[i])-c) > 1e-7 || math.Abs(float64(row[half+i])-s) > 1e-7 {
-					t.Errorf("length %d, t %g: element %d is %g and %g, want %g and %g", length, at.t, i, row[i], row[half+i], c, s)
+				c, s := math.Cos(angle), math.Sin(angle)
+				if math.Abs(float64(row[i])-c) > 1e-7 || math.Abs(float64(row[half+i])-s) > 1e-7 {
+					t.Errorf("length %d, t %g: element %d is %g and %g, want %g and %g",
+						length, at.t, i, row[i], row[half+i], c, s)
 				}
 			}
 			if last := row[length-1]; length%2 == 1 && last != 0 {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// A convResult is what the passes of a convolution make of a problem, each added to its base.
+// A convResult holds the results of the passes of a convolution, each added to its base.
 type convResult struct{ y, dx, dw, db []float32 }
 
-// solve runs the passes of an algorithm between guard words.
+// solve runs the passes of a plan between guard words.
 func (p *convProblem) solve(t *testing.T, isa ISA, plan Plan) convResult {
 	t.Helper()
 	rng, s := rand.New(rand.NewPCG(3, 3)), p.shape
@@ -38,14 +38,16 @@ func (p *convProblem) solve(t *testing.T, isa ISA, plan Plan) convResult {
 	return convResult{dense(y), dense(dx), dw, db}
 }
 
-// sumSize is the expected norm of n results that each sum up so many products of normal deviates, on top
-// of a normal deviate. Unlike the norm of the results themselves, it does not vanish where terms cancel.
+// sumSize is the expected norm of n results, each the sum of a normal deviate and of the given
+// number of products of normal deviates. Unlike the norm of the results, it does not vanish where
+// terms cancel.
 func sumSize(n, products int) float64 { return math.Sqrt(float64(n) * float64(products+1)) }
 
-// agree compares with what plain Go made. The K roundings of a sum are random, and so err by about sqrt(K)
-// units of 2⁻²⁴ of its size: 1.7e-6 where a weight gradient sums 800 pixels, in each of the two results.
-// Winograd's transforms lose up to two digits more. The bounds are twice those of TestConv; of 700 random
-// problems the worst was 7.5e-7 for direct convolutions and 3.3e-6 for Winograd's.
+// agree compares with the results of plain Go. The K roundings of a sum are random, so the sum errs
+// by about sqrt(K) units of 2⁻²⁴ of its size: by 1.7e-6 where a weight gradient sums 800
+// pixels, in each of the two results. Winograd's transforms lose up to two more digits. The bounds
+// are twice those of TestConv. The worst of 700 random problems was 7.5e-7 for direct convolutions
+// and 3.3e-6 for Winograd's.
 func (p *convProblem) agree(t *testing.T, what string, got, want convResult, bound float64) {
 	t.Helper()
 	s, side := p.shape, p.shape.Kind.Side()
@@ -64,7 +66,7 @@ func (p *convProblem) agree(t *testing.T, what string, got, want convResult, bou
 	}
 }
 
-// FuzzConv compares every algorithm on every instruction set with the direct convolution in plain Go.
+// FuzzConv compares each algorithm on each instruction set with the direct convolution in plain Go.
 func FuzzConv(f *testing.F) {
 	for i, s := range convShapes {
 		f.Add(uint8(i), uint8(s.n), uint8(s.h), uint8(s.w), uint8(s.ic), uint8(s.oc), uint64(i))
@@ -88,8 +90,8 @@ func FuzzConv(f *testing.F) {
 	})
 }
 
-// fuzzedProblem makes a problem of some million products at most, without the reference's results. The
-// highest bit of a number of channels asks for a multiple of 16.
+// fuzzedProblem makes a problem of at most about a million products, without the results of the
+// reference. The highest bit of a number of channels asks for a multiple of 16.
 func fuzzedProblem(kind, n, h, w, ic, oc uint8, seed uint64) *convProblem {
 	channels := func(c uint8) int {
 		if c&0x80 != 0 {

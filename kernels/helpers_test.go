@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// eachISA runs a test once per instruction set of the build; those that the machine lacks are visibly
-// skipped. Those of other builds are skipped once, by TestInstructionSetsOfOtherBuilds.
+// eachISA runs a test once for each instruction set of the build, and visibly skips the instruction
+// sets that the machine lacks. TestInstructionSetsOfOtherBuilds skips those of other builds, once.
 func eachISA(t *testing.T, f func(t *testing.T, isa ISA)) {
 	for _, isa := range Built() {
 		t.Run(isa.String(), func(t *testing.T) {
@@ -22,12 +22,13 @@ func eachISA(t *testing.T, f func(t *testing.T, isa ISA)) {
 	}
 }
 
-// guard is what memory holds that an operation must not touch: a NaN that no arithmetic makes. Whoever
-// writes there changes it, and whoever reads it and uses it makes a NaN.
+// guard fills memory that an operation must not touch: a NaN that arithmetic does not make. An
+// operation that writes there changes the guard, and an operation that uses it makes a NaN.
 var guard = math.Float32frombits(0x7fc5_a5a5)
 
-// testMap makes a map of the middle channels of a wider one: its pixels are random, its halo is zero,
-// and all else are guard words. intact reports the first element outside of the pixels that changed.
+// testMap makes a map of the middle channels of a wider map. Its pixels are random, its halo is
+// zero, and guard words fill the rest of the memory. intact reports the first element outside the
+// pixels that changed.
 func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact func() error) {
 	m = newMap(n, h, w, before+c+after, halo).Channels(before, before+c)
 	memory := m.data[:cap(m.data)]
@@ -51,14 +52,16 @@ func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact
 	return m, func() error {
 		for i, v := range memory {
 			if !pixel[i] && math.Float32bits(v) != math.Float32bits(snapshot[i]) {
-				return fmt.Errorf("element %d outside the pixels of a map of shape %v changed from %g to %g", i, m.shape(), snapshot[i], v)
+				return fmt.Errorf("element %d outside the pixels of a map of shape %v changed from %g to %g",
+					i, m.shape(), snapshot[i], v)
 			}
 		}
 		return nil
 	}
 }
 
-// testVector makes n random elements between guard words, offset elements from a cache line.
+// testVector makes n random elements between guard words, offset elements after the beginning of a
+// cache line.
 func testVector(rng *rand.Rand, n, offset int) (x []float32, intact func() error) {
 	const line = 16
 	m, intact := testMap(rng, 1, 1, 1, n, line+offset, line, 0)
@@ -96,8 +99,8 @@ func mustBeClose(t *testing.T, what string, got []float32, want []float64, bound
 	mustBeNear(t, what, got, want, norm2(want), bound)
 }
 
-// mustBeNear fails unless the L2 difference is below the bound times a size: for results that are small
-// differences of terms of that size.
+// mustBeNear fails unless the L2 difference is below the bound times size. It is for results that
+// are small differences of terms of that size.
 func mustBeNear(t *testing.T, what string, got []float32, want []float64, size, bound float64) {
 	t.Helper()
 	if len(got) < len(want) {
@@ -112,7 +115,7 @@ func mustBeNear(t *testing.T, what string, got []float32, want []float64, size, 
 	}
 }
 
-// mustBeSame fails unless two vectors agree to the bit.
+// mustBeSame fails unless two vectors are equal to the bit.
 func mustBeSame(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	for i, v := range want {
@@ -138,7 +141,7 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// mustPanic fails unless f panics with a message that holds all the parts.
+// mustPanic fails unless f panics with a message that contains all parts.
 func mustPanic(t *testing.T, what string, f func(), parts ...string) {
 	t.Helper()
 	defer func() {
@@ -154,7 +157,7 @@ func mustPanic(t *testing.T, what string, f func(), parts ...string) {
 }
 
 // A variable is an input of an operation: how to read and set it, and the gradient that a backward
-// pass found for it.
+// pass computed.
 type variable struct {
 	name     string
 	get      func() []float32
@@ -170,16 +173,17 @@ func flatVariable(name string, x, gradient []float32) variable {
 	return variable{name, func() []float32 { return slices.Clone(x) }, func(v []float32) { copy(x, v) }, gradient}
 }
 
-// The difference quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30, some 3e-8 of
-// derivatives of order one, and by the rounding of f, 1e-6 relative, over h: 3e-5. A wrong term of a
-// gradient is an error of 1e-2 and more.
+// The difference quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h has the error
+// h⁴·f⁽⁵⁾/30, some 3e-8 for derivatives of order one, and the rounding error of f, 1e-6
+// relative, divided by h: 3e-5. A wrong term of a gradient is an error of at least 1e-2.
 const (
 	differenceStep  = 1. / 32
 	differenceBound = 1e-3
 )
 
-// mustBeGradients compares ⟨gradient, δ⟩ of each variable with the difference quotient of f along
-// normal directions δ. It is of the size of the gradient's norm, which therefore scales the bound.
+// mustBeGradients compares ⟨gradient, δ⟩ of each variable with the difference quotient of f
+// along normal directions δ. Both are about as large as the norm of the gradient, which therefore
+// scales the bound.
 func mustBeGradients(t *testing.T, rng *rand.Rand, f func() float64, variables ...variable) {
 	t.Helper()
 	for _, v := range variables {
@@ -196,8 +200,9 @@ func mustBeGradients(t *testing.T, rng *rand.Rand, f func() float64, variables .
 			}
 			const h = differenceStep
 			got, want := dot(v.gradient, direction), (8*(at(h)-at(-h))-(at(2*h)-at(-2*h)))/(12*h)
-			if d := math.Abs(got - want); !(d <= differenceBound*norm2(v.gradient)) {
-				t.Errorf("%s: slope %g, differences say %g; the gradient's norm is %g", v.name, got, want, norm2(v.gradient))
+			size := norm2(v.gradient)
+			if d := math.Abs(got - want); !(d <= differenceBound*size) {
+				t.Errorf("%s: slope %g, differences say %g; the gradient's norm is %g", v.name, got, want, size)
 			}
 		}
 		v.set(x)

@@ -5,26 +5,18 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // ISA names a set of implementations of this package's operations. Values are ordered within one
 // architecture: a later one needs everything that an earlier one needs.
 type ISA uint8
 
-// The instruction sets that operations are written for.
-const (
-	Generic ISA = iota // plain Go, everywhere
-	AVX2               // amd64 with AVX2 and FMA: 8 lanes
-	AVX512             // amd64 with AVX-512 F, VL, DQ and BW: 16 lanes
-	NEON               // arm64: 4 lanes
-)
-
-var isaNames = [...]string{"generic", "avx2", "avx512", "neon"}
-
 // String returns the name that --isa and FMIMG_ISA take.
 func (isa ISA) String() string {
-	if int(isa) < len(isaNames) {
-		return isaNames[isa]
+	if int(isa) < len(tilesOf) {
+		return tilesOf[isa].name
 	}
 	return fmt.Sprintf("ISA(%d)", uint8(isa))
 }
@@ -36,7 +28,7 @@ func Best() ISA {
 }
 
 // Parse returns the instruction set of the given name; the empty name and "auto" mean [Best].
-// It is an error to ask for one that [Available] lacks.
+// The error is an [*UnknownError], or an [*UnavailableError] for one that [Available] lacks.
 func Parse(name string) (ISA, error) {
 	if name == "" || name == "auto" {
 		return Best(), nil
@@ -48,12 +40,34 @@ func Parse(name string) (ISA, error) {
 		}
 		have = append(have, isa.String())
 	}
-	known := slices.Index(isaNames[:], name)
+	known := slices.IndexFunc(tilesOf[:], func(t tiles) bool { return t.name == name })
 	switch {
 	case known >= 0 && slices.Contains(Built(), ISA(known)):
-		return Generic, fmt.Errorf("instruction set %q is not available on this CPU or from its operating system: choose one of %s", name, strings.Join(have, ", "))
+		return Generic, &UnavailableError{name, "on this CPU or from its operating system", have}
 	case known >= 0:
-		return Generic, fmt.Errorf("instruction set %q is not available in this build for %s: choose one of %s", name, runtime.GOARCH, strings.Join(have, ", "))
+		return Generic, &UnavailableError{name, "in this build for " + runtime.GOARCH, have}
 	}
-	return Generic, fmt.Errorf("unknown instruction set %q: choose one of %s", name, strings.Join(have, ", "))
+	return Generic, &UnknownError{Kind: "instruction set", Text: name, Known: have, Reason: choose(have)}
 }
+
+// An UnknownError is a name that is not one of an instruction set.
+type UnknownError = option.ValueError
+
+// An UnavailableError is an instruction set that there is, but not here.
+type UnavailableError struct {
+	ISA   string
+	Where string   // in a sentence: on this CPU, in this build
+	Known []string // the instruction sets that are available
+}
+
+// Error returns one line.
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("instruction set %q %s", e.ISA, e.Reason())
+}
+
+// Reason returns the line without the name.
+func (e *UnavailableError) Reason() string {
+	return fmt.Sprintf("is not available %s: %s", e.Where, choose(e.Known))
+}
+
+func choose(names []string) string { return "choose one of " + strings.Join(names, ", ") }

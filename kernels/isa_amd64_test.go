@@ -13,7 +13,7 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// cpuOf returns a CPU that has the given features alone.
+// cpuOf returns a CPU that has only the given features.
 func cpuOf(t *testing.T, features []string) *cpuid.CPUInfo {
 	t.Helper()
 	var cpu cpuid.CPUInfo
@@ -27,8 +27,8 @@ func cpuOf(t *testing.T, features []string) *cpuid.CPUInfo {
 	return &cpu
 }
 
-// A CPU that lacks any one feature that routines need, or whose operating system does not save the
-// registers, for which cpuid shows none of the features, gets none of these routines.
+// A CPU that lacks one of the features that routines need gets none of these routines. If the
+// operating system does not save the registers, cpuid shows none of the features.
 func TestAvailableNeedsEachFeature(t *testing.T) {
 	avx2, avx512 := asm.Needs("AVX2"), asm.Needs("AVX512")
 	for _, c := range []struct {
@@ -55,8 +55,8 @@ func TestAvailableNeedsEachFeature(t *testing.T) {
 	}
 }
 
-// Linux clears a feature in /proc/cpuinfo when it does not save the registers behind it, so it must agree
-// with what cpuid finds in CPUID and XCR0.
+// Linux clears a feature in /proc/cpuinfo if it does not save the feature's registers, so it must
+// agree with the features that cpuid finds in CPUID and XCR0.
 func TestAvailableAgreesWithLinux(t *testing.T) {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -4,16 +4,12 @@ package kernels
 
 import "github.com/klauspost/cpuid/v2"
 
-// Built lists the instruction sets that this build has code for, the slowest first, whether this CPU can
-// run them or not.
-func Built() []ISA { return []ISA{Generic, NEON} }
-
-// Available lists the instruction sets that can run here, the slowest first.
-// Every CPU that Go runs on has NEON, because Go's own runtime uses it; cpuid learns it from Linux and
-// macOS, and knows no feature at all on other systems.
+// Available lists the instruction sets that can run here, the slowest first. Every CPU that Go runs
+// on has NEON, because Go's own runtime uses it. cpuid learns of NEON from Linux and macOS; on
+// other systems it knows no feature at all.
 func Available() []ISA {
 	if cpuid.CPU.Supports(cpuid.ASIMD) || len(cpuid.CPU.FeatureSet()) == 0 {
-		return []ISA{Generic, NEON}
+		return Built()
 	}
 	return []ISA{Generic}
 }

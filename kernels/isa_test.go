@@ -20,10 +20,12 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// An error says what is wrong with the name, and which names would do.
+// An error says what is wrong with the name, and lists the names that Parse accepts.
 func TestParseErrors(t *testing.T) {
-	wrong := map[string]string{"sse9": "unknown instruction set \"sse9\"", "AVX2": "unknown", "avx 2": "unknown", "ISA(9)": "unknown"}
-	for isa := Generic; isa <= NEON; isa++ {
+	wrong := map[string]string{
+		"sse9": "unknown instruction set \"sse9\"", "AVX2": "unknown", "avx 2": "unknown", "ISA(9)": "unknown",
+	}
+	for isa := range ISA(len(tilesOf)) {
 		if !slices.Contains(Available(), isa) {
 			wrong[isa.String()] = "not available"
 		}
@@ -42,9 +44,9 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// An instruction set that the build has but the CPU lacks is the CPU's matter, any other the build's.
-func TestParseSaysWhatLacksIt(t *testing.T) {
-	for isa := Generic; isa <= NEON; isa++ {
+// The error says whether the CPU or the build lacks an instruction set.
+func TestParseSaysWhetherCPUOrBuildLacksIt(t *testing.T) {
+	for isa := range ISA(len(tilesOf)) {
 		if _, err := Parse(isa.String()); err != nil {
 			want := "in this build"
 			if slices.Contains(Built(), isa) {
@@ -57,18 +59,18 @@ func TestParseSaysWhatLacksIt(t *testing.T) {
 	}
 }
 
-// What eachISA leaves out is shown here, once.
+// eachISA leaves out the instruction sets of other builds. This test shows them, once, as skipped.
 func TestInstructionSetsOfOtherBuilds(t *testing.T) {
-	for isa := Generic; isa <= NEON; isa++ {
+	for isa := range ISA(len(tilesOf)) {
 		t.Run(isa.String(), func(t *testing.T) {
 			if !slices.Contains(Built(), isa) {
-				t.Skipf("this build, for %s, has no code for it: make test, make arm64 and make noasm run all of them", runtime.GOARCH)
+				t.Skipf("not in this build, for %s: make test, make arm64 and make noasm run all", runtime.GOARCH)
 			}
 		})
 	}
 }
 
-// Every machine lacks one at least, so a list that names all would be wrong.
+// Every machine lacks at least one instruction set, so the list of all would be wrong.
 func TestAvailable(t *testing.T) {
 	all := Available()
 	for _, isa := range all {
@@ -80,6 +82,6 @@ func TestAvailable(t *testing.T) {
 		t.Errorf("Available() = %v, Best() = %v", all, Best())
 	}
 	if got := ISA(9).String(); got != "ISA(9)" {
-		t.Errorf("the name of no instruction set is %q", got)
+		t.Errorf("the name of an unknown instruction set is %q", got)
 	}
 }

@@ -5,23 +5,24 @@ import (
 	"unsafe"
 )
 
-// slack is how many floats a kernel may read, and ignore, behind the last element of a map.
+// slack is how many floats behind the last element of a map a kernel may read, and ignore.
 const slack = 64
 
 // A Map is a batch of feature maps, [N, H, W, C] with channels contiguous, or a view of some of its
 // channels. Around each image there may be a halo of pixels that are always zero: convolutions read
-// it, nothing writes it. Maps are made by [NewMap] and [NewDense]; copies of the struct share memory.
+// the halo, and nothing writes to it. [NewMap] and [NewDense] make maps; copies of the struct share
+// memory.
 type Map struct {
 	N, H, W, C        int
-	Pixel, Row, Image int // distances of neighbours, in elements
+	Pixel, Row, Image int // distances between neighbours, in elements
 
 	data []float32
 	base int // index of channel 0 of pixel (0, 0) of image 0
 	halo int // width of the halo in pixels
 }
 
-// NewMap makes a map of zeros with a halo of one pixel; below and on the right it is wider where that
-// completes a tile of 4x4 pixels, which Winograd's convolution reads whole.
+// NewMap makes a map of zeros with a halo of one pixel. Below and on the right, the halo is wider
+// where that completes a tile of 4x4 pixels, because Winograd's convolution reads whole tiles.
 func NewMap(n, h, w, c int) Map { return newMap(n, h, w, c, 1) }
 
 // NewDense makes a map of zeros without a halo: its elements lie side by side.
@@ -42,9 +43,8 @@ func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // aligned makes a slice that begins at a cache line.
 func aligned(n int) []float32 {
-	const line = 64
-	buf := make([]float32, n+line/4)
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % line / 4
+	buf := make([]float32, n+lineFloats)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % lineBytes / 4
 	return buf[skip : int(skip)+n : int(skip)+n]
 }
 
@@ -78,7 +78,7 @@ func (m Map) FirstPixels(w int) Map {
 	return m
 }
 
-// At returns the channels of a pixel; writing to it writes to the map.
+// At returns the channels of a pixel; writing to the slice writes to the map.
 func (m Map) At(n, y, x int) []float32 {
 	i := m.index(n, y, x)
 	return m.data[i : i+m.C : i+m.C]
@@ -92,10 +92,10 @@ func (m Map) Flat() []float32 {
 	return m.data[m.base : m.base+m.N*m.H*m.W*m.C]
 }
 
-// index returns the position of channel 0 of a pixel, which may lie in the halo.
+// index returns the position of channel 0 of a pixel. The pixel may lie in the halo.
 func (m Map) index(n, y, x int) int { return m.base + n*m.Image + y*m.Row + x*m.Pixel }
 
-// ptr returns the address of channel 0 of a pixel, which may lie in the halo.
+// ptr returns the address of channel 0 of a pixel. The pixel may lie in the halo.
 func (m Map) ptr(n, y, x int) unsafe.Pointer { return unsafe.Pointer(&m.data[m.index(n, y, x)]) }
 
 // lines calls f for each line of pixels.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// counted makes a map of n images whose pixels count from 1, and the same numbers side by side.
+// counted numbers the elements of a map from 1 on, and returns the same numbers as a dense slice.
 func counted(m Map) (Map, []float32) {
 	x := make([]float32, m.N*m.H*m.W*m.C)
 	for i := range x {
@@ -46,7 +46,7 @@ func TestMapViews(t *testing.T) {
 	mustBeSame(t, "First of a dense map", NewDense(3, 2, 2, 4).First(2).Flat(), make([]float32, 32))
 }
 
-// Whatever fills a map leaves its halo and its neighbours alone.
+// The methods that fill a map leave its halo and the memory around it alone.
 func TestMapWritesStayInside(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, sides := range []int{0, 3} { // without and with other channels beside it
@@ -88,7 +88,8 @@ func TestMapPanics(t *testing.T) {
 }
 
 func TestConvPanicsWithBothShapes(t *testing.T) {
-	conv, back := NewConv(Generic, ConvShape{Same3, 4, 4, 2, 3}, Plan{}, false), NewConv(Generic, ConvShape{Down3, 4, 4, 2, 3}, Plan{}, true)
+	conv := NewConv(Generic, ConvShape{Same3, 4, 4, 2, 3}, Plan{}, false)
+	back := NewConv(Generic, ConvShape{Down3, 4, 4, 2, 3}, Plan{}, true)
 	conv.Pack(make([]float32, 54), make([]float32, 3))
 	back.Pack(make([]float32, 54), make([]float32, 3))
 	var s Scratch

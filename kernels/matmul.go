@@ -2,16 +2,18 @@ package kernels
 
 import "fmt"
 
-// A MatMul multiplies matrices with one instruction set. A row of a matrix is a pixel of its map, a column a channel:
-// [NewDense](1, 1, rows, columns), or a view of some of its channels. The right factor is packed first; between Pack
-// and the next method that packs, Mul may be called by several goroutines at once, each with its own Scratch.
+// A MatMul multiplies matrices with one instruction set. A matrix is a map [NewDense](1, 1, rows,
+// columns), or a view of some of its channels: a pixel is a row, and a channel is a column. The
+// right factor is packed first. Between Pack and the next method that packs, several goroutines may
+// call Mul at once, each with its own Scratch.
 type MatMul struct {
 	ISA ISA
 
 	panel panel
 }
 
-// Pack takes over b, [N][K], row after row, for c = a·bᵀ: all inner products of the rows of a and of b.
+// Pack takes over b, [N][K], for c = a·bᵀ: the inner products of each row of a with each row of
+// b.
 func (m *MatMul) Pack(b []float32, k int) {
 	if k < 1 || len(b)%k != 0 {
 		panic(fmt.Sprintf("kernels: matrix of %d elements in rows of %d", len(b), k))
@@ -23,7 +25,8 @@ func (m *MatMul) Pack(b []float32, k int) {
 // Mul computes c, N channels, from a, K channels, and the packed factor.
 func (m *MatMul) Mul(s *Scratch, c, a Map) {
 	if a.C != m.panel.k || c.C != m.panel.n || a.N != c.N || a.H != c.H || a.W != c.W {
-		panic(fmt.Sprintf("kernels: product with a matrix of %d rows of %d: shapes %v and %v", m.panel.n, m.panel.k, a.shape(), c.shape()))
+		panic(fmt.Sprintf("kernels: product with a matrix of %d rows of %d: shapes %v and %v",
+			m.panel.n, m.panel.k, a.shape(), c.shape()))
 	}
 	g := gather{in: all(a), win: window{1, 1}, b: &m.panel, out: all(c)}
 	g.run(m.ISA, s)
@@ -39,7 +42,8 @@ func (m *MatMul) Times(s *Scratch, c, a, b Map) {
 	m.Mul(s, c, a)
 }
 
-// TimesTransposed packs b and computes c = a·bᵀ. c may have more columns than b has rows: those become zero.
+// TimesTransposed packs b and computes c = a·bᵀ. c may have more columns than b has rows: the
+// columns beyond become zero.
 func (m *MatMul) TimesTransposed(s *Scratch, c, a, b Map) {
 	mustMultiply("times transposed", c.W == a.W && a.C == b.C && c.C >= b.W, c, a, b)
 	m.panel.reshape(m.ISA, a.C, c.C)

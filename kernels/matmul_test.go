@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// matMulShapes are images, rows of a in each, rows of b and their length: tails of every tile, lengths
-// whose sums are cut into parts, a single number.
+// The shapes are images, rows of a in each image, rows of b, and the length of rows. They include
+// remainders of every tile, rows so long that their sums are cut into parts, and a single number.
 var matMulShapes = []struct{ images, m, n, k int }{
 	{1, 1, 1, 1}, {1, 1, 33, 7}, {2, 14, 32, 16}, {3, 13, 47, 5}, {1, 126, 128, 784}, {1, 29, 16, 5000}, {1, 3, 8, 64},
 }
@@ -28,10 +28,10 @@ func TestMatMul(t *testing.T) {
 					}
 				}
 				m, scratch := MatMul{ISA: isa}, Scratch{}
-				m.Pack(randoms(rng, 2*s.n*s.k), s.k) // a second Pack must leave nothing of the first
+				m.Pack(randoms(rng, 2*s.n*s.k), s.k) // the second Pack must replace this
 				m.Pack(b, s.k)
 				m.Mul(&scratch, c, a)
-				// Sums of up to 5000 random products in float32 keep 3e-6, as a convolution's do.
+				// Sums of up to 5000 random products in float32 stay within 3e-6.
 				mustBeClose(t, "product", dense(c), want, convBound)
 				mustBeIntact(t, aOK, cOK)
 			})
@@ -43,9 +43,10 @@ func TestMatMulPanics(t *testing.T) {
 	m, s := MatMul{ISA: Generic}, Scratch{}
 	mustPanic(t, "Pack", func() { m.Pack(make([]float32, 7), 3) }, "7 elements", "rows of 3")
 	m.Pack(make([]float32, 6), 3)
-	mustPanic(t, "Mul", func() { m.Mul(&s, NewDense(1, 1, 4, 2), NewDense(1, 1, 4, 4)) }, "2 rows of 3", "[1 1 4 4]", "[1 1 4 2]")
-	mustPanic(t, "Times", func() { m.Times(&s, NewDense(1, 1, 2, 3), NewDense(1, 1, 2, 3), NewDense(1, 1, 2, 3)) }, "[1 1 2 3]")
-	mustPanic(t, "Mul of other rows", func() { m.Mul(&s, NewDense(1, 1, 4, 2), NewDense(1, 1, 5, 3)) }, "[1 1 5 3]", "[1 1 4 2]")
+	c, wide, tall, flat := NewDense(1, 1, 4, 2), NewDense(1, 1, 4, 4), NewDense(1, 1, 5, 3), NewDense(1, 1, 2, 3)
+	mustPanic(t, "Mul", func() { m.Mul(&s, c, wide) }, "2 rows of 3", "[1 1 4 4]", "[1 1 4 2]")
+	mustPanic(t, "Times", func() { m.Times(&s, flat, flat, flat) }, "[1 1 2 3]")
+	mustPanic(t, "Mul of other rows", func() { m.Mul(&s, c, tall) }, "[1 1 5 3]", "[1 1 4 2]")
 }
 
 // matrix makes a view of the middle columns of a random matrix.
@@ -53,9 +54,10 @@ func matrix(rng *rand.Rand, rows, cols int) (m Map, intact func() error) {
 	return testMap(rng, 1, 1, rows, cols, 16, 16, 0)
 }
 
-// Each of the three products agrees with a sum in float64, for sizes around the tiles' and above, and leaves what lies
-// round its result alone. An entry sums k products of normal numbers in float32: k additions of partial sums of about √k
-// round by 2^-24 of those each, at random, so about k·2^-24 in all; four times that, and a few for the first, are allowed.
+// Each product agrees with a sum in float64, for sizes around and above the sizes of tiles, and
+// leaves the memory around its result alone. An entry sums k products of normal deviates in
+// float32. Each of its k additions rounds a partial sum of about √k by 2⁻²⁴ at random, so
+// the error is about k·2⁻²⁴. The tolerance is four times that, and a little more for small k.
 func TestProducts(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		m, s := &MatMul{ISA: isa}, &Scratch{}
@@ -71,13 +73,19 @@ func TestProducts(t *testing.T) {
 				c, okC := matrix(rng, rows, cols)
 
 				m.Times(s, c, a, b)
-				expectProduct(t, "a·b", c, k, tolerance, func(i, j, l int) float64 { return at(a, i, l) * at(b, l, j) })
+				expectProduct(t, "a·b", c, k, tolerance, func(i, j, l int) float64 {
+					return at(a, i, l) * at(b, l, j)
+				})
 				m.TimesTransposed(s, c, a, bT)
-				expectProduct(t, "a·bᵀ", c, k, tolerance, func(i, j, l int) float64 { return at(a, i, l) * at(bT, j, l) })
+				expectProduct(t, "a·bᵀ", c, k, tolerance, func(i, j, l int) float64 {
+					return at(a, i, l) * at(bT, j, l)
+				})
 				c.Clear()
 				m.AddTransposedTimes(s, c, aT, b)
 				m.AddTransposedTimes(s, c, aT, b)
-				expectProduct(t, "2·aᵀ·b", c, k, 2*tolerance, func(i, j, l int) float64 { return 2 * at(aT, l, i) * at(b, l, j) })
+				expectProduct(t, "2·aᵀ·b", c, k, 2*tolerance, func(i, j, l int) float64 {
+					return 2 * at(aT, l, i) * at(b, l, j)
+				})
 				mustBeIntact(t, okA, okAT, okB, okBT, okC)
 			})
 		}

@@ -8,8 +8,9 @@ import (
 )
 
 // A GroupNorm normalises each image over its pixels and the channels of a group (Wu and He, 2018):
-// x̂ = (x - mean)/√(variance + eps), y = act(x̂·g + b), with g = γ·(1 + scale) and b = β·(1 + scale) +
-// shift, where scale and shift come from an embedding and may be left out; act is SiLU or nothing.
+// x̂ = (x - mean)/√(variance + eps), y = act(x̂·g + b). Here g = γ·(1 + scale), b = β·(1 +
+// scale) + shift, and act is SiLU or nothing. scale and shift come from an embedding; without one
+// they are 0.
 type GroupNorm struct {
 	ISA    ISA
 	C      int // channels
@@ -20,14 +21,14 @@ type GroupNorm struct {
 // normEps is PyTorch's default for group norm.
 const normEps = 1e-5
 
-// A Modulation is what an embedding does to a norm: row n of Rows holds the scale of C channels and
-// then the shift of C channels of image n. The zero value does nothing.
+// A Modulation is the effect of an embedding on a norm: row n of Rows holds the scale and then the
+// shift of the C channels of image n. The zero value has no effect.
 type Modulation struct {
 	Rows     []float32 // [N][2·C]
 	Gradient []float32 // [N][2·C], set by Backward
 }
 
-// of returns scale and shift of image n, or nil.
+// of returns the scale and the shift in row n of rows, or nil where there are no rows.
 func (m *Modulation) of(rows []float32, n, c int) (scale, shift []float32) {
 	if rows == nil {
 		return nil, nil
@@ -36,10 +37,10 @@ func (m *Modulation) of(rows []float32, n, c int) (scale, shift []float32) {
 	return row[:c], row[c:]
 }
 
-// StatsLen returns how many floats Forward leaves for Backward, for n images.
+// StatsLen returns the length of the statistics of n images, which Forward leaves for Backward.
 func (g *GroupNorm) StatsLen(n int) int { return 2 * n * g.C }
 
-// Forward computes y from x. gamma and beta have C elements. stats, of StatsLen(x.N) elements, receives
+// Forward computes y from x. gamma and beta are [C]. Forward sets stats, [StatsLen(x.N)], to
 // 1/√(variance + eps) and -mean/√(variance + eps) of each image and channel.
 func (g *GroupNorm) Forward(s *Scratch, y, x Map, gamma, beta []float32, mod Modulation, stats []float32) {
 	mustMatch("group norm", y, x)
@@ -51,7 +52,7 @@ func (g *GroupNorm) Forward(s *Scratch, y, x Map, gamma, beta []float32, mod Mod
 		routine = affineSiLU
 	}
 	for n := range x.N {
-		// Sums of differences from one of the values do not cancel as sums of squares would.
+		// Differences from a value of the map keep digits that sums of squares would lose.
 		copy(pivot, x.At(n, 0, 0))
 		walk := walkOver(n, &x, nil, nil)
 		walk.P0, walk.S0, walk.S1 = pointer(pivot), pointer(s0), pointer(s1)
@@ -76,7 +77,8 @@ func (g *GroupNorm) statsOf(stats []float32, n int) (rstd, offset []float32) {
 	return own[:g.C], own[g.C:]
 }
 
-// finishMoments turns sums of x - pivot and of its square over n pixels into the statistics of groups.
+// finishMoments turns s0 = Σ(x - pivot) and s1 = Σ(x - pivot)² over n pixels into the statistics
+// of the groups.
 func (g *GroupNorm) finishMoments(rstd, offset, pivot, s0, s1 []float32, n int) {
 	size := g.C / g.Groups
 	for first := 0; first < g.C; first += size {
@@ -105,45 +107,57 @@ func effective(gamma, beta, scale, shift []float32, c int) (gain, bias float32) 
 	return gamma[c] * (1 + scale[c]), float32(beta[c]*(1+scale[c])) + shift[c]
 }
 
-// Backward computes dx, or adds to it, and adds to dgamma and dbeta, for dy the gradient of y, which
-// it overwrites. x and stats are those of Forward. A norm with SiLU sets y to Forward's result once more: so that
-// need not be kept. Where dgamma is nil, it computes dx alone.
-func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x, y Map, gamma, beta []float32, mod Modulation, stats, dgamma, dbeta []float32) {
-	mustMatch("group norm", dy, x)
-	mustMatch("group norm", dx, x)
-	if g.SiLU {
-		mustMatch("group norm", y, x)
-	}
-	g.mustFit(x, gamma, beta, stats)
-	buf := s.take(7 * g.C)
-	var p [7][]float32
-	for i := range p {
-		p[i] = buf[i*g.C : (i+1)*g.C]
-	}
-	gain, bias, s0, s1 := p[0], p[1], p[2], p[3]
-	for n := range x.N {
-		rstd, offset := g.statsOf(stats, n)
-		scale, shift := mod.of(mod.Rows, n, g.C)
-		for c := range g.C {
-			gain[c], bias[c] = effective(gamma, beta, scale, shift, c)
-		}
-		routine, out := normSums, (*Map)(nil)
-		if g.SiLU {
-			routine, out = normSiLUSums, &y
-		}
-		walk := walkOver(n, &x, &dy, out)
-		walk.P0, walk.P1, walk.P2, walk.P3 = pointer(rstd), pointer(offset), pointer(gain), pointer(bias)
-		walk.S0, walk.S1 = pointer(s0), pointer(s1)
-		g.ISA.walk(routine, walk)
-		dscale, dshift := mod.of(mod.Gradient, n, g.C)
-		if dgamma != nil {
-			parameterGrads(gamma, beta, scale, s0, s1, dgamma, dbeta, dscale, dshift)
-		}
+// A NormBackward holds the operands of [GroupNorm.Backward]. X, Gamma, Beta, Mod and Stats are
+// Forward's.
+type NormBackward struct {
+	DX         Map  // the gradient of X: set, or added to
+	Accumulate bool // whether DX is added to
+	DY         Map  // the gradient of Y; Backward overwrites it
+	X          Map
+	Y          Map // with SiLU, Backward sets it to Forward's result again, so nobody need keep it
 
-		g.inputCoefficients(p[4], p[5], p[6], rstd, offset, gain, s0, s1, x.H*x.W)
-		walk = walkOver(n, &x, &dy, &dx)
-		walk.P0, walk.P1, walk.P2 = pointer(p[4]), pointer(p[5]), pointer(p[6])
-		if accumulate {
+	Gamma, Beta   []float32 // [C]
+	Mod           Modulation
+	Stats         []float32 // [StatsLen]
+	DGamma, DBeta []float32 // [C], added to; nil where DX alone is wanted
+}
+
+// A normWork holds vectors over the channels of one image, [C] each.
+type normWork struct {
+	rstd, offset []float32 // x̂ = x·rstd + offset
+	gain, bias   []float32 // z = x̂·gain + bias
+	s0, s1       []float32 // Σdz, Σdz·x̂
+	a, b, d      []float32 // dx = a·dz + b·x + d
+}
+
+// Backward computes the gradients of x, gamma, beta and the modulation from the gradient of y.
+func (g *GroupNorm) Backward(s *Scratch, op *NormBackward) {
+	mustMatch("group norm", op.DY, op.X)
+	mustMatch("group norm", op.DX, op.X)
+	if g.SiLU {
+		mustMatch("group norm", op.Y, op.X)
+	}
+	g.mustFit(op.X, op.Gamma, op.Beta, op.Stats)
+	buf := s.take(7 * g.C)
+	vector := func(i int) []float32 { return buf[i*g.C : (i+1)*g.C] }
+	w := normWork{
+		gain: vector(0), bias: vector(1), s0: vector(2), s1: vector(3),
+		a: vector(4), b: vector(5), d: vector(6),
+	}
+	for n := range op.X.N {
+		w.rstd, w.offset = g.statsOf(op.Stats, n)
+		scale, shift := op.Mod.of(op.Mod.Rows, n, g.C)
+		for c := range g.C {
+			w.gain[c], w.bias[c] = effective(op.Gamma, op.Beta, scale, shift, c)
+		}
+		g.sums(op, &w, n)
+		if op.DGamma != nil {
+			op.parameterGrads(&w, n)
+		}
+		g.inputCoefficients(&w, op.X.H*op.X.W)
+		walk := walkOver(n, &op.X, &op.DY, &op.DX)
+		walk.P0, walk.P1, walk.P2 = pointer(w.a), pointer(w.b), pointer(w.d)
+		if op.Accumulate {
 			g.ISA.walk(normGradAdd, walk)
 		} else {
 			g.ISA.walk(normGrad, walk)
@@ -151,49 +165,65 @@ func (g *GroupNorm) Backward(s *Scratch, dx Map, accumulate bool, dy, x, y Map, 
 	}
 }
 
-// parameterGrads spreads Σdz and Σdz·x̂ of an image over the parameters and the modulation.
-func parameterGrads(gamma, beta, scale, s0, s1, dgamma, dbeta, dscale, dshift []float32) {
-	for c := range gamma {
+// sums replaces dy of image n by dz, and sums up dz and dz·x̂.
+func (g *GroupNorm) sums(op *NormBackward, w *normWork, n int) {
+	routine, out := normSums, (*Map)(nil)
+	if g.SiLU {
+		routine, out = normSiLUSums, &op.Y
+	}
+	walk := walkOver(n, &op.X, &op.DY, out)
+	walk.P0, walk.P1, walk.P2, walk.P3 = pointer(w.rstd), pointer(w.offset), pointer(w.gain), pointer(w.bias)
+	walk.S0, walk.S1 = pointer(w.s0), pointer(w.s1)
+	g.ISA.walk(routine, walk)
+}
+
+// parameterGrads spreads Σdz and Σdz·x̂ of image n over the parameters and the modulation.
+func (op *NormBackward) parameterGrads(w *normWork, n int) {
+	scale, _ := op.Mod.of(op.Mod.Rows, n, len(op.Gamma))
+	dscale, dshift := op.Mod.of(op.Mod.Gradient, n, len(op.Gamma))
+	for c := range op.Gamma {
 		factor := float32(1)
 		if scale != nil {
 			factor += scale[c]
-			dscale[c] = float32(s1[c]*gamma[c]) + float32(s0[c]*beta[c])
-			dshift[c] = s0[c]
+			dscale[c] = float32(w.s1[c]*op.Gamma[c]) + float32(w.s0[c]*op.Beta[c])
+			dshift[c] = w.s0[c]
 		}
-		dgamma[c] += float32(s1[c] * factor)
-		dbeta[c] += float32(s0[c] * factor)
+		op.DGamma[c] += float32(w.s1[c] * factor)
+		op.DBeta[c] += float32(w.s0[c] * factor)
 	}
 }
 
-// inputCoefficients sets a, b, d so that dx = a·dz + b·x + d. With g₁ and g₂ the means over a group of
-// dz·gain and dz·gain·x̂: dx = rstd·(dz·gain - g₁ - x̂·g₂) and x̂ = x·rstd + offset.
-func (g *GroupNorm) inputCoefficients(a, b, d, rstd, offset, gain, s0, s1 []float32, n int) {
+// inputCoefficients sets a, b and d so that dx = a·dz + b·x + d, for an image of n pixels. With
+// g₁ and g₂ the means of dz·gain and of dz·gain·x̂ over a group, dx = rstd·(dz·gain -
+// g₁ - x̂·g₂).
+func (g *GroupNorm) inputCoefficients(w *normWork, n int) {
 	size := g.C / g.Groups
 	for first := 0; first < g.C; first += size {
 		var g1, g2 float64
 		for c := first; c < first+size; c++ {
-			g1 += float64(gain[c]) * float64(s0[c])
-			g2 += float64(gain[c]) * float64(s1[c])
+			g1 += float64(w.gain[c]) * float64(w.s0[c])
+			g2 += float64(w.gain[c]) * float64(w.s1[c])
 		}
 		g1 /= float64(n * size)
 		g2 /= float64(n * size)
 		for c := first; c < first+size; c++ {
-			r := float64(rstd[c])
-			a[c] = gain[c] * rstd[c]
-			b[c] = float32(-r * r * g2)
-			d[c] = float32(-r * (g1 + g2*float64(offset[c])))
+			r := float64(w.rstd[c])
+			w.a[c] = w.gain[c] * w.rstd[c]
+			w.b[c] = float32(-r * r * g2)
+			w.d[c] = float32(-r * (g1 + g2*float64(w.offset[c])))
 		}
 	}
 }
 
 func (g *GroupNorm) mustFit(x Map, gamma, beta, stats []float32) {
 	if x.C != g.C || len(gamma) != g.C || len(beta) != g.C || len(stats) < g.StatsLen(x.N) || g.C%g.Groups != 0 {
-		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, %d and %d parameters, room for %d statistics",
-			g.C, g.Groups, x.shape(), len(gamma), len(beta), len(stats)))
+		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, %d and %d parameters, "+
+			"room for %d statistics", g.C, g.Groups, x.shape(), len(gamma), len(beta), len(stats)))
 	}
 }
 
-// walkOver prepares a walk over image n of maps of one shape; those that are not needed are nil.
+// walkOver prepares a walk over image n of maps of one shape. Maps that the walk does not take are
+// nil.
 func walkOver(n int, x, y, d *Map) asm.Channels {
 	var c asm.Channels
 	for _, m := range [...]*Map{x, y, d} {
@@ -221,7 +251,7 @@ func (isa ISA) AddMap(dst, src Map) {
 	}
 }
 
-// AddRows adds row n of rows, [N][C], to every pixel of image n.
+// AddRows adds row n of rows, [N][C], to each pixel of image n.
 func (isa ISA) AddRows(s *Scratch, m Map, rows []float32) {
 	ones := s.take(m.C)
 	for c := range ones {

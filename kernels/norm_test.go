@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// naiveNorm is a group norm by its definition, in float64.
+// naiveNorm computes a group norm by its definition, in float64.
 type naiveNorm struct {
 	c, groups   int
 	silu        bool
@@ -16,14 +16,14 @@ type naiveNorm struct {
 	rows        []float32 // modulation, or nil
 }
 
-// A normGradient is what naiveNorm's backward finds.
+// A normGradient is the result of naiveNorm's backward.
 type normGradient struct {
 	dx, dgamma, dbeta, drows []float64
 	size                     float64 // norm of the largest term of dx
-	dz                       float64 // norm of the gradient behind γ and β
+	dz                       float64 // norm of the gradient of z
 }
 
-// modulation returns scale and shift of channel c of image n.
+// modulation returns the scale and the shift of channel c of image n.
 func (g *naiveNorm) modulation(n, c int) (scale, shift float64) {
 	if g.rows == nil {
 		return 0, 0
@@ -31,7 +31,7 @@ func (g *naiveNorm) modulation(n, c int) (scale, shift float64) {
 	return float64(g.rows[2*g.c*n+c]), float64(g.rows[2*g.c*n+g.c+c])
 }
 
-// groupsOf calls f with the dense indices of each group of each image.
+// groupsOf calls f for each group of each image, with the dense indices of its members.
 func (g *naiveNorm) groupsOf(x Map, f func(n int, members []int)) {
 	for n := range x.N {
 		for group := range g.groups {
@@ -85,7 +85,10 @@ func (g *naiveNorm) forward(x Map) []float64 {
 
 func (g *naiveNorm) backward(x Map, dy []float32) normGradient {
 	xhat, rstd := g.normalised(x)
-	d := normGradient{make([]float64, len(dy)), make([]float64, g.c), make([]float64, g.c), make([]float64, 2*g.c*x.N), 0, 0}
+	d := normGradient{
+		dx: make([]float64, len(dy)), dgamma: make([]float64, g.c), dbeta: make([]float64, g.c),
+		drows: make([]float64, 2*g.c*x.N),
+	}
 	dxhat, dz := make([]float64, len(dy)), make([]float64, len(dy))
 	for i := range dy {
 		n, c := i/(x.H*x.W*g.c), i%g.c
@@ -133,12 +136,12 @@ var normShapes = []struct{ n, h, w, c, groups int }{
 	{2, 2, 5, 96, 32},
 }
 
-// normBound allows for rounding of float32: some 6e-8 a step, ten steps with exp, and sums over up to
-// 400 elements. A lost term is an error of 1e-2 and more.
+// normBound allows for the rounding of float32: some 6e-8 a step, ten steps with exp, and sums over
+// up to 400 elements. A missing term is an error of at least 1e-2.
 const normBound = 4e-6
 
-// bound allows for rounding, and for what x̂ = x·rstd - mean·rstd loses where that is the small
-// difference of large terms: each rounds twice, by 6e-8 of its size.
+// bound allows for rounding, also where x̂ = x·rstd - mean·rstd is the small difference of large
+// terms: each term rounds twice, by 6e-8 of its size.
 func (g *naiveNorm) bound(x Map) float64 {
 	_, rstd := g.normalised(x)
 	largest := 0.
@@ -172,20 +175,25 @@ func TestGroupNorm(t *testing.T) {
 					n: s.n, h: s.h, w: s.w, c: s.c, groups: s.groups, deviation: 1,
 				}
 				if c.accumulate && c.alias {
-					continue // dx cannot be dy and keep what was there
+					continue // dx cannot be dy and keep its own values
 				}
-				name := fmt.Sprintf("%dx%dx%d,%d/%d silu=%t,modulated=%t,accumulate=%t,alias=%t", s.n, s.h, s.w, s.c, s.groups, c.silu, c.modulated, c.accumulate, c.alias)
+				name := fmt.Sprintf("%dx%dx%d,%d/%d silu=%t,modulated=%t,accumulate=%t,alias=%t",
+					s.n, s.h, s.w, s.c, s.groups, c.silu, c.modulated, c.accumulate, c.alias)
 				t.Run(name, c.run)
 			}
 		}
 	})
 }
 
-// Far from zero the values hold fewer digits of their differences. Sums of squares would lose them twice.
+// Values far from zero hold fewer digits of their differences. Sums of squares would lose twice as
+// many.
 func TestGroupNormFarFromZero(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, far := range []struct{ mean, deviation float32 }{{100, 1}, {-3000, 2}, {0.5, 0.01}} {
-			c := normCase{isa: isa, rng: rand.New(rand.NewPCG(3, 3)), n: 2, h: 9, w: 9, c: 36, groups: 9, silu: true, modulated: true, offset: far.mean, deviation: far.deviation}
+			c := normCase{
+				isa: isa, rng: rand.New(rand.NewPCG(3, 3)), n: 2, h: 9, w: 9, c: 36, groups: 9,
+				silu: true, modulated: true, offset: far.mean, deviation: far.deviation,
+			}
 			t.Run(fmt.Sprintf("%g±%g", far.mean, far.deviation), c.run)
 		}
 	})
@@ -213,20 +221,25 @@ func (c *normCase) run(t *testing.T) {
 	if c.alias {
 		dx = dy
 	}
-	for i := range c.c { // parameters' gradients are added to
+	for i := range c.c { // Backward adds to the gradients of the parameters
 		gradient.dgamma[i] += float64(c.dg[i])
 		gradient.dbeta[i] += float64(c.db[i])
 	}
 	c.y.Clear()
-	op.Backward(&s, dx, c.accumulate, dy, c.x, c.y, c.gamma, c.beta, c.mod, stats, c.dg, c.db)
+	op.Backward(&s, &NormBackward{
+		DX: dx, Accumulate: c.accumulate, DY: dy, X: c.x, Y: c.y,
+		Gamma: c.gamma, Beta: c.beta, Mod: c.mod, Stats: stats, DGamma: c.dg, DBeta: c.db,
+	})
 	if c.silu {
-		mustBeNear(t, "forward once more", dense(c.y), want, max(norm2(want), math.Sqrt(float64(len(want)))), bound)
+		size := max(norm2(want), math.Sqrt(float64(len(want))))
+		mustBeNear(t, "forward's result again", dense(c.y), want, size, bound)
 	}
 	mustBeNear(t, "dx", dense(dx), gradient.dx, max(norm2(gradient.dx), gradient.size), bound)
 	mustBeNear(t, "dgamma", c.dg, gradient.dgamma, max(norm2(gradient.dgamma), gradient.dz), bound)
 	mustBeNear(t, "dbeta", c.db, gradient.dbeta, max(norm2(gradient.dbeta), gradient.dz), bound)
 	if c.modulated {
-		mustBeNear(t, "dmodulation", c.mod.Gradient, gradient.drows, max(norm2(gradient.drows), gradient.dz), bound)
+		size := max(norm2(gradient.drows), gradient.dz)
+		mustBeNear(t, "dmodulation", c.mod.Gradient, gradient.drows, size, bound)
 	}
 	mustBeIntact(t, c.xOK, c.yOK, dyOK, dxOK, c.dgOK, c.dbOK, statsOK)
 }
@@ -266,14 +279,17 @@ func TestGroupNormGradients(t *testing.T) {
 			}
 			f()
 			dy.Load(projection)
-			op.Backward(&s, dx, false, dy, x, y, gamma, beta, mod, stats, dgamma, dbeta)
+			op.Backward(&s, &NormBackward{
+				DX: dx, DY: dy, X: x, Y: y, Gamma: gamma, Beta: beta, Mod: mod,
+				Stats: stats, DGamma: dgamma, DBeta: dbeta,
+			})
 			mustBeGradients(t, rng, f, mapVariable("x", x, dense(dx)), flatVariable("gamma", gamma, dgamma),
 				flatVariable("beta", beta, dbeta), flatVariable("modulation", mod.Rows, mod.Gradient))
 		}
 	})
 }
 
-// What a norm makes of an image may not depend on the images beside it, to the bit.
+// The result for an image may not depend on the other images of the batch, to the bit.
 func TestGroupNormIgnoresBatchMates(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		const n, h, w, c, groups = 4, 5, 3, 20, 5
@@ -289,10 +305,13 @@ func TestGroupNormIgnoresBatchMates(t *testing.T) {
 			stats := make([]float32, op.StatsLen(x.N))
 			mod := Modulation{Rows: rows, Gradient: drows}
 			op.Forward(&s, y, x, gamma, beta, mod, stats)
-			op.Backward(&s, dx, false, dy, x, y, gamma, beta, mod, stats, ignored, ignored)
+			op.Backward(&s, &NormBackward{
+				DX: dx, DY: dy, X: x, Y: y, Gamma: gamma, Beta: beta, Mod: mod,
+				Stats: stats, DGamma: ignored, DBeta: ignored,
+			})
 		}
 		loneDy := NewMap(n, h, w, c)
-		loneDy.Copy(dy) // the pass overwrites it
+		loneDy.Copy(dy) // the pass overwrites dy
 		pass(x, y, dx, dy, rows, drows)
 		for i := range n {
 			loneY, loneDx, loneRows := NewMap(1, h, w, c), NewMap(1, h, w, c), make([]float32, 2*c)
@@ -343,7 +362,10 @@ func TestGroupNormPanicsWithBothShapes(t *testing.T) {
 	var s Scratch
 	x, y := NewMap(1, 2, 2, 4), NewMap(1, 2, 3, 4)
 	four, stats := make([]float32, 4), make([]float32, op.StatsLen(1))
-	mustPanic(t, "maps of two sizes", func() { op.Forward(&s, y, x, four, four, Modulation{}, stats) }, "[1 2 3 4]", "[1 2 2 4]")
-	mustPanic(t, "short parameters", func() { op.Forward(&s, x, x, four[:3], four, Modulation{}, stats) }, "4 channels", "3 and 4 parameters")
-	mustPanic(t, "short statistics", func() { op.Forward(&s, x, x, four, four, Modulation{}, slices.Clone(stats[:7])) }, "7 statistics")
+	forward := func(y Map, gamma, stats []float32) func() {
+		return func() { op.Forward(&s, y, x, gamma, four, Modulation{}, stats) }
+	}
+	mustPanic(t, "maps of two sizes", forward(y, four, stats), "[1 2 3 4]", "[1 2 2 4]")
+	mustPanic(t, "short parameters", forward(x, four[:3], stats), "4 channels", "3 and 4 parameters")
+	mustPanic(t, "short statistics", forward(x, four, slices.Clone(stats[:7])), "7 statistics")
 }

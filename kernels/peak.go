@@ -6,16 +6,15 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// Peak measures the limit of fused multiply-adds of one core, in floating-point operations a second:
-// the best of several loops over registers alone, which take about the given time together. Figures
-// of kernels are quoted as a share of it.
+// Peak measures how many floating-point operations a second one core can do in fused multiply-adds.
+// It runs loops over registers alone for about the given time, and returns the rate of the fastest.
+// The speed of kernels is quoted as a share of this peak.
 func (isa ISA) Peak(budget time.Duration) float64 {
-	const rounds = 1 << 13 // some 50 µs a call, which is not preemptible
 	lanes := max(isa.lanes(), 1)
 	best := 0.0
 	for deadline := time.Now().Add(budget); ; {
 		start := time.Now()
-		v := asm.Vectors{N: rounds}
+		v := asm.Vectors{N: peakRounds}
 		if isa.flat(peak, v) == 0 {
 			flatGo(peak, &v)
 		}

@@ -3,13 +3,13 @@ package kernels
 // An Algorithm is a way to compute a pass of a convolution.
 type Algorithm uint8
 
-// The algorithms. Winograd's need a 3x3 kernel with stride 1 and multiples of 16
-// channels; Shifted, which has no weight gradient, a plain 3x3 kernel.
+// The algorithms. Winograd's need a 3x3 kernel with stride 1, and multiples of 16 channels. Shifted
+// needs a plain 3x3 kernel, and has no weight gradient.
 const (
 	Direct    Algorithm = iota // implicit GEMM
 	Winograd4                  // F(4x4, 3x3): 4 times fewer multiplications
 	Winograd2                  // F(2x2, 3x3): 2.25 times fewer
-	Shifted                    // all taps of a pixel in one product, for very few channels out
+	Shifted                    // all taps of a pixel in one product: for very few channels out
 )
 
 var algorithmNames = [...]string{"direct", "winograd4", "winograd2", "shifted"}
@@ -27,10 +27,10 @@ func (a Algorithm) filtering() *filtering {
 	return nil
 }
 
-// A Plan says by which algorithm each pass of a convolution is computed.
+// A Plan is the algorithm of each pass of a convolution.
 type Plan struct{ Forward, InputGrad, WeightGrad Algorithm }
 
-// maxShifted is the most channels out for which a shifted convolution is faster.
+// maxShifted is the most channels out for which Shifted is the fastest.
 const maxShifted = 3
 
 // CanWinograd reports whether Winograd's algorithms cover a shape.
@@ -38,9 +38,9 @@ func (s ConvShape) CanWinograd() bool {
 	return (s.Kind == Same3 || s.Kind == Up3) && s.IC%16 == 0 && s.OC%16 == 0
 }
 
-// Plan returns the algorithms for a shape. It is a table filled by measurement (but for NEON, which has
-// AVX2's), and depends on nothing but the shape and the instruction set: the same network gives the same
-// numbers everywhere.
+// Plan returns the fastest algorithms for a shape, as measured; NEON was not measured and has
+// AVX2's. The choice depends on the shape and the instruction set alone, so the same network gives
+// the same numbers everywhere.
 func (isa ISA) Plan(s ConvShape) Plan {
 	var p Plan
 	if isa != Generic && s.CanWinograd() {

@@ -7,20 +7,20 @@ import (
 )
 
 // A Scratch is the working memory of one goroutine's kernels. The zero value is ready; it grows to
-// what the largest operation needs and is then reused.
+// the size that the largest operation needs, and is then reused.
 type Scratch struct {
-	tile    [maxTile]float32 // a tile whose columns or rows are not all wanted
-	floats  []float32
-	sum     WeightSum
-	ahead   ahead
-	product asm.Product // here instead of on the stack, because the switch over routines makes them escape
+	tile   [maxTile]float32 // a tile of which some columns or rows are not wanted
+	floats []float32
+	sum    WeightSum
+	ahead  ahead
+	// The arguments of the assembly are here so that no call allocates them.
+	product asm.Product
 	outer   asm.Outer
 	fetch   asm.Fetch
 }
 
-const maxTile = 14 * 32
-
-// take returns n floats, aligned, of unknown content, valid until the next call.
+// take returns n floats of unknown content from the beginning of a cache line, valid until the next
+// call.
 func (s *Scratch) take(n int) []float32 {
 	if cap(s.floats) < n+slack {
 		s.floats = aligned(n + slack)
@@ -37,10 +37,10 @@ type panel struct {
 	reserve []float32 // the memory of data, as allocated
 }
 
-// reshape makes room for k rows and n columns; the content is unknown but for the padding, which is
-// zero when the panel is new.
+// reshape makes room for k rows and n columns. The content is unknown; only the padding of a new
+// panel is zero.
 func (p *panel) reshape(isa ISA, k, n int) {
-	cols := isa.panelCols(n)
+	cols := isa.tileCols(n)
 	size := (n + cols - 1) / cols * k * cols
 	if len(p.reserve) < size {
 		p.reserve = aligned(size)
@@ -48,7 +48,8 @@ func (p *panel) reshape(isa ISA, k, n int) {
 	p.data, p.k, p.n, p.cols = p.reserve[:size], k, n, cols
 }
 
-// setRows writes m, rows of n elements, into the rows from first on, or adds it to them.
+// setRows writes m, rows of n elements, into the rows of the panel from first on, or adds m to
+// them.
 func (p *panel) setRows(first int, m []float32, add bool) {
 	for j := 0; j < p.n; j += p.cols {
 		width := min(p.cols, p.n-j)
@@ -65,8 +66,8 @@ func (p *panel) setRows(first int, m []float32, add bool) {
 	}
 }
 
-// setColumns writes the transpose of m, rows of k elements, into rows first to first+k of the panel, or
-// adds it to them.
+// setColumns writes the transpose of m, rows of k elements, into rows [first, first+k) of the
+// panel, or adds it to them.
 func (p *panel) setColumns(first int, m []float32, k int, add bool) {
 	for j := 0; j < p.n; j += p.cols {
 		block := p.data[j*p.k+first*p.cols:][:k*p.cols]
@@ -85,7 +86,7 @@ func (p *panel) setColumns(first int, m []float32, k int, add bool) {
 	}
 }
 
-// A grid is a regular set of pixels of a map: (i, j) stands for the pixel (y0+i·dy, x0+j·dx), which
+// A grid is a regular set of pixels of a map: place (i, j) is the pixel (y0+i·dy, x0+j·dx), which
 // may lie in the halo.
 type grid struct {
 	m      Map
@@ -96,38 +97,39 @@ type grid struct {
 
 func (g *grid) ptr(n, i, j int) unsafe.Pointer { return g.m.ptr(n, g.y0+i*g.dy, g.x0+j*g.dx) }
 
-// pixelStep and rowStep are the distances of neighbours in bytes.
+// pixelStep and rowStep are the distances between neighbouring places in bytes.
 func (g *grid) pixelStep() uintptr { return uintptr(4 * g.dx * g.m.Pixel) }
 func (g *grid) rowStep() uintptr   { return uintptr(4 * g.dy * g.m.Row) }
 
 // all returns the grid of all pixels of a map.
 func all(m Map) grid { return grid{m: m, dy: 1, dx: 1, h: m.H, w: m.W} }
 
-// A window says which pixels of the input a pixel of the output sums over, seen from the grid's pixel:
-// h rows of w neighbouring pixels.
+// A window is the h rows of w neighbouring pixels of the input that a pixel of the output sums
+// over.
 type window struct{ h, w int }
 
-// A gather is a matrix product out = in·b + bias + residual. A row of the product is a pixel of the
-// grid out; its factor is the window of pixels that begins at the same place of the grid in.
+// A gather is a matrix product out = in·b + bias + residual. A row of the product is a pixel of
+// the grid out; its factor is the window of pixels that begins at the same place of the grid in.
 type gather struct {
 	in       grid
 	win      window
 	b        *panel
-	bias     []float32 // padded to whole tiles; nil for none
+	bias     []float32 // padded to whole tiles, or nil
 	add      bool      // whether there is a residual
 	residual grid
 	out      grid
 }
 
-// run computes the product. Blocks of images are small enough that their pixels stay in the cache
-// while one block of columns after another passes over them.
+// run computes the product, one block of images after another.
 func (g *gather) run(isa ISA, s *Scratch) {
-	const blockPixels = 512
 	images := g.out.m.N
-	block := max(blockPixels/max(g.out.h*g.out.w, 1), 1)
+	block := max(gatherPixels/max(g.out.h*g.out.w, 1), 1)
 	args := &s.product
-	*args = asm.Product{LdA: g.in.pixelStep(), LdC: g.out.pixelStep(), N2: g.win.h, N1: g.win.w, K: g.in.m.C, Fetch: 1, Tiles: 1}
-	if g.in.m.Pixel == g.in.m.C || g.win.w == 1 { // a window's row is one run
+	*args = asm.Product{
+		LdA: g.in.pixelStep(), LdC: g.out.pixelStep(),
+		N2: g.win.h, N1: g.win.w, K: g.in.m.C, Fetch: 1, Tiles: 1,
+	}
+	if g.in.m.Pixel == g.in.m.C || g.win.w == 1 { // the elements of a window's row lie side by side
 		args.K, args.N1 = g.in.m.C*g.win.w, 1
 	}
 	if args.N1 > 1 {
@@ -149,8 +151,9 @@ func (g *gather) run(isa ISA, s *Scratch) {
 	}
 }
 
-// columns computes a block of columns for images [from, to): the segments of equal length that all
-// rows are cut into are paired in order, across rows and images.
+// columns computes the columns of one tile, from j on, for images [from, to). Each row of pixels is
+// cut into the same segments. Two segments of the same length make a tile; they are paired in
+// order, across rows and images.
 func (g *gather) columns(isa ISA, s *Scratch, from, to, j int) {
 	counts := cut(isa, g.out.w)
 	x := 0
@@ -180,13 +183,13 @@ func (g *gather) columns(isa ISA, s *Scratch, from, to, j int) {
 	}
 }
 
-// A place is a pixel of a grid: image, row, column.
+// A place is a pixel of a grid: image n, row i, column j.
 type place struct{ n, i, j int }
 
 // right returns the place some pixels to the right.
 func (p place) right(pixels int) place { return place{p.n, p.i, p.j + pixels} }
 
-// tiles computes count pairs of segments side by side, the first of which begin at a and b.
+// tiles computes count pairs of segments side by side. The first pair begins at a and b.
 func (g *gather) tiles(isa ISA, s *Scratch, length, j, count int, a, b place) {
 	args := &s.product
 	if g.b.n-j < g.b.cols {
@@ -200,7 +203,8 @@ func (g *gather) tiles(isa ISA, s *Scratch, length, j, count int, a, b place) {
 	shift, pair := 4*j, uintptr(2*length)
 	args.Tiles, args.TileA, args.TileC, args.TileR = count, pair*args.LdA, pair*args.LdC, pair*args.LdR
 	args.A0, args.A1 = g.in.ptr(a.n, a.i, a.j), g.in.ptr(b.n, b.i, b.j)
-	args.C0, args.C1 = unsafe.Add(g.out.ptr(a.n, a.i, a.j), shift), unsafe.Add(g.out.ptr(b.n, b.i, b.j), shift)
+	args.C0 = unsafe.Add(g.out.ptr(a.n, a.i, a.j), shift)
+	args.C1 = unsafe.Add(g.out.ptr(b.n, b.i, b.j), shift)
 	if g.add {
 		args.R0 = unsafe.Add(g.residual.ptr(a.n, a.i, a.j), shift)
 		args.R1 = unsafe.Add(g.residual.ptr(b.n, b.i, b.j), shift)
@@ -216,8 +220,8 @@ func (g *gather) alone(isa ISA, s *Scratch, length, j int, a place) {
 	g.partial(isa, s, length, j, a, a, 1)
 }
 
-// partial computes a tile into scratch and copies what is wanted of it: the columns that there are,
-// and one or both segments.
+// partial computes a tile into scratch memory, and copies the columns that the matrix has, of one
+// segment or of both.
 func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segments int) {
 	cols := g.b.cols
 	args, full := &s.product, s.product.LdC
@@ -246,19 +250,14 @@ func (g *gather) partial(isa ISA, s *Scratch, length, j int, a, b place, segment
 	}
 }
 
-// A segmentCost is a length of row segments and the cost of a pair of them.
-type segmentCost struct{ length, cost int }
-
-// maxSegments is the most lengths that any instruction set has.
-const maxSegments = 4
-
-// cut divides a row of w pixels into segments at the least cost: how many of each length.
+// cut divides a row of w pixels into segments at the least cost. It returns how many segments there
+// are of each length.
 func cut(isa ISA, w int) [maxSegments]int {
 	costs := isa.segmentCosts()
 	longest := costs[0].length
 	var counts [maxSegments]int
 	const table = 64
-	if w >= table { // the head of a long row is whole segments of the longest length
+	if w >= table { // a long row begins with segments of the greatest length
 		counts[0] = (w - table/2) / longest
 		w -= counts[0] * longest
 	}

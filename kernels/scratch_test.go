@@ -47,11 +47,14 @@ func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv) {
 func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
 	const n, side, c = 2, 6, 40
 	op := GroupNorm{ISA: isa, C: c, Groups: 8, SiLU: true}
-	x, y, dy, p, rows := NewMap(n, side, side, c), NewMap(n, side, side, c), NewMap(n, side, side, c), make([]float32, c), make([]float32, 2*n*c)
+	x, y, dy := NewMap(n, side, side, c), NewMap(n, side, side, c), NewMap(n, side, side, c)
+	p, rows := make([]float32, c), make([]float32, 2*n*c)
 	mod, stats := Modulation{Rows: rows, Gradient: rows}, make([]float32, op.StatsLen(n))
 	mustNotAllocate(t, "GroupNorm", func() {
 		op.Forward(s, y, x, p, p, mod, stats)
-		op.Backward(s, dy, false, dy, x, y, p, p, mod, stats, p, p)
+		op.Backward(s, &NormBackward{
+			DX: dy, DY: dy, X: x, Y: y, Gamma: p, Beta: p, Mod: mod, Stats: stats, DGamma: p, DBeta: p,
+		})
 		isa.AddMap(x, y)
 		isa.AddRows(s, x, rows[:n*c])
 		isa.SumRows(rows[:n*c], x)
@@ -62,7 +65,8 @@ func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
 func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch) {
 	const n, side, c = 2, 5, 12
 	op := Attention{ISA: isa, Heads: 2}
-	qkv, o, probs := NewDense(n, side, side, 3*c), NewDense(n, side, side, c), make([]float32, op.ProbsLen(n, side*side))
+	qkv, o := NewDense(n, side, side, 3*c), NewDense(n, side, side, c)
+	probs := make([]float32, op.ProbsLen(n, side*side))
 	mustNotAllocate(t, "Attention", func() {
 		op.Forward(s, o, qkv, probs)
 		op.Backward(s, qkv, o, qkv, probs)
@@ -80,7 +84,7 @@ func testMatMulAllocations(t *testing.T, rng *rand.Rand, isa ISA, s *Scratch) {
 
 func mustNotAllocate(t *testing.T, what string, f func()) {
 	t.Helper()
-	f() // lets memory grow
+	f() // grows the scratch memory
 	if n := testing.AllocsPerRun(3, f); n != 0 {
 		t.Errorf("%s: %v allocations", what, n)
 	}

@@ -12,9 +12,10 @@ func (k ConvKind) String() string {
 	return fmt.Sprintf("ConvKind(%d)", uint8(k))
 }
 
-// FLOPs returns what one pass over one image costs as a direct convolution, the kernel's whole side for
-// each pixel of the output: two operations for each product and its sum. Reports count every
-// algorithm by this number, so a faster one may exceed the limit of the multiply-adds.
+// FLOPs returns the operations of one pass over one image as a direct convolution: a multiplication
+// and an addition for each pixel of the output, each position of the kernel and each pair of
+// channels. Reports count every algorithm by this number, so a faster algorithm may exceed the
+// CPU's peak.
 func (s ConvShape) FLOPs() float64 {
 	side := s.Kind.Side()
 	return 2 * float64(s.Kind.OutSize(s.H)*s.Kind.OutSize(s.W)) * float64(side*side*s.IC*s.OC)

@@ -18,7 +18,7 @@ func TestConvShapeFLOPs(t *testing.T) {
 	}
 }
 
-// What a CPU tells differs everywhere; what every machine has can be held.
+// The description differs from CPU to CPU; this test checks only what holds for all.
 func TestCPU(t *testing.T) {
 	c := CPU()
 	if c.Threads < 1 {

@@ -1,8 +1,8 @@
 package kernels
 
-// A shifted convolution is a 3x3 convolution to so few channels that a tile of the implicit product
-// would be nearly empty. It is a product of each pixel with the weights of all nine taps at once,
-// z = x·w, [IC] by [9·OC], and then the sum y[p] = Σ_tap z[p + tap][tap].
+// A shifted convolution is a 3x3 convolution to very few channels, for which a tile of the direct
+// convolution would be nearly empty. It multiplies each pixel with the weights of all nine taps at
+// once, z = x·w, [IC] by [9·OC], and then sums up y[p] = Σ_tap z[p + tap][tap].
 type shifted struct {
 	weights panel
 	oc      int
@@ -31,7 +31,10 @@ func (c *shifted) convolve(isa ISA, s *Scratch, y, x Map, bias []float32, residu
 	taps := 9 * c.oc
 	buf := s.take(x.H*x.W*taps + x.W*c.oc)
 	z, line := buf[:x.H*x.W*taps], buf[x.H*x.W*taps:]
-	products := Map{N: 1, H: x.H, W: x.W, C: taps, Pixel: taps, Row: x.W * taps, Image: x.H * x.W * taps, data: z}
+	products := Map{
+		N: 1, H: x.H, W: x.W, C: taps,
+		Pixel: taps, Row: x.W * taps, Image: x.H * x.W * taps, data: z,
+	}
 	for n := range x.N {
 		g := gather{in: all(x.image(n)), win: window{1, 1}, b: &c.weights, out: all(products)}
 		g.run(isa, s)
@@ -47,7 +50,7 @@ func (c *shifted) convolve(isa ISA, s *Scratch, y, x Map, bias []float32, residu
 				if bias != nil {
 					addVector(sum, bias[:c.oc])
 				}
-				if residual != nil { // which may be y itself
+				if residual != nil { // residual may be y itself
 					addVector(sum, residual.At(n, i, j))
 				}
 				copy(y.At(n, i, j), sum)
@@ -62,8 +65,8 @@ func addVector(dst, src []float32) {
 	}
 }
 
-// addLine adds what the three taps from the given one on have in a line of products to the pixels of
-// the line that these taps belong to.
+// addLine adds a line of products z to the line of the output that it belongs to. tap is the first
+// of the three taps in a row of the kernel.
 func (c *shifted) addLine(line, z []float32, tap int) {
 	taps, w := 9*c.oc, len(line)/c.oc
 	for kx := range 3 {

@@ -8,11 +8,8 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// pieces is how many elements a call to assembly of the most lanes takes at most.
-const pieces = 1 << 16
-
-// vectors applies a routine to operands of one length: the assembly to whole vectors, the Go loop to
-// the rest.
+// vectors applies a routine to operands of one length: the assembly to whole vectors, and the Go
+// loop to the rest.
 func (isa ISA) vectors(routine flatRoutine, v asm.Vectors) {
 	for left := v.N; left > 0; {
 		v.N = min(left, isa.piece())
@@ -57,21 +54,20 @@ func (isa ISA) Lerp(dst, src []float32, w float32) {
 	isa.vectors(lerp, asm.Vectors{X: pointer(dst), Y: pointer(src), N: len(dst), F: [9]float32{w}})
 }
 
-// Exp sets dst = exp(src) to 2 units in the last place, with src clamped to [-87, 88]; the two may be
-// the same.
+// Exp sets dst = exp(src), with src clamped to [-87, 88]. The error is at most 2 units in the last
+// place. dst may be src.
 func (isa ISA) Exp(dst, src []float32) {
 	mustEqualLen("exp", dst, src)
 	isa.vectors(exp, asm.Vectors{X: pointer(dst), Y: pointer(src), N: len(dst)})
 }
 
-// SumSquares returns Σx². Sums of 4096 elements are in float32, one a lane, and their sum in float64:
-// the relative error stays below 1e-5.
+// SumSquares returns Σx². It sums squaresChunk elements at a time in float32, one sum for each
+// lane, and adds these sums up in float64: the relative error stays below 1e-5.
 func (isa ISA) SumSquares(x []float32) float64 {
-	const chunk = 4096
 	var total float64
 	var sums [maxLanes]float32
 	for len(x) > 0 {
-		part := x[:min(len(x), chunk)]
+		part := x[:min(len(x), squaresChunk)]
 		x = x[len(part):]
 		for len(part) > 0 {
 			clear(sums[:])
@@ -98,12 +94,15 @@ type AdamWStep struct {
 	GradScale             float32 // factor on the gradient, for clipping
 }
 
-// AdamW steps parameters p with moments m and v and gradient g, all of one length.
+// AdamW steps the parameters p, with moments m and v and gradient g. All four have the same length.
 func (isa ISA) AdamW(p, m, v, g []float32, h AdamWStep) {
 	mustEqualLen("AdamW", p, m, v, g)
 	root := float32(1 / math.Sqrt(float64(h.Bias2)))
 	isa.vectors(adamW, asm.Vectors{
 		X: pointer(p), Y: pointer(m), Z: pointer(v), W: pointer(g), N: len(p),
-		F: [9]float32{h.GradScale, 1 - h.LR*h.Decay, h.Beta1, 1 - h.Beta1, h.Beta2, 1 - h.Beta2, root, h.Eps, h.LR / h.Bias1},
+		F: [9]float32{
+			h.GradScale, 1 - h.LR*h.Decay, h.Beta1, 1 - h.Beta1, h.Beta2, 1 - h.Beta2,
+			root, h.Eps, h.LR / h.Bias1,
+		},
 	})
 }

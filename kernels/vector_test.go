@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A flatCase is an operation on flat vectors: how to run it on operands of one length, and what the
-// first operand then is, computed in float64 from what the operands were.
+// A flatCase is an operation on flat vectors of one length. want computes element i of the first
+// operand after the operation, in float64, from the operands before it.
 type flatCase struct {
 	name     string
 	operands int
@@ -44,7 +44,10 @@ var flatCases = []flatCase{
 		}, 2e-6},
 }
 
-// Lengths of 0 to 70 with every alignment, and one beyond two of the pieces that bound a call.
+// longest is the most elements that one call takes, on any instruction set.
+func longest() int { return maxRegisters * maxLanes }
+
+// The lengths are 0 to 70 with every alignment, and one that needs three calls.
 func TestFlatVectors(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for _, c := range flatCases {
@@ -56,7 +59,7 @@ func TestFlatVectors(t *testing.T) {
 				for offset := range 16 {
 					c.test(t, isa, rng, 37, offset)
 				}
-				c.test(t, isa, rng, 2*pieces+37, 1)
+				c.test(t, isa, rng, 2*longest()+37, 1)
 			})
 		}
 	})
@@ -86,7 +89,7 @@ func (c *flatCase) test(t *testing.T, isa ISA, rng *rand.Rand, n, offset int) {
 func TestSumSquares(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		rng := rand.New(rand.NewPCG(2, 2))
-		lengths := []int{4095, 4096, 4097, 2*pieces + 37}
+		lengths := []int{4095, 4096, 4097, 2*longest() + 37}
 		for n := range 71 {
 			lengths = append(lengths, n)
 		}
@@ -101,8 +104,8 @@ func TestSumSquares(t *testing.T) {
 	})
 }
 
-// textbookAdamW is algorithm 2 of Loshchilov and Hutter (2019) in float64, with the rate in place of
-// the product of α and the schedule.
+// textbookAdamW is algorithm 2 of Loshchilov and Hutter (2019) in float64. The learning rate stands
+// for the product of α and the schedule.
 type textbookAdamW struct{ p, m, v []float64 }
 
 func (a *textbookAdamW) step(g []float32, step int, h AdamWStep) {
@@ -116,7 +119,7 @@ func (a *textbookAdamW) step(g []float32, step int, h AdamWStep) {
 	}
 }
 
-// Each of five steps rounds a dozen times, by 6e-8 of a parameter or of a step; the factors that
+// Each of five steps rounds a dozen times, by 6e-8 of a parameter or of a step. The factors that
 // correct the bias have six digits where β is near 1.
 const adamWBound = 5e-6
 
@@ -125,7 +128,7 @@ func TestAdamW(t *testing.T) {
 		for n := range 71 {
 			testAdamW(t, isa, n, n%16)
 		}
-		testAdamW(t, isa, pieces+21, 3)
+		testAdamW(t, isa, longest()+21, 3)
 	})
 }
 
@@ -154,11 +157,13 @@ func testAdamW(t *testing.T, isa ISA, n, offset int) {
 	}
 }
 
-// With a zero gradient nothing but the decay moves a parameter, and no division by zero spoils it.
+// With a zero gradient, only the decay moves a parameter. A division by zero would show as NaN.
 func TestAdamWOfZeroGradient(t *testing.T) {
 	eachISA(t, func(t *testing.T, isa ISA) {
 		p, zeros := []float32{1, -2, 3}, func() []float32 { return make([]float32, 3) }
-		isa.AdamW(p, zeros(), zeros(), zeros(), AdamWStep{LR: 0.5, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.5, Bias1: 0.1, Bias2: 0.01, GradScale: 1})
+		isa.AdamW(p, zeros(), zeros(), zeros(), AdamWStep{
+			LR: 0.5, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Decay: 0.5, Bias1: 0.1, Bias2: 0.01, GradScale: 1,
+		})
 		mustBeSame(t, "parameters", p, []float32{0.75, -1.5, 2.25})
 	})
 }

@@ -6,16 +6,18 @@ import (
 	"github.com/fmimg/fmimg/asm"
 )
 
-// A filtering is one of Winograd's minimal filterings F(m x m, 3x3) (Lavin and Gray, 2016): tiles of
-// n x n pixels, n = m + 2, of the input become n² matrix products and then m x m pixels of the output,
+// A filtering is one of Winograd's minimal filterings F(m x m, 3x3) (Lavin and Gray, 2016). It
+// turns tiles d of n x n pixels of the input, n = m + 2, into tiles Y of m x m pixels of the
+// output:
 //
-//	Y = Aᵀ·[(G·g·Gᵀ) ∘ (Bᵀ·d·B)]·A,
+//	Y = Aᵀ·[(G·g·Gᵀ) ∘ (Bᵀ·d·B)]·A.
 //
-// with n²/(9·m²) of the multiplications of a direct convolution. The weight gradient is the adjoint,
-// dg = Gᵀ·[(Bᵀ·d·B) ∘ (A·dY·Aᵀ)]·G.
+// Over many tiles and channels, ∘ is n² matrix products. They take n²/(9·m²) of the
+// multiplications of a direct convolution. The weight gradient is the adjoint, dg =
+// Gᵀ·[(Bᵀ·d·B) ∘ (A·dY·Aᵀ)]·G.
 type filtering struct {
 	m, n                                   int
-	input, output, pooled                  tileMatrix // Bᵀ; Aᵀ; Aᵀ and then sums of 2x2 pixels
+	input, output, pooled                  tileMatrix // Bᵀ; Aᵀ; Aᵀ and sums of 2x2 pixels
 	outputAdjoint, weights, weightsAdjoint tileMatrix // A; G; Gᵀ
 }
 
@@ -24,32 +26,18 @@ var (
 	f2 = filtering{2, 4, matrixB2, matrixA2, matrixP2, matrixAT2, matrixG2, matrixGT2}
 )
 
-// Tiles are transformed in blocks whose planes stay in the second-level cache while their matrix
-// products are computed. The sizes are constants of the shape, not of this machine's cache, so that the
-// same instruction set gives the same numbers everywhere.
-const (
-	convolveBlock = 28
-	mostTiles     = 42 // of a last block, which takes what would be a small one
-)
-
-// weightGradBlock returns the tiles of a block for so many channels of both maps together: their planes
-// take up to 1 MB, and fewer tiles would add to the sums too often.
-func weightGradBlock(channels int) int { return min(max(7168/channels, 14), 64) }
-
-// A planeSet is n² matrices of rows of c elements, stride apart. An odd number of cache lines between
-// them keeps the same place of different planes out of the same set of the cache.
+// A planeSet is n² matrices, the planes, with rows of c elements. Plane p begins at p·stride, an
+// odd number of cache lines: so the same row of different planes falls into different sets of the
+// cache.
 type planeSet struct {
 	data      []float32
 	c, stride int
 }
 
-// planeStride returns the distance of planes of that many elements.
-func planeStride(size int) int {
-	const line = 16
-	return ((size+line-1)/line | 1) * line
-}
+// planeStride returns the distance between planes of size elements.
+func planeStride(size int) int { return ((size+lineFloats-1)/lineFloats | 1) * lineFloats }
 
-// split cuts n² planes of rows of c elements off buf.
+// split cuts n² planes off the front of buf, each of the given rows of c elements.
 func (f *filtering) split(buf []float32, rows, c int) (p planeSet, rest []float32) {
 	p = planeSet{c: c, stride: planeStride(rows * c)}
 	n := f.planes() * p.stride
@@ -57,9 +45,9 @@ func (f *filtering) split(buf []float32, rows, c int) (p planeSet, rest []float3
 	return p, buf[n:]
 }
 
-// share makes two sets of planes, of c and d channels, in the same memory: plane p of the second lies where
-// plane p-1 of the first was. So a product that goes from plane to plane may write the second, into memory that
-// it has just read.
+// share makes two sets of planes, of c and d channels, in the same memory: plane p of the second
+// set lies where plane p-1 of the first set lies. A product that goes from plane to plane may write
+// the second set, because it has read that memory already.
 func (f *filtering) share(s *Scratch, rows, c, d int) (p, q planeSet) {
 	stride := planeStride(rows * max(c, d))
 	buf := s.take((f.planes() + 1) * stride)
@@ -74,12 +62,13 @@ func (p *planeSet) row(plane, row int) unsafe.Pointer {
 // planes returns the number of matrix products, n².
 func (f *filtering) planes() int { return f.n * f.n }
 
-// idle reports whether a plane's product comes to nothing where a map is read as its up-sampling, or the result's
-// pixels are summed by two. That holds for the row and the column of the point -1: its polynomial is zero on pairs
-// of equal pixels (row 2 of Bᵀ: 4b - 4b - c + c), and so it has no share in their sums (column 2 of the pooled Aᵀ).
+// idle reports whether a plane's product is zero, or is not used, when a map is read as its
+// up-sampling or when 2x2 pixels of the result are summed. This holds for the row and the column of
+// the point -1: row 2 of Bᵀ is zero on pairs of equal pixels (4b - 4b - c + c), and column 2 of
+// the pooled Aᵀ is zero.
 func (f *filtering) idle(plane int) bool { return plane/f.n == 2 || plane%f.n == 2 }
 
-// transformed is a set of weights G·g·Gᵀ, as a panel for each plane: [n²][OC/cols][IC][cols].
+// transformed holds the weights G·g·Gᵀ, a panel for each plane: [n²][OC/cols][IC][cols].
 type transformed struct {
 	data   []float32
 	ic, oc int
@@ -89,7 +78,7 @@ type transformed struct {
 
 // pack transforms a weight [3][3][ic][oc].
 func (u *transformed) pack(isa ISA, f *filtering, weight []float32, ic, oc int) {
-	u.ic, u.oc, u.cols = ic, oc, isa.panelCols(oc)
+	u.ic, u.oc, u.cols = ic, oc, isa.tileCols(oc)
 	u.plane = planeStride(roundUp(oc, u.cols) * ic)
 	if u.data == nil {
 		u.data = aligned(f.planes() * u.plane)
@@ -108,7 +97,8 @@ func (u *transformed) pack(isa ISA, f *filtering, weight []float32, ic, oc int) 
 	}
 }
 
-// rotate writes the weight of the input gradient, [3][3][oc][ic] turned by 180°, into dst.
+// rotate writes the weight of the input gradient into dst: the weight [3][3][ic][oc], turned by
+// 180° and with its channels transposed to [oc][ic].
 func rotate(dst, weight []float32, ic, oc int) {
 	size := ic * oc
 	for tap := range 9 {
@@ -121,8 +111,7 @@ func rotate(dst, weight []float32, ic, oc int) {
 	}
 }
 
-// A tiling walks over the tiles of a batch of images, row by row. Reading through it, a map may be
-// taken for its nearest up-sampling by 2.
+// A tiling cuts the images of a batch into tiles, row by row.
 type tiling struct {
 	f          *filtering
 	images     int
@@ -144,10 +133,10 @@ func (t *tiling) blockEnd(from int) int {
 	return from + convolveBlock
 }
 
-// A run is some tiles side by side: those of image n and tile row y from column x on.
+// A run is count tiles side by side: of image n and tile row y, from tile column x on.
 type run struct{ n, y, x, count int }
 
-// runs calls f for the runs of tiles [from, to), with the number of tiles before them.
+// next returns the run that begins with tile number at, and ends before tile number to.
 func (t *tiling) next(at, to int) run {
 	perImage := t.rows * t.cols
 	in := at % perImage
@@ -156,7 +145,8 @@ func (t *tiling) next(at, to int) run {
 	return r
 }
 
-// gatherTiles transforms tiles [from, to) of x by the matrix of the input to v.
+// gatherTiles transforms tiles [from, to) of x by the matrix of the input, into v. upsampled reads
+// x as its nearest up-sampling by 2.
 func (t *tiling) gatherTiles(isa ISA, v *planeSet, x Map, from, to int, upsampled bool) {
 	var a asm.Transform
 	scale := 1
@@ -176,7 +166,8 @@ func (t *tiling) gatherTiles(isa ISA, v *planeSet, x Map, from, to int, upsample
 	})
 }
 
-// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output to d.
+// scatterTiles transforms tiles [from, to) of dy by the adjoint of the matrix of the output, into
+// d.
 func (t *tiling) scatterTiles(isa ISA, d *planeSet, dy Map, from, to int) {
 	var a asm.Transform
 	for i := range t.f.m {
@@ -188,9 +179,11 @@ func (t *tiling) scatterTiles(isa ISA, d *planeSet, dy Map, from, to int) {
 	})
 }
 
-// toPlanes runs a transform over tiles [from, to), whose runs begin at start, to the first rows of
-// planes.
-func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, from, to int, start func(run) unsafe.Pointer) {
+// toPlanes transforms tiles [from, to) into the first rows of the planes p; start returns the
+// address of a run.
+func (t *tiling) toPlanes(
+	isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, from, to int, start func(run) unsafe.Pointer,
+) {
 	a.Bytes, a.DstStep = uintptr(4*p.c), uintptr(4*p.c)
 	a.DstRow, a.DstCol = uintptr(4*t.f.n*p.stride), uintptr(4*p.stride)
 	for at := from; at < to; at += a.N {
@@ -200,23 +193,23 @@ func (t *tiling) toPlanes(isa ISA, m tileMatrix, a *asm.Transform, p *planeSet, 
 	}
 }
 
-// multiply computes count rows of m = v·u for each plane. The bias, padded to whole tiles, goes to plane
-// (1, 1): that row and column of A are all ones, so it reaches each pixel of the result once. With idle planes these
-// are zero.
-func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet, bias []float32, count int, idle bool) {
-	args := &s.product
+// multiply computes count rows of m = v·u for each plane. The bias goes to plane (1, 1): row 1 and
+// column 1 of A are all ones, so the bias reaches each pixel of the result once. Idle planes of m
+// become zero.
+func (u *transformed) multiply(c *convolution, m, v *planeSet, count int) {
+	isa, args := c.isa, &c.s.product
 	*args = asm.Product{LdA: uintptr(4 * v.c), LdC: uintptr(4 * m.c), N2: 1, N1: 1, K: u.ic, Tiles: 1}
-	for plane := range f.planes() {
-		s.fetchAhead(isa)
-		if idle && f.idle(plane) {
+	for plane := range c.f.planes() {
+		c.s.fetchAhead(isa)
+		if (c.upsampled || c.pooled) && c.f.idle(plane) {
 			clear(m.data[plane*m.stride:][:count*m.c])
 			continue
 		}
 		args.Bias = nil
 		for j := 0; j < u.oc; j += u.cols {
 			args.B = unsafe.Pointer(&u.data[plane*u.plane+j*u.ic])
-			if plane == f.n+1 && bias != nil {
-				args.Bias = unsafe.Pointer(&bias[j])
+			if plane == c.f.n+1 && c.bias != nil {
+				args.Bias = unsafe.Pointer(&c.bias[j])
 			}
 			for row := 0; row < count; {
 				length := halfTile(isa, count-row)
@@ -232,8 +225,8 @@ func (u *transformed) multiply(isa ISA, s *Scratch, f *filtering, m, v *planeSet
 	}
 }
 
-// halfTile returns half the height of the tile for the next rows: the largest, unless a smaller one
-// takes all that are left.
+// halfTile returns half the height of the tile for the next rows: of the largest tile, unless a
+// smaller tile takes all rows that are left.
 func halfTile(isa ISA, left int) int {
 	sizes := isa.segmentCosts()
 	best := sizes[0].length
@@ -245,30 +238,40 @@ func halfTile(isa ISA, left int) int {
 	return best
 }
 
-// convolve computes out = conv(in) + bias + residual by Winograd's filtering, forward or as an input
-// gradient. upsampled reads in as its nearest up-sampling; pooled sums 2x2 pixels of the result.
-func (u *transformed) convolve(isa ISA, s *Scratch, f *filtering, out, in Map, bias []float32, residual *Map, upsampled, pooled bool) {
-	h, w := in.H, in.W
-	if upsampled {
+// A convolution holds the operands of a convolution by Winograd's filtering, forward or as an input
+// gradient: out = conv(in) + bias.
+type convolution struct {
+	isa       ISA
+	s         *Scratch
+	f         *filtering
+	out, in   Map
+	bias      []float32 // padded to whole tiles, or nil
+	upsampled bool      // whether in is read as its nearest up-sampling by 2
+	pooled    bool      // whether 2x2 pixels of the result are summed
+}
+
+// convolve runs a convolution with the weights u, and adds the residual if it is not nil. The
+// residual is not part of c because its address would escape to the heap with c's pointers.
+func (u *transformed) convolve(c *convolution, residual *Map) {
+	h, w := c.in.H, c.in.W
+	if c.upsampled {
 		h, w = 2*h, 2*w
 	}
-	t := newTiling(f, in.N, h, w)
-	v, m := f.share(s, mostTiles+2*maxSegment, u.ic, roundUp(u.oc, u.cols)) // the last tile of rows may reach beyond the block
+	t := newTiling(c.f, c.in.N, h, w)
+	const rows = mostTiles + 2*maxSegment // the last tile of the product may reach beyond the block
+	v, m := c.f.share(c.s, rows, u.ic, roundUp(u.oc, u.cols))
 	for from, to := 0, 0; from < t.count(); from = to {
 		to = t.blockEnd(from)
-		t.gatherTiles(isa, &v, in, from, to, upsampled)
-		u.multiply(isa, s, f, &m, &v, bias, to-from, upsampled || pooled)
-		t.finish(isa, out, &m, from, to, residual, pooled)
+		t.gatherTiles(c.isa, &v, c.in, from, to, c.upsampled)
+		u.multiply(c, &m, &v, to-from)
+		t.finish(c, residual, &m, from, to)
 	}
 }
 
-// maxSegment is the longest half of a tile of rows.
-const maxSegment = 7
-
 // finish transforms the planes of tiles [from, to) to pixels, and adds the residual.
-func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *Map, pooled bool) {
-	side, last := t.f.m, t.f.output
-	if pooled {
+func (t *tiling) finish(c *convolution, residual *Map, m *planeSet, from, to int) {
+	out, side, last := c.out, t.f.m, t.f.output
+	if c.pooled {
 		side, last = side/2, t.f.pooled
 	}
 	a := asm.Transform{
@@ -279,11 +282,12 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *M
 		a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*t.f.n*m.stride), uintptr(4*i*m.stride)
 	}
 	if residual != nil {
-		a.AddRow, a.AddCol, a.AddStep = uintptr(4*residual.Row), uintptr(4*residual.Pixel), uintptr(4*side*residual.Pixel)
+		a.AddRow, a.AddCol = uintptr(4*residual.Row), uintptr(4*residual.Pixel)
+		a.AddStep = uintptr(4 * side * residual.Pixel)
 	}
 	for at := from; at < to; at += a.N {
 		r := t.next(at, to)
-		whole := out.W/side - r.x // tiles before one that the edge cuts
+		whole := out.W/side - r.x // tiles that the edge does not cut
 		a.N, a.Rows, a.Cols = min(r.count, whole), min(side, out.H-r.y*side), side
 		if whole == 0 {
 			a.N, a.Cols = 1, out.W-r.x*side
@@ -292,12 +296,12 @@ func (t *tiling) finish(isa ISA, out Map, m *planeSet, from, to int, residual *M
 		if residual != nil {
 			a.Add = residual.ptr(r.n, r.y*side, r.x*side)
 		}
-		isa.transform(last, &a)
+		c.isa.transform(last, &a)
 	}
 }
 
-// winogradWeightGrad adds the planes of the weight gradient, [C of x][C of dy] each, to the sum. upsampled
-// reads x as its nearest up-sampling.
+// winogradWeightGrad adds the planes of the weight gradient, [x.C][dy.C] each, to the sum.
+// upsampled reads x as its nearest up-sampling by 2.
 func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy Map, upsampled bool) {
 	block := weightGradBlock(x.C + dy.C)
 	t := newTiling(f, dy.N, dy.H, dy.W)
@@ -326,12 +330,14 @@ func winogradWeightGrad(isa ISA, s *Scratch, f *filtering, sum *WeightSum, x, dy
 	}
 }
 
-// addWeightGrad transforms planes of size elements to the weight gradient, [3][3][size], and adds it to dw. A
-// call is bounded to some 50 µs.
+// addWeightGrad transforms planes of size elements to the weight gradient, [3][3][size], and adds
+// it to dw.
 func (f *filtering) addWeightGrad(isa ISA, dw []float32, du *planeSet, size int) {
-	const piece = 4096
-	for at := 0; at < size; at += piece {
-		a := asm.Transform{Src: unsafe.Pointer(&du.data[at]), Dst: unsafe.Pointer(&dw[at]), Bytes: uintptr(4 * min(piece, size-at)), N: 1}
+	for at := 0; at < size; at += weightGradPiece {
+		a := asm.Transform{
+			Src: unsafe.Pointer(&du.data[at]), Dst: unsafe.Pointer(&dw[at]),
+			Bytes: uintptr(4 * min(weightGradPiece, size-at)), N: 1,
+		}
 		for i := range f.n {
 			a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*f.n*du.stride), uintptr(4*i*du.stride)
 		}
@@ -340,7 +346,8 @@ func (f *filtering) addWeightGrad(isa ISA, dw []float32, du *planeSet, size int)
 	}
 }
 
-// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du, or sets it.
+// addOuter adds Σ v·dᵀ over the first count rows of a plane to that plane of du, or sets the
+// plane.
 func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int, set bool) {
 	args := &s.outer
 	*args = asm.Outer{LdA: uintptr(4 * v.c), LdB: uintptr(4 * d.c), N0: count, N1: 1, N2: 1, LdC: uintptr(4 * du.c)}
@@ -349,7 +356,7 @@ func addOuter(isa ISA, s *Scratch, du, v, d *planeSet, plane, count int, set boo
 	}
 	a, b := v.row(plane, 0), d.row(plane, 0)
 	for j := 0; j < d.c; {
-		width := isa.outerCols(d.c - j)
+		width := isa.tileCols(d.c - j)
 		args.B = unsafe.Add(b, 4*j)
 		for i := 0; i < v.c; {
 			rows := fitting(isa.outerRows(), v.c-i)

@@ -8,9 +8,9 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// BenchmarkNearest looks 1,000 queries up in a set of MNIST's size, and reports GFLOP/s of the inner products and
-// their share of the measured peak of one core. The reference rows are made on the fly from a few: making them
-// costs as much as turning bytes into numbers does.
+// BenchmarkNearest looks 1,000 queries up in a set of MNIST's size. It reports GFLOP/s of the inner
+// products, and their share of the measured peak of one core. Each reference is a multiple of one
+// of a few rows: making it costs as much as turning bytes into numbers does.
 func BenchmarkNearest(b *testing.B) {
 	const queries, references, d, kinds = 1000, 60000, 784, 997
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -10,8 +10,8 @@ type Agreement struct {
 	Share, Low, High float64
 }
 
-// ClassAgreement returns the share of images whose predicted class is the one that was asked for, with
-// Wilson's interval. It is an error when there are none.
+// ClassAgreement returns the share of images whose predicted class is the class that was asked for,
+// with Wilson's interval. No images are an error.
 func ClassAgreement(asked, predicted []int) (Agreement, error) {
 	if len(asked) != len(predicted) {
 		panic(fmt.Sprintf("metrics: %d classes asked for, %d predicted", len(asked), len(predicted)))
@@ -29,9 +29,9 @@ func ClassAgreement(asked, predicted []int) (Agreement, error) {
 	return Agreement{float64(hits) / float64(len(asked)), low, high}, nil
 }
 
-// Wilson returns the 95 % confidence interval of the probability p that had hits in n > 0 trials: all p
-// with |p̂ − p| ≤ z·√(p(1−p)/n), p̂ = hits/n (Wilson 1927, "Probable Inference, the Law of Succession, and
-// Statistical Inference").
+// Wilson returns the 95 % confidence interval of a probability p after some hits in n > 0 trials.
+// It holds all p with |p̂ − p| ≤ z·√(p(1−p)/n), where p̂ = hits/n (Wilson 1927, "Probable
+// Inference, the Law of Succession, and Statistical Inference").
 func Wilson(hits, n int) (low, high float64) {
 	if n < 1 || hits < 0 || hits > n {
 		panic(fmt.Sprintf("metrics: %d hits in %d trials", hits, n))
@@ -43,7 +43,7 @@ func Wilson(hits, n int) (low, high float64) {
 	return max(middle-half, 0), min(middle+half, 1)
 }
 
-// Histogram counts the images of each of so many classes. A class outside is an error.
+// Histogram counts the images of each class from 0 to count−1. Another class is an error.
 func Histogram(classes []int, count int) ([]int, error) {
 	h := make([]int, count)
 	for i, class := range classes {
@@ -55,8 +55,9 @@ func Histogram(classes []int, count int) ([]int, error) {
 	return h, nil
 }
 
-// TotalVariation returns the total-variation distance ½·Σ|p_i − q_i| of two histograms, each divided by its
-// sum: 0 for equal shares, 1 when no class is in both. It is an error when one is empty.
+// TotalVariation returns the total-variation distance ½·Σ|p_i − q_i| of two histograms, each
+// divided by its sum. It is 0 for equal shares, and 1 when the two have no class in common. An
+// empty histogram is an error.
 func TotalVariation(p, q []int) (float64, error) {
 	if len(p) != len(q) {
 		panic(fmt.Sprintf("metrics: histograms of %d and of %d classes", len(p), len(q)))

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The ends of Wilson's interval are where p̂ lies 1.96 standard deviations of p away; of 10 trials without a
-// hit the upper one is z²/(n + z²).
+// At the ends p of Wilson's interval, p̂ is 1.96 standard deviations of p away. After n trials
+// without a hit the upper end is z²/(n + z²).
 func TestWilson(t *testing.T) {
 	const z = 1.959963984540054
 	for _, c := range [][2]int{{1, 10}, {5, 10}, {95, 100}, {9871, 10000}, {1, 2}} {

@@ -7,7 +7,8 @@ import (
 	"github.com/fmimg/fmimg/metrics"
 )
 
-// Two circular normal distributions, 3 apart, with the standard deviations 1 and 3: 3² + 2·(3−1)².
+// Two circular normal distributions lie 3 apart and have the standard deviations 1 and 3. The
+// distance is 3² + 2·(3−1)².
 func ExampleFrechet() {
 	a := metrics.Gaussian{Mean: []float64{0, 0}, Covariance: []float64{1, 0, 0, 1}}
 	b := metrics.Gaussian{Mean: []float64{3, 0}, Covariance: []float64{9, 0, 0, 9}}
@@ -20,7 +21,8 @@ func ExampleFrechet() {
 	// Output: 17.000
 }
 
-// Which training image lies nearest to a generated one, of images that a function writes as they are asked for.
+// This finds the training image nearest to a generated one. A function writes training images on
+// demand.
 func ExampleNearest() {
 	generated := metrics.Features{N: 1, D: 4, Data: []float32{-1, 1, 1, -1}}
 	training := metrics.References{N: 300, D: 4, Rows: func(first int, dst []float32) error {
@@ -38,7 +40,7 @@ func ExampleNearest() {
 	// Output: images [100 99] at [2.000 2.000]
 }
 
-// The interval of a share that was counted on 200 images.
+// This is the interval of a share of 200 images.
 func ExampleWilson() {
 	low, high := metrics.Wilson(190, 200)
 	fmt.Printf("95.0 %%, and 95 times of 100 between %.1f and %.1f %%\n", 100*low, 100*high)

@@ -7,13 +7,13 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Features are N rows of D numbers, row after row: an image's features, or its pixels.
+// Features are N rows of D numbers. A row holds the features of an image, or its pixels.
 type Features struct {
 	N, D int
 	Data []float32 // [N][D]
 }
 
-// Row returns row i; writing to it writes to the features.
+// Row returns row i, a part of Data.
 func (f Features) Row(i int) []float32 { return f.Data[i*f.D : (i+1)*f.D : (i+1)*f.D] }
 
 // References returns the features as references to search in.
@@ -25,13 +25,14 @@ func (f Features) References() References {
 	}}
 }
 
+// mustFit panics unless Data has N rows of D numbers.
 func (f Features) mustFit() {
 	if f.N < 0 || f.D < 1 || len(f.Data) != f.N*f.D {
 		panic(fmt.Sprintf("metrics: %d numbers for %d rows of %d", len(f.Data), f.N, f.D))
 	}
 }
 
-// mustMatch panics unless both have rows of one length.
+// mustMatch panics unless rows of a and rows of b numbers have one length.
 func mustMatch(a, b int) {
 	if a != b {
 		panic(fmt.Sprintf("metrics: rows of %d and of %d numbers", a, b))
@@ -42,8 +43,8 @@ func mustMatch(a, b int) {
 type References struct {
 	N, D int
 
-	// Rows writes len(dst)/D rows to dst, those from first on. It is called once for each row of a pass, in
-	// any order, and by several goroutines at once where Compute.Parallel has some.
+	// Rows writes len(dst)/D rows to dst, from row first on. A pass asks for each row once, in any
+	// order. It calls Rows on several goroutines at once if Compute.Parallel does.
 	Rows func(first int, dst []float32) error
 }
 
@@ -51,12 +52,12 @@ type References struct {
 type Compute struct {
 	ISA kernels.ISA // of matrix products; the zero value is plain Go, kernels.Best() the fastest
 
-	// Parallel calls do for 0 to n-1, in any order and possibly at once, and returns when all have
-	// returned, or an error when it did not call them all. nil: one after the other.
+	// Parallel calls do for 0 to n-1, in any order and possibly at once, and returns after the last
+	// call has. It returns an error if it did not make all calls. nil: one call after the other.
 	Parallel func(n int, do func(i int)) error
 }
 
-// each calls do for 0 to n-1 and returns the first error by index.
+// each calls do for 0 to n-1, and returns the error of the lowest index.
 func (c Compute) each(n int, do func(i int) error) error {
 	errs := make([]error, n)
 	keep := func(i int) { errs[i] = do(i) }
@@ -77,6 +78,10 @@ func (c Compute) each(n int, do func(i int) error) error {
 	return nil
 }
 
+// parts returns the number of parts into which n elements are cut, each of the given size but the
+// last.
+func parts(n, size int) int { return (n + size - 1) / size }
+
 // finite reports whether x is neither NaN nor infinite.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
@@ -94,8 +99,8 @@ func normSquared(x []float32) float64 {
 	return s0 + s1 + (s2 + s3)
 }
 
-// distanceSquared returns ‖x − y‖². Squares are rounded before they are summed, so that all architectures
-// agree to the bit; they also do on ‖y − x‖².
+// distanceSquared returns ‖x − y‖², which equals ‖y − x‖² to the bit. Squares are rounded before
+// they are summed, so that all architectures agree to the bit.
 func distanceSquared(x, y []float32) float64 {
 	var s0, s1, s2, s3 float64
 	for len(x) >= 4 && len(y) >= 4 {

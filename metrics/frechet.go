@@ -9,20 +9,24 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// notPositive is the share of the largest eigenvalue by which rounding may make one negative; a covariance
-// with a lower one is none.
-const notPositive = 1e-6
+// roundingShare bounds what rounding does to a covariance, as a share of its largest eigenvalue or
+// element. A matrix with an eigenvalue below minus that is not a covariance.
+const roundingShare = 1e-6
 
 // Frechet returns the square of the Fréchet distance of two normal distributions,
 //
 //	‖μ1−μ2‖² + tr(Σ1 + Σ2 − 2(Σ1^½·Σ2·Σ1^½)^½)
 //
-// (Dowson and Landau 1982, "The Fréchet Distance between Multivariate Normal Distributions", equation 4), which
-// of features of images is the FID (Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule
-// Converge to a Local Nash Equilibrium", equation 6). Covariances may be singular. Two sets of N
-// rows from one distribution lie some D²/2N of the features' variance apart, so compare at one N.
+// (Dowson and Landau 1982, "The Fréchet Distance between Multivariate Normal Distributions",
+// equation 4). For features of images it is the FID (Heusel et al. 2017, "GANs Trained by a Two
+// Time-Scale Update Rule Converge to a Local Nash Equilibrium", equation 6). Covariances may be
+// singular.
 //
-// A number that is not finite, and a matrix that is not symmetric and positive semi-definite, are errors.
+// Two sets of N rows from one distribution lie about D²/2N of the features' variance apart. So
+// compare distances at one N.
+//
+// A number that is not finite is an error. So is a matrix that is not symmetric and positive
+// semi-definite.
 func Frechet(a, b Gaussian) (float64, error) {
 	d := len(a.Mean)
 	mustMatch(d, len(b.Mean))
@@ -35,7 +39,8 @@ func Frechet(a, b Gaussian) (float64, error) {
 	for i, v := range a.Mean {
 		distance += (v - b.Mean[i]) * (v - b.Mean[i])
 	}
-	root, err := rootTrace(mat.NewSymDense(d, slices.Clone(a.Covariance)), mat.NewSymDense(d, slices.Clone(b.Covariance)))
+	matrix := func(g Gaussian) *mat.SymDense { return mat.NewSymDense(d, slices.Clone(g.Covariance)) }
+	root, err := rootTrace(matrix(a), matrix(b))
 	if err != nil {
 		return 0, err
 	}
@@ -46,11 +51,11 @@ func Frechet(a, b Gaussian) (float64, error) {
 	if !finite(distance) {
 		return 0, errors.New("the Fréchet distance overflows: scale the features down")
 	}
-	return max(distance, 0), nil // rounding may leave less than nothing of equal ones
+	return max(distance, 0), nil // rounding may make the distance of equal ones negative
 }
 
-// rootTrace returns tr((Σ1^½·Σ2·Σ1^½)^½), the sum of the roots of the eigenvalues. With Σ1 = V·Λ·Vᵀ the matrix
-// Λ^½·Vᵀ·Σ2·V·Λ^½ has the same ones, and saves a product.
+// rootTrace returns tr((Σ1^½·Σ2·Σ1^½)^½), the sum of the roots of the eigenvalues of Σ1^½·Σ2·Σ1^½.
+// With Σ1 = V·Λ·Vᵀ the matrix Λ^½·Vᵀ·Σ2·V·Λ^½ has the same eigenvalues, and takes one product less.
 func rootTrace(s1, s2 *mat.SymDense) (float64, error) {
 	if _, err := eigen(s2, nil); err != nil {
 		return 0, err
@@ -78,8 +83,8 @@ func rootTrace(s1, s2 *mat.SymDense) (float64, error) {
 	return trace, err
 }
 
-// eigen returns the eigenvalues of a covariance, in rising order, and the eigenvectors if they are wanted.
-// Those that rounding made negative become zero.
+// eigen returns the eigenvalues of a covariance in rising order. Eigenvalues that rounding made
+// negative become zero. vectors, unless it is nil, receives the eigenvectors.
 func eigen(s *mat.SymDense, vectors *mat.Dense) ([]float64, error) {
 	var e mat.EigenSym
 	if !e.Factorize(s, vectors != nil) {
@@ -89,8 +94,9 @@ func eigen(s *mat.SymDense, vectors *mat.Dense) ([]float64, error) {
 		e.VectorsTo(vectors)
 	}
 	values := e.Values(nil)
-	if least, most := values[0], values[len(values)-1]; least < -notPositive*math.Abs(most) {
-		return nil, fmt.Errorf("a covariance has the eigenvalue %g, its largest is %g: it must be positive semi-definite", least, most)
+	if least, most := values[0], values[len(values)-1]; least < -roundingShare*math.Abs(most) {
+		return nil, fmt.Errorf(
+			"a covariance has the eigenvalue %g, its largest is %g: it must be positive semi-definite", least, most)
 	}
 	for i, v := range values {
 		values[i] = max(v, 0)
@@ -98,7 +104,8 @@ func eigen(s *mat.SymDense, vectors *mat.Dense) ([]float64, error) {
 	return values, nil
 }
 
-// validate says what of a distribution is wrong, and panics when it is the shape.
+// validate fails when the numbers are not those of a distribution. It panics when the shape is
+// wrong.
 func (g Gaussian) validate() error {
 	d := len(g.Mean)
 	if d == 0 || len(g.Covariance) != d*d {
@@ -117,8 +124,9 @@ func (g Gaussian) validate() error {
 	}
 	for i := range d {
 		for j := range i {
-			if a, b := g.Covariance[i*d+j], g.Covariance[j*d+i]; math.Abs(a-b) > notPositive*largest {
-				return fmt.Errorf("a covariance has %g in place (%d, %d) and %g in (%d, %d): it must be symmetric", a, i, j, b, j, i)
+			if a, b := g.Covariance[i*d+j], g.Covariance[j*d+i]; math.Abs(a-b) > roundingShare*largest {
+				return fmt.Errorf("a covariance has %g in place (%d, %d) and %g in (%d, %d): it must be symmetric",
+					a, i, j, b, j, i)
 			}
 		}
 	}

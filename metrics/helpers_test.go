@@ -7,24 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/race"
-	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
-
-// eachISA runs a test once per instruction set of the build; what the machine lacks is visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			if race.Enabled && isa != kernels.Best() {
-				t.Skip("slow under the race detector, and kernels start no goroutines")
-			}
-			f(t, isa)
-		})
-	}
-}
 
 // together calls do for all indices at once, the last one first.
 func together(n int, do func(i int)) error {
@@ -38,11 +22,7 @@ func together(n int, do func(i int)) error {
 
 // normals returns n rows of d standard normal numbers.
 func normals(rng *rand.Rand, n, d int) Features {
-	f := Features{N: n, D: d, Data: make([]float32, n*d)}
-	for i := range f.Data {
-		f.Data[i] = float32(rng.NormFloat64())
-	}
-	return f
+	return Features{N: n, D: d, Data: kernelstest.Normals(rng, n*d)}
 }
 
 // rows returns features with the given rows.

@@ -6,9 +6,10 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// naiveMMD is the unbiased estimate by its definition, in float64.
+// naiveMMD computes the unbiased estimate from its definition, in float64.
 func naiveMMD(x, y Features) float64 {
 	mean := func(a, b Features, same bool) float64 {
 		var sum, n float64
@@ -29,8 +30,8 @@ func naiveMMD(x, y Features) float64 {
 	return mean(x, x, true) + mean(y, y, true) - 2*mean(x, y, false)
 }
 
-// Blocks of unequal sizes, and rows left over, against the definition: products of 9 numbers in float32 err by 5e-7 of
-// the kernel's mean, which is of order one.
+// The distance is that of the definition, with blocks of two sizes and rows left over. Products of
+// 9 numbers in float32 err by 5e-7 of the kernel's mean, which is about one.
 func TestKIDEqualsDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 1))
 	x, y := normals(rng, 305, 9), normals(rng, 40, 9)
@@ -38,19 +39,19 @@ func TestKIDEqualsDefinition(t *testing.T) {
 	for i := range 3 {
 		want += naiveMMD(Features{101, 9, x.Data[i*101*9:][:101*9]}, Features{13, 9, y.Data[i*13*9:][:13*9]}) / 3
 	}
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		got, err := KID(x, y, KIDOptions{Blocks: 3}, Compute{ISA: isa})
 		if err != nil || got.Blocks != 3 {
 			t.Fatal(got, err)
 		}
 		mustBeNear(t, "distance", got.Value, want, 1e-6)
 		if again, _ := KID(x, y, KIDOptions{Blocks: 3}, Compute{ISA: isa, Parallel: together}); again != got {
-			t.Errorf("another number of workers makes %v of %v", again, got)
+			t.Errorf("%v with several workers, %v with one", again, got)
 		}
 	})
 }
 
-// All rows of each set are one point: k(x,x) + k(y,y) − 2k(x,y) = 2³ + 2³ − 2·1³, whatever the block.
+// All rows of a set are one point. So each block has k(x,x) + k(y,y) − 2k(x,y) = 2³ + 2³ − 2·1³.
 func TestKIDOfTwoPoints(t *testing.T) {
 	x, y := Features{N: 20, D: 2}, Features{N: 30, D: 2}
 	for range x.N {
@@ -64,9 +65,9 @@ func TestKIDOfTwoPoints(t *testing.T) {
 	}
 }
 
-// In one dimension k(x,y) = Σ C(3,p)·xᵖyᵖ, and MMD² = Σ C(3,p)·(E xᵖ − E yᵖ)². For N(1, 1) with moments 1, 2, 4
-// and N(0, 1) with 0, 1, 0 that is 3·1 + 3·1 + 1·16 = 22. The mean of the blocks lies within 4 standard errors in all but
-// 1 of 300 draws (Student's t with 19 degrees of freedom: 0.1 %).
+// In one dimension k(x,y) = Σ C(3,p)·xᵖyᵖ, so MMD² = Σ C(3,p)·(E xᵖ − E yᵖ)². N(1, 1) has the
+// moments 1, 2, 4 and N(0, 1) has 0, 1, 0: MMD² = 3·1 + 3·1 + 1·16 = 22. The mean of the blocks is
+// more than 4 standard errors away in 0.1 % of draws (Student's t with 19 degrees of freedom).
 func TestKIDOfNormals(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 1))
 	x, y := normals(rng, 8000, 1), normals(rng, 8000, 1)
@@ -83,9 +84,10 @@ func TestKIDOfNormals(t *testing.T) {
 	}
 }
 
-// Of two samples of one distribution the estimate is zero on average, and so it is negative as often as not.
-// In 60 trials with 10 blocks, value/error is Student's t with 9 degrees of freedom: 1 in 20 exceeds 2.26, of 60
-// more than 9 with a probability of 0.1 %; their mean has the deviation √(9/7)/√60 = 0.15.
+// For two samples of one distribution the estimate is zero on average. So half of the estimates are
+// negative. With 10 blocks, value/error is Student's t with 9 degrees of freedom. It exceeds 2.26
+// in 1 of 20 trials, and in more than 9 of 60 with a probability of 0.1 %. The mean of 60 has the
+// deviation √(9/7)/√60 = 0.15.
 func TestKIDOfOneDistribution(t *testing.T) {
 	const trials = 60
 	rng := rand.New(rand.NewPCG(12, 1))
@@ -111,8 +113,8 @@ func TestKIDOfOneDistribution(t *testing.T) {
 	}
 }
 
-// Rows in an order with a pattern, here sorted by class, make blocks of one class each, whose mean is far from zero
-// for two sets of the same classes in other orders. A random order mends that.
+// Rows sorted by class make blocks of one class each. So two sets whose classes come in other
+// orders have a mean far from zero. A random order mends that.
 func TestKIDOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 1))
 	x, y := normals(rng, 1000, 4), normals(rng, 1000, 4)
@@ -131,6 +133,15 @@ func TestKIDOrder(t *testing.T) {
 	mustBeNear(t, "mixed", mixed.Value, 0, 5*mixed.StandardError)
 	if sorted.Value < 20*mixed.StandardError {
 		t.Errorf("sorted rows: %v, mixed rows: %v", sorted, mixed)
+	}
+}
+
+func TestMeanAndError(t *testing.T) {
+	mean, standardError := MeanAndError([]float64{1, 2, 3, 6}) // deviations −2, −1, 0, 3
+	mustBeNear(t, "mean", mean, 3, 0)
+	mustBeNear(t, "standard error", standardError, math.Sqrt(14./3/4), 1e-15)
+	if mean, standardError = MeanAndError([]float64{5}); mean != 5 || standardError != 0 {
+		t.Errorf("one number: %g ± %g", mean, standardError)
 	}
 }
 

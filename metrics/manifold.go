@@ -5,21 +5,24 @@ import "fmt"
 // DefaultNeighbours is the k of Kynkäänniemi et al. for precision and recall.
 const DefaultNeighbours = 3
 
-// A Manifold says how two sets lie in each other, each the union of its rows' balls.
+// A Manifold says how much of each of two sets lies in the other. A set is the union of its rows'
+// balls.
 type Manifold struct {
-	Precision float64 // share of the generated rows that lie in a real row's ball: quality
-	Recall    float64 // share of the real rows that lie in a generated row's ball: variety
-	Density   float64 // real balls that a generated row lies in, in units of k; not bounded by 1
-	Coverage  float64 // share of the real rows in whose ball a generated row lies
+	Precision float64 // share of the generated rows that lie in a real ball: quality
+	Recall    float64 // share of the real rows that lie in a generated ball: variety
+	Density   float64 // mean number of real balls around a generated row, divided by k
+	Coverage  float64 // share of the real balls that hold a generated row
 }
 
-// PrecisionRecall compares generated with real rows by the balls that reach from each row to the k-th
-// nearest of its own set: precision and recall of Kynkäänniemi et al. (2019, "Improved Precision and
-// Recall Metric for Assessing Generative Models", equations 1 and 2), density and coverage of Naeem et al.
-// (2020, "Reliable Fidelity and Diversity Metrics for Generative Models", equations 5 and 6). The border belongs to
-// the ball. k = 0 means [DefaultNeighbours]. Both are best compared at one size of the sets.
+// PrecisionRecall compares generated with real rows. The ball of a row reaches to the k-th nearest
+// other row of its own set, and holds its border. k = 0 means [DefaultNeighbours].
 //
-// It is an error when a set has no more than k rows, and when a number is not finite.
+// Precision and recall are those of Kynkäänniemi et al. (2019, "Improved Precision and Recall
+// Metric for Assessing Generative Models", equations 1 and 2). Density and coverage are those of
+// Naeem et al. (2020, "Reliable Fidelity and Diversity Metrics for Generative Models", equations 5
+// and 6). All four depend on the sizes of the sets.
+//
+// Errors are a set of k rows or fewer, and a number that is not finite.
 func PrecisionRecall(actual, generated Features, k int, on Compute) (Manifold, error) {
 	mustMatch(actual.D, generated.D)
 	if k == 0 {
@@ -49,34 +52,34 @@ func PrecisionRecall(actual, generated Features, k int, on Compute) (Manifold, e
 	}, nil
 }
 
-// balls are the rows of a set and the squares of their balls' radii.
+// balls are the rows of a set with the squares of their norms and of the radii of their balls.
 type balls struct {
 	Features
 	norms, radii []float64
 }
 
 func newBalls(f Features, k int, on Compute) (balls, error) {
-	norms, err := f.norms(on)
+	norms, err := f.squaredNorms(on)
 	if err != nil {
 		return balls{}, err
 	}
-	n, err := nearest(f, f.References(), k, true, on)
+	n, err := findNearest(f, f.References(), k, true, on)
 	if err != nil {
 		return balls{}, err
 	}
 	b := balls{Features: f, norms: norms, radii: make([]float64, f.N)}
 	for i := range b.radii {
-		// From the rows, not from the root: the row on the border must lie in the ball.
+		// Squaring the root in n.Distance would round: the row on the border must lie in the ball.
 		b.radii[i] = distanceSquared(f.Row(i), f.Row(n.Index[i*k+k-1]))
 	}
 	return b, nil
 }
 
-// A meeting says in how many balls of another set a row lies, and how many rows of that set lie in its
-// own.
+// A meeting counts the balls of another set in which a row lies, and the rows of that set that lie
+// in the row's own ball.
 type meeting struct{ in, holds int }
 
-// within meets each row with all of another set.
+// within returns the meeting of each row with another set.
 func (b balls) within(other balls, on Compute) ([]meeting, error) {
 	m := make([]meeting, b.N)
 	rounding := roundingOf(b.D)
@@ -104,9 +107,10 @@ func (b balls) within(other balls, on Compute) ([]meeting, error) {
 	return m, err
 }
 
-// decides reports whether x and y are so near to each other that the slack could tell which is larger.
+// decides reports whether an error of x up to the slack could change which of x and y is larger.
 func decides(slack, x, y float64) bool { return x-slack <= y && y <= x+slack }
 
+// share returns the share of the meetings that a condition holds for.
 func share(all []meeting, is func(m meeting) bool) float64 {
 	n := 0
 	for _, m := range all {
@@ -117,6 +121,7 @@ func share(all []meeting, is func(m meeting) bool) float64 {
 	return float64(n) / float64(len(all))
 }
 
+// density returns the mean number of balls around a row, divided by k.
 func density(all []meeting, k int) float64 {
 	n := 0
 	for _, m := range all {

@@ -5,20 +5,22 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// line returns points of a line.
+// line returns points of a line as rows of one number.
 func line(x ...float32) Features { return Features{len(x), 1, x} }
 
-// Points of a line whose balls can be seen, k = 1. Real 0, 1, 10, 12 have the radii 1, 1, 2, 2: balls [-1, 1], [0, 2],
-// [8, 12], [10, 14]. Generated 2, 9, 20, 21 have 7, 7, 1, 1: [-5, 9], [2, 16], [19, 21], [20, 22].
+// The points lie on a line, and k = 1. The real points 0, 1, 10, 12 have the radii 1, 1, 2, 2 and
+// the balls [-1, 1], [0, 2], [8, 12], [10, 14]. The generated points 2, 9, 20, 21 have the radii 7,
+// 7, 1, 1 and the balls [-5, 9], [2, 16], [19, 21], [20, 22].
 func TestPrecisionRecallOfALine(t *testing.T) {
 	actual, generated := line(0, 1, 10, 12), line(2, 9, 20, 21)
 	want := Manifold{
-		Precision: 2. / 4,       // 2, on a border, and 9 lie in real balls
-		Recall:    4. / 4,       // the generated 2 and 9 hold all
-		Density:   (1 + 1) / 4., // 2 lies in one ball and 9 in one
-		Coverage:  (0 + 2) / 4., // the balls of 1, on its border, and of 10 hold a generated point
+		Precision: 2. / 4,       // 2, on a border, and 9
+		Recall:    4. / 4,       // all lie in the balls of 2 and 9
+		Density:   (1 + 1) / 4., // 2 and 9 lie in one ball each
+		Coverage:  (0 + 2) / 4., // the balls of 1, on its border, and of 10
 	}
 	for _, on := range []Compute{{}, {ISA: kernels.Best(), Parallel: together}} {
 		got, err := PrecisionRecall(actual, generated, 1, on)
@@ -26,7 +28,7 @@ func TestPrecisionRecallOfALine(t *testing.T) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
-	// Seen from the other side, the two exchange their parts: the balls of 2 and 9 hold two of the others each.
+	// With the sets exchanged, the balls of 2 and 9 hold two points of the other set each.
 	got, err := PrecisionRecall(generated, actual, 1, Compute{})
 	if want := (Manifold{Precision: 1, Recall: 0.5, Density: 4. / 4, Coverage: 0.5}); err != nil || got != want {
 		t.Errorf("exchanged: got %+v, %v, want %+v", got, err, want)
@@ -39,16 +41,18 @@ func TestPrecisionRecallExtremes(t *testing.T) {
 	for i := range far.Data {
 		far.Data[i] += 100
 	}
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		on := Compute{ISA: isa}
-		// Each row lies in the balls of itself and of those that it is a neighbour of, k on average.
-		if got, err := PrecisionRecall(f, f, 0, on); err != nil || got != (Manifold{1, 1, (DefaultNeighbours + 1.) / DefaultNeighbours, 1}) {
+		// A row lies in its own ball, and in the balls of the rows that it is a neighbour of: k on
+		// average.
+		want := Manifold{1, 1, (DefaultNeighbours + 1.) / DefaultNeighbours, 1}
+		if got, err := PrecisionRecall(f, f, 0, on); err != nil || got != want {
 			t.Errorf("equal sets: %+v, %v", got, err)
 		}
 		if got, err := PrecisionRecall(f, far, 0, on); err != nil || got != (Manifold{}) {
 			t.Errorf("sets far apart: %+v, %v", got, err)
 		}
-		// A single image again and again is as good as it is, and without variety: its balls have no extent.
+		// Copies of one real image are precise but have no variety: their balls are points.
 		same := Features{D: 6}
 		for range 50 {
 			same.Data, same.N = append(same.Data, f.Row(0)...), same.N+1
@@ -59,7 +63,7 @@ func TestPrecisionRecallExtremes(t *testing.T) {
 	})
 }
 
-// naiveManifold follows the definitions, in float64.
+// naiveManifold computes a manifold from its definition, in float64.
 func naiveManifold(actual, generated Features, k int) Manifold {
 	var m Manifold
 	r, g := naiveNearest(actual, actual, k, true), naiveNearest(generated, generated, k, true)
@@ -95,13 +99,13 @@ func naiveManifold(actual, generated Features, k int) Manifold {
 	return m
 }
 
-// As in TestNearestEqualsFloat64, rows lie nearer to each other than float32's products tell.
+// As in TestNearestEqualsFloat64, float32 products cannot tell rows of one cloud apart.
 func TestPrecisionRecallEqualsFloat64(t *testing.T) {
 	for _, radius := range []float32{1e-3, 5} {
 		all := clouds(rand.New(rand.NewPCG(9, 1)), 700, 5, radius)
 		actual, generated := Features{400, 5, all.Data[:400*5]}, Features{300, 5, all.Data[400*5:]}
 		want := naiveManifold(actual, generated, 2)
-		eachISA(t, func(t *testing.T, isa kernels.ISA) {
+		kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 			got, err := PrecisionRecall(actual, generated, 2, Compute{ISA: isa})
 			if err != nil || got != want {
 				t.Errorf("radius %g: got %+v, %v, want %+v", radius, got, err, want)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // A Gaussian is a normal distribution: the mean μ, [D], and the covariance Σ, [D][D], symmetric.
@@ -11,29 +13,28 @@ type Gaussian struct {
 	Mean, Covariance []float64
 }
 
-// Moments sum up rows of features, part by part. The zero value holds none.
+// Moments sum up rows of features, part by part. The zero value holds no rows.
 type Moments struct {
 	n       int
 	mean    []float64 // [D], μ
-	scatter []float64 // [D][D], Σ (x − μ)(x − μ)ᵀ; only the upper triangle is kept
+	scatter []float64 // [D][D], Σ (x − μ)(x − μ)ᵀ, the upper triangle alone
 }
 
-// momentRows is how many rows are summed up at a time, and strip how many lines of the scatter one
-// call of Compute.Parallel does.
 const (
-	momentRows = 512
-	strip      = 16
+	momentRows = kernels.MomentRows
+	strip      = kernels.MomentStrip
 )
 
 // Count returns the number of rows.
 func (m *Moments) Count() int { return m.n }
 
-// Add sums up further rows: of each block of them first the mean, then the scatter around it, which
-// joins that of the rows before. After an error (a number is not finite) the moments are of no use.
+// Add sums up further rows, in blocks. It computes the mean of a block, then the scatter around
+// that mean, and joins both with those of the rows before. A number that is not finite is an error;
+// after it the moments are of no use.
 func (m *Moments) Add(f Features, on Compute) error {
 	f.mustFit()
 	m.fit(f.D)
-	if _, err := f.norms(on); err != nil {
+	if _, err := f.squaredNorms(on); err != nil {
 		return err
 	}
 	mean, buf := make([]float64, f.D), make([]float64, min(momentRows, f.N)*f.D)
@@ -41,7 +42,7 @@ func (m *Moments) Add(f Features, on Compute) error {
 		n := min(momentRows, f.N-first)
 		rows := buf[:n*f.D]
 		centre(mean, rows, f.Data[first*f.D:])
-		err := on.each((f.D+strip-1)/strip, func(k int) error {
+		err := on.each(parts(f.D, strip), func(k int) error {
 			for i := range n {
 				m.addOuter(k, 1, rows[i*f.D:(i+1)*f.D])
 			}
@@ -55,7 +56,7 @@ func (m *Moments) Add(f Features, on Compute) error {
 	return nil
 }
 
-// Merge adds the rows that another has summed up.
+// Merge adds the rows that other moments have summed up.
 func (m *Moments) Merge(o *Moments) {
 	if o.n == 0 {
 		return
@@ -65,11 +66,12 @@ func (m *Moments) Merge(o *Moments) {
 	m.join(o.n, o.mean)
 }
 
-// Gaussian returns the mean and the unbiased covariance. Fewer than 2 rows are an error; of fewer than D + 1 the
-// covariance is singular, and the Fréchet distance far too large.
+// Gaussian returns the mean and the unbiased covariance. Fewer than 2 rows are an error. Fewer than
+// D + 1 rows have a singular covariance, and their Fréchet distance is far too large.
 func (m *Moments) Gaussian() (Gaussian, error) {
 	if m.n < 2 {
-		return Gaussian{}, fmt.Errorf("%d rows have no covariance: take 2 at least, and better several times as many as features", m.n)
+		return Gaussian{}, fmt.Errorf(
+			"%d rows have no covariance: take 2 at least, and better several times as many as features", m.n)
 	}
 	d := len(m.mean)
 	g := Gaussian{append([]float64(nil), m.mean...), make([]float64, d*d)}
@@ -98,22 +100,23 @@ func (m *Moments) addOuter(k int, w float64, x []float64) {
 	}
 }
 
-// join takes in n rows of the given mean whose own scatter is added already: with δ the difference of
-// the means, n·m.n/(n + m.n)·δ·δᵀ is missing (Chan, Golub and LeVeque 1983, "Algorithms for Computing the
-// Sample Variance", equation 2.1).
+// join takes in n rows with the given mean. Their own scatter is added already, so n·m.n/(n +
+// m.n)·δ·δᵀ is missing, with δ the difference of the means (Chan, Golub and LeVeque 1983,
+// "Algorithms for Computing the Sample Variance", equation 2.1).
 func (m *Moments) join(n int, mean []float64) {
 	d := len(m.mean)
 	delta := make([]float64, d)
 	floats.SubTo(delta, mean, m.mean)
 	share := float64(n) / float64(m.n+n)
-	for k := range (d + strip - 1) / strip {
+	for k := range parts(d, strip) {
 		m.addOuter(k, share*float64(m.n), delta)
 	}
 	floats.AddScaled(m.mean, share, delta)
 	m.n += n
 }
 
-// centre sets mean to the mean of the first rows of x, and centred to those rows less the mean.
+// centre sets mean to the mean of the first rows of x, and centred to those rows minus their mean.
+// The length of centred says how many rows.
 func centre(mean, centred []float64, x []float32) {
 	d := len(mean)
 	clear(mean)

@@ -9,7 +9,7 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Three points of the plane whose moments can be seen: mean (1, 2), and deviations (-1, -2), (0, 0), (1, 2).
+// The points have the mean (1, 2) and the deviations (-1, -2), (0, 0), (1, 2).
 func TestMomentsOfThreePoints(t *testing.T) {
 	g := gaussianOf(t, rows([]float32{0, 0}, []float32{1, 2}, []float32{2, 4}))
 	if want := []float64{1, 2}; !slices.Equal(g.Mean, want) {
@@ -20,14 +20,14 @@ func TestMomentsOfThreePoints(t *testing.T) {
 	}
 }
 
-// A mean that is 1e5 times the deviation costs a sum of squares all digits of float32 and ten of float64;
-// the scatter around the mean keeps them: d·n·2⁻⁵³ of rounding, below 1e-10.
+// The mean is 1e5 times the deviation. A plain sum of squares would lose all digits of float32, and
+// ten of float64. The scatter around the mean loses d·n·2⁻⁵³, below 1e-10.
 func TestMomentsAreStable(t *testing.T) {
 	const n, d, offset = 3000, 20, 1 << 17
 	rng := rand.New(rand.NewPCG(1, 1))
 	small, large := normals(rng, n, d), Features{N: n, D: d, Data: make([]float32, n*d)}
 	for i, v := range small.Data {
-		small.Data[i] = float32(math.Round(float64(v)*64) / 64) // exact on top of the offset
+		small.Data[i] = float32(math.Round(float64(v)*64) / 64) // so that the sum below is exact
 		large.Data[i] = small.Data[i] + offset
 	}
 	a, b := gaussianOf(t, small), gaussianOf(t, large)
@@ -39,8 +39,8 @@ func TestMomentsAreStable(t *testing.T) {
 	}
 }
 
-// The definition, in two passes, is the reference; parts and merges of any size agree with it, but for
-// rounding of n·2⁻⁵³ of numbers of order one.
+// Moments of parts, merged, are those of the definition in two passes. Rounding is n·2⁻⁵³ of
+// numbers near one.
 func TestMomentsOfParts(t *testing.T) {
 	const n, d, tol = 1201, 19, 1e-12
 	f := normals(rand.New(rand.NewPCG(2, 1)), n, d)
@@ -90,7 +90,7 @@ func TestMomentsDoNotDependOnWorkers(t *testing.T) {
 	}
 	g, _ := m.Gaussian()
 	if !slices.Equal(g.Mean, alone.Mean) || !slices.Equal(g.Covariance, alone.Covariance) {
-		t.Error("another number of workers changes the moments")
+		t.Error("the moments change with the number of workers")
 	}
 }
 
@@ -107,5 +107,6 @@ func TestMomentsErrors(t *testing.T) {
 	mustFail(t, "not a number", m.Add(rows([]float32{1, 2}, []float32{1, nan}), Compute{}), "row 1", "not finite")
 	mustFail(t, "infinite", m.Add(rows([]float32{-float32(math.Inf(1)), 2}), Compute{}), "row 0", "not finite")
 	mustPanic(t, "other rows", func() { _ = m.Add(rows([]float32{1, 2, 3}), Compute{}) }, "2", "3")
-	mustPanic(t, "wrong shape", func() { _ = m.Add(Features{2, 2, make([]float32, 3)}, Compute{}) }, "3 numbers", "2 rows of 2")
+	wrong := Features{2, 2, make([]float32, 3)}
+	mustPanic(t, "wrong shape", func() { _ = m.Add(wrong, Compute{}) }, "3 numbers", "2 rows of 2")
 }

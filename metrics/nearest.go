@@ -8,25 +8,25 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Neighbours are the K nearest references of each query, the nearest first; of several as near, those of
-// lower index.
+// Neighbours are the K nearest references of each query, the nearest first. Of references at one
+// distance the lower index comes first.
 type Neighbours struct {
 	K        int
-	Index    []int     // [N][K], of the references
+	Index    []int     // [N][K], indices of references
 	Distance []float64 // [N][K], Euclidean
 }
 
-// Nearest finds the k nearest references of each query. Distances are those of float64, and so is the choice,
-// whatever the instruction set. Rows that are many times the same, or that differ by less than float32 can
-// tell from their length, cost a distance in float64 a pair.
+// Nearest finds the k nearest references of each query. It computes and compares distances as
+// float64 does, on every instruction set. Most pairs cost a product in float32 alone. Rows that are
+// equal, or too near to each other for float32, cost a distance in float64 for each pair.
 //
-// It is an error when there are fewer than k references, and when a number is not finite.
+// Errors are fewer than k references, and a number that is not finite.
 func Nearest(queries Features, refs References, k int, on Compute) (*Neighbours, error) {
-	return nearest(queries, refs, k, false, on)
+	return findNearest(queries, refs, k, false, on)
 }
 
-// nearest leaves out, with others set, the reference of the query's own index.
-func nearest(queries Features, refs References, k int, others bool, on Compute) (*Neighbours, error) {
+// findNearest is Nearest. With others it leaves out the reference that has the query's own index.
+func findNearest(queries Features, refs References, k int, others bool, on Compute) (*Neighbours, error) {
 	queries.mustFit()
 	have := refs.N
 	if others {
@@ -36,9 +36,10 @@ func nearest(queries Features, refs References, k int, others bool, on Compute) 
 	case k < 1:
 		return nil, fmt.Errorf("%d nearest neighbours: 1 is the least", k)
 	case have < k:
-		return nil, fmt.Errorf("%d nearest neighbours among %d rows: take more rows, or fewer neighbours", k, max(have, 0))
+		return nil, fmt.Errorf("%d nearest neighbours among %d rows: take more rows, or fewer neighbours",
+			k, max(have, 0))
 	}
-	norms, err := queries.norms(on)
+	norms, err := queries.squaredNorms(on)
 	if err != nil {
 		return nil, fmt.Errorf("queries: %w", err)
 	}
@@ -52,16 +53,16 @@ func nearest(queries Features, refs References, k int, others bool, on Compute) 
 	return s.found, nil
 }
 
-// A search keeps the nearest references so far. From d² = ‖x‖² + ‖y‖² − 2x·y follows that a reference y can be
-// nearer to x than the k-th only if x·y ≥ (‖x‖² − d_k²)/2 + ‖y‖²/2. The first term is a query's bound, less the
-// rounding of x·y.
+// A search keeps the nearest references so far. From d² = ‖x‖² + ‖y‖² − 2x·y follows that a
+// reference y is nearer to a query x than the k-th so far only if x·y ≥ (‖x‖² − d_k²)/2 + ‖y‖²/2.
+// The first term, minus the rounding of x·y, is the bound of the query.
 type search struct {
 	rounding
 	queries Features
 	others  bool
-	norms   []float64
+	norms   []float64 // ‖x‖² of each query
 	bounds  []float64
-	found   *Neighbours // with the squares of the distances
+	found   *Neighbours // whose distances are squares until the end
 }
 
 func newSearch(queries Features, norms []float64, k int, others bool) *search {
@@ -79,7 +80,7 @@ func newSearch(queries Features, norms []float64, k int, others bool) *search {
 	return s
 }
 
-// visit is the sweep's visitor.
+// visit is the visitor of the search's sweep.
 func (s *search) visit(first int, products []float32, r reference) {
 	half := r.norm * (1 - s.gamma) / 2
 	bounds := s.bounds[first:][:len(products)]
@@ -109,8 +110,8 @@ func (s *search) consider(query int, r reference) {
 	s.bounds[query] = (s.norms[query]*(1-s.gamma)-distance[k-1])/2 - s.tiny
 }
 
-// Distances describe a set of distances. A quantile is the least of them that so large a share does
-// not exceed.
+// Distances describe a set of distances. The quantile of a share is the least distance that this
+// share of the set does not exceed.
 type Distances struct {
 	Mean         float64 `json:"mean"`
 	Min          float64 `json:"min"`
@@ -120,10 +121,11 @@ type Distances struct {
 	Quantile75   float64 `json:"quantile_75"`
 	Quantile95   float64 `json:"quantile_95"`
 	Max          float64 `json:"max"`
-	NearestQuery int     `json:"nearest_query"` // index of the least
+	NearestQuery int     `json:"nearest_query"` // index of the query with the least distance
 }
 
-// Summary describes the distances to the nearest reference, and is an error when there are no queries.
+// Summary describes the distances of the queries to their nearest references. No queries are an
+// error.
 func (n *Neighbours) Summary() (Distances, error) {
 	if len(n.Distance) == 0 {
 		return Distances{}, errNoRows

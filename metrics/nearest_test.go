@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// naiveNearest looks at all pairs, in float64.
+// naiveNearest compares the distances of all pairs, in float64.
 func naiveNearest(queries, refs Features, k int, others bool) *Neighbours {
 	n := &Neighbours{K: k}
 	for i := range queries.N {
@@ -38,8 +39,8 @@ func naiveNearest(queries, refs Features, k int, others bool) *Neighbours {
 	return n
 }
 
-// clouds returns rows around some centres. With a small radius they differ by less than float32 can tell from
-// products of their numbers; some rows are there twice.
+// clouds returns rows around some centres. With a small radius, products in float32 cannot tell
+// rows of one cloud apart. Some rows have a copy.
 func clouds(rng *rand.Rand, n, d int, radius float32) Features {
 	centres, f := normals(rng, 5, d), normals(rng, n, d)
 	for i := range n {
@@ -54,9 +55,9 @@ func clouds(rng *rand.Rand, n, d int, radius float32) Features {
 	return f
 }
 
-// The neighbours are those of float64, to the bit, on every instruction set: where rows lie so near to each
-// other that the rounding of products, 2⁻²⁴·30² = 5e-5, exceeds the squares of the distances, 1e-6; where products
-// underflow; where queries and references fill several groups and blocks, and where they do not.
+// The neighbours are those of float64, to the bit, on every instruction set. In some cases the
+// rounding of products, 2⁻²⁴·30² = 5e-5, exceeds the squares of the distances, 1e-6. In one case
+// products underflow. Queries and references fill several groups and blocks, or less than one.
 func TestNearestEqualsFloat64(t *testing.T) {
 	for _, s := range []struct {
 		queries, refs, d, k int
@@ -77,7 +78,7 @@ func TestNearestEqualsFloat64(t *testing.T) {
 		r := Features{s.refs, s.d, all.Data[s.queries*s.d:]}
 		want := naiveNearest(q, r, s.k, false)
 		t.Run(fmt.Sprintf("%dx%dx%d", s.queries, s.refs, s.d), func(t *testing.T) {
-			eachISA(t, func(t *testing.T, isa kernels.ISA) {
+			kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 				for _, on := range []Compute{{ISA: isa}, {ISA: isa, Parallel: together}} {
 					got, err := Nearest(q, r.References(), s.k, on)
 					if err != nil {
@@ -92,11 +93,11 @@ func TestNearestEqualsFloat64(t *testing.T) {
 	}
 }
 
-// A row is not its own neighbour where a set is searched in itself, but its double is.
+// In a search of a set in itself a row is not its own neighbour, but its copy is.
 func TestNearestOthers(t *testing.T) {
 	f := clouds(rand.New(rand.NewPCG(7, 1)), 300, 4, 1e-3)
 	want := naiveNearest(f, f, 3, true)
-	got, err := nearest(f, f.References(), 3, true, Compute{ISA: kernels.Best()})
+	got, err := findNearest(f, f.References(), 3, true, Compute{ISA: kernels.Best()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +105,11 @@ func TestNearestOthers(t *testing.T) {
 		t.Error("neighbours differ from those of float64")
 	}
 	if i := 99; got.Distance[i*3] != 0 || got.Index[i*3] == i {
-		t.Errorf("row %d is there twice, its neighbour is %d at %g", i, got.Index[i*3], got.Distance[i*3])
+		t.Errorf("row %d has a copy, but its neighbour is %d at %g", i, got.Index[i*3], got.Distance[i*3])
 	}
 }
 
-// References are read once each, at most a block at a time, whatever the number of workers.
+// References are read once each, at most a chunk at a time, by any number of workers.
 func TestNearestStreams(t *testing.T) {
 	const n, d = 2500, 2
 	seen := make([]int, n)
@@ -176,14 +177,18 @@ func TestNearestOfNoQueries(t *testing.T) {
 	mustFail(t, "summary of nothing", err, "no rows")
 }
 
-// Of 1 to 20, 5 % do not exceed 1, a quarter 5, half 10. Second neighbours do not count.
+// Of the numbers 1 to 20, 5 % do not exceed 1, a quarter does not exceed 5, half do not exceed 10.
+// Second neighbours do not count.
 func TestSummary(t *testing.T) {
 	n := &Neighbours{K: 2}
 	for i := range 20 {
 		n.Distance = append(n.Distance, float64((i+7)%20+1), 100)
 	}
 	got, err := n.Summary()
-	want := Distances{Mean: 10.5, Min: 1, Quantile5: 1, Quantile25: 5, Median: 10, Quantile75: 15, Quantile95: 19, Max: 20, NearestQuery: 13}
+	want := Distances{
+		Mean: 10.5, Min: 1, Quantile5: 1, Quantile25: 5, Median: 10, Quantile75: 15, Quantile95: 19, Max: 20,
+		NearestQuery: 13,
+	}
 	if got != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}

@@ -7,40 +7,39 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// Sizes of the blocks of a matrix product, by measurement: 126 rows are whole tiles on every instruction set, and
-// with the packed group they stay in a second-level cache of 1 MiB at 784 numbers a row.
+// The blocks of the matrix products.
 const (
-	groupQueries = 128
-	chunkRows    = 126
-	blockChunks  = 8
+	groupQueries = kernels.PairQueries
+	chunkRows    = kernels.PairRows
+	blockChunks  = kernels.PairChunks
 )
 
-// largest bounds ‖x‖², so that no inner product, nor a part of its sum, overflows float32.
+// largest bounds ‖x‖², so that inner products and their partial sums do not overflow float32.
 const largest = 1e38
 
-// A reference is one of the rows that a sweep shows to its queries.
+// A reference is a row that a sweep shows to its queries.
 type reference struct {
 	index int
 	row   []float32
 	norm  float64 // ‖row‖²
 }
 
-// A visitor is given the inner products of a reference with the queries from first on. Each group of
-// queries is one goroutine's at a time, and sees the references in order.
+// A visitor receives the inner products of a reference with some queries, from query first on. A
+// group of queries belongs to one goroutine at a time, and sees the references in their order.
 type visitor func(first int, products []float32, r reference)
 
-// A sweep takes references by blocks, [blockChunks][chunkRows][D], and multiplies each with one group of
-// packed queries after another.
+// A sweep reads references in blocks of [blockChunks][chunkRows][D]. It multiplies each block with
+// one group of packed queries after another.
 type sweep struct {
 	refs   References
 	groups []group
 	block  kernels.Map
-	norms  []float64 // ‖row‖² of the block's
+	norms  []float64 // ‖row‖² of the rows of the block
 	first  int       // index of the block's first row
-	rows   int       // in the block
+	rows   int       // rows in the block
 }
 
-// A group is some queries, packed, and room for their products with a chunk of references.
+// A group holds some queries, packed, and room for their products with a chunk of references.
 type group struct {
 	first, n int
 	queries  kernels.MatMul
@@ -48,10 +47,10 @@ type group struct {
 	products kernels.Map // [chunkRows][n]
 }
 
-// norms returns ‖x‖² of each row, or which row cannot be used.
-func (f Features) norms(on Compute) ([]float64, error) {
+// squaredNorms returns ‖x‖² of each row. A row that cannot be used is an error.
+func (f Features) squaredNorms(on Compute) ([]float64, error) {
 	norms := make([]float64, f.N)
-	err := on.each((f.N+chunkRows-1)/chunkRows, func(k int) error {
+	err := on.each(parts(f.N, chunkRows), func(k int) error {
 		for i := k * chunkRows; i < min((k+1)*chunkRows, f.N); i++ {
 			norms[i] = normSquared(f.Row(i))
 			if err := usable(i, norms[i]); err != nil {
@@ -63,7 +62,7 @@ func (f Features) norms(on Compute) ([]float64, error) {
 	return norms, err
 }
 
-// usable returns an error when row i with ‖x‖² = norm has numbers that are not finite, or too large.
+// usable fails when row i, whose ‖x‖² is norm, has numbers that are not finite or too large.
 func usable(i int, norm float64) error {
 	switch {
 	case !finite(norm):
@@ -74,30 +73,33 @@ func usable(i int, norm float64) error {
 	return nil
 }
 
-// overPairs shows visit the inner products of all queries and references.
+// overPairs calls visit with the inner products of all queries and references.
 func overPairs(queries Features, refs References, on Compute, visit visitor) error {
 	queries.mustFit()
 	mustMatch(queries.D, refs.D)
 	s := &sweep{
-		refs: refs, groups: make([]group, (queries.N+groupQueries-1)/groupQueries),
+		refs: refs, groups: make([]group, parts(queries.N, groupQueries)),
 		block: kernels.NewDense(blockChunks, 1, chunkRows, refs.D), norms: make([]float64, blockChunks*chunkRows),
 	}
-	if err := on.each(len(s.groups), func(i int) error { s.groups[i].pack(queries, i, on.ISA); return nil }); err != nil {
+	overGroups := func(f func(i int, g *group)) error {
+		return on.each(len(s.groups), func(i int) error { f(i, &s.groups[i]); return nil })
+	}
+	if err := overGroups(func(i int, g *group) { g.pack(queries, i, on.ISA) }); err != nil {
 		return err
 	}
 	for ; s.first < refs.N; s.first += s.rows {
 		s.rows = min(blockChunks*chunkRows, refs.N-s.first)
-		if err := on.each((s.rows+chunkRows-1)/chunkRows, s.load); err != nil {
+		if err := on.each(parts(s.rows, chunkRows), s.load); err != nil {
 			return fmt.Errorf("references: %w", err)
 		}
-		if err := on.each(len(s.groups), func(i int) error { s.multiply(&s.groups[i], visit); return nil }); err != nil {
+		if err := overGroups(func(_ int, g *group) { s.multiply(g, visit) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pack takes over the i-th group of the queries.
+// pack packs group i of the queries.
 func (g *group) pack(queries Features, i int, isa kernels.ISA) {
 	g.first = i * groupQueries
 	g.n = min(groupQueries, queries.N-g.first)
@@ -106,12 +108,12 @@ func (g *group) pack(queries Features, i int, isa kernels.ISA) {
 	g.products = kernels.NewDense(1, 1, chunkRows, g.n)
 }
 
-// chunk returns rows of the block, one line of pixels.
+// chunk returns chunk k of the block, whose rows are the pixels of one line.
 func (s *sweep) chunk(k int) kernels.Map {
 	return s.block.Images(k, k+1).FirstPixels(min(chunkRows, s.rows-k*chunkRows))
 }
 
-// load fills a chunk of the block.
+// load fills chunk k of the block.
 func (s *sweep) load(k int) error {
 	m, first := s.chunk(k), s.first+k*chunkRows
 	if err := s.refs.Rows(first, m.Flat()); err != nil {
@@ -127,9 +129,9 @@ func (s *sweep) load(k int) error {
 	return nil
 }
 
-// multiply shows a group's products with the block.
+// multiply calls visit with the products of a group and the block.
 func (s *sweep) multiply(g *group, visit visitor) {
-	for k := range (s.rows + chunkRows - 1) / chunkRows {
+	for k := range parts(s.rows, chunkRows) {
 		rows := s.chunk(k)
 		products := g.products.FirstPixels(rows.W)
 		g.queries.Mul(&g.scratch, products, rows)
@@ -140,16 +142,21 @@ func (s *sweep) multiply(g *group, visit visitor) {
 	}
 }
 
-// A rounding bounds the error of float32 inner products p of D numbers: |p − x·y| ≤ γ‖x‖‖y‖ + tiny ≤
-// γ(‖x‖² + ‖y‖²)/2 + tiny, γ = n·u/(1 − n·u) with u = 2⁻²⁴ and n roundings on each number's way into the
-// sum, in whatever order (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1). n is D and
-// some more, which also covers the rounding of all that is computed in float64. tiny is for products that underflow.
+// A rounding bounds the error of an inner product p of D numbers in float32:
+//
+//	|p − x·y| ≤ γ‖x‖‖y‖ + tiny ≤ γ(‖x‖² + ‖y‖²)/2 + tiny,   γ = n·u/(1 − n·u),   u = 2⁻²⁴
+//
+// A number meets n roundings at most on its way into the sum, whatever the order of the sum (Higham
+// 2002, "Accuracy and Stability of Numerical Algorithms", section 3.1). n is a little more than D,
+// which covers the rounding of the float64 terms too. tiny covers products that underflow.
 type rounding struct{ gamma, tiny float64 }
 
+// roundingOf returns the bound for rows of d numbers.
 func roundingOf(d int) rounding {
 	const u = 0x1p-24
 	n := float64(d) + 8
 	return rounding{gamma: n * u / (1 - n*u), tiny: n * 0x1p-126}
 }
 
+// errNoRows refuses an empty set.
 var errNoRows = errors.New("no rows: there is nothing to measure")

@@ -1,11 +1,12 @@
 package metrics
 
-// Scores are the results of an evaluation. What was not measured is nil, and is left out of the JSON.
+// Scores are the results of an evaluation. A score that was not measured is nil, and not in the
+// JSON.
 type Scores struct {
 	Count      int `json:"count"`                // generated images
-	References int `json:"references,omitempty"` // real images that they are compared with
+	References int `json:"references,omitempty"` // real images, with which they are compared
 
-	FID              *float64 `json:"fid,omitempty"` // Frechet of the features
+	FID              *float64 `json:"fid,omitempty"` // [Frechet] distance of the features
 	KID              *float64 `json:"kid,omitempty"`
 	KIDStandardError *float64 `json:"kid_standard_error,omitempty"`
 
@@ -17,13 +18,16 @@ type Scores struct {
 	ClassAgreement     *float64 `json:"class_agreement,omitempty"`
 	ClassAgreementLow  *float64 `json:"class_agreement_low,omitempty"` // 95 % confidence
 	ClassAgreementHigh *float64 `json:"class_agreement_high,omitempty"`
-	Histogram          []int    `json:"histogram,omitempty"`          // generated images of each predicted class
-	HistogramDistance  *float64 `json:"histogram_distance,omitempty"` // TotalVariation from the real classes
+	// Histogram counts the generated images of each predicted class. HistogramDistance is its
+	// TotalVariation from the real classes.
+	Histogram         []int    `json:"histogram,omitempty"`
+	HistogramDistance *float64 `json:"histogram_distance,omitempty"`
 
 	NearestDistance *Distances `json:"nearest_distance,omitempty"` // in pixels
 }
 
-// Measured returns a score, nil when it is not a finite number, which JSON has no word for.
+// Measured returns a pointer to a score. It is nil for a NaN or an infinity, which JSON cannot
+// write.
 func Measured(score float64) *float64 {
 	if !finite(score) {
 		return nil
@@ -31,18 +35,18 @@ func Measured(score float64) *float64 {
 	return &score
 }
 
-// SetKID takes over a kernel distance.
+// SetKID sets the kernel distance.
 func (s *Scores) SetKID(k KIDScore) {
 	s.KID, s.KIDStandardError = Measured(k.Value), Measured(k.StandardError)
 }
 
-// SetManifold takes over precision, recall, density and coverage.
+// SetManifold sets precision, recall, density and coverage.
 func (s *Scores) SetManifold(m Manifold) {
 	s.Precision, s.Recall = Measured(m.Precision), Measured(m.Recall)
 	s.Density, s.Coverage = Measured(m.Density), Measured(m.Coverage)
 }
 
-// SetClassAgreement takes over a share and its interval.
+// SetClassAgreement sets the share of agreement and its interval.
 func (s *Scores) SetClassAgreement(a Agreement) {
 	s.ClassAgreement, s.ClassAgreementLow, s.ClassAgreementHigh = Measured(a.Share), Measured(a.Low), Measured(a.High)
 }

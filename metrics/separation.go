@@ -5,18 +5,19 @@ import (
 	"slices"
 )
 
-// A Separation says how well one number tells images of one kind from those of another.
+// A Separation says how well a score tells images of one kind from images of another kind.
 type Separation struct {
-	// AUROC is the share of the pairs, one image of each kind, in which the one of the first kind has the higher score, ties
-	// counted half: the area under the curve of true against false positives. 0.5 is chance.
+	// AUROC is the share of pairs, one image of each kind, in which the image of the first kind has
+	// the higher score. A tie counts half. It is the area under the curve of true against false
+	// positives; 0.5 is chance.
 	AUROC float64
-	// ToldApart is the share of the images, of both kinds alike, on their side of the best threshold: the largest mean
-	// of the shares of the first kind at or above a threshold and of the second below it.
+	// ToldApart is the share of images on their own side of the best threshold: of the first kind
+	// at or above it, of the second below it. It is the mean of the two kinds' shares.
 	ToldApart float64
 }
 
-// Separate compares the scores of images of two kinds, the first expected to score higher. It is an error when there are
-// none of a kind; scores are numbers, or infinite.
+// Separate compares the scores of images of two kinds. The first kind is expected to score higher.
+// A kind without images is an error. Scores may be infinite, but not NaN.
 func Separate(first, second []float64) (Separation, error) {
 	if len(first) == 0 || len(second) == 0 {
 		return Separation{}, errNoRows

@@ -9,25 +9,28 @@ type AttentionBlock struct {
 	qkv, out *Conv
 	op       kernels.Attention
 
-	normed, joint, heads  kernels.Map // norm(x), qkv and attention's result, without halo
+	// norm(x), qkv(norm(x)) and attention's result; none has a halo.
+	normed, joint, heads kernels.Map
+
 	dNormed, dJoint, dOut kernels.Map
 	probs                 []float32
 }
 
-// NewAttentionBlock makes a block from x to y; it is the first to set the gradient of x.
+// NewAttentionBlock makes a block from x to y. The block is the first to set the gradient of x.
 func NewAttentionBlock(b *Builder, name string, x, y Act, groups, heads int) *AttentionBlock {
 	h, w, c := x.X.H, x.X.W, x.X.C
+	dense := func(channels int) kernels.Map { return kernels.NewDense(b.N, h, w, channels) }
 	l := &AttentionBlock{
 		x: x, y: y,
 		norm:   NewGroupNorm(b, name+".norm", c, groups, false),
 		qkv:    NewPointwise(b, name+".qkv", c, 3*c, false),
 		out:    NewPointwise(b, name+".proj_out", c, c, true),
 		op:     kernels.Attention{ISA: b.ISA, Heads: heads},
-		normed: kernels.NewDense(b.N, h, w, c), joint: kernels.NewDense(b.N, h, w, 3*c), heads: kernels.NewDense(b.N, h, w, c),
+		normed: dense(c), joint: dense(3 * c), heads: dense(c),
 	}
 	l.probs = make([]float32, l.op.ProbsLen(b.N, h*w))
 	if b.Train {
-		l.dNormed, l.dJoint, l.dOut = kernels.NewDense(b.N, h, w, c), kernels.NewDense(b.N, h, w, 3*c), kernels.NewDense(b.N, h, w, c)
+		l.dNormed, l.dJoint, l.dOut = dense(c), dense(3*c), dense(c)
 	}
 	return l
 }
@@ -41,7 +44,7 @@ func (l *AttentionBlock) Forward(r *Run) {
 	l.out.Forward(r, r.images(l.y.X), heads, &x)
 }
 
-// Backward computes the gradients of x and of the parameters from that of y.
+// Backward computes the gradients of x and of the parameters from the gradient of y.
 func (l *AttentionBlock) Backward(r *Run) {
 	x, dx, dy := r.images(l.x.X), r.images(l.x.D), r.images(l.y.D)
 	normed, joint, heads := r.images(l.normed), r.images(l.joint), r.images(l.heads)
@@ -52,5 +55,5 @@ func (l *AttentionBlock) Backward(r *Run) {
 	l.qkv.WeightGrad(r, dJoint, normed)
 	l.qkv.InputGrad(r, dNormed, false, dJoint)
 	dx.Copy(dy)
-	l.norm.Backward(r, 0, dx, true, dNormed, x, kernels.Map{}, kernels.Modulation{})
+	l.norm.Backward(r, 0, NormGrad{DX: dx, Accumulate: true, DY: dNormed, X: x})
 }

@@ -9,26 +9,31 @@ import (
 
 // A Run is what the layers of one worker share while they run.
 type Run struct {
-	ISA     kernels.ISA
-	N       int             // images in this batch, at most the builder's
-	Grad    []float32       // gradient of all parameters, added to by backward; nil: backward computes that of the input alone
+	ISA kernels.ISA
+	N   int // images in this batch, at most the builder's
+
+	// Grad is the gradient of all parameters. Backward passes add to it. With nil they compute the
+	// gradient of the input alone.
+	Grad []float32
+
 	Scratch kernels.Scratch // working memory of the kernels
 
-	sums [2]kernels.WeightSum // of the convolutions that a layer takes image by image
+	// Weight gradients of the convolutions that a layer takes image by image.
+	sums [2]kernels.WeightSum
 }
 
 // images returns the part of a map that belongs to the batch.
 func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
 
-// groupPixels bounds how many pixels of a map the steps of a layer pass on to each other before the
-// next images follow: what one step writes is in the cache when the next one reads it.
-const groupPixels = 800
+// groupPixels bounds how many pixels of a map one step of a layer passes on to the next step before
+// the next images follow. So what one step writes is in the cache when the next one reads it.
+const groupPixels = kernels.LayerPixels
 
 // groupSize returns how many images of h x w pixels a layer takes through all its steps at once.
 func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }
 
-// groups cuts the batch into groups of images, from and to each. While one is worked on, that part of maps which
-// the next will use is fetched into the cache.
+// groups cuts the batch into groups of images and calls f with the first and last index of each.
+// While f works on one group, the next group's part of the maps is fetched into the cache.
 func (r *Run) groups(m kernels.Map, f func(from, to int), maps ...kernels.Map) {
 	size := groupSize(m.H, m.W)
 	for from := 0; from < r.N; from += size {
@@ -43,13 +48,13 @@ func (r *Run) groups(m kernels.Map, f func(from, to int), maps ...kernels.Map) {
 	}
 }
 
-// rows returns the part of a map of rows, one a image, that belongs to the batch.
+// rows returns the rows of the batch's images, of a map that [Builder.Rows] made.
 func (r *Run) rows(m kernels.Map) kernels.Map { return m.FirstPixels(r.N) }
 
-// An Act is a map of activations X and the map of its gradient D, which inference lacks.
+// An Act is a map of activations X and the map of its gradient D. Inference has no D.
 type Act struct{ X, D kernels.Map }
 
-// Channels returns the view of channels [from, to).
+// Channels returns a view of the channels [from, to).
 func (a Act) Channels(from, to int) Act {
 	a.X = a.X.Channels(from, to)
 	if a.D.C > 0 {
@@ -58,7 +63,7 @@ func (a Act) Channels(from, to int) Act {
 	return a
 }
 
-// Weights holds the packed forms of all convolutions and linear layers.
+// Weights holds the packed forms of all convolutions and linear layers of a network.
 type Weights struct {
 	list   []packed
 	byName map[string]*kernels.Conv
@@ -69,8 +74,8 @@ type packed struct {
 	weight, bias *Param
 }
 
-// Pack rebuilds the packed forms from the values: share part of parts, so that several goroutines can
-// divide the work.
+// Pack rebuilds the packed forms from the values. It does share part of parts, so that several
+// goroutines can divide the work.
 func (w *Weights) Pack(values []float32, part, parts int) {
 	var done, total int
 	for _, p := range w.list {
@@ -86,7 +91,7 @@ func (w *Weights) Pack(values []float32, part, parts int) {
 }
 
 // A Builder makes the layers of one worker. The first builder of a network also adds the parameters
-// and gives them their first values; later ones find them by name.
+// and draws their first values. Later builders find the parameters by name.
 type Builder struct {
 	ISA     kernels.ISA
 	Params  *Params
@@ -109,17 +114,21 @@ func (b *Builder) Act(h, w, c int) Act {
 	return a
 }
 
-// Rows makes activations of one row of c elements an image: a map whose pixels are the images.
+// Rows makes activations of one row of c elements for each image. The pixels of their map are the
+// images.
 func (b *Builder) Rows(c int) Act {
-	a := Act{X: kernels.NewDense(1, 1, b.N, c)}
+	a := Act{X: matrix(b.N, c)}
 	if b.Train {
-		a.D = kernels.NewDense(1, 1, b.N, c)
+		a.D = matrix(b.N, c)
 	}
 	return a
 }
 
-// temp returns a map for a group of images whose content need not outlive the group's steps. Layers share
-// the map of one slot and shape.
+// matrix makes a map of one line, whose pixels are the rows of a matrix.
+func matrix(rows, cols int) kernels.Map { return kernels.NewDense(1, 1, rows, cols) }
+
+// temp returns a map for a group of images. Its content lasts while a layer takes the group through
+// its steps, and no longer: layers share the map of one slot and shape.
 func (b *Builder) temp(slot, h, w, c int) kernels.Map {
 	n := min(groupSize(h, w), b.N)
 	key := tempKey{slot, h, w, c}
@@ -143,7 +152,7 @@ const (
 	slotOutputGrad
 )
 
-// A kept map holds what backward will read, for all images; without backward, one group's.
+// A kept map holds what backward will read, for all images. In inference it holds one group.
 type kept struct {
 	kernels.Map
 	train bool
@@ -164,7 +173,8 @@ func (k kept) group(from, to int) kernels.Map {
 	return k.Images(from, to)
 }
 
-// param adds a parameter, or finds it, and gives a new one its first values.
+// param adds a parameter and gives it its first values. A parameter that is there already is
+// returned as it is.
 func (b *Builder) param(name string, layout Layout, first func() float32, shape ...int) *Param {
 	known := b.Params.Lookup(name) != nil
 	p := b.Params.Add(name, layout, shape...)
@@ -178,7 +188,8 @@ func (b *Builder) param(name string, layout Layout, first func() float32, shape 
 	return p
 }
 
-// uniform draws from [-1/√n, 1/√n], PyTorch's first values for a layer of n inputs an output.
+// uniform draws from [-1/√n, 1/√n]: PyTorch's first values for a layer with n inputs for each
+// output.
 func (b *Builder) uniform(n int) func() float32 {
 	bound := 1 / math.Sqrt(float64(n))
 	return func() float32 { return float32((2*b.Rand.Float64() - 1) * bound) }

@@ -8,29 +8,31 @@ type Conv struct {
 	op           *kernels.Conv
 }
 
-// NewConv makes a convolution whose parameters are name.weight, [OC, IC, K, K], and name.bias. zero
-// starts them at zero.
+// NewConv makes a convolution whose parameters are name.weight, [OC, IC, K, K], and name.bias,
+// [OC]. With zero both start at zero.
 func NewConv(b *Builder, name string, shape kernels.ConvShape, zero bool) *Conv {
 	side := shape.Kind.Side()
-	return newConv(b, name, shape, zero, shape.OC, shape.IC, side, side)
+	return makeConv(b, name, shape, zero, shape.OC, shape.IC, side, side)
 }
 
-// NewPointwise makes a convolution over one dimension with a kernel of one, as attention has it:
-// name.weight is [OC, IC, 1].
+// NewPointwise makes a 1x1 convolution whose name.weight is [OC, IC, 1], as attention has it:
+// PyTorch's convolution over one dimension.
 func NewPointwise(b *Builder, name string, ic, oc int, zero bool) *Conv {
-	return newConv(b, name, pointwise(ic, oc), zero, oc, ic, 1)
+	return makeConv(b, name, pointwise(ic, oc), zero, oc, ic, 1)
 }
 
-// NewLinear makes a linear layer: name.weight is [OUT, IN]. Its maps hold an image's row as a pixel.
+// NewLinear makes a linear layer whose name.weight is [OUT, IN]. Its maps hold the row of an image
+// as a pixel.
 func NewLinear(b *Builder, name string, in, out int) *Conv {
-	return newConv(b, name, pointwise(in, out), false, out, in)
+	return makeConv(b, name, pointwise(in, out), false, out, in)
 }
 
 func pointwise(ic, oc int) kernels.ConvShape {
 	return kernels.ConvShape{Kind: kernels.Point, IC: ic, OC: oc}
 }
 
-func newConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims ...int) *Conv {
+// makeConv makes a convolution whose weight has the given dimensions.
+func makeConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims ...int) *Conv {
 	first := constant(0)
 	if !zero {
 		first = b.uniform(shape.Kind.Side() * shape.Kind.Side() * shape.IC)
@@ -51,18 +53,18 @@ func newConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims .
 	return c
 }
 
-// Forward computes y = conv(x) + residual; residual may be nil.
+// Forward computes y = conv(x) + residual. residual may be nil.
 func (c *Conv) Forward(r *Run, y, x kernels.Map, residual *kernels.Map) {
 	c.op.Forward(&r.Scratch, y, x, residual)
 }
 
-// InputGrad sets dx, or adds to it, for dy the gradient of y.
+// InputGrad sets dx, or adds to it, from the gradient dy of y.
 func (c *Conv) InputGrad(r *Run, dx kernels.Map, accumulate bool, dy kernels.Map) {
 	c.op.InputGrad(&r.Scratch, dx, dy, accumulate)
 }
 
-// WeightGrad adds the gradients of the parameters, for dy the gradient of y. Like the two below it does nothing in a
-// run that wants none.
+// WeightGrad adds the gradients of the parameters, from the gradient dy of y. It does nothing in a
+// run without Grad; neither do PartWeightGrad and EndWeightGrad.
 func (c *Conv) WeightGrad(r *Run, dy, x kernels.Map) {
 	if r.Grad == nil {
 		return
@@ -70,7 +72,8 @@ func (c *Conv) WeightGrad(r *Run, dy, x kernels.Map) {
 	c.op.WeightGrad(&r.Scratch, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
 }
 
-// PartWeightGrad does WeightGrad's work for some images of a batch; EndWeightGrad must follow the last.
+// PartWeightGrad does WeightGrad's work for some images of a batch. EndWeightGrad must follow the
+// last call.
 func (c *Conv) PartWeightGrad(r *Run, sum *kernels.WeightSum, dy, x kernels.Map) {
 	if r.Grad == nil {
 		return
@@ -78,7 +81,7 @@ func (c *Conv) PartWeightGrad(r *Run, sum *kernels.WeightSum, dy, x kernels.Map)
 	c.op.PartWeightGrad(&r.Scratch, sum, c.Weight.Of(r.Grad), c.Bias.Of(r.Grad), x, dy)
 }
 
-// EndWeightGrad adds to the gradient of the weight what is left in the sum.
+// EndWeightGrad adds to the gradient of the weight what PartWeightGrad left in the sum.
 func (c *Conv) EndWeightGrad(r *Run, sum *kernels.WeightSum) {
 	if r.Grad == nil {
 		return
@@ -86,15 +89,16 @@ func (c *Conv) EndWeightGrad(r *Run, sum *kernels.WeightSum) {
 	c.op.EndWeightGrad(sum, c.Weight.Of(r.Grad))
 }
 
-// A Resample is a convolution that stands alone: between two levels, or at the beginning of a network.
+// A Resample is a convolution that stands alone: between two levels, or at the beginning of a
+// network.
 type Resample struct {
 	conv       *Conv
 	x, y       Act
 	accumulate bool
 }
 
-// NewResample makes a convolution from x to y, of kind Down3 or Up3, or Same3 for a network's stem.
-// accumulate says that something else has set the gradient of x before.
+// NewResample makes a convolution from x to y. Between levels its kind is Down3 or Up3; the stem of
+// a network is Same3. With accumulate, something else has set the gradient of x before.
 func NewResample(b *Builder, name string, kind kernels.ConvKind, x, y Act, accumulate bool) *Resample {
 	return &Resample{conv: NewConv(b, name, convShape(kind, x.X, y.X.C), false), x: x, y: y, accumulate: accumulate}
 }
@@ -106,7 +110,7 @@ func (l *Resample) Forward(r *Run) {
 	}, l.y.X, l.x.X)
 }
 
-// larger returns the one of x and y with more pixels.
+// larger returns x or y, whichever has more pixels.
 func (l *Resample) larger() kernels.Map {
 	if l.y.X.H > l.x.X.H {
 		return l.y.X
@@ -117,7 +121,7 @@ func (l *Resample) larger() kernels.Map {
 // Backward computes the gradients of x and of the parameters.
 func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
 
-// BackwardTo computes the gradient of the parameters, and that of x if it is wanted.
+// BackwardTo computes the gradient of the parameters. It computes the gradient of x only if wanted.
 func (l *Resample) BackwardTo(r *Run, wanted bool) {
 	r.groups(l.larger(), func(from, to int) {
 		dy := l.y.D.Images(from, to)

@@ -1,17 +1,39 @@
-// Package nn holds layers with parameters, each with its forward and backward in one file, the set of
-// parameters that they share, and the file format that keeps it.
+// Package nn holds layers with parameters, and the sets that these parameters form. Each layer has
+// its forward and its backward pass in one file. It also holds Muon, the optimiser of matrices.
+//
+// # Notation
+//
+//	x, y       input and output of a layer
+//	dx, dy     gradient of the loss by x and by y
+//	N          images of a batch, at most as many as the [Builder] made room for
+//	H, W, C    rows, columns and channels of a map
+//	IC, OC     channels that a layer reads and makes
+//	t, δ       time, and the length of a jump
+//
+// # Layouts
+//
+// Maps of activations are package kernels' own: NHWC, with a halo. A row for each image is a map
+// too, whose pixels are the images: [1][1][N][C].
+//
+// Parameters have PyTorch's names and shapes, and PyTorch's order in files alone. In memory a
+// weight of a convolution is [KH][KW][IC][OC]: see [HWIO].
 //
 // # Memory
 //
-// A network's parameters live in the flat vectors of one [Params]; their packed forms in one
-// [Weights]. Both are shared by all workers and only read while these run. Activations belong to one
-// worker: a [Builder] makes a worker's copy of each layer together with the maps that the layer reads
-// and writes, so that a forward or backward allocates nothing.
+// The parameters of a network live in the flat vectors of one [Params], and their packed forms in
+// one [Weights]. All workers share both, and only read them while they run. Activations belong to
+// one worker. A [Builder] makes that worker's copy of each layer, with the maps that the layer
+// reads and writes. So a forward or backward pass allocates nothing.
 //
 // # Gradients
 //
-// An [Act] pairs a map of activations with the map of its gradient. Backward of a layer reads the
-// gradient of its output and adds to the gradient of its input, or sets it when the layer is the
-// first to do so, which the builder of the network knows. Gradients of parameters are added to the
-// flat vector of the [Run].
+// An [Act] pairs a map of activations with the map of its gradient. The backward pass of a layer
+// reads the gradient of its output. It adds to the gradient of its input, or sets it where the
+// layer is the first to do so: whoever builds the network knows that. Gradients of parameters are
+// added to the flat vector of the [Run].
+//
+// # Sources
+//
+// The layers are those of guided-diffusion's U-Net (Dhariwal and Nichol 2021, "Diffusion Models
+// Beat GANs on Image Synthesis"). The optimiser names its own.
 package nn

@@ -2,8 +2,10 @@ package nn
 
 import "github.com/fmimg/fmimg/kernels"
 
-// An Embedding turns time, class and the length of a jump into the row that modulates each residual block:
-// e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y] + W₄·SiLU(W₃·sinusoid(scale·δ)).
+// An Embedding turns time, class and the length of a jump into the row that modulates each residual
+// block:
+//
+//	e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y] + W₄·SiLU(W₃·sinusoid(scale·δ))
 type Embedding struct {
 	time   *sinusoidal
 	labels *Param      // nil for an unconditional network
@@ -11,16 +13,16 @@ type Embedding struct {
 	values *Params
 
 	sum Act
-	out Act // SiLU(e): every block begins with that
+	out Act // SiLU(e), with which every block begins
 	y   []int32
 }
 
 // An EmbeddingShape says what an [Embedding] takes.
 type EmbeddingShape struct {
-	Channels int     // of the sinusoids; rows have four times as many
-	Classes  int     // 0 for none
+	Channels int     // numbers in a sinusoid; rows have four times as many
+	Classes  int     // rows of label_emb; 0 for an unconditional network
 	Scale    float64 // factor on t and δ
-	Jumps    bool    // it takes δ; the part of it is zero at first
+	Jumps    bool    // the network takes δ, whose term is zero at first
 }
 
 // NewEmbedding makes an embedding.
@@ -31,7 +33,8 @@ func NewEmbedding(b *Builder, s EmbeddingShape) *Embedding {
 		values: b.Params, sum: b.Rows(width), out: b.Rows(width),
 	}
 	if s.Classes > 0 {
-		e.labels = b.param("label_emb.weight", Plain, func() float32 { return float32(b.Rand.NormFloat64()) }, s.Classes, width)
+		normal := func() float32 { return float32(b.Rand.NormFloat64()) }
+		e.labels = b.param("label_emb.weight", Plain, normal, s.Classes, width)
 	}
 	if s.Jumps {
 		e.jump = newSinusoidal(b, "jump_embed", s, true)
@@ -39,8 +42,8 @@ func NewEmbedding(b *Builder, s EmbeddingShape) *Embedding {
 	return e
 }
 
-// Forward computes the rows for times t, jumps of length d and classes y; d is nil for a network of velocities, y for
-// an unconditional one.
+// Forward computes the rows for times t, jumps of length d and classes y. A network of velocities
+// has a nil d, an unconditional one a nil y.
 func (e *Embedding) Forward(r *Run, t, d []float32, y []int32) {
 	sum := r.rows(e.sum.X)
 	e.time.forward(r, sum, t)
@@ -58,16 +61,17 @@ func (e *Embedding) Forward(r *Run, t, d []float32, y []int32) {
 	r.ISA.SiLU(r.rows(e.out.X).Flat(), sum.Flat())
 }
 
-// row returns the embedding of a class, or its gradient.
+// row returns the embedding of a class, or the gradient of the embedding, from a flat vector.
 func (e *Embedding) row(flat []float32, class int32) []float32 {
 	width := e.labels.Shape[1]
 	return e.labels.Of(flat)[int(class)*width:][:width]
 }
 
-// ClearGrad sets the gradient of the rows to zero, before the blocks add theirs.
+// ClearGrad sets the gradient of the rows to zero. It comes before the blocks' backward passes,
+// which add to that gradient.
 func (e *Embedding) ClearGrad(r *Run) { r.rows(e.out.D).Clear() }
 
-// Backward adds the gradients of the parameters, once all blocks have added theirs to the rows'.
+// Backward adds the gradients of the parameters. It comes after the blocks' backward passes.
 func (e *Embedding) Backward(r *Run) {
 	d := r.rows(e.out.D)
 	r.ISA.SiLUGrad(&r.Scratch, d.Flat(), r.rows(e.sum.X).Flat())
@@ -90,12 +94,13 @@ type sinusoidal struct {
 	wave, hidden, active Act
 }
 
-// newSinusoidal makes the embedding NAME.0, NAME.2; zero makes it one that is zero at first.
+// newSinusoidal makes an embedding whose layers are name.0 and name.2. With zero its rows are zero
+// at first.
 func newSinusoidal(b *Builder, name string, s EmbeddingShape, zero bool) *sinusoidal {
 	width := 4 * s.Channels
 	return &sinusoidal{
 		first:  NewLinear(b, name+".0", s.Channels, width),
-		second: newConv(b, name+".2", pointwise(width, width), zero, width, width),
+		second: makeConv(b, name+".2", pointwise(width, width), zero, width, width),
 		scale:  s.Scale,
 		wave:   b.Rows(s.Channels), hidden: b.Rows(width), active: b.Rows(width),
 	}
@@ -111,7 +116,7 @@ func (s *sinusoidal) forward(r *Run, y kernels.Map, numbers []float32) {
 	s.second.Forward(r, y, r.rows(s.active.X), nil)
 }
 
-// backward adds the gradients of the parameters, for dy the gradient of the rows.
+// backward adds the gradients of the parameters, from the gradient dy of the rows.
 func (s *sinusoidal) backward(r *Run, dy kernels.Map) {
 	d := r.rows(s.active.D)
 	s.second.WeightGrad(r, dy, r.rows(s.active.X))

@@ -6,24 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/race"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
-
-// eachISA runs a test once per instruction set of the build; those that the machine lacks are visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			if race.Enabled && isa != kernels.Best() {
-				t.Skip("slow under the race detector, and kernels start no goroutines")
-			}
-			f(t, isa)
-		})
-	}
-}
 
 // Layers are made for room images, and run with two of them.
 const (
@@ -31,7 +16,7 @@ const (
 	batch = 2
 )
 
-// A rig is what a layer under test is built with.
+// A rig builds and runs a layer under test.
 type rig struct {
 	*Builder
 	run Run
@@ -47,16 +32,11 @@ func newRig(isa kernels.ISA, seed uint64) *rig {
 	}
 }
 
-// act makes activations that are some channels of wider maps, as those of a concatenation are.
+// act makes activations that are a channel slice of wider maps, as in a concatenation.
 func (g *rig) act(h, w, c int) Act { return g.Act(h, w, c+5).Channels(2, 2+c) }
 
-func (g *rig) randoms(n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(g.rng.NormFloat64())
-	}
-	return x
-}
+// randoms returns n standard normal numbers.
+func (g *rig) randoms(n int) []float32 { return kernelstest.Normals(g.rng, n) }
 
 // fill gives a map random elements and returns them.
 func (g *rig) fill(m kernels.Map) []float32 {
@@ -65,21 +45,21 @@ func (g *rig) fill(m kernels.Map) []float32 {
 	return x
 }
 
+// dense returns the elements of a map.
 func dense(m kernels.Map) []float32 {
 	x := make([]float32, m.N*m.H*m.W*m.C)
 	m.Store(x)
 	return x
 }
 
-// An input of a layer: its activations, whose images lie along N, or along W for rows; and whether
-// backward adds to its gradient or sets it.
+// An input of a layer. The images of its activations lie along N, or along W for rows.
 type input struct {
 	name string
 	Act
-	accumulate bool
+	accumulate bool // backward adds to the gradient; otherwise it sets the gradient
 }
 
-// A layer under test: what it reads and makes, and its passes.
+// A layer under test: its inputs, its output and its passes.
 type layer struct {
 	inputs            []input
 	out               Act
@@ -94,8 +74,8 @@ func ofBatch(m kernels.Map) kernels.Map {
 	return m.First(batch)
 }
 
-// check compares the gradients of all inputs and all parameters with differences of a random
-// projection of the output. Parameters that begin at zero are made random too.
+// check compares the gradients of all inputs and parameters with difference quotients of a random
+// projection of the output. It makes all parameters random first, as zeros would hide gradients.
 func (g *rig) check(t *testing.T, l layer) {
 	t.Helper()
 	copy(g.Params.Values, g.randoms(g.Params.Len()))
@@ -107,7 +87,7 @@ func (g *rig) check(t *testing.T, l layer) {
 	}
 	projection := g.fill(l.out.D)
 	projection = projection[:len(projection)/room*batch]
-	g.run.Grad = g.randoms(g.Params.Len()) // gradients of parameters are added to
+	g.run.Grad = g.randoms(g.Params.Len()) // to which backward must add
 	grad := slices.Clone(g.run.Grad)
 	l.forward()
 	l.backward()
@@ -138,6 +118,7 @@ func (g *rig) check(t *testing.T, l layer) {
 	}
 }
 
+// subtract sets a = a − b.
 func subtract(a, b []float32) {
 	for i, v := range b {
 		a[i] -= v
@@ -152,17 +133,19 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// The difference quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30, and by the
-// rounding of f, 1e-6 relative, over h: together below 5e-4 on these layers. A wrong term of a
-// gradient is an error of 1e-2 and more.
+// The difference quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30. It also
+// errs by the rounding of f, 1e-6 relative, divided by h. Together that is below 5e-4 on these
+// layers. A wrong term of a gradient is an error of 1e-2 and more.
 const (
 	differenceStep  = 1. / 64
 	differenceBound = 2e-3
 )
 
-// checkSlope compares ⟨gradient, δ⟩ with the difference quotient of f along normal directions δ. It is
-// of the size of the gradient's norm, which therefore scales the bound.
-func (g *rig) checkSlope(t *testing.T, name string, f func() float64, x []float32, set func([]float32), gradient []float32) {
+// checkSlope compares ⟨gradient, δ⟩ with the difference quotient of f along random directions δ.
+// For normal δ that slope is about as large as the gradient's norm, so the norm scales the bound.
+func (g *rig) checkSlope(
+	t *testing.T, name string, f func() float64, x []float32, set func([]float32), gradient []float32,
+) {
 	t.Helper()
 	norm := math.Sqrt(dot(gradient, gradient))
 	for range 2 {

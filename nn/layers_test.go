@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 func TestConvGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		makers := map[string]func(g *rig) *Conv{
 			"3x3": func(g *rig) *Conv {
 				return NewConv(g.Builder, "c", kernels.ConvShape{Kind: kernels.Same3, H: 4, W: 3, IC: 5, OC: 7}, false)
@@ -42,7 +43,7 @@ func TestConvGradients(t *testing.T) {
 }
 
 func TestLinearGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 2)
 		c, x, y := NewLinear(g.Builder, "c", 9, 6), g.Rows(9), g.Rows(6)
 		g.check(t, layer{
@@ -57,7 +58,7 @@ func TestLinearGradients(t *testing.T) {
 }
 
 func TestResampleGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, kind := range []kernels.ConvKind{kernels.Same3, kernels.Down3, kernels.Up3} {
 			for _, accumulate := range []bool{false, true} {
 				g := newRig(isa, 3)
@@ -73,7 +74,8 @@ func TestResampleGradients(t *testing.T) {
 	})
 }
 
-// A stem's input gradient is computed on demand; without, the parameters' gradients are the same.
+// The gradient of a stem's input is computed on demand. The gradients of the parameters do not
+// depend on that.
 func TestResampleWithoutInputGradient(t *testing.T) {
 	g := newRig(kernels.Best(), 4)
 	x, y := g.act(5, 4, 2), g.act(5, 4, 3)
@@ -88,16 +90,16 @@ func TestResampleWithoutInputGradient(t *testing.T) {
 		g.run.Grad = grads[i]
 		r.BackwardTo(&g.run, wanted)
 		if same := slices.Equal(dense(x.D), before); same == wanted {
-			t.Errorf("wanted %t: the input's gradient is the same: %t", wanted, same)
+			t.Errorf("input gradient wanted: %t, and its map unchanged: %t", wanted, same)
 		}
 	}
 	if !slices.Equal(grads[0], grads[1]) {
-		t.Error("the parameters' gradients depend on whether the input's is wanted")
+		t.Error("the parameters' gradients change when the input's is wanted")
 	}
 }
 
 func TestGroupNormGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, silu := range []bool{false, true} {
 			for _, accumulate := range []bool{false, true} {
 				g := newRig(isa, 5)
@@ -107,7 +109,10 @@ func TestGroupNormGradients(t *testing.T) {
 					inputs: []input{{"x", x, accumulate}}, out: y,
 					forward: func() { n.Forward(&g.run, 0, ofBatch(y.X), ofBatch(x.X), kernels.Modulation{}) },
 					backward: func() {
-						n.Backward(&g.run, 0, ofBatch(x.D), accumulate, ofBatch(y.D), ofBatch(x.X), ofBatch(y.X), kernels.Modulation{})
+						n.Backward(&g.run, 0, NormGrad{
+							DX: ofBatch(x.D), Accumulate: accumulate, DY: ofBatch(y.D),
+							X: ofBatch(x.X), Y: ofBatch(y.X),
+						})
 					},
 				})
 			}
@@ -116,8 +121,9 @@ func TestGroupNormGradients(t *testing.T) {
 }
 
 func TestEmbeddingGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		for name, y := range map[string][]int32{"unconditional": nil, "two classes": {3, 1}, "one class twice": {2, 2}} {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
+		classesOf := map[string][]int32{"unconditional": nil, "two classes": {3, 1}, "one class twice": {2, 2}}
+		for name, y := range classesOf {
 			for _, d := range [][]float32{nil, {0.5, 0.25}} {
 				t.Run(fmt.Sprintf("%s, jumps %v", name, d), func(t *testing.T) {
 					g := newRig(isa, 6)
@@ -125,7 +131,8 @@ func TestEmbeddingGradients(t *testing.T) {
 					if y != nil {
 						classes = 4
 					}
-					e := NewEmbedding(g.Builder, EmbeddingShape{Channels: 6, Classes: classes, Scale: 10, Jumps: d != nil})
+					shape := EmbeddingShape{Channels: 6, Classes: classes, Scale: 10, Jumps: d != nil}
+					e := NewEmbedding(g.Builder, shape)
 					g.check(t, layer{
 						out:      e.out,
 						forward:  func() { e.Forward(&g.run, []float32{0.2, 0.7}, d, y) },
@@ -150,7 +157,7 @@ func TestEmbeddingClearGrad(t *testing.T) {
 }
 
 func TestResBlockGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, variant := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 15} {
 			scaleShift, accumulate, in := variant&1 != 0, variant&2 != 0, 8
 			h := 4
@@ -160,10 +167,12 @@ func TestResBlockGradients(t *testing.T) {
 			if variant&4 != 0 {
 				in = 6 // a convolution on the skip connection
 			}
-			t.Run(fmt.Sprintf("scaleShift=%t,accumulate=%t,in=%d,h=%d", scaleShift, accumulate, in, h), func(t *testing.T) {
+			name := fmt.Sprintf("scaleShift=%t,accumulate=%t,in=%d,h=%d", scaleShift, accumulate, in, h)
+			t.Run(name, func(t *testing.T) {
 				g := newRig(isa, uint64(variant))
 				x, y, e := g.act(h, 3, in), g.act(h, 3, 8), &Embedding{out: g.Rows(10)}
-				l := NewResBlock(g.Builder, "b", x, y, e, 2, scaleShift, accumulate)
+				shape := ResBlockShape{Groups: 2, ScaleShift: scaleShift, Accumulate: accumulate}
+				l := NewResBlock(g.Builder, "b", shape, x, y, e)
 				g.check(t, layer{
 					inputs: []input{{"x", x, accumulate}, {"embedding", e.out, true}}, out: y,
 					forward:  func() { l.Forward(&g.run) },
@@ -175,7 +184,7 @@ func TestResBlockGradients(t *testing.T) {
 }
 
 func TestAttentionBlockGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for _, heads := range []int{1, 2} {
 			g := newRig(isa, 8)
 			x, y := g.act(3, 2, 6), g.act(3, 2, 6)
@@ -190,7 +199,7 @@ func TestAttentionBlockGradients(t *testing.T) {
 }
 
 func TestHeadGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 9)
 		const h = groupPixels/5 + 1 // too large for a group of two images
 		x, y := g.act(h, 5, 8), g.act(h, 5, 3)
@@ -204,7 +213,7 @@ func TestHeadGradients(t *testing.T) {
 }
 
 func TestNormConvGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		const h = groupPixels/5 + 1 // too large for a group of two images
 		for _, c := range []struct {
 			kind     kernels.ConvKind
@@ -214,7 +223,8 @@ func TestNormConvGradients(t *testing.T) {
 			t.Run(fmt.Sprintf("%v,residual=%t", c.kind, c.residual), func(t *testing.T) {
 				g := newRig(isa, 13)
 				x, y := g.act(h, 5, 8), g.act(c.kind.OutSize(h), c.kind.OutSize(5), c.out)
-				l := NewNormConv(g.Builder, "l", c.kind, x, y, 2, c.residual)
+				shape := NormConvShape{Kind: c.kind, Groups: 2, Residual: c.residual, Zero: c.residual}
+				l := NewNormConv(g.Builder, "l", shape, x, y)
 				g.check(t, layer{
 					inputs: []input{{"x", x, false}}, out: y,
 					forward:  func() { l.Forward(&g.run) },
@@ -229,7 +239,7 @@ func TestNormConvGradients(t *testing.T) {
 func TestNormConvStartsAsIdentity(t *testing.T) {
 	g := newRig(kernels.Best(), 14)
 	x, y := g.act(4, 3, 8), g.act(4, 3, 8)
-	l := NewNormConv(g.Builder, "l", kernels.Same3, x, y, 2, true)
+	l := NewNormConv(g.Builder, "l", NormConvShape{Kind: kernels.Same3, Groups: 2, Residual: true, Zero: true}, x, y)
 	g.Weights.Pack(g.Params.Values, 0, 1)
 	want := g.fill(x.X)[:batch*4*3*8]
 	if l.Forward(&g.run); !slices.Equal(dense(ofBatch(y.X)), want) {
@@ -238,8 +248,8 @@ func TestNormConvStartsAsIdentity(t *testing.T) {
 }
 
 func TestNormPoolGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		for _, h := range []int{4, groupPixels/3 + 1} { // the second too large for a group of two images
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
+		for _, h := range []int{4, groupPixels/3 + 1} { // the second: too large for a group of two
 			g := newRig(isa, 15)
 			x, y := g.act(h, 3, 8), g.Rows(8)
 			l := NewNormPool(g.Builder, "p", x, y, 2)
@@ -252,7 +262,7 @@ func TestNormPoolGradients(t *testing.T) {
 	})
 }
 
-// The mean of SiLU of a norm, worked out from its definition.
+// The output is the mean of SiLU(norm(x)), computed from the definition.
 func TestNormPoolForward(t *testing.T) {
 	g := newRig(kernels.Best(), 16)
 	x, y := g.act(4, 3, 2), g.Rows(2)
@@ -271,14 +281,14 @@ func TestNormPoolForward(t *testing.T) {
 		mean := sum / 12
 		deviation := math.Sqrt(squares/12 - mean*mean + 1e-5)
 		each(func(v float64) { z := (v - mean) / deviation; want += z / (1 + math.Exp(-z)) / 12 })
-		if math.Abs(float64(got)-want) > 1e-6 { // some ten roundings of numbers up to 1
+		if math.Abs(float64(got)-want) > 1e-6 { // about ten roundings of numbers up to 1
 			t.Errorf("element %d is %v, want %v", i, got, want)
 		}
 	}
 }
 
 func TestReadoutGradients(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 17)
 		x, y := g.Rows(9), g.Rows(6)
 		l := NewReadout(g.Builder, "r", x, y)
@@ -290,11 +300,11 @@ func TestReadoutGradients(t *testing.T) {
 	})
 }
 
-// block makes a layer with several convolutions; what it returns runs the layer on a batch that the
-// seed draws, and returns the output.
+// block makes a layer with several convolutions. It returns a function that runs the layer on a
+// batch drawn from a seed, and returns the output.
 func block(g *rig) (run func(seed uint64) []float32) {
 	x, y, e := g.act(4, 3, 6), g.act(4, 3, 8), &Embedding{out: g.Rows(10)}
-	l := NewResBlock(g.Builder, "b", x, y, e, 2, true, false)
+	l := NewResBlock(g.Builder, "b", ResBlockShape{Groups: 2, ScaleShift: true}, x, y, e)
 	return func(seed uint64) []float32 {
 		g.rng = rand.New(rand.NewPCG(seed, 0))
 		g.fill(x.X)
@@ -304,17 +314,17 @@ func block(g *rig) (run func(seed uint64) []float32) {
 	}
 }
 
-// Packed in parts, side by side, weights are the same as packed at once. The race detector would find
+// Weights packed in parts, side by side, equal weights packed at once. The race detector would find
 // two parts that pack one layer.
 func TestPackInParts(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 10)
 		run, values := block(g), g.randoms(g.Params.Len())
 		copy(g.Params.Values, values)
 		g.Weights.Pack(values, 0, 1)
 		want := run(1)
 		for parts := 1; parts <= 9; parts++ {
-			g.Weights.Pack(g.randoms(len(values)), 0, 1) // others, which must go
+			g.Weights.Pack(g.randoms(len(values)), 0, 1) // other weights, which must go
 			if slices.Equal(run(1), want) {
 				t.Fatal("other weights give the same output")
 			}
@@ -333,10 +343,10 @@ func TestPackInParts(t *testing.T) {
 	})
 }
 
-// A second builder finds the parameters of the first. Where it does not train, its layers share maps,
+// A second builder finds the parameters of the first. Its layers share maps, as it does not train,
 // and the output is the same.
 func TestSecondBuilderSharesParameters(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		g := newRig(isa, 11)
 		run := block(g)
 		copy(g.Params.Values, g.randoms(g.Params.Len()))
@@ -355,7 +365,7 @@ func TestSecondBuilderSharesParameters(t *testing.T) {
 	})
 }
 
-// Parameters begin as PyTorch's do: uniform within 1/√(inputs of an output), or as stated.
+// The first values are PyTorch's: uniform within 1/√(inputs of one output), or a constant.
 func TestFirstValues(t *testing.T) {
 	b := &Builder{Params: &Params{}, Weights: &Weights{}, N: 1, Rand: rand.New(rand.NewPCG(1, 1))}
 	c := NewConv(b, "c", kernels.ConvShape{Kind: kernels.Same3, H: 4, W: 4, IC: 16, OC: 32}, false)
@@ -373,7 +383,7 @@ func TestFirstValues(t *testing.T) {
 	}
 	// The mean square of 4640 uniform numbers is bound²/3; its standard deviation is 1.3 % of that.
 	if ratio := squares / float64(c.Weight.Len()+c.Bias.Len()) / (bound * bound / 3); math.Abs(ratio-1) > 0.06 {
-		t.Errorf("the mean square is %.3f of what it should be", ratio)
+		t.Errorf("the mean square is %.3f times the expected one", ratio)
 	}
 	for p, want := range map[*Param]float32{z.Weight: 0, z.Bias: 0, n.Gamma: 1, n.Beta: 0} {
 		for _, v := range p.Of(b.Params.Values) {

@@ -12,13 +12,15 @@ import (
 //
 // for one worker. Its last layer starts at zero, so that y is 0 at first.
 //
-// It also carries tangents: ẋ, a change of x, becomes ẏ = ∂y/∂x·ẋ. Tangents go through the same products with W as x, only
-// without bias and with φ'(z) in place of φ, so they are further blocks of rows. The backward pass differentiates both, which
-// is where second derivatives come from (reverse over forward):
+// It also carries tangents: a change ẋ of x becomes ẏ = ∂y/∂x·ẋ. A tangent goes through the same
+// products with W as x does, but without bias, and times φ'(z) where x meets φ. So tangents are
+// further blocks of rows. The backward pass differentiates both, and there second derivatives arise
+// (reverse over forward):
 //
-//	z̄ = φ'(z)·ā + φ''(z)·Σ_k ż_k·ǡ_k,   ż̄_k = φ'(z)·ǡ_k,
+//	z̄ = φ'(z)·ā + φ''(z)·Σ_k ż_k·ǡ_k,   ż̄_k = φ'(z)·ǡ_k
 //
-// with a bar for the gradient of the loss by what stands below it. With unit vectors for ẋ the ẏ hold ∂y/∂x, and its trace can be trained on.
+// A bar marks the gradient of the loss by the letter below it, a = φ(z), and k counts the tangents.
+// With unit vectors for ẋ the ẏ hold ∂y/∂x, so that a loss may contain the trace of ∂y/∂x.
 type MLP struct {
 	isa             kernels.ISA
 	params          *Params
@@ -28,14 +30,14 @@ type MLP struct {
 	matmul  kernels.MatMul
 	scratch kernels.Scratch
 	dense   []kernels.Map // W of each layer as a matrix, [inputs][outputs]
-	sums    []kernels.Map // its gradient
+	sums    []kernels.Map // gradient of W
 }
 
-// NewMLP makes a perceptron of the widths: inputs, hidden layers, outputs. Parameters are name.0.weight, name.0.bias,
-// name.1.weight, ….
+// NewMLP makes a perceptron with the given numbers of inputs, of units in each hidden layer, and of
+// outputs. Its parameters are name.0.weight, name.0.bias, name.1.weight, ….
 func NewMLP(b *Builder, name string, widths ...int) *MLP {
 	if len(widths) < 2 {
-		panic(fmt.Sprintf("nn: perceptron %s of widths %v", name, widths))
+		panic(fmt.Sprintf("nn: perceptron %s has widths %v: inputs and outputs at least", name, widths))
 	}
 	m := &MLP{isa: b.ISA, params: b.Params, widths: widths, matmul: kernels.MatMul{ISA: b.ISA}}
 	for i, in := range widths[:len(widths)-1] {
@@ -46,36 +48,36 @@ func NewMLP(b *Builder, name string, widths ...int) *MLP {
 		layer := fmt.Sprintf("%s.%d", name, i)
 		m.weights = append(m.weights, b.param(layer+".weight", HWIO, first, out, in))
 		m.biases = append(m.biases, b.param(layer+".bias", Plain, first, out))
-		m.dense = append(m.dense, kernels.NewDense(1, 1, in, out))
-		m.sums = append(m.sums, kernels.NewDense(1, 1, in, out))
+		m.dense = append(m.dense, matrix(in, out))
+		m.sums = append(m.sums, matrix(in, out))
 	}
 	return m
 }
 
 // An MLPTape is what one evaluation of an [MLP] leaves for its backward pass.
 type MLPTape struct {
-	rows     int           // of the last evaluation, without tangents
-	tangents int           // blocks of rows behind the first one
+	rows     int           // rows of x in the last evaluation
+	tangents int           // blocks of rows that follow those of x
 	in       []kernels.Map // input of each layer
-	pre      []kernels.Map // z of each layer; of the last, y
+	pre      []kernels.Map // z of each layer; the last one is y
 	slope    [][]float32   // φ'(z) of each hidden layer, [rows][width]
-	bend     [][]float32   // second derivative of φ at z, where there are tangents
-	grad     []kernels.Map // gradients of in and, last, of y
+	bend     [][]float32   // φ''(z) of each hidden layer; empty without tangents
+	grad     []kernels.Map // gradients of in; the last one is that of y
 }
 
-// NewTape makes a tape for evaluations of at most so many rows, with so many tangents.
-func (m *MLP) NewTape(rows, tangents int) *MLPTape {
-	t := &MLPTape{tangents: tangents}
-	matrix := func(width int) kernels.Map { return kernels.NewDense(1, 1, rows*(1+tangents), width) }
+// NewTape makes a tape for evaluations of at most the given number of rows, with n tangents each.
+func (m *MLP) NewTape(rows, n int) *MLPTape {
+	t := &MLPTape{tangents: n}
+	blocks := func(width int) kernels.Map { return matrix(rows*(1+n), width) }
 	for i, width := range m.widths {
-		t.grad = append(t.grad, matrix(width))
+		t.grad = append(t.grad, blocks(width))
 		if i == len(m.widths)-1 {
 			break
 		}
-		t.in, t.pre = append(t.in, matrix(width)), append(t.pre, matrix(m.widths[i+1]))
+		t.in, t.pre = append(t.in, blocks(width)), append(t.pre, blocks(m.widths[i+1]))
 		if i > 0 {
 			t.slope = append(t.slope, make([]float32, rows*width))
-			t.bend = append(t.bend, make([]float32, rows*width*min(tangents, 1)))
+			t.bend = append(t.bend, make([]float32, rows*width*min(n, 1)))
 		}
 	}
 	return t
@@ -84,7 +86,8 @@ func (m *MLP) NewTape(rows, tangents int) *MLPTape {
 // of returns the part of a map that belongs to the last evaluation.
 func (t *MLPTape) of(m kernels.Map) kernels.Map { return m.FirstPixels(t.rows * (1 + t.tangents)) }
 
-// Forward sets y [blocks][n][outputs] from x [blocks][n][inputs]: block 0 is x itself, the others are the tape's tangents.
+// Forward sets y [blocks][n][outputs] from x [blocks][n][inputs]. Block 0 is x itself, the others
+// are the tape's tangents.
 func (m *MLP) Forward(t *MLPTape, y, x []float32, n int) {
 	t.rows = n
 	t.of(t.in[0]).Load(x)
@@ -103,7 +106,7 @@ func (m *MLP) Forward(t *MLPTape, y, x []float32, n int) {
 	t.of(t.pre[len(t.pre)-1]).Store(y)
 }
 
-// activate sets the input of the layer after i from z of layer i.
+// activate sets the input of layer i+1 from z of layer i.
 func (m *MLP) activate(t *MLPTape, i int) {
 	z, a := t.of(t.pre[i]).Flat(), t.of(t.in[i+1]).Flat()
 	size := t.rows * m.widths[i+1]
@@ -129,8 +132,9 @@ func (m *MLP) activate(t *MLPTape, i int) {
 	}
 }
 
-// Backward adds the gradient of the parameters to grad, a flat vector, for dy the gradient of the y of the tape's
-// evaluation, and sets dx to that of x, unless it is nil; both have blocks like y and x.
+// Backward adds the gradient of the parameters to grad, a flat vector, and sets dx to the gradient
+// of x unless dx is nil. dy is the gradient of the y that the tape's evaluation gave. dx and dy
+// have blocks like x and y.
 func (m *MLP) Backward(t *MLPTape, grad, dx, dy []float32) {
 	last := len(m.weights) - 1
 	t.of(t.grad[last+1]).Load(dy)
@@ -160,7 +164,7 @@ func (m *MLP) weightGrad(t *MLPTape, grad []float32, i int, dz kernels.Map) {
 	}
 }
 
-// activationGrad turns the gradient of the input of the layer after i into that of z of layer i.
+// activationGrad turns the gradient of the input of layer i+1 into the gradient of z of layer i.
 func (m *MLP) activationGrad(t *MLPTape, i int) {
 	z, d := t.of(t.pre[i]).Flat(), t.of(t.grad[i+1]).Flat()
 	size := t.rows * m.widths[i+1]

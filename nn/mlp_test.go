@@ -9,12 +9,12 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// mlpCase is a perceptron with random weights, the last layer's too, and inputs with two tangents.
+// mlpCase is a perceptron with random weights in every layer, and inputs with tangents.
 type mlpCase struct {
 	net  *nn.MLP
 	p    *nn.Params
 	tape *nn.MLPTape
-	x, g []float32 // [3 blocks][n][inputs], and the gradient of the outputs
+	x, g []float32 // [1 + tangents][n][inputs], and the gradient of the outputs
 	n    int
 }
 
@@ -35,7 +35,7 @@ func newMLPCase(isa kernels.ISA, n, tangents int, widths ...int) *mlpCase {
 	return c
 }
 
-// loss is the inner product of outputs and g.
+// loss is the inner product of the outputs and g.
 func (c *mlpCase) loss() float64 {
 	y := make([]float32, len(c.g))
 	c.net.Forward(c.tape, y, c.x, c.n)
@@ -46,8 +46,8 @@ func (c *mlpCase) loss() float64 {
 	return sum
 }
 
-// slopeOf is the central difference of the loss by one number. With h = 2⁻⁶ its error is h²/6 of a third derivative, some
-// 1e-4, and rounding of sums of some 50 terms adds 50·2⁻²⁴/2h, some 1e-4 too.
+// slopeOf is the central difference of the loss by one number. With h = 2⁻⁶ it errs by h²/6 of a
+// third derivative, about 1e-4. Rounding of sums of 50 terms adds 50·2⁻²⁴/2h, about 1e-4 too.
 func (c *mlpCase) slopeOf(v *float32) float64 {
 	const h = 1. / 64
 	was := *v
@@ -59,7 +59,8 @@ func (c *mlpCase) slopeOf(v *float32) float64 {
 	return (high - low) / (2 * h)
 }
 
-// TestMLPGradients compares all gradients with differences, with tangents (so second derivatives) and without.
+// TestMLPGradients compares all gradients with differences. The case with tangents has second
+// derivatives.
 func TestMLPGradients(t *testing.T) {
 	for _, isa := range kernels.Available() {
 		for _, tangents := range []int{0, 2} {
@@ -70,7 +71,8 @@ func TestMLPGradients(t *testing.T) {
 			compare := func(what string, values, got []float32) {
 				for i := range values {
 					if want := c.slopeOf(&values[i]); math.Abs(want-float64(got[i])) > 2e-3*(1+math.Abs(want)) {
-						t.Errorf("%v, %d tangents: gradient of %s %d is %v, differences give %v", isa, tangents, what, i, got[i], want)
+						t.Errorf("%v, %d tangents: gradient of %s %d is %v, differences give %v",
+							isa, tangents, what, i, got[i], want)
 					}
 				}
 			}
@@ -96,13 +98,14 @@ func TestMLPTangents(t *testing.T) {
 	move(-2 * h)
 	c.net.Forward(c.tape, low, c.x, c.n)
 	for i := range c.n * 2 {
-		if want, got := (high[i]-low[i])/(2*h), y[c.n*2+i]; math.Abs(float64(want-got)) > 2e-3*(1+math.Abs(float64(want))) {
+		want, got := (high[i]-low[i])/(2*h), y[c.n*2+i]
+		if math.Abs(float64(want-got)) > 2e-3*(1+math.Abs(float64(want))) {
 			t.Errorf("tangent %d is %v, differences give %v", i, got, want)
 		}
 	}
 }
 
-// TestMLPFewerRows: a tape serves smaller batches, and blocks move together.
+// TestMLPFewerRows evaluates fewer rows than the tape has room for: the blocks move together.
 func TestMLPFewerRows(t *testing.T) {
 	c := newMLPCase(kernels.Best(), 4, 1, 3, 8, 2)
 	y, few := make([]float32, len(c.g)), make([]float32, 2*2*2)
@@ -116,7 +119,7 @@ func TestMLPFewerRows(t *testing.T) {
 	}
 }
 
-// TestMLPStartsAtZero: the last layer's first values are zero, the others' are not.
+// TestMLPStartsAtZero checks that the last layer alone starts at zero.
 func TestMLPStartsAtZero(t *testing.T) {
 	p := &nn.Params{}
 	net := nn.NewMLP(&nn.Builder{ISA: kernels.Best(), Params: p, Rand: rand.New(rand.NewPCG(1, 1))}, "net", 2, 4, 2)

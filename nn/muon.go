@@ -8,26 +8,29 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// A Muon steps the matrices among a network's parameters along the orthogonal matrix nearest to their momentum
-// (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"): all directions of a layer learn
-// equally fast, where a gradient has a few large ones. What is no matrix, and layers between few channels, are left
-// to another optimiser, for which steps are scaled to be of one size with AdamW's (Liu et al. 2025, "Muon is scalable
-// for LLM training", equation 4), so that both share a learning rate.
+// A Muon is an optimiser of the matrices among a network's parameters. It steps a matrix along the
+// orthogonal matrix nearest to its momentum (Jordan et al. 2024, "Muon: an optimizer for hidden
+// layers in neural networks"). So all directions of a layer learn equally fast, though its gradient
+// is large along a few directions alone.
+//
+// Another optimiser must step the other parameters, and the weights of layers between few channels.
+// Muon scales its steps to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM
+// training", equation 4), so that both share a learning rate.
 type Muon struct {
 	ISA      kernels.ISA
-	Matrices []*Param // the parameters that it steps, the dearest first
+	Matrices []*Param // the parameters that it steps; the first takes the most work
 }
 
 // A MuonStep is what a step's numbers depend on.
 type MuonStep struct {
 	LR        float32 // learning rate
 	Momentum  float32 // decay of the gradient's running sum
-	Decay     float32 // weight decay, decoupled, times the rate
+	Decay     float32 // decoupled weight decay; a step takes LR·Decay of a weight
 	GradScale float32 // factor on the gradient, from clipping
 }
 
-// smallestSide is the least number of channels on each side of a layer that is a matrix for Muon: the first and last
-// layer of a network have fewer.
+// smallestSide is the least number of channels on each side of a layer that Muon steps. The first
+// and last layer of a network have fewer.
 const smallestSide = 8
 
 // NewMuon picks the matrices of a network.
@@ -42,23 +45,24 @@ func NewMuon(p *Params, isa kernels.ISA) *Muon {
 	return m
 }
 
-// cost is proportional to the work of a step.
+// cost is proportional to the work of a step of the parameter.
 func cost(p *Param) int {
 	rows, cols := sides(p)
 	return p.Len() * min(rows, cols)
 }
 
-// sides returns the shape of a parameter as a matrix in memory: taps and input channels x output channels.
+// sides returns the shape of a parameter as a matrix in memory. Its rows are the taps and input
+// channels, its columns the output channels.
 func sides(p *Param) (rows, cols int) { return p.Len() / p.Shape[0], p.Shape[0] }
 
-// A MuonWork is the working memory of one goroutine, for matrices of every shape of a network.
+// A MuonWork is the working memory of one goroutine. It has room for the matrices of a network.
 type MuonWork struct {
 	scratch kernels.Scratch
 	matmul  kernels.MatMul
 	buffers map[[2]int]*muonBuffers // by rows and columns
 }
 
-// NewWork makes working memory, which steps do not add to.
+// NewWork makes working memory. Steps allocate nothing more.
 func (m *Muon) NewWork() *MuonWork {
 	w := &MuonWork{matmul: kernels.MatMul{ISA: m.ISA}, buffers: map[[2]int]*muonBuffers{}}
 	for _, p := range m.Matrices {
@@ -66,25 +70,24 @@ func (m *Muon) NewWork() *MuonWork {
 		if w.buffers[[2]int{rows, cols}] == nil {
 			b := newMuonBuffers(rows, cols)
 			w.buffers[[2]int{rows, cols}] = b
-			w.orthogonalise(b) // lets the memory of products grow
+			w.orthogonalise(b) // so that the products take their memory now
 		}
 	}
 	return w
 }
 
-// muonBuffers are for matrices of one shape.
+// muonBuffers are the maps that a step of a matrix of one shape computes in.
 type muonBuffers struct {
 	x, next      kernels.Map // rows x cols
-	gram, square kernels.Map // the smaller side, squared
+	gram, square kernels.Map // side x side, with the smaller side of x
 }
 
 func newMuonBuffers(rows, cols int) *muonBuffers {
-	matrix := func(rows, cols int) kernels.Map { return kernels.NewDense(1, 1, rows, cols) }
 	side := min(rows, cols)
 	return &muonBuffers{matrix(rows, cols), matrix(rows, cols), matrix(side, side), matrix(side, side)}
 }
 
-// Step steps one of the matrices: values, momentum and grad are the network's flat vectors.
+// Step steps one of the matrices. values, momentum and grad are the network's flat vectors.
 func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h MuonStep) {
 	rows, cols := sides(p)
 	b := w.buffers[[2]int{rows, cols}]
@@ -93,7 +96,7 @@ func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h M
 		g *= h.GradScale
 		v := float32(h.Momentum*moment[i]) + g
 		moment[i] = v
-		x[i] = g + float32(h.Momentum*v) // Nesterov's: one step ahead
+		x[i] = g + float32(h.Momentum*v) // Nesterov's momentum, one step ahead
 	}
 	w.orthogonalise(b)
 	rate := h.LR * float32(0.2*math.Sqrt(float64(max(rows, cols))))
@@ -104,18 +107,20 @@ func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h M
 	}
 }
 
-// newtonSchulz are the coefficients of the quintic p(s) = a·s + b·s³ + c·s⁵ that Muon iterates on singular values:
-// five times bring any between about 0.01 and 1 into [0.7, 1.2] (Jordan et al. 2024).
+// newtonSchulz are the coefficients of the quintic p(s) = a·s + b·s³ + c·s⁵ that Muon applies to
+// the singular values. Five times bring a value between about 0.01 and 1 into [0.7, 1.2] (Jordan et
+// al. 2024).
 var newtonSchulz = [3]float32{3.4445, -4.7750, 2.0315}
 
 const newtonSchulzSteps = 5
 
-// orthogonalise replaces x by a matrix of the same singular vectors whose singular values are about 1. With G the
-// product of x with itself over the longer side, a step is x·(a + b·G + c·G²), or from the left for a wide x.
+// orthogonalise replaces x by a matrix with the same singular vectors, whose singular values are
+// about 1. One step sets x to x·(a + b·G + c·G²) with G = xᵀ·x, if x is tall. A wide x has G =
+// x·xᵀ, and the bracket on its left.
 func (w *MuonWork) orthogonalise(b *muonBuffers) {
 	tall := b.x.W >= b.x.C
-	scale := 1 / max(math.Sqrt(w.matmul.ISA.SumSquares(b.x.Flat())), 1e-20)
-	scaleBy(b.x.Flat(), float32(scale))
+	size := max(math.Sqrt(w.matmul.ISA.SumSquares(b.x.Flat())), 1e-20)
+	scale(b.x.Flat(), b.x.Flat(), float32(1/size))
 	for range newtonSchulzSteps {
 		if tall {
 			b.gram.Clear()
@@ -142,11 +147,5 @@ func quintic(gram, square kernels.Map) {
 	}
 	for i := range side {
 		g[i*side+i] += newtonSchulz[0]
-	}
-}
-
-func scaleBy(x []float32, factor float32) {
-	for i := range x {
-		x[i] *= factor
 	}
 }

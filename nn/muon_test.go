@@ -10,10 +10,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// matrices are a tall, a wide, a square and a 3x3 convolution's parameter, and what Muon leaves to others: a bias, a
-// layer of one channel, an embedding of classes.
+// matrices returns the parameters of a tall, a wide and a square linear layer and of a 3x3
+// convolution. With them come three that Muon does not step: a bias, a layer of one channel, an
+// embedding of classes.
 func matrices(values []float32) *Params {
 	p := &Params{}
 	p.Add("tall", HWIO, 16, 40)
@@ -35,25 +37,28 @@ func TestMuonPicksMatrices(t *testing.T) {
 		names = append(names, p.Name)
 	}
 	if !slices.Equal(names, []string{"conv", "square", "tall", "wide"}) {
-		t.Errorf("%v, the dearest first", names)
+		t.Errorf("Muon steps %v, in this order", names)
 	}
 }
 
-// A first step from zero momentum goes along U·Vᵀ of the gradient U·S·Vᵀ, which gonum's singular values give: five
-// iterations leave singular values in [0.68, 1.14] of the gradients here, whose own lie above 1/100 of their norm, so
-// that no entry of (step − U·Vᵀ) expressed in U and V exceeds 0.33.
+// A first step from zero momentum goes along U·Vᵀ of the gradient U·S·Vᵀ, which gonum factorises.
+// The singular values of the gradients here lie above 1/100 of the gradient's norm. Five iterations
+// bring such values into [0.68, 1.14]. So in the bases U and V no entry of the step is further than
+// 0.33 from the identity.
 func TestMuonStepsAlongNearestOrthogonalMatrix(t *testing.T) {
 	const lr, decay = 0.01, 0.5
 	for _, isa := range kernels.Available() {
 		t.Run(isa.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, 6))
 			p := matrices(nil)
-			before, grad, momentum := normals(rng, p.Len()), normals(rng, p.Len()), make([]float32, p.Len())
+			before, grad := kernelstest.Normals(rng, p.Len()), kernelstest.Normals(rng, p.Len())
+			momentum := make([]float32, p.Len())
 			copy(p.Values, before)
 			muon := NewMuon(p, isa)
 			work := muon.NewWork()
 			for _, m := range muon.Matrices {
-				muon.Step(work, m, p.Values, momentum, grad, MuonStep{LR: lr, Momentum: 0.9, Decay: decay, GradScale: 0.5})
+				h := MuonStep{LR: lr, Momentum: 0.9, Decay: decay, GradScale: 0.5}
+				muon.Step(work, m, p.Values, momentum, grad, h)
 				rows, cols := sides(m)
 				scale := lr * 0.2 * math.Sqrt(float64(max(rows, cols)))
 				step := mat.NewDense(rows, cols, nil)
@@ -63,7 +68,7 @@ func TestMuonStepsAlongNearestOrthogonalMatrix(t *testing.T) {
 				expectPolar(t, m.Name, step, m.Of(grad))
 				for i, v := range m.Of(momentum) {
 					if want := m.Of(grad)[i] / 2; v != want {
-						t.Fatalf("%s: momentum %v of a gradient halved to %v", m.Name, v, want)
+						t.Fatalf("%s: momentum %v, want half of the gradient, %v", m.Name, v, want)
 					}
 				}
 			}
@@ -92,11 +97,11 @@ func expectPolar(t *testing.T, name string, step *mat.Dense, grad []float32) {
 	svd.UTo(&u)
 	svd.VTo(&v)
 	inner.Mul(u.T(), step)
-	core.Mul(&inner, &v) // Uᵀ·step·V: the identity, but for the iteration's singular values
+	core.Mul(&inner, &v) // Uᵀ·step·V: diagonal, with the iteration's singular values
 	side, _ := core.Dims()
 	for i := range side {
 		for j := range side {
-			want, bound := 0.0, 1e-3 // float32 rounding leaves 1e-6 or so off the diagonal
+			want, bound := 0.0, 1e-3 // rounding to float32 leaves about 1e-6 off the diagonal
 			if i == j {
 				want, bound = 0.91, 0.24
 			}
@@ -107,12 +112,12 @@ func expectPolar(t *testing.T, name string, step *mat.Dense, grad []float32) {
 	}
 }
 
-// Momentum adds up, Nesterov's looks a step ahead: of two equal gradients g the second step goes along g·(1 + μ + μ²).
-// A step depends on directions alone, so it is that of the first.
+// After two equal gradients g Nesterov's momentum, which looks a step ahead, is g·(1 + μ + μ²). A
+// step depends on its direction alone, so the second step equals the first.
 func TestMuonMomentum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	p := matrices(nil)
-	grad, momentum := normals(rng, p.Len()), make([]float32, p.Len())
+	grad, momentum := kernelstest.Normals(rng, p.Len()), make([]float32, p.Len())
 	muon := NewMuon(p, kernels.Generic)
 	work := muon.NewWork()
 	h := MuonStep{LR: 1, Momentum: 0.9, GradScale: 1}
@@ -122,7 +127,7 @@ func TestMuonMomentum(t *testing.T) {
 		muon.Step(work, m, p.Values, momentum, grad, h)
 		for i, v := range m.Of(p.Values) {
 			if d := math.Abs(float64(v - 2*first[i])); d > 1e-4 {
-				t.Fatalf("%s: two steps come to %v, the first to %v", m.Name, v, first[i])
+				t.Fatalf("%s: two steps add up to %v, the first is %v", m.Name, v, first[i])
 			}
 			if want := 1.9 * m.Of(grad)[i]; math.Abs(float64(m.Of(momentum)[i]-want)) > 1e-5 {
 				t.Fatalf("%s: momentum %v, want %v", m.Name, m.Of(momentum)[i], want)
@@ -134,16 +139,8 @@ func TestMuonMomentum(t *testing.T) {
 	before := slices.Clone(p.Values)
 	muon.Step(work, muon.Matrices[0], p.Values, momentum, zero, h)
 	if !slices.Equal(p.Values, before) {
-		t.Error("a step without a gradient")
+		t.Error("a zero gradient moved the values")
 	}
-}
-
-func normals(rng *rand.Rand, n int) []float32 {
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	return x
 }
 
 // The matrices of the network base, in the order in which workers take them.
@@ -153,7 +150,7 @@ func BenchmarkMuon(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%v", isa, shape), func(b *testing.B) {
 				p := &Params{}
 				m := p.Add("w", HWIO, shape...)
-				grad, momentum := normals(rand.New(rand.NewPCG(1, 1)), p.Len()), make([]float32, p.Len())
+				grad, momentum := kernelstest.Normals(rand.New(rand.NewPCG(1, 1)), p.Len()), make([]float32, p.Len())
 				muon := NewMuon(p, isa)
 				work := muon.NewWork()
 				rows, cols := sides(m)

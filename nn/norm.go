@@ -2,7 +2,7 @@ package nn
 
 import "github.com/fmimg/fmimg/kernels"
 
-// A GroupNorm is a group norm with its parameters, and with SiLU behind it if so made.
+// A GroupNorm is a group norm with its parameters. It may have SiLU behind it.
 type GroupNorm struct {
 	Gamma, Beta *Param
 	op          kernels.GroupNorm
@@ -22,16 +22,30 @@ func NewGroupNorm(b *Builder, name string, c, groups int, silu bool) *GroupNorm 
 	return g
 }
 
-// Forward computes y from x, maps of the batch's images from the given one on, with scale and shift from
-// an embedding if mod has any for these images.
+// Forward computes y from x. Both are maps of the images of the batch from index from on. mod holds
+// the scale and shift of an embedding for these images; the zero value has none.
 func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modulation) {
 	v := g.values.Values
 	g.op.Forward(&r.Scratch, y, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):])
 }
 
-// Backward sets dx, or adds to it, and adds the gradients of the parameters, for dy the gradient of y,
-// which it overwrites. dx may be dy. A norm with SiLU sets y to Forward's result once more.
-func (g *GroupNorm) Backward(r *Run, from int, dx kernels.Map, accumulate bool, dy, x, y kernels.Map, mod kernels.Modulation) {
+// A NormGrad names the maps of a backward pass through a [GroupNorm].
+type NormGrad struct {
+	DX         kernels.Map // gradient of x, written to; it may be DY
+	Accumulate bool        // DX is added to, not set
+	DY         kernels.Map // gradient of y, which is overwritten
+	X          kernels.Map
+	Y          kernels.Map // set to Forward's result again, by a norm with SiLU alone
+	Mod        kernels.Modulation
+}
+
+// Backward computes the gradient of x, and adds the gradients of the parameters. The maps hold the
+// images of the batch from index from on.
+func (g *GroupNorm) Backward(r *Run, from int, m NormGrad) {
 	v := g.values.Values
-	g.op.Backward(&r.Scratch, dx, accumulate, dy, x, y, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):], g.Gamma.ofGrad(r.Grad), g.Beta.ofGrad(r.Grad))
+	g.op.Backward(&r.Scratch, &kernels.NormBackward{
+		DX: m.DX, Accumulate: m.Accumulate, DY: m.DY, X: m.X, Y: m.Y,
+		Gamma: g.Gamma.Of(v), Beta: g.Beta.Of(v), Mod: m.Mod,
+		Stats: g.stats[g.op.StatsLen(from):], DGamma: g.Gamma.ofGrad(r.Grad), DBeta: g.Beta.ofGrad(r.Grad),
+	})
 }

@@ -9,27 +9,25 @@ type NormConv struct {
 	norm     *GroupNorm
 	conv     *Conv
 
-	a, da kernels.Map // input of the convolution and its gradient, of a group of images
+	a, da kernels.Map // the convolution's input and its gradient, of a group of images
 }
 
-// NewHead makes the last layer of a network of images, from x to y: a 3x3 convolution that starts at zero, without
-// a residual. Its parameters are name.0 (norm) and name.2 (convolution).
-func NewHead(b *Builder, name string, x, y Act, groups int) *NormConv {
-	return newNormConv(b, name, kernels.Same3, x, y, groups, false, true)
+// A NormConvShape says what a [NormConv] computes.
+type NormConvShape struct {
+	Kind     kernels.ConvKind // Same3 or Down3
+	Groups   int              // groups of the norm
+	Residual bool             // x is added to y; x and y have one shape
+	Zero     bool             // the convolution starts at zero
 }
 
-// NewNormConv makes a layer from x to y by a convolution of kind Same3 or Down3. One with a residual, whose x and y
-// have one shape, starts as y = x. It is the first to set the gradient of x. Its parameters are those of [NewHead].
-func NewNormConv(b *Builder, name string, kind kernels.ConvKind, x, y Act, groups int, residual bool) *NormConv {
-	return newNormConv(b, name, kind, x, y, groups, residual, residual)
-}
-
-func newNormConv(b *Builder, name string, kind kernels.ConvKind, x, y Act, groups int, residual, zero bool) *NormConv {
+// NewNormConv makes a layer from x to y. It is the first to set the gradient of x. Its parameters
+// are name.0 (norm) and name.2 (convolution).
+func NewNormConv(b *Builder, name string, s NormConvShape, x, y Act) *NormConv {
 	h, w, c := x.X.H, x.X.W, x.X.C
 	l := &NormConv{
-		x: x, y: y, residual: residual,
-		norm: NewGroupNorm(b, name+".0", c, groups, true),
-		conv: NewConv(b, name+".2", convShape(kind, x.X, y.X.C), zero),
+		x: x, y: y, residual: s.Residual,
+		norm: NewGroupNorm(b, name+".0", c, s.Groups, true),
+		conv: NewConv(b, name+".2", convShape(s.Kind, x.X, y.X.C), s.Zero),
 		a:    b.temp(slotNormed, h, w, c),
 	}
 	if b.Train {
@@ -38,12 +36,19 @@ func newNormConv(b *Builder, name string, kind kernels.ConvKind, x, y Act, group
 	return l
 }
 
-// Forward computes y from x.
-func (l *NormConv) Forward(r *Run) {
-	r.groups(l.x.X, func(from, to int) { l.forward(r, from, to) }, l.x.X)
+// NewHead makes the last layer of a network of images: a [NormConv] whose 3x3 convolution starts at
+// zero, without a residual.
+func NewHead(b *Builder, name string, x, y Act, groups int) *NormConv {
+	return NewNormConv(b, name, NormConvShape{Kind: kernels.Same3, Groups: groups, Zero: true}, x, y)
 }
 
-func (l *NormConv) forward(r *Run, from, to int) {
+// Forward computes y from x.
+func (l *NormConv) Forward(r *Run) {
+	r.groups(l.x.X, func(from, to int) { l.forwardGroup(r, from, to) }, l.x.X)
+}
+
+// forwardGroup is Forward for the images [from, to) of the batch.
+func (l *NormConv) forwardGroup(r *Run, from, to int) {
 	a, x := l.a.First(to-from), l.x.X.Images(from, to)
 	l.norm.Forward(r, from, a, x, kernels.Modulation{})
 	var residual *kernels.Map
@@ -53,18 +58,19 @@ func (l *NormConv) forward(r *Run, from, to int) {
 	l.conv.Forward(r, l.y.X.Images(from, to), a, residual)
 }
 
-// Backward computes the gradients of x and of the parameters from that of y.
+// Backward computes the gradients of x and of the parameters from the gradient of y.
 func (l *NormConv) Backward(r *Run) {
-	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) }, l.x.D, l.x.X)
+	r.groups(l.x.X, func(from, to int) { l.backwardGroup(r, from, to) }, l.x.D, l.x.X)
 	l.conv.EndWeightGrad(r, &r.sums[0])
 }
 
-func (l *NormConv) backward(r *Run, from, to int) {
+// backwardGroup is Backward for the images [from, to) of the batch.
+func (l *NormConv) backwardGroup(r *Run, from, to int) {
 	a, da, dx, dy := l.a.First(to-from), l.da.First(to-from), l.x.D.Images(from, to), l.y.D.Images(from, to)
 	l.conv.InputGrad(r, da, false, dy)
 	if l.residual {
 		dx.Copy(dy)
 	}
-	l.norm.Backward(r, from, dx, l.residual, da, l.x.X.Images(from, to), a, kernels.Modulation{})
+	l.norm.Backward(r, from, NormGrad{DX: dx, Accumulate: l.residual, DY: da, X: l.x.X.Images(from, to), Y: a})
 	l.conv.PartWeightGrad(r, &r.sums[0], dy, a)
 }

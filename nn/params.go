@@ -11,8 +11,8 @@ type Layout uint8
 const (
 	// Plain is PyTorch's own order.
 	Plain Layout = iota
-	// HWIO holds a weight [OC, IC, KH, KW] (or [OC, IC, 1], or a linear layer's [OC, IC]) as
-	// [KH][KW][IC][OC], the order in which kernels read and write it.
+	// HWIO holds a weight as [KH][KW][IC][OC], the order in which kernels read and write it. Its
+	// shape is [OC, IC, KH, KW], or [OC, IC, 1], or a linear layer's [OC, IC].
 	HWIO
 )
 
@@ -20,7 +20,7 @@ const (
 type Param struct {
 	Name   string // PyTorch's name in the state dict
 	Shape  []int  // PyTorch's shape
-	Off    int    // position of the first element in every flat vector
+	Off    int    // index of the first element in every flat vector
 	Layout Layout
 }
 
@@ -33,10 +33,10 @@ func (p *Param) Len() int {
 	return n
 }
 
-// Of returns p's elements in a flat vector (values, a gradient, an average, an optimiser's moment).
+// Of returns p's elements in a flat vector: values, a gradient, an average, an optimiser's moment.
 func (p *Param) Of(flat []float32) []float32 { return flat[p.Off : p.Off+p.Len() : p.Off+p.Len()] }
 
-// ofGrad is Of for a gradient that nobody may want: nil then.
+// ofGrad is Of for a gradient, which may be nil.
 func (p *Param) ofGrad(flat []float32) []float32 {
 	if flat == nil {
 		return nil
@@ -45,7 +45,7 @@ func (p *Param) ofGrad(flat []float32) []float32 {
 }
 
 // Params is the set of all parameters of a network. Values, gradients and the optimiser's state are
-// flat vectors of the same length and order, so that element-wise work on them can be cut anywhere.
+// flat vectors of the same length and order. So element-wise work on them can be cut anywhere.
 type Params struct {
 	List   []*Param
 	Values []float32
@@ -59,8 +59,8 @@ func (p *Params) Len() int { return len(p.Values) }
 // Lookup returns the parameter of that name, or nil.
 func (p *Params) Lookup(name string) *Param { return p.byName[name] }
 
-// Add appends a parameter of zeros, or returns the one of that name when it is there already; it
-// panics when that has another shape.
+// Add appends a parameter of zeros. When a parameter of that name is there already, Add returns it,
+// and panics if its shape is another one.
 func (p *Params) Add(name string, layout Layout, shape ...int) *Param {
 	if old := p.byName[name]; old != nil {
 		if !slices.Equal(old.Shape, shape) || old.Layout != layout {
@@ -93,7 +93,7 @@ func (p *Param) Import(flat, values []float32) {
 	p.permute(values, p.Of(flat), func(pt, own []float32, i, j int) { own[j] = pt[i] })
 }
 
-// permute calls f with the index in PyTorch's order and in our own for each element.
+// permute calls f for each element, with its index in PyTorch's order and its index in our own.
 func (p *Param) permute(pt, own []float32, f func(pt, own []float32, i, j int)) {
 	oc, inner, taps := p.Len(), 1, 1
 	if p.Layout == HWIO {

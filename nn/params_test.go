@@ -16,7 +16,7 @@ func TestParamsAddAndLookup(t *testing.T) {
 		t.Errorf("two parameters have %d elements: %+v, %+v", p.Len(), a, b)
 	}
 	if p.Add("b", HWIO, 4, 2, 3, 3) != b || p.Lookup("b") != b || p.Lookup("c") != nil || p.Len() != 75 {
-		t.Error("a parameter that is there is not found, or one that is not there is")
+		t.Error("Add or Lookup found a wrong parameter")
 	}
 	b.Of(p.Values)[0] = 5
 	if p.Values[3] != 5 || cap(b.Of(p.Values)) != 72 {
@@ -59,7 +59,7 @@ func TestExportPermutes(t *testing.T) {
 	}
 }
 
-// Export inverts Import, and neither touches what belongs to other parameters.
+// Export inverts Import, and neither touches the elements of other parameters.
 func TestImportRoundTrip(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 200 {

@@ -7,8 +7,8 @@ import "github.com/fmimg/fmimg/kernels"
 //	h = conv1(SiLU(norm1(x)))
 //	y = skip(x) + conv2(SiLU(norm2(h)·(1 + scale) + shift))
 //
-// where scale and shift are a linear function of the embedding; or, without scale and shift, that
-// function is added to h before norm2.
+// Scale and shift are a linear function of the embedding. A block without them adds such a function
+// to h before norm2.
 type ResBlock struct {
 	x, y         Act
 	accumulate   bool
@@ -20,28 +20,40 @@ type ResBlock struct {
 	embedding    *Embedding
 	e            Act // [N][2·C] scale and shift, or [N][C]
 
-	h         kept        // input of norm2
-	a1, a2    kernels.Map // inputs of conv1 and conv2, of a group of images: the norms' backward makes them again
-	dIn, dOut kernels.Map // gradient of a1; of a2 and then of h
+	h kept // input of norm2
+
+	// Inputs of conv1 and conv2, of a group of images. The backward passes of the norms make them
+	// again.
+	a1, a2 kernels.Map
+
+	dIn, dOut kernels.Map // gradient of a1; gradient of a2 and then of h
 }
 
-// NewResBlock makes a block from x to y. accumulate says that something else has set the gradient of x
-// before.
-func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, scaleShift, accumulate bool) *ResBlock {
+// A ResBlockShape says what a [ResBlock] computes.
+type ResBlockShape struct {
+	Groups     int  // groups of the norms
+	ScaleShift bool // the embedding scales and shifts; otherwise it is added
+	Accumulate bool // something else has set the gradient of x before
+}
+
+// NewResBlock makes a block from x to y.
+func NewResBlock(b *Builder, name string, s ResBlockShape, x, y Act, e *Embedding) *ResBlock {
 	in, out, rows := x.X.C, y.X.C, y.X.C
 	h, w := x.X.H, x.X.W
-	if scaleShift {
+	if s.ScaleShift {
 		rows *= 2
 	}
 	l := &ResBlock{
-		x: x, y: y, accumulate: accumulate, modulate: scaleShift, embedding: e,
-		norm1:   NewGroupNorm(b, name+".in_layers.0", in, groups, true),
+		x: x, y: y, accumulate: s.Accumulate, modulate: s.ScaleShift, embedding: e,
+		norm1:   NewGroupNorm(b, name+".in_layers.0", in, s.Groups, true),
 		conv1:   NewConv(b, name+".in_layers.2", convShape(kernels.Same3, x.X, out), false),
 		project: NewLinear(b, name+".emb_layers.1", e.out.X.C, rows),
-		norm2:   NewGroupNorm(b, name+".out_layers.0", out, groups, true),
+		norm2:   NewGroupNorm(b, name+".out_layers.0", out, s.Groups, true),
 		conv2:   NewConv(b, name+".out_layers.3", convShape(kernels.Same3, y.X, out), true),
 		e:       b.Rows(rows),
-		a1:      b.temp(slotNormed, h, w, in), h: b.kept(slotHidden, h, w, out), a2: b.temp(slotModulated, h, w, out),
+		a1:      b.temp(slotNormed, h, w, in),
+		h:       b.kept(slotHidden, h, w, out),
+		a2:      b.temp(slotModulated, h, w, out),
 	}
 	if in != out {
 		l.skip = NewConv(b, name+".skip_connection", pointwise(in, out), false)
@@ -52,7 +64,7 @@ func NewResBlock(b *Builder, name string, x, y Act, e *Embedding, groups int, sc
 	return l
 }
 
-// modulation returns what the embedding does to norm2 of images [from, to).
+// modulation returns what the embedding does to norm2 of the images [from, to).
 func (l *ResBlock) modulation(from, to int) kernels.Modulation {
 	if !l.modulate {
 		return kernels.Modulation{}
@@ -64,7 +76,8 @@ func (l *ResBlock) modulation(from, to int) kernels.Modulation {
 	return m
 }
 
-// embedded returns the rows of images [from, to) of the projected embedding or its gradient.
+// embedded returns the rows of the images [from, to) of the projected embedding, or of its
+// gradient.
 func (l *ResBlock) embedded(rows kernels.Map, from, to int) []float32 {
 	return rows.Flat()[from*rows.C : to*rows.C]
 }
@@ -72,7 +85,7 @@ func (l *ResBlock) embedded(rows kernels.Map, from, to int) []float32 {
 // Forward computes y from x and the embedding.
 func (l *ResBlock) Forward(r *Run) {
 	l.project.Forward(r, r.rows(l.e.X), r.rows(l.embedding.out.X), nil)
-	f := func(from, to int) { l.forward(r, from, to) }
+	f := func(from, to int) { l.forwardGroup(r, from, to) }
 	if l.h.train {
 		r.groups(l.x.X, f, l.h.Map, l.y.X, l.x.X)
 	} else {
@@ -80,7 +93,8 @@ func (l *ResBlock) Forward(r *Run) {
 	}
 }
 
-func (l *ResBlock) forward(r *Run, from, to int) {
+// forwardGroup is Forward for the images [from, to) of the batch.
+func (l *ResBlock) forwardGroup(r *Run, from, to int) {
 	x, y := l.x.X.Images(from, to), l.y.X.Images(from, to)
 	a1, h, a2 := l.a1.First(to-from), l.h.group(from, to), l.a2.First(to-from)
 	l.norm1.Forward(r, from, a1, x, kernels.Modulation{})
@@ -97,9 +111,10 @@ func (l *ResBlock) forward(r *Run, from, to int) {
 	l.conv2.Forward(r, y, a2, &residual)
 }
 
-// Backward computes the gradients of x, of the embedding and of the parameters from that of y.
+// Backward computes the gradients of x, of the embedding and of the parameters from the gradient of
+// y.
 func (l *ResBlock) Backward(r *Run) {
-	r.groups(l.x.X, func(from, to int) { l.backward(r, from, to) }, l.x.D, l.x.X, l.h.Map, l.y.D)
+	r.groups(l.x.X, func(from, to int) { l.backwardGroup(r, from, to) }, l.x.D, l.x.X, l.h.Map, l.y.D)
 	l.conv1.EndWeightGrad(r, &r.sums[0])
 	l.conv2.EndWeightGrad(r, &r.sums[1])
 	if r.Grad == nil {
@@ -109,12 +124,15 @@ func (l *ResBlock) Backward(r *Run) {
 	l.project.InputGrad(r, r.rows(l.embedding.out.D), true, r.rows(l.e.D))
 }
 
-// backward computes the gradients of x, of the projected embedding and of the parameters for images [from, to).
-func (l *ResBlock) backward(r *Run, from, to int) {
+// backwardGroup computes the gradients of x, of the projected embedding and of the parameters for
+// the images [from, to) of the batch.
+func (l *ResBlock) backwardGroup(r *Run, from, to int) {
 	x, dx, dy := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
 	a1, a2, dIn, dOut := l.a1.First(to-from), l.a2.First(to-from), l.dIn.First(to-from), l.dOut.First(to-from)
 	l.conv2.InputGrad(r, dOut, false, dy)
-	l.norm2.Backward(r, from, dOut, false, dOut, l.h.Images(from, to), a2, l.modulation(from, to))
+	l.norm2.Backward(r, from, NormGrad{
+		DX: dOut, DY: dOut, X: l.h.Images(from, to), Y: a2, Mod: l.modulation(from, to),
+	})
 	l.conv2.PartWeightGrad(r, &r.sums[1], dy, a2)
 	if !l.modulate && r.Grad != nil {
 		r.ISA.SumRows(l.embedded(l.e.D, from, to), dOut)
@@ -129,6 +147,6 @@ func (l *ResBlock) backward(r *Run, from, to int) {
 	default:
 		dx.Copy(dy)
 	}
-	l.norm1.Backward(r, from, dx, true, dIn, x, a1, kernels.Modulation{})
+	l.norm1.Backward(r, from, NormGrad{DX: dx, Accumulate: true, DY: dIn, X: x, Y: a1})
 	l.conv1.PartWeightGrad(r, &r.sums[0], dOut, a1)
 }

@@ -11,10 +11,10 @@ type Machine struct {
 	Version string   `json:"fmimg"`
 	Go      string   `json:"go"`
 	System  string   `json:"system"`  // operating system and architecture
-	CPU     string   `json:"cpu"`     // the vendor's name, empty where it tells none
-	Threads int      `json:"threads"` // that are used by default
-	ISAs    []string `json:"isas"`    // instruction sets that can be used here, the slowest first
-	Best    string   `json:"isa"`     // the one that is used unless another is asked for
+	CPU     string   `json:"cpu"`     // the vendor's name of the model; empty: unknown
+	Threads int      `json:"threads"` // the default number of workers
+	ISAs    []string `json:"isas"`    // the instruction sets of this machine, the slowest first
+	Best    string   `json:"isa"`     // the instruction set that is used by default
 }
 
 // ThisMachine describes the running program.
@@ -30,8 +30,8 @@ func ThisMachine() Machine {
 	return m
 }
 
-// Using returns the machine as one that uses the instruction set of the given name; the empty name means
-// the best. The error for one that cannot be used here is an [OptionError].
+// Using returns a copy of m that uses the named instruction set; the empty name means the best. A
+// name that cannot be used here is an [*OptionError].
 func (m Machine) Using(isa string) (Machine, error) {
 	used, err := ParseISA(isa)
 	if err == nil {

@@ -5,27 +5,28 @@ import (
 	"fmt"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.realnvp"
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to the metadata.
-func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
-	f := nn.NewFile(ConfigKey, m.cfg, meta)
+// File returns a checkpoint of values, a flat vector like Params().Values. meta is added to the
+// metadata.
+func (m *Model) File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File {
+	f := safetensors.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)
 	return f
 }
 
 // Holds reports whether a file is a checkpoint of this package.
-func Holds(f *nn.File) bool {
+func Holds(f *safetensors.File) bool {
 	_, ok := f.Metadata[ConfigKey]
 	return ok
 }
 
 // FromFile builds the flow that a checkpoint holds.
-func FromFile(f *nn.File, isa kernels.ISA) (*Model, error) {
+func FromFile(f *safetensors.File, isa kernels.ISA) (*Model, error) {
 	var cfg Config
 	if err := json.Unmarshal([]byte(f.Metadata[ConfigKey]), &cfg); err != nil {
 		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
@@ -47,17 +48,16 @@ func FromFile(f *nn.File, isa kernels.ISA) (*Model, error) {
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a flow that the file does not hold.
-func plausible(cfg Config, f *nn.File) error {
-	need, have := 0, 0
+// plausible compares the sizes of configuration and file, before memory is taken for weights that
+// the file lacks.
+func plausible(cfg Config, f *safetensors.File) error {
+	need, have := 0, f.Len()
 	for _, s := range cfg.Convs() {
 		need += s.Kind.Side() * s.Kind.Side() * s.IC * s.OC
 	}
-	for i := range f.Tensors {
-		have += f.Tensors[i].Len()
-	}
 	if need > have {
-		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d", need, have)
+		return fmt.Errorf("the configuration is that of a larger network: %d weights, of which the file holds %d",
+			need, have)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 func TestCheckpoint(t *testing.T) {
@@ -15,25 +15,26 @@ func TestCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := m.File(m.Params().Values, nn.F32, map[string]string{"more": "text"})
-	if !Holds(f) || Holds(&nn.File{}) || f.Metadata["more"] != "text" {
+	f := m.File(m.Params().Values, safetensors.F32, map[string]string{"more": "text"})
+	if !Holds(f) || Holds(&safetensors.File{}) || f.Metadata["more"] != "text" {
 		t.Errorf("metadata %v", f.Metadata)
 	}
 	again, err := FromFile(f, kernels.Best())
 	if err != nil || again.Config() != tiny || !slices.Equal(again.Params().Values, m.Params().Values) {
 		t.Errorf("%+v, %v", again, err)
 	}
-	for want, change := range map[string]func(f *nn.File){
-		"configuration": func(f *nn.File) { f.Metadata[ConfigKey] = "{" },
-		"norm_groups": func(f *nn.File) {
+	for want, change := range map[string]func(f *safetensors.File){
+		"configuration": func(f *safetensors.File) { f.Metadata[ConfigKey] = "{" },
+		"norm_groups": func(f *safetensors.File) {
 			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"norm_groups":2`, `"norm_groups":3`, 1)
 		},
-		"larger network": func(f *nn.File) {
-			f.Metadata[ConfigKey] = strings.Replace(f.Metadata[ConfigKey], `"hidden_channels":4`, `"hidden_channels":1024`, 1)
+		"larger network": func(f *safetensors.File) {
+			text := f.Metadata[ConfigKey]
+			f.Metadata[ConfigKey] = strings.Replace(text, `"hidden_channels":4`, `"hidden_channels":1024`, 1)
 		},
-		"layers.0": func(f *nn.File) { f.Tensors[0].Name = "other" },
+		"layers.0": func(f *safetensors.File) { f.Tensors[0].Name = "other" },
 	} {
-		f := m.File(m.Params().Values, nn.F32, nil)
+		f := m.File(m.Params().Values, safetensors.F32, nil)
 		change(f)
 		if _, err := FromFile(f, kernels.Best()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -41,7 +42,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// Convs lists the convolutions that there are: as many, and as many weights.
+// TestConvs: Convs lists as many convolutions, with as many weights, as the network has.
 func TestConvs(t *testing.T) {
 	for _, size := range []int{8, 28} {
 		cfg, err := Preset("tiny", size, size, 3)

@@ -1,10 +1,14 @@
-// Package realnvp is the normalizing flow of images (Dinh et al. 2017, "Density estimation using Real NVP"): coupling layers
-// of package flow whose conditioners are small convolutional networks of package nn, at several scales.
+// Package realnvp is the normalizing flow of images of Dinh et al. 2017, "Density estimation using
+// Real NVP". Its layers are those of package bijection. Its conditioners are small convolutional
+// networks of package nn, at several scales.
 //
-//	pixels in [-1, 1] ► logit ─► 3 couplings, checkerboard ─► squeeze ─► 3 couplings, channels ─┬─► noise
-//	                             └─────────── a scale, with an activation norm before each ───┘ └─► the next scale, half the numbers
+//	pixels in [-1, 1] ► logit ─► couplings ─► squeeze ─► couplings ─┬─► noise: half of the numbers
+//	                             checkerboard            channels   └─► next scale
 //
-// The last scale is four checkerboard couplings. A squeeze makes of 2x2 pixels of C channels one of 4·C.
+// A scale has three couplings with each mask, and an activation norm before each coupling. The last
+// scale has four checkerboard couplings. A squeeze turns 2x2 pixels with C channels into one pixel
+// with 4·C channels.
 //
-// A [Model] is the parameters; a [Replica] has the activations of one worker, and shares them.
+// A [Model] holds the parameters. Each worker has a [Replica] with activations of its own, which
+// shares the parameters.
 package realnvp

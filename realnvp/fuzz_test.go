@@ -6,28 +6,32 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// FuzzFromFile takes any configuration, and tensors that are missing or of another shape. What is accepted draws.
+// FuzzFromFile takes any configuration, with tensors that are missing or have another shape. A file
+// that is accepted must draw.
 func FuzzFromFile(f *testing.F) {
 	m, err := New(tiny, kernels.Best(), nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	whole := m.File(m.Params().Values, nn.F32, nil)
+	whole := m.File(m.Params().Values, safetensors.F32, nil)
 	f.Add(whole.Metadata[ConfigKey], uint8(0), 4, false)
-	f.Add(`{"image_size":[8,8],"in_channels":1,"hidden_channels":4,"num_blocks":1,"norm_groups":2,"scales":2,"alpha":0.05,"scale_bound":2}`, uint8(3), 0, true)
-	f.Add(`{"image_size":[1024,1024],"in_channels":64,"hidden_channels":1,"norm_groups":1,"scales":1,"scale_bound":2}`, uint8(0), 1, false)
+	f.Add(`{"image_size":[8,8],"in_channels":1,"hidden_channels":4,"num_blocks":1,`+
+		`"norm_groups":2,"scales":2,"alpha":0.05,"scale_bound":2}`, uint8(3), 0, true)
+	f.Add(`{"image_size":[1024,1024],"in_channels":64,"hidden_channels":1,`+
+		`"norm_groups":1,"scales":1,"scale_bound":2}`, uint8(0), 1, false)
 	f.Fuzz(func(_ *testing.T, config string, which uint8, side int, drop bool) {
-		file := &nn.File{Metadata: map[string]string{ConfigKey: config}, Tensors: slices.Clone(whole.Tensors)}
+		file := &safetensors.File{Metadata: map[string]string{ConfigKey: config}, Tensors: slices.Clone(whole.Tensors)}
 		if i := int(which) % len(file.Tensors); drop {
 			file.Tensors = slices.Delete(file.Tensors, i, i+1)
 		} else if side >= 0 && side < 1<<10 {
 			file.Tensors[i].Shape, file.Tensors[i].F32 = []int{side}, make([]float32, side)
 		}
 		var cfg Config
-		if json.Unmarshal([]byte(config), &cfg) != nil || cfg.Validate() == nil && cfg.ImageLen() > 1<<10 { // larger maps are right, and slow
+		// larger maps are right, and slow
+		if json.Unmarshal([]byte(config), &cfg) != nil || cfg.Validate() == nil && cfg.ImageLen() > 1<<10 {
 			return
 		}
 		m, err := FromFile(file, kernels.Best())

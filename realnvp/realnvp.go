@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/bijection"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Model is a configuration and parameters. Replicas share it; they may run side by side as long as nobody changes the
-// parameters.
+// A Model is a configuration with parameters. Replicas share it. They may run side by side while
+// nobody changes the parameters.
 type Model struct {
 	cfg     Config
 	isa     kernels.ISA
@@ -18,8 +18,8 @@ type Model struct {
 	weights nn.Weights
 }
 
-// New makes a model and draws its first parameters; with rng nil they are zero, for a caller who sets them. Couplings begin as
-// the identity. [Replica.Initialise] sets the activation norms.
+// New makes a model and draws its first parameters. With rng nil they are zero, for a caller who
+// sets them. Couplings begin as the identity. [Replica.Initialise] sets the activation norms.
 func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
@@ -30,7 +30,7 @@ func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
 	return m, nil
 }
 
-// The numbers of the darkest and of the brightest pixel.
+// The values of the darkest and of the brightest pixel.
 const pixelMin, pixelMax = -1, 1
 
 // Config returns the configuration.
@@ -42,21 +42,21 @@ func (m *Model) ISA() kernels.ISA { return m.isa }
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (m *Model) Params() *nn.Params { return &m.params }
 
-// Repack rebuilds the forms of the parameters that kernels read: share part of parts.
+// Repack rebuilds the forms of the parameters that kernels read. It does part number part of parts.
 func (m *Model) Repack(part, parts int) { m.weights.Pack(m.params.Values, part, parts) }
 
 // A Replica holds the activations of one worker. It is not safe for concurrent use.
 type Replica struct {
 	run    nn.Run
 	images int
-	size   int // numbers of an image
-	flow   flow.NormalizingFlow
+	size   int // numbers in an image
+	flow   bijection.NormalizingFlow
 	norms  []boundWeights
 }
 
-// boundWeights are parameters of a norm, and where they stand.
+// boundWeights are the parameters of a norm, and their place in the flat vector.
 type boundWeights struct {
-	weights *flow.Parameter
+	weights *bijection.Parameter
 	param   *nn.Param
 }
 
@@ -75,10 +75,11 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 		cfg:     m.cfg, replica: r,
 	}
 	if m.cfg.Alpha > 0 {
-		r.flow.Layers = append(r.flow.Layers, flow.Logit{Alpha: m.cfg.Alpha, Low: pixelMin, High: pixelMax})
+		r.flow.Layers = append(r.flow.Layers, bijection.Logit{Alpha: m.cfg.Alpha, Low: pixelMin, High: pixelMax})
 	}
-	r.flow.Layers = append(r.flow.Layers, b.scale(m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.Channels, m.cfg.Scales)...)
-	for _, n := range r.norms { // only now: a flat vector moves while it grows
+	layers := b.scale(m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.Channels, m.cfg.Scales)
+	r.flow.Layers = append(r.flow.Layers, layers...)
+	for _, n := range r.norms { // only now, as a flat vector moves while it grows
 		n.weights.Values = n.param.Of(m.params.Values)
 	}
 	return r
@@ -87,11 +88,13 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 // check panics when x does not hold n images that the replica has room for.
 func (r *Replica) check(x []float32, n int) {
 	if n < 1 || n > r.images || len(x) != n*r.size {
-		panic(fmt.Sprintf("realnvp: %d images of %d numbers in a replica of %d: %d numbers", n, r.size, r.images, len(x)))
+		panic(fmt.Sprintf("realnvp: %d images of %d numbers in a replica of %d: %d numbers",
+			n, r.size, r.images, len(x)))
 	}
 }
 
-// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in (-1, 1), in nats, and moves x to their noise.
+// LogProb sets logp to the log-densities of len(logp) images x, [n, H, W, C] in (-1, 1), in nats.
+// It moves x to the noise.
 func (r *Replica) LogProb(logp []float64, x []float32) {
 	r.check(x, len(logp))
 	r.flow.LogProb(logp, x)
@@ -103,8 +106,8 @@ func (r *Replica) Sample(x []float32, n int) {
 	r.flow.Sample(x, n)
 }
 
-// Gradient adds to grad, a flat vector, the gradient of share·Σ_i −log p(x_i) of n images, and returns the sum in nats. It
-// leaves x as it is but for rounding.
+// Gradient adds the gradient of share·Σ_i −log p(x_i) of n images to grad, a flat vector. It
+// returns Σ_i −log p(x_i) in nats. x stays as it is, but for rounding.
 func (r *Replica) Gradient(grad, x []float32, n int, share float64) float64 {
 	r.check(x, n)
 	r.run.Grad = grad
@@ -128,15 +131,16 @@ type builder struct {
 	layers  int // couplings so far
 }
 
-// How many couplings with each kind of mask a scale has, and how many checkerboards the last one.
+// The number of couplings with each kind of mask in a scale, and with a checkerboard in the last
+// scale.
 const (
 	couplings     = 3
 	lastCouplings = 4
 )
 
-// scale makes the layers for h x w x c numbers, of which half go on through so many further scales.
-func (b *builder) scale(h, w, c, scales int) flow.Chain {
-	var layers flow.Chain
+// scale makes the layers of the given number of scales, over h x w x c numbers.
+func (b *builder) scale(h, w, c, scales int) bijection.Chain {
+	var layers bijection.Chain
 	if scales == 1 {
 		for i := range lastCouplings {
 			layers = append(layers, b.coupling(h, w, c, checkerboard(h, w, c, i%2))...)
@@ -146,32 +150,33 @@ func (b *builder) scale(h, w, c, scales int) flow.Chain {
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, checkerboard(h, w, c, i%2))...)
 	}
-	layers = append(layers, flow.NewPermutation(squeeze(h, w, c)))
+	layers = append(layers, bijection.NewPermute(squeeze(h, w, c)))
 	h, w, c = h/2, w/2, 4*c
 	for i := range couplings {
 		layers = append(layers, b.coupling(h, w, c, channelMask(h, w, c, i%2))...)
 	}
 	rest := b.scale(h, w, c/2, scales-1)
-	return append(layers, flow.NewPermutation(halves(h, w, c)), &flow.Leading{Size: h * w * c / 2, Layers: rest})
+	return append(layers, bijection.NewPermute(halves(h, w, c)), &bijection.Leading{Size: h * w * c / 2, Layers: rest})
 }
 
 // coupling makes an activation norm and a coupling.
-func (b *builder) coupling(h, w, c int, mask []bool) flow.Chain {
+func (b *builder) coupling(h, w, c int, mask []bool) bijection.Chain {
 	name := fmt.Sprintf("layers.%d", b.layers)
 	b.layers++
-	norm := flow.NewActNorm(b.norm(name+".norm.log_scale", c), b.norm(name+".norm.shift", c))
-	return flow.Chain{norm, flow.NewCoupling(mask, c, b.cfg.ScaleBound, b.conditioner(name+".net", h, w, c))}
+	norm := bijection.NewActNorm(b.norm(name+".norm.log_scale", c), b.norm(name+".norm.shift", c))
+	net := b.conditioner(name+".net", h, w, c)
+	return bijection.Chain{norm, bijection.NewAffineCoupling(mask, c, b.cfg.ScaleBound, net)}
 }
 
-// norm adds a parameter of zeros.
-func (b *builder) norm(name string, c int) *flow.Parameter {
+// norm adds a parameter of a norm, which begins at zero.
+func (b *builder) norm(name string, c int) *bijection.Parameter {
 	p := b.Params.Add(name, nn.Plain, c)
-	w := &flow.Parameter{Values: p.Of(b.Params.Values)}
+	w := &bijection.Parameter{Values: p.Of(b.Params.Values)}
 	b.replica.norms = append(b.replica.norms, boundWeights{w, p})
 	return w
 }
 
-// A conditioner is convolution, residual convolutions, and a convolution that starts at zero.
+// A conditioner is a convolution, residual convolutions, and a convolution that starts at zero.
 type conditioner struct {
 	run    *nn.Run
 	x, y   nn.Act
@@ -183,16 +188,18 @@ func (b *builder) conditioner(name string, h, w, c int) *conditioner {
 	k := &conditioner{run: &b.replica.run, x: b.Act(h, w, c), y: b.Act(h, w, 2*c)}
 	at := b.Act(h, w, b.cfg.Hidden)
 	k.stem = nn.NewResample(&b.Builder, name+".in", kernels.Same3, k.x, at, false)
+	shape := nn.NormConvShape{Kind: kernels.Same3, Groups: b.cfg.NormGroups, Residual: true, Zero: true}
 	for i := range b.cfg.Blocks {
 		next := b.Act(h, w, b.cfg.Hidden)
-		k.layers = append(k.layers, nn.NewNormConv(&b.Builder, fmt.Sprintf("%s.blocks.%d", name, i), kernels.Same3, at, next, b.cfg.NormGroups, true))
+		block := fmt.Sprintf("%s.blocks.%d", name, i)
+		k.layers = append(k.layers, nn.NewNormConv(&b.Builder, block, shape, at, next))
 		at = next
 	}
 	k.layers = append(k.layers, nn.NewHead(&b.Builder, name+".out", at, k.y, b.cfg.NormGroups))
 	return k
 }
 
-// Forward implements [flow.Conditioner].
+// Forward implements [bijection.Conditioner].
 func (c *conditioner) Forward(y, x []float32, n int) {
 	c.run.N = n
 	c.x.X.First(n).Load(x)
@@ -203,7 +210,7 @@ func (c *conditioner) Forward(y, x []float32, n int) {
 	c.y.X.First(n).Store(y)
 }
 
-// Backward implements [flow.Conditioner].
+// Backward implements [bijection.Conditioner].
 func (c *conditioner) Backward(dx, dy []float32, n int) {
 	c.run.N = n
 	c.y.D.First(n).Load(dy)
@@ -233,7 +240,7 @@ func channelMask(h, w, c, half int) []bool {
 	return mask
 }
 
-// squeeze returns the order that makes of 2x2 pixels of c channels one of 4·c.
+// squeeze returns the order that turns 2x2 pixels with c channels into one pixel with 4·c channels.
 func squeeze(h, w, c int) []int {
 	var order []int
 	for y := range h / 2 {
@@ -248,7 +255,8 @@ func squeeze(h, w, c int) []int {
 	return order
 }
 
-// halves returns the order that has the first half of the channels of all pixels before the other.
+// halves returns the order with the first half of the channels of all pixels before the second
+// half.
 func halves(h, w, c int) []int {
 	var order []int
 	for half := range 2 {

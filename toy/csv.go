@@ -11,13 +11,15 @@ import (
 	"strings"
 )
 
-// leastPoints is the fewest points of a file: some are held out, and the others have to show a distribution.
+// leastPoints is the fewest points that a file may have. Some are held out, and the others have to
+// show a distribution.
 const leastPoints = 100
 
 // maxPoints bounds the memory that a file takes.
 const maxPoints = 1 << 22
 
-// ReadCSV reads points from two columns of numbers, separated by commas, behind at most one line of titles.
+// ReadCSV reads points from two columns of numbers, separated by commas. The first line may have
+// titles.
 func ReadCSV(r io.Reader) ([]float64, error) {
 	text := bufio.NewReader(r)
 	if mark, err := text.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
@@ -56,10 +58,10 @@ func ReadCSV(r io.Reader) ([]float64, error) {
 	return points, nil
 }
 
-// byteOrderMark begins files of some programs.
+// byteOrderMark stands at the begin of files that some programs write.
 const byteOrderMark = "\ufeff"
 
-// areTitles reports whether two columns are words, neither a number.
+// areTitles reports whether a record has two columns, and neither is a number.
 func areTitles(record []string) bool {
 	for _, text := range record {
 		if _, err := parseNumber(text); err == nil {
@@ -88,7 +90,8 @@ func parsePoint(record []string) (x, y float64, err error) {
 	return x, y, err
 }
 
-// Standardise returns points whose coordinates have mean 0 and deviation 1. It fails when one does not vary.
+// Standardise returns the points scaled and shifted so that both coordinates have mean 0 and
+// deviation 1. It fails when a coordinate does not vary.
 func Standardise(points []float64) ([]float32, error) {
 	n, out := float64(len(points)/2), make([]float32, len(points))
 	for c := range 2 {

@@ -1,5 +1,6 @@
-// Package toy holds distributions in the plane with known densities, and reads points from CSV files: small data whose
-// learned density can be looked at, and compared with the true one.
+// Package toy has distributions in the plane with known densities, and reads points from CSV files.
+// Such data is small, and its learned density can be seen and compared with the true one.
 //
-// All are about as wide as standard normal noise, with mean 0. Points are (x, y) pairs side by side in one slice.
+// All distributions have mean 0, and are about as wide as standard normal noise. Points are pairs
+// (x, y) side by side in one slice, which belongs to the caller.
 package toy

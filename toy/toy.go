@@ -16,7 +16,7 @@ type Distribution struct {
 	density func() func(x, y float64) float64
 }
 
-// Draw fills points, pairs of numbers, with independent draws.
+// Draw fills points, pairs of coordinates, with independent draws.
 func (d *Distribution) Draw(r *rand.Rand, points []float32) {
 	for i := 0; i+1 < len(points); i += 2 {
 		x, y := d.draw(r)
@@ -24,10 +24,11 @@ func (d *Distribution) Draw(r *rand.Rand, points []float32) {
 	}
 }
 
-// LogDensity returns the logarithm of the density at a point, in nats: −Inf where there is none.
+// LogDensity returns the logarithm of the density at a point, in nats. It is −Inf where the density
+// is 0.
 func (d *Distribution) LogDensity(x, y float64) float64 { return math.Log(d.density()(x, y)) }
 
-// known is a density that needs no preparation.
+// known returns a density that needs no preparation.
 func known(density func(x, y float64) float64) func() func(x, y float64) float64 {
 	return func() func(x, y float64) float64 { return density }
 }
@@ -57,7 +58,7 @@ func Find(name string) (*Distribution, error) {
 // checkerboard is uniform on the black cells of a board of 4x4.
 var checkerboard = &Distribution{Name: "checkerboard", draw: drawBoard, density: known(boardDensity)}
 
-// cell is the side of a cell, with which the variance of each coordinate is 1: (4·cell)²/12.
+// cell is the side of a cell. The variance of each coordinate is (4·cell)²/12 = 1.
 const cell = 0.8660254037844386 // √3/2
 
 func drawBoard(r *rand.Rand) (x, y float64) {
@@ -65,7 +66,8 @@ func drawBoard(r *rand.Rand) (x, y float64) {
 		column, row := r.IntN(4), r.IntN(2)
 		row = 2*row + column%2
 		x, y = (float64(column)-2+r.Float64())*cell, (float64(row)-2+r.Float64())*cell
-		if boardDensity(float64(float32(x)), float64(float32(y))) > 0 { // rounding may take a point over an edge
+		// rounding may take a point over an edge
+		if boardDensity(float64(float32(x)), float64(float32(y))) > 0 {
 			return x, y
 		}
 	}
@@ -79,7 +81,8 @@ func boardDensity(x, y float64) float64 {
 	return 1 / (8 * cell * cell)
 }
 
-// gaussians are eight round ones on a circle. The variance of each coordinate is ring²/2 + blob² = 1.
+// gaussians is a mixture of eight Gaussians on a circle. The variance of each coordinate is ring²/2
+// + blob² = 1.
 var gaussians = &Distribution{Name: "8gaussians", draw: drawGaussians, density: known(gaussiansDensity)}
 
 const (
@@ -101,13 +104,13 @@ func gaussiansDensity(x, y float64) float64 {
 	return sum / 8
 }
 
-// normal returns the density of round normal noise.
+// normal returns the density at (x, y) of normal noise with the same deviation in both coordinates.
 func normal(x, y, deviation float64) float64 {
 	variance := deviation * deviation
 	return math.Exp(-(x*x+y*y)/(2*variance)) / (2 * math.Pi * variance)
 }
 
-// moons are two half circles that reach into each other.
+// moons has two half circles that reach into each other.
 var moons = noisyCurve("moons", 0.08, func(u float64) (x, y float64) {
 	const size = 1.15
 	side, turn := 1.0, 2*u*math.Pi
@@ -124,19 +127,22 @@ var spiral = noisyCurve("spiral", 0.06, func(u float64) (x, y float64) {
 	if u >= 0.5 {
 		side, along = -1, 2*u-1
 	}
-	along = math.Sqrt(along) // so that points are about as dense everywhere
+	along = math.Sqrt(along) // so that points are about equally dense everywhere
 	sin, cos := math.Sincos(2.5 * math.Pi * along)
 	return side * 2 * along * cos, side * 2 * along * sin
 })
 
-// curvePieces is how many points stand for a curve in its density: neighbours are nearer than the
-// noise's deviation, mostly a fifth of it, where such a sum is exact to all digits but at the ends of a curve.
+// curvePieces is how many points stand for a curve in its density. Neighbours are nearer than the
+// deviation of the noise, mostly a fifth of it. There such a sum is exact to all digits, but at the
+// ends of a curve.
 const curvePieces = 1024
 
-// farAway is how many deviations off a point of the curve counts for nothing: exp(−farAway²/2) is the smallest float64.
+// farAway is the distance, in deviations, beyond which a point of the curve counts for nothing:
+// exp(−farAway²/2) is the smallest float64.
 const farAway = 38
 
-// noisyCurve is normal noise round points of a curve at a uniform parameter from 0 to 1.
+// noisyCurve returns the distribution of normal noise around the points of a curve. The parameter
+// of the curve is uniform from 0 to 1.
 func noisyCurve(name string, noise float64, at func(u float64) (x, y float64)) *Distribution {
 	return &Distribution{
 		Name: name,
@@ -148,7 +154,7 @@ func noisyCurve(name string, noise float64, at func(u float64) (x, y float64)) *
 	}
 }
 
-// curveDensity returns the density of noise round a curve.
+// curveDensity returns the density of noise around a curve.
 func curveDensity(noise float64, at func(u float64) (x, y float64)) func(x, y float64) float64 {
 	var curve [curvePieces][2]float64
 	for i := range curve {

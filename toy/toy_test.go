@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// TestDensities: each density integrates to 1, over a lattice much finer than its details; points drawn from it have its
-// entropy, the integral of −p·log p, and the lattice's moments. The mean of n = 4000 numbers of deviation 2 at most errs by
-// 2/√n = 0.03, and by more than four times that once in 10⁴.
+// TestDensities: each density integrates to 1, over a lattice much finer than its details. Points
+// drawn from it have its entropy, the integral of −p·log p, and its moments by the lattice. The
+// mean of n = 4000 numbers of deviation 2 at most errs by 2/√n = 0.03, and by more than four times
+// that once in 10⁴.
 func TestDensities(t *testing.T) {
 	const n, step = 4000, 0.05
 	for _, name := range Names() {
@@ -42,7 +43,8 @@ func TestDensities(t *testing.T) {
 		if math.Abs(entropy-drawnEntropy) > 0.13 || math.Abs(squareX-drawnX) > 0.13 || math.Abs(squareY-drawnY) > 0.13 {
 			t.Errorf("%s: what is drawn has another distribution", name)
 		}
-		if math.Abs(meanX) > 0.05 || math.Abs(meanY) > 0.05 || math.Abs(squareX-1) > 0.25 || math.Abs(squareY-1) > 0.25 {
+		if math.Abs(meanX) > 0.05 || math.Abs(meanY) > 0.05 || math.Abs(squareX-1) > 0.25 ||
+			math.Abs(squareY-1) > 0.25 {
 			t.Errorf("%s: it is not about as wide as standard normal noise", name)
 		}
 	}

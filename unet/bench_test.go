@@ -8,10 +8,12 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 )
 
-// DirectFLOPs is what a forward evaluation of the base preset at 28x28 costs with direct convolutions.
+// directFLOPs is the operations of an evaluation of the base preset at 28x28 with direct
+// convolutions.
 const directFLOPs = 378e6
 
-// BenchmarkBase measures a forward, and a forward and backward, of one worker on the base preset.
+// BenchmarkBase measures one worker on the base preset: a forward pass, and a forward and backward
+// pass.
 func BenchmarkBase(b *testing.B) {
 	cfg, err := Preset("base")
 	if err != nil {
@@ -28,7 +30,8 @@ func BenchmarkBase(b *testing.B) {
 			for i := range x {
 				x[i] = float32(i%13)/6 - 1
 			}
-			v, grad, t, y := make([]float32, len(x)), make([]float32, m.Params().Len()), make([]float32, n), make([]int32, n)
+			v, grad := make([]float32, len(x)), make([]float32, m.Params().Len())
+			t, y := make([]float32, n), make([]int32, n)
 			for i := range t {
 				t[i] = float32(i) / float32(n)
 			}

@@ -6,19 +6,19 @@ import (
 	"io"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // ConfigKey is the metadata entry of a checkpoint that holds the configuration as JSON.
 const ConfigKey = "fmimg.config"
 
-// ErrNoConfig means that a file does not hold its network's configuration: it was not made by fmimg.
+// ErrNoConfig means that a file has no configuration of a network: fmimg did not make it.
 var ErrNoConfig = errors.New("the metadata has no \"" + ConfigKey + "\": this is not a checkpoint made by fmimg")
 
-// Load reads a checkpoint: a safetensors file whose metadata has [ConfigKey], or the error is an
-// [ErrNoConfig]. The second result is all of the metadata.
+// Load reads a checkpoint, a safetensors file whose metadata has [ConfigKey]. Without that key the
+// error is an [ErrNoConfig]. The second result is all of the metadata.
 func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
-	f, err := nn.ReadSafetensors(r)
+	f, err := safetensors.Read(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,7 +31,7 @@ func Load(r io.Reader, isa kernels.ISA) (*Model, map[string]string, error) {
 }
 
 // FileConfig returns the configuration in a file's metadata, or an [ErrNoConfig].
-func FileConfig(f *nn.File) (Config, error) {
+func FileConfig(f *safetensors.File) (Config, error) {
 	text, ok := f.Metadata[ConfigKey]
 	if !ok {
 		return Config{}, ErrNoConfig
@@ -40,7 +40,7 @@ func FileConfig(f *nn.File) (Config, error) {
 }
 
 // FromFile builds the network of a configuration with the weights in a file.
-func FromFile(f *nn.File, cfg Config, isa kernels.ISA) (*Model, error) {
+func FromFile(f *safetensors.File, cfg Config, isa kernels.ISA) (*Model, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("network configuration: %w", err)
@@ -59,20 +59,20 @@ func FromFile(f *nn.File, cfg Config, isa kernels.ISA) (*Model, error) {
 	return m, nil
 }
 
-// plausible compares the configuration with the file before memory is taken for a network that the file
-// does not hold: the tensors that it looks for make up a good part of any network.
-func plausible(cfg Config, f *nn.File) error {
+// plausible compares the configuration with the file before memory is taken, because the file may
+// not hold such a large network. It looks for tensors that make up a good part of any network.
+func plausible(cfg Config, f *safetensors.File) error {
 	ch, width := cfg.ModelChannels, 4*cfg.ModelChannels
 	down, up := cfg.plan()
 	lowest := down[len(down)-1].out
-	want := []nn.Tensor{
+	want := []safetensors.Tensor{
 		{Name: "input_blocks.0.0.weight", Shape: []int{down[0].out, cfg.InChannels, 3, 3}},
 		{Name: "time_embed.0.weight", Shape: []int{width, ch}},
 		{Name: "time_embed.2.weight", Shape: []int{width, width}},
 		{Name: "middle_block.0.out_layers.3.weight", Shape: []int{lowest, lowest, 3, 3}},
 	}
 	if cfg.NumClasses > 0 {
-		want = append(want, nn.Tensor{Name: "label_emb.weight", Shape: []int{cfg.NumClasses, width}})
+		want = append(want, safetensors.Tensor{Name: "label_emb.weight", Shape: []int{cfg.NumClasses, width}})
 	}
 	for _, s := range append(down, up...) {
 		name := s.name + ".0.out_layers.3.weight"
@@ -80,7 +80,7 @@ func plausible(cfg Config, f *nn.File) error {
 			name = s.name + ".0.op.weight"
 		}
 		if s.name != down[0].name {
-			want = append(want, nn.Tensor{Name: name, Shape: []int{s.out, s.out, 3, 3}})
+			want = append(want, safetensors.Tensor{Name: name, Shape: []int{s.out, s.out, 3, 3}})
 		}
 	}
 	for _, w := range want {
@@ -91,10 +91,10 @@ func plausible(cfg Config, f *nn.File) error {
 	return nil
 }
 
-// File returns a checkpoint of the given values, a flat vector like Params().Values. meta is added to
-// the metadata.
-func (m *Model) File(values []float32, dtype nn.DType, meta map[string]string) *nn.File {
-	f := nn.NewFile(ConfigKey, m.cfg, meta)
+// File returns a checkpoint of the given values, a flat vector like Params().Values, with meta
+// added to its metadata.
+func (m *Model) File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File {
+	f := safetensors.NewFile(ConfigKey, m.cfg, meta)
 	m.params.AppendTensors(f, "", dtype, values)
 	return f
 }

@@ -5,27 +5,46 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
-// Config describes a network; its JSON is what checkpoints and config.json hold.
+// Config describes a network. Checkpoints and config.json hold it as JSON.
 type Config struct {
-	ImageSize            [2]int  `json:"image_size"`            // height, width in pixels
-	InChannels           int     `json:"in_channels"`           // channels of an image, in and out
-	ModelChannels        int     `json:"model_channels"`        // channels at multiplier 1
-	NumResBlocks         int     `json:"num_res_blocks"`        // residual blocks per level on the way down (one more on the way up)
-	ChannelMult          []int   `json:"channel_mult"`          // a multiplier of ModelChannels for each level
-	AttentionResolutions []int   `json:"attention_resolutions"` // down-sampling factors with attention; the middle block always has it
-	NumHeads             int     `json:"num_heads"`             // attention heads; 0 means 1
-	NumClasses           int     `json:"num_classes"`           // rows of label_emb; 0 for an unconditional network
-	UseScaleShiftNorm    bool    `json:"use_scale_shift_norm"`  // the embedding scales and shifts the second norm instead of being added before it
-	NormGroups           int     `json:"norm_groups"`           // groups of each group norm; 0 means 32
-	TimeScale            float64 `json:"time_scale"`            // factor on t before the sinusoidal embedding; 0 means 1
-	NullClass            bool    `json:"null_class"`            // the last row of label_emb means "no class"
-	FlowMap              bool    `json:"flow_map,omitempty"`    // the network takes the length of a jump too, and its velocity is the mean over that
+	ImageSize     [2]int `json:"image_size"`     // height, width in pixels
+	InChannels    int    `json:"in_channels"`    // channels of an image, in and out
+	ModelChannels int    `json:"model_channels"` // channels at multiplier 1
+
+	// Residual blocks of each level on the way down. On the way up a level has one more.
+	NumResBlocks int `json:"num_res_blocks"`
+	// For each level, its channels as a multiple of ModelChannels.
+	ChannelMult []int `json:"channel_mult"`
+	// Down-sampling factors with attention. The middle block always has attention.
+	AttentionResolutions []int `json:"attention_resolutions"`
+	// Attention heads. 0 means 1.
+	NumHeads int `json:"num_heads"`
+	// Rows of label_emb. 0 makes an unconditional network.
+	NumClasses int `json:"num_classes"`
+	// The embedding scales and shifts the second norm. Without this it is added before that norm.
+	UseScaleShiftNorm bool `json:"use_scale_shift_norm"`
+	// Groups of each group norm. 0 means 32.
+	NormGroups int `json:"norm_groups"`
+	// Factor on t before the sinusoidal embedding. 0 means 1.
+	TimeScale float64 `json:"time_scale"`
+	// The last row of label_emb means "no class".
+	NullClass bool `json:"null_class"`
+	// The network also takes the length of a jump, and returns the mean velocity over the jump.
+	FlowMap bool `json:"flow_map,omitempty"`
 }
 
-// Preset returns a named configuration for single-channel 28x28 images; callers set the image size,
-// channels and classes of their data.
+var presets = []string{"tiny", "base", "large"}
+
+// An UnknownError is a name that is not one of a preset.
+type UnknownError = option.ValueError
+
+// Preset returns a named configuration for 28x28 images of one channel, without classes. Callers
+// set the image size, the channels and the classes of their data. The error is an [*UnknownError].
 func Preset(name string) (Config, error) {
 	c := Config{
 		ImageSize: [2]int{28, 28}, InChannels: 1, NumResBlocks: 1, NumHeads: 1,
@@ -39,7 +58,9 @@ func Preset(name string) (Config, error) {
 	case "large":
 		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NumResBlocks = 64, []int{1, 2, 2}, []int{4}, 2
 	default:
-		return Config{}, fmt.Errorf("unknown preset %q: choose one of tiny, base, large", name)
+		return Config{}, &UnknownError{
+			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
+		}
 	}
 	return c, nil
 }
@@ -67,14 +88,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxElements bounds a map, and maxPairs the probabilities of an attention, of one image, so that a
-// hostile configuration cannot ask for all memory.
+// The bounds of one image's memory, so that a hostile configuration cannot ask for all of the
+// machine's.
 const (
-	maxElements = 1 << 24
-	maxPairs    = 1 << 26
+	maxElements = 1 << 24 // elements of a map
+	maxPairs    = 1 << 26 // probabilities of an attention: pairs of pixels, for each head
 )
 
-// Validate reports the first thing that no network can be built from.
+// Validate returns an error that names the first value from which no network can be built.
 func (c Config) Validate() error {
 	h, w, factor := c.ImageSize[0], c.ImageSize[1], c.Factor()
 	switch {
@@ -113,7 +134,8 @@ func (c Config) validateDivisions() error {
 	}
 	for _, f := range c.AttentionResolutions {
 		if f < 1 || f > c.Factor() || f&(f-1) != 0 {
-			return fmt.Errorf("attention_resolutions: %d is no down-sampling factor of this network (1 to %d, powers of 2)", f, c.Factor())
+			return fmt.Errorf("attention_resolutions: %d is not a down-sampling factor of this network "+
+				"(1 to %d, powers of 2)", f, c.Factor())
 		}
 	}
 	for _, m := range c.ChannelMult {
@@ -136,19 +158,19 @@ func (c Config) validateSizes() error {
 		// In 64 bits, as an int of 32 bits overflows before the limits.
 		pixels := int64(h/factor) * int64(w/factor)
 		if pixels*int64(mult)*int64(c.ModelChannels) > maxElements {
-			return fmt.Errorf("image_size %dx%d with model_channels %d: too large at level %d, which has %d times as many channels",
-				h, w, c.ModelChannels, level, mult)
+			return fmt.Errorf("image_size %dx%d with model_channels %d: too large at level %d, which has %d times "+
+				"as many channels", h, w, c.ModelChannels, level, mult)
 		}
 		middle := level == len(c.ChannelMult)-1
 		if (middle || c.attends(factor)) && pixels*pixels*int64(c.NumHeads) > maxPairs {
-			return fmt.Errorf("image_size %dx%d: attention at factor %d is too large, it relates %d pixels to each other; the lowest level always has it, so more levels help",
-				h, w, factor, pixels)
+			return fmt.Errorf("image_size %dx%d: attention at factor %d is too large, it relates %d pixels "+
+				"to each other; the lowest level always has it, so more levels help", h, w, factor, pixels)
 		}
 	}
 	return nil
 }
 
-// Factor returns the down-sampling factor of the lowest level, which divides both image sides.
+// Factor returns the down-sampling factor of the lowest level. It divides both sides of an image.
 func (c Config) Factor() int { return 1 << max(len(c.ChannelMult)-1, 0) }
 
 // Classes returns the number of real classes: NumClasses without the null class.
@@ -162,4 +184,5 @@ func (c Config) Classes() int {
 // ImageLen returns the number of elements of one image.
 func (c Config) ImageLen() int { return c.ImageSize[0] * c.ImageSize[1] * c.InChannels }
 
+// nearest returns the multiple of the factor, at least one, that is nearest to n.
 func nearest(n, factor int) int { return max((n+factor/2)/factor, 1) * factor }

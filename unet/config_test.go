@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
 )
 
@@ -23,7 +24,7 @@ func preset(t testing.TB, name string, change func(*Config)) Config {
 	return c
 }
 
-// mustFail fails unless err says all the parts.
+// mustFail fails the test unless the error's text has all the parts.
 func mustFail(t *testing.T, what string, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
@@ -40,7 +41,7 @@ func mustFail(t *testing.T, what string, err error, parts ...string) {
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		change func(*Config)
-		parts  string // what the error says, separated by |
+		parts  string // of the error, separated by |
 	}{
 		{func(c *Config) { c.ChannelMult = nil }, "channel_mult|between 1 and 8"},
 		{func(c *Config) { c.ChannelMult = make([]int, 9) }, "channel_mult|between 1 and 8"},
@@ -57,8 +58,12 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.ModelChannels = 33 }, "model_channels 33|even"},
 		{func(c *Config) { c.ModelChannels = 1026 }, "model_channels 1026|1024"},
 		{func(c *Config) { c.ImageSize = [2]int{4096, 4096} }, "image_size 4096x4096|model_channels 32|too large"},
-		{func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{512, 512}, []int{1, 64, 64} }, "image_size 512x512|level 1|too large"},
-		{func(c *Config) { c.ImageSize = [2]int{512, 512} }, "image_size 512x512|attention at factor 4|16384 pixels|too large"},
+		{func(c *Config) {
+			c.ImageSize, c.ChannelMult = [2]int{512, 512}, []int{1, 64, 64}
+		}, "image_size 512x512|level 1|too large"},
+		{func(c *Config) {
+			c.ImageSize = [2]int{512, 512}
+		}, "image_size 512x512|attention at factor 4|16384 pixels|too large"},
 		{func(c *Config) { c.ImageSize, c.AttentionResolutions = [2]int{128, 128}, []int{1} }, "attention at factor 1"},
 		{func(c *Config) { c.ImageSize, c.AttentionResolutions = [2]int{1024, 512}, nil }, "attention at factor 4"},
 		{func(c *Config) { c.NumResBlocks = 0 }, "num_res_blocks 0|between 1 and 16"},
@@ -94,8 +99,8 @@ func TestPresetsAreValid(t *testing.T) {
 	mustFail(t, "an unknown preset", err, `"huge"`, "tiny, base, large")
 }
 
-// The numbers of parameters, which PyTorch's module of the same configuration has too: 1.19 million for
-// base, and 4·model_channels for each class.
+// A preset has as many parameters as PyTorch's module of the same configuration: base has 1.19
+// million. Each class adds 4·model_channels.
 func TestPresetParameters(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -118,14 +123,16 @@ func TestPresetParameters(t *testing.T) {
 				want, tensors = want-c.classes*c.perClass, tensors-1
 			}
 			if got := m.Params().Len(); got != want || len(m.Params().List) != tensors {
-				t.Errorf("%s with %d classes: %d parameters in %d tensors, want %d in %d", c.name, classes, got, len(m.Params().List), want, tensors)
+				t.Errorf("%s with %d classes: %d parameters in %d tensors, want %d in %d",
+					c.name, classes, got, len(m.Params().List), want, tensors)
 			}
 		}
 	}
 }
 
 func TestParseConfig(t *testing.T) {
-	c, err := parseConfig([]byte(`{"image_size":[8,12],"in_channels":3,"model_channels":32,"num_res_blocks":1,"channel_mult":[1,2]}`))
+	c, err := parseConfig([]byte(
+		`{"image_size":[8,12],"in_channels":3,"model_channels":32,"num_res_blocks":1,"channel_mult":[1,2]}`))
 	if err != nil || c.NormGroups != 32 || c.NumHeads != 1 || c.TimeScale != 1 {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
@@ -137,7 +144,9 @@ func TestParseConfig(t *testing.T) {
 	if got, err := parseConfig(text); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s became %+v, %v", text, got, err)
 	}
-	for _, wrong := range []string{"", "null", "[]", "{", `{"image_size":"28"}`, `{"image_size":[28,28]} {}`, `{"model_channels":1e99}`} {
+	for _, wrong := range []string{
+		"", "null", "[]", "{", `{"image_size":"28"}`, `{"image_size":[28,28]} {}`, `{"model_channels":1e99}`,
+	} {
 		_, err := parseConfig([]byte(wrong))
 		mustFail(t, wrong, err)
 	}
@@ -154,7 +163,8 @@ func TestConfigNumbers(t *testing.T) {
 	}
 }
 
-// The first velocity is zero, as the head begins at zero; the same seed draws the same parameters.
+// A new network's velocity is zero, because its head begins at zero. The same seed draws the same
+// parameters.
 func TestNewBeginsAtZero(t *testing.T) {
 	cfg := preset(t, "tiny", func(c *Config) { c.ImageSize = [2]int{8, 8} })
 	var values [2][]float32
@@ -166,12 +176,12 @@ func TestNewBeginsAtZero(t *testing.T) {
 		v, x := make([]float32, cfg.ImageLen()), make([]float32, cfg.ImageLen())
 		x[5], v[3] = 1, 1
 		m.NewReplica(1, false).Forward(v, x, []float32{0.5}, nil)
-		if norm(v) != 0 {
-			t.Errorf("the first velocity has norm %g", norm(v))
+		if golden.Norm(v) != 0 {
+			t.Errorf("the first velocity has norm %g", golden.Norm(v))
 		}
 		values[i] = m.Params().Values
 	}
-	if !reflect.DeepEqual(values[0], values[1]) || norm(values[0]) == 0 {
+	if !reflect.DeepEqual(values[0], values[1]) || golden.Norm(values[0]) == 0 {
 		t.Error("one seed drew two networks, or none")
 	}
 }

@@ -2,28 +2,28 @@ package unet
 
 import "github.com/fmimg/fmimg/kernels"
 
-// An AttentionShape is self-attention over the pixels of an image.
+// An AttentionShape describes self-attention over the pixels of an image.
 type AttentionShape struct {
-	H, W  int // of the map; its pixels are the tokens
+	H, W  int // sides of the map, whose pixels are the tokens
 	C     int // channels
 	Heads int
 }
 
-// FLOPs returns what attention over one image costs forward: Q·Kᵀ and P·V, two operations for each
-// product and its sum.
+// FLOPs returns the operations of attention over one image, forward: those of Q·Kᵀ and P·V. A
+// product and the addition of it count as two.
 func (s AttentionShape) FLOPs() float64 {
 	tokens := float64(s.H * s.W)
 	return 4 * tokens * tokens * float64(s.C)
 }
 
-// Convs lists the convolutions and linear layers of an evaluation, in the order of the forward pass. A
-// linear layer is a 1x1 convolution of a single pixel.
+// Convs lists the convolutions and linear layers of an evaluation, in the order of the forward
+// pass. A linear layer counts as a 1x1 convolution of a single pixel.
 func (c Config) Convs() []kernels.ConvShape {
 	c = c.withDefaults()
 	l := layers{cfg: c}
-	embeddings := 1 // of the time
+	embeddings := 1 // the time's
 	if c.FlowMap {
-		embeddings++ // of the jump
+		embeddings++ // the jump's
 	}
 	for range embeddings {
 		l.linear(c.ModelChannels, 4*c.ModelChannels)
@@ -40,11 +40,13 @@ func (c Config) Attentions() []AttentionShape {
 	return l.attentions
 }
 
-// FLOPs returns what an evaluation of v(x, t, y) for one image costs with direct convolutions: two
-// operations for each product and its sum in convolutions and linear layers. This is the number that
-// speed is quoted against. Everything else is left out: attention's own products, which [Config.Attentions]
-// lists (0.7 % more in the base preset), norms, activations. A training step costs three times as much: the
-// gradients of inputs and of weights each take as many products as the forward pass.
+// FLOPs returns the operations of an evaluation of v(x, t, y) for one image with direct
+// convolutions. A product and the addition of it count as two. Speed is quoted against this number.
+//
+// Convolutions and linear layers count. Norms, activations and attention's own products do not:
+// [Config.Attentions] lists the latter, 0.7 % more in the base preset. A training step costs three
+// times as much: the gradients of inputs and of weights each take as many products as the forward
+// pass.
 func (c Config) FLOPs() float64 {
 	total := 0.0
 	for _, s := range c.Convs() {
@@ -60,7 +62,7 @@ type layers struct {
 	attentions []AttentionShape
 }
 
-// walk goes through the stages as network.build does.
+// walk goes through the stages in the order of network.build.
 func (l *layers) walk() {
 	down, up := l.cfg.plan()
 	for _, s := range down {

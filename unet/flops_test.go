@@ -8,8 +8,7 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// The base preset is the network that speed is compared on: 378 million operations an evaluation, to
-// the three digits that every report quotes.
+// Speed is compared on the base preset. Reports quote its 378 million operations an evaluation.
 func TestBaseFLOPs(t *testing.T) {
 	cfg := preset(t, "base", nil)
 	if got := math.Round(cfg.FLOPs() / 1e6); got != 378 {
@@ -17,13 +16,16 @@ func TestBaseFLOPs(t *testing.T) {
 	}
 }
 
-// The smallest network there is, by hand: side 2, one level of 2 channels, one block, no classes.
+// The smallest network that is allowed, by hand: side 2, one level of 2 channels, one block, no
+// classes.
 func TestFLOPsByHand(t *testing.T) {
-	cfg := Config{ImageSize: [2]int{2, 2}, InChannels: 1, ModelChannels: 2, NumResBlocks: 1, ChannelMult: []int{1}, NormGroups: 1}
+	cfg := Config{
+		ImageSize: [2]int{2, 2}, InChannels: 1, ModelChannels: 2, NumResBlocks: 1, ChannelMult: []int{1}, NormGroups: 1,
+	}
 	const pixels = 4
 	products := func(side, ic, oc int) float64 { return 2 * pixels * float64(side*side*ic*oc) }
 	residual := func(in float64) float64 {
-		// conv1, the linear layer from 8 rows to 2, conv2; where channels differ a 1x1 convolution.
+		// conv1, the linear layer from 8 numbers to 2, conv2; a 1x1 convolution if channels differ
 		sum := products(3, int(in), 2) + 2*8*2 + products(3, 2, 2)
 		if in != 2 {
 			sum += products(1, int(in), 2)
@@ -31,15 +33,17 @@ func TestFLOPsByHand(t *testing.T) {
 		return sum
 	}
 	attention := products(1, 2, 6) + products(1, 2, 2)
-	// time_embed; stem; down; middle; two blocks up that read [h, skip]; head
-	want := 2.0*2*8 + 2*8*8 + products(3, 1, 2) + residual(2) + residual(2) + attention + residual(2) + 2*residual(4) + products(3, 2, 1)
+	timeEmbed, stem, head := 2.0*2*8+2*8*8, products(3, 1, 2), products(3, 2, 1)
+	down, middle := residual(2), residual(2)+attention+residual(2)
+	up := 2 * residual(4) // they read [h, skip]
+	want := timeEmbed + stem + down + middle + up + head
 	if got := cfg.FLOPs(); got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-// The lists name the layers that the network is really made of: they have the weights of all
-// convolutions and linear layers, no more and no fewer.
+// Convs lists as many layers with as many weights as the network has convolutions and linear
+// layers.
 func TestConvsHaveTheNetworksWeights(t *testing.T) {
 	for _, name := range []string{"tiny", "base", "large"} {
 		cfg := preset(t, name, nil)
@@ -60,12 +64,14 @@ func TestConvsHaveTheNetworksWeights(t *testing.T) {
 			listed += s.Kind.Side() * s.Kind.Side() * s.IC * s.OC
 		}
 		if len(cfg.Convs()) != layers || listed != weights {
-			t.Errorf("%s: %d layers with %d weights are listed, the network has %d with %d", name, len(cfg.Convs()), listed, layers, weights)
+			t.Errorf("%s: %d layers with %d weights are listed, the network has %d with %d",
+				name, len(cfg.Convs()), listed, layers, weights)
 		}
 	}
 }
 
-// Q·Kᵀ and P·V over 49 pixels and 64 channels, at factor 4 once down, in the middle and twice up.
+// Base attends over 49 pixels and 64 channels, at factor 4: once on the way down, once in the
+// middle, and twice on the way up. Each time it computes Q·Kᵀ and P·V.
 func TestBaseAttention(t *testing.T) {
 	all := preset(t, "base", nil).Attentions()
 	if len(all) != 4 {

@@ -5,9 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// FlowMap returns a network that starts as this one and takes the length of a jump too: for every length its mean
-// velocity is this network's velocity at the start of the jump. Its classes are the real ones: "no class" is left out.
-// rng draws what has no weight yet.
+// FlowMap returns a network that also takes the length of a jump and starts with this network's
+// weights. Until it is trained its mean velocity over a jump of any length is this network's
+// velocity at the start of the jump. It has the real classes, without "no class". rng draws the
+// weights that this network does not have.
 func (m *Model) FlowMap(rng *rand.Rand) (*Model, error) {
 	cfg := m.cfg
 	if cfg.FlowMap {
@@ -19,7 +20,7 @@ func (m *Model) FlowMap(rng *rand.Rand) (*Model, error) {
 		return nil, err
 	}
 	for _, p := range m.params.List {
-		// Rows of classes are in PyTorch's order, and the one that is left out is the last.
+		// The student has no row for "no class", the last one of label_emb: copy stops before it.
 		copy(student.params.Lookup(p.Name).Of(student.params.Values), p.Of(m.params.Values))
 	}
 	student.Repack(0, 1)

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
-// A flow map made of a network is that network's velocity for every length of a jump, to the bit, until it is trained.
+// Until a flow map is trained, its mean velocity over a jump of any length is the velocity of the
+// network that it was made from, to the bit.
 func TestFlowMapStartsAsTheVelocity(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			if cfg.FlowMap {
 				continue
@@ -40,7 +42,8 @@ func TestFlowMapStartsAsTheVelocity(t *testing.T) {
 	})
 }
 
-// Once its weights are no zeros, the length of the jump matters, image by image; Forward is a jump of length 0.
+// When the weights of jump_embed are not zero, the length of the jump matters for each image on its
+// own. Forward is a jump of length 0.
 func TestJumpsMatter(t *testing.T) {
 	p := newProblem(randomModel(t, kernels.Best(), smallConfigs["flow map"]), 2, 12)
 	size := p.m.Config().ImageLen()

@@ -1,30 +1,16 @@
 package unet
 
 import (
-	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/internal/race"
+	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
+	"github.com/fmimg/fmimg/safetensors"
 )
-
-// eachISA runs a test once per instruction set of the build; those that the machine lacks are visibly skipped.
-func eachISA(t *testing.T, f func(t *testing.T, isa kernels.ISA)) {
-	for _, isa := range kernels.Built() {
-		t.Run(isa.String(), func(t *testing.T) {
-			if _, err := kernels.Parse(isa.String()); err != nil {
-				t.Skip(err)
-			}
-			if race.Enabled && isa != kernels.Best() {
-				t.Skip("slow under the race detector, and kernels start no goroutines")
-			}
-			f(t, isa)
-		})
-	}
-}
 
 func open(t testing.TB, path string) *os.File {
 	t.Helper()
@@ -36,73 +22,131 @@ func open(t testing.TB, path string) *os.File {
 	return f
 }
 
-func goldenModel(t testing.TB, isa kernels.ISA) *Model {
+// goldenNetworks are the networks of testdata. Each has a file of weights and one of inputs and
+// results.
+var goldenNetworks = []string{"small", "rgb", "heads", "null_class", "added"}
+
+func goldenModel(t testing.TB, name string, isa kernels.ISA) *Model {
 	t.Helper()
-	m, _, err := Load(open(t, "testdata/unet_small.safetensors"), isa)
+	m, _, err := Load(open(t, "testdata/unet_"+name+".safetensors"), isa)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func norm(x []float32) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += float64(v) * float64(v)
-	}
-	return math.Sqrt(sum)
+// A goldenBatch is the inputs and results of a golden network.
+type goldenBatch struct {
+	file *safetensors.File
+	y    []int32 // nil for an unconditional network
 }
 
-// The golden tensors are PyTorch's, in float64 (see testdata/README.md). float32 rounding accumulates
-// over some 60 layers: PyTorch's own float32 stays ten times below the bound of 1e-4. A gradient that
-// is zero in exact arithmetic (a bias before a norm of one channel) is compared with the largest.
-func TestGolden(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
-		m := goldenModel(t, isa)
-		io, err := nn.ReadSafetensors(open(t, "testdata/unet_small_io.safetensors"))
-		if err != nil {
-			t.Fatal(err)
+func readGolden(t testing.TB, name string) goldenBatch {
+	t.Helper()
+	file, err := safetensors.Read(open(t, "testdata/unet_"+name+"_io.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := goldenBatch{file: file}
+	if y := file.Tensor("y"); y != nil {
+		for _, class := range y.I64 {
+			b.y = append(b.y, int32(class))
 		}
-		tensor := func(name string) []float32 { return io.Tensor(name).F32 }
-		n := len(tensor("t"))
-		var y []int32
-		for _, class := range io.Tensor("y").I64 {
-			y = append(y, int32(class))
-		}
-		// One channel: [N, C, H, W] and [N, H, W, C] are the same.
-		v, dv, dx := make([]float32, len(tensor("x"))), make([]float32, len(tensor("x"))), make([]float32, len(tensor("x")))
-		r := m.NewReplica(n+1, true)
-		r.Forward(v, tensor("x"), tensor("t"), y)
-		var loss float64
-		for i, target := range tensor("target") {
-			e := float64(v[i]) - float64(target)
-			loss += e * e / float64(len(v))
-			dv[i] = float32(2 * e / float64(len(v)))
-		}
-		grad := make([]float32, m.Params().Len())
-		r.Backward(dx, dv, grad)
+	}
+	return b
+}
 
-		largest := 0.0
-		for _, g := range io.Tensors {
-			if strings.HasPrefix(g.Name, "grad.") {
-				largest = max(largest, norm(g.F32))
+func (b goldenBatch) floats(name string) []float32 { return b.file.Tensor(name).F32 }
+
+// images returns a tensor of images with channels last.
+func (b goldenBatch) images(name string) []float32 {
+	return golden.ChannelsLast(b.floats(name), b.file.Tensor(name).Shape)
+}
+
+// largest returns the largest norm of a gradient.
+func (b goldenBatch) largest() float64 {
+	norm := 0.0
+	for _, g := range b.file.Tensors {
+		if strings.HasPrefix(g.Name, "grad.") {
+			norm = max(norm, golden.Norm(g.F32))
+		}
+	}
+	return norm
+}
+
+// squaredError returns the mean squared error of v, and its gradient.
+func squaredError(v, target []float32) (loss float32, dv []float32) {
+	sum, n := 0.0, float64(len(v))
+	for i := range v {
+		e := float64(v[i]) - float64(target[i])
+		sum += e * e
+		dv = append(dv, float32(2*e/n))
+	}
+	return float32(sum / n), dv
+}
+
+// The velocity, the loss and all gradients are PyTorch's on every instruction set.
+// testdata/README.md says what each network covers.
+func TestGolden(t *testing.T) {
+	for _, name := range goldenNetworks {
+		t.Run(name, func(t *testing.T) {
+			batch := readGolden(t, name)
+			kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) { batch.check(t, goldenModel(t, name, isa)) })
+		})
+	}
+}
+
+func (b goldenBatch) check(t *testing.T, m *Model) {
+	x, times := b.images("x"), b.floats("t")
+	r := m.NewReplica(len(times)+1, true)
+	v, dx, grad := make([]float32, len(x)), make([]float32, len(x)), make([]float32, m.Params().Len())
+	r.Forward(v, x, times, b.y)
+	loss, dv := squaredError(v, b.images("target"))
+	r.Backward(dx, dv, grad)
+
+	largest := b.largest()
+	golden.Check(t, "v", v, b.images("v"), 0)
+	golden.Check(t, "loss", []float32{loss}, b.floats("loss"), 0)
+	golden.Check(t, "grad.x", dx, b.images("grad.x"), largest)
+	for _, p := range m.Params().List {
+		golden.Check(t, "grad."+p.Name, p.Export(grad), b.floats("grad."+p.Name), largest)
+	}
+}
+
+// A convPass is a pass of a kind of convolution by an algorithm.
+type convPass struct {
+	kind      kernels.ConvKind
+	pass      string
+	algorithm kernels.Algorithm
+}
+
+// passes lists how a network's convolutions are computed on an instruction set.
+func passes(c Config, isa kernels.ISA) []convPass {
+	var all []convPass
+	for _, s := range c.Convs() {
+		p := isa.Plan(s)
+		all = append(all, convPass{s.Kind, "forward", p.Forward},
+			convPass{s.Kind, "input gradient", p.InputGrad}, convPass{s.Kind, "weight gradient", p.WeightGrad})
+	}
+	return all
+}
+
+// Whatever algorithm the presets use in a pass, some golden network uses it in that pass.
+func TestGoldenNetworksUseAllAlgorithms(t *testing.T) {
+	for _, isa := range kernels.Built() {
+		var used []convPass
+		for _, name := range goldenNetworks {
+			used = append(used, passes(goldenModel(t, name, kernels.Generic).Config(), isa)...)
+		}
+		for _, name := range []string{"tiny", "base", "large"} {
+			for _, channels := range []int{1, 3} {
+				cfg := preset(t, name, func(c *Config) { c.InChannels = channels })
+				for _, p := range passes(cfg, isa) {
+					if !slices.Contains(used, p) {
+						t.Errorf("%v: %s with %d channels has %+v, no golden network has", isa, name, channels, p)
+					}
+				}
 			}
 		}
-		check := func(name string, got []float32, floor float64) {
-			want := tensor(name)
-			diff := make([]float32, len(want))
-			for i := range want {
-				diff[i] = got[i] - want[i]
-			}
-			if e, bound := norm(diff), 1e-4*max(norm(want), floor); !(e <= bound) {
-				t.Errorf("%s: difference %.3g, want at most %.3g", name, e, bound)
-			}
-		}
-		check("v", v, 0)
-		check("loss", []float32{float32(loss)}, 0)
-		check("grad.x", dx, 1e-3*largest)
-		for _, p := range m.Params().List {
-			check("grad."+p.Name, p.Export(grad), 1e-3*largest)
-		}
-	})
+	}
 }

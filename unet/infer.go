@@ -6,19 +6,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// stemName is the parameter that every network of this kind has first.
+// stemName is the weight of the first convolution, which every network of this kind has.
 const stemName = "input_blocks.0.0.weight"
 
-// maxStages is more than any valid configuration has on the way down.
+// maxStages is more than the stages on the way down of any valid configuration.
 const maxStages = 8 * (16 + 1)
 
-// Infer finds the configuration of a network from the names and shapes of its parameters, as PyTorch saves
-// them. What shapes do not tell stays zero: ImageSize, NumHeads, NormGroups, TimeScale and NullClass. A prefix
-// that all names share, as wrappers add ("module."), is taken off the names in f.
-func Infer(f *nn.File) (Config, error) {
+// Infer finds the configuration of a network from the names and shapes of its parameters, as
+// PyTorch saves them. ImageSize, NumHeads, NormGroups, TimeScale and NullClass stay zero: shapes do
+// not tell them. Wrappers put a prefix such as "module." before all names: Infer takes it off the
+// names in f.
+func Infer(f *safetensors.File) (Config, error) {
 	if err := trimPrefix(f); err != nil {
 		return Config{}, err
 	}
@@ -31,7 +32,8 @@ func Infer(f *nn.File) (Config, error) {
 	}
 	stem, embedding := shape(stemName, 4), shape("time_embed.0.weight", 2)
 	if stem == nil || embedding == nil || embedding[1] < 1 {
-		return c, errors.New("its tensors are not those of this U-Net: input_blocks.0.0.weight [C,C,3,3] and time_embed.0.weight [4C,C] are needed")
+		return c, errors.New("its tensors are not those of this U-Net: " +
+			"input_blocks.0.0.weight [C,C,3,3] and time_embed.0.weight [4C,C] are needed")
 	}
 	c.InChannels, c.ModelChannels = stem[1], embedding[1]
 	if labels := shape("label_emb.weight", 2); labels != nil {
@@ -43,15 +45,15 @@ func Infer(f *nn.File) (Config, error) {
 		return c, err
 	}
 	if c.NumResBlocks == 0 {
-		return c, errors.New("input_blocks.1.0: no residual block stands there")
+		return c, errors.New("input_blocks.1.0: there is no residual block")
 	}
 	width := shape("input_blocks.1.0.emb_layers.1.weight", 2)
 	c.UseScaleShiftNorm = len(width) > 0 && width[0] == 2*c.ChannelMult[0]*c.ModelChannels
 	return c, nil
 }
 
-// inferLevels walks down the network: residual blocks, each perhaps with attention, then a convolution that
-// halves the map and ends the level.
+// inferLevels walks down the network. A level is residual blocks, which may have attention, and
+// then a convolution that halves the map. The last level has no such convolution.
 func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, error) {
 	blocks, factor, mult := 0, 1, 0
 	endLevel := func(where string) error {
@@ -77,7 +79,8 @@ func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, er
 			break
 		}
 		if conv[0]%c.ModelChannels != 0 || (blocks > 0 && conv[0] != mult*c.ModelChannels) {
-			return c, fmt.Errorf("%s: its %d channels fit no level of a network of %d channels", stage, conv[0], c.ModelChannels)
+			return c, fmt.Errorf("%s: its %d channels fit no level of a network of %d channels",
+				stage, conv[0], c.ModelChannels)
 		}
 		mult = conv[0] / c.ModelChannels
 		blocks++
@@ -89,8 +92,9 @@ func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, er
 	return c, err
 }
 
-// trimPrefix takes off the names what stands before the stem's.
-func trimPrefix(f *nn.File) error {
+// trimPrefix takes the prefix before the stem's name off all names. It changes nothing when the
+// stem has no prefix, and when there are several stems.
+func trimPrefix(f *safetensors.File) error {
 	prefix := ""
 	for _, t := range f.Tensors {
 		before, ok := strings.CutSuffix(t.Name, stemName)
@@ -98,14 +102,15 @@ func trimPrefix(f *nn.File) error {
 			continue
 		}
 		if prefix != "" || before == "" {
-			return nil // as they are, or more than one network: the search by name says what is missing
+			return nil // the search by name then says what is missing
 		}
 		prefix = before
 	}
 	for i := range f.Tensors {
 		rest, ok := strings.CutPrefix(f.Tensors[i].Name, prefix)
 		if !ok {
-			return fmt.Errorf("tensor %.60q stands beside a network whose names begin with %.60q: save its state dict alone", f.Tensors[i].Name, prefix)
+			return fmt.Errorf("tensor %.60q stands beside a network whose names begin with %.60q: "+
+				"save its state dict alone", f.Tensors[i].Name, prefix)
 		}
 		f.Tensors[i].Name = rest
 	}

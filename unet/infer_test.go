@@ -10,17 +10,17 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// visible returns what shapes tell of a configuration.
+// visible returns a configuration without the fields that shapes do not tell.
 func visible(c Config) Config {
 	c.ImageSize, c.NumHeads, c.NormGroups, c.TimeScale, c.NullClass = [2]int{}, 0, 0, 0, false
 	return c
 }
 
-// Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and what the last
-// class means; with those, the file loads into the same network.
+// Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and the
+// meaning of the last class. With the whole configuration the file loads into the same network.
 func TestInfer(t *testing.T) {
 	configs := maps.Clone(smallConfigs)
 	for _, name := range []string{"tiny", "base"} {
@@ -33,8 +33,8 @@ func TestInfer(t *testing.T) {
 	for name, c := range configs {
 		for _, prefix := range []string{"", "module.", "ema.model."} {
 			m := randomModel(t, kernels.Best(), c)
-			f := &nn.File{}
-			m.Params().AppendTensors(f, prefix, nn.F32, m.Params().Values)
+			f := &safetensors.File{}
+			m.Params().AppendTensors(f, prefix, safetensors.F32, m.Params().Values)
 			got, err := Infer(f)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -51,14 +51,14 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-// The state dict of the PyTorch network.
+// The golden network is a state dict of PyTorch's.
 func TestInferGolden(t *testing.T) {
 	file, err := os.Open("testdata/unet_small.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,26 +72,34 @@ func TestInferGolden(t *testing.T) {
 }
 
 func TestInferRefuses(t *testing.T) {
-	whole := func() *nn.File {
+	whole := func() *safetensors.File {
 		m := randomModel(t, kernels.Best(), smallConfigs["two blocks"])
-		return m.File(m.Params().Values, nn.F32, nil)
+		return m.File(m.Params().Values, safetensors.F32, nil)
 	}
-	drop := func(f *nn.File, prefix string) {
-		f.Tensors = slices.DeleteFunc(f.Tensors, func(x nn.Tensor) bool { return strings.HasPrefix(x.Name, prefix) })
+	drop := func(f *safetensors.File, prefix string) {
+		f.Tensors = slices.DeleteFunc(f.Tensors, func(x safetensors.Tensor) bool { return strings.HasPrefix(x.Name, prefix) })
 	}
 	for name, c := range map[string]struct {
-		change func(*nn.File)
+		change func(*safetensors.File)
 		want   string
 	}{
-		"nothing":            {func(f *nn.File) { f.Tensors = nil }, "not those of this U-Net"},
-		"no stem":            {func(f *nn.File) { drop(f, stemName) }, "not those of this U-Net"},
-		"stem of rank 2":     {func(f *nn.File) { f.Tensor(stemName).Shape = []int{8, 9} }, "not those of this U-Net"},
-		"empty embedding":    {func(f *nn.File) { f.Tensor("time_embed.0.weight").Shape = []int{32, 0} }, "not those of this U-Net"},
-		"no blocks":          {func(f *nn.File) { drop(f, "input_blocks.1.") }, "no residual block"},
-		"uneven levels":      {func(f *nn.File) { drop(f, "input_blocks.5.") }, "a level of 1 residual blocks after one of 2"},
-		"odd width":          {func(f *nn.File) { f.Tensor("input_blocks.1.0.in_layers.2.weight").Shape[0] = 9 }, "its 9 channels"},
-		"width inside level": {func(f *nn.File) { f.Tensor("input_blocks.2.0.in_layers.2.weight").Shape[0] = 16 }, "its 16 channels"},
-		"wrapped and more": {func(f *nn.File) {
+		"nothing":        {func(f *safetensors.File) { f.Tensors = nil }, "not those of this U-Net"},
+		"no stem":        {func(f *safetensors.File) { drop(f, stemName) }, "not those of this U-Net"},
+		"stem of rank 2": {func(f *safetensors.File) { f.Tensor(stemName).Shape = []int{8, 9} }, "not those of this U-Net"},
+		"empty embedding": {func(f *safetensors.File) {
+			f.Tensor("time_embed.0.weight").Shape = []int{32, 0}
+		}, "not those of this U-Net"},
+		"no blocks": {func(f *safetensors.File) { drop(f, "input_blocks.1.") }, "no residual block"},
+		"uneven levels": {func(f *safetensors.File) {
+			drop(f, "input_blocks.5.")
+		}, "a level of 1 residual blocks after one of 2"},
+		"odd width": {func(f *safetensors.File) {
+			f.Tensor("input_blocks.1.0.in_layers.2.weight").Shape[0] = 9
+		}, "its 9 channels"},
+		"width inside level": {func(f *safetensors.File) {
+			f.Tensor("input_blocks.2.0.in_layers.2.weight").Shape[0] = 16
+		}, "its 16 channels"},
+		"wrapped and more": {func(f *safetensors.File) {
 			for i := range f.Tensors {
 				f.Tensors[i].Name = fmt.Sprint("net.", f.Tensors[i].Name)
 			}

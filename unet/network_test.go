@@ -8,7 +8,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fmimg/fmimg/internal/golden"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/kernels/kernelstest"
 )
 
 func randoms(rng *rand.Rand, n int) []float32 {
@@ -19,7 +21,7 @@ func randoms(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// randomModel makes a network with all parameters random, those that begin at zero too.
+// randomModel makes a network whose parameters are all random, even those that begin at zero.
 func randomModel(t testing.TB, isa kernels.ISA, cfg Config) *Model {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -36,7 +38,7 @@ func randomModel(t testing.TB, isa kernels.ISA, cfg Config) *Model {
 	return m
 }
 
-// small is a network with two of most things, small enough for differences.
+// small returns a network that is small enough for differences, with two of most things.
 func small(change func(*Config)) Config {
 	c := Config{
 		ImageSize: [2]int{4, 6}, InChannels: 1, ModelChannels: 8, NumResBlocks: 1, ChannelMult: []int{1, 2},
@@ -58,7 +60,7 @@ var smallConfigs = map[string]Config{
 	"odd sizes": small(func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{12, 4}, []int{1, 1, 2} }),
 }
 
-// A problem is a batch for a network and a projection of its velocity to one number.
+// A problem is a network, a batch for it, and a direction on which its velocity is projected.
 type problem struct {
 	m             *Model
 	r             *Replica
@@ -70,7 +72,8 @@ type problem struct {
 func newProblem(m *Model, n int, seed uint64) *problem {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	size := n * m.Config().ImageLen()
-	p := &problem{m: m, r: m.NewReplica(n, true), x: randoms(rng, size), v: make([]float32, size), onto: randoms(rng, size)}
+	p := &problem{m: m, r: m.NewReplica(n, true), v: make([]float32, size)}
+	p.x, p.onto = randoms(rng, size), randoms(rng, size)
 	for i := range n {
 		p.t = append(p.t, rng.Float32())
 		if m.Config().FlowMap {
@@ -83,12 +86,13 @@ func newProblem(m *Model, n int, seed uint64) *problem {
 	return p
 }
 
+// value computes the velocity v and returns its projection.
 func (p *problem) value() float64 {
 	p.forward(p.r, p.v)
 	return dot(p.v, p.onto)
 }
 
-// forward runs a replica that is as large as the problem.
+// forward computes the batch's velocities with a replica.
 func (p *problem) forward(r *Replica, v []float32) {
 	if p.d != nil {
 		r.Jump(v, p.x, p.t, p.d, p.y)
@@ -105,7 +109,8 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// A tensor is a part of what a network depends on, and its gradient.
+// A tensor is x or a parameter, with its gradient, its first values and the direction in which it
+// moves.
 type tensor struct {
 	name        string
 	values      []float32
@@ -113,13 +118,15 @@ type tensor struct {
 	start, step []float32
 }
 
-// TestDifferences compares the gradient of all parameters and of x with differences along random
-// directions in which each tensor weighs the same: steps are divided by the norm of its gradient,
-// which is taken for at least a hundredth of the largest. The difference quotient
-// (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30 and by the rounding of f over h; a wrong
-// gradient of one tensor would be an error of 1 where the bound is 0.005·√(number of tensors) ≈ 0.06.
+// TestDifferences compares the gradients of all parameters and of x with differences along random
+// directions. Each tensor weighs the same in a direction: its step is divided by the norm of its
+// gradient, or by a hundredth of the largest norm where that is more.
+//
+// The quotient (8·(f(h) - f(-h)) - (f(2h) - f(-2h)))/12h errs by h⁴·f⁽⁵⁾/30 and by the rounding of
+// f over h. A wrong gradient of one tensor would be an error of about 1, the size of its slope. The
+// bound is 0.005·√(number of tensors) ≈ 0.06.
 func TestDifferences(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			t.Run(name, func(t *testing.T) {
 				p := newProblem(randomModel(t, isa, cfg), 2, 4)
@@ -167,24 +174,25 @@ func (p *problem) tensors() []*tensor {
 	return all
 }
 
-// scale is the least norm that a tensor's gradient is taken for.
+// scale returns a hundredth of the largest norm of a gradient. Smaller norms are raised to it.
 func scale(tensors []*tensor) float64 {
 	largest := 0.
 	for _, x := range tensors {
-		largest = max(largest, norm(x.gradient))
+		largest = max(largest, golden.Norm(x.gradient))
 	}
 	return 0.01 * largest
 }
 
-// draw draws a direction along which the slope is of the given size.
+// draw draws a direction in which the slope has about the given size.
 func (x *tensor) draw(rng *rand.Rand, size float64) {
 	x.step = randoms(rng, len(x.values))
-	factor := float32(size / max(norm(x.gradient), size))
+	factor := float32(size / max(golden.Norm(x.gradient), size))
 	for i := range x.step {
 		x.step[i] *= factor
 	}
 }
 
+// move sets the values to the first ones plus h steps.
 func (x *tensor) move(h float32) {
 	for i, v := range x.start {
 		x.values[i] = v + h*x.step[i]
@@ -193,7 +201,7 @@ func (x *tensor) move(h float32) {
 
 // An image's velocity and its gradient do not depend on the images beside it, to the bit.
 func TestImagesAreIndependent(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			const n = 5
 			size := cfg.ImageLen()
@@ -216,7 +224,7 @@ func TestImagesAreIndependent(t *testing.T) {
 					one.forward(r, v)
 					r.Backward(d, part(together.onto), grad)
 					if !slices.Equal(v, part(together.v)) || !slices.Equal(d, part(dx)) {
-						t.Fatalf("%s: image %d differs alone, in a replica of %d", name, i, r.images)
+						t.Fatalf("%s: image %d alone differs, in a replica of %d", name, i, r.images)
 					}
 				}
 			}
@@ -224,8 +232,9 @@ func TestImagesAreIndependent(t *testing.T) {
 	})
 }
 
-// What the configuration says of heads, groups and time reaches every layer that it concerns: the same
-// parameters make another velocity, where attention stands in the middle alone, and where the middle's adds nothing.
+// Heads, groups and the scale of time reach every layer that they concern: another value makes
+// another velocity of the same parameters. It does so with attention in the middle block alone, and
+// with attention at factor 2 while the middle's adds nothing.
 func TestConfigurationMatters(t *testing.T) {
 	for _, attention := range [][]int{nil, {2}} {
 		base := small(func(c *Config) { c.AttentionResolutions = attention })
@@ -254,15 +263,15 @@ func TestConfigurationMatters(t *testing.T) {
 	}
 }
 
-// A replica for inference shares its maps between layers, and makes the same velocity.
+// A replica for inference computes the same velocity, though its layers share their maps.
 func TestInferenceAgreesWithTraining(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			p := newProblem(randomModel(t, isa, cfg), 3, 7)
 			p.value()
 			v := make([]float32, len(p.v))
 			r := p.m.NewReplica(4, false)
-			for range 2 { // whatever a pass leaves must not matter to the next
+			for range 2 { // what the first pass leaves in the maps must not matter to the second
 				p.forward(r, v)
 				if !slices.Equal(v, p.v) {
 					t.Fatalf("%s: inference differs from training", name)
@@ -272,9 +281,9 @@ func TestInferenceAgreesWithTraining(t *testing.T) {
 	})
 }
 
-// Replicas of one model may run side by side: each makes what it makes alone.
+// Replicas of one model may run side by side: each computes what it computes alone.
 func TestReplicasRunSideBySide(t *testing.T) {
-	eachISA(t, func(t *testing.T, isa kernels.ISA) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		m := randomModel(t, isa, smallConfigs["heads"])
 		pass := func(p *problem) (v, dx, grad []float32) {
 			dx, grad = make([]float32, len(p.x)), make([]float32, m.Params().Len())
@@ -300,7 +309,7 @@ func TestReplicasRunSideBySide(t *testing.T) {
 	})
 }
 
-// Backward adds to the gradient of the parameters, and does not need that of x.
+// Backward adds to the gradient of the parameters, with or without the gradient of x.
 func TestBackwardAdds(t *testing.T) {
 	p := newProblem(randomModel(t, kernels.Best(), smallConfigs["two blocks"]), 2, 8)
 	once, twice := make([]float32, p.m.Params().Len()), make([]float32, p.m.Params().Len())
@@ -314,12 +323,13 @@ func TestBackwardAdds(t *testing.T) {
 	for i := range twice {
 		twice[i] -= 2 * once[i]
 	}
-	if e := norm(twice) / norm(once); !(e < 1e-6) {
-		t.Errorf("two passes differ from twice one by %g", e)
+	if e := golden.Norm(twice) / golden.Norm(once); !(e < 1e-6) {
+		t.Errorf("the sum of two passes differs from twice one pass by %g", e)
 	}
 }
 
-// Without a gradient of the parameters, that of x is the same to the bit, and may be asked for again.
+// The gradient of x is the same to the bit when that of the parameters is not wanted, and when it
+// is computed again.
 func TestBackwardOfTheInputAlone(t *testing.T) {
 	for name, cfg := range smallConfigs {
 		p := newProblem(randomModel(t, kernels.Best(), cfg), 2, 8)
@@ -327,22 +337,22 @@ func TestBackwardOfTheInputAlone(t *testing.T) {
 		p.value()
 		p.r.Backward(want, p.onto, make([]float32, p.m.Params().Len()))
 		p.value()
-		p.r.Backward(got, p.x, nil) // of another dv, which may leave nothing behind
+		p.r.Backward(got, p.x, nil) // another dv must leave nothing behind
 		for range 2 {
 			p.r.Backward(got, p.onto, nil)
 			for i := range want {
 				if got[i] != want[i] {
-					t.Fatalf("%s: dx[%d] is %v, with the gradient of the parameters %v", name, i, got[i], want[i])
+					t.Fatalf("%s: dx[%d] is %v, and %v beside the gradient of the parameters", name, i, got[i], want[i])
 				}
 			}
 		}
 	}
 }
 
-// A wrong call is a bug of the caller, and says so.
+// A wrong call panics with a text that says what is wrong.
 func TestForwardPanics(t *testing.T) {
 	m := randomModel(t, kernels.Best(), smallConfigs["heads"])
-	free := randomModel(t, kernels.Best(), smallConfigs["added embedding"])
+	free := randomModel(t, kernels.Best(), smallConfigs["added embedding"]).NewReplica(1, false)
 	size := m.Config().ImageLen()
 	r, inference := m.NewReplica(2, true), m.NewReplica(1, false)
 	jumps := randomModel(t, kernels.Best(), smallConfigs["flow map"]).NewReplica(1, false)
@@ -356,7 +366,7 @@ func TestForwardPanics(t *testing.T) {
 		"2 classes for 1":        func() { r.Forward(x[:size], x[:size], times[:1], []int32{0, 1}) },
 		"class 3 of 3":           func() { r.Forward(x[:size], x[:size], times[:1], []int32{3}) },
 		"class -1 of 3":          func() { r.Forward(x[:size], x[:size], times[:1], []int32{-1}) },
-		"1 classes for 1":        func() { free.NewReplica(1, false).Forward(x[:size], x[:size], times[:1], []int32{0}) },
+		"1 classes for 1":        func() { free.Forward(x[:size], x[:size], times[:1], []int32{0}) },
 		"1 jumps from 1 times":   func() { r.Jump(x[:size], x[:size], times[:1], times[:1], []int32{0}) },
 		"2 jumps from 1 times":   func() { jumps.Jump(x[:size], x[:size], times[:1], times[:2], []int32{0}) },
 		"made for inference":     func() { inference.Backward(nil, x[:size], make([]float32, m.Params().Len())) },
@@ -369,7 +379,7 @@ func TestForwardPanics(t *testing.T) {
 	}
 }
 
-// The names and shapes of PyTorch's state dict, where the golden network has none of the kind.
+// Names and shapes are those of PyTorch's state dict.
 func TestNamesOfParameters(t *testing.T) {
 	m := randomModel(t, kernels.Generic, smallConfigs["two blocks"])
 	for name, shape := range map[string][]int{

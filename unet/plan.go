@@ -11,12 +11,12 @@ import (
 // A stage is one entry of input_blocks or output_blocks.
 type stage struct {
 	name      string
-	h, w      int // of its residual block, or of its input where it has none
-	in, out   int // channels; in leaves out a skip connection's
+	h, w      int // sides of its input; Up3 and Down3 change them
+	in, out   int // channels; in does not count those of a skip connection
 	skip      int // channels of the skip connection; 0 on the way down
 	residual  bool
 	attention bool
-	resample  kernels.ConvKind // Down3 or Up3; Same3 for the stem; Point for none
+	resample  kernels.ConvKind // Down3 or Up3; Same3 for the stem; Point where there is none
 }
 
 // plan lists the stages on the way down and on the way up, in PyTorch's order.
@@ -43,7 +43,10 @@ func (c Config) plan() (down, up []stage) {
 	for level := len(c.ChannelMult) - 1; level >= 0; level-- {
 		for i := range c.NumResBlocks + 1 {
 			last := len(skips) - 1
-			s := stage{h: h, w: w, in: ch, skip: skips[last], out: c.ChannelMult[level] * c.ModelChannels, residual: true, attention: c.attends(factor)}
+			s := stage{
+				h: h, w: w, in: ch, skip: skips[last], out: c.ChannelMult[level] * c.ModelChannels,
+				residual: true, attention: c.attends(factor),
+			}
 			skips = skips[:last]
 			if ch = s.out; level > 0 && i == c.NumResBlocks {
 				s.resample = kernels.Up3
@@ -63,7 +66,7 @@ func (c Config) plan() (down, up []stage) {
 
 func (c Config) attends(factor int) bool { return slices.Contains(c.AttentionResolutions, factor) }
 
-// A module is a layer between two maps that it knows.
+// A module is a layer that knows the map that it reads and the map that it writes.
 type module interface {
 	Forward(r *nn.Run)
 	Backward(r *nn.Run)
@@ -75,21 +78,22 @@ type network struct {
 	cfg       Config
 	embedding *nn.Embedding
 	stem      *nn.Resample
-	modules   []module // the stem is the first
+	modules   []module // the first is the stem
 }
 
 // build makes all modules between image and velocity.
 //
-// The result of each stage on the way down is a slice of the map that its partner on the way up reads,
-// so the concatenation [h, skip] costs nothing. In a backward pass that partner runs before the stages
-// that follow on the way down: they find the gradient of their input set, and add to it.
+// Each stage on the way down has a partner on the way up that reads its result too. The stage
+// writes into some channels of the partner's input, so the concatenation [h, skip] costs nothing.
+// In a backward pass the partner runs first and sets the gradient of that result. The next module
+// on the way down, which also reads the result, adds its own part.
 func (n *network) build(image, velocity nn.Act) {
 	cfg, b := n.cfg, n.b
 	n.embedding = nn.NewEmbedding(b, nn.EmbeddingShape{
 		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale, Jumps: cfg.FlowMap,
 	})
 	down, up := cfg.plan()
-	joined := make([]nn.Act, len(up)) // [h, skip], what each stage on the way up reads
+	joined := make([]nn.Act, len(up)) // [h, skip], the input of each stage on the way up
 	for i, s := range up {
 		joined[i] = b.Act(s.h, s.w, s.in+s.skip)
 	}
@@ -113,14 +117,15 @@ func (n *network) build(image, velocity nn.Act) {
 	n.modules = append(n.modules, nn.NewHead(b, "out", final, velocity, cfg.NormGroups))
 }
 
-// stage makes the modules of a stage between x and y.
+// stage makes the modules of a stage from x to y. accumulate says that the gradient of x is set
+// already when the stage's backward pass runs.
 func (n *network) stage(s stage, x, y nn.Act, accumulate bool) {
 	part := 0
 	name := func(suffix string) string {
 		part++
 		return fmt.Sprintf("%s.%d%s", s.name, part-1, suffix)
 	}
-	between := func(more bool) nn.Act { // the result of a module with more of them behind it, or y
+	between := func(more bool) nn.Act { // a module's result: y, or a new map if more modules follow
 		if !more {
 			return y
 		}
@@ -148,13 +153,15 @@ func (n *network) stage(s stage, x, y nn.Act, accumulate bool) {
 }
 
 func (n *network) residual(name string, x, y nn.Act, accumulate bool) {
-	n.modules = append(n.modules, nn.NewResBlock(n.b, name, x, y, n.embedding, n.cfg.NormGroups, n.cfg.UseScaleShiftNorm, accumulate))
+	shape := nn.ResBlockShape{Groups: n.cfg.NormGroups, ScaleShift: n.cfg.UseScaleShiftNorm, Accumulate: accumulate}
+	n.modules = append(n.modules, nn.NewResBlock(n.b, name, shape, x, y, n.embedding))
 }
 
 // middle makes the middle block: residual block, attention, residual block.
 func (n *network) middle(x, y nn.Act) {
 	h1, h2 := n.b.Act(x.X.H, x.X.W, x.X.C), n.b.Act(x.X.H, x.X.W, x.X.C)
 	n.residual("middle_block.0", x, h1, true)
-	n.modules = append(n.modules, nn.NewAttentionBlock(n.b, "middle_block.1", h1, h2, n.cfg.NormGroups, n.cfg.NumHeads))
+	attention := nn.NewAttentionBlock(n.b, "middle_block.1", h1, h2, n.cfg.NormGroups, n.cfg.NumHeads)
+	n.modules = append(n.modules, attention)
 	n.residual("middle_block.2", h2, y, false)
 }

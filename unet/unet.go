@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/nn"
 )
 
-// A Model is a network's configuration and parameters. Replicas share it; they may run side by side
-// as long as nobody changes the parameters.
+// A Model is a network's configuration and parameters. Its replicas share the parameters, and may
+// run side by side as long as nobody changes them.
 type Model struct {
 	cfg     Config
 	isa     kernels.ISA
@@ -17,8 +17,8 @@ type Model struct {
 	weights nn.Weights
 }
 
-// New builds a network and draws its first parameters as PyTorch would; with rng nil they are zero,
-// for a caller who sets them.
+// New builds a network and draws its first parameters from PyTorch's distributions. With rng nil
+// the parameters are zero, for a caller that sets them.
 func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -39,8 +39,8 @@ func (m *Model) ISA() kernels.ISA { return m.isa }
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (m *Model) Params() *nn.Params { return &m.params }
 
-// Repack rebuilds the forms of the parameters that kernels read: share part of parts, so that
-// several goroutines can divide the work (Repack(0, 1) does it all).
+// Repack rebuilds the forms of the parameters that kernels read. It does one part of the work, so
+// that parts goroutines can divide it. Repack(0, 1) does all of it.
 func (m *Model) Repack(part, parts int) { m.weights.Pack(m.params.Values, part, parts) }
 
 // A Replica holds the activations of one worker. It is not safe for concurrent use.
@@ -51,10 +51,11 @@ type Replica struct {
 	train           bool
 	net             network
 	image, velocity nn.Act
-	still           []float32 // jumps of length 0, of a flow map
+	still           []float32 // jumps of length 0, only in a flow map
 }
 
-// NewReplica makes room for up to images images; train says whether Backward will be called.
+// NewReplica makes a replica for at most so many images. train says whether Backward will be
+// called.
 func (m *Model) NewReplica(images int, train bool) *Replica {
 	if images < 1 {
 		panic(fmt.Sprintf("unet: a replica of %d images", images))
@@ -74,15 +75,16 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 	return r
 }
 
-// Forward computes v(x, t, y) for n = len(t) images, n at most the replica's size.
-// x and v are [n, H, W, C] with channels contiguous; y are rows of label_emb, nil for an
-// unconditional network. The velocity of a flow map is its mean over a jump of length 0.
+// Forward computes v(x, t, y) for n = len(t) images, at most as many as the replica is for.
+// x and v are [n, H, W, C] with channels contiguous. y are rows of label_emb, nil for an
+// unconditional network. For a flow map v is the mean velocity over a jump of length 0.
 func (r *Replica) Forward(v, x, t []float32, y []int32) {
 	r.forward(v, x, t, nil, y)
 }
 
-// Jump computes u(x, t, δ, y), the mean velocity over jumps of length d, of a network that is a flow map: the state
-// at t+δ is x + δ·u. Shapes are those of [Replica.Forward]; d is as long as t.
+// Jump computes the mean velocity u(x, t, δ, y) over jumps of length δ: the state at t+δ is x +
+// δ·u. The network must be a flow map. d holds a δ for each image. The other shapes are those of
+// [Replica.Forward].
 func (r *Replica) Jump(u, x, t, d []float32, y []int32) {
 	if !r.cfg.FlowMap || len(d) != len(t) {
 		panic(fmt.Sprintf("unet: %d jumps from %d times by a network with flow_map %t", len(d), len(t), r.cfg.FlowMap))
@@ -90,11 +92,12 @@ func (r *Replica) Jump(u, x, t, d []float32, y []int32) {
 	r.forward(u, x, t, d, y)
 }
 
-// forward is that of a jump, or with d nil of a velocity.
+// forward computes the mean velocity over jumps of length d, or with d nil the velocity.
 func (r *Replica) forward(v, x, t, d []float32, y []int32) {
 	n := len(t)
 	if size := r.cfg.ImageLen(); n < 1 || n > r.images || len(x) != n*size || len(v) != n*size {
-		panic(fmt.Sprintf("unet: forward of %d images of %d elements in a replica of %d: %d elements in, %d out", n, size, r.images, len(x), len(v)))
+		panic(fmt.Sprintf("unet: forward of %d images of %d elements in a replica of %d: %d elements in, %d out",
+			n, size, r.images, len(x), len(v)))
 	}
 	if (r.cfg.NumClasses > 0) != (y != nil) || y != nil && len(y) != n {
 		panic(fmt.Sprintf("unet: %d classes for %d images of a network of %d", len(y), n, r.cfg.NumClasses))
@@ -116,10 +119,13 @@ func (r *Replica) forward(v, x, t, d []float32, y []int32) {
 	r.velocity.X.First(n).Store(v)
 }
 
-// Backward adds the gradient of the parameters to grad (flat, as long as Params().Values), for dv
-// the gradient of the v of the last Forward or Jump. When dx is not nil it receives the gradient of x. When grad is nil, dx = Jᵀ·dv
-// is all that is computed (J = ∂v/∂x), in two thirds of the time. It may be called again for other dv, with
-// the same activations.
+// Backward computes gradients from dv, the gradient of the result of the last Forward or Jump. It
+// adds the gradient of the parameters to grad, a flat vector as long as Params().Values. It sets dx
+// to the gradient of x.
+//
+// With dx nil it leaves the gradient of x out. With grad nil it computes dx = Jᵀ·dv alone, J =
+// ∂v/∂x, in two thirds of the time. It may be called again with another dv for the same
+// activations.
 func (r *Replica) Backward(dx, dv, grad []float32) {
 	if !r.train {
 		panic("unet: backward of a replica made for inference")

@@ -6,45 +6,9 @@ import (
 	"strings"
 )
 
-// A target is a vector instruction set as the routines see it.
-type target struct {
-	name   string // suffix of routine names
-	suffix string // part of file names
-	arch   string // as in GOARCH
-	reg    string // letter of its vector registers
-	lanes  int    // float32 in a register
-	count  int    // vector registers
-	side   int    // most registers side by side in element-wise work: a cache line is 4 of NEON's
-	spell  func(*listing) machine
-}
-
-var (
-	avx2   = target{"AVX2", "avx2", "amd64", "Y", 8, 16, 1, newX86}
-	avx512 = target{"AVX512", "avx512", "amd64", "Z", 16, 32, 1, newX86}
-	neon   = target{"NEON", "neon", "arm64", "V", 4, 32, 4, newNEON}
-)
-
-// v names vector register i.
-func (t target) v(i int) string { return fmt.Sprintf("%s%d", t.reg, i) }
-
-// bytes is the size of a vector register.
-func (t target) bytes() int { return 4 * t.lanes }
-
-// widths lists how many registers side by side a routine of so many values takes, the most first: as
-// many as fit beside the registers that it needs once.
-func (t target) widths(values, once int) []int {
-	width := t.side
-	for width > 1 && width*values+once > t.count {
-		width /= 2
-	}
-	if width == 1 {
-		return []int{1}
-	}
-	return []int{width, 1}
-}
-
-// A machine spells a routine's steps in the language of one architecture. Integer registers go by
-// amd64's names; each architecture has one for every name. AX holds the pointer to the arguments.
+// A machine spells a routine's steps in the language of one architecture. Integer registers have
+// amd64's names; each architecture has a register for every name. AX holds the pointer to the
+// arguments.
 type machine interface {
 	begin()
 	end()
@@ -57,23 +21,32 @@ type machine interface {
 	multiply(reg string, n int)                        // reg *= n
 	address(base, index string, scale int, reg string) // reg = base + index·scale
 	jump(label string)
-	addJump(n int, reg, condition, label string)   // reg += n, and jump if it is LT, GE, EQ, … 0
-	jumpIfZero(reg, label string)                  // jump if reg is 0
-	jumpField(name, condition, than, label string) // jump if args.name is LT, GE, … than, "$4" or a register
+	// addJump adds n to reg, and jumps if the sum is LT, GE, EQ, … 0.
+	addJump(n int, reg, condition, label string)
+	jumpIfZero(reg, label string)
+	// jumpField jumps if args.name is LT, GE, … than, which is "$4" or a register.
+	jumpField(name, condition, than, label string)
 
 	zero(v value)
 	move(dst value, src operand)
 	store(src value, m memory)
-	prefetch(m memory, level int)                         // ask for the cache line there, in level 1 or 2 of the caches
-	broadcast(dst value, field string)                    // dst = args.field, a float32, in all lanes
-	do(o operation, dst value, a, b operand)              // dst = a o b; for fma and fms dst ± a·b; a is no memory
-	apply(o operation, dst, a value)                      // dst = o(a)
-	negate(dst, a value)                                  // dst = -a
-	shiftLeft(v value, n int)                             // of lanes as integers
-	mulAdd(dst value, a operand, b, c value)              // dst = a·b + c; dst is none of them
-	horner(p, x value, c operand, q value) (value, value) // p·x + c in p or q: that one and then the other
-	declare(table []constant) string                      // the data of a file
-	prepare(table []constant) int                         // for a routine that uses constants; the registers it takes
+	// prefetch asks for the cache line at m, in level 1 or 2 of the caches.
+	prefetch(m memory, level int)
+	// broadcast sets all lanes of dst to args.field, a float32.
+	broadcast(dst value, field string)
+	// do sets dst = a o b; for fma and fms it sets dst = dst ± a·b. Operand a is not a memory.
+	do(o operation, dst value, a, b operand)
+	apply(o operation, dst, a value) // dst = o(a)
+	negate(dst, a value)             // dst = -a
+	shiftLeft(v value, n int)        // of each lane as an integer
+	// mulAdd sets dst = a·b + c. dst differs from a, b and c.
+	mulAdd(dst value, a operand, b, c value)
+	// horner leaves p·x + c in p or in q. It returns the one that holds the result, and then the
+	// other.
+	horner(p, x value, c operand, q value) (result, free value)
+	declare(table []constant) string // the data of a file
+	// prepare begins a routine that uses the constants, and returns how many registers they take.
+	prepare(table []constant) int
 
 	rows(half int) rows
 	factors(n int, at func(i, step int) memory, abreast bool) factors
@@ -85,14 +58,14 @@ type rows struct {
 	at       func(i, disp int) memory
 }
 
-// factors are the numbers of a step that whole vectors are multiplied by. amd64 spreads one over a
-// register at a time; arm64 fetches those of up to 4 steps and multiplies by element.
+// factors are the numbers of a step that whole vectors are multiplied by. amd64 spreads one number
+// over a register at a time; arm64 fetches the numbers of up to 4 steps and multiplies by element.
 type factors interface {
 	fetch(steps int)
 	of(i, step int) operand
 }
 
-// A value is a float32 vector in one or more registers, each of which holds as many as there are lanes.
+// A value is a float32 vector in one or more registers, each of which holds one element a lane.
 type value []int
 
 // number writes a number where an instruction may have a register.
@@ -103,7 +76,13 @@ type memory struct {
 	base, index string
 	scale       int // 0 means 1
 	disp        int
-	spare       value // where arm64 loads it for an instruction that works on registers
+	spare       value // where arm64 loads the vectors for an instruction that works on registers
+}
+
+// into returns m with the value that arm64 loads it into.
+func (m memory) into(spare value) memory {
+	m.spare = spare
+	return m
 }
 
 // A constant is a number that all lanes hold.
@@ -112,7 +91,7 @@ type constant struct {
 	value float32
 }
 
-// An element is one lane of a register, standing for a vector of it.
+// An element is one lane of a register. It stands for a vector whose lanes all equal that lane.
 type element struct{ reg, lane int }
 
 // An operand is a value, a memory, the name of a constant, or an element.
@@ -124,7 +103,7 @@ type listing struct {
 	args  string // name of the Go struct
 	lines []string
 	next  int // first free vector register
-	limit int // behind the last of them
+	limit int // one behind the last free register
 	width int // registers of a value
 }
 
@@ -136,7 +115,7 @@ func (l *listing) op(format string, args ...any) {
 // note appends a comment.
 func (l *listing) note(text string) { l.lines = append(l.lines, "", "\t// "+text) }
 
-// label appends a jump target; mark one that follows straight on.
+// label appends a jump target with an empty line before it; mark appends one without.
 func (l *listing) label(name string) { l.lines = append(l.lines, "", name+":") }
 func (l *listing) mark(name string)  { l.lines = append(l.lines, name+":") }
 
@@ -152,7 +131,7 @@ func (l *listing) take(n int) value {
 		v[i] = l.next + i
 	}
 	if l.next += n; l.next > l.limit {
-		panic(fmt.Sprintf("%s has no %d registers to take from %d on", l.name, n, v[0]))
+		panic(fmt.Sprintf("%s has fewer than %d registers free from %d on", l.name, n, v[0]))
 	}
 	return v
 }
@@ -160,8 +139,8 @@ func (l *listing) take(n int) value {
 // value takes the registers of a value.
 func (l *listing) value() value { return l.take(l.width) }
 
-// spare takes the registers of a value that amd64 does not need: it reads memory in every instruction
-// and overwrites any operand of a fused step.
+// spare takes the registers of a value that arm64 alone needs. amd64 reads memory in every
+// instruction, and its fused instructions may overwrite any operand.
 func (l *listing) spare() value {
 	if l.arch == "amd64" {
 		return nil
@@ -195,8 +174,9 @@ func (r *routine) text() string {
 	return fmt.Sprintf("%s\nTEXT ·%s(SB), NOSPLIT, $0-8\n%s\n", comment(r.doc), r.name, strings.Join(r.lines, "\n"))
 }
 
-// eachVector goes through the elements counted in register left by widths[0] registers at a time, and
-// then by fewer: body handles r.width registers of each vector. The position in bytes is in BX.
+// eachVector goes through the elements that register left counts, widths[0] registers at a time,
+// and then through the rest with the smaller widths. body handles r.width registers of each vector.
+// The position in bytes is in BX.
 func (r *routine) eachVector(left string, widths []int, body func()) {
 	for i, w := range widths {
 		r.width = w

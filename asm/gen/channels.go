@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// The constants of exp: x = n·ln 2 + r, exp(x) = 2^n·p(r). ln 2 is split so that n·hi is exact.
-// p is the polynomial of degree 5 with p(0) = 1 that comes closest on |r| ≤ ln 2 / 2, counted in units
-// in the last place (1.1) with its coefficients in float32.
+// The constants of exp: x = n·ln 2 + r, exp(x) = 2^n·p(r). ln 2 is split in two so that n·ln2hi
+// is exact. Of all polynomials of degree 5 with p(0) = 1 and coefficients in float32, p has the
+// smallest error on |r| ≤ ln 2 / 2: 1.1 units in the last place.
 var expTable = []constant{
 	{"log2e", math.Log2E}, {"ln2hi", 0.693359375}, {"ln2lo", -2.12194440e-4},
 	{"max", 88}, {"min", -87},
@@ -18,7 +18,7 @@ var expTable = []constant{
 
 // exp replaces x by exp(x), with n, p and q as scratch; q is a spare value.
 func (r *routine) exp(x, n, p, q value) {
-	// The clamped value is the second operand, which amd64's instructions return when it is NaN.
+	// x is the second operand, because amd64 returns the second operand where one is NaN.
 	limit := slices.Repeat(n[:1], r.width)
 	r.move(n[:1], "max")
 	r.do(minimum, x, limit, x)
@@ -45,29 +45,26 @@ func (r *routine) sigmoid(s, z, n, p, q, one value) {
 	r.do(div, s, one, s)
 }
 
-// A walk describes a routine over the pixels of a map, some vectors of channels after others.
+// A walk describes a routine over the pixels of maps. It takes a few vectors of channels over all
+// pixels, and then the next vectors.
 type walk struct {
 	name   string
-	in     string // of X, Y, D: the maps that it walks over
+	in     string // the maps that it takes, of X, Y and D
+	over   string // the map that D may overwrite: X, Y or none
 	params int    // parameters P0…
 	sums   int    // sums S0…
 	values int    // values that its body takes
 	exp    bool   // whether it uses exp
 	body   func(r *routine, c channels)
-	end    func(r *routine, c channels) // what follows the last pixel, if anything does
+	end    func(r *routine, c channels) // follows the last pixel; may be nil
 }
 
-// channels are the values of some vectors of channels, and where the pixel's lie.
+// channels are the values of some vectors of channels: parameters, sums, and the elements of a
+// pixel.
 type channels struct {
 	p, sum  []value
 	one     value
 	x, y, d memory
-}
-
-// at is a memory operand with the value to load it into where that is needed.
-func (m memory) into(spare value) memory {
-	m.spare = spare
-	return m
 }
 
 var pixelReg = map[rune]string{'X': "SI", 'Y': "DX", 'D': "DI"}
@@ -89,12 +86,12 @@ var walks = []walk{
 		r.do(add, c.sum[0], c.sum[0], e)
 		r.do(fma, c.sum[1], e, e)
 	}},
-	{name: "Affine", in: "XD", params: 2, values: 2, body: func(r *routine, c channels) {
+	{name: "Affine", in: "XD", over: "X", params: 2, values: 2, body: func(r *routine, c channels) {
 		y := r.value()
 		r.mulAdd(y, c.x.into(r.spare()), c.p[0], c.p[1])
 		r.store(y, c.d)
 	}},
-	{name: "AffineSiLU", in: "XD", params: 2, values: 5, exp: true, body: func(r *routine, c channels) {
+	{name: "AffineSiLU", in: "XD", over: "X", params: 2, values: 5, exp: true, body: func(r *routine, c channels) {
 		z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.spare()
 		r.mulAdd(z, c.x.into(s), c.p[0], c.p[1])
 		r.sigmoid(s, z, n, p, q, c.one)
@@ -109,7 +106,7 @@ var walks = []walk{
 		r.do(fma, c.sum[1], y, xhat)
 	}},
 	{name: "NormSiLUSums", in: "XYD", params: 4, sums: 2, values: 6, exp: true, body: normSiLUSums},
-	{name: "NormGrad", in: "XYD", params: 3, values: 2, body: func(r *routine, c channels) {
+	{name: "NormGrad", in: "XYD", over: "Y", params: 3, values: 2, body: func(r *routine, c channels) {
 		r.store(normGrad(r, c), c.d)
 	}},
 	{name: "NormGradAdd", in: "XYD", params: 3, values: 3, body: func(r *routine, c channels) {
@@ -126,14 +123,8 @@ var walks = []walk{
 		r.do(sub, e, e, c.p[0])
 		r.do(largest, c.sum[0], e, c.sum[0])
 	}, end: func(r *routine, c channels) { r.do(add, c.sum[0], c.sum[0], c.p[0]) }},
-	{name: "ExpSums", in: "XD", params: 2, sums: 1, values: 4, exp: true, body: func(r *routine, c channels) {
-		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
-		r.mulAdd(x, c.x.into(n), c.p[0], c.p[1])
-		r.exp(x, n, p, q)
-		r.store(x, c.d)
-		r.do(add, c.sum[0], c.sum[0], x)
-	}},
-	{name: "SoftmaxGrad", in: "XYD", params: 2, values: 2, body: func(r *routine, c channels) {
+	{name: "ExpSums", in: "XD", over: "X", params: 2, sums: 1, values: 4, exp: true, body: expSums},
+	{name: "SoftmaxGrad", in: "XYD", over: "Y", params: 2, values: 2, body: func(r *routine, c channels) {
 		y, x := r.value(), r.value()
 		r.mulAdd(y, c.y.into(x), c.p[0], c.p[1])
 		r.move(x, c.x)
@@ -148,6 +139,15 @@ var walks = []walk{
 	}},
 }
 
+// expSums computes d = exp(x·P0 + P1) and adds up d.
+func expSums(r *routine, c channels) {
+	x, n, p, q := r.value(), r.value(), r.value(), r.spare()
+	r.mulAdd(x, c.x.into(n), c.p[0], c.p[1])
+	r.exp(x, n, p, q)
+	r.store(x, c.d)
+	r.do(add, c.sum[0], c.sum[0], x)
+}
+
 // normGrad returns y·P0 + (x·P1 + P2).
 func normGrad(r *routine, c channels) value {
 	dx, y := r.value(), r.value()
@@ -157,7 +157,8 @@ func normGrad(r *routine, c channels) value {
 	return dx
 }
 
-// normSiLUSums: x̂ = x·P0 + P1, z = x̂·P2 + P3, d = z·s, dz = dy·s·(1 + z·(1-s)).
+// normSiLUSums computes x̂ = x·P0 + P1, z = x̂·P2 + P3, d = z·s and dz = dy·s·(1 +
+// z·(1-s)).
 func normSiLUSums(r *routine, c channels) {
 	xhat, z, s, n, p, q := r.value(), r.value(), r.value(), r.value(), r.value(), r.spare()
 	r.mulAdd(xhat, c.x.into(n), c.p[0], c.p[1])
@@ -174,9 +175,11 @@ func normSiLUSums(r *routine, c channels) {
 	r.do(fma, c.sum[1], z, xhat)
 }
 
-// routine spells the walk out. BX is the offset of the vectors of channels in bytes, R13 the channels left.
+// routine writes the walk. BX is the offset of the vectors of channels in bytes, R13 the channels
+// left.
 func (w walk) routine(t target) *routine {
-	r := newRoutine(t, w.name, "Channels", fmt.Sprintf("is [%sGo] for args.C a multiple of %d.", w.name, t.lanes))
+	doc := fmt.Sprintf("is [%sGo] for args.C a multiple of %d.", w.name, t.lanes)
+	r := newRoutine(t, w.name, "Channels", doc)
 	for _, m := range w.in {
 		r.field("Ld"+string(m), distanceReg[m])
 	}

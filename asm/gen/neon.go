@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// arm64 spells routines for NEON as ARMv8.0 has it. Instructions that Go's assembler lacks are written
-// as words, whose text in the comment is a disassembler's. Constants lie in the last registers, four in
-// each, and are taken from there by element.
+// arm64 spells routines for NEON of ARMv8.0. It writes instructions that Go's assembler lacks as
+// words, with the text of a disassembler in a comment. Constants lie in the last registers, four in
+// each, and instructions take them by element.
 type arm64 struct {
 	*listing
 	constants map[string]element
@@ -18,14 +18,14 @@ type arm64 struct {
 
 func newNEON(l *listing) machine { return &arm64{listing: l, constants: map[string]element{}} }
 
-// scratch is an integer register that no routine names. R18, R27 and R28 belong to the platform, to the
-// assembler and to Go.
+// scratch is an integer register that routines do not name. R18 belongs to the platform, R27 to the
+// assembler and R28 to Go.
 const scratch = "R26"
 
-// integers holds arm64's names of the registers that are not the same.
+// integers holds arm64's names of the registers whose names differ from amd64's.
 var integers = map[string]string{"AX": "R0", "BX": "R1", "CX": "R2", "DX": "R3", "SI": "R4", "DI": "R5"}
 
-// integer returns arm64's name of an integer register, or a constant as it is.
+// integer returns arm64's name of an integer register; it returns a constant unchanged.
 func integer(reg string) string {
 	if name, ok := integers[reg]; ok {
 		return name
@@ -91,13 +91,13 @@ func (a *arm64) jumpField(name, condition, than, label string) {
 	a.op("B%s %s", condition, label)
 }
 
-// word appends an instruction by its code, with its text in the syntax of disassemblers.
+// word appends an instruction by its code, with the text of a disassembler.
 func (a *arm64) word(code uint32, format string, args ...any) {
 	a.op("WORD $0x%08x // %s", code, fmt.Sprintf(format, args...))
 }
 
-// list writes vector registers in one arrangement.
-func list(arrangement string, regs ...int) string {
+// arranged writes vector registers in an arrangement, such as V%d.S4.
+func arranged(arrangement string, regs ...int) string {
 	var all []string
 	for _, i := range regs {
 		all = append(all, fmt.Sprintf(arrangement, i))
@@ -107,7 +107,7 @@ func list(arrangement string, regs ...int) string {
 
 func (a *arm64) zero(v value) {
 	for _, i := range v {
-		a.op("VEOR %s", list("V%d.B16", i, i, i))
+		a.op("VEOR %s", arranged("V%d.B16", i, i, i))
 	}
 }
 
@@ -115,7 +115,7 @@ func (a *arm64) move(dst value, src operand) {
 	switch src := src.(type) {
 	case value:
 		for i := range dst {
-			a.op("VMOV %s", list("V%d.B16", src[i], dst[i]))
+			a.op("VMOV %s", arranged("V%d.B16", src[i], dst[i]))
 		}
 	case memory:
 		a.load(dst, src)
@@ -127,7 +127,7 @@ func (a *arm64) move(dst value, src operand) {
 	}
 }
 
-// base returns a register and a displacement that address a run.
+// base returns the register and the displacement that address a run.
 func (a *arm64) base(m memory) (string, int) {
 	base := integer(m.base)
 	if m.index != "" {
@@ -144,7 +144,7 @@ func index(reg string) int {
 	return n
 }
 
-// load loads in pairs.
+// load loads a run in pairs of registers.
 func (a *arm64) load(v value, m memory) {
 	if a.indexed(0x3ce06800, "ldr", v, m) {
 		return
@@ -177,8 +177,8 @@ func (a *arm64) prefetch(m memory, level int) {
 	a.op("PRFM %d(%s), PLDL%dKEEP", m.disp, integer(m.base), level)
 }
 
-// indexed loads or stores a single vector at base + index, if that is what is asked for. Go's assembler
-// does not know this address mode of 16 bytes.
+// indexed loads or stores a single vector at base + index, and reports whether v and m are of that
+// form. Go's assembler lacks this address mode for 16 bytes.
 func (a *arm64) indexed(code uint32, name string, v value, m memory) bool {
 	if len(v) != 1 || m.index == "" || m.disp != 0 || m.scale > 1 {
 		return false
@@ -193,7 +193,7 @@ func (a *arm64) broadcast(dst value, field string) {
 	a.op("VLD1R (%s), [V%d.S4]", scratch, dst[0])
 }
 
-// fetched returns an operand as a value or an element: it loads what is in memory to its spare register.
+// fetched returns an operand as a value or an element: it loads a memory into its spare register.
 func (a *arm64) fetched(o operand) operand {
 	switch o := o.(type) {
 	case memory:
@@ -215,7 +215,7 @@ func (a *arm64) constant(name string) element {
 
 func (a *arm64) do(o operation, dst value, first, second operand) {
 	first, second = a.fetched(first), a.fetched(second)
-	if _, ok := first.(element); ok { // of a product, whose factors have no order
+	if _, ok := first.(element); ok { // a factor of a product, where the order does not matter
 		first, second = second, first
 	}
 	s := first.(value)
@@ -231,10 +231,10 @@ func (a *arm64) do(o operation, dst value, first, second operand) {
 
 func (a *arm64) byVector(o operation, d, n, m int) {
 	if o.goName != "" {
-		a.op("%s %s", o.goName, list("V%d.S4", m, n, d))
+		a.op("%s %s", o.goName, arranged("V%d.S4", m, n, d))
 		return
 	}
-	a.word(o.code|uint32(m<<16|n<<5|d), "%s %s", o.arm64, list("v%d.4s", d, n, m))
+	a.word(o.code|uint32(m<<16|n<<5|d), "%s %s", o.arm64, arranged("v%d.4s", d, n, m))
 }
 
 func (a *arm64) byElement(o operation, d, n int, m element) {
@@ -242,12 +242,13 @@ func (a *arm64) byElement(o operation, d, n int, m element) {
 		panic(o.arm64 + " takes no element")
 	}
 	lane := m.lane&1<<21 | m.lane>>1<<11
-	a.word(o.element|uint32(lane|m.reg<<16|n<<5|d), "%s %s, v%d.s[%d]", o.arm64, list("v%d.4s", d, n), m.reg, m.lane)
+	code := o.element | uint32(lane|m.reg<<16|n<<5|d)
+	a.word(code, "%s %s, v%d.s[%d]", o.arm64, arranged("v%d.4s", d, n), m.reg, m.lane)
 }
 
 func (a *arm64) apply(o operation, dst, s value) {
 	for i := range dst {
-		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s %s", o.arm64, list("v%d.4s", dst[i], s[i]))
+		a.word(o.code|uint32(s[i]<<5|dst[i]), "%s %s", o.arm64, arranged("v%d.4s", dst[i], s[i]))
 	}
 }
 
@@ -255,7 +256,7 @@ func (a *arm64) negate(dst, s value) { a.apply(minus, dst, s) }
 
 func (a *arm64) shiftLeft(v value, n int) {
 	for _, i := range v {
-		a.op("VSHL $%d, %s", n, list("V%d.S4", i, i))
+		a.op("VSHL $%d, %s", n, arranged("V%d.S4", i, i))
 	}
 }
 
@@ -265,14 +266,14 @@ func (a *arm64) mulAdd(dst value, s operand, b, c value) {
 	a.do(fma, dst, s.(value), b)
 }
 
-// horner needs another register, because the sum of a fused step is what it overwrites.
+// horner needs another register, because a fused instruction overwrites its summand.
 func (a *arm64) horner(p, by value, c operand, q value) (result, free value) {
 	a.move(q, c)
 	a.do(fma, q, p, by)
 	return q, p
 }
 
-// declare defines one table, filled up to whole registers.
+// declare defines one table, padded to whole registers.
 func (a *arm64) declare(table []constant) string {
 	var values []float32
 	for _, c := range table {
@@ -318,8 +319,8 @@ func (a *arm64) rows(half int) rows {
 	return rows{pointers, func(i, disp int) memory { return memory{base: pointers[i], disp: disp} }}
 }
 
-// Elements are factors of which a register holds four: those of a step, if they lie abreast, or those of
-// the same place in four steps.
+// elements are factors that lie four in a register: factors of the same step if they lie abreast in
+// memory, or else the same factor of four steps.
 type elements struct {
 	*arm64
 	n       int

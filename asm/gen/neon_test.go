@@ -45,8 +45,8 @@ func TestWordsOfOperations(t *testing.T) {
 	}
 }
 
-// TestWordsOfFiles has a disassembler read every word of the generated files: it must say what the
-// comment says.
+// A disassembler reads each word of the generated files. Its text must be the same as in the
+// comment.
 func TestWordsOfFiles(t *testing.T) {
 	const tool = "aarch64-linux-gnu-objdump"
 	if _, err := exec.LookPath(tool); err != nil {
@@ -65,7 +65,8 @@ func TestWordsOfFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string // lines are address, code, name and operands, with tabs between
+	var got []string
+	// A line is address, code, name and operands, with tabs between.
 	for line := range strings.Lines(string(out)) {
 		if fields := strings.Split(strings.TrimSpace(line), "\t"); len(fields) == 4 {
 			got = append(got, fields[2]+" "+fields[3])
@@ -81,7 +82,7 @@ func TestWordsOfFiles(t *testing.T) {
 	}
 }
 
-// words lists the different words of the generated files, and their comments.
+// words lists the words of the generated files, each once, and their comments.
 func words(t *testing.T) (codes []uint32, texts []string) {
 	line := regexp.MustCompile(`(?m)^\tWORD \$0x([0-9a-f]{8}) // (.*)$`)
 	seen := map[string]bool{}

@@ -2,28 +2,29 @@ package main
 
 import "fmt"
 
-// outerRoutines lists the tiles of the sum of outer products.
+// outerRoutines makes the tiles of the sum of outer products.
 func outerRoutines(t target) []*routine {
 	var all []*routine
-	for _, vectors := range tileVectors(t) {
-		for _, rows := range outerRows(t) {
-			all = append(all, outer(t, rows, vectors))
-		}
-	}
+	t.eachOuter(func(rows, cols int) { all = append(all, outer(t, rows, cols/t.lanes)) })
 	return all
 }
 
-func outerRows(t target) []int {
-	if t.lanes == 16 {
-		return []int{8, 4, 2, 1}
+// eachOuter calls f for each tile, the widest and tallest first.
+func (t target) eachOuter(f func(rows, cols int)) {
+	for _, cols := range t.cols {
+		for _, rows := range t.outer {
+			f(rows, cols)
+		}
 	}
-	return []int{6, 4, 2, 1}
 }
 
-// outer is a tile of rows by vectors·lanes columns, whose sums stay in registers over all pixels.
+// outerName is the name of a tile's routine, without the target.
+func outerName(rows, cols int) string { return fmt.Sprintf("Outer%dx%d", rows, cols) }
+
+// outer is a tile of rows by vectors·lanes columns. Its sums stay in registers over all pixels.
 func outer(t target, rows, vectors int) *routine {
 	cols := vectors * t.lanes
-	r := newRoutine(t, fmt.Sprintf("Outer%dx%d", rows, cols), "Outer",
+	r := newRoutine(t, outerName(rows, cols), "Outer",
 		fmt.Sprintf("is [OuterGo] of %d rows and %d columns.", rows, cols))
 	sums := make([]value, rows)
 	for i := range sums {
@@ -54,7 +55,7 @@ func outer(t target, rows, vectors int) *routine {
 	return r
 }
 
-// outerLoops spells out the nest of loops; step handles one pair of vectors.
+// outerLoops writes the nest of loops; step writes the work for one pair of vectors.
 func (r *routine) outerLoops(step func()) {
 	r.field("N2", "R12")
 	r.label("images")
@@ -85,7 +86,7 @@ func (r *routine) outerEpilogue(sums []value) {
 	r.eachSum(sums, r.store)
 }
 
-// eachSum calls f for the rows of C, whose distance is in R8.
+// eachSum calls f for each row of C; the distance between rows is in R8.
 func (r *routine) eachSum(sums []value, f func(sum value, at memory)) {
 	r.field("C", "DX")
 	for i, sum := range sums {

@@ -2,41 +2,41 @@ package main
 
 import "fmt"
 
-// productRoutines lists the tiles of the matrix product: two segments of rows by one or more vectors of
-// columns, as large as the registers allow, and the smaller ones that tails need.
+// productRoutines makes the tiles of the matrix product: two segments of rows by one or more
+// vectors of columns. The largest tile fills the registers; remainders need the smaller ones.
 func productRoutines(t target) []*routine {
 	var all []*routine
-	for _, vectors := range tileVectors(t) {
-		for _, half := range productHalves(t) {
-			all = append(all, product(t, half, vectors))
+	t.eachProduct(func(half, cols int) { all = append(all, product(t, half, cols/t.lanes)) })
+	return all
+}
+
+// eachProduct calls f for each tile, the widest and tallest first. half is the rows of one segment.
+func (t target) eachProduct(f func(half, cols int)) {
+	for _, cols := range t.cols {
+		for _, half := range t.halves() {
+			f(half, cols)
 		}
+	}
+}
+
+// halves lists the rows of a segment of each tile.
+func (t target) halves() []int {
+	var all []int
+	for _, s := range t.segments {
+		all = append(all, s.rows)
 	}
 	return all
 }
 
-func productHalves(t target) []int {
-	if t.lanes == 16 {
-		return []int{7, 4, 2, 1}
-	}
-	return []int{3, 2, 1}
-}
+// productName is the name of a tile's routine, without the target.
+func productName(half, cols int) string { return fmt.Sprintf("Product2x%dx%d", half, cols) }
 
-// tileVectors lists the widths of tiles in vectors. 16 columns divide the channels that Winograd's
-// algorithms cover. With NEON, 6 rows of them are 24 independent sums: enough for 4 pipes with a latency
-// of 4 cycles, as in Apple's and Arm's large cores.
-func tileVectors(t target) []int {
-	if t.lanes == 16 {
-		return []int{2, 1}
-	}
-	return []int{16 / t.lanes}
-}
-
-// product makes tiles of 2·half rows and vectors·lanes columns. Their sums stay in registers over the
-// whole K axis; a row costs one factor per k, which its vectors share. B is read two vectors at a time:
-// NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
+// product makes tiles of 2·half rows and vectors·lanes columns. The sums stay in registers over
+// the whole K axis; the vectors of a row share one factor per k. The routine reads B two vectors at
+// a time, because NEON's registers have no room for four beside 24 sums and the factors of 6 rows.
 func product(t target, half, vectors int) *routine {
 	cols := vectors * t.lanes
-	r := newRoutine(t, fmt.Sprintf("Product2x%dx%d", half, cols), "Product",
+	r := newRoutine(t, productName(half, cols), "Product",
 		fmt.Sprintf("is [ProductGo] of %d rows a segment and %d columns.", half, cols))
 	r.clear(tileIndex)
 	r.label("tile")
@@ -77,7 +77,7 @@ func product(t target, half, vectors int) *routine {
 // tileIndex is the integer register that counts tiles.
 const tileIndex = "R13"
 
-// prefetchRow asks for the cache lines of a row of that many columns.
+// prefetchRow asks for the cache lines of a row of cols columns.
 func (r *routine) prefetchRow(at memory, cols int) {
 	for ; cols > 0; cols -= lineFloats {
 		r.prefetch(at, 1)
@@ -88,7 +88,8 @@ func (r *routine) prefetchRow(at memory, cols int) {
 // lineFloats is the number of float32 in a cache line.
 const lineFloats = 16
 
-// productLoops spells out the nest of loops that advances pointers; step does some steps of the inner one.
+// productLoops writes the nest of loops that advances the pointers; step writes some steps of the
+// inner loop.
 func (r *routine) productLoops(pointers []string, step func(steps int)) {
 	const unroll = 4
 	r.field("N2", "R12")
@@ -112,7 +113,7 @@ func (r *routine) productLoops(pointers []string, step func(steps int)) {
 	r.addJump(-1, "R12", "NE", "outer")
 }
 
-// productEpilogue adds the bias and the rows of R where there are any, and stores the sums.
+// productEpilogue adds the bias and the rows of R, if they are not nil, and stores the sums.
 func (r *routine) productEpilogue(sums []value) {
 	spare := r.take(len(sums[0]))
 	r.note("bias")

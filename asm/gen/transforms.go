@@ -26,13 +26,13 @@ type output struct {
 	sum   combination
 }
 
-// A matrix spells M·x out as groups of combinations that share what they can.
+// A matrix describes M·x by groups of combinations that share temporaries.
 type matrix struct {
-	name    string // as package asm has it
+	name    string // in package asm
 	in, out int
 	groups  []group
 	clip    bool // results may have an addend, and may be cut off at Rows and Cols
-	add     bool // results are added to what is there
+	add     bool // results are added to the destination
 }
 
 func temp(i int) int { return -1 - i }
@@ -41,48 +41,84 @@ func temp(i int) int { return -1 - i }
 // points 0, ±1, ±2, ∞ and F(2x2, 3x3) with 0, ±1, ∞.
 var matrices = []matrix{
 	{name: "B4", in: 6, out: 6, groups: []group{
-		{outs: []output{{0, combination{{1, 4}, {4, 0}, {-5, 2}}}, {5, combination{{1, 5}, {4, 1}, {-5, 3}}}}},
+		{outs: []output{
+			{0, combination{{1, 4}, {4, 0}, {-5, 2}}},
+			{5, combination{{1, 5}, {4, 1}, {-5, 3}}},
+		}},
 		{temps: []combination{{{1, 4}, {-4, 2}}, {{1, 3}, {-4, 1}}},
-			outs: []output{{1, combination{{1, temp(0)}, {1, temp(1)}}}, {2, combination{{1, temp(0)}, {-1, temp(1)}}}}},
+			outs: []output{
+				{1, combination{{1, temp(0)}, {1, temp(1)}}},
+				{2, combination{{1, temp(0)}, {-1, temp(1)}}},
+			}},
 		{temps: []combination{{{1, 4}, {-1, 2}}, {{1, 3}, {-1, 1}}},
-			outs: []output{{3, combination{{1, temp(0)}, {2, temp(1)}}}, {4, combination{{1, temp(0)}, {-2, temp(1)}}}}},
+			outs: []output{
+				{3, combination{{1, temp(0)}, {2, temp(1)}}},
+				{4, combination{{1, temp(0)}, {-2, temp(1)}}},
+			}},
 	}},
 	{name: "A4", in: 6, out: 4, clip: true, groups: []group{
 		{temps: []combination{{{1, 1}, {1, 2}}, {{1, 3}, {1, 4}}},
-			outs: []output{{0, combination{{1, temp(0)}, {1, temp(1)}, {1, 0}}}, {2, combination{{1, temp(0)}, {4, temp(1)}}}}},
+			outs: []output{
+				{0, combination{{1, temp(0)}, {1, temp(1)}, {1, 0}}},
+				{2, combination{{1, temp(0)}, {4, temp(1)}}},
+			}},
 		{temps: []combination{{{1, 1}, {-1, 2}}, {{1, 3}, {-1, 4}}},
-			outs: []output{{1, combination{{1, temp(0)}, {2, temp(1)}}}, {3, combination{{1, temp(0)}, {8, temp(1)}, {1, 5}}}}},
+			outs: []output{
+				{1, combination{{1, temp(0)}, {2, temp(1)}}},
+				{3, combination{{1, temp(0)}, {8, temp(1)}, {1, 5}}},
+			}},
 	}},
 	{name: "AT4", in: 4, out: 6, groups: []group{
 		{outs: []output{{0, combination{{1, 0}}}, {5, combination{{1, 3}}}}},
 		{temps: []combination{{{1, 0}, {1, 2}}, {{1, 1}, {1, 3}}},
-			outs: []output{{1, combination{{1, temp(0)}, {1, temp(1)}}}, {2, combination{{1, temp(0)}, {-1, temp(1)}}}}},
+			outs: []output{
+				{1, combination{{1, temp(0)}, {1, temp(1)}}},
+				{2, combination{{1, temp(0)}, {-1, temp(1)}}},
+			}},
 		{temps: []combination{{{1, 0}, {4, 2}}, {{2, 1}, {8, 3}}},
-			outs: []output{{3, combination{{1, temp(0)}, {1, temp(1)}}}, {4, combination{{1, temp(0)}, {-1, temp(1)}}}}},
+			outs: []output{
+				{3, combination{{1, temp(0)}, {1, temp(1)}}},
+				{4, combination{{1, temp(0)}, {-1, temp(1)}}},
+			}},
 	}},
 	{name: "G4", in: 3, out: 6, groups: []group{
 		{outs: []output{{0, combination{{1. / 4, 0}}}, {5, combination{{1, 2}}}}},
 		{temps: []combination{{{-1. / 6, 0}, {-1. / 6, 2}}},
-			outs: []output{{1, combination{{1, temp(0)}, {-1. / 6, 1}}}, {2, combination{{1, temp(0)}, {1. / 6, 1}}}}},
+			outs: []output{
+				{1, combination{{1, temp(0)}, {-1. / 6, 1}}},
+				{2, combination{{1, temp(0)}, {1. / 6, 1}}},
+			}},
 		{temps: []combination{{{1. / 24, 0}, {1. / 6, 2}}},
-			outs: []output{{3, combination{{1, temp(0)}, {1. / 12, 1}}}, {4, combination{{1, temp(0)}, {-1. / 12, 1}}}}},
+			outs: []output{
+				{3, combination{{1, temp(0)}, {1. / 12, 1}}},
+				{4, combination{{1, temp(0)}, {-1. / 12, 1}}},
+			}},
 	}},
 	{name: "GT4", in: 6, out: 3, add: true, groups: []group{
 		{temps: []combination{{{1, 1}, {1, 2}}, {{1, 3}, {1, 4}}},
-			outs: []output{{0, combination{{1. / 4, 0}, {-1. / 6, temp(0)}, {1. / 24, temp(1)}}}, {2, combination{{1, 5}, {-1. / 6, temp(0)}, {1. / 6, temp(1)}}}}},
+			outs: []output{
+				{0, combination{{1. / 4, 0}, {-1. / 6, temp(0)}, {1. / 24, temp(1)}}},
+				{2, combination{{1, 5}, {-1. / 6, temp(0)}, {1. / 6, temp(1)}}},
+			}},
 		{temps: []combination{{{1, 2}, {-1, 1}}, {{1, 3}, {-1, 4}}},
 			outs: []output{{1, combination{{1. / 6, temp(0)}, {1. / 12, temp(1)}}}}},
 	}},
-	// The rows of A4 added in pairs: the adjoint of nearest up-sampling.
+	// The sums of pairs of rows of A4: the adjoint of nearest up-sampling.
 	{name: "P4", in: 6, out: 2, clip: true, groups: []group{
-		{outs: []output{{0, combination{{1, 0}, {2, 1}, {3, 3}, {-1, 4}}}, {1, combination{{1, 5}, {2, 1}, {12, 3}, {-4, 4}}}}},
+		{outs: []output{
+			{0, combination{{1, 0}, {2, 1}, {3, 3}, {-1, 4}}},
+			{1, combination{{1, 5}, {2, 1}, {12, 3}, {-4, 4}}},
+		}},
 	}},
 	{name: "B2", in: 4, out: 4, groups: []group{
 		{outs: []output{{0, combination{{1, 0}, {-1, 2}}}, {3, combination{{1, 1}, {-1, 3}}}}},
 		{outs: []output{{1, combination{{1, 1}, {1, 2}}}, {2, combination{{1, 2}, {-1, 1}}}}},
 	}},
 	{name: "A2", in: 4, out: 2, clip: true, groups: []group{
-		{outs: []output{{0, combination{{1, 0}, {1, 1}, {1, 2}}}, {1, combination{{1, 1}, {-1, 2}, {-1, 3}}}}},
+		{outs: []output{
+			{0, combination{{1, 0}, {1, 1}, {1, 2}}},
+			{1, combination{{1, 1}, {-1, 2}, {-1, 3}}},
+		}},
 	}},
 	{name: "P2", in: 4, out: 1, clip: true, groups: []group{ // the sum of the rows of A2
 		{outs: []output{{0, combination{{1, 0}, {2, 1}, {-1, 3}}}}},
@@ -94,11 +130,17 @@ var matrices = []matrix{
 	{name: "G2", in: 3, out: 4, groups: []group{
 		{outs: []output{{0, combination{{1, 0}}}, {3, combination{{1, 2}}}}},
 		{temps: []combination{{{1. / 2, 0}, {1. / 2, 2}}},
-			outs: []output{{1, combination{{1, temp(0)}, {1. / 2, 1}}}, {2, combination{{1, temp(0)}, {-1. / 2, 1}}}}},
+			outs: []output{
+				{1, combination{{1, temp(0)}, {1. / 2, 1}}},
+				{2, combination{{1, temp(0)}, {-1. / 2, 1}}},
+			}},
 	}},
 	{name: "GT2", in: 4, out: 3, add: true, groups: []group{
 		{temps: []combination{{{1, 1}, {1, 2}}},
-			outs: []output{{0, combination{{1, 0}, {1. / 2, temp(0)}}}, {2, combination{{1, 3}, {1. / 2, temp(0)}}}}},
+			outs: []output{
+				{0, combination{{1, 0}, {1. / 2, temp(0)}}},
+				{2, combination{{1, 3}, {1. / 2, temp(0)}}},
+			}},
 		{outs: []output{{1, combination{{1. / 2, 1}, {-1. / 2, 2}}}}},
 	}},
 }
@@ -111,7 +153,7 @@ func transformRoutines(t target) []*routine {
 	return all
 }
 
-// coefficients are the absolute values of all coefficients that are neither 1 nor -1.
+// coefficients are the absolute values of all coefficients except 1 and -1.
 var coefficients = func() []constant {
 	var table []constant
 	seen := map[string]bool{}
@@ -130,7 +172,7 @@ var coefficients = func() []constant {
 	return table
 }()
 
-// combinations lists those of temporaries and then those of outputs.
+// combinations lists the combinations of the temporaries, and then of the outputs.
 func (g group) combinations() []combination {
 	all := append([]combination{}, g.temps...)
 	for _, o := range g.outs {
@@ -148,8 +190,8 @@ func constantName(c float64) string {
 	return fmt.Sprintf("times%d", int(c))
 }
 
-// combine sets dst to a combination. source gives the value, or the memory, of a term's operand; spare
-// is for factors that come from memory.
+// combine sets dst to a combination. source returns the operand of a term, a value or a memory;
+// spare is for factors that combine loads from memory.
 func (r *routine) combine(dst, spare value, c combination, source func(i int) operand) {
 	first := 0
 	for i, x := range c {
@@ -209,9 +251,10 @@ func (r *routine) scale(dst, source value, coef float64) {
 	}
 }
 
-// A transformation holds the registers of a routine: SI and DI are source and destination of the tile,
-// BX is the offset of the channels, R13 that of the tile's addend, R14 counts tiles, R15 is the distance
-// of the destination's columns; the rows of X are in rowRegs.
+// A transformation holds the registers of a routine. Of the integer registers, SI and DI point to
+// the source and the destination of the tile, BX is the offset of the channels, R13 the offset of
+// the tile's addend, R14 the number of tiles left, R15 the distance between columns of the
+// destination; rowRegs point to the rows of X.
 type transformation struct {
 	*routine
 	m     matrix
@@ -219,14 +262,17 @@ type transformation struct {
 	temps []value
 	sum   value
 	spare value
-	x     []value // a column of X; AVX2 has no registers for it and reads it in memory
+	x     []value // a column of X; nil on AVX2, which has too few registers and reads X from memory
 }
 
-// transform is M·X·Mᵀ for a grid X of vectors. A group of M's rows is applied to each column of X,
-// which leaves at most two rows of the half-way result in registers; then M is applied to those.
+// transform is M·X·Mᵀ for a grid X of vectors. It applies a group of rows of M to each column
+// of X, which leaves at most two rows of M·X in registers, and then applies M to these rows.
 func transform(t target, m matrix) *routine {
-	r := newRoutine(t, "Transform"+m.name, "Transform",
-		fmt.Sprintf("is [TransformGo] with [Matrix%s]%s, for args.Bytes a multiple of %d.", m.name, map[bool]string{true: ", which it adds", false: ""}[m.add], t.bytes()))
+	doc := fmt.Sprintf("is [TransformGo] with [Matrix%s], for args.Bytes a multiple of %d.", m.name, t.bytes())
+	if m.add {
+		doc += "\nIt adds to the destination."
+	}
+	r := newRoutine(t, "Transform"+m.name, "Transform", doc)
 	r.prepare(coefficients)
 	s := transformation{routine: r, m: m}
 	s.half = [2][]value{r.several(m.in), r.several(m.in)}
@@ -258,13 +304,13 @@ func transform(t target, m matrix) *routine {
 	return r
 }
 
-// A mode says what the loop over tiles has to look after.
+// A mode is a variant of the loop over tiles.
 type mode string
 
 const (
-	whole mode = "whole" // every result is stored
-	added mode = "added" // and has an addend
-	cut   mode = "cut"   // there may be an addend, and not all rows and columns may be wanted
+	whole mode = "whole" // stores all results
+	added mode = "added" // stores all results, with an addend
+	cut   mode = "cut"   // stores the wanted rows and columns, with an addend if there is one
 )
 
 // tiles loops over tiles and vectors of channels.
@@ -309,8 +355,8 @@ func (s *transformation) halfWay(g group) {
 	}
 }
 
-// column returns the operands of a group in the column of X at the offset CX: loaded once each where there
-// are registers for it.
+// column returns the operands of a group in the column of X at the offset CX. It loads each operand
+// once if there are registers for the column.
 func (s *transformation) column(g group) func(i int) operand {
 	loaded := map[int]bool{}
 	if s.x != nil {
@@ -366,7 +412,7 @@ func (s *transformation) finish(how mode, index int, half []value, label string)
 	}
 }
 
-// addend points R8 to the row of the addend and R9 to its distance of columns.
+// addend points R8 to the row of the addend, and sets R9 to the distance between its columns.
 func (s *transformation) addend(index int) {
 	s.field("AddRow", "R8")
 	s.multiply("R8", index)
@@ -376,8 +422,8 @@ func (s *transformation) addend(index int) {
 	s.field("AddCol", "R9")
 }
 
-// put stores the sum to column index of the row at CX, with the addend if there is one. A column that
-// may be cut off is stored if it is wanted.
+// put stores the sum in column index of the row at CX, with the addend if there is one. In mode
+// cut, it stores the sum only if the column is wanted.
 func (s *transformation) put(how mode, index int, label string) {
 	if how == cut {
 		s.jumpField("Cols", "LE", number(index), "cut"+label)
@@ -399,8 +445,8 @@ func (s *transformation) put(how mode, index int, label string) {
 	}
 }
 
-// element addresses column index of a row at register p with distance d, with register x for what an
-// index does not reach.
+// element addresses column index of the row at register p, whose columns are at distance d. It
+// needs register x where no address mode reaches the column.
 func (s *transformation) element(index int, p, d, x string) memory {
 	switch index {
 	case 0:

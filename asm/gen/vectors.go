@@ -5,9 +5,25 @@ import (
 	"slices"
 )
 
-// vectorRoutines are element-wise over flat vectors.
+// flats are the routines that work element by element on flat vectors.
+var flats = []struct {
+	name string
+	make func(t target, name string) *routine
+}{
+	{"Add", addVector},
+	{"Lerp", lerpVector},
+	{"SumSquares", sumSquares},
+	{"AdamW", adamW},
+	{"Exp", expVector},
+	{"Peak", peak},
+}
+
 func vectorRoutines(t target) []*routine {
-	return []*routine{addVector(t), lerpVector(t), sumSquares(t), adamW(t), expVector(t), peak(t), fetch(t)}
+	var all []*routine
+	for _, f := range flats {
+		all = append(all, f.make(t, f.name))
+	}
+	return append(all, fetch(t))
 }
 
 // The operands of flat routines, at the offset BX.
@@ -18,7 +34,7 @@ var (
 	flatW = memory{base: "R8", index: "BX"}
 )
 
-// flat begins a routine over args.N elements of some operands.
+// flat begins a routine over args.N elements of the first operands of X, Y, Z, W.
 func flat(t target, name string, operands int) *routine {
 	r := newRoutine(t, name, "Vectors", fmt.Sprintf("is [%sGo] for args.N a multiple of %d.", name, t.lanes))
 	for i := range operands {
@@ -40,8 +56,8 @@ func (r *routine) scalars(n, width int) []value {
 	return all
 }
 
-func addVector(t target) *routine {
-	r := flat(t, "Add", 2)
+func addVector(t target, name string) *routine {
+	r := flat(t, name, 2)
 	r.eachVector("CX", t.widths(2, 0), func() {
 		x := r.value()
 		r.move(x, flatX)
@@ -51,8 +67,8 @@ func addVector(t target) *routine {
 	return r
 }
 
-func lerpVector(t target) *routine {
-	r := flat(t, "Lerp", 2)
+func lerpVector(t target, name string) *routine {
+	r := flat(t, name, 2)
 	widths := t.widths(2, 1)
 	share := r.scalars(1, widths[0])[0]
 	r.eachVector("CX", widths, func() {
@@ -66,9 +82,9 @@ func lerpVector(t target) *routine {
 	return r
 }
 
-// sumSquares keeps one sum a lane; the caller adds the lanes up in float64.
-func sumSquares(t target) *routine {
-	r := flat(t, "SumSquares", 2)
+// sumSquares keeps one sum for each lane; the caller adds the lanes up in float64.
+func sumSquares(t target, name string) *routine {
+	r := flat(t, name, 2)
 	widths := t.widths(2, 0)
 	sum := r.take(widths[0])
 	r.zero(sum)
@@ -84,11 +100,12 @@ func sumSquares(t target) *routine {
 	return r
 }
 
-func adamW(t target) *routine {
-	r := flat(t, "AdamW", 4)
+func adamW(t target, name string) *routine {
+	r := flat(t, name, 4)
 	widths := t.widths(5, 9)
 	f := r.scalars(9, widths[0])
-	scale, decay, beta1, rest1, beta2, rest2, factor, eps, rate := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]
+	scale, decay, beta1, rest1 := f[0], f[1], f[2], f[3]
+	beta2, rest2, factor, eps, rate := f[4], f[5], f[6], f[7], f[8]
 	r.eachVector("CX", widths, func() {
 		g, m, v, p := r.value(), r.value(), r.value(), r.value()
 		free := r.spare()
@@ -110,8 +127,8 @@ func adamW(t target) *routine {
 	return r
 }
 
-func expVector(t target) *routine {
-	r := flat(t, "Exp", 2)
+func expVector(t target, name string) *routine {
+	r := flat(t, name, 2)
 	once := r.prepare(expTable)
 	r.eachVector("CX", t.widths(4, once), func() {
 		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
@@ -141,14 +158,15 @@ func fetch(t target) *routine {
 	return r
 }
 
-// peakChains is the number of independent sums of a round: enough to hide the latency of an addition on
-// any CPU of two pipes.
+// peakChains is the number of independent sums of a round: enough to hide the latency of an
+// addition on CPUs with two pipes.
 const peakChains = 12
 
-// peak runs N rounds of one fused multiply-add a chain on registers alone. On arm64 every other round
-// has chains of its own, because large cores have four pipes.
-func peak(t target) *routine {
-	r := newRoutine(t, "Peak", "Vectors", fmt.Sprintf("does args.N rounds of [PeakChains] fused multiply-adds of %d lanes on registers alone,\nto measure what the CPU can do at best.", t.lanes))
+// peak runs N rounds on registers alone; a round is one fused multiply-add for each chain. On
+// arm64, every other round has chains of its own, because large cores have four pipes.
+func peak(t target, name string) *routine {
+	r := newRoutine(t, name, "Vectors", fmt.Sprintf("does args.N rounds of [PeakChains] fused multiply-adds "+
+		"of %d lanes on registers alone,\nto measure the peak of the CPU.", t.lanes))
 	r.field("N", "CX")
 	sets := 1
 	if t.arch == "arm64" {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// x86 spells routines for AVX2 and AVX-512. Instructions may read their last operand from memory; AVX-512,
-// which loads one vector a cycle, keeps constants in registers that are left.
+// x86 spells routines for AVX2 and AVX-512. Instructions may read their last operand from memory.
+// AVX-512 loads only one vector a cycle, so it keeps constants in the registers that are free.
 type x86 struct {
 	*listing
 	constants map[string]int // registers of constants, from the last one down
@@ -125,7 +125,8 @@ func (x *x86) constant(name string) string {
 	return x.v(reg)
 }
 
-// xor is the name of the bitwise exclusive or; AVX-512's VXORPS would do, but decodes no faster.
+// xor is the name of the bitwise exclusive or. VXORPS of AVX-512 would need AVX512DQ and is not
+// faster.
 func (x *x86) xor() string {
 	if x.reg == "Z" {
 		return "VPXORD"
@@ -157,7 +158,7 @@ func (x *x86) store(src value, m memory) {
 	}
 }
 
-// prefetch asks for the line as for reading: memory of one core alone comes ready to be written.
+// prefetch asks for the line as for reading: a line that no other core has can then be written too.
 func (x *x86) prefetch(m memory, level int) { x.op("PREFETCHT%d %s", level-1, x.at(m, 0)) }
 
 func (x *x86) broadcast(dst value, field string) {
@@ -195,7 +196,8 @@ func (x *x86) horner(p, by value, c operand, q value) (result, free value) {
 	return p, q
 }
 
-// declare defines each constant as a whole vector, so that it can be a memory operand, and the sign bit.
+// declare defines the sign bit and each constant as whole vectors, so that they can be memory
+// operands.
 func (x *x86) declare(table []constant) string {
 	var b strings.Builder
 	for _, c := range append([]constant{{"sign", float32(math.Copysign(0, -1))}}, table...) {
@@ -204,7 +206,7 @@ func (x *x86) declare(table []constant) string {
 	return b.String()
 }
 
-// prepare has nothing to do: constants are memory operands, or get a register when they are first used.
+// prepare has nothing to do: constants are memory operands, or get a register at their first use.
 func (x *x86) prepare([]constant) int { return 0 }
 
 // data defines a vector of an even number of float32.
@@ -218,7 +220,8 @@ func data(name string, values []float32) string {
 	return b.String()
 }
 
-// rows reaches up to 7 rows of a segment of the present tile from one pointer, with multiples of the distance as indexes.
+// rows reaches up to 7 rows of a segment of the present tile from one pointer; the indexes are
+// multiples of the distance between rows.
 func (x *x86) rows(half int) rows {
 	x.field("A0", "SI")
 	x.field("A1", "DX")
@@ -230,7 +233,10 @@ func (x *x86) rows(half int) rows {
 		x.address("R8", "R8", 2, "R9")
 		x.address("R8", "R8", 4, "R10")
 	}
-	multiples := [...]memory{{}, {index: "R8"}, {index: "R8", scale: 2}, {index: "R9"}, {index: "R8", scale: 4}, {index: "R10"}, {index: "R9", scale: 2}}
+	multiples := [...]memory{
+		{}, {index: "R8"}, {index: "R8", scale: 2}, {index: "R9"},
+		{index: "R8", scale: 4}, {index: "R10"}, {index: "R9", scale: 2},
+	}
 	at := func(i, disp int) memory {
 		m := multiples[i%half]
 		m.base, m.disp = []string{"SI", "DX"}[i/half], disp
@@ -239,7 +245,7 @@ func (x *x86) rows(half int) rows {
 	return rows{[]string{"SI", "DX"}, at}
 }
 
-// A spread broadcasts a factor where it is used, into one of two registers by turns.
+// A spread broadcasts each factor just before its use, into two registers by turns.
 type spread struct {
 	*x86
 	regs value

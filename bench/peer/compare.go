@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A measurement is what both programs print: images/s of a training step and of a forward.
+// A measurement is what both programs print: images/s of training steps and of forward passes.
 type measurement struct {
 	Train      float64 `json:"images_per_s"`
 	Forward    float64 `json:"forward_images_per_s"`
@@ -40,7 +40,7 @@ func (v variant) String() string {
 	return fmt.Sprintf("PyTorch %s, %s, %s", v.Torch, mode, layout)
 }
 
-// A tried variant is one with its first measurement.
+// A tried is a variant with its first measurement.
 type tried struct {
 	Variant variant     `json:"variant"`
 	First   measurement `json:"first"`
@@ -50,7 +50,7 @@ type tried struct {
 type outcome struct {
 	Threads int     `json:"threads"`
 	Tried   []tried `json:"tried"` // all variants, once
-	// The best of them in turn with fmimg, round by round.
+	// Train and Forward are duels of fmimg with the best variant for each.
 	Train   duel `json:"train"`
 	Forward duel `json:"forward"`
 }
@@ -73,6 +73,7 @@ func (d *duel) ratio() (median, least, most float64) {
 	return medianOf(d.Ours) / medianOf(d.Theirs), slices.Min(ratios), slices.Max(ratios)
 }
 
+// medianOf returns the median of x.
 func medianOf(x []float64) float64 {
 	sorted := slices.Sorted(slices.Values(x))
 	n := len(sorted)
@@ -110,7 +111,10 @@ func (c *comparison) findPeers(ctx context.Context) error {
 		}
 	}
 	if len(c.variants) == 0 {
-		return fmt.Errorf("none of %s can import torch:\n  pip install torch             # the newest\n  apt install python3-torch g++ # Debian's, for /usr/bin/python3; g++ for torch.compile\nor name others: make peer PYTHONS=…",
+		return fmt.Errorf("none of %s can import torch:\n"+
+			"  pip install torch             # the newest\n"+
+			"  apt install python3-torch g++ # Debian's, for /usr/bin/python3; g++ for torch.compile\n"+
+			"or name others: make peer PYTHONS=…",
 			strings.Join(c.pythons, ", "))
 	}
 	return nil
@@ -127,7 +131,7 @@ func canCompile(version string) bool {
 func (c *comparison) measure(ctx context.Context, threads int) error {
 	o := outcome{Threads: threads}
 	for _, v := range c.variants {
-		if v.Compiled { // the first run compiles, with several processes at once, and fills PyTorch's cache
+		if v.Compiled { // the first run compiles, in several processes, and fills PyTorch's cache
 			c.note("%d threads: compiling %v, which can take minutes", threads, v)
 			if _, err := c.torch(ctx, v, threads, 0.01); err != nil {
 				c.note("it fails and is left out: %v", err)
@@ -168,7 +172,7 @@ func (c *comparison) bestOfTries(ctx context.Context, v variant, threads int) (t
 	return top, nil
 }
 
-// best returns the variant that was fastest.
+// best returns the variant with the highest rate.
 func best(all []tried, rate func(measurement) float64) variant {
 	return slices.MaxFunc(all, func(a, b tried) int {
 		if rate(a.First) < rate(b.First) {
@@ -198,6 +202,7 @@ func (c *comparison) fight(ctx context.Context, o *outcome) error {
 	return nil
 }
 
+// add adds a round: the rates, and the measurements that have the memory.
 func (d *duel) add(ours, theirs float64, a, b measurement) {
 	d.Ours, d.Theirs = append(d.Ours, ours), append(d.Theirs, theirs)
 	d.OurMemory, d.TheirMemory = max(d.OurMemory, a.Memory), max(d.TheirMemory, b.Memory)
@@ -212,22 +217,25 @@ func (c *comparison) pair(ctx context.Context, v variant, threads, round int) (o
 		return ours, theirs, err
 	}
 	if ours.Parameters != theirs.Parameters {
-		return ours, theirs, fmt.Errorf("the networks differ: %d parameters in fmimg, %d in PyTorch", ours.Parameters, theirs.Parameters)
+		return ours, theirs, fmt.Errorf("the networks differ: %d parameters in fmimg, %d in PyTorch",
+			ours.Parameters, theirs.Parameters)
 	}
 	c.note("%d threads, round %d: fmimg %.1f training, %.1f forward; %v: %.1f, %.1f",
 		threads, round+1, ours.Train, ours.Forward, v, theirs.Train, theirs.Forward)
 	return ours, theirs, nil
 }
 
-// trainShare is the part of bench train's time that goes into training steps, forward getting a third of
-// that: measured for so long, training gets as much of it as in PyTorch.
+// trainShare is the share of the time of bench train for training steps. Forward gets a third of
+// that. With the time divided by trainShare, training gets as much time as in PyTorch.
 const trainShare = 0.6
 
+// fmimgOnce measures fmimg.
 func (c *comparison) fmimgOnce(ctx context.Context, threads int) (measurement, error) {
 	return c.once(ctx, "", c.fmimg, "bench", "train", "--json", "--preset", c.preset, "--batch", strconv.Itoa(c.batch),
 		"--threads", strconv.Itoa(threads), "--time", fmt.Sprintf("%.3gs", c.seconds/trainShare))
 }
 
+// torch measures a variant of PyTorch.
 func (c *comparison) torch(ctx context.Context, v variant, threads int, seconds float64) (measurement, error) {
 	argv := []string{
 		v.python, "-", "--preset", c.preset, "--batch", strconv.Itoa(c.batch), "--threads", strconv.Itoa(threads),
@@ -242,6 +250,7 @@ func (c *comparison) torch(ctx context.Context, v variant, threads int, seconds 
 	return c.once(ctx, script, argv...)
 }
 
+// once runs a program and reads its measurement.
 func (c *comparison) once(ctx context.Context, stdin string, argv ...string) (m measurement, err error) {
 	out, err := c.command(ctx, stdin, argv...)
 	if err != nil {
@@ -256,14 +265,17 @@ func (c *comparison) once(ctx context.Context, stdin string, argv ...string) (m 
 	return m, nil
 }
 
+// note tells of the progress.
 func (c *comparison) note(format string, args ...any) { fmt.Fprintf(c.progress, format+"\n", args...) }
 
-// write prints the ratios, and what they were made of.
+// write prints the ratios and the measurements behind them.
 func (c *comparison) write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, batch %d, float32, images/s; medians of %d rounds in turn, and the ratios of single rounds\n\n",
+	fmt.Fprintf(&b, "%s, batch %d, float32, images/s; "+
+		"medians of %d rounds in turn, and the ratios of single rounds\n\n",
 		c.preset, c.batch, c.rounds)
-	fmt.Fprintf(&b, "%-8s %-9s %8s %8s %7s %-13s %-9s %s\n", "threads", "", "fmimg", "PyTorch", "ratio", "", "memory", "best PyTorch")
+	fmt.Fprintf(&b, "%-8s %-9s %8s %8s %7s %-13s %-9s %s\n",
+		"threads", "", "fmimg", "PyTorch", "ratio", "", "memory", "best PyTorch")
 	for i := range c.outcomes {
 		o := &c.outcomes[i]
 		for _, d := range []struct {
@@ -271,28 +283,33 @@ func (c *comparison) write(w io.Writer) error {
 			*duel
 		}{{"training", &o.Train}, {"forward", &o.Forward}} {
 			ratio, least, most := d.ratio()
-			fmt.Fprintf(&b, "%-8d %-9s %8.1f %8.1f %6.2fx %-13s %-9s %v\n", o.Threads, d.name, medianOf(d.Ours), medianOf(d.Theirs),
-				ratio, fmt.Sprintf("(%.2f–%.2f)", least, most), fmt.Sprintf("%d/%d", d.OurMemory/1e6, d.TheirMemory/1e6), d.Peer)
+			rounds := fmt.Sprintf("(%.2f–%.2f)", least, most)
+			memory := fmt.Sprintf("%d/%d", d.OurMemory/1e6, d.TheirMemory/1e6)
+			fmt.Fprintf(&b, "%-8d %-9s %8.1f %8.1f %6.2fx %-13s %-9s %v\n",
+				o.Threads, d.name, medianOf(d.Ours), medianOf(d.Theirs), ratio, rounds, memory, d.Peer)
 		}
 	}
 	fmt.Fprintf(&b, "\nevery way to run PyTorch, the best of %d\n\n", c.tries)
 	for _, o := range c.outcomes {
 		for _, t := range o.Tried {
-			fmt.Fprintf(&b, "%-8d training %8.1f, forward %8.1f, %4d MB  %v\n", o.Threads, t.First.Train, t.First.Forward, t.First.Memory/1e6, t.Variant)
+			fmt.Fprintf(&b, "%-8d training %8.1f, forward %8.1f, %4d MB  %v\n",
+				o.Threads, t.First.Train, t.First.Forward, t.First.Memory/1e6, t.Variant)
 		}
 	}
 	if worst := c.unrest(); worst > quiet {
-		fmt.Fprintf(&b, "\nThe rates of one program differ by a factor of up to %.2f between rounds: something else is running. That slows\n"+
-			"PyTorch more, whose threads wait for each other in every layer. Measure again on a quiet machine.\n", worst)
+		fmt.Fprintf(&b, "\nThe rates of one program differ by a factor of up to %.2f between rounds: "+
+			"something else is running. That slows\n"+
+			"PyTorch more, whose threads wait for each other in every layer. Measure again on a quiet machine.\n",
+			worst)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// quiet is the most that rates differ by, round by round, on a machine with nothing else to do.
+// quiet is the largest factor between two rounds on a machine with nothing else to do.
 const quiet = 1.15
 
-// unrest returns the largest factor between two rounds of the same program.
+// unrest returns the largest factor between the rates of two rounds of the same program.
 func (c *comparison) unrest() float64 {
 	worst := 1.0
 	for _, o := range c.outcomes {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// A fake stands in for both programs: it notes what is run and answers with made-up rates.
+// A fake stands in for both programs. It notes what is run, and answers with made-up rates.
 type fake struct {
 	versions map[string]string // of PyTorch, by interpreter
 	rates    map[string][2]float64
@@ -50,21 +50,25 @@ func (f *fake) command(_ context.Context, stdin string, argv ...string) ([]byte,
 	if !ok {
 		r = [2]float64{10, 20}
 	}
-	return fmt.Appendf(nil, `{"images_per_s":%g,"forward_images_per_s":%g,"peak_memory_bytes":2000000,"parameters":7}`, r[0], r[1]), nil
+	return fmt.Appendf(nil, `{"images_per_s":%g,"forward_images_per_s":%g,"peak_memory_bytes":2000000,"parameters":7}`,
+		r[0], r[1]), nil
 }
 
 func newComparison(f *fake) *comparison {
-	o := options{fmimg: "./fmimg", pythons: []string{"python3", "old", "same", "none"}, preset: "base", batch: 4, rounds: 2, tries: 1, seconds: 1}
+	o := options{fmimg: "./fmimg", pythons: []string{"python3", "old", "same", "none"}, preset: "base", batch: 4,
+		rounds: 2, tries: 1, seconds: 1}
 	return &comparison{options: o, command: f.command, progress: io.Discard}
 }
 
-// Each version of PyTorch counts once, an old one has no compiler, an interpreter without is left out.
-// Compiled variants run once before they count. Then fmimg and the best run in turn; here the best of
-// training and of forward differ, so that each round has two pairs.
+// Each version of PyTorch counts once, an old one has no compiler, and an interpreter without
+// PyTorch is left out. Compiled variants run once before they count. Then fmimg and the best
+// variant run in turn. Here the best for training and for forward differ, so each round has two
+// pairs.
 func TestOrderOfRuns(t *testing.T) {
 	f := &fake{
 		versions: map[string]string{"python3": "2.9.1+cpu", "old": "1.13.1", "same": "2.9.1+cpu"},
-		rates:    map[string][2]float64{"2.9.1+cpu--compile": {30, 20}, "1.13.1--channels-last": {10, 50}, "fmimg": {90, 200}},
+		rates: map[string][2]float64{"2.9.1+cpu--compile": {30, 20}, "1.13.1--channels-last": {10, 50},
+			"fmimg": {90, 200}},
 	}
 	c := newComparison(f)
 	if err := errors.Join(c.findPeers(t.Context()), c.measure(t.Context(), 2)); err != nil {
@@ -72,7 +76,8 @@ func TestOrderOfRuns(t *testing.T) {
 	}
 	want := []string{
 		"2.9.1+cpu", "2.9.1+cpu--channels-last", "2.9.1+cpu--compile to compile", "2.9.1+cpu--compile",
-		"2.9.1+cpu--compile--channels-last to compile", "2.9.1+cpu--compile--channels-last", "1.13.1", "1.13.1--channels-last",
+		"2.9.1+cpu--compile--channels-last to compile", "2.9.1+cpu--compile--channels-last", "1.13.1",
+		"1.13.1--channels-last",
 		"fmimg", "2.9.1+cpu--compile", "fmimg", "1.13.1--channels-last",
 		"fmimg", "2.9.1+cpu--compile", "fmimg", "1.13.1--channels-last",
 	}
@@ -102,7 +107,8 @@ func TestOrderOfRuns(t *testing.T) {
 	if err := c.save(path); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(path); err != nil || !json.Valid(text) || !bytes.Contains(text, []byte(`"torch": "1.13.1"`)) {
+	if text, err := os.ReadFile(path); err != nil || !json.Valid(text) ||
+		!bytes.Contains(text, []byte(`"torch": "1.13.1"`)) {
 		t.Errorf("%v: %s", err, text)
 	}
 }
@@ -131,12 +137,15 @@ func TestTriesAndUnrest(t *testing.T) {
 	if err := errors.Join(c.findPeers(t.Context()), c.measure(t.Context(), 1)); err != nil {
 		t.Fatal(err)
 	}
-	// Calls 1 to 4 ask the interpreters for their version; calls 5 and 6 try the contiguous variant.
+	// Calls 1 to 4 ask the interpreters for their version; calls 5 and 6 try the contiguous
+	// variant.
 	if got := c.outcomes[0].Tried[0].First; got.Train != 6 || got.Forward != 10.0/5 {
 		t.Errorf("the best of two tries is %+v, want 6 and 2", got)
 	}
 	var table bytes.Buffer
-	if err := c.write(&table); err != nil || strings.Contains(table.String(), "something else is running") != (c.unrest() > quiet) {
+	err := c.write(&table)
+	warned := strings.Contains(table.String(), "something else is running")
+	if err != nil || warned != (c.unrest() > quiet) {
 		t.Errorf("%v, unrest %v: %s", err, c.unrest(), &table)
 	}
 	c.outcomes[0].Train.Ours = []float64{100, 150}
@@ -148,7 +157,8 @@ func TestTriesAndUnrest(t *testing.T) {
 func TestWithoutPyTorchSaysHowToGetIt(t *testing.T) {
 	c := newComparison(&fake{})
 	err := c.findPeers(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "pip install torch") || !strings.Contains(err.Error(), "python3-torch") {
+	if err == nil || !strings.Contains(err.Error(), "pip install torch") ||
+		!strings.Contains(err.Error(), "python3-torch") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -162,7 +172,9 @@ func TestWithoutCheckoutSaysHowToGetIt(t *testing.T) {
 }
 
 func TestWrongFlags(t *testing.T) {
-	for _, args := range [][]string{{"-threads", "two"}, {"-batch", "0"}, {"-rounds", "-1"}, {"-time", "0"}, {"stray"}, {"-what"}} {
+	for _, args := range [][]string{
+		{"-threads", "two"}, {"-batch", "0"}, {"-rounds", "-1"}, {"-time", "0"}, {"stray"}, {"-what"},
+	} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v was accepted", args)
 		}

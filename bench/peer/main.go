@@ -1,7 +1,8 @@
-// Command peer compares fmimg with PyTorch on the same network and machine. It first measures every way
-// to run PyTorch that it finds (each interpreter, eager and compiled, contiguous and channels-last), and
-// then fmimg and the best of them in turn, A B A B: what a shared machine does to one it does to the
-// other. "make peer" runs it.
+// Command peer compares fmimg with PyTorch on the same network and machine. "make peer" runs it.
+//
+// It first measures every way to run PyTorch that it finds: each interpreter, eager and compiled,
+// contiguous and channels-last. Then it measures fmimg and the best way in turn, A B A B, so that
+// the load of a shared machine hits both alike.
 package main
 
 import (
@@ -49,7 +50,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	var pythons, threads string
 	f.StringVar(&o.fmimg, "fmimg", "./fmimg", "the `program`")
-	f.StringVar(&pythons, "pythons", "python3 /usr/bin/python3", "`interpreters` that may have PyTorch, separated by spaces")
+	f.StringVar(&pythons, "pythons", "python3 /usr/bin/python3",
+		"`interpreters` that may have PyTorch, separated by spaces")
 	f.StringVar(&threads, "threads", "1,2", "`numbers` of threads")
 	f.StringVar(&o.preset, "preset", "base", "`network`: base or large")
 	f.IntVar(&o.batch, "batch", 128, "`images` of a step and of a forward")
@@ -69,7 +71,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o.threads = append(o.threads, n)
 	}
 	if f.NArg() > 0 || o.batch < 1 || o.rounds < 1 || o.tries < 1 || !(o.seconds > 0) {
-		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind the flags: see -help")
+		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind " +
+			"the flags: see -help")
 	}
 	return o, nil
 }
@@ -81,7 +84,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if os.Getenv("CFM") == "" {
 		return errors.New("CFM must name a checkout of torchcfm, whose network is the peer:\n" +
-			"  git clone https://github.com/atong01/conditional-flow-matching\n  make peer CFM=conditional-flow-matching")
+			"  git clone https://github.com/atong01/conditional-flow-matching\n" +
+			"  make peer CFM=conditional-flow-matching")
 	}
 	if _, err := exec.LookPath(o.fmimg); err != nil {
 		return fmt.Errorf("%w: make build makes it", err)
@@ -101,7 +105,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return c.save(o.out)
 }
 
-// command runs a program and returns what it writes to stdout; stdin is the text.
+// command runs a program with a text as stdin, and returns what it writes to stdout.
 func command(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -117,7 +121,7 @@ func command(ctx context.Context, stdin string, argv ...string) ([]byte, error) 
 	return out, nil
 }
 
-// lastLine returns the end of a message, where Python says what happened.
+// lastLine returns the last line of a message, where Python says what happened.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]

@@ -1,10 +1,13 @@
 """Trains the same network in PyTorch, on the same images and with the settings of fmimg train.
 
-For the question how good the images are after so many minutes: "make peer-quality" trains with this and scores
-what the weights draw as "make quality" does for fmimg's own. The network is torchcfm's, see torch_unet.py; optimiser,
-schedule, times, averages and labels are those of "fmimg train --data mnist". OUT receives, for each MARK and for the
-end, weights-MARK.safetensors (the averaged weights, which fmimg reads), and log.jsonl with a line for each step.
-Alone:
+It answers how good the images are after some minutes of training. "make peer-quality" trains with
+this script. fmimg then draws with the weights, and scores the images as "make quality" scores its
+own.
+
+The network is torchcfm's, see torch_unet.py. Optimiser, schedule, times, averages and labels are
+those of "fmimg train --data mnist". The script writes into the folder OUT: log.jsonl with a line
+for each step, and for each MARK and for the end weights-MARK.safetensors, the averaged weights,
+which fmimg reads. Alone:
 
     CFM=conditional-flow-matching python3 torch_train.py --minutes 30 --threads 2 --out runs/torch
 """
@@ -23,14 +26,15 @@ import numpy as np
 import torch
 
 from torch_unet import PRESETS, unet
+from weights import write_safetensors
 
 RATES = {"adamw": 0.002, "muon": 0.004}
 CLASSES = 10
 NULL_CLASS = CLASSES  # the last row of label_emb means "no class"
-WARMUP = 50  # steps, at most a tenth of the run
-PAIRED = 256  # images of the batches that optimal transport pairs together
-FIRST_ESTIMATE = 3  # steps before a run by time guesses at its number of steps
-HORIZON = 50  # steps that the running means of loss and of seconds look back on
+WARMUP = 50  # steps, but at most a tenth of the run
+PAIRED = 256  # images that optimal transport pairs at once, from several batches
+FIRST_ESTIMATE = 3  # steps after which a run by time estimates how many it will take
+HORIZON = 50  # steps over which the running means of loss and of seconds look back
 PROGRESS_EVERY = 10  # seconds
 MNIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dataset", "mnist")
 
@@ -38,19 +42,21 @@ MNIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "da
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=float, help="budget: training time, without that for saving and compiling")
+    budget.add_argument("--minutes", type=float, help="budget: time of training, without saving and compiling")
     budget.add_argument("--steps", type=int, help="budget: number of batches")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, without a run in it")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, which holds no run yet")
     parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz")
     parser.add_argument("--marks", default="", metavar="M,M,…", help=(
-        "minutes after which to save as well. The learning rate falls to zero once, at the end of the budget: "
-        "what a mark draws is worse than what a run does that ends there"))
+        "minutes after which to save as well. The learning rate falls to zero at the end of the budget alone: "
+        "weights of a mark draw worse images than those of a run that ends there"))
     parser.add_argument("--preset", choices=PRESETS, default="base")
     parser.add_argument("--batch", type=int, default=64, help="images of a step")
-    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help="muon: for matrices, and AdamW for the rest")
-    parser.add_argument("--lr", type=float, help="peak learning rate (%s)" % ", ".join("%g with %s" % (r, o) for o, r in RATES.items()))
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="muon", help=(
+        "muon: Muon for matrices, and AdamW for the rest"))
+    parser.add_argument("--lr", type=float, help=(
+        "peak learning rate (%s)" % ", ".join("%g with %s" % (r, o) for o, r in RATES.items())))
     parser.add_argument("--coupling", choices=["independent", "ot"], default="ot", help=(
-        "pairs of noise and image: any, or the shortest paths of each class in some batches (needs SciPy)"))
+        "pairs of noise and image: as drawn, or those with the shortest paths within each class (needs SciPy)"))
     parser.add_argument("--time-scale", type=float, default=1000, help="factor on the time before the network")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
     parser.add_argument("--label-drop", type=float, default=0.1, help="share of the labels to leave out")
@@ -77,7 +83,7 @@ def arguments():
 
 
 def read_idx(path):
-    """The array of bytes in a compressed IDX file."""
+    """The array of bytes in an IDX file that is compressed with gzip."""
     with gzip.open(path) as file:
         zero, kind, dimensions = struct.unpack(">HBB", file.read(4))
         if zero != 0 or kind != 8:
@@ -95,7 +101,7 @@ def read_mnist(folder):
 class Batches:
     """Batches of images in [-1,1], [B,1,28,28], and labels, in a new order in each epoch.
 
-    Epochs follow each other without a gap, so that a batch may reach over the end of one.
+    A batch that reaches the end of an epoch goes on with the next epoch.
     """
 
     def __init__(self, images, labels, size, generator):
@@ -113,7 +119,7 @@ class Batches:
 
 
 class Clock:
-    """How much of the budget is used, and how many steps it will take: both shape the learning rate."""
+    """Measures how much of the budget is used, and estimates the steps, for the learning rate."""
 
     def __init__(self, minutes, steps):
         self.limit, self.steps = minutes and 60 * minutes, steps
@@ -128,11 +134,11 @@ class Clock:
         return self.step >= self.steps if self.steps else self.seconds >= self.limit
 
     def progress(self):
-        """The share of the run that lies behind."""
+        """The share of the run that is done."""
         return self.step / self.steps if self.steps else min(self.seconds / self.limit, 1)
 
     def total(self):
-        """The steps of the whole run, None while nobody knows."""
+        """The steps of the whole run, None while they cannot be estimated."""
         if self.steps:
             return self.steps
         known = self.step >= FIRST_ESTIMATE or self.seconds >= self.limit / 4
@@ -156,7 +162,7 @@ class Average:
 
     @torch.no_grad()
     def update(self):
-        """Follows a step. Early averages look back on a tenth of the steps only."""
+        """Adds the parameters after a step. Early averages look back over a tenth of the steps."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_mul_(self.own, decay)
@@ -164,9 +170,10 @@ class Average:
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps matrices along the orthogonal matrix nearest to their momentum (Jordan et al. 2024), sized as AdamW's steps.
+    """Steps matrices along the orthogonal matrix nearest to their momentum (Jordan et al. 2024).
 
-    A convolution's weight is the matrix of its output channels by all the rest, as in fmimg.
+    Steps have the size of AdamW's. A convolution's weight is the matrix of its output channels by
+    all the rest, as in fmimg.
     """
 
     QUINTIC, STEPS, MOMENTUM = (3.4445, -4.7750, 2.0315), 5, 0.95
@@ -195,12 +202,15 @@ class Muon(torch.optim.Optimizer):
 
     @staticmethod
     def steps(name, p):
-        """Whether it steps a parameter: not first and last layers, biases, and embeddings of classes."""
+        """Whether Muon steps a parameter: not first and last layers, biases and class embeddings."""
         return p.dim() > 1 and min(p.shape[:2]) >= 8 and name != "label_emb.weight"
 
 
 def shortest(x0, x1, y):
-    """The noise in the order in which its paths to the images are the shortest together, within each class."""
+    """The noise in the order that makes the sum of its squared distances to the images least.
+
+    Noise stays within the class of its image.
+    """
     from scipy.optimize import linear_sum_assignment
 
     products = x1.flatten(1) @ x0.flatten(1).T
@@ -213,7 +223,7 @@ def shortest(x0, x1, y):
 
 
 class Trainer:
-    """The network, its optimiser and everything that a step draws."""
+    """The network, its optimisers and its random numbers."""
 
     def __init__(self, a):
         self.a = a
@@ -224,18 +234,19 @@ class Trainer:
         self.average = Average(self.net, a.ema)
         self.run = torch.compile(self.net) if a.compile else self.net
         self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
-        self.paired = []  # batches that wait
+        self.paired = []  # batches that are paired but not used yet
         named = list(self.net.named_parameters())
         matrices = [p for name, p in named if a.optimizer == "muon" and Muon.steps(name, p)]
         taken = {id(p) for p in matrices}
         self.optimisers = [torch.optim.AdamW(
-            [p for _, p in named if id(p) not in taken], a.lr, betas=(0.9, 0.99), eps=1e-8, weight_decay=a.weight_decay, foreach=True)]
+            [p for _, p in named if id(p) not in taken], a.lr, betas=(0.9, 0.99), eps=1e-8,
+            weight_decay=a.weight_decay, foreach=True)]
         if matrices:
             self.optimisers.append(Muon(matrices, a.lr, a.weight_decay))
         self.clock = Clock(a.minutes, a.steps)
 
     def pairs(self):
-        """The next batch: noise, images and labels. With optimal transport some batches are paired together."""
+        """The next noise, images and labels. Optimal transport pairs several batches at once."""
         if not self.paired:
             transport = self.a.coupling == "ot"
             drawn = [self.batches.next() for _ in range(max(PAIRED // self.a.batch, 1) if transport else 1)]
@@ -247,9 +258,9 @@ class Trainer:
         return self.paired.pop(0)
 
     def loss(self, x0, x1, y):
-        """The mean of (v(x_t, t, y) - (x1 - x0))² on the straight path from noise x0 to images x1."""
+        """The mean of (v(x_t, t, y) - (x1 - x0))², x_t on the line from noise x0 to images x1."""
         n, g = len(x1), self.generator
-        # One time from each of the batch's equal strata: the loss varies less between steps.
+        # [0, 1] is cut into a stratum for each image, so that the loss varies less between steps.
         t = (torch.arange(n) + torch.rand(n, generator=g)) / n
         y = y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
         s = t[:, None, None, None]
@@ -257,7 +268,7 @@ class Trainer:
         return ((self.run(t * self.a.time_scale, xt, y) - (x1 - x0)) ** 2).mean()
 
     def prepare(self):
-        """Compiles, and has the memory that a step takes: a pass whose gradients nobody uses."""
+        """Runs a pass whose gradients are not used: it compiles, and takes the memory of a step."""
         images = torch.zeros(self.a.batch, 1, 28, 28)
         self.loss(images, images, torch.zeros(self.a.batch, dtype=torch.int64)).backward()
 
@@ -281,7 +292,7 @@ class Trainer:
 
 
 def config(preset, time_scale):
-    """The network as fmimg describes it, see unet.Config."""
+    """The network's configuration, as in fmimg's unet.Config."""
     channels, blocks = PRESETS[preset]
     return {
         "image_size": [28, 28], "in_channels": 1, "model_channels": channels, "num_res_blocks": blocks,
@@ -290,42 +301,12 @@ def config(preset, time_scale):
     }
 
 
-def write_safetensors(path, tensors, metadata):
-    """Tensors of float32 by name, one after the other behind a header that is padded to 8 bytes."""
-    header, end = {"__metadata__": metadata}, 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + 4 * tensor.numel()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with replaced(path) as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in tensors.values():
-            file.write(tensor.detach().contiguous().numpy().astype("<f4").tobytes())
-
-
-class replaced:
-    """A file that has its name once it is whole."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        self.file = open(self.path + ".part", "wb")
-        return self.file
-
-    def __exit__(self, failed, *_):
-        self.file.close()
-        if not failed:
-            os.replace(self.path + ".part", self.path)
-
-
 def report(text, *values):
     print(text % values, file=sys.stderr, flush=True)
 
 
 class Run:
-    """A run under way: its log, its progress on stderr, and what it leaves in the folder."""
+    """A run: its log, its progress on stderr, and the files that it writes."""
 
     def __init__(self, a, trainer):
         self.a, self.trainer, self.smooth = a, trainer, 0.0
@@ -342,14 +323,15 @@ class Run:
         while not clock.over():
             loss, rate = self.trainer.step()
             if not math.isfinite(loss):
-                sys.exit("step %d: the loss is %g: a lower learning rate than %g may help" % (clock.step, loss, self.a.lr))
+                sys.exit("step %d: the loss is %g: a lower learning rate than %g may help" % (
+                    clock.step, loss, self.a.lr))
             self.note(loss, rate)
             while self.marks and clock.seconds >= 60 * self.marks[0] and not clock.over():
                 self.save("%g" % self.marks.pop(0))
         self.save("%g" % self.a.minutes if self.a.minutes else "%dsteps" % self.a.steps)
 
     def note(self, loss, rate):
-        """Logs a step, and says how far the run is when nothing was said for a while."""
+        """Logs a step, and reports progress every few seconds."""
         clock = self.trainer.clock
         self.smooth += max(min(1, 4 / (clock.step + 3)), 1 / HORIZON) * (loss - self.smooth)
         images = clock.step * self.a.batch
@@ -372,12 +354,12 @@ class Run:
         write_safetensors(path, self.trainer.average.net.state_dict(), metadata)
 
     def meta(self):
-        """Where the weights come from, as fmimg describes it."""
+        """The origin of the weights, with fmimg's keys."""
         a, step = self.a, self.trainer.clock.step
         return {
             "data": "mnist", "steps": step, "images": step * a.batch, "seed": a.seed, "batch": a.batch,
-            "classes": [str(c) for c in range(CLASSES)], "pixel_range": [-1, 1], "path": "linear", "objective": "velocity",
-            "time_dist": "uniform", "ema": a.ema, "loss": self.smooth,
+            "classes": [str(c) for c in range(CLASSES)], "pixel_range": [-1, 1],
+            "path": "linear", "objective": "velocity", "time_dist": "uniform", "ema": a.ema, "loss": self.smooth,
         }
 
 
@@ -390,7 +372,7 @@ def main():
            sum(p.numel() for p in trainer.net.parameters()), len(trainer.batches.labels), a.batch, a.threads)
     begin = time.perf_counter()
     trainer.prepare()
-    report("prepared in %.1f s, which do not count", time.perf_counter() - begin)
+    report("prepared in %.1f s, which the budget does not count", time.perf_counter() - begin)
     run.train()
     clock = trainer.clock
     print(json.dumps({

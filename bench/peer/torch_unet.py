@@ -1,8 +1,8 @@
-"""Speed of the same network in PyTorch: torchcfm's own U-Net, configured as fmimg's preset.
+"""Measures the same network in PyTorch: torchcfm's own U-Net, configured as fmimg's preset.
 
-Prints one JSON object: images/s of a training step and of a forward, medians of repeated calls after a
-warm-up, in float32. CFM names a checkout of atong01/conditional-flow-matching. "make peer" runs this and
-fmimg in turn; alone:
+It prints one JSON object with the images/s of a training step and of a forward pass in float32.
+They are medians of repeated calls after a warm-up. CFM names a checkout of
+atong01/conditional-flow-matching. "make peer" runs this script and fmimg in turn. Alone:
 
     CFM=conditional-flow-matching python3 torch_unet.py --threads 2 --compile
 """
@@ -16,7 +16,8 @@ import sys
 import time
 import types
 
-# Preset: channels, blocks. Both have multipliers 1, 2, 2 (torchcfm's for 28 pixels) and attention at 7 pixels.
+# Channels and blocks of each preset. Multipliers are torchcfm's for 28 pixels: 1, 2, 2. Attention
+# is at 7 pixels.
 PRESETS = {"base": (32, 1), "large": (64, 2)}
 LEAST_SAMPLES = 3
 
@@ -26,35 +27,39 @@ def arguments():
     parser.add_argument("--preset", choices=PRESETS, default="base")
     parser.add_argument("--batch", type=int, default=128, help="images of a step")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--time", type=float, default=10, help="seconds to measure each of the two for")
+    parser.add_argument("--time", type=float, default=10, help="seconds of measurement, for each of the two")
     parser.add_argument("--compile", action="store_true", help="torch.compile, which PyTorch has from 2.0 on")
     parser.add_argument("--channels-last", action="store_true", help="NHWC in memory")
     return parser.parse_args()
 
 
-def unet_class(checkout):
-    """torchcfm's U-Net without torchcfm's __init__ files, which import optimal transport and more."""
+def unet_module(checkout):
+    """torchcfm's unet.py without torchcfm's __init__ files, which import much more."""
     if not os.path.isfile(os.path.join(checkout, "torchcfm", "models", "unet", "unet.py")):
         sys.exit("CFM must name a checkout of https://github.com/atong01/conditional-flow-matching, not %r" % checkout)
     for name in ("torchcfm", "torchcfm.models"):
         package = types.ModuleType(name)
         package.__path__ = [os.path.join(checkout, *name.split("."))]
         sys.modules[name] = package
-    from torchcfm.models.unet.unet import UNetModelWrapper
+    from torchcfm.models.unet import unet as module
 
-    return UNetModelWrapper
+    return module
 
 
 def unet(preset):
-    """The preset's network for MNIST, in float32: ten classes and one that means none."""
+    """The preset's network for MNIST, in float32. The eleventh class means no class."""
     channels, blocks = PRESETS[preset]
-    return unet_class(os.environ.get("CFM", ""))(
+    return unet_module(os.environ.get("CFM", "")).UNetModelWrapper(
         dim=(1, 28, 28), num_channels=channels, num_res_blocks=blocks, attention_resolutions="7",
         use_scale_shift_norm=True, class_cond=True, num_classes=11)
 
 
 def peak_memory():
-    """Bytes that were resident at most. The mark of getrusage survives exec, so Linux's own comes first."""
+    """The most bytes that were resident.
+
+    getrusage's figure may be that of the program before exec. Linux's own figure is used where it
+    exists.
+    """
     try:
         with open("/proc/self/status") as status:
             for line in status:
@@ -67,7 +72,10 @@ def peak_memory():
 
 
 def seconds_of(call, budget):
-    """Median seconds of a call, which runs twice before that counts: compilers and allocators settle."""
+    """Median seconds of a call, and how many were measured.
+
+    Two calls come first that do not count: compilers and allocators settle in them.
+    """
     call()
     call()
     samples = []
@@ -81,7 +89,7 @@ def seconds_of(call, budget):
 
 def main():
     a = arguments()
-    # Both are read when the library is loaded.
+    # PyTorch reads both when it is loaded.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(a.threads)
     import torch
 

@@ -6,24 +6,25 @@ import (
 	"os"
 
 	"github.com/fmimg/fmimg/internal/plot"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
 // readReport reads what fmimg eval --json wrote.
-func readReport(path string) (*pipeline.Evaluation, error) {
+func readReport(path string) (*evaluate.Report, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	e := new(pipeline.Evaluation)
+	e := new(evaluate.Report)
 	if err := json.Unmarshal(text, e); err != nil {
 		return nil, fmt.Errorf("%s: %w: it is not what fmimg eval --json writes", path, err)
 	}
 	return e, nil
 }
 
-// curves returns a chart of FID against evaluations of the network, of which guidance takes two, a line for each report, and the
-// floor. Reports must be of equal numbers of images, or they do not compare.
+// curves returns a chart of FID against evaluations of the network, with a line for each report,
+// and the floor. With guidance, a step takes two evaluations. All reports must have the same number
+// of images, or they do not compare.
 func curves(paths []string) (*plot.Chart, error) {
 	c, floor := &plot.Chart{XTitle: "evaluations of the network"}, plot.Curve{Name: "real training images", Level: true}
 	var first how
@@ -40,7 +41,8 @@ func curves(paths []string) (*plot.Chart, error) {
 			first = one
 			c.Title = fmt.Sprintf("FID of %d images of %s", e.Count, e.Data)
 		} else if one != first {
-			return nil, fmt.Errorf("%s is of %d images of %s, and the first of %d of %s: they do not compare", path, e.Count, e.Data, first.Count, first.Data)
+			return nil, fmt.Errorf("%s is of %d images of %s, and the first of %d of %s: they do not compare", path,
+				e.Count, e.Data, first.Count, first.Data)
 		}
 		line := plot.Curve{Name: fmt.Sprintf("%s, %s", e.Model, e.Solver)}
 		each := 1.

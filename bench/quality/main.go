@@ -1,6 +1,8 @@
-// Command quality keeps how good images are after so many minutes of training, a row of a file for each run, and draws
-// a chart of them. "make quality" and "make peer-quality" add rows, "make quality-chart" draws. It also draws the curves of
-// several models against the number of evaluations, for "make evaluations".
+// Command quality keeps scores of models after some minutes of training, and draws charts of them.
+//
+// A file has a row for each run: "make quality" and "make peer-quality" add rows, and "make
+// quality-chart" draws FID against the minutes. "make evaluations" draws FID of several models
+// against the number of evaluations.
 package main
 
 import (
@@ -28,7 +30,7 @@ type options struct {
 	rows        string
 	chart       string
 	curves      string
-	reports     []string // behind the flags
+	reports     []string // arguments behind the flags
 	report      string
 	trainer     string
 	time        time.Duration
@@ -37,17 +39,20 @@ type options struct {
 	command     string
 }
 
+// parse reads the flags. Exactly one of -add, -chart and -curves must be there.
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("quality", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.rows, "rows", "docs/quality.jsonl", "`file` of the rows")
 	f.StringVar(&o.chart, "chart", "", "draw the rows into a PNG `file`")
-	f.StringVar(&o.curves, "curves", "", "draw into a PNG `file` FID against evaluations of what fmimg eval --evaluations --json wrote into the files behind the flags")
+	f.StringVar(&o.curves, "curves", "", "draw into a PNG `file` FID against evaluations of what fmimg eval "+
+		"--evaluations --json wrote into the files behind the flags")
 	f.StringVar(&o.report, "add", "", "add a row from what fmimg eval --json wrote into a `file`")
 	f.StringVar(&o.trainer, "trainer", "fmimg", "of the row: the `program` that trained")
 	f.DurationVar(&o.time, "time", 0, "of the row: training `time`, such as 3m")
 	f.IntVar(&o.threads, "threads", 0, "of the row: `threads` that trained")
-	f.Float64Var(&o.evaluations, "evaluations", 0, "of the row: `number` of evaluations of an image (default as in the report, which knows none for --images)")
+	f.Float64Var(&o.evaluations, "evaluations", 0, "of the row: `number` of evaluations of an image (default as "+
+		"in the report, which knows none for --images)")
 	f.StringVar(&o.command, "command", "", "of the row: the `command` that trained")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -70,6 +75,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
+// run does what the flags say.
 func run(args []string, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -93,7 +99,7 @@ func run(args []string, stderr io.Writer) error {
 		}
 		return atomicfile.Write(o.chart, c.WritePNG)
 	}
-	added, err := o.row(bench.ThisMachine().CPU.Name, time.Now())
+	added, err := o.row(bench.ThisMachine().Processor.Name, time.Now())
 	if err != nil || all.has(added) {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/fmimg/fmimg/internal/plot"
 )
 
-// A row is how good images are after a training of its own: the learning rate falls to zero at the end of its minutes.
+// A row is the score of one training, whose learning rate falls to zero at the end of its minutes.
 type row struct {
 	Trainer string  `json:"trainer"`
 	Minutes float64 `json:"minutes"`
@@ -27,22 +27,23 @@ type row struct {
 	Command string `json:"command"`
 }
 
-// how says how images were measured. Rows of one chart agree in it, or they would not compare.
+// how says how images were measured. All rows of a chart have the same how, or they would not
+// compare.
 type how struct {
-	Count       int     `json:"count"`       // images
-	Evaluations float64 `json:"evaluations"` // of the network, of an image
+	Count       int     `json:"count"`       // number of images
+	Evaluations float64 `json:"evaluations"` // network evaluations for an image
 	Data        string  `json:"data"`
-	Classifier  string  `json:"classifier"` // the data that it was trained on
+	Classifier  string  `json:"classifier"` // the data that the classifier was trained on
 }
 
 func (h how) String() string {
 	return fmt.Sprintf("%d images of %s by %g evaluations", h.Count, h.Data, h.Evaluations)
 }
 
-// rows are in the order in which they were added.
+// rows are the rows of a file, in the order in which they were added.
 type rows []row
 
-// readRows reads a file with a row in each line; none where there is no file.
+// readRows reads a file with a row in each line. A missing file has no rows.
 func readRows(path string) (rows, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,6 +65,7 @@ func readRows(path string) (rows, error) {
 	}
 }
 
+// write writes each row in a line of JSON.
 func (all rows) write(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // commands
@@ -75,7 +77,8 @@ func (all rows) write(w io.Writer) error {
 	return nil
 }
 
-// has reports whether a row is there already, of whatever date: images that are scored again are no other run.
+// has reports whether a row is there already, with any date: scoring the same images again is not
+// another run.
 func (all rows) has(r row) bool {
 	return slices.ContainsFunc(all, func(old row) bool {
 		old.Date = r.Date
@@ -83,7 +86,7 @@ func (all rows) has(r row) bool {
 	})
 }
 
-// row makes a row of the report and the flags.
+// row makes a row from the report and the flags.
 func (o *options) row(machine string, now time.Time) (row, error) {
 	e, err := readReport(o.report)
 	if err != nil {
@@ -94,16 +97,20 @@ func (o *options) row(machine string, now time.Time) (row, error) {
 	}
 	r := row{
 		Trainer: o.trainer, Minutes: o.time.Minutes(), FID: *e.FID, Floor: *e.Floor.FID,
-		how:     how{Count: e.Count, Evaluations: cmp.Or(o.evaluations, e.Evaluations), Data: e.Data, Classifier: e.Classifier},
+		how: how{
+			Count: e.Count, Evaluations: cmp.Or(o.evaluations, e.Evaluations), Data: e.Data, Classifier: e.Classifier,
+		},
 		Machine: machine, Threads: o.threads, Date: now.UTC().Format(time.DateOnly), Command: o.command,
 	}
 	if r.Evaluations == 0 {
-		return row{}, fmt.Errorf("%s: it does not say by how many evaluations images were drawn: add -evaluations", o.report)
+		return row{}, fmt.Errorf("%s: it does not say by how many evaluations images were drawn: add -evaluations",
+			o.report)
 	}
 	return r, nil
 }
 
-// chart has a line for each trainer, and for each machine where there are several, and the floor.
+// chart returns a chart of FID against minutes: a line for each trainer, on each machine where
+// there are several, and the floor.
 func (all rows) chart() (*plot.Chart, error) {
 	if len(all) == 0 {
 		return nil, errors.New("there are no rows to draw: make quality measures some")
@@ -111,21 +118,22 @@ func (all rows) chart() (*plot.Chart, error) {
 	first := all[0]
 	curves := map[string][]plot.Point{}
 	floor := plot.Curve{Name: "real training images", Level: true}
-	several := slices.ContainsFunc(all, func(r row) bool { return r.machine() != first.machine() })
+	several := slices.ContainsFunc(all, func(r row) bool { return r.trainedOn() != first.trainedOn() })
 	for i, r := range all {
 		if r.how != first.how {
-			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind", i+1, r.how, first.how)
+			return nil, fmt.Errorf("row %d is of %v, and the first of %v: they do not compare: keep rows of one kind",
+				i+1, r.how, first.how)
 		}
 		name := r.Trainer
 		if several {
-			name += ", " + r.machine()
+			name += ", " + r.trainedOn()
 		}
 		curves[name] = append(curves[name], plot.Point{X: r.Minutes, Y: r.FID})
 		floor.Points = append(floor.Points, plot.Point{X: r.Minutes, Y: r.Floor})
 	}
 	c := &plot.Chart{Title: "FID of " + first.how.String(), XTitle: "minutes of training"}
 	if !several {
-		c.XTitle += " on " + first.machine()
+		c.XTitle += " on " + first.trainedOn()
 	}
 	for name, points := range curves {
 		c.Curves = append(c.Curves, plot.Curve{Name: name, Points: points})
@@ -135,8 +143,8 @@ func (all rows) chart() (*plot.Chart, error) {
 	return c, nil
 }
 
-// machine describes what a row was trained on.
-func (r row) machine() string {
+// trainedOn describes what a row was trained on.
+func (r row) trainedOn() string {
 	if r.Threads == 1 {
 		return r.Machine + ", 1 thread"
 	}

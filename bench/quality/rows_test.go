@@ -15,13 +15,15 @@ import (
 	"github.com/fmimg/fmimg/internal/plot"
 )
 
-// What fmimg eval --json writes, in part; of a model, and of images from elsewhere.
+// A part of what fmimg eval --json writes for a model, and for images from elsewhere.
 const (
-	ofModel  = `{"model":"runs/a","data":"mnist","classifier":"MNIST","solver":"midpoint","steps":20,"evaluations":40,"seed":1,"count":500,"fid":0.3,"floor":{"count":500,"fid":0.1}}`
-	ofImages = `{"images":"a.npy","data":"mnist","classifier":"MNIST","seed":1,"count":500,"fid":0.5,"floor":{"count":500,"fid":0.1}}`
+	ofModel = `{"model":"runs/a","data":"mnist","classifier":"MNIST","solver":"midpoint","steps":20,` +
+		`"evaluations":40,"seed":1,"count":500,"fid":0.3,"floor":{"count":500,"fid":0.1}}`
+	ofImages = `{"images":"a.npy","data":"mnist","classifier":"MNIST","seed":1,"count":500,"fid":0.5,` +
+		`"floor":{"count":500,"fid":0.1}}`
 )
 
-// measured is how both were measured.
+// measured says how both were measured.
 var measured = how{Count: 500, Evaluations: 40, Data: "mnist", Classifier: "MNIST"}
 
 func TestRow(t *testing.T) {
@@ -46,7 +48,7 @@ func TestRow(t *testing.T) {
 	}
 }
 
-// Rows are added one after the other, but none twice, and drawn.
+// Rows are added one after the other, but not twice, and a chart shows them.
 func TestAddAndDraw(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("report.json", []byte(ofModel), 0o644); err != nil {
@@ -62,7 +64,9 @@ func TestAddAndDraw(t *testing.T) {
 		must("-add", "report.json", "-time", minutes, "-threads", "2", "-command", "fmimg train --out <a>")
 	}
 	text, err := os.ReadFile("rows.jsonl")
-	if err != nil || bytes.Count(text, []byte("\n")) != 2 || !bytes.Contains(text, []byte(`"minutes":3,"fid":0.3,"floor":0.1,"count":500,`)) || !bytes.Contains(text, []byte("<a>")) {
+	if err != nil || bytes.Count(text, []byte("\n")) != 2 ||
+		!bytes.Contains(text, []byte(`"minutes":3,"fid":0.3,"floor":0.1,"count":500,`)) ||
+		!bytes.Contains(text, []byte("<a>")) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	must("-chart", "rows.png")
@@ -86,20 +90,27 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &plot.Chart{Title: "FID of 500 images of mnist by 40 evaluations", XTitle: "minutes of training on CPU, 2 threads", Curves: []plot.Curve{
-		{Name: "PyTorch", Points: []plot.Point{{X: 1, Y: 0.9}}},
-		{Name: "fmimg", Points: []plot.Point{{X: 3, Y: 0.3}, {X: 1, Y: 0.4}}},
-		{Name: "real training images", Points: []plot.Point{{X: 3, Y: 0.1}, {X: 1, Y: 0.1}, {X: 1, Y: 0.1}}, Level: true},
-	}}
+	floor := []plot.Point{{X: 3, Y: 0.1}, {X: 1, Y: 0.1}, {X: 1, Y: 0.1}}
+	want := &plot.Chart{
+		Title: "FID of 500 images of mnist by 40 evaluations", XTitle: "minutes of training on CPU, 2 threads",
+		Curves: []plot.Curve{
+			{Name: "PyTorch", Points: []plot.Point{{X: 1, Y: 0.9}}},
+			{Name: "fmimg", Points: []plot.Point{{X: 3, Y: 0.3}, {X: 1, Y: 0.4}}},
+			{Name: "real training images", Points: floor, Level: true},
+		},
+	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("chart %+v, want %+v", c, want)
 	}
 	all[1].Threads = 1
-	if c, err = all.chart(); err != nil || c.Curves[0].Name != "PyTorch, CPU, 1 thread" || c.XTitle != "minutes of training" {
+	if c, err = all.chart(); err != nil || c.Curves[0].Name != "PyTorch, CPU, 1 thread" ||
+		c.XTitle != "minutes of training" {
 		t.Errorf("chart of two machines: %+v, %v", c, err)
 	}
 	all[2].Count = 10000
-	if _, err := all.chart(); err == nil || !strings.Contains(err.Error(), "row 3 is of 10000 images of mnist by 40 evaluations, and the first of 500") {
+	_, err = all.chart()
+	const differs = "row 3 is of 10000 images of mnist by 40 evaluations, and the first of 500"
+	if err == nil || !strings.Contains(err.Error(), differs) {
 		t.Errorf("rows that do not compare: %v", err)
 	}
 }
@@ -107,7 +118,8 @@ func TestChart(t *testing.T) {
 func TestCurves(t *testing.T) {
 	t.Chdir(t.TempDir())
 	report := func(name, count, model string) {
-		text := fmt.Sprintf(`{"model":%q,"data":"mnist","solver":"s","count":%s,"curve":[{"evaluations":1,"fid":0.3},{"evaluations":2,"fid":0.2},{"evaluations":4,"fid":null}],"floor":{"fid":0.1}}`, model, count)
+		text := fmt.Sprintf(`{"model":%q,"data":"mnist","solver":"s","count":%s,"curve":[{"evaluations":1,`+
+			`"fid":0.3},{"evaluations":2,"fid":0.2},{"evaluations":4,"fid":null}],"floor":{"fid":0.1}}`, model, count)
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -122,26 +134,32 @@ func TestCurves(t *testing.T) {
 	points := []plot.Point{{X: 1, Y: 0.3}, {X: 2, Y: 0.2}}
 	floor := []plot.Point{{X: 1, Y: 0.1}, {X: 2, Y: 0.1}, {X: 1, Y: 0.1}, {X: 2, Y: 0.1}}
 	want := &plot.Chart{Title: "FID of 500 images of mnist", XTitle: "evaluations of the network", Curves: []plot.Curve{
-		{Name: "a, s", Points: points}, {Name: "b, s", Points: points}, {Name: "real training images", Points: floor, Level: true},
+		{Name: "a, s", Points: points}, {Name: "b, s", Points: points},
+		{Name: "real training images", Points: floor, Level: true},
 	}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("chart %+v, want %+v", c, want)
 	}
-	guided := `{"model":"a","data":"mnist","solver":"s","guidance":1.5,"count":500,"curve":[{"evaluations":3,"fid":0.3}],"floor":{"fid":0.1}}`
+	guided := `{"model":"a","data":"mnist","solver":"s","guidance":1.5,"count":500,"curve":[{"evaluations":3,` +
+		`"fid":0.3}],"floor":{"fid":0.1}}`
 	if err := os.WriteFile("g.json", []byte(guided), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = curves([]string{"g.json"}); err != nil || c.Curves[0].Name != "a, s, guidance 1.5" || c.Curves[0].Points[0].X != 6 {
+	if c, err = curves([]string{"g.json"}); err != nil || c.Curves[0].Name != "a, s, guidance 1.5" ||
+		c.Curves[0].Points[0].X != 6 {
 		t.Errorf("chart of guided images: %+v, %v", c, err)
 	}
-	if _, err := curves([]string{"a.json", "c.json"}); err == nil || !strings.Contains(err.Error(), "c.json is of 600 images of mnist, and the first of 500") {
+	if _, err := curves([]string{"a.json", "c.json"}); err == nil ||
+		!strings.Contains(err.Error(), "c.json is of 600 images of mnist, and the first of 500") {
 		t.Errorf("reports that do not compare: %v", err)
 	}
 }
 
 func TestErrors(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for name, text := range map[string]string{"images.json": ofImages, "none.json": "{}", "text.json": "FID", "rows.jsonl": ""} {
+	for name, text := range map[string]string{
+		"images.json": ofImages, "none.json": "{}", "text.json": "FID", "rows.jsonl": "",
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

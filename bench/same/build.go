@@ -26,8 +26,8 @@ var sides = [...]side{before, after}
 // programs are the paths of both programs, by side.
 type programs [len(sides)]string
 
-// build builds both programs in the scratch folder. The earlier commit is checked out into a git
-// worktree, which is gone at the end.
+// build builds both programs in the scratch folder. It checks the earlier commit out into a git
+// worktree, and removes the worktree at the end.
 func build(ctx context.Context, commit, scratch string) (p programs, err error) {
 	root, err := output(ctx, "", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -39,7 +39,7 @@ func build(ctx context.Context, commit, scratch string) (p programs, err error) 
 		return p, err
 	}
 	defer func() {
-		// Not with ctx: an interrupted run removes its worktree too.
+		// Without the cancellation of ctx: an interrupted run removes its worktree too.
 		_, e := output(context.WithoutCancel(ctx), root, "git", "worktree", "remove", "--force", tree)
 		err = errors.Join(err, e)
 	}()
@@ -52,7 +52,7 @@ func build(ctx context.Context, commit, scratch string) (p programs, err error) 
 	return p, nil
 }
 
-// instructionSets asks a program which instruction sets the machine has.
+// instructionSets returns the instruction sets that a program finds on the machine.
 func instructionSets(ctx context.Context, program string) ([]string, error) {
 	text, err := output(ctx, "", program, "version")
 	if err != nil {
@@ -99,7 +99,7 @@ func output(ctx context.Context, folder, name string, args ...string) (string, e
 	return string(text), err
 }
 
-// finish runs a command. Its error ends with what the command wrote last to stderr.
+// finish runs a command. Its error ends with the last line that the command wrote to stderr.
 func finish(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// A setting is what both programs do once: a network, an instruction set and a seed.
+// A setting is one comparison of both programs: a network, an instruction set, a seed and amounts.
 type setting struct {
 	isa, preset string
 	seed        int
@@ -46,11 +46,11 @@ func amountsFor(isa, preset string) amounts {
 	return amounts{steps: 4, batch: 4, draw: 16, drawSteps: 1, likelihood: 1}
 }
 
-// An action is one call of each program, with the files that must be the same afterwards.
+// An action is one call of each program, and the files that must be the same afterwards.
 type action struct {
 	name   string
 	args   []string
-	stdout string // file for what it writes to stdout, "" for none
+	stdout string // file that takes what the program writes to stdout; "" for none
 	files  []string
 }
 
@@ -81,8 +81,8 @@ func (s setting) trainArgs(steps int, more ...string) []string {
 		"--preview-every", "-1", "--validate-every", strconv.Itoa(validate)}, more...)
 }
 
-// using returns the actions that need a run folder. The last ones go on with the run, so that the
-// working tree's program goes on with what the earlier one left.
+// using returns the actions that need a run folder. The last ones resume the run: the program of
+// the working tree goes on with what the earlier one left.
 func (s setting) using() []action {
 	steps := strconv.Itoa(s.drawSteps)
 	draw := func(name, file string, more ...string) action {
@@ -123,8 +123,8 @@ type checker struct {
 	compared, different int
 }
 
-// check has both programs do everything for a setting, and compares. The error is of what keeps it
-// from going on; what differs is only counted.
+// check has both programs do all actions of a setting, and compares the results. It counts
+// differences. Its error says why it could not go on.
 func (c *checker) check(ctx context.Context, s setting) error {
 	var folders [len(sides)]string
 	for _, side := range sides {
@@ -141,7 +141,7 @@ func (c *checker) check(ctx context.Context, s setting) error {
 	if err := c.do(ctx, s, s.training(), folders); err != nil {
 		return err
 	}
-	// From here on both work with the run of the earlier program.
+	// From here on both programs use the run of the earlier one.
 	if err := copyRun(folders); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (c *checker) check(ctx context.Context, s setting) error {
 	return nil
 }
 
-// do has both programs do something at once, and compares what they wrote.
+// do has both programs do an action at once, and compares what they wrote.
 func (c *checker) do(ctx context.Context, s setting, a action, folders [len(sides)]string) error {
 	args := slices.Concat(a.args, []string{"--threads", strconv.Itoa(c.threads)})
 	var failed [len(sides)]error
@@ -216,7 +216,7 @@ func (c *checker) summary() error {
 	return nil
 }
 
-// copyRun gives the working tree's program the run folder of the earlier one.
+// copyRun gives the program of the working tree the run folder of the earlier one.
 func copyRun(folders [len(sides)]string) error {
 	to := filepath.Join(folders[after], runFolder)
 	if err := os.RemoveAll(to); err != nil {

@@ -40,21 +40,23 @@ func fake(_ context.Context, _ side, folder string, args ...string) ([]byte, err
 
 var fakePicture []byte
 
-// Each comparison that a program can break is found, and no other is counted with it.
-func TestChecker(t *testing.T) {
-	fakePicture = pngFile(t, 9, 0)
+// A breakage is what the later program does wrong.
+type breakage struct {
+	name   string
+	broken func(s side, folder string, args []string) error // runs after the fake
+	want   string                                           // part of the lines that differ
+	count  int                                              // number of lines that differ
+}
+
+// breakages returns one breakage of each kind, and none.
+func breakages(t *testing.T) []breakage {
 	change := func(s side, folder, name string, data []byte) error {
 		if s == before {
 			return nil
 		}
 		return os.WriteFile(filepath.Join(folder, name), data, 0o644)
 	}
-	for _, c := range []struct {
-		name   string
-		broken func(s side, folder string, args []string) error // after the fake
-		want   string                                           // part of the lines that differ
-		count  int
-	}{
+	return []breakage{
 		{name: "nothing", broken: func(side, string, []string) error { return nil }},
 		{name: "training", broken: func(s side, folder string, args []string) error {
 			if args[0] != "train" || slices.Contains(args, "--resume") {
@@ -86,7 +88,13 @@ func TestChecker(t *testing.T) {
 			}
 			return nil
 		}, want: "train: out of order", count: 1},
-	} {
+	}
+}
+
+// Each result that a program can break is found, and no other is counted with it.
+func TestChecker(t *testing.T) {
+	fakePicture = pngFile(t, 9, 0)
+	for _, c := range breakages(t) {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
 			k := checker{folder: t.TempDir(), threads: 1, out: &out}

@@ -14,7 +14,7 @@ import (
 	"slices"
 )
 
-// same compares two files by the kind that the extension tells, and returns how they differ.
+// same compares two files in the way that their extension asks for. The error says how they differ.
 func same(nameA, nameB string) error {
 	a, err := os.ReadFile(nameA)
 	if err != nil {
@@ -59,7 +59,7 @@ func firstDifference(a, b []byte) int {
 // backslash.
 var changing = regexp.MustCompile(`\\?"(?:draw_)?seconds\\?":[-+.0-9eE]+|\\?"(?:version|date)\\?":\\?"[^"\\]*\\?"`)
 
-// constant returns a text without what differs from run to run.
+// constant returns a text without the members that differ from run to run.
 func constant(text []byte) []byte { return changing.ReplaceAll(text, []byte("*")) }
 
 // sameText compares texts, and shows where they differ.
@@ -121,8 +121,8 @@ func sameTensors(fileA, fileB []byte) error {
 	return differingTensors(headerA, dataA, dataB)
 }
 
-// cutHeader returns the header of a safetensors file, without the spaces that fill it up, and the
-// data behind it.
+// cutHeader returns the header of a safetensors file, without the spaces at its end, and the data
+// behind it.
 func cutHeader(file []byte) (header, data []byte, err error) {
 	if len(file) < 8 {
 		return nil, nil, errors.New("not a safetensors file")
@@ -134,7 +134,7 @@ func cutHeader(file []byte) (header, data []byte, err error) {
 	return bytes.TrimRight(file[8:8+n], " "), file[8+n:], nil
 }
 
-// differingTensors says which tensors have other bytes.
+// differingTensors returns an error that names the tensors with different bytes.
 func differingTensors(header, a, b []byte) error {
 	if len(a) != len(b) {
 		return fmt.Errorf("%d bytes of data became %d", len(a), len(b))

@@ -35,10 +35,11 @@ type options struct {
 	isas    []string // empty: all of the machine
 	presets []string
 	seeds   []int
-	steps   int // of training; 0: as many as each instruction set has time for
+	steps   int // of training; 0: as many as amountsFor says
 	keep    bool
 }
 
+// parse reads the flags.
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("same", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -108,7 +109,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return c.summary()
 }
 
-// settings returns what is compared, one for each instruction set, network and seed.
+// settings returns a setting for each instruction set, network and seed.
 func (o options) settings() []setting {
 	var all []setting
 	for _, isa := range o.isas {

@@ -11,8 +11,8 @@ import (
 // sets.
 const realFolder = "real"
 
-// writeReal writes a data set in MNIST's format, with n images for training and n for testing:
-// rectangles of random places, sizes and shades, of which image i has class i mod 10.
+// writeReal writes a data set in MNIST's format, with n images for training and n for testing. The
+// images are rectangles of random places, sizes and shades, and image i has class i mod 10.
 func writeReal(folder string, n int) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (a *app) newBench() *cobra.Command {
 	return cmd
 }
 
-// A destination is where results of a bench go.
+// A destination says where the results of a bench go.
 type destination struct {
 	json  bool
 	out   string
@@ -52,7 +52,7 @@ func (d *destination) flags(f *pflag.FlagSet) {
 	f.StringVar(&d.label, "label", "", "`name` for this machine in the report, such as its model or price")
 }
 
-// check finds out whether there is a way to write, before anything is measured.
+// check finds out whether the results can be written, before anything is measured.
 func (d *destination) check() error {
 	if d.out == "" {
 		if d.label != "" {
@@ -100,6 +100,7 @@ const kernelsExample = `  fmimg bench kernels
 
 func (a *app) newBenchKernels() *cobra.Command {
 	var o bench.KernelOptions
+	usual := o.WithDefaults()
 	var d destination
 	var list bool
 	cmd := &cobra.Command{
@@ -112,9 +113,9 @@ func (a *app) newBenchKernels() *cobra.Command {
 	f.StringVar(&o.Run, "run", "", "`pattern` of the cases to measure, a regular expression (default all)")
 	f.BoolVar(&list, "list", false, "list the cases without measuring them")
 	f.BoolVar(&o.Algorithms, "algorithms", false, "measure every algorithm that can compute a convolution, not only the one used")
-	f.StringVar(&o.Preset, "preset", "base", "`network` whose shapes to measure: tiny, base or large")
-	f.IntVar(&o.Batch, "batch", 4, "`images` of a call")
-	f.DurationVar(&o.Time, "time", time.Minute, "`bound` of the whole, shared by the cases")
+	f.StringVar(&o.Preset, "preset", usual.Preset, "`network` whose shapes to measure: tiny, base or large")
+	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a call")
+	f.DurationVar(&o.Time, "time", usual.Time, "`bound` of the whole, shared by the cases")
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("measure with 1 and with so many `threads` (default all that this process may use: %d)", m.Threads))
 	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `sets`, joined by commas, of %s (default all but generic)", strings.Join(m.ISAs, ", ")))
@@ -145,7 +146,7 @@ func (a *app) benchKernels(cmd *cobra.Command, o bench.KernelOptions, d destinat
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	return a.writeBench(d, report, report.WriteSummary)
+	return a.writeBench(d, report, func(w io.Writer) error { return report.WriteSummary(w, flags{}) })
 }
 
 func (a *app) listKernels(o bench.KernelOptions) error {
@@ -164,6 +165,7 @@ allocations_per_step, threads, batch, preset and isa.`
 
 func (a *app) newBenchTrain() *cobra.Command {
 	var o bench.TrainOptions
+	usual := o.WithDefaults()
 	var d destination
 	cmd := &cobra.Command{
 		Use: "train [flags]", Short: "Measure training steps and evaluations", Long: benchTrainHelp,
@@ -183,8 +185,8 @@ func (a *app) newBenchTrain() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	workloadFlags(f, &o.BenchOptions, 128, "`images` of a step")
-	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few steps take longer")
+	workloadFlags(f, &o.Options, usual.Options, "`images` of a step")
+	f.DurationVar(&o.Time, "time", usual.Time, "`time` to measure for, exceeded where a few steps take longer")
 	d.flags(f)
 	return cmd
 }
@@ -196,6 +198,7 @@ and isa.`
 
 func (a *app) newBenchGenerate() *cobra.Command {
 	var o bench.GenerateOptions
+	usual := o.WithDefaults()
 	var d destination
 	cmd := &cobra.Command{
 		Use: "generate [flags]", Short: "Measure drawing images", Long: benchGenerateHelp,
@@ -215,29 +218,30 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	workloadFlags(f, &o.BenchOptions, 64, "`images` to draw at once")
-	f.StringVar(&o.Solver, "solver", "adams2", "`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
-	f.IntVar(&o.Steps, "steps", 16, "`number` of steps from noise to image")
-	f.DurationVar(&o.Time, "time", 20*time.Second, "`time` to measure for, exceeded where a few batches take longer")
+	workloadFlags(f, &o.Options, usual.Options, "`images` to draw at once")
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
+	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps from noise to image")
+	f.DurationVar(&o.Time, "time", usual.Time, "`time` to measure for, exceeded where a few batches take longer")
 	d.flags(f)
 	return cmd
 }
 
-// tellStart returns a function that says on stderr what will be measured for how long.
+// tellStart returns a function that says on stderr what will be measured, and for how long.
 func (a *app) tellStart(d time.Duration) func(bench.Workload) {
 	return func(w bench.Workload) { fmt.Fprintf(a.stderr, "measuring %v, for about %v\n", w, d) }
 }
 
 // workloadFlags adds the flags that say what to run.
-func workloadFlags(f *pflag.FlagSet, o *pipeline.BenchOptions, batch int, usage string) {
-	f.StringVar(&o.Preset, "preset", "base", "`network`: tiny, base or large")
-	f.IntVar(&o.Batch, "batch", batch, usage)
+func workloadFlags(f *pflag.FlagSet, o *bench.Options, usual bench.Options, usage string) {
+	f.StringVar(&o.Preset, "preset", usual.Preset, "`network`: tiny, base or large")
+	f.IntVar(&o.Batch, "batch", usual.Batch, usage)
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("worker `threads` (default all that this process may use: %d)", m.Threads))
 	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `set`: %s (default %s)", strings.Join(m.ISAs, ", "), m.Best))
 }
 
-// checkBench rejects zeros that were given on purpose, which in the options would mean the default.
+// checkBench rejects zeros that were given on purpose. In the options a zero means the default.
 func checkBench(cmd *cobra.Command) error {
 	names := []string{"batch", "threads"}
 	if cmd.Flags().Lookup("steps") != nil {

@@ -18,7 +18,7 @@ func runBench(t *testing.T, args ...string) (stdout, stderr string, status int) 
 	return out.String(), errs.String(), status
 }
 
-// A command line that makes no sense ends with status 2 and one line that names the cure.
+// A command line that makes no sense ends with status 2, and with one line that names the cure.
 func TestBenchUsedWrongly(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"kernel", "did you mean kernels?"},
@@ -50,7 +50,8 @@ func TestBenchUsedWrongly(t *testing.T) {
 	}
 }
 
-// What fails although it was asked for rightly ends with status 1, before anything is measured.
+// A correct command line that cannot be carried out ends with status 1, before anything is
+// measured.
 func TestBenchFails(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.json")
@@ -108,7 +109,8 @@ func TestBenchFromMeasuringToComparing(t *testing.T) {
 	}
 }
 
-// checkBenchJSON checks that the output is one object with the keys that other programs rely on.
+// checkBenchJSON checks that the output is one object, and that it has the keys that other
+// programs rely on.
 func checkBenchJSON(t *testing.T, text string) {
 	t.Helper()
 	var object map[string]any

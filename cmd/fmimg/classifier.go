@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 const classifierHelp = `Train the network whose features fmimg eval measures with: a small classifier, on images with classes. That of
@@ -25,16 +25,12 @@ const classifierExample = `  fmimg classifier --data mnist --out mnist.safetenso
   fmimg classifier --data photos/ --size 32 --flip --epochs 40 --out photos.safetensors`
 
 func (a *app) newClassifier() *cobra.Command {
-	o := pipeline.DefaultClassifierOptions()
-	data := pipeline.DefaultTrainOptions()
+	var o classify.Options
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "classifier --data NAME --out FILE [flags]", Short: "Train the network that eval measures with", Long: classifierHelp, Example: classifierExample,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Size, o.ImageChannels, o.HoldOut, o.Strict, o.DataMemory = data.Size, data.ImageChannels, data.HoldOut, data.Strict, data.DataMemory
-			return a.classifier(cmd, o, asJSON)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.classifier(cmd, o, asJSON) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -43,36 +39,37 @@ func (a *app) newClassifier() *cobra.Command {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data (default 6)")
 	f.BoolVar(&asJSON, "json", false, "write progress as JSON lines to stdout")
-	dataFlags(f, &data)
+	dataFlags(f, &o.DataOptions)
 	classifierNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
 }
 
-// classifierNumberFlags adds the flags that numbers depend on.
-func classifierNumberFlags(f *pflag.FlagSet, o *pipeline.ClassifierOptions) {
+// classifierNumberFlags adds the flags that change the trained numbers.
+func classifierNumberFlags(f *pflag.FlagSet, o *classify.Options) {
+	usual := o.WithDefaults()
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: not for digits")
-	f.Float64Var(&o.Warp.Shift, "shift", o.Warp.Shift, "move images by up to so many `pixels`")
-	f.Float64Var(&o.Warp.Rotate, "rotate", o.Warp.Rotate, "turn them by up to so many `degrees`")
-	f.Float64Var(&o.Warp.Scale, "scale", o.Warp.Scale, "stretch or shrink them by up to this `share`")
-	f.Float64Var(&o.Warp.Shear, "shear", o.Warp.Shear, "slant them by up to so many `pixels` a row")
-	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
-	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`")
-	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
-	f.Float64Var(&o.Decay, "weight-decay", o.Decay, "decoupled weight decay")
-	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
-	f.Float64Var(&o.Smoothing, "smoothing", o.Smoothing, "`share` of each label that is spread over all classes")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of everything random")
+	amountVar(f, &o.Warp.Shift, "shift", usual.Warp.Shift, "move images by up to so many `pixels`")
+	amountVar(f, &o.Warp.Rotate, "rotate", usual.Warp.Rotate, "turn them by up to so many `degrees`")
+	amountVar(f, &o.Warp.Scale, "scale", usual.Warp.Scale, "stretch or shrink them by up to this `share`")
+	amountVar(f, &o.Warp.Shear, "shear", usual.Warp.Shear, "slant them by up to so many `pixels` a row")
+	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a step")
+	f.Float64Var(&o.LR, "lr", usual.LR, "peak learning `rate`")
+	amountVar(f, &o.Warmup, "warmup", usual.Warmup, "`steps` of warm-up, at most a tenth of the run")
+	amountVar(f, &o.WeightDecay, "weight-decay", usual.WeightDecay, "decoupled weight decay")
+	amountVar(f, &o.EMA, "ema", usual.EMA, "`decay` of the averaged weights, 0 for none")
+	amountVar(f, &o.Smoothing, "smoothing", usual.Smoothing, "`share` of each label that is spread over all classes")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of everything random")
 }
 
 // classifier runs the command.
-func (a *app) classifier(cmd *cobra.Command, o pipeline.ClassifierOptions, asJSON bool) error {
+func (a *app) classifier(cmd *cobra.Command, o classify.Options, asJSON bool) error {
 	if err := positive(cmd, "size", "data-memory", "steps", "epochs", "batch", "lr", "threads"); err != nil {
 		return err
 	}
 	show := a.newReporter(asJSON)
 	o.OnEvent = show.event
-	result, err := pipeline.TrainClassifier(cmd.Context(), o)
+	result, err := classify.Train(cmd.Context(), o)
 	show.close()
 	if err == nil && !asJSON {
 		fmt.Fprintln(a.stdout, result.Path)

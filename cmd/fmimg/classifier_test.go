@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/classify"
 )
 
 const tinyClassifier = "classifier --data p --hold-out 0.5 --size 12 --batch 4 --steps 2 --out c.safetensors"
 
-// A classifier of one's own pictures: the path goes to stdout, the rest to stderr, and the file can be read.
+// A classifier is trained on a folder of pictures. The path goes to stdout, the rest to stderr, and
+// the file can be read.
 func TestClassifier(t *testing.T) {
 	s := newShell(t)
 	pictures(t, "p/red/1.png", "p/red/2.png", "p/red/3.png", "p/gray/4.png", "p/gray/5.png", "p/gray/6.png", "p/notes.txt")
@@ -51,14 +52,14 @@ func TestClassifier(t *testing.T) {
 	}
 }
 
-func readClassifier(t *testing.T) *metrics.Classifier {
+func readClassifier(t *testing.T) *classify.Network {
 	t.Helper()
 	file, err := os.Open("c.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	c, err := metrics.ReadClassifier(file, kernels.Best())
+	c, err := classify.Read(file, kernels.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestClassifierUsage(t *testing.T) {
 		"classifier --data mnist --out a --steps 0":             `fmimg: classifier: --steps 0: a number above 0 is needed`,
 		"classifier --data mnist --out a --epochs -1":           `fmimg: classifier: --epochs -1: a number between 1e-06 and 1e+06 is needed`,
 		"classifier --data mnist --out a --steps 1 --epochs 1":  `fmimg: classifier: --steps 1: one budget too many: give one of steps and epochs`,
-		"classifier --data mnist --out a --shear -1":            `fmimg: classifier: --shear -1: a number between 0 and 10 is needed`,
+		"classifier --data mnist --out a --shear -1":            `fmimg: classifier: --shear -1: a number of 0 or more is needed`,
 		"classifier --data mnist --out a --smooth 1":            `fmimg: classifier: unknown flag --smooth: did you mean --smoothing?`,
 		"classifier --data mnist --out a --isa mmx":             `fmimg: classifier: --isa "mmx": choose one of `,
 		"classifier --data mnist --out a --image-channels cmyk": `fmimg: classifier: --image-channels "cmyk": choose one of auto, gray, rgb`,
@@ -99,7 +100,7 @@ func TestClassifierFails(t *testing.T) {
 		t.Errorf("status %d, %q", status, s.stderr)
 	}
 
-	// Ctrl-C writes nothing, says so, and proposes no --resume, which there is none of.
+	// Ctrl-C writes nothing and says so. It does not propose --resume: there is no such flag.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if status := s.runContext(ctx, "classifier --data mnist --steps 5 --out c.safetensors"); status != exitFailed {

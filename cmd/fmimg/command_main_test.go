@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// asCommand in the environment has the test program be the command.
+// asCommand, set in the environment, makes the test program run as the command.
 const asCommand = "FMIMG_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/compare"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/pipeline"
 )
@@ -30,34 +31,36 @@ const methodsExample = `  fmimg compare --data checkerboard --out compare.png
   fmimg compare --data moons --budget 0.1 --out quick.png
   fmimg compare --data points.csv --out compare.png --json`
 
-// compareFlags are the flags of compare that are not options.
+// compareFlags are the flags of compare that are not options of the comparison.
 type compareFlags struct {
 	out  string
+	isa  string
 	json bool
 }
 
 func (a *app) newCompare() *cobra.Command {
-	o := pipeline.CompareOptions{Seed: 1, Budget: 1}
+	var o compare.Options
 	var x compareFlags
 	cmd := &cobra.Command{
-		Use: "compare --data NAME --out FILE.png [flags]", Short: "Compare ways to learn a distribution, in one picture", Long: methodsHelp, Example: methodsExample,
+		Use:   "compare --data NAME --out FILE.png [flags]",
+		Short: "Compare ways to learn a distribution, in one picture", Long: methodsHelp, Example: methodsExample,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.compare(cmd, o, x) },
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.Data, "data", "", "`points`: "+strings.Join(pipeline.ComparedNames(), ", ")+", or a .csv file of two columns (needed)")
+	f.StringVar(&o.Data, "data", "", "`points`: "+strings.Join(compare.Names(), ", ")+", or a .csv file of two columns (needed)")
 	f.StringVar(&x.out, "out", "", "PNG `file` to draw into")
-	f.Float64Var(&o.Budget, "budget", o.Budget, "`factor` on the training of each method")
+	f.Float64Var(&o.Budget, "budget", o.WithDefaults().Budget, "`factor` on the training of each method")
 	f.IntVar(&o.Samples, "samples", 0, "`number` of points to draw, and of the 4000 held-out ones to measure (default 4000)")
 	f.IntVar(&o.Resolution, "resolution", 0, "`cells` on a side of the densities in the picture (default 110)")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of points, networks and draws")
-	computeFlags(f, &o.Threads, &o.ISA)
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of points, networks and draws")
+	computeFlags(f, &o.Threads, &x.isa)
 	f.BoolVar(&x.json, "json", false, "write one JSON object")
 	return cmd
 }
 
-func (a *app) compare(cmd *cobra.Command, o pipeline.CompareOptions, x compareFlags) error {
+func (a *app) compare(cmd *cobra.Command, o compare.Options, x compareFlags) error {
 	if err := positive(cmd, "budget", "samples", "resolution", "threads"); err != nil {
 		return err
 	}
@@ -72,9 +75,16 @@ func (a *app) compare(cmd *cobra.Command, o pipeline.CompareOptions, x compareFl
 			return err
 		}
 	}
+	err := o.Validate()
+	if err != nil {
+		return err
+	}
+	if o.ISA, err = pipeline.ParseISA(x.isa); err != nil {
+		return err
+	}
 	show := a.newReporter(false)
-	o.OnEvent = show.event
-	result, err := pipeline.Compare(cmd.Context(), o)
+	o.Report = func(r compare.Report) { show.event(comparisonEvent(r)) }
+	result, err := compare.Run(cmd.Context(), o)
 	show.close()
 	if err != nil {
 		return err
@@ -90,8 +100,17 @@ func (a *app) compare(cmd *cobra.Command, o pipeline.CompareOptions, x compareFl
 	return writeComparison(a.stdout, result)
 }
 
+// comparisonEvent turns a report into an event for the reporters.
+func comparisonEvent(r compare.Report) pipeline.Event {
+	if r.Row == nil {
+		return pipeline.Event{Kind: pipeline.Stepped, Step: r.Step, Total: r.Steps, Text: r.Method}
+	}
+	text := fmt.Sprintf("%s: %d steps in %.1f s, log-likelihood %.3f", r.Method, r.Row.Steps, r.Row.Seconds, r.Row.LogLikelihood)
+	return pipeline.Event{Kind: pipeline.Noted, Text: text}
+}
+
 // writeComparison writes a table of the methods.
-func writeComparison(w io.Writer, c *pipeline.Comparison) error {
+func writeComparison(w io.Writer, c *compare.Comparison) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s, seed %d\n\n", harmless(c.Data), c.Seed)
 	fmt.Fprintf(t, "\tlog-likelihood\tsteps\tms a step\tevaluations\tenergy distance\n")

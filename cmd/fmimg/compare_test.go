@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The comparison draws a picture, and writes a table or JSON; what is wrong is one line.
+// The comparison draws a picture, and writes a table or JSON. An error is one line.
 func TestCompare(t *testing.T) {
 	s := newShell(t)
 	const tiny = "compare --data moons --budget 0.0002 --samples 20 --resolution 4 "

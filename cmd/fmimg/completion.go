@@ -3,12 +3,13 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/compare"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// flagValues returns the words that flags can be completed with, by their names, in every command, or by a command's and theirs. Paths are
-// left to the shell.
+// flagValues returns the values that the shell offers for flags. A key is the name of a flag, for
+// all commands, or the name of a command and that of its flag. Paths are left to the shell.
 func flagValues() map[string][]string {
 	data := []string{}
 	for _, known := range dataset.List() {
@@ -17,7 +18,7 @@ func flagValues() map[string][]string {
 	m := pipeline.ThisMachine()
 	return map[string][]string{
 		"data":           data,
-		"compare --data": pipeline.ComparedNames(),
+		"compare --data": compare.Names(),
 		"against":        data,
 		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters of a U-Net", "large\t6.9 million parameters of a U-Net"},
 		"isa":            m.ISAs,
@@ -39,12 +40,13 @@ func flagValues() map[string][]string {
 	}
 }
 
-// pathFlags take files or folders.
+// pathFlags are the flags that take files or folders.
 var pathFlags = map[string]bool{
 	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
 }
 
-// completeFlags tells the shells' completion what values the flags of a command and of those below it take.
+// completeFlags tells the shell's completion which values flags take: those of a command, and those
+// of the commands below it.
 func completeFlags(cmd *cobra.Command) {
 	values := flagValues()
 	for name, words := range values {
@@ -59,7 +61,7 @@ func completeFlags(cmd *cobra.Command) {
 			directive = cobra.ShellCompDirectiveDefault
 		}
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, directive)); err != nil {
-			panic(err) // a flag of ours, and registered once
+			panic(err) // the flag exists, and is registered once
 		}
 	}
 	for _, sub := range cmd.Commands() {
@@ -67,7 +69,7 @@ func completeFlags(cmd *cobra.Command) {
 	}
 }
 
-// strictCompletion has the completion command that cobra makes refuse shells that it does not know.
+// strictCompletion makes cobra's completion command refuse a shell that it does not know.
 func strictCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// cures say what to do about errors of the system, the special before the general. Windows has a
-// second error for a full disk.
+// cures say what to do about errors of the system. Special errors come before general ones. Windows
+// has an error of its own for a full disk.
 var cures = []struct {
 	err  error
 	cure string
@@ -30,7 +30,7 @@ var cures = []struct {
 	{fs.ErrNotExist, "check the spelling"},
 }
 
-// withCure puts what to do behind the reason of the system, unless the line says it already.
+// withCure puts the cure behind the system's reason, unless the line goes on there already.
 func withCure(line string, err error) string {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {

@@ -12,7 +12,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/pipeline/train"
 )
 
 func (a *app) newData() *cobra.Command {
@@ -61,15 +62,15 @@ const dataShowHelp = `Read a data set as train does, and say what is in it: the 
 shape and classes, the sizes that pictures had, and which files are left out and why. With --out some of
 the images are drawn, a row for each class.`
 
-// dataShow are the flags of data show.
+// A dataShow holds the flags of data show.
 type dataShow struct {
-	options pipeline.TrainOptions
+	options train.Options
 	out     string
 	json    bool
 }
 
 func (a *app) newDataShow() *cobra.Command {
-	s := dataShow{options: pipeline.DefaultTrainOptions()}
+	var s dataShow
 	cmd := &cobra.Command{
 		Use: "show --data NAME [flags]", Short: "Say what is in a data set, and draw some of it", Long: dataShowHelp,
 		Example: "  fmimg data show --data fashion-mnist --out grid.png\n  fmimg data show --data photos/ --size 64 --image-channels rgb --json",
@@ -80,8 +81,8 @@ func (a *app) newDataShow() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&s.options.Data, "data", "", "`data` to look at, as train takes it (needed)")
 	f.StringVar(&s.out, "out", "", "draw some images into a PNG `file`")
-	dataFlags(f, &s.options)
-	f.Uint64Var(&s.options.Seed, "seed", s.options.Seed, "`seed` that decides which images are held out")
+	dataFlags(f, &s.options.DataOptions)
+	f.Uint64Var(&s.options.Seed, "seed", defaultSeed, "`seed` that decides which images are held out")
 	f.IntVar(&s.options.Threads, "threads", 0, "worker `threads` that read pictures (default all that this process may use)")
 	f.BoolVar(&s.json, "json", false, "write one JSON object")
 	return cmd
@@ -101,7 +102,7 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	}
 	show := a.newReporter(false)
 	s.options.OnEvent = show.event
-	set, err := pipeline.OpenData(cmd.Context(), s.options)
+	set, err := train.OpenData(cmd.Context(), s.options)
 	show.close()
 	if err != nil {
 		return err
@@ -115,25 +116,25 @@ func (a *app) dataShow(cmd *cobra.Command, s dataShow) error {
 	if err != nil || s.out == "" {
 		return err
 	}
-	picture, err := pipeline.DataGrid(set.Train)
+	grid, err := picture.DataGrid(set.Train)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(s.out, func(w io.Writer) error { return pipeline.WritePNG(w, picture, nil) }); err != nil {
+	if err := atomicfile.Write(s.out, func(w io.Writer) error { return picture.WritePNG(w, grid, nil) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "wrote %s\n", s.out)
 	return nil
 }
 
-// dataFacts is what data show says.
+// dataFacts are what data show tells about a data set.
 type dataFacts struct {
 	Name     string              `json:"name"`
 	Format   string              `json:"format"`
 	Path     string              `json:"path,omitempty"`
 	Train    int                 `json:"train"`
 	Held     int                 `json:"held_out"`
-	OwnTest  bool                `json:"own_test_images"` // held-out images are the set's own test images
+	OwnTest  bool                `json:"own_test_images"` // the set brings the held-out images
 	Height   int                 `json:"height"`
 	Width    int                 `json:"width"`
 	Channels int                 `json:"channels"`
@@ -168,7 +169,7 @@ func factsOf(name string, set *dataset.Set) dataFacts {
 	return f
 }
 
-// count adds the images of a source to those of their classes.
+// count adds the images of a source to the counts of their classes.
 func (f *dataFacts) count(s dataset.Source, add func(*classFacts)) {
 	image := make([]float32, f.Height*f.Width*f.Channels)
 	for i := range s.Len() {
@@ -180,7 +181,7 @@ func (f *dataFacts) count(s dataset.Source, add func(*classFacts)) {
 	}
 }
 
-// listed is how many of the classes and sizes are listed for a person.
+// listed is the number of classes that are listed for a person.
 const listed = 40
 
 func (f *dataFacts) writeText(w io.Writer) error {
@@ -229,7 +230,7 @@ func (f *dataFacts) writeClasses(b *strings.Builder) {
 	}
 }
 
-// first returns the title of a list for its first line, nothing for the others.
+// first returns the title of a list for its first line, and "" for the others.
 func first(i int, title string) string {
 	if i > 0 {
 		return ""

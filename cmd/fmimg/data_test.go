@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// pictures makes files of 8x8 pixels, red in the folder red and gray elsewhere, and one that is none.
+// pictures makes pictures of 8x8 pixels, red in the folder red and gray elsewhere, and one file
+// that is not a picture.
 func pictures(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -135,7 +136,7 @@ func TestTrainOnPictures(t *testing.T) {
 	}
 	s.must("generate --class red --count 1 --steps 1 --out red.png")
 	s.must("generate --class red,gray --steps 1 --solver euler --out both.png")
-	if !strings.Contains(s.stderr, "wrote both.png: 16 images") { // a row of eight for each
+	if !strings.Contains(s.stderr, "wrote both.png: 16 images") { // eight of each class
 		t.Errorf("stderr %q", s.stderr)
 	}
 	card, err := os.ReadFile("runs/p/README.md")

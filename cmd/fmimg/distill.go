@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/distill"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of its network, where the model itself takes 16 or more.
@@ -24,7 +26,7 @@ const distillExample = `  fmimg distill --model mnist --time 30m                
   fmimg generate --model runs/mnist-fast --steps 1 --out samples.png`
 
 func (a *app) newDistill() *cobra.Command {
-	o := pipeline.DefaultDistillOptions()
+	var o distill.Options
 	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "distill [flags]", Short: "Make a model draw in a few evaluations", Long: distillHelp, Example: distillExample,
@@ -34,29 +36,35 @@ func (a *app) newDistill() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	modelFlag(f, &o.Model, elseMNIST)
-	folderFlags(f, &o.RunOptions, "MODEL-fast")
-	budgetFlags(f, &o.RunOptions, nil, &extra)
-	recordFlags(f, &o.RunOptions, &extra)
+	folderFlags(f, &o.Options, "MODEL-fast")
+	budgetFlags(f, &o.Options, nil, &extra)
+	recordFlags(f, &o.Options, &extra)
 	distillNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
 }
 
-// distillNumberFlags adds the flags that numbers depend on.
-func distillNumberFlags(f *pflag.FlagSet, o *pipeline.DistillOptions) {
-	f.Float64Var(&o.Guidance, "guidance", o.Guidance, fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", pipeline.DefaultGuidance))
-	f.StringVar(&o.TeacherSolver, "teacher-solver", o.TeacherSolver, "`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
-	f.IntVar(&o.TeacherSteps, "teacher-steps", o.TeacherSteps, "`number` of its steps, a multiple of 4")
+// distillNumberFlags adds the flags that change the trained numbers.
+func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
+	usual := o.WithDefaults()
+	f.Float64Var(&o.Guidance, "guidance", 0,
+		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
+	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
+		"`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
+	f.IntVar(&o.TeacherSteps, "teacher-steps", usual.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
-	f.IntVar(&o.Reuse, "reuse", o.Reuse, "how `often` a trajectory is trained on")
+	f.IntVar(&o.Reuse, "reuse", usual.Reuse, "how `often` a trajectory is trained on")
+	o.Shares = usual.Shares
 	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
-	f.Float64Var(&o.Weight, "jump-weight", o.Weight, "`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
-	f.Float64Var(&o.Huber, "huber", o.Huber, "weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
-	runNumberFlags(f, &o.RunOptions, "")
+	amountVar(f, &o.Weight, "jump-weight", usual.Weight,
+		"`power` of a jump's length by which the error of its velocity is weighted: 1 for that of where it ends, 0 for none")
+	amountVar(f, &o.Huber, "huber", usual.Huber,
+		"weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
+	recipeFlags(f, &o.Recipe, usual.LR, "")
 }
 
 // A sharesValue is a flag of three numbers.
-type sharesValue struct{ s *pipeline.JumpShares }
+type sharesValue struct{ s *distill.JumpShares }
 
 func (v sharesValue) String() string {
 	if v.s == nil {
@@ -66,7 +74,7 @@ func (v sharesValue) String() string {
 }
 
 func (v sharesValue) Set(text string) error {
-	s, err := pipeline.ParseJumpShares(text)
+	s, err := distill.ParseJumpShares(text)
 	if err == nil {
 		*v.s = s
 	}
@@ -76,12 +84,12 @@ func (v sharesValue) Set(text string) error {
 func (sharesValue) Type() string { return "shares" }
 
 // distill runs the command.
-func (a *app) distill(cmd *cobra.Command, o pipeline.DistillOptions, x runExtra) error {
+func (a *app) distill(cmd *cobra.Command, o distill.Options, x runExtra) error {
 	if err := positive(cmd, "guidance", "teacher-steps", "pool", "reuse"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.RunOptions); err != nil {
+	if err := x.settle(cmd, &o.Options); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Distill(cmd.Context(), o) })
+	return a.runTraining(&o.Options, x, func() (run.Result, error) { return distill.Distill(cmd.Context(), o) })
 }

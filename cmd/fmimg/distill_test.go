@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A model is distilled into a folder beside it, goes on after a stop, draws in few evaluations, and says what it is.
+// A model is distilled into a folder beside it. The run goes on after a stop, and the new model
+// draws in few evaluations and says what it is.
 func TestDistill(t *testing.T) {
 	s := newShell(t)
 	s.must(tinyRun + " --steps 1 --out runs/digits")

@@ -7,7 +7,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline/edit"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 const editHelp = `Change images by a model: draw parts of them anew, turn one into another, vary them.
@@ -39,14 +42,15 @@ The method resample moves what is known along its path with fresh noise and lets
 steers the flow by the gradient of the misfit, through the network.`
 
 func (a *app) newInpaint() *cobra.Command {
-	var o pipeline.InpaintOptions
+	var o edit.InpaintOptions
+	usual := o.WithDefaults()
 	cmd := &cobra.Command{
 		Use: "inpaint --mask PART --out FILE [flags]", Short: "Draw a part of images anew", Long: inpaintHelp,
 		Example: "  fmimg edit inpaint --data mnist --index 0,1,2,3 --mask lower --class none --out completed.png\n" +
 			"  fmimg edit inpaint --in photo.png --mask hole.png --model runs/photos --count 10 --out completed.png",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Method == pipeline.ResampleMethod {
+			if o.Method == edit.ResampleMethod {
 				for _, name := range []string{"solver", "tol"} {
 					if cmd.Flags().Changed(name) {
 						return usagef("--%s: --method resample has a solver of its own: leave it out", name)
@@ -55,16 +59,17 @@ func (a *app) newInpaint() *cobra.Command {
 			} else if cmd.Flags().Changed("times") {
 				return usagef("--times %d: only --method resample takes steps again: leave it out", o.Times)
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Inpaint(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Inpaint(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.Mask, "mask", "", "`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
-	editInputFlags(f, &o.EditOptions, 6, "completions of each image")
-	f.StringVar(&o.Method, "method", pipeline.ResampleMethod, "`how`: resample or gradient")
-	f.IntVar(&o.Times, "times", 10, "`number` of times that resample takes a step")
-	editSolverFlags(f, &o.EditOptions, "20 steps of resample, 40 of gradient")
+	nameVar(f, &o.Mask, "mask", "",
+		"`part` to draw: lower, upper, left, right, or a picture that is white there (needed)")
+	editInputFlags(f, &o.Options, usual.Count, "completions of each image")
+	nameVar(f, &o.Method, "method", usual.Method, "`how`: resample or gradient")
+	f.IntVar(&o.Times, "times", usual.Times, "`number` of times that resample takes a step")
+	editSolverFlags(f, &o.Options, "20 steps of resample, 40 of gradient")
 	return cmd
 }
 
@@ -75,19 +80,20 @@ on. A row is the first image, the images on the way, and the second image. Those
 after the round trip, whose error (root mean square, pixels in [-1,1]) is told and is in the picture's text fields.`
 
 func (a *app) newInterpolate() *cobra.Command {
-	var o pipeline.InterpolateOptions
+	var o edit.InterpolateOptions
+	usual := o.WithDefaults()
 	cmd := &cobra.Command{
 		Use: "interpolate --out FILE [flags]", Short: "Turn images into others", Long: interpolateHelp,
 		Example: "  fmimg edit interpolate --data mnist --index 7,12 --count 10 --out way.png\n  fmimg edit interpolate --in a.png,b.png --out way.png",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Interpolate(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Interpolate(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	editInputFlags(f, &o.EditOptions, 8, "images on the way, both ends included")
-	editSolverFlags(f, &o.EditOptions, "40")
+	editInputFlags(f, &o.Options, usual.Count, "images on the way, both ends included")
+	editSolverFlags(f, &o.Options, "40")
 	return cmd
 }
 
@@ -96,7 +102,8 @@ const varyHelp = `Draw variations of images: put noise on them, --level of the w
 A low level keeps the image and changes its details; 1 draws a new one. A row is an image and its variations.`
 
 func (a *app) newVary() *cobra.Command {
-	var o pipeline.VaryOptions
+	var o edit.VaryOptions
+	usual := o.WithDefaults()
 	cmd := &cobra.Command{
 		Use: "vary --out FILE [flags]", Short: "Draw variations of images", Long: varyHelp,
 		Example: "  fmimg edit vary --data mnist --index 7,12 --level 0.6 --out varied.png",
@@ -105,19 +112,20 @@ func (a *app) newVary() *cobra.Command {
 			if err := positive(cmd, "level"); err != nil {
 				return err
 			}
-			return a.edit(cmd, &o.EditOptions, func() (*pipeline.EditResult, error) { return pipeline.Vary(cmd.Context(), o) })
+			return a.edit(cmd, &o.Options, func() (*edit.Result, error) { return edit.Vary(cmd.Context(), o) })
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	editInputFlags(f, &o.EditOptions, 8, "variations of each image")
-	f.Float64Var(&o.Level, "level", 0.5, "`share` of the way to noise, up to 1")
-	editSolverFlags(f, &o.EditOptions, "40")
+	editInputFlags(f, &o.Options, usual.Count, "variations of each image")
+	f.Float64Var(&o.Level, "level", usual.Level, "`share` of the way to noise, up to 1")
+	editSolverFlags(f, &o.Options, "40")
 	return cmd
 }
 
-// editInputFlags adds the flags about images and the picture of all of edit's commands.
-func editInputFlags(f *pflag.FlagSet, o *pipeline.EditOptions, usual int, made string) {
+// editInputFlags adds the flags that all commands of edit have: about the images, and about the
+// picture.
+func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.StringVar(&o.Out, "out", "", "`file`.png to write (needed)")
 	modelFlag(f, &o.Model, elseMNIST)
 	f.StringSliceVar(&o.In, "in", nil, "`pictures` to edit, joined by commas")
@@ -125,26 +133,28 @@ func editInputFlags(f *pflag.FlagSet, o *pipeline.EditOptions, usual int, made s
 	f.IntSliceVar(&o.Index, "index", nil, "`numbers` of images of --data, from 0, joined by commas")
 	f.IntVar(&o.Count, "count", usual, "`number` of "+made)
 	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn (default the labels of --data, else none)")
-	f.Float64Var(&o.Guidance, "guidance", 1, "`weight` of the class, as for generate")
+	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, as for generate")
 }
 
-// editSolverFlags adds those about how images are drawn.
-func editSolverFlags(f *pflag.FlagSet, o *pipeline.EditOptions, steps string) {
-	f.StringVar(&o.Solver, "solver", "midpoint", "`method`: euler, midpoint, heun, rk4, or dopri5 with steps of its own size")
+// editSolverFlags adds the flags about how images are drawn.
+func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
+	usual := o.WithDefaults()
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: euler, midpoint, heun, rk4, adams2, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps (default "+steps+")")
-	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
-	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
-	f.IntVar(&o.Padding, "padding", 2, "`pixels` of the picture between images and around them")
-	f.IntVar(&o.Scale, "scale", 2, "draw each pixel as `N` x N pixels")
+	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
+	amountVar(f, &o.Padding, "padding", usual.Padding, "`pixels` of the picture between images and around them")
+	f.IntVar(&o.Scale, "scale", usual.Scale, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Threads, &o.ISA)
 }
 
-// edit runs one of the commands.
-func (a *app) edit(cmd *cobra.Command, o *pipeline.EditOptions, run func() (*pipeline.EditResult, error)) error {
+// edit runs one of its commands.
+func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result, error)) error {
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}
+	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}
@@ -157,7 +167,7 @@ func (a *app) edit(cmd *cobra.Command, o *pipeline.EditOptions, run func() (*pip
 		fmt.Fprintf(a.stderr, "round trip to noise and back: error %.4f (root mean square, pixels in [-1,1])\n", result.RoundTrip)
 	}
 	if err == nil {
-		fmt.Fprintf(a.stderr, "wrote %s: %s of %s in %.1f s\n", harmless(result.Path), count(result.Images, "image"), count(result.Inputs, "input"), time.Since(begin).Seconds())
+		fmt.Fprintf(a.stderr, "wrote %s: %s of %s in %.1f s\n", harmless(result.Path), text.Count(result.Images, "image", "images"), text.Count(result.Inputs, "input", "inputs"), time.Since(begin).Seconds())
 	}
 	return err
 }

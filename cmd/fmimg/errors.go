@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/internal/quote"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 // A usageError is a command line that makes no sense.
@@ -31,17 +31,17 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	}
 	status = exitFailed
 	var usage *usageError
-	var option *pipeline.OptionError
-	var stopped *pipeline.InterruptedError
-	why := err.Error()
+	var wrong *pipeline.OptionError
+	var stopped *run.InterruptedError
+	why := pipeline.ErrorIn(err, flags{})
 	switch {
 	case errors.As(err, &stopped) && stopped.Dir == "":
 	case errors.As(err, &stopped):
-		why += ": go on with " + resumeCommand(stopped)
+		why += ": go on with " + flags{}.Action(stopped.GoOn)
 	case errors.As(err, &usage):
 		status = exitUsage
-	case errors.As(err, &option):
-		status, why = exitUsage, "--"+option.Error()
+	case errors.As(err, &wrong):
+		status, why = exitUsage, wrong.In(flags{})
 	case errors.Is(err, context.Canceled):
 		why = "interrupted: nothing more was written"
 	}
@@ -51,17 +51,13 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	return what + withCure(oneLine(why), err), status
 }
 
-func resumeCommand(stopped *pipeline.InterruptedError) string {
-	return fmt.Sprintf("fmimg %s --resume --out %s", stopped.Command, quote.Shell(filepath.ToSlash(stopped.Dir)))
-}
-
-// oneLine joins the lines of a message, and shows what would do something to a terminal.
+// oneLine joins the lines of a message, and makes it harmless.
 func oneLine(text string) string {
 	return harmless(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
-// harmless shows characters that would do something to a terminal, or begin a line, as Go writes them: names
-// come from files that anybody may have made.
+// harmless replaces characters that would control a terminal or begin a line by the way in which Go
+// writes them. Anybody may have made the files that names come from.
 func harmless(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -74,7 +70,7 @@ func harmless(text string) string {
 	return b.String()
 }
 
-// flagError words the errors of package pflag in our own way.
+// flagError words the errors of package pflag like our other errors.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
@@ -97,8 +93,11 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// kindOf says what values a flag takes.
+// kindOf says which values a flag takes.
 func kindOf(f *pflag.Flag) string {
+	if atLeastZero(f) {
+		return "a number of 0 or more"
+	}
 	switch f.Value.Type() {
 	case "int":
 		return "a whole number"
@@ -120,11 +119,11 @@ func kindOf(f *pflag.Flag) string {
 	return "a name or a path"
 }
 
-// suggestFlag returns the end of a sentence that names the flag which was probably meant.
+// suggestFlag returns the end of a message: the flag that was probably meant.
 func suggestFlag(cmd *cobra.Command, name string) string {
 	best, least := "", len(name)/2+1
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		d := distance(name, f.Name)
+		d := text.Distance(name, f.Name)
 		if strings.HasPrefix(f.Name, name) && len(name) > 1 {
 			d = 0
 		}
@@ -136,25 +135,4 @@ func suggestFlag(cmd *cobra.Command, name string) string {
 		return fmt.Sprintf(": see %s --help", cmd.CommandPath())
 	}
 	return fmt.Sprintf(": did you mean --%s?", best)
-}
-
-// distance is the Levenshtein distance of two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

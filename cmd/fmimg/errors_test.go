@@ -34,7 +34,8 @@ type brokenWriter struct{ err error }
 
 func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// Results that do not reach stdout are a failure, whatever wrote them, but for a reader that had enough.
+// The command fails when its results do not reach stdout, whatever writes them. A reader that went
+// away is not a failure.
 func TestBrokenStdout(t *testing.T) {
 	newShell(t)
 	for _, line := range []string{"version", "version --json", "--help", "completion bash", tinyRun + " --steps 1 --json", tinyRun + " --steps 1"} {
@@ -54,7 +55,7 @@ func TestBrokenStdout(t *testing.T) {
 	}
 }
 
-// What --stop-after asks for is no failure.
+// A run that --stop-after stops has not failed.
 func TestStopAfter(t *testing.T) {
 	s := newShell(t)
 	s.must(tinyRun + " --steps 4 --stop-after 2 --out run1")
@@ -63,7 +64,7 @@ func TestStopAfter(t *testing.T) {
 	}
 }
 
-// Names in files that somebody else made neither clear a screen nor begin a line that looks like ours.
+// Names in other people's files neither clear the screen nor begin a line that looks like ours.
 func TestHarmless(t *testing.T) {
 	for text, want := range map[string]string{
 		"T-shirt/top, é 字": "T-shirt/top, é 字", "\x1b[2Jred\a": `\x1b[2Jred\a`, "a\nfmimg: b": `a\nfmimg: b`, "it's": "it's", "\u202e'": `\u202e'`,

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
 const evalHelp = `Measure how good generated images are: those of a model, or any in a folder, a .zip or a .npy file.
@@ -35,14 +35,14 @@ const evalExample = `  fmimg eval --model runs/mnist
   fmimg eval --images drawn/ --classes 0-9 --data mnist --json
   fmimg eval --model runs/clothes --classifier clothes.safetensors`
 
-// evalFlags are the flags of eval that are not options as they stand.
+// evalFlags are the flags of eval that need more than to be copied into an option.
 type evalFlags struct {
 	chart string
 	json  bool
 }
 
 func (a *app) newEval() *cobra.Command {
-	var o pipeline.EvaluateOptions
+	var o evaluate.Options
 	var x evalFlags
 	cmd := &cobra.Command{
 		Use: "eval [flags]", Short: "Measure how good generated images are", Long: evalHelp, Example: evalExample,
@@ -66,7 +66,7 @@ func (a *app) newEval() *cobra.Command {
 	return cmd
 }
 
-func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) error {
+func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 	if err := positive(cmd, "count", "steps", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) 
 	}
 	show := a.newReporter(false)
 	o.OnEvent = show.event
-	result, err := pipeline.Evaluate(cmd.Context(), o)
+	result, err := evaluate.Evaluate(cmd.Context(), o)
 	show.close()
 	if err != nil {
 		return err
@@ -109,8 +109,8 @@ func (a *app) eval(cmd *cobra.Command, o pipeline.EvaluateOptions, x evalFlags) 
 	return atomicfile.Write(x.chart, result.WriteChart)
 }
 
-// writeEvaluation writes the scores beside the floor's.
-func writeEvaluation(w io.Writer, e *pipeline.Evaluation) error {
+// writeEvaluation writes the scores beside those of real images, the floor.
+func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 	what, how := e.Images, ""
 	if e.Model != "" {
 		what, how = e.Model, fmt.Sprintf(", %s, %.4g evaluations, seed %d", e.Solver, e.Evaluations, e.Seed)

@@ -6,17 +6,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
-// eval measures a model, and the pictures that it drew.
+// eval measures a model, and the pictures that a model drew.
 func TestEval(t *testing.T) {
 	if testing.Short() {
 		t.Skip("classifies all test images of MNIST, which takes plain Go minutes")
 	}
 	s := newShell(t)
 	s.must("eval --model mnist --class 0-9 --count 100 --solver euler --steps 2 --quick --json --evaluations 1 --chart fid.png")
-	var e pipeline.Evaluation
+	var e evaluate.Report
 	if err := json.Unmarshal([]byte(s.stdout), &e); err != nil {
 		t.Fatalf("%v: %s", err, s.stdout)
 	}

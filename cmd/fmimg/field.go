@@ -5,7 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline/field"
 )
 
 const fieldHelp = `Evaluate a network's velocity v(x, t, y) on tensors of your own, to compare it with another implementation.
@@ -21,7 +22,7 @@ const fieldExample = `  fmimg field --model model.safetensors --in tensors.safet
   fmimg field --model runs/mnist --in tensors.safetensors --out v.safetensors --grad --isa generic`
 
 func (a *app) newField() *cobra.Command {
-	var o pipeline.FieldOptions
+	var o field.Options
 	cmd := &cobra.Command{
 		Use: "field --in FILE --out FILE [flags]", Short: "Evaluate a network on tensors from a file", Long: fieldHelp, Example: fieldExample,
 		Args: noArgs,
@@ -37,11 +38,11 @@ func (a *app) newField() *cobra.Command {
 	return cmd
 }
 
-func (a *app) field(cmd *cobra.Command, o pipeline.FieldOptions) error {
+func (a *app) field(cmd *cobra.Command, o field.Options) error {
 	if err := positive(cmd, "threads"); err != nil {
 		return err
 	}
-	result, err := pipeline.Field(cmd.Context(), o)
+	result, err := field.Evaluate(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -49,6 +50,6 @@ func (a *app) field(cmd *cobra.Command, o pipeline.FieldOptions) error {
 	if o.Grad {
 		loss = fmt.Sprintf(", loss %.8g", result.Loss)
 	}
-	fmt.Fprintf(a.stderr, "wrote %s: %s through %s%s\n", result.Path, count(result.Images, "image"), result.Model, loss)
+	fmt.Fprintf(a.stderr, "wrote %s: %s through %s%s\n", result.Path, text.Count(result.Images, "image", "images"), result.Model, loss)
 	return nil
 }

@@ -5,21 +5,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
 )
 
-// A normalizing flow is a model like any other on the command line.
+// Commands take a normalizing flow as they take any other model.
 func TestNormalizingFlow(t *testing.T) {
 	s := newShell(t)
 	s.must("train --data mnist --objective nf --preset tiny --steps 2 --batch 4 --preview-every -1 --validate-every -1 --out flow")
 	s.must("likelihood --model flow --count 3 --json")
-	var l pipeline.Likelihood
+	var l likelihood.Report
 	if err := json.Unmarshal([]byte(s.stdout), &l); err != nil || l.Divergence != "exact" || l.BitsPerDimension <= 0 || !l.Dequantized {
 		t.Errorf("%v: %s", err, s.stdout)
 	}
 	s.must("likelihood --model flow --count 2 --samples 2 --against mnist")
 	s.must("generate --model flow --grid 1x2 --out flow.png")
-	if !testing.Short() { // it classifies all test images
+	if !testing.Short() { // eval classifies all test images
 		s.must("eval --model flow --count 100 --quick")
 	}
 	s.must("model export flow --float16 --out half.safetensors")

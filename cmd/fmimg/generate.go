@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 const generateHelp = `Draw new images from a trained model.
@@ -46,7 +48,7 @@ const generateExample = `  fmimg generate --grid 8x8 --out samples.png          
   fmimg generate --class 0-9 --strip 9 --out strip.png     the same side by side, a row for each digit`
 
 func (a *app) newGenerate() *cobra.Command {
-	o := pipeline.GenerateOptions{Stdout: a.stdout}
+	o := sample.GenerateOptions{Stdout: a.stdout}
 	cmd := &cobra.Command{
 		Use: "generate --out FILE [flags]", Short: "Draw new images from a trained model", Long: generateHelp, Example: generateExample,
 		Args: noArgs,
@@ -60,24 +62,25 @@ func (a *app) newGenerate() *cobra.Command {
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
 	sampleFlags(f, &o.Sample)
-	f.IntVar(&o.Grid.Padding, "padding", 2, "`pixels` of the picture between images and around them")
-	f.IntVar(&o.Grid.Scale, "scale", 1, "draw each pixel as `N` x N pixels")
+	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
+		"`pixels` of the picture between images and around them")
+	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
 	computeFlags(f, &o.Sample.Threads, &o.ISA)
 	return cmd
 }
 
 // sampleFlags adds the flags about how images are drawn.
-func sampleFlags(f *pflag.FlagSet, o *pipeline.SampleOptions) {
+func sampleFlags(f *pflag.FlagSet, o *sample.Options) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
-	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", pipeline.DefaultGuidance))
+	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", model.DefaultGuidance))
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")
-	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the noise")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
 }
 
-func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
+func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
 	if err := positive(cmd, "count", "strip", "steps", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 	show := a.newReporter(false)
 	o.Sample.OnEvent = show.event
 	begin := time.Now()
-	result, err := pipeline.Generate(cmd.Context(), o)
+	result, err := sample.Generate(cmd.Context(), o)
 	show.close()
 	if err == nil {
 		twice := ""
@@ -95,21 +98,22 @@ func (a *app) generate(cmd *cobra.Command, o pipeline.GenerateOptions) error {
 			twice = fmt.Sprintf(", each twice for guidance %v,", result.Guidance)
 		}
 		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
-			count(result.Images, "image"), count(int(math.Round(result.Evaluations)), "evaluation"), twice, time.Since(begin).Seconds())
+			text.Count(result.Images, "image", "images"), text.Count(int(math.Round(result.Evaluations)), "evaluation", "evaluations"), twice, time.Since(begin).Seconds())
 	}
 	return err
 }
 
-// checkGenerate refuses what would do harm or nothing.
-func (a *app) checkGenerate(cmd *cobra.Command, o *pipeline.GenerateOptions) error {
+// checkGenerate refuses flags that would do harm, or nothing.
+func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error {
 	if o.Out == "-" && isTerminal(a.stdout) {
 		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
 	}
 	return checkSolver(cmd, &o.Sample, o.Out)
 }
 
-// checkSolver refuses flags that do nothing for the solver, and reads guidance 0, which is v_none alone.
-func checkSolver(cmd *cobra.Command, o *pipeline.SampleOptions, out string) error {
+// checkSolver refuses flags that do nothing for the solver. Guidance 0 becomes the class none: its
+// velocity is v_none alone.
+func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 	adaptive := o.Solver == "dopri5"
 	switch {
 	case cmd.Flags().Changed("tol") && !adaptive:

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
-// self returns a command line of this program as a process of its own.
+// self returns a command line of fmimg as a process of its own: the test program, run again.
 func self(line string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], strings.Fields(line)...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
@@ -28,8 +28,8 @@ func self(line string) *exec.Cmd {
 // killedRun saves, previews and keeps as often as it can.
 const killedRun = "train --data mnist --preset tiny --batch 4 --steps 20 --seed 3 --save-every 1 --preview-every 7 --keep 2 --tensorboard"
 
-// A run that is killed again and again, at any moment, leaves only whole checkpoints, and ends as the run that
-// nobody disturbed. FMIMG_TEST_KILLS is the number of kills, 3 when it is not set: "make kill" takes 100.
+// A run that is killed again and again, at any moment, leaves only whole checkpoints, and ends like
+// an undisturbed run. FMIMG_TEST_KILLS is the number of kills, by default 3; "make kill" takes 100.
 func TestKilledRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for a long time without assembly")
@@ -73,7 +73,8 @@ func TestKilledRuns(t *testing.T) {
 	t.Logf("%d kills in %d runs of %v: every checkpoint loads, every run ended as the undisturbed one", done, runs, length.Round(time.Millisecond))
 }
 
-// runUntil starts the run, or goes on with it, and kills it after some time; false when it ended before.
+// runUntil starts the run or goes on with it, and kills it after some time. It returns false when
+// the run had ended by then.
 func runUntil(t *testing.T, dir string, after time.Duration, threads int) bool {
 	t.Helper()
 	line := killedRun
@@ -86,10 +87,12 @@ func runUntil(t *testing.T, dir string, after time.Duration, threads int) bool {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // fails when the run has ended
+	timer := time.AfterFunc(after, func() {
+		_ = cmd.Process.Kill() // fails when the run has ended
+	})
 	err := cmd.Wait()
 	timer.Stop()
-	if err != nil && strings.Contains(out.String(), "fmimg: ") { // its own words: it was not killed
+	if err != nil && strings.Contains(out.String(), "fmimg: ") { // it failed before it was killed
 		t.Fatalf("the run failed: %s", out.String())
 	}
 	return err != nil
@@ -112,22 +115,22 @@ func expectWhole(t *testing.T, dir string) {
 	}
 }
 
-func readTensors(t *testing.T, elem ...string) []nn.Tensor {
+func readTensors(t *testing.T, elem ...string) []safetensors.Tensor {
 	t.Helper()
 	file, err := os.Open(filepath.Join(elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f, err := nn.ReadSafetensors(file)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatalf("%s: %v", filepath.Join(elem...), err)
 	}
 	return f.Tensors
 }
 
-func sameTensors(a, b []nn.Tensor) bool {
-	return slices.EqualFunc(a, b, func(x, y nn.Tensor) bool {
+func sameTensors(a, b []safetensors.Tensor) bool {
+	return slices.EqualFunc(a, b, func(x, y safetensors.Tensor) bool {
 		return x.Name == y.Name && slices.Equal(x.Shape, y.Shape) && slices.Equal(x.F32, y.F32)
 	})
 }

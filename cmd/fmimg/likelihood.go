@@ -10,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
 const likelihoodHelp = `Measure how likely images are under a model: log p(x) by the change of variables along the flow.
@@ -36,14 +39,16 @@ const likelihoodExample = `  fmimg likelihood --model runs/density --count 1000
   fmimg likelihood --model runs/density --count 8 --exact --samples 16 --json
   fmimg likelihood --model runs/density --against fashion-mnist`
 
-// likelihoodFlags are the flags of likelihood that are not options as they stand.
+// likelihoodFlags are the flags of likelihood that need more than to be copied into an option.
 type likelihoodFlags struct {
 	out, scores string
 	json        bool
 }
 
 func (a *app) newLikelihood() *cobra.Command {
-	var o pipeline.LikelihoodOptions
+	var o likelihood.Options
+	usual := o.WithDefaults()
+	usual.DensityMethod = usual.DensityMethod.WithDefaults()
 	var x likelihoodFlags
 	cmd := &cobra.Command{
 		Use: "likelihood [flags]", Short: "Measure how likely images are under a model", Long: likelihoodHelp, Example: likelihoodExample,
@@ -55,15 +60,18 @@ func (a *app) newLikelihood() *cobra.Command {
 	modelFlag(f, &o.Model, elseMNIST)
 	f.StringVar(&o.Data, "data", "", "images to measure, those that training does not see, of this `data` (default what the model was trained on)")
 	f.StringVar(&o.Against, "against", "", "other `data` whose images to tell from those")
-	f.IntVar(&o.Count, "count", 100, "`number` of images of each")
-	f.StringVar(&o.Class, "class", "", "`which` density of a model with classes: label, none or all (default label; with --against none)")
+	f.IntVar(&o.Count, "count", usual.Count, "`number` of images of each")
+	nameVar(f, &o.Class, "class", "",
+		"`which` density of a model with classes: label, none or all (default label; with --against none)")
 	f.BoolVar(&o.Exact, "exact", false, "find the divergence exactly, instead of estimating it")
 	f.IntVar(&o.Probes, "probes", 0, "`number` of random directions of its estimate (default 1)")
-	f.IntVar(&o.Samples, "samples", 1, "`number` of draws of the dequantisation noise whose mean density is taken")
-	f.StringVar(&o.Solver, "solver", "dopri5", "`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4")
-	f.IntVar(&o.Steps, "steps", 50, "`number` of steps of the others")
-	f.Float64Var(&o.Tol, "tol", 1e-4, "`error` that dopri5 allows a step")
-	f.Uint64Var(&o.Seed, "seed", 1, "`seed` of the dequantisation and the directions")
+	f.IntVar(&o.Samples, "samples", usual.Samples,
+		"`number` of draws of the dequantisation noise whose mean density is taken")
+	f.StringVar(&o.Solver, "solver", usual.Solver,
+		"`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4, adams2")
+	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps of the others")
+	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the dequantisation and the directions")
 	f.StringVar(&x.out, "out", "", "draw the likeliest and the least likely images into a PNG `file`")
 	f.StringVar(&x.scores, "scores", "", "write a line for each image into a CSV `file`")
 	computeFlags(f, &o.Threads, &o.ISA)
@@ -71,11 +79,11 @@ func (a *app) newLikelihood() *cobra.Command {
 	return cmd
 }
 
-func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := checkLikelihood(cmd, o, x); err != nil {
 		return err
 	}
-	// A normalizing flow refuses what was asked for, not what is the default of others.
+	// A normalizing flow refuses settings that were given, but not the defaults of other models.
 	for flag, reset := range map[string]func(){"solver": func() { o.Solver = "" }, "steps": func() { o.Steps = 0 }, "tol": func() { o.Tol = 0 }} {
 		if !cmd.Flags().Changed(flag) {
 			reset()
@@ -83,7 +91,7 @@ func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x lik
 	}
 	show := a.newReporter(false)
 	o.OnEvent = show.event
-	result, err := pipeline.LogLikelihood(cmd.Context(), o)
+	result, err := likelihood.Measure(cmd.Context(), o)
 	show.close()
 	if err != nil {
 		return err
@@ -102,12 +110,12 @@ func (a *app) likelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x lik
 	return err
 }
 
-// checkLikelihood refuses what would do nothing, and tries the files before the work.
-func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelihoodFlags) error {
+// checkLikelihood refuses flags that would do nothing, and tries the output files before the work.
+func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
 		return err
 	}
-	sample := pipeline.SampleOptions{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}
+	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}}
 	if err := checkSolver(cmd, &sample, ""); err != nil {
 		return err
 	}
@@ -126,30 +134,33 @@ func checkLikelihood(cmd *cobra.Command, o pipeline.LikelihoodOptions, x likelih
 }
 
 // writeLikelihood writes the result for a person.
-func writeLikelihood(w io.Writer, l *pipeline.Likelihood) error {
+func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	divergence := l.Divergence
 	if l.Probes > 0 {
-		divergence += ", " + count(l.Probes, "probe")
+		divergence += ", " + text.Count(l.Probes, "probe", "probes")
 	}
 	evaluations := fmt.Sprintf("%.4g evaluations", l.Evaluations)
 	if l.Evaluations == 1 {
 		evaluations = "1 evaluation"
 	}
 	fmt.Fprintf(t, "%s: divergence %s; %s, %s; seed %d\n\n", harmless(l.Model), divergence, l.Solver, evaluations, l.Seed)
-	row := func(what string, set *pipeline.SetLikelihood) {
+	row := func(what string, set *likelihood.SetReport) {
 		probes := ""
 		if set.ProbeError != nil {
 			probes = fmt.Sprintf(", of which probes %.4f", *set.ProbeError)
 		}
-		spread := "" // one image has none
+		spread := "" // of one image there is none
 		if set.Count > 1 {
 			spread = fmt.Sprintf("\tstandard error %.4f", set.StandardError)
 		}
-		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, count(set.Count, "image"), harmless(set.Data), set.BitsPerDimension, spread, probes)
+		fmt.Fprintf(t, "%s\t%s of %s\t%.4f bits/dim%s%s\n", what, text.Count(set.Count, "image", "images"), harmless(set.Data), set.BitsPerDimension, spread, probes)
 	}
-	density := map[string]string{"": "log p(x)", "label": "log p(x|label)", "none": "log p(x|no class)", "all": "log p(x), all classes"}[l.Class]
-	row(density, &l.SetLikelihood)
+	density := map[likelihood.Class]string{
+		"": "log p(x)", likelihood.LabelClass: "log p(x|label)", likelihood.NoClass: "log p(x|no class)",
+		likelihood.AllClasses: "log p(x), all classes",
+	}[l.Class]
+	row(density, &l.SetReport)
 	if l.Against != nil {
 		row("against", l.Against)
 		fmt.Fprintf(t, "AUROC\t%.4f\t\n", *l.AUROC)

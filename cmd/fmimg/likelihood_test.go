@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/likelihood"
 )
 
 // likelihood says what it measured, as JSON and in words, and writes its files.
 func TestLikelihood(t *testing.T) {
 	s := newShell(t)
 	s.must("likelihood --model mnist --count 3 --solver euler --steps 2 --json --scores scores.csv --out extremes.png")
-	var l pipeline.Likelihood
+	var l likelihood.Report
 	if err := json.Unmarshal([]byte(s.stdout), &l); err != nil {
 		t.Fatalf("%v: %s", err, s.stdout)
 	}
@@ -36,10 +36,10 @@ func TestLikelihood(t *testing.T) {
 	}
 }
 
-// Each of edit's commands writes its picture and says so.
+// Each command of edit writes its picture and says so.
 func TestEdit(t *testing.T) {
 	s := newShell(t)
-	s.must("generate --model mnist --count 1 --solver euler --steps 1 --padding 0 --scale 3 --out a.png") // a picture to edit
+	s.must("generate --model mnist --count 1 --solver euler --steps 1 --padding 0 --scale 3 --out a.png")
 	for line, want := range map[string]string{
 		"inpaint --in a.png --mask left --steps 1 --times 1 --count 1":      "wrote out.png: 1 image of 1 input",
 		"inpaint --in a.png --mask a.png --steps 1 --times 1 --count 1":     "wrote out.png: 1 image of 1 input",

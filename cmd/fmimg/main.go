@@ -14,13 +14,13 @@ import (
 func main() {
 	ignoreBrokenPipes()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
-	// The first signal asks for an orderly end; after it a second one ends the process at once.
+	// The first signal asks for an orderly end. A second one ends the process at once.
 	context.AfterFunc(ctx, stop)
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
-// An app is the command with its surroundings, which tests replace.
+// An app is the command with its surroundings. Tests replace the surroundings.
 type app struct {
 	stdout, stderr io.Writer
 	environ        func(name string) (value string, ok bool)
@@ -47,12 +47,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitOK // a reader that has seen enough, such as head, may go away
 	}
 	line, status := explain(root, cmd, err)
-	_, _ = io.WriteString(a.stderr, line+"\n") // with stderr gone nobody is left to tell
+	_, _ = io.WriteString(a.stderr, line+"\n") // without stderr there is nobody to tell
 	return status
 }
 
-// A checkedWriter remembers the first error, so that results which did not arrive are no success, whoever
-// wrote them.
+// A checkedWriter remembers the first error. So the command fails when results do not arrive,
+// whatever writes them.
 type checkedWriter struct {
 	io.Writer
 	err error
@@ -66,7 +66,7 @@ func (w *checkedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// reason takes the operation and the path off an error of a file.
+// reason returns an error of a file without the operation and the path.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/run"
 )
 
 // A shell runs command lines in a folder of its own and keeps what they print.
@@ -41,7 +42,7 @@ func (s *shell) runContext(ctx context.Context, line string) int {
 	return status
 }
 
-// must runs a command line that has to succeed.
+// must runs a command line and ends the test unless it succeeds.
 func (s *shell) must(line string) {
 	s.t.Helper()
 	if status := s.run(line); status != exitOK {
@@ -49,7 +50,7 @@ func (s *shell) must(line string) {
 	}
 }
 
-// Whatever is wrong with a command line is said in one line, before anything is read or written.
+// A wrong command line gives an error of one line, before anything is read or written.
 func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"trian":                                      `fmimg: unknown command "trian": did you mean train?`,
@@ -86,7 +87,7 @@ func TestUsage(t *testing.T) {
 		"distill --jump-shares 1":                    `fmimg: distill: --jump-shares 1: three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3, is needed`,
 		"distill --jump-shares 1,1,1":                `fmimg: distill: --jump-shares 1,1,1: they add up to 3, and 1 is needed`,
 		"distill --guidance 0":                       `fmimg: distill: --guidance 0: a number above 0 is needed`,
-		"distill --huber -1":                         `fmimg: distill: --huber -1: a number between 0 and 1e+06 is needed`,
+		"distill --huber -1":                         `fmimg: distill: --huber -1: a number of 0 or more is needed`,
 		"generate":                                   `fmimg: generate: --out is needed: name a file, such as samples.png`,
 		"generate --out a.jpg":                       `fmimg: generate: --out a.jpg: its name must end in .png, .gif or .npy, or in / for a folder`,
 		"generate --out a.png --grid 8":              `fmimg: generate: --grid 8: rows x columns, such as 8x8, is needed`,
@@ -122,7 +123,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// expectError checks that stderr is the one line, stdout empty and the folder as it was.
+// expectError checks that stderr is the one line, that stdout is empty, and that the folder is as
+// it was.
 func (s *shell) expectError(line, want string) {
 	s.t.Helper()
 	if got, rest, _ := strings.Cut(s.stderr, "\n"); !strings.HasPrefix(got, want) || rest != "" || s.stdout != "" {
@@ -133,7 +135,7 @@ func (s *shell) expectError(line, want string) {
 	}
 }
 
-// What is asked for rightly and fails has status 1.
+// A correct command line that cannot be carried out has status 1.
 func TestFailures(t *testing.T) {
 	for line, want := range map[string]string{
 		"generate --model no --out a.png":     `fmimg: generate: model: open no: `,
@@ -177,7 +179,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// What version shows is what a command would use: FMIMG_ISA counts, and one that cannot be used is refused.
+// version shows the instruction set that a command would use: that of FMIMG_ISA. It refuses one
+// that cannot be used.
 func TestVersionHonoursTheEnvironment(t *testing.T) {
 	s := newShell(t)
 	s.env["FMIMG_ISA"] = "generic"
@@ -185,7 +188,7 @@ func TestVersionHonoursTheEnvironment(t *testing.T) {
 	if !strings.Contains(s.stdout, "(default generic)") {
 		t.Error(s.stdout)
 	}
-	for isa := kernels.Generic; isa <= kernels.NEON; isa++ { // every machine lacks one
+	for isa := kernels.Generic; isa <= kernels.NEON; isa++ { // every machine lacks one of these
 		if _, err := kernels.Parse(isa.String()); err == nil {
 			continue
 		}
@@ -226,7 +229,7 @@ func TestTrainAndGenerate(t *testing.T) {
 	if m, err := png.Decode(file); err != nil || m.Bounds().Dx() != 56 || m.Bounds().Dy() != 28 {
 		t.Errorf("picture %v, %v", m, err)
 	}
-	// To stdout goes the picture alone.
+	// Only the picture goes to stdout.
 	s.must("generate --count 1 --steps 1 --out -")
 	if !strings.HasPrefix(s.stdout, "\x89PNG") {
 		t.Errorf("stdout starts with %.10q", s.stdout)
@@ -265,14 +268,14 @@ func TestInterruptAndResume(t *testing.T) {
 	if !strings.Contains(s.stderr, "finished already") {
 		t.Errorf("stderr %q", s.stderr)
 	}
-	// A run by time can be repeated from its folder.
+	// A run with a budget in time can be repeated from its folder.
 	s.must(tinyRun + " --time 100ms --out timed")
 	s.must(tinyRun + " --schedule timed --out again")
-	first, err := pipeline.ReadRunOptions("timed")
+	first, err := run.ReadOptions("timed")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := pipeline.ReadRunOptions("again")
+	again, err := run.ReadOptions("again")
 	if err != nil || again.Schedule.String() != first.Schedule.String() {
 		t.Errorf("schedules %v and %v, %v", first.Schedule, again.Schedule, err)
 	}
@@ -295,12 +298,12 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
-// Every flag can be set in the environment, and loses against the command line.
+// Every flag can be set in the environment. The command line comes before the environment.
 func TestEnvironment(t *testing.T) {
 	s := newShell(t)
 	s.env["FMIMG_ISA"], s.env["FMIMG_SAVE_EVERY"], s.env["FMIMG_STEPS"] = "generic", "7", "1"
 	s.must(tinyRun + " --steps 2 --batch 1 --validate-every -1")
-	o, err := pipeline.ReadRunOptions("runs/mnist")
+	o, err := run.ReadOptions("runs/mnist")
 	if err != nil || o.ISA != "generic" || o.SaveEvery != 7 || o.Steps != 2 {
 		t.Errorf("options %+v, %v", o, err)
 	}
@@ -312,7 +315,8 @@ func TestEnvironment(t *testing.T) {
 	if status := s.run(tinyTime); status != exitUsage || s.stderr != "fmimg: train: --batch 0: a number above 0 is needed (FMIMG_BATCH in the environment)\n" {
 		t.Errorf("status %d, %q", status, s.stderr)
 	}
-	s.env = map[string]string{"FMIMG_TIME": "5m", "FMIMG_EPOCHS": "2"} // which the budget on the command line settles
+	// A budget on the command line settles both.
+	s.env = map[string]string{"FMIMG_TIME": "5m", "FMIMG_EPOCHS": "2"}
 	s.must(tinyRun + " --steps 1 --out steps")
 	s.env = map[string]string{"FMIMG_THREADS": "many"}
 	if status := s.run("generate --out a.png"); status != exitUsage || s.stderr != "fmimg: generate: FMIMG_THREADS=many in the environment: a whole number is needed\n" {
@@ -320,7 +324,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// Before any training there are digits to draw, by the model that is part of the program; a run of one's own goes first.
+// Before any training, generate draws digits by the model that is part of the program. A run goes
+// before that model.
 func TestModelOfTheProgram(t *testing.T) {
 	s := newShell(t)
 	s.must("generate --count 2 --solver euler --steps 1 --out a.png")

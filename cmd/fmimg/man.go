@@ -10,7 +10,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline"
 )
 
-// newMan makes the command that packagers run to have a man page for each command.
+// newMan makes the command that writes a man page for each command. Packagers run it.
 func (a *app) newMan() *cobra.Command {
 	return &cobra.Command{
 		Use: "man FOLDER", Short: "Write the man pages into a folder", Hidden: true, Example: "  fmimg man man/",
@@ -26,6 +26,7 @@ func (a *app) newMan() *cobra.Command {
 				return fmt.Errorf("make the folder %s: %w", args[0], reason(err))
 			}
 			root := cmd.Root()
+			forEveryMachine(root)
 			root.DisableAutoGenTag = true
 			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "fmimg " + pipeline.Version(), Manual: "fmimg"}, args[0]); err != nil {
 				return fmt.Errorf("write the man pages into %s: %w", args[0], reason(err))

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
@@ -25,7 +25,7 @@ func (a *app) newModel() *cobra.Command {
 	return cmd
 }
 
-// modelArgument makes a command take a model as its argument or by --model.
+// modelArgument makes a command take a model as its argument, or by --model.
 func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
@@ -66,14 +66,14 @@ const modelExportHelp = `Write the model of a run to a file of its own, to give 
 with weights rounded to 11 bits.`
 
 func (a *app) newModelExport() *cobra.Command {
-	var model, out string
+	var from, out string
 	var half bool
 	cmd := &cobra.Command{
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
 	}
-	modelArgument(cmd, &model, elseNone, func() error {
-		if err := pipeline.ExportModel(model, out, half); err != nil {
+	modelArgument(cmd, &from, elseNone, func() error {
+		if err := model.Export(from, out, half); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(a.stdout, out)
@@ -85,7 +85,7 @@ func (a *app) newModelExport() *cobra.Command {
 }
 
 func (a *app) showModel(path string, asJSON, tensors bool) error {
-	info, err := pipeline.DescribeModel(path)
+	info, err := model.Describe(path)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *app) showModel(path string, asJSON, tensors bool) error {
 		return enc.Encode(info)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	for _, line := range info.Lines() {
+	for _, line := range info.Lines(flags{}) {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], harmless(line[1]))
 	}
 	if err := w.Flush(); err != nil || !tensors {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fmimg/fmimg/nn"
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -28,18 +28,18 @@ func TestModelShow(t *testing.T) {
 		}
 	}
 	s.must("model show --json")
-	var info pipeline.ModelInfo
+	var info model.Info
 	if err := json.Unmarshal([]byte(s.stdout), &info); err != nil || len(info.List) != 127 || info.Meta.Steps != 2 || info.Network.ModelChannels != 16 {
 		t.Errorf("%+v, %v", info, err)
 	}
 
-	// What PyTorch saves has no metadata, and shows what shapes tell.
+	// Weights that PyTorch saved have no metadata: show tells what their shapes tell.
 	file, err := os.Open(filepath.Join("runs", "mnist", "model.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	weights, err := nn.ReadSafetensors(file)
+	weights, err := safetensors.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestModelShow(t *testing.T) {
 	if !strings.Contains(s.stdout, "16 channels times [1 1], 1 block a level, attention at [2], 11 classes") || !strings.Contains(s.stdout, "--init") {
 		t.Error(s.stdout)
 	}
-	// Another program may say how it trained, and is not taken for fmimg.
+	// Metadata of another program are not taken for those of fmimg.
 	weights.Metadata = map[string]string{unet.ConfigKey: config, "fmimg.meta": `{"data":"mnist","steps":3,"pixel_range":[-1,1]}`}
 	writeWeights(t, "theirs.safetensors", weights)
 	s.must("model show theirs.safetensors")
@@ -71,19 +71,19 @@ func TestModelShow(t *testing.T) {
 	}
 }
 
-func writeWeights(t *testing.T, name string, weights *nn.File) {
+func writeWeights(t *testing.T, name string, weights *safetensors.File) {
 	t.Helper()
 	file, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := nn.WriteSafetensors(file, weights); err != nil {
+	if err := safetensors.Write(file, weights); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// There is a page for each command that help lists, with its flags.
+// There is a man page for each command that help lists, and it has the flags of the command.
 func TestManPages(t *testing.T) {
 	s := newShell(t)
 	s.must("man pages/man1")
@@ -98,7 +98,8 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// Flags with a few values offer them, from which the shell takes those that fit; others leave the word to it.
+// The completion of a flag offers its values where they are few. The shell chooses those that fit.
+// For other flags the shell does all.
 func TestCompletion(t *testing.T) {
 	s := newShell(t)
 	for line, want := range map[string]string{
@@ -138,7 +139,7 @@ func TestModelExport(t *testing.T) {
 	}
 	for i := range run {
 		for j, v := range run[i].F32 {
-			// 11 bits of a normal number, and 2^-25 of a small one.
+			// the rounding error of 11 bits, and 2^-25 where the number is subnormal
 			if d := math.Abs(float64(half[i].F32[j] - v)); d > math.Abs(float64(v))*0x1p-11+0x1p-25 {
 				t.Fatalf("%s: %v was rounded to %v", run[i].Name, v, half[i].F32[j])
 			}

@@ -13,13 +13,14 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
 // A reporter shows the events of a run: a bar on a terminal, lines otherwise, or JSON lines.
 type reporter interface {
 	event(e pipeline.Event)
-	close() // ends what is shown, before anything else is written
+	close() // ends the display, before anything else is written
 }
 
 func (a *app) newReporter(asJSON bool) reporter {
@@ -32,7 +33,7 @@ func (a *app) newReporter(asJSON bool) reporter {
 	return &plainLines{w: a.stderr, now: time.Now}
 }
 
-// isTerminal reports whether a person reads what is written.
+// isTerminal reports whether a writer is a terminal, which a person reads.
 func isTerminal(w io.Writer) bool {
 	if checked, ok := w.(*checkedWriter); ok {
 		w = checked.Writer
@@ -41,18 +42,11 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// count spells a number of things.
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
 // jsonLines writes each event as a line.
 type jsonLines struct{ enc *json.Encoder }
 
 func (j jsonLines) event(e pipeline.Event) {
+	e.Text = textOf(e)
 	_ = j.enc.Encode(e) // stdout keeps the error for the end: it does not stop the training
 }
 
@@ -61,7 +55,7 @@ func (jsonLines) close() {}
 // lineEvery is the time between lines about steps.
 const lineEvery = 10 * time.Second
 
-// plainLines writes what happens, and how far it is every now and then.
+// plainLines writes news at once, and every now and then how far the run is.
 type plainLines struct {
 	w    io.Writer
 	now  func() time.Time
@@ -88,7 +82,7 @@ func (p *plainLines) event(e pipeline.Event) {
 
 func (*plainLines) close() {}
 
-// news words an event that is told once, on one line; "" for one that need not be.
+// news words an event on one line; "" for an event that is not news.
 func news(e pipeline.Event) string { return harmless(words(e)) }
 
 func words(e pipeline.Event) string {
@@ -101,17 +95,25 @@ func words(e pipeline.Event) string {
 	case pipeline.Previewed:
 		return fmt.Sprintf("step %d: preview in %s", e.Step, e.Path)
 	case pipeline.Noted:
-		return e.Text
+		return textOf(e)
 	case pipeline.Finished:
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", count(e.Step, "step"), count(e.Images, "image"), spell(e.Seconds), e.Loss, measured(e), e.Path)
+		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", text.Count(e.Step, "step", "steps"), text.Count(e.Images, "image", "images"), spell(e.Seconds), e.Loss, measured(e), e.Path)
 	}
 	return ""
 }
 
-// withPath puts the path of a started run, or the model of a drawing, in front of what it is.
+// textOf returns the text of an event, in the words of the command.
+func textOf(e pipeline.Event) string {
+	if e.Message.Format == "" {
+		return e.Text
+	}
+	return e.Message.In(flags{})
+}
+
+// withPath words the start of a run behind its path, or of a drawing behind its model.
 func withPath(e pipeline.Event) string {
 	if strings.HasPrefix(e.Text, e.Path) {
 		return "model " + e.Text
@@ -119,7 +121,7 @@ func withPath(e pipeline.Event) string {
 	return e.Path + ": " + e.Text
 }
 
-// where says how far a run is.
+// where says how far a run has come.
 func where(e pipeline.Event) string {
 	switch {
 	case e.Kind == "":
@@ -134,7 +136,7 @@ func where(e pipeline.Event) string {
 	return fmt.Sprintf("step %d/%d", e.Step, e.Total)
 }
 
-// how says how a run does.
+// how says how well a run goes.
 func how(e pipeline.Event) string {
 	if e.Kind != pipeline.Stepped {
 		return ""
@@ -145,7 +147,7 @@ func how(e pipeline.Event) string {
 	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, spell(e.Left))
 }
 
-// validation words the latest validation loss behind a separator, "" before the first.
+// validation words the latest validation loss behind a separator; "" before the first.
 func validation(e pipeline.Event, separator string) string {
 	if e.Validation == 0 {
 		return ""
@@ -153,7 +155,7 @@ func validation(e pipeline.Event, separator string) string {
 	return fmt.Sprintf("%svalidation %.4f", separator, e.Validation)
 }
 
-// measured words what a finished run measured on images that it did not see, behind a comma.
+// measured words, behind a comma, what a finished run measured on held-out images.
 func measured(e pipeline.Event) string {
 	text := validation(e, ", ")
 	if e.Accuracy > 0 {
@@ -171,16 +173,16 @@ func spell(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(unit).String()
 }
 
-// barScale is the length of the bar: totals change while a run measures itself, this does not.
+// barScale is the total of the bar. The total of a run may change while the run measures itself.
 const barScale = 1000
 
-// A bar shows the latest event at the end of the terminal, and news above it. It is full only when it
-// is closed: what follows the last step, a preview say, belongs to the run too.
+// A bar shows the latest event in the last line of the terminal, and news above that line. It is
+// full only when it is closed: the run goes on after the last step, with a preview for example.
 type bar struct {
 	w        io.Writer
 	progress *mpb.Progress
 	bar      *mpb.Bar
-	end      string // the last word, for when the bar stands still
+	end      string // the last line, shown when the bar is closed
 
 	mu   sync.Mutex
 	last pipeline.Event
@@ -222,7 +224,7 @@ func (b *bar) move(e pipeline.Event) {
 	}
 }
 
-// done returns what Total counts: steps, or images.
+// done returns how many of the things that Total counts are done: steps, or images.
 func done(e pipeline.Event) int {
 	if e.Kind == pipeline.Sampled || e.Kind == pipeline.Reading {
 		return e.Images
@@ -233,11 +235,11 @@ func done(e pipeline.Event) int {
 func (b *bar) close() {
 	b.mu.Lock()
 	last := b.last
-	b.mu.Unlock() // before the bar is asked to draw, which locks too
+	b.mu.Unlock() // before the bar draws, which takes the lock
 	if last.Total > 0 && done(last) >= last.Total {
 		b.bar.SetCurrent(barScale)
 	}
-	b.bar.Abort(false) // of no effect on a full one
+	b.bar.Abort(false) // does nothing to a full bar
 	b.progress.Wait()
 	if b.end != "" {
 		fmt.Fprintln(b.w, b.end)

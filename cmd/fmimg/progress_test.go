@@ -37,7 +37,7 @@ finished 25 steps (2500 images) in 1m15s, loss 0.2000: runs/a
 	}
 }
 
-// A bar ends, full or not, and the last word comes after it.
+// A bar ends, full or not, and the last line comes after it.
 func TestBarEnds(t *testing.T) {
 	for _, last := range []int{0, 3, 10} {
 		var out bytes.Buffer
@@ -56,17 +56,6 @@ func TestBarEnds(t *testing.T) {
 		}
 		if !strings.HasSuffix(out.String(), "runs/a: the end\n") {
 			t.Errorf("the bar ends with %q", out.String())
-		}
-	}
-}
-
-func TestSuggestions(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"bacth", "batch", 2}, {"seed", "sedd", 1}, {"kitten", "sitting", 3}} {
-		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != c.want {
-			t.Errorf("distance of %q and %q is %d, want %d", c.a, c.b, got, c.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
 const rootHelp = `fmimg trains small image generators by flow matching and draws images from them, on the CPU.
@@ -19,7 +20,7 @@ Every flag can be set in the environment too: FMIMG_ISA is --isa, FMIMG_SAVE_EVE
 const rootExample = `  fmimg train --data mnist --time 10m            train for ten minutes into runs/mnist
   fmimg generate --grid 8x8 --out samples.png    draw 64 images from the newest run`
 
-// newRoot builds the command with all that is below it.
+// newRoot builds the command with all its commands.
 func (a *app) newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use: "fmimg", Short: "Train and use small image generators", Long: rootHelp, Example: rootExample,
@@ -32,20 +33,20 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newDistill(), a.newGenerate(), a.newEval(), a.newLikelihood(), a.newEdit(), a.newData(), a.newField(), a.newCompare(), a.newClassifier(), a.newBench(), a.newModel(), a.newVersion(), a.newMan())
+	root.AddCommand(a.newTrain(), a.newDistill(), a.newGenerate(), a.newEval(), a.newLikelihood(), a.newEdit(), a.newData(), a.newField(), a.newCompare(), a.newClassifier(), a.newBench(), a.newModel(), a.newVersion(), a.newMan(), a.newReference())
 	strictCompletion(root)
 	completeFlags(root)
 	return root
 }
 
-// knownCommand rejects what stands where a command should.
+// knownCommand rejects an argument where the name of a command should stand.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	var near []string
-	if args[0] != "" { // which every command begins with
+	if args[0] != "" { // every command begins with ""
 		near = cmd.SuggestionsFor(args[0])
 	}
 	if len(near) == 0 {
@@ -54,7 +55,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
 }
 
-// noArgs rejects arguments that are no flags.
+// noArgs rejects arguments that are not flags.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -62,10 +63,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("%q is no flag, and %s takes flags alone: see %s --help", args[0], cmd.Name(), cmd.CommandPath())
 }
 
-// budgets are the flags of a training command of which one is enough: one on the command line settles them all.
+// budgets are the flags that bound a training. One of them is enough: where one is on the command
+// line, the environment sets none of them.
 var budgets = []string{"steps", "epochs", "time", "schedule"}
 
-// environment is the annotation of a flag with the name of the variable that set it.
+// environment is the key of an annotation: the variable of the environment that set a flag.
 const environment = "environment"
 
 // setFromEnvironment sets the flags that are not on the command line from FMIMG_NAME.
@@ -90,8 +92,8 @@ func (a *app) setFromEnvironment(cmd *cobra.Command) error {
 	return failed
 }
 
-// fromEnvironment names the variable that set the flag which a complaint begins with; "" for one of the
-// command line.
+// fromEnvironment names the variable that set the flag at the beginning of a message; "" for a flag
+// of the command line.
 func fromEnvironment(cmd *cobra.Command, why string) string {
 	flag, isFlag := strings.CutPrefix(why, "--")
 	flag, _, _ = strings.Cut(flag, " ")
@@ -102,7 +104,7 @@ func fromEnvironment(cmd *cobra.Command, why string) string {
 }
 
 // A gridValue is a flag of the form RxC, rows by columns.
-type gridValue struct{ g *pipeline.GridOptions }
+type gridValue struct{ g *picture.GridOptions }
 
 func (v gridValue) String() string {
 	if v.g == nil || v.g.Rows == 0 {
@@ -124,18 +126,18 @@ func (v gridValue) Set(text string) error {
 
 func (gridValue) Type() string { return "RxC" }
 
-// What a command takes for a model where none is named and there is no run.
+// The model that a command takes where none is named and there is no run.
 const (
 	elseMNIST = ", else mnist"
 	elseNone  = ""
 )
 
-// modelFlag adds the flag of every command that reads a model.
+// modelFlag adds the flag that every command has that reads a model.
 func modelFlag(f *pflag.FlagSet, model *string, otherwise string) {
 	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist or mnist-fast, which are part of the program (default the newest run under runs/"+otherwise+")")
 }
 
-// computeFlags adds the flags of every command that computes.
+// computeFlags adds the flags that every command has that computes.
 func computeFlags(f *pflag.FlagSet, threads *int, isa *string) {
 	m := pipeline.ThisMachine()
 	f.IntVar(threads, "threads", 0, fmt.Sprintf("worker `threads`, which change no result (default all that this process may use: %d)", m.Threads))

@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// ignoreBrokenPipes makes a write to a reader that went away an error, which does not stop a training.
+// ignoreBrokenPipes makes a write to a reader that went away an error, which does not stop a
+// training.
 func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
-// endSignals are the signals that ask for an orderly end: Ctrl-C, kill, and a terminal that was closed,
-// unless nohup said to ignore the last one.
+// endSignals are the signals that ask for an orderly end: Ctrl-C, kill, and a terminal that was
+// closed, unless nohup said to ignore the last one.
 func endSignals() []os.Signal {
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

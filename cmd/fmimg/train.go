@@ -8,7 +8,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/run"
+	"github.com/fmimg/fmimg/pipeline/train"
 )
 
 const trainHelp = `Train a network on images and leave everything in a run folder: the model, what is needed to resume,
@@ -40,7 +43,7 @@ const trainExample = `  fmimg train --data mnist                              te
   fmimg train --init runs/mnist --data mnist --time 5m  start from a model, also one made by PyTorch`
 
 func (a *app) newTrain() *cobra.Command {
-	o := pipeline.DefaultTrainOptions()
+	var o train.Options
 	var extra runExtra
 	cmd := &cobra.Command{
 		Use: "train --data NAME [flags]", Short: "Train a network on images", Long: trainHelp, Example: trainExample,
@@ -50,15 +53,15 @@ func (a *app) newTrain() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	trainFlags(f, &o)
-	budgetFlags(f, &o.RunOptions, &o.Epochs, &extra)
-	recordFlags(f, &o.RunOptions, &extra)
-	dataFlags(f, &o)
+	budgetFlags(f, &o.Options, &o.Epochs, &extra)
+	recordFlags(f, &o.Options, &extra)
+	dataFlags(f, &o.DataOptions)
 	trainNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd
 }
 
-// runExtra are the flags of a run that are not options as they stand.
+// runExtra are the flags of a run that need more than to be copied into an option.
 type runExtra struct {
 	time     time.Duration
 	schedule string
@@ -66,24 +69,25 @@ type runExtra struct {
 }
 
 // trainFlags adds the flags about what to train, and the run folder.
-func trainFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
-	folderFlags(f, &o.RunOptions, "DATA")
+	folderFlags(f, &o.Options, "DATA")
 	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
-	f.StringVar(&o.Preset, "preset", o.Preset, "`network`: tiny, base or large")
+	f.StringVar(&o.Preset, "preset", o.NetworkOptions.WithDefaults().Preset, "`network`: tiny, base or large")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")
 	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
 }
 
-// folderFlags adds the flags about the run folder; name is that of a new one.
-func folderFlags(f *pflag.FlagSet, o *pipeline.RunOptions, name string) {
+// folderFlags adds the flags about the run folder; name is the usual name of a new folder.
+func folderFlags(f *pflag.FlagSet, o *run.Options, name string) {
 	f.StringVar(&o.Out, "out", "", fmt.Sprintf("run `folder` (default runs/%s, then runs/%s-2, …; with --resume the newest run)", name, name))
 	f.BoolVar(&o.Resume, "resume", false, "go on with the run in the folder")
 }
 
-// budgetFlags adds the flags about for how long to train; epochs is nil where there are none.
-func budgetFlags(f *pflag.FlagSet, o *pipeline.RunOptions, epochs *float64, x *runExtra) {
+// budgetFlags adds the flags about the length of the training; epochs is nil for a command without
+// epochs.
+func budgetFlags(f *pflag.FlagSet, o *run.Options, epochs *float64, x *runExtra) {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	if epochs != nil {
 		f.Float64Var(epochs, "epochs", 0, "budget: `number` of passes over the data")
@@ -94,7 +98,7 @@ func budgetFlags(f *pflag.FlagSet, o *pipeline.RunOptions, epochs *float64, x *r
 }
 
 // recordFlags adds the flags about what a run leaves and shows.
-func recordFlags(f *pflag.FlagSet, o *pipeline.RunOptions, x *runExtra) {
+func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 	f.IntVar(&o.SaveEvery, "save-every", 0, "`steps` between checkpoints (default about every minute)")
 	f.IntVar(&o.PreviewEvery, "preview-every", 0, "`steps` between previews, -1 for none (default about ten in a run)")
 	f.IntVar(&o.ValidateEvery, "validate-every", 0, "`steps` between validation losses, -1 for none (default as often as takes 1 % of the time)")
@@ -103,67 +107,80 @@ func recordFlags(f *pflag.FlagSet, o *pipeline.RunOptions, x *runExtra) {
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
 }
 
-// dataFlags adds the flags about how data is read, which every command that reads some has.
-func dataFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+// dataFlags adds the flags about how data is read.
+func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
+	usual := o.WithDefaults()
 	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
-	f.StringVar(&o.ImageChannels, "image-channels", o.ImageChannels, "gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
-	f.Float64Var(&o.HoldOut, "hold-out", o.HoldOut, "`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
+	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
+		"gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
+	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
+		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
 	f.IntVar(&o.DataMemory, "data-memory", 0, "most `MB` that the images may take (default 4096)")
 }
 
-// trainNumberFlags adds the flags that numbers of flow matching depend on.
-func trainNumberFlags(f *pflag.FlagSet, o *pipeline.TrainOptions) {
+// trainNumberFlags adds the flags of train that change the trained numbers.
+func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
-	runNumberFlags(f, &o.RunOptions, "0.004, with --optimizer adamw 0.002")
-	f.StringVar(&o.Path, "path", o.Path, "`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
-	f.StringVar(&o.Objective, "objective", o.Objective, "`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
-	f.StringVar(&o.LossWeight, "loss-weight", "", "weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
-	f.StringVar(&o.TimeDist, "time-dist", o.TimeDist, "`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
-	f.StringVar((*string)(&o.Coupling), "coupling", string(o.Coupling), "`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
-	f.StringVar(&o.Conditional, "conditional", o.Conditional, "train on labels: yes, no or auto, `which` is yes where the data has them")
-	f.Float64Var(&o.LabelDrop, "label-drop", o.LabelDrop, "`share` of the labels to leave out, so that --guidance works, 0 for none")
+	recipeFlags(f, &o.Recipe, 0, " (default 0.004, with --optimizer adamw 0.002)")
+	usual := o.MatchOptions.WithDefaults()
+	f.StringVar(&o.Path, "path", usual.Path,
+		"`path` from noise to data: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX)")
+	nameVar(f, &o.Objective, "objective", usual.Objective,
+		"`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
+	nameVar(f, &o.LossWeight, "loss-weight", "",
+		"weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
+	f.StringVar(&o.TimeDist, "time-dist", usual.TimeDist,
+		"`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+	nameVar(f, &o.Coupling, "coupling", usual.Coupling,
+		"`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
+	nameVar(f, &o.Conditional, "conditional", usual.Conditional,
+		"train on labels: yes, no or auto, `which` is yes where the data has them")
+	amountVar(f, &o.LabelDrop, "label-drop", usual.LabelDrop,
+		"`share` of the labels to leave out, so that --guidance works, 0 for none")
 }
 
-// runNumberFlags adds the flags that numbers of every run depend on; rate is the default learning rate in words, where
-// the option has none.
-func runNumberFlags(f *pflag.FlagSet, o *pipeline.RunOptions, rate string) {
-	if rate != "" {
-		rate = fmt.Sprintf(" (default %s)", rate)
-	}
-	f.IntVar(&o.Batch, "batch", o.Batch, "`images` of a step")
+// defaultSeed is that of every command. For programs 0 is a seed like any other.
+const defaultSeed = 1
+
+// recipeFlags adds the flags that numbers of every run depend on. rate is the default learning
+// rate; rates says it in words where it is 0.
+func recipeFlags(f *pflag.FlagSet, o *run.Recipe, rate float64, rates string) {
+	usual := o.WithDefaults()
+	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
-	f.StringVar((*string)(&o.Optimizer), "optimizer", string(o.Optimizer), "`name`: adamw, or muon for the matrices and adamw for the rest")
-	f.Float64Var(&o.LR, "lr", o.LR, "peak learning `rate`"+rate)
-	f.IntVar(&o.Warmup, "warmup", o.Warmup, "`steps` of warm-up, at most a tenth of the run")
-	f.StringVar((*string)(&o.Decay), "decay", string(o.Decay), "`shape` of the learning rate: cosine, linear or constant")
-	f.Float64Var(&o.Beta1, "beta1", o.Beta1, "AdamW's decay of the gradient's mean")
-	f.Float64Var(&o.Beta2, "beta2", o.Beta2, "AdamW's decay of the gradient's square")
-	f.Float64Var(&o.Eps, "eps", o.Eps, "AdamW's smallest divisor")
-	f.Float64Var(&o.WeightDecay, "weight-decay", o.WeightDecay, "decoupled weight decay")
-	f.Float64Var(&o.Clip, "clip", o.Clip, "largest `norm` of a gradient, 0 for any")
-	f.Float64Var(&o.EMA, "ema", o.EMA, "`decay` of the averaged weights, 0 for none")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "`seed` of everything random")
+	nameVar(f, &o.Optimizer, "optimizer", usual.Optimizer,
+		"`name`: adamw, or muon for the matrices and adamw for the rest")
+	f.Float64Var(&o.LR, "lr", rate, "peak learning `rate`"+rates)
+	amountVar(f, &o.Warmup, "warmup", usual.Warmup, "`steps` of warm-up, at most a tenth of the run")
+	nameVar(f, &o.Decay, "decay", usual.Decay, "`shape` of the learning rate: cosine, linear or constant")
+	amountVar(f, &o.Beta1, "beta1", usual.Beta1, "AdamW's decay of the gradient's mean")
+	amountVar(f, &o.Beta2, "beta2", usual.Beta2, "AdamW's decay of the gradient's square")
+	f.Float64Var(&o.Eps, "eps", usual.Eps, "AdamW's smallest divisor")
+	amountVar(f, &o.WeightDecay, "weight-decay", usual.WeightDecay, "decoupled weight decay")
+	amountVar(f, &o.Clip, "clip", usual.Clip, "largest `norm` of a gradient, 0 for any")
+	amountVar(f, &o.EMA, "ema", usual.EMA, "`decay` of the averaged weights, 0 for none")
+	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of everything random")
 }
 
 // train runs the command.
-func (a *app) train(cmd *cobra.Command, o pipeline.TrainOptions, x runExtra) error {
+func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.RunOptions); err != nil {
+	if err := x.settle(cmd, &o.Options); err != nil {
 		return err
 	}
-	return a.runTraining(&o.RunOptions, x, func() (pipeline.TrainResult, error) { return pipeline.Train(cmd.Context(), o) })
+	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
 }
 
-// settle puts the flags into the options, and checks those that all runs have.
-func (x *runExtra) settle(cmd *cobra.Command, o *pipeline.RunOptions) error {
+// settle puts the flags into the options, and checks the flags that all runs have.
+func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 	if cmd.Flags().Changed("time") && x.time <= 0 {
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
-	o.Time = pipeline.Duration(x.time)
+	o.Time = run.Duration(x.time)
 	if err := positive(cmd, "steps", "batch", "micro-batch", "lr", "eps", "threads", "save-every", "stop-after"); err != nil {
 		return err
 	}
@@ -178,15 +195,15 @@ func (x *runExtra) settle(cmd *cobra.Command, o *pipeline.RunOptions) error {
 	return nil
 }
 
-// runTraining shows a run, and what it came to.
-func (a *app) runTraining(o *pipeline.RunOptions, x runExtra, run func() (pipeline.TrainResult, error)) error {
+// runTraining runs a training, shows its progress and names the run folder.
+func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
-	o.OnEvent = show.event
-	result, err := run()
+	o.OnEvent, o.Words = show.event, flags{}
+	result, err := work()
 	show.close()
-	var stopped *pipeline.InterruptedError
-	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after, as asked
-		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, resumeCommand(stopped))
+	var stopped *run.InterruptedError
+	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after: not a failure
+		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, flags{}.Action(stopped.GoOn))
 		err = nil
 	}
 	if err == nil && !x.json {
@@ -195,7 +212,7 @@ func (a *app) runTraining(o *pipeline.RunOptions, x runExtra, run func() (pipeli
 	return err
 }
 
-// positive rejects a zero that was given on purpose, which in the options would mean the default.
+// positive rejects a zero that was given on purpose. In the options a zero means the default.
 func positive(cmd *cobra.Command, names ...string) error {
 	return notZero(cmd, "a number above 0 is needed", names...)
 }
@@ -210,16 +227,16 @@ func notZero(cmd *cobra.Command, needed string, names ...string) error {
 	return nil
 }
 
-// schedule reads the flag: a run folder or pairs.
-func schedule(text string) (pipeline.Schedule, error) {
+// schedule reads the flag of this name: a run folder, or step:total pairs.
+func schedule(text string) (engine.RateSchedule, error) {
 	if text == "" {
 		return nil, nil
 	}
-	s, err := pipeline.ParseSchedule(text)
+	s, err := engine.ParseRateSchedule(text)
 	if err == nil {
 		return s, nil
 	}
-	recorded, runErr := pipeline.ReadRunOptions(text)
+	recorded, runErr := run.ReadOptions(text)
 	if runErr != nil {
 		return nil, usagef("--schedule %s: it is neither a run folder nor a list of step:total pairs such as 3:1200,60:1180", text)
 	}

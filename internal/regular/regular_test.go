@@ -1,32 +1,68 @@
-package regular_test
+package regular
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-
-	"github.com/fmimg/fmimg/internal/regular"
 )
 
-func TestOpen(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "file")
-	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+// write makes a file in a folder of the test.
+func write(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := regular.Open(path)
+	return path
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	file, err := Open(write(t, dir, "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := file.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := regular.Open(folder); !errors.Is(err, regular.ErrNoFile) {
+	if _, err := Open(dir); !errors.Is(err, ErrNoFile) {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, err := regular.Open(filepath.Join(folder, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("nothing: %v", err)
+	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// Two spellings of a path are the same file, two files with the same content are not.
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	a, b, none := write(t, dir, "a"), write(t, dir, "b"), filepath.Join(dir, "none")
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{a, filepath.Join(dir, "..", filepath.Base(dir), "a"), true},
+		{a, b, false}, {a, none, false}, {none, none, false},
+	} {
+		if got := Same(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: %t", c.a, c.b, got)
+		}
+	}
+}
+
+// The path is gone from an error, whatever wraps it; other errors stay as they are.
+func TestReason(t *testing.T) {
+	_, err := os.Open(filepath.Join(t.TempDir(), "none"))
+	for _, err := range []error{err, fmt.Errorf("model: %w", err)} {
+		if got := Reason(err); !errors.Is(got, fs.ErrNotExist) || strings.Contains(got.Error(), "none") {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	if other := errors.New("other"); !errors.Is(Reason(other), other) {
+		t.Error("an error without a path changed")
 	}
 }

@@ -1,12 +1,13 @@
-// Package text words numbers in messages that people read.
+// Package text spells numbers for people, as parts of a sentence.
 package text
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
-// Count words a number of things: "1 image", "2 images".
+// Count spells a number of things, such as "1 step" and "2 steps".
 func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -14,7 +15,7 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// Bytes words a size in powers of ten: "1.2 GB", "64 MB", "9999 kB".
+// Bytes spells an amount of memory, such as "512 kB", "12 MB" and "1.5 GB".
 func Bytes(n float64) string {
 	switch {
 	case n >= 1e9:
@@ -23,6 +24,54 @@ func Bytes(n float64) string {
 		return fmt.Sprintf("%.0f MB", n/1e6)
 	}
 	return fmt.Sprintf("%.0f kB", n/1e3)
+}
+
+// Or lists numbers as alternatives, such as "1, 2 or 4".
+func Or(numbers []int) string {
+	text := ""
+	for i, n := range numbers {
+		switch {
+		case i == 0:
+		case i == len(numbers)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += strconv.Itoa(n)
+	}
+	return text
+}
+
+// Of returns what follows the number of a step, such as " of 100". It is empty while the total is
+// unknown (0).
+func Of(total int) string {
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", total)
+}
+
+// Distance is the Levenshtein distance: the least number of letters to insert, delete or replace
+// that turns a into b.
+func Distance(a, b string) int {
+	to := []rune(b)
+	row := make([]int, len(to)+1) // row[j] is the distance of the part of a so far to to[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i, r := range []rune(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, s := range to {
+			replaced := diagonal
+			if r != s {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(to)]
 }
 
 // Seconds words a duration in seconds: "1m30s", and with a tenth below 10 s, "4.2s".

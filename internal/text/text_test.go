@@ -1,36 +1,40 @@
-package text_test
+package text
 
-import (
-	"fmt"
-	"testing"
+import "testing"
 
-	"github.com/fmimg/fmimg/internal/text"
-)
-
-func ExampleCount() {
-	for n := range 3 {
-		fmt.Println(text.Count(n, "batch", "batches"))
+// Each function spells as its comment says, at the bounds of its cases too.
+func TestText(t *testing.T) {
+	for got, want := range map[string]string{
+		Count(1, "step", "steps"): "1 step", Count(0, "step", "steps"): "0 steps",
+		Bytes(9.99e6): "9990 kB", Bytes(1e7): "10 MB", Bytes(1.55e9): "1.6 GB", Bytes(0): "0 kB",
+		Or([]int{1, 2, 4}): "1, 2 or 4", Or([]int{2, 4}): "2 or 4", Or([]int{4}): "4", Or(nil): "",
+		Of(0): "", Of(7): " of 7",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
-	// Output:
-	// 0 batches
-	// 1 batch
-	// 2 batches
 }
 
-func TestBytes(t *testing.T) {
-	for n, want := range map[float64]string{
-		0: "0 kB", 1499: "1 kB", 1e6: "1000 kB", 9.9e6: "9900 kB", 1e7: "10 MB", 9.99e8: "999 MB", 4 << 30: "4.3 GB",
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3}, {"saturday", "sunday", 3},
+		{"minst", "mnist", 2}, {"été", "ete", 2}, {"flaw", "lawn", 2}, {"seed", "sedd", 1},
 	} {
-		if got := text.Bytes(n); got != want {
-			t.Errorf("%v bytes: %s, want %s", n, got, want)
+		if got := Distance(c.a, c.b); got != c.want || Distance(c.b, c.a) != c.want {
+			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}
 	}
 }
 
 func TestSeconds(t *testing.T) {
-	for seconds, want := range map[float64]string{0: "0s", 0.04: "0s", 4.23: "4.2s", 10.4: "10s", 90: "1m30s",
-		3601: "1h0m1s"} {
-		if got := text.Seconds(seconds); got != want {
+	for seconds, want := range map[float64]string{
+		0: "0s", 0.04: "0s", 4.23: "4.2s", 10.4: "10s", 90: "1m30s", 3601: "1h0m1s",
+	} {
+		if got := Seconds(seconds); got != want {
 			t.Errorf("%v s: %s, want %s", seconds, got, want)
 		}
 	}

@@ -1,24 +1,19 @@
-// The program that draws the figures of docs/theory.md, apart from the product's go.mod so that nobody who
-// imports fmimg inherits a plotting library. "make theory" runs it.
+// The program that draws the figures of docs/theory.md; "make theory" runs it. It is a module of its own, as the
+// folder above is the module of the linters.
 module github.com/fmimg/fmimg/tools/theory
 
 go 1.26.0
 
 require (
 	github.com/fmimg/fmimg v0.0.0
-	gonum.org/v1/plot v0.17.0
+	github.com/go-analyze/charts v0.6.4
 )
 
 require (
-	codeberg.org/go-fonts/liberation v0.5.0 // indirect
-	codeberg.org/go-latex/latex v0.2.0 // indirect
-	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
-	git.sr.ht/~sbinet/gg v0.7.0 // indirect
-	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
+	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/go-analyze/bulk v0.1.6 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	golang.org/x/image v0.47.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 )
 
 replace github.com/fmimg/fmimg => ../..

@@ -5,19 +5,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"image/color"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
+	"github.com/go-analyze/charts"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/ode"
 )
 
 func main() {
@@ -25,14 +20,14 @@ func main() {
 	flag.Parse()
 	for _, figure := range []struct {
 		name string
-		make func() ([]*plot.Plot, error)
+		make func() ([]*panel, error)
 	}{
 		{"theory-paths.png", pathsFigure},
 		{"theory-marginal.png", marginalFigure},
 	} {
-		plots, err := figure.make()
+		panels, err := figure.make()
 		if err == nil {
-			err = write(filepath.Join(*out, figure.name), plots)
+			err = write(filepath.Join(*out, figure.name), panels)
 		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "theory: %s: %v\n", figure.name, err)
@@ -41,14 +36,8 @@ func main() {
 	}
 }
 
-// write draws plots side by side into a PNG.
-func write(name string, plots []*plot.Plot) (err error) {
-	const side = 300 * vg.Inch / 96
-	canvas := vgimg.NewWith(vgimg.UseWH(vg.Length(len(plots))*side, side), vgimg.UseDPI(96))
-	tiles := draw.Tiles{Rows: 1, Cols: len(plots), PadX: vg.Millimeter * 3, PadTop: vg.Millimeter, PadRight: vg.Millimeter * 2}
-	for i, area := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(canvas))[0] {
-		plots[i].Draw(area)
-	}
+// write draws a figure into a file.
+func write(name string, panels []*panel) (err error) {
 	file, err := os.Create(name)
 	if err != nil {
 		return err
@@ -58,92 +47,86 @@ func write(name string, plots []*plot.Plot) (err error) {
 			err = closed
 		}
 	}()
-	_, err = io.WriterTo(vgimg.PngCanvas{Canvas: canvas}).WriteTo(file)
-	return err
+	return writeFigure(file, panels)
 }
 
-// The paths of the figures, with a colour for each.
+var (
+	blue   = charts.Color{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
+	green  = charts.Color{R: 0x2c, G: 0xa0, B: 0x2c, A: 0xff}
+	orange = charts.Color{R: 0xff, G: 0x7f, B: 0x0e, A: 0xff}
+	red    = charts.Color{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
+	gray   = charts.Color{R: 0x80, G: 0x80, B: 0x80, A: 0xff}
+)
+
+// The paths of the first figure, with a colour for each.
 var paths = []struct {
 	path   flow.Schedule
-	colour color.Color
+	colour charts.Color
 }{
-	{flow.Linear{}, color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}},
-	{flow.LinearPower{N: 2}, color.RGBA{R: 0x2c, G: 0xa0, B: 0x2c, A: 0xff}},
-	{flow.Cosine{}, color.RGBA{R: 0xff, G: 0x7f, B: 0x0e, A: 0xff}},
-	{flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}, color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}},
+	{flow.Linear{}, blue},
+	{flow.LinearPower{N: 2}, green},
+	{flow.Cosine{}, orange},
+	{flow.VariancePreserving{BetaMin: 0.1, BetaMax: 20}, red},
 }
 
 // pathsFigure draws α, σ and the log-SNR of the paths over time.
-func pathsFigure() ([]*plot.Plot, error) {
-	curves := []struct {
+func pathsFigure() ([]*panel, error) {
+	shares := axis{0, 1, []float64{0, 0.25, 0.5, 0.75, 1}}
+	var panels []*panel
+	for _, curve := range []struct {
 		title    string
 		of       func(flow.Coefficients) float64
-		from, to float64 // times at which it is finite
+		y        axis
+		from, to float64 // times at which the curve is finite
 	}{
-		{"α: the share of data", func(c flow.Coefficients) float64 { return c.Alpha }, 0, 1},
-		{"σ: the share of noise", func(c flow.Coefficients) float64 { return c.Sigma }, 0, 1},
-		{"log-SNR", flow.Coefficients.LogSNR, 0.01, 0.99},
-	}
-	var plots []*plot.Plot
-	for _, curve := range curves {
-		p := newPlot(curve.title)
-		p.X.Label.Text = "t"
+		{"α: the share of data", func(c flow.Coefficients) float64 { return c.Alpha }, shares, 0, 1},
+		{"σ: the share of noise", func(c flow.Coefficients) float64 { return c.Sigma }, shares, 0, 1},
+		{"log-SNR", flow.Coefficients.LogSNR, axis{-19, 10, []float64{-16, -8, 0, 8}}, 0.01, 0.99},
+	} {
+		p := &panel{title: curve.title, xName: "t", x: shares, y: curve.y}
 		for _, one := range paths {
-			const points = 200
-			xys := make(plotter.XYs, points+1)
-			for i := range xys {
-				t := curve.from + (curve.to-curve.from)*float64(i)/points
-				xys[i] = plotter.XY{X: t, Y: curve.of(one.path.At(t))}
+			l := line{colour: one.colour, width: 1.8}
+			if len(panels) == 2 { // there is room for a legend
+				l.name = fmt.Sprint(one.path)
 			}
-			line, err := plotter.NewLine(xys)
-			if err != nil {
-				return nil, err
+			const parts = 200
+			for i := range parts + 1 {
+				t := curve.from + (curve.to-curve.from)*float64(i)/parts
+				l.points = append(l.points, point{t, curve.of(one.path.At(t))})
 			}
-			line.Color, line.Width = one.colour, vg.Points(1.5)
-			p.Add(line)
-			if len(plots) == 2 {
-				p.Legend.Add(fmt.Sprint(one.path), line)
-			}
+			p.lines = append(p.lines, l)
 		}
-		plots = append(plots, p)
+		panels = append(panels, p)
 	}
-	return plots, nil
-}
-
-func newPlot(title string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text = title
-	p.Title.TextStyle.Font.Size, p.Legend.TextStyle.Font.Size = 11, 9
-	p.Legend.Top, p.Legend.Left = true, true
-	return p
+	return panels, nil
 }
 
 // points are five data points in the plane.
 var points = []float32{1.6, 0.2, 0.3, 1.5, -1.3, 0.9, -1.1, -1.1, 0.5, -1.4}
 
 // marginalFigure draws how states follow the marginal field of five points.
-func marginalFigure() ([]*plot.Plot, error) {
+func marginalFigure() ([]*panel, error) {
 	const steps = 100
 	linear, cosine := flow.Schedule(flow.Linear{}), flow.Schedule(flow.Cosine{})
-	var plots []*plot.Plot
+	plane := axis{-3, 3, []float64{-3, -2, -1, 0, 1, 2, 3}}
+	var panels []*panel
 	for _, one := range []struct {
 		title  string
 		path   flow.Schedule
-		solver flow.Solver
+		solver ode.Solver
 		states int
 	}{
-		{"linear path, ODE", linear, flow.Fixed(flow.Midpoint, steps), 60},
-		{"cosine path, ODE", cosine, flow.Fixed(flow.Midpoint, steps), 60},
+		{"linear path, ODE", linear, ode.Fixed(ode.Midpoint, steps), 60},
+		{"cosine path, ODE", cosine, ode.Fixed(ode.Midpoint, steps), 60},
 		{"linear path, SDE, noise level 0.1", linear, flow.SDE(linear, steps, 0.1).WithNoise(fresh), 20},
 	} {
-		p := newPlot(one.title)
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -3, 3, -3, 3
-		if err := addTrajectories(p, one.path, one.solver, one.states); err != nil {
+		p := &panel{title: one.title, x: plane, y: plane}
+		if err := p.addTrajectories(one.path, one.solver, one.states); err != nil {
 			return nil, err
 		}
-		plots = append(plots, p)
+		panels = append(panels, p)
 	}
-	return plots, nil
+	return panels, nil
 }
 
 // fresh is the noise of a step of a state.
@@ -153,47 +136,36 @@ func fresh(z []float32, index, step int) {
 	flow.Gaussian(z, &random)
 }
 
-// addTrajectories draws the ways of states from noise to the points.
-func addTrajectories(p *plot.Plot, path flow.Schedule, solver flow.Solver, states int) error {
+// addTrajectories draws the trajectories of states from noise to the points.
+func (p *panel) addTrajectories(path flow.Schedule, solver ode.Solver, states int) error {
 	x := make([]float32, 2*states)
 	for i := range states {
 		flow.Noise(x[2*i:2*i+2], 1, uint64(i))
 	}
-	ways := make([]plotter.XYs, states)
+	starts := pairs(x)
+	trajectories := make([]line, states)
 	watched := solver.Observed(func(_ int, _ float64, x []float32) {
-		for i := range ways {
-			ways[i] = append(ways[i], plotter.XY{X: float64(x[2*i]), Y: float64(x[2*i+1])})
+		for i, at := range pairs(x) {
+			trajectories[i].points = append(trajectories[i].points, at)
 		}
 	})
 	field := flow.NewMarginalField(path, points, len(points)/2)
 	if _, err := watched.Solve(context.Background(), field, x, states, 0, 1); err != nil {
 		return err
 	}
-	starts, ends := make(plotter.XYs, states), make(plotter.XYs, len(points)/2)
-	for i, way := range ways {
-		starts[i] = way[0]
-		line, err := plotter.NewLine(way)
-		if err != nil {
-			return err
-		}
-		line.Color, line.Width = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, vg.Points(0.6)
-		p.Add(line)
+	for _, l := range trajectories {
+		l.colour, l.width = blue, 0.8
+		p.lines = append(p.lines, l)
 	}
-	for i := range ends {
-		ends[i] = plotter.XY{X: float64(points[2*i]), Y: float64(points[2*i+1])}
-	}
-	if err := addDots(p, starts, color.Gray{Y: 0x80}, 1.2); err != nil {
-		return err
-	}
-	return addDots(p, ends, color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}, 3)
+	p.dots = append(p.dots, dots{starts, gray, 1.6}, dots{pairs(points), red, 4})
+	return nil
 }
 
-func addDots(p *plot.Plot, at plotter.XYs, colour color.Color, radius float64) error {
-	dots, err := plotter.NewScatter(at)
-	if err != nil {
-		return err
+// pairs returns the points whose coordinates stand side by side.
+func pairs(x []float32) []point {
+	var all []point
+	for i := 0; i < len(x); i += 2 {
+		all = append(all, point{float64(x[i]), float64(x[i+1])})
 	}
-	dots.Color, dots.Radius, dots.Shape = colour, vg.Points(radius), draw.CircleGlyph{}
-	p.Add(dots)
-	return nil
+	return all
 }

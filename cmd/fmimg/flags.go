@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fmimg/fmimg/internal/option"
+)
+
+// An amount is a flag whose 0 means none, for an option whose zero value means its default and that
+// a value below 0 turns off.
+type amount[T int | float64] struct{ p *T }
+
+// amountVar adds such a flag, whose default is not none.
+func amountVar[T int | float64](f *pflag.FlagSet, p *T, name string, usual T, usage string) {
+	*p = usual
+	f.Var(amount[T]{p}, name, usage)
+}
+
+// String implements [pflag.Value].
+func (a amount[T]) String() string {
+	if a.p == nil {
+		return ""
+	}
+	return fmt.Sprint(option.OrNone(*a.p))
+}
+
+// Set implements [pflag.Value]. It reads what pflag reads for a number of the same type, but for
+// numbers below 0.
+func (a amount[T]) Set(text string) error {
+	v, err := a.parse(text)
+	if err == nil && v < 0 {
+		err = fmt.Errorf("%v is below 0", v)
+	}
+	if err != nil {
+		return err
+	}
+	if *a.p = v; v == 0 {
+		*a.p = option.None
+	}
+	return nil
+}
+
+func (a amount[T]) parse(text string) (T, error) {
+	if _, whole := any(a.p).(*int); whole {
+		v, err := strconv.ParseInt(text, 0, strconv.IntSize)
+		return T(v), err
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	return T(v), err
+}
+
+// Type implements [pflag.Value]. It is shown in help, where an amount is a number like others.
+func (a amount[T]) Type() string { return fmt.Sprintf("%T", *new(T)) }
+
+// atLeastZero reports whether a flag is an amount.
+func atLeastZero(f *pflag.Flag) bool {
+	switch f.Value.(type) {
+	case amount[int], amount[float64]:
+		return true
+	}
+	return false
+}
+
+// A named is a flag for one of the names of an enumeration, which its package checks.
+type named[T ~string] struct{ p *T }
+
+// nameVar adds such a flag.
+func nameVar[T ~string](f *pflag.FlagSet, p *T, name string, usual T, usage string) {
+	*p = usual
+	f.Var(named[T]{p}, name, usage)
+}
+
+// String implements [pflag.Value].
+func (n named[T]) String() string {
+	if n.p == nil {
+		return ""
+	}
+	return string(*n.p)
+}
+
+// Set implements [pflag.Value].
+func (n named[T]) Set(text string) error {
+	*n.p = T(text)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (named[T]) Type() string { return "string" }

@@ -1,0 +1,37 @@
+package ode
+
+import "context"
+
+// Adams2 returns the solver that takes steps equal steps of the method of Adams and Bashforth of
+// order 2 (1883),
+//
+//	x_{i+1} = x_i + h·(3/2·v_i − 1/2·v_{i−1}).
+//
+// It extrapolates the velocity linearly from the last two. So it needs one evaluation a step, where
+// Runge-Kutta methods of order 2 need two. Its first step is that of Euler's method. The error h²
+// of that one step does not lower the order of the whole. The solver is an [EqualSteps], and panics
+// when steps is below 1.
+func Adams2(steps int) Solver {
+	return NewEqualSteps(Method{Name: adams2, Stages: 2, Step: adams2Step}, steps)
+}
+
+const adams2 = "adams2"
+
+var (
+	adams2First = []float64{1, 0}
+	adams2Later = []float64{3. / 2, -1. / 2}
+)
+
+// adams2Step keeps the velocity at x in stage 0, and the velocity of the step before in stage 1.
+func adams2Step(ctx context.Context, b *Batch, s Step) error {
+	weights := adams2Later
+	if s.Index == 0 {
+		weights = adams2First
+	}
+	if err := b.Evaluate(ctx, 0, b.X, s.From); err != nil {
+		return err
+	}
+	b.Advance(s.Size, weights)
+	b.Swap(0, 1)
+	return nil
+}

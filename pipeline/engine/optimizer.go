@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"math"
+	"slices"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+)
+
+// An Optimizer is how parameters follow their gradient. To add one, name it here and in the table
+// optimizers, and give it a case in [stepper.step].
+type Optimizer string
+
+// The optimisers. AdamW steps all that is not a matrix in both cases, and they share the learning
+// rate and the weight decay.
+const (
+	// Muon steps a matrix along the nearest orthogonal matrix to its momentum, see [nn.Muon].
+	Muon  Optimizer = "muon"
+	AdamW Optimizer = "adamw"
+)
+
+// optimizers has all of them, with the peak learning rate that suits each.
+var optimizers = []struct {
+	name Optimizer
+	rate float64
+}{{AdamW, 2e-3}, {Muon, 4e-3}}
+
+// Optimizers lists the optimisers.
+func Optimizers() []Optimizer {
+	var names []Optimizer
+	for _, o := range optimizers {
+		names = append(names, o.name)
+	}
+	return names
+}
+
+// Rate returns the peak learning rate that suits an optimiser. It is 0 for any other name.
+func (o Optimizer) Rate() float64 {
+	for _, known := range optimizers {
+		if known.name == o {
+			return known.rate
+		}
+	}
+	return 0
+}
+
+// A stepper changes the parameters by their gradient, in pieces. Workers take the pieces one by
+// one. The pieces are fixed, so that no number depends on the worker that takes a piece.
+type stepper struct {
+	Recipe
+	isa    kernels.ISA
+	state  State
+	muon   *nn.Muon       // nil for AdamW alone
+	work   []*nn.MuonWork // one for each worker
+	pieces []piece        // the slowest first, so that workers end together
+
+	// The numbers of the running step.
+	adamW    kernels.AdamWStep
+	muonStep nn.MuonStep
+	toLerp   float32 // the weight of the new values in the averages
+}
+
+// A piece is a range of the flat vectors.
+type piece struct {
+	from, to int
+	matrix   *nn.Param // the matrix, for Muon; nil for AdamW
+}
+
+// muonMomentum is the usual decay of Muon's momentum.
+const muonMomentum = 0.95
+
+// newStepper cuts the parameters into pieces: a matrix of Muon's is one piece, all else comes in
+// chunks.
+func newStepper(r Recipe, isa kernels.ISA, state State, params *nn.Params, workers int) *stepper {
+	s := &stepper{Recipe: r, isa: isa, state: state}
+	if r.Optimizer == Muon {
+		s.muon = nn.NewMuon(params, isa)
+		for range workers {
+			s.work = append(s.work, s.muon.NewWork())
+		}
+		for _, p := range s.muon.Matrices {
+			s.pieces = append(s.pieces, piece{p.Off, p.Off + p.Len(), p})
+		}
+	}
+	for _, rest := range gaps(s.pieces, len(state.Values)) {
+		for from := rest.from; from < rest.to; from += chunkLen {
+			s.pieces = append(s.pieces, piece{from, min(from+chunkLen, rest.to), nil})
+		}
+	}
+	return s
+}
+
+// gaps returns the ranges of a vector of n elements that no piece covers.
+func gaps(pieces []piece, n int) []piece {
+	var rest []piece
+	ordered := slices.SortedFunc(slices.Values(pieces), func(a, b piece) int { return a.from - b.from })
+	from := 0
+	for _, p := range append(ordered, piece{from: n}) {
+		if p.from > from {
+			rest = append(rest, piece{from: from, to: p.from})
+		}
+		from = p.to
+	}
+	return rest
+}
+
+// prepare sets the numbers of a step, counted from 0, for a gradient of the given norm: those for
+// AdamW (Loshchilov and Hutter 2019, algorithm 2), for Muon, and for the averages.
+func (s *stepper) prepare(step int, rate, norm float64) {
+	t := float64(step + 1)
+	scale := 1.0
+	if s.Clip > 0 && norm > s.Clip {
+		scale = s.Clip / norm
+	}
+	s.adamW = kernels.AdamWStep{
+		LR: float32(rate), Beta1: float32(s.Beta1), Beta2: float32(s.Beta2), Eps: float32(s.Eps),
+		Decay: float32(s.Decay), GradScale: float32(scale),
+		Bias1: float32(1 - math.Pow(s.Beta1, t)), Bias2: float32(1 - math.Pow(s.Beta2, t)),
+	}
+	s.muonStep = nn.MuonStep{
+		LR: float32(rate), Momentum: muonMomentum, Decay: float32(s.Decay), GradScale: float32(scale),
+	}
+	// Early averages look back on only a tenth of the steps, so that they forget the first weights.
+	s.toLerp = float32(1 - min(s.EMA, (1+t)/(10+t)))
+}
+
+// step changes one piece.
+func (s *stepper) step(worker int, p piece, grad []float32) {
+	v := &s.state
+	if p.matrix != nil {
+		s.muon.Step(s.work[worker], p.matrix, v.Values, v.Moment, grad, s.muonStep)
+	} else {
+		s.isa.AdamW(v.Values[p.from:p.to], v.Moment[p.from:p.to], v.Square[p.from:p.to], grad[p.from:p.to], s.adamW)
+	}
+	s.isa.Lerp(v.Average[p.from:p.to], v.Values[p.from:p.to], s.toLerp)
+}

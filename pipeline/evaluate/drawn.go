@@ -1,0 +1,117 @@
+package evaluate
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/pipeline/sample"
+)
+
+// generated returns the images to evaluate: drawn by the model, or those from elsewhere.
+func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
+	if e.ck != nil {
+		begin, o := time.Now(), e.opt.Sample
+		s, evaluations, err := e.draw(ctx, o.Steps)
+		if err != nil {
+			return nil, err
+		}
+		e.out.Evaluations, e.out.DrawSeconds = evaluations, time.Since(begin).Seconds()
+		_, m, err := e.ck.Settle(e.ck.Path, o.Method)
+		e.out.Solver, e.out.Steps, e.out.Guidance = m.Solver, m.Steps, m.Guidance
+		return s, err
+	}
+	index := make([]int, e.opt.Count)
+	for i := range index {
+		index[i] = i
+	}
+	s := newByteImages(e.given, index)
+	return s, e.nameClasses(s)
+}
+
+// nameClasses gives images from elsewhere the classes that they were asked for, as the classifier
+// numbers classes. These are the classes of the option Classes in turn, or the names of the images'
+// folders.
+func (e *evaluator) nameClasses(s *byteImages) error {
+	classes := e.classifier.Classes()
+	known := model.ClassList{Model: "the classifier", N: len(classes), Names: classes}
+	if e.opt.Classes != "" {
+		turn, err := known.Parse(e.opt.Classes)
+		if err != nil {
+			return option.Rename(err, "class", "classes")
+		}
+		for i := range s.labels {
+			s.labels[i] = int(turn[i%len(turn)])
+		}
+		return nil
+	}
+	names := model.MatchClasses(e.given.Classes(), classes)
+	for i, label := range s.labels {
+		if s.labels[i] = -1; label >= 0 {
+			s.labels[i] = names[label]
+		}
+	}
+	return nil
+}
+
+// evaluatedBlock is the number of images that are drawn before they are rounded.
+const evaluatedBlock = 512
+
+// draw draws the images with the given number of steps. It also returns the mean number of
+// evaluations for an image.
+func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, error) {
+	o := e.opt.Sample
+	o.Steps, o.OnEvent = steps, e.opt.OnEvent
+	sampler, err := sample.NewSampler(e.ck, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer sampler.Close()
+	sampler.CycleClasses(e.frequentClasses())
+	size := e.ck.Shape().Len()
+	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
+	names := model.MatchClasses(e.ck.Meta.Classes, e.classifier.Classes())
+	for first := 0; first < o.Count; first += evaluatedBlock {
+		images, err := sampler.Draw(ctx, first, min(evaluatedBlock, o.Count-first))
+		if err != nil {
+			return nil, 0, err
+		}
+		for i := range images.Len() {
+			s.add(images.Slice(i, i+1).Pixels, classOf(images, i, names))
+		}
+	}
+	return s, sampler.Evaluations(), nil
+}
+
+// classOf returns the class that image i was asked for, as the classifier numbers classes, -1 for
+// none. names holds the classifier's number of each class of the model.
+func classOf(images *picture.Images, i int, names []int) int {
+	// The label after the last class means no class.
+	if len(images.Labels) == 0 || int(images.Labels[i]) >= len(names) {
+		return -1
+	}
+	return names[images.Labels[i]]
+}
+
+// frequentClasses returns a class of the model for each image, for drawings in which no class is
+// asked for. Classes are as frequent as in the training data: a model p(x|y) stands for Σ
+// p(y)·p(x|y), and real digits are not equally frequent. The result is nil if the model does not
+// have the classes of the data.
+func (e *evaluator) frequentClasses() []int32 {
+	names := model.MatchClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
+	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Labels().Rows() == 0 {
+		return nil
+	}
+	h, w, c := e.set.Train.Shape()
+	pixels := make([]float32, h*w*c)
+	var classes []int32
+	for _, i := range e.subset(e.opt.Count, e.set.Train.Len()) {
+		if label := e.set.Train.Image(i, pixels); label >= 0 {
+			classes = append(classes, int32(names[label]))
+		}
+	}
+	return classes
+}

@@ -1,0 +1,285 @@
+package evaluate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/pipeline/sample"
+	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// someDigits writes a folder of IDX files with the first training and test images of MNIST.
+func someDigits(t *testing.T, train, test int) string {
+	t.Helper()
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, part := range []struct {
+		name   string
+		source dataset.Source
+		n      int
+	}{{"train", set.Train, train}, {"t10k", set.Test, test}} {
+		pixels, labels := digitBytes(part.source, part.n)
+		roomtest.WriteIDX(t, filepath.Join(dir, part.name+"-images-idx3-ubyte"), pixels, part.n, 28, 28)
+		roomtest.WriteIDX(t, filepath.Join(dir, part.name+"-labels-idx1-ubyte"), labels, part.n)
+	}
+	return dir
+}
+
+// digitBytes returns the first images of a source and their labels, as bytes.
+func digitBytes(source dataset.Source, n int) (pixels, labels []byte) {
+	image := make([]float32, 784)
+	for i := range n {
+		labels = append(labels, byte(source.Image(i, image)))
+		for _, v := range image {
+			pixels = append(pixels, dataset.ToByte(v))
+		}
+	}
+	return pixels, labels
+}
+
+// asArray writes images of digits into a NumPy file.
+func asArray(t *testing.T, pixels []byte) string {
+	t.Helper()
+	images := &picture.Images{Height: 28, Width: 28, Channels: 1}
+	for _, b := range pixels {
+		images.Pixels = append(images.Pixels, dataset.FromByte(b))
+	}
+	var buf bytes.Buffer
+	if err := picture.WriteNPY(&buf, images); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "drawn.npy")
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// mustEvaluate evaluates without an error.
+func mustEvaluate(t *testing.T, o Options) *Report {
+	t.Helper()
+	e, err := Evaluate(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Real digits that nobody trained on have scores like the floor, copies of training images are
+// found out, and noise is bad in every score.
+func TestEvaluateTellsImagesApart(t *testing.T) {
+	roomtest.NoLeaks(t)
+	const n = 200
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Data: someDigits(t, 600, n), Sample: sample.Options{Seed: 1, Threads: 2}}
+	copies, _ := digitBytes(set.Train, n)
+	o.Images = asArray(t, copies)
+	copied := mustEvaluate(t, o)
+	if copied.NearestDistance.Max != 0 || *copied.NearestRatio != 0 || *copied.Precision < 0.5 || copied.Count != n {
+		t.Errorf("copies of training images: %s", asJSON(t, copied))
+	}
+	// Other test images are a sample of the same digits, as large as the floor's. The FID of 200
+	// images in 64 features is mostly noise, but two samples differ by far less than a factor of
+	// two.
+	others := make([]byte, 0, n*784)
+	pixels := make([]float32, 784)
+	var asked []string
+	for i := range n {
+		asked = append(asked, set.Test.Classes()[set.Test.Image(5000+i, pixels)])
+		for _, v := range pixels {
+			others = append(others, dataset.ToByte(v))
+		}
+	}
+	o.Images, o.Classes = asArray(t, others), strings.Join(asked, ",")
+	fresh := mustEvaluate(t, o)
+	if !(*fresh.FIDRatio > 0.5 && *fresh.FIDRatio < 2) || !(*fresh.NearestRatio > 0.8) ||
+		!(*fresh.ClassAgreement > 0.97) {
+		t.Errorf("real digits: %s", asJSON(t, fresh))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range others {
+		others[i] = byte(rng.Uint32())
+	}
+	o.Images = asArray(t, others)
+	noise := mustEvaluate(t, o)
+	if !(*noise.FIDRatio > 20) || *noise.Precision > 0.1 || *noise.Recall > 0.1 ||
+		!(*noise.ClassAgreement < 0.3) || !(*noise.KID > 10**fresh.KID) {
+		t.Errorf("noise: %s", asJSON(t, noise))
+	}
+	if d := *fresh.Floor.FID - *noise.Floor.FID; d != 0 {
+		t.Errorf("the floor depends on the images, by %g", d)
+	}
+}
+
+// asJSON returns a report as text.
+func asJSON(t *testing.T, e *Report) string {
+	t.Helper()
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// digitModel writes a model of digits with its first weights.
+func digitModel(t *testing.T) string {
+	t.Helper()
+	cfg, err := unet.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.NumClasses, cfg.NullClass = 11, true
+	net, err := unet.New(cfg, kernels.Best(), rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	meta := model.Meta{
+		Data: "mnist", Classes: set.Train.Classes(), PixelRange: [2]float64{-1, 1},
+		Path: "linear", Objective: "velocity",
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := model.WriteCheckpoint(file, net, net.Params().Values, safetensors.F32, meta); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A model has the same scores as the pictures that it draws, for any number of threads. A curve has
+// a point for each number of evaluations.
+func TestEvaluateModel(t *testing.T) {
+	roomtest.NoLeaks(t)
+	o := Options{
+		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true, NFE: []int{1, 3},
+		Sample: sample.Options{Class: "0-9", Seed: 4, Threads: 2, Method: model.Method{Solver: "euler", Steps: 2}},
+	}
+	want := mustEvaluate(t, o)
+	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil ||
+		len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
+		t.Errorf("%s", asJSON(t, want))
+	}
+	o.Sample.Threads, o.NFE = 1, nil
+	got := mustEvaluate(t, o)
+	if *got.FID != *want.FID || !slices.Equal(got.Histogram, want.Histogram) ||
+		*got.ClassAgreement != *want.ClassAgreement {
+		t.Errorf("one thread: %s; two: %s", asJSON(t, got), asJSON(t, want))
+	}
+	folder := filepath.Join(t.TempDir(), "drawn") + "/"
+	drawing := sample.Options{
+		Count: 120, Class: "0-9", Seed: 4, Method: model.Method{Solver: "euler", Steps: 2},
+	}
+	to := sample.GenerateOptions{Model: o.Model, Out: folder, Sample: drawing}
+	if _, err := sample.Generate(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	drawn := mustEvaluate(t, Options{
+		Images: folder, Classes: "0-9", Data: o.Data, Quick: true, Sample: sample.Options{Seed: 4},
+	})
+	// Features of an image depend on its place in a chunk only in the last digits of a norm's sums.
+	if math.Abs(*drawn.FID-*want.FID) > 1e-6**want.FID || *drawn.ClassAgreement != *want.ClassAgreement {
+		t.Errorf("pictures: %s; model: %s", asJSON(t, drawn), asJSON(t, want))
+	}
+	var chart bytes.Buffer
+	if err := want.WriteChart(&chart); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := png.Decode(&chart); err != nil || m.Bounds().Dx() != 900 {
+		t.Errorf("chart: %v", err)
+	}
+}
+
+// If no class is asked for, a model draws each class as often as it occurs in the training data.
+func TestEvaluateDrawsFrequentClasses(t *testing.T) {
+	ck, err := model.Open(digitModel(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(t.Context(), someDigits(t, 300, 100), dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &evaluator{opt: Options{Count: 300, Sample: sample.Options{Seed: 1}}, ck: ck, set: set}
+	want, got := make([]int, 10), make([]int, 10)
+	pixels := make([]float32, 784)
+	for i := range 300 {
+		want[set.Train.Image(i, pixels)]++
+	}
+	for _, class := range e.frequentClasses() {
+		got[class]++
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("classes %v, the data has %v", got, want)
+	}
+	ck.Meta.Classes = []string{"cat", "dog"} // classes that the data does not have
+	if e.frequentClasses() != nil {
+		t.Error("digits of a model that has other classes")
+	}
+}
+
+// Each mistake in the options is an error about that option.
+func TestEvaluateMistakes(t *testing.T) {
+	modelPath, few := digitModel(t), someDigits(t, 120, 120)
+	notes := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(notes, []byte("no images"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	by := func(solver string) sample.Options { return sample.Options{Method: model.Method{Solver: solver}} }
+	for _, c := range []struct {
+		option string
+		o      Options
+	}{
+		{"images", Options{Model: modelPath, Images: few}},
+		{"classes", Options{Model: modelPath, Classes: "0-9"}},
+		{"classes", Options{Images: few, Data: few, Classes: "0-12"}},
+		{"count", Options{Model: modelPath, Count: 5}},
+		{"count", Options{Model: modelPath, Count: -1}},
+		// Each step of midpoint takes two evaluations.
+		{"evaluations", Options{Model: modelPath, NFE: []int{3}, Sample: by("midpoint")}},
+		{"evaluations", Options{Model: modelPath, NFE: []int{4}, Sample: by("dopri5")}},
+		{"evaluations", Options{Images: few, NFE: []int{4}}},
+		{"data", Options{Images: few, Data: "mnits"}},
+		{"images", Options{Images: notes}},
+		{"isa", Options{Model: modelPath, ISA: "mmx"}},
+		{"guidance", Options{Model: modelPath, Sample: sample.Options{Method: model.Method{Guidance: math.NaN()}}}},
+	} {
+		_, err := Evaluate(t.Context(), c.o)
+		wrong, ok := errors.AsType[*pipeline.OptionError](err)
+		if !ok || wrong.Option != c.option {
+			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
+		}
+	}
+	_, err := Evaluate(t.Context(), Options{Model: modelPath, Data: few, Classifier: notes})
+	if err == nil || !strings.Contains(err.Error(), notes) {
+		t.Errorf("a text for a classifier: %v", err)
+	}
+}

@@ -1,0 +1,69 @@
+package evaluate
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/fmimg/fmimg/internal/plot"
+	"github.com/fmimg/fmimg/metrics"
+)
+
+// A Report says how good images are.
+type Report struct {
+	Model      string `json:"model,omitempty"`
+	Hash       string `json:"model_hash,omitempty"`
+	Images     string `json:"images,omitempty"` // where the images come from, if no model drew them
+	Data       string `json:"data"`
+	Classifier string `json:"classifier"` // the data that the classifier was trained on
+	Solver     string `json:"solver,omitempty"`
+	Steps      int    `json:"steps,omitempty"`
+	// Evaluations is the mean number of evaluations of the velocity for an image. With guidance
+	// each takes two evaluations of the network.
+	Evaluations float64 `json:"evaluations,omitempty"`
+	Guidance    float64 `json:"guidance,omitempty"`
+	Seed        uint64  `json:"seed"`
+
+	metrics.Scores
+	// Floor has the scores of real training images, chosen at random: as many as generated images,
+	// or all if there are fewer. A generator with exactly the distribution of the training images
+	// would have these scores. But its nearest distance is the distance of real test images to the
+	// training images.
+	Floor metrics.Scores `json:"floor"`
+	// FIDRatio is the FID divided by the floor's; nil unless both have as many images.
+	FIDRatio *float64 `json:"fid_over_floor,omitempty"`
+	// NearestRatio is the mean distance of generated images to the nearest training image, divided
+	// by that of real test images. It is well below 1 if training images are copied.
+	NearestRatio *float64 `json:"nearest_over_real,omitempty"`
+
+	Curve []CurvePoint `json:"curve,omitempty"` // in the order of NFE
+
+	DrawSeconds float64 `json:"draw_seconds,omitempty"`
+	Seconds     float64 `json:"seconds"`
+}
+
+// A CurvePoint has the scores of images that were drawn with a number of evaluations.
+type CurvePoint struct {
+	Evaluations int      `json:"evaluations"`
+	FID         *float64 `json:"fid"`
+	Agreement   *float64 `json:"class_agreement,omitempty"` // nil if no class was asked for
+}
+
+// WriteChart draws the FID against the number of evaluations, and the floor, as a PNG.
+func (e *Report) WriteChart(w io.Writer) error {
+	drawn := plot.Curve{Name: "generated, " + e.Solver}
+	floor := plot.Curve{Name: "real training images", Level: true}
+	for _, p := range e.Curve {
+		x := float64(p.Evaluations)
+		if p.FID != nil {
+			drawn.Points = append(drawn.Points, plot.Point{X: x, Y: *p.FID})
+		}
+		if e.Floor.FID != nil {
+			floor.Points = append(floor.Points, plot.Point{X: x, Y: *e.Floor.FID})
+		}
+	}
+	c := plot.Chart{Title: "FID against evaluations", XTitle: "evaluations", Curves: []plot.Curve{drawn, floor}}
+	if err := c.WritePNG(w); err != nil {
+		return fmt.Errorf("FID curve: %w", err)
+	}
+	return nil
+}

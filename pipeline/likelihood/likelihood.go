@@ -1,0 +1,169 @@
+package likelihood
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/sample"
+)
+
+// A scorer is a measurement of likelihoods under way.
+type scorer struct {
+	opt    Options
+	out    *Report
+	ck     *model.Checkpoint
+	method model.DensityMethod // with the defaults of the model
+	model  model.DensityModel
+	crew   *crew.Crew
+	sets   []*SetReport // of Data, and of Against if there is one
+
+	tasks    []scoreTask // set after set, image after image
+	perImage int         // solutions for an image
+
+	mu    sync.Mutex
+	done  int       // finished tasks
+	stats ode.Stats // of the finished tasks
+}
+
+// A scoreTask is one solution of the flow: for an image with one dequantisation under one class.
+type scoreTask struct {
+	set    *SetReport
+	image  int       // index in the Images of the set
+	sample int       // number of the dequantisation
+	class  int32     // row of the label embedding; -1: a network without classes
+	logp   []float64 // in nats, for pixels in [-1, 1]: one for each probe
+}
+
+// Measure measures how likely images are under a model. It finds log p(x) by integrating the flow
+// backwards to noise together with the divergence of the flow, as bijection.LogLikelihood does.
+// Bytes are dequantised, so that the density bounds their probability. A mistake in the options is
+// an [*pipeline.OptionError].
+func Measure(ctx context.Context, o Options) (*Report, error) {
+	o = o.WithDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	s, err := newScorer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.crew.Close()
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	s.out.Seconds = time.Since(begin).Seconds()
+	return s.out, s.compare()
+}
+
+// newScorer opens the model and the data, plans the tasks, and starts the workers.
+func newScorer(ctx context.Context, o Options) (*scorer, error) {
+	ck, err := model.Open(o.Model, o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	density, err := ck.DensityModel(ck.Path, o.DensityMethod)
+	if err != nil {
+		return nil, err
+	}
+	method := density.Method()
+	option.SetDefault(&o.Data, ck.Meta.Data)
+	if o.Data == "" {
+		return nil, option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
+	}
+	s := &scorer{opt: o, ck: ck, method: method, model: density, out: &Report{
+		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: density.Solver(),
+		Divergence: "hutchinson", Probes: method.Probes, Samples: o.Samples, Seed: o.Seed,
+	}}
+	if method.Exact {
+		s.out.Divergence = "exact"
+	}
+	if err := s.openSets(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.settleClass(); err != nil {
+		return nil, err
+	}
+	if err := s.plan(); err != nil {
+		return nil, err
+	}
+	s.crew = crew.New(min(o.Threads, len(s.tasks)))
+	s.tell()
+	return s, nil
+}
+
+// tell sends events about what is measured, and what to know about the result.
+func (s *scorer) tell() {
+	what := fmt.Sprintf("%s: log p of %s, divergence %s, %s", sample.DescribeCheckpoint(s.ck),
+		text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)
+	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: what})
+	if !s.ck.Meta.Dequantized {
+		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, "+
+			"or at them alone, and its bits say little", option.Setting{Option: "dequantize"}))
+	}
+	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == AllClasses) {
+		s.emit(pipeline.Note("a mean of densities is raised by the noise of the probes: "+
+			"compare with more %v, or take %v", option.Setting{Option: "probes"}, option.Setting{Option: "exact"}))
+	}
+}
+
+// emit sends an event.
+func (s *scorer) emit(e pipeline.Event) {
+	if s.opt.OnEvent != nil {
+		s.opt.OnEvent(e)
+	}
+}
+
+// images returns the number of images of all sets.
+func (s *scorer) images() int {
+	n := 0
+	for _, set := range s.sets {
+		n += len(set.Images)
+	}
+	return n
+}
+
+// run solves all tasks, a few at a time on each worker, and fills in the report.
+func (s *scorer) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	size := min(sample.ReplicaImages, (len(s.tasks)+s.crew.Size()-1)/s.crew.Size())
+	workers := make([]*scoreWorker, s.crew.Size())
+	chunks := (len(s.tasks) + size - 1) / size
+	var failed error
+	err := s.crew.Each(ctx, s.crew.Size(), chunks, func(worker, chunk int) {
+		if workers[worker] == nil {
+			workers[worker] = s.newWorker(ctx, size)
+		}
+		tasks := s.tasks[chunk*size : min((chunk+1)*size, len(s.tasks))]
+		stats, err := workers[worker].solve(ctx, tasks)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err != nil {
+			if failed == nil {
+				failed = err
+			}
+			stop()
+			return
+		}
+		s.stats, s.done = s.stats.Merge(stats), s.done+len(tasks)
+		s.emit(pipeline.Event{Kind: pipeline.Sampled, Images: s.done / s.perImage, Total: s.images()})
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	s.out.Evaluations = s.stats.MeanEvaluations()
+	s.gather()
+	return nil
+}

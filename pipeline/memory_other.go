@@ -1,6 +1,0 @@
-//go:build !linux
-
-package pipeline
-
-// freeMemory returns about how many bytes can be taken without swapping, 0 when unknown.
-func freeMemory() float64 { return 0 }

@@ -1,0 +1,107 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+)
+
+// MetaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
+const MetaKey = "fmimg.meta"
+
+// Meta says where a checkpoint comes from. Any field may be zero in a file of another program.
+type Meta struct {
+	Data   string `json:"data"`
+	Steps  int    `json:"steps"`
+	Images int    `json:"images"` // seen in training, repeats counted
+	Seed   uint64 `json:"seed"`
+	// HoldOut is the share of the images that training did not see, in a data set without test
+	// images. Seed chose them.
+	HoldOut    float64    `json:"hold_out,omitempty"`
+	Batch      int        `json:"batch"`
+	Schedule   string     `json:"schedule"` // text of the run's engine.RateSchedule
+	ISA        string     `json:"isa"`
+	Version    string     `json:"version"` // of fmimg; empty in files that another program made
+	Date       time.Time  `json:"date"`
+	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
+	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
+	// Dequantized says that uniform noise spread each byte of the images over its width.
+	Dequantized bool      `json:"dequantized,omitempty"`
+	Path        string    `json:"path"`                      // the probability path
+	Objective   Objective `json:"objective"`                 // what the network predicts
+	TimeDist    string    `json:"time_dist"`                 // distribution of the training times
+	EMA         float64   `json:"ema"`                       // decay of the averaged weights
+	Loss        float64   `json:"loss"`                      // running mean over the last steps
+	Validation  float64   `json:"validation_loss,omitempty"` // on images that training did not see
+
+	// Jumps and Teacher are for a flow map: from noise to image, the numbers of equal jumps that it
+	// was trained for, and the model that it was distilled from.
+	Jumps   []int        `json:"jumps,omitempty"`
+	Teacher *TeacherMeta `json:"teacher,omitempty"`
+}
+
+// TeacherMeta says which model a flow map was distilled from, and how that model drew images.
+type TeacherMeta struct {
+	SHA256      string  `json:"sha256"` // of its weights
+	Steps       int     `json:"steps"`  // steps of its training
+	Images      int     `json:"images"` // images of its training, repeats counted
+	Seed        uint64  `json:"seed"`   // seed of its training, which chose the held-out images
+	Solver      string  `json:"solver"`
+	SolverSteps int     `json:"solver_steps"`
+	Guidance    float64 `json:"guidance"`
+}
+
+// allowedJumps returns the numbers of jumps, from noise to image, that a flow map can take.
+func (m Meta) allowedJumps() []int {
+	if len(m.Jumps) == 0 {
+		return JumpCounts[:]
+	}
+	return m.Jumps
+}
+
+// HeldOut returns the share of a data set's images that training did not see, and the seed that
+// chose them. ok is false where training saw all of them, or other data.
+func (m Meta) HeldOut(data string) (share float64, seed uint64, ok bool) {
+	return m.HoldOut, m.dataSeed(), m.Data == data && m.HoldOut > 0
+}
+
+// dataSeed returns the seed that chose the held-out images.
+func (m Meta) dataSeed() uint64 {
+	if m.Teacher != nil {
+		return m.Teacher.Seed
+	}
+	return m.Seed
+}
+
+// text returns m as JSON.
+func (m Meta) text() string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // plain data without NaN: a run stops before it has one
+	}
+	return string(b)
+}
+
+// parseMeta reads a [Meta] from a checkpoint's metadata. A file without the entry has an empty
+// Meta.
+func parseMeta(metadata map[string]string) (Meta, error) {
+	var m Meta
+	text, ok := metadata[MetaKey]
+	if !ok {
+		return m, nil
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return m, fmt.Errorf("metadata %s: %w", MetaKey, err)
+	}
+	if m.PixelRange != [2]float64{dataset.PixelMin, dataset.PixelMax} {
+		return m, fmt.Errorf("metadata %s: pixel range %v is not supported, only [%d %d]", MetaKey, m.PixelRange,
+			int(dataset.PixelMin), int(dataset.PixelMax))
+	}
+	if m.Objective == FlowObjective {
+		return m, nil
+	}
+	_, err := m.Prediction()
+	return m, err
+}

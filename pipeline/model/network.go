@@ -1,0 +1,160 @@
+package model
+
+import (
+	"context"
+
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/safetensors"
+)
+
+// Weights are what training changes and a checkpoint stores: the parameters of a network.
+type Weights interface {
+	// Params returns the parameters, which the network owns.
+	Params() *nn.Params
+	// ISA returns the instruction set that computes.
+	ISA() kernels.ISA
+	// Repack makes the kernels' form of the parameters anew, after they have changed. It does one
+	// part of the work, 0 ≤ part < parts, so that workers can share it.
+	Repack(part, parts int)
+	// File returns a checkpoint with values in place of the parameters.
+	File(values []float32, dtype safetensors.DType, meta map[string]string) *safetensors.File
+}
+
+// A Network carries noise to images. [UNet] and [NormalizingFlow] implement it. Errors name the
+// model by path, and those about an option are a [*pipeline.OptionError].
+type Network interface {
+	Weights
+	// Shape returns the shape of the images.
+	Shape() pipeline.Shape
+	// Labels returns the classes that the network takes.
+	Labels() Labels
+	// Describe says in a few words what the network is.
+	Describe() string
+	// FLOPs returns the operations of an evaluation of one image.
+	FLOPs() float64
+	// HasTrajectory reports whether there are states between noise and image.
+	HasTrajectory() bool
+
+	// SettleGuidance returns a weight of guidance that is not 0 as it is, and the network's default
+	// for 0. The error says why the network cannot have the weight.
+	SettleGuidance(path string, weight float64) (float64, error)
+	// Settle completes a method, whose zero fields leave the choice to the network. It returns the
+	// plan for drawers and the completed method.
+	Settle(path string, m Method) (Plan, Method, error)
+	// StepsFor returns the number of steps for which the method takes so many evaluations for an
+	// image.
+	StepsFor(path string, evaluations int, m Method) (int, error)
+	// NewDrawer returns a drawer of up to n images at once, for one worker.
+	NewDrawer(n int) Drawer
+	// DensityModel returns a model that finds densities by a method, whose zero fields leave the
+	// choice to the network. The error says why the network has no density.
+	DensityModel(path string, m DensityMethod) (DensityModel, error)
+}
+
+// Labels says which classes a network takes: class i is row i of the label embedding.
+type Labels struct {
+	Count int  // number of classes, without "no class"
+	Null  bool // row Count means "no class"
+}
+
+// Rows returns the rows of the embedding, 0 for a network that takes no class.
+func (l Labels) Rows() int {
+	if l.Null {
+		return l.Count + 1
+	}
+	return l.Count
+}
+
+// NullRow returns the row that means "no class".
+func (l Labels) NullRow() int32 { return int32(l.Count) }
+
+// A Method says how images are drawn. Its zero fields leave the choice to the network.
+type Method struct {
+	// Guidance is the weight W of v_null + W·(v_class − v_null); 1 is off; 0: 1, or
+	// [DefaultGuidance] for networks that were trained for it.
+	Guidance float64
+	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
+	// normalizing flow.
+	Solver string
+	// Steps are those of the solver, or jumps; 0: 8 of adams2 and 16 of other solvers, the largest
+	// number of jumps that a flow map was trained for, or the one pass of a normalizing flow.
+	Steps int
+	// Tol is the error that dopri5 allows a step; 0: 1e-4.
+	Tol float64
+	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that
+	// the path loses; 0: 1.
+	NoiseLevel float64
+}
+
+// A Plan is a settled method: how a drawer uses what a U-Net predicts. A normalizing flow has the
+// zero Plan.
+type Plan struct {
+	Solver   ode.Solver
+	Predicts Prediction // what the network predicts
+	Jump     float64    // length of a flow map's jumps; 0 for a network that is not a flow map
+}
+
+// A Drawing says which images to draw, and how.
+type Drawing struct {
+	Seed     uint64
+	First    int     // index of the first image; image i starts from the noise of (Seed, First+i)
+	Labels   []int32 // row of the embedding for each image; nil for a network without classes
+	Null     int32   // row of "no class"; not used where Guidance is 1
+	Guidance float64 // weight W of v_null + W·(v_class − v_null)
+	Plan
+
+	// Frame, when not nil, gets the states x of the images from, from+1, … at each step of the
+	// solver. Several goroutines call it at once, each for its own images.
+	Frame func(from, step int, x []float32)
+	// Done, when not nil, gets the number of images that were finished since the last call. Several
+	// goroutines call it at once.
+	Done func(images int)
+}
+
+// A Drawer draws images on one worker, in memory of its own.
+type Drawer interface {
+	// Draw carries the noise in x, [n, H, W, C], to the images from, from+1, … of a drawing, in
+	// place.
+	Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error)
+}
+
+// A DensityMethod says how the density of images is found. Its zero fields leave the choice to the
+// network.
+type DensityMethod struct {
+	// Exact finds the divergence exactly, with a backward pass for each dimension, instead of
+	// Hutchinson's estimate.
+	Exact bool
+	// Probes is the number of random directions of Hutchinson's estimate; 0: 1.
+	Probes int
+	// Solver is a name of ode.SolverNames; empty: dopri5.
+	Solver string
+	// Steps are those of a solver of fixed steps; 0: 50.
+	Steps int
+	// Tol is the error that dopri5 allows a step, for each dimension; 0: 1e-4.
+	Tol float64
+}
+
+// A DensityModel makes what finds densities of images, for any number of workers.
+type DensityModel interface {
+	// Method returns the settled method.
+	Method() DensityMethod
+	// Solver names the solver, with its settings.
+	Solver() string
+	// NewEstimator returns an estimator for up to n images at once, for one worker. ctx ends its
+	// work.
+	NewEstimator(ctx context.Context, n int) DensityEstimator
+}
+
+// A DensityEstimator finds log-densities on one worker, in memory of its own.
+type DensityEstimator interface {
+	// SetImage says which image slot i holds: the seed and the image are the key of its random
+	// directions.
+	SetImage(i int, seed uint64, image int)
+	// LogProb sets logp to the log-densities, in nats, of the images in x, [n, H, W, C]. y has a
+	// class for each image, and is nil for a network without classes. logp is [n, Probes], or [n]
+	// without probes.
+	LogProb(ctx context.Context, logp []float64, x []float32, y []int32) (ode.Stats, error)
+}

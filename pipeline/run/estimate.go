@@ -1,0 +1,103 @@
+package run
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/unet"
+)
+
+// The memory of training, in float32 numbers, measured on the presets at 28x28 to 64x64. A number
+// that a convolution computes takes actsKept in maps and their gradients. A pair of tokens of an
+// attention takes pairsKept. A parameter takes weightsKept in the forms that kernels read, beside
+// the optimiser's vectors and the gradients.
+const (
+	actsKept    = 3.4
+	pairsKept   = 2
+	weightsKept = 9
+	programSize = 25 << 20
+)
+
+// LayerShapes are the layers of a network that take memory.
+type LayerShapes struct {
+	Convs      []kernels.ConvShape
+	attentions []unet.AttentionShape
+}
+
+// LayersOf returns the layers of a U-Net that take memory.
+func LayersOf(cfg unet.Config) LayerShapes { return LayerShapes{cfg.Convs(), cfg.Attentions()} }
+
+// estimateMemory returns about how many bytes a run will take. data is the bytes of its data.
+func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
+	image, params := 0.0, 0.0
+	for _, s := range l.Convs {
+		image += actsKept * 4 * float64(s.H*s.W*s.OC)
+		params += 4 * float64(s.Kind.Side()*s.Kind.Side()*s.IC*s.OC)
+	}
+	for _, s := range l.attentions {
+		tokens := float64(s.H * s.W)
+		image += pairsKept * 4 * tokens * tokens * float64(s.Heads)
+	}
+	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
+	workers := min(o.Threads, micros)
+	gradients := min(micros, workers+bits.Len(uint(micros))+1)
+	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
+}
+
+// WarnOfMemory sends a note when the run needs more memory than is free. A job calls it before it
+// makes workers.
+func (r *Run) WarnOfMemory(layers LayerShapes) {
+	r.layers = layers
+	need := layers.estimateMemory(r.Settings, r.DataMemory)
+	if free := freeMemory(); free > 0 && need > free {
+		r.Settings.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
+			text.Bytes(need), text.Bytes(free), option.Setting{Option: "threads"},
+			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
+	}
+}
+
+// probeRuns is how often a micro-batch is timed. The last time counts: the first run maps the
+// memory.
+const probeRuns = 2
+
+// estimateStep returns about how long a step will take, by timing one micro-batch.
+func (r *Run) estimateStep() time.Duration {
+	grad := r.Trainer.Scratch()
+	var took time.Duration
+	for range probeRuns {
+		begin := time.Now()
+		r.Tasks[0].Probe(grad)
+		took = time.Since(begin)
+	}
+	turns := (r.Settings.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
+	took *= time.Duration(turns)
+	// Forward and backward take the time of three evaluations.
+	return took + time.Duration(float64(took)*r.ExtraWork/3)
+}
+
+// describeCost says how much memory and time the run will take.
+func (r *Run) describeCost() string {
+	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Settings, r.DataMemory))
+	step := r.estimateStep()
+	if r.clock != nil {
+		left := max(r.clock.limit-r.clock.used, 0)
+		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
+	}
+	left := max(r.Progress.Schedule.Total()-r.Progress.Step, 0)
+	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))
+}
+
+// roundTime rounds a time to the precision of an estimate.
+func roundTime(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(time.Minute)
+	case d > time.Minute:
+		return d.Round(10 * time.Second)
+	}
+	return max(d.Round(time.Second), time.Second)
+}

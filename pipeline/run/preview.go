@@ -1,0 +1,68 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+)
+
+// A preview is a grid of previewRows rows and previewCols columns, in which a column has one class.
+const (
+	previewRows = 4
+	previewCols = 10
+)
+
+// preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's
+// seed. It returns the path inside the run folder. The weights are as before when it returns.
+func (r *Run) preview(ctx context.Context) (string, error) {
+	if err := os.MkdirAll(r.Dir.File(SamplesDir), 0o755); err != nil {
+		return "", err
+	}
+	images, err := r.drawPreview(ctx)
+	if err != nil {
+		return "", err
+	}
+	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
+	if err != nil {
+		return "", err
+	}
+	var png bytes.Buffer
+	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Progress.Step)}}
+	if err := picture.WritePNG(&png, img, texts); err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Progress.Step)
+	if err := r.Dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
+		return "", err
+	}
+	return name, r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
+}
+
+// drawPreview draws the images of a preview with the averaged weights.
+func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
+	r.swapAverage()
+	defer r.swapAverage()
+	d := model.Drawing{Seed: r.Settings.Seed, Guidance: 1, Plan: r.show}
+	images := picture.Blank(r.Images, previewRows*previewCols)
+	if classes := r.Labels.Count; r.Labels.Rows() > 0 {
+		images.Labels = make([]int32, images.Len())
+		for i := range images.Labels {
+			images.Labels[i] = int32(i % previewCols % classes)
+		}
+	}
+	d.Labels = images.Labels
+	_, err := r.Sampler.Run(ctx, d, images.Pixels)
+	return images, err
+}
+
+// swapAverage exchanges the weights with their averages.
+func (r *Run) swapAverage() {
+	r.Trainer.State().Swap()
+	r.model.Repack(0, 1)
+}

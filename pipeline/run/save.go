@@ -1,0 +1,119 @@
+package run
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+	"github.com/fmimg/fmimg/safetensors"
+)
+
+// save writes a checkpoint. After the logs comes the state, all that a resumed run needs. Then come
+// the files for people and for drawing.
+func (r *Run) save(finished bool) error {
+	begin := time.Now()
+	for _, write := range []func() error{
+		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
+	} {
+		if err := write(); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
+	}
+	r.pace.saved(r.Progress.Seconds, time.Since(begin))
+	if !finished {
+		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
+	}
+	return nil
+}
+
+// kept says, for an error's text, which checkpoint is there; "" where there is none.
+func (r *Run) kept() string {
+	if r.Saved < 1 {
+		return ""
+	}
+	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", r.Saved, r.Dir.Path)
+}
+
+// saveState writes the state.
+func (r *Run) saveState() error {
+	err := r.Dir.write(StateFile, func(w io.Writer) error {
+		return writeState(w, r.model.Params(), r.Trainer.State(), r.Progress)
+	})
+	if err == nil {
+		r.Saved = r.Progress.Step
+	}
+	return err
+}
+
+// saveModel writes the model file of the averaged weights.
+func (r *Run) saveModel() error { return r.Dir.write(model.File, r.writeModel) }
+
+// writeModel writes the averaged weights as a checkpoint.
+func (r *Run) writeModel(w io.Writer) error {
+	return model.WriteCheckpoint(w, r.model, r.Trainer.State().Average, safetensors.F32, r.meta())
+}
+
+// meta returns what a checkpoint says of its origin.
+func (r *Run) meta() model.Meta {
+	o, p := r.Settings, &r.Progress
+	m := model.Meta{
+		Steps: p.Step, Images: p.Step * o.Batch, Seed: o.Seed, Batch: o.Batch,
+		Schedule: p.Schedule.String(), ISA: o.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
+		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
+		EMA: option.OrNone(o.EMA), Loss: p.Smooth, Validation: r.log.validation(),
+	}
+	r.Job.Meta(&m)
+	return m
+}
+
+// saveConfig writes config.json.
+func (r *Run) saveConfig() error {
+	options, data := r.Job.Config()
+	c := Config{
+		Version: pipeline.Version(), Data: data,
+		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Finished: r.over(),
+	}
+	c.setOptions(r.Job.Command(), options)
+	return r.Dir.writeConfig(c)
+}
+
+// saveLoss draws the curve of losses.
+func (r *Run) saveLoss() error {
+	if len(r.log.losses) == 0 {
+		return nil
+	}
+	return r.Dir.write(LossFile, func(w io.Writer) error {
+		return picture.WriteLossPlot(w, r.Job.LossPlot(), r.log.losses, r.log.held)
+	})
+}
+
+// saveKept adds a numbered checkpoint, and removes the oldest ones beyond the number to keep.
+func (r *Run) saveKept() error {
+	if r.Settings.Keep == 0 || r.Progress.Step == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(r.Dir.File(KeptDir), 0o755); err != nil {
+		return err
+	}
+	name := filepath.Join(KeptDir, fmt.Sprintf("step-%09d.safetensors", r.Progress.Step))
+	if err := r.Dir.write(name, r.writeModel); err != nil {
+		return err
+	}
+	kept, err := r.Dir.numbered(KeptDir, ".safetensors")
+	if err != nil {
+		return err
+	}
+	for _, old := range kept[:max(0, len(kept)-r.Settings.Keep)] {
+		if err := os.Remove(filepath.Join(r.Dir.File(KeptDir), old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

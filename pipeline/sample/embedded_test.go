@@ -1,0 +1,37 @@
+package sample
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/fmimg/fmimg/models"
+	"github.com/fmimg/fmimg/pipeline/model"
+)
+
+// The models that are part of the program open by their names and take at most 3 MB each.
+// mnist-fast is a flow map.
+func TestEmbeddedModels(t *testing.T) {
+	for _, name := range models.Names() {
+		file, err := models.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := file.Stat()
+		if err != nil || info.Size() > 3e6 {
+			t.Errorf("%s takes %d bytes, %v", name, info.Size(), err)
+		}
+		file.Close()
+		ck, err := model.Open(name, "")
+		if err != nil || !ck.Embedded || ck.Meta.Data != "mnist" || len(ck.Meta.Classes) != 10 {
+			t.Fatalf("%s: %+v, %v", name, ck, err)
+		}
+		if fast := name == "mnist-fast"; ck.UNet().Config().FlowMap != fast {
+			t.Errorf("%s is a flow map: %v", name, !fast)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "a.png")
+	result, err := Generate(t.Context(), GenerateOptions{Model: "mnist-fast", Out: out, Sample: Options{Count: 1}})
+	if err != nil || result.Evaluations != 4 || result.Guidance != 1 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}

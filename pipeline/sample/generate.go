@@ -1,0 +1,211 @@
+package sample
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
+)
+
+// GenerateOptions says what to draw, from which model, and where to put it. The zero value of each
+// option is its default.
+type GenerateOptions struct {
+	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
+	// is part of the program.
+	Model string
+	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
+	// Stdout; needed.
+	Out string
+	// Grid lays out a picture. Where it has as many rows as Sample.Class lists classes, row r is of
+	// class r of the list. Without rows and columns it is settled by the number of images, or is
+	// 8x8, or a row of 8 for each of several classes.
+	Grid picture.GridOptions
+	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for
+	// each image, a column for each moment; 0: none, but images alone.
+	Strip int
+	// ISA names the instruction set; empty: the best of this machine.
+	ISA    string
+	Sample Options
+	// Stdout is written to for Out "-".
+	Stdout io.Writer
+}
+
+// WithDefaults fills in what does not depend on the model and on the number of images.
+func (o GenerateOptions) WithDefaults() GenerateOptions {
+	o.Grid = o.Grid.WithDefaults()
+	return o
+}
+
+// A GenerateResult says what was drawn.
+type GenerateResult struct {
+	Path        string
+	Images      int
+	Evaluations float64 // evaluations of the velocity that an image took on average
+	Guidance    float64 // where it is not 1, an evaluation runs the network twice
+	Model       string  // the model's file, or the name of a model that is part of the program
+}
+
+// Generate draws images from a model and writes them. o.Out chooses the form: a grid or a strip as
+// a PNG, the trajectory of a grid as a GIF, numbers as a NumPy array, or a folder of PNGs. Generate
+// checks the options and tries to write o.Out before any work. A mistake is a
+// [*pipeline.OptionError].
+func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
+	form, err := o.check()
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	ck, err := model.Open(o.Model, o.ISA)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	if regular.Same(o.Out, ck.Path) {
+		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
+	}
+	if !ck.HasTrajectory() && o.Strip > 2 {
+		return GenerateResult{}, option.Errorf("strip", o.Strip,
+			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
+			model.ModelName(ck.Path))
+	}
+	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	o.layOut(form, len(classes))
+	if err := o.checkSize(ck.Shape(), form); err != nil {
+		return GenerateResult{}, err
+	}
+	s, err := NewSampler(ck, o.Sample)
+	if err != nil {
+		return GenerateResult{}, err
+	}
+	defer s.Close()
+	if f := o.Sample.OnEvent; f != nil {
+		f(pipeline.Event{Kind: pipeline.Started, Path: ck.Path, Total: o.Sample.Count, Text: DescribeCheckpoint(ck)})
+	}
+	if err := form.write(ctx, s, &o); err != nil {
+		return GenerateResult{}, err
+	}
+	return GenerateResult{
+		Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path,
+	}, nil
+}
+
+// DescribeCheckpoint says in a few words which model a checkpoint is, for a person.
+func DescribeCheckpoint(ck *model.Checkpoint) string {
+	m := ck.Meta
+	if ck.Embedded {
+		return fmt.Sprintf("%s, part of the program (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+	}
+	if m.Data == "" {
+		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Params().Len())
+	}
+	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+}
+
+// check reports the first option that no model can use, and tries whether the output can be
+// written.
+func (o *GenerateOptions) check() (form *output, err error) {
+	if err := pipeline.ValidateISA(o.ISA); err != nil {
+		return nil, err
+	}
+	if form, err = outputFor(o.Out); err != nil {
+		return nil, err
+	}
+	if err := o.checkStrip(form); err != nil {
+		return nil, err
+	}
+	if err := o.checkCount(form); err != nil {
+		return nil, err
+	}
+	if err := o.Sample.Validate(); err != nil {
+		return nil, err
+	}
+	err = form.probe(o.Out)
+	return form, err
+}
+
+// checkCount checks that the grid and the count agree.
+func (o *GenerateOptions) checkCount(form *output) error {
+	g, count := o.Grid, o.Sample.Count
+	if err := option.Optional("count", count, 1, MaxCount); err != nil {
+		return err
+	}
+	if g.Empty() {
+		g = g.Square(max(count, 1))
+	}
+	// A folder of many images has no grid that could be too large.
+	if form.grid || count == 0 {
+		if err := g.Validate(1, 1); err != nil {
+			return err
+		}
+	}
+	if g.Rows*g.Cols > MaxCount {
+		return option.Errorf("grid", fmt.Sprintf("%dx%d", g.Rows, g.Cols),
+			"at most %d images fit into one call", MaxCount)
+	}
+	if count > g.Rows*g.Cols {
+		return option.Errorf("count", count,
+			"a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
+			g.Rows, g.Cols, g.Rows*g.Cols)
+	}
+	return nil
+}
+
+// defaultSide is the default number of rows, and of images in a row.
+const defaultSide = 8
+
+// layOut settles the grid, the number of images and the order of the classes. listed is the number
+// of classes that the options list.
+//
+//	given    layout
+//	Grid     rows x columns images, or Count of them. With a row for each listed class, row r has
+//	         class r of the list. Else the images take the classes in turn
+//	Count    as nearly square as can be, classes in turn
+//	nothing  for a picture of several classes: a row of 8 images for each. Else 64 images,
+//	         classes in turn
+//	Strip    see layOutStrip; classes in turn
+func (o *GenerateOptions) layOut(form *output, listed int) {
+	if o.Strip > 0 {
+		o.layOutStrip(listed)
+		return
+	}
+	g, s := &o.Grid, &o.Sample
+	if g.Empty() && s.Count == 0 && form.grid && listed > 1 {
+		g.Rows, g.Cols = listed, defaultSide
+	}
+	if g.Empty() {
+		option.SetDefault(&s.Count, defaultSide*defaultSide)
+		*g = g.Square(s.Count)
+		return
+	}
+	option.SetDefault(&s.Count, g.Rows*g.Cols)
+	if g.Rows == listed {
+		option.SetDefault(&s.PerClass, g.Cols)
+	}
+}
+
+// checkSize checks that the images fit into memory and into the output, now that their size is
+// known.
+func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
+	if form.grid {
+		if err := o.Grid.Validate(s.Height, s.Width); err != nil {
+			return err
+		}
+	}
+	if !FitsMemory(s, o.Strip*o.Sample.Count) {
+		return option.Errorf("strip", o.Strip,
+			"so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
+			o.Sample.Count, s.Height, s.Width)
+	}
+	if form.inMemory && !FitsMemory(s, o.Sample.Count) {
+		return option.Errorf("count", o.Sample.Count,
+			"one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
+			s.Height, s.Width)
+	}
+	return nil
+}

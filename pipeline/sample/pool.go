@@ -1,0 +1,87 @@
+package sample
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+)
+
+// A Pool draws images, a few at a time on each worker of a crew.
+type Pool struct {
+	crew     *crew.Crew
+	Drawers  []model.Drawer // one for each worker
+	size     int            // most images that a drawer takes at once
+	imageLen int
+	tallies  []tally // one for each worker
+}
+
+// A tally is the work of one worker, and the error that ended it.
+type tally struct {
+	solved ode.Stats
+	err    error
+}
+
+// NewPool returns a pool of drawers, one for each worker of a crew or for fewer. size is the most
+// images that a drawer takes at once, and imageLen the numbers of an image.
+func NewPool(c *crew.Crew, drawers []model.Drawer, size, imageLen int) *Pool {
+	return &Pool{crew: c, Drawers: drawers, size: size, imageLen: imageLen, tallies: make([]tally, len(drawers))}
+}
+
+// Run draws images 0 to n-1 of d into out, [n, H, W, C]. When ctx ends, Run returns ctx.Err().
+func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Stats, error) {
+	n := len(out) / s.imageLen
+	// Few images are spread over all workers rather than left to some.
+	chunk := min(s.size, max(1, (n+len(s.Drawers)-1)/len(s.Drawers)))
+	var next atomic.Int64
+	err := s.crew.Run(func(worker int) {
+		if worker >= len(s.Drawers) {
+			return
+		}
+		b := &s.tallies[worker]
+		b.solved, b.err = ode.Stats{}, nil
+		for b.err == nil {
+			from := (int(next.Add(1)) - 1) * chunk
+			if from >= n {
+				return
+			}
+			count := min(chunk, n-from)
+			s.draw(ctx, &d, worker, from, out[from*s.imageLen:(from+count)*s.imageLen])
+			if d.Done != nil && b.err == nil {
+				d.Done(count)
+			}
+		}
+	})
+	var stats ode.Stats
+	for i := range s.tallies {
+		stats = stats.Merge(s.tallies[i].solved)
+		if err == nil {
+			err = s.tallies[i].err
+		}
+	}
+	return stats, err
+}
+
+// draw draws the images from, from+1, … into x, [n, H, W, C], on one worker.
+func (s *Pool) draw(ctx context.Context, d *model.Drawing, worker, from int, x []float32) {
+	var rng rand.PCG
+	for i := range len(x) / s.imageLen {
+		flow.Seed(&rng, d.Seed, uint64(d.First+from+i))
+		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
+	}
+	b := &s.tallies[worker]
+	stats, err := s.Drawers[worker].Draw(ctx, d, from, x)
+	b.solved, b.err = b.solved.Merge(stats), err
+}
+
+// RandomClass returns the class of an image for which none is asked. It depends on the seed and the
+// image's index. All classes are equally frequent.
+func RandomClass(rng *rand.PCG, seed uint64, index, classes int) int32 {
+	pipeline.Seed(rng, seed, pipeline.StreamClass, index, 0)
+	return int32(flow.OpenUniform(rng) * float64(classes))
+}

@@ -1,0 +1,17 @@
+package pipeline
+
+import (
+	"github.com/fmimg/fmimg/dataset"
+)
+
+// A Shape is the size of an image: rows and columns of pixels, and the channels of a pixel.
+type Shape struct{ Height, Width, Channels int }
+
+// ShapeOf returns the shape of the images of a source.
+func ShapeOf(s dataset.Source) Shape {
+	h, w, c := s.Shape()
+	return Shape{h, w, c}
+}
+
+// Len returns the count of numbers in an image.
+func (s Shape) Len() int { return s.Height * s.Width * s.Channels }

@@ -1,0 +1,65 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// Card implements [run.Job].
+func (r *training) Card(c *run.CardFacts) {
+	o := &r.options
+	of := r.lesson.about(o)
+	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), of.by)
+	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
+	if o.Init != "" {
+		start := fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)
+		c.Rows = append(c.Rows, [2]string{"started from", start})
+	}
+	c.Progress = fmt.Sprintf("(%.3g epochs) %s", float64(c.Meta.Images)/float64(r.data.Len()), c.Progress)
+	c.Loss = of.loss
+	if of.predicts != "" {
+		c.Rows = append(c.Rows, [2]string{"predicts", of.predicts})
+	}
+	c.Validation = fmt.Sprintf("of %d images that training does not see", heldLen(r.heldOut))
+	c.Replay = r.replay()
+	if r.lesson.labelled() {
+		c.Use = run.UseOfClasses(c.Meta.Classes)
+		if o.Network.NullClass {
+			c.Use = option.Say("%v, `%v` draws clearer ones", c.Use, option.Setting{Option: "guidance", Value: 2})
+		}
+	}
+	c.Close = run.Closing(o.Data)
+}
+
+// replay returns what trains the same tensors again.
+func (r *training) replay() option.Action {
+	o, d := &r.options, Options{}.WithDefaults()
+	var c run.Replay
+	c.Set("data", o.Data)
+	c.AddBudget(r.Progress.Schedule)
+	c.Add("init", o.Init, d.Init)
+	c.Add("size", o.Size, d.Size)
+	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
+	c.Flag("flip", o.Flip)
+	c.Flag("dequantize", o.Dequantize)
+	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)
+	if o.Init == "" {
+		c.Add("preset", o.Preset, d.Preset)
+	}
+	c.Add("heads", o.Heads, d.Heads)
+	c.Add("norm-groups", o.NormGroups, d.NormGroups)
+	c.Add("time-scale", o.TimeScale, d.TimeScale)
+	c.AddRun(&o.Options)
+	c.Add("path", o.Path, d.Path)
+	c.Add("objective", o.Objective, d.Objective)
+	c.Add("loss-weight", o.LossWeight, o.Objective)
+	c.Add("time-dist", o.TimeDist, d.TimeDist)
+	c.Add("coupling", o.Coupling, d.Coupling)
+	c.Set("conditional", o.Conditional)
+	if r.lesson.labelled() {
+		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)
+	}
+	return option.Action{Command: string(run.TrainCommand), Settings: c}
+}

@@ -1,0 +1,179 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/pipeline/feed"
+)
+
+// A Coupling says which noise a training image is paired with.
+type Coupling string
+
+// The couplings.
+const (
+	// Independent pairs an image with noise of its own.
+	Independent Coupling = "independent"
+	// OptimalTransport pairs images with noises of some batches, within each class, such that all
+	// paths together are shortest.
+	OptimalTransport Coupling = "ot"
+)
+
+// A pairing finds, for each position of a batch, the position whose noise it takes. It pairs the
+// steps of a group together: the more noises there are to choose from, the shorter the paths
+// become. Pairs stay within a class, so that the noise of each class is normal.
+type pairing struct {
+	feed    feed.Feed // reads ahead of the feed that batches come from
+	seed    uint64
+	batch   int
+	steps   int // steps of a group
+	size    int // numbers of an image
+	crew    *crew.Crew
+	workers []pairer
+
+	group  int       // the group that is paired; -1 before the first
+	noise  []int     // for each position of the group, the position whose noise it takes
+	images []float32 // [steps·batch][size]
+	noises []float32 // [steps·batch][size]
+	labels []int
+
+	// The phases of the work. They are made once, so that running them allocates nothing.
+	load, pair func(worker int)
+	next       atomic.Int64 // the next number of the running phase
+}
+
+// A pairer is the memory of one worker.
+type pairer struct {
+	rng    rand.PCG
+	same   []int     // the positions of one class
+	cost   []float64 // of each image with each noise of the class
+	solver flow.Assigner
+}
+
+const (
+	pairedImages = 256 // most images of a group of several steps
+	// maxPaired is the largest batch: without classes one worker compares all pairs of it.
+	maxPaired = 1024
+)
+
+// groupImages returns the number of images that are paired together.
+func groupImages(batch int) int { return max(pairedImages/batch, 1) * batch }
+
+// pairingMemory returns about how many bytes a pairing takes. size is the numbers of an image.
+func pairingMemory(batch, size, workers int) float64 {
+	n := float64(groupImages(batch))
+	return n * (2*4*float64(size) + 8*n*float64(workers))
+}
+
+// newPairing makes the pairing of a run that takes its batches from f.
+func newPairing(f *feed.Feed, seed uint64, batch int, c *crew.Crew) *pairing {
+	h, w, channels := f.Data.Shape()
+	n, size := groupImages(batch), h*w*channels
+	p := &pairing{
+		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size,
+		crew: c, workers: make([]pairer, c.Size()), group: -1,
+		noise: make([]int, n), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
+	}
+	p.feed.Order = feed.NewOrder(f.Data.Len(), seed, n)
+	for i := range p.workers {
+		p.workers[i] = pairer{same: make([]int, 0, n), cost: make([]float64, 0, n*n)}
+		p.workers[i].solver.Reserve(n)
+	}
+	p.load = func(worker int) { p.eachOf(n, func(i int) { p.draw(&p.workers[worker].rng, i) }) }
+	p.pair = func(worker int) { p.eachOf(len(f.Data.Classes())+1, func(i int) { p.assign(&p.workers[worker], i-1) }) }
+	return p
+}
+
+// prepare pairs the positions of a step's group, unless they are paired.
+func (p *pairing) prepare(step int) error {
+	group := step / p.steps
+	if group == p.group {
+		return nil
+	}
+	p.group = group
+	p.feed.Prepare(group, len(p.noise))
+	for _, phase := range []func(int){p.load, p.pair} {
+		p.next.Store(0)
+		if err := p.crew.Run(phase); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachOf calls do for the numbers below n that no other worker takes.
+func (p *pairing) eachOf(n int, do func(i int)) {
+	for {
+		i := int(p.next.Add(1)) - 1
+		if i >= n {
+			return
+		}
+		do(i)
+	}
+}
+
+// draw fetches the image and the noise of a position of the group.
+func (p *pairing) draw(rng *rand.PCG, i int) {
+	step, position := p.place(i)
+	p.labels[i] = p.feed.Read(rng, p.feed.Order.Index(i), step, position, p.image(i))
+	drawNoise(rng, p.seed, step, position, p.noiseAt(i))
+}
+
+// place returns the step of a position of the group, and the position in its batch.
+func (p *pairing) place(i int) (step, position int) { return p.group*p.steps + i/p.batch, i % p.batch }
+
+// assign pairs the images and the noises of a class. Class -1 is for images without a class.
+func (p *pairing) assign(w *pairer, class int) {
+	w.same, w.cost = w.same[:0], w.cost[:0]
+	for i, label := range p.labels {
+		if label == class {
+			w.same = append(w.same, i)
+		}
+	}
+	for _, i := range w.same {
+		for _, j := range w.same {
+			w.cost = append(w.cost, distance(p.image(i), p.noiseAt(j)))
+		}
+	}
+	for i, j := range w.solver.Assign(w.cost, len(w.same)) {
+		p.noise[w.same[i]] = w.same[j]
+	}
+}
+
+// noiseOf returns the step and the position whose noise an image takes. The image is at a position
+// of a step's batch.
+func (p *pairing) noiseOf(step, position int) (from, at int) {
+	return p.place(p.noise[(step-p.group*p.steps)*p.batch+position])
+}
+
+// image returns the image at a position of the group.
+func (p *pairing) image(i int) []float32 { return p.images[i*p.size : (i+1)*p.size] }
+
+// noiseAt returns the noise of a position of the group.
+func (p *pairing) noiseAt(i int) []float32 { return p.noises[i*p.size : (i+1)*p.size] }
+
+// distance returns −2·x·y, which stands for ‖x − y‖²: the norms add up to the same in every
+// pairing. It keeps four sums, so that an addition does not wait for the last one. It returns 0 for
+// an image with numbers that are not finite: the loss will show them.
+func distance(x, y []float32) float64 {
+	var s [4]float32
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		a, b := x[i:i+4:i+4], y[i:i+4:i+4]
+		s[0] += float32(a[0] * b[0])
+		s[1] += float32(a[1] * b[1])
+		s[2] += float32(a[2] * b[2])
+		s[3] += float32(a[3] * b[3])
+	}
+	for ; i < len(x); i++ {
+		s[0] += float32(x[i] * y[i])
+	}
+	sum := float64(s[0]) + float64(s[1]) + float64(s[2]) + float64(s[3])
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return 0
+	}
+	return -2 * sum
+}

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// Optimal transport pairs each noise with one image of its own class. No exchange of two noises of
+// a class lowers the cost, and the cost is below that of the pairs as they were drawn.
+func TestOptimalTransportPairs(t *testing.T) {
+	data := roomtest.Digits()
+	data.Names = append(data.Names, "never") // a class without images, and images without a class
+	data.N = 41
+	unlabelled := &roomtest.Patterns{N: 41, H: 8, W: 8, C: 1}
+	c := crew.New(3)
+	defer c.Close()
+	for _, source := range []*roomtest.Patterns{data, unlabelled} {
+		const batch, step = 24, 13
+		f := feed.New(source, 7, batch, true)
+		p := newPairing(f, 7, batch, c)
+		if err := p.prepare(step); err != nil {
+			t.Fatal(err)
+		}
+		if steps := len(p.noise) / batch; steps < 2 || step%steps == 0 {
+			t.Fatalf("step %d begins its group of %d, or is alone", step, steps)
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(p.noise)), rangeOf(len(p.noise))) {
+			t.Fatalf("%v is no permutation", p.noise)
+		}
+		cost := func(i, j int) float64 {
+			sum := 0.0
+			for k, v := range p.image(i) {
+				d := float64(v) - float64(p.noiseAt(j)[k])
+				sum += d * d
+			}
+			return sum
+		}
+		paired, drawn := 0.0, 0.0
+		for i, j := range p.noise {
+			paired, drawn = paired+cost(i, j), drawn+cost(i, i)
+			if p.labels[i] != p.labels[j] {
+				t.Errorf("image %d of class %d has noise %d of class %d", i, p.labels[i], j, p.labels[j])
+			}
+			for k, l := range p.noise[:i] {
+				// Costs of about 64 are sums, in float32, of numbers of about 1.
+				if p.labels[i] == p.labels[k] && cost(i, l)+cost(k, j) < cost(i, j)+cost(k, l)-1e-3 {
+					t.Errorf("images %d and %d had better exchange noises %d and %d", i, k, j, l)
+				}
+			}
+		}
+		if !(paired < drawn) {
+			t.Errorf("cost %v, as drawn %v", paired, drawn)
+		}
+		// A worker draws an image of the step and its paired noise.
+		f.Prepare(step, batch)
+		m := newMatchers(&matching{feed: f, seed: 7, batch: batch, micro: batch, times: flow.Uniform{}, pairs: p,
+			predicts: model.Prediction{Path: flow.Linear{}}}, []model.Replica{nil})[0]
+		for i := range batch {
+			m.draw(step, i, i)
+			at := step%(len(p.noise)/batch)*batch + i
+			if !slices.Equal(m.x1, p.image(at)) || !slices.Equal(m.x0, p.noiseAt(p.noise[at])) {
+				t.Fatalf("position %d has another image or noise than the one that was paired", i)
+			}
+		}
+	}
+}
+
+func rangeOf(n int) []int {
+	x := make([]int, n)
+	for i := range x {
+		x[i] = i
+	}
+	return x
+}
+
+// The pairs do not depend on the number of threads, or on where a run was interrupted.
+func TestOptimalTransportTrains(t *testing.T) {
+	o := smallRun(t)
+	o.Coupling = OptimalTransport
+	want := mustTrain(t, o)
+	other := smallRun(t)
+	other.Coupling, other.Threads = OptimalTransport, 5
+	roomtest.SameRun(t, want.Dir, mustTrain(t, other).Dir)
+	broken := smallRun(t)
+	broken.Coupling, broken.StopAfter = OptimalTransport, 2
+	var stopped *run.InterruptedError
+	if _, err := Train(t.Context(), broken); !errors.As(err, &stopped) {
+		t.Fatal(err)
+	}
+	broken.Resume, broken.StopAfter = true, 0
+	roomtest.SameRun(t, want.Dir, mustTrain(t, broken).Dir)
+	independent := smallRun(t)
+	independent.Coupling = Independent
+	roomtest.DifferentRun(t, want.Dir, mustTrain(t, independent).Dir)
+}
