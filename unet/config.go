@@ -155,13 +155,14 @@ func (c Config) validateSizes() error {
 	h, w := c.ImageSize[0], c.ImageSize[1]
 	for level, mult := range c.ChannelMult {
 		factor := 1 << level
-		pixels := h / factor * (w / factor)
-		if pixels*mult*c.ModelChannels > maxElements {
+		// In 64 bits, as an int of 32 bits overflows before the limits.
+		pixels := int64(h/factor) * int64(w/factor)
+		if pixels*int64(mult)*int64(c.ModelChannels) > maxElements {
 			return fmt.Errorf("image_size %dx%d with model_channels %d: too large at level %d, which has %d times "+
 				"as many channels", h, w, c.ModelChannels, level, mult)
 		}
 		middle := level == len(c.ChannelMult)-1
-		if (middle || c.attends(factor)) && pixels*pixels*c.NumHeads > maxPairs {
+		if (middle || c.attends(factor)) && pixels*pixels*int64(c.NumHeads) > maxPairs {
 			return fmt.Errorf("image_size %dx%d: attention at factor %d is too large, it relates %d pixels "+
 				"to each other; the lowest level always has it, so more levels help", h, w, factor, pixels)
 		}
