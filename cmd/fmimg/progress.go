@@ -100,7 +100,7 @@ func words(e pipeline.Event) string {
 		if e.Text != "" {
 			return e.Path + ": " + e.Text
 		}
-		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", text.Count(e.Step, "step", "steps"), text.Count(e.Images, "image", "images"), spell(e.Seconds), e.Loss, measured(e), e.Path)
+		return fmt.Sprintf("finished %s (%s) in %s, loss %.4f%s: %s", text.Count(e.Step, "step", "steps"), text.Count(e.Images, "image", "images"), text.Seconds(e.Seconds), e.Loss, measured(e), e.Path)
 	}
 	return ""
 }
@@ -144,7 +144,7 @@ func how(e pipeline.Event) string {
 	if e.Text != "" {
 		return e.Text
 	}
-	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, spell(e.Left))
+	return fmt.Sprintf("loss %.4f%s  %.0f images/s  %s left", e.Smooth, validation(e, "  "), e.Rate, text.Seconds(e.Left))
 }
 
 // validation words the latest validation loss behind a separator; "" before the first.
@@ -162,15 +162,6 @@ func measured(e pipeline.Event) string {
 		text += fmt.Sprintf(", accuracy %.2f %%", 100*e.Accuracy)
 	}
 	return text
-}
-
-// spell words a number of seconds.
-func spell(seconds float64) string {
-	unit := time.Second
-	if seconds < 10 {
-		unit = 100 * time.Millisecond
-	}
-	return time.Duration(seconds * float64(time.Second)).Round(unit).String()
 }
 
 // barScale is the total of the bar. The total of a run may change while the run measures itself.
