@@ -7,6 +7,7 @@ import (
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -92,6 +93,9 @@ func (o Options) WithDefaults() Options {
 
 // validate reports the first option that no model can use, and checks that Out can be written.
 func (o *Options) validate() error {
+	if err := option.OneOf("solver", o.Solver, ode.SolverNames()...); err != nil {
+		return err
+	}
 	method := model.Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}
 	drawing := sample.Options{Method: method, Threads: o.Threads}
 	switch {
