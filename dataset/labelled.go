@@ -117,8 +117,8 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 		return nil, nil
 	}
 	to := *s
-	if o.Size != 0 {
-		to.h, to.w = o.Size, o.Size
+	if o.Width != 0 {
+		to.h, to.w = o.Height, o.Width
 	}
 	if o.Channels != 0 {
 		to.c = o.Channels

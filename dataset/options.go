@@ -8,12 +8,17 @@ import (
 
 // Options say how a data set is read. The zero value suits every set.
 type Options struct {
-	// Size is the side in pixels of the square that images are cropped and resized to. 0 leaves
-	// images as they are, but makes pictures 32 pixels wide.
-	Size int
-	// Channels is 1 for gray and 3 for RGB. 0 leaves images as they are, and makes pictures gray
-	// when every one of them is gray.
+	// Width and Height are the pixels that images are brought to, both or none. 0 leaves images as
+	// they are, but brings pictures to 32x32.
+	Width, Height int
+	// Fit says how images are brought to another shape; empty: crop.
+	Fit Fit
+	// Channels is 1 for gray, 2 for gray and alpha, 3 for RGB and 4 for RGBA. 0 leaves images as
+	// they are. It makes pictures gray when every one of them is gray, and RGB otherwise.
 	Channels int
+	// Labels says where the classes of pictures come from: "" from what is there, "folders" from
+	// the folders, "none" from nowhere, or the path of a CSV file of file names and labels.
+	Labels string
 	// Strict makes a file that cannot be used an error. Without it, the file is left out and
 	// counted.
 	Strict bool
@@ -34,6 +39,26 @@ type Options struct {
 	Progress func(read, total int)
 }
 
+// A Fit says how an image is brought to other proportions.
+type Fit string
+
+// The ways: Crop takes the largest part of the right proportions out of the middle. Pad keeps the
+// whole image, with transparent borders. Stretch changes the proportions.
+const (
+	Crop    Fit = "crop"
+	Pad     Fit = "pad"
+	Stretch Fit = "stretch"
+)
+
+// The values of Options.Labels that are not a path.
+const (
+	FolderLabels = "folders"
+	NoLabels     = "none"
+)
+
+// maxChannels is the largest number of channels of an image: red, green, blue and alpha.
+const maxChannels = 4
+
 // The defaults of Options.
 const (
 	defaultSide     = 32
@@ -45,10 +70,12 @@ const maxSide = 4096
 
 func (o Options) validate() error {
 	switch {
-	case o.Size < 0 || o.Size > maxSide:
-		return fmt.Errorf("images of %dx%d: a side lies between 1 and %d", o.Size, o.Size, maxSide)
-	case o.Channels != 0 && o.Channels != 1 && o.Channels != 3:
-		return fmt.Errorf("images of %d channels: 1 (gray) or 3 (RGB) can be made", o.Channels)
+	case min(o.Width, o.Height) < 0 || max(o.Width, o.Height) > maxSide || (o.Width == 0) != (o.Height == 0):
+		return fmt.Errorf("images of %dx%d: a side lies between 1 and %d", o.Width, o.Height, maxSide)
+	case o.Channels < 0 || o.Channels > maxChannels:
+		return fmt.Errorf("images of %d channels: 1 (gray) to %d (RGBA) can be made", o.Channels, maxChannels)
+	case o.Fit != "" && o.Fit != Crop && o.Fit != Pad && o.Fit != Stretch:
+		return fmt.Errorf("fit %q: want %s, %s or %s", o.Fit, Crop, Pad, Stretch)
 	case !(o.HoldOut >= 0 && o.HoldOut < 1):
 		return fmt.Errorf("a share of %v held out: between 0 and 1", o.HoldOut)
 	}

@@ -1,17 +1,32 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
 )
 
-// ReadPicture reads one picture as a data set does (PNG, JPEG, GIF or WebP). It returns the square
-// in the middle, resized to side x side pixels of 1 or 3 channels, as numbers in [-1,1].
-func ReadPicture(path string, side, channels int) ([]float32, error) {
-	if side < 1 || side > maxSide || channels != 1 && channels != 3 {
-		return nil, fmt.Errorf("picture %s: no picture can be made of %dx%d with %d channels: 1 (gray) or 3 (RGB) can",
-			path, side, side, channels)
+// PictureOptions say what one picture is brought to.
+type PictureOptions struct {
+	Width, Height int // pixels; both needed
+	Channels      int // 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA; needed
+	Fit           Fit // how other proportions are brought there; empty: crop
+}
+
+// A Picture is one picture as numbers.
+type Picture struct {
+	Pixels []float32 // [height, width, channels] in [-1, 1]
+	// Width and Height are the pixels of the picture in its file, upright.
+	Width, Height int
+	Opaque        bool // no pixel of the file is transparent
+}
+
+// ReadPicture reads one picture as a data set does.
+func ReadPicture(path string, o PictureOptions) (*Picture, error) {
+	if min(o.Width, o.Height) < 1 || max(o.Width, o.Height) > maxSide || o.Channels < 1 || o.Channels > maxChannels {
+		return nil, fmt.Errorf("picture %s: no picture can be made of %dx%d with %d channels",
+			path, o.Width, o.Height, o.Channels)
 	}
 	f, err := openRegular(path)
 	if err != nil {
@@ -26,13 +41,13 @@ func ReadPicture(path string, side, channels int) ([]float32, error) {
 		return nil, fmt.Errorf("picture %s: %w: its file is larger than %d MB",
 			filepath.Base(path), errTooLarge, usualLimits.fileBytes>>20)
 	}
-	p, err := readPicture(file, side, usualLimits.pixels, newRoom(usualLimits.pixels))
+	p, err := readPicture(file, cmp.Or(o.Width, o.Height), usualLimits.pixels, newRoom(usualLimits.pixels))
 	if err != nil {
 		return nil, fmt.Errorf("picture %s: %w", filepath.Base(path), err)
 	}
-	var out []float32
-	for _, b := range withChannels(p.pixels, 3, channels) {
-		out = append(out, FromByte(b))
+	out := &Picture{Width: p.width, Height: p.height, Opaque: true}
+	for _, b := range withChannels(p.pixels, 3, o.Channels) {
+		out.Pixels = append(out.Pixels, FromByte(b))
 	}
 	return out, nil
 }

@@ -31,17 +31,18 @@ func TestReadPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, channels := range []int{1, 3} {
-		got, err := ReadPicture(path, 8, channels)
-		if err != nil || len(got) != 64*channels {
-			t.Fatalf("%d numbers, %v", len(got), err)
+		got, err := ReadPicture(path, PictureOptions{Width: 8, Height: 8, Channels: channels})
+		if err != nil || len(got.Pixels) != 64*channels || got.Width != 40 || got.Height != 8 || !got.Opaque {
+			t.Fatalf("%+v, %v", got, err)
 		}
-		for i, v := range got {
+		for i, v := range got.Pixels {
 			if want := float32(map[bool]int{true: 1, false: -1}[i < channels]); v != want {
 				t.Errorf("%d channels: number %d is %v, want %v", channels, i, v, want)
 			}
 		}
 	}
-	if got, err := ReadPicture(path, 4, 1); err != nil || len(got) != 16 || got[15] != -1 {
+	if got, err := ReadPicture(path, PictureOptions{Width: 4, Height: 4, Channels: 1}); err != nil ||
+		len(got.Pixels) != 16 || got.Pixels[15] != -1 {
 		t.Errorf("smaller: %v, %v", got, err)
 	}
 	text := filepath.Join(dir, "a.txt")
@@ -55,9 +56,10 @@ func TestReadPicture(t *testing.T) {
 	}{
 		{text, 8, 1, "a.txt: not a picture"}, {filepath.Join(dir, "none.png"), 8, 1, "none.png"},
 		{dir, 8, 1, "no file"},
-		{path, 8, 2, "1 (gray) or 3 (RGB)"}, {path, 0, 1, "no picture can be made"},
+		{path, 8, 5, "no picture can be made"}, {path, 0, 1, "no picture can be made"},
 	} {
-		if _, err := ReadPicture(c.path, c.side, c.channels); err == nil || !strings.Contains(err.Error(), c.want) {
+		o := PictureOptions{Width: c.side, Height: c.side, Channels: c.channels}
+		if _, err := ReadPicture(c.path, o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.path, err, c.want)
 		}
 	}

@@ -50,7 +50,7 @@ func openZip(ctx context.Context, path string, o Options) (*Set, error) {
 func readPictures(ctx context.Context, set *Set, files []file, o Options) (*Set, error) {
 	set.Files = len(files)
 	l := &loader{
-		files: files, side: cmp.Or(o.Size, defaultSide),
+		files: files, side: cmp.Or(o.Width, defaultSide),
 		limits: usualLimits, options: o, room: newRoom(usualLimits.pixels),
 	}
 	err := l.read(ctx)

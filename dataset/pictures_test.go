@@ -217,7 +217,7 @@ func TestOpenPictures(t *testing.T) {
 		"cat/1.png": r, "cat/deep/2.png": g, "dog/3.PNG": r, "stray.png": g,
 		"dog/broken.png": r[:50], "notes.txt": []byte("hello"), "empty.png": nil,
 		".DS_Store": []byte("x"), "__MACOSX/cat/._1.png": []byte("x"), "dog/.hidden/a.png": r,
-	}), Options{Size: 8})
+	}), Options{Width: 8, Height: 8})
 	if got := set.Train.Classes(); !slices.Equal(got, []string{"cat", "dog"}) {
 		t.Errorf("classes %q", got)
 	}
@@ -365,11 +365,11 @@ func TestOpenPicturesRefuses(t *testing.T) {
 			"none of its 2 files can be used (a.txt: not a picture)"},
 		{"strict", map[string][]byte{"a.png": r, "b.txt": []byte("b")}, "", Options{Strict: true},
 			"b.txt: not a picture; leave strict out"},
-		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Size: 4096, MaxBytes: 1 << 20},
+		{"too much memory", map[string][]byte{"a.png": r}, "", Options{Width: 4096, Height: 4096, MaxBytes: 1 << 20},
 			"1 images of 4096x4096 with 3 channels need 50 MB of memory, and 1049 kB are allowed"},
-		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Size: -1},
+		{"a size that none can have", map[string][]byte{"a.png": r}, "", Options{Width: -1, Height: -1},
 			"a side lies between 1 and 4096"},
-		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 2}, "1 (gray) or 3 (RGB)"},
+		{"channels", map[string][]byte{"a.png": r}, "", Options{Channels: 5}, "1 (gray) to 4 (RGBA)"},
 		{"one picture", map[string][]byte{"a.png": r}, "a.png", Options{}, "it is one picture: name a folder"},
 		{"some text", map[string][]byte{"a.txt": []byte("some text")}, "a.txt", Options{},
 			"name a folder or a .zip of pictures"},

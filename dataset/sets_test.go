@@ -187,12 +187,12 @@ func TestFit(t *testing.T) {
 	images, labels := idxPair(t, 4, 6)
 	folder := write(t, map[string][]byte{"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels,
 		"t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels})
-	for _, o := range []Options{{Size: 4}, {Channels: 3}, {Size: 12, Channels: 3}, {Size: 6, Channels: 1}} {
-		t.Run(fmt.Sprint(o.Size, o.Channels), func(t *testing.T) {
+	for _, o := range []Options{{Width: 4, Height: 4}, {Channels: 3}, {Width: 12, Height: 12, Channels: 3}, {Width: 6, Height: 6, Channels: 1}} {
+		t.Run(fmt.Sprint(o.Width, o.Channels), func(t *testing.T) {
 			set := mustOpen(t, folder, o)
 			for _, s := range []Source{set.Train, set.Test} {
 				h, w, c := s.Shape()
-				if h != max(o.Size, 6*(1-min(o.Size, 1))) || w != h || c != max(o.Channels, 1) {
+				if h != max(o.Width, 6*(1-min(o.Width, 1))) || w != h || c != max(o.Channels, 1) {
 					t.Fatalf("%dx%dx%d", h, w, c)
 				}
 				if p, label := pixels(s, 2); label != 2 || !bytes.Equal(p, bytes.Repeat([]byte{2}, h*w*c)) {
@@ -202,11 +202,11 @@ func TestFit(t *testing.T) {
 		})
 	}
 	cifar := write(t, map[string][]byte{"data_batch_1.bin": cifarFile(3)})
-	set := mustOpen(t, cifar, Options{Size: 16, Channels: 1})
+	set := mustOpen(t, cifar, Options{Width: 16, Height: 16, Channels: 1})
 	if h, w, c := set.Train.Shape(); h != 16 || w != 16 || c != 1 {
 		t.Errorf("%dx%dx%d", h, w, c)
 	}
-	if _, err := Open(t.Context(), folder, Options{Size: 512, MaxBytes: 1 << 20}); err == nil ||
+	if _, err := Open(t.Context(), folder, Options{Width: 512, Height: 512, MaxBytes: 1 << 20}); err == nil ||
 		!strings.Contains(err.Error(), "4 images of 512x512 with 1 channels need 1049 kB") {
 		t.Errorf("error %v", err)
 	}

@@ -136,7 +136,12 @@ func (e *editor) readPicture(path, name string) ([]float32, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, option.Errorf(name, path, "%v: name a picture", regular.Reason(err))
 	}
-	return dataset.ReadPicture(path, s.Height, s.Channels)
+	p, err := dataset.ReadPicture(path,
+		dataset.PictureOptions{Width: s.Width, Height: s.Height, Channels: s.Channels})
+	if err != nil {
+		return nil, err
+	}
+	return p.Pixels, nil
 }
 
 // readData reads the inputs and their classes from a data set.

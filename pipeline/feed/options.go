@@ -93,7 +93,7 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	}
 	d := o.WithDefaults()
 	set, err := dataset.Open(ctx, d.Data, dataset.Options{
-		Size: d.Size, Channels: d.ImageChannels.count(), Strict: d.Strict,
+		Width: d.Size, Height: d.Size, Channels: d.ImageChannels.count(), Strict: d.Strict,
 		HoldOut: option.OrNone(d.HoldOut), Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
