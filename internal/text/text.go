@@ -1,4 +1,4 @@
-// Package text spells numbers for people, as parts of a sentence.
+// Package text spells numbers for people, as parts of a sentence, and compares names as people do.
 package text
 
 import (
