@@ -37,6 +37,43 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.MkdirAll("http:/there", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{
+		write(t, dir, "a"):           nil,
+		dir:                          ErrFolder,
+		os.DevNull:                   ErrNoFile,
+		filepath.Join(dir, "none"):   fs.ErrNotExist,
+		"https://example.com/a.zip":  ErrURL,
+		"HTTP://example.com/":        ErrURL,
+		"s3://bucket/model":          ErrURL,
+		"git+ssh://host/a.git":       ErrURL,
+		"file:///home/me/a.png":      errFileURL,
+		"C://a.png":                  fs.ErrNotExist,
+		"http://there":               ErrFolder,
+		"pictures/http://there":      fs.ErrNotExist,
+		"//server/share/picture.png": fs.ErrNotExist,
+	} {
+		if err := Check(path); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+		url := want
+		if !errors.Is(want, ErrURL) {
+			url = nil
+		}
+		if err := CheckURL(path); !errors.Is(err, url) {
+			t.Errorf("%s as an address: %v, want %v", path, err, url)
+		}
+	}
+	if !errors.Is(ErrFolder, ErrNoFile) {
+		t.Error("a folder is no file")
+	}
+}
+
 // Two spellings of a path are the same file, two files with the same content are not.
 func TestSame(t *testing.T) {
 	dir := t.TempDir()
