@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/fmimg/fmimg/internal/regular"
 )
 
 // bufferSize is the size of the buffer of Write. Without a buffer, each write of a few bytes would
@@ -46,10 +48,15 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 // Probe reports whether Write could put a file at path, as far as that can be known without writing
 // it: the folder must exist and take a file of this name.
 func Probe(path string) error {
+	if regular.CheckURL(path) != nil {
+		return fmt.Errorf("cannot write %s: nothing is sent to the web: name a file on this machine", path)
+	}
 	path, kind := resolve(path)
-	if kind != 0 && !kind.IsRegular() {
-		// A device or a pipe cannot be tried without writing to it. Write refuses a folder.
-		return nil
+	switch {
+	case kind.IsDir():
+		return fmt.Errorf("cannot write %s: it is a folder: name a file inside it", path)
+	case kind != 0 && !kind.IsRegular():
+		return nil // a device or a pipe cannot be tried without writing to it
 	}
 	file, err := create(path)
 	if _, missing := os.Stat(filepath.Dir(path)); err != nil && errors.Is(missing, fs.ErrNotExist) {

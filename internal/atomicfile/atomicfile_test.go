@@ -170,6 +170,8 @@ func TestProbe(t *testing.T) {
 		filepath.Join(dir, "no", "a"): "create it first",
 		filepath.Join(file, "a"):      "cannot write ",
 		filepath.Join(dir, strings.Repeat("x", 300)): "cannot write ",
+		dir:                         "it is a folder: name a file inside it",
+		"https://example.com/a.png": "nothing is sent to the web",
 	} {
 		if err := atomicfile.Probe(path); (err != nil) != (want != "") ||
 			(err != nil && !strings.Contains(err.Error(), want)) {

@@ -35,7 +35,7 @@ func create(path string) (pending, error) {
 }
 
 func (f *windowsFile) commit() error {
-	if err := f.Sync(); err != nil {
+	if err := f.Sync(); err != nil && !unsupported(err) {
 		return err
 	}
 	f.closed = true
@@ -76,6 +76,12 @@ func move(from, to string) error {
 		err = windows.MoveFileEx(source, target, moveFlags)
 	}
 	return err
+}
+
+// unsupported reports whether a volume does not know what was asked for, as a folder that another
+// machine shares may not.
+func unsupported(err error) bool {
+	return errors.Is(err, windows.ERROR_INVALID_FUNCTION) || errors.Is(err, windows.ERROR_NOT_SUPPORTED)
 }
 
 func heldOpen(err error) bool {

@@ -13,7 +13,11 @@ func syncEach(folder string, names []string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		err = file.Sync()
+		if unsupported(err) {
+			err = nil
+		}
+		if err := errors.Join(err, file.Close()); err != nil {
 			return err
 		}
 	}
