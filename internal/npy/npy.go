@@ -25,13 +25,15 @@ const maxHeader = 1 << 12
 
 // A Header says what the elements are.
 type Header struct {
-	Type    string // as NumPy writes it: "|u1", "<f4", "<f8", …
+	Type    string // as NumPy writes it: "|u1", "<f4", "[('a', '<f8')]", …
 	Fortran bool   // the first dimension varies fastest, not the last
 	Shape   string // as in the file: "(60000, 28, 28)"
 }
 
-// entry finds the entries of the dictionary.
-var entry = regexp.MustCompile(`'(descr|fortran_order|shape)': *('[^']*'|True|False|\([0-9, ]*\))`)
+// entry finds the entries of the dictionary. Programs other than NumPy write it with other quotes
+// and spaces, and Python 2 on Windows writes dimensions as 5L.
+var entry = regexp.MustCompile(
+	`['"](descr|fortran_order|shape)['"]\s*:\s*('[^']*'|"[^"]*"|\[.*?\](?:\s*[,}])|True|False|\([0-9,\sL]*\))`)
 
 // ReadHeader reads a file up to its first element. It takes at most 4 KiB.
 func ReadHeader(r io.Reader) (Header, error) {
@@ -76,7 +78,7 @@ func parse(text string) (Header, error) {
 		return Header{}, errors.New("its header is not that of a NumPy array")
 	}
 	return Header{
-		Type:    strings.Trim(entries["descr"], "'"),
+		Type:    strings.Trim(entries["descr"], `'", }`),
 		Fortran: entries["fortran_order"] != "False",
 		Shape:   entries["shape"],
 	}, nil
@@ -87,7 +89,7 @@ func parse(text string) (Header, error) {
 func (h Header) Dims(width int, limit uint64) (dims []int, n int, err error) {
 	size := uint64(1)
 	for text := range strings.SplitSeq(strings.Trim(h.Shape, "()"), ",") {
-		if text = strings.TrimSpace(text); text == "" {
+		if text = strings.TrimSuffix(strings.TrimSpace(text), "L"); text == "" {
 			continue
 		}
 		d, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))

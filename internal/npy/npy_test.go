@@ -107,3 +107,29 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// Headers that are odd but clear are read.
+func TestOddHeaders(t *testing.T) {
+	for _, c := range []struct{ header, kind, dims string }{
+		{"{'descr': '|u1', 'fortran_order': False, 'shape': (5L, 32L, 32L), }", "|u1", "[5 32 32]"},
+		{"{'descr' : '<f4' , 'fortran_order' : False , 'shape' : ( 2 ,3 ) }", "<f4", "[2 3]"},
+		{`{"descr": ">i8", "fortran_order": False, "shape": (7,)}`, ">i8", "[7]"},
+		{"{'shape': (2, 1), 'descr': [('a', '<f8'), ('b', '|u1')], 'fortran_order': False}",
+			"[('a', '<f8'), ('b', '|u1')]", "[2 1]"},
+		{"{'descr': '<f8', 'fortran_order': False, 'shape': ()}", "<f8", "[]"},
+	} {
+		for version, length := range map[byte]string{
+			1: string([]byte{byte(len(c.header)), 0}), 2: string([]byte{byte(len(c.header)), 0, 0, 0}),
+			3: string([]byte{byte(len(c.header)), 0, 0, 0}),
+		} {
+			h, err := npy.ReadHeader(strings.NewReader(npy.Magic + string([]byte{version, 0}) + length + c.header))
+			if err != nil || h.Type != c.kind || h.Fortran {
+				t.Errorf("%s: %+v, %v", c.header, h, err)
+				continue
+			}
+			if dims, _, err := h.Dims(1, 1<<20); err != nil || fmt.Sprint(dims) != c.dims {
+				t.Errorf("%s: dimensions %v, %v", c.header, dims, err)
+			}
+		}
+	}
+}
