@@ -12,21 +12,26 @@ import (
 // DType names the type of a tensor's elements in the file.
 type DType string
 
-// The types that are read and written; all are little endian.
+// The types that are read; all are little endian. BF16 and F64 are not written.
 const (
-	F32 DType = "F32" // IEEE 754 binary32
-	F16 DType = "F16" // IEEE 754 binary16, float32 in memory
-	I64 DType = "I64" // two's complement
+	F32  DType = "F32"  // IEEE 754 binary32
+	F16  DType = "F16"  // IEEE 754 binary16, float32 in memory
+	BF16 DType = "BF16" // bfloat16, the upper half of a binary32, float32 in memory
+	F64  DType = "F64"  // IEEE 754 binary64, rounded to float32 in memory
+	I64  DType = "I64"  // two's complement
 )
+
+// written reports whether [Write] writes a type.
+func (d DType) written() bool { return d == F32 || d == F16 || d == I64 }
 
 // width returns the bytes that an element takes in the file, or 0 for a type that is not supported.
 func (d DType) width() int {
 	switch d {
 	case F32:
 		return 4
-	case F16:
+	case F16, BF16:
 		return 2
-	case I64:
+	case I64, F64:
 		return 8
 	}
 	return 0
@@ -35,9 +40,9 @@ func (d DType) width() int {
 // A Tensor is one named array of a [File], in C order: the last dimension varies fastest.
 type Tensor struct {
 	Name  string
-	DType DType     // in the file; reading widens F16 to float32, writing narrows it
+	DType DType     // in the file; reading makes all floats float32, writing narrows them to F16
 	Shape []int     // empty for a scalar; a dimension of 0 makes an empty tensor
-	F32   []float32 // the elements if DType is F32 or F16, all finite
+	F32   []float32 // the elements if DType is F32, F16, BF16 or F64, all finite
 	I64   []int64   // the elements if DType is I64
 }
 

@@ -218,12 +218,14 @@ func (p *headerParser) dtype() (DType, error) {
 func unknownType(d DType) error {
 	cure := ""
 	switch d {
-	case "F64", "BF16":
+	case "F8_E4M3", "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4":
 		cure = ": convert it to F32, in PyTorch by tensor.float()"
+	case "C64", "C128":
+		cure = ": complex numbers have no place in a network"
 	case "I32", "I16", "I8", "U8", "U16", "U32", "U64", "BOOL":
 		cure = ": convert it to I64, in PyTorch by tensor.long()"
 	}
-	return fmt.Errorf("type %.60q is not one of F32, F16, I64%s", d, cure)
+	return fmt.Errorf("type %.60q is not one of F32, F16, BF16, F64, I64%s", d, cure)
 }
 
 // shape reads the dimensions of a tensor.

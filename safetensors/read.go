@@ -1,12 +1,15 @@
 package safetensors
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/fmimg/fmimg/internal/filekind"
 )
 
 const (
@@ -44,21 +47,24 @@ func tensorError(name string, err error) error {
 //   - holes and overlaps between tensors, and bytes after the last one,
 //   - weights that are infinite or NaN.
 //
-// Errors name the tensor, not the file, which the caller knows. Memory stays within a small
-// multiple of the bytes read, whatever the header claims.
+// Errors name the tensor, not the file, which the caller knows. Of a file of another format, they
+// say which. Memory stays within a small multiple of the bytes read, whatever the header claims.
 func Read(r io.Reader) (*File, error) {
 	f, err := readFile(r)
 	return f, within("safetensors", err)
 }
 
 func readFile(r io.Reader) (*File, error) {
+	buffered := bufio.NewReaderSize(r, filekind.HeadSize)
+	other := otherKind(buffered)
+	r = buffered
 	header, err := readHeader(r)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(other, err)
 	}
 	f, spans, err := parseHeader(header)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(other, err)
 	}
 	order, err := dataOrder(f, spans)
 	if err != nil {
@@ -76,6 +82,20 @@ func readFile(r io.Reader) (*File, error) {
 	return f, nil
 }
 
+// otherKind returns the error of a file that is of another kind by its first bytes, else nil. It
+// leaves short files to others, and errors of reading, which come again.
+func otherKind(r *bufio.Reader) error {
+	head, err := r.Peek(filekind.HeadSize)
+	if len(head) < lengthSize || err != nil && !errors.Is(err, io.EOF) {
+		return nil
+	}
+	what, cure := filekind.Of(head)
+	if what == "" || what == filekind.Safetensors {
+		return nil
+	}
+	return errors.New(filekind.Sentence(what, cmp.Or(cure, "a file of tensors (safetensors) is needed")))
+}
+
 // readHeader returns the bytes of the header.
 func readHeader(r io.Reader) ([]byte, error) {
 	var length [lengthSize]byte
@@ -83,11 +103,7 @@ func readHeader(r io.Reader) ([]byte, error) {
 		return nil, within("header length", truncated(n, lengthSize, err))
 	}
 	n := binary.LittleEndian.Uint64(length[:])
-	switch {
-	case n > maxHeader && isTorch(length[:]):
-		return nil, errors.New("this is a file of PyTorch's torch.save: " +
-			"save the weights there with safetensors.torch.save_file")
-	case n > maxHeader:
+	if n > maxHeader {
 		return nil, fmt.Errorf("header of %d bytes, the most is %d: is it a safetensors file?", n, maxHeader)
 	}
 	header, err := io.ReadAll(io.LimitReader(r, int64(n)))
@@ -98,11 +114,6 @@ func readHeader(r io.Reader) ([]byte, error) {
 		return nil, within("header", truncated(len(header), int(n), io.EOF))
 	}
 	return header, nil
-}
-
-// isTorch reports whether a file begins as those of torch.save do: with a zip, or with a pickle.
-func isTorch(begin []byte) bool {
-	return bytes.HasPrefix(begin, []byte("PK\x03\x04")) || bytes.HasPrefix(begin, []byte("\x80\x02"))
 }
 
 // truncated says how many of the wanted bytes a read got before err stopped it.
@@ -133,6 +144,10 @@ func (t *Tensor) read(r io.Reader, buf []byte) (err error) {
 		t.F32, err = readElements(r, buf, n, t.DType.width(), decodeF32)
 	case F16:
 		t.F32, err = readElements(r, buf, n, t.DType.width(), decodeF16)
+	case BF16:
+		t.F32, err = readElements(r, buf, n, t.DType.width(), decodeBF16)
+	case F64:
+		return t.readF64(r, buf, n)
 	case I64:
 		t.I64, err = readElements(r, buf, n, t.DType.width(), decodeI64)
 	}
@@ -163,6 +178,30 @@ func readElements[T any](r io.Reader, buf []byte, n, width int, decode func(dst 
 	return out, nil
 }
 
+// readF64 takes n elements of F64 and rounds them to float32.
+func (t *Tensor) readF64(r io.Reader, buf []byte, n int) error {
+	tooLarge := error(nil) // the first number that float32 does not have
+	at := 0
+	var err error
+	t.F32, err = readElements(r, buf, n, t.DType.width(), func(dst []float32, src []byte) {
+		for i := range dst {
+			wide := math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+			dst[i] = float32(wide)
+			if math.IsInf(float64(dst[i]), 0) && !math.IsInf(wide, 0) && tooLarge == nil {
+				tooLarge = fmt.Errorf("element %d is %v, too large for float32", at+i, wide)
+			}
+		}
+		at += len(dst)
+	})
+	if err == nil && tooLarge != nil {
+		err = tooLarge
+	}
+	if err != nil {
+		return err
+	}
+	return checkFinite(t.F32)
+}
+
 func decodeF32(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
@@ -172,6 +211,13 @@ func decodeF32(dst []float32, src []byte) {
 func decodeF16(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = widenHalf(binary.LittleEndian.Uint16(src[2*i:]))
+	}
+}
+
+// decodeBF16 widens bfloat16, which is the upper half of a binary32.
+func decodeBF16(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
 	}
 }
 

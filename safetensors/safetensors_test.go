@@ -53,6 +53,14 @@ const (
 	f32Two = `{"dtype":"F32","shape":[1],"data_offsets":[4,8]}`
 )
 
+// doubles returns numbers as F64.
+func doubles(x ...float64) (b []byte) {
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return b
+}
+
 // malformed lists files that must be refused, each with a part of its error.
 var malformed = []struct {
 	name string
@@ -61,15 +69,19 @@ var malformed = []struct {
 }{
 	{"empty file", nil, "header length: file ends after 0 of 8 bytes"},
 	{"short length", []byte{2, 0, 0}, "header length: file ends after 3 of 8 bytes"},
-	{"a PNG", []byte("\x89PNG\r\n\x1a\n0000"), "is it a safetensors file?"},
-	{"PyTorch's zip", []byte("PK\x03\x04\x00\x00\x08\x08 and more"),
+	{"noise", []byte("\x91\xf0\x00\x17\x00\xff\x01\x02 0000"), "is it a safetensors file?"},
+	{"a PNG", []byte("\x89PNG\r\n\x1a\n0000"), "safetensors: it is a PNG: a file of tensors (safetensors) is needed"},
+	{"a pointer", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\n"), "run git lfs pull"},
+	{"a web page", []byte("<!doctype html>\n<html>"), "it is a web page saved in place of the file"},
+	{"zeros", make([]byte, 3000), "all zeros at its beginning"},
+	{"PyTorch's zip", []byte("PK\x03\x04" + strings.Repeat("\x00", 22) + "\x10\x00\x00\x00archive/data.pkl"),
 		"save the weights there with safetensors.torch.save_file"},
 	{"PyTorch's pickle", []byte("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P"),
 		"save the weights there with safetensors.torch.save_file"},
 	{"header over 1 MiB", encoded("{" + strings.Repeat(" ", 1<<20) + "}"),
 		"header of 1048578 bytes, the most is 1048576"},
 	{"header cut off", encoded("{}")[:9], "header: file ends after 1 of 2 bytes"},
-	{"empty header", encoded(""), "does not begin with '{'"},
+	{"empty header", encoded("", 1), "does not begin with '{'"},
 	{"leading space", encoded(" {}"), "does not begin with '{'"},
 	{"byte order mark", encoded("\ufeff{}"), "does not begin with '{'"},
 	{"an array", encoded("[]"), "does not begin with '{'"},
@@ -104,8 +116,9 @@ var malformed = []struct {
 	{"offsets missing", encoded(`{"a":{"dtype":"F32","shape":[1]}}`), "is missing"},
 	{"shape missing", encoded(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`), "is missing"},
 	{"type missing", encoded(`{"a":{"shape":[1],"data_offsets":[0,4]}}`), "is missing"},
-	{"unknown type", encoded(entry("BF16", "[1]", "[0,2]"), 0, 0),
-		`tensor "a": dtype: type "BF16" is not one of F32, F16, I64`},
+	{"unknown type", encoded(entry("F8_E4M3", "[1]", "[0,1]"), 0),
+		`tensor "a": dtype: type "F8_E4M3" is not one of F32, F16, BF16, F64, I64: convert it to F32`},
+	{"small integers", encoded(entry("I8", "[1]", "[0,1]"), 0), "convert it to I64"},
 	{"type is null", encoded(`{"a":{"dtype":null,"shape":[1],"data_offsets":[0,4]}}`), `dtype: <nil> is not a string`},
 	{"shape is a number", encoded(entry("F32", "1", "[0,4]")), `shape: 1 is not an array`},
 	{"shape is null", encoded(entry("F32", "null", "[0,4]")), `shape: <nil> is not an array`},
@@ -157,6 +170,13 @@ var malformed = []struct {
 	{"F32 NaN", encoded(entry("F32", "[]", "[0,4]"), 1, 0, 0x80, 0x7f), `tensor "a": element 0 is NaN`},
 	{"F16 infinity", encoded(entry("F16", "[2]", "[0,4]"), 0, 0, 0, 0x7c), `tensor "a": element 1 is +Inf`},
 	{"F16 NaN", encoded(entry("F16", "[1]", "[0,2]"), 1, 0xfc), `tensor "a": element 0 is NaN`},
+	{"BF16 infinity", encoded(entry("BF16", "[2]", "[0,4]"), 0, 0, 0x80, 0xff), `tensor "a": element 1 is -Inf`},
+	{"BF16 NaN", encoded(entry("BF16", "[1]", "[0,2]"), 0xc0, 0x7f), `tensor "a": element 0 is NaN`},
+	{"BF16 of 4 bytes", encoded(entry("BF16", "[1]", "[0,4]"), 0, 0, 0, 0), "do not match BF16 of shape [1], 2 bytes"},
+	{"F64 infinity", encoded(entry("F64", "[1]", "[0,8]"), 0, 0, 0, 0, 0, 0, 0xf0, 0x7f), `tensor "a": element 0 is +Inf`},
+	{"F64 beyond float32", encoded(entry("F64", "[2]", "[0,16]"), append(make([]byte, 8), doubles(-1e300)...)...),
+		`tensor "a": element 1 is -1e+300, too large for float32`},
+	{"F64 cut off", encoded(entry("F64", "[1]", "[0,8]"), 1, 2), `tensor "a": file ends after 2 of 8 bytes`},
 }
 
 func TestReadRefuses(t *testing.T) {
@@ -227,6 +247,47 @@ func TestReadAccepts(t *testing.T) {
 				t.Errorf("got %+v, want %+v", f.Tensors, c.want)
 			}
 		})
+	}
+}
+
+// TestReadWidens reads types that are float32 in memory. Every bfloat16 is a float32; a double is
+// rounded to the nearest, ties to even.
+func TestReadWidens(t *testing.T) {
+	for _, c := range []struct {
+		dtype string
+		data  []byte
+		want  []float32
+	}{
+		{"BF16", []byte{0x80, 0x3f, 0x40, 0xc0, 0, 0, 0, 0x80, 1, 0, 0x7f, 0x7f},
+			[]float32{1, -3, 0, float32(math.Copysign(0, -1)), 0x1p-133, 0x1.fep127}},
+		{"F64", doubles(0.1, 1+0x1p-24, 1+3*0x1p-24, -1e-320, math.MaxFloat32),
+			[]float32{0.1, 1, 1 + 0x1p-22, float32(math.Copysign(0, -1)), math.MaxFloat32}},
+	} {
+		n, size := len(c.want), len(c.data)
+		header := entry(c.dtype, fmt.Sprintf("[%d]", n), fmt.Sprintf("[0,%d]", size))
+		f, err := safetensors.Read(bytes.NewReader(encoded(header, c.data...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range f.Tensors[0].F32 {
+			if math.Float32bits(v) != math.Float32bits(c.want[i]) {
+				t.Errorf("%s: element %d is %v, want %v", c.dtype, i, v, c.want[i])
+			}
+		}
+		if got, err := f.Floats("a", n); err != nil || len(got) != n {
+			t.Errorf("%s: %d floats, %v", c.dtype, len(got), err)
+		}
+	}
+}
+
+// TestReadLongF64 reads more doubles than a chunk has, the last of which is too large.
+func TestReadLongF64(t *testing.T) {
+	const n = 20_000
+	data := append(make([]byte, 8*(n-1)), doubles(1e39)...)
+	header := entry("F64", fmt.Sprintf("[%d]", n), fmt.Sprintf("[0,%d]", 8*n))
+	_, err := safetensors.Read(bytes.NewReader(encoded(header, data...)))
+	if want := fmt.Sprintf("element %d is 1e+39, too large for float32", n-1); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
 	}
 }
 
@@ -315,7 +376,9 @@ func TestWriteRefuses(t *testing.T) {
 			`tensor "a": element 0 is -65520, too large for F16`},
 		{"infinity in F16", holds(scalar("a", safetensors.F16, inf)), `tensor "a": element 0 is +Inf`},
 		{"NaN in F32", holds(scalar("a", safetensors.F32, inf-inf)), `tensor "a": element 0 is NaN`},
-		{"unknown type", holds(scalar("a", "F64", 1)), `type "F64" is not one of`},
+		{"unknown type", holds(scalar("a", "F8_E4M3", 1)), `type "F8_E4M3" is not one of`},
+		{"a type to read alone", holds(scalar("a", safetensors.F64, 1)), "type F64 is read and not written: write F32"},
+		{"bfloat16", holds(scalar("a", safetensors.BF16, 1)), "type BF16 is read and not written: write F32"},
 		{"shape and elements", holds(safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int{2}}),
 			`tensor "a": shape [2] does not match its 0 elements`},
 		{"elements of the other type", holds(safetensors.Tensor{Name: "a", DType: safetensors.I64, F32: []float32{1}}),
@@ -420,6 +483,8 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Add(encodeFile(f, sampleFile()))
+	f.Add(encoded(entry("BF16", "[2]", "[0,4]"), 0x80, 0x3f, 0x40, 0xc0))
+	f.Add(encoded(entry("F64", "[2]", "[0,16]"), doubles(0.5, 1e-320)...))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -435,6 +500,11 @@ func FuzzRead(f *testing.F) {
 		}
 		if len(got.Metadata) == 0 {
 			got.Metadata = nil // an empty one is not written
+		}
+		for i := range got.Tensors { // types that are not written
+			if d := &got.Tensors[i].DType; *d == safetensors.BF16 || *d == safetensors.F64 {
+				*d = safetensors.F32
+			}
 		}
 		back, err := safetensors.Read(bytes.NewReader(encodeFile(t, got)))
 		if err != nil {

@@ -17,8 +17,8 @@ import (
 // content gives the same bytes. Spaces pad the header to a multiple of 8 bytes. F16 tensors are
 // rounded to the nearest, ties to even.
 //
-// Write fails before the first byte where [Read] would refuse the file, and where a number is too
-// large for F16.
+// Write fails before the first byte where [Read] would refuse the file, for types that are read
+// alone, and where a number is too large for F16.
 func Write(w io.Writer, f *File) error {
 	return within("safetensors", writeFile(w, f))
 }
@@ -52,6 +52,9 @@ func writeFile(w io.Writer, f *File) error {
 func (t *Tensor) check() error {
 	if t.DType.width() == 0 {
 		return unknownType(t.DType)
+	}
+	if !t.DType.written() {
+		return fmt.Errorf("type %s is read and not written: write F32", t.DType)
 	}
 	if n, ok := elements(t.Shape); !ok || n != t.Len() {
 		return fmt.Errorf("shape %v does not match its %d elements", t.Shape, t.Len())
