@@ -1,0 +1,142 @@
+//go:build nodynamic
+
+package decode
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+)
+
+// boxes yields the boxes of ISO's base media format (ISO 14496-12, 4.2): a type and what is inside.
+// The last one may be cut off.
+func boxes(rest []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for len(rest) >= 8 {
+			begin, end := uint64(8), uint64(binary.BigEndian.Uint32(rest))
+			switch {
+			case end == 0: // up to the end of the file
+				end = uint64(len(rest))
+			case end == 1 && len(rest) >= 16:
+				begin, end = 16, binary.BigEndian.Uint64(rest[8:])
+			}
+			if end < begin {
+				return
+			}
+			end = min(end, uint64(len(rest)))
+			if !yield(string(rest[4:8]), rest[begin:end]) {
+				return
+			}
+			rest = rest[end:]
+		}
+	}
+}
+
+// box returns what is inside the first box of a type, nil when there is none.
+func box(data []byte, kind string) []byte {
+	for k, inside := range boxes(data) {
+		if k == kind {
+			return inside
+		}
+	}
+	return nil
+}
+
+// A heif has what the boxes of an AVIF or HEIC say of its main picture (ISO 23008-12).
+type heif struct {
+	orientation int  // what irot and imir come to, 1 to 8 as in Exif
+	alpha       bool // some picture of the file is the alpha of another one
+}
+
+// The names of the pictures that are alpha (ISO 23008-12, 6.5.8).
+var alphaNames = [][]byte{
+	[]byte("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"), []byte("urn:mpeg:hevc:2015:auxid:1"),
+}
+
+func readHEIF(file []byte) heif {
+	h := heif{orientation: 1}
+	meta := box(file, "meta")
+	if len(meta) < 4 {
+		return h
+	}
+	meta = meta[4:] // behind version and flags
+	properties := box(meta, "iprp")
+	var list []property
+	for kind, data := range boxes(box(properties, "ipco")) {
+		list = append(list, property{kind, data})
+		for _, name := range alphaNames {
+			h.alpha = h.alpha || kind == "auxC" && bytes.Contains(data, name)
+		}
+	}
+	angle, mirror := byte(0), byte(noMirror)
+	for _, index := range associations(box(properties, "ipma"), primary(box(meta, "pitm"))) {
+		if index < 1 || index > len(list) || len(list[index-1].data) < 1 {
+			continue
+		}
+		switch p := list[index-1]; p.kind {
+		case "irot":
+			angle = p.data[0] & 3
+		case "imir":
+			mirror = p.data[0] & 1
+		}
+	}
+	h.orientation = turns[angle][mirror]
+	return h
+}
+
+// A property of a picture is a box.
+type property struct {
+	kind string
+	data []byte
+}
+
+const noMirror = 2
+
+// turns is the orientation by quarters turned to the left and by mirroring after that: 0 exchanges
+// top and bottom, 1 left and right.
+var turns = [4][3]int{{4, 2, 1}, {5, 7, 8}, {2, 4, 3}, {7, 5, 6}}
+
+// primary returns the number of the main picture.
+func primary(pitm []byte) uint32 {
+	switch {
+	case len(pitm) >= 6 && pitm[0] == 0:
+		return uint32(binary.BigEndian.Uint16(pitm[4:]))
+	case len(pitm) >= 8:
+		return binary.BigEndian.Uint32(pitm[4:])
+	}
+	return 0
+}
+
+// associations returns the numbers of a picture's properties, from 1.
+func associations(ipma []byte, picture uint32) []int {
+	if len(ipma) < 8 {
+		return nil
+	}
+	long, size := ipma[0] > 0, 1+int(ipma[3]&1)
+	for rest := ipma[8:]; len(rest) >= 3; {
+		id := uint32(binary.BigEndian.Uint16(rest))
+		rest = rest[2:]
+		if long && len(rest) >= 3 {
+			id = id<<16 | uint32(binary.BigEndian.Uint16(rest))
+			rest = rest[2:]
+		}
+		count := int(rest[0])
+		rest = rest[1:]
+		if count*size > len(rest) {
+			return nil
+		}
+		if id != picture {
+			rest = rest[count*size:]
+			continue
+		}
+		list := make([]int, count)
+		for i := range list {
+			list[i] = int(rest[i*size] & 0x7f) // without the flag of what is essential
+			if size == 2 {
+				list[i] = list[i]<<8 | int(rest[2*i+1])
+			}
+		}
+		return list
+	}
+	return nil
+}
