@@ -1,0 +1,418 @@
+package array
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fmimg/fmimg/dataset/tree"
+)
+
+// A table of pixels has a row for each image: a label and the pixels, each in a column of its own
+// or all in one column with spaces between them (FER2013). encoding/csv is not used, as a quotation
+// mark lets it read a whole file into memory as one field.
+
+const (
+	maxLine  = 4 << 20 // bytes of a row: pixels of 512x512 in RGB
+	headRows = 8       // rows by which a table is recognised
+	headLen  = 1 << 16 // bytes that are read for them
+	longHead = 1 << 20 // and where these have no two rows
+)
+
+// A table says what the columns of a file are.
+type table struct {
+	file   *tree.File
+	comma  byte
+	header bool
+	pixels []int // columns with a pixel each; or the one column of all
+	packed bool  // the pixels are in one column
+	label  int   // column, -1 for none
+	usage  int   // column that names the part of a row, -1 for none
+	size   int   // pixels of an image
+	note   string
+}
+
+// pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17.
+var pixelNames = regexp.MustCompile(`^([a-z_ ]{0,12}\d+([x_.]\d+)*|[rgb]\d+)$`)
+
+// What columns other than those of pixels are called.
+var (
+	labelColumns = []string{"label", "labels", "class", "target", "y", "emotion", "digit", "letter", "category", "symbol"}
+	usageColumns = []string{"usage", "split", "set", "subset", "partition"}
+	indexColumns = []string{"", "id", "index", "idx", "unnamed: 0", "imageid", "image_id"}
+)
+
+// recognise finds the columns of a file, by its first rows. ok is false where its rows are not
+// pixels.
+func recognise(f *tree.File) (t table, ok bool) {
+	data, most := head(f, headLen), headLen
+	if len(data) == headLen && bytes.Count(data, []byte("\n")) < 2 {
+		data, most = head(f, longHead), longHead
+	}
+	t = table{file: f, comma: ',', label: -1, usage: -1}
+	var rows [][]string
+	whole := len(data) < most
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	for len(data) > 0 && len(rows) < headRows {
+		end := bytes.IndexByte(data, '\n')
+		if end < 0 && !whole {
+			break // a row that was cut
+		}
+		if end < 0 {
+			end = len(data) - 1
+		}
+		line := bytes.TrimSpace(data[:end+1])
+		data = data[end+1:]
+		if len(line) == 0 {
+			continue
+		}
+		if len(rows) == 0 {
+			t.comma = separator(line)
+		}
+		rows = append(rows, fields(line, t.comma, nil))
+	}
+	if len(rows) == 0 {
+		return t, false
+	}
+	t.header = slices.ContainsFunc(rows[0], func(s string) bool { return !isNumber(s) && !isPixels(s) }) &&
+		(len(rows) > 1 || !isNumber(rows[0][len(rows[0])-1]))
+	if t.header && textLabel(rows) {
+		t.header = false
+	}
+	if t.header {
+		ok = len(rows) > 1 && t.byNames(rows[0], rows[1])
+	} else {
+		ok = t.byPlaces(rows)
+	}
+	return t, ok
+}
+
+// textLabel reports whether the first row is not a header, though one of its fields is not a
+// number: the label is a text in all rows.
+func textLabel(rows [][]string) bool {
+	texts := 0
+	for _, s := range rows[0] {
+		if !isNumber(s) {
+			texts++
+		}
+	}
+	return texts == 1 && len(rows[0]) > 2 && !slices.ContainsFunc(rows[0], func(s string) bool {
+		name := strings.ToLower(s)
+		return slices.Contains(labelColumns, name) || slices.Contains(indexColumns, name)
+	})
+}
+
+// separator returns what stands between the fields of a row most often.
+func separator(line []byte) byte {
+	best := byte(',')
+	for _, c := range []byte{';', '\t'} {
+		if bytes.Count(line, []byte{c}) > bytes.Count(line, []byte{best}) {
+			best = c
+		}
+	}
+	return best
+}
+
+// fields cuts a row, and takes quotation marks and spaces off.
+func fields(line []byte, comma byte, list []string) []string {
+	for part := range bytes.SplitSeq(line, []byte{comma}) {
+		list = append(list, string(bytes.Trim(part, " \"'\r\n")))
+	}
+	return list
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
+}
+
+// isPixels reports whether a field holds all pixels of an image.
+func isPixels(s string) bool {
+	head, rest, ok := strings.Cut(s, " ")
+	next, _, _ := strings.Cut(rest, " ")
+	return ok && isNumber(head) && isNumber(next)
+}
+
+// byNames finds the columns by their names.
+func (t *table) byNames(header, row []string) bool {
+	if len(header) != len(row) {
+		return false
+	}
+	named := 0
+	for i, name := range header {
+		name = strings.ToLower(name)
+		switch {
+		case slices.Contains(usageColumns, name):
+			t.usage = i
+		case slices.Contains(labelColumns, name) && t.label < 0:
+			t.label = i
+		case slices.Contains(indexColumns, name):
+		case isPixels(row[i]):
+			t.packed, t.pixels = true, []int{i}
+			t.size = len(strings.Fields(row[i]))
+			named = 1
+		case isNumber(row[i]) && !t.packed:
+			t.pixels = append(t.pixels, i)
+			if pixelNames.MatchString(name) {
+				named++
+			}
+		}
+	}
+	if !t.packed {
+		t.size = len(t.pixels)
+	}
+	return named*10 >= len(t.pixels)*9 && t.square()
+}
+
+// square reports whether the pixels of a row are a square, gray or in RGB.
+func (t *table) square() bool {
+	return side(t.size) >= minSide || t.size%3 == 0 && side(t.size/3) >= minSide
+}
+
+// byPlaces finds the columns of a file without a header: the label is the first or the last.
+func (t *table) byPlaces(rows [][]string) bool {
+	d := len(rows[0])
+	for _, row := range rows {
+		if len(row) != d {
+			return false
+		}
+	}
+	if d <= 3 {
+		return t.onePacked(rows[0])
+	}
+	for i, s := range rows[0] {
+		if isNumber(s) {
+			t.pixels = append(t.pixels, i)
+		} else if t.label = i; i != 0 && i != d-1 {
+			return false
+		}
+	}
+	if t.size = len(t.pixels); t.label >= 0 || side(d-1) < minSide && side(d) >= minSide {
+		return t.label >= 0 == (len(t.pixels) == d-1) && t.square()
+	}
+	if t.size = d - 1; !t.square() {
+		t.size = d
+		return t.square()
+	}
+	first, last := varied(rows, 0), varied(rows, d-1)
+	if t.label = 0; last && !first {
+		t.label = d - 1
+	} else if last == first {
+		t.note = "the first column was taken for the label"
+	}
+	t.pixels = slices.Delete(t.pixels, t.label, t.label+1)
+	return true
+}
+
+// onePacked finds a column with all pixels, beside a label.
+func (t *table) onePacked(row []string) bool {
+	for i, s := range row {
+		if isPixels(s) {
+			t.packed, t.pixels, t.size = true, []int{i}, len(strings.Fields(s))
+		} else if t.label < 0 {
+			t.label = i
+		}
+	}
+	return t.packed && t.square()
+}
+
+// varied reports whether a column differs between rows: corners of images seldom do.
+func varied(rows [][]string, column int) bool {
+	return slices.ContainsFunc(rows, func(row []string) bool { return row[column] != rows[0][column] })
+}
+
+// usages are the parts that a column of the table names.
+var usages = map[string]string{
+	"training": "train", "train": "train", "publictest": "val", "public": "val", "privatetest": "test",
+	"private": "test", "test": "test", "testing": "test", "validation": "val", "valid": "val", "val": "val",
+}
+
+// rows calls do for each row of a part; "" means all rows. The pixels are do's until it returns.
+func (t *table) rows(part string, do func(label string, pixels []float64) error) error {
+	r, _, err := unpacked(t.file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 1<<16), maxLine)
+	pixels, row, skip := make([]float64, t.size), newCells(t), t.header
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		}
+		if len(line) == 0 || skip {
+			skip = skip && len(line) == 0
+			continue
+		}
+		label, usage, err := row.parse(line, pixels)
+		if err != nil {
+			return fmt.Errorf("row %d: %w", n, err)
+		}
+		if part != "" && usages[strings.ToLower(usage)] != part {
+			continue
+		}
+		if err := do(label, pixels); err != nil {
+			return err
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a row has more than %d bytes: is it a table of pixels?", maxLine)
+	}
+	if err := lines.Err(); err != nil {
+		return cutOff("in a row", err)
+	}
+	return nil
+}
+
+// cells cuts rows without taking memory for each.
+type cells struct {
+	table *table
+	role  []int // of each column: the index of its pixel, or one of the roles below
+}
+
+// Roles of columns without pixels.
+const (
+	noCell    = -1
+	labelCell = -2
+	usageCell = -3
+	allCells  = -4 // the column has all pixels
+)
+
+func newCells(t *table) *cells {
+	c := &cells{table: t}
+	last := max(slices.Max(t.pixels), t.label, t.usage)
+	c.role = slices.Repeat([]int{noCell}, last+1)
+	for i, column := range t.pixels {
+		c.role[column] = i
+		if t.packed {
+			c.role[column] = allCells
+		}
+	}
+	if t.label >= 0 {
+		c.role[t.label] = labelCell
+	}
+	if t.usage >= 0 {
+		c.role[t.usage] = usageCell
+	}
+	return c
+}
+
+// parse cuts a row into its label, its part and its pixels.
+func (c *cells) parse(line []byte, pixels []float64) (label, usage string, err error) {
+	column, found := 0, 0
+	for part := range bytes.SplitSeq(line, []byte{c.table.comma}) {
+		if column >= len(c.role) {
+			break
+		}
+		part = bytes.Trim(part, " \"'")
+		switch role := c.role[column]; role {
+		case noCell:
+		case labelCell:
+			label = string(part)
+		case usageCell:
+			usage = string(part)
+		case allCells:
+			for one := range bytes.FieldsSeq(part) {
+				if found < len(pixels) {
+					pixels[found], err = number(one)
+				}
+				if found++; err != nil {
+					return "", "", err
+				}
+			}
+		default:
+			if pixels[role], err = number(part); err != nil {
+				return "", "", fmt.Errorf("column %d: %w", column+1, err)
+			}
+			found++
+		}
+		column++
+	}
+	if found != len(pixels) {
+		return "", "", fmt.Errorf("%d pixels, want %d", found, len(pixels))
+	}
+	return label, usage, nil
+}
+
+// number reads a number. Most pixels are small and whole.
+func number(text []byte) (float64, error) {
+	n := 0
+	for i, c := range text {
+		if c < '0' || c > '9' || i == 9 {
+			v, err := strconv.ParseFloat(string(text), 64)
+			if err != nil {
+				return 0, fmt.Errorf("%.20q is not a number", text)
+			}
+			return v, nil
+		}
+		n = 10*n + int(c-'0')
+	}
+	if len(text) == 0 {
+		return 0, errors.New("an empty field where a pixel belongs")
+	}
+	return float64(n), nil
+}
+
+// A survey is what a first walk over a part of a table finds.
+type survey struct {
+	rows  int
+	float bool
+	texts map[string]int32 // labels that are not whole numbers, and those that are
+	whole bool             // all labels are whole numbers
+	none  int              // rows with an empty label
+}
+
+// look walks over a part of the table.
+func (t *table) look(part string) (survey, error) {
+	s := survey{texts: map[string]int32{}, whole: true}
+	err := t.rows(part, func(label string, pixels []float64) error {
+		s.rows++
+		for _, v := range pixels {
+			s.float = s.float || v != math.Trunc(v)
+		}
+		if label == "" {
+			s.none++
+			return nil
+		}
+		if _, known := s.texts[label]; !known {
+			if len(s.texts) == maxClasses || len(label) > 256 {
+				return fmt.Errorf("%d different labels, more than %d: is the column right?", len(s.texts)+1, maxClasses)
+			}
+			v, err := strconv.ParseFloat(label, 64)
+			s.whole = s.whole && err == nil && v == math.Trunc(v) && math.Abs(v) < maxClasses
+			s.texts[label] = 0
+		}
+		return nil
+	})
+	return s, err
+}
+
+// numbers returns the pixels of a part as an array.
+func (t *table) numbers(part string, s survey) numbers {
+	return numbers{
+		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float},
+		each: func(do func([]float64) error) error {
+			left := s.rows
+			err := t.rows(part, func(_ string, pixels []float64) error {
+				if left--; left < 0 {
+					return errors.New("the file grew while it was read")
+				}
+				return do(pixels)
+			})
+			if err == nil && left > 0 {
+				err = fmt.Errorf("the file shrank while it was read: %w", io.ErrUnexpectedEOF)
+			}
+			return err
+		},
+	}
+}

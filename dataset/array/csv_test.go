@@ -1,0 +1,184 @@
+package array
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// row writes 16 pixels that begin at a number, with 0 in the corners.
+func row(from int) string {
+	var list []string
+	for i := range 16 {
+		v := from + i
+		if i == 0 || i == 15 {
+			v = 0
+		}
+		list = append(list, fmt.Sprint(v))
+	}
+	return strings.Join(list, ",")
+}
+
+// heads are the names of 16 columns of pixels.
+func heads(format string) string {
+	var list []string
+	for i := range 16 {
+		list = append(list, fmt.Sprintf(format, i))
+	}
+	return strings.Join(list, ",")
+}
+
+func pixelsFrom(starts ...int) (data []byte) {
+	for _, from := range starts {
+		for i := range 16 {
+			v := byte(from + i)
+			if i == 0 || i == 15 {
+				v = 0
+			}
+			data = append(data, v)
+		}
+	}
+	return data
+}
+
+func TestTables(t *testing.T) {
+	twoLines := "1," + row(10) + "\n0," + row(200) + "\n"
+	spaced := strings.ReplaceAll(row(10), ",", " ") + "|" + strings.ReplaceAll(row(200), ",", " ")
+	first, second, _ := strings.Cut(spaced, "|")
+	for name, text := range map[string]string{
+		"Kaggle":          "label," + heads("pixel%d") + "\n" + twoLines,
+		"Zalando":         "label," + heads("pixel%d") + "\r\n" + strings.ReplaceAll(twoLines, "\n", "\r\n"),
+		"no header":       twoLines,
+		"label last":      row(10) + ",1\n" + row(200) + ",0\n",
+		"last, named":     heads("%d") + ",class\n" + row(10) + ",1\n" + row(200) + ",0\n",
+		"index":           ",label," + heads("1x%d") + "\n0,1," + row(10) + "\n1,0," + row(200) + "\n",
+		"quoted":          `"label","` + strings.ReplaceAll(heads("p%d"), ",", `","`) + "\"\n\"1\"," + row(10) + "\n0," + row(200) + "\n",
+		"semicolons":      strings.ReplaceAll(twoLines, ",", ";"),
+		"tabs":            strings.ReplaceAll(twoLines, ",", "\t"),
+		"floats":          strings.ReplaceAll(twoLines, ",", ".0,"),
+		"byte order mark": "\ufefflabel," + heads("pixel%d") + "\n" + twoLines + "\n\n",
+		"FER2013":         "emotion,pixels\n1," + first + "\n0," + second + "\n",
+		"FER, quoted":     "emotion,pixels\n1,\"" + first + "\"\n0,\"" + second + "\"\n",
+		"FER, no header":  "1," + first + "\n0," + second + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for end, data := range map[string][]byte{".csv": []byte(text), ".CSV.GZ": gz(t, []byte(text))} {
+				set := mustRead(t, map[string][]byte{"a" + end: data})
+				if m := set.Train; !bytes.Equal(m.Pixels, pixelsFrom(10, 200)) || m.Height != 4 || !slices.Equal(m.Labels, []int32{1, 0}) ||
+					len(set.Classes) != 2 || set.Test != nil {
+					t.Errorf("%s: %+v", end, m)
+				}
+				checkNotes(t, set, "squares of 4x4")
+				if noted(set, "label") {
+					t.Errorf("notes %q", set.Notes)
+				}
+			}
+		})
+	}
+}
+
+// Tables of anything else are not sets of arrays.
+func TestOtherTables(t *testing.T) {
+	wide := "radius,texture," + strings.Repeat("area,", 14) + "label\n" + row(3) + ",1\n"
+	for name, text := range map[string]string{
+		"labels": "file,label\na.png,1\nb.png,0\n", "names": "cat\ndog\n", "empty": "", "measurements": wide,
+		"few": "1,2,3,4,5\n", "texts": "label,a,b,c\nx,y,z,w\n", "captions": "file_name,text\na.png,\"a cat, 2 dogs\"\n",
+		"two texts": "a,b," + row(3) + "\n", "header alone": "label," + heads("pixel%d") + "\n", "uneven": "1," + row(1) + "\n2,3\n",
+		"coordinates": "id,points\n1,3 4\n", "binary": string(count(200)),
+	} {
+		if found := Find(files(map[string][]byte{"a.csv": []byte(text)})); len(found) != 0 {
+			t.Errorf("%s is found as %s", name, found[0].Format)
+		}
+	}
+}
+
+func TestTablesOfParts(t *testing.T) {
+	train, test := "1,"+row(10)+"\n0,"+row(200)+"\n", "1,"+row(50)+"\n1,"+row(60)+"\n"
+	set := mustRead(t, map[string][]byte{"mnist_train.csv": []byte(train), "mnist_test.csv": []byte(test)})
+	if !slices.Equal(set.Test.Labels, []int32{1, 1}) || !bytes.Equal(set.Test.Pixels, pixelsFrom(50, 60)) || len(set.Files) != 2 {
+		t.Errorf("%+v", set.Test)
+	}
+	set = mustRead(t, map[string][]byte{"train.csv": []byte("label," + heads("pixel%d") + "\n" + train),
+		"test.csv": []byte(heads("pixel%d") + "\n" + row(50) + "\n")})
+	checkNotes(t, set, "labels of the test images were not found: 1 image has no class")
+	spaced := strings.ReplaceAll(row(10), ",", " ")
+	fer := "emotion,pixels,Usage\n"
+	for i, usage := range []string{"Training", "PublicTest", "PrivateTest", "Training"} {
+		fer += fmt.Sprintf("%d,%s,%s\n", i, spaced, usage)
+	}
+	set = mustRead(t, map[string][]byte{"fer2013.csv": []byte(fer)})
+	if !slices.Equal(set.Train.Labels, []int32{0, 3}) || !slices.Equal(set.Test.Labels, []int32{2}) {
+		t.Errorf("labels %v and %v", set.Train.Labels, set.Test.Labels)
+	}
+	checkNotes(t, set, "left out: 1 row of fer2013.csv for validation")
+	if found := Find(files(map[string][]byte{"a/x.csv": []byte(train), "a/z.csv": []byte(train)})); len(found) != 2 {
+		t.Errorf("%d sets, want 2", len(found))
+	}
+}
+
+func TestTableLabels(t *testing.T) {
+	set := mustRead(t, map[string][]byte{"a.csv": []byte("dog," + row(10) + "\ncat," + row(20) + "\ndog," + row(30) + "\n")})
+	if !slices.Equal(set.Classes, []string{"cat", "dog"}) || !slices.Equal(set.Train.Labels, []int32{1, 0, 1}) {
+		t.Errorf("classes %q, labels %v", set.Classes, set.Train.Labels)
+	}
+	set = mustRead(t, map[string][]byte{"a.csv": []byte("label," + heads("pixel%d") + "\n1," + row(10) + "\n," + row(20) + "\n")})
+	if !slices.Equal(set.Train.Labels, []int32{1, -1}) {
+		t.Errorf("labels %v", set.Train.Labels)
+	}
+	set = mustRead(t, map[string][]byte{"a.csv": []byte("90000," + row(10) + "\n8000," + row(20) + "\n90000," + row(30) + "\n")})
+	if !slices.Equal(set.Classes, []string{"8000", "90000"}) {
+		t.Errorf("classes %q", set.Classes)
+	}
+	// Both columns at the ends differ: the first is taken, with a note.
+	set = mustRead(t, map[string][]byte{"a.csv": []byte("1," + row(10) + "\n1," + row(20) + "\n")})
+	checkNotes(t, set, "the first column was taken for the label")
+}
+
+// RGB in a row, EMNIST's columns, and numbers in [0,1].
+func TestTableKinds(t *testing.T) {
+	rgb := "0"
+	for i := range 48 {
+		rgb += fmt.Sprint(",", i)
+	}
+	set := mustRead(t, map[string][]byte{"a.csv": []byte("label," + strings.Trim(strings.Repeat("p1,", 48), ",") + "\n" + rgb + "\n")})
+	if set.Train.Channels != 3 || set.Train.Height != 4 {
+		t.Errorf("%+v", set.Train)
+	}
+	checkNotes(t, set, "in RGB, as planes")
+	set = mustRead(t, map[string][]byte{"emnist-letters-train.csv": []byte("1," + row(10) + "\n2," + row(20) + "\n")})
+	if set.Train.Pixels[1] != 14 || set.Train.Pixels[4] != 11 {
+		t.Errorf("pixels %v", set.Train.Pixels)
+	}
+	checkNotes(t, set, "turned upright")
+	unit := strings.NewReplacer("200", "1", "2", "0.5").Replace("1,0,2,2,200,2,2,2,2,2,2,2,2,2,2,2,0")
+	set = mustRead(t, map[string][]byte{"a.csv": []byte(unit + "\n" + unit + "\n")})
+	if set.Train.Pixels[1] != 128 || set.Train.Pixels[3] != 255 {
+		t.Errorf("pixels %v, %q", set.Train.Pixels, set.Notes)
+	}
+}
+
+// Rows may be longer than what is read of a file at first.
+func TestLongRows(t *testing.T) {
+	long := "1" + strings.Repeat(",200", 192*192)
+	set := mustRead(t, map[string][]byte{"a.csv": []byte(long + "\n" + long + "\n")})
+	if set.Train.Len() != 2 || set.Train.Height != 192 {
+		t.Errorf("%d images of %d rows", set.Train.Len(), set.Train.Height)
+	}
+}
+
+func TestTablesRefused(t *testing.T) {
+	good := strings.Repeat("1,"+row(10)+"\n0,"+row(20)+"\n", 8)
+	for words, more := range map[string]string{
+		"row 17: column 3: \"x\" is not a number":        "1,0,x,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n",
+		"row 17: 3 pixels, want 16":                      "1,2,3,4\n",
+		"row 17: column 3: an empty field where a pixel": "1,0,,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n",
+		"label \"-7\" of image 16":                       "-7," + row(3) + "\n",
+		"element [16 1] is NaN":                          "1,0,NaN,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n",
+		"a row has more than 4194304 bytes":              "1," + strings.Repeat(" ", maxLine),
+	} {
+		_, err := readOne(t, map[string][]byte{"a.csv": []byte(good + more)})
+		refused(t, err, words)
+	}
+}

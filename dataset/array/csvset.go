@@ -1,0 +1,237 @@
+package array
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/text"
+)
+
+// tableEnds are the endings of tables.
+var tableEnds = []string{".csv", ".tsv", ".csv.gz", ".tsv.gz"}
+
+// A tableSet has the tables that make a set.
+type tableSet struct {
+	prefix string
+	parts  map[string]table
+	others []string // files that were left out
+	files  []*tree.File
+	beside []*tree.File
+}
+
+// findCSV finds tables of pixels. Those of a folder whose names differ by "train" and "test" alone
+// are one set.
+func findCSV(files []*tree.File) []Source {
+	folders := newGroups(files).all
+	sets, order := map[string]*tableSet{}, []*tableSet(nil)
+	for _, f := range plainFirst(files) {
+		base, ok := cutEnds(path.Base(f.Name), tableEnds...)
+		if !ok {
+			continue
+		}
+		t, ok := recognise(f)
+		if !ok {
+			continue
+		}
+		rest, part, _ := words(base)
+		key := path.Dir(f.Name) + "\x00" + rest
+		if sets[key] == nil {
+			sets[key] = &tableSet{prefix: rest, parts: map[string]table{}, beside: folders[path.Dir(f.Name)]}
+			order = append(order, sets[key])
+		}
+		s := sets[key]
+		s.files = append(s.files, f)
+		if _, taken := s.parts[part]; taken {
+			s.others = append(s.others, path.Base(f.Name))
+			continue
+		}
+		s.parts[part] = t
+	}
+	var list []Source
+	for _, s := range order {
+		list = append(list, Source{Format: tableFormat, Name: s.main().Name, Files: s.files,
+			Read: func(ctx context.Context, l Limits) (set *Set, err error) {
+				defer recovered(&err)
+				return s.read(ctx, l)
+			}})
+	}
+	return list
+}
+
+const tableFormat = "CSV of pixels"
+
+// main returns the file by which a person would name the set.
+func (s *tableSet) main() *tree.File {
+	for _, part := range []string{"", "train"} {
+		if t, ok := s.parts[part]; ok {
+			return t.file
+		}
+	}
+	return s.files[0]
+}
+
+// A share is a part of a set and the table that has it.
+type share struct {
+	table table
+	usage string // the rows of the table that belong to it, empty for all
+	seen  survey
+}
+
+// read reads the set.
+func (s *tableSet) read(ctx context.Context, l Limits) (*Set, error) {
+	r := recipe{format: tableFormat, files: slices.Clone(s.files)}
+	known, files, err := namesBeside(s.beside, s.prefix)
+	if err != nil {
+		return nil, err
+	}
+	r.names, r.files = known, append(r.files, files...)
+	r.names.path = s.main().Name
+	train, test, err := s.shares(&r)
+	if err != nil {
+		return nil, err
+	}
+	var list []*share
+	for _, one := range []*share{train, test} {
+		if one != nil {
+			r.notes = appendNew(r.notes, one.table.note)
+			list = append(list, one)
+		}
+	}
+	texts := textLabels(list)
+	if texts != nil {
+		r.names = names{list: texts, from: path.Base(train.table.file.Name), first: 0}
+	}
+	for i, one := range list {
+		p := &part{pixels: one.table.numbers(one.usage, one.seen)}
+		if p.labels, err = one.labels(texts); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.pixels.name, err)
+		}
+		if i == 0 {
+			r.train = p
+		} else {
+			r.test = p
+		}
+	}
+	if strings.HasPrefix(s.prefix, "emnist") {
+		r.turn()
+	}
+	return build(ctx, l, r)
+}
+
+// appendNew appends a note that is not empty and not there yet.
+func appendNew(notes []string, note string) []string {
+	if note == "" || slices.Contains(notes, note) {
+		return notes
+	}
+	return append(notes, note)
+}
+
+// shares finds the rows to train and to test on; test is nil where there are none.
+func (s *tableSet) shares(r *recipe) (train, test *share, err error) {
+	byPart := map[string]*share{}
+	for part, t := range s.parts {
+		usages := []string{""}
+		if t.usage >= 0 {
+			usages = []string{"train", "test", "val"}
+		}
+		for _, usage := range usages {
+			one := &share{table: t, usage: usage}
+			if one.seen, err = t.look(usage); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", path.Base(t.file.Name), err)
+			}
+			if key := max(part, usage); one.seen.rows > 0 && byPart[key] == nil {
+				byPart[key] = one
+			}
+		}
+	}
+	var taken []string
+	for _, part := range append([]string{"train", ""}, testParts...) {
+		if byPart[part] == nil || test != nil {
+			continue
+		}
+		if taken = append(taken, part); train == nil {
+			train = byPart[part]
+		} else {
+			test = byPart[part]
+		}
+	}
+	if train == nil {
+		return nil, nil, fmt.Errorf("%s has no row", path.Base(s.files[0].Name))
+	}
+	r.notes = append(r.notes, s.leftOut(byPart, taken)...)
+	return train, test, nil
+}
+
+// leftOut notes what belongs to no part that was taken.
+func (s *tableSet) leftOut(byPart map[string]*share, taken []string) []string {
+	var notes []string
+	for _, part := range testParts {
+		if one := byPart[part]; one != nil && !slices.Contains(taken, part) {
+			notes = append(notes, fmt.Sprintf("left out: %s of %s for validation, as there are others to train and to test on",
+				text.Count(one.seen.rows, "row", "rows"), path.Base(one.table.file.Name)))
+		}
+	}
+	if len(taken) > 1 && taken[1] == "val" {
+		notes = append(notes, "the validation images were taken for test images")
+	}
+	for _, name := range s.others {
+		notes = append(notes, name+" was left out: another file has the same part of the set")
+	}
+	return notes
+}
+
+// textLabels returns the names of labels that are not small whole numbers, sorted, and nil where
+// all are.
+func textLabels(list []*share) []string {
+	all, whole := map[string]bool{}, true
+	for _, one := range list {
+		whole = whole && one.seen.whole
+		for label := range one.seen.texts {
+			all[label] = true
+		}
+	}
+	if whole || len(all) > maxClasses {
+		return nil
+	}
+	var names []string
+	for label := range all {
+		names = append(names, label)
+	}
+	slices.SortFunc(names, text.CompareNatural)
+	return names
+}
+
+// labels reads the labels of a share, nil where its table has none. texts are the names of labels
+// that are not numbers.
+func (s *share) labels(texts []string) (*labels, error) {
+	if s.table.label < 0 || s.seen.rows == s.seen.none {
+		return nil, nil
+	}
+	l := &labels{name: "the label column", list: make([]int32, 0, s.seen.rows)}
+	for i, name := range texts {
+		s.seen.texts[name] = int32(i)
+	}
+	return l, s.table.rows(s.usage, func(label string, _ []float64) error {
+		switch {
+		case len(l.list) == s.seen.rows: // checked with the pixels
+			return nil
+		case label == "":
+			l.list = append(l.list, -1)
+			return nil
+		case texts != nil:
+			l.list = append(l.list, s.seen.texts[label])
+			return nil
+		}
+		v, err := strconv.ParseFloat(label, 64)
+		if err != nil || v < -1 || v >= maxClasses {
+			return fmt.Errorf("label %.20q of image %d: labels lie between 0 and %d", label, len(l.list), maxClasses-1)
+		}
+		l.list = append(l.list, int32(v))
+		return nil
+	})
+}

@@ -1,0 +1,217 @@
+package array
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/fmimg/fmimg/dataset/tree"
+)
+
+// A member is an array of a set that lies in one or several files.
+type member struct {
+	name string // of the file, or of the array in it
+	part string // "train", "test", …; empty for none
+	role string // of images or labels
+	load func(r *recipe) (numbers, error)
+}
+
+// A group has the arrays that make a set.
+type group struct {
+	format  string
+	prefix  string // of the files' names, empty for none
+	members []member
+	files   []*tree.File
+	beside  []*tree.File // all files of the folder
+}
+
+// testParts are the parts that may be tested on, the best first. What is not taken is left out.
+var testParts = []string{"test", "test10k", "test50k", "val"}
+
+// find returns the member of a part with a role, nil for none.
+func (g *group) find(part, role string) *member {
+	for i := range g.members {
+		if g.members[i].part == part && g.members[i].role == role {
+			return &g.members[i]
+		}
+	}
+	return nil
+}
+
+// add takes a member in, unless there is one like it. It reports whether it did.
+func (g *group) add(m member, f *tree.File) bool {
+	if g.find(m.part, m.role) != nil {
+		return false
+	}
+	g.members = append(g.members, m)
+	g.files = append(g.files, f)
+	return true
+}
+
+// source returns the group as a set to be read.
+func (g *group) source() Source {
+	name := g.files[0].Name
+	for i, m := range g.members {
+		if m.role == imagesRole && i < len(g.files) {
+			name = g.files[i].Name
+			if m.part == "train" || m.part == "" {
+				break
+			}
+		}
+	}
+	return Source{Format: g.format, Name: name, Files: g.files, Read: func(ctx context.Context, l Limits) (set *Set, err error) {
+		defer recovered(&err)
+		r := recipe{format: g.format, files: slices.Clone(g.files)}
+		defer r.close()
+		if err := g.plan(&r); err != nil {
+			return nil, err
+		}
+		return build(ctx, l, r)
+	}}
+}
+
+// close closes the files that stayed open; they were only read.
+func (r *recipe) close() {
+	for _, c := range r.opened {
+		_ = c.Close()
+	}
+}
+
+// recovered makes an error of a panic, which a library's or our own reading of a damaged file may
+// end in.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the file is damaged, or of a kind that is not read (%v): copy or save it again", p)
+	}
+}
+
+// plan loads the headers of the arrays.
+func (g *group) plan(r *recipe) error {
+	names, files, err := namesBeside(g.beside, g.prefix)
+	if err != nil {
+		return err
+	}
+	r.names, r.files = names, append(r.files, files...)
+	r.names.path = g.files[0].Name
+	training := ""
+	if g.find("", imagesRole) == nil || g.find("train", imagesRole) != nil {
+		training = "train"
+	}
+	if r.train, err = g.part(training, r); err != nil {
+		return err
+	}
+	taken := []string{training}
+	for _, part := range testParts {
+		if g.find(part, imagesRole) == nil {
+			continue
+		}
+		if r.test, err = g.part(part, r); err != nil {
+			return err
+		}
+		taken = append(taken, part)
+		break
+	}
+	r.leftOut(g, taken)
+	if g.isTurned() {
+		r.turn()
+	}
+	return nil
+}
+
+// leftOut notes the arrays that belong to no part that was taken.
+func (r *recipe) leftOut(g *group, taken []string) {
+	for i, part := range taken {
+		if i > 0 && part == "val" && r.train != nil {
+			r.notes = append(r.notes, "the validation images were taken for test images")
+		}
+	}
+	for _, m := range g.members {
+		if !slices.Contains(taken, m.part) && m.role == imagesRole {
+			r.notes = append(r.notes, m.name+" was left out: the set has other images to train and to test on")
+		}
+		if m.role == labelsRole && g.find(m.part, imagesRole) == nil {
+			r.notes = append(r.notes, m.name+" was left out: its images were not found")
+		}
+	}
+}
+
+// part loads the images of a part and their labels; nil where there are none.
+func (g *group) part(part string, r *recipe) (*part, error) {
+	images := g.find(part, imagesRole)
+	if images == nil {
+		return nil, nil
+	}
+	return r.load(images, g.find(part, labelsRole), strings.Contains(g.prefix, "qmnist"))
+}
+
+// load loads the headers of images and of their labels, which may be nil.
+func (r *recipe) load(images, of *member, column bool) (*part, error) {
+	pixels, err := images.load(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{pixels: pixels}
+	if of != nil {
+		values, err := of.load(r)
+		if err != nil {
+			return nil, err
+		}
+		p.labels = &labels{name: of.name, values: values, column: column}
+	}
+	return p, nil
+}
+
+// isTurned reports whether a set's images are stored column by column, as EMNIST's are.
+func (g *group) isTurned() bool { return strings.HasPrefix(g.prefix, "emnist") }
+
+// turn sets the images upright.
+func (r *recipe) turn() {
+	for _, p := range []*part{r.train, r.test} {
+		if p != nil {
+			p.turned = true
+		}
+	}
+	r.notes = append(r.notes, "EMNIST stores its images column by column: they were turned upright")
+	if r.names.list == nil && r.names.first == 0 {
+		r.names.first = -1
+	}
+}
+
+// groups collects groups by folder and prefix, in the order in which they were first seen.
+type groups struct {
+	list []*group
+	by   map[string]*group
+	all  map[string][]*tree.File // files by folder
+}
+
+func newGroups(files []*tree.File) *groups {
+	g := &groups{by: map[string]*group{}, all: map[string][]*tree.File{}}
+	for _, f := range files {
+		folder := path.Dir(f.Name)
+		g.all[folder] = append(g.all[folder], f)
+	}
+	return g
+}
+
+// of returns the group of a file, a new one where it is the first.
+func (g *groups) of(f *tree.File, format, prefix string) *group {
+	key := path.Dir(f.Name) + "\x00" + prefix
+	if g.by[key] == nil {
+		g.by[key] = &group{format: format, prefix: prefix, beside: g.all[path.Dir(f.Name)]}
+		g.list = append(g.list, g.by[key])
+	}
+	return g.by[key]
+}
+
+// sources returns the groups that have images.
+func (g *groups) sources() []Source {
+	var list []Source
+	for _, one := range g.list {
+		if slices.ContainsFunc(one.members, func(m member) bool { return m.role == imagesRole }) {
+			list = append(list, one.source())
+		}
+	}
+	return list
+}
