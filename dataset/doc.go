@@ -9,22 +9,31 @@
 //
 //	set, err := dataset.Open(ctx, "mnist", dataset.Options{})
 //
-// A new data set is one entry of the registry in known.go. A new file format is a case of openPath
-// that returns a [Set].
+// A new data set is one entry of the registry in known.go. place.read chooses among the kinds of
+// files.
 //
 // # Formats
 //
-//	a folder with train-images-idx3-ubyte and more   IDX as MNIST has it (idx.go, idxset.go)
-//	files like it, with or without .gz, or one of them
-//	a folder with data_batch_*.bin, or one of them   CIFAR-10's binary version (cifar.go)
-//	a .npy file of uint8, or of floats in [-1,1],    NumPy's array, [N,H,W] or [N,H,W,C] (npy.go)
-//	any other folder, or a .zip                      pictures: PNG, JPEG, GIF, WebP (files.go,
-//	                                                 picture.go, pictures.go)
+// A path leads to a folder, an archive or a file. Package dataset/tree makes a list of files of it.
+// Among these files, the first of the following that is there makes the set:
 //
-// The first bytes of a picture's file tell its format. Folders are classes, at the first level
-// where there are several. Folders called train and test (or val) divide the pictures. A picture is
-// cropped to the largest square in its middle and resized by Lanczos' filter. It is turned as its
-// Exif data says. Transparent pixels become white.
+//	arrays     IDX, NumPy's .npy and .npz, CIFAR, CSV of pixels (dataset/array)
+//	rows       parquet files with a picture in each row (dataset/rows)
+//	pictures   files of pictures in any of many formats (dataset/decode, loader.go)
+//
+// A set of arrays or rows that lies among more pictures than it has files is not taken.
+//
+// # What folders mean
+//
+// Folders at the first level where there are several are classes. Folders with one of the usual
+// names of splits (train, val, test) divide the pictures instead, and what lies beside these
+// folders is left out. Pictures that lie beside class folders have no class; where they are most,
+// no picture has one (layout.go). Labels may also come from a table of file names, or from a small
+// file beside each picture (labels.go, gallerylabels.go). Options.Labels decides. What was guessed,
+// left out or not found is in Set.Notes.
+//
+// The classes of a set of pictures are those of its training pictures, with numbers in the order of
+// numbers. A set of arrays keeps the numbers of its labels, also those without an image.
 //
 // # Pixels
 //
@@ -47,7 +56,7 @@
 // [Permutation].
 //
 // What a header claims is checked before memory is taken: a parser takes at most 4 times its input
-// and 16 MiB. Pictures and archives unpack to more, and have limits of their own (files.go): the
-// pixels of a picture, the pixels of all pictures that are decoded at once, the bytes of an archive
-// against its size, and the bytes of the whole set.
+// and 16 MiB. Pictures and archives unpack to more, and have limits of their own: the pixels of a
+// picture, the pixels of all pictures that are decoded at once (decode.Room), the bytes of an
+// archive against its size (tree.Limits), and the bytes of the whole set.
 package dataset

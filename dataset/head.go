@@ -9,11 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/fmimg/fmimg/dataset/decode"
 	"github.com/fmimg/fmimg/internal/regular"
 )
-
-// headLen is the number of bytes at the beginning of a file that tell its format.
-const headLen = 24
 
 // openRegular opens a file. For anything else its error says to take it away.
 func openRegular(path string) (*os.File, error) {
@@ -31,7 +29,7 @@ func readHead(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	head := make([]byte, headLen)
+	head := make([]byte, decode.HeadLen)
 	n, err := io.ReadFull(file, head)
 	switch {
 	case n == 0 && errors.Is(err, io.EOF):
@@ -56,4 +54,21 @@ func baseName(path string) string {
 		name = strings.TrimSuffix(name, ext)
 	}
 	return name
+}
+
+// readBytes reads size bytes. It takes at most reserve bytes of memory at first, and then at most
+// doubles it. When it fails it returns the bytes that came in, with the error.
+func readBytes(r io.Reader, size, reserve int) ([]byte, error) {
+	data := make([]byte, 0, min(size, reserve))
+	for len(data) < size {
+		if len(data) == cap(data) {
+			data = append(make([]byte, 0, min(size, 2*cap(data))), data...)
+		}
+		n, err := io.ReadFull(r, data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err != nil {
+			return data, err
+		}
+	}
+	return data, nil
 }

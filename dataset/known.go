@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -23,31 +24,43 @@ const embedded = "embedded"
 type known struct {
 	name, description string
 	get               string   // how to get it
-	places            []string // folders where it may be; nil: embedded
-	mark              string   // a file that shows that a folder holds it
-	read              func(ctx context.Context, path string, o Options) (*Set, error)
+	places            []string // folders and archives where it may be; nil: embedded
+	marks             []string // files of which one shows that a folder holds it
 }
 
 // registry has the data sets that are known by name, in the order of List.
 var registry = []known{
 	{
 		name: "mnist", description: "handwritten digits 0-9, 28x28 gray, 60,000 + 10,000 images (CC BY-SA 3.0)",
-		get: "it is part of the program", read: openMNIST,
+		get: "it is part of the program",
 	},
 	{
 		name: "fashion-mnist", description: "10 kinds of clothing, 28x28 gray, 60,000 + 10,000 images (MIT)",
 		get: "apt-get install dataset-fashion-mnist on Debian, or put the four files of " +
 			"github.com/zalandoresearch/fashion-mnist into the folder fashion-mnist",
-		places: []string{"/usr/share/datasets/fashion-mnist", "fashion-mnist", "data/fashion-mnist"},
-		mark:   "train-images-idx3-ubyte", read: openIDXFolder,
+		places: []string{
+			"/usr/share/datasets/fashion-mnist", "fashion-mnist", "data/fashion-mnist", "data/FashionMNIST/raw",
+		},
+		marks: []string{"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"},
 	},
-	{
-		name: "cifar-10", description: "10 kinds of animals and vehicles, 32x32 RGB, 50,000 + 10,000 images",
-		get: "unpack https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz here, " +
-			"which makes the folder cifar-10-batches-bin",
-		places: []string{"cifar-10-batches-bin", "data/cifar-10-batches-bin"},
-		mark:   "data_batch_1.bin", read: openCIFARFolder,
-	},
+	cifar("cifar-10", "10 kinds of animals and vehicles", "data_batch_1.bin", "data_batch_1"),
+	cifar("cifar-100", "100 kinds of animals, plants and things", "train.bin", "train"),
+}
+
+// cifar describes a set of the CIFAR family, which has two versions. marks are a file of each.
+func cifar(name, what string, marks ...string) known {
+	k := known{
+		name: name, description: what + ", 32x32 RGB, 50,000 + 10,000 images", marks: marks,
+		get: "put https://www.cs.toronto.edu/~kriz/" + name + "-python.tar.gz here, packed or unpacked",
+	}
+	folders := []string{name + "-batches-bin", name + "-batches-py"}
+	if name == "cifar-100" {
+		folders = []string{name + "-binary", name + "-python"}
+	}
+	for _, place := range append(folders, name+"-binary.tar.gz", name+"-python.tar.gz") {
+		k.places = append(k.places, place, "data/"+place)
+	}
+	return k
 }
 
 // List returns the data sets that [Open] knows by name, and where they are on this machine.
@@ -68,28 +81,42 @@ func find(name string) *known {
 	return nil
 }
 
-// place returns the first of the set's folders that holds it, "" when none does.
+// place returns the first of the set's folders and archives that holds it, "" when none does.
 func (k *known) place() string {
 	if k.places == nil {
 		return embedded
 	}
-	for _, folder := range k.places {
-		for _, end := range []string{"", ".gz"} {
-			if info, err := os.Stat(folder + "/" + k.mark + end); err == nil && info.Mode().IsRegular() {
-				return folder
-			}
+	for _, place := range k.places {
+		info, err := os.Stat(place)
+		if err == nil && (info.Mode().IsRegular() || slices.ContainsFunc(k.marks, inFolder(place))) {
+			return place
 		}
 	}
 	return ""
 }
 
+// inFolder returns a function that reports whether a folder has a file.
+func inFolder(folder string) func(name string) bool {
+	return func(name string) bool {
+		info, err := os.Stat(folder + "/" + name)
+		return err == nil && info.Mode().IsRegular()
+	}
+}
+
 // open reads the set from where it is.
 func (k *known) open(ctx context.Context, o Options) (*Set, error) {
-	folder := k.place()
-	if folder == "" {
+	place := k.place()
+	switch place {
+	case "":
 		return nil, &NotHereError{Name: k.name, Places: k.places, Get: k.get}
+	case embedded:
+		return openMNIST()
 	}
-	return k.read(ctx, folder, o)
+	info, err := os.Stat(place)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", k.name, err)
+	}
+	return openPath(ctx, place, info, o)
 }
 
 // A NotHereError says that a known data set is not on this machine.

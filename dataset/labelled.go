@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/fmimg/fmimg/dataset/decode"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 )
@@ -17,51 +18,6 @@ type labelled struct {
 	images  [][]byte // HWC, each image in memory of its own
 	labels  []int32  // -1 for none; nil when no image has one
 	classes []string
-}
-
-// newLabelled joins the two arrays of an IDX pair: images [N,H,W] or [N,H,W,C] and labels [N]. It
-// keeps the memory of the images. Labels without dimensions mean that there are none.
-func newLabelled(name string, images, labels idxArray, classes []string) (*labelled, error) {
-	if len(images.dims) != 3 && len(images.dims) != 4 {
-		return nil, fmt.Errorf("images have dimensions %v, want count, height and width", images.dims)
-	}
-	s := &labelled{name: name, h: images.dims[1], w: images.dims[2], c: 1, classes: classes}
-	if len(images.dims) == 4 {
-		s.c = images.dims[3]
-	}
-	n, size := images.dims[0], s.size()
-	if n == 0 || size == 0 {
-		return nil, fmt.Errorf("images have dimensions %v: there is nothing to learn from", images.dims)
-	}
-	if s.c != 1 && s.c != 3 {
-		return nil, fmt.Errorf("images have %d channels, only 1 (gray) or 3 (RGB) can be read", s.c)
-	}
-	if err := s.setLabels(labels, n); err != nil {
-		return nil, err
-	}
-	s.slab = images.data
-	return s, nil
-}
-
-// setLabels checks the labels of n images and takes them over.
-func (s *labelled) setLabels(labels idxArray, n int) error {
-	if labels.dims == nil && s.classes == nil {
-		return nil
-	}
-	if len(labels.dims) != 1 {
-		return fmt.Errorf("labels have dimensions %v, want a count alone", labels.dims)
-	}
-	if labels.dims[0] != n {
-		return fmt.Errorf("%d images, but %d labels: do the two files belong together?", n, labels.dims[0])
-	}
-	s.labels = make([]int32, n)
-	for i, label := range labels.data {
-		if int(label) >= len(s.classes) {
-			return fmt.Errorf("label %d of image %d is not below %d, the number of classes", label, i, len(s.classes))
-		}
-		s.labels[i] = int32(label)
-	}
-	return nil
 }
 
 // size returns the bytes of an image.
@@ -132,13 +88,34 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 	}
 	to.images, to.slab = make([][]byte, n), nil
 	err := o.parallel(ctx, n, func(i int) {
-		pixels := s.bytes(i)
-		if to.h != s.h || to.w != s.w {
-			pixels = samples(square(s.picture(i), to.h), s.c)
+		if to.h == s.h && to.w == s.w {
+			to.images[i] = withChannels(s.bytes(i), s.c, to.c)
+			return
 		}
-		to.images[i] = withChannels(pixels, s.c, to.c)
+		to.images[i] = decode.Fitted(s.picture(i), decode.Options{
+			Width: to.w, Height: to.h, Fit: decode.Fit(o.Fit), Channels: to.c,
+		})
 	})
 	return &to, err
+}
+
+// bookkeeping is about the memory in bytes for the name and the state of an image.
+const bookkeeping = 256
+
+// checkMemory bounds the memory of n images.
+func checkMemory(n, h, w, c int, o Options) error {
+	need := float64(n) * (float64(h)*float64(w)*float64(c) + bookkeeping)
+	if need <= float64(o.maxBytes()) {
+		return nil
+	}
+	needs := "need"
+	if n == 1 {
+		needs = "needs"
+	}
+	return option.Faultf("%s of %dx%d with %s %s %s of memory, and %s are allowed",
+		text.Count(n, "image", "images"), h, w, text.Count(c, "channel", "channels"), needs, text.Bytes(need), text.Bytes(float64(o.maxBytes()))).
+		Cured("choose a smaller %v, %v or fewer images, or allow more by %v", option.Setting{Option: "size"},
+			option.Setting{Option: "image-channels", Value: "gray"}, option.Setting{Option: "data-memory"})
 }
 
 // picture returns image i as an image of package image.
@@ -147,22 +124,5 @@ func (s *labelled) picture(i int) image.Image {
 	if s.c == 1 {
 		return &image.Gray{Pix: s.bytes(i), Stride: s.w, Rect: rect}
 	}
-	m, pixels := image.NewNRGBA(rect), s.bytes(i)
-	for p := range s.h * s.w {
-		copy(m.Pix[4*p:], pixels[3*p:3*p+3])
-		m.Pix[4*p+3] = 0xff
-	}
-	return m
-}
-
-// checkMemory bounds the memory of n images, with about 64 bytes for the bookkeeping of each.
-func checkMemory(n, h, w, c int, o Options) error {
-	need := float64(n) * (float64(h)*float64(w)*float64(c) + 64)
-	if need <= float64(o.maxBytes()) {
-		return nil
-	}
-	return option.Faultf("%d images of %dx%d with %d channels need %s of memory, and %s are allowed",
-		n, h, w, c, text.Bytes(need), text.Bytes(float64(o.maxBytes()))).
-		Cured("choose a smaller %v, %v or fewer images, or allow more by %v", option.Setting{Option: "size"},
-			option.Setting{Option: "image-channels", Value: "gray"}, option.Setting{Option: "data-memory"})
+	return &image.NRGBA{Pix: withChannels(s.bytes(i), s.c, maxChannels), Stride: maxChannels * s.w, Rect: rect}
 }

@@ -1,11 +1,15 @@
 package dataset
 
 import (
-	"context"
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
+
+	"github.com/fmimg/fmimg/dataset/array"
 )
 
 //go:embed mnist/*.gz
@@ -49,7 +53,7 @@ var (
 	mnistTestOnce  = sync.OnceValues(func() (*labelled, error) { return mnistTest.decode(mnistFiles) })
 )
 
-func openMNIST(context.Context, string, Options) (*Set, error) {
+func openMNIST() (*Set, error) {
 	train, err := mnistTrainOnce()
 	if err != nil {
 		return nil, fmt.Errorf("data set mnist: %w", err)
@@ -62,32 +66,53 @@ func openMNIST(context.Context, string, Options) (*Set, error) {
 }
 
 func (p *mnistPart) decode(files fs.FS) (*labelled, error) {
-	images, err := readEmbedded(files, p.images, p.count*mnistSide*mnistSide)
+	images, err := readEmbedded(files, p.images, imagesHeader, p.count*mnistSide*mnistSide)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readEmbedded(files, p.labels, p.count)
+	labels, err := readEmbedded(files, p.labels, labelsHeader, p.count)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newLabelled(p.name, images, labels, mnistClasses)
-	if err != nil {
-		return nil, fmt.Errorf("embedded %s: %w", p.name, err)
-	}
-	return s, nil
+	return newLabelled(p.name, &array.Images{
+		Height: mnistSide, Width: mnistSide, Channels: 1, Pixels: images, Labels: int32s(labels),
+	}, mnistClasses), nil
 }
 
-// readEmbedded reads a file whose size is known.
-func readEmbedded(files fs.FS, name string, size int) (idxArray, error) {
-	file, err := files.Open(name)
-	if err != nil {
-		return idxArray{}, err
+func int32s(bytes []byte) []int32 {
+	numbers := make([]int32, len(bytes))
+	for i, b := range bytes {
+		numbers[i] = int32(b)
 	}
-	defer func() { _ = file.Close() }()
-	array, err := readGzipIDX(file, size)
+	return numbers
+}
+
+// The bytes before the elements of an IDX array of one and of three dimensions.
+const (
+	labelsHeader = 8
+	imagesHeader = 16
+)
+
+// readEmbedded reads the elements of an array whose header and size are known.
+func readEmbedded(files fs.FS, name string, header, size int) ([]byte, error) {
+	packed, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err == nil {
+		data, err = readBytes(r, header+size, header+size)
+	}
+	if err == nil {
+		var more int64
+		if more, err = io.Copy(io.Discard, r); more > 0 { // to the checksum
+			err = fmt.Errorf("%d bytes too many", more)
+		}
+	}
 	if err != nil {
 		// The program was built from a damaged copy, such as one whose line ends were converted.
-		return idxArray{}, fmt.Errorf("embedded %s: %w; get the program again", name, err)
+		return nil, fmt.Errorf("embedded %s: %w; get the program again", name, err)
 	}
-	return array, nil
+	return data[header:], nil
 }

@@ -125,9 +125,9 @@ func TestMNISTDamaged(t *testing.T) {
 	}{
 		{"no images", nil, labels, mnistTest.images},
 		{"no labels", images, nil, mnistTest.labels},
-		{"images cut off", images[:1_000_000], labels, "embedded " + mnistTest.images + ": after "},
-		{"labels as text", images, []byte("version https://"), "embedded " + mnistTest.labels + ": gzip header"},
-		{"the other labels", images, trainLabels, "embedded mnist/test: 10000 images, but 60000 labels"},
+		{"images cut off", images[:1_000_000], labels, "embedded " + mnistTest.images + ": unexpected EOF"},
+		{"labels as text", images, []byte("version https://"), "embedded " + mnistTest.labels + ": gzip: invalid header"},
+		{"the other labels", images, trainLabels, "embedded mnist/t10k-labels-idx1-ubyte.gz: 50000 bytes too many"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := fstest.MapFS{}

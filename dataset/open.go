@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // Open reads a data set that is known by name ([List]), or the files at a path. It keeps images as
@@ -46,6 +48,12 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 // finish brings the images into the shape that the options ask for, and holds some out.
 func (s *Set) finish(ctx context.Context, o Options) error {
 	var err error
+	if o.Labels == NoLabels {
+		s.dropLabels()
+	} else if o.Labels != "" && s.Sizes == nil {
+		return option.Errorf("labels", o.Labels, "these images have labels of their own, or none: leave it out, or say %s",
+			NoLabels)
+	}
 	if s.Train, err = fit(ctx, s.Train, o); err != nil {
 		return err
 	}
@@ -56,4 +64,15 @@ func (s *Set) finish(ctx context.Context, o Options) error {
 		s.Train, s.Test = Split(s.Train, o.HoldOut, o.Seed)
 	}
 	return nil
+}
+
+// dropLabels forgets the classes of all images.
+func (s *Set) dropLabels() {
+	for _, source := range []*Source{&s.Train, &s.Test} {
+		if of, ok := (*source).(*labelled); ok && of != nil {
+			bare := *of
+			bare.labels, bare.classes = nil, nil
+			*source = &bare
+		}
+	}
 }

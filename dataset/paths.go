@@ -1,68 +1,268 @@
 package dataset
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/fmimg/fmimg/internal/npy"
+	"github.com/fmimg/fmimg/dataset/array"
+	"github.com/fmimg/fmimg/dataset/decode"
+	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/filekind"
+	"github.com/fmimg/fmimg/internal/text"
 )
+
+// A place is what a path leads to: the trees of its files.
+type place struct {
+	path   string
+	format string // "folder", "zip", "tar", "file"
+	trees  []*tree.Tree
+	chosen string // the file that was named, where the trees have others beside it; "" for all
+}
 
 // openPath reads a folder or a file that exists. It tells the formats of files apart.
 func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*Set, error) {
-	if info.IsDir() {
-		return openFolder(ctx, path, o)
+	p := &place{path: path}
+	defer p.close()
+	err := p.look(ctx, info)
+	var set *Set
+	if err == nil {
+		set, err = p.read(ctx, o)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, formatError(path, "it is no file and no folder")
+	if _, ok := errors.AsType[*FormatError](err); ok || err == nil {
+		return set, err
 	}
-	head, err := readHead(path)
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
-	}
-	name := strings.ToLower(filepath.Base(path))
-	switch {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
-		return openZip(ctx, path, o)
-	case bytes.HasPrefix(head, []byte(npy.Magic)):
-		return openNPY(path)
-	case isGzip(head) && (strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")):
-		return nil, formatError(path, "it is a tar archive: unpack it and name the folder")
-	case idxName.MatchString(name) && (isGzip(head) || isIDX(head)):
-		return openIDXFile(path)
-	case isGzip(head), isIDX(head):
-		return nil, formatError(path, "name a folder of IDX files, or one called like train-images-idx3-ubyte.gz")
-	case strings.HasSuffix(name, ".bin"):
-		return openCIFARFile(path)
-	case pictureFormat(head) != nil:
-		return nil, formatError(path, "it is one picture: name a folder of them")
-	}
-	return nil, formatError(path, "name a folder or a .zip of pictures ("+readableFormats("or")+"), "+
-		"a folder of IDX files or of CIFAR-10's binary batches, or a .npy array")
+	return nil, fmt.Errorf("data set %s: %w", path, err)
 }
 
-// openFolder reads a folder. The names of its files tell what it holds.
-func openFolder(ctx context.Context, path string, o Options) (*Set, error) {
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
+func (p *place) close() {
+	for _, t := range p.trees {
+		_ = t.Close() // only read
 	}
-	idx, cifar := false, false
+}
+
+// look finds the trees of the path.
+func (p *place) look(ctx context.Context, info fs.FileInfo) error {
+	if info.IsDir() {
+		t, err := tree.Folder(ctx, p.path)
+		if err != nil {
+			return regularReason(err)
+		}
+		p.format, p.trees = "folder", []*tree.Tree{t}
+		return p.expand(t)
+	}
+	if !info.Mode().IsRegular() {
+		return formatError(p.path, "it is no file and no folder")
+	}
+	t, err := tree.Archive(p.path, usualLimits.tree)
+	if err != nil {
+		return err
+	}
+	if t != nil {
+		p.format, p.trees = t.Kind, []*tree.Tree{t}
+		return nil
+	}
+	return p.lookBeside(info)
+}
+
+// lookBeside makes a tree of one file, and of the files beside it that may belong to it.
+func (p *place) lookBeside(info fs.FileInfo) error {
+	head, err := readHead(p.path)
+	if err != nil {
+		return err
+	}
+	if decode.Check(head) == nil {
+		return formatError(p.path, "it is one picture: name a folder of them")
+	}
+	folder, name := filepath.Split(p.path)
+	entries, err := os.ReadDir(cmp.Or(folder, "."))
+	if err != nil {
+		return regularReason(err)
+	}
+	t := &tree.Tree{Kind: "file"}
 	for _, e := range entries {
-		if !e.IsDir() {
-			idx = idx || idxName.MatchString(strings.ToLower(e.Name()))
-			cifar = cifar || cifarName.MatchString(e.Name())
+		if info, err := e.Info(); err == nil && !e.IsDir() && (e.Name() == name || belongs(e.Name(), name)) {
+			path := filepath.Join(folder, e.Name())
+			t.Files = append(t.Files, tree.New(e.Name(), info.Size(), func() (io.ReadCloser, error) { return openRegular(path) }))
 		}
 	}
-	switch {
-	case idx:
-		return openIDXFolder(ctx, path, o)
-	case cifar:
-		return openCIFARFolder(ctx, path, o)
+	if !slices.ContainsFunc(t.Files, func(f *tree.File) bool { return f.Name == name }) {
+		t.Files = append(t.Files, tree.New(name, info.Size(), func() (io.ReadCloser, error) { return openRegular(p.path) }))
 	}
-	return openPictureFolder(ctx, path, o)
+	p.format, p.trees, p.chosen = "file", []*tree.Tree{t}, name
+	return nil
+}
+
+// belongs reports whether a file may belong to the set of a named file: the labels of IDX images,
+// the names of classes.
+func belongs(other, name string) bool {
+	lower := strings.ToLower(other)
+	return strings.Contains(strings.ToLower(name), "idx") && strings.Contains(lower, "idx") ||
+		strings.HasSuffix(lower, "mapping.txt") || lower == "classes.txt" || strings.HasPrefix(lower, "batches.meta")
+}
+
+// archiveEndings are the endings of archives that a folder of archives may hold.
+var archiveEndings = []string{".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2"}
+
+// expand opens the archives of a folder that has no pictures or arrays beside them, such as the
+// shards of WebDataset. The name of an archive, without its number, becomes a folder.
+func (p *place) expand(t *tree.Tree) error {
+	isArchive := func(f *tree.File) bool { return archiveEnding(f.Name) != "" }
+	if !slices.ContainsFunc(t.Files, isArchive) || slices.ContainsFunc(t.Files, isPictureName) ||
+		len(array.Find(t.Files)) > 0 {
+		return nil
+	}
+	others := &tree.Tree{Kind: t.Kind, Notes: t.Notes}
+	p.trees = []*tree.Tree{others}
+	for _, f := range t.Files {
+		if !isArchive(f) {
+			others.Files = append(others.Files, f)
+			continue
+		}
+		inner, err := tree.Archive(filepath.Join(p.path, filepath.FromSlash(f.Name)), usualLimits.tree)
+		if err != nil {
+			return fmt.Errorf("%s: %w", text.Printable(f.Name), err)
+		}
+		if inner == nil {
+			others.Files = append(others.Files, f)
+			continue
+		}
+		folder := shardFolder(f.Name)
+		for _, g := range inner.Files {
+			g.Name = folder + "/" + g.Name
+		}
+		p.trees = append(p.trees, inner)
+	}
+	p.format = fmt.Sprintf("folder of %s", text.Count(len(p.trees)-1, "archive", "archives"))
+	return nil
+}
+
+func archiveEnding(name string) string {
+	lower := strings.ToLower(name)
+	i := slices.IndexFunc(archiveEndings, func(end string) bool { return strings.HasSuffix(lower, end) })
+	if i < 0 {
+		return ""
+	}
+	return archiveEndings[i]
+}
+
+// shardFolder returns the path of an archive without its ending and its number: "train-000012.tar"
+// is in "train".
+func shardFolder(name string) string {
+	name = name[:len(name)-len(archiveEnding(name))]
+	if short := strings.TrimRight(strings.TrimRight(name, "0123456789"), "-_."); path.Base(short) != "." && short != "" {
+		return short
+	}
+	return name
+}
+
+// pictureEndings are usual endings of pictures. Only guesses use them: the content of a file tells
+// what it is.
+var pictureEndings = []string{
+	".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".pgm", ".ppm", ".pbm",
+	".pnm", ".pam", ".avif", ".heic", ".heif", ".jxl", ".apng",
+}
+
+func isPictureName(f *tree.File) bool {
+	return slices.Contains(pictureEndings, strings.ToLower(path.Ext(f.Name)))
+}
+
+// read reads the files of the place: arrays, rows, or pictures.
+func (p *place) read(ctx context.Context, o Options) (*Set, error) {
+	set := &Set{Path: p.path}
+	for _, t := range p.trees {
+		for _, note := range t.Notes {
+			set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
+		}
+	}
+	files := filesOf(p.trees)
+	p.leaveRunsOut(set)
+	many := 0
+	for _, f := range files {
+		if isPictureName(f) {
+			many++
+		}
+	}
+	arrays, rows := array.Find(files), rowFiles(files)
+	switch {
+	case len(arrays) > 0 && many <= arrayFiles(arrays):
+		return p.readArrays(ctx, set, arrays, o)
+	case len(rows) > 0 && many <= len(rows):
+		return set, readRows(ctx, set, rows, o)
+	case p.chosen != "":
+		return nil, p.notData(files)
+	}
+	for _, a := range arrays {
+		set.Notes = append(set.Notes, Note{Format: "%s is not read, as there are more pictures (name it to read it)",
+			Args: []any{text.Printable(a.Name)}})
+	}
+	set.Format = p.format + " of pictures"
+	return set, readPictures(ctx, set, p.trees, nil, o)
+}
+
+// notData returns the error for a file that is named and is not a set.
+func (p *place) notData(files []*tree.File) error {
+	head, err := readHead(p.path)
+	if err != nil {
+		return err
+	}
+	if what, cure := array.Unreadable(p.chosen, head); what != "" {
+		return formatError(p.path, what+": "+cure)
+	}
+	if what, cure := filekind.Of(head); cure != "" {
+		return formatError(p.path, "it is "+what+": "+cure)
+	}
+	if strings.EqualFold(filepath.Ext(p.chosen), ".csv") {
+		return formatError(p.path, "its rows are no pixels; if they name pictures, name the folder of these as data, "+
+			"and the file as the labels")
+	}
+	return formatError(p.path, "name a folder or archive of pictures ("+decode.Readable("or")+"), "+
+		"IDX files, CIFAR batches, a .npy or .npz array, a .csv of pixels, or a .parquet file")
+}
+
+// arrayFiles counts the files of arrays.
+func arrayFiles(arrays []array.Source) int {
+	n := 0
+	for _, a := range arrays {
+		n += len(a.Files)
+	}
+	return n
+}
+
+// leaveRunsOut takes the folders of trainings away that lie among the pictures: their previews are
+// pictures too.
+func (p *place) leaveRunsOut(set *Set) {
+	for _, t := range p.trees {
+		runs := map[string]bool{}
+		for _, f := range t.Files {
+			if path.Base(f.Name) == "state.safetensors" || path.Base(f.Name) == "model.safetensors" {
+				runs[path.Dir(f.Name)] = true
+			}
+		}
+		if delete(runs, "."); len(runs) == 0 {
+			continue
+		}
+		inside := func(f *tree.File) bool {
+			for folder := path.Dir(f.Name); folder != "."; folder = path.Dir(folder) {
+				if runs[folder] {
+					return true
+				}
+			}
+			return false
+		}
+		t.Files = slices.DeleteFunc(t.Files, inside)
+		for _, folder := range slices.SortedFunc(maps.Keys(runs), text.CompareNatural) {
+			set.Notes = append(set.Notes, Note{Format: "left out, as it is the folder of a training run: %s/",
+				Args: []any{text.Printable(folder)}})
+		}
+	}
 }

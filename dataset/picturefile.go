@@ -1,10 +1,11 @@
 package dataset
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+
+	"github.com/fmimg/fmimg/dataset/decode"
 )
 
 // PictureOptions say what one picture is brought to.
@@ -39,14 +40,20 @@ func ReadPicture(path string, o PictureOptions) (*Picture, error) {
 	}
 	if len(file) > usualLimits.fileBytes {
 		return nil, fmt.Errorf("picture %s: %w: its file is larger than %d MB",
-			filepath.Base(path), errTooLarge, usualLimits.fileBytes>>20)
+			filepath.Base(path), decode.ErrTooLarge, usualLimits.fileBytes>>20)
 	}
-	p, err := readPicture(file, cmp.Or(o.Width, o.Height), usualLimits.pixels, newRoom(usualLimits.pixels))
+	name := filepath.Base(path)
+	if err := noPicture(name, file[:min(len(file), decode.HeadLen)]); err != nil {
+		return nil, fmt.Errorf("picture %s: %w", name, err)
+	}
+	p, err := decode.Decode(file, decode.Options{
+		Width: o.Width, Height: o.Height, Fit: decode.Fit(o.Fit), Channels: o.Channels, MaxPixels: usualLimits.pixels,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("picture %s: %w", filepath.Base(path), err)
+		return nil, fmt.Errorf("picture %s: %w", name, err)
 	}
-	out := &Picture{Width: p.width, Height: p.height, Opaque: true}
-	for _, b := range withChannels(p.pixels, 3, o.Channels) {
+	out := &Picture{Width: p.Width, Height: p.Height, Opaque: p.Opaque}
+	for _, b := range p.Pixels {
 		out.Pixels = append(out.Pixels, FromByte(b))
 	}
 	return out, nil

@@ -7,313 +7,249 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/fmimg/fmimg/dataset/decode"
+	"github.com/fmimg/fmimg/dataset/tree"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
-// openPictureFolder reads the pictures below a folder.
-func openPictureFolder(ctx context.Context, path string, o Options) (*Set, error) {
-	files, err := listFolder(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
-	}
-	return readPictures(ctx, &Set{Format: "folder of pictures", Path: path}, files, o)
+// A gallery is a set of pictures on its way from files to sources.
+type gallery struct {
+	set    *Set
+	loader *loader
+
+	// The pictures that could be read. The others are in the set's Skipped.
+	names  []string
+	good   []*loaded
+	labels []string // the class of each that the format has, "" for none; nil when none has one
 }
 
-// openZip reads the pictures in an archive, without unpacking it.
-func openZip(ctx context.Context, path string, o Options) (*Set, error) {
-	archive, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
-	}
-	defer func() { _ = archive.Close() }()
-	info, err := archive.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
-	}
-	files, err := listZip(archive, info.Size(), usualLimits)
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
-	}
-	return readPictures(ctx, &Set{Format: "zip of pictures", Path: path}, files, o)
-}
-
-// readPictures fills a set with the pictures among the files.
-func readPictures(ctx context.Context, set *Set, files []file, o Options) (*Set, error) {
+// readPictures fills a set with the pictures among the files of trees. given returns the class of
+// each file, "" for none, when all of them are read; nil for formats without.
+func readPictures(ctx context.Context, set *Set, trees []*tree.Tree, given func() []string, o Options) error {
+	files := filesOf(trees)
 	set.Files = len(files)
-	l := &loader{
-		files: files, side: cmp.Or(o.Width, defaultSide),
-		limits: usualLimits, options: o, room: newRoom(usualLimits.pixels),
-	}
-	err := l.read(ctx)
-	if err == nil {
-		err = l.fill(set)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", set.Path, err)
-	}
-	return set, nil
-}
-
-// A loader reads files of pictures.
-type loader struct {
-	files   []file
-	side    int
-	limits  limits
-	options Options
-	room    *room
-
-	results []loaded // one for each file
-
-	mu   sync.Mutex
-	done int
-}
-
-// A loaded file has a picture or an error.
-type loaded struct {
-	picture
-	sum uint32 // CRC-32 of the file's bytes
-	err error
-}
-
-// read reads all files.
-func (l *loader) read(ctx context.Context) error {
-	// The bound is for the case that all files are pictures. Any other file takes no memory.
-	channels := cmp.Or(l.options.Channels, 3)
-	if err := checkMemory(len(l.files), l.side, l.side, channels, l.options); err != nil {
+	g := &gallery{set: set, loader: newLoader(files, o)}
+	if err := g.loader.read(ctx, trees); err != nil {
 		return err
 	}
-	l.results = make([]loaded, len(l.files))
-	return l.options.parallel(ctx, len(l.files), func(i int) {
-		l.results[i] = l.load(&l.files[i])
-		if f := l.options.Progress; f != nil {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.done++
-			f(l.done, len(l.files))
-		}
-	})
-}
-
-func (l *loader) load(f *file) loaded {
-	data, err := f.read(l.limits.fileBytes)
+	note, err := g.loader.brighten(ctx, trees)
 	if err != nil {
-		return loaded{err: err}
+		return err
 	}
-	p, err := readPicture(data, l.side, l.limits.pixels, l.room)
-	if err == nil && l.options.Channels == 1 {
-		p.pixels = withChannels(p.pixels, 3, 1)
+	var labels []string
+	if given != nil {
+		labels = given()
 	}
-	return loaded{p, crc32.ChecksumIEEE(data), err}
+	if err := g.sort(labels); err != nil {
+		return err
+	}
+	if note.Format != "" {
+		set.Notes = append(set.Notes, note)
+	}
+	return g.divide()
 }
 
-// fill makes the set from the results.
-func (l *loader) fill(set *Set) error {
-	if l.options.Strict {
-		for i, p := range l.results {
-			if p.err != nil {
-				return option.Faultf("%s: %v; leave %v out to go without it",
-					Printable(l.files[i].name), p.err, option.Setting{Option: "strict"})
+func filesOf(trees []*tree.Tree) []*tree.File {
+	var files []*tree.File
+	for _, t := range trees {
+		files = append(files, t.Files...)
+	}
+	return files
+}
+
+// sort takes the files apart that could be read. given has the class of each file, or is nil.
+func (g *gallery) sort(given []string) error {
+	l := g.loader
+	for i := range l.results {
+		p := &l.results[i]
+		if p.err == nil {
+			g.names, g.good = append(g.names, l.files[i].Name), append(g.good, p)
+			if given != nil {
+				g.labels = append(g.labels, given[i])
 			}
 		}
 	}
-	set.Skipped = l.skipped()
-	var names []string
-	var good []loaded
-	for i, p := range l.results {
-		if p.err == nil {
-			names, good = append(names, l.files[i].name), append(good, p)
+	if !slices.ContainsFunc(g.labels, func(label string) bool { return label != "" }) {
+		g.labels = nil
+	}
+	if len(g.good) == 0 {
+		g.set.Skipped = l.skipped()
+		return g.nothing()
+	}
+	g.set.Sizes, g.set.Digest = countSizes(g.good), digest(g.names, g.good)
+	for i, name := range g.names {
+		g.set.Contents = append(g.set.Contents, Content{name, g.good[i].sum})
+	}
+	return nil
+}
+
+// checkStrict refuses files that cannot be used, if the options say so.
+func (g *gallery) checkStrict() error {
+	for i, f := range g.loader.files {
+		if err := g.loader.results[i].err; g.loader.options.Strict && err != nil && !errors.Is(err, errUsed) {
+			return option.Faultf("%s: %v; leave %v out to go without it",
+				text.Printable(f.Name), err, option.Setting{Option: "strict"})
 		}
 	}
-	if len(good) == 0 {
-		return l.nothing(set)
-	}
-	set.Sizes, set.Digest = countSizes(good), digest(names, good)
-	l.divide(set, names, good)
 	return nil
 }
 
 // nothing returns an error that says what there was in place of pictures.
-func (l *loader) nothing(set *Set) error {
+func (g *gallery) nothing() error {
+	set := g.set
 	if set.Files == 0 {
 		return fmt.Errorf("it holds no files: put pictures into it (%s), "+
-			"in sub-folders named like their classes if they have any", readableFormats("or"))
+			"in sub-folders named like their classes if they have any", decode.Readable("or"))
 	}
 	s := set.Skipped[0]
-	detail := s.Reason
-	if s.Detail != "" {
-		detail = s.Detail
+	for _, other := range set.Skipped[1:] { // what is named is worth more than what is not
+		if s.Detail == "" && other.Detail != "" {
+			s = other
+		}
 	}
+	detail := cmp.Or(s.Detail, s.Reason)
 	if set.Files == 1 {
-		return fmt.Errorf("its only file cannot be used (%s: %s): %s can be read", s.First, detail, readableFormats("and"))
+		return fmt.Errorf("its only file cannot be used (%s: %s): %s can be read", s.First, detail, decode.Readable("and"))
 	}
 	return fmt.Errorf("none of its %d files can be used (%s: %s): %s can be read",
-		set.Files, s.First, detail, readableFormats("and"))
+		set.Files, s.First, detail, decode.Readable("and"))
 }
 
 // divide makes the sources from the pictures. Where there are folders for training and testing it
 // makes two.
-func (l *loader) divide(set *Set, names []string, good []loaded) {
-	names = trimCommon(names)
-	in, parts := partOf(names)
-	channels := l.options.Channels
-	if channels == 0 {
-		channels = 1
-		if slices.ContainsFunc(good, func(p loaded) bool { return !p.gray }) {
-			channels = 3
-		}
+func (g *gallery) divide() error {
+	l := arrange(g.names)
+	labels, err := g.classes(l)
+	if err != nil {
+		return err
 	}
-	classes := classNames(names, parts)
+	if err := g.checkStrict(); err != nil {
+		return err
+	}
+	numbers, classes := l.index(labels)
+	g.set.Digest = withLabels(g.set.Digest, l, labels)
+	g.noteAlpha(l)
+	channels := g.channels()
+	h, w := g.loader.shape.Height, g.loader.shape.Width
 	s := [2]*labelled{}
 	for k, suffix := range []string{"", "/test"} {
-		s[k] = &labelled{name: baseName(set.Path) + suffix, h: l.side, w: l.side, c: channels, classes: classes}
+		s[k] = &labelled{name: baseName(g.set.Path) + suffix, h: h, w: w, c: channels, classes: classes}
 	}
-	for i, p := range good {
-		to := s[0]
-		if in[i] {
-			to = s[1]
+	for i, p := range g.good {
+		if l.roles[i] == outside {
+			p.pixels = nil
+			continue
 		}
-		to.images = append(to.images, withChannels(p.pixels, len(p.pixels)/(l.side*l.side), channels))
-		good[i].pixels = nil
+		to := s[l.roles[i]]
+		to.images = append(to.images, withChannels(p.pixels, len(p.pixels)/(h*w), channels))
+		p.pixels = nil
 		if classes != nil {
-			to.labels = append(to.labels, classOf(names[i], parts, classes))
+			to.labels = append(to.labels, numbers[i])
 		}
 	}
-	if set.Train = s[0]; parts {
-		set.Test = s[1]
+	if g.set.Train = s[toTrain]; len(s[toTest].images) > 0 {
+		g.set.Test = s[toTest]
+	}
+	g.set.Skipped = append(g.loader.skipped(), l.skipped(g.names)...)
+	g.set.Notes = append(g.set.Notes, l.notes...)
+	return nil
+}
+
+// channels returns the number of channels of the set.
+func (g *gallery) channels() int {
+	if c := g.loader.options.Channels; c != 0 {
+		return c
+	}
+	if slices.ContainsFunc(g.good, func(p *loaded) bool { return !p.gray }) {
+		return 3
+	}
+	return 1
+}
+
+// noteAlpha says that transparent pixels are drawn over white.
+func (g *gallery) noteAlpha(l *layout) {
+	if c := g.loader.options.Channels; c == 2 || c == 4 {
+		return
+	}
+	n := 0
+	for _, p := range g.good {
+		if !p.opaque {
+			n++
+		}
+	}
+	if n > 0 {
+		l.note("%s transparent pixels, which become white (%v keeps them)",
+			text.Count(n, "picture has", "pictures have"), option.Setting{Option: "image-channels", Value: "rgba"})
 	}
 }
 
-// The names of folders that divide the pictures: all files must lie in them.
-var (
-	trainFolders = []string{"train", "training"}
-	testFolders  = []string{"test", "testing", "val", "valid", "validation"}
-)
-
-// partOf says of each file whether it is one to test on. parts is false when the folders do not
-// divide the files.
-func partOf(names []string) (in []bool, parts bool) {
-	in = make([]bool, len(names))
-	tests := 0
-	for i, name := range names {
-		top, _, _ := strings.Cut(name, "/")
-		top = strings.ToLower(top)
-		if in[i] = slices.Contains(testFolders, top); in[i] {
-			tests++
-		} else if !slices.Contains(trainFolders, top) {
-			return make([]bool, len(names)), false
+// skipped counts the pictures that are left out for their place.
+func (l *layout) skipped(names []string) []Skip {
+	s := Skip{Reason: "beside the folders that count"}
+	for i, r := range l.roles {
+		if r != outside {
+			continue
+		}
+		if s.Count++; s.Count == 1 {
+			s.First = text.Printable(names[i])
 		}
 	}
-	if tests == len(names) {
-		return make([]bool, len(names)), false
+	if s.Count == 0 {
+		return nil
 	}
-	return in, tests > 0
-}
-
-// classFolder returns the folder that is the class of a file, "" when the file lies in none.
-func classFolder(name string, parts bool) string {
-	if parts {
-		_, name, _ = strings.Cut(name, "/")
-	}
-	folder, _, ok := strings.Cut(name, "/")
-	if !ok {
-		return ""
-	}
-	return folder
-}
-
-// classNames returns the names of the folders at the top, sorted. It is nil when there are none.
-func classNames(names []string, parts bool) []string {
-	var classes []string
-	for _, name := range names {
-		if folder := classFolder(name, parts); folder != "" {
-			classes = append(classes, folder)
-		}
-	}
-	slices.Sort(classes)
-	return slices.Compact(classes)
-}
-
-func classOf(name string, parts bool, classes []string) int32 {
-	if i, ok := slices.BinarySearch(classes, classFolder(name, parts)); ok {
-		return int32(i)
-	}
-	return -1
-}
-
-// trimCommon removes the folders that all files lie in, as they are not classes.
-func trimCommon(names []string) []string {
-	for {
-		top, _, ok := strings.Cut(names[0], "/")
-		if !ok || slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, top+"/") }) {
-			return names
-		}
-		short := make([]string, len(names))
-		for i, name := range names {
-			short[i] = name[len(top)+1:]
-		}
-		names = short
-	}
+	return []Skip{s}
 }
 
 // reasons are the errors by which files are counted.
-var reasons = []error{errNoPicture, errDamaged, errTooLarge, errFile, errTrick, errLink, errSecret}
+var reasons = []error{
+	decode.ErrNoPicture, decode.ErrUnsupported, decode.ErrDamaged, decode.ErrTooLarge,
+	tree.ErrRead, tree.ErrTrick, tree.ErrNoFile, tree.ErrEncrypted, tree.ErrMethod,
+}
 
 // skipped counts the files that cannot be used by their reason, the most frequent reason first.
 func (l *loader) skipped() []Skip {
 	var list []Skip
-	at := map[error]int{}
-	for i, p := range l.results {
-		if p.err == nil {
+	at := map[string]int{}
+	for i := range l.results {
+		err := l.results[i].err
+		if err == nil || errors.Is(err, errUsed) {
 			continue
 		}
-		reason := p.err
+		reason := err.Error()
 		for _, r := range reasons {
-			if errors.Is(p.err, r) {
-				reason = r
+			if errors.Is(err, r) {
+				reason = r.Error()
 			}
 		}
 		k, ok := at[reason]
 		if !ok {
 			k = len(list)
 			at[reason] = k
-			list = append(list, Skip{Reason: reason.Error(), First: Printable(l.files[i].name)})
-			if p.err.Error() != reason.Error() {
-				list[k].Detail = Printable(strings.TrimPrefix(p.err.Error(), reason.Error()+": "))
-			}
+			list = append(list, Skip{Reason: reason, First: text.Printable(l.files[i].Name)})
 		}
 		list[k].Count++
+		if detail := err.Error(); list[k].Detail == "" && detail != reason {
+			list[k].First = text.Printable(l.files[i].Name)
+			list[k].Detail = text.Printable(strings.TrimPrefix(detail, reason+": "))
+		}
 	}
 	slices.SortStableFunc(list, func(a, b Skip) int { return b.Count - a.Count })
 	return list
 }
 
-// Printable returns a name as it is. A name with characters that could control a terminal is
-// quoted.
-func Printable(name string) string {
-	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return name
-	}
-	return strconv.Quote(name)
-}
-
 // countSizes counts the sizes of the pictures in their files, the most frequent size first.
-func countSizes(pictures []loaded) []SizeCount {
-	count := map[[2]int]int{}
+func countSizes(pictures []*loaded) []SizeCount {
+	count := map[[2]int32]int{}
 	for _, p := range pictures {
-		count[[2]int{p.width, p.height}]++
+		count[[2]int32{p.width, p.height}]++
 	}
 	var list []SizeCount
 	for size, n := range count {
-		list = append(list, SizeCount{size[0], size[1], n})
+		list = append(list, SizeCount{int(size[0]), int(size[1]), n})
 	}
 	slices.SortFunc(list, func(a, b SizeCount) int {
 		return cmp.Or(b.Count-a.Count, a.Width-b.Width, a.Height-b.Height)
@@ -322,10 +258,24 @@ func countSizes(pictures []loaded) []SizeCount {
 }
 
 // digest is a hash of the files. It does not use the pixels, whose last bits depend on the CPU.
-func digest(names []string, pictures []loaded) string {
+func digest(names []string, pictures []*loaded) string {
 	sum := sha256.New()
 	for i, p := range pictures {
 		_, _ = fmt.Fprintf(sum, "%q %08x\n", names[i], p.sum) // a hash takes everything
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// withLabels returns the digest of a set whose labels come from elsewhere than its folders: a
+// change of labels is a change of the data too.
+func withLabels(digest string, l *layout, labels []string) string {
+	if !l.told {
+		return digest
+	}
+	sum := sha256.New()
+	_, _ = fmt.Fprintln(sum, digest) // a hash takes everything
+	for i, label := range labels {
+		_, _ = fmt.Fprintf(sum, "%q %d\n", label, l.roles[i])
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

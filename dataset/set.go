@@ -3,6 +3,8 @@ package dataset
 import (
 	"errors"
 	"fmt"
+
+	"github.com/fmimg/fmimg/internal/option"
 )
 
 // A Set is a data set that was opened.
@@ -17,7 +19,21 @@ type Set struct {
 	Sizes   []SizeCount // of pictures, the most frequent first; nil for other sets
 	Skipped []Skip      // files that could not be used; nil for none
 	Digest  string      // a hash of the files; "" for a set that is part of the program
+	Notes   []Note      // what was guessed or left out, one line each
+
+	// Contents are the files that were read; nil for a set that is part of the program.
+	Contents []Content
 }
+
+// A Content is a file with the CRC-32 of what it held.
+type Content struct {
+	Name string // inside the set
+	Sum  uint32
+}
+
+// A Note says in one line what was guessed or left out. The one who shows it chooses the words for
+// options.
+type Note = option.Message
 
 // A SizeCount says how many pictures have a size in pixels.
 type SizeCount struct {

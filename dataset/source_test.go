@@ -52,6 +52,7 @@ func ExampleList() {
 	// mnist: handwritten digits 0-9, 28x28 gray, 60,000 + 10,000 images (CC BY-SA 3.0)
 	// fashion-mnist: 10 kinds of clothing, 28x28 gray, 60,000 + 10,000 images (MIT)
 	// cifar-10: 10 kinds of animals and vehicles, 32x32 RGB, 50,000 + 10,000 images
+	// cifar-100: 100 kinds of animals, plants and things, 32x32 RGB, 50,000 + 10,000 images
 }
 
 func TestOpenUnknownName(t *testing.T) {

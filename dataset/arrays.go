@@ -1,0 +1,157 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"path"
+	"path/filepath"
+	"strconv"
+
+	"github.com/fmimg/fmimg/internal/text"
+
+	"github.com/fmimg/fmimg/dataset/array"
+	"github.com/fmimg/fmimg/dataset/tree"
+)
+
+// readArrays reads the one set of arrays that a place holds.
+func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, o Options) (*Set, error) {
+	source := found[0]
+	if len(found) > 1 {
+		if p.chosen == "" {
+			return nil, fmt.Errorf("it holds %d sets of arrays: name one by a file of it, such as %s",
+				len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
+		}
+		for _, s := range found {
+			if has(s.Files, p.chosen) {
+				source = s
+			}
+		}
+	}
+	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes()})
+	if err != nil {
+		return nil, err
+	}
+	if named := array.KnownClasses(p.path, len(arrays.Classes)); named != nil && numbered(arrays.Classes) {
+		arrays.Classes = named
+	}
+	set.Format, set.Files = arrays.Format, len(arrays.Files)
+	for _, note := range arrays.Notes {
+		set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
+	}
+	if err := set.take(arrays); err != nil {
+		return nil, err
+	}
+	set.Digest = arrayDigest(arrays)
+	return set, p.sum(set, arrays.Files)
+}
+
+func has(files []*tree.File, name string) bool {
+	for _, f := range files {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// take makes the sources from arrays.
+func (s *Set) take(arrays *array.Set) error {
+	name := baseName(s.Path)
+	train := newLabelled(name, arrays.Train, arrays.Classes)
+	if train.Len() == 0 || train.size() == 0 {
+		return fmt.Errorf("images have %dx%d pixels, and there are %d of them: there is nothing to learn from",
+			train.w, train.h, train.Len())
+	}
+	s.Train = train
+	if arrays.Test != nil {
+		test := newLabelled(name+"/test", arrays.Test, arrays.Classes)
+		if err := sameShape(train, test); err != nil {
+			return err
+		}
+		s.Test = test
+	}
+	return nil
+}
+
+// newLabelled makes a source of arrays. It keeps their memory.
+func newLabelled(name string, a *array.Images, classes []string) *labelled {
+	s := &labelled{name: name, h: a.Height, w: a.Width, c: a.Channels, slab: a.Pixels}
+	if classes != nil {
+		s.classes, s.labels = classes, a.Labels
+		if s.labels == nil {
+			s.labels = make([]int32, s.Len())
+			for i := range s.labels {
+				s.labels[i] = -1
+			}
+		}
+	}
+	return s
+}
+
+func sameShape(a, b *labelled) error {
+	if a.h != b.h || a.w != b.w || a.c != b.c {
+		return fmt.Errorf("images to train on have %dx%d pixels and %d channels, those to test on %dx%d and %d: "+
+			"do the files belong together?", a.h, a.w, a.c, b.h, b.w, b.c)
+	}
+	return nil
+}
+
+// arrayDigest is a hash of images and labels.
+func arrayDigest(arrays *array.Set) string {
+	sum := sha256.New()
+	for _, a := range []*array.Images{arrays.Train, arrays.Test} {
+		if a == nil {
+			continue
+		}
+		labels := make([]byte, len(a.Labels))
+		for i, label := range a.Labels {
+			labels[i] = byte(label)
+		}
+		for _, data := range [][]byte{a.Pixels, labels} {
+			_, _ = fmt.Fprintln(sum, len(data)) // a hash takes everything
+			_, _ = sum.Write(data)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// sum fills in the set's Contents: the files of arrays, or the archive that they are in.
+func (p *place) sum(set *Set, files []*tree.File) error {
+	if len(p.trees) == 1 && p.trees[0].Sequential() {
+		path := p.path
+		files = []*tree.File{tree.New(filepath.Base(path), 0, func() (io.ReadCloser, error) { return openRegular(path) })}
+	}
+	for _, f := range files {
+		sum := crc32.NewIEEE()
+		if err := addTo(sum, f); err != nil {
+			return fmt.Errorf("%s: %w", text.Printable(path.Base(f.Name)), err)
+		}
+		set.Contents = append(set.Contents, Content{f.Name, sum.Sum32()})
+	}
+	return nil
+}
+
+func addTo(sum hash.Hash, f *tree.File) error {
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	_, err = io.Copy(sum, r)
+	return err
+}
+
+// numbered reports whether classes have the numbers from 0 as names.
+func numbered(classes []string) bool {
+	for i, name := range classes {
+		if name != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,216 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/fmimg/fmimg/dataset/tree"
+)
+
+// maxTable bounds the bytes of a file of labels.
+const maxTable = 1 << 28
+
+// tableEndings are the endings of files that may be tables of labels.
+var tableEndings = []string{".csv", ".tsv", ".jsonl", ".json", ".txt"}
+
+// readTable reads a file of labels, as its content tells: JSON, JSON Lines, or rows of values
+// between commas, semicolons, tabs or spaces.
+func readTable(name string, r io.Reader) (*table, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxTable+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxTable {
+		return nil, fmt.Errorf("a file of labels of more than %d MB", maxTable>>20)
+	}
+	data = utf8Text(data)
+	trimmed := bytes.TrimSpace(data)
+	t := &table{path: name}
+	switch {
+	case len(trimmed) == 0:
+		return nil, errors.New("the file is empty")
+	case trimmed[0] == '{' || trimmed[0] == '[':
+		err = t.readJSON(trimmed)
+	default:
+		err = t.readRows(data)
+	}
+	if err == nil && len(t.rows) == 0 {
+		err = errors.New("it has no rows")
+	}
+	return t, err
+}
+
+// utf8Text returns text in UTF-8 without a mark at its beginning. Text in UTF-16 has such a mark.
+func utf8Text(data []byte) []byte {
+	if rest, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
+		return rest
+	}
+	little := bytes.HasPrefix(data, []byte("\xff\xfe"))
+	if !little && !bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return data
+	}
+	var units []uint16
+	for data = data[2:]; len(data) >= 2; data = data[2:] {
+		if little {
+			units = append(units, uint16(data[0])|uint16(data[1])<<8)
+		} else {
+			units = append(units, uint16(data[1])|uint16(data[0])<<8)
+		}
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// readRows reads rows of values. The first row is the header where it has no value that a later row
+// of its column has, and no number.
+func (t *table) readRows(data []byte) error {
+	r := csv.NewReader(bufio.NewReader(bytes.NewReader(data)))
+	r.Comma = separator(data)
+	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, false
+	r.TrimLeadingSpace = true
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		t.rows = append(t.rows, row)
+	}
+	if len(t.rows) > 1 && isHeader(t.rows[0]) {
+		t.header, t.rows = t.rows[0], t.rows[1:]
+	}
+	return nil
+}
+
+// separator returns the character between the values of the first line.
+func separator(data []byte) rune {
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	for _, c := range []rune{'\t', ';', ','} {
+		if bytes.ContainsRune(line, c) {
+			return c
+		}
+	}
+	return ' '
+}
+
+// isHeader reports whether a row has names of columns: no number, and no name of a picture's file.
+func isHeader(row []string) bool {
+	return !slices.ContainsFunc(row, func(value string) bool {
+		_, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		ending := strings.ToLower(path.Ext(value))
+		return err == nil || len(ending) >= 4 && len(ending) <= 5 && !strings.Contains(ending, " ")
+	})
+}
+
+// readJSON reads objects, of JSON Lines or in a list; an object from names to labels; or the object
+// of StyleGAN's dataset.json, whose labels are pairs.
+func (t *table) readJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var values []any
+	for {
+		var v any
+		err := dec.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		values = append(values, v)
+	}
+	if len(values) == 1 {
+		values = t.only(values[0])
+	}
+	for _, v := range values {
+		switch v := v.(type) {
+		case map[string]any:
+			t.addObject(v)
+		case []any:
+			row := make([]string, len(v))
+			for i, value := range v {
+				row[i] = spelled(value)
+			}
+			t.rows = append(t.rows, row)
+		}
+	}
+	return nil
+}
+
+// only returns the rows of a file with one value.
+func (t *table) only(v any) []any {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case map[string]any:
+		if list, ok := v["labels"].([]any); ok {
+			return list
+		}
+		var rows []any
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			switch label := v[name].(type) {
+			case string, json.Number:
+				rows = append(rows, []any{name, label})
+			case map[string]any:
+				label["file_name"] = name
+				rows = append(rows, label)
+			}
+		}
+		return rows
+	}
+	return nil
+}
+
+// addObject adds an object as a row. New keys become columns.
+func (t *table) addObject(object map[string]any) {
+	row := make([]string, len(t.header))
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		at := slices.Index(t.header, key)
+		if at < 0 && len(t.header) < maxColumns {
+			at = len(t.header)
+			t.header, row = append(t.header, key), append(row, "")
+		}
+		if at >= 0 {
+			row[at] = spelled(object[key])
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// maxColumns bounds the columns that objects make.
+const maxColumns = 256
+
+// spelled returns a value of JSON as a label, "" for lists and objects.
+func spelled(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// tableOf reads a file of a tree as a table.
+func tableOf(f *tree.File) (*table, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	return readTable(f.Name, r)
+}
