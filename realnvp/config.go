@@ -105,7 +105,7 @@ func (c Config) validateSizes() error {
 	total := 0
 	for _, s := range c.Convs() {
 		if size := s.H * s.W * max(s.IC, s.OC); size > maxElements {
-			return fmt.Errorf("image_size is %dx%d: too large with %d hidden_channels",
+			return fmt.Errorf("image_size is [%d,%d]: too large with %d hidden_channels",
 				c.ImageSize[0], c.ImageSize[1], c.Hidden)
 		}
 		if total += s.H * s.W * s.OC; total > maxMaps {

@@ -104,9 +104,9 @@ func (c Config) Validate() error {
 	case slices.Min(c.ChannelMult) < 1 || slices.Max(c.ChannelMult) > 64:
 		return errors.New("channel_mult: each multiplier lies between 1 and 64")
 	case h < 1 || w < 1 || h > 4096 || w > 4096:
-		return fmt.Errorf("image_size %dx%d: both sides lie between 1 and 4096", h, w)
+		return fmt.Errorf("image_size [%d,%d]: both sides lie between 1 and 4096", h, w)
 	case h%factor != 0 || w%factor != 0:
-		return fmt.Errorf("image_size %dx%d: %d levels need sides that are multiples of %d; the nearest is %dx%d",
+		return fmt.Errorf("image_size [%d,%d]: %d levels need sides that are multiples of %d; the nearest is [%d,%d]",
 			h, w, len(c.ChannelMult), factor, nearest(h, factor), nearest(w, factor))
 	case c.InChannels < 1 || c.InChannels > 64:
 		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
@@ -158,12 +158,12 @@ func (c Config) validateSizes() error {
 		// In 64 bits, as an int of 32 bits overflows before the limits.
 		pixels := int64(h/factor) * int64(w/factor)
 		if pixels*int64(mult)*int64(c.ModelChannels) > maxElements {
-			return fmt.Errorf("image_size %dx%d with model_channels %d: too large at level %d, which has %d times "+
+			return fmt.Errorf("image_size [%d,%d] with model_channels %d: too large at level %d, which has %d times "+
 				"as many channels", h, w, c.ModelChannels, level, mult)
 		}
 		middle := level == len(c.ChannelMult)-1
 		if (middle || c.attends(factor)) && pixels*pixels*int64(c.NumHeads) > maxPairs {
-			return fmt.Errorf("image_size %dx%d: attention at factor %d is too large, it relates %d pixels "+
+			return fmt.Errorf("image_size [%d,%d]: attention at factor %d is too large, it relates %d pixels "+
 				"to each other; the lowest level always has it, so more levels help", h, w, factor, pixels)
 		}
 	}

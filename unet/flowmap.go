@@ -7,20 +7,23 @@ import (
 
 // FlowMap returns a network that also takes the length of a jump and starts with this network's
 // weights. Until it is trained its mean velocity over a jump of any length is this network's
-// velocity at the start of the jump. It has the real classes, without "no class". rng draws the
-// weights that this network does not have.
-func (m *Model) FlowMap(rng *rand.Rand) (*Model, error) {
+// velocity at the start of the jump. It has the real classes, and "no class" where null says so and
+// this network has it. rng draws the weights that this network does not have.
+func (m *Model) FlowMap(rng *rand.Rand, null bool) (*Model, error) {
 	cfg := m.cfg
 	if cfg.FlowMap {
 		return nil, errors.New("the network is a flow map already")
 	}
-	cfg.FlowMap, cfg.NumClasses, cfg.NullClass = true, cfg.Classes(), false
+	cfg.FlowMap = true
+	if !null {
+		cfg.NumClasses, cfg.NullClass = cfg.Classes(), false
+	}
 	student, err := New(cfg, m.isa, rng)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range m.params.List {
-		// The student has no row for "no class", the last one of label_emb: copy stops before it.
+		// A student without "no class" lacks the last row of label_emb: copy stops before it.
 		copy(student.params.Lookup(p.Name).Of(student.params.Values), p.Of(m.params.Values))
 	}
 	student.Repack(0, 1)

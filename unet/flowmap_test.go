@@ -22,7 +22,7 @@ func TestFlowMapStartsAsTheVelocity(t *testing.T) {
 				p.y[i] %= int32(cfg.Classes())
 			}
 			p.value()
-			m, err := p.m.FlowMap(rand.New(rand.NewPCG(1, 1)))
+			m, err := p.m.FlowMap(rand.New(rand.NewPCG(1, 1)), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,6 +60,6 @@ func TestJumpsMatter(t *testing.T) {
 }
 
 func TestFlowMapOfAFlowMap(t *testing.T) {
-	_, err := randomModel(t, kernels.Best(), smallConfigs["flow map"]).FlowMap(nil)
+	_, err := randomModel(t, kernels.Best(), smallConfigs["flow map"]).FlowMap(nil, false)
 	mustFail(t, "a flow map of a flow map", err, "already")
 }

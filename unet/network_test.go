@@ -55,9 +55,11 @@ var smallConfigs = map[string]Config{
 	"two blocks": small(func(c *Config) {
 		c.NumResBlocks, c.AttentionResolutions, c.NumClasses, c.NullClass = 2, []int{1, 2}, 3, true
 	}),
-	"one level": small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
-	"flow map":  small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
-	"odd sizes": small(func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{12, 4}, []int{1, 1, 2} }),
+	"one level":      small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
+	"flow map":       small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
+	"four channels":  small(func(c *Config) { c.InChannels = 4 }),
+	"gray and alpha": small(func(c *Config) { c.InChannels, c.ImageSize = 2, [2]int{6, 4} }),
+	"odd sizes":      small(func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{12, 4}, []int{1, 1, 2} }),
 }
 
 // A problem is a network, a batch for it, and a direction on which its velocity is projected.
