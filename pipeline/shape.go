@@ -15,3 +15,9 @@ func ShapeOf(s dataset.Source) Shape {
 
 // Len returns the count of numbers in an image.
 func (s Shape) Len() int { return s.Height * s.Width * s.Channels }
+
+// Size returns the sides of the image.
+func (s Shape) Size() Size { return Size{s.Width, s.Height} }
+
+// Sides returns WIDTHxHEIGHT, for a text.
+func (s Shape) Sides() string { return s.Size().Sides() }

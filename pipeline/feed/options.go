@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -22,34 +25,58 @@ const (
 type Channels string
 
 // The colours. AnyChannels leaves images as they are. Pictures are then gray if all of them are
-// gray.
+// gray, and RGB otherwise: what is transparent is drawn over white. GrayAlpha and RGBA have an
+// alpha channel behind the colours, from -1, transparent, to 1, opaque. Colours are not multiplied
+// by it.
 const (
 	AnyChannels Channels = "auto"
 	Gray        Channels = "gray"
+	GrayAlpha   Channels = "gray-alpha"
 	RGB         Channels = "rgb"
+	RGBA        Channels = "rgba"
 )
 
+// channelNames are the colours by their number of channels.
+var channelNames = [...]Channels{AnyChannels, Gray, GrayAlpha, RGB, RGBA}
+
 // ChannelsOf returns the colours of images with n channels, "" where these have no name.
-func ChannelsOf(n int) Channels { return map[int]Channels{1: Gray, 3: RGB}[n] }
+func ChannelsOf(n int) Channels {
+	if n < 1 || n >= len(channelNames) {
+		return ""
+	}
+	return channelNames[n]
+}
+
+// ChannelNames returns all values of Channels.
+func ChannelNames() []Channels { return channelNames[:] }
 
 // count returns the number of channels, 0 for AnyChannels.
-func (c Channels) count() int { return map[Channels]int{Gray: 1, RGB: 3}[c] }
+func (c Channels) count() int { return max(slices.Index(channelNames[:], c), 0) }
 
 // DataOptions say which images are read, and how. The zero value of each option is its default.
 type DataOptions struct {
 	// Data is a known data set or a path; needed without Source.
 	Data string `json:"data"`
-	// Size is the side in pixels that images are cropped and resized to; 0: as they are, pictures
-	// 32. A run records that of pictures.
-	Size int `json:"size,omitempty"`
-	// ImageChannels are the colours that images are read in; empty: auto. A run records gray or
-	// rgb.
+	// Size is what images are brought to, in pixels; zero: as they are, pictures 32. A run records
+	// that of pictures.
+	Size pipeline.Size `json:"size,omitzero"`
+	// Fit says how images of other proportions are brought to Size: crop takes the largest part out
+	// of the middle, pad adds transparent borders, which are white without an alpha channel, and
+	// stretch changes the proportions; empty: crop.
+	Fit dataset.Fit `json:"fit,omitempty"`
+	// ImageChannels are the colours that images are read in; empty: auto. A run records what auto
+	// stood for.
 	ImageChannels Channels `json:"image_channels"`
+	// Labels says where the classes of pictures come from: folders, none, or the path of a CSV file
+	// of file names and labels; empty: what is there.
+	Labels string `json:"labels,omitempty"`
 	// HoldOut is the share of the images that training does not see, in sets without test images;
 	// 0: 0.05; below 0: none. A run records 0 for none.
 	HoldOut float64 `json:"hold_out"`
 	// Strict refuses a folder with files that cannot be used, instead of leaving them out.
 	Strict bool `json:"strict"`
+	// SplitAny holds images out as older runs did: see [dataset.SplitAny].
+	SplitAny bool `json:"-"`
 	// DataMemory is the limit on the images in memory in MB; 0: 4096.
 	DataMemory int `json:"-"`
 
@@ -62,6 +89,7 @@ type DataOptions struct {
 
 // WithDefaults fills in what has one default for all data.
 func (o DataOptions) WithDefaults() DataOptions {
+	option.SetDefault(&o.Fit, dataset.Crop)
 	option.SetDefault(&o.ImageChannels, AnyChannels)
 	option.SetDefault(&o.HoldOut, defaultHoldOut)
 	option.SetDefault(&o.DataMemory, defaultDataMemory)
@@ -78,12 +106,24 @@ type Reader struct {
 // Validate reports the first option that cannot be used. The defaults are filled in.
 func (o *DataOptions) Validate() error {
 	return option.First(
-		option.Between("size", o.Size, 0, pipeline.MaxSize),
+		o.Size.Validate(),
+		ValidateFit(o.Fit),
 		option.Between("hold-out", option.OrNone(o.HoldOut), 0, 0.9),
 		option.Between("data-memory", o.DataMemory, 0, 1<<30),
-		option.OneOf("image-channels", o.ImageChannels, AnyChannels, Gray, RGB),
+		option.OneOf("image-channels", o.ImageChannels, ChannelNames()...),
 	)
 }
+
+// LabelsFile reports whether the classes come from a file that Labels names.
+func (o *DataOptions) LabelsFile() bool {
+	return o.Labels != "" && o.Labels != dataset.FolderLabels && o.Labels != dataset.NoLabels
+}
+
+// Fits returns all values of [dataset.Fit].
+func Fits() []dataset.Fit { return []dataset.Fit{dataset.Crop, dataset.Pad, dataset.Stretch} }
+
+// ValidateFit returns an [*pipeline.OptionError] unless the fit is known.
+func ValidateFit(fit dataset.Fit) error { return option.OneOf("fit", fit, Fits()...) }
 
 // Open opens the data, or takes Source. Data that cannot be found or used is an
 // [*pipeline.OptionError].
@@ -92,9 +132,15 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
 	}
 	d := o.WithDefaults()
+	share := option.OrNone(d.HoldOut)
+	if o.SplitAny {
+		share = 0
+	}
+	r.noteHidden(d.Data)
 	set, err := dataset.Open(ctx, d.Data, dataset.Options{
-		Width: d.Size, Height: d.Size, Channels: d.ImageChannels.count(), Strict: d.Strict,
-		HoldOut: option.OrNone(d.HoldOut), Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
+		Width: d.Size.Width, Height: d.Size.Height, Fit: d.Fit, Channels: d.ImageChannels.count(),
+		Labels: d.Labels, Strict: d.Strict,
+		HoldOut: share, Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
 	var unknown *dataset.UnknownError
@@ -109,11 +155,17 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	case set.Train.Len() == 0:
 		return nil, fmt.Errorf("data set %s: it has no images", o.Data)
 	}
+	if o.SplitAny && !set.OwnTest {
+		set.Train, set.Test = dataset.SplitAny(set.Train, option.OrNone(d.HoldOut), r.Seed)
+	}
 	return set, nil
 }
 
 // unknownData returns the error for a name that no data has, with the likely cure.
 func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
+	if err := regular.CheckURL(o.Data); err != nil {
+		return option.Errorf("data", o.Data, "%v", err)
+	}
 	wrong := option.Errorf("data", o.Data, "no data set and no file has this name")
 	wrong.Known = unknown.Known
 	switch {
@@ -132,22 +184,30 @@ type Request struct {
 	Shape  pipeline.Shape
 	Option string // the option that names the data, for errors
 	Taker  string // who takes the images, such as the model, for errors
+	// Recorded says that a model's training recorded the data, and that nobody has named it now.
+	Recorded bool
 }
 
-// Open opens the data, with pictures brought into the shape. Data of another shape is an error.
+// Open opens the data, with pictures brought into the shape, and reports the [Notes] on it. Data of
+// another shape is an error.
 func (r Request) Open(ctx context.Context) (*dataset.Set, error) {
 	o := r.DataOptions
-	o.ImageChannels = ChannelsOf(r.Shape.Channels)
-	if o.Size = r.Shape.Height; r.Shape.Height != r.Shape.Width {
-		o.Size = 0
-	}
+	o.ImageChannels, o.Size = ChannelsOf(r.Shape.Channels), r.Shape.Size()
 	set, err := o.Open(ctx, r.Reader)
+	if err != nil && r.Recorded && Missing(o.Data) {
+		return nil, MovedError("the model", o.Data)
+	}
 	if err != nil {
 		return nil, option.Rename(err, "data", r.Option)
 	}
+	if r.OnEvent != nil {
+		for _, note := range Notes(o.Data, set) {
+			r.OnEvent(note)
+		}
+	}
 	if s := pipeline.ShapeOf(set.Train); s != r.Shape {
-		return nil, option.Errorf(r.Option, o.Data, "images of %dx%d with %d channels, and %s takes %dx%d with %d",
-			s.Height, s.Width, s.Channels, r.Taker, r.Shape.Height, r.Shape.Width, r.Shape.Channels)
+		return nil, option.Errorf(r.Option, o.Data, "images of %s with %s, and %s takes %s with %d",
+			s.Sides(), text.Count(s.Channels, "channel", "channels"), r.Taker, r.Shape.Sides(), r.Shape.Channels)
 	}
 	return set, nil
 }
@@ -158,25 +218,13 @@ func checkValidation(train, test dataset.Source) error {
 	if test == nil {
 		return nil
 	}
-	h, w, c := train.Shape()
-	if pipeline.ShapeOf(test) != pipeline.ShapeOf(train) || test.Len() == 0 ||
-		len(test.Classes()) != len(train.Classes()) {
-		return fmt.Errorf("validation data %s: it needs images like those of %s: %dx%d, %d channels, %d classes",
-			test.Name(), train.Name(), h, w, c, len(train.Classes()))
+	s := pipeline.ShapeOf(train)
+	if pipeline.ShapeOf(test) != s || test.Len() == 0 || len(test.Classes()) != len(train.Classes()) {
+		return fmt.Errorf("validation data %s: it needs images like those of %s: %s, %s, %s",
+			test.Name(), train.Name(), s.Sides(), text.Count(s.Channels, "channel", "channels"),
+			text.Count(len(train.Classes()), "class", "classes"))
 	}
 	return nil
-}
-
-// HasUnlabelled reports whether some image of the data has no class.
-func HasUnlabelled(data dataset.Source) bool {
-	h, w, c := data.Shape()
-	image := make([]float32, h*w*c)
-	for i := range data.Len() {
-		if data.Image(i, image) < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // inParallel returns a function that calls do for 0 to n-1 on the given number of goroutines, until
@@ -196,16 +244,4 @@ func (r Reader) progress() func(read, total int) {
 		return nil
 	}
 	return func(read, total int) { r.OnEvent(pipeline.Event{Kind: pipeline.Reading, Images: read, Total: total}) }
-}
-
-// SkippedNote returns the note that names the files that were left out of a set; ok is false when
-// there are none.
-func SkippedNote(data string, set *dataset.Set) (note pipeline.Event, ok bool) {
-	var parts []string
-	for _, s := range set.Skipped {
-		parts = append(parts, fmt.Sprintf("%d %s (such as %s)", s.Count, s.Reason, s.First))
-	}
-	return pipeline.Note("%s: %d of %d files are left out: %s; %v tells more",
-		data, set.SkippedFiles(), set.Files, strings.Join(parts, ", "),
-		option.Action{Command: "data show", Settings: []option.Setting{{Option: "data", Value: data}}}), len(parts) > 0
 }
