@@ -9,7 +9,7 @@ import (
 // Compute says what a machine computes with. Results depend on the instruction set in their last
 // bits, and never on the number of threads.
 type Compute struct {
-	// Threads is the number of workers; 0: GOMAXPROCS.
+	// Threads is the number of workers; 0: GOMAXPROCS. That counts hyper-threads, not cores.
 	Threads int `json:"-"`
 	// ISA names the instruction set; empty: the best of this machine. A run records its name.
 	ISA string `json:"isa"`

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"runtime"
+	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
 )
@@ -28,6 +29,31 @@ func ThisMachine() Machine {
 		m.ISAs = append(m.ISAs, isa.String())
 	}
 	return m
+}
+
+// SlowNote says that plain Go computes where a CPU of this kind usually has faster instructions,
+// and what to do about it. It is empty where that is not so.
+func (m Machine) SlowNote() string {
+	if len(kernels.Built()) == 1 {
+		return "" // this build has plain Go alone, which its maker chose
+	}
+	return m.slowNote()
+}
+
+// slowNote is SlowNote of a build with assembly.
+func (m Machine) slowNote() string {
+	_, architecture, _ := strings.Cut(m.System, "/")
+	if m.Best != kernels.Generic.String() || architecture != "amd64" {
+		return ""
+	}
+	const slow = "plain Go computes, several times slower than usual: this CPU shows no AVX2"
+	switch {
+	case strings.HasPrefix(m.CPU, "VirtualApple"):
+		return slow + ", as Rosetta runs a program for Intel: take the program for arm64"
+	case strings.Contains(m.CPU, "QEMU"):
+		return slow + ", as QEMU runs it: take the program for the CPU that the machine has, or a CPU of QEMU with AVX2"
+	}
+	return slow + "; under an emulator (Rosetta, QEMU) take the program for arm64"
 }
 
 // Using returns a copy of m that uses the named instruction set; the empty name means the best. A
