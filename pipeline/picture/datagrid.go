@@ -12,8 +12,9 @@ const (
 	gridCols = 12
 )
 
-// DataGrid draws images of a data set. Each class has a row with its first images. A set without
-// classes is shown by images at equal distances.
+// DataGrid draws images of a data set, for people: what is transparent lies over a checkerboard.
+// Each class has a row with its first images. A set without classes is shown by images at equal
+// distances.
 func DataGrid(s dataset.Source) (image.Image, error) {
 	h, w, c := s.Shape()
 	rows := min(len(s.Classes()), gridRows)
@@ -22,7 +23,10 @@ func DataGrid(s dataset.Source) (image.Image, error) {
 	}
 	images := &Images{Height: h, Width: w, Channels: c, Pixels: make([]float32, rows*gridCols*h*w*c)}
 	for i := range images.Pixels {
-		images.Pixels[i] = dataset.FromByte(gutter) // a class of few images leaves a gap
+		// A class of few images leaves a gap.
+		if images.Pixels[i] = dataset.FromByte(gutter); images.isAlpha(i) {
+			images.Pixels[i] = dataset.PixelMax
+		}
 	}
 	if len(s.Classes()) == 0 {
 		spreadImages(s, images)
@@ -30,7 +34,7 @@ func DataGrid(s dataset.Source) (image.Image, error) {
 		classImages(s, images, rows)
 	}
 	scale := max(1, 48/max(h, w))
-	return Grid(images, GridOptions{Rows: rows, Cols: gridCols, Scale: scale})
+	return Grid(images.OnCheckerboard(), GridOptions{Rows: rows, Cols: gridCols, Scale: scale})
 }
 
 // spreadImages fills the grid with images of the set at equal distances.

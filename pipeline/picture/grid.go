@@ -71,13 +71,15 @@ func (g GridOptions) Validate(height, width int) error {
 	}
 	if h, w := g.Size(height, width); h > MaxGridSide || w > MaxGridSide {
 		return option.Errorf("grid", nil, "%dx%d of %dx%d images at scale %d makes %dx%d pixels: at most %d a side",
-			g.Rows, g.Cols, height, width, g.scale(), h, w, MaxGridSide)
+			g.Rows, g.Cols, width, height, g.scale(), w, h, MaxGridSide)
 	}
 	return nil
 }
 
-// Grid draws the images: gray for one channel, RGB for three. Cells without an image have the gray
-// of the padding. A grid without room for all images is an [*pipeline.OptionError].
+// Grid draws the images: gray for one channel, RGB for three, and with an alpha channel for two,
+// gray and alpha, and four, RGBA. The padding, and cells without an image, are gray. With alpha
+// they are transparent: so a grid of sprites is a sheet that lies well on any background. A grid
+// without room for all images is an [*pipeline.OptionError].
 func Grid(s *Images, g GridOptions) (image.Image, error) {
 	if g.Empty() {
 		g = g.Square(max(s.Len(), 1))
@@ -101,28 +103,43 @@ func Grid(s *Images, g GridOptions) (image.Image, error) {
 	return c.Image, nil
 }
 
-// A canvas is a picture for images of 1 or 3 channels.
+// A canvas is a picture for images of 1 to 4 channels.
 type canvas struct {
 	image.Image
 	pix     []uint8
-	stride  int // bytes of a row
-	samples int // bytes of a pixel: 1, or 4 with an opaque alpha
+	stride  int   // bytes of a row
+	samples int   // bytes of a pixel: 1, or 4
+	from    []int // for each byte of a pixel, the channel that it shows; none for an opaque alpha
 }
 
-// newCanvas returns a canvas that is gray all over.
+// A WithAlpha is a picture that keeps its alpha channel in a file even where all of it is opaque.
+// So all pictures that a model draws have the same channels.
+type WithAlpha struct{ *image.NRGBA }
+
+// Opaque implements what the encoder of package png asks for.
+func (WithAlpha) Opaque() bool { return false }
+
+// newCanvas returns a canvas that is gray all over, or transparent where it has an alpha channel.
 func newCanvas(h, w, channels int) (*canvas, error) {
 	bounds := image.Rect(0, 0, w, h)
 	c := &canvas{}
 	switch channels {
 	case 1:
 		m := image.NewGray(bounds)
-		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 1
+		c.Image, c.pix, c.stride, c.samples, c.from = m, m.Pix, m.Stride, 1, []int{0}
 	case 3:
 		m := image.NewRGBA(bounds)
-		c.Image, c.pix, c.stride, c.samples = m, m.Pix, m.Stride, 4
+		c.Image, c.pix, c.stride, c.samples, c.from = m, m.Pix, m.Stride, 4, []int{0, 1, 2}
+	case 2, 4:
+		m := image.NewNRGBA(bounds)
+		c.Image, c.pix, c.stride, c.samples, c.from = WithAlpha{m}, m.Pix, m.Stride, 4, []int{0, 0, 0, 1}
+		if channels == 4 {
+			c.from = []int{0, 1, 2, 3}
+		}
+		return c, nil
 	default:
-		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray) or 3 (RGB): "+
-			"write a .npy file instead", channels)
+		return nil, fmt.Errorf("an image of %d channels cannot be drawn, only one of 1 (gray), 2 (gray and alpha), "+
+			"3 (RGB) or 4 (RGBA): write a .npy file instead", channels)
 	}
 	for i := range c.pix {
 		c.pix[i] = gutter
@@ -140,8 +157,8 @@ func (c *canvas) draw(s *Images, i, top, left, scale int) {
 		row := c.pix[(top+y)*c.stride+left*c.samples:]
 		for x := range s.Width * scale {
 			from := (y/scale*s.Width + x/scale) * s.Channels
-			for ch := range s.Channels {
-				row[x*c.samples+ch] = dataset.ToByte(pixels[from+ch])
+			for k, ch := range c.from {
+				row[x*c.samples+k] = dataset.ToByte(pixels[from+ch])
 			}
 		}
 	}

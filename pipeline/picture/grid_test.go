@@ -88,14 +88,14 @@ func wantPixel(s *Images, g GridOptions, x, y int) []uint8 {
 
 // Without padding and scale, the file's samples are exactly the images, and gray stays gray.
 func TestGridFileFormat(t *testing.T) {
-	for channels, colorType := range map[int]byte{1: 0, 3: 2} {
+	for channels, colorType := range map[int]byte{1: 0, 2: 6, 3: 2, 4: 6} {
 		_, file := encode(t, randomImages(4, 3, 3, channels), GridOptions{Rows: 2, Cols: 2})
 		if depth, got := file[24], file[25]; depth != 8 || got != colorType {
 			t.Errorf("%d channels: depth %d, colour type %d, want 8, %d", channels, depth, got, colorType)
 		}
 	}
-	if _, err := Grid(randomImages(1, 2, 2, 2), GridOptions{Rows: 1, Cols: 1}); err == nil {
-		t.Error("an image of 2 channels was drawn")
+	if _, err := Grid(randomImages(1, 2, 2, 5), GridOptions{Rows: 1, Cols: 1}); err == nil {
+		t.Error("an image of 5 channels was drawn")
 	}
 }
 
