@@ -84,12 +84,15 @@ func OpenFile(path string) (*OpenedFile, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		inside := filepath.Join(path, File)
 		if _, err := os.Stat(inside); err != nil {
-			return nil, fmt.Errorf("model: %s holds no %s: it is no run folder, or its run has saved nothing yet",
-				path, File)
+			return nil, fmt.Errorf("model: %s is a folder that holds no %s: it is no run folder, "+
+				"or its run has saved nothing yet", path, File)
 		}
 		path = inside
 	}
 	file, err := regular.Open(path)
+	if errors.Is(err, regular.ErrURL) {
+		return nil, fmt.Errorf("model: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err,
 			strings.Join(models.Names(), " or "))
@@ -211,6 +214,9 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 	if err != nil {
 		return nil, err
 	}
+	if err := meta.checkCounts(labelsOf(cfg)); err != nil {
+		return nil, err
+	}
 	net := NewUNet(model, predicts, meta.allowedJumps())
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
@@ -236,11 +242,19 @@ func ModelName(path string) string {
 func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(pipeline.Event)) feed.Request {
 	reader := feed.Reader{Seed: 1, Threads: threads, OnEvent: onEvent}
 	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: reader}
-	r.Data = name
+	r.Data, r.Fit = name, c.Meta.Fit
+	if name == c.Meta.Data {
+		r.Labels = c.Meta.Labels
+	}
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed
 	}
 	return r
+}
+
+// JoinNote is [feed.JoinNote] for the data that the model was trained on, and for other data.
+func (c *Checkpoint) JoinNote(out string, data ...string) (note pipeline.Event, ok bool) {
+	return feed.JoinNote(out, append(data, c.Meta.Data)...)
 }
 
 // weightsHash returns the SHA-256, in hexadecimal, of all parameters as float32, little endian, in

@@ -1,10 +1,14 @@
 package model
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/text"
+
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
 )
 
 // MatchClasses returns, for each class, the index of the class of the same name among others, or
@@ -23,7 +27,7 @@ func MatchClasses(classes, others []string) []int {
 }
 
 // NoClass is the name that asks for images of no class in particular. A model must be trained for
-// it.
+// it. A class of this name comes first.
 const NoClass = "none"
 
 // A ClassList has the classes that images of a model can be asked for.
@@ -32,91 +36,98 @@ type ClassList struct {
 	N     int      // number of classes
 	Names []string // names of the classes; may be shorter than N
 	Null  bool     // class N means "no class"
+	// Counts has the number of training images of each class. A class without one cannot be drawn.
+	// It is nil where nothing is known.
+	Counts []int
 }
 
 // ClassList returns the classes of the model.
 func (c *Checkpoint) ClassList() ClassList {
 	l := c.Labels()
-	return ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
+	list := ClassList{Model: ModelName(c.Path), N: l.Count, Names: c.Meta.Classes, Null: l.Null}
+	if c.Meta.Init == "" { // else an earlier training may have had pictures of any class
+		list.Counts = c.Meta.ClassCounts
+	}
+	return list
 }
 
 // RequestedClasses reads a list of classes as [ClassList.Parse] does; the empty list is nil, which
 // means random classes. It is an [*pipeline.OptionError] to ask for classes or for a guidance that
 // the model does not have.
-func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, error) {
-	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
-		return nil, err
-	}
-	if list == "" {
-		return nil, nil
-	}
-	if c.Labels().Count == 0 {
-		return nil, option.Errorf("class", list, "%s takes no class", ModelName(c.Path))
+func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, []pipeline.Event, error) {
+	if err := c.checkRequest(list, guidance); err != nil || list == "" {
+		return nil, nil, err
 	}
 	return c.ClassList().Parse(list)
 }
 
-// Parse reads a list of classes, joined by commas: numbers, ranges of numbers, names, and none.
-// Examples are "7", "0-9" and "1,3,sneaker,none". A mistake is an [*pipeline.OptionError].
-func (l ClassList) Parse(text string) ([]int32, error) {
-	var list []int32
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
-		if part == NoClass && !l.Null {
-			return nil, option.Errorf("class", NoClass, "%s always needs a class", l.Model)
-		}
-		from, to, err := l.parsePart(part)
-		if err != nil {
-			return nil, err
-		}
-		if part != NoClass && (from < 0 || to >= l.N) {
-			return nil, option.Errorf("class", part, "the classes are 0-%d", l.N-1)
-		}
-		if from > to {
-			return nil, option.Errorf("class", part, "a range goes upwards: %d-%d", to, from)
-		}
-		for c := from; c <= to; c++ {
-			list = append(list, int32(c))
-		}
+// RequestedNoClass is [Checkpoint.RequestedClasses] for images of no class, whatever the classes
+// are called.
+func (c *Checkpoint) RequestedNoClass(guidance float64) ([]int32, error) {
+	if err := c.checkRequest(NoClass, guidance); err != nil {
+		return nil, err
 	}
-	return list, nil
+	row, err := c.ClassList().noClass()
+	return []int32{row}, err
 }
 
-// parsePart reads one part of a list, and returns the first and the last class of its range.
-func (l ClassList) parsePart(part string) (from, to int, err error) {
-	if part == NoClass {
-		return l.N, l.N, nil
+// checkRequest refuses a list of classes, or a guidance, that the model does not have.
+func (c *Checkpoint) checkRequest(list string, guidance float64) error {
+	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
+		return err
 	}
-	for i, name := range l.Names {
-		if strings.EqualFold(name, part) && strconv.Itoa(i) != name {
-			return i, i, nil
-		}
+	if list != "" && c.Labels().Count == 0 {
+		return option.Errorf("class", list, "%s takes no class", ModelName(c.Path))
 	}
-	low, high, isRange := strings.Cut(part, "-")
-	from, err1 := strconv.Atoi(low)
-	to = from
-	var err2 error
-	if isRange {
-		to, err2 = strconv.Atoi(high)
+	return nil
+}
+
+// noClass returns the row that means no class.
+func (l ClassList) noClass() (int32, error) {
+	if !l.Null {
+		return 0, option.Errorf("class", NoClass, "%s always needs a class", l.Model)
 	}
-	if err1 != nil || err2 != nil {
-		known := option.Say("numbers such as 7, 0-9 or 1,3,5")
-		if len(l.Names) > 0 {
-			known = option.Say("%v, or names of %v", known, firstNames(l.Names))
-		}
-		return 0, 0, option.Errorf("class", option.Quoted(part), "want %v", known)
-	}
-	return from, to, nil
+	return int32(l.N), nil
 }
 
 // namesShown is how many names of classes a message lists.
 const namesShown = 12
 
-// firstNames joins names. Of many it takes the first, and says how many more there are.
-func firstNames(names []string) option.Message {
+// FirstNames joins names as [QuoteClass] writes them. Of many it takes the first, and says how many
+// more there are.
+func FirstNames(names []string) option.Message {
+	shown := make([]string, min(len(names), namesShown))
+	for i := range shown {
+		shown[i] = QuoteClass(names[i])
+	}
 	if n := len(names) - namesShown; n > 0 {
 		return option.Say("%s and %d more (%v lists them)",
-			strings.Join(names[:namesShown], ", "), n, option.Action{Command: "model show"})
+			strings.Join(shown, ", "), n, option.Action{Command: "model show"})
 	}
-	return option.Say("%s", strings.Join(names, ", "))
+	return option.Say("%s", strings.Join(shown, ", "))
 }
+
+// QuoteClass returns the name of a class as it can be asked for in a list of classes. A name with a
+// comma, a quotation mark or outer spaces gets quotation marks, in which a mark is doubled. A name
+// that could control a terminal is written as Go does.
+func QuoteClass(name string) string {
+	if shown := text.Printable(name); shown != name {
+		return shown
+	}
+	if name == "" || strings.ContainsAny(name, `,"`) || strings.TrimSpace(name) != name {
+		return quoted(name)
+	}
+	return name
+}
+
+// SpellClass returns what asks for a class: its number, or its name where a class is called by a
+// number.
+func (m Meta) SpellClass(class int) string {
+	if slices.ContainsFunc(m.Classes, isNumber) {
+		return QuoteClass(m.Classes[class])
+	}
+	return strconv.Itoa(class)
+}
+
+// quoted puts a name into quotation marks.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

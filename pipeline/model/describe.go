@@ -112,15 +112,16 @@ var trainFromIt = option.Action{Command: "train", Settings: []option.Setting{{Op
 func (info *Info) Lines(w pipeline.Words) [][2]string {
 	lines := [][2]string{
 		{"model", info.Path},
-		{"size", fmt.Sprintf("%s in %d tensors (%s), %s", text.Count(info.Parameters, "parameter", "parameters"),
-			info.Tensors, info.Types, text.Bytes(float64(info.Bytes)))},
+		{"size", fmt.Sprintf("%s in %s (%s), %s", text.Count(info.Parameters, "parameter", "parameters"),
+			text.Count(info.Tensors, "tensor", "tensors"), info.Types, text.Bytes(float64(info.Bytes)))},
 	}
 	add := func(what, format string, args ...any) {
 		lines = append(lines, [2]string{what, fmt.Sprintf(format, args...)})
 	}
 	if info.Inferred {
 		n := info.Network
-		add("network", "%d channels times %v, %s a level, attention at %v, %s", n.ModelChannels, n.ChannelMult,
+		add("network", "%s times %v, %s a level, attention at %v, %s",
+			text.Count(n.ModelChannels, "channel", "channels"), n.ChannelMult,
 			text.Count(n.NumResBlocks, "block", "blocks"), n.AttentionResolutions,
 			text.Count(n.NumClasses, "class", "classes"))
 		add("made by", "%s", option.Say("not fmimg: it has no configuration. "+
@@ -129,7 +130,7 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 	}
 	shape := info.net.Shape()
 	add("SHA-256", "%s", info.SHA256)
-	add("images", "%dx%d, %s", shape.Height, shape.Width, text.Count(shape.Channels, "channel", "channels"))
+	add("images", "%s, %s", shape.Sides(), text.Count(shape.Channels, "channel", "channels"))
 	add("network", "%s", info.net.Describe())
 	add("work", "%.0f MFLOP an evaluation of one image", info.FLOPs/1e6)
 	if info.Network != nil && info.Network.FlowMap {
@@ -157,11 +158,28 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 			add("loss", "%.4f", m.Loss)
 		}
 		if len(m.Classes) > 0 {
-			add("classes", "%s", strings.Join(m.Classes, ", "))
+			add("classes", "%s", m.describeClasses())
 		}
 		if m.Version != "" {
 			add("made by", "fmimg %s on %s, %s", m.Version, m.ISA, m.Date.Format(time.DateTime))
 		}
 	}
 	return lines
+}
+
+// describeClasses lists the classes, as they can be asked for, with the numbers of their training
+// images where these are recorded.
+func (m Meta) describeClasses() string {
+	var list []string
+	for i, name := range m.Classes {
+		class := QuoteClass(name)
+		if i < len(m.ClassCounts) {
+			class += fmt.Sprintf(" (%d)", m.ClassCounts[i])
+		}
+		list = append(list, class)
+	}
+	if m.Unlabelled > 0 {
+		list = append(list, fmt.Sprintf("no class (%d)", m.Unlabelled))
+	}
+	return strings.Join(list, ", ")
 }

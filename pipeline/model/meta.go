@@ -27,6 +27,13 @@ type Meta struct {
 	Date       time.Time  `json:"date"`
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel
+	// ClassCounts has the number of training images of each class, and Unlabelled that of those
+	// without a class, from which the network learned "no class". Older files lack ClassCounts: it
+	// is nil, and nothing is known.
+	ClassCounts []int `json:"class_counts,omitempty"`
+	Unlabelled  int   `json:"unlabelled,omitempty"`
+	// Init is the SHA-256 of the weights that training started from; empty for random ones.
+	Init string `json:"init,omitempty"`
 	// Dequantized says that uniform noise spread each byte of the images over its width.
 	Dequantized bool      `json:"dequantized,omitempty"`
 	Path        string    `json:"path"`                      // the probability path
@@ -40,6 +47,11 @@ type Meta struct {
 	// was trained for, and the model that it was distilled from.
 	Jumps   []int        `json:"jumps,omitempty"`
 	Teacher *TeacherMeta `json:"teacher,omitempty"`
+
+	// Fit says how images were brought to the model's shape; empty: crop. Labels says where the
+	// classes of pictures came from; empty: what was there.
+	Fit    dataset.Fit `json:"fit,omitempty"`
+	Labels string      `json:"labels,omitempty"`
 }
 
 // TeacherMeta says which model a flow map was distilled from, and how that model drew images.

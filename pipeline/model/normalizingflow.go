@@ -29,8 +29,8 @@ func (*NormalizingFlow) Labels() Labels { return Labels{} }
 // Describe implements [Network].
 func (f *NormalizingFlow) Describe() string {
 	cfg := f.Config()
-	return fmt.Sprintf("a normalizing flow of %s, conditioners of %d channels, %s each",
-		text.Count(cfg.Scales, "scale", "scales"), cfg.Hidden, text.Count(cfg.Blocks, "block", "blocks"))
+	return fmt.Sprintf("a normalizing flow of %s, conditioners of %s, %s each",
+		text.Count(cfg.Scales, "scale", "scales"), text.Count(cfg.Hidden, "channel", "channels"), text.Count(cfg.Blocks, "block", "blocks"))
 }
 
 // FLOPs implements [Network].

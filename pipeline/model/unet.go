@@ -26,9 +26,10 @@ func DescribeNetwork(c unet.Config) string {
 			classes += " and none"
 		}
 	}
-	return fmt.Sprintf("%d channels times %v, %s a level, attention at %v, %s, %d norm groups, time scale %v, %s",
-		c.ModelChannels, c.ChannelMult, text.Count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
-		text.Count(max(c.NumHeads, 1), "head", "heads"), c.NormGroups, c.TimeScale, classes)
+	return fmt.Sprintf("%s times %v, %s a level, attention at %v, %s, %s, time scale %v, %s",
+		text.Count(c.ModelChannels, "channel", "channels"), c.ChannelMult, text.Count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
+		text.Count(max(c.NumHeads, 1), "head", "heads"), text.Count(c.NormGroups, "norm group", "norm groups"),
+		c.TimeScale, classes)
 }
 
 // The defaults of drawing by a U-Net.
@@ -84,11 +85,11 @@ func (u *UNet) HasTrajectory() bool { return true }
 func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
 	cfg := u.Config()
 	switch {
-	case weight == 0 && cfg.NullClass:
+	case weight == 0 && cfg.NullClass && !cfg.FlowMap:
 		return DefaultGuidance, nil
 	case weight == 0:
 		return 1, nil
-	case weight == 1 || cfg.NullClass:
+	case weight == 1 || cfg.NullClass && !cfg.FlowMap:
 		return weight, nil
 	case cfg.FlowMap:
 		return 0, option.Errorf("guidance", weight,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -71,7 +72,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
 			model.ModelName(ck.Path))
 	}
-	classes, err := ck.RequestedClasses(o.Sample.Class, o.Sample.Guidance)
+	classes, _, err := o.Sample.requested(ck)
 	if err != nil {
 		return GenerateResult{}, err
 	}
@@ -84,9 +85,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	defer s.Close()
-	if f := o.Sample.OnEvent; f != nil {
-		f(pipeline.Event{Kind: pipeline.Started, Path: ck.Path, Total: o.Sample.Count, Text: DescribeCheckpoint(ck)})
-	}
+	o.tell(ck)
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
 	}
@@ -95,16 +94,28 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	}, nil
 }
 
+// tell sends the events of the start.
+func (o *GenerateOptions) tell(ck *model.Checkpoint) {
+	f := o.Sample.OnEvent
+	if f == nil {
+		return
+	}
+	f(pipeline.Event{Kind: pipeline.Started, Path: ck.Path, Total: o.Sample.Count, Text: DescribeCheckpoint(ck)})
+	if note, ok := ck.JoinNote(o.Out); ok {
+		f(note)
+	}
+}
+
 // DescribeCheckpoint says in a few words which model a checkpoint is, for a person.
 func DescribeCheckpoint(ck *model.Checkpoint) string {
 	m := ck.Meta
 	if ck.Embedded {
-		return fmt.Sprintf("%s, part of the program (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+		return fmt.Sprintf("%s, part of the program (trained on %s, %s)", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"))
 	}
 	if m.Data == "" {
-		return fmt.Sprintf("%s (%d parameters)", ck.Path, ck.Params().Len())
+		return fmt.Sprintf("%s (%s)", ck.Path, text.Count(ck.Params().Len(), "parameter", "parameters"))
 	}
-	return fmt.Sprintf("%s (trained on %s, %d steps)", ck.Path, m.Data, m.Steps)
+	return fmt.Sprintf("%s (trained on %s, %s)", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"))
 }
 
 // check reports the first option that no model can use, and tries whether the output can be
@@ -150,8 +161,8 @@ func (o *GenerateOptions) checkCount(form *output) error {
 	}
 	if count > g.Rows*g.Cols {
 		return option.Errorf("count", count,
-			"a grid of %dx%d holds %d images: leave one of the two out, or make the grid larger",
-			g.Rows, g.Cols, g.Rows*g.Cols)
+			"a grid of %dx%d holds %s: leave one of the two out, or make the grid larger",
+			g.Rows, g.Cols, text.Count(g.Rows*g.Cols, "image", "images"))
 	}
 	return nil
 }
@@ -199,13 +210,12 @@ func (o *GenerateOptions) checkSize(s pipeline.Shape, form *output) error {
 	}
 	if !FitsMemory(s, o.Strip*o.Sample.Count) {
 		return option.Errorf("strip", o.Strip,
-			"so many moments of %d images of %dx%d do not fit into memory at once: take fewer of either",
-			o.Sample.Count, s.Height, s.Width)
+			"so many moments of %s of %s do not fit into memory at once: take fewer of either",
+			text.Count(o.Sample.Count, "image", "images"), s.Sides())
 	}
 	if form.inMemory && !FitsMemory(s, o.Sample.Count) {
 		return option.Errorf("count", o.Sample.Count,
-			"one file cannot hold so many images of %dx%d: write them to a folder (a name that ends in /)",
-			s.Height, s.Width)
+			"one file cannot hold so many images of %s: write them to a folder (a name that ends in /)", s.Sides())
 	}
 	return nil
 }

@@ -367,16 +367,16 @@ func TestGenerateFileErrors(t *testing.T) {
 	foreign := roomtest.WriteTensors(t, t.TempDir(), "foreign.safetensors", file)
 	long := strings.Repeat("x", 300)
 	for name, o := range map[string]GenerateOptions{
-		"no/such":                          {Model: modelPath, Out: filepath.Join(dir, "no", "such", "a.png")},
-		"not empty":                        {Model: modelPath, Out: dir},
-		"no-model":                         {Model: "no-model", Out: filepath.Join(dir, "a.png")},
-		model.File:                         {Model: dir, Out: filepath.Join(dir, "a.png")},
-		"old.png":                          {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
-		"there is a file of this name":     {Model: modelPath, Out: filepath.Join(dir, "old.png") + "/"},
-		"out " + twin + ": is the model":   {Model: twin, Out: twin},
-		long:                               {Model: modelPath, Out: filepath.Join(dir, long+".png")},
-		"it is no file: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
-		"fmimg.config":                     {Model: foreign, Out: filepath.Join(dir, "a.png")},
+		"no/such":                           {Model: modelPath, Out: filepath.Join(dir, "no", "such", "a.png")},
+		"not empty":                         {Model: modelPath, Out: dir},
+		"no-model":                          {Model: "no-model", Out: filepath.Join(dir, "a.png")},
+		model.File:                          {Model: dir, Out: filepath.Join(dir, "a.png")},
+		"old.png":                           {Model: filepath.Join(dir, "old.png"), Out: filepath.Join(dir, "a.png")},
+		"there is a file of this name":      {Model: modelPath, Out: filepath.Join(dir, "old.png") + "/"},
+		"out " + twin + ": is the model":    {Model: twin, Out: twin},
+		long:                                {Model: modelPath, Out: filepath.Join(dir, long+".png")},
+		"it is a folder: name a run folder": {Model: filepath.Dir(odd), Out: filepath.Join(dir, "a.png")},
+		"fmimg.config":                      {Model: foreign, Out: filepath.Join(dir, "a.png")},
 	} {
 		o.Sample.OnEvent = func(e pipeline.Event) { t.Errorf("%s: work began: %+v", name, e) }
 		_, err := Generate(context.Background(), o)
@@ -402,5 +402,34 @@ func TestGenerateInterrupted(t *testing.T) {
 	}
 	if _, err := os.Stat(out); err == nil {
 		t.Error("a picture was written all the same")
+	}
+}
+
+// Images of no class can be asked for in a model with a class of that name, and the notes on it are
+// sent.
+func TestNoClassBesideAClassOfThatName(t *testing.T) {
+	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ck.Meta.Classes = []string{"zero", "none", "two"}
+	for _, c := range []struct {
+		options Options
+		row     int32
+		notes   int
+	}{
+		{Options{Class: "none"}, 1, 1}, {Options{Class: `"none"`}, 1, 0}, {Options{Class: "3"}, 3, 0},
+		{Options{Class: "none", NoClass: true}, 3, 0},
+	} {
+		notes := 0
+		c.options.OnEvent = func(e pipeline.Event) {
+			if e.Kind == pipeline.Noted {
+				notes++
+			}
+		}
+		images, err := Draw(context.Background(), ck, c.options)
+		if err != nil || images.Labels[0] != c.row || notes != c.notes {
+			t.Errorf("%q, no class %v: row %v with %d notes, %v", c.options.Class, c.options.NoClass, images.Labels, notes, err)
+		}
 	}
 }

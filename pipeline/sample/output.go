@@ -13,6 +13,8 @@ import (
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
@@ -74,6 +76,9 @@ func fileOutput(path string) (*output, error) {
 // probeFolder makes the folder, or accepts an empty one. In another folder, old images would mix
 // with the new ones.
 func probeFolder(path string) error {
+	if regular.CheckURL(path) != nil {
+		return option.Errorf("out", path, "nothing is sent to the web: name a folder on this machine")
+	}
 	if info, err := os.Stat(filepath.Clean(path)); err == nil && !info.IsDir() {
 		return fmt.Errorf("cannot make the folder %s: there is a file of this name: name another folder", path)
 	}
@@ -170,7 +175,8 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	states := picture.Blank(s.ck.Shape(), o.Sample.Count)
 	if len(states.Pixels) > MaxElements/frames {
 		return option.Errorf("steps", s.opt.Steps,
-			"a GIF of so many frames of %d images is too large: write a .png", o.Sample.Count)
+			"a GIF of so many frames of %s is too large: write a .png",
+			text.Count(o.Sample.Count, "image", "images"))
 	}
 	way := make([][]float32, frames)
 	for i := range way {
@@ -193,6 +199,13 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 			delay = gifHold
 		}
 		movie.Image, movie.Delay = append(movie.Image, picture.Paletted(frame)), append(movie.Delay, delay)
+		if states.HasAlpha() { // else a frame would shine through the next one
+			movie.Disposal = append(movie.Disposal, gif.DisposalBackground)
+		}
+	}
+	if f := s.opt.OnEvent; f != nil && states.HasAlpha() {
+		f(pipeline.Note("a pixel of a GIF is transparent or opaque: each is what it is nearer to. " +
+			"A .png keeps what lies between"))
 	}
 	return atomicfile.Write(o.Out, func(w io.Writer) error { return gif.EncodeAll(w, movie) })
 }

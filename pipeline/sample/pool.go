@@ -8,7 +8,6 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/ode"
-	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -77,11 +76,4 @@ func (s *Pool) draw(ctx context.Context, d *model.Drawing, worker, from int, x [
 	b := &s.tallies[worker]
 	stats, err := s.Drawers[worker].Draw(ctx, d, from, x)
 	b.solved, b.err = b.solved.Merge(stats), err
-}
-
-// RandomClass returns the class of an image for which none is asked. It depends on the seed and the
-// image's index. All classes are equally frequent.
-func RandomClass(rng *rand.PCG, seed uint64, index, classes int) int32 {
-	pipeline.Seed(rng, seed, pipeline.StreamClass, index, 0)
-	return int32(flow.OpenUniform(rng) * float64(classes))
 }

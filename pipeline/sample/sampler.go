@@ -25,8 +25,11 @@ type Options struct {
 	// thread. The command takes 1 unless it is told another.
 	Seed uint64
 	// Class lists the classes that images take in turn: numbers, ranges, names and none, such as
-	// "7", "0-9" or "1,sneaker,none"; empty: each image a random one.
+	// "7", "0-9" or "1,sneaker,none", see [model.ClassList.Parse]; empty: each image a random one,
+	// as often as the training data had it.
 	Class string
+	// NoClass asks for images of no class instead, in a model with a class called none too.
+	NoClass bool
 	// PerClass is the number of images of each class of the list before the next one's turn; 0: 1.
 	PerClass int
 	model.Method
@@ -70,6 +73,7 @@ type Sampler struct {
 	opt     Options
 	plan    model.Plan
 	classes []int32 // classes that the images take in turn; nil for random ones
+	random  model.RowDraw
 	crew    *crew.Crew
 	pool    *Pool
 	stats   ode.Stats // of all images so far
@@ -81,20 +85,36 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Sampler{ck: ck}
+	s := &Sampler{ck: ck, random: ck.Meta.RowDraw(ck.Labels())}
 	var err error
 	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
 		return nil, err
 	}
 	s.opt = o.WithDefaults()
-	if s.classes, err = ck.RequestedClasses(s.opt.Class, s.opt.Guidance); err != nil {
+	var notes []pipeline.Event
+	if s.classes, notes, err = s.opt.requested(ck); err != nil {
 		return nil, err
+	}
+	for _, note := range notes {
+		if s.opt.OnEvent != nil {
+			s.opt.OnEvent(note)
+		}
 	}
 	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
 		s.opt.Guidance = 1 // away from no class to no class
 	}
 	s.start()
 	return s, nil
+}
+
+// requested returns the rows that the options ask for, nil for random ones, with notes on what was
+// assumed.
+func (o Options) requested(ck *model.Checkpoint) (rows []int32, notes []pipeline.Event, err error) {
+	if o.NoClass {
+		rows, err = ck.RequestedNoClass(o.Guidance)
+		return rows, nil, err
+	}
+	return ck.RequestedClasses(o.Class, o.Guidance)
 }
 
 // start starts the workers.
@@ -178,7 +198,7 @@ func (s *Sampler) labels(first, n int) []int32 {
 			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
 			continue
 		}
-		labels[i] = RandomClass(&rng, s.opt.Seed, first+i, s.ck.Labels().Count)
+		labels[i] = s.random.Row(&rng, s.opt.Seed, first+i)
 	}
 	return labels
 }
