@@ -9,6 +9,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -44,6 +45,14 @@ type CardFacts struct {
 
 // Commands reports whether the card shows commands. A library has none.
 func (c CardFacts) Commands() bool { return c.words != nil }
+
+// Took says how long the training was.
+func (c CardFacts) Took() string {
+	return text.Count(c.Steps, "step", "steps") + " of " + text.Count(c.Options.Batch, "image", "images")
+}
+
+// WarmUp says how long the warm-up was.
+func (c CardFacts) WarmUp() string { return text.Count(c.Warmup, "step", "steps") }
 
 // Say returns a message or an action as the card shows it.
 func (c CardFacts) Say(what any) string {
@@ -88,10 +97,14 @@ func Closing(data string) string {
 	return "; its licence is that of your " + data
 }
 
-// UseOfClasses says how to draw images of a class.
-func UseOfClasses(names []string) pipeline.Message {
-	return option.Say("It takes a class: `%v` draws %s",
-		pipeline.Setting{Option: "class", Value: 0}, dataset.Printable(names[0]))
+// UseOfClasses says how to draw images of a class, the first one that had images to train on.
+func UseOfClasses(m model.Meta) pipeline.Message {
+	asked, name := model.NoClass, "images of no class"
+	trained := m.TrainedRows(model.Labels{Count: len(m.Classes)})
+	if len(trained) > 0 {
+		asked, name = m.SpellClass(int(trained[0])), model.QuoteClass(m.Classes[trained[0]])
+	}
+	return option.Say("It takes a class: `%v` draws %s", pipeline.Setting{Option: "class", Value: asked}, name)
 }
 
 // aboutData describes a data set that is known by name, with its licence; "" for another.
@@ -180,11 +193,11 @@ Draw new images:
 | | |
 |---|---|
 {{range .Rows}}| {{index . 0}} | {{index . 1}} |
-{{end}}| trained | {{.Steps}} steps of {{.Options.Batch}} images {{.Progress}} |{{if .Steps}}
+{{end}}| trained | {{.Took}} {{.Progress}} |{{if .Steps}}
 | loss | {{printf "%.4f" .Meta.Loss}} ({{.Loss}}, lately) |{{end}}{{if .Meta.Validation}}
 | validation loss | {{printf "%.4f" .Meta.Validation}} ({{.Validation}}) |{{end}}
 | optimiser | {{.Options.Optimizer}} |
-| learning rate | {{.Options.LR}}, {{.Warmup}} steps of warm-up, {{.Options.Decay}} |
+| learning rate | {{.Options.LR}}, {{.WarmUp}} of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |
 | instruction set | {{.Options.ISA}} |
 | date | {{.Meta.Date.Format "2006-01-02"}} |

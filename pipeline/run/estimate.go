@@ -8,6 +8,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -48,14 +49,14 @@ func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
 	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
 
-// WarnOfMemory sends a note when the run needs more memory than is free. A job calls it before it
-// makes workers.
+// WarnOfMemory sends a note when the run needs more memory than is free, or than its container may
+// take. A job calls it before it makes workers.
 func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
 	need := layers.estimateMemory(r.Settings, r.DataMemory)
-	if free := freeMemory(); free > 0 && need > free {
-		r.Settings.Note("this needs about %s of memory and %s are free: fewer %v, a smaller %v, %v or images need less",
-			text.Bytes(need), text.Bytes(free), option.Setting{Option: "threads"},
+	if b := memoryBound(); b.bytes > 0 && need > b.bytes {
+		r.Settings.Note("this needs about %s of memory and %s: fewer %v, a smaller %v, %v or images need less",
+			text.Bytes(need), b.String(), option.Setting{Option: "threads"},
 			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
 	}
 }
@@ -85,7 +86,8 @@ func (r *Run) describeCost() string {
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)
-		return fmt.Sprintf("%s and, in %v, %d steps", cost, left.Round(time.Second), max(int64(left/max(step, 1)), 1))
+		return fmt.Sprintf("%s and, in %v, %s", cost, left.Round(time.Second),
+			text.Count(int(min(max(left/max(step, 1), 1), engine.MaxSteps)), "step", "steps"))
 	}
 	left := max(r.Progress.Schedule.Total()-r.Progress.Step, 0)
 	return fmt.Sprintf("%s and %v for %s", cost, roundTime(time.Duration(left)*step), text.Count(left, "step", "steps"))

@@ -2,7 +2,6 @@ package run
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +13,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
-
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/filekind"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -34,11 +36,12 @@ const (
 	boardPrefix = "events.out.tfevents." // of TensorBoard's event files
 )
 
-// A Folder is a run folder that this process alone may write to.
+// A Folder is a run folder that this process alone may write to, where the file system has locks.
 type Folder struct {
 	Path    string
-	lock    *flock.Flock
-	created bool // by this process
+	lock    locker
+	note    *pipeline.Event // that the folder cannot be locked; nil where it is
+	created bool            // by this process
 
 	disk func(io.Writer) io.Writer // see Disk of [Options]
 }
@@ -49,6 +52,9 @@ type Folder struct {
 func createFolder(path, data string) (*Folder, error) {
 	if path == "" {
 		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
+	}
+	if regular.CheckURL(path) != nil {
+		return nil, option.Errorf("out", path, "nothing is sent to the web: name a folder on this machine")
 	}
 	err := os.Mkdir(path, 0o755)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +100,7 @@ func mustHoldNoFiles(path string) error {
 		switch name := e.Name(); name {
 		case StateFile, model.File:
 			return nil // a run: Create looks for it under the lock
-		case LockFile, MetricsFile:
+		case LockFile, MetricsFile, ContentsFile:
 		case ConfigFile:
 			c, err := ReadConfig(path)
 			others = others || err != nil || c.Version == ""
@@ -142,22 +148,6 @@ func runName(data string) string {
 }
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-// lockFolder locks a run folder, and removes files that a killed process left half written. The
-// system releases the lock when the process ends in any way.
-func lockFolder(path string) (*Folder, error) {
-	d := &Folder{Path: path, lock: flock.New(filepath.Join(path, LockFile))}
-	ok, err := d.lock.TryLock()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("lock the run folder: %w", err)
-	case !ok:
-		return nil, option.Faultf("%s is in use by another fmimg", path).
-			Cured("wait for it, or name another folder with %v", out)
-	}
-	d.removeLeftovers()
-	return d, nil
-}
 
 // leftover reports whether a name belongs to a file that a killed process had not finished.
 func leftover(name string) bool { return unfinished.MatchString(name) }
@@ -281,6 +271,9 @@ type DataInfo struct {
 	Classes  []string `json:"classes,omitempty"`
 	Held     int      `json:"held_out,omitempty"` // images for the validation loss
 	Digest   string   `json:"digest,omitempty"`   // digest of the files: see dataset.Set
+
+	// Contents are the files, which go into [ContentsFile].
+	Contents []dataset.Content `json:"-"`
 }
 
 // writeConfig writes config.json.
@@ -313,6 +306,9 @@ func ReadOptions(dir string) (Options, error) {
 func ReadConfig(dir string) (Config, error) {
 	var c Config
 	path := filepath.Join(dir, ConfigFile)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return c, notRunFolder(dir)
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, noConfig(dir)
@@ -321,6 +317,9 @@ func ReadConfig(dir string) (Config, error) {
 		return c, err
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
+		if what, cure := filekind.Of(text); what != "" && cure != "" {
+			return c, fmt.Errorf("%s: %s", path, filekind.Sentence(what, cure))
+		}
 		return c, fmt.Errorf("%s: %w: restore it from a copy, or train anew", path, err)
 	}
 	if (c.Options == nil) == (c.Distill == nil) {
@@ -365,6 +364,16 @@ func otherCommand(path string, command Command) error {
 		Cured("go on with %v", goOn(command, path))
 }
 
+// notRunFolder returns the error of a file where a run folder should be named. It may be a file of
+// the run.
+func notRunFolder(path string) error {
+	wrong := option.Faultf("%s is a file, not a run folder", path)
+	if dir := filepath.Dir(path); (&Folder{Path: dir}).has(ConfigFile) {
+		return wrong.Cured("name its folder with %v", pathSetting("out", dir))
+	}
+	return wrong.Cured("name a folder with %v", out)
+}
+
 // noConfig returns the error of a folder without config.json: what the folder holds, and what to
 // do.
 func noConfig(dir string) error {
@@ -392,7 +401,6 @@ func (d *Folder) numbered(folder, ending string) ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
-	// Numbers are padded with zeros, and longer ones are higher.
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	slices.SortFunc(names, text.CompareNatural)
 	return names, nil
 }

@@ -2,5 +2,5 @@
 
 package run
 
-// freeMemory returns about how many bytes can be taken without swapping, 0 when unknown.
-func freeMemory() float64 { return 0 }
+// memoryBound returns what bounds the memory of this process, as far as the system says: nothing.
+func memoryBound() bound { return bound{} }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
@@ -237,7 +238,7 @@ func (o *Options) ValidateBudget(epochs float64, kinds string) error {
 		return option.Errorf("time", o.Time, "a duration of 1ms or more, such as 10m, is needed")
 	case len(o.Schedule) > 0 && o.Steps != 0 && o.Steps != o.Schedule.Total():
 		return option.Errorf("schedule", nil,
-			"ends at step %d, not at the %d steps asked for", o.Schedule.Total(), o.Steps)
+			"ends at step %d, not at the %s asked for", o.Schedule.Total(), text.Count(o.Steps, "step", "steps"))
 	case len(o.Schedule) > 0 && (o.Time != 0 || epochs != 0) && !o.Resume:
 		return option.Errorf("schedule", nil, "replays a run by its steps: leave time and epochs out")
 	}

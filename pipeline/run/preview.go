@@ -19,7 +19,8 @@ const (
 )
 
 // preview draws samples/step-NNNNNN.png with the averaged weights, from the noise of the run's
-// seed. It returns the path inside the run folder. The weights are as before when it returns.
+// seed. What is transparent lies over a checkerboard. It returns the path inside the run folder.
+// The weights are as before when it returns.
 func (r *Run) preview(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(r.Dir.File(SamplesDir), 0o755); err != nil {
 		return "", err
@@ -28,7 +29,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	img, err := picture.Grid(images, picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
+	img, err := picture.Grid(images.OnCheckerboard(), picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
 	if err != nil {
 		return "", err
 	}
@@ -50,10 +51,10 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 	defer r.swapAverage()
 	d := model.Drawing{Seed: r.Settings.Seed, Guidance: 1, Plan: r.show}
 	images := picture.Blank(r.Images, previewRows*previewCols)
-	if classes := r.Labels.Count; r.Labels.Rows() > 0 {
+	if r.Labels.Rows() > 0 {
 		images.Labels = make([]int32, images.Len())
 		for i := range images.Labels {
-			images.Labels[i] = int32(i % previewCols % classes)
+			images.Labels[i] = r.Shown[i%previewCols%len(r.Shown)]
 		}
 	}
 	d.Labels = images.Labels

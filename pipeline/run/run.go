@@ -97,6 +97,7 @@ type Run struct {
 	Images    pipeline.Shape
 	Labels    model.Labels
 	show      model.Plan // draws previews
+	Shown     []int32    // rows of the label embedding that columns of previews take in turn
 	Crew      *crew.Crew
 	Tasks     []Task // one for each worker that trains
 	Trainer   *engine.Trainer
@@ -124,16 +125,24 @@ type Run struct {
 func (r *Run) SetOut(name string) error {
 	dir, err := createFolder(r.Settings.Out, name)
 	if err == nil {
-		dir.disk, r.Dir = r.Settings.Disk, dir
+		r.take(dir, r.Settings.Disk)
 	}
 	return err
+}
+
+// take makes a folder that of the run.
+func (r *Run) take(dir *Folder, disk func(io.Writer) io.Writer) {
+	dir.disk, r.Dir = disk, dir
+	if dir.note != nil {
+		r.Notes = append(r.Notes, *dir.note)
+	}
 }
 
 // Lock locks the folder of a recorded run. disk is as in [Options].
 func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
 	dir, err := lockFolder(path)
 	if err == nil {
-		dir.disk, r.Dir = disk, dir
+		r.take(dir, disk)
 	}
 	return err
 }
@@ -261,7 +270,7 @@ func (r *Run) Start() error {
 		r.emit(note)
 	}
 	if r.Settings.OnEvent != nil {
-		text := fmt.Sprintf("%s %d parameters, batch %d, %s, %s; %s", r.Job.About(), r.model.Params().Len(),
+		text := fmt.Sprintf("%s %s, batch %d, %s, %s; %s", r.Job.About(), text.Count(r.model.Params().Len(), "parameter", "parameters"),
 			r.Settings.Batch, r.Settings.ISA, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
 		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Progress.Schedule.Total(), Text: text})
 	}

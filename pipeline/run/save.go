@@ -81,6 +81,9 @@ func (r *Run) saveConfig() error {
 		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Finished: r.over(),
 	}
 	c.setOptions(r.Job.Command(), options)
+	if err := r.Dir.saveContents(data.Contents); err != nil {
+		return err
+	}
 	return r.Dir.writeConfig(c)
 }
 
