@@ -45,7 +45,7 @@ func (c Config) Validate() error {
 	h, w := c.ImageSize[0], c.ImageSize[1]
 	switch {
 	case h < 1 || w < 1 || h > maxSide || w > maxSide:
-		return fmt.Errorf("image_size %dx%d: both sides lie between 1 and %d", h, w, maxSide)
+		return fmt.Errorf("image_size [%d,%d]: both sides lie between 1 and %d", h, w, maxSide)
 	case c.InChannels < 1 || c.InChannels > 64:
 		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
 	case len(c.Widths) < 1 || len(c.Widths) > maxLevels || len(c.Blocks) != len(c.Widths):
@@ -67,7 +67,7 @@ func (c Config) Validate() error {
 		case blocks < 0 || blocks > maxBlocks:
 			return fmt.Errorf("blocks: %d in a level: between 0 and %d", blocks, maxBlocks)
 		case total > maxElements:
-			return fmt.Errorf("image_size %dx%d: too large for %d channels in level %d",
+			return fmt.Errorf("image_size [%d,%d]: too large for %d channels in level %d",
 				c.ImageSize[0], c.ImageSize[1], width, level)
 		}
 		h, w = kernels.Down3.OutSize(h), kernels.Down3.OutSize(w)

@@ -95,7 +95,7 @@ func TestReadRefuses(t *testing.T) {
 		"tensor reference.covariance: wanted": rename(covarianceName, "reference.more"),
 		"3 in place of 2":                     add("reference.more"),
 		"belongs to no covariance":            func(f *safetensors.File) { f.Tensor(covarianceName).F32[1]++ },
-		"statistics of 1 images":              metadata(referenceKey, `{"data":"a","images":1}`),
+		"statistics of 1 image:":              metadata(referenceKey, `{"data":"a","images":1}`),
 	} {
 		f := c.File(c.params.Values, safetensors.F32, sampleReference(), nil)
 		change(f)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
+	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
 // A Network is a classifier: a convolutional network that finds the classes of images. The features
@@ -82,6 +83,7 @@ type Replica struct {
 	stem                    *nn.Resample
 	layers                  []layer // after the stem
 	image, features, logits nn.Act
+	seen                    []float32 // the images over gray, where they have an alpha channel
 }
 
 // NewReplica makes a replica for batches of at most the given number of images. Only with train may
@@ -100,6 +102,9 @@ func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	r := &Replica{
 		run: nn.Run{ISA: c.isa}, images: images, imageLen: h * w * ch, train: train,
 		image: b.Act(h, w, ch), features: b.Rows(c.Dim()), logits: b.Rows(len(c.cfg.Classes)),
+	}
+	if feed.HasAlpha(ch) {
+		r.seen = make([]float32, images*r.imageLen)
 	}
 	x := b.Act(h, w, c.cfg.Widths[0])
 	r.stem = nn.NewResample(b, "stem", kernels.Same3, r.image, x, false)
@@ -132,13 +137,18 @@ func (r *Replica) level(b *nn.Builder, cfg *Config, level int, x nn.Act) nn.Act 
 }
 
 // Forward classifies the n images in x, [n, H, W, C] in [-1,1]. n is at most the replica's size.
-// Forward sets logits, [n, K], and features, [n, D]. Either may be nil.
+// Forward sets logits, [n, K], and features, [n, D]. Either may be nil. Of images with an alpha
+// channel the network sees the colours over the middle gray, and the alpha.
 func (r *Replica) Forward(logits, features, x []float32) {
 	n := len(x) / r.imageLen
 	if n < 1 || n > r.images || len(x) != n*r.imageLen {
 		panic(fmt.Sprintf("classify: %d elements for up to %d images of %d", len(x), r.images, r.imageLen))
 	}
 	r.run.N = n
+	if r.seen != nil {
+		x = r.seen[:copy(r.seen, x)]
+		feed.OverGray(x, r.image.X.C)
+	}
 	r.image.X.First(n).Load(x)
 	r.stem.Forward(&r.run)
 	for _, l := range r.layers {

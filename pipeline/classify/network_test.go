@@ -206,3 +206,40 @@ func TestConfigErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The colour of a transparent pixel does not matter to the network, and its alpha does. The images
+// stay as they are.
+func TestForwardWithAlpha(t *testing.T) {
+	for _, channels := range []int{2, 4} {
+		cfg := smallConfig()
+		cfg.InChannels = channels
+		rng := rand.New(rand.NewPCG(1, 2))
+		c, err := NewNetwork(cfg, kernels.Best(), rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forward := func(colour, alpha float32) []float32 {
+			x := kernelstest.Normals(rand.New(rand.NewPCG(3, 4)), 11*9*channels)
+			for i := range 40 {
+				for k := range channels - 1 {
+					x[i*channels+k] = colour
+				}
+				x[i*channels+channels-1] = alpha
+			}
+			before, features := slices.Clone(x), make([]float32, c.Dim())
+			c.NewReplica(2, false).Forward(nil, features, x)
+			if !slices.Equal(x, before) {
+				t.Errorf("%d channels: the images have changed", channels)
+			}
+			return features
+		}
+		if !slices.Equal(forward(1, -1), forward(-1, -1)) {
+			t.Errorf("%d channels: colours of transparent pixels matter", channels)
+		}
+		for _, other := range [][2]float32{{-1, 1}, {1, 0}, {0, -1}} {
+			if slices.Equal(forward(1, 1), forward(other[0], other[1])) {
+				t.Errorf("%d channels: colour %v with alpha %v is as white", channels, other[0], other[1])
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/metrics"
 )
 
@@ -46,7 +47,7 @@ func (r *Reference) Gaussian() metrics.Gaussian {
 // that is not symmetric or has a negative variance.
 func (r *Reference) check(dim int) error {
 	if r.Images < 2 {
-		return fmt.Errorf("statistics of %d images: at least two are needed", r.Images)
+		return fmt.Errorf("statistics of %s: at least two are needed", text.Count(r.Images, "image", "images"))
 	}
 	for j := range dim {
 		for k := range j + 1 {

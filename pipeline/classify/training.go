@@ -135,7 +135,7 @@ func (r *classifierRun) openData(ctx context.Context) error {
 			return option.Errorf("data", r.opt.Data, "some of its images have no class")
 		}
 	}
-	if note, ok := feed.SkippedNote(r.opt.Data, set); ok {
+	for _, note := range feed.Notes(r.opt.Data, set) {
 		r.emit(note)
 	}
 	return nil
@@ -168,9 +168,9 @@ func (r *classifierRun) train(ctx context.Context) error {
 // describe says what is trained.
 func (r *classifierRun) describe() string {
 	h, w, c := r.data.Shape()
-	return fmt.Sprintf("%s (%d images of %dx%d, %s, %d classes), classifier of %d parameters, batch %d, %s, %s",
-		r.opt.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), len(r.data.Classes()),
-		r.model.Params().Len(), r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
+	return fmt.Sprintf("%s (%s of %dx%d, %s, %s), classifier of %s, batch %d, %s, %s",
+		r.opt.Data, text.Count(r.data.Len(), "image", "images"), h, w, text.Count(c, "channel", "channels"),
+		text.Count(len(r.data.Classes()), "class", "classes"), text.Count(r.model.Params().Len(), "parameter", "parameters"), r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
 }
 
 // emit sends an event with the numbers of steps and images.

@@ -2,8 +2,11 @@ package distill
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,6 +51,7 @@ type distillation struct {
 	teacher *model.Checkpoint
 	student *unet.Model
 	work    *jumpTraining
+	renamed bool // the teacher of a resumed run is named anew
 }
 
 // newDistillation returns a run without a folder, networks or workers.
@@ -70,15 +74,24 @@ func (r *distillation) create() error {
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, r.Settings.Seed, pipeline.StreamInit, 0, 0)
-	if r.student, err = r.teacher.UNet().FlowMap(rand.New(&pcg)); err != nil {
+	if r.student, err = r.newStudent(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
 	if err := r.SetOut(studentName(r.options.Model)); err != nil {
 		return err
 	}
+	if note, ok := r.teacher.JoinNote(r.Dir.Path + "/"); ok {
+		r.Notes = append(r.Notes, note)
+	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
 	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
 	return r.build()
+}
+
+// newStudent makes the network that learns from the teacher. It takes "no class" where the teacher
+// learned that from images without a class.
+func (r *distillation) newStudent(rng *rand.Rand) (*unet.Model, error) {
+	return r.teacher.UNet().FlowMap(rng, r.teacher.Meta.Unlabelled > 0)
 }
 
 // openTeacher opens the model to distil, and settles what the options leave to it. A resumed run
@@ -106,6 +119,20 @@ func (r *distillation) openTeacher() error {
 	return nil
 }
 
+// checkTeacher returns an error where the teacher of a resumed run is not where it was, and nobody
+// has named its new place.
+func (r *distillation) checkTeacher() error {
+	name := r.options.Model
+	if _, embedded := model.Resolve(name); embedded || r.renamed {
+		return nil
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return option.Faultf("the model that this run distils is not where it was: there is no %s", name).
+		Cured("name its new place with %v", option.Setting{Option: "model"})
+}
+
 // studentName returns the name of the run folder for the student of a teacher.
 func studentName(teacher string) string {
 	if filepath.Base(teacher) == model.File {
@@ -126,6 +153,7 @@ func (r *distillation) reopen(given Options) error {
 	}
 	r.Finished = c.Finished
 	// The teacher's file may have moved: openTeacher checks its hash.
+	r.renamed = given.Model != ""
 	option.Override(&recorded.Model, given.Model)
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
@@ -154,11 +182,14 @@ func distillOptionsOf(c *run.Config) (Options, error) {
 
 // restore reads the state of a run whose options are settled.
 func (r *distillation) restore(newBudget bool) error {
+	if err := r.checkTeacher(); err != nil {
+		return err
+	}
 	if err := r.openTeacher(); err != nil {
 		return err
 	}
 	var err error
-	if r.student, err = r.teacher.UNet().FlowMap(nil); err != nil {
+	if r.student, err = r.newStudent(nil); err != nil {
 		return err
 	}
 	r.WarnOfMemory(run.LayersOf(r.student.Config()))
@@ -178,6 +209,7 @@ func (r *distillation) restore(newBudget bool) error {
 func (r *distillation) build() error {
 	o := &r.options
 	jumps := o.Shares.jumpCounts()
+	r.Shown = r.teacher.Meta.TrainedRows(r.teacher.Labels())
 	nets := r.SetUNet(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
 	t, err := newTeacher(r.teacher, o, r.Crew)
 	if err != nil {
@@ -235,6 +267,8 @@ func (r *distillation) Config() (options any, data run.DataInfo) {
 func (r *distillation) Meta(m *model.Meta) {
 	of := r.teacher.Meta
 	m.Data, m.Classes, m.HoldOut = of.Data, of.Classes, of.HoldOut
+	m.ClassCounts, m.Unlabelled, m.Init = of.ClassCounts, of.Unlabelled, of.Init
+	m.Fit, m.Labels = of.Fit, of.Labels
 	m.Objective = model.FlowMapObjective
 	m.Teacher = &model.TeacherMeta{
 		SHA256: r.teacher.Hash, Steps: of.Steps, Images: of.Images, Seed: of.Seed,
@@ -249,7 +283,8 @@ func (r *distillation) Card(c *run.CardFacts) {
 	c.Intro = fmt.Sprintf("An image generator that needs %s evaluations of its network, distilled from %s",
 		text.Or(o.Shares.jumpCounts()), o.Model)
 	c.Rows = append(c.Rows,
-		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %d parameters", o.Model, c.Params)},
+		[2]string{"network", fmt.Sprintf("that of %s as a flow map, %s", o.Model,
+			text.Count(c.Params, "parameter", "parameters"))},
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash,
 			r.teacher.Meta.Data)},
 		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver,
@@ -260,8 +295,8 @@ func (r *distillation) Card(c *run.CardFacts) {
 	c.Validation = fmt.Sprintf("of %d trajectories that training does not see", heldTrajectories)
 	c.Replay = r.replay()
 	c.Use = option.Say("`%v` is the number of evaluations", option.Setting{Option: "steps"})
-	if names := c.Meta.Classes; len(names) > 0 {
-		c.Use = option.Say("%v. %v", c.Use, run.UseOfClasses(names))
+	if len(c.Meta.Classes) > 0 {
+		c.Use = option.Say("%v. %v", c.Use, run.UseOfClasses(c.Meta))
 	}
 	c.Close = run.Closing(r.teacher.Meta.Data)
 }

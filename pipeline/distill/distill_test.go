@@ -115,6 +115,48 @@ func TestTrajectories(t *testing.T) {
 	}
 }
 
+// A teacher draws the classes of its training data, and the student records the same ones.
+func TestTeacherDrawsItsClasses(t *testing.T) {
+	teacher := roomtest.NamedCheckpoint
+	teacher.Counts, teacher.Unlabelled = []int{0, 3, 1}, 4
+	ck, err := model.Open(teacher.Save(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := crew.New(2)
+	defer c.Close()
+	teach, err := newTeacher(ck, &Options{Guidance: 2, TeacherSolver: "euler", TeacherSteps: 4}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := newTrajectories(64, ck.UNet().Config().ImageLen())
+	if err := teach.draw(t.Context(), drawn, 1); err != nil {
+		t.Fatal(err)
+	}
+	count := make([]int, 4)
+	for _, row := range drawn.labels {
+		count[row]++
+	}
+	if count[0] > 0 || count[1] < 12 || count[2] == 0 || count[3] < 20 { // 24, 8 and 32 on average
+		t.Errorf("rows were drawn %d times", count)
+	}
+	o := smallDistillation(t, teacher.Save(t))
+	mustDistill(t, o)
+	student, err := model.Open(o.Out, "")
+	if err != nil || !slices.Equal(student.Meta.ClassCounts, teacher.Counts) || student.Meta.Unlabelled != 4 {
+		t.Fatalf("meta %+v, %v", student.Meta, err)
+	}
+	if weight, err := student.SettleGuidance("m", 0); err != nil || weight != 1 {
+		t.Errorf("the student draws with guidance %v, %v", weight, err)
+	}
+	if _, err := student.SettleGuidance("m", 2); err == nil {
+		t.Error("the student takes a guidance")
+	}
+	if rows, _, err := student.RequestedClasses("none,two", 0); err != nil || !slices.Equal(rows, []int32{3, 2}) {
+		t.Errorf("none,two is %v, %v", rows, err)
+	}
+}
+
 func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	const n, seed = 11, 5
 	o := Options{Guidance: guidance, TeacherSolver: "midpoint", TeacherSteps: 8}

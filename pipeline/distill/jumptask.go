@@ -94,7 +94,7 @@ func newJumpTasks(d *jumpTraining, nets []model.Replica) []*jumpTask {
 			xt: states(), target: states(), u: states(), du: states(),
 			t: make([]float32, d.micro), d: make([]float32, d.micro),
 		}
-		if d.teacher.classes > 0 {
+		if len(d.teacher.rows.Rows) > 0 {
 			one.y = make([]int32, d.micro)
 		}
 		all = append(all, one)

@@ -37,7 +37,7 @@ func (p *trajectories) state(index, parts int) []float32 {
 // A teacher draws trajectories, on the workers of a crew.
 type teacher struct {
 	pool    *sample.Pool
-	classes int           // number of classes, without "no class"
+	rows    model.RowDraw // draws classes; without rows for a network without classes
 	drawing model.Drawing // all but the seed and the labels
 	steps   int           // steps of the solver in each part of a trajectory
 }
@@ -54,7 +54,7 @@ func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error
 		drawers = append(drawers, u.NewDrawer(sample.ReplicaImages))
 	}
 	return &teacher{
-		pool: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), classes: u.Labels().Count,
+		pool: sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len()), rows: ck.Meta.RowDraw(u.Labels()),
 		drawing: model.Drawing{
 			Guidance: o.Guidance, Null: u.Labels().NullRow(),
 			Plan: model.Plan{Solver: solver, Predicts: u.Predicts},
@@ -63,17 +63,18 @@ func newTeacher(ck *model.Checkpoint, o *Options, c *crew.Crew) (*teacher, error
 	}, nil
 }
 
-// draw fills p with trajectories from the noise of a seed. All classes are equally frequent.
+// draw fills p with trajectories from the noise of a seed. Classes are as frequent as in the
+// teacher's training data.
 func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64) error {
 	d := t.drawing
 	d.Seed = seed
-	if t.classes > 0 {
+	if len(t.rows.Rows) > 0 {
 		if p.labels == nil {
 			p.labels = make([]int32, p.len())
 		}
 		var rng rand.PCG
 		for i := range p.labels {
-			p.labels[i] = sample.RandomClass(&rng, seed, i, t.classes)
+			p.labels[i] = t.rows.Row(&rng, seed, i)
 		}
 		d.Labels = p.labels
 	}

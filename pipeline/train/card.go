@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
@@ -12,25 +13,33 @@ func (r *training) Card(c *run.CardFacts) {
 	o := &r.options
 	of := r.lesson.about(o)
 	c.Intro = fmt.Sprintf("An image generator trained on %s %s", r.data.Name(), of.by)
-	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %d parameters", o.networkName(), c.Params)})
+	c.Rows = append(c.Rows, [2]string{"network", fmt.Sprintf("%s %s", o.networkName(), text.Count(c.Params, "parameter", "parameters"))})
 	if o.Init != "" {
 		start := fmt.Sprintf("%s, weights with SHA-256 %s", o.Init, o.InitHash)
 		c.Rows = append(c.Rows, [2]string{"started from", start})
 	}
-	c.Progress = fmt.Sprintf("(%.3g epochs) %s", float64(c.Meta.Images)/float64(r.data.Len()), c.Progress)
+	c.Progress = fmt.Sprintf("(%s) %s", epochs(float64(c.Meta.Images)/float64(r.data.Len())), c.Progress)
 	c.Loss = of.loss
 	if of.predicts != "" {
 		c.Rows = append(c.Rows, [2]string{"predicts", of.predicts})
 	}
-	c.Validation = fmt.Sprintf("of %d images that training does not see", heldLen(r.heldOut))
+	c.Validation = fmt.Sprintf("of %s that training does not see", text.Count(heldLen(r.heldOut), "image", "images"))
 	c.Replay = r.replay()
 	if r.lesson.labelled() {
-		c.Use = run.UseOfClasses(c.Meta.Classes)
+		c.Use = run.UseOfClasses(c.Meta)
 		if o.Network.NullClass {
 			c.Use = option.Say("%v, `%v` draws clearer ones", c.Use, option.Setting{Option: "guidance", Value: 2})
 		}
 	}
 	c.Close = run.Closing(o.Data)
+}
+
+// epochs counts passes over the data.
+func epochs(n float64) string {
+	if n == 1 {
+		return "1 epoch"
+	}
+	return fmt.Sprintf("%.3g epochs", n)
 }
 
 // replay returns what trains the same tensors again.
@@ -41,7 +50,9 @@ func (r *training) replay() option.Action {
 	c.AddBudget(r.Progress.Schedule)
 	c.Add("init", o.Init, d.Init)
 	c.Add("size", o.Size, d.Size)
+	c.Add("fit", o.Fit, d.Fit)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
+	c.Add("labels", o.Labels, d.Labels)
 	c.Flag("flip", o.Flip)
 	c.Flag("dequantize", o.Dequantize)
 	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)

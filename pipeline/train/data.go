@@ -5,6 +5,8 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/unet"
@@ -36,12 +38,10 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, _, c := set.Train.Shape()
-	if o.ImageChannels = feed.RGB; c == 1 {
-		o.ImageChannels = feed.Gray
-	}
+	s := pipeline.ShapeOf(set.Train)
+	option.Override(&o.ImageChannels, feed.ChannelsOf(s.Channels))
 	if set.Sizes != nil {
-		o.Size = h
+		o.Size = s.Size()
 	}
 	return set, nil
 }
@@ -59,25 +59,29 @@ func (o *Options) checkSize() error {
 	if err != nil {
 		return option.Of("preset", err)
 	}
-	if o.Size == 0 || o.Init != "" || o.Size%cfg.Factor() == 0 {
+	if o.Size == (pipeline.Size{}) || o.Init != "" || divides(cfg.Factor(), o.Size) {
 		return nil
 	}
-	wrong := option.Errorf("size", o.Size, "the network %s halves images %d times, which takes multiples of %d",
-		o.Preset, len(cfg.ChannelMult)-1, cfg.Factor())
+	wrong := option.Errorf("size", o.Size, "the network %s halves images %s, which takes multiples of %d",
+		o.Preset, text.Count(len(cfg.ChannelMult)-1, "time", "times"), cfg.Factor())
 	wrong.Cure = sizeCure(o.Size, cfg.Factor())
 	return wrong
 }
 
-// sizeCure names the nearest sides that a network can halve. It is empty for a side that the
-// network can halve.
-func sizeCure(side, factor int) option.Message {
-	below := side / factor * factor
-	smaller := option.Setting{Option: "size", Value: below}
-	larger := option.Setting{Option: "size", Value: below + factor}
-	switch below {
-	case side:
+// divides reports whether both sides are multiples of a factor.
+func divides(factor int, s pipeline.Size) bool { return s.Width%factor == 0 && s.Height%factor == 0 }
+
+// sizeCure names the nearest sizes, below and above, that a network can halve. It is empty for a
+// size that the network can halve.
+func sizeCure(s pipeline.Size, factor int) option.Message {
+	if divides(factor, s) {
 		return option.Message{}
-	case 0:
+	}
+	below := func(side int) int { return max(side/factor, 1) * factor }
+	above := func(side int) int { return (side + factor - 1) / factor * factor }
+	smaller := option.Setting{Option: "size", Value: pipeline.Size{Width: below(s.Width), Height: below(s.Height)}}
+	larger := option.Setting{Option: "size", Value: pipeline.Size{Width: above(s.Width), Height: above(s.Height)}}
+	if smaller == larger {
 		return option.Say("choose %v", larger)
 	}
 	return option.Say("choose %v or %v", smaller, larger)
@@ -86,9 +90,14 @@ func sizeCure(side, factor int) option.Message {
 // shapeCure says how to bring data into the shape that a network takes; empty where no option does.
 func shapeCure(cfg unet.Config) option.Message {
 	channels := feed.ChannelsOf(cfg.InChannels)
-	if channels == "" || cfg.ImageSize[0] != cfg.ImageSize[1] {
+	if channels == "" {
 		return option.Message{}
 	}
-	return option.Say("choose %v %v", option.Setting{Option: "size", Value: cfg.ImageSize[0]},
+	return option.Say("choose %v %v", option.Setting{Option: "size", Value: shapeOf(cfg).Size()},
 		option.Setting{Option: "image-channels", Value: channels})
+}
+
+// shapeOf returns the shape of the images that a network takes.
+func shapeOf(cfg unet.Config) pipeline.Shape {
+	return pipeline.Shape{Height: cfg.ImageSize[0], Width: cfg.ImageSize[1], Channels: cfg.InChannels}
 }

@@ -50,7 +50,7 @@ func pictureFolder(t testing.TB, n int) string {
 // folderRun returns options for a short run on a folder of pictures.
 func folderRun(t testing.TB, folder string) Options {
 	o := smallRun(t)
-	o.Source, o.Data, o.Size, o.HoldOut = nil, folder, 8, 0.25
+	o.Source, o.Data, o.Size, o.HoldOut = nil, folder, pipeline.Square(8), 0.25
 	o.Network.InChannels = 3
 	return o
 }
@@ -78,7 +78,7 @@ func TestTrainOnFolder(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 	c, err := readTrainRun(o.Out)
-	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Resolved.Size != 8 ||
+	if err != nil || c.Data.Images != 18 || c.Data.Held != 6 || c.Resolved.Size != pipeline.Square(8) ||
 		c.Resolved.ImageChannels != "rgb" || c.Resolved.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
@@ -86,7 +86,7 @@ func TestTrainOnFolder(t *testing.T) {
 	if err != nil || !slices.Equal(ck.Meta.Classes, []string{"left", "right"}) || ck.Meta.Validation != got.Validation {
 		t.Errorf("meta %+v, %v", ck.Meta, err)
 	}
-	if classes, err := ck.ClassList().Parse("right"); err != nil || classes[0] != 1 {
+	if classes, _, err := ck.ClassList().Parse("right"); err != nil || classes[0] != 1 {
 		t.Errorf("--class right: %v, %v", classes, err)
 	}
 
@@ -190,16 +190,28 @@ func TestDataOptionErrors(t *testing.T) {
 		change func(*Options)
 		err    string
 	}{
-		{"size", func(o *Options) { o.Size, o.Network, o.Preset = 30, nil, "base" }, "size 30: the network base " +
+		{"size", func(o *Options) { o.Size, o.Network, o.Preset = pipeline.Square(30), nil, "base" }, "size 30: the network base " +
 			"halves images 2 times, which takes multiples of 4: choose size 28 or size 32"},
-		{"small size", func(o *Options) { o.Size, o.Network, o.Preset = 3, nil, "base" }, "choose size 4"},
-		{"huge size", func(o *Options) { o.Size = 5000 }, "size 5000: a number between 0 and 4096 is needed"},
+		{"small size", func(o *Options) { o.Size, o.Network, o.Preset = pipeline.Square(3), nil, "base" }, "choose size 4"},
+		{"huge size", func(o *Options) { o.Size = pipeline.Square(5000) }, "size 5000: a number between 0 and 4096 is needed"},
 		{"channels", func(o *Options) { o.ImageChannels = "cmyk" }, `image-channels "cmyk": choose one of auto, ` +
-			`gray, rgb`},
+			`gray, gray-alpha, rgb, rgba`},
+		{"fit", func(o *Options) { o.Fit = "squash" }, `fit "squash": choose one of crop, pad, stretch`},
+		{"wide size", func(o *Options) { o.Size, o.Network, o.Preset = pipeline.Size{Width: 64, Height: 50}, nil, "base" },
+			"size 64x50: the network base halves images 2 times, which takes multiples of 4: " +
+				"choose size 64x48 or size 64x52"},
+		{"tall size", func(o *Options) { o.Size, o.Network, o.Preset = pipeline.Size{Width: 2, Height: 49}, nil, "base" },
+			"choose size 4x48 or size 4x52"},
+		{"flat size", func(o *Options) { o.Size, o.Network, o.Preset = pipeline.Size{Width: 3, Height: 8}, nil, "base" },
+			"which takes multiples of 4: choose size 4x8"},
+		{"half a size", func(o *Options) { o.Size = pipeline.Size{Width: 8} },
+			"size 8x0: both sides lie between 1 and 4096"},
 		{"share", func(o *Options) { o.HoldOut = 1 }, "hold-out 1: a number between 0 and 0.9 is needed"},
-		{"memory", func(o *Options) { o.Size, o.DataMemory, o.Network.ImageSize = 4096, 1, [2]int{4096, 4096} },
+		{"memory", func(o *Options) {
+			o.Size, o.DataMemory, o.Network.ImageSize = pipeline.Square(4096), 1, [2]int{4096, 4096}
+		},
 			"more"},
-		{"network of another size", func(o *Options) { o.Size = 16 }, "choose size 8 image-channels rgb"},
+		{"network of another size", func(o *Options) { o.Size = pipeline.Square(16) }, "choose size 8 image-channels rgb"},
 		{"network of other channels", func(o *Options) { o.ImageChannels = "gray" },
 			"choose size 8 image-channels rgb"},
 		{"no file", func(o *Options) { o.Data = folder + "-not" }, "there is no such file or folder: check the " +
@@ -212,7 +224,7 @@ func TestDataOptionErrors(t *testing.T) {
 		{"label drop", func(o *Options) {
 			o.Source, o.LabelDrop = &unlabelled{roomtest.Digits()}, option.None
 			o.Network.InChannels = 1
-		}, "label-drop 0: some images"},
+		}, "label-drop 0: 1 of 50 images of"},
 		{"validation", func(o *Options) {
 			o.Source, o.Validation = roomtest.Digits(), &roomtest.Patterns{N: 3, H: 4, W: 4, C: 1}
 		}, "validation data patterns: it needs images like those"},

@@ -77,12 +77,12 @@ func (o *Options) resolveFlow(data dataset.Source) error {
 	}
 	if err := o.Flow.Validate(); err != nil {
 		return fmt.Errorf("no %s normalizing flow can be trained on %s (%dx%d, %s): %w",
-			o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
+			o.Preset, o.Data, w, h, text.Count(c, "channel", "channels"), err)
 	}
 	if o.Flow.ImageSize != [2]int{h, w} || o.Flow.Channels != c {
 		return fmt.Errorf("the normalizing flow takes images of %dx%d with %s, those of %s have %dx%d with %d",
-			o.Flow.ImageSize[0], o.Flow.ImageSize[1], text.Count(o.Flow.Channels, "channel", "channels"),
-			o.Data, h, w, c)
+			o.Flow.ImageSize[1], o.Flow.ImageSize[0], text.Count(o.Flow.Channels, "channel", "channels"),
+			o.Data, w, h, c)
 	}
 	return nil
 }

@@ -216,7 +216,7 @@ func TestFlowMistakes(t *testing.T) {
 		return err
 	}
 	err := train(func(o *Options) { o.Flow.ImageSize[0] = 4 })
-	if err == nil || !strings.Contains(err.Error(), "takes images of 4x8") {
+	if err == nil || !strings.Contains(err.Error(), "takes images of 8x4") {
 		t.Errorf("images of another shape: %v", err)
 	}
 	checkRefusals(t, map[string][]error{

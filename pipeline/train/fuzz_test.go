@@ -36,10 +36,10 @@ func FuzzRunFolder(f *testing.F) {
 // FuzzTexts reads texts that people write: schedules and lists of classes.
 func FuzzTexts(f *testing.F) {
 	for _, text := range []string{"3:1200,60:1180", "0:0", "7,0-9,none", "sneaker, T-shirt", "-1",
-		"0-99999999999999999999"} {
+		"0-99999999999999999999", `"b, c",0-7`} {
 		f.Add(text)
 	}
-	list := model.ClassList{Model: "m", N: 10, Names: []string{"T-shirt", "sneaker"}, Null: true}
+	list := model.ClassList{Model: "m", N: 10, Names: []string{"T-shirt", "sneaker", "b, c", "7"}, Null: true}
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, err := engine.ParseRateSchedule(text); err == nil {
 			back, err := engine.ParseRateSchedule(s.String())
@@ -47,7 +47,7 @@ func FuzzTexts(f *testing.F) {
 				t.Errorf("schedule %q became %v, %v", text, back, err)
 			}
 		}
-		classes, err := list.Parse(text)
+		classes, _, err := list.Parse(text)
 		for _, c := range classes {
 			if err != nil || c < 0 || int(c) > list.N {
 				t.Errorf("classes %q became %v, %v", text, classes, err)

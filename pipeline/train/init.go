@@ -7,6 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -15,7 +16,7 @@ import (
 )
 
 // resolveInit loads the checkpoint to start from, whose network is then trained on.
-func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+func (o *Options) resolveInit(data dataset.Source, had labelCount, isa kernels.ISA) (*unet.Model, error) {
 	if slices.Contains(o.Given, "preset") {
 		return nil, option.Errorf("preset", o.Preset,
 			"the network is that of the checkpoint to start from, %s: leave one of the two out", o.Init)
@@ -31,10 +32,14 @@ func (o *Options) resolveInit(data dataset.Source, isa kernels.ISA) (*unet.Model
 		return nil, option.Errorf("conditional", "yes", "the network of %s takes no classes: use auto or no", o.Init)
 	case cfg.NumClasses > 0 && o.Conditional == ConditionalNo:
 		return nil, option.Errorf("conditional", "no",
-			"the network of %s takes %d classes: use auto or yes", o.Init, cfg.Classes())
+			"the network of %s takes %s: use auto or yes", o.Init, text.Count(cfg.Classes(), "class", "classes"))
 	case cfg.NumClasses > 0 && cfg.Classes() != classes:
 		return nil, option.Errorf("init", o.Init,
-			"its network takes %d classes and the data %s has %d: they must be as many", cfg.Classes(), o.Data, classes)
+			"its network takes %s and the data %s has %d: they must be as many",
+			text.Count(cfg.Classes(), "class", "classes"), o.Data, classes)
+	case cfg.NumClasses > 0 && !cfg.NullClass && had.unlabelled+had.heldUnlabelled > 0:
+		return nil, option.Errorf("init", o.Init,
+			"its network always needs a class, and %s have none", had.unlabelledOf(o.Data))
 	}
 	if err := o.adoptPrediction(&ck.Meta); err != nil {
 		return nil, err

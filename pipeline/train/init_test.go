@@ -90,7 +90,7 @@ func TestInitErrors(t *testing.T) {
 		{func(o *Options) { o.Init, o.Preset, o.NormGroups = "", "tiny", 5 }, "norm-groups",
 			"must divide the 16 channels"},
 		{func(o *Options) { o.Init = filepath.Join(first.Out, run.StateFile) }, "", "not those of this U-Net"},
-		{func(o *Options) { o.Init = filepath.Join(first.Out, run.CardFile) }, "", "header"},
+		{func(o *Options) { o.Init = filepath.Join(first.Out, run.CardFile) }, "", "it is text"},
 		{func(o *Options) { o.NormGroups = 2 }, "norm-groups", "has 4"},
 		{func(o *Options) { o.Heads = 2 }, "heads", "has 1"},
 		{func(o *Options) { o.TimeScale = 1 }, "time-scale", "has 1000"},

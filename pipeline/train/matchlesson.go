@@ -27,7 +27,7 @@ func (l *matchLesson) resolve(r *training, isa kernels.ISA) error {
 		return r.options.useNetwork(*r.options.Network, r.data)
 	}
 	var err error
-	l.network, err = r.options.resolveNetwork(r.data, isa)
+	l.network, err = r.options.resolveNetwork(r.data, r.had, isa)
 	return err
 }
 
@@ -52,6 +52,10 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	// A preview takes few steps, as it should cost little time.
 	nets := r.SetUNet(model.NewUNet(l.network, predicts, nil),
 		model.Plan{Solver: ode.Fixed(ode.Midpoint, 10), Predicts: predicts})
+	if l.match.labels {
+		r.Shown = r.had.rows(r.Labels)
+		r.Notes = append(r.Notes, r.had.notes(r.data.Classes())...)
+	}
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
 		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.Crew)
@@ -107,7 +111,7 @@ func (l *matchLesson) about(o *Options) lessonText {
 
 // meta implements [lesson].
 func (l *matchLesson) meta(m *model.Meta, o *Options) {
-	m.TimeDist, m.Path = o.TimeDist, fmt.Sprint(l.match.predicts.Path)
+	m.TimeDist, m.Path, m.Init = o.TimeDist, fmt.Sprint(l.match.predicts.Path), o.InitHash
 }
 
 // heldLen returns the number of held-out images.

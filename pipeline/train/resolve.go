@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -9,15 +10,14 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
-	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/unet"
 )
 
-// resolveNetwork settles the network, and what depends on it, for the data at hand. With Init it
-// returns the loaded model, and else nil.
-func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Model, error) {
+// resolveNetwork settles the network, and what depends on it, for the data at hand and its labels.
+// With Init it returns the loaded model, and else nil.
+func (o *Options) resolveNetwork(data dataset.Source, had labelCount, isa kernels.ISA) (*unet.Model, error) {
 	if o.Init != "" {
-		return o.resolveInit(data, isa)
+		return o.resolveInit(data, had, isa)
 	}
 	h, w, c := data.Shape()
 	cfg, err := unet.Preset(o.Preset)
@@ -33,46 +33,30 @@ func (o *Options) resolveNetwork(data dataset.Source, isa kernels.ISA) (*unet.Mo
 	if err := o.checkDivisions(cfg); err != nil {
 		return nil, err
 	}
-	if err := o.resolveLabels(&cfg, data); err != nil {
+	if err := o.resolveLabels(&cfg, had); err != nil {
 		return nil, err
 	}
 	return nil, o.useNetwork(cfg, data)
 }
 
-// resolveLabels settles whether the network takes classes, and gives it their number.
-func (o *Options) resolveLabels(cfg *unet.Config, data dataset.Source) error {
-	classes := len(data.Classes())
-	switch {
-	case o.Conditional != ConditionalNo && classes > 0 && o.LabelDrop < 0 && feed.HasUnlabelled(data):
-		return option.Errorf("label-drop", 0,
-			"some images of %s have no class, which stands for that: give a share above 0, or conditional no", o.Data)
-	case o.Conditional == ConditionalYes && classes == 0:
-		return option.Errorf("conditional", "yes", "the images of %s have no labels: use auto or no", o.Data)
-	case o.Conditional == ConditionalNo || classes == 0:
-		o.Conditional, o.LabelDrop = ConditionalNo, option.None
-		cfg.NumClasses, cfg.NullClass = 0, false
-		return nil
-	}
-	o.Conditional = ConditionalYes
-	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
-	if cfg.NullClass {
-		cfg.NumClasses++
-	}
-	return nil
-}
-
 // useNetwork checks that a network is valid and fits the data, and sets the option Network.
 func (o *Options) useNetwork(cfg unet.Config, data dataset.Source) error {
-	h, w, c := data.Shape()
+	s := pipeline.ShapeOf(data)
 	if err := cfg.Validate(); err != nil {
-		wrong := option.Faultf("no %s network can be trained on %s (%dx%d, %s): %v",
-			o.Preset, o.Data, h, w, text.Count(c, "channel", "channels"), err)
-		wrong.Cure = sizeCure(h, cfg.Factor())
+		why := err.Error()
+		// In the order of the option size.
+		if takes := shapeOf(cfg).Size(); !divides(cfg.Factor(), takes) {
+			why = fmt.Sprintf("it halves images of %s %s, which takes multiples of %d",
+				takes.Sides(), text.Count(len(cfg.ChannelMult)-1, "time", "times"), cfg.Factor())
+		}
+		wrong := option.Faultf("no %s network can be trained on %s (%s, %s): %s",
+			o.Preset, o.Data, s.Sides(), text.Count(s.Channels, "channel", "channels"), why)
+		wrong.Cure = sizeCure(s.Size(), cfg.Factor())
 		return wrong
 	}
-	if cfg.ImageSize != [2]int{h, w} || cfg.InChannels != c {
-		wrong := option.Faultf("the network takes images of %dx%d with %s, those of %s have %dx%d with %d",
-			cfg.ImageSize[0], cfg.ImageSize[1], text.Count(cfg.InChannels, "channel", "channels"), o.Data, h, w, c)
+	if takes := shapeOf(cfg); takes != s {
+		wrong := option.Faultf("the network takes images of %s with %s, those of %s have %s with %d",
+			takes.Sides(), text.Count(takes.Channels, "channel", "channels"), o.Data, s.Sides(), s.Channels)
 		wrong.Cure = shapeCure(cfg)
 		return wrong
 	}

@@ -2,10 +2,11 @@ package train
 
 import (
 	"context"
-	"path/filepath"
+	"fmt"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -17,19 +18,38 @@ func (r *training) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.data, r.heldOut, r.digest = set.Train, set.Test, set.Digest
+	r.data, r.heldOut, r.digest, r.contents = set.Train, set.Test, set.Digest, set.Contents
 	h, w, c := r.data.Shape()
 	r.DataMemory = float64(r.data.Len() * h * w * c)
 	if r.options.Coupling == OptimalTransport && r.options.Objective != model.FlowObjective {
 		r.DataMemory += pairingMemory(r.Settings.Batch, h*w*c, r.Settings.Threads)
 	}
+	if r.options.Conditional != ConditionalNo && r.options.Objective != model.FlowObjective {
+		if r.had, err = countLabels(ctx, r.data, r.heldOut, r.Settings.Threads); err != nil {
+			return err
+		}
+	}
 	if set.Sizes != nil {
 		r.pictures = set.Path
 	}
-	if note, ok := feed.SkippedNote(r.options.Data, set); ok {
+	for _, note := range feed.Notes(r.options.Data, set) {
 		r.Notes = append(r.Notes, note)
 	}
 	return nil
+}
+
+// reopenData opens the data of a resumed run, which may be in another place than before. had
+// describes it as it was.
+func (r *training) reopenData(ctx context.Context, had run.DataInfo) error {
+	err := r.openData(ctx)
+	if err == nil || r.options.Source != nil || !feed.Missing(r.options.Data) || r.renamed {
+		return err
+	}
+	if had.Digest == "" { // nothing tells whether other data is the same
+		return option.Faultf("the data that this run was trained on is gone: there is no %s", r.options.Data).
+			Cured("put it back there")
+	}
+	return feed.MovedError("this run", r.options.Data)
 }
 
 // outsideData refuses a run folder inside the folder of pictures: a later run would take its
@@ -39,24 +59,23 @@ func (r *training) outsideData() error {
 	if out == "" {
 		out = model.RunsFolder
 	}
-	path, err := filepath.Abs(out)
-	if err != nil || r.pictures == "" {
-		return err
-	}
-	for inside := ""; inside != path; path = filepath.Dir(path) {
-		if regular.Same(path, r.pictures) {
-			return option.Errorf("out", out,
-				"lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
-		}
-		inside = path
+	if r.pictures != "" && (regular.Within(out, r.pictures) || regular.Same(out, r.pictures)) {
+		return option.Errorf("out", out,
+			"lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
 	}
 	return nil
 }
 
 // dataChanged returns the error of a run whose data is not what it was.
 func (r *training) dataChanged(had run.DataInfo) error {
-	changed := option.Faultf("the data of this run has changed: %s had %d images to train on and has %d now, or others",
-		r.options.Data, had.Images, r.data.Len())
+	how := "its labels or its sizes are others"
+	if files := r.Dir.Contents(); files == nil {
+		how = fmt.Sprintf("it had %s to train on and has %d now, or others",
+			text.Count(had.Images, "image", "images"), r.data.Len())
+	} else if changes := run.Changes(files, r.contents); changes != "" {
+		how = changes
+	}
+	changed := option.Faultf("the data of this run has changed, %s: %s", text.Printable(r.options.Data), how)
 	if r.options.Objective == model.FlowObjective {
 		return changed.Cured("put the old files back, or train anew")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -43,10 +44,14 @@ type training struct {
 	lesson  lesson
 	data    dataset.Source
 	heldOut dataset.Source // for the validation loss; nil for none
+	had     labelCount     // labels of the data; empty where the network takes no class
 	digest  string         // digest of the data; "" when it has none
+
+	contents []dataset.Content // the files of the data
 	// pictures is the folder or archive that the data was read from; "" for data that is not
 	// pictures.
 	pictures string
+	renamed  bool // the data of a resumed run is named anew
 }
 
 // A lesson is what a training learns: a U-Net by flow matching ([matchLesson]), or a normalizing
@@ -147,9 +152,12 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	if err != nil {
 		return err
 	}
-	r.Finished = c.Finished
+	r.Finished, r.renamed = c.Finished, given.Data != ""
 	if c.Data.Digest != "" { // the same files may be in another place
 		option.Override(&recorded.Data, given.Data)
+		if recorded.LabelsFile() && given.LabelsFile() {
+			recorded.Labels = given.Labels
+		}
 	}
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
@@ -185,8 +193,15 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 	if err != nil {
 		return err
 	}
-	if err := r.openData(ctx); err != nil {
+	if err := r.reopenData(ctx, had); err != nil {
 		return err
+	}
+	if had.Images != r.data.Len() && r.options.Source == nil {
+		// Older runs held out the last picture of a class too, and go on with what they had.
+		r.options.SplitAny, r.Notes = true, nil
+		if err := r.openData(ctx); err != nil {
+			return err
+		}
 	}
 	if had.Digest != "" && r.digest != had.Digest {
 		return r.dataChanged(had)
@@ -221,14 +236,14 @@ func (*training) Command() run.Command { return run.TrainCommand }
 func (r *training) About() string {
 	kind := "unconditional"
 	if r.lesson.labelled() {
-		kind = fmt.Sprintf("%d classes", r.Labels.Count)
+		kind = text.Count(r.Labels.Count, "class", "classes")
 	}
 	if r.heldOut != nil {
 		kind += fmt.Sprintf(", %d held out", r.heldOut.Len())
 	}
-	h, w, c := r.data.Shape()
-	return fmt.Sprintf("%s (%d images of %dx%d, %s, %s), %s %s",
-		r.options.Data, r.data.Len(), h, w, text.Count(c, "channel", "channels"), kind,
+	s := pipeline.ShapeOf(r.data)
+	return fmt.Sprintf("%s (%s of %s, %s, %s), %s %s", r.options.Data, text.Count(r.data.Len(), "image", "images"),
+		s.Sides(), text.Count(s.Channels, "channel", "channels"), kind,
 		r.lesson.about(&r.options).network, r.options.networkName())
 }
 
@@ -249,15 +264,20 @@ func (r *training) Config() (options any, data run.DataInfo) {
 	return &o, run.DataInfo{
 		Name: r.data.Name(), Images: r.data.Len(), Height: h, Width: w, Channels: c,
 		Classes: r.data.Classes(), Held: heldLen(r.heldOut), Digest: r.digest,
+		Contents: r.contents,
 	}
 }
 
 // Meta implements [run.Job].
 func (r *training) Meta(m *model.Meta) {
 	m.Data, m.HoldOut = r.options.Data, option.OrNone(r.options.HoldOut)
+	m.Labels = r.options.Labels
+	if r.options.Fit != dataset.Crop { // as files said nothing while crop was the only way
+		m.Fit = r.options.Fit
+	}
 	m.Objective, m.Dequantized = r.options.Objective, r.options.Dequantize
 	r.lesson.meta(m, &r.options)
 	if r.lesson.labelled() {
-		m.Classes = r.data.Classes()
+		m.Classes, m.ClassCounts, m.Unlabelled = r.data.Classes(), r.had.classes, r.had.unlabelled
 	}
 }

@@ -361,7 +361,7 @@ func TestInterruptAbandonsStep(t *testing.T) {
 		o, data, begun := smallRun(t), roomtest.Digits(), atomic.Int32{}
 		o.Source, o.Threads, o.Coupling = data, threads, Independent
 		data.Change = func(int, []float32) {
-			if int(begun.Add(1)) == 2*o.Batch+1 { // the first image of the third step
+			if int(begun.Add(1)) == data.N+2*o.Batch+1 { // labels are read, and then two steps
 				cancel()
 			}
 		}
