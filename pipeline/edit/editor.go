@@ -1,11 +1,12 @@
 package edit
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type editor struct {
 	solver   ode.Solver
 	how      string // how images are made, for a text of the picture
 	inputs   *picture.Images
+	sizes    []pipeline.Size // of the files of the inputs; nil for inputs of a data set
 	// classes are the classes of the inputs as the model numbers them, from Class or from the
 	// labels of the data; -1: none.
 	classes []int32
@@ -98,6 +100,9 @@ func (e *editor) begin(rows, cols int, train bool) error {
 	what := fmt.Sprintf("%s: editing %s",
 		sample.DescribeCheckpoint(e.ck), text.Count(e.inputs.Len(), "image", "images"))
 	e.emit(pipeline.Event{Kind: pipeline.Started, Path: e.ck.Path, Text: what})
+	if note, ok := e.ck.JoinNote(e.opt.Out, e.opt.Data); ok {
+		e.emit(note)
+	}
 	return nil
 }
 
@@ -116,33 +121,60 @@ func (e *editor) readFiles() error {
 	e.inputs = picture.Blank(e.ck.Shape(), len(e.opt.In))
 	e.classes = slices.Repeat([]int32{-1}, len(e.opt.In))
 	for i, path := range e.opt.In {
-		pixels, err := e.readPicture(path, "in")
+		if err := checkPicture(path, "in"); err != nil {
+			return err
+		}
+		p, err := dataset.ReadPicture(path, dataset.PictureOptions{
+			Width: e.inputs.Width, Height: e.inputs.Height, Channels: e.inputs.Channels, Fit: e.fit(),
+		})
 		if err != nil {
 			return err
 		}
-		copy(e.inputs.Pixels[i*len(pixels):], pixels)
+		copy(e.input(i), p.Pixels)
+		e.sizes = append(e.sizes, pipeline.Size{Width: p.Width, Height: p.Height})
+		e.noteChanges(path, p)
 	}
 	return nil
 }
 
-// readPicture reads a picture in the shape of the model's images. name is the option's, for errors.
-func (e *editor) readPicture(path, name string) ([]float32, error) {
-	s := e.ck.Shape()
-	if s.Height != s.Width {
-		return nil, option.Errorf(name, path,
-			"pictures become squares, and the model's images are %dx%d: use data and index",
-			s.Height, s.Width)
+// checkPicture returns an error where there is no such file. name is the option's.
+func checkPicture(path, name string) error {
+	if err := regular.Check(path); err != nil {
+		return notPicture(path, name, err)
 	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, option.Errorf(name, path, "%v: name a picture", regular.Reason(err))
-	}
-	p, err := dataset.ReadPicture(path,
-		dataset.PictureOptions{Width: s.Width, Height: s.Height, Channels: s.Channels})
-	if err != nil {
-		return nil, err
-	}
-	return p.Pixels, nil
+	return nil
 }
+
+// notPicture returns the error of a path that is not a file. name is the option's.
+func notPicture(path, name string, err error) error {
+	wrong := option.Errorf(name, path, "%v", err)
+	switch {
+	case errors.Is(err, regular.ErrURL):
+		return wrong
+	case errors.Is(err, regular.ErrFolder) && name == "in":
+		return wrong.Cured("name one picture in it, or the folder with %v and its images with %v",
+			option.Setting{Option: "data"}, option.Setting{Option: "index"})
+	}
+	return wrong.Cured("name a picture")
+}
+
+// fit returns how pictures are brought to the shape of the model's images.
+func (e *editor) fit() dataset.Fit { return cmp.Or(e.opt.Fit, e.ck.Meta.Fit) }
+
+// noteChanges says what of a picture is lost in the shape of the model's images.
+func (e *editor) noteChanges(path string, p *dataset.Picture) {
+	size, images := pipeline.Size{Width: p.Width, Height: p.Height}, e.ck.Shape().Size()
+	if crops := e.fit() == "" || e.fit() == dataset.Crop; crops && !sameProportions(size, images) {
+		e.note("%s is %s, and the images are %s: its middle is taken; %v keeps all of it", path, size.Sides(),
+			images.Sides(), option.Setting{Option: "fit", Value: dataset.Pad})
+	}
+	if !p.Opaque && !e.inputs.HasAlpha() {
+		e.note("%s is transparent in places, which become white: the model knows no transparency", path)
+	}
+}
+
+// note sends an event with something that a person should know.
+func (e *editor) note(format string, args ...any) { e.emit(pipeline.Note(format, args...)) }
 
 // readData reads the inputs and their classes from a data set.
 func (e *editor) readData(ctx context.Context) error {
@@ -151,7 +183,10 @@ func (e *editor) readData(ctx context.Context) error {
 	if name == "" {
 		return option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
-	set, err := e.ck.DataRequest(name, "data", e.opt.Threads, e.opt.OnEvent).Open(ctx)
+	request := e.ck.DataRequest(name, "data", e.opt.Threads, e.opt.OnEvent)
+	request.Fit = e.fit()
+	request.Recorded = e.opt.Data == ""
+	set, err := request.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,9 +221,12 @@ func (e *editor) settleClasses() error {
 	case e.opt.Class != "" && labels.Rows() == 0:
 		return option.Errorf("class", e.opt.Class, "%s takes no class", model.ModelName(e.ck.Path))
 	case e.opt.Class != "":
-		turn, err := e.ck.ClassList().Parse(e.opt.Class)
+		turn, notes, err := e.ck.ClassList().Parse(e.opt.Class)
 		if err != nil {
 			return err
+		}
+		for _, note := range notes {
+			e.emit(note)
 		}
 		for i := range e.classes {
 			e.classes[i] = turn[i%len(turn)]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
@@ -15,25 +16,15 @@ import (
 // InpaintOptions say which part of images is drawn anew, and how.
 type InpaintOptions struct {
 	Options
-	// Mask is what is drawn anew: a half of the image, or the path of a picture, where white is
-	// drawn and black is kept; needed.
+	// Mask is what is drawn anew: a half of the image, or the path of a picture of the input's
+	// proportions, where white is drawn and black is kept; needed. In a picture with transparent
+	// parts, either what is painted is drawn anew, or the hole in it; a note says which.
 	Mask Mask
 	// Method is how; empty: resample.
 	Method Method
 	// Times is how often resampling takes each step; 0: 10.
 	Times int
 }
-
-// A Mask is a half of an image, or the path of a picture.
-type Mask string
-
-// The halves.
-const (
-	LowerHalf Mask = "lower"
-	UpperHalf Mask = "upper"
-	LeftHalf  Mask = "left"
-	RightHalf Mask = "right"
-)
 
 // A Method is a way to draw what is missing.
 type Method string
@@ -136,6 +127,9 @@ func (e *editor) completed(drawn []float32, known []bool) *picture.Images {
 			if !k {
 				masked[j] = unknownGray
 			}
+			if !k && e.inputs.HasAlpha() && j%e.inputs.Channels == e.inputs.Channels-1 {
+				masked[j] = dataset.PixelMax
+			}
 		}
 		rows.Pixels = slices.Concat(rows.Pixels, e.input(i), masked, drawn[i*count*d:(i+1)*count*d])
 	}
@@ -180,37 +174,3 @@ type pullbackField struct {
 
 // Pullback implements [flow.PullbackField].
 func (p pullbackField) Pullback(dx, dv []float32) { p.net.Backward(dx, dv, nil) }
-
-// mask returns for each number of an image whether it stays.
-func (e *editor) mask(name Mask) ([]bool, error) {
-	h, w, c := e.inputs.Height, e.inputs.Width, e.inputs.Channels
-	keep := make([]bool, h*w*c)
-	inside, half := map[Mask]func(y, x int) bool{
-		LowerHalf: func(y, _ int) bool { return y >= h/2 },
-		UpperHalf: func(y, _ int) bool { return y < h/2 },
-		LeftHalf:  func(_, x int) bool { return x < w/2 },
-		RightHalf: func(_, x int) bool { return x >= w/2 },
-	}[name]
-	if half {
-		for i := range keep {
-			keep[i] = !inside(i/(w*c), i/c%w)
-		}
-		return keep, nil
-	}
-	pixels, err := e.readPicture(string(name), "mask")
-	if err != nil {
-		return nil, err
-	}
-	for i := range keep {
-		first := i / c * c
-		var brightness float32
-		for _, v := range pixels[first : first+c] {
-			brightness += v
-		}
-		keep[i] = brightness <= 0 // darker than the middle gray
-	}
-	if !slices.Contains(keep, false) {
-		return nil, option.Errorf("mask", name, "nothing in it is white, which is what is drawn anew")
-	}
-	return keep, nil
-}

@@ -4,11 +4,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/sample"
@@ -23,13 +25,16 @@ type Options struct {
 	// Out is FILE.png, with a row for each image, or pair of images; needed.
 	Out string
 
-	// In are pictures of any size, cropped and resized as a data set's; empty: those of Data.
+	// In are pictures of any size, brought to the model's as Fit says; empty: those of Data.
 	In []string
 	// Data names the images, those that training does not see, that Index counts; empty: what the
 	// model was trained on.
 	Data string
 	// Index are numbers of images of Data, from 0.
 	Index []int
+	// Fit says how pictures come to the proportions of the model's images, as for training; empty:
+	// as there.
+	Fit dataset.Fit
 
 	// Class lists classes that the images take in turn, as for [sample.Options]; empty: those of
 	// Data's labels where the model has them, else none, where the model has that.
@@ -111,6 +116,11 @@ func (o *Options) validate() error {
 	case len(o.In) > maxEdited || len(o.Index) > maxEdited:
 		return option.Errorf("index", nil,
 			"%d images are too many for one picture: at most %d", max(len(o.In), len(o.Index)), maxEdited)
+	}
+	if o.Fit != "" {
+		if err := feed.ValidateFit(o.Fit); err != nil {
+			return err
+		}
 	}
 	if err := drawing.Validate(); err != nil {
 		return err
