@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/sample"
@@ -39,9 +41,12 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 	classes := e.classifier.Classes()
 	known := model.ClassList{Model: "the classifier", N: len(classes), Names: classes}
 	if e.opt.Classes != "" {
-		turn, err := known.Parse(e.opt.Classes)
+		turn, notes, err := known.Parse(e.opt.Classes)
 		if err != nil {
 			return option.Rename(err, "class", "classes")
+		}
+		for _, note := range notes {
+			e.emit(note)
 		}
 		for i := range s.labels {
 			s.labels[i] = int(turn[i%len(turn)])
@@ -65,6 +70,14 @@ const evaluatedBlock = 512
 func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, error) {
 	o := e.opt.Sample
 	o.Steps, o.OnEvent = steps, e.opt.OnEvent
+	if f := e.opt.OnEvent; e.noted && f != nil { // what was assumed of classes is said once
+		o.OnEvent = func(event pipeline.Event) {
+			if event.Kind != pipeline.Noted {
+				f(event)
+			}
+		}
+	}
+	e.noted = true
 	sampler, err := sample.NewSampler(e.ck, o)
 	if err != nil {
 		return nil, 0, err
@@ -96,22 +109,28 @@ func classOf(images *picture.Images, i int, names []int) int {
 	return names[images.Labels[i]]
 }
 
-// frequentClasses returns a class of the model for each image, for drawings in which no class is
-// asked for. Classes are as frequent as in the training data: a model p(x|y) stands for Σ
-// p(y)·p(x|y), and real digits are not equally frequent. The result is nil if the model does not
-// have the classes of the data.
+// frequentClasses returns rows of the label embedding that images take in turn, for drawings in
+// which no class is asked for. Classes are as frequent as in the training data: a model p(x|y)
+// stands for Σ p(y)·p(x|y), and real digits are not equally frequent. Images without a class are
+// drawn too, by a model that learned from some. Classes that it did not learn are left out. The
+// result is nil if the model does not have the classes of the data.
 func (e *evaluator) frequentClasses() []int32 {
+	labels := e.ck.Labels()
 	names := model.MatchClasses(e.set.Train.Classes(), e.ck.Meta.Classes)
-	if len(names) == 0 || slices.Contains(names, -1) || e.ck.Labels().Rows() == 0 {
+	if len(names) == 0 || slices.Contains(names, -1) || labels.Rows() == 0 {
 		return nil
 	}
-	h, w, c := e.set.Train.Shape()
-	pixels := make([]float32, h*w*c)
-	var classes []int32
+	trained := e.ck.Meta.TrainedRows(labels)
+	of := dataset.Labels(e.set.Train)
+	var rows []int32
 	for _, i := range e.subset(e.opt.Count, e.set.Train.Len()) {
-		if label := e.set.Train.Image(i, pixels); label >= 0 {
-			classes = append(classes, int32(names[label]))
+		row := labels.NullRow()
+		if of[i] >= 0 {
+			row = int32(names[of[i]])
+		}
+		if _, ok := slices.BinarySearch(trained, row); ok {
+			rows = append(rows, row)
 		}
 	}
-	return classes
+	return rows
 }

@@ -2,13 +2,14 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
@@ -28,7 +29,9 @@ type evaluator struct {
 	classifier *classify.Network
 	ck         *model.Checkpoint // nil for images from elsewhere
 	given      dataset.Source    // images from elsewhere; nil for a model
+	recorded   bool              // the data is what the model's training recorded
 	set        *dataset.Set      // the real images
+	noted      bool              // a sampler said what it assumed of classes
 
 	real      *classify.Classification // of the test images
 	reference metrics.Gaussian         // of the features of test images
@@ -68,6 +71,7 @@ func (e *evaluator) open(ctx context.Context) error {
 			return err
 		}
 		e.out.Model, e.out.Hash = e.ck.Path, e.ck.Hash
+		e.recorded = e.opt.Data == ""
 		option.SetDefault(&e.opt.Data, e.ck.Meta.Data)
 		if err := e.checkCurve(); err != nil {
 			return err
@@ -113,9 +117,12 @@ func (e *evaluator) openClassifier() error {
 		e.classifier, err = classify.EmbeddedMNIST(e.isa)
 		return err
 	}
-	file, err := os.Open(e.opt.Classifier)
+	file, err := regular.Open(e.opt.Classifier)
+	if errors.Is(err, regular.ErrURL) {
+		return option.Errorf("classifier", e.opt.Classifier, "%v", regular.Reason(err))
+	}
 	if err != nil {
-		return option.Faultf("classifier: %v", err).Cured("train one by %v", trainClassifier)
+		return option.Faultf("classifier: %v", err).Cured("name its file, or train one by %v", trainClassifier)
 	}
 	defer file.Close()
 	if e.classifier, err = classify.Read(file, e.isa); err != nil {
@@ -129,10 +136,10 @@ func (e *evaluator) openClassifier() error {
 func (e *evaluator) openImages(ctx context.Context) error {
 	h, w, c := e.classifier.Shape()
 	if e.ck != nil {
-		if s := e.ck.Shape(); s != (pipeline.Shape{Height: h, Width: w, Channels: c}) {
+		if s, takes := e.ck.Shape(), (pipeline.Shape{Height: h, Width: w, Channels: c}); s != takes {
 			return option.Errorf("classifier", nil,
-				"takes images of %dx%d with %d channels, and the model draws %dx%d with %d: train one for them by %v",
-				h, w, c, s.Height, s.Width, s.Channels, trainClassifier)
+				"takes images of %s with %s, and the model draws %s with %d: train one for them by %v",
+				takes.Sides(), text.Count(c, "channel", "channels"), s.Sides(), s.Channels, trainClassifier)
 		}
 	}
 	var err error
@@ -157,7 +164,7 @@ func (e *evaluator) openImages(ctx context.Context) error {
 			"it holds %s, and %d are the least that a score says something of",
 			text.Count(n, "image", "images"), minEvaluated)
 	case e.opt.Count > n:
-		return option.Errorf("count", e.opt.Count, "%s holds %d images", e.opt.Images, n)
+		return option.Errorf("count", e.opt.Count, "%s holds %s", e.opt.Images, text.Count(n, "image", "images"))
 	case e.opt.Count == 0:
 		e.opt.Count = n
 	}
@@ -170,7 +177,7 @@ func (e *evaluator) checkMemory() error {
 	if e.opt.Count > sample.MaxElements/(h*w*c) {
 		return option.Errorf("count", nil,
 			"%d images of %dx%d are too many to compare at once: at most %d",
-			e.opt.Count, h, w, sample.MaxElements/(h*w*c))
+			e.opt.Count, w, h, sample.MaxElements/(h*w*c))
 	}
 	return nil
 }
@@ -201,7 +208,13 @@ func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset
 		Option: role, Taker: "the classifier",
 		Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent},
 	}
-	r.Data = name
+	r.Data, r.Fit, r.Recorded = name, e.opt.Fit, e.recorded && role == "data"
+	if e.ck != nil {
+		option.SetDefault(&r.Fit, e.ck.Meta.Fit)
+		if name == e.ck.Meta.Data {
+			r.Labels = e.ck.Meta.Labels
+		}
+	}
 	if role == "images" {
 		r.HoldOut = option.None
 	} else if e.ck != nil {
@@ -219,7 +232,7 @@ func (e *evaluator) describe() string {
 	if e.ck != nil {
 		what = sample.DescribeCheckpoint(e.ck)
 	}
-	return fmt.Sprintf("%s: %d images against %s", what, e.opt.Count, e.set.Test.Name())
+	return fmt.Sprintf("%s: %s against %s", what, text.Count(e.opt.Count, "image", "images"), e.set.Test.Name())
 }
 
 // emit sends an event.

@@ -240,6 +240,12 @@ func TestEvaluateDrawsFrequentClasses(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("classes %v, the data has %v", got, want)
 	}
+	ck.Meta.ClassCounts = []int{1, 1, 1, 0, 1, 1, 1, 0, 1, 1} // 3 and 7 were not learned
+	for _, class := range e.frequentClasses() {
+		if class == 3 || class == 7 {
+			t.Errorf("class %d is drawn, which was not trained", class)
+		}
+	}
 	ck.Meta.Classes = []string{"cat", "dog"} // classes that the data does not have
 	if e.frequentClasses() != nil {
 		t.Error("digits of a model that has other classes")

@@ -3,8 +3,10 @@ package evaluate
 import (
 	"runtime"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
@@ -23,6 +25,9 @@ type Options struct {
 
 	// Data names the real images; empty: what the model was trained on, mnist for Images.
 	Data string
+	// Fit says how pictures come to the proportions that the classifier takes; empty: what the
+	// model was trained on, else crop.
+	Fit dataset.Fit
 	// Classifier is the file of the network whose features are compared; empty: that of MNIST,
 	// which is part of the program.
 	Classifier string
@@ -74,6 +79,11 @@ func (o *Options) validate() error {
 	}
 	if o.Count != 0 {
 		if err := option.Between("count", o.Count, minEvaluated, sample.MaxCount); err != nil {
+			return err
+		}
+	}
+	if o.Fit != "" {
+		if err := feed.ValidateFit(o.Fit); err != nil {
 			return err
 		}
 	}

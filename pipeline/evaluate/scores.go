@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/classify"
+	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
 // compute lets package metrics work on the crew.
@@ -188,18 +190,22 @@ func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classificati
 }
 
 // nearest describes the distances of images to their nearest training images, as vectors of pixels.
+// Where they have an alpha channel, colours are those over the middle gray.
 func (e *evaluator) nearest(ctx context.Context, s *byteImages) (*metrics.Distances, error) {
 	e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(
-		"looking for the nearest of %d training images to each of %d", e.set.Train.Len(), s.len())})
+		"looking for the nearest of %s to each of %d", text.Count(e.set.Train.Len(), "training image", "training images"), s.len())})
 	queries := metrics.Features{N: s.len(), D: s.size, Data: make([]float32, s.len()*s.size)}
 	for i := range s.len() {
 		s.image(i, queries.Row(i))
 	}
 	train := e.set.Train
+	_, _, channels := train.Shape()
+	feed.OverGray(queries.Data, channels)
 	read := func(first int, dst []float32) error {
 		for i := 0; i < len(dst); i += s.size {
 			train.Image(first+i/s.size, dst[i:i+s.size])
 		}
+		feed.OverGray(dst, channels)
 		return nil
 	}
 	references := metrics.References{N: train.Len(), D: s.size, Rows: read}
@@ -237,7 +243,7 @@ func (e *evaluator) drawCurve(ctx context.Context) error {
 		e.out.Curve = append(e.out.Curve, CurvePoint{
 			Evaluations: n, FID: metrics.Measured(fid), Agreement: scores.ClassAgreement,
 		})
-		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%d evaluations: FID %.3f", n, fid)})
+		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%s: FID %.3f", text.Count(n, "evaluation", "evaluations"), fid)})
 	}
 	return nil
 }

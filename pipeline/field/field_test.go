@@ -149,7 +149,7 @@ func TestFieldInputErrors(t *testing.T) {
 		}
 	}
 	_, err := Evaluate(context.Background(), Options{Model: model, In: dir, Out: out})
-	if err == nil || !strings.Contains(err.Error(), "it is no file") {
+	if err == nil || !strings.Contains(err.Error(), "it is a folder") {
 		t.Errorf("tensors in a folder: error %v", err)
 	}
 	_, err = Evaluate(context.Background(), Options{Model: model, In: "nowhere", Out: out})

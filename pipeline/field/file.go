@@ -7,6 +7,7 @@ import (
 
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/safetensors"
@@ -26,6 +27,9 @@ type input struct {
 // readInput reads the file In and checks its tensors against the network.
 func (o *Options) readInput(cfg unet.Config) (*input, error) {
 	file, err := regular.Open(o.In)
+	if errors.Is(err, regular.ErrURL) {
+		return nil, regular.Reason(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: name a safetensors file", regular.Reason(err))
 	}
@@ -66,8 +70,8 @@ func (in *input) images(f *safetensors.File, name string) ([]float32, error) {
 	case x == nil:
 		return nil, fmt.Errorf("tensor %s is missing: floats of shape %v are needed", name, want)
 	case x.DType == safetensors.I64 || !slices.Equal(x.Shape, want):
-		return nil, fmt.Errorf("tensor %s is %s of shape %v: with %d times, the network takes floats of shape %v",
-			name, x.DType, x.Shape, len(in.t), want)
+		return nil, fmt.Errorf("tensor %s is %s of shape %v: with %s, the network takes floats of shape %v",
+			name, x.DType, x.Shape, text.Count(len(in.t), "time", "times"), want)
 	}
 	out := make([]float32, len(x.F32))
 	in.permute(out, x.F32, toNHWC)

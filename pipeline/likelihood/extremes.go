@@ -39,7 +39,7 @@ func (l *Report) extremes() (image.Image, error) {
 			place(2*row+1, order[len(order)-cols+i])
 		}
 	}
-	return picture.Grid(all, picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Scale: 2})
+	return picture.Grid(all.OnCheckerboard(), picture.GridOptions{Rows: 2 * len(sets), Cols: cols, Scale: 2})
 }
 
 // texts returns the texts of the picture of extremes.

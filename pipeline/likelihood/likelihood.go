@@ -17,7 +17,10 @@ import (
 
 // A scorer is a measurement of likelihoods under way.
 type scorer struct {
-	opt    Options
+	opt Options
+	// recorded says that Data is what the model's training recorded.
+	recorded bool
+
 	out    *Report
 	ck     *model.Checkpoint
 	method model.DensityMethod // with the defaults of the model
@@ -40,6 +43,8 @@ type scoreTask struct {
 	sample int       // number of the dequantisation
 	class  int32     // row of the label embedding; -1: a network without classes
 	logp   []float64 // in nats, for pixels in [-1, 1]: one for each probe
+	// weight is the logarithm of how much the class counts, relative to the mean of the image's.
+	weight float64
 }
 
 // Measure measures how likely images are under a model. It finds log p(x) by integrating the flow
@@ -75,11 +80,12 @@ func newScorer(ctx context.Context, o Options) (*scorer, error) {
 		return nil, err
 	}
 	method := density.Method()
+	recorded := o.Data == ""
 	option.SetDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
 		return nil, option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
-	s := &scorer{opt: o, ck: ck, method: method, model: density, out: &Report{
+	s := &scorer{opt: o, recorded: recorded, ck: ck, method: method, model: density, out: &Report{
 		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: density.Solver(),
 		Divergence: "hutchinson", Probes: method.Probes, Samples: o.Samples, Seed: o.Seed,
 	}}

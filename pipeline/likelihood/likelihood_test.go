@@ -115,6 +115,37 @@ func TestLikelihoodOfClasses(t *testing.T) {
 	}
 }
 
+// p(x) has each class as often as the training data had it, and the images without a class too.
+func TestLikelihoodOfFrequentClasses(t *testing.T) {
+	data := roomtest.SmallDigits(t, 12, 1)
+	score := func(class Class, unlabelled int, counts ...int) []ImageReport {
+		ck := roomtest.SmallCheckpoint
+		ck.Spread, ck.Counts, ck.Unlabelled = 0.1, counts, unlabelled
+		return mustScore(t, Options{
+			Model: ck.Save(t), Data: data, Count: 12, Class: class, Seed: 3,
+			DensityMethod: model.DensityMethod{Probes: 2, Solver: "euler", Steps: 3},
+		}).Images
+	}
+	label, none, uniform := score("label", 0), score("none", 0), score("all", 0)
+	equal, last := score("all", 0, 7, 7, 7), score("all", 0, 0, 0, 5)
+	unlabelled, mixed := score("all", 4, 0, 0, 0), score("all", 3, 0, 0, 1)
+	for i := range label {
+		of := func(from []ImageReport) float64 { return from[i].LogLikelihood }
+		same := func(what string, a, b float64) {
+			if math.Abs(a-b) > 1e-6 {
+				t.Errorf("image %d, %s: %.8f, want %.8f", i, what, a, b)
+			}
+		}
+		same("equal counts", of(equal), of(uniform))
+		same("no image with a class", of(unlabelled), of(none))
+		if label[i].Label != "2" {
+			continue
+		}
+		same("one class", of(last), of(label))
+		same("a quarter of a class", of(mixed), of(none)+math.Log(0.75+0.25*math.Exp(of(label)-of(none))))
+	}
+}
+
 // Against measures other images too, and the AUROC compares the likelihoods of both.
 func TestLikelihoodAgainst(t *testing.T) {
 	modelPath, data := roomtest.SmallModel(t, true, 0), roomtest.SmallDigits(t, 12, 1)

@@ -43,7 +43,7 @@ type Options struct {
 type Class string
 
 // The densities: log p(x|y) of each image's class; that of no class; and log p(x), the mean of
-// p(x|y) over all classes.
+// p(x|y) over all classes, as frequent as in the training data.
 const (
 	LabelClass Class = "label"
 	NoClass    Class = model.NoClass

@@ -3,6 +3,7 @@ package likelihood
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -31,7 +32,9 @@ func (s *scorer) openSets(ctx context.Context) error {
 // openSet picks images of the data with the given name: the first Count in an order that does not
 // depend on the seed. role is the option that names the data.
 func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, error) {
-	set, err := s.ck.DataRequest(name, role, s.opt.Threads, s.opt.OnEvent).Open(ctx)
+	request := s.ck.DataRequest(name, role, s.opt.Threads, s.opt.OnEvent)
+	request.Recorded = s.recorded && role == "data"
+	set, err := request.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,22 +93,23 @@ func (s *scorer) settleClass() error {
 	return nil
 }
 
-// rows returns the classes under which an image is measured, as rows of the label embedding.
-func (s *scorer) rows(image ImageReport) []int32 {
-	labels := s.ck.Labels()
+// rows returns the classes under which an image is measured, as rows of the label embedding. The
+// weights are logarithms of how much each counts, relative to the mean; nil where all count the
+// same.
+func (s *scorer) rows(image ImageReport) (rows []int32, weights []float64) {
 	switch s.out.Class {
 	case "":
-		return []int32{-1}
+		return []int32{-1}, nil
 	case NoClass:
-		return []int32{labels.NullRow()}
+		return []int32{s.ck.Labels().NullRow()}, nil
 	case LabelClass:
-		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}
+		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}, nil
 	}
-	all := make([]int32, labels.Count)
-	for i := range all {
-		all[i] = int32(i)
+	all := s.ck.Meta.RowDraw(s.ck.Labels())
+	for _, share := range all.Shares {
+		weights = append(weights, math.Log(share*float64(len(all.Rows))))
 	}
-	return all
+	return all.Rows, weights
 }
 
 // plan lists the tasks.
@@ -114,10 +118,13 @@ func (s *scorer) plan() error {
 	for _, set := range s.sets {
 		for i, image := range set.Images {
 			for draw := range s.opt.Samples {
-				for _, class := range s.rows(image) {
-					s.tasks = append(s.tasks, scoreTask{
-						set: set, image: i, sample: draw, class: class, logp: make([]float64, probes),
-					})
+				rows, weights := s.rows(image)
+				for k, class := range rows {
+					task := scoreTask{set: set, image: i, sample: draw, class: class, logp: make([]float64, probes)}
+					if weights != nil {
+						task.weight = weights[k]
+					}
+					s.tasks = append(s.tasks, task)
 				}
 			}
 			if len(s.tasks) > sample.MaxCount {

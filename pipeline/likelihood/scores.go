@@ -28,11 +28,11 @@ func (s *scorer) gather() {
 }
 
 // measure sets the likelihood of an image of d numbers from its tasks. It takes the mean of log p
-// over the probes of a task, and then the mean of p over the tasks.
+// over the probes of a task, and then the mean of p over the tasks, by their weights.
 func (l *ImageReport) measure(tasks []scoreTask, d int) {
 	logs := make([]float64, len(tasks))
 	for i, task := range tasks {
-		logs[i] = inorder.Sum(task.logp) / float64(len(task.logp))
+		logs[i] = inorder.Sum(task.logp)/float64(len(task.logp)) + task.weight
 	}
 	logp := logMeanExp(logs)
 	l.BitsPerDimension = bijection.BitsPerDimension(logp, d, dataset.BitsOfScale)
@@ -44,7 +44,7 @@ func (l *ImageReport) measure(tasks []scoreTask, d int) {
 	each := make([]float64, probes)
 	for p := range each {
 		for i, task := range tasks {
-			logs[i] = task.logp[p]
+			logs[i] = task.logp[p] + task.weight
 		}
 		each[p] = bijection.BitsPerDimension(logMeanExp(logs), d, 0)
 	}
