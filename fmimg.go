@@ -73,7 +73,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
 func Train(ctx context.Context, o TrainOptions) (TrainResult, error) { return train.Train(ctx, o) }
 
 // Grid draws images on one picture, row after row. The picture is gray for one channel and RGB for
-// three.
+// three. With two and four channels the last is alpha.
 func Grid(images *Images, o GridOptions) (image.Image, error) { return picture.Grid(images, o) }
 
 // Version returns the version of this module in the running program, or "(devel)".

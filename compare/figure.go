@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/go-analyze/charts"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // The sizes of the figure, in pixels. It has a column for the data and one for each method. Each
@@ -151,7 +153,7 @@ func (f *figure) facts() []fact {
 			return milliseconds(r.SecondsPerStep), r.SecondsPerStep
 		}),
 		line("training", "steps, fixed beforehand", false, func(r *Row) (string, float64) {
-			return fmt.Sprintf("%d steps, %.0f s", r.Steps, r.Seconds), 0
+			return fmt.Sprintf("%s, %.0f s", text.Count(r.Steps, "step", "steps"), r.Seconds), 0
 		}),
 		line("log-likelihood of held-out points", loglik, false, func(r *Row) (string, float64) {
 			return fmt.Sprintf("%.3f ± %.3f", r.LogLikelihood, r.LogError), -r.LogLikelihood

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fmimg/fmimg/internal/states"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A Method says how a solver of equal steps makes a step. See [NewEqualSteps].
@@ -119,7 +120,7 @@ func (s *EqualSteps) String() string {
 	if s.steps == 1 {
 		return name + ", 1 step"
 	}
-	return fmt.Sprintf("%s, %d steps", name, s.steps)
+	return fmt.Sprintf("%s, %s", name, text.Count(s.steps, "step", "steps"))
 }
 
 // Solve implements [Solver].

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -25,11 +26,13 @@ func TestChoices(t *testing.T) {
 			solvers = model.SolverNames()
 		}
 		for flag, names := range map[string][]string{
-			"solver":      solvers,
-			"optimizer":   asStrings(engine.Optimizers()),
-			"decay":       asStrings(engine.Decays()),
-			"objective":   append(asStrings(model.Predictions()), string(model.FlowObjective)),
-			"loss-weight": asStrings(model.Predictions()),
+			"solver":         solvers,
+			"optimizer":      asStrings(engine.Optimizers()),
+			"decay":          asStrings(engine.Decays()),
+			"objective":      append(asStrings(model.Predictions()), string(model.FlowObjective)),
+			"loss-weight":    asStrings(model.Predictions()),
+			"fit":            asStrings(feed.Fits()),
+			"image-channels": asStrings(feed.ChannelNames()),
 		} {
 			f := cmd.Flags().Lookup(flag)
 			if f == nil {

@@ -78,7 +78,7 @@ func TestClassifierUsage(t *testing.T) {
 		"classifier --data mnist --out a --shear -1":            `fmimg: classifier: --shear -1: a number of 0 or more is needed`,
 		"classifier --data mnist --out a --smooth 1":            `fmimg: classifier: unknown flag --smooth: did you mean --smoothing?`,
 		"classifier --data mnist --out a --isa mmx":             `fmimg: classifier: --isa "mmx": choose one of `,
-		"classifier --data mnist --out a --image-channels cmyk": `fmimg: classifier: --image-channels "cmyk": choose one of auto, gray, rgb`,
+		"classifier --data mnist --out a --image-channels cmyk": `fmimg: classifier: --image-channels "cmyk": choose one of auto, gray, gray-alpha, rgb, rgba`,
 	} {
 		s := newShell(t)
 		if status := s.run(line); status != exitUsage {

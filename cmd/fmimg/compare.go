@@ -11,6 +11,7 @@ import (
 
 	"github.com/fmimg/fmimg/compare"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -105,7 +106,7 @@ func comparisonEvent(r compare.Report) pipeline.Event {
 	if r.Row == nil {
 		return pipeline.Event{Kind: pipeline.Stepped, Step: r.Step, Total: r.Steps, Text: r.Method}
 	}
-	text := fmt.Sprintf("%s: %d steps in %.1f s, log-likelihood %.3f", r.Method, r.Row.Steps, r.Row.Seconds, r.Row.LogLikelihood)
+	text := fmt.Sprintf("%s: %s in %.1f s, log-likelihood %.3f", r.Method, text.Count(r.Row.Steps, "step", "steps"), r.Row.Seconds, r.Row.LogLikelihood)
 	return pipeline.Event{Kind: pipeline.Noted, Text: text}
 }
 

@@ -34,6 +34,9 @@ func flagValues() map[string][]string {
 		"conditional":    {"auto", "yes", "no"},
 		"time-dist":      {"uniform", "logit-normal"},
 		"class":          {"none"},
+		"fit":            {"crop\tthe middle of each picture", "pad\tall of it, with borders", "stretch\tall of it, in other proportions"},
+		"image-channels": {"auto", "gray", "gray-alpha\tgray with transparency", "rgb", "rgba\tcolours with transparency"},
+		"labels":         {"folders", "none"},
 		"method":         {"resample", "gradient"},
 		"mask":           {"lower", "upper", "left", "right"},
 		"model":          {"mnist\tpart of the program", "mnist-fast\tpart of the program, draws in 1, 2 or 4 evaluations"},
@@ -42,7 +45,7 @@ func flagValues() map[string][]string {
 
 // pathFlags are the flags that take files or folders.
 var pathFlags = map[string]bool{
-	"data": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
+	"data": true, "labels": true, "out": true, "model": true, "in": true, "init": true, "schedule": true, "chart": true, "images": true, "classifier": true, "against": true, "mask": true, "scores": true,
 }
 
 // completeFlags tells the shell's completion which values flags take: those of a command, and those

@@ -43,14 +43,14 @@ func pictures(t *testing.T, names ...string) {
 func TestDataList(t *testing.T) {
 	s := newShell(t)
 	s.must("data list")
-	for _, want := range []string{"mnist          handwritten digits", "               embedded", "not here: unpack https://www.cs.toronto.edu"} {
+	for _, want := range []string{"mnist          handwritten digits", "               embedded", "not here: put https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz here"} {
 		if !strings.Contains(s.stdout, want) {
 			t.Errorf("no %q in\n%s", want, s.stdout)
 		}
 	}
 	s.must("data list --json")
 	var list []map[string]string
-	if err := json.Unmarshal([]byte(s.stdout), &list); err != nil || len(list) != 3 || list[0]["found"] != "embedded" || list[2]["found"] != "" || list[2]["get"] == "" {
+	if err := json.Unmarshal([]byte(s.stdout), &list); err != nil || len(list) != 4 || list[0]["found"] != "embedded" || list[2]["found"] != "" || list[2]["get"] == "" {
 		t.Errorf("%s: %v", s.stdout, err)
 	}
 }
@@ -60,8 +60,8 @@ func TestDataShow(t *testing.T) {
 	pictures(t, "p/red/1.png", "p/red/2.png", "p/gray/3.png", "p/gray/4.png", "p/notes.txt")
 	s.must("data show --data p --hold-out 0.5 --out grid.png")
 	for _, want := range []string{
-		"p: folder of pictures in p\n", "images     4 of 32x32, RGB: 0.0 MB in memory\n", "training   2\nvalidation 2 (held out by --seed)\n",
-		"classes    0 gray: ", "           1 red: ", "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (the file is empty)\n",
+		"p: folder of pictures in p\n", "images     4 of 32x32, RGB: 12 kB in memory\n", "training   2\nvalidation 2 (held out by --seed)\n",
+		"classes    2, of 2 images each\n           0 gray ############################## 1 + 1\n           1 red  #",  "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (an empty file: download or copy it again)\n",
 	} {
 		if !strings.Contains(s.stdout, want) {
 			t.Errorf("no %q in\n%s", want, s.stdout)
@@ -85,7 +85,7 @@ func TestDataShow(t *testing.T) {
 		t.Errorf("facts %+v", facts)
 	}
 	s.must("data show --data mnist")
-	if !strings.Contains(s.stdout, "           9 9: 5949 + 1009\n") || !strings.Contains(s.stdout, "validation 10000 (test images of the set)") {
+	if !strings.Contains(s.stdout, "           9 9 ###########################    5949 + 1009\n") || !strings.Contains(s.stdout, "validation 10000 (test images of the set)") {
 		t.Error(s.stdout)
 	}
 }
@@ -114,10 +114,10 @@ func TestDataErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"train --data p --strict --steps 1": "fmimg: train: data set p: notes.txt: not a picture: the file is empty; leave --strict out to go without it\n",
+		"train --data p --strict --steps 1": "fmimg: train: data set p: notes.txt: not a picture: an empty file: download or copy it again; leave --strict out to go without it\n",
 		"train --data none --steps 1":       "fmimg: train: data set none: it holds no files: put pictures into it",
 		"data show --data p --out no/a.png": "fmimg: data show: cannot write no/a.png: there is no folder no: create it first",
-		"data show --data cifar-10":         "fmimg: data show: data set cifar-10 is in none of cifar-10-batches-bin, data/cifar-10-batches-bin: unpack ",
+		"data show --data cifar-10":         "fmimg: data show: data set cifar-10 is in none of cifar-10-batches-bin, data/cifar-10-batches-bin, cifar-10-batches-py",
 	} {
 		if status := s.run(line); status != exitFailed || !strings.HasPrefix(s.stderr, want) || strings.Count(s.stderr, "\n") != 1 || s.stdout != "" {
 			t.Errorf("%s: status %d, %q, want %q", line, status, s.stderr, want)

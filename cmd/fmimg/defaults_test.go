@@ -81,7 +81,7 @@ var inWords = []string{
 	"the newest run under runs/", "a new one under runs/", "what the model was trained on", "that of MNIST",
 	"a quarter of the batch, at most 8", "the first from 1024 on", "as many as the rest of the budget allows",
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",
-	"as they are, pictures 32", "the network's own", "drawn weights", "that of Objective", "as there",
+	"as they are, pictures 32", "what is there", "the network's own", "drawn weights", "that of Objective", "as there",
 	"the names of their folders", "those of Data", "label where", "each image a random one",
 	"as nearly square as the images can be laid out",
 }

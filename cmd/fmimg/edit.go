@@ -15,7 +15,7 @@ import (
 
 const editHelp = `Change images by a model: draw parts of them anew, turn one into another, vary them.
 
-Images are pictures of any size (--in, several joined by commas), cropped and resized as a data set's, or images of
+Images are pictures of any size (--in, several joined by commas), brought to the model's as --fit says, or images of
 a data set that training does not see (--data and --index). The picture that --out names has a row for each.
 
 A model with classes takes those of --class in turn, or else the labels of --data where they are its classes, or none.`
@@ -34,8 +34,10 @@ func (a *app) newEdit() *cobra.Command {
 
 const inpaintHelp = `Draw a part of images anew, so that it fits to the rest, which stays as it is.
 
---mask says which part: lower, upper, left or right, a half of the image, or a picture, where white is drawn anew and
-black is kept. A row is an image, what is known of it (the rest is gray), and the completions.
+--mask says which part: lower, upper, left or right, a half of the image, or a picture with the size or the proportions
+of the image, where white is drawn anew and black is kept. Where a mask has transparent parts, what is painted on a
+transparent layer is drawn anew, or the hole that was erased from a picture; a line says which it is, and where both may
+be meant, the mask is refused. A row is an image, what is known of it (the rest is gray), and the completions.
 
 The method resample moves what is known along its path with fresh noise and lets the flow move the rest beside it; each of
 --steps is taken --times times, back along the path with new noise in between, until both agree. gradient instead
@@ -131,6 +133,7 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.StringSliceVar(&o.In, "in", nil, "`pictures` to edit, joined by commas")
 	f.StringVar(&o.Data, "data", "", "`data` whose images --index counts (default what the model was trained on)")
 	f.IntSliceVar(&o.Index, "index", nil, "`numbers` of images of --data, from 0, joined by commas")
+	fitVar(f, &o.Fit, "", " (default as the model was trained)")
 	f.IntVar(&o.Count, "count", usual, "`number` of "+made)
 	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn (default the labels of --data, else none)")
 	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, as for generate")

@@ -113,6 +113,8 @@ func kindOf(f *pflag.Flag) string {
 		return "true or false"
 	case "shares":
 		return "three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3,"
+	case "size":
+		return "a side in pixels such as 64, or WIDTHxHEIGHT such as 64x48,"
 	case "RxC":
 		return "rows x columns, such as 8x8,"
 	}

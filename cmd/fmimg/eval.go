@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/evaluate"
 )
 
@@ -56,6 +57,7 @@ func (a *app) newEval() *cobra.Command {
 	f.StringVar(&o.Classes, "classes", "", "`classes` that --images were asked for in turn, such as 0-9 (default the names of their folders)")
 	f.StringVar(&o.Data, "data", "", "real `data` to compare with (default what the model was trained on; mnist for --images)")
 	f.StringVar(&o.Classifier, "classifier", "", "`file` of the network whose features are compared (default MNIST's, part of the program)")
+	fitVar(f, &o.Fit, "", " (default as the model was trained, else crop)")
 	f.IntVar(&o.Count, "count", 0, "`number` of images (default 10000; with --images all)")
 	f.BoolVar(&o.Quick, "quick", false, "only FID and classes")
 	f.IntSliceVar(&o.NFE, "evaluations", nil, "`numbers` of evaluations to measure FID for, such as 2,4,8,16")
@@ -106,6 +108,7 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 	if err != nil || x.chart == "" {
 		return err
 	}
+	a.noteJoin(x.chart, result.Data, result.Images)
 	return atomicfile.Write(x.chart, result.WriteChart)
 }
 
@@ -113,10 +116,11 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 	what, how := e.Images, ""
 	if e.Model != "" {
-		what, how = e.Model, fmt.Sprintf(", %s, %.4g evaluations, seed %d", e.Solver, e.Evaluations, e.Seed)
+		what, how = e.Model, fmt.Sprintf(", %s, %s, seed %d", e.Solver, evaluations(e.Evaluations), e.Seed)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %d images%s; %d test images of %s\n\n\timages\treal training images\n", harmless(what), e.Count, how, e.References, harmless(e.Data))
+	fmt.Fprintf(t, "%s: %s%s; %s of %s\n\n\timages\treal training images\n", harmless(what),
+		text.Count(e.Count, "image", "images"), how, text.Count(e.References, "test image", "test images"), harmless(e.Data))
 	row := func(name, format string, a, b *float64) {
 		if a != nil || b != nil {
 			fmt.Fprintf(t, "%s\t%s\t%s\n", name, figure(format, a), figure(format, b))
@@ -146,6 +150,14 @@ func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 		fmt.Fprintf(t, "%d\t%s\t%s\n", p.Evaluations, figure("%.3f", p.FID), figure(percent, scaled(p.Agreement, 100)))
 	}
 	return t.Flush()
+}
+
+// evaluations counts evaluations, of which an adaptive solver takes a broken number on average.
+func evaluations(n float64) string {
+	if n == 1 {
+		return "1 evaluation"
+	}
+	return fmt.Sprintf("%.4g evaluations", n)
 }
 
 func figure(format string, x *float64) string {

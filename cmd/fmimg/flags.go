@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
 )
 
 // An amount is a flag whose 0 means none, for an option whose zero value means its default and that
@@ -62,6 +64,33 @@ func atLeastZero(f *pflag.Flag) bool {
 		return true
 	}
 	return false
+}
+
+// A sizeValue is a flag for the size of images: a side, or WIDTHxHEIGHT.
+type sizeValue struct{ p *pipeline.Size }
+
+// String implements [pflag.Value].
+func (v sizeValue) String() string {
+	if v.p == nil {
+		return ""
+	}
+	return v.p.String()
+}
+
+// Set implements [pflag.Value].
+func (v sizeValue) Set(text string) (err error) {
+	*v.p, err = pipeline.ParseSize(text)
+	return err
+}
+
+// Type implements [pflag.Value].
+func (sizeValue) Type() string { return "size" }
+
+// fitVar adds the flag for how images come to other proportions. otherwise describes the default
+// where it is none of the ways.
+func fitVar(f *pflag.FlagSet, p *dataset.Fit, usual dataset.Fit, otherwise string) {
+	nameVar(f, p, "fit", usual,
+		"`how` pictures of other proportions are brought there: crop to the middle, pad with borders, or stretch"+otherwise)
 }
 
 // A named is a flag for one of the names of an enumeration, which its package checks.

@@ -31,10 +31,13 @@ The solvers euler to dopri5 follow the velocity. ddim does so along the path tha
 add fresh noise in each step, which forgives errors and takes more steps; sde as much as --noise-level says.
 Both assume that training paired noise and images at random (train --coupling independent).
 
-Classes are numbers, ranges and names, joined by commas. A picture of several has a row of 8 images for each, and a
+Classes are names, numbers from 0, and ranges, joined by commas. The exact name comes first, then one that differs by
+capitals alone; a name with a comma may go in quotation marks, as in --class '"b, c",dog'. The ends of a range are names
+where both are: of the folders 0 to 10, 0-9 means those called so. none means no class; where a class is called none,
+the number after the last class means it. A class that had no picture to train on is refused. A picture of several has a row of 8 images for each, and a
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
-random one. Guidance draws images of their class more clearly, and less variously; models that were trained for it have some
+random one, as often as the training data had it. Guidance draws images of their class more clearly, and less variously; models that were trained for it have some
 unless --guidance 1 turns it off. It evaluates the network twice, so it takes twice the time.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
@@ -111,7 +114,7 @@ func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error
 	return checkSolver(cmd, &o.Sample, o.Out)
 }
 
-// checkSolver refuses flags that do nothing for the solver. Guidance 0 becomes the class none: its
+// checkSolver refuses flags that do nothing for the solver. Guidance 0 asks for no class: its
 // velocity is v_none alone.
 func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 	adaptive := o.Solver == "dopri5"
@@ -124,7 +127,7 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
 	if cmd.Flags().Changed("guidance") && o.Guidance == 0 {
-		o.Guidance, o.Class = 1, "none"
+		o.Guidance, o.NoClass = 1, true
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ for which the noise of the probes must be small: take --exact or many --probes.
 
 A model with classes has several densities. --class label measures log p(x|y) of each image's class (the default),
 none that of no class, which the network has learned beside them, all log p(x) = log of the mean of p(x|y) over all
-classes, which takes as many times as long.
+classes, as frequent as in the training data, which takes as many times as long.
 
 --against NAME measures other images too, and says how well likelihood tells them apart: AUROC is the share of pairs,
 one image of each, in which that of --data is the likelier.`
@@ -102,6 +102,7 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 		err = writeLikelihood(a.stdout, result)
 	}
 	if err == nil && x.out != "" {
+		a.noteJoin(x.out, result.Data, o.Data, o.Against)
 		err = atomicfile.Write(x.out, result.WriteExtremes)
 	}
 	if err == nil && x.scores != "" {
@@ -140,11 +141,7 @@ func writeLikelihood(w io.Writer, l *likelihood.Report) error {
 	if l.Probes > 0 {
 		divergence += ", " + text.Count(l.Probes, "probe", "probes")
 	}
-	evaluations := fmt.Sprintf("%.4g evaluations", l.Evaluations)
-	if l.Evaluations == 1 {
-		evaluations = "1 evaluation"
-	}
-	fmt.Fprintf(t, "%s: divergence %s; %s, %s; seed %d\n\n", harmless(l.Model), divergence, l.Solver, evaluations, l.Seed)
+	fmt.Fprintf(t, "%s: divergence %s; %s, %s; seed %d\n\n", harmless(l.Model), divergence, l.Solver, evaluations(l.Evaluations), l.Seed)
 	row := func(what string, set *likelihood.SetReport) {
 		probes := ""
 		if set.ProbeError != nil {

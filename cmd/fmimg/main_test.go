@@ -64,6 +64,14 @@ func TestUsage(t *testing.T) {
 		"train --data mnist --batch -3":              `fmimg: train: --batch -3: a number between 1 and 65536 is needed`,
 		"train --data mnist --batch 0":               `fmimg: train: --batch 0: a number above 0 is needed`,
 		"train --data mnist --batch 3.5":             `fmimg: train: --batch 3.5: a whole number is needed`,
+		"train --data mnist --size wide":             `fmimg: train: --size wide: a side in pixels such as 64, or WIDTHxHEIGHT such as 64x48, is needed`,
+		"train --data mnist --size 0":                `fmimg: train: --size 0: a number above 0 is needed`,
+		"train --data mnist --size 0x0":              `fmimg: train: --size 0: a number above 0 is needed`,
+		"train --data mnist --size 64x0":             `fmimg: train: --size 64x0: both sides lie between 1 and 4096`,
+		"train --data mnist --size 64x50":            `fmimg: train: --size 64x50: the network base halves images 2 times, which takes multiples of 4: choose --size 64x48 or --size 64x52`,
+		"train --data mnist --fit squash":            `fmimg: train: --fit "squash": choose one of crop, pad, stretch`,
+		"eval --model mnist --fit squash":            `fmimg: eval: --fit "squash": choose one of crop, pad, stretch`,
+		"edit vary --in a.png --out o.png --fit no":  `fmimg: edit vary: --fit "no": choose one of crop, pad, stretch`,
 		"train --data mnist --steps 0":               `fmimg: train: --steps 0: a number above 0 is needed`,
 		"train --data mnist --lr NaN":                `fmimg: train: --lr NaN: a number between 1e-12 and 1000 is needed`,
 		"train --data mnist --lr fast":               `fmimg: train: --lr fast: a number is needed`,
@@ -344,5 +352,30 @@ func TestModelOfTheProgram(t *testing.T) {
 	}
 	if s.run("generate --model mnits --out d.png") != exitFailed || !strings.Contains(s.stderr, "name a run folder, a .safetensors file, or mnist") {
 		t.Error(s.stderr)
+	}
+}
+
+// What computes slowly says so on stderr, once, unless the instruction set was chosen.
+func TestNoteSlowness(t *testing.T) {
+	if len(kernels.Built()) == 1 {
+		t.Skip("this build has plain Go alone")
+	}
+	slow := pipeline.Machine{System: "linux/amd64", CPU: "QEMU Virtual CPU", Best: "generic"}
+	for line, want := range map[string]int{
+		"train": 1, "train --isa generic": 0, "generate": 1, "bench train": 1, "edit vary": 1, "data list": 0, "version": 0,
+	} {
+		var stderr bytes.Buffer
+		a := &app{stdout: &bytes.Buffer{}, stderr: &stderr}
+		cmd, args, err := a.newRoot().Find(strings.Fields(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		a.noteSlowness(cmd, slow)
+		if got := strings.Count(stderr.String(), "plain Go computes"); got != want || strings.Count(stderr.String(), "\n") != want {
+			t.Errorf("%s: %q", line, stderr.String())
+		}
 	}
 }

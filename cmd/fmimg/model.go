@@ -26,7 +26,7 @@ func (a *app) newModel() *cobra.Command {
 }
 
 // modelArgument makes a command take a model as its argument, or by --model.
-func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
+func (a *app) modelArgument(cmd *cobra.Command, model *string, otherwise string, run func() error) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return usagef("%q is one model too many: see %s --help", args[1], cmd.CommandPath())
@@ -42,6 +42,7 @@ func modelArgument(cmd *cobra.Command, model *string, otherwise string, run func
 				return usagef("--model %s: the model %s is named already: leave one out", *model, args[0])
 			}
 			*model = args[0]
+			a.noteName(args[0])
 		}
 		return run()
 	}
@@ -56,7 +57,7 @@ func (a *app) newModelShow() *cobra.Command {
 		Use: "show [MODEL] [flags]", Short: "Show what a model is", Long: modelShowHelp,
 		Example: "  fmimg model show\n  fmimg model show runs/mnist --json\n  fmimg model show weights.safetensors --tensors",
 	}
-	modelArgument(cmd, &model, elseMNIST, func() error { return a.showModel(model, asJSON, tensors) })
+	a.modelArgument(cmd, &model, elseMNIST, func() error { return a.showModel(model, asJSON, tensors) })
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list the tensors too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with the tensors")
 	return cmd
@@ -72,7 +73,7 @@ func (a *app) newModelExport() *cobra.Command {
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
 	}
-	modelArgument(cmd, &from, elseNone, func() error {
+	a.modelArgument(cmd, &from, elseNone, func() error {
 		if err := model.Export(from, out, half); err != nil {
 			return err
 		}

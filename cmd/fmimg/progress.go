@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
 // A reporter shows the events of a run: a bar on a terminal, lines otherwise, or JSON lines.
@@ -27,7 +29,7 @@ func (a *app) newReporter(asJSON bool) reporter {
 	if asJSON {
 		return jsonLines{json.NewEncoder(a.stdout)}
 	}
-	if isTerminal(a.stderr) {
+	if isTerminal(a.stderr) && movesCursor(a.environ) {
 		return newBar(a.stderr)
 	}
 	return &plainLines{w: a.stderr, now: time.Now}
@@ -40,6 +42,20 @@ func isTerminal(w io.Writer) bool {
 	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// movesCursor reports whether a terminal takes the sequences that a bar is drawn with, and is not
+// recorded in a log. no-color.org asks for no more than no colours; who sets NO_COLOR reads a log,
+// or has a terminal without sequences.
+func movesCursor(environ func(name string) (value string, ok bool)) bool {
+	if term, _ := environ("TERM"); term == "dumb" {
+		return false
+	}
+	if value, _ := environ("NO_COLOR"); value != "" {
+		return false
+	}
+	ci, _ := environ("CI")
+	return slices.Contains([]string{"", "0", "false", "no", "off"}, strings.ToLower(ci))
 }
 
 // jsonLines writes each event as a line.
@@ -111,6 +127,13 @@ func textOf(e pipeline.Event) string {
 		return e.Text
 	}
 	return e.Message.In(flags{})
+}
+
+// noteJoin says on stderr that an output lies in a folder of data, where it does.
+func (a *app) noteJoin(out string, data ...string) {
+	if note, ok := feed.JoinNote(out, data...); ok {
+		fmt.Fprintln(a.stderr, news(note))
+	}
 }
 
 // withPath words the start of a run behind its path, or of a drawing behind its model.

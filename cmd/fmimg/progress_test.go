@@ -37,6 +37,31 @@ finished 25 steps (2500 images) in 1m15s, loss 0.2000: runs/a
 	}
 }
 
+// A terminal has no bar where it takes no sequences, or where its text is kept.
+func TestMovesCursor(t *testing.T) {
+	for _, c := range []struct {
+		environment string
+		want        bool
+	}{
+		{"", true}, {"TERM=xterm-256color", true}, {"TERM=dumb", false}, {"TERM=", true},
+		{"NO_COLOR=1", false}, {"NO_COLOR=0", false}, {"NO_COLOR=", true},
+		{"CI=true", false}, {"CI=1", false}, {"CI=woodpecker", false}, {"CI=false", true}, {"CI=0", true}, {"CI=", true},
+		{"TERM=xterm CI=True", false}, {"TERM=dumb CI=false FORCE_COLOR=1", false},
+	} {
+		environ := func(name string) (string, bool) {
+			for pair := range strings.FieldsSeq(c.environment) {
+				if key, value, _ := strings.Cut(pair, "="); key == name {
+					return value, true
+				}
+			}
+			return "", false
+		}
+		if got := movesCursor(environ); got != c.want {
+			t.Errorf("%s: %t", c.environment, got)
+		}
+	}
+}
+
 // A bar ends, full or not, and the last line comes after it.
 func TestBarEnds(t *testing.T) {
 	for _, last := range []int{0, 3, 10} {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
@@ -26,9 +27,20 @@ func (a *app) newRoot() *cobra.Command {
 		Use: "fmimg", Short: "Train and use small image generators", Long: rootHelp, Example: rootExample,
 		Version:       pipeline.Version(),
 		SilenceErrors: true, SilenceUsage: true,
-		Args:              knownCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.setFromEnvironment(cmd) },
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.setFromEnvironment(cmd); err != nil {
+				return err
+			}
+			a.noteSlowness(cmd, pipeline.ThisMachine())
+			for _, name := range []string{"model", "init"} {
+				if f := cmd.Flags().Lookup(name); f != nil {
+					a.noteName(f.Value.String())
+				}
+			}
+			return nil
+		},
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -37,6 +49,25 @@ func (a *app) newRoot() *cobra.Command {
 	strictCompletion(root)
 	completeFlags(root)
 	return root
+}
+
+// noteSlowness says on stderr that a command which computes is slow here, unless its instruction
+// set was chosen.
+func (a *app) noteSlowness(cmd *cobra.Command, m pipeline.Machine) {
+	f := cmd.Flags().Lookup("isa")
+	if f == nil || f.Changed || cmd.Flags().Lookup("threads") == nil {
+		return
+	}
+	if note := m.SlowNote(); note != "" {
+		fmt.Fprintln(a.stderr, note)
+	}
+}
+
+// noteName says on stderr which model a name means, where others have the name.
+func (a *app) noteName(name string) {
+	if note := model.NameNote(name); note != "" {
+		fmt.Fprintln(a.stderr, note)
+	}
 }
 
 // knownCommand rejects an argument where the name of a command should stand.

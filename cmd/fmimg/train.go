@@ -18,9 +18,10 @@ const trainHelp = `Train a network on images and leave everything in a run folde
 the settings, the loss of each step, previews and a description.
 
 The data is a set that is known by name (fmimg data list), a folder or .zip of pictures (PNG, JPEG, GIF,
-WebP; sub-folders are classes), a folder of IDX files like MNIST's or of CIFAR-10's binary batches,
+WebP, AVIF, HEIC and others; sub-folders are classes), a folder of IDX files like MNIST's or of CIFAR-10's binary batches,
 or a .npy array of images.
-Pictures are cropped to the square in the middle and resized; what is transparent becomes white.
+Pictures are cropped in the middle to the proportions of --size and resized; --fit pad or stretch keeps all of them.
+What is transparent becomes white, but with --image-channels rgba or gray-alpha the model learns and draws it.
 
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
 the end. Ctrl-C saves at once and says how to go on. The same seed gives the same tensors, byte
@@ -37,6 +38,8 @@ run than the steps that it believed to have before it, which shape the learning 
 const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
   fmimg train --data mnist --time 1h --preset large
   fmimg train --data photos/ --size 32 --flip           your own pictures (fmimg data show looks at them first)
+  fmimg train --data photos/ --size 64x48               wide ones
+  fmimg train --data sprites/ --image-channels rgba     with transparency
   fmimg train --data mnist --steps 3000 --batch 128 --seed 7 --out runs/seven
   fmimg train --resume --out runs/seven                 go on after Ctrl-C or a crash
   fmimg train --resume --out runs/seven --steps 6000    train a finished run further
@@ -110,9 +113,13 @@ func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 // dataFlags adds the flags about how data is read.
 func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	usual := o.WithDefaults()
-	f.IntVar(&o.Size, "size", 0, "crop and resize images to this `side` in pixels (default as they are, pictures 32)")
+	f.Var(sizeValue{&o.Size}, "size",
+		"bring images to this `size` in pixels, a side or WIDTHxHEIGHT (default as they are, pictures 32)")
+	fitVar(f, &o.Fit, usual.Fit, "")
 	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
-		"gray, rgb or auto, `which` is as they are, and gray for pictures when all of them are")
+		"`colours`: gray, gray-alpha, rgb, rgba, or auto: as they are, and pictures gray or rgb, over white where they are transparent")
+	f.StringVar(&o.Labels, "labels", "",
+		"`where` the classes of pictures come from: folders, none, or a .csv of file names and labels (default what is there)")
 	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
 		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -26,8 +27,8 @@ func (a *app) newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(m)
 			}
-			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %d threads\ninstruction sets: %s (default %s)\n",
-				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), m.Threads, strings.Join(m.ISAs, ", "), m.Best)
+			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\n",
+				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best)
 			return err
 		},
 	}

@@ -46,7 +46,14 @@ var rules = []rule{
 	{packages: "nn", imports: []string{"kernels", "safetensors"}, tests: []string{"kernels/kernelstest"}},
 	{packages: "unet", imports: []string{"kernels", "nn", "safetensors"}, tests: []string{"kernels/kernelstest"}},
 	{packages: "realnvp", imports: []string{"bijection", "kernels", "nn", "safetensors"}, tests: []string{"flow"}},
-	{packages: "dataset", libraries: []string{"github.com/disintegration/imaging", "golang.org/x/image"}},
+	{packages: "dataset/decode", libraries: []string{"github.com/disintegration/imaging", "golang.org/x/image",
+		"github.com/gen2brain/avif", "github.com/gen2brain/heic", "github.com/gen2brain/jpegxl",
+		"github.com/tetratelabs/wazero"}},
+	{packages: "dataset/tree", libraries: []string{"github.com/klauspost/compress", "golang.org/x/text"}},
+	{packages: "dataset/array", imports: []string{"dataset/tree"}},
+	{packages: "dataset/rows",
+		libraries: []string{"github.com/klauspost/compress", "github.com/parquet-go/parquet-go"}},
+	{packages: "dataset", imports: []string{"dataset/array", "dataset/decode", "dataset/rows", "dataset/tree"}},
 	{packages: "metrics", imports: []string{"kernels"}, tests: []string{"kernels/kernelstest"},
 		libraries: []string{"gonum.org/v1/gonum"}},
 	{packages: "models"},
@@ -92,7 +99,7 @@ var rules = []rule{
 		imports: []string{"bijection", "dataset", "metrics", "ode", "pipeline", "pipeline/feed", "pipeline/model",
 			"pipeline/picture", "pipeline/sample"}},
 	{packages: "pipeline/edit",
-		imports: []string{"dataset", "flow", "ode", "pipeline", "pipeline/model", "pipeline/picture",
+		imports: []string{"dataset", "flow", "ode", "pipeline", "pipeline/feed", "pipeline/model", "pipeline/picture",
 			"pipeline/sample"}},
 	{packages: "pipeline/field",
 		imports: []string{"flow", "ode", "safetensors", "unet", "pipeline", "pipeline/engine", "pipeline/model",
@@ -132,6 +139,8 @@ var builds = []struct{ os, arch, tags string }{
 	{"linux", "amd64", "noasm"},
 	{"linux", "amd64", "purego"},
 	{"linux", "amd64", "mpi"},
+	{"linux", "amd64", "nodynamic"},
+	{"js", "wasm", "nodynamic"},
 }
 
 // A node is what go list says about a package.

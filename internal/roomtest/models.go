@@ -27,6 +27,11 @@ type Checkpoint struct {
 	// velocity is 0.
 	Spread float64
 
+	// Counts are the numbers of training images of each class, and Unlabelled that of those without
+	// one, which the file records unless Counts is nil.
+	Counts     []int
+	Unlabelled int
+
 	classes []string
 	null    bool   // one more row of the label embedding means "no class"
 	data    string // the data that the file says it was trained on
@@ -51,10 +56,14 @@ func (c Checkpoint) Bytes() []byte {
 	for i := range values {
 		values[i] += float32(c.Spread * rng.NormFloat64())
 	}
-	meta, err := json.Marshal(map[string]any{
+	facts := map[string]any{
 		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1},
 		"path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
-	})
+	}
+	if c.Counts != nil {
+		facts["class_counts"], facts["unlabelled"] = c.Counts, c.Unlabelled
+	}
+	meta, err := json.Marshal(facts)
 	if err != nil {
 		panic(err)
 	}
@@ -76,16 +85,21 @@ func (c Checkpoint) Save(t testing.TB) string {
 	return path
 }
 
-// SmallModel saves a model that says it was trained on dequantised digits. With classes it has
-// three of them, and "no class".
+// SmallModel saves a model that says it was trained on dequantised digits. With classes it is
+// [SmallCheckpoint].
 func SmallModel(t testing.TB, classes bool, spread float64) string {
 	t.Helper()
-	c := Checkpoint{data: "digits", Spread: spread}
+	c := Checkpoint{data: "digits"}
 	if classes {
-		c.classes, c.null = []string{"0", "1", "2"}, true
+		c = SmallCheckpoint
 	}
+	c.Spread = spread
 	return c.Save(t)
 }
+
+// SmallCheckpoint is a model of three classes, and "no class", that says it was trained on
+// dequantised digits.
+var SmallCheckpoint = Checkpoint{data: "digits", classes: []string{"0", "1", "2"}, null: true}
 
 // NoNullClass saves a model of three classes that has no "no class".
 func NoNullClass(t testing.TB) string {
