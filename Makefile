@@ -4,6 +4,11 @@
 # The product is one static binary.
 export CGO_ENABLED = 0
 
+# The tags of all builds and tests. With nodynamic the program decodes AVIF, HEIC and JPEG XL itself.
+# To leave them out: make build TAGS=
+TAGS = nodynamic
+export GOFLAGS := $(GOFLAGS) -tags=$(TAGS)
+
 GO      = go
 TOOL    = $(GO) tool -modfile=tools/go.mod
 EXE     = $(shell $(GO) env GOEXE)
@@ -125,9 +130,9 @@ test: ## run all tests, on every instruction set of this machine
 # enough. Both tags leave out the same files, so of the other one the lowest packages are enough.
 .PHONY: noasm
 noasm: ## run the tests without assembly (both build tags that leave it out)
-	$(GO) test -short -tags noasm $(ASSEMBLED)
-	$(GO) test -short -tags noasm -run '^Example' . ./pipeline/...
-	$(GO) test -short -tags purego ./asm ./kernels
+	$(GO) test -short -tags noasm,$(TAGS) $(ASSEMBLED)
+	$(GO) test -short -tags noasm,$(TAGS) -run '^Example' . ./pipeline/...
+	$(GO) test -short -tags purego,$(TAGS) ./asm ./kernels
 
 # Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of
 # their tests last for minutes. archtest builds the whole module.
@@ -236,7 +241,8 @@ vet: ## check the formatting, and vet for each platform, and the modules of tool
 		echo "vet for $$p"; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
 	done
-	$(GO) vet -tags noasm ./...
+	$(GO) vet -tags noasm,$(TAGS) ./...
+	$(GO) vet -tags= ./...
 	@for m in tools/*/go.mod; do \
 		echo "vet in $$(dirname $$m)"; \
 		$(GO) -C $$(dirname $$m) vet ./... || exit 1; \
