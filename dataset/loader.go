@@ -36,6 +36,7 @@ type loader struct {
 	options Options
 
 	results []loaded // one for each file
+	parts   []int    // where the files of each tree begin
 
 	mu   sync.Mutex
 	done int
@@ -70,6 +71,11 @@ func newLoader(files []*tree.File, o Options) *loader {
 
 // read reads the files of trees, which are the loader's files in their order.
 func (l *loader) read(ctx context.Context, trees []*tree.Tree) error {
+	l.parts = nil
+	for first, k := 0, 0; k < len(trees); k++ {
+		l.parts = append(l.parts, first)
+		first += len(trees[k].Files)
+	}
 	// The bound is for the case that all files are pictures. Any other file takes no memory.
 	if err := checkMemory(len(l.files), l.shape.Height, l.shape.Width, l.shape.Channels, l.options); err != nil {
 		return err

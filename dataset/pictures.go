@@ -20,9 +20,11 @@ import (
 type gallery struct {
 	set    *Set
 	loader *loader
+	empty  []string // folders without a file
 
 	// The pictures that could be read. The others are in the set's Skipped.
 	names  []string
+	files  []int32 // their numbers among the loader's files
 	good   []*loaded
 	labels []string // the class of each that the format has, "" for none; nil when none has one
 }
@@ -33,6 +35,9 @@ func readPictures(ctx context.Context, set *Set, trees []*tree.Tree, given func(
 	files := filesOf(trees)
 	set.Files = len(files)
 	g := &gallery{set: set, loader: newLoader(files, o)}
+	for _, t := range trees {
+		g.empty = append(g.empty, t.Empty...)
+	}
 	if err := g.loader.read(ctx, trees); err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (g *gallery) sort(given []string) error {
 	for i := range l.results {
 		p := &l.results[i]
 		if p.err == nil {
-			g.names, g.good = append(g.names, l.files[i].Name), append(g.good, p)
+			g.names, g.good, g.files = append(g.names, l.files[i].Name), append(g.good, p), append(g.files, int32(i))
 			if given != nil {
 				g.labels = append(g.labels, given[i])
 			}
@@ -189,7 +194,7 @@ func (g *gallery) noteAlpha(l *layout) {
 
 // skipped counts the pictures that are left out for their place.
 func (l *layout) skipped(names []string) []Skip {
-	s := Skip{Reason: "beside the folders that count"}
+	s := Skip{Reason: "left out by its place or name"}
 	for i, r := range l.roles {
 		if r != outside {
 			continue

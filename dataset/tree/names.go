@@ -24,6 +24,12 @@ func decoded(name string, page *charmap.Charmap) (utf string, ok bool) {
 	return b.String(), false
 }
 
+// FromWindows1252 reads text that is not in UTF-8 as the code page of Windows in western countries.
+func FromWindows1252(text []byte) []byte {
+	utf, _ := decoded(string(text), charmap.Windows1252)
+	return []byte(utf)
+}
+
 // clean returns the path of an archive's file with slashes and without "." and empty elements. ok
 // is false for a path that leaves the archive.
 func clean(name string) (cleaned string, ok bool) {
