@@ -280,7 +280,7 @@ func trimCommon(names []string) []string {
 // leftovers are names of folders that programs leave beside class folders, in lower case.
 var leftovers = []string{
 	"thumbs", "thumbnails", "_thumbs", "cache", "__pycache__", "tmp", "temp", "backup", "backups", "trash", "deleted",
-	"originals", "edited", "previews", "lightroom", "capture one",
+	"node_modules", "venv", "originals", "edited", "previews", "lightroom", "capture one",
 }
 
 func leftover(folder string) bool { return slices.Contains(leftovers, strings.ToLower(folder)) }
