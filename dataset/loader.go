@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -192,7 +193,7 @@ func (l *loader) content(f *tree.File, r io.Reader) ([]byte, error) {
 	head := make([]byte, decode.HeadLen)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%w: %w", tree.ErrRead, regularReason(err))
+		return nil, fmt.Errorf("%w: %w", tree.ErrRead, readReason(err))
 	}
 	head = head[:n]
 	if isSide(f) && n > 0 && f.Size <= maxSideFile {
@@ -214,11 +215,19 @@ func (l *loader) content(f *tree.File, r io.Reader) ([]byte, error) {
 	case err == nil:
 		return nil, fmt.Errorf("%w: a file of more than %s", decode.ErrTooLarge, text.Bytes(float64(l.limits.fileBytes)))
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("%w: %w", decode.ErrDamaged, regularReason(err))
+		return nil, fmt.Errorf("%w: %w", decode.ErrDamaged, readReason(err))
 	case errors.Is(err, io.ErrUnexpectedEOF) && int64(len(data)) < f.Size:
 		return nil, fmt.Errorf("%w: %d of its %d bytes are there", decode.ErrDamaged, len(data), f.Size)
 	}
 	return data, nil
+}
+
+// readReason words an error of reading a file.
+func readReason(err error) error {
+	if errors.Is(err, zip.ErrChecksum) {
+		return errors.New("its checksum is wrong: copy the archive again")
+	}
+	return regularReason(err)
 }
 
 // decoded decodes the content of a file.

@@ -111,17 +111,32 @@ func (g *gallery) nothing() error {
 			"in sub-folders named like their classes if they have any", decode.Readable("or"))
 	}
 	s := set.Skipped[0]
-	for _, other := range set.Skipped[1:] { // what is named is worth more than what is not
-		if s.Detail == "" && other.Detail != "" {
+	for _, other := range set.Skipped[1:] {
+		if worth(other) > worth(s) {
 			s = other
 		}
 	}
 	detail := cmp.Or(s.Detail, s.Reason)
+	if len(set.Skipped) == 1 && s.Reason == tree.ErrRead.Error() {
+		return fmt.Errorf("none of its files can be read (%s: %s): ask their owner for permission, or name another place",
+			s.First, detail)
+	}
 	if set.Files == 1 {
 		return fmt.Errorf("its only file cannot be used (%s: %s): %s can be read", s.First, detail, decode.Readable("and"))
 	}
 	return fmt.Errorf("none of its %d files can be used (%s: %s): %s can be read",
 		set.Files, s.First, detail, decode.Readable("and"))
+}
+
+// worth says how much a reason tells: a cure the most, and more than a name.
+func worth(s Skip) int {
+	switch {
+	case strings.Contains(s.Detail, ": "):
+		return 2
+	case s.Detail != "":
+		return 1
+	}
+	return 0
 }
 
 // divide makes the sources from the pictures. Where there are folders for training and testing it
@@ -200,7 +215,7 @@ func (l *layout) skipped(names []string) []Skip {
 			continue
 		}
 		if s.Count++; s.Count == 1 {
-			s.First = text.Printable(names[i])
+			s.First = shortName(names[i])
 		}
 	}
 	if s.Count == 0 {
@@ -234,16 +249,32 @@ func (l *loader) skipped() []Skip {
 		if !ok {
 			k = len(list)
 			at[reason] = k
-			list = append(list, Skip{Reason: reason, First: text.Printable(l.files[i].Name)})
+			list = append(list, Skip{Reason: reason, First: shortName(l.files[i].Name)})
 		}
 		list[k].Count++
-		if detail := err.Error(); list[k].Detail == "" && detail != reason {
-			list[k].First = text.Printable(l.files[i].Name)
-			list[k].Detail = text.Printable(strings.TrimPrefix(detail, reason+": "))
+		told := list[k]
+		if detail := err.Error(); detail != reason {
+			told.First = shortName(l.files[i].Name)
+			told.Detail = text.Printable(strings.TrimPrefix(detail, reason+": "))
+		}
+		if worth(told) > worth(list[k]) {
+			list[k] = told
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Skip) int { return b.Count - a.Count })
 	return list
+}
+
+// longestName bounds the names of files in messages, in bytes.
+const longestName = 320
+
+// shortName returns a path for a message. Of a very long one the middle is left out.
+func shortName(name string) string {
+	if len(name) > longestName {
+		head := strings.ToValidUTF8(name[:longestName/2], "")
+		name = head + "…" + strings.ToValidUTF8(name[len(name)-longestName/2:], "")
+	}
+	return text.Printable(name)
 }
 
 // countSizes counts the sizes of the pictures in their files, the most frequent size first.

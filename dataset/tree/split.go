@@ -43,8 +43,15 @@ func zipEnd(r io.ReaderAt, size int64) (found, isPart bool) {
 		return false, false
 	}
 	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
-	if at < 0 || at+6 > len(tail) {
+	if at < 0 {
 		return false, false
 	}
-	return true, binary.LittleEndian.Uint16(tail[at+4:]) > 0
+	end := tail[at:]
+	if len(end) < 22 {
+		return false, false
+	}
+	// The directory lies before its end, and the files before the directory.
+	directory := uint64(binary.LittleEndian.Uint32(end[12:])) + uint64(binary.LittleEndian.Uint32(end[16:]))
+	before := uint64(size) - uint64(len(tail)-at)
+	return true, binary.LittleEndian.Uint16(end[4:]) > 0 || directory > before && directory < 1<<32-1
 }
