@@ -28,9 +28,13 @@
 // Folders at the first level where there are several are classes. Folders with one of the usual
 // names of splits (train, val, test) divide the pictures instead, and what lies beside these
 // folders is left out. Pictures that lie beside class folders have no class; where they are most,
-// no picture has one (layout.go). Labels may also come from a table of file names, or from a small
-// file beside each picture (labels.go, gallerylabels.go). Options.Labels decides. What was guessed,
-// left out or not found is in Set.Notes.
+// no picture has one (layout.go). A split may also be in longer names, such as cats_train
+// (splitwords.go), or in lists of names, such as train.txt and test.txt (tables.go). Masks that lie
+// beside their pictures are left out (masks.go).
+//
+// Labels may also come from tables of file names (labels.go, nameindex.go, labelling.go), or from a
+// small file beside each picture (gallerylabels.go). Options.Labels decides. What was guessed, left
+// out or not found is in Set.Notes.
 //
 // The classes of a set of pictures are those of its training pictures, with numbers in the order of
 // numbers. A set of arrays keeps the numbers of its labels, also those without an image.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset/tree"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -69,17 +70,25 @@ func (g *gallery) placeOf(file string) string {
 // namedTable reads the file that the options name.
 func namedTable(name string) (*table, error) {
 	file, err := openRegular(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, option.Errorf("labels", name, "there is no such file").
-			Cured("want %s, %s, or a CSV file of names and labels", FolderLabels, NoLabels)
-	}
 	if err != nil {
-		return nil, option.Errorf("labels", name, "%v", err)
+		why := option.Say("%v", regularReason(err))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			why = option.Say("there is no such file")
+		case errors.Is(err, regular.ErrNoFile):
+			why = option.Say("it is no file")
+		}
+		return nil, option.Errorf("labels", name, "%v", why).
+			Cured("want %s, %s, or a CSV file of names and labels", FolderLabels, NoLabels)
 	}
 	defer func() { _ = file.Close() }()
 	t, err := readTable(name, file)
 	if err != nil {
-		return nil, option.Errorf("labels", name, "%v: want rows such as name.png,label", err)
+		wrong := option.Errorf("labels", name, "%v", err)
+		if strings.Contains(err.Error(), ": ") { // it has a cure
+			return nil, wrong
+		}
+		return nil, wrong.Cured("want rows such as name.png,label")
 	}
 	return t, nil
 }

@@ -78,7 +78,7 @@ type reading struct {
 	classes []int // the columns that stand for classes, of which one is 1 in each row
 	split   int   // the column of splits, -1 for none
 	at      []int // the picture of each row, -1 for none
-	matched int   // rows with a picture
+	matched int   // pictures that rows name
 
 	why  Note // why there are no labels where label and classes have none
 	many bool // nearly each picture has a label of its own
@@ -88,7 +88,7 @@ type reading struct {
 // labels reports whether the table has labels.
 func (r *reading) labels() bool { return r.label >= 0 || r.classes != nil }
 
-// enough reports whether so many rows have pictures that the table is one of the set.
+// enough reports whether so many pictures are named that the table is one of the set.
 func (r *reading) enough(pictures int) bool { return 2*r.matched >= min(len(r.table.rows), pictures) }
 
 // read finds the columns of a table by what is in them. It is nil where no column names pictures.
@@ -120,21 +120,21 @@ func (t *table) read(x *index) *reading {
 	return r
 }
 
-// match looks up the values of a column, by each way of finding pictures. A way that is surer goes
-// before one that finds not even twice as many.
+// match looks up the values of a column, by each way of finding pictures, and counts the pictures.
+// A way that is surer goes before one that finds not even twice as many.
 func (t *table) match(c int, x *index) (at []int, matched int) {
 	for _, find := range x.ways(t) {
-		found, n := make([]int, len(t.rows)), 0
+		found, seen := make([]int, len(t.rows)), map[int]bool{}
 		for k, row := range t.rows {
 			found[k] = -1
 			if c < len(row) && row[c] != "" {
 				if found[k] = find(row[c]); found[k] >= 0 {
-					n++
+					seen[found[k]] = true
 				}
 			}
 		}
-		if at == nil || n > 2*matched {
-			at, matched = found, n
+		if at == nil || len(seen) > 2*matched {
+			at, matched = found, len(seen)
 		}
 	}
 	return at, matched
@@ -178,7 +178,10 @@ func (r *reading) chooseLabel(columns int) {
 func (r *reading) checkLabel() {
 	n := r.values(r.label)
 	r.many = n > max(r.matched/2, 10)
-	if r.measured(r.label) {
+	if n == 1 && !slices.ContainsFunc(r.table.rows, func(row []string) bool { return r.labelOf(row) != "" }) {
+		r.why = option.Say("%s is empty, or has lists", r.columnName())
+		r.label = -1
+	} else if r.measured(r.label) {
 		r.why = option.Say("%s has measures and no labels: round them to few values", r.columnName())
 		r.label = -1
 	}

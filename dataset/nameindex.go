@@ -52,10 +52,25 @@ func newIndexOf(names []string, is func(i int) bool) *index {
 			key = below
 		}
 		base := path.Base(strings.ToLower(name))
+		stem := strings.TrimSuffix(base, path.Ext(base))
 		add(base, i)
-		add(strings.TrimSuffix(base, path.Ext(base)), i)
+		add(stem, i)
+		if short := withoutZeros(stem); short != stem { // tables of numbers lose them
+			add(short, i)
+		}
 	}
 	return x
+}
+
+// withoutZeros returns a number without zeros before it, and other texts as they are.
+func withoutZeros(s string) string {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return s
+	}
+	if short := strings.TrimLeft(s, "0"); short != "" {
+		return short
+	}
+	return "0"
 }
 
 // A finder returns the picture that a table calls by a name, -1 for none.
@@ -119,6 +134,9 @@ func (x *index) several(called string) bool {
 
 // cleaned returns a table's name of a picture with slashes.
 func cleaned(called string) string {
+	if strings.Contains(called, "://") {
+		called, _, _ = strings.Cut(called, "?")
+	}
 	return strings.TrimPrefix(path.Clean(strings.ReplaceAll(strings.TrimSpace(called), `\`, "/")), "/")
 }
 

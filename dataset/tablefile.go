@@ -16,7 +16,9 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/fmimg/fmimg/dataset/decode"
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/filekind"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 )
@@ -38,6 +40,9 @@ func readTable(name string, r io.Reader) (*table, error) {
 		return nil, fmt.Errorf("a file of labels of more than %d MB", maxTable>>20)
 	}
 	t := &table{path: name}
+	if what, cure := filekind.Of(data[:min(len(data), decode.HeadLen)]); cure != "" && len(data) > 0 {
+		return nil, fmt.Errorf("it is %s: %s", what, cure)
+	}
 	if data = utf8Text(data); !utf8.Valid(data) {
 		data = tree.FromWindows1252(data)
 		t.notes = append(t.notes, option.Say("%s is not in UTF-8, and read as Windows 1252", text.Printable(name)))
@@ -194,9 +199,13 @@ func (t *table) only(v any) []any {
 			switch label := v[name].(type) {
 			case string, json.Number:
 				rows = append(rows, []any{name, label})
-			case []any: // the pictures of a class
-				for _, picture := range label {
-					rows = append(rows, []any{picture, name})
+			case []any: // the pictures of a class, or objects
+				for _, value := range label {
+					if object, ok := value.(map[string]any); ok {
+						rows = append(rows, object)
+					} else {
+						rows = append(rows, []any{value, name})
+					}
 				}
 			case map[string]any:
 				label["file_name"] = name
