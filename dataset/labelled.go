@@ -93,7 +93,7 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 			return
 		}
 		to.images[i] = decode.Fitted(s.picture(i), decode.Options{
-			Width: to.w, Height: to.h, Fit: decode.Fit(o.Fit), Channels: to.c,
+			Width: to.w, Height: to.h, Fit: o.Fit, Channels: to.c,
 		})
 	})
 	return &to, err

@@ -56,7 +56,7 @@ type loaded struct {
 func newLoader(files []*tree.File, o Options) *loader {
 	l := &loader{files: files, limits: usualLimits, options: o, results: make([]loaded, len(files))}
 	l.shape = decode.Options{
-		Width: o.Width, Height: o.Height, Fit: decode.Fit(o.Fit), Channels: o.Channels,
+		Width: o.Width, Height: o.Height, Fit: o.Fit, Channels: o.Channels,
 		MaxPixels: l.limits.pixels, Room: decode.NewRoom(l.limits.pixels),
 	}
 	if o.Width == 0 {

@@ -47,7 +47,7 @@ func ReadPicture(path string, o PictureOptions) (*Picture, error) {
 		return nil, fmt.Errorf("picture %s: %w", name, err)
 	}
 	p, err := decode.Decode(file, decode.Options{
-		Width: o.Width, Height: o.Height, Fit: decode.Fit(o.Fit), Channels: o.Channels, MaxPixels: usualLimits.pixels,
+		Width: o.Width, Height: o.Height, Fit: o.Fit, Channels: o.Channels, MaxPixels: usualLimits.pixels,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("picture %s: %w", name, err)
