@@ -97,8 +97,8 @@ func TestUnsupportedKinds(t *testing.T) {
 		{withTag(plain, tagPlanar, 2), "planes"}, {withTag(plain, tagSampleFormat, 3), "not whole"},
 		{withTag(plain, tagBits, 12), "TIFF of 12 bits"}, {withTag(plain, tagExtraSamples, 0), "TIFF of 4 samples"},
 		{withTag(plain, tagDNGVersion, 1), "camera raw"}, {preview, "camera raw"},
-		{bmp(30, 1), "RLE"}, {bmp(30, 3), "bit fields"}, {bmp(30, 4), "a JPEG inside"}, {bmp(30, 5), "a PNG inside"},
-		{bmp(14, 12), "OS/2"}, {bmp(14, 64), "OS/2"}, {bmp(28, 16), "BMP of 16 bits"},
+		{bmp(30, 1), "BMP of 32 bits"}, {bmp(30, 6), "compression 6"}, {bmp(30, 4), "a JPEG inside"}, {bmp(30, 5), "a PNG inside"},
+		{bmp(14, 16), "OS/2"}, {bmp(28, 20), "BMP of 20 bits"},
 		{slices.Concat([]byte(pngMagic), pngChunk("CgBI", []byte("abcd"))), "CgBI"},
 		{[]byte("P7\nWIDTH 1\nHEIGHT 1\nDEPTH 5\nMAXVAL 255\nENDHDR\nabcde"), "PAM of 5 samples"},
 	} {
