@@ -36,6 +36,7 @@ func TestHarmlessDamage(t *testing.T) {
 		"PNG, the end has a wrong checksum":   spoilt(png),
 		"JPEG, bytes behind the end":          append(slices.Clone(jpeg), "rubbish"...),
 		"JPEG without its end":                jpeg[:len(jpeg)-2],
+		"JPEG, comments that are too short":   slices.Concat(jpeg[:2], []byte("\xff\xfe\x00\x01\xff\xe5\x00\x00"), jpeg[2:scan], []byte("\xff\xfe\x00\x00"), jpeg[scan:]),
 		"JPEG, rubbish between segments":      slices.Concat(jpeg[:scan], []byte("rubbish"), jpeg[scan:]),
 		"JPEG, rubbish before the end":        slices.Concat(jpeg[:len(jpeg)-2], []byte("rubbish"), jpeg[len(jpeg)-2:]),
 	} {
