@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"sort"
+	"strconv"
 	"strings"
 
 	"encoding/json"
@@ -27,6 +30,8 @@ func (g *gallery) classes(l *layout) ([]string, error) {
 		return nil, nil
 	case FolderLabels:
 		labels := l.folderClasses(true)
+		l.noteUnnamed()
+		g.noteEmpty(l, labels)
 		if labels == nil {
 			return nil, option.Errorf("labels", from, "no folder of the set holds pictures: put those of a class into one")
 		}
@@ -38,10 +43,27 @@ func (g *gallery) classes(l *layout) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		t.place = g.placeOf(from)
 		labels, err := l.labelBy(t, g.names)
 		g.markUsed(func(f *tree.File) bool { return path.Base(f.Name) == path.Base(t.path) })
 		return labels, err
 	}
+}
+
+// placeOf returns the path of a file inside the set, "" for a file from elsewhere.
+func (g *gallery) placeOf(file string) string {
+	root, err := filepath.Abs(g.set.Path)
+	if err != nil {
+		return ""
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return ""
+	}
+	inside, err := filepath.Rel(root, file)
+	if err != nil || !filepath.IsLocal(inside) {
+		return ""
+	}
+	return filepath.ToSlash(inside)
 }
 
 // namedTable reads the file that the options name.
@@ -67,16 +89,16 @@ func (g *gallery) found(l *layout) ([]string, error) {
 	if l.told = g.labels != nil; l.told {
 		return g.labels, nil
 	}
-	labels := l.folderClasses(false)
 	beside, what := g.beside()
 	tables := g.tables()
-	if labels != nil {
+	readings := readAll(tables, g.index(l, tables))
+	if l.divideByLists(readings) {
+		readings = readAll(tables, g.index(l, tables))
+	}
+	if labels := l.folderClasses(false); labels != nil {
+		g.byFolders(l, labels, readings)
 		if beside != nil {
 			l.note("%s are not read: the folders are the classes", what)
-		}
-		for _, t := range tables {
-			l.note("%s is not read: the folders are the classes (%v takes it)", text.Printable(t.path),
-				option.Setting{Option: "labels", Value: t.path})
 		}
 		return labels, nil
 	}
@@ -86,14 +108,119 @@ func (g *gallery) found(l *layout) ([]string, error) {
 		g.markUsed(isSide)
 		return beside, nil
 	}
-	for _, t := range tables {
-		if labels, err := l.labelBy(t, g.names); err == nil {
-			g.markUsed(func(f *tree.File) bool { return f.Name == t.path })
-			return labels, nil
+	main, others := chooseTables(readings, l.roles)
+	if main == nil {
+		g.noteUnread(l, g.noteDeclined(l, readings))
+		return nil, nil
+	}
+	for _, r := range main {
+		g.markUsed(func(f *tree.File) bool { return f.Name == r.table.path })
+	}
+	labels := l.labelWith(main)
+	for _, r := range others {
+		g.noteTable(l, r, "the classes are from "+text.Printable(main[0].table.path))
+	}
+	return labels, nil
+}
+
+// byFolders completes classes from folders: a table may know the classes of test pictures that lie
+// in no folder of a class. It notes the tables that are not read.
+func (g *gallery) byFolders(l *layout, labels []string, readings []*reading) {
+	classes := map[string]bool{}
+	for i, label := range labels {
+		if l.roles[i] == toTrain {
+			classes[label] = true
 		}
 	}
-	g.noteUnread(l)
-	return nil, nil
+	for _, r := range readings {
+		switch n := l.complete(labels, classes, r); {
+		case n > 0:
+			g.markUsed(func(f *tree.File) bool { return f.Name == r.table.path })
+			l.note("%s: classes of %s to test on", text.Printable(r.table.path), pictures(n))
+		case r.labels() && r.enough(len(labels)):
+			g.noteTable(l, r, "the folders are the classes")
+		}
+	}
+	l.noteUnnamed()
+	g.noteEmpty(l, labels)
+	g.noteRepeats(l, classes)
+}
+
+// noteRepeats says that numbers of repeats before the names of folders are not used, where captions
+// lie beside the pictures.
+func (g *gallery) noteRepeats(l *layout, classes map[string]bool) {
+	first := ""
+	for class := range classes {
+		number, name, ok := strings.Cut(class, "_")
+		if _, err := strconv.Atoi(number); class != "" && (!ok || err != nil || name == "") {
+			return
+		}
+		first = max(first, class)
+	}
+	if slices.ContainsFunc(g.loader.files, func(f *tree.File) bool {
+		ending := path.Ext(f.Name)
+		return ending == ".txt" || ending == ".caption"
+	}) {
+		l.note("captions are not read, nor are the numbers of repeats before the names of folders, such as %s",
+			text.Printable(first))
+	}
+}
+
+// complete labels test pictures without a class by a table whose labels are classes. It returns
+// their number.
+func (l *layout) complete(labels []string, classes map[string]bool, r *reading) int {
+	if !r.labels() {
+		return 0
+	}
+	n := 0
+	for k, row := range r.table.rows {
+		i := r.at[k]
+		if i < 0 || l.roles[i] != toTest || labels[i] != "" {
+			continue
+		}
+		if label := r.labelOf(row); classes[label] && label != "" {
+			labels[i] = label
+			top, _, _ := strings.Cut(l.rest[i], "/")
+			if l.unnamed[top]--; l.unnamed[top] <= 0 {
+				delete(l.unnamed, top)
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// noteTable says that a table is not read, and how it is taken.
+func (g *gallery) noteTable(l *layout, r *reading, why string) {
+	l.note("%s is not read: %s%v", text.Printable(r.table.path), why, g.takes(r.table))
+}
+
+// takes returns the end of a note that says how a table of the set is named.
+func (g *gallery) takes(t *table) Note {
+	where := filepath.Join(g.set.Path, filepath.FromSlash(t.path))
+	if info, err := os.Stat(where); err != nil || !info.Mode().IsRegular() {
+		return option.Say(" (unpack it and name it as the labels to take it)")
+	}
+	return option.Say(" (%v takes it)", option.Setting{Option: "labels", Value: where})
+}
+
+// noteDeclined says why the tables that name pictures give no labels. It returns their paths.
+func (g *gallery) noteDeclined(l *layout, readings []*reading) (paths []string) {
+	for _, r := range readings {
+		name := text.Printable(r.table.path)
+		switch {
+		case !r.enough(len(g.names)):
+			l.note("no labels are read from %s: %s of the set%v", name,
+				text.Count(r.matched, "row names a picture", "rows name pictures"), g.takes(r.table))
+		case r.many:
+			l.note("no labels are read from %s: nearly each picture has one of its own%v", name, g.takes(r.table))
+		case r.list && l.listed:
+		case r.why.Format != "":
+			l.note("no labels are read from %s: %v", name, r.why)
+		}
+		paths = append(paths, r.table.path)
+	}
+	return paths
 }
 
 // markUsed takes files that were used out of those that are left out.
@@ -108,37 +235,40 @@ func (g *gallery) markUsed(used func(f *tree.File) bool) {
 // maxTables bounds the number of files that are looked at as tables.
 const maxTables = 16
 
-// tables returns the tables of the set that name pictures and have labels. Small ones with a name
-// like that of a picture are not tables of the set.
+// tables reads the files of the set that may be tables of labels.
 func (g *gallery) tables() []*table {
 	var list []*table
-	var x *index
 	looked := 0
 	for i, f := range g.loader.files {
 		if g.loader.results[i].err == nil || !isTable(f) || f.Err != nil || looked == maxTables {
 			continue
 		}
 		looked++
-		t, err := tableOf(f)
-		if err != nil {
-			continue
-		}
-		if x == nil {
-			x = newIndex(g.names)
-		}
-		if r := t.read(x); r != nil && (r.label >= 0 || r.classes != nil) {
+		if t, err := tableOf(f); err == nil {
+			t.place = f.Name
 			list = append(list, t)
 		}
 	}
 	return list
 }
 
+// listNames are words in the names of tables that end in .txt or .json.
+var listNames = []string{
+	"labels", "label", "metadata", "dataset", "annotations", "annotation", "list", "class", "classes", "attr", "split", "instances",
+}
+
 // isTable reports whether a file may be a table of labels, by its name.
 func isTable(f *tree.File) bool {
-	ending := strings.ToLower(path.Ext(f.Name))
+	ending, base := strings.ToLower(path.Ext(f.Name)), strings.ToLower(path.Base(f.Name))
+	if strings.Contains(base, "submission") {
+		return false // the form of the answers of a contest
+	}
 	if ending == ".txt" || ending == ".json" {
-		base := strings.ToLower(strings.TrimSuffix(path.Base(f.Name), path.Ext(f.Name)))
-		return slices.Contains([]string{"labels", "label", "metadata", "dataset", "annotations", "train", "list"}, base)
+		words := strings.FieldsFunc(strings.TrimSuffix(base, ending), noLetterOrDigit)
+		return slices.ContainsFunc(words, func(word string) bool {
+			_, _, split := splitOf(word)
+			return split && word != "images" || slices.Contains(listNames, word)
+		})
 	}
 	return slices.Contains(tableEndings, ending)
 }
@@ -146,16 +276,16 @@ func isTable(f *tree.File) bool {
 // beside returns the labels in small files beside the pictures: WebDataset's .cls and .json, and
 // .txt of few different lines. what names them. It is nil where there are none.
 func (g *gallery) beside() (labels []string, what string) {
-	content := map[string]map[string]string{}
+	content := map[string]map[example]string{}
 	for i, f := range g.loader.files {
 		if !errors.Is(g.loader.results[i].err, errSide) {
 			continue
 		}
 		ending := strings.ToLower(path.Ext(f.Name))
 		if content[ending] == nil {
-			content[ending] = map[string]string{}
+			content[ending] = map[example]string{}
 		}
-		content[ending][key(f.Name)] = g.loader.results[i].side
+		content[ending][g.example(i, f.Name)] = g.loader.results[i].side
 	}
 	for _, ending := range sideEndings {
 		if labels := g.labelsIn(content[ending], ending); labels != nil {
@@ -173,12 +303,23 @@ func key(name string) string {
 	return folder + base
 }
 
+// An example joins files by their key and their archive: the keys of two shards may be the same.
+type example struct {
+	part int
+	key  string
+}
+
+// example returns the example of a file of the loader.
+func (g *gallery) example(i int, name string) example {
+	return example{sort.SearchInts(g.loader.parts, i+1), key(name)}
+}
+
 // labelsIn returns the labels of the pictures in the files of one ending.
-func (g *gallery) labelsIn(content map[string]string, ending string) []string {
+func (g *gallery) labelsIn(content map[example]string, ending string) []string {
 	labels := make([]string, len(g.names))
 	seen, found := map[string]bool{}, 0
 	for i, name := range g.names {
-		text, ok := content[key(name)]
+		text, ok := content[g.example(int(g.files[i]), name)]
 		if !ok {
 			continue
 		}
@@ -199,11 +340,20 @@ const (
 	maxWord  = 64
 )
 
+// isBox reports whether a line is a box of YOLO: the number of a class and four or more places.
+func isBox(line string) bool {
+	fields := strings.Fields(line)
+	return len(fields) >= 5 && !slices.ContainsFunc(fields, func(s string) bool {
+		_, err := strconv.ParseFloat(s, 64)
+		return err != nil
+	})
+}
+
 // labelIn returns the label in a file of one ending, "" for none.
 func labelIn(content, ending string) string {
 	if ending != ".json" {
 		line := strings.TrimSpace(content)
-		if len(line) > maxWord || strings.Contains(line, "\n") {
+		if len(line) > maxWord || strings.Contains(line, "\n") || isBox(line) {
 			return ""
 		}
 		return line
@@ -222,13 +372,13 @@ func labelIn(content, ending string) string {
 	return ""
 }
 
-// noteUnread says which files may hold labels and were not read.
-func (g *gallery) noteUnread(l *layout) {
+// noteUnread says which files may hold labels and were not read. known are told already.
+func (g *gallery) noteUnread(l *layout, known []string) {
 	count := map[string]int{}
 	first := map[string]string{}
 	for i, f := range g.loader.files {
 		ending := strings.ToLower(path.Ext(f.Name))
-		if g.loader.results[i].err != nil && slices.Contains(labelLike, ending) {
+		if g.loader.results[i].err != nil && slices.Contains(labelLike, ending) && !slices.Contains(known, f.Name) {
 			if count[ending]++; count[ending] == 1 {
 				first[ending] = f.Name
 			}

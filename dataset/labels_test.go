@@ -30,6 +30,21 @@ func TestTables(t *testing.T) {
 		{"several columns", "id,width,label,text\na,3,x,one\nb,3,y,two\nc,3,x,three\n10,3,y,four\n", []string{"x", "y", "x", "y"}, "column label"},
 		{"byte order mark, quotes, CRLF", "\ufefffile_name,label\r\n\"a.png\",\"x, y\"\r\nb.png,z\r\nc.jpg,z\r\n10.png,z\r\n",
 			[]string{"x, y", "z", "z", "z"}, "column label"},
+		{"words among others in the name of a column", "Image Index,Sex,Finding Labels,Label Confidence\na,M,x,1\nb,F,y,2\nc,M,x,3\n10,M,y,4\n",
+			[]string{"x", "y", "x", "y"}, "column Finding Labels"},
+		{"numbers and names of the same classes", "a.png,0,cat\nb.png,1,dog\nc.jpg,0,cat\n10.png,1,dog\n", []string{"cat", "dog", "cat", "dog"}, "column 3"},
+		{"Windows 1252", "f;label\na;\xe4\nb;\xfc\nc;\xe4\n10;\xfc\n", []string{"ä", "ü", "ä", "ü"}, "l.csv is not in UTF-8, and read as Windows 1252"},
+		{"a row that counts, columns without the files", "4\nBlack Smiling\na.png  1 -1\nb.png -1  1\nc.jpg  1 -1\n10.png -1  1\n",
+			[]string{"Black", "Smiling", "Black", "Smiling"}, "2 columns of 0 and 1"},
+		{"two labels of one picture", "f,label\na,x\na,y\nb,x\nc,y\n10,x\n", []string{"y", "x", "y", "x"},
+			"1 row gives a picture another label than an earlier row: the last one counts"},
+		{"pictures of each class", `{"x":["img/a","img/c"],"y":["img/b","img/10"]}`, []string{"x", "y", "x", "y"}, "column 2"},
+		{"categories of COCO", `{"images":[{"id":7,"file_name":"a.png"},{"id":8,"file_name":"b.png"},{"id":9,"file_name":"c.jpg"}],
+			"annotations":[{"image_id":7,"category_id":1},{"image_id":7,"category_id":1},{"image_id":8,"category_id":2},
+			{"image_id":9,"category_id":1},{"image_id":9,"category_id":2}],"categories":[{"id":1,"name":"x"},{"id":2,"name":"y"}]}`,
+			[]string{"x", "y", "", ""}, "column category"},
+		{"bars", "f|label\na|x\nb|y\nc|x\n10|y\n", []string{"x", "y", "x", "y"}, "column label"},
+		{"few of the rows", "f,label\na,x\n" + strings.Repeat("z,y\n", 50), []string{"x", "", "", ""}, "50 rows have no picture"},
 		{"JSON Lines", "{\"file_name\":\"a.png\",\"label\":0}\n{\"file_name\":\"b.png\",\"label\":1}\n{\"file_name\":\"c.jpg\",\"label\":0}\n{\"file_name\":\"10.png\",\"label\":1}",
 			[]string{"0", "1", "0", "1"}, "column label"},
 		{"JSON from names to labels", `{"a.png":"x","b.png":"y","c.jpg":"x","10.png":"y"}`, []string{"x", "y", "x", "y"}, "column 2"},
@@ -54,6 +69,9 @@ func TestTablesRefused(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "the file is empty"}, {"\n\n", "the file is empty"}, {"[]", "no rows"},
 		{"x,y\n1,2\n3,4\n", "no column of it names the pictures, such as a.png"},
+		{"f,old,tall\na.png,0,1\nb.png,1,1\nc.png,1,0\n", "a picture may be of several of its columns of 0 and 1 (old, tall): call one of them label"},
+		{"f,sex,view\na.png,M,x\nb.png,F,x\nc.png,M,y\n", "any of its columns sex, view may have the labels: call one of them label"},
+		{"f,label\na.png,0.1\nb.png,0.25\nc.png,0.5\n", "column label has measures and no labels"},
 		{"a.png\nb.png\nc.png\n", "no column of labels"}, {"{\"a\":", "unexpected EOF"},
 	} {
 		table, err := readTable("l.csv", strings.NewReader(c.text))
@@ -63,6 +81,18 @@ func TestTablesRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
+	}
+}
+
+// Names that fit pictures of several folders are refused with a cure.
+func TestTableOfNamesInSeveralFolders(t *testing.T) {
+	pictures := []string{"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
+	table, err := readTable("l.csv", strings.NewReader("f,label\n0.png,x\n1.png,y\n"))
+	if err == nil {
+		_, err = arrange(pictures).labelBy(table, pictures)
+	}
+	if err == nil || !strings.Contains(err.Error(), "fits several pictures of different folders: write names with their folders, such as a/0.png") {
+		t.Error(err)
 	}
 }
 
@@ -117,6 +147,30 @@ func TestLabelsOfPictures(t *testing.T) {
 			"no labels are read from a.txt and 5 other .txt files"},
 		{"a table of something else", base(map[string][]byte{"sales.csv": []byte("x,y\n1,2\n")}), "", nil,
 			"no labels are read from sales.csv"},
+		{"boxes of YOLO", six(".txt", "0 0.5 0.5 0.1 0.1", "1 0.5 0.5 0.1 0.1"), "", nil, "no labels are read from a.txt"},
+		{"the form of answers", base(map[string][]byte{"sample_submission.csv": csv}), "", nil, "no labels are read from sample_submission.csv"},
+		{"the form of answers beside labels", base(map[string][]byte{"sample_submission.csv": csv, "train.csv": []byte(
+			"f,label\na.png,u\nb.png,v\nc.png,u\nd.png,u\n")}), "", []string{"u", "v"}, "classes from train.csv"},
+		{"a table in each folder", map[string][]byte{"train/0.png": p, "train/1.png": p, "test/0.png": p,
+			"train/metadata.csv": []byte("file_name,label\n0.png,x\n1.png,y\n"), "test/metadata.csv": []byte("file_name,label\n0.png,y\n2.png,y\n")},
+			"", []string{"x", "y"}, "classes from train/metadata.csv, test/metadata.csv, column label"},
+		{"lists and labels", base(map[string][]byte{"train.txt": []byte("a.png 0\nb.png 1\nc.png 0\nd.png 1\n"),
+			"val.txt": []byte("e.png 0\nf.png 1\n")}), "", []string{"0", "1"}, "train.txt, val.txt divide the pictures"},
+		{"lists and folders", map[string][]byte{"i/cat/0.png": p, "i/cat/1.png": p, "i/dog/0.png": p, "i/dog/1.png": p,
+			"meta/train.txt": []byte("cat/0\ndog/1\n"), "meta/test.txt": []byte("cat/1\n")}, "", []string{"cat", "dog"},
+			"1 picture is in none of these lists, and trained on"},
+		{"a table of the test pictures", map[string][]byte{"train/a/0.png": p, "train/b/1.png": p, "val/images/v0.png": p, "val/images/v1.png": p,
+			"val/val_annotations.txt": []byte("v0.png\tb\t0\t9\nv1.png\ta\t0\t9\n")}, "", []string{"a", "b"}, "classes of 2 pictures to test on"},
+		{"measures", base(map[string][]byte{"labels.csv": []byte("f,label\na,0.5\nb,0.25\nc,0.1\nd,0.7\n")}), "", nil,
+			"no labels are read from labels.csv: column label has measures"},
+		{"classes that look alike", map[string][]byte{"Cat/a.png": p, "cat/b.png": p}, "", []string{"Cat", "cat"},
+			"the classes Cat and cat differ only by capitals"},
+		{"a class of broken pictures", map[string][]byte{"a/0.png": p, "b/0.png": p, "c/0.png": p[:20]}, "", []string{"a", "b"},
+			"no picture can be read in c/: not a class"},
+		{"repeats", map[string][]byte{"10_cat/0.png": p, "10_cat/0.txt": []byte("a cat"), "1_dog/0.png": p}, "", []string{"1_dog", "10_cat"},
+			"captions are not read, nor are the numbers of repeats"},
+		{"what a program computed of each picture", map[string][]byte{"a/0.png": p, "a/0_8x8.npz": []byte("PK"), "b/1.png": p, "b/1.npz": []byte("PK")},
+			"", []string{"a", "b"}, ""},
 		{"boxes", base(map[string][]byte{"a.xml": []byte("<annotation/>")}), "", nil, "no labels are read from a.xml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
@@ -26,68 +25,20 @@ type layout struct {
 	rest  []string // paths below the folders that all pictures, or all of a split, lie in
 	notes []Note
 	told  bool // labels come from elsewhere than folders
-}
 
-// The words that name the folders of a split, and words that may stand beside them.
-var (
-	trainWords = []string{"train", "training", "trn"}
-	testWords  = []string{
-		"test", "testing", "tst", "val", "valid", "validation", "validate", "dev", "eval", "evaluation", "holdout",
-	}
-	splitFillers = []string{
-		"seg", "set", "sets", "data", "dataset", "split", "images", "image", "imgs", "img", "pictures", "photos", "pics",
-		"folder", "files", "samples", "the", "my", "new", "final", "all", "hq", "lq", "small",
-	}
-)
-
-// splitOf tells whether a folder's name is that of a split: "train", "seg_test", "Validation Set",
-// "val2017". The domains of image translation, "trainA" and "trainB", are splits with a class.
-func splitOf(folder string) (r role, class string, ok bool) {
-	words, domain := splitWordsOf(folder)
-	found := outside
-	for _, word := range words {
-		word = strings.TrimRight(word, "0123456789")
-		is := outside
-		switch {
-		case slices.Contains(trainWords, word):
-			is = toTrain
-		case slices.Contains(testWords, word):
-			is = toTest
-		case word == "" || slices.Contains(splitFillers, word):
-			continue
-		default:
-			return outside, "", false
-		}
-		if found != outside && found != is {
-			return outside, "", false
-		}
-		found = is
-	}
-	return found, domain, found != outside
-}
-
-// splitWordsOf returns the words of a folder's name in lower case. domain is the last letter of a
-// name such as trainA, "" for others.
-func splitWordsOf(folder string) (words []string, domain string) {
-	for _, word := range slices.Concat(trainWords, testWords) {
-		if len(folder) == len(word)+1 && strings.EqualFold(folder[:len(word)], word) {
-			if last := folder[len(word):]; last == "A" || last == "B" {
-				return []string{word}, last
-			}
-		}
-	}
-	return strings.FieldsFunc(strings.ToLower(folder), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}), ""
+	listed  bool           // files with names of pictures divide them
+	unnamed map[string]int // pictures of folders that are not classes of the training pictures
 }
 
 // arrange finds the folders that divide the pictures into those to train on and those to test on.
 func arrange(names []string) *layout {
 	l := &layout{roles: make([]role, len(names)), rest: trimCommon(names)}
 	l.enterOnly()
-	if !l.divideAt(l.rest) {
+	l.leaveMasksOut()
+	if !l.divideAt(l.rest) && !l.divideByWords() {
 		l.divideBelowClasses()
 	}
+	l.leaveMasksOut()
 	l.trimInside()
 	return l
 }
@@ -154,7 +105,7 @@ func topFolders(names []string) []folderCount {
 // the pictures.
 func (l *layout) divideAt(names []string) bool {
 	var train, test, others []folderCount
-	for _, f := range topFolders(names) {
+	for _, f := range topFolders(l.counted(names)) {
 		switch r, _, ok := splitOf(f.name); {
 		case !ok:
 			others = append(others, f)
@@ -164,16 +115,17 @@ func (l *layout) divideAt(names []string) bool {
 			test = append(test, f)
 		}
 	}
-	deep := func(f folderCount) bool { return f.deep }
-	alone := len(test) == 0 && slices.ContainsFunc(train, deep) && !slices.ContainsFunc(others, deep)
-	if len(train) == 0 || len(test) == 0 && !alone {
+	if len(train) == 0 || len(test) == 0 && !alone(train, others) {
 		return false
 	}
 	beside := 0
 	for i, name := range names {
 		top, below, ok := strings.Cut(name, "/")
 		r, class, is := splitOf(top)
-		if !ok || !is {
+		switch {
+		case l.roles[i] == outside:
+			continue
+		case !ok || !is:
 			l.roles[i] = outside
 			if !ok {
 				beside++
@@ -186,6 +138,29 @@ func (l *layout) divideAt(names []string) bool {
 	}
 	l.noteOutside(train, test, others, beside)
 	return true
+}
+
+// alone reports whether folders for training make a split without folders for testing: the others
+// hold no folders, or pictures of no class.
+func alone(train, others []folderCount) bool {
+	deep := func(f folderCount) bool { return f.deep }
+	unlabelled := func(f folderCount) bool { return !slices.Contains(unlabelledWords, strings.ToLower(f.name)) }
+	return slices.ContainsFunc(train, deep) && !slices.ContainsFunc(others, deep) ||
+		len(others) > 0 && !slices.ContainsFunc(others, unlabelled)
+}
+
+// counted returns the names without those of pictures that are left out.
+func (l *layout) counted(names []string) []string {
+	if !slices.Contains(l.roles, outside) {
+		return names
+	}
+	var list []string
+	for i, name := range names {
+		if l.roles[i] != outside {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // noteOutside says what lies beside the folders of a split, and is left out.
@@ -211,7 +186,11 @@ func (l *layout) noteOutside(train, test, others []folderCount, beside int) {
 // puts the split first.
 func (l *layout) divideBelowClasses() {
 	inner := make([]string, len(l.rest))
+	before := slices.Clone(l.roles)
 	for i, name := range l.rest {
+		if l.roles[i] == outside {
+			continue
+		}
 		top, below, _ := strings.Cut(name, "/")
 		second, file, ok := strings.Cut(below, "/")
 		if _, _, is := splitOf(second); !ok || !is {
@@ -222,7 +201,7 @@ func (l *layout) divideBelowClasses() {
 	if l.divideAt(inner) && slices.Contains(l.roles, toTest) {
 		return
 	}
-	clear(l.roles)
+	l.roles = before
 }
 
 // trimInside removes the folders that all pictures that are not left out lie in. Some archives have
@@ -301,8 +280,10 @@ func trimCommon(names []string) []string {
 // leftovers are names of folders that programs leave beside class folders, in lower case.
 var leftovers = []string{
 	"thumbs", "thumbnails", "_thumbs", "cache", "__pycache__", "tmp", "temp", "backup", "backups", "trash", "deleted",
-	"originals", "edited", "previews", "lightroom", "capture one",
+	"node_modules", "venv", "originals", "edited", "previews", "lightroom", "capture one",
 }
+
+func leftover(folder string) bool { return slices.Contains(leftovers, strings.ToLower(folder)) }
 
 // folderClasses returns the class of each picture by the folders, "" for none. forced says that
 // folders are classes whatever else there is.
@@ -330,7 +311,26 @@ func (l *layout) folderClasses(forced bool) []string {
 	if loose > 0 {
 		l.note("%s in no class folder, and without a class", text.Count(loose, "picture lies", "pictures lie"))
 	}
+	l.noteDeeper()
 	return l.named(counts)
+}
+
+// noteDeeper says that folders below those of classes are not told apart, where there are several.
+func (l *layout) noteDeeper() {
+	below := map[string]string{}
+	for i, name := range l.rest {
+		top, rest, _ := strings.Cut(name, "/")
+		second, _, ok := strings.Cut(rest, "/")
+		if !ok || l.roles[i] != toTrain {
+			continue
+		}
+		if other, known := below[top]; known && other != second {
+			l.note("the classes are the folders at the first level: those below, such as %s and %s, are not told apart",
+				text.Printable(top+"/"+other), text.Printable(top+"/"+second))
+			return
+		}
+		below[top] = second
+	}
 }
 
 // trainFolders counts the pictures to train on by their folders, and those in none.
@@ -351,7 +351,7 @@ func (l *layout) trainFolders() (folders []folderCount, loose int) {
 // withoutLeftovers takes the folders away that programs leave. Their pictures are left out where
 // two class folders stay.
 func (l *layout) withoutLeftovers(counts []folderCount) []folderCount {
-	isLeft := func(f folderCount) bool { return slices.Contains(leftovers, strings.ToLower(f.name)) }
+	isLeft := func(f folderCount) bool { return leftover(f.name) }
 	kept := slices.DeleteFunc(slices.Clone(counts), isLeft)
 	if len(kept) < 2 || len(kept) == len(counts) {
 		return counts
@@ -372,34 +372,48 @@ func (l *layout) withoutLeftovers(counts []folderCount) []folderCount {
 	return kept
 }
 
-// named gives pictures the folders as classes. Folders of the test pictures may differ from those
-// of the training pictures in letter case.
+// named gives pictures the folders as classes. Folders of the test pictures may be spelled in other
+// capitals, or with accents that are stored in another way.
 func (l *layout) named(counts []folderCount) []string {
 	folded := map[string]string{}
 	exact := map[string]bool{}
 	for _, f := range counts {
 		exact[f.name] = true
-		folded[strings.ToLower(f.name)] = f.name
+		folded[text.Fold(f.name)] = f.name
 	}
 	labels := make([]string, len(l.rest))
-	unknown := map[string]int{}
+	l.unnamed = map[string]int{}
 	for i, name := range l.rest {
 		top, _, ok := strings.Cut(name, "/")
 		switch {
 		case !ok || l.roles[i] == outside:
 		case exact[top]:
 			labels[i] = top
-		case folded[strings.ToLower(top)] != "":
-			labels[i] = folded[strings.ToLower(top)]
 		default:
-			unknown[top]++
+			if labels[i] = folded[text.Fold(top)]; labels[i] == "" {
+				l.unnamed[top]++
+			}
 		}
 	}
-	for _, folder := range sortedKeys(unknown) {
-		l.note("no class of the training pictures is called %s: its %s count as without a class",
-			text.Printable(folder), pictures(unknown[folder]))
-	}
 	return labels
+}
+
+// noteUnnamed says which folders of test pictures are not classes.
+func (l *layout) noteUnnamed() {
+	l.noteCounts("no class of the training pictures is called %s: its %s count as without a class",
+		"pictures of %s are of no class of the training pictures", l.unnamed)
+}
+
+// noteCounts makes a note for each of a few names, with the name and its pictures, and one note
+// that counts the others.
+func (l *layout) noteCounts(each, others string, counts map[string]int) {
+	names := sortedKeys(counts)
+	for _, name := range names[:min(len(names), shownNames)] {
+		l.note(each, text.Printable(name), pictures(counts[name]))
+	}
+	if n := len(names) - shownNames; n > 0 {
+		l.note(others, text.Count(n, "other name", "other names"))
+	}
 }
 
 // shownNames is the number of names in a note.

@@ -89,12 +89,38 @@ func TestFolders(t *testing.T) {
 		{"classes of another case in the test", [][]string{heap("train/Cat", 4), heap("train/Dog", 4), heap("test/cat", 2)}, false,
 			"Cat 4, Cat:test 2, Dog 4", ""},
 		{"one class alone", [][]string{heap("train/a", 4), heap("test/b", 4)}, false, "none 4, none:test 4", "no classes"},
+		{"a prefix of all", [][]string{heap("pets_train/a", 3), heap("pets_train/b", 3), heap("pets_valid/a", 1)}, false,
+			"a 3, a:test 1, b 3", "the names of folders divide the pictures into those to train on and to test on: pets_train/ and pets_valid/"},
+		{"words on both sides", [][]string{heap("X2_train_HR", 3), heap("X2_valid_HR", 2)}, false, "none 3, none:test 2", "X2_train_HR/"},
+		{"classes and splits in one name", [][]string{heap("cats_train", 3), heap("dogs_train", 3), heap("cats_test", 1)}, false,
+			"cats 3, cats:test 1, dogs 3", "cats_test/, cats_train/ and dogs_train/"},
+		{"the words of a split in classes", [][]string{heap("steam_train", 3), heap("crash_test", 3)}, false,
+			"crash_test 3, steam_train 3", ""},
+		{"the word of one part alone", [][]string{heap("steam_train", 3), heap("bullet_train", 3)}, false,
+			"bullet_train 3, steam_train 3", ""},
+		{"pictures without labels beside the training", [][]string{heap("train", 3), heap("Unlabeled", 3)}, false,
+			"none 3, outside 3", "left out, beside train/: Unlabeled (3 pictures)"},
+		{"masks", [][]string{heap("images/a", 3), heap("images/b", 3), heap("masks/a", 3), heap("masks/b", 3)}, false,
+			"a 3, b 3, outside 6", "masks or the like of the other pictures: masks (6 pictures)"},
+		{"masks below splits", [][]string{heap("train/images", 3), heap("train/gt", 3), heap("val/images", 1), heap("val/gt", 1)}, false,
+			"none 3, none:test 1, outside 4", "gt (4 pictures)"},
+		{"splits below masks", [][]string{heap("imgs/train", 3), heap("labels/train", 3), heap("imgs/val", 1), heap("labels/val", 1)}, false,
+			"none 3, none:test 1, outside 4", "labels (4 pictures)"},
+		{"masks of the training pictures", [][]string{heap("train", 3), heap("train_masks", 3)}, false, "none 3, outside 3", "train_masks (3 pictures)"},
+		{"masks and a class", [][]string{heap("masks", 3), heap("hats", 3)}, false, "hats 3, masks 3", ""},
+		{"masks in the same folder", [][]string{heap("a", 2), heap("b", 2), {"a/0_mask.png", "b/1_Mask_2.png", "b/face_mask.png"}}, false,
+			"a 2, b 3, outside 2", "masks or the like of other pictures: 2 pictures such as a/0_mask.png"},
+		{"folders below classes", [][]string{heap("pet/cat", 2), heap("pet/dog", 2), heap("wild/cat", 2)}, false, "pet 4, wild 2",
+			"those below, such as pet/cat and pet/dog, are not told apart"},
+		{"accents stored in two ways", [][]string{heap("train/caf\u00e9", 2), heap("train/b", 2), heap("val/cafe\u0301", 2)}, false,
+			"b 2, caf\u00e9 2, caf\u00e9:test 2", ""},
 		{"numbers", [][]string{heap("10", 1), heap("9", 1), heap("2", 1), heap("1", 1)}, false, "1 1, 2 1, 9 1, 10 1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := slices.Concat(c.files...)
 			l := arrange(all)
 			labels := l.folderClasses(c.forced)
+			l.noteUnnamed()
 			if got := summary(all, labels, l); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}

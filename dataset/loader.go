@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -36,6 +37,7 @@ type loader struct {
 	options Options
 
 	results []loaded // one for each file
+	parts   []int    // where the files of each tree begin
 
 	mu   sync.Mutex
 	done int
@@ -70,6 +72,11 @@ func newLoader(files []*tree.File, o Options) *loader {
 
 // read reads the files of trees, which are the loader's files in their order.
 func (l *loader) read(ctx context.Context, trees []*tree.Tree) error {
+	l.parts = nil
+	for first, k := 0, 0; k < len(trees); k++ {
+		l.parts = append(l.parts, first)
+		first += len(trees[k].Files)
+	}
 	// The bound is for the case that all files are pictures. Any other file takes no memory.
 	if err := checkMemory(len(l.files), l.shape.Height, l.shape.Width, l.shape.Channels, l.options); err != nil {
 		return err
@@ -186,7 +193,7 @@ func (l *loader) content(f *tree.File, r io.Reader) ([]byte, error) {
 	head := make([]byte, decode.HeadLen)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%w: %w", tree.ErrRead, regularReason(err))
+		return nil, fmt.Errorf("%w: %w", tree.ErrRead, readReason(err))
 	}
 	head = head[:n]
 	if isSide(f) && n > 0 && f.Size <= maxSideFile {
@@ -208,11 +215,19 @@ func (l *loader) content(f *tree.File, r io.Reader) ([]byte, error) {
 	case err == nil:
 		return nil, fmt.Errorf("%w: a file of more than %s", decode.ErrTooLarge, text.Bytes(float64(l.limits.fileBytes)))
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("%w: %w", decode.ErrDamaged, regularReason(err))
+		return nil, fmt.Errorf("%w: %w", decode.ErrDamaged, readReason(err))
 	case errors.Is(err, io.ErrUnexpectedEOF) && int64(len(data)) < f.Size:
 		return nil, fmt.Errorf("%w: %d of its %d bytes are there", decode.ErrDamaged, len(data), f.Size)
 	}
 	return data, nil
+}
+
+// readReason words an error of reading a file.
+func readReason(err error) error {
+	if errors.Is(err, zip.ErrChecksum) {
+		return errors.New("its checksum is wrong: copy the archive again")
+	}
+	return regularReason(err)
 }
 
 // decoded decodes the content of a file.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // Open reads a data set that is known by name ([List]), or the files at a path. It keeps images as
@@ -41,6 +42,11 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 		return openPath(ctx, name, info, o)
 	case errors.Is(err, os.ErrPermission), isPath && !errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("data set %s: %w", name, err)
+	}
+	if link, err := os.Lstat(name); err == nil && link.Mode()&os.ModeSymlink != 0 {
+		to, _ := os.Readlink(name) // for the message alone
+		return nil, option.Faultf("data set %s: it is a link that leads nowhere: %s", name, text.Printable(to)).
+			Cured("mend the link, or name another place")
 	}
 	return nil, unknown(name)
 }

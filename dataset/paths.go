@@ -138,7 +138,7 @@ func (p *place) expand(t *tree.Tree) error {
 		}
 		folder := shardFolder(f.Name)
 		for _, g := range inner.Files {
-			g.Name = folder + "/" + g.Name
+			g.Name = path.Join(folder, g.Name)
 		}
 		p.trees = append(p.trees, inner)
 	}
@@ -156,14 +156,20 @@ func archiveEnding(name string) string {
 }
 
 // shardFolder returns the path of an archive without its ending and its number: "train-000012.tar"
-// is in "train".
+// is in "train", and "00012.tar" in no folder.
 func shardFolder(name string) string {
 	name = name[:len(name)-len(archiveEnding(name))]
-	if short := strings.TrimRight(strings.TrimRight(name, "0123456789"), "-_."); path.Base(short) != "." && short != "" {
-		return short
+	folder, base := path.Split(name)
+	short := strings.TrimRight(strings.TrimRight(base, "0123456789"), "-_.")
+	if short == "" && len(base) >= shardDigits {
+		return path.Clean(folder)
 	}
-	return name
+	return folder + cmp.Or(short, base)
 }
+
+// shardDigits is the least length of a number that is the name of a shard. A shorter one may be the
+// name of a class.
+const shardDigits = 4
 
 // pictureEndings are usual endings of pictures. Only guesses use them: the content of a file tells
 // what it is.
@@ -192,7 +198,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 			many++
 		}
 	}
-	arrays, rows := array.Find(files), rowFiles(files)
+	arrays, rows := withoutPictures(array.Find(files), files), rowFiles(files)
 	switch {
 	case len(arrays) > 0 && many <= arrayFiles(arrays):
 		return p.readArrays(ctx, set, arrays, o)
@@ -227,6 +233,34 @@ func (p *place) notData(files []*tree.File) error {
 	}
 	return formatError(p.path, "name a folder or archive of pictures ("+decode.Readable("or")+"), "+
 		"IDX files, CIFAR batches, a .npy or .npz array, a .csv of pixels, or a .parquet file")
+}
+
+// withoutPictures returns the arrays, and none of them where each has a picture of its name beside
+// it: programs for training store what they computed of a picture so.
+func withoutPictures(arrays []array.Source, files []*tree.File) []array.Source {
+	if len(arrays) == 0 {
+		return nil
+	}
+	stems := map[string]bool{}
+	for _, f := range files {
+		if isPictureName(f) {
+			stems[strings.TrimSuffix(f.Name, path.Ext(f.Name))] = true
+		}
+	}
+	own := func(f *tree.File) bool {
+		for stem := strings.TrimSuffix(f.Name, path.Ext(f.Name)); !stems[stem]; {
+			cut := strings.LastIndexByte(stem, '_') // a_0512x0512_sdxl.npz belongs to a.png
+			if cut <= 0 {
+				return true
+			}
+			stem = stem[:cut]
+		}
+		return false
+	}
+	if slices.ContainsFunc(arrays, func(a array.Source) bool { return slices.ContainsFunc(a.Files, own) }) {
+		return arrays
+	}
+	return nil
 }
 
 // arrayFiles counts the files of arrays.

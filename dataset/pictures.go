@@ -20,9 +20,11 @@ import (
 type gallery struct {
 	set    *Set
 	loader *loader
+	empty  []string // folders without a file
 
 	// The pictures that could be read. The others are in the set's Skipped.
 	names  []string
+	files  []int32 // their numbers among the loader's files
 	good   []*loaded
 	labels []string // the class of each that the format has, "" for none; nil when none has one
 }
@@ -33,6 +35,9 @@ func readPictures(ctx context.Context, set *Set, trees []*tree.Tree, given func(
 	files := filesOf(trees)
 	set.Files = len(files)
 	g := &gallery{set: set, loader: newLoader(files, o)}
+	for _, t := range trees {
+		g.empty = append(g.empty, t.Empty...)
+	}
 	if err := g.loader.read(ctx, trees); err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (g *gallery) sort(given []string) error {
 	for i := range l.results {
 		p := &l.results[i]
 		if p.err == nil {
-			g.names, g.good = append(g.names, l.files[i].Name), append(g.good, p)
+			g.names, g.good, g.files = append(g.names, l.files[i].Name), append(g.good, p), append(g.files, int32(i))
 			if given != nil {
 				g.labels = append(g.labels, given[i])
 			}
@@ -106,17 +111,32 @@ func (g *gallery) nothing() error {
 			"in sub-folders named like their classes if they have any", decode.Readable("or"))
 	}
 	s := set.Skipped[0]
-	for _, other := range set.Skipped[1:] { // what is named is worth more than what is not
-		if s.Detail == "" && other.Detail != "" {
+	for _, other := range set.Skipped[1:] {
+		if worth(other) > worth(s) {
 			s = other
 		}
 	}
 	detail := cmp.Or(s.Detail, s.Reason)
+	if len(set.Skipped) == 1 && s.Reason == tree.ErrRead.Error() {
+		return fmt.Errorf("none of its files can be read (%s: %s): ask their owner for permission, or name another place",
+			s.First, detail)
+	}
 	if set.Files == 1 {
 		return fmt.Errorf("its only file cannot be used (%s: %s): %s can be read", s.First, detail, decode.Readable("and"))
 	}
 	return fmt.Errorf("none of its %d files can be used (%s: %s): %s can be read",
 		set.Files, s.First, detail, decode.Readable("and"))
+}
+
+// worth says how much a reason tells: a cure the most, and more than a name.
+func worth(s Skip) int {
+	switch {
+	case strings.Contains(s.Detail, ": "):
+		return 2
+	case s.Detail != "":
+		return 1
+	}
+	return 0
 }
 
 // divide makes the sources from the pictures. Where there are folders for training and testing it
@@ -211,13 +231,13 @@ func (g *gallery) noteDark(l *layout) {
 
 // skipped counts the pictures that are left out for their place.
 func (l *layout) skipped(names []string) []Skip {
-	s := Skip{Reason: "beside the folders that count"}
+	s := Skip{Reason: "left out by its place or name"}
 	for i, r := range l.roles {
 		if r != outside {
 			continue
 		}
 		if s.Count++; s.Count == 1 {
-			s.First = text.Printable(names[i])
+			s.First = shortName(names[i])
 		}
 	}
 	if s.Count == 0 {
@@ -251,16 +271,32 @@ func (l *loader) skipped() []Skip {
 		if !ok {
 			k = len(list)
 			at[reason] = k
-			list = append(list, Skip{Reason: reason, First: text.Printable(l.files[i].Name)})
+			list = append(list, Skip{Reason: reason, First: shortName(l.files[i].Name)})
 		}
 		list[k].Count++
-		if detail := err.Error(); list[k].Detail == "" && detail != reason {
-			list[k].First = text.Printable(l.files[i].Name)
-			list[k].Detail = text.Printable(strings.TrimPrefix(detail, reason+": "))
+		told := list[k]
+		if detail := err.Error(); detail != reason {
+			told.First = shortName(l.files[i].Name)
+			told.Detail = text.Printable(strings.TrimPrefix(detail, reason+": "))
+		}
+		if worth(told) > worth(list[k]) {
+			list[k] = told
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Skip) int { return b.Count - a.Count })
 	return list
+}
+
+// longestName bounds the names of files in messages, in bytes.
+const longestName = 320
+
+// shortName returns a path for a message. Of a very long one the middle is left out.
+func shortName(name string) string {
+	if len(name) > longestName {
+		head := strings.ToValidUTF8(name[:longestName/2], "")
+		name = head + "…" + strings.ToValidUTF8(name[len(name)-longestName/2:], "")
+	}
+	return text.Printable(name)
 }
 
 // countSizes counts the sizes of the pictures in their files, the most frequent size first.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"io/fs"
@@ -152,7 +153,7 @@ func TestOpenZip(t *testing.T) {
 		"../../up.png": r, "/root.png": r, "a/../../b.png": r, "fine.png": r,
 	})}), "tricks.zip")
 	set = mustOpen(t, tricks, Options{})
-	if set.Train.Len() != 1 || len(set.Skipped) != 1 || set.Skipped[0].Count != 3 ||
+	if set.Train.Len() != 2 || len(set.Skipped) != 1 || set.Skipped[0].Count != 2 ||
 		set.Skipped[0].Reason != tree.ErrTrick.Error() {
 		t.Errorf("%d images, skipped %+v", set.Train.Len(), set.Skipped)
 	}
@@ -333,5 +334,60 @@ func TestNotHere(t *testing.T) {
 	if !ok || !errors.Is(err, fs.ErrNotExist) || missing.Name != "cifar-10" ||
 		!strings.Contains(err.Error(), "cifar-10-python.tar.gz") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A folder of shards: their numbers are not classes, the words of splits divide them, and examples
+// of one key in two shards keep their own labels.
+func TestShards(t *testing.T) {
+	p := plainPNG(t, 4, 4, red)
+	shard := func(labels ...string) []byte {
+		files := map[string][]byte{}
+		for i, label := range labels {
+			files[fmt.Sprintf("%03d.png", i)], files[fmt.Sprintf("%03d.cls", i)] = p, []byte(label)
+		}
+		return zipOf(t, files)
+	}
+	for _, c := range []struct {
+		name  string
+		files map[string][]byte
+		want  string // the labels of the pictures to train on and to test on
+	}{
+		{"numbers", map[string][]byte{"00000.zip": shard("a", "b"), "00001.zip": shard("b", "b")}, "[0 1 1 1] []"},
+		{"a name", map[string][]byte{"x-00000.zip": shard("a", "b"), "x-00001.zip": shard("b", "a")}, "[0 1 1 0] []"},
+		{"parts", map[string][]byte{"x-train-0.zip": shard("a", "b"), "x-train-1.zip": shard("b", "b"), "x-val-0.zip": shard("b")},
+			"[0 1 1 1] [1]"},
+		{"short numbers", map[string][]byte{"0.zip": zipOf(t, map[string][]byte{"a.png": p}), "1.zip": zipOf(t, map[string][]byte{"b.png": p})},
+			"[0 1] []"},
+	} {
+		set := mustOpen(t, write(t, c.files), Options{})
+		test := []int32{}
+		if set.Test != nil {
+			test = Labels(set.Test)
+		}
+		if got := fmt.Sprint(Labels(set.Train), test); got != c.want {
+			t.Errorf("%s: labels %s, want %s; notes %v", c.name, got, c.want, set.Notes)
+		}
+	}
+}
+
+// What a folder without one picture holds is said, with the cure that helps.
+func TestNothingToRead(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Skip(err) // Windows asks for a privilege
+	}
+	archives := write(t, map[string][]byte{"a.csv": []byte("x,y\n"), "b.rar": []byte("Rar!\x1a\x07\x01\x00")})
+	parts := filepath.Join(write(t, map[string][]byte{"a.zip.001": []byte("PK\x03\x04")}), "a.zip.001")
+	for path, want := range map[string]string{
+		archives: "none of its 2 files can be used (b.rar: a RAR archive: unpack it)", parts: "join the parts first",
+		link: "it is a link that leads nowhere: nowhere: mend the link",
+	} {
+		if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if got := shortName(strings.Repeat("é/", 1000)); len(got) > longestName+len("…") || !strings.Contains(got, "…") {
+		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

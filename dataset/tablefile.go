@@ -14,8 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // maxTable bounds the bytes of a file of labels.
@@ -34,9 +37,12 @@ func readTable(name string, r io.Reader) (*table, error) {
 	if len(data) > maxTable {
 		return nil, fmt.Errorf("a file of labels of more than %d MB", maxTable>>20)
 	}
-	data = utf8Text(data)
-	trimmed := bytes.TrimSpace(data)
 	t := &table{path: name}
+	if data = utf8Text(data); !utf8.Valid(data) {
+		data = tree.FromWindows1252(data)
+		t.notes = append(t.notes, option.Say("%s is not in UTF-8, and read as Windows 1252", text.Printable(name)))
+	}
+	trimmed := bytes.TrimSpace(data)
 	switch {
 	case len(trimmed) == 0:
 		return nil, errors.New("the file is empty")
@@ -88,16 +94,38 @@ func (t *table) readRows(data []byte) error {
 		}
 		t.rows = append(t.rows, row)
 	}
+	t.dropCount()
 	if len(t.rows) > 1 && isHeader(t.rows[0]) {
 		t.header, t.rows = t.rows[0], t.rows[1:]
 	}
 	return nil
 }
 
+// dropCount drops a first row that counts the others, as CelebA's files have. The names of columns
+// follow, without one for the files.
+func (t *table) dropCount() {
+	if len(t.rows) < 3 || len(t.rows[0]) != 1 {
+		return
+	}
+	if n, err := strconv.Atoi(t.rows[0][0]); err != nil || n < len(t.rows)-2 {
+		return
+	}
+	t.rows = t.rows[1:]
+	for len(t.rows[0]) > 0 && t.rows[0][len(t.rows[0])-1] == "" {
+		t.rows[0] = t.rows[0][:len(t.rows[0])-1]
+	}
+	if len(t.rows[0])+1 == len(t.rows[1]) {
+		t.rows[0] = slices.Insert(t.rows[0], 0, "file")
+	}
+}
+
 // separator returns the character between the values of the first line.
 func separator(data []byte) rune {
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	for _, c := range []rune{'\t', ';', ','} {
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	if next, _, _ := bytes.Cut(rest, []byte("\n")); len(bytes.Fields(line)) == 1 && len(bytes.Fields(next)) > 1 {
+		line = next // the first line may count the others
+	}
+	for _, c := range []rune{'\t', ';', ',', '|'} {
 		if bytes.ContainsRune(line, c) {
 			return c
 		}
@@ -158,11 +186,18 @@ func (t *table) only(v any) []any {
 		if list, ok := v["labels"].([]any); ok {
 			return list
 		}
+		if rows := cocoRows(v); rows != nil {
+			return rows
+		}
 		var rows []any
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			switch label := v[name].(type) {
 			case string, json.Number:
 				rows = append(rows, []any{name, label})
+			case []any: // the pictures of a class
+				for _, picture := range label {
+					rows = append(rows, []any{picture, name})
+				}
 			case map[string]any:
 				label["file_name"] = name
 				rows = append(rows, label)
@@ -171,6 +206,42 @@ func (t *table) only(v any) []any {
 		return rows
 	}
 	return nil
+}
+
+// cocoRows returns rows of the pictures and the categories of COCO's annotations, nil for another
+// object. A picture of several categories has a row without one.
+func cocoRows(v map[string]any) []any {
+	images, ok1 := v["images"].([]any)
+	annotations, ok2 := v["annotations"].([]any)
+	categories, ok3 := v["categories"].([]any)
+	if !ok1 || !ok2 || !ok3 {
+		return nil
+	}
+	names := map[string]string{}
+	for _, c := range categories {
+		if c, ok := c.(map[string]any); ok {
+			names[spelled(c["id"])] = spelled(c["name"])
+		}
+	}
+	of := map[string]string{}
+	for _, a := range annotations {
+		a, ok := a.(map[string]any)
+		if !ok {
+			continue
+		}
+		image, category := spelled(a["image_id"]), names[spelled(a["category_id"])]
+		if other, known := of[image]; known && other != category {
+			category = ""
+		}
+		of[image] = category
+	}
+	rows := []any{}
+	for _, image := range images {
+		if image, ok := image.(map[string]any); ok {
+			rows = append(rows, map[string]any{"file_name": image["file_name"], "category": of[spelled(image["id"])]})
+		}
+	}
+	return rows
 }
 
 // addObject adds an object as a row. New keys become columns.

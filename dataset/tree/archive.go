@@ -47,8 +47,20 @@ func archiveOf(file *os.File, path string, lim Limits) (*Tree, error) {
 	head = head[:n]
 	lower := strings.ToLower(path)
 	switch {
+	case isPart(path), bytes.HasPrefix(head, []byte("PK\x07\x08")):
+		return nil, ErrSplit
 	case isZip(head) && !strings.HasSuffix(lower, ".npz"):
 		return Zip(file, info.Size(), lim)
+	case strings.HasSuffix(lower, ".zip") || strings.HasSuffix(lower, ".exe"):
+		found, part := zipEnd(file, info.Size())
+		switch {
+		case part:
+			return nil, ErrSplit
+		case found:
+			return Zip(file, info.Size(), lim)
+		}
+	}
+	switch {
 	case isTar(head) || strings.HasSuffix(lower, ".tar") && n == blockSize:
 		return Tar(file, info.Size())
 	case Compressed(head):

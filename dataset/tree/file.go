@@ -69,6 +69,7 @@ type Tree struct {
 	Kind  string   // "folder", "zip" or "tar"
 	Files []*File  // by name, numbers as numbers
 	Notes []string // one line each: what was left out or guessed
+	Empty []string // folders without a file that can be listed
 
 	// walk is nil where files are opened one by one.
 	walk  func(do func(i int, content io.Reader) error) error

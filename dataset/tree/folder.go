@@ -86,6 +86,9 @@ func (l *lister) list(at place, info fs.FileInfo) error {
 	if err != nil {
 		l.add(at, 0, fmt.Errorf("%w: %w", ErrRead, withoutPath(err)))
 	}
+	if len(entries) == 0 && at.name != "" {
+		l.tree.Empty = append(l.tree.Empty, at.name)
+	}
 	for _, e := range entries {
 		if err := l.entry(l.below(at, e.Name()), e); err != nil {
 			return err

@@ -13,17 +13,20 @@ import (
 var systemNames = []string{
 	"__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", // macOS, Windows
 	"$recycle.bin", "recycler", "system volume information", // Windows
-	"lost+found",                             // Linux
-	"@eadir", "#recycle", "@recycle", "@tmp", // network storage
+	"lost+found",                                                                                          // Linux
+	"@eadir", "#recycle", "@recycle", "@tmp", "#snapshot", "~snapshot", "@recently-snapshot", "@sharebin", // network storage
+	"_gsdata_",                                // synchronisation
 	"network trash folder", "temporary items", // network shares of macOS
 	"cvs",
 }
 
 // System reports whether the last element of a path is a name of [systemNames].
 func System(name string) bool {
-	base := path.Base(name)
+	base := strings.ToLower(path.Base(name))
+	number, found := strings.CutPrefix(base, "found.") // Windows
 	return strings.HasPrefix(base, ".") && base != "." && base != ".." ||
-		slices.Contains(systemNames, strings.ToLower(base))
+		slices.Contains(systemNames, base) || strings.HasSuffix(base, ".lrdata") ||
+		found && len(number) == 3 && strings.Trim(number, "0123456789") == ""
 }
 
 // inSystem reports whether some element of a path is a name of [systemNames].

@@ -24,14 +24,21 @@ func decoded(name string, page *charmap.Charmap) (utf string, ok bool) {
 	return b.String(), false
 }
 
-// clean returns the path of an archive's file with slashes and without "." and empty elements. ok
-// is false for a path that leaves the archive.
+// FromWindows1252 reads text that is not in UTF-8 as the code page of Windows in western countries.
+func FromWindows1252(text []byte) []byte {
+	utf, _ := decoded(string(text), charmap.Windows1252)
+	return []byte(utf)
+}
+
+// clean returns the path of an archive's file with slashes, without "." and empty elements, and
+// without a root or drive. ok is false for a path that leaves the archive.
 func clean(name string) (cleaned string, ok bool) {
 	name = strings.ReplaceAll(name, `\`, "/") // some programs on Windows write so
-	rooted := strings.HasPrefix(name, "/") || len(name) > 1 && name[1] == ':'
-	cleaned = path.Clean(name)
-	leaves := cleaned == ".." || strings.HasPrefix(cleaned, "../") || strings.Contains("/"+name+"/", "/../")
-	return cleaned, !rooted && !leaves
+	if len(name) > 2 && name[1] == ':' && name[2] == '/' {
+		name = name[2:]
+	}
+	cleaned = path.Clean(strings.TrimLeft(name, "/"))
+	return cleaned, !strings.Contains("/"+name+"/", "/../")
 }
 
 // encodingNote returns the note on names that are not in UTF-8, "" when there are none.

@@ -69,11 +69,16 @@ func (s streamedFile) Close() error { return s.archive.Close() }
 func Tar(r io.ReaderAt, size int64) (*Tree, error) {
 	t, s := &Tree{Kind: "tar"}, &section{r: r}
 	counter := &counted{r: io.NewSectionReader(r, 0, size)}
-	err := t.listTar(counter, func(f *File, _ int) error {
+	again := streamed(func() (io.ReadCloser, error) { return sectionFile{io.NewSectionReader(r, 0, size)}, nil })
+	err := t.listTar(counter, func(f *File, h *tar.Header, k int) error {
+		if isSparse(h) {
+			f.from, f.at = again, k
+			return nil
+		}
 		f.from, f.at = s, len(s.at)
 		s.at = append(s.at, counter.at)
 		return nil
-	})
+	}, &counter.zero)
 	return t, err
 }
 
@@ -89,24 +94,40 @@ func CompressedTar(open func() (io.ReadCloser, error), size int64, lim Limits) (
 	}
 	defer func() { _ = r.Close() }()
 	total := uint64(0)
-	err = t.listTar(r, func(f *File, k int) error {
+	content := &blocks{r: r}
+	err = t.listTar(content, func(f *File, _ *tar.Header, k int) error {
 		f.from, f.at = stream, k
 		if total += uint64(f.Size); lim.tooLarge(total, uint64(size)) {
 			return ErrBomb
 		}
 		return nil
-	})
+	}, &content.zero)
 	return t, err
 }
 
-// listTar adds the files of a tar. place is told each file and the number of its entry. A tar that
-// is cut off after some files has a note.
-func (t *Tree) listTar(r io.Reader, place func(f *File, entry int) error) error {
+// isSparse reports whether holes are left out of the content of a file.
+func isSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// listTar adds the files of a tar. place is told each file, its header and the number of its entry.
+// zero says whether the last block was empty, as the end of a tar is. A tar that is cut off after
+// some files has a note.
+func (t *Tree) listTar(r io.Reader, place func(f *File, h *tar.Header, entry int) error, zero *bool) error {
 	archive := tar.NewReader(r)
 	strange, first := 0, ""
+	var links []linkTo
 	for k := 0; ; k++ {
 		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && (*zero || len(t.Files) == 0) {
 			break
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
@@ -126,8 +147,11 @@ func (t *Tree) listTar(r io.Reader, place func(f *File, entry int) error) error 
 				first = f.Name
 			}
 		}
-		if err := place(f, k); err != nil {
+		if err := place(f, h, k); err != nil {
 			return err
+		}
+		if to := tarLink(f.Name, h); to != "" {
+			links = append(links, linkTo{f, to})
 		}
 		t.Files = append(t.Files, f)
 	}
@@ -135,7 +159,22 @@ func (t *Tree) listTar(r io.Reader, place func(f *File, entry int) error) error 
 		t.Notes = append(t.Notes, note)
 	}
 	t.sort()
+	t.dropDoubles()
+	t.follow(links)
 	return nil
+}
+
+// tarLink returns where a link leads, "" for another entry.
+func tarLink(name string, h *tar.Header) string {
+	to, _ := decoded(h.Linkname, charmap.Windows1252)
+	switch h.Typeflag {
+	case tar.TypeLink:
+		to, _ = clean(to)
+		return to
+	case tar.TypeSymlink:
+		return symlinkTo(name, to)
+	}
+	return ""
 }
 
 // tarFile returns the file of an entry, nil for folders and what systems leave. utf is false where
@@ -150,7 +189,7 @@ func tarFile(h *tar.Header) (f *File, utf bool) {
 	switch {
 	case !ok:
 		f.Name, f.Err = raw, ErrTrick
-	case h.Typeflag != tar.TypeReg:
+	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeGNUSparse:
 		f.Err = fmt.Errorf("%w: a link or device in an archive", ErrNoFile)
 	}
 	return f, utf
@@ -171,8 +210,16 @@ func (s streamed) walk(files []*File, do func(i int, content io.Reader) error) e
 	}
 	defer func() { _ = r.Close() }()
 	byEntry := make(map[int]int, len(files))
+	others := map[int][]int{} // files that links open too
 	for i, f := range files {
-		byEntry[f.at] = i
+		if f.Err != nil {
+			continue
+		}
+		if _, ok := byEntry[f.at]; ok {
+			others[f.at] = append(others[f.at], i)
+		} else {
+			byEntry[f.at] = i
+		}
 	}
 	archive := tar.NewReader(r)
 	for k := 0; ; k++ {
@@ -180,23 +227,73 @@ func (s streamed) walk(files []*File, do func(i int, content io.Reader) error) e
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
 			return nil // the end; the listing has a note on one that comes too early
 		}
-		if i, ok := byEntry[k]; ok {
-			if err := do(i, archive); err != nil {
-				return err
-			}
+		i, ok := byEntry[k]
+		if !ok {
+			continue
+		}
+		if err := doEach(append([]int{i}, others[k]...), archive, do); err != nil {
+			return err
 		}
 	}
 }
 
-// A counted counts the bytes that were read.
+// maxLinked bounds the content that several files share, in bytes.
+const maxLinked = 1 << 28
+
+// doEach calls do for files that share a content.
+func doEach(files []int, content io.Reader, do func(i int, content io.Reader) error) error {
+	if len(files) == 1 {
+		return do(files[0], content)
+	}
+	data, err := io.ReadAll(io.LimitReader(content, maxLinked))
+	for _, i := range files {
+		if err := do(i, io.MultiReader(bytes.NewReader(data), failing{err})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A failing reader ends with an error.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err == nil {
+		return 0, io.EOF
+	}
+	return 0, f.err
+}
+
+// A blocks reads a tar, and knows whether the last block was empty.
+type blocks struct {
+	r    io.Reader
+	zero bool
+}
+
+func (b *blocks) Read(p []byte) (int, error) {
+	if len(p) != blockSize {
+		n, err := b.r.Read(p)
+		b.zero = b.zero && n == 0
+		return n, err
+	}
+	n, err := io.ReadFull(b.r, p)
+	if n > 0 {
+		b.zero = n == blockSize && !slices.ContainsFunc(p, func(c byte) bool { return c != 0 })
+	}
+	return n, err
+}
+
+// A counted is [blocks] that counts the bytes that were read.
 type counted struct {
-	r  *io.SectionReader
-	at int64
+	r    *io.SectionReader
+	at   int64
+	zero bool
 }
 
 func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.at += int64(n)
+	b := blocks{c.r, c.zero}
+	n, err := b.Read(p)
+	c.at, c.zero = c.at+int64(n), b.zero
 	return n, err
 }
 

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,16 +54,24 @@ func list(t testing.TB, tr *Tree, content bool) []string {
 		}
 		data, err := io.ReadAll(r)
 		_ = r.Close()
-		if err != nil || content && string(data) != f.Name || int64(len(data)) != f.Size {
+		if err != nil || content && string(data) != held(f.Name) || int64(len(data)) != f.Size {
 			t.Errorf("%s holds %q of %d bytes, %v", f.Name, data, f.Size, err)
 		}
 	}
 	return names
 }
 
+// held returns what a file of a name holds: its name, or that of the file which a link leads to.
+func held(name string) string {
+	if name == "link.png" {
+		return "b/10.png"
+	}
+	return name
+}
+
 func TestFolder(t *testing.T) {
 	root := made(t, "10.png", "9.png", "b/1.png", "a/2.png", ".DS_Store", ".git/x", "@eaDir/9.png", "$RECYCLE.BIN/a",
-		"lost+found/b", "a/._2.png", "Thumbs.db", "#recycle/z.png")
+		"lost+found/b", "~snapshot/c", "FOUND.000/d", "x.lrdata/e", "a/._2.png", "Thumbs.db", "#recycle/z.png")
 	tr, err := Folder(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +169,7 @@ func TestZipNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"bird/3.png", "cat/1.png", "cat/4.png", "dog/2.png", "öL/1.png", "猫/2.png"}
+	want := []string{"bird/3.png", "cat/1.png", "cat/4.png", "dog/2.png", "root.png", "x.png", "öL/1.png", "猫/2.png"}
 	if got := list(t, tr, false); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
@@ -169,7 +179,7 @@ func TestZipNames(t *testing.T) {
 			tricks++
 		}
 	}
-	if notes := fmt.Sprint(tr.Notes); tricks != 4 || !strings.Contains(notes, "a name is not in UTF-8") {
+	if notes := fmt.Sprint(tr.Notes); tricks != 2 || !strings.Contains(notes, "a name is not in UTF-8") {
 		t.Errorf("%d tricks, notes %s", tricks, notes)
 	}
 }
@@ -257,7 +267,7 @@ func inZstd(w io.Writer) io.WriteCloser {
 func TestTar(t *testing.T) {
 	names := []string{"b/10.png", "b/9.png", "a/1.png", strings.Repeat("long", 60) + ".png", ".hidden/x", "../up"}
 	plain := tarOf(t, names...)
-	want := []string{"a/1.png", "b/9.png", "b/10.png", strings.Repeat("long", 60) + ".png"}
+	want := []string{"a/1.png", "b/9.png", "b/10.png", "link.png", strings.Repeat("long", 60) + ".png"}
 	for name, data := range map[string][]byte{
 		"a.tar": plain, "a.tar.gz": packed(t, plain, inGzip), "a.tgz": packed(t, plain, inGzip),
 		"a.tar.zst": packed(t, plain, inZstd), "no ending": packed(t, plain, inZstd), "a": plain,
@@ -277,7 +287,7 @@ func TestTar(t *testing.T) {
 			var walked []string
 			err := tr.Walk(func(i int, content io.Reader) error {
 				data, err := io.ReadAll(content)
-				if tr.Files[i].Err == nil && string(data) != tr.Files[i].Name {
+				if tr.Files[i].Err == nil && string(data) != held(tr.Files[i].Name) {
 					t.Errorf("%s holds %q", tr.Files[i].Name, data)
 				}
 				if tr.Files[i].Err == nil {
@@ -298,6 +308,127 @@ func TestTar(t *testing.T) {
 	}
 }
 
+// A tarEntry is an entry of a test's tar. Files hold their names.
+type tarEntry struct {
+	name, to string // to: of a link
+	kind     byte
+}
+
+// Links open the files that they lead to, whatever the archive.
+func TestTarLinks(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range []tarEntry{
+		{"./a/1.png", "", tar.TypeReg}, {"a/hard.png", "./a/1.png", tar.TypeLink}, {"b/soft.png", "../a/1.png", tar.TypeSymlink},
+		{"b/again.png", "soft.png", tar.TypeSymlink}, {"b/rooted.png", "/a/hard.png", tar.TypeSymlink}, {"b/early.png", "../z.png", tar.TypeSymlink},
+		{"z.png", "", tar.TypeReg}, {"circle", "circle2", tar.TypeSymlink}, {"circle2", "circle", tar.TypeSymlink},
+		{"folder", "a", tar.TypeSymlink}, {"dead.png", "../../x.png", tar.TypeSymlink}, {"pipe", "", tar.TypeFifo},
+	} {
+		h := &tar.Header{Name: e.name, Typeflag: e.kind, Linkname: e.to, Mode: 0o644}
+		if e.kind == tar.TypeReg {
+			h.Size = int64(len(e.name))
+		}
+		err := w.WriteHeader(h)
+		if err == nil && e.kind == tar.TypeReg {
+			_, err = io.WriteString(w, e.name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a/1.png": "./a/1.png", "a/hard.png": "./a/1.png", "b/soft.png": "./a/1.png", "b/again.png": "./a/1.png",
+		"b/rooted.png": "./a/1.png", "b/early.png": "z.png", "z.png": "z.png"}
+	for name, data := range map[string][]byte{"a.tar": b.Bytes(), "a.tgz": packed(t, b.Bytes(), inGzip)} {
+		tr := archived(t, name, data)
+		got := map[string]string{}
+		take := func(i int, r io.Reader) error {
+			data, err := io.ReadAll(r)
+			got[tr.Files[i].Name] = string(data)
+			return err
+		}
+		bad := 0
+		for i, f := range tr.Files {
+			switch r, err := f.Open(); {
+			case err != nil:
+				bad++
+			case !tr.Sequential():
+				if err := errors.Join(take(i, r), r.Close()); err != nil {
+					t.Error(err)
+				}
+			default:
+				_ = r.Close()
+			}
+		}
+		if tr.Sequential() {
+			if err := tr.Walk(take); err != nil {
+				t.Error(err)
+			}
+		}
+		if notes := fmt.Sprint(tr.Notes); !maps.Equal(got, want) || bad != 4 || !strings.Contains(notes, "not followed: folder") {
+			t.Errorf("%s: %q, %d cannot be used, notes %s", name, got, bad, notes)
+		}
+	}
+}
+
+// archived writes an archive and lists its files.
+func archived(t *testing.T, name string, data []byte) *Tree {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := Archive(path, Limits{})
+	if err != nil || tr == nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	t.Cleanup(func() { _ = tr.Close() })
+	return tr
+}
+
+// Of files of one name the last counts, and a zip may have links and a program before it.
+func TestZipEntries(t *testing.T) {
+	link := header("b/soft.png")
+	link.SetMode(0o777 | fs.ModeSymlink)
+	data := zipOf(t, header("a/1.png"), header("a/2.png"), header("./a/1.png"), link)
+	tr := archived(t, "a.exe", append([]byte("#!/bin/sh\n"), data...))
+	if got := list(t, tr, false); !slices.Equal(got, []string{"a/1.png", "a/2.png"}) {
+		t.Errorf("files %q", got)
+	}
+	if notes := fmt.Sprint(tr.Notes); !strings.Contains(notes, "a name is twice in the archive, and the last of both counts: a/1.png") {
+		t.Errorf("notes %s", notes)
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, e := range []struct{ name, text string }{{"a/1.png", "one"}, {"b/soft.png", "../a/1.png"}, {"b/dead.png", "x.png"}} {
+		h := header(e.name)
+		if e.text != "one" {
+			h.SetMode(0o777 | fs.ModeSymlink)
+		}
+		w, err := z.CreateHeader(h)
+		if err == nil {
+			_, err = io.WriteString(w, e.text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tr = archived(t, "a.zip", b.Bytes())
+	if got := list(t, tr, false); !slices.Equal(got, []string{"a/1.png", "b/soft.png"}) {
+		t.Errorf("files %q", got)
+	}
+	for _, f := range tr.Files {
+		if f.Name == "b/dead.png" && (f.Err == nil || !strings.Contains(f.Err.Error(), "it leads to b/x.png")) {
+			t.Error(f.Err)
+		}
+	}
+}
+
 func TestArchiveRefuses(t *testing.T) {
 	plain := tarOf(t, "a.png", "b.png")
 	for _, c := range []struct {
@@ -309,6 +440,11 @@ func TestArchiveRefuses(t *testing.T) {
 		{"a tar without an end", "a.tar", plain[:1100], "cut off or damaged after a.png"},
 		{"a tar cut off in its first header", "a.tar.gz", packed(t, plain[:300], inGzip), "the archive is cut off: copy it again"},
 		{"text called a tar", "a.tar.gz", packed(t, []byte(strings.Repeat("text", 300)), inGzip), "not a tar archive that can be read"},
+		{"a tar cut off between files", "a.tar", plain[:1024], "cut off or damaged after a.png"},
+		{"a compressed tar cut off between files", "a.tgz", packed(t, plain[:1024], inGzip), "cut off or damaged after a.png"},
+		{"a part of several", "a.zip.002", []byte("any"), "it is a part of an archive that was split"},
+		{"the first part of several", "a.z01", []byte("PK\x07\x08PK\x03\x04"), "it is a part of an archive that was split"},
+		{"the last part of several", "a.zip", []byte("anyPK\x05\x06\x01\x00" + strings.Repeat("\x00", 16)), "it is a part of an archive that was split"},
 		{"gzip cut off", "a.tar.gz", packed(t, plain, inGzip)[:20], "copy"},
 	} {
 		path := filepath.Join(t.TempDir(), c.file)

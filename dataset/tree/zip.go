@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"strings"
 	"unicode/utf8"
 
@@ -68,6 +69,7 @@ func Zip(r io.ReaderAt, size int64, lim Limits) (*Tree, error) {
 		zstd.WithDecoderMaxWindow(smallWindow), zstd.WithDecoderMaxMemory(largeWindow)))
 	t, z := &Tree{Kind: "zip"}, &zipped{archive.File}
 	total, strange, first := uint64(0), 0, ""
+	var links []linkTo
 	for i, entry := range archive.File {
 		name, ok := zipName(entry)
 		f := zipFile(name, entry)
@@ -85,12 +87,35 @@ func Zip(r io.ReaderAt, size int64, lim Limits) (*Tree, error) {
 		}
 		f.from, f.at = z, i
 		t.Files = append(t.Files, f)
+		if to := zipLink(f.Name, entry); to != "" {
+			links = append(links, linkTo{f, to})
+		}
 	}
 	if note := encodingNote(strange, first, charmap.CodePage437); note != "" {
 		t.Notes = append(t.Notes, note)
 	}
 	t.sort()
+	t.dropDoubles()
+	t.follow(links)
 	return t, nil
+}
+
+// zipLink returns where a symbolic link leads, "" for another entry.
+func zipLink(name string, entry *zip.File) string {
+	const longest = 4096 // of a path
+	if entry.Mode()&fs.ModeSymlink == 0 || entry.UncompressedSize64 > longest {
+		return ""
+	}
+	r, err := entry.Open()
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = r.Close() }()
+	target, err := io.ReadAll(io.LimitReader(r, longest))
+	if err != nil || len(target) == 0 {
+		return ""
+	}
+	return symlinkTo(name, string(target))
 }
 
 // zipName returns the name of an entry in UTF-8. ok is false where the encoding is a guess.
