@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,6 @@ func readHead(path string) ([]byte, error) {
 	}
 	return head[:n], nil
 }
-
-func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte{0x1f, 0x8b}) }
 
 // baseName returns the name of a set at a path: the last element of the path, without the ending of
 // an archive or an array.

@@ -127,7 +127,7 @@ func (l *layout) labelWith(readings []*reading) []string {
 	}
 	l.told = true
 	first, from := readings[0], strings.Join(paths, ", ")
-	if slicesHave(by.roles, toTrain, toTest) {
+	if divided(by.roles) {
 		for i, r := range by.roles {
 			if l.roles[i] != outside {
 				l.roles[i] = r
@@ -158,9 +158,9 @@ func (l *layout) labelWith(readings []*reading) []string {
 	return by.labels
 }
 
-// slicesHave reports whether roles have both.
-func slicesHave(roles []role, a, b role) bool {
-	return slices.Contains(roles, a) && slices.Contains(roles, b)
+// divided reports whether there are pictures to train on and pictures to test on.
+func divided(roles []role) bool {
+	return slices.Contains(roles, toTrain) && slices.Contains(roles, toTest)
 }
 
 // index gives each picture the number of its class among the classes of pictures to train on.

@@ -156,7 +156,7 @@ func (l *loader) walk(ctx context.Context, t *tree.Tree, first int, wanted func(
 	}()
 	err := l.options.parallel(ctx, len(t.Files), func(int) {
 		if it, ok := <-items; ok {
-			l.results[first+it.i] = l.decoded(t.Files[it.i], it.data, it.err)
+			l.results[first+it.i] = l.decoded(it.data, it.err)
 		}
 		l.count()
 	})
@@ -180,7 +180,7 @@ func (l *loader) load(f *tree.File) loaded {
 	}
 	defer func() { _ = r.Close() }()
 	data, err := l.content(f, r)
-	return l.decoded(f, data, err)
+	return l.decoded(data, err)
 }
 
 // errSide marks a small file that is kept, as it may have a picture's label.
@@ -231,7 +231,7 @@ func readReason(err error) error {
 }
 
 // decoded decodes the content of a file.
-func (l *loader) decoded(f *tree.File, data []byte, err error) loaded {
+func (l *loader) decoded(data []byte, err error) loaded {
 	switch {
 	case errors.Is(err, errSide):
 		return loaded{err: errSide, side: string(data)}

@@ -15,8 +15,8 @@ type index struct {
 
 // newIndex makes an index of paths. roles says what the pictures are for, or is nil.
 func newIndex(names []string, roles []role) *index {
-	x := newIndexOf(names, func(i int) bool { return roles == nil || roles[i] != outside })
-	if !slicesHave(roles, toTrain, toTest) {
+	x := newIndexOf(names, func(i int) bool { return len(roles) == 0 || roles[i] != outside })
+	if !divided(roles) {
 		return x
 	}
 	for _, r := range []role{toTrain, toTest} {
@@ -41,13 +41,15 @@ func newIndexOf(names []string, is func(i int) bool) *index {
 			continue
 		}
 		x.exact[name] = i
-		key, ok := strings.ToLower(name), true
+		key := strings.ToLower(name)
 		for range indexedDepth {
 			add(key, i)
 			add(strings.TrimSuffix(key, path.Ext(key)), i)
-			if _, key, ok = strings.Cut(key, "/"); !ok {
+			_, below, ok := strings.Cut(key, "/")
+			if !ok {
 				break
 			}
+			key = below
 		}
 		base := path.Base(strings.ToLower(name))
 		add(base, i)

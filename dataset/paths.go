@@ -205,7 +205,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	case len(rows) > 0 && many <= len(rows):
 		return set, readRows(ctx, set, rows, o)
 	case p.chosen != "":
-		return nil, p.notData(files)
+		return nil, p.notData()
 	}
 	for _, a := range arrays {
 		set.Notes = append(set.Notes, Note{Format: "%s is not read, as there are more pictures (name it to read it)",
@@ -216,7 +216,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 }
 
 // notData returns the error for a file that is named and is not a set.
-func (p *place) notData(files []*tree.File) error {
+func (p *place) notData() error {
 	head, err := readHead(p.path)
 	if err != nil {
 		return err

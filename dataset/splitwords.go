@@ -31,7 +31,7 @@ func splitAmong(words, fillers []string) (found role, ok bool) {
 	found = outside
 	for _, word := range words {
 		word = strings.TrimRight(word, "0123456789")
-		is := outside
+		var is role
 		switch {
 		case slices.Contains(trainWords, word):
 			is = toTrain

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/text"
@@ -35,7 +36,7 @@ func (l *layout) divideByLists(readings []*reading) bool {
 			lists, roles = append(lists, r), append(roles, is)
 		}
 	}
-	if !slicesHave(roles, toTrain, toTest) || slicesHave(l.roles, toTest, toTest) {
+	if !divided(roles) || slices.Contains(l.roles, toTest) {
 		return false
 	}
 	listed := make([]bool, len(l.rest))

@@ -31,6 +31,7 @@ func (s *section) open(f *File) (io.ReadCloser, error) {
 // A sectionFile is a part of a file that needs no closing.
 type sectionFile struct{ *io.SectionReader }
 
+// Close does nothing.
 func (sectionFile) Close() error { return nil }
 
 // A streamed opens the files of a compressed tar, each by reading the archive up to it.
@@ -63,6 +64,7 @@ type streamedFile struct {
 	archive io.Closer
 }
 
+// Close closes the archive.
 func (s streamedFile) Close() error { return s.archive.Close() }
 
 // Tar lists the files of a tar of size bytes that is not compressed.
@@ -376,4 +378,5 @@ type both struct {
 	file io.Closer
 }
 
+// Close closes both.
 func (b both) Close() error { return errors.Join(b.ReadCloser.Close(), b.file.Close()) }

@@ -32,9 +32,7 @@ func (r *training) openData(ctx context.Context) error {
 	if set.Sizes != nil {
 		r.pictures = set.Path
 	}
-	for _, note := range feed.Notes(r.options.Data, set) {
-		r.Notes = append(r.Notes, note)
-	}
+	r.Notes = append(r.Notes, feed.Notes(r.options.Data, set)...)
 	return nil
 }
 
