@@ -144,7 +144,36 @@ func (g *gallery) byFolders(l *layout, labels []string, readings []*reading) {
 	l.noteUnnamed()
 	g.noteEmpty(l, labels)
 	g.noteRepeats(l, classes)
+	g.noteNames(l, classes)
 }
+
+// noteNames says that a list of the names of classes is not read, where these are not the folders.
+func (g *gallery) noteNames(l *layout, classes map[string]bool) {
+	for i, f := range g.loader.files {
+		if !slices.Contains(nameLists, strings.ToLower(path.Base(f.Name))) || g.loader.results[i].err == nil || f.Err != nil {
+			continue
+		}
+		t, err := tableOf(f)
+		if err != nil {
+			continue
+		}
+		has := map[string]bool{}
+		for _, row := range append(t.rows, t.header) {
+			for _, name := range row {
+				has[strings.TrimSpace(name)] = true
+			}
+		}
+		for class := range classes {
+			if class != "" && !has[class] {
+				l.note("%s is not read: the names of the folders are the classes", text.Printable(f.Name))
+				break
+			}
+		}
+	}
+}
+
+// nameLists are the names of files that have the names of classes, in lower case.
+var nameLists = []string{"classes.txt", "class_names.txt", "labels.txt", "names.txt", "obj.names", "classes.names"}
 
 // noteRepeats says that numbers of repeats before the names of folders are not used, where captions
 // lie beside the pictures.

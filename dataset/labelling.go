@@ -171,7 +171,9 @@ func (l *layout) index(labels []string) (numbers []int32, classes []string) {
 			classes = append(classes, label)
 		}
 	}
-	slices.SortFunc(classes, text.CompareNatural)
+	if slices.SortFunc(classes, text.CompareNatural); l.textOrder {
+		slices.Sort(classes)
+	}
 	if classes = slices.Compact(classes); classes == nil {
 		return nil, nil
 	}

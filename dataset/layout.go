@@ -26,6 +26,8 @@ type layout struct {
 	notes []Note
 	told  bool // labels come from elsewhere than folders
 
+	textOrder bool // see Options.TextOrder
+
 	listed  bool           // files with names of pictures divide them
 	unnamed map[string]int // pictures of folders that are not classes of the training pictures
 }

@@ -41,7 +41,7 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 	case err == nil:
 		return openPath(ctx, name, info, o)
 	case errors.Is(err, os.ErrPermission), isPath && !errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("data set %s: %w", name, err)
+		return nil, fmt.Errorf("data set %s: %w", name, regularReason(err))
 	}
 	if link, err := os.Lstat(name); err == nil && link.Mode()&os.ModeSymlink != 0 {
 		to, _ := os.Readlink(name) // for the message alone

@@ -24,6 +24,8 @@ type Options struct {
 	// Strict makes a file that cannot be used an error. Without it, the file is left out and
 	// counted.
 	Strict bool
+	// TextOrder takes files and classes in the order of text, 10 before 9, as older runs did.
+	TextOrder bool
 	// HoldOut is the share of the images to keep from training, 0 for none. A set with test images
 	// of its own ignores it.
 	HoldOut float64

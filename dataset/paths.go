@@ -185,6 +185,9 @@ func isPictureName(f *tree.File) bool {
 // read reads the files of the place: arrays, rows, or pictures.
 func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	set := &Set{Path: p.path}
+	if o.TextOrder {
+		p.orderByText()
+	}
 	for _, t := range p.trees {
 		for _, note := range t.Notes {
 			set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
@@ -213,6 +216,19 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	}
 	set.Format = p.format + " of pictures"
 	return set, readPictures(ctx, set, p.trees, nil, o)
+}
+
+// orderByText brings the files into the order of text. A folder comes before one whose name goes on
+// where that of the folder ends; in an archive the whole paths are compared.
+func (p *place) orderByText() {
+	for _, t := range p.trees {
+		slices.SortStableFunc(t.Files, func(a, b *tree.File) int {
+			if t.Kind != "folder" {
+				return strings.Compare(a.Name, b.Name)
+			}
+			return slices.Compare(strings.Split(a.Name, "/"), strings.Split(b.Name, "/"))
+		})
+	}
 }
 
 // notData returns the error for a file that is named and is not a set.

@@ -143,6 +143,7 @@ func worth(s Skip) int {
 // makes two.
 func (g *gallery) divide() error {
 	l := arrange(g.names)
+	l.textOrder = g.loader.options.TextOrder
 	labels, err := g.classes(l)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // HeadLen is the number of bytes at the beginning of a file that tell its format.
@@ -31,8 +32,19 @@ type format struct {
 	cure string // for pictures that cannot be read
 }
 
+var (
+	listFormats sync.Once
+	formatList  []format
+)
+
 // formats returns the formats of pictures. The first whose magic fits a file is that of the file.
+// The list is made once, as each file is looked up in it.
 func formats() []format {
+	listFormats.Do(func() { formatList = newFormats() })
+	return formatList
+}
+
+func newFormats() []format {
 	return slices.Concat([]format{
 		{name: "PNG", magic: begins(pngMagic), open: openPNG},
 		{name: "JPEG", magic: begins("\xff\xd8\xff"), open: openJPEG},

@@ -77,6 +77,8 @@ type DataOptions struct {
 	Strict bool `json:"strict"`
 	// SplitAny holds images out as older runs did: see [dataset.SplitAny].
 	SplitAny bool `json:"-"`
+	// TextOrder takes files and classes in the order of older runs: see [dataset.Options].
+	TextOrder bool `json:"-"`
 	// DataMemory is the limit on the images in memory in MB; 0: 4096.
 	DataMemory int `json:"-"`
 
@@ -139,7 +141,7 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	r.noteHidden(d.Data)
 	set, err := dataset.Open(ctx, d.Data, dataset.Options{
 		Width: d.Size.Width, Height: d.Size.Height, Fit: d.Fit, Channels: d.ImageChannels.count(),
-		Labels: d.Labels, Strict: d.Strict,
+		Labels: d.Labels, Strict: d.Strict, TextOrder: d.TextOrder,
 		HoldOut: share, Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})

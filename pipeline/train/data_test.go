@@ -112,6 +112,41 @@ func TestTrainOnFolder(t *testing.T) {
 	}
 }
 
+// A run of the time when files came in the order of text goes on in this order. One whose classes
+// are no longer those of its data does not.
+func TestResumeOlderRun(t *testing.T) {
+	folder := pictureFolder(t, 24)
+	for i, name := range []string{"10", "9"} {
+		if err := os.Rename(filepath.Join(folder, []string{"left", "right"}[i]), filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := folderRun(t, folder)
+	o.TextOrder = true
+	mustTrain(t, o)
+	if err := os.Remove(filepath.Join(o.Out, run.ContentsFile)); err != nil {
+		t.Fatal(err)
+	}
+	o.TextOrder, o.Resume, o.Steps = false, true, 8
+	mustTrain(t, o)
+	if c, err := readTrainRun(o.Out); err != nil || !slices.Equal(c.Data.Classes, []string{"10", "9"}) {
+		t.Errorf("classes %q, %v", c.Data.Classes, err)
+	}
+	config := filepath.Join(o.Out, run.ConfigFile)
+	data, err := os.ReadFile(config)
+	if err == nil {
+		err = os.WriteFile(config, bytes.Replace(data, []byte(`"10",`), []byte(`"ten",`), 1), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Steps = 9
+	const want = "its classes were ten, 9, and now 10, 9: train anew"
+	if _, err := Train(context.Background(), o); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // Mirroring is keyed like every draw: it does not depend on the number of threads or on an
 // interruption.
 func TestFlip(t *testing.T) {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
@@ -60,6 +61,38 @@ func (r *training) outsideData() error {
 	if r.pictures != "" && (regular.Within(out, r.pictures) || regular.Same(out, r.pictures)) {
 		return option.Errorf("out", out,
 			"lies in the folder of pictures %s, which its previews would join: name one elsewhere", r.pictures)
+	}
+	return nil
+}
+
+// sameData refuses data that is not what it was.
+func (r *training) sameData(ctx context.Context, had run.DataInfo) error {
+	if had.Digest != "" && r.digest != had.Digest {
+		changed := r.dataChanged(had)
+		if files := r.Dir.Contents(); run.Changes(files, r.contents) != "" && files != nil || r.options.Source != nil {
+			return changed
+		}
+		// Older runs took files in the order of text, and go on so.
+		r.options.TextOrder, r.Notes = true, nil
+		if err := r.openData(ctx); err != nil {
+			return err
+		}
+		if r.digest != had.Digest {
+			return changed
+		}
+	}
+	if had.Digest != "" && had.Images != r.data.Len() {
+		return option.Faultf("the files of %s are read in another way than when this run began: it had %s to train on, and now %d",
+			text.Printable(r.options.Data), text.Count(had.Images, "image", "images"), r.data.Len()).Cured("train anew")
+	}
+	if has := r.data.Classes(); had.Classes != nil && !slices.Equal(had.Classes, has) {
+		is := option.Say("and now it has none")
+		if has != nil {
+			is = option.Say("and now %v", model.FirstNames(has))
+		}
+		return option.Faultf("the files of %s are read in another way than when this run began: its classes were %v, %v",
+			text.Printable(r.options.Data), model.FirstNames(had.Classes), is).
+			Cured("train anew")
 	}
 	return nil
 }

@@ -203,8 +203,8 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 			return err
 		}
 	}
-	if had.Digest != "" && r.digest != had.Digest {
-		return r.dataChanged(had)
+	if err := r.sameData(ctx, had); err != nil {
+		return err
 	}
 	r.lesson = lessonOf(r.options.Objective)
 	if err := r.lesson.resolve(r, isa); err != nil {
