@@ -34,7 +34,7 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	}
 	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes()})
 	if err != nil {
-		return nil, err
+		return nil, notItself(source.Files, err)
 	}
 	if named := array.KnownClasses(p.path, len(arrays.Classes)); named != nil && numbered(arrays.Classes) {
 		arrays.Classes = named
