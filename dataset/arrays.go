@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/fmimg/fmimg/internal/text"
-
 	"github.com/fmimg/fmimg/dataset/array"
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // readArrays reads the one set of arrays that a place holds.
@@ -32,7 +32,7 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 			}
 		}
 	}
-	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes()})
+	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes(), Alpha: o.Channels == 2 || o.Channels == 4})
 	if err != nil {
 		return nil, notItself(source.Files, err)
 	}
@@ -43,11 +43,35 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	for _, note := range arrays.Notes {
 		set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
 	}
+	set.noteArrayAlpha(arrays)
 	if err := set.take(arrays); err != nil {
 		return nil, err
 	}
 	set.Digest = arrayDigest(arrays)
 	return set, p.sum(set, arrays.Files)
+}
+
+// noteArrayAlpha says what became of an alpha channel.
+func (s *Set) noteArrayAlpha(arrays *array.Set) {
+	last := fmt.Sprintf("the last of %d channels", arrays.Channels)
+	switch arrays.Alpha {
+	case array.Opaque:
+		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it has its highest value everywhere", Args: []any{last}})
+	case array.Unused:
+		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it is 0 everywhere", Args: []any{last}})
+	case array.White:
+		keep := keepsAlpha(arrays.Channels)
+		s.Notes = append(s.Notes, Note{Format: "%s was taken for alpha: transparent pixels became white (%v keeps them)",
+			Args: []any{last, option.Setting{Option: "image-channels", Value: keep}}})
+	}
+}
+
+// keepsAlpha is the value of the option that keeps the alpha channel of so many channels.
+func keepsAlpha(channels int) string {
+	if channels == 2 {
+		return "gray-alpha"
+	}
+	return "rgba"
 }
 
 func has(files []*tree.File, name string) bool {

@@ -90,7 +90,10 @@ func numpyKind(name string) (kind, error) {
 	case strings.HasPrefix(code, "c"):
 		return kind{}, fmt.Errorf("its elements are complex numbers (%s): save their real parts", name)
 	}
-	return kind{}, fmt.Errorf("its elements have type %s: save it as uint8", name)
+	if strings.HasPrefix(code, "f") {
+		return kind{}, fmt.Errorf("its elements have type %s: save it as float32", name)
+	}
+	return kind{}, fmt.Errorf("its elements have type %s, which pixels do not have: save it as uint8 or float32", name)
 }
 
 // kindOf returns the kind of a letter and a size in bytes, as NumPy and IDX use them.

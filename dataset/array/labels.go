@@ -3,8 +3,11 @@ package array
 import (
 	"fmt"
 	"math"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fmimg/fmimg/internal/text"
 )
@@ -228,12 +231,14 @@ func (s *Set) name(known names, of ...*labels) error {
 	switch labelled {
 	case 0:
 		if given == 0 {
-			s.note("labels were not found: the images have no classes")
+			s.note("labels were not found" + s.missed(0) + ": the images have no classes")
 		}
 		return nil
 	case len(s.parts()):
 	default:
-		s.oneSided()
+		if s.oneSided(); s.Train.Labels == nil {
+			return nil
+		}
 	}
 	counts := s.counts()
 	if len(counts) == 0 {
@@ -254,21 +259,53 @@ func (s *Set) parts() []*Images {
 	return []*Images{s.Train, s.Test}
 }
 
-// oneSided gives the images of the part without labels no class.
+// oneSided gives test images without labels no class. Without labels to train on there are no
+// classes.
 func (s *Set) oneSided() {
-	for _, m := range s.parts() {
-		if m.Labels != nil {
-			continue
-		}
-		which := "training"
-		if m == s.Test {
-			which = "test"
-		}
-		s.note(fmt.Sprintf("labels of the %s images were not found: %s no class", which,
-			text.Count(m.Len(), "image has", "images have")))
-		m.Labels = slices.Repeat([]int32{-1}, m.Len())
+	if s.Train.Labels == nil {
+		s.note("labels of the training images were not found" + s.missed(0) + ": the images have no classes")
+		s.Test.Labels = nil
+		return
 	}
+	s.note(fmt.Sprintf("labels of the test images were not found%s: %s no class", s.missed(1),
+		text.Count(s.Test.Len(), "image has", "images have")))
+	s.Test.Labels = slices.Repeat([]int32{-1}, s.Test.Len())
 }
+
+// missed names the labels of a part that were looked for, empty where its images tell no name.
+func (s *Set) missed(part int) string {
+	if part >= len(s.wanted) || s.wanted[part] == "" {
+		return ""
+	}
+	return " (no " + s.wanted[part] + ")"
+}
+
+// labelPairs are the words of labels by those of images, in names of files and arrays.
+var labelPairs = [][2]string{
+	{"images", "labels"}, {"image", "label"}, {"imgs", "labels"}, {"img", "label"}, {"IMAGES", "LABELS"},
+	{"x_", "y_"}, {"X_", "y_"}, {"_x", "_y"}, {"_X", "_y"}, {"data", "labels"},
+}
+
+// labelsOf returns how the labels of images would be called, empty where their name tells nothing.
+func labelsOf(name string) string {
+	folder, base := path.Split(name)
+	if before, array, ok := strings.Cut(base, ": "); ok { // of an .npz
+		folder, base = before+": ", array
+	}
+	if stem, _ := cutEnds(base, npyEnds...); strings.EqualFold(stem, "x") {
+		return folder + "y" + base[1:]
+	}
+	for _, word := range labelPairs {
+		if strings.Contains(base, word[0]) {
+			base = strings.Replace(base, word[0], word[1], 1)
+			return folder + idxDims.ReplaceAllString(base, "${1}1")
+		}
+	}
+	return ""
+}
+
+// idxDims matches the number of dimensions in the name of an IDX file.
+var idxDims = regexp.MustCompile(`((?i)idx)[2-4]`)
 
 // counts returns the number of images to train on of each label up to the highest. Labels of test
 // images count too, as 0.

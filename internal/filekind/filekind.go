@@ -53,8 +53,8 @@ func OfData(name string, head []byte) (what, cure string) {
 	return k.what, cmp.Or(k.data, k.cure)
 }
 
-// NotItself tells what a file is whose bytes are not those of the file that it should be: nothing, a
-// pointer, a web page. Both results are empty for other files.
+// NotItself tells what a file is whose bytes are not those of the file that it should be: nothing,
+// a pointer, a web page. Both results are empty for other files.
 func NotItself(head []byte) (what, cure string) {
 	k := find(head)
 	for _, list := range [][]kind{broken, pointers, pages} {

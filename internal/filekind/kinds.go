@@ -253,8 +253,8 @@ func isIDX(head []byte) bool {
 // castagnoli is the polynomial of the checksums in TensorFlow's records.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// isRecords reports whether a file begins with a record of TensorFlow: its length, and a checksum of
-// that, which is turned and moved.
+// isRecords reports whether a file begins with a record of TensorFlow: its length, and a checksum
+// of that, which is turned and moved.
 func isRecords(head []byte) bool {
 	if len(head) < 12 {
 		return false
