@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/fmimg/fmimg/dataset/array"
@@ -20,19 +22,14 @@ import (
 
 // readArrays reads the one set of arrays that a place holds.
 func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, o Options) (*Set, error) {
-	source := found[0]
-	if len(found) > 1 {
-		if p.chosen == "" {
-			return nil, fmt.Errorf("it holds %d sets of arrays: name one by a file of it, such as %s",
-				len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
-		}
-		for _, s := range found {
-			if has(s.Files, p.chosen) {
-				source = s
-			}
-		}
+	source, err := p.source(found)
+	if err != nil {
+		return nil, err
 	}
 	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes(), Alpha: o.Channels == 2 || o.Channels == 4})
+	if errors.Is(err, array.ErrApart) {
+		return nil, fmt.Errorf("%w (%w)", p.several(found), err)
+	}
 	if err != nil {
 		return nil, notItself(source.Files, err)
 	}
@@ -49,6 +46,40 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	}
 	set.Digest = arrayDigest(arrays)
 	return set, p.sum(set, arrays.Files)
+}
+
+// source returns the one set that is meant: that of the named file, or all as one.
+func (p *place) source(found []array.Source) (array.Source, error) {
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	if p.chosen != "" {
+		for _, s := range found {
+			if has(s.Files, p.chosen) {
+				return s, nil
+			}
+		}
+		return found[0], nil
+	}
+	sequential := slices.ContainsFunc(p.trees, func(t *tree.Tree) bool { return t.Sequential() })
+	joined, ok := array.Join(found)
+	switch {
+	case !ok:
+		return joined, p.several(found)
+	case sequential && len(joined.Files) > maxStreamed:
+		return joined, fmt.Errorf("it holds %d files of arrays, each of which is read by unpacking all before it: "+
+			"unpack the archive, and name the folder", len(joined.Files))
+	}
+	return joined, nil
+}
+
+// maxStreamed bounds the files of arrays that are read from a compressed tar, one after the other.
+const maxStreamed = 64
+
+// several is the error for more than one set.
+func (p *place) several(found []array.Source) error {
+	return fmt.Errorf("it holds %d sets of arrays: name one by a file of it, such as %s",
+		len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
 }
 
 // noteArrayAlpha says what became of an alpha channel.

@@ -27,7 +27,7 @@ type tableSet struct {
 // findCSV finds tables of pixels. Those of a folder whose names differ by "train" and "test" alone
 // are one set.
 func findCSV(files []*tree.File) []Source {
-	folders := newGroups(files).all
+	folders := newGroups(files).text
 	sets, order := map[string]*tableSet{}, []*tableSet(nil)
 	for _, f := range plainFirst(files) {
 		base, ok := cutEnds(path.Base(f.Name), tableEnds...)

@@ -28,7 +28,7 @@ type group struct {
 	told    bool   // the name says that it has images
 	members []member
 	files   []*tree.File
-	beside  []*tree.File // all files of the folder
+	beside  []*tree.File // files of the folder that may have names of classes
 }
 
 // testParts are the parts that may be tested on, the best first. What is not taken is left out.
@@ -199,13 +199,17 @@ type groups struct {
 	list []*group
 	by   map[string]*group
 	all  map[string][]*tree.File // files by folder
+	text map[string][]*tree.File // those that may have names of classes
 }
 
 func newGroups(files []*tree.File) *groups {
-	g := &groups{by: map[string]*group{}, all: map[string][]*tree.File{}}
+	g := &groups{by: map[string]*group{}, all: map[string][]*tree.File{}, text: map[string][]*tree.File{}}
 	for _, f := range files {
-		folder := path.Dir(f.Name)
+		folder, lower := path.Dir(f.Name), strings.ToLower(f.Name)
 		g.all[folder] = append(g.all[folder], f)
+		if strings.HasSuffix(lower, ".txt") || strings.HasSuffix(lower, ".csv") {
+			g.text[folder] = append(g.text[folder], f)
+		}
 	}
 	return g
 }
@@ -235,7 +239,7 @@ func bare(name string) string {
 func (g *groups) of(folder, format, prefix string) *group {
 	key := folder + "\x00" + prefix
 	if g.by[key] == nil {
-		g.by[key] = &group{format: format, folder: folder, prefix: prefix, beside: g.all[folder]}
+		g.by[key] = &group{format: format, folder: folder, prefix: prefix, beside: g.text[folder]}
 		g.list = append(g.list, g.by[key])
 	}
 	return g.by[key]

@@ -11,9 +11,10 @@ import (
 
 // A kind is a type of numbers as files hold them.
 type kind struct {
-	size  int  // bytes of a number
-	float bool // it may have a fraction
-	bool  bool // 0 is false, anything else is true
+	name  string // as NumPy writes it; empty for other formats
+	size  int    // bytes of a number
+	float bool   // it may have a fraction
+	bool  bool   // 0 is false, anything else is true
 	at    func(raw []byte) float64
 	text  bool // a text instead, in UTF-32 or of bytes, with zeros behind it
 	wide  binary.ByteOrder
@@ -71,6 +72,12 @@ func (k kind) decode(dst []float64, raw []byte) int {
 
 // numpyKind returns the kind of NumPy's name of a type, such as "<f4".
 func numpyKind(name string) (kind, error) {
+	k, err := kindNamed(name)
+	k.name = name
+	return k, err
+}
+
+func kindNamed(name string) (kind, error) {
 	order, code := binary.ByteOrder(binary.LittleEndian), strings.TrimLeft(name, "<>|=")
 	if strings.HasPrefix(name, ">") {
 		order = binary.BigEndian

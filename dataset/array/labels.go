@@ -274,7 +274,8 @@ func (s *Set) oneSided() {
 
 // missed names the labels of a part that were looked for, empty where its images tell no name.
 func (s *Set) missed(part int) string {
-	if part >= len(s.wanted) || s.wanted[part] == "" {
+	if part >= len(s.wanted) || s.wanted[part] == "" ||
+		slices.ContainsFunc(s.Notes, func(note string) bool { return strings.HasPrefix(note, s.wanted[part]+" was left out") }) {
 		return ""
 	}
 	return " (no " + s.wanted[part] + ")"

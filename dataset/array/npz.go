@@ -12,7 +12,7 @@ import (
 // findNPZ finds archives of arrays, each of which is a set.
 func findNPZ(files []*tree.File) []Source {
 	var list []Source
-	folders, paired := newGroups(files).all, pairsOf(files)
+	folders, paired := newGroups(files).text, pairsOf(files)
 	for _, f := range files {
 		stem, ok := cutEnds(path.Base(f.Name), ".npz")
 		if _, isPart := paired.has(f); !ok || isPart {
