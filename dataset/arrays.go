@@ -48,17 +48,9 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	return set, p.sum(set, arrays.Files)
 }
 
-// source returns the one set that is meant: that of the named file, or all as one.
+// source returns the set that is meant: the only one, that of the named file, or all as one.
 func (p *place) source(found []array.Source) (array.Source, error) {
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	if p.chosen != "" {
-		for _, s := range found {
-			if has(s.Files, p.chosen) {
-				return s, nil
-			}
-		}
+	if len(found) == 1 || p.chosen != "" {
 		return found[0], nil
 	}
 	sequential := slices.ContainsFunc(p.trees, func(t *tree.Tree) bool { return t.Sequential() })

@@ -48,6 +48,7 @@ func TestOtherKinds(t *testing.T) {
 		{"office", map[string][]byte{"t.xlsx": zipOf(t, map[string][]byte{"[Content_Types].xml": []byte("<x>")})}, "t.xlsx", "as CSV"},
 		{"PDF", map[string][]byte{"a.pdf": []byte("%PDF-1.7\n")}, "a.pdf", "it is PDF: save its pages as PNG"},
 		{"text", map[string][]byte{"a.txt": []byte("words\n")}, "a.txt", "it is text; name a folder"},
+		{"beside an array", map[string][]byte{"a.npy.xz": []byte("\xfd7zXZ\x00x"), "b.npy": npyFile(t, 1, 4, 5, 5)}, "a.npy.xz", "by xz: unpack"},
 		{"HDF5", map[string][]byte{"a.h5": []byte("\x89HDF\r\n\x1a\n")}, "a.h5", "it is a file of HDF5: load it with h5py"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

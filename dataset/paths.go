@@ -195,7 +195,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	files := filesOf(p.trees)
 	p.leaveRunsOut(set)
 	pictures := slices.DeleteFunc(slices.Clone(files), func(f *tree.File) bool { return !isPictureName(f) })
-	arrays, rows := array.Find(files), p.rowFiles(files)
+	arrays, rows := p.arrays(files), p.rowFiles(files)
 	switch {
 	case len(arrays) > 0 && prevail(arrayFiles(arrays), pictures):
 		set.noteFew(pictures, "arrays")
@@ -214,6 +214,12 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	}
 	set.Format = p.format + " of pictures"
 	return set, p.ofProgram(readPictures(ctx, set, p.trees, nil, o))
+}
+
+// arrays returns the sets of arrays among files: those that the named file belongs to, where one is
+// named.
+func (p *place) arrays(files []*tree.File) []array.Source {
+	return slices.DeleteFunc(array.Find(files), func(s array.Source) bool { return p.chosen != "" && !has(s.Files, p.chosen) })
 }
 
 // prevail reports whether files of data, not the pictures beside them, are the set. A few small

@@ -226,6 +226,8 @@ func TestClassNames(t *testing.T) {
 		{"one", "classes.txt", "cat\n", nil, "", "classes.txt names 1 class, and"},
 		{"too many", "classes.txt", "a\nb\nc\nd\n", []string{"a", "b", "c"}, "classes.txt names 4 classes", ""},
 		{"empty", "classes.txt", "\n", nil, "", "classes.txt is empty"},
+		{"labels", "labels.txt", "cat\ndog\ncow\n", []string{"cat", "dog", "cow"}, "", ""},
+		{"other labels", "labels.txt", "0\n1\n", []string{"0", "1", "2"}, "labels.txt was not read: it has 2 lines, and there are 3 classes", ""},
 		{"Kuzushiji", "kmnist_classmap.csv", "index,codepoint,char\n0,U+304A,お\n1,U+304D,き\n2,U+3059,す\n",
 			[]string{"お", "き", "す"}, "", ""},
 		{"out of order", "k49_classmap.csv", "index,codepoint,char\n1,U+304A,お\n", nil, "", "line 2 does not name label 0"},

@@ -3,7 +3,6 @@ package array
 import (
 	"fmt"
 	"math"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -207,6 +206,7 @@ type names struct {
 	// first is the label of the first name: 1 where labels begin at 1, as long as no image has
 	// label 0. -1 means 1 where the number of names speaks for it.
 	first int
+	maybe bool // the list may be something else: it has names where there is one for each class
 }
 
 // name finds the classes of a set that was read, and notes what is missing. known are the names
@@ -282,27 +282,26 @@ func (s *Set) missed(part int) string {
 }
 
 // labelPairs are the words of labels by those of images, in names of files and arrays.
-var labelPairs = [][2]string{
-	{"images", "labels"}, {"image", "label"}, {"imgs", "labels"}, {"img", "label"}, {"IMAGES", "LABELS"},
-	{"x_", "y_"}, {"X_", "y_"}, {"_x", "_y"}, {"_X", "_y"}, {"data", "labels"},
+var labelPairs = map[string]string{
+	"images": "labels", "image": "label", "imgs": "labels", "img": "label", "data": "labels", "x": "y",
 }
+
+// imageWord matches the first word of images in a name.
+var imageWord = regexp.MustCompile(`(?i)(^|[^a-z])(images?|imgs?|data|x)([^a-z]|$)`)
 
 // labelsOf returns how the labels of images would be called, empty where their name tells nothing.
 func labelsOf(name string) string {
-	folder, base := path.Split(name)
-	if before, array, ok := strings.Cut(base, ": "); ok { // of an .npz
-		folder, base = before+": ", array
+	start := strings.LastIndex(name, ": ") + 1 // of an array in an .npz
+	at := imageWord.FindStringSubmatchIndex(name[start:])
+	if at == nil {
+		return ""
 	}
-	if stem, _ := cutEnds(base, npyEnds...); strings.EqualFold(stem, "x") {
-		return folder + "y" + base[1:]
+	from, to := start+at[4], start+at[5]
+	word := labelPairs[strings.ToLower(name[from:to])]
+	if to-from > 1 && name[from:to] == strings.ToUpper(name[from:to]) {
+		word = strings.ToUpper(word)
 	}
-	for _, word := range labelPairs {
-		if strings.Contains(base, word[0]) {
-			base = strings.Replace(base, word[0], word[1], 1)
-			return folder + idxDims.ReplaceAllString(base, "${1}1")
-		}
-	}
-	return ""
+	return idxDims.ReplaceAllString(name[:from]+word+name[to:], "${1}1")
 }
 
 // idxDims matches the number of dimensions in the name of an IDX file.
@@ -351,6 +350,10 @@ func (s *Set) classes(counts []int, known names) error {
 	case known.list == nil:
 	case known.from == "" && len(known.list) != len(counts):
 		known.list = nil // not the set whose names these are
+	case known.maybe && len(known.list) != len(counts):
+		s.note(fmt.Sprintf("%s was not read: it has %s, and there are %s", known.from,
+			text.Count(len(known.list), "line", "lines"), text.Count(len(counts), "class", "classes")))
+		known.list = nil
 	case len(known.list) < len(counts):
 		return fmt.Errorf("%s names %s, and the highest label is %d: give it a line for each class",
 			known.from, text.Count(len(known.list), "class", "classes"), len(counts)-1)

@@ -98,7 +98,7 @@ var documents = []kind{
 	{what: "a file of MATLAB", cure: "save its arrays as .npy files, in Python with scipy.io", is: begins("MATLAB "),
 		data: "load it with scipy.io.loadmat and " + savez, ends: []string{".mat"}},
 	{what: "an IDX file, as MNIST has", is: isIDX,
-		data: "name images like train-images-idx3-ubyte, and labels like train-labels-idx1-ubyte"},
+		data: "images are read from a file called like train-images-idx3-ubyte, labels from one like train-labels-idx1-ubyte"},
 	{what: "a file of TensorFlow's records", cure: convert, is: isRecords,
 		data: "read it with tensorflow_datasets, and save pictures as files or arrays with numpy.savez",
 		ends: []string{".tfrecord", ".tfrecords"}},
