@@ -263,6 +263,10 @@ func (f *File) survey() error {
 			if _, ok := texts[string(v[0].bytes)]; !ok {
 				texts[string(bytes.Clone(v[0].bytes))] = 0
 			}
+		case v[0].number == fraction:
+			f.Notes = append(f.Notes, fmt.Sprintf("the numbers of column %s are not labels: the images have no classes", f.label.name()))
+			f.label = nil
+			return nil
 		default:
 			highest = max(highest, v[0].number)
 		}
