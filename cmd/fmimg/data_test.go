@@ -61,7 +61,7 @@ func TestDataShow(t *testing.T) {
 	s.must("data show --data p --hold-out 0.5 --out grid.png")
 	for _, want := range []string{
 		"p: folder of pictures in p\n", "images     4 of 32x32, RGB: 12 kB in memory\n", "training   2\nvalidation 2 (held out by --seed)\n",
-		"classes    2, of 2 images each\n           0 gray ############################## 1 + 1\n           1 red  #",  "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (an empty file: download or copy it again)\n",
+		"classes    2, of 2 images each\n           0 gray ############################## 1 + 1\n           1 red  #", "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (an empty file: download or copy it again)\n",
 	} {
 		if !strings.Contains(s.stdout, want) {
 			t.Errorf("no %q in\n%s", want, s.stdout)
