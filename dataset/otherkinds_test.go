@@ -91,7 +91,7 @@ func TestFewPictures(t *testing.T) {
 		format string
 		note   string
 	}{
-		{100, "NumPy array", "2 pictures were left out, such as a.png: the data are arrays"},
+		{100, "NumPy array", "the data are arrays, and 2 pictures are left out, such as a.png"},
 		{1, "folder of pictures", "x.npy is not read, as there are more pictures"},
 	} {
 		set := mustOpen(t, write(t, map[string][]byte{"a.png": p, "b.png": p, "x.npy": npyFile(t, 1, c.images, 5, 5)}), Options{})

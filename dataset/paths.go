@@ -192,8 +192,8 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 			set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
 		}
 	}
-	files := filesOf(p.trees)
 	p.leaveRunsOut(set)
+	files := filesOf(p.trees)
 	pictures := slices.DeleteFunc(slices.Clone(files), func(f *tree.File) bool { return !isPictureName(f) })
 	arrays, rows := p.arrays(files), p.rowFiles(files)
 	switch {
@@ -239,10 +239,15 @@ func bytesOf(files []*tree.File) float64 {
 
 // noteFew says that pictures are left out.
 func (s *Set) noteFew(pictures []*tree.File, by string) {
-	if len(pictures) > 0 {
-		s.Notes = append(s.Notes, Note{Format: "%s left out, such as %s: the data are %s", Args: []any{
-			text.Count(len(pictures), "picture was", "pictures were"), text.Printable(pictures[0].Name), by}})
+	such := ", such as "
+	switch len(pictures) {
+	case 0:
+		return
+	case 1:
+		such = ": "
 	}
+	s.Notes = append(s.Notes, Note{Format: "the data are %s, and %s left out%s%s", Args: []any{
+		by, text.Count(len(pictures), "picture is", "pictures are"), such, text.Printable(pictures[0].Name)}})
 }
 
 // noteUnread says that a file of arrays or rows is not read.

@@ -188,7 +188,7 @@ func (t *table) byNames(header, row []string) bool {
 		return true
 	}
 	// Some columns of pixels may have other names.
-	t.pixels, t.others = append(named, numeric...), nil
+	t.pixels, t.others = slices.Concat(named, numeric), nil
 	slices.Sort(t.pixels)
 	t.size = len(t.pixels)
 	return len(named)*10 >= len(t.pixels)*9 && t.square()

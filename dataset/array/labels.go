@@ -21,14 +21,24 @@ type labels struct {
 	column bool    // more columns than the first are known to mean something else
 
 	list  []int32 // labels that were read already, instead of values
+	runs  []run   // or one label for many images
 	notes []string
 	none  string // why there are no classes after all
 
 	texts map[string]int32 // labels that are texts, by the number that stands for each
 }
 
-// read returns the labels of n images.
+// A run is a label that count images have one after the other.
+type run struct {
+	label int32
+	count int
+}
+
+// read returns the labels of n images, which are in memory.
 func (l *labels) read(n int) ([]int32, error) {
+	for _, r := range l.runs {
+		l.list = append(l.list, slices.Repeat([]int32{r.label}, min(r.count, n-len(l.list)))...)
+	}
 	if l.list != nil {
 		if len(l.list) != n {
 			return nil, fmt.Errorf("%d images, but %d labels: do they belong together?", n, len(l.list))

@@ -13,7 +13,7 @@ func (b *bundle) joined(classes []string, class func(Source) string) (*part, err
 	one := b.single()
 	p := &part{wanted: b.parts[0].wanted}
 	var pixels, values []numbers
-	var list []int32
+	var runs []run
 	for i, from := range b.parts {
 		a := from.pixels
 		if one {
@@ -25,8 +25,7 @@ func (b *bundle) joined(classes []string, class func(Source) string) (*part, err
 			values = append(values, from.labels.values)
 		}
 		if class != nil && len(a.dims) > 0 {
-			label := int32(slices.Index(classes, class(b.sources[i])))
-			list = append(list, slices.Repeat([]int32{label}, min(a.dims[0], maxJoined))...)
+			runs = append(runs, run{int32(slices.Index(classes, class(b.sources[i]))), a.dims[0]})
 		}
 	}
 	var err error
@@ -36,16 +35,13 @@ func (b *bundle) joined(classes []string, class func(Source) string) (*part, err
 	p.pixels.exact = len(p.pixels.dims) == 3
 	switch {
 	case class != nil:
-		p.labels = &labels{name: "the list of files", list: list}
+		p.labels = &labels{name: "the list of files", runs: runs}
 	case len(values) == len(b.parts):
 		p.labels = &labels{name: b.parts[0].labels.name, column: b.parts[0].labels.column}
 		p.labels.values, err = stacked(values)
 	}
 	return p, err
 }
-
-// maxJoined bounds the images of one file among several, for the memory of their labels.
-const maxJoined = 1 << 28
 
 // stacked is arrays as one, whose first dimension is the sum of theirs.
 func stacked(list []numbers) (numbers, error) {

@@ -200,7 +200,7 @@ func FuzzParquet(f *testing.F) {
 func TestGuardOfNumbers(t *testing.T) {
 	list := []byte{0x19, 0xf5, 0xa0, 0x9c, 0x01} // field 1: a list of 20,000 numbers
 	list = append(list, make([]byte, 20000)...)
-	data := append(list, 0)
+	data := slices.Concat(list, []byte{0})
 	g := &guard{in: data, items: freeItems + len(data)/bytesPerItem}
 	if err := g.structure(0); err != nil {
 		t.Errorf("20,000 numbers: %v", err)
