@@ -84,6 +84,10 @@ func TestDataShow(t *testing.T) {
 		len(facts.Classes) != 2 || facts.Classes[0] != (classFacts{"gray", 2, 0}) {
 		t.Errorf("facts %+v", facts)
 	}
+	s.must("data show --data mnist --json")
+	if !strings.Contains(s.stdout, `"notes":[],"skipped":[]`) {
+		t.Errorf("no empty lists in %s", s.stdout)
+	}
 	s.must("data show --data mnist")
 	if !strings.Contains(s.stdout, "           9 9 ###########################    5949 + 1009\n") || !strings.Contains(s.stdout, "validation 10000 (test images of the set)") {
 		t.Error(s.stdout)
