@@ -99,8 +99,9 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 	return &to, err
 }
 
-// bookkeeping is about the memory in bytes for the name and the state of an image: 310 were measured
-// on a million files. The garbage of decoding comes on top, about once more of all that is kept.
+// bookkeeping is about the memory in bytes for the name and the state of an image: 310 were
+// measured on a million files. The garbage of decoding comes on top, about once more of all that is
+// kept.
 const bookkeeping = 320
 
 // checkMemory bounds the memory of n images.

@@ -81,8 +81,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// Where corners vary too, the column with the lower numbers has the labels. Columns that are not read
-// are named.
+// Where corners vary too, the column with the lower numbers has the labels. Columns that are not
+// read are named.
 func TestTableColumns(t *testing.T) {
 	noisy := strings.Replace(row(10), "0,", "77,", 1) + ",2\n" + strings.Replace(row(200), "0,", "99,", 1) + ",0\n"
 	set := mustRead(t, map[string][]byte{"a.csv": []byte(noisy)})
