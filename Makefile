@@ -22,6 +22,7 @@ RUN      = .
 BENCH    = .
 COUNT    = 1
 FUZZTIME = 10000x
+FUZZSLOW = $(FUZZTIME)
 KILLS    = 100
 
 # For make peer and make golden: a checkout of torchcfm, interpreters that may have PyTorch, flags
@@ -156,13 +157,17 @@ kill: ## kill training KILLS times (100) at random moments: no checkpoint may br
 
 # go test fuzzes one target of one package at a time. FUZZTIME may be a time too, such as 10m, at
 # whose end Go before 1.27 sometimes fails with "context deadline exceeded" though nothing is wrong
-# (go.dev/issue/75804).
+# (go.dev/issue/75804). The targets of SLOW take some milliseconds for an input, as they run programs
+# in WebAssembly, sweep instruction sets or write folders: FUZZSLOW may be less.
+SLOW = FuzzAVIF FuzzConv FuzzHEIC FuzzJXL FuzzRunFolder
+
 .PHONY: fuzz
-fuzz: ## fuzz each target for FUZZTIME (10000x: so many inputs)
+fuzz: ## fuzz each target for FUZZTIME (10000x: that many inputs), the slow ones for FUZZSLOW (the same)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
 		target=$${target#func }; \
-		echo "$$target in $$(dirname $$file)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$(dirname $$file) || exit 1; \
+		time=$(FUZZTIME); case ' $(SLOW) ' in *" $$target "*) time=$(FUZZSLOW);; esac; \
+		echo "$$target in $$(dirname $$file) for $$time"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$time -fuzzminimizetime 10x $$(dirname $$file) || exit 1; \
 	done
 
 .PHONY: bench

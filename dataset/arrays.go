@@ -4,37 +4,34 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
-
-	"github.com/fmimg/fmimg/internal/text"
 
 	"github.com/fmimg/fmimg/dataset/array"
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // readArrays reads the one set of arrays that a place holds.
 func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, o Options) (*Set, error) {
-	source := found[0]
-	if len(found) > 1 {
-		if p.chosen == "" {
-			return nil, fmt.Errorf("it holds %d sets of arrays: name one by a file of it, such as %s",
-				len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
-		}
-		for _, s := range found {
-			if has(s.Files, p.chosen) {
-				source = s
-			}
-		}
-	}
-	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes()})
+	source, err := p.source(found)
 	if err != nil {
 		return nil, err
+	}
+	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes(), Alpha: o.Channels == 2 || o.Channels == 4})
+	if errors.Is(err, array.ErrApart) {
+		return nil, fmt.Errorf("%w (%w)", p.several(found), err)
+	}
+	if err != nil {
+		return nil, notItself(source.Files, err)
 	}
 	if named := array.KnownClasses(p.path, len(arrays.Classes)); named != nil && numbered(arrays.Classes) {
 		arrays.Classes = named
@@ -43,11 +40,61 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	for _, note := range arrays.Notes {
 		set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
 	}
+	set.noteArrayAlpha(arrays)
 	if err := set.take(arrays); err != nil {
 		return nil, err
 	}
 	set.Digest = arrayDigest(arrays)
 	return set, p.sum(set, arrays.Files)
+}
+
+// source returns the set that is meant: the only one, that of the named file, or all as one.
+func (p *place) source(found []array.Source) (array.Source, error) {
+	if len(found) == 1 || p.chosen != "" {
+		return found[0], nil
+	}
+	sequential := slices.ContainsFunc(p.trees, func(t *tree.Tree) bool { return t.Sequential() })
+	joined, ok := array.Join(found)
+	switch {
+	case !ok:
+		return joined, p.several(found)
+	case sequential && len(joined.Files) > maxStreamed:
+		return joined, fmt.Errorf("it holds %d files of arrays, each of which is read by unpacking all before it: "+
+			"unpack the archive, and name the folder", len(joined.Files))
+	}
+	return joined, nil
+}
+
+// maxStreamed bounds the files of arrays that are read from a compressed tar, one after the other.
+const maxStreamed = 64
+
+// several is the error for more than one set.
+func (p *place) several(found []array.Source) error {
+	return fmt.Errorf("it holds %d sets of arrays: name one by a file of it, such as %s",
+		len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
+}
+
+// noteArrayAlpha says what became of an alpha channel.
+func (s *Set) noteArrayAlpha(arrays *array.Set) {
+	last := fmt.Sprintf("the last of %d channels", arrays.Channels)
+	switch arrays.Alpha {
+	case array.Opaque:
+		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it has its highest value everywhere", Args: []any{last}})
+	case array.Unused:
+		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it is 0 everywhere", Args: []any{last}})
+	case array.White:
+		keep := keepsAlpha(arrays.Channels)
+		s.Notes = append(s.Notes, Note{Format: "%s was taken for alpha: transparent pixels became white (%v keeps them)",
+			Args: []any{last, option.Setting{Option: "image-channels", Value: keep}}})
+	}
+}
+
+// keepsAlpha is the value of the option that keeps the alpha channel of so many channels.
+func keepsAlpha(channels int) string {
+	if channels == 2 {
+		return "gray-alpha"
+	}
+	return "rgba"
 }
 
 func has(files []*tree.File, name string) bool {

@@ -93,14 +93,15 @@ func fit(ctx context.Context, src Source, o Options) (Source, error) {
 			return
 		}
 		to.images[i] = decode.Fitted(s.picture(i), decode.Options{
-			Width: to.w, Height: to.h, Fit: decode.Fit(o.Fit), Channels: to.c,
+			Width: to.w, Height: to.h, Fit: o.Fit, Channels: to.c,
 		})
 	})
 	return &to, err
 }
 
 // bookkeeping is about the memory in bytes for the name and the state of an image: 310 were
-// measured on a million files. Garbage of decoding comes on top, about as much as all that is kept.
+// measured on a million files. The garbage of decoding comes on top, about once more of all that is
+// kept.
 const bookkeeping = 320
 
 // checkMemory bounds the memory of n images.

@@ -127,7 +127,7 @@ func (l *layout) labelWith(readings []*reading) []string {
 	}
 	l.told = true
 	first, from := readings[0], strings.Join(paths, ", ")
-	if haveBoth(by.roles) {
+	if divided(by.roles) {
 		for i, r := range by.roles {
 			if l.roles[i] != outside {
 				l.roles[i] = r
@@ -158,8 +158,8 @@ func (l *layout) labelWith(readings []*reading) []string {
 	return by.labels
 }
 
-// haveBoth reports whether pictures are divided.
-func haveBoth(roles []role) bool {
+// divided reports whether there are pictures to train on and pictures to test on.
+func divided(roles []role) bool {
 	return slices.Contains(roles, toTrain) && slices.Contains(roles, toTest)
 }
 

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -121,9 +122,7 @@ func TestLabelsOfPictures(t *testing.T) {
 	p := plainPNG(t, 4, 4, red)
 	base := func(more map[string][]byte) map[string][]byte {
 		files := map[string][]byte{"a.png": p, "b.png": p, "c.png": p, "d.png": p, "e.png": p, "f.png": p}
-		for name, content := range more {
-			files[name] = content
-		}
+		maps.Copy(files, more)
 		return files
 	}
 	six := func(end string, texts ...string) map[string][]byte {

@@ -21,7 +21,7 @@ func summary(names, labels []string, l *layout) string {
 	count := map[string]int{}
 	for i := range names {
 		class := "none"
-		if labels != nil && labels[i] != "" {
+		if len(labels) > 0 && labels[i] != "" {
 			class = labels[i]
 		}
 		switch l.roles[i] {

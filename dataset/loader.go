@@ -58,7 +58,7 @@ type loaded struct {
 func newLoader(files []*tree.File, o Options) *loader {
 	l := &loader{files: files, limits: usualLimits, options: o, results: make([]loaded, len(files))}
 	l.shape = decode.Options{
-		Width: o.Width, Height: o.Height, Fit: decode.Fit(o.Fit), Channels: o.Channels,
+		Width: o.Width, Height: o.Height, Fit: o.Fit, Channels: o.Channels,
 		MaxPixels: l.limits.pixels, Room: decode.NewRoom(l.limits.pixels),
 	}
 	if o.Width == 0 {
@@ -248,29 +248,50 @@ func (l *loader) decoded(data []byte, err error) loaded {
 	}
 }
 
-// deepest is the highest peak of pictures of 14 bits. A higher one is of 16.
-const deepest = 1<<14 - 1
+// Limits of the highest sample of 16 bits.
+const (
+	deepest = 1<<14 - 1 // of pictures of 14 bits; a higher one is of 16
+	dimmest = 1<<12 - 1 // of pictures that are nearly black as 16 bits
+)
 
-// brighten reads pictures of 10 to 14 bits again whose samples are stored in 16, and would be
-// nearly black. All of the set get one scale. It returns a note, which is empty where there are
-// none.
-func (l *loader) brighten(ctx context.Context, trees []*tree.Tree) (note Note, err error) {
-	peak, deep := uint16(0), 0
-	for i := range l.results {
-		if p := l.results[i].peak; p > 0 {
-			peak, deep = max(peak, p), deep+1
-		}
+// whiteOf returns the bits that samples have which are stored in 16, by the highest one, and what
+// is white then. Both are 0 for samples of 16 bits, and for black alone.
+func whiteOf(peak uint16) (bits int, white uint16) {
+	if peak == 0 || peak > deepest {
+		return 0, 0
 	}
-	if deep == 0 || peak > deepest || peak <= 0xff {
-		return note, nil
-	}
-	bits := 10
+	bits = 8
 	for peak>>bits > 0 {
 		bits += 2
 	}
-	l.shape.White = 1<<bits - 1
+	return bits, 1<<bits - 1
+}
+
+// brighten reads pictures of 8 to 14 bits again whose samples are stored in 16, and would be nearly
+// black. All of the set get one scale. It returns a note, which is empty where there are none.
+func (l *loader) brighten(ctx context.Context, trees []*tree.Tree) (note Note, err error) {
+	peak, deep, dim := uint16(0), 0, 0
+	for i := range l.results {
+		p := l.results[i].peak
+		peak = max(peak, p)
+		if p > 0 {
+			deep++
+		}
+		if p > 0 && p <= dimmest {
+			dim++
+		}
+	}
+	bits, white := whiteOf(peak)
+	if white == 0 {
+		if dim > 0 {
+			note = Note{Format: "%s 16-bit samples of at most %d, nearly black beside others of up to %d",
+				Args: []any{text.Count(dim, "picture has", "pictures have"), dimmest, peak}}
+		}
+		return note, nil
+	}
+	l.shape.White = white
 	note = Note{Format: "%s 16-bit samples of at most %d: read as %d bits, so that %d is white",
-		Args: []any{text.Count(deep, "picture has", "pictures have"), peak, bits, l.shape.White}}
+		Args: []any{text.Count(deep, "picture has", "pictures have"), peak, bits, white}}
 	return note, l.each(ctx, trees, func(r *loaded) bool { return r.peak > 0 })
 }
 

@@ -16,7 +16,7 @@ type index struct {
 // newIndex makes an index of paths. roles says what the pictures are for, or is nil.
 func newIndex(names []string, roles []role) *index {
 	x := newIndexOf(names, func(i int) bool { return len(roles) == 0 || roles[i] != outside })
-	if !haveBoth(roles) {
+	if !divided(roles) {
 		return x
 	}
 	for _, r := range []role{toTrain, toTest} {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/fmimg/fmimg/dataset/decode"
 )
 
 // Options say how a data set is read. The zero value suits every set.
@@ -42,14 +44,14 @@ type Options struct {
 }
 
 // A Fit says how an image is brought to other proportions.
-type Fit string
+type Fit = decode.Fit
 
 // The ways: Crop takes the largest part of the right proportions out of the middle. Pad keeps the
 // whole image, with transparent borders. Stretch changes the proportions.
 const (
-	Crop    Fit = "crop"
-	Pad     Fit = "pad"
-	Stretch Fit = "stretch"
+	Crop    = decode.Crop
+	Pad     = decode.Pad
+	Stretch = decode.Stretch
 )
 
 // The values of Options.Labels that are not a path.

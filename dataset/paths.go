@@ -102,12 +102,20 @@ func (p *place) lookBeside(info fs.FileInfo) error {
 	return nil
 }
 
-// belongs reports whether a file may belong to the set of a named file: the labels of IDX images,
+// belongs reports whether a file may belong to the set of a named file: the labels of its images,
 // the names of classes.
 func belongs(other, name string) bool {
 	lower := strings.ToLower(other)
-	return strings.Contains(strings.ToLower(name), "idx") && strings.Contains(lower, "idx") ||
-		strings.HasSuffix(lower, "mapping.txt") || lower == "classes.txt" || strings.HasPrefix(lower, "batches.meta")
+	name = strings.ToLower(name)
+	both := func(part string) bool { return strings.Contains(name, part) && strings.Contains(lower, part) }
+	return both("idx") || both("ubyte") || both(".npy") || both(".npz") || strings.HasSuffix(lower, "mapping.txt") ||
+		strings.HasSuffix(lower, "classmap.csv") || slices.Contains(nameFiles, lower)
+}
+
+// nameFiles are the files of classes' names that sets of arrays have.
+var nameFiles = []string{
+	"classes.txt", "class_names.txt", "label_names.txt", "labels.txt", "batches.meta", "batches.meta.txt", "meta",
+	"fine_label_names.txt",
 }
 
 // archiveEndings are the endings of archives that a folder of archives may hold.
@@ -193,29 +201,80 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 			set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
 		}
 	}
-	files := filesOf(p.trees)
 	p.leaveRunsOut(set)
-	many := 0
-	for _, f := range files {
-		if isPictureName(f) {
-			many++
-		}
-	}
-	arrays, rows := withoutPictures(array.Find(files), files), rowFiles(files)
+	files := filesOf(p.trees)
+	pictures := slices.DeleteFunc(slices.Clone(files), func(f *tree.File) bool { return !isPictureName(f) })
+	arrays, rows := withoutPictures(p.arrays(files), files), p.rowFiles(files)
 	switch {
-	case len(arrays) > 0 && many <= arrayFiles(arrays):
+	case len(arrays) > 0 && prevail(arrayFiles(arrays), pictures):
+		set.noteFew(pictures, "arrays")
 		return p.readArrays(ctx, set, arrays, o)
-	case len(rows) > 0 && many <= len(rows):
+	case len(rows) > 0 && prevail(rows, pictures):
+		set.noteFew(pictures, "rows of a table")
 		return set, readRows(ctx, set, rows, o)
 	case p.chosen != "":
 		return nil, p.notData()
 	}
 	for _, a := range arrays {
-		set.Notes = append(set.Notes, Note{Format: "%s is not read, as there are more pictures (name it to read it)",
-			Args: []any{text.Printable(a.Name)}})
+		set.noteUnread(a.Name)
+	}
+	for _, f := range rows {
+		set.noteUnread(f.Name)
 	}
 	set.Format = p.format + " of pictures"
-	return set, readPictures(ctx, set, p.trees, nil, o)
+	return set, p.ofProgram(readPictures(ctx, set, p.trees, nil, o))
+}
+
+// arrays returns the sets of arrays among files: those that the named file belongs to, where one is
+// named.
+func (p *place) arrays(files []*tree.File) []array.Source {
+	return slices.DeleteFunc(array.Find(files), func(s array.Source) bool { return p.chosen != "" && !has(s.Files, p.chosen) })
+}
+
+// prevail reports whether files of data, not the pictures beside them, are the set. A few small
+// pictures are there to show what it is.
+func prevail(data, pictures []*tree.File) bool {
+	const few, larger = 32, 8
+	return len(pictures) <= len(data) || len(pictures) < few && bytesOf(data) > larger*bytesOf(pictures)
+}
+
+func bytesOf(files []*tree.File) float64 {
+	n := 0.0
+	for _, f := range files {
+		n += float64(f.Size)
+	}
+	return n
+}
+
+// noteFew says that pictures are left out.
+func (s *Set) noteFew(pictures []*tree.File, by string) {
+	such := ", such as "
+	switch len(pictures) {
+	case 0:
+		return
+	case 1:
+		such = ": "
+	}
+	s.Notes = append(s.Notes, Note{Format: "the data are %s, and %s left out%s%s", Args: []any{
+		by, text.Count(len(pictures), "picture is", "pictures are"), such, text.Printable(pictures[0].Name)}})
+}
+
+// noteUnread says that a file of arrays or rows is not read.
+func (s *Set) noteUnread(name string) {
+	s.Notes = append(s.Notes, Note{Format: "%s is not read, as there are more pictures (name it to read it)",
+		Args: []any{text.Printable(name)}})
+}
+
+// ofProgram says what a zip without pictures is: files of many programs are zips.
+func (p *place) ofProgram(err error) error {
+	if err == nil || p.format != "zip" {
+		return err
+	}
+	head, _ := readHead(p.path)
+	if what, cure := filekind.OfData(p.path, head); what != "" && what != filekind.Zip {
+		return formatError(p.path, filekind.Sentence(what, cure))
+	}
+	return err
 }
 
 // orderByText brings the files into the order of text. A folder comes before one whose name goes on
@@ -237,17 +296,20 @@ func (p *place) notData() error {
 	if err != nil {
 		return err
 	}
-	if what, cure := array.Unreadable(p.chosen, head); what != "" {
-		return formatError(p.path, what+": "+cure)
-	}
-	if what, cure := filekind.Of(head); cure != "" {
-		return formatError(p.path, "it is "+what+": "+cure)
+	if what, cure := filekind.OfData(p.chosen, head); cure != "" {
+		return formatError(p.path, filekind.Sentence(what, cure))
 	}
 	if strings.EqualFold(filepath.Ext(p.chosen), ".csv") {
 		return formatError(p.path, "its rows are no pixels; if they name pictures, name the folder of these as data, "+
 			"and the file as the labels")
 	}
-	return formatError(p.path, "name a folder or archive of pictures ("+decode.Readable("or")+"), "+
+	known := ""
+	if err := noPicture(p.chosen, head); err != nil {
+		if _, why, found := strings.Cut(err.Error(), ": "); found {
+			known = "it is " + why + "; "
+		}
+	}
+	return formatError(p.path, known+"name a folder or archive of pictures ("+decode.Readable("or")+"), "+
 		"IDX files, CIFAR batches, a .npy or .npz array, a .csv of pixels, or a .parquet file")
 }
 
@@ -279,13 +341,13 @@ func withoutPictures(arrays []array.Source, files []*tree.File) []array.Source {
 	return nil
 }
 
-// arrayFiles counts the files of arrays.
-func arrayFiles(arrays []array.Source) int {
-	n := 0
+// arrayFiles returns the files of arrays.
+func arrayFiles(arrays []array.Source) []*tree.File {
+	var list []*tree.File
 	for _, a := range arrays {
-		n += len(a.Files)
+		list = append(list, a.Files...)
 	}
-	return n
+	return list
 }
 
 // leaveRunsOut takes the folders of trainings away that lie among the pictures: their previews are

@@ -21,6 +21,9 @@ type Picture struct {
 	// Width and Height are the pixels of the picture in its file, upright.
 	Width, Height int
 	Opaque        bool // no pixel of the file is transparent
+	// Peak is the highest sample and White the one that is taken for white, where samples of fewer
+	// bits are stored in 16. Both are 0 for other pictures.
+	Peak, White uint16
 }
 
 // ReadPicture reads one picture as a data set does.
@@ -46,13 +49,20 @@ func ReadPicture(path string, o PictureOptions) (*Picture, error) {
 	if err := noPicture(name, file[:min(len(file), decode.HeadLen)]); err != nil {
 		return nil, fmt.Errorf("picture %s: %w", name, err)
 	}
-	p, err := decode.Decode(file, decode.Options{
-		Width: o.Width, Height: o.Height, Fit: decode.Fit(o.Fit), Channels: o.Channels, MaxPixels: usualLimits.pixels,
-	})
+	shape := decode.Options{
+		Width: o.Width, Height: o.Height, Fit: o.Fit, Channels: o.Channels, MaxPixels: usualLimits.pixels,
+	}
+	p, err := decode.Decode(file, shape)
+	if _, shape.White = whiteOf(p.Peak); err == nil && shape.White != 0 {
+		p, err = decode.Decode(file, shape)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("picture %s: %w", name, err)
 	}
 	out := &Picture{Width: p.Width, Height: p.Height, Opaque: p.Opaque}
+	if shape.White != 0 {
+		out.Peak, out.White = p.Peak, shape.White
+	}
 	for _, b := range p.Pixels {
 		out.Pixels = append(out.Pixels, FromByte(b))
 	}

@@ -154,6 +154,7 @@ func (g *gallery) divide() error {
 	numbers, classes := l.index(labels)
 	g.set.Digest = withLabels(g.set.Digest, l, labels)
 	g.noteAlpha(l)
+	g.noteDark(l)
 	channels := g.channels()
 	h, w := g.loader.shape.Height, g.loader.shape.Width
 	s := [2]*labelled{}
@@ -205,6 +206,27 @@ func (g *gallery) noteAlpha(l *layout) {
 	if n > 0 {
 		l.note("%s transparent pixels, which become white (%v keeps them)",
 			text.Count(n, "picture has", "pictures have"), option.Setting{Option: "image-channels", Value: "rgba"})
+	}
+}
+
+// darkest is the highest sample of a set that is called nearly black.
+const darkest = 31
+
+// noteDark says that pictures are nearly black, such as maps of labels from 0 to 20.
+func (g *gallery) noteDark(l *layout) {
+	highest, channels := byte(0), g.loader.shape.Channels
+	for _, p := range g.good {
+		for i, v := range p.pixels {
+			if isAlpha := channels%2 == 0 && i%channels == channels-1; !isAlpha {
+				highest = max(highest, v)
+			}
+		}
+		if highest > darkest {
+			return
+		}
+	}
+	if highest > 0 {
+		l.note("no sample is above %d, where 255 is white: all is nearly black", highest)
 	}
 }
 

@@ -381,7 +381,7 @@ func TestNothingToRead(t *testing.T) {
 	parts := filepath.Join(write(t, map[string][]byte{"a.zip.001": []byte("PK\x03\x04")}), "a.zip.001")
 	for path, want := range map[string]string{
 		archives: "none of its 2 files can be used (b.rar: a RAR archive: unpack it)", parts: "join the parts first",
-		link: "it is a link that leads nowhere: nowhere: mend the link",
+		link: "it is a link that leads nowhere: " + "nowhere: mend the link",
 	} {
 		if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,16 +17,24 @@ import (
 	"github.com/fmimg/fmimg/dataset/tree"
 )
 
-// rowFiles returns the files of parquet among those of a tree.
-func rowFiles(files []*tree.File) []*tree.File {
+// rowEndings are the endings of files of parquet.
+var rowEndings = []string{".parquet", ".parq", ".pq"}
+
+// rowFiles returns the files of parquet among those of a tree. One that is named may have any name.
+func (p *place) rowFiles(files []*tree.File) []*tree.File {
 	var list []*tree.File
 	for _, f := range files {
-		if ending := strings.ToLower(path.Ext(f.Name)); f.Err == nil && (ending == ".parquet" || ending == ".parq") {
+		if f.Err == nil && (slices.Contains(rowEndings, strings.ToLower(path.Ext(f.Name))) || f.Name == p.chosen && isParquet(f)) {
 			list = append(list, f)
 		}
 	}
 	return list
 }
+
+// isParquet reports whether a file begins as parquet does.
+func isParquet(f *tree.File) bool { return string(headOf(f, len(parquetMagic))) == parquetMagic }
+
+const parquetMagic = "PAR1"
 
 // readRows fills a set with the pictures in the rows of files of parquet.
 func readRows(ctx context.Context, set *Set, files []*tree.File, o Options) error {
@@ -38,7 +47,7 @@ func readRows(ctx context.Context, set *Set, files []*tree.File, o Options) erro
 	for _, f := range files {
 		part, err := newRowPart(f, o.maxBytes())
 		if err != nil {
-			return fmt.Errorf("%s: %w", text.Printable(path.Base(f.Name)), err)
+			return notItself([]*tree.File{f}, fmt.Errorf("%s: %w", text.Printable(path.Base(f.Name)), err))
 		}
 		parts, trees = append(parts, part), append(trees, tree.Sequence("parquet", part.files, part.walk))
 	}
@@ -49,9 +58,13 @@ func readRows(ctx context.Context, set *Set, files []*tree.File, o Options) erro
 		}
 		return labels
 	}, o)
+	seen := map[string]bool{}
 	for _, part := range parts {
 		for _, note := range part.notes {
-			set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
+			if !seen[note] {
+				set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
+			}
+			seen[note] = true
 		}
 	}
 	return err

@@ -100,7 +100,7 @@ func TestOpenIDXRefuses(t *testing.T) {
 			make([]byte, 40)...)}, "invalid header: copy the file again"},
 		{"wrong magic", good(map[string][]byte{"train-images-idx3-ubyte": []byte("\x89PNG\r\n\x1a\n....")}),
 			"it begins with 0x89504e47"},
-		{"empty", good(map[string][]byte{"train-images-idx3-ubyte": nil}), "train-images-idx3-ubyte: header"},
+		{"empty", good(map[string][]byte{"train-images-idx3-ubyte": nil}), "train-images-idx3-ubyte: it is an empty file"},
 		{"other shape", good(map[string][]byte{"t10k-images-idx3-ubyte": larger,
 			"t10k-labels-idx1-ubyte": labels}), "do the files belong together?"},
 		{"two sets", good(map[string][]byte{"emnist-train-images-idx3-ubyte": images}),
@@ -158,7 +158,7 @@ func TestOpenCIFARRefuses(t *testing.T) {
 	}{
 		{"cut off", map[string][]byte{"data_batch_1.bin": cifarFile(1, 2)[:4000]},
 			"data_batch_1.bin: 927 bytes after image 1"},
-		{"empty", map[string][]byte{"data_batch_1.bin": nil}, "data_batch_1.bin: the file is empty"},
+		{"empty", map[string][]byte{"data_batch_1.bin": nil}, "data_batch_1.bin: it is an empty file"},
 		{"CIFAR-100", map[string][]byte{"data_batch_1.bin": cifarFile(10)}, "label 10 of image 0 is not below 10"},
 		{"names", map[string][]byte{"data_batch_1.bin": cifarFile(1), "batches.meta.txt": []byte("cat\n")},
 			"batches.meta.txt names 1 class, want 10"},

@@ -260,7 +260,8 @@ func (t *table) addObject(object map[string]any) {
 		at := slices.Index(t.header, key)
 		if at < 0 && len(t.header) < maxColumns {
 			at = len(t.header)
-			t.header, row = append(t.header, key), append(row, "")
+			t.header = append(t.header, key)
+			row = slices.Insert(row, at, "")
 		}
 		if at >= 0 {
 			row[at] = spelled(object[key])

@@ -36,7 +36,7 @@ func (l *layout) divideByLists(readings []*reading) bool {
 			lists, roles = append(lists, r), append(roles, is)
 		}
 	}
-	if !haveBoth(roles) || slices.Contains(l.roles, toTest) {
+	if !divided(roles) || slices.Contains(l.roles, toTest) {
 		return false
 	}
 	listed := make([]bool, len(l.rest))

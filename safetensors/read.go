@@ -83,17 +83,21 @@ func readFile(r io.Reader) (*File, error) {
 }
 
 // otherKind returns the error of a file that is of another kind by its first bytes, else nil. It
-// leaves short files to others, and errors of reading, which come again.
+// leaves errors of reading to others, as they come again.
 func otherKind(r *bufio.Reader) error {
 	head, err := r.Peek(filekind.HeadSize)
-	if len(head) < lengthSize || err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil
 	}
 	what, cure := filekind.Of(head)
 	if what == "" || what == filekind.Safetensors {
 		return nil
 	}
-	return errors.New(filekind.Sentence(what, cmp.Or(cure, "a file of tensors (safetensors) is needed")))
+	sentence := filekind.Sentence(what, cmp.Or(cure, "a file of tensors (safetensors) is needed"))
+	if len(head) < lengthSize { // it may be the beginning of a good one
+		return fmt.Errorf("%s (%w)", sentence, io.ErrUnexpectedEOF)
+	}
+	return errors.New(sentence)
 }
 
 // readHeader returns the bytes of the header.

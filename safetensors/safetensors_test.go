@@ -67,7 +67,7 @@ var malformed = []struct {
 	file []byte
 	err  string
 }{
-	{"empty file", nil, "header length: file ends after 0 of 8 bytes"},
+	{"empty file", nil, "it is an empty file: download or copy it again"},
 	{"short length", []byte{2, 0, 0}, "header length: file ends after 3 of 8 bytes"},
 	{"noise", []byte("\x91\xf0\x00\x17\x00\xff\x01\x02 0000"), "is it a safetensors file?"},
 	{"a PNG", []byte("\x89PNG\r\n\x1a\n0000"), "safetensors: it is a PNG: a file of tensors (safetensors) is needed"},

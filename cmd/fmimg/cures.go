@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 )
@@ -27,7 +28,20 @@ var cures = []struct {
 	{errBusyFile, "a running program uses the file: name another one"},
 	{syscall.ENOMEM, "close other programs, or take fewer --threads or a smaller --batch"},
 	{fs.ErrPermission, "ask its owner for permission, or name another place"},
+	{errFolderGone, "the folder that this command was started in is gone: change to another one"},
 	{fs.ErrNotExist, "check the spelling"},
+}
+
+// errFolderGone stands for a path that is not there as the current folder is not.
+var errFolderGone = errors.New("the current folder is gone")
+
+// fits reports whether the cure of an error helps against what the system said.
+func fits(errno syscall.Errno, err error) bool {
+	if !errors.Is(err, errFolderGone) {
+		return errors.Is(errno, err)
+	}
+	_, gone := os.Getwd()
+	return gone != nil && errors.Is(errno, fs.ErrNotExist)
 }
 
 // withCure puts the cure behind the system's reason, unless the line goes on there already.
@@ -45,7 +59,7 @@ func withCure(line string, err error) string {
 		return line
 	}
 	for _, c := range cures {
-		if errors.Is(errno, c.err) {
+		if fits(errno, c.err) {
 			return line[:end] + ": " + c.cure + line[end:]
 		}
 	}

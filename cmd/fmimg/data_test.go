@@ -61,7 +61,7 @@ func TestDataShow(t *testing.T) {
 	s.must("data show --data p --hold-out 0.5 --out grid.png")
 	for _, want := range []string{
 		"p: folder of pictures in p\n", "images     4 of 32x32, RGB: 12 kB in memory\n", "training   2\nvalidation 2 (held out by --seed)\n",
-		"classes    2, of 2 images each\n           0 gray ############################## 1 + 1\n           1 red  #",  "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (an empty file: download or copy it again)\n",
+		"classes    2, of 2 images each\n           0 gray ############################## 1 + 1\n           1 red  #", "pictures   4 of 8x8\n", "left out   1 not a picture, such as notes.txt (an empty file: download or copy it again)\n",
 	} {
 		if !strings.Contains(s.stdout, want) {
 			t.Errorf("no %q in\n%s", want, s.stdout)
@@ -83,6 +83,10 @@ func TestDataShow(t *testing.T) {
 	if facts.Train != 4 || facts.Held != 0 || facts.Width != 16 || facts.Channels != 1 || len(facts.Skipped) != 1 ||
 		len(facts.Classes) != 2 || facts.Classes[0] != (classFacts{"gray", 2, 0}) {
 		t.Errorf("facts %+v", facts)
+	}
+	s.must("data show --data mnist --json")
+	if !strings.Contains(s.stdout, `"notes":[],"skipped":[]`) {
+		t.Errorf("no empty lists in %s", s.stdout)
 	}
 	s.must("data show --data mnist")
 	if !strings.Contains(s.stdout, "           9 9 ###########################    5949 + 1009\n") || !strings.Contains(s.stdout, "validation 10000 (test images of the set)") {
@@ -130,7 +134,7 @@ func TestTrainOnPictures(t *testing.T) {
 	s := newShell(t)
 	pictures(t, "p/red/1.png", "p/red/2.png", "p/gray/3.png", "p/gray/4.png", "p/notes.txt")
 	s.must("train --data p --size 8 --preset tiny --batch 4 --preview-every -1 --steps 2 --hold-out 0.25 --flip")
-	if !strings.Contains(s.stderr, "p: 1 of 5 files are left out: 1 not a picture (such as notes.txt)") ||
+	if !strings.Contains(s.stderr, "p: 1 of 5 files are left out: 1 not a picture (such as notes.txt: an empty file: download or copy it again)") ||
 		!strings.Contains(s.stderr, "3 images of 8x8, 3 channels, 2 classes, 1 held out") || !strings.Contains(s.stderr, ", validation 1.") {
 		t.Errorf("stderr %q", s.stderr)
 	}

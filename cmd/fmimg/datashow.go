@@ -119,7 +119,7 @@ type classFacts struct {
 func factsOf(name string, set *dataset.Set) dataFacts {
 	f := dataFacts{
 		Name: name, Format: set.Format, Path: set.Path, Train: set.Train.Len(), OwnTest: set.OwnTest,
-		Classes: []classFacts{}, Sizes: set.Sizes, Files: set.Files, Skipped: slices.Concat([]dataset.Skip{}, set.Skipped), Notes: []string{},
+		Classes: []classFacts{}, Sizes: set.Sizes, Files: set.Files, Skipped: append([]dataset.Skip{}, set.Skipped...), Notes: []string{},
 	}
 	for _, note := range set.Notes {
 		f.Notes = append(f.Notes, note.In(flags{}))

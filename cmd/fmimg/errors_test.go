@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +29,25 @@ func TestCures(t *testing.T) {
 		if got := withCure(c.err.Error(), c.err); !strings.HasSuffix(got, c.want) || strings.Count(got, c.want) != 1 {
 			t.Errorf("got %q, want it to end in %q", got, c.want)
 		}
+	}
+}
+
+// What cannot be found in a folder that is gone has another cure.
+func TestFolderGone(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems keep the folder that a process is in")
+	}
+	folder := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(folder)
+	t.Setenv("PWD", "")
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	if got := withCure("a: "+syscall.ENOENT.Error(), syscall.ENOENT); !strings.Contains(got, "is gone: change to another one") {
+		t.Errorf("got %q", got)
 	}
 }
 

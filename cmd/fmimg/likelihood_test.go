@@ -83,7 +83,7 @@ func TestLikelihoodAndEditMistakes(t *testing.T) {
 		"edit interpolate --index 1 --out a.png":                                      "edit interpolate: --in 1 image makes no pairs",
 		"edit inpaint --mask lower --index 1 --out a.png --solver rk4":                "edit inpaint: --solver: --method resample has a solver of its own",
 		"edit inpaint --mask lower --index 1 --out a.png --method gradient --times 3": "edit inpaint: --times 3: only --method resample",
-		"edit inpaint --mask no.png --index 1 --out a.png":                            "edit inpaint: --mask no.png: no such file or directory: name a picture",
+		"edit inpaint --mask no.png --index 1 --out a.png":                            "edit inpaint: --mask no.png: no such file or directory: name a picture, or a half of the images: lower, upper, left or right",
 		"edit interpolate --index 1,2 --count 1 --out a.png":                          "edit interpolate: --count 1: the two ends are part of the way",
 	} {
 		if status := s.run(line); status != exitUsage || !strings.HasPrefix(s.stderr, "fmimg: "+want) || strings.Count(s.stderr, "\n") != 1 || s.stdout != "" {

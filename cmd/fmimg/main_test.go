@@ -82,7 +82,7 @@ func TestUsage(t *testing.T) {
 		"train --data mnist --time 1ns":              `fmimg: train: --time 1ns: a duration of 1ms or more, such as 10m, is needed`,
 		"train --data mnist --save-every 0":          `fmimg: train: --save-every 0: a number above 0 is needed`,
 		"train --data mnist --preview-every 0":       `fmimg: train: --preview-every 0: a number above 0 is needed, or -1 for none`,
-		"train --data no/such":                       `fmimg: train: --data no/such: there is no such file or folder: check the spelling`,
+		"train --data no/such":                       `fmimg: train: --data no/such: there is no such file or folder: check the spelling, and download first`,
 		"train --data mnist --steps 3 --time 1m":     `fmimg: train: --steps 3: one budget too many: give one of steps, epochs and time`,
 		"train --data mnist --preset hugo":           `fmimg: train: --preset "hugo": choose one of tiny, base, large`,
 		"train --data mnist --isa mmx":               `fmimg: train: --isa "mmx": choose one of `,

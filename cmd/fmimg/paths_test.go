@@ -34,7 +34,7 @@ func TestWrongKindsOfPaths(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"edit vary --in pics --out a.png":                                "--in pics: it is a folder",
-		"edit inpaint --mask pics --in pics/0.png --out a.png":           "--mask pics: it is a folder: name a picture",
+		"edit inpaint --mask pics --in pics/0.png --out a.png":           "--mask pics: it is a folder: name a picture, or a half of the images: lower, upper, left or right",
 		"edit vary --in pics/0.png --out out.png":                        "it is a folder: name a file inside it",
 		"edit vary --in https://example.com/a.png --out a.png":           "nothing is fetched from the web",
 		"edit vary --in pics/0.png --out https://example.com/a.png":      "nothing is sent to the web",

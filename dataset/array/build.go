@@ -27,6 +27,7 @@ type part struct {
 	pixels numbers
 	turned bool // each image is stored column by column
 	labels *labels
+	wanted string // how the labels would be called
 }
 
 // reading is a part while it is read.
@@ -42,7 +43,7 @@ func build(ctx context.Context, l Limits, r recipe) (*Set, error) {
 	if r.train == nil {
 		r.train, r.test = r.test, nil
 	}
-	set := &Set{Format: r.format, Notes: r.notes, Files: r.files}
+	set := &Set{Format: r.format, Notes: r.notes, Files: r.files, keepAlpha: l.Alpha}
 	parts, err := arrangeParts(r, set)
 	if err != nil {
 		return nil, err
@@ -123,6 +124,7 @@ func arrangeParts(r recipe, set *Set) ([]*reading, error) {
 		}
 		read.layout = l
 		set.note(l.note)
+		set.wanted = append(set.wanted, p.wanted)
 		parts = append(parts, read)
 	}
 	if len(parts) == 0 {
@@ -155,9 +157,6 @@ func (p *reading) arranged() (layout, error) {
 	l, err := arrange(p.pixels.dims, p.pixels.exact)
 	if err != nil {
 		return layout{}, err
-	}
-	if l.c != 1 && l.c != 3 && l.c != 4 {
-		return layout{}, fmt.Errorf("images have %d channels, only 1 (gray), 3 (RGB) or 4 (RGBA) can be read", l.c)
 	}
 	if p.turned {
 		l.turn()
@@ -221,15 +220,9 @@ func (p *reading) images(ctx context.Context, s scale, set *Set) (*Images, error
 		return nil, err
 	}
 	m := &Images{Height: p.layout.h, Width: p.layout.w, Channels: p.layout.c, Pixels: data}
-	if m.Channels == 4 {
-		transparent := false
-		m.Pixels, transparent = onWhite(data)
-		m.Channels = 3
-		if transparent {
-			set.note("transparent pixels became white")
-		} else {
-			set.note("a fourth channel, which is the same everywhere, was left out")
-		}
+	if set.Channels = m.Channels; m.Channels%2 == 0 && !set.keepAlpha {
+		m.Pixels, set.Alpha = onWhite(data, m.Channels, set.Alpha)
+		m.Channels--
 	}
 	if p.labels != nil {
 		m.Labels, err = p.labels.read(m.Len())
@@ -240,8 +233,12 @@ func (p *reading) images(ctx context.Context, s scale, set *Set) (*Images, error
 	return m, nil
 }
 
-// looked is the number of images by which chooseChannels decides.
-const looked = 16
+// looked is the number of images by which chooseChannels decides, and lookedAcross of the first
+// numbers of each where those of all images come first.
+const (
+	looked       = 16
+	lookedAcross = 24
+)
 
 // chooseChannels decides whether rows of pixels are planes or have contiguous channels. Neighbours
 // in an image resemble each other: in planes these are the numbers beside each other, otherwise
@@ -249,9 +246,13 @@ const looked = 16
 func (p *reading) chooseChannels(l *layout) error {
 	var head []float64
 	row := p.pixels.dims[1]
+	step, needed := 1, looked*row
+	if p.pixels.fortran {
+		step, needed = l.n, lookedAcross*l.n
+	}
 	enough := errors.New("enough")
 	err := p.pixels.walk(func(chunk []float64) error {
-		if head = append(head, chunk...); len(head) >= looked*row || p.pixels.fortran {
+		if head = append(head, chunk...); len(head) >= needed {
 			return enough
 		}
 		return nil
@@ -260,12 +261,12 @@ func (p *reading) chooseChannels(l *layout) error {
 		return err
 	}
 	beside, apart := 0.0, 0.0
-	for i := 3; i < len(head); i++ {
-		beside += abs(head[i] - head[i-1])
-		apart += abs(head[i] - head[i-3])
+	for i := 3 * step; i < len(head); i++ {
+		beside += abs(head[i] - head[i-step])
+		apart += abs(head[i] - head[i-3*step])
 	}
 	kind := "planes of red, green and blue"
-	if apart < beside && !p.pixels.fortran {
+	if apart < beside {
 		l.interleave()
 		kind = "red, green and blue for each pixel"
 	}

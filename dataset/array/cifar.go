@@ -197,7 +197,7 @@ func readBinary(v *batches, f *tree.File, m *Images, l Limits) error {
 			return errors.New("the file is empty: copy it again")
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return fmt.Errorf("%d bytes after image %d, and each takes %d: "+
-				"the file is cut off, copy it again, or it is not a batch of %s", got, n, len(record), v.format)
+				"the file is cut off, copy it again, or it is of another version", got, n, len(record))
 		case err != nil:
 			return cutOff(fmt.Sprintf("after image %d", n), err)
 		case label >= v.classes:

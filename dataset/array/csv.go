@@ -38,6 +38,7 @@ type table struct {
 	usage  int   // column that names the part of a row, -1 for none
 	size   int   // pixels of an image
 	note   string
+	others []string // columns that are not read
 }
 
 // pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17.
@@ -77,7 +78,7 @@ func recognise(f *tree.File) (t table, ok bool) {
 		if len(rows) == 0 {
 			t.comma = separator(line)
 		}
-		rows = append(rows, fields(line, t.comma, nil))
+		rows = append(rows, fields(decimal(line, t.comma), t.comma, nil))
 	}
 	if len(rows) == 0 {
 		return t, false
@@ -110,8 +111,12 @@ func textLabel(rows [][]string) bool {
 	})
 }
 
-// separator returns what stands between the fields of a row most often.
+// separator returns what stands between the fields of a row most often. Commas may stand in the
+// numbers between semicolons.
 func separator(line []byte) byte {
+	if n := bytes.Count(line, []byte{';'}); n >= minSide*minSide && 2*n >= bytes.Count(line, []byte{','}) {
+		return ';'
+	}
 	best := byte(',')
 	for _, c := range []byte{';', '\t'} {
 		if bytes.Count(line, []byte{c}) > bytes.Count(line, []byte{best}) {
@@ -119,6 +124,15 @@ func separator(line []byte) byte {
 		}
 	}
 	return best
+}
+
+// decimal makes points of the commas in numbers: where semicolons stand between fields, numbers may
+// have commas.
+func decimal(line []byte, comma byte) []byte {
+	if comma != ';' {
+		return line
+	}
+	return bytes.ReplaceAll(line, []byte{','}, []byte{'.'})
 }
 
 // fields cuts a row, and takes quotation marks and spaces off.
@@ -146,7 +160,7 @@ func (t *table) byNames(header, row []string) bool {
 	if len(header) != len(row) {
 		return false
 	}
-	named := 0
+	var named, numeric []int // columns of pixels by their names, and other ones of numbers
 	for i, name := range header {
 		name = strings.ToLower(name)
 		switch {
@@ -158,18 +172,26 @@ func (t *table) byNames(header, row []string) bool {
 		case isPixels(row[i]):
 			t.packed, t.pixels = true, []int{i}
 			t.size = len(strings.Fields(row[i]))
-			named = 1
-		case isNumber(row[i]) && !t.packed:
-			t.pixels = append(t.pixels, i)
-			if pixelNames.MatchString(name) {
-				named++
+		case pixelNames.MatchString(name):
+			named = append(named, i)
+		default:
+			t.others = append(t.others, name)
+			if isNumber(row[i]) {
+				numeric = append(numeric, i)
 			}
 		}
 	}
-	if !t.packed {
-		t.size = len(t.pixels)
+	if t.packed {
+		return t.square()
 	}
-	return named*10 >= len(t.pixels)*9 && t.square()
+	if t.pixels, t.size = named, len(named); t.square() {
+		return true
+	}
+	// Some columns of pixels may have other names.
+	t.pixels, t.others = slices.Concat(named, numeric), nil
+	slices.Sort(t.pixels)
+	t.size = len(t.pixels)
+	return len(named)*10 >= len(t.pixels)*9 && t.square()
 }
 
 // square reports whether the pixels of a row are a square, gray or in RGB.
@@ -203,9 +225,13 @@ func (t *table) byPlaces(rows [][]string) bool {
 		return t.square()
 	}
 	first, last := varied(rows, 0), varied(rows, d-1)
-	if t.label = 0; last && !first {
+	switch t.label = 0; {
+	case last && !first:
 		t.label = d - 1
-	} else if last == first {
+	case last && highest(rows, d-1) < highest(rows, 0):
+		t.label = d - 1
+		t.note = "the last column was taken for the label"
+	case last == first:
 		t.note = "the first column was taken for the label"
 	}
 	t.pixels = slices.Delete(t.pixels, t.label, t.label+1)
@@ -222,6 +248,17 @@ func (t *table) onePacked(row []string) bool {
 		}
 	}
 	return t.packed && t.square()
+}
+
+// highest returns the highest number of a column. Labels are lower than pixels.
+func highest(rows [][]string, column int) float64 {
+	high := math.Inf(-1)
+	for _, row := range rows {
+		if v, err := strconv.ParseFloat(row[column], 64); err == nil {
+			high = max(high, v)
+		}
+	}
+	return high
 }
 
 // varied reports whether a column differs between rows: corners of images seldom do.
@@ -254,7 +291,7 @@ func (t *table) rows(part string, do func(label string, pixels []float64) error)
 			skip = skip && len(line) == 0
 			continue
 		}
-		label, usage, err := row.parse(line, pixels)
+		label, usage, err := row.parse(decimal(line, t.comma), pixels)
 		if err != nil {
 			return fmt.Errorf("row %d: %w", n, err)
 		}

@@ -48,20 +48,22 @@ func TestTables(t *testing.T) {
 	spaced := strings.ReplaceAll(row(10), ",", " ") + "|" + strings.ReplaceAll(row(200), ",", " ")
 	first, second, _ := strings.Cut(spaced, "|")
 	for name, text := range map[string]string{
-		"Kaggle":          "label," + heads("pixel%d") + "\n" + twoLines,
-		"Zalando":         "label," + heads("pixel%d") + "\r\n" + strings.ReplaceAll(twoLines, "\n", "\r\n"),
-		"no header":       twoLines,
-		"label last":      row(10) + ",1\n" + row(200) + ",0\n",
-		"last, named":     heads("%d") + ",class\n" + row(10) + ",1\n" + row(200) + ",0\n",
-		"index":           ",label," + heads("1x%d") + "\n0,1," + row(10) + "\n1,0," + row(200) + "\n",
-		"quoted":          `"label","` + strings.ReplaceAll(heads("p%d"), ",", `","`) + "\"\n\"1\"," + row(10) + "\n0," + row(200) + "\n",
-		"semicolons":      strings.ReplaceAll(twoLines, ",", ";"),
-		"tabs":            strings.ReplaceAll(twoLines, ",", "\t"),
-		"floats":          strings.ReplaceAll(twoLines, ",", ".0,"),
-		"byte order mark": "\ufefflabel," + heads("pixel%d") + "\n" + twoLines + "\n\n",
-		"FER2013":         "emotion,pixels\n1," + first + "\n0," + second + "\n",
-		"FER, quoted":     "emotion,pixels\n1,\"" + first + "\"\n0,\"" + second + "\"\n",
-		"FER, no header":  "1," + first + "\n0," + second + "\n",
+		"Kaggle":           "label," + heads("pixel%d") + "\n" + twoLines,
+		"Zalando":          "label," + heads("pixel%d") + "\r\n" + strings.ReplaceAll(twoLines, "\n", "\r\n"),
+		"no header":        twoLines,
+		"label last":       row(10) + ",1\n" + row(200) + ",0\n",
+		"last, named":      heads("%d") + ",class\n" + row(10) + ",1\n" + row(200) + ",0\n",
+		"index":            ",label," + heads("1x%d") + "\n0,1," + row(10) + "\n1,0," + row(200) + "\n",
+		"quoted":           `"label","` + strings.ReplaceAll(heads("p%d"), ",", `","`) + "\"\n\"1\"," + row(10) + "\n0," + row(200) + "\n",
+		"semicolons":       strings.ReplaceAll(twoLines, ",", ";"),
+		"tabs":             strings.ReplaceAll(twoLines, ",", "\t"),
+		"floats":           strings.ReplaceAll(twoLines, ",", ".0,"),
+		"byte order mark":  "\ufefflabel," + heads("pixel%d") + "\n" + twoLines + "\n\n",
+		"commas in floats": strings.ReplaceAll(strings.ReplaceAll(twoLines, ",", ",0;"), "\n", ",0\n"),
+		"a missing value":  "label," + heads("pixel%d") + ",age\n1," + row(10) + ",\n0," + row(200) + ",12\n",
+		"FER2013":          "emotion,pixels\n1," + first + "\n0," + second + "\n",
+		"FER, quoted":      "emotion,pixels\n1,\"" + first + "\"\n0,\"" + second + "\"\n",
+		"FER, no header":   "1," + first + "\n0," + second + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for end, data := range map[string][]byte{".csv": []byte(text), ".CSV.GZ": gz(t, []byte(text))} {
@@ -76,6 +78,25 @@ func TestTables(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where corners vary too, the column with the lower numbers has the labels. Columns that are not
+// read are named.
+func TestTableColumns(t *testing.T) {
+	noisy := strings.Replace(row(10), "0,", "77,", 1) + ",2\n" + strings.Replace(row(200), "0,", "99,", 1) + ",0\n"
+	set := mustRead(t, map[string][]byte{"a.csv": []byte(noisy)})
+	if !slices.Equal(set.Train.Labels, []int32{2, 0}) || set.Train.Pixels[0] != 77 {
+		t.Errorf("labels %v, pixels %v", set.Train.Labels, set.Train.Pixels)
+	}
+	checkNotes(t, set, "the last column was taken for the label")
+	set = mustRead(t, map[string][]byte{"a.csv": []byte("age,gender,pixels\n1,0," + strings.ReplaceAll(row(10), ",", " ") + "\n")})
+	checkNotes(t, set, "columns that are not read: age, gender")
+	_, err := readOne(t, map[string][]byte{"a.csv": []byte("label," + heads("pixel%d") + "\n1," + strings.Replace(row(10), ",", ",NA", 1) + "\n")})
+	refused(t, err, "row 2: column 3: \"NA11\" is not a number")
+	set = mustRead(t, map[string][]byte{"m_train/m_train.csv": []byte("1," + row(10) + "\n"), "m_test/m_test.csv": []byte("0," + row(20) + "\n")})
+	if set.Test == nil {
+		t.Error("tables in folders of their own are not one set")
 	}
 }
 

@@ -27,7 +27,7 @@ type tableSet struct {
 // findCSV finds tables of pixels. Those of a folder whose names differ by "train" and "test" alone
 // are one set.
 func findCSV(files []*tree.File) []Source {
-	folders := newGroups(files).all
+	folders := newGroups(files).text
 	sets, order := map[string]*tableSet{}, []*tableSet(nil)
 	for _, f := range plainFirst(files) {
 		base, ok := cutEnds(path.Base(f.Name), tableEnds...)
@@ -39,9 +39,10 @@ func findCSV(files []*tree.File) []Source {
 			continue
 		}
 		rest, part, _ := words(base)
-		key := path.Dir(f.Name) + "\x00" + rest
+		folder := folderOf(f)
+		key := folder + "\x00" + rest
 		if sets[key] == nil {
-			sets[key] = &tableSet{prefix: rest, parts: map[string]table{}, beside: folders[path.Dir(f.Name)]}
+			sets[key] = &tableSet{prefix: rest, parts: map[string]table{}, beside: folders[folder]}
 			order = append(order, sets[key])
 		}
 		s := sets[key]
@@ -99,6 +100,7 @@ func (s *tableSet) read(ctx context.Context, l Limits) (*Set, error) {
 	for _, one := range []*share{train, test} {
 		if one != nil {
 			r.notes = appendNew(r.notes, one.table.note)
+			r.notes = appendNew(r.notes, one.table.unread())
 			list = append(list, one)
 		}
 	}
@@ -121,6 +123,18 @@ func (s *tableSet) read(ctx context.Context, l Limits) (*Set, error) {
 		r.turn()
 	}
 	return build(ctx, l, r)
+}
+
+// unread names the columns that are not read, empty where there are none.
+func (t *table) unread() string {
+	list := t.others
+	if len(list) > maxListed {
+		list = append(slices.Clone(list[:maxListed]), fmt.Sprintf("%d more", len(list)-maxListed))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return text.Printable("columns that are not read: " + strings.Join(list, ", "))
 }
 
 // appendNew appends a note that is not empty and not there yet.

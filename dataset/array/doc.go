@@ -3,7 +3,7 @@
 //
 // [Find] recognises the sets among the files of a folder or an archive. Each becomes a [Source],
 // whose Read returns a [Set]: images as bytes, NHWC, with labels, and notes on all that was assumed
-// or left out.
+// or left out. [Join] makes one set of arrays that lie in several files (join.go, stack.go).
 //
 // # How numbers become pixels
 //

@@ -56,16 +56,36 @@ func advance(at []int, list []axis) (step int) {
 	return step
 }
 
-// onWhite leaves the fourth channel out, in place: pixels that it makes transparent become white.
-// It reports whether there were any.
-func onWhite(rgba []byte) (rgb []byte, transparent bool) {
-	n := len(rgba) / 4
+// onWhite leaves the last of channels out, in place: pixels that it makes transparent become white.
+// It returns what became of it, where before became of images before.
+func onWhite(pixels []byte, channels int, before Alpha) (rest []byte, became Alpha) {
+	colours, n := channels-1, len(pixels)/channels
+	if became = alphaOf(pixels, channels); became == Unused && before > Unused {
+		became = White
+	}
 	for p := range n {
-		alpha := int(rgba[4*p+3])
-		transparent = transparent || alpha < 255
-		for c := range 3 {
-			rgba[3*p+c] = byte((int(rgba[4*p+c])*alpha + 255*(255-alpha) + 127) / 255)
+		alpha := int(pixels[channels*p+colours])
+		if became == Unused {
+			alpha = 255
+		}
+		for c := range colours {
+			pixels[colours*p+c] = byte((int(pixels[channels*p+c])*alpha + 255*(255-alpha) + 127) / 255)
 		}
 	}
-	return rgba[: 3*n : 3*n], transparent
+	return pixels[: colours*n : colours*n], max(became, before)
+}
+
+// alphaOf looks at the last of channels.
+func alphaOf(pixels []byte, channels int) Alpha {
+	least, most := byte(255), byte(0)
+	for i := channels - 1; i < len(pixels); i += channels {
+		least, most = min(least, pixels[i]), max(most, pixels[i])
+	}
+	switch {
+	case least == 255:
+		return Opaque
+	case most == 0:
+		return Unused
+	}
+	return White
 }

@@ -21,7 +21,11 @@ func fuzz(t *testing.T, content map[string][]byte) {
 		size += max(len(data), unpackedLen(data))
 	}
 	bounded(t, size, fuzzLimits, func() {
-		for _, source := range Find(files(content)) {
+		list := Find(files(content))
+		if joined, ok := Join(list); ok {
+			list = append(list, joined)
+		}
+		for _, source := range list {
 			set, err := source.Read(t.Context(), fuzzLimits)
 			if err == nil {
 				checkWhole(t, set)
@@ -81,6 +85,8 @@ func FuzzNPY(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, labels []byte) {
 		fuzz(t, map[string][]byte{"x.npy": data, "y.npy": labels})
 		fuzz(t, map[string][]byte{"x.npy.gz": gz(t, data)})
+		fuzz(t, map[string][]byte{"cat.npy": data, "dog.npy": data, "c/ant.npy.gz": gz(t, labels)})
+		fuzz(t, map[string][]byte{"cat.npy.gz": gz(t, data), "dog.npy": data})
 	})
 }
 
@@ -89,7 +95,10 @@ func FuzzNPZ(f *testing.F) {
 	f.Add(testdata(f, "packed.npz"))
 	f.Add(npzOf(f, zip.Deflate, map[string][]byte{"arr_0": two, "arr_1": onto, "arr_2": one}))
 	f.Add(npzOf(f, zip.Deflate, map[string][]byte{"images": npyOf("|u1", "(100, 99, 99)", make([]byte, 980_100))}))
-	f.Fuzz(func(t *testing.T, data []byte) { fuzz(t, map[string][]byte{"p.npz": data}) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzz(t, map[string][]byte{"p.npz": data})
+		fuzz(t, map[string][]byte{"train/a.npz": data, "train/b.npz": data})
+	})
 }
 
 func FuzzCIFAR(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/fmimg/fmimg/dataset/tree"
 )
@@ -21,10 +22,13 @@ type member struct {
 // A group has the arrays that make a set.
 type group struct {
 	format  string
+	folder  string
 	prefix  string // of the files' names, empty for none
+	stem    string // of the file of images, without its ending
+	told    bool   // the name says that it has images
 	members []member
 	files   []*tree.File
-	beside  []*tree.File // all files of the folder
+	beside  []*tree.File // files of the folder that may have names of classes
 }
 
 // testParts are the parts that may be tested on, the best first. What is not taken is left out.
@@ -61,15 +65,26 @@ func (g *group) source() Source {
 			}
 		}
 	}
-	return Source{Format: g.format, Name: name, Files: g.files, Read: func(ctx context.Context, l Limits) (set *Set, err error) {
+	return planned(Source{Format: g.format, Name: name, Files: g.files, folder: g.folder, stem: g.stem, told: g.told},
+		func(r *recipe) error {
+			r.files = slices.Clone(g.files)
+			return g.plan(r)
+		})
+}
+
+// planned is a source whose recipe plan writes.
+func planned(s Source, plan func(r *recipe) error) Source {
+	s.plan = plan
+	s.Read = func(ctx context.Context, l Limits) (set *Set, err error) {
 		defer recovered(&err)
-		r := recipe{format: g.format, files: slices.Clone(g.files)}
+		r := recipe{format: s.Format}
 		defer r.close()
-		if err := g.plan(&r); err != nil {
+		if err := plan(&r); err != nil {
 			return nil, err
 		}
 		return build(ctx, l, r)
-	}}
+	}
+	return s
 }
 
 // close closes the files that stayed open; they were only read.
@@ -143,7 +158,7 @@ func (g *group) part(part string, r *recipe) (*part, error) {
 	if images == nil {
 		return nil, nil
 	}
-	return r.load(images, g.find(part, labelsRole), strings.Contains(g.prefix, "qmnist"))
+	return r.load(images, g.find(part, labelsRole), strings.Contains(g.prefix, "qmnist") || g.prefix == "xnist")
 }
 
 // load loads the headers of images and of their labels, which may be nil.
@@ -152,7 +167,7 @@ func (r *recipe) load(images, of *member, column bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &part{pixels: pixels}
+	p := &part{pixels: pixels, wanted: labelsOf(images.name)}
 	if of != nil {
 		values, err := of.load(r)
 		if err != nil {
@@ -184,22 +199,47 @@ type groups struct {
 	list []*group
 	by   map[string]*group
 	all  map[string][]*tree.File // files by folder
+	text map[string][]*tree.File // those that may have names of classes
 }
 
 func newGroups(files []*tree.File) *groups {
-	g := &groups{by: map[string]*group{}, all: map[string][]*tree.File{}}
+	g := &groups{by: map[string]*group{}, all: map[string][]*tree.File{}, text: map[string][]*tree.File{}}
 	for _, f := range files {
-		folder := path.Dir(f.Name)
+		folder, lower := path.Dir(f.Name), strings.ToLower(f.Name)
 		g.all[folder] = append(g.all[folder], f)
+		if strings.HasSuffix(lower, ".txt") || strings.HasSuffix(lower, ".csv") {
+			g.text[folder] = append(g.text[folder], f)
+		}
 	}
 	return g
 }
 
-// of returns the group of a file, a new one where it is the first.
-func (g *groups) of(f *tree.File, format, prefix string) *group {
-	key := path.Dir(f.Name) + "\x00" + prefix
+// folderOf returns the folder of a file. One that is called like the file, as programs make it that
+// unpack a file into a folder of its own, does not count.
+func folderOf(f *tree.File) string {
+	folder, base := path.Dir(f.Name), path.Base(f.Name)
+	same := bare(path.Base(folder))
+	if same != "" && (same == bare(base) || same == bare(strings.TrimSuffix(base, path.Ext(base)))) {
+		return path.Dir(folder)
+	}
+	return folder
+}
+
+// bare returns the letters and digits of a name, in lower case.
+func bare(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
+// of returns the group of a folder and a prefix, a new one where it is the first.
+func (g *groups) of(folder, format, prefix string) *group {
+	key := folder + "\x00" + prefix
 	if g.by[key] == nil {
-		g.by[key] = &group{format: format, prefix: prefix, beside: g.all[path.Dir(f.Name)]}
+		g.by[key] = &group{format: format, folder: folder, prefix: prefix, beside: g.text[folder]}
 		g.list = append(g.list, g.by[key])
 	}
 	return g.by[key]

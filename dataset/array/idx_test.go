@@ -113,7 +113,7 @@ func TestIDXRefused(t *testing.T) {
 		{"a byte too many", idx(8, count(7), 1, 2, 3), "bytes follow the 6"},
 		{"no image", idx(8, nil, 0, 2, 3), "nothing to learn from"},
 		{"one dimension", idx(8, count(9), 9), "are not those of images"},
-		{"two channels", idx(8, count(8), 1, 2, 2, 2), "images have 2 channels"},
+		{"five channels", idx(8, count(125), 1, 5, 5, 5), "none of these stands where channels do"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for end, file := range map[string][]byte{"": c.file, ".gz": gz(t, c.file)} {
@@ -159,7 +159,7 @@ func TestIDXLabels(t *testing.T) {
 		{"several", idx(8, []byte{0, 1, 1, 1, 0, 0}, 2, 3), nil, nil, "are not one class: the images have no classes"},
 		{"none", idx(9, []byte{255, 255}, 2), nil, nil, "every label is -1"},
 		{"fractions", idx(0x0d, []byte{0x3f, 0, 0, 0, 0, 0, 0, 0}, 2), nil, nil, "is 0.5, which is not a whole number"},
-		{"not there", nil, nil, nil, "labels were not found"},
+		{"not there", nil, nil, nil, "labels were not found (no train-labels-idx1-ubyte): the images have no classes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := map[string][]byte{trainImages: images(2)}
@@ -185,18 +185,19 @@ func TestIDXLabels(t *testing.T) {
 	}
 }
 
-// Labels of one part alone are read, and the other images have no class.
+// Labels of the test images alone are no use for training. With those of the training images alone,
+// the test images have no class.
 func TestLabelsOfOnePart(t *testing.T) {
 	set := mustRead(t, map[string][]byte{trainImages: images(2), testImages: images(1), testLabels: marks(1)})
-	if !slices.Equal(set.Train.Labels, []int32{-1, -1}) || !slices.Equal(set.Test.Labels, []int32{1}) {
-		t.Errorf("labels %v and %v", set.Train.Labels, set.Test.Labels)
+	if set.Train.Labels != nil || set.Test.Labels != nil || set.Classes != nil {
+		t.Errorf("labels %v and %v, classes %q", set.Train.Labels, set.Test.Labels, set.Classes)
 	}
-	checkNotes(t, set, "labels of the training images were not found: 2 images have no class")
+	checkNotes(t, set, "labels of the training images were not found (no train-labels-idx1-ubyte): the images have no classes")
 	set = mustRead(t, map[string][]byte{trainImages: images(2), trainLabels: marks(0, 1), testImages: images(1)})
 	if !slices.Equal(set.Test.Labels, []int32{-1}) {
 		t.Errorf("labels %v", set.Test.Labels)
 	}
-	checkNotes(t, set, "labels of the test images were not found: 1 image has no class")
+	checkNotes(t, set, "labels of the test images were not found (no t10k-labels-idx1-ubyte): 1 image has no class")
 	set = mustRead(t, map[string][]byte{trainImages: images(2), trainLabels: marks(0, 1), testLabels: marks(1)})
 	checkNotes(t, set, testLabels+" was left out: its images were not found")
 }
@@ -225,6 +226,8 @@ func TestClassNames(t *testing.T) {
 		{"one", "classes.txt", "cat\n", nil, "", "classes.txt names 1 class, and"},
 		{"too many", "classes.txt", "a\nb\nc\nd\n", []string{"a", "b", "c"}, "classes.txt names 4 classes", ""},
 		{"empty", "classes.txt", "\n", nil, "", "classes.txt is empty"},
+		{"labels", "labels.txt", "cat\ndog\ncow\n", []string{"cat", "dog", "cow"}, "", ""},
+		{"other labels", "labels.txt", "0\n1\n", []string{"0", "1", "2"}, "labels.txt was not read: it has 2 lines, and there are 3 classes", ""},
 		{"Kuzushiji", "kmnist_classmap.csv", "index,codepoint,char\n0,U+304A,お\n1,U+304D,き\n2,U+3059,す\n",
 			[]string{"お", "き", "す"}, "", ""},
 		{"out of order", "k49_classmap.csv", "index,codepoint,char\n1,U+304A,お\n", nil, "", "line 2 does not name label 0"},
@@ -321,5 +324,28 @@ func TestMemoryLimit(t *testing.T) {
 	refused(t, err, "100 images of 5x4 with 1 channel need "+strconv.Itoa(8)+" kB of memory")
 	if _, err = found[0].Read(t.Context(), Limits{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// IDX files are called in many ways. Where the name does not tell the format, the first bytes do.
+func TestIDXOtherNames(t *testing.T) {
+	for _, c := range []struct{ images, labels string }{
+		{"TRAIN-IMAGES-IDX3-UBYTE", "TRAIN-LABELS-IDX1-UBYTE"},
+		{"train-images.idx3-ubyte", "train-labels.idx1-ubyte"},
+		{"train-images-idx3-ubyte.bin", "train-labels-idx1-ubyte (1)"},
+		{"train-images-idx3-ubyte/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte"},
+		{"train_images.idx", "train_labels.idx"},
+		{"train-images-ubyte", "train-labels-ubyte"},
+		{"train_images", "train_labels.bin"},
+	} {
+		set := mustRead(t, map[string][]byte{c.images: images(2), c.labels: marks(1, 0)})
+		if set.Train.Len() != 2 || len(set.Classes) != 2 {
+			t.Errorf("%s: %d images, classes %q", c.images, set.Train.Len(), set.Classes)
+		}
+	}
+	for _, name := range []string{"train-images.bin", "images", "train"} {
+		if found := Find(files(map[string][]byte{name: append(images(2), 0)})); len(found) != 0 {
+			t.Errorf("%s, with a byte too many: found %q", name, found[0].Format)
+		}
 	}
 }

@@ -11,25 +11,45 @@ import (
 
 // idxName matches the names, in lower case, of IDX files: train-images-idx3-ubyte.gz and its
 // variants. "t10k" and "test" mean test images, Kaggle has dots for hyphens, EMNIST puts a prefix
-// before, and QMNIST has labels of several columns. The expression captures what comes before the
-// format.
-var idxName = regexp.MustCompile(`^(.*)[-_.]idx[1-4]([-_.]\w+)?(\.gz)?$`)
+// before, QMNIST has labels of several columns, and browsers number a second download. The
+// expression captures what comes before the format.
+var idxName = regexp.MustCompile(`^(.*)[-_.]idx[1-4]([-_.]\w+)*( \(\d+\))?(\.gz)?( \(\d+\))?$`)
+
+// otherIDXName matches names that IDX files have where their format is not in the name: the first
+// bytes must tell it.
+var otherIDXName = regexp.MustCompile(`^([^.]*?)([-_.](ubyte|idx|bin))?(\.gz)?$`)
+
+// idxStem returns what comes before the format in the name of an IDX file; ok is false for others.
+func idxStem(f *tree.File) (stem string, ok bool) {
+	base := strings.ToLower(path.Base(f.Name))
+	if m := idxName.FindStringSubmatch(base); m != nil {
+		return m[1], true
+	}
+	m := otherIDXName.FindStringSubmatch(base)
+	if m == nil {
+		return "", false
+	}
+	if _, _, role := words(m[1]); role == "" {
+		return "", false
+	}
+	a, err := readIDX(f)
+	return m[1], err == nil && a.check() == nil && (a.packed || a.stored == int64(a.count()*a.kind.size))
+}
 
 // findIDX finds the sets of IDX files.
 func findIDX(files []*tree.File) []Source {
 	sets := newGroups(files)
 	for _, f := range plainFirst(files) {
-		base := path.Base(f.Name)
-		m := idxName.FindStringSubmatch(strings.ToLower(base))
-		if m == nil {
+		stem, ok := idxStem(f)
+		if !ok {
 			continue
 		}
-		prefix, part, role := words(m[1])
+		prefix, part, role := words(stem)
 		if role == "" {
 			continue
 		}
-		g := sets.of(f, "IDX files", prefix)
-		g.add(member{name: base, part: part, role: role, load: func(*recipe) (numbers, error) { return readIDX(f) }}, f)
+		g := sets.of(folderOf(f), "IDX files", prefix)
+		g.add(member{name: path.Base(f.Name), part: part, role: role, load: func(*recipe) (numbers, error) { return readIDX(f) }}, f)
 	}
 	return sets.sources()
 }

@@ -11,9 +11,10 @@ import (
 
 // A kind is a type of numbers as files hold them.
 type kind struct {
-	size  int  // bytes of a number
-	float bool // it may have a fraction
-	bool  bool // 0 is false, anything else is true
+	name  string // as NumPy writes it; empty for other formats
+	size  int    // bytes of a number
+	float bool   // it may have a fraction
+	bool  bool   // 0 is false, anything else is true
 	at    func(raw []byte) float64
 	text  bool // a text instead, in UTF-32 or of bytes, with zeros behind it
 	wide  binary.ByteOrder
@@ -71,6 +72,12 @@ func (k kind) decode(dst []float64, raw []byte) int {
 
 // numpyKind returns the kind of NumPy's name of a type, such as "<f4".
 func numpyKind(name string) (kind, error) {
+	k, err := kindNamed(name)
+	k.name = name
+	return k, err
+}
+
+func kindNamed(name string) (kind, error) {
 	order, code := binary.ByteOrder(binary.LittleEndian), strings.TrimLeft(name, "<>|=")
 	if strings.HasPrefix(name, ">") {
 		order = binary.BigEndian
@@ -90,7 +97,10 @@ func numpyKind(name string) (kind, error) {
 	case strings.HasPrefix(code, "c"):
 		return kind{}, fmt.Errorf("its elements are complex numbers (%s): save their real parts", name)
 	}
-	return kind{}, fmt.Errorf("its elements have type %s: save it as uint8", name)
+	if strings.HasPrefix(code, "f") {
+		return kind{}, fmt.Errorf("its elements have type %s: save it as float32", name)
+	}
+	return kind{}, fmt.Errorf("its elements have type %s, which pixels do not have: save it as uint8 or float32", name)
 }
 
 // kindOf returns the kind of a letter and a size in bytes, as NumPy and IDX use them.

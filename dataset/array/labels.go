@@ -3,8 +3,10 @@ package array
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fmimg/fmimg/internal/text"
 )
@@ -19,14 +21,24 @@ type labels struct {
 	column bool    // more columns than the first are known to mean something else
 
 	list  []int32 // labels that were read already, instead of values
+	runs  []run   // or one label for many images
 	notes []string
 	none  string // why there are no classes after all
 
 	texts map[string]int32 // labels that are texts, by the number that stands for each
 }
 
-// read returns the labels of n images.
+// A run is a label that count images have one after the other.
+type run struct {
+	label int32
+	count int
+}
+
+// read returns the labels of n images, which are in memory.
 func (l *labels) read(n int) ([]int32, error) {
+	for _, r := range l.runs {
+		l.list = append(l.list, slices.Repeat([]int32{r.label}, min(r.count, n-len(l.list)))...)
+	}
 	if l.list != nil {
 		if len(l.list) != n {
 			return nil, fmt.Errorf("%d images, but %d labels: do they belong together?", n, len(l.list))
@@ -204,6 +216,7 @@ type names struct {
 	// first is the label of the first name: 1 where labels begin at 1, as long as no image has
 	// label 0. -1 means 1 where the number of names speaks for it.
 	first int
+	maybe bool // the list may be something else: it has names where there is one for each class
 }
 
 // name finds the classes of a set that was read, and notes what is missing. known are the names
@@ -228,12 +241,14 @@ func (s *Set) name(known names, of ...*labels) error {
 	switch labelled {
 	case 0:
 		if given == 0 {
-			s.note("labels were not found: the images have no classes")
+			s.note("labels were not found" + s.missed(0) + ": the images have no classes")
 		}
 		return nil
 	case len(s.parts()):
 	default:
-		s.oneSided()
+		if s.oneSided(); s.Train.Labels == nil {
+			return nil
+		}
 	}
 	counts := s.counts()
 	if len(counts) == 0 {
@@ -254,21 +269,53 @@ func (s *Set) parts() []*Images {
 	return []*Images{s.Train, s.Test}
 }
 
-// oneSided gives the images of the part without labels no class.
+// oneSided gives test images without labels no class. Without labels to train on there are no
+// classes.
 func (s *Set) oneSided() {
-	for _, m := range s.parts() {
-		if m.Labels != nil {
-			continue
-		}
-		which := "training"
-		if m == s.Test {
-			which = "test"
-		}
-		s.note(fmt.Sprintf("labels of the %s images were not found: %s no class", which,
-			text.Count(m.Len(), "image has", "images have")))
-		m.Labels = slices.Repeat([]int32{-1}, m.Len())
+	if s.Train.Labels == nil {
+		s.note("labels of the training images were not found" + s.missed(0) + ": the images have no classes")
+		s.Test.Labels = nil
+		return
 	}
+	s.note(fmt.Sprintf("labels of the test images were not found%s: %s no class", s.missed(1),
+		text.Count(s.Test.Len(), "image has", "images have")))
+	s.Test.Labels = slices.Repeat([]int32{-1}, s.Test.Len())
 }
+
+// missed names the labels of a part that were looked for, empty where its images tell no name.
+func (s *Set) missed(part int) string {
+	if part >= len(s.wanted) || s.wanted[part] == "" ||
+		slices.ContainsFunc(s.Notes, func(note string) bool { return strings.HasPrefix(note, s.wanted[part]+" was left out") }) {
+		return ""
+	}
+	return " (no " + s.wanted[part] + ")"
+}
+
+// labelPairs are the words of labels by those of images, in names of files and arrays.
+var labelPairs = map[string]string{
+	"images": "labels", "image": "label", "imgs": "labels", "img": "label", "data": "labels", "x": "y",
+}
+
+// imageWord matches the first word of images in a name.
+var imageWord = regexp.MustCompile(`(?i)(^|[^a-z])(images?|imgs?|data|x)([^a-z]|$)`)
+
+// labelsOf returns how the labels of images would be called, empty where their name tells nothing.
+func labelsOf(name string) string {
+	start := strings.LastIndex(name, ": ") + 1 // of an array in an .npz
+	at := imageWord.FindStringSubmatchIndex(name[start:])
+	if at == nil {
+		return ""
+	}
+	from, to := start+at[4], start+at[5]
+	word := labelPairs[strings.ToLower(name[from:to])]
+	if to-from > 1 && name[from:to] == strings.ToUpper(name[from:to]) {
+		word = strings.ToUpper(word)
+	}
+	return idxDims.ReplaceAllString(name[:from]+word+name[to:], "${1}1")
+}
+
+// idxDims matches the number of dimensions in the name of an IDX file.
+var idxDims = regexp.MustCompile(`((?i)idx)[2-4]`)
 
 // counts returns the number of images to train on of each label up to the highest. Labels of test
 // images count too, as 0.
@@ -313,6 +360,10 @@ func (s *Set) classes(counts []int, known names) error {
 	case known.list == nil:
 	case known.from == "" && len(known.list) != len(counts):
 		known.list = nil // not the set whose names these are
+	case known.maybe && len(known.list) != len(counts):
+		s.note(fmt.Sprintf("%s was not read: it has %s, and there are %s", known.from,
+			text.Count(len(known.list), "line", "lines"), text.Count(len(counts), "class", "classes")))
+		known.list = nil
 	case len(known.list) < len(counts):
 		return fmt.Errorf("%s names %s, and the highest label is %d: give it a line for each class",
 			known.from, text.Count(len(known.list), "class", "classes"), len(counts)-1)

@@ -19,6 +19,7 @@ type layout struct {
 
 const (
 	minSide = 4       // of images that are rows of pixels: fewer are measurements
+	longest = 4       // the side of an image over the other that is usual
 	maxSide = 1 << 14 // of any image
 )
 
@@ -31,17 +32,22 @@ func arrange(dims []int, exact bool) (layout, error) {
 	if slices.Contains(dims, 0) {
 		return layout{}, fmt.Errorf("dimensions %v: there is nothing to learn from", dims)
 	}
+	if one := slices.Index(dims, 1); len(dims) > 4 && one >= 0 {
+		return arrangeWithout(dims, one, exact)
+	}
 	var l layout
 	var err error
 	switch n := len(dims); {
-	case exact && (n == 3 || n == 4):
+	case exact && n == 3, exact && n == 4 && dims[3] <= 4:
 		l.order = []string{"N", "H", "W", "C"}[:n]
-	case n == 2 && !exact:
+	case n == 2:
 		l, err = arrange2(dims)
 	case n == 3:
 		l = arrange3(dims)
 	case n == 4:
 		l, err = arrange4(dims)
+	case n == 5 && colours(dims[4]):
+		err = fmt.Errorf("dimensions %v may be films: save reshape(%d, %d, %d, %d) of it", dims, dims[0]*dims[1], dims[2], dims[3], dims[4])
 	default:
 		err = fmt.Errorf("dimensions %v are not those of images: "+
 			"[count, height, width] or [count, height, width, channels] is needed", dims)
@@ -53,6 +59,16 @@ func arrange(dims []int, exact bool) (layout, error) {
 	if l.h > maxSide || l.w > maxSide {
 		return layout{}, fmt.Errorf("images of %dx%d: a side of more than %d is not read", l.w, l.h, maxSide)
 	}
+	return l, nil
+}
+
+// arrangeWithout finds the layout of more than 4 dimensions, of which one is 1.
+func arrangeWithout(dims []int, one int, exact bool) (layout, error) {
+	l, err := arrange(slices.Delete(slices.Clone(dims), one, one+1), exact)
+	if err != nil {
+		return layout{}, err
+	}
+	l.order = slices.Insert(l.order, one, "")
 	return l, nil
 }
 
@@ -97,7 +113,13 @@ func arrange3(dims []int) layout {
 			note: fmt.Sprintf("dimensions %v were taken for one gray picture of %dx%d", dims, b, a)}
 	}
 	l := layout{order: []string{"N", "H", "W"}}
-	if a == 3 && b > minSide && c > minSide {
+	switch {
+	case a == b && c > 4 && c != b && a > minSide:
+		return layout{order: []string{"H", "W", "N"},
+			note: fmt.Sprintf("dimensions %v were taken for height, width and count", dims)}
+	case b > longest*c, c > longest*b:
+		l.note = fmt.Sprintf("dimensions %v were taken for count, height and width", dims)
+	case a == 3 && b > minSide && c > minSide:
 		l.note = fmt.Sprintf("dimensions %v were taken for 3 gray images: one in RGB would be %v", dims, []int{1, b, c, 3})
 	}
 	return l
@@ -120,9 +142,13 @@ func arrange4(dims []int) (layout, error) {
 	case first == 3:
 		return layout{order: []string{"C", "H", "W", "N"},
 			note: fmt.Sprintf("dimensions %v were taken for channels, height, width and count", dims)}, nil
+	case last == 2:
+		return layout{order: []string{"N", "H", "W", "C"}}, nil
+	case second == 2:
+		return layout{order: []string{"N", "C", "H", "W"}}, nil
 	}
-	return layout{}, fmt.Errorf("dimensions %v: images have 1 (gray), 3 (RGB) or 4 (RGBA) channels, "+
-		"and none of these stands where channels do: save a[..., :3] of it, or the slices of a volume one by one", dims)
+	return layout{}, fmt.Errorf("dimensions %v: images have 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) "+
+		"channels, and none of these stands where channels do: save some channels of it, or the slices of a volume one by one", dims)
 }
 
 // side returns the side of a square of d pixels, 0 where there is none.

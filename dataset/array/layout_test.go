@@ -35,6 +35,12 @@ func TestLayouts(t *testing.T) {
 		{[]int{7, 6, 1}, 7, 6, 1, 1, []byte{0, 1}, "one gray picture of 6x7"},
 		{[]int{3, 5, 6}, 5, 6, 1, 3, []byte{30, 31}, "3 gray images"},
 		{[]int{2, 3, 7, 3}, 3, 7, 3, 2, []byte{63, 64}, "count, height, width and channels"},
+		{[]int{2, 5, 4, 2}, 5, 4, 2, 2, []byte{40, 41, 42}, ""},
+		{[]int{5, 2, 4, 6}, 4, 6, 2, 5, []byte{48, 72, 49}, ""},
+		{[]int{5, 5, 7}, 5, 5, 1, 7, []byte{1, 8, 15}, "height, width and count"},
+		{[]int{2, 3, 28}, 3, 28, 1, 2, []byte{84, 85}, "count, height and width"},
+		{[]int{1, 2, 5, 4, 3}, 5, 4, 3, 2, []byte{60, 61, 62, 63}, ""},
+		{[]int{2, 1, 5, 4, 1}, 5, 4, 1, 2, []byte{20, 21}, ""},
 	} {
 		t.Run(fmt.Sprint(c.shape), func(t *testing.T) {
 			l, err := arrange(c.shape, false)
@@ -92,7 +98,8 @@ func TestLayoutsRefused(t *testing.T) {
 		{[]int{20}, "are not those of images"},
 		{[]int{2, 2, 2, 2, 2}, "are not those of images"},
 		{[]int{10, 28, 28, 28}, "none of these stands where channels do"},
-		{[]int{10, 28, 28, 2}, "none of these"},
+		{[]int{10, 28, 28, 5}, "none of these"},
+		{[]int{4, 16, 28, 28, 3}, "save reshape(64, 28, 28, 3) of it"},
 		{[]int{0, 28, 28}, "nothing to learn from"},
 		{[]int{1, 1 << 15, 2}, "a side of more than"},
 	} {
@@ -117,11 +124,19 @@ func TestRowsOfRGB(t *testing.T) {
 		}
 	}
 	for kind, data := range map[string][]byte{"planes": planes, "for each pixel": pixels} {
-		set := mustRead(t, map[string][]byte{"x.npy": npyOf("|u1", "(3, 108)", data)})
-		if !bytes.Equal(set.Train.Pixels, pixels) || set.Train.Channels != 3 {
-			t.Errorf("%s: other pixels", kind)
+		across := make([]byte, len(data)) // the first number of all rows, then the second
+		for i, b := range data {
+			across[i%(3*side*side)*n+i/(3*side*side)] = b
 		}
-		checkNotes(t, set, kind)
+		for order, file := range map[string][]byte{
+			"C": npyOf("|u1", "(3, 108)", data), "Fortran": npyFile("|u1", "True", "(3, 108)", across),
+		} {
+			set := mustRead(t, map[string][]byte{"x.npy": file})
+			if !bytes.Equal(set.Train.Pixels, pixels) || set.Train.Channels != 3 {
+				t.Errorf("%s in order %s: other pixels", kind, order)
+			}
+			checkNotes(t, set, kind)
+		}
 	}
 }
 
@@ -152,6 +167,8 @@ func TestScales(t *testing.T) {
 		{"0..16", "<f8", []float64{0, 8, 16, 4}, []byte{0, 128, 255, 64}, "16 for white"},
 		{"0..255", "<f4", f4(0, 8.4, 255, 17), []byte{0, 8, 255, 17}, "255 for white"},
 		{"0..255 of whole numbers", "<f4", f4(0, 8, 255, 17), []byte{0, 8, 255, 17}, "255 for white"},
+		{"resized 0..255", "<f4", f4(0, 8.4, 255.6, 17), []byte{0, 8, 255, 17}, "255 for white, and what lies beyond was cut"},
+		{"[-0.5,0.5]", "<f4", f4(-0.5, 0, 0.5, -0.25), []byte{0, 128, 255, 64}, "-0.5 was taken for black"},
 		{"standardised", "<f4", f4(-0.5, 0.5, 2.5, 1), []byte{0, 85, 255, 128}, "-0.5 was taken for black"},
 		{"half", "<f2", []uint16{0, 0x3800, 0x3c00, 0x3400}, []byte{0, 128, 255, 64}, "1 for white"},
 		{"one value", "<f4", f4(-3, -3, -3, -3), []byte{0, 0, 0, 0}, "all pixels are -3"},
@@ -215,7 +232,32 @@ func TestTransparency(t *testing.T) {
 	if want := []byte{10, 20, 30, 255, 255, 255, 204, 204, 204}; !slices.Equal(set.Train.Pixels, want) {
 		t.Errorf("pixels %v, want %v", set.Train.Pixels, want)
 	}
-	checkNotes(t, set, "transparent pixels became white")
+}
+
+// The last of 2 or 4 channels is alpha, which is kept where that is asked for.
+func TestAlpha(t *testing.T) {
+	for _, c := range []struct {
+		channels  int
+		in        []byte
+		want      []byte
+		became    Alpha
+		keptWhole bool
+	}{
+		{2, []byte{10, 255, 10, 0, 0, 51, 99, 255}, []byte{10, 255, 204, 99}, White, false},
+		{2, []byte{10, 255, 20, 255, 0, 255, 9, 255}, []byte{10, 20, 0, 9}, Opaque, false},
+		{4, []byte{1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0, 99, 0, 0, 0}, []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 0, 0}, Unused, false},
+		{4, []byte{1, 2, 3, 0, 4, 5, 6, 255, 7, 8, 9, 0, 99, 0, 0, 0}, nil, Kept, true},
+		{2, []byte{1, 0, 4, 255, 7, 9, 99, 0}, nil, Kept, true},
+	} {
+		content := map[string][]byte{"x.npy": npyOf("|u1", fmt.Sprintf("(1, 2, 2, %d)", c.channels), c.in)}
+		set, err := Find(files(content))[0].Read(t.Context(), Limits{Alpha: c.keptWhole})
+		if c.keptWhole {
+			c.want = c.in
+		}
+		if err != nil || !slices.Equal(set.Train.Pixels, c.want) || set.Alpha != c.became || set.Channels != c.channels {
+			t.Errorf("%v: %+v, %v", c.in, set, err)
+		}
+	}
 }
 
 func TestHalf(t *testing.T) {

@@ -109,6 +109,10 @@ func namesBeside(folder []*tree.File, prefix string) (names, []*tree.File, error
 		switch {
 		case base == "classes.txt", base == "class_names.txt", base == "label_names.txt":
 			read = func(from string, list []string) (names, error) { return names{list: list, from: from, first: -1}, nil }
+		case base == "labels.txt":
+			read = func(from string, list []string) (names, error) {
+				return names{list: list, from: from, first: -1, maybe: true}, nil
+			}
 		case prefix != "" && strings.HasPrefix(base, prefix) && strings.HasSuffix(base, "mapping.txt"):
 			read = mapping
 		case strings.HasSuffix(base, "classmap.csv"):

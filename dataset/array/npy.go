@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
@@ -31,16 +32,24 @@ func findNPY(files []*tree.File) []Source {
 			continue
 		}
 		rest, part, role := words(stem)
+		told := role != ""
 		if role == "" && part == "" {
 			rest = strings.ToLower(stem)
 		}
 		if role == "" {
 			role = imagesRole
 		}
+		folder, above := partOf(folderOf(f))
+		if part == "" {
+			part = above
+		}
 		m := member{name: path.Base(f.Name), part: part, role: role, load: func(r *recipe) (numbers, error) { return r.readNPY(f) }}
-		if g := sets.of(f, "NumPy array", rest); !g.add(m, f) {
-			other := sets.of(f, "NumPy array", strings.ToLower(path.Base(f.Name)))
-			other.add(m, f)
+		g := sets.of(folder, "NumPy array", rest)
+		if g.find(m.part, m.role) != nil {
+			g = sets.of(folder, "NumPy array", strings.ToLower(path.Base(f.Name)))
+		}
+		if g.add(m, f) && m.role == imagesRole {
+			g.stem, g.told = stem, told
 		}
 	}
 	sets.marry()
@@ -51,7 +60,7 @@ func findNPY(files []*tree.File) []Source {
 func (g *groups) marry() {
 	images, labels := map[string][]*group{}, map[string][]*group{}
 	for _, one := range g.list {
-		folder := path.Dir(one.files[0].Name)
+		folder := one.folder
 		switch {
 		case len(one.members) != 1:
 			images[folder] = append(images[folder], nil) // belongs to none
@@ -68,6 +77,17 @@ func (g *groups) marry() {
 			list[0].add(of.members[0], of.files[0])
 		}
 	}
+}
+
+// partOf takes the part of a set that a folder names off a path: train/cats is cats.
+func partOf(folder string) (rest, part string) {
+	elements := strings.Split(folder, "/")
+	for i, element := range elements {
+		if part := partWords[strings.ToLower(element)]; part != "" && len(element) > 2 {
+			return path.Join(append([]string{"."}, slices.Delete(elements, i, i+1)...)...), part
+		}
+	}
+	return folder, ""
 }
 
 // cutEnds cuts the ending off a name, which may be in capitals.
@@ -191,7 +211,10 @@ func (r *recipe) openNPZ(f *tree.File) (*npz, error) {
 	r.opened = append(r.opened, closer)
 	archive, err := zip.NewReader(at, size)
 	if err != nil {
-		return nil, fmt.Errorf("it is not a whole .npz (%w): copy or save it again", err)
+		if head := head(f, len(npy.Magic)); string(head) == npy.Magic {
+			return nil, errors.New("it is one array, not an archive of arrays: give its name the ending .npy")
+		}
+		return nil, fmt.Errorf("it is not a whole .npz (%s): copy or save it again", strings.TrimPrefix(err.Error(), "zip: "))
 	}
 	z := &npz{file: f}
 	for _, entry := range archive.File {
@@ -217,9 +240,13 @@ func stem(entry *zip.File) string {
 func (z *npz) head(entry *zip.File) (numbers, error) {
 	a := numbers{name: path.Base(z.file.Name) + ": " + stem(entry), packed: entry.Method != zip.Store}
 	a.stored = int64(min(entry.CompressedSize64, uint64(max(z.file.Size, 0))))
+	if entry.Flags&1 != 0 {
+		return a, errors.New("it is encrypted: unpack the .npz with its password, and name the folder")
+	}
 	r, err := entry.Open()
 	if err != nil {
-		return a, fmt.Errorf("it cannot be unpacked (%w): save it by numpy.savez", err)
+		return a, fmt.Errorf("it is packed by method %d, which is not read: unpack the .npz (with 7-Zip, say) "+
+			"and name the folder, or save it by numpy.savez", entry.Method)
 	}
 	defer func() { _ = r.Close() }()
 	offset, err := a.npyHeader(r)

@@ -1,10 +1,10 @@
 package array
 
 import (
-	"context"
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
 )
@@ -12,46 +12,118 @@ import (
 // findNPZ finds archives of arrays, each of which is a set.
 func findNPZ(files []*tree.File) []Source {
 	var list []Source
-	folders, paired := newGroups(files).all, pairsOf(files)
+	folders, paired := newGroups(files).text, pairsOf(files)
 	for _, f := range files {
-		_, ok := cutEnds(path.Base(f.Name), ".npz")
+		stem, ok := cutEnds(path.Base(f.Name), ".npz")
 		if _, isPart := paired.has(f); !ok || isPart {
 			continue
 		}
 		beside := folders[path.Dir(f.Name)]
-		list = append(list, Source{Format: "NumPy arrays", Name: f.Name, Files: []*tree.File{f},
-			Read: func(ctx context.Context, l Limits) (set *Set, err error) {
-				defer recovered(&err)
-				return readNPZ(ctx, l, f, beside)
-			}})
+		folder, _ := partOf(folderOf(f))
+		one := Source{Format: "NumPy arrays", Name: f.Name, Files: []*tree.File{f}, folder: folder, stem: stem}
+		list = append(list, planned(one, func(r *recipe) error { return planNPZ(r, f, beside) }))
 	}
 	return list
 }
 
-// readNPZ reads a set out of an archive of arrays.
-func readNPZ(ctx context.Context, l Limits, f *tree.File, beside []*tree.File) (*Set, error) {
-	r := recipe{format: "NumPy arrays", files: []*tree.File{f}}
-	defer r.close()
+// planNPZ plans a set out of an archive of arrays.
+func planNPZ(r *recipe, f *tree.File, beside []*tree.File) error {
+	r.files = []*tree.File{f}
 	z, err := r.openNPZ(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path.Base(f.Name), err)
+		return fmt.Errorf("%s: %w", path.Base(f.Name), err)
 	}
-	g := group{format: r.format, files: r.files, beside: beside}
-	z.byName(&g, &r)
+	g := group{files: r.files, beside: beside}
+	z.byName(&g, r)
 	if !slices.ContainsFunc(g.members, func(m member) bool { return m.role == imagesRole }) {
 		g.members = nil
-		z.byShape(&g, &r)
+		z.byShape(&g, r)
 	}
 	if len(g.members) == 0 {
-		return nil, fmt.Errorf("%s holds %s: which of them are the images is not clear: "+
+		return fmt.Errorf("%s holds %s: which of them are the images is not clear: "+
 			"save them as images and labels, or x_train, y_train, x_test and y_test",
 			path.Base(f.Name), z.describe())
 	}
-	if err := g.plan(&r); err != nil {
-		return nil, err
+	if _, part := partOf(path.Dir(f.Name)); part != "" && len(g.members) > 0 {
+		g.inPart(part)
 	}
-	return build(ctx, l, r)
+	z.leftOut(&g, r)
+	if err := g.plan(r); err != nil {
+		return err
+	}
+	if r.names.list == nil {
+		return z.classNames(r)
+	}
+	return nil
 }
+
+// inPart makes arrays that belong to no part those of the folder's.
+func (g *group) inPart(part string) {
+	for i := range g.members {
+		if g.members[i].part == "" {
+			g.members[i].part = part
+		}
+	}
+}
+
+// nameWords are what arrays of the classes' names are called, in lower case and without signs.
+var nameWords = []string{"classes", "classnames", "labelnames", "targetnames", "names", "categories", "finelabelnames"}
+
+// isNames reports whether array i has the names of classes.
+func (z *npz) isNames(i int) bool {
+	return z.errs[i] == nil && z.heads[i].kind.text && len(z.heads[i].dims) == 1 &&
+		slices.Contains(nameWords, bare(stem(z.arrays[i])))
+}
+
+// classNames reads the names of the classes, where an array has them.
+func (z *npz) classNames(r *recipe) error {
+	for i := range z.arrays {
+		if !z.isNames(i) || z.heads[i].count() > maxTexts {
+			continue
+		}
+		a := z.heads[i]
+		found := names{from: a.name, first: -1}
+		err := a.raw(func(part []byte) error {
+			for ; len(part) > 0; part = part[a.kind.size:] {
+				found.list = append(found.list, a.kind.string(part[:a.kind.size]))
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		r.names = found
+	}
+	return nil
+}
+
+// leftOut notes the arrays that are not read though they have something for each image.
+func (z *npz) leftOut(g *group, r *recipe) {
+	taken := func(a numbers) bool {
+		return slices.ContainsFunc(g.members, func(m member) bool { return m.name == a.name })
+	}
+	counts := map[int]bool{}
+	for _, a := range z.heads {
+		if taken(a) && len(a.dims) > 1 {
+			counts[a.dims[0]] = true
+		}
+	}
+	var list []string
+	for i, a := range z.heads {
+		if z.errs[i] == nil && len(a.dims) > 0 && counts[a.dims[0]] && !taken(a) && !z.isNames(i) {
+			list = append(list, stem(z.arrays[i]))
+		}
+	}
+	if len(list) > maxListed {
+		list = append(list[:maxListed], fmt.Sprintf("%d more", len(list)-maxListed))
+	}
+	if len(list) > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("%s: not read: %s", path.Base(z.file.Name), strings.Join(list, ", ")))
+	}
+}
+
+// maxListed bounds the names in a note.
+const maxListed = 8
 
 // member is the array i as a member of a set.
 func (z *npz) member(i int, part, role string) member {
@@ -62,6 +134,9 @@ func (z *npz) member(i int, part, role string) member {
 // byName finds images and labels by the names of arrays.
 func (z *npz) byName(g *group, r *recipe) {
 	for i := range z.arrays {
+		if z.isNames(i) {
+			continue
+		}
 		_, part, role := words(stem(z.arrays[i]))
 		if role == "" && part != "" && z.pictures(i) {
 			role = imagesRole

@@ -1,6 +1,7 @@
 package array
 
 import (
+	"archive/zip"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // numbers describes an array of numbers that lies in a file, or is one.
@@ -48,6 +50,9 @@ func product(dims []int) int {
 // check refuses dimensions that claim more than the file can hold. So no memory is taken, and no
 // product overflows, on the word of a header alone.
 func (a *numbers) check() error {
+	if slices.Contains(a.dims, 0) {
+		return nil // for arrange to refuse
+	}
 	limit := uint64(a.stored)
 	if a.packed {
 		limit = min(limit, math.MaxInt/maxRatio) * maxRatio
@@ -142,7 +147,7 @@ func cutOff(where string, err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w: copy the file again", where, io.ErrUnexpectedEOF)
-	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, zip.ErrChecksum):
 		return fmt.Errorf("%s: %w: copy the file again", where, err)
 	}
 	return fmt.Errorf("%s: %w", where, err)

@@ -21,6 +21,8 @@ type span struct {
 const (
 	beyond   = 1.25
 	farShare = 200
+
+	overshoot = 1.1 // how far fractions may pass the highest number of pixels
 )
 
 func newSpan() span { return span{low: math.Inf(1), high: math.Inf(-1)} }
@@ -108,10 +110,13 @@ func scaleOf(s span) (scale, string) {
 	case s.low >= 0 && s.high <= beyond:
 		return taken(s, 0, 1)
 	case s.low >= 0:
-		if white := whiteOf(s.high); white != 0 && s.high > 16 {
+		// Resizing may pass the highest number a little.
+		if white := whiteOf(s.high / overshoot); white != 0 && s.high > 16 {
 			return taken(s, 0, white)
 		}
 		return taken(s, 0, s.high)
+	case s.fraction && max(-s.low, s.high) > 0.49 && s.low >= -0.5 && s.high <= 0.5:
+		return taken(s, -0.5, 0.5)
 	case s.far*farShare <= s.count:
 		return taken(s, -1, 1)
 	case !s.float && s.low >= math.MinInt8 && s.high <= math.MaxInt8:

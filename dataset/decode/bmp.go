@@ -22,6 +22,13 @@ const (
 	bmpV5         = 124
 )
 
+// The compressions of BMP that are read beside none.
+const (
+	bmpRLE8   = 1
+	bmpRLE4   = 2
+	bmpFields = 3 // of bits for red, green, blue and maybe alpha
+)
+
 func isBMP(head []byte) bool {
 	lengths := []uint32{bmpOS2, 16, bmpInfo, bmpV2, bmpV3, bmpOS2V2, bmpV4, bmpV5}
 	return has(head, 0, "BM") && len(head) >= 18 && slices.Contains(lengths, binary.LittleEndian.Uint32(head[14:]))
@@ -35,15 +42,14 @@ type bmpHeader struct {
 	compression             uint32
 }
 
-// openBMP reads pictures that are not compressed.
+// openBMP reads pictures of Windows and OS/2.
 func openBMP(file []byte) (*stored, error) {
+	file, err := fromOS2(file)
+	if err != nil {
+		return nil, err
+	}
 	number := func(at int) uint32 { return binary.LittleEndian.Uint32(file[at:]) }
 	h := bmpHeader{offset: number(10), length: number(14)}
-	switch h.length {
-	case bmpInfo, bmpV2, bmpV3, bmpV4, bmpV5:
-	default:
-		return nil, unsupported("BMP of OS/2")
-	}
 	if len(file) < bmpFileHeader+int(h.length) {
 		return nil, damaged("BMP that ends in its header")
 	}
@@ -53,11 +59,11 @@ func openBMP(file []byte) (*stored, error) {
 	if err := h.check(file); err != nil {
 		return nil, err
 	}
-	clean, err := h.plain(file)
-	if err != nil {
-		return nil, err
-	}
 	return &stored{int(h.width), int(h.rows()), 1, func() (image.Image, error) {
+		clean, err := h.plain(file)
+		if err != nil {
+			return nil, err
+		}
 		return bmp.Decode(bytes.NewReader(clean))
 	}, 0}, nil
 }
@@ -66,30 +72,39 @@ func (h *bmpHeader) rows() int64 { return max(int64(h.height), -int64(h.height))
 
 // check refuses what cannot be read.
 func (h *bmpHeader) check(file []byte) error {
-	const bitFields = 3
-	names := map[uint32]string{1: "RLE compression", 2: "RLE compression", 4: "a JPEG inside", 5: "a PNG inside"}
+	names := map[uint32]string{4: "a JPEG inside", 5: "a PNG inside"}
+	if h.length == bmpOS2V2 {
+		names = map[uint32]string{bmpFields: "Huffman's compression", 4: "RLE of 24 bits"}
+	}
 	name, packed := names[h.compression]
+	kinds := map[uint32][]uint16{0: {1, 2, 4, 8, 16, 24, 32}, bmpRLE8: {8}, bmpRLE4: {4}, bmpFields: {16, 32}}
+	bits, known := kinds[h.compression]
 	switch {
 	case packed:
 		return unsupported("BMP with " + name)
-	case h.compression == bitFields && !h.usualMasks(file):
-		return unsupported("BMP with bit fields")
-	case h.compression != 0 && h.compression != bitFields:
+	case !known:
 		return unsupported(fmt.Sprintf("BMP of compression %d", h.compression))
-	case h.planes != 1 || !slices.Contains([]uint16{1, 2, 4, 8, 24, 32}, h.bits):
+	case h.planes != 1 || !slices.Contains(bits, h.bits):
 		return unsupported(fmt.Sprintf("BMP of %d bits a pixel", int(h.bits)*int(h.planes)))
-	case h.width < 1 || h.height == 0:
+	case h.width < 1 || h.height == 0, h.isRLE() && h.height < 0:
 		return damaged("BMP of %dx%d pixels", h.width, h.height)
-	}
-	size, row := uint64(len(file)), (uint64(h.width)*uint64(h.bits)+31)/32*4
-	if row > size || uint64(h.offset)+row*uint64(h.rows()) > size {
-		return damaged("BMP that ends before its pixels do")
-	}
-	if h.offset < bmpFileHeader+h.length {
+	case h.offset < bmpFileHeader+h.length:
 		return damaged("BMP whose pixels lie in its header")
+	}
+	end := uint64(h.offset)
+	if !h.isRLE() {
+		end += uint64(h.row(h.bits)) * uint64(h.rows())
+	}
+	if h.row(h.bits) > int64(len(file)) && !h.isRLE() || end > uint64(len(file)) {
+		return damaged("BMP that ends before its pixels do")
 	}
 	return nil
 }
+
+func (h *bmpHeader) isRLE() bool { return h.compression == bmpRLE8 || h.compression == bmpRLE4 }
+
+// row returns the bytes of a row with some bits a pixel.
+func (h *bmpHeader) row(bits uint16) int64 { return (int64(h.width)*int64(bits) + 31) / 32 * 4 }
 
 // usualMasks reports whether bit fields of 32 bits are blue, green, red and maybe alpha, as they
 // are without fields.
@@ -116,14 +131,19 @@ func (h *bmpHeader) plain(file []byte) ([]byte, error) {
 		palette = append(palette, file[at:end]...)
 		palette = append(palette, make([]byte, 4<<h.bits-len(palette))...)
 	}
-	length, pixels := uint32(bmpInfo), file[h.offset:]
-	if h.hasAlpha(file, pixels) {
+	length := uint32(bmpInfo)
+	pixels, bits, alpha, err := h.unpacked(file)
+	if err != nil {
+		return nil, err
+	}
+	if alpha {
 		length = bmpV4
 	}
 	out := append([]byte("BM"), make([]byte, bmpFileHeader-2)...)
 	binary.LittleEndian.PutUint32(out[10:], bmpFileHeader+length+uint32(len(palette)))
 	out = append(out, file[bmpFileHeader:bmpFileHeader+bmpInfo]...)
 	binary.LittleEndian.PutUint32(out[14:], length)
+	binary.LittleEndian.PutUint16(out[28:], bits)
 	binary.LittleEndian.PutUint32(out[30:], 0) // no compression
 	binary.LittleEndian.PutUint32(out[46:], uint32(len(palette)/4))
 	out = append(out, make([]byte, length-bmpInfo)...)

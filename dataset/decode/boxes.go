@@ -46,6 +46,7 @@ func box(data []byte, kind string) []byte {
 type heif struct {
 	orientation int  // what irot and imir come to, 1 to 8 as in Exif
 	alpha       bool // some picture of the file is the alpha of another one
+	deep        byte // the bits of a sample where HEIC's guest cannot take them, 0 where it can
 }
 
 // The names of the pictures that are alpha (ISO 23008-12, 6.5.8).
@@ -67,6 +68,9 @@ func readHEIF(file []byte) heif {
 		for _, name := range alphaNames {
 			h.alpha = h.alpha || kind == "auxC" && bytes.Contains(data, name)
 		}
+		if kind == "hvcC" {
+			h.deep = max(h.deep, deepSamples(data))
+		}
 	}
 	angle, mirror := byte(0), byte(noMirror)
 	for _, index := range associations(box(properties, "ipma"), primary(box(meta, "pitm"))) {
@@ -82,6 +86,21 @@ func readHEIF(file []byte) heif {
 	}
 	h.orientation = turns[angle][mirror]
 	return h
+}
+
+// deepSamples returns the bits of a sample of HEVC (ISO 14496-15, 8.3.3.1) where the guest returns
+// other samples than the size that it tells: more than 8 bits of gray, and of colours as large as
+// the picture. It is 0 for others.
+func deepSamples(hvcC []byte) byte {
+	const chroma, lumaBits, gray, full = 16, 17, 0, 3
+	if len(hvcC) <= lumaBits {
+		return 0
+	}
+	bits, format := 8+hvcC[lumaBits]&7, hvcC[chroma]&3
+	if bits == 8 || format != gray && format != full {
+		return 0
+	}
+	return bits
 }
 
 // A property of a picture is a box.

@@ -36,6 +36,7 @@ func TestHarmlessDamage(t *testing.T) {
 		"PNG, the end has a wrong checksum":   spoilt(png),
 		"JPEG, bytes behind the end":          append(slices.Clone(jpeg), "rubbish"...),
 		"JPEG without its end":                jpeg[:len(jpeg)-2],
+		"JPEG, comments that are too short":   slices.Concat(jpeg[:2], []byte("\xff\xfe\x00\x01\xff\xe5\x00\x00"), jpeg[2:scan], []byte("\xff\xfe\x00\x00"), jpeg[scan:]),
 		"JPEG, rubbish between segments":      slices.Concat(jpeg[:scan], []byte("rubbish"), jpeg[scan:]),
 		"JPEG, rubbish before the end":        slices.Concat(jpeg[:len(jpeg)-2], []byte("rubbish"), jpeg[len(jpeg)-2:]),
 	} {
@@ -97,8 +98,8 @@ func TestUnsupportedKinds(t *testing.T) {
 		{withTag(plain, tagPlanar, 2), "planes"}, {withTag(plain, tagSampleFormat, 3), "not whole"},
 		{withTag(plain, tagBits, 12), "TIFF of 12 bits"}, {withTag(plain, tagExtraSamples, 0), "TIFF of 4 samples"},
 		{withTag(plain, tagDNGVersion, 1), "camera raw"}, {preview, "camera raw"},
-		{bmp(30, 1), "RLE"}, {bmp(30, 3), "bit fields"}, {bmp(30, 4), "a JPEG inside"}, {bmp(30, 5), "a PNG inside"},
-		{bmp(14, 12), "OS/2"}, {bmp(14, 64), "OS/2"}, {bmp(28, 16), "BMP of 16 bits"},
+		{bmp(30, 1), "BMP of 32 bits"}, {bmp(30, 6), "compression 6"}, {bmp(30, 4), "a JPEG inside"}, {bmp(30, 5), "a PNG inside"},
+		{bmp(14, 16), "OS/2"}, {bmp(28, 20), "BMP of 20 bits"},
 		{slices.Concat([]byte(pngMagic), pngChunk("CgBI", []byte("abcd"))), "CgBI"},
 		{[]byte("P7\nWIDTH 1\nHEIGHT 1\nDEPTH 5\nMAXVAL 255\nENDHDR\nabcde"), "PAM of 5 samples"},
 	} {

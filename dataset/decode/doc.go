@@ -10,7 +10,7 @@
 //	JPEG       sequential and progressive, of 8 bits: gray, YCbCr, RGB, and Adobe's CMYK and YCCK
 //	GIF        the first frame that is not empty, at its place on the canvas
 //	WebP       with and without loss; of an animation the first frame at its place
-//	BMP        of 1 to 8 bits with a palette, 24 and 32 bits, not compressed
+//	BMP        of 1 to 8 bits with a palette, 16 to 32 bits, any masks, RLE; of OS/2 too
 //	PNM        PBM, PGM, PPM and PAM, as text and as bytes, of up to 16 bits
 //	AVIF, HEIC, JPEG XL   where the program is built with the tag nodynamic
 //	TIFF       the first page: gray, palette, RGB and RGBA of 8 and 16 bits, gray of 1 bit; plain,

@@ -15,6 +15,10 @@ const HeadLen = 512
 const (
 	usualCure = "convert it to PNG"
 	frameCure = "save its frames as PNG"
+	// slicesCure is for volumes.
+	slicesCure = "save its slices as PNG"
+	// textCure is for files that a copy has spoilt. Their bytes are lost.
+	textCure = "copy the PNG or JPEG again, as binary data"
 )
 
 // A format is a format of pictures. Its first bytes tell it, whatever the file is called.
@@ -180,7 +184,7 @@ var unread = []format{
 	{name: "SVG", magic: isSVG, cure: "draw it to PNG"},
 	{name: "PDF", magic: begins("%PDF"), cure: "save its pages as PNG"},
 	{name: "PostScript", magic: begins("%!PS", "\xc5\xd0\xd3\xc6"), cure: "draw it to PNG"},
-	{name: "WMF", magic: begins("\xd7\xcd\xc6\x9a"), cure: "draw it to PNG"},
+	{name: "WMF", magic: begins("\xd7\xcd\xc6\x9a", "\x01\x00\x09\x00\x00\x03"), cure: "draw it to PNG"},
 	{name: "EMF", magic: func(head []byte) bool { return has(head, 0, "\x01\x00\x00\x00") && has(head, 40, " EMF") }, cure: "draw it to PNG"},
 	{name: "DjVu", magic: begins("AT&TFORM"), cure: "save its pages as PNG"},
 	{name: "OpenEXR", magic: begins("v/1\x01"), cure: usualCure},
@@ -200,8 +204,20 @@ var unread = []format{
 	{name: "SGI", magic: begins("\x01\xda\x00\x01", "\x01\xda\x01\x01"), cure: usualCure},
 	{name: "Sun raster", magic: begins("\x59\xa6\x6a\x95"), cure: usualCure},
 	{name: "XPM", magic: begins("/* XPM */"), cure: usualCure},
-	{name: "DICOM", magic: func(head []byte) bool { return has(head, 128, "DICM") }, cure: usualCure},
+	{name: "XBM", magic: isXBM, cure: usualCure},
+	{name: "Aseprite", magic: func(head []byte) bool { return has(head, 4, "\xe0\xa5") && len(head) >= 128 }, cure: "export it as PNG"},
+	{name: "Clip Studio", magic: begins("CSFCHUNK"), cure: "export it as PNG"},
+	{name: "animated cursor (ANI)", magic: func(head []byte) bool { return has(head, 0, "RIFF") && has(head, 8, "ACON") }, cure: usualCure},
+	{name: "texture (VTF)", magic: begins("VTF\x00"), cure: usualCure},
+	{name: "texture (PVR)", magic: begins("PVR\x03"), cure: usualCure},
+	{name: "texture (ASTC)", magic: begins("\x13\xab\xa1\x5c"), cure: usualCure},
+	{name: "encrypted picture of RPG Maker", magic: begins("RPGMV\x00\x00\x00"), cure: "decrypt it to PNG"},
+	{name: "DICOM", magic: isDICOM, cure: usualCure},
 	{name: "FITS", magic: begins("SIMPLE  ="), cure: usualCure},
+	{name: "NIfTI", magic: isNIfTI, cure: slicesCure},
+	{name: "NRRD", magic: begins("NRRD000"), cure: slicesCure},
+	{name: "MetaImage", magic: begins("ObjectType = Image", "NDims = "), cure: slicesCure},
+	{name: "Zeiss CZI", magic: begins("ZISRAWFILE"), cure: usualCure},
 	{name: "QuickTime video", magic: branded("qt  "), cure: frameCure},
 	{name: "MP4 video", magic: func(head []byte) bool { return len(brands(head)) > 0 }, cure: frameCure},
 	{name: "WebM or Matroska video", magic: begins("\x1aE\xdf\xa3"), cure: frameCure},
@@ -210,6 +226,52 @@ var unread = []format{
 	{name: "Flash video", magic: begins("FLV\x01"), cure: frameCure},
 	{name: "MPEG video", magic: begins("\x00\x00\x01\xba", "\x00\x00\x01\xb3"), cure: frameCure},
 	{name: "Ogg video", magic: func(head []byte) bool { return has(head, 0, "OggS") && bytes.Contains(head, []byte("theora")) }, cure: frameCure},
+	{name: "PNG that was copied as text", magic: begins(textPNG...), cure: textCure},
+	{name: "JPEG that was copied as text", magic: begins("\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x00\x10JFIF"), cure: textCure},
+	{name: "TGA", magic: isTGA, cure: usualCure}, // the last, as it has no mark
+}
+
+// textPNG are the beginnings that PNG's first bytes become where they are taken for text: the line
+// ends of another system, seven bits, or signs that are not known.
+var textPNG = []string{
+	"\x89PNG\n\x1a\n", "\x89PNG\r\r\n\x1a\r\n", "\x89PNG\r\n\x1a\r\n", "\x89PNG\r\x1a\r", "\x09PNG\r\n\x1a\n",
+	"\xef\xbf\xbdPNG\r\n\x1a\n", "\xef\xbf\xbdPNG\n\x1a\n", "\xc2\x89PNG\r\n\x1a\n", "?PNG\r\n\x1a\n",
+}
+
+// isDICOM looks for the mark, or for the first elements of files that lack it: of group 2 or 8,
+// with a known length of the group or the characters' name.
+func isDICOM(head []byte) bool {
+	return has(head, 128, "DICM") || begins("\x02\x00\x00\x00UL\x04\x00", "\x08\x00\x00\x00\x04\x00\x00\x00",
+		"\x08\x00\x05\x00CS", "\x08\x00\x00\x00UL\x04\x00", "\x08\x00\x05\x00\x0a\x00\x00\x00ISO_IR", "\x08\x00\x08\x00CS")(head)
+}
+
+// isNIfTI looks for the length of the header and for the mark at its end.
+func isNIfTI(head []byte) bool {
+	return begins("\x5c\x01\x00\x00", "\x00\x00\x01\x5c")(head) && (has(head, 344, "n+1\x00") || has(head, 344, "ni1\x00")) ||
+		has(head, 4, "n+2\x00\r\n\x1a\n")
+}
+
+func isXBM(head []byte) bool {
+	return has(head, 0, "#define ") && bytes.Contains(head, []byte("_width ")) && bytes.Contains(head, []byte("_bits[]"))
+}
+
+// isTGA takes a header that makes sense for TGA, which has no mark at its beginning: a type of
+// picture, a palette only where the type has one, and a size.
+func isTGA(head []byte) bool {
+	if len(head) < 18 {
+		return false
+	}
+	palette, kind, bits, flags := head[1], head[2], head[16], head[17]
+	colours := slices.Contains([]byte{15, 16, 24, 32}, bits)
+	switch {
+	case head[12]|head[13] == 0 || head[14]|head[15] == 0 || flags&0xc0 != 0 || flags&15 > 8:
+		return false
+	case kind == 1 || kind == 9:
+		return palette == 1 && (bits == 8 || bits == 16) && slices.Contains([]byte{15, 16, 24, 32}, head[7])
+	case palette != 0 || string(head[3:8]) != "\x00\x00\x00\x00\x00":
+		return false
+	}
+	return (kind == 2 || kind == 10) && colours || (kind == 3 || kind == 11) && (bits == 8 || bits == 16)
 }
 
 func isJPEG2000(head []byte) bool {

@@ -32,6 +32,16 @@ func TestFormat(t *testing.T) {
 		{"\x00\x00\x01\x00\x01\x00\x10\x10\x00\x00\x01\x00\x20\x00\x10\x00\x00\x00\x16\x00\x00\x00", "ICO"},
 		{"\x00\x00\x02\x00\x01\x00\x10\x10\x00\x00\x01\x00\x20\x00\x10\x00\x00\x00\x16\x00\x00\x00", "CUR"},
 		{strings.Repeat("\x00", 128) + "DICM", "DICOM"}, {"BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00", "BMP"}, {"BMW is a car, no picture", ""},
+		{"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100", "DICOM"}, {"\x5c\x01\x00\x00" + strings.Repeat("\x00", 340) + "n+1\x00", "NIfTI"}, {"NRRD0004\n", "NRRD"},
+		{"ObjectType = Image\nNDims = 3", "MetaImage"}, {"\x01\x00\x09\x00\x00\x03", "WMF"}, {"RIFF....ACONLIST", "animated cursor (ANI)"},
+		{"#define a_width 8\n#define a_height 8\nstatic char a_bits[] = {", "XBM"}, {"#define A_width 8\n", ""},
+		{"\x80\x00\x00\x00\xe0\xa5" + strings.Repeat("\x00", 122), "Aseprite"}, {"RPGMV\x00\x00\x00\x00\x03\x01", "encrypted picture of RPG Maker"},
+		{"\x89PNG\n\x1a\n\x00\x00", "PNG that was copied as text"}, {"\x89PNG\r\r\n\x1a\r\n", "PNG that was copied as text"}, {"\xef\xbf\xbdPNG\r\n\x1a\n", "PNG that was copied as text"},
+		{"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x00\x10JFIF", "JPEG that was copied as text"},
+		{"\x00\x00\x02" + strings.Repeat("\x00", 9) + "\x40\x00\x30\x00\x18\x20", "TGA"}, {"\x05\x00\x0b" + strings.Repeat("\x00", 9) + "\x40\x00\x30\x00\x08\x00", "TGA"},
+		{"\x00\x01\x01\x00\x00\x00\x01\x18\x00\x00\x00\x00\x40\x00\x30\x00\x08\x00", "TGA"},
+		{"\x00\x00\x02" + strings.Repeat("\x00", 9) + "\x40\x00\x30\x00\x17\x20", ""}, {"\x00\x00\x02" + strings.Repeat("\x00", 9) + "\x00\x00\x30\x00\x18\x20", ""},
+		{"\x00\x01\x02" + strings.Repeat("\x00", 9) + "\x40\x00\x30\x00\x18\x20", ""}, {strings.Repeat("\x00", 40), ""},
 		{"hello", ""}, {"", ""},
 	} {
 		name, canRead := Format([]byte(c.head))

@@ -72,7 +72,12 @@ func FuzzWebP(f *testing.F) {
 		webpWithExif(webpScene, exif(5, false, false)), webpAnimation(webpScene, 60, 50, 4, 6))
 }
 
-func FuzzBMP(f *testing.F) { fuzzDecode(f, bmpScene(), []byte("BM......")) }
+func FuzzBMP(f *testing.F) {
+	fuzzDecode(f, bmpScene(), []byte("BM......"))
+	for _, c := range bmpKinds() {
+		f.Add(c.file)
+	}
+}
 
 func FuzzTIFF(f *testing.F) {
 	plain := encodedTIFF(f, scene(), nil)

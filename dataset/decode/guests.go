@@ -4,6 +4,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"fmt"
 	"image"
 )
 
@@ -79,10 +80,13 @@ const (
 )
 
 // openHEIC reads the main picture. The guest turns it. It gives no alpha, so pictures that have one
-// are refused.
+// are refused, as are those with samples that it cannot take.
 func openHEIC(file []byte) (*stored, error) {
-	if readHEIF(file).alpha {
+	switch boxes := readHEIF(file); {
+	case boxes.alpha:
 		return nil, unsupported("HEIC with transparency")
+	case boxes.deep > 0:
+		return nil, unsupported(fmt.Sprintf("HEIC of %d bits a sample", boxes.deep))
 	}
 	h, err := heicGuest.header(file, 5)
 	if err != nil {

@@ -33,6 +33,7 @@ func TestGuests(t *testing.T) {
 	}{
 		{"rgb.avif", turnedSides[1], true, false, 0}, {"sequence.avif", turnedSides[1], true, false, 0},
 		{"rgb.heic", turnedSides[1], true, false, 0}, {"half.heic", turnedSides[1], true, false, 0},
+		{"deephalf.heic", turnedSides[1], true, false, 0},
 		{"wide.heic", turnedSides[1], true, false, 0}, {"identity.heic", turnedSides[1], true, false, 0},
 		{"rgb.jxl", turnedSides[1], true, false, 0}, {"lossy.jxl", turnedSides[1], true, false, 0},
 		{"container.jxl", turnedSides[1], true, false, 0},
@@ -91,11 +92,16 @@ func TestTurnedAVIF(t *testing.T) {
 	}
 }
 
-// The transparency of HEIC would be lost without a word.
-func TestTransparentHEIC(t *testing.T) {
-	if _, err := Decode(testFile(t, "alpha.heic"), Options{}); !errors.Is(err, ErrUnsupported) ||
-		!strings.Contains(err.Error(), "HEIC with transparency: convert it to PNG") {
-		t.Error(err)
+// The transparency of HEIC would be lost without a word, and samples of 10 bits be read as if they
+// were of 8.
+func TestUnsupportedHEIC(t *testing.T) {
+	for name, want := range map[string]string{
+		"alpha.heic": "HEIC with transparency", "deep.heic": "HEIC of 10 bits a sample", "deepgray.heic": "HEIC of 10 bits a sample",
+	} {
+		if _, err := Decode(testFile(t, name), Options{}); !errors.Is(err, ErrUnsupported) ||
+			!strings.Contains(err.Error(), want+": convert it to PNG") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -166,7 +172,9 @@ func FuzzAVIF(f *testing.F) {
 	fuzzGuest(f, "rgb.avif", "alpha.avif", "turned6.avif", "deep.avif", "sequence.avif")
 }
 
-func FuzzHEIC(f *testing.F) { fuzzGuest(f, "half.heic", "exif6.heic", "gray.heic", "identity.heic") }
+func FuzzHEIC(f *testing.F) {
+	fuzzGuest(f, "half.heic", "exif6.heic", "gray.heic", "identity.heic", "deepgray.heic")
+}
 
 func FuzzJXL(f *testing.F) { fuzzGuest(f, "rgb.jxl", "lossy.jxl", "deep.jxl", "container.jxl") }
 

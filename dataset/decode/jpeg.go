@@ -19,6 +19,7 @@ const (
 	jpegEOI  = 0xd9
 	jpegSOS  = 0xda
 	jpegAPP1 = 0xe1
+	jpegCOM  = 0xfe
 	jpegLS   = 0xf7 // the frame of JPEG-LS (ITU T.87)
 )
 
@@ -31,6 +32,7 @@ func openJPEG(file []byte) (*stored, error) {
 	if h.unsupported != "" {
 		return nil, unsupported(h.unsupported)
 	}
+	file = withoutShortSegments(file)
 	c, err := jpeg.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
@@ -56,7 +58,8 @@ type jpegHeader struct {
 func readJPEGHeader(file []byte) jpegHeader {
 	h := jpegHeader{orientation: 1}
 	exif := false
-	for marker, data := range jpegSegments(file) {
+	for at, data := range jpegSegments(file) {
+		marker := file[at]
 		switch {
 		case marker == jpegAPP1 && !exif && bytes.HasPrefix(data, []byte(exifPrefix)):
 			h.orientation, exif = orientation(data), true
@@ -70,10 +73,10 @@ func readJPEGHeader(file []byte) jpegHeader {
 	return h
 }
 
-// jpegSegments yields the segments, with their data, up to the first scan. As decoders do, it skips
-// what lies between them.
-func jpegSegments(file []byte) iter.Seq2[byte, []byte] {
-	return func(yield func(byte, []byte) bool) {
+// jpegSegments yields the segments up to the first scan: the place of the marker's second byte, and
+// the data. As decoders do, it skips what lies between them.
+func jpegSegments(file []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
 		for rest := file[min(2, len(file)):]; ; {
 			at := bytes.IndexByte(rest, 0xff)
 			if at < 0 || len(rest) < at+4 {
@@ -90,15 +93,38 @@ func jpegSegments(file []byte) iter.Seq2[byte, []byte] {
 				continue
 			}
 			length := int(binary.BigEndian.Uint16(rest[2:])) // counts itself
+			if length < 2 && isJPEGSide(marker) {
+				length = 2 // as libjpeg does
+			}
 			if length < 2 || 2+length > len(rest) {
 				return
 			}
-			if !yield(marker, rest[4:2+length]) || marker == jpegSOS {
+			if !yield(len(file)-len(rest)+1, rest[4:2+length]) || marker == jpegSOS {
 				return
 			}
 			rest = rest[2+length:]
 		}
 	}
+}
+
+// isJPEGSide reports whether a segment is of a program or a comment, which make no pixels.
+func isJPEGSide(marker byte) bool { return marker >= 0xe0 && marker <= 0xef || marker == jpegCOM }
+
+// withoutShortSegments leaves out the segments that make no pixels and whose length is too small to
+// count itself. Viewers show such files, and the decoder would refuse them.
+func withoutShortSegments(file []byte) []byte {
+	var out []byte
+	kept := 0 // bytes of the file that are in out or left out
+	for at := range jpegSegments(file) {
+		if isJPEGSide(file[at]) && binary.BigEndian.Uint16(file[at+1:]) < 2 {
+			out = append(out, file[kept:at-1]...)
+			kept = at + 3
+		}
+	}
+	if kept == 0 {
+		return file
+	}
+	return append(out, file[kept:]...)
 }
 
 func isJPEGFrame(marker byte) bool {

@@ -146,6 +146,9 @@ func (g *guard) list(depth int) error {
 			return err
 		}
 	}
+	if kind := head & 15; kind < typeList { // a number or a text takes little more than in the file
+		g.items += int(min(n, uint64(len(g.in))))
+	}
 	return g.each(n, func() error { return g.value(head&15, depth+1) })
 }
 

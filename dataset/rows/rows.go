@@ -161,7 +161,8 @@ func (f *File) findImage(list []*leaf, known map[string]feature) error {
 		return fmt.Errorf("column %s has no pictures but their paths: open the folder of the pictures, "+
 			"or embed them into the file", paths(list))
 	case f.image == nil:
-		return fmt.Errorf("no column of the parquet file has encoded pictures (PNG, JPEG, …); it has %s", describe(list))
+		return fmt.Errorf("no column of the parquet file has encoded pictures (PNG, JPEG, …), and numbers are not read as pixels; "+
+			"it has %s: save pixels by numpy.savez as images and labels", describe(list))
 	case len(others) > 0:
 		f.Notes = append(f.Notes, fmt.Sprintf("the pictures of column %s were read, and those of %s left out",
 			f.image.path[0], strings.Join(others, ", ")))
@@ -262,6 +263,10 @@ func (f *File) survey() error {
 			if _, ok := texts[string(v[0].bytes)]; !ok {
 				texts[string(bytes.Clone(v[0].bytes))] = 0
 			}
+		case v[0].number == fraction:
+			f.Notes = append(f.Notes, fmt.Sprintf("the numbers of column %s are not labels: the images have no classes", f.label.name()))
+			f.label = nil
+			return nil
 		default:
 			highest = max(highest, v[0].number)
 		}

@@ -66,6 +66,8 @@ func TestGolden(t *testing.T) {
 		{"pages2", "0 1 2", []int32{0, 1, 2, 0, 1, 2, 0}, ""},
 		{"datasets", "ant bee cow", []int32{0, 1, 2, 0, 1, 2, 0}, ""},
 		{"bool", "0 1", []int32{1, 0, 1, 0, 1, 0, 1}, ""},
+		{"floats", "0 1 2", []int32{0, -1, 2, 0, 1, 2, 0}, ""},
+		{"fractions", "", []int32{-1, -1, -1, -1, -1, -1, -1}, "the numbers of column label are not labels"},
 		{"texts", "cat dog x2 x10", []int32{1, 0, -1, 3, 2, 1, 0}, ""},
 		{"unlabelled", "", []int32{-1, -1, -1, -1, -1, -1, -1}, "no row has a label in column label"},
 	} {
@@ -192,4 +194,15 @@ func FuzzParquet(f *testing.F) {
 	}
 	f.Add([]byte("PAR1\x15\x00\x00\x00\x00\x00PAR1"))
 	f.Fuzz(bounded)
+}
+
+// Tables with a column for each pixel have long metadata, most of which are lists of numbers.
+func TestGuardOfNumbers(t *testing.T) {
+	list := []byte{0x19, 0xf5, 0xa0, 0x9c, 0x01} // field 1: a list of 20,000 numbers
+	list = append(list, make([]byte, 20000)...)
+	data := slices.Concat(list, []byte{0})
+	g := &guard{in: data, items: freeItems + len(data)/bytesPerItem}
+	if err := g.structure(0); err != nil {
+		t.Errorf("20,000 numbers: %v", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -179,7 +180,7 @@ func (c *column) turn() error {
 // readDictionary reads the values that pages refer to.
 func (c *column) readDictionary(p *page) error {
 	c.texts, c.numbers = nil, nil
-	if least := map[format.Type]int{format.Int64: 8}[c.chunk.column.kind]; p.values > len(p.content)/max(least, 4) {
+	if least := map[format.Type]int{format.Int64: 8, format.Double: 8}[c.chunk.column.kind]; p.values > len(p.content)/max(least, 4) {
 		return errValues
 	}
 	c.plain = p.content
@@ -235,15 +236,40 @@ func (c *column) fromPlain() (value, error) {
 		v := value{number: int64(int32(binary.LittleEndian.Uint32(c.plain)))}
 		c.plain = c.plain[4:]
 		return v, nil
-	case format.Int64:
+	case format.Float:
+		if len(c.plain) < 4 {
+			return value{}, errValues
+		}
+		v := whole(float64(math.Float32frombits(binary.LittleEndian.Uint32(c.plain))))
+		c.plain = c.plain[4:]
+		return v, nil
+	case format.Int64, format.Double:
 		if len(c.plain) < 8 {
 			return value{}, errValues
 		}
-		v := value{number: int64(binary.LittleEndian.Uint64(c.plain))}
+		bits := binary.LittleEndian.Uint64(c.plain)
+		v := value{number: int64(bits)}
+		if c.chunk.column.kind == format.Double {
+			v = whole(math.Float64frombits(bits))
+		}
 		c.plain = c.plain[8:]
 		return v, nil
 	}
 	return value{}, errValues
+}
+
+// fraction stands for a number that is not whole.
+const fraction = math.MinInt64
+
+// whole returns a float as a label. What is not a number is how pandas writes that there is none.
+func whole(v float64) value {
+	switch {
+	case math.IsNaN(v):
+		return value{number: -1}
+	case v != math.Trunc(v) || math.Abs(v) > maxClasses:
+		return value{number: fraction}
+	}
+	return value{number: int64(v)}
 }
 
 // A walk goes over columns of all row groups side by side.

@@ -65,7 +65,7 @@ func archiveOf(file *os.File, path string, lim Limits) (*Tree, error) {
 		return Tar(file, info.Size())
 	case Compressed(head):
 		open := func() (io.ReadCloser, error) { return os.Open(path) }
-		if strings.Contains(lower, ".tar") || strings.HasSuffix(lower, ".tgz") || holdsTar(open) {
+		if strings.Contains(lower, ".tar") || strings.HasSuffix(lower, ".tgz") || holdsTar(open, info.Size()) {
 			return CompressedTar(open, info.Size(), lim)
 		}
 	}
@@ -81,8 +81,8 @@ func isTar(head []byte) bool {
 }
 
 // holdsTar reports whether a compressed file is a tar.
-func holdsTar(open func() (io.ReadCloser, error)) bool {
-	r, err := decompressed(open)
+func holdsTar(open func() (io.ReadCloser, error), size int64) bool {
+	r, err := decompressed(open, size)
 	if err != nil {
 		return false
 	}

@@ -14,7 +14,7 @@ var systemNames = []string{
 	"__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", // macOS, Windows
 	"$recycle.bin", "recycler", "system volume information", // Windows
 	"lost+found", // Linux
-	// network storage
+	// Network storage.
 	"@eadir", "#recycle", "@recycle", "@tmp", "#snapshot", "~snapshot", "@recently-snapshot", "@sharebin",
 	"_gsdata_",                                // synchronisation
 	"network trash folder", "temporary items", // network shares of macOS

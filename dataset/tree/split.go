@@ -34,8 +34,8 @@ func hasArchiveEnding(lower string) bool {
 	return false
 }
 
-// zipEnd looks for the end of a zip that does not begin like one: it has a program before it, or is
-// the last part of several (APPNOTE.TXT 6.3.10, section 4.3.16).
+// zipEnd looks for the end of a zip, whose beginning is not that of one: it has a program before
+// it, or is the last part of several (APPNOTE.TXT 6.3.10, section 4.3.16).
 func zipEnd(r io.ReaderAt, size int64) (found, isPart bool) {
 	const longest = 1<<16 + 22
 	tail := make([]byte, min(size, longest))

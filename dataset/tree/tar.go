@@ -31,6 +31,7 @@ func (s *section) open(f *File) (io.ReadCloser, error) {
 // A sectionFile is a part of a file that needs no closing.
 type sectionFile struct{ *io.SectionReader }
 
+// Close does nothing.
 func (sectionFile) Close() error { return nil }
 
 // A streamed opens the files of a compressed tar, each by reading the archive up to it.
@@ -63,6 +64,7 @@ type streamedFile struct {
 	archive io.Closer
 }
 
+// Close closes the archive.
 func (s streamedFile) Close() error { return s.archive.Close() }
 
 // Tar lists the files of a tar of size bytes that is not compressed.
@@ -85,7 +87,7 @@ func Tar(r io.ReaderAt, size int64) (*Tree, error) {
 // CompressedTar lists the files of a compressed tar. open opens it from the beginning, as often as
 // that is needed; size is that of the archive in bytes.
 func CompressedTar(open func() (io.ReadCloser, error), size int64, lim Limits) (*Tree, error) {
-	stream := streamed(func() (io.ReadCloser, error) { return decompressed(open) })
+	stream := streamed(func() (io.ReadCloser, error) { return decompressed(open, size) })
 	t := &Tree{Kind: "tar"}
 	t.walk = func(do func(i int, content io.Reader) error) error { return stream.walk(t.Files, do) }
 	r, err := stream()
@@ -315,21 +317,32 @@ func tarError(err error) error {
 // A compression is a way in which a file is compressed.
 type compression struct {
 	magic string // its first bytes
-	open  func(io.Reader) (io.ReadCloser, error)
+	open  func(r io.Reader, size int64) (io.ReadCloser, error)
 }
 
 // compressions are the ways that are read.
 var compressions = []compression{
-	{"\x1f\x8b", func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
-	{"BZh", func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
-	{"\x28\xb5\x2f\xfd", func(r io.Reader) (io.ReadCloser, error) {
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<27),
-			zstd.WithDecoderMaxWindow(1<<27))
-		if err != nil {
-			return nil, err
-		}
-		return z.IOReadCloser(), nil
-	}},
+	{"\x1f\x8b", func(r io.Reader, _ int64) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"BZh", func(r io.Reader, _ int64) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+	{"\x28\xb5\x2f\xfd", openZstd},
+}
+
+// The limits of the window that a frame of Zstandard may ask for. The reader takes memory for a
+// whole window at once. Every level but the ultra ones needs at most the smaller.
+const (
+	smallWindow = 8 << 20
+	largeWindow = 128 << 20
+)
+
+// openZstd unpacks a file of size bytes. A small file has a small window.
+func openZstd(r io.Reader, size int64) (io.ReadCloser, error) {
+	window := uint64(max(smallWindow, min(2*size, largeWindow)))
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window),
+		zstd.WithDecoderMaxMemory(largeWindow))
+	if err != nil {
+		return nil, err
+	}
+	return z.IOReadCloser(), nil
 }
 
 // Compressed reports whether a file that begins with head is compressed in a way that is read.
@@ -338,7 +351,7 @@ func Compressed(head []byte) bool {
 }
 
 // decompressed opens a compressed file and unpacks it.
-func decompressed(open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+func decompressed(open func() (io.ReadCloser, error), size int64) (io.ReadCloser, error) {
 	file, err := open()
 	if err != nil {
 		return nil, withoutPath(err)
@@ -347,7 +360,7 @@ func decompressed(open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
 	head, _ := r.Peek(4)
 	for _, c := range compressions {
 		if bytes.HasPrefix(head, []byte(c.magic)) {
-			z, err := c.open(r)
+			z, err := c.open(r, size)
 			if err != nil {
 				_ = file.Close()
 				return nil, fmt.Errorf("%w: copy the file again", err)
@@ -365,4 +378,5 @@ type both struct {
 	file io.Closer
 }
 
+// Close closes both.
 func (b both) Close() error { return errors.Join(b.ReadCloser.Close(), b.file.Close()) }

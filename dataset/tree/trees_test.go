@@ -456,7 +456,7 @@ func TestArchiveRefuses(t *testing.T) {
 		if err == nil {
 			text = fmt.Sprint(tr.Notes)
 		}
-		if !strings.Contains(text, c.want) || strings.Contains(text, "zip: zip:") {
+		if !strings.Contains(text, c.want) || strings.Contains(text, "zip: "+"zip:") {
 			t.Errorf("%s: %s, want %q", c.name, text, c.want)
 		}
 	}

@@ -65,7 +65,8 @@ func Zip(r io.ReaderAt, size int64, lim Limits) (*Tree, error) {
 			strings.TrimPrefix(err.Error(), "zip: "))
 	}
 	archive.RegisterDecompressor(methodBzip2, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })
-	archive.RegisterDecompressor(methodZstd, zstd.ZipDecompressor(zstd.WithDecoderMaxMemory(1<<26)))
+	archive.RegisterDecompressor(methodZstd, zstd.ZipDecompressor(zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxWindow(smallWindow), zstd.WithDecoderMaxMemory(largeWindow)))
 	t, z := &Tree{Kind: "zip"}, &zipped{archive.File}
 	total, strange, first := uint64(0), 0, ""
 	var links []linkTo

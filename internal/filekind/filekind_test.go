@@ -152,6 +152,42 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// What is taken for images is told by its name where its bytes say little, and its cure leads to
+// images.
+func TestOfData(t *testing.T) {
+	records := "\x14\x00\x00\x00\x00\x00\x00\x00" + "\x5e\x3d\x29\x15\n\x12"
+	for _, c := range []struct{ name, head, what, cure string }{
+		{"a/b.h5", "x", "HDF5", "h5py"}, {"x.HDF5", "\x89HDF\r\n\x1a\n", "HDF5", "numpy.savez"},
+		{"dataset", "\x89HDF\r\n\x1a\n", "HDF5", "numpy.savez"}, {"train_32x32.mat", "x\x00", "MATLAB", "loadmat"},
+		{"a.tfrecord", "\x00", "TensorFlow", "pictures"}, {"m-train.tfrecord-00000-of-00001", "\x00", "TensorFlow", "pictures"},
+		{"shard", records, "TensorFlow", "pictures"}, {"lsun/data.mdb", "\x00", "LMDB", "folder"},
+		{"w.pt", "\x00", "PyTorch", "torch.load"}, {"w", zipped(t, "w/data.pkl"), "PyTorch", "numpy.savez"},
+		{"data-00000-of-00001.arrow", "\xff\xff\xff\xff\x10\x00\x00\x00", "Arrow", "to_parquet"},
+		{"x.pkl", "(dp0", "pickle", "numpy.savez"}, {"mnist.pkl.gz", gzipped(t), "pickle", "numpy.savez"},
+		{"a.tar.zst", "\x28\xb5\x2f\xfd", "zstd", "zstd -d"}, {"a.rds", gzipped(t), "data of R", "CSV"},
+		{"scan.nii.gz", gzipped(t), "NIfTI", "slices"}, {"cat.ndjson", `{"word": "cat"}`, "Quick, Draw!", ".npy"},
+		{"images", "\x00\x00\x08\x03\x00\x00\x00\x01", "IDX", "idx3-ubyte"}, {"x", "PAR1\x15", "Parquet", "ending .parquet"},
+		{"a.gz", gzipped(t), "a gzip", "unpack"}, {"w.h5", "<html>", "web page", "again"}, {"x", "\xff\xfea\x00,\x00", "UTF-16", "UTF-8"},
+		{"a.npz.txt", "words", "text", ""}, {".pt", "\x00", "", ""}, {"a.bin", "\xb1\x02", "", ""},
+	} {
+		what, cure := filekind.OfData(c.name, []byte(c.head))
+		if !strings.Contains(what, c.what) || !strings.Contains(cure, c.cure) || (c.what == "") != (what == "") {
+			t.Errorf("%s: %q, %q, want %q, %q", c.name, what, cure, c.what, c.cure)
+		}
+	}
+}
+
+func TestNotItself(t *testing.T) {
+	for head, want := range map[string]string{
+		"": "empty", "<!DOCTYPE html>": "web page", "Entry not found": "error", "# xet version 0\n": "Xet",
+		"\x93NUMPY": "", "words": "", "\x89HDF\r\n\x1a\n": "",
+	} {
+		if what, cure := filekind.NotItself([]byte(head)); !strings.Contains(what, want) || (what == "") != (want == "") || (cure == "") != (what == "") {
+			t.Errorf("%q: %q, %q", head, what, cure)
+		}
+	}
+}
+
 func TestSentence(t *testing.T) {
 	for _, c := range [][3]string{
 		{"", "", ""}, {"a PDF", "", "it is a PDF"}, {"a zip", "unpack it", "it is a zip: unpack it"},

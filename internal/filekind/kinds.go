@@ -3,6 +3,8 @@ package filekind
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
+	"math/bits"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,103 +16,128 @@ const (
 	convert = "convert the weights to safetensors with the program that made it"
 	torch   = "save the weights there with safetensors.torch.save_file"
 	unpack  = "unpack it"
+
+	savez  = "save its arrays with numpy.savez as images and labels"
+	asFile = "save its images as files, a folder for each class"
 )
 
 // broken are files whose bytes did not arrive.
 var broken = []kind{
-	{"an empty file", again, func(head []byte) bool { return len(head) == 0 }},
-	{"all zeros at its beginning, as a download that broke off leaves it", again, func(head []byte) bool {
+	{what: "an empty file", cure: again, is: func(head []byte) bool { return len(head) == 0 }},
+	{what: "all zeros at its beginning, as a download that broke off leaves it", cure: again, is: func(head []byte) bool {
 		return len(head) >= 8 && len(bytes.Trim(head, "\x00")) == 0
 	}},
-	{"the answer of a web server with its header, not the file alone", again, begins("HTTP/1.", "HTTP/2")},
+	{what: "the answer of a web server with its header, not the file alone", cure: again, is: begins("HTTP/1.", "HTTP/2")},
 }
 
 // pointers stand for a file that is elsewhere.
 var pointers = []kind{
-	{"a pointer of Git LFS, not the file", "run git lfs pull",
-		begins("version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/")},
-	{"a pointer of Xet, not the file", "run git xet pull, or download it with the hub's own program",
-		begins("# xet version")},
-	{"a pointer of git-annex, not the file", "run git annex get on it", matches(`^(/|(\.\./)*\.git/)annex/objects/`)},
-	{"a pointer of DVC, not the file", "run dvc pull", matches(`^(md5: |outs:\r?\n *-? *(md5|hash|etag|size))`)},
-	{"what macOS keeps beside a file (AppleDouble), not the file", "name the one without ._ before its name",
-		begins("\x00\x05\x16\x07", "\x00\x05\x16\x00")},
-	{"a shortcut of Windows, not the file", "name the file that it leads to", begins("L\x00\x00\x00\x01\x14\x02\x00")},
-	{"an Internet shortcut, not the file", "download the file that it leads to", begins("[InternetShortcut]")},
-	{"an alias of macOS, not the file", "name the file that it leads to", begins("book\x00\x00\x00\x00mark")},
+	{what: "a pointer of Git LFS, not the file", cure: "run git lfs pull",
+		is: begins("version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/")},
+	{what: "a pointer of Xet, not the file", cure: "run git xet pull, or download it with the hub's own program",
+		is: begins("# xet version")},
+	{what: "a pointer of git-annex, not the file", cure: "run git annex get on it", is: matches(`^(/|(\.\./)*\.git/)annex/objects/`)},
+	{what: "a pointer of DVC, not the file", cure: "run dvc pull", is: matches(`^(md5: |outs:\r?\n *-? *(md5|hash|etag|size))`)},
+	{what: "what macOS keeps beside a file (AppleDouble), not the file", cure: "name the one without ._ before its name",
+		is: begins("\x00\x05\x16\x07", "\x00\x05\x16\x00")},
+	{what: "a shortcut of Windows, not the file", cure: "name the file that it leads to", is: begins("L\x00\x00\x00\x01\x14\x02\x00")},
+	{what: "an Internet shortcut, not the file", cure: "download the file that it leads to", is: begins("[InternetShortcut]")},
+	{what: "an alias of macOS, not the file", cure: "name the file that it leads to", is: begins("book\x00\x00\x00\x00mark")},
 }
 
 // models are the formats of weights.
 var models = []kind{
-	{Safetensors, "", isSafetensors},
-	{"a file of PyTorch's torch.save", torch, isTorch},
-	{"a pickle of Python", "write its content as safetensors, pictures or .npy in Python", isPickle},
-	{"a model of GGUF", convert, begins("GGUF")},
-	{"a model of GGML", convert, begins("lmgg", "ggml", "tjgg", "fmgg")},
-	{"a model of ONNX", convert, isONNX},
-	{"a model of TensorFlow Lite", convert, holds(4, "TFL3")},
-	{"a file of HDF5", "write its content as safetensors, pictures or .npy, in Python with h5py",
-		begins("\x89HDF\r\n\x1a\n")},
+	{what: Safetensors, is: isSafetensors, data: savez},
+	{what: "a file of PyTorch's torch.save", cure: torch, is: isTorch, data: "load it with torch.load and " + savez,
+		ends: []string{".pt", ".pth", ".ckpt"}},
+	{what: "a pickle of Python", cure: "write its content as safetensors, pictures or .npy in Python", is: isPickle,
+		data: "load it in Python and " + savez, ends: []string{".pkl", ".pickle", ".joblib"}},
+	{what: "a model of GGUF", cure: convert, is: begins("GGUF")},
+	{what: "a model of GGML", cure: convert, is: begins("lmgg", "ggml", "tjgg", "fmgg")},
+	{what: "a model of ONNX", cure: convert, is: isONNX},
+	{what: "a model of TensorFlow Lite", cure: convert, is: holds(4, "TFL3")},
+	{what: "a file of HDF5", cure: "write its content as safetensors, pictures or .npy, in Python with h5py",
+		is: begins("\x89HDF\r\n\x1a\n"), data: "load it with h5py and " + savez, ends: []string{".h5", ".hdf5", ".he5"}},
 }
 
 // archives are files of files, and compressed files.
 var archives = []kind{
-	{"an .npz, a zip of NumPy's arrays", "save its arrays as .npy files", zipOf(`\.npy$`)},
-	{"a model of Keras", convert, zipOf(`^(metadata\.json|model\.weights\.h5|config\.json)$`)},
-	{"a document of an office program", "", zipOf(`^(\[Content_Types\]\.xml|mimetype|_rels/)`)},
-	{"a program of Java or Android", "", zipOf(`^(META-INF/|AndroidManifest\.xml)`)},
-	{"a zip", unpack, begins("PK\x03\x04", "PK\x05\x06")},
-	{"a part of a zip of several parts", "unpack all of its parts together", begins("PK\x07\x08", "PK00PK")},
-	{"a gzip", unpack, begins("\x1f\x8b")},
-	{"compressed by zstd", unpack, begins("\x28\xb5\x2f\xfd")},
-	{"compressed by xz", unpack, begins("\xfd7zXZ\x00")},
-	{"compressed by bzip2", unpack, matches(`^BZh[1-9](1AY&SY|\x17rE8P\x90)`)},
-	{"compressed by lz4", unpack, begins("\x04\x22\x4d\x18", "\x02\x21\x4c\x18")},
-	{"compressed by lzip", unpack, begins("LZIP\x01")},
-	{"compressed by compress", unpack, begins("\x1f\x9d")},
-	{"a 7z archive", unpack, begins("7z\xbc\xaf\x27\x1c")},
-	{"a RAR archive", unpack, begins("Rar!\x1a\x07")},
-	{"a tar archive", unpack, isTar},
-	{"a cabinet of Windows", unpack, begins("MSCF\x00\x00\x00\x00")},
-	{"an archive of ar, such as a .deb", unpack, begins("!<arch>\n")},
+	{what: "an .npz, a zip of NumPy's arrays", cure: "save its arrays as .npy files", is: zipOf(`\.npy$`),
+		data: "give its name the ending .npz"},
+	{what: "a model of Keras", cure: convert, is: zipOf(`^(metadata\.json|model\.weights\.h5|config\.json)$`)},
+	{what: "a document of an office program", is: zipOf(`^(\[Content_Types\]\.xml|mimetype|_rels/)`),
+		data: "save a table as CSV, and pictures as files", ends: []string{".xlsx", ".xls", ".ods"}},
+	{what: "a program of Java or Android", is: zipOf(`^(META-INF/|AndroidManifest\.xml)`)},
+	{what: Zip, cure: unpack, is: begins("PK\x03\x04", "PK\x05\x06"), vague: true},
+	{what: "a part of a zip of several parts", cure: "unpack all of its parts together", is: begins("PK\x07\x08", "PK00PK")},
+	{what: "a gzip", cure: unpack, is: begins("\x1f\x8b"), vague: true},
+	{what: "compressed by zstd", cure: unpack, is: begins("\x28\xb5\x2f\xfd"), data: unpack + " with zstd -d", vague: true},
+	{what: "compressed by xz", cure: unpack, is: begins("\xfd7zXZ\x00"), data: unpack + " with xz -d", vague: true},
+	{what: "compressed by bzip2", cure: unpack, is: matches(`^BZh[1-9](1AY&SY|\x17rE8P\x90)`), vague: true},
+	{what: "compressed by lz4", cure: unpack, is: begins("\x04\x22\x4d\x18", "\x02\x21\x4c\x18")},
+	{what: "compressed by lzip", cure: unpack, is: begins("LZIP\x01")},
+	{what: "compressed by compress", cure: unpack, is: begins("\x1f\x9d")},
+	{what: "a 7z archive", cure: unpack, is: begins("7z\xbc\xaf\x27\x1c")},
+	{what: "a RAR archive", cure: unpack, is: begins("Rar!\x1a\x07")},
+	{what: "a tar archive", cure: unpack, is: isTar},
+	{what: "a cabinet of Windows", cure: unpack, is: begins("MSCF\x00\x00\x00\x00")},
+	{what: "an archive of ar, such as a .deb", cure: unpack, is: begins("!<arch>\n")},
 }
 
 // documents are files of other programs.
 var documents = []kind{
-	{"a PDF", "", begins("%PDF-")},
-	{"a PostScript file", "", begins("%!PS", "\xc5\xd0\xd3\xc6")},
-	{"a document of an office program", "", begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "{\\rtf")},
-	{"a Parquet file, as Hugging Face stores data", "write its pictures as files, in Python with datasets",
-		begins("PAR1", "PARE")},
-	{"an Arrow file, as Hugging Face stores data", "write its pictures as files, in Python with datasets",
-		begins("ARROW1\x00\x00", "\xff\xff\xff\xff\x10\x00\x00\x00")},
-	{"a file of MATLAB", "save its arrays as .npy files, in Python with scipy.io", begins("MATLAB ")},
-	{"a database of SQLite", "", begins("SQLite format 3\x00")},
-	{"a program of Linux", "", begins("\x7fELF")},
-	{"a program of macOS", "", begins("\xcf\xfa\xed\xfe", "\xce\xfa\xed\xfe", "\xca\xfe\xba\xbe")},
-	{"a program of Windows", "", both(begins("MZ"), func(head []byte) bool { return bytes.Contains(head, []byte("PE\x00\x00")) })},
-	{"a property list of macOS", "", begins("bplist00")},
-	{"a font", "", begins("\x00\x01\x00\x00\x00", "OTTO\x00", "wOFF", "wOF2", "ttcf\x00")},
+	{what: "a PDF", is: begins("%PDF-")},
+	{what: "a PostScript file", is: begins("%!PS", "\xc5\xd0\xd3\xc6")},
+	{what: "a document of an office program", is: begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "{\\rtf")},
+	{what: "a Parquet file, as Hugging Face stores data", cure: "write its pictures as files, in Python with datasets",
+		is: begins("PAR1", "PARE"), data: "give its name the ending .parquet"},
+	{what: "an Arrow file, as Hugging Face stores data", cure: "write its pictures as files, in Python with datasets",
+		is:   begins("ARROW1\x00\x00", "FEA1", "\xff\xff\xff\xff\x10\x00\x00\x00"),
+		data: "save it as parquet, by Dataset.to_parquet or pyarrow.parquet.write_table",
+		ends: []string{".arrow", ".feather"}},
+	{what: "a file of MATLAB", cure: "save its arrays as .npy files, in Python with scipy.io", is: begins("MATLAB "),
+		data: "load it with scipy.io.loadmat and " + savez, ends: []string{".mat"}},
+	{what: "an IDX file, as MNIST has", is: isIDX,
+		data: "images are read from a file called like train-images-idx3-ubyte, labels from one like train-labels-idx1-ubyte"},
+	{what: "a file of TensorFlow's records", cure: convert, is: isRecords,
+		data: "read it with tensorflow_datasets, and save pictures as files or arrays with numpy.savez",
+		ends: []string{".tfrecord", ".tfrecords"}},
+	{what: "a database of LMDB", is: holds(16, "\xde\xc0\xef\xbe"), data: asFile, ends: []string{".mdb", ".lmdb"}},
+	{what: "a file of FFCV", is: never, data: savez, ends: []string{".beton"}},
+	{what: "a file of MXNet's records", is: begins("\x0a\x23\xd7\xce"), data: asFile, ends: []string{".rec"}},
+	{what: "MessagePack", is: never, data: savez, ends: []string{".msgpack", ".ubj"}},
+	{what: "data of R", is: begins("RDX2\n", "RDX3\n"), data: "write it as CSV of pixels", ends: []string{".rds", ".rda", ".rdata"}},
+	{what: "a volume of NIfTI", is: holds(344, "n+1\x00"), data: "save its slices as PNG", ends: []string{".nii"}},
+	{what: "a file of Avro", is: begins("Obj\x01"), data: "save it as parquet", ends: []string{".avro"}},
+	{what: "a file of ORC", is: never, data: "save it as parquet", ends: []string{".orc"}},
+	{what: "lines of JSON, as Quick, Draw! has its drawings", is: never,
+		data: "take its .npy files instead, or draw them as pictures", ends: []string{".ndjson"}},
+	{what: "a database of SQLite", is: begins("SQLite format 3\x00"), data: asFile},
+	{what: "a program of Linux", is: begins("\x7fELF")},
+	{what: "a program of macOS", is: begins("\xcf\xfa\xed\xfe", "\xce\xfa\xed\xfe", "\xca\xfe\xba\xbe")},
+	{what: "a program of Windows", is: both(begins("MZ"), func(head []byte) bool { return bytes.Contains(head, []byte("PE\x00\x00")) })},
+	{what: "a property list of macOS", is: begins("bplist00")},
+	{what: "a font", is: begins("\x00\x01\x00\x00\x00", "OTTO\x00", "wOFF", "wOF2", "ttcf\x00")},
 }
 
 // pictures are pictures, and what else people see and hear.
 var pictures = []kind{
-	{"a PNG", "", begins("\x89PNG\r\n\x1a\n")},
-	{"a JPEG", "", begins("\xff\xd8\xff")},
-	{"a GIF", "", begins("GIF87a", "GIF89a")},
-	{"a WebP", "", both(begins("RIFF"), holds(8, "WEBP"))},
-	{"a TIFF", "", begins("II*\x00", "MM\x00*", "II+\x00", "MM\x00+")},
-	{"a BMP", "", both(begins("BM"), holds(6, "\x00\x00\x00\x00"))},
-	{"an AVIF", "", isBrand("avif", "avis")},
-	{"a HEIC", "", isBrand("heic", "heix", "heim", "heis", "hevc", "mif1", "msf1")},
-	{"a JPEG XL", "", begins("\xff\x0a", "\x00\x00\x00\x0cJXL \r\n\x87\n")},
-	{"a JPEG 2000", "", begins("\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51")},
-	{"a picture of Photoshop", "", begins("8BPS")},
-	{"an OpenEXR picture", "", begins("\x76\x2f\x31\x01")},
-	{"an icon of Windows", "", matches(`^\x00\x00[\x01\x02]\x00[^\x00]\x00`)},
-	{"a NumPy array (.npy)", "", begins("\x93NUMPY")},
-	{"a film", "", isFilm},
-	{"a sound", "", isSound},
+	{what: "a PNG", is: begins("\x89PNG\r\n\x1a\n")},
+	{what: "a JPEG", is: begins("\xff\xd8\xff")},
+	{what: "a GIF", is: begins("GIF87a", "GIF89a")},
+	{what: "a WebP", is: both(begins("RIFF"), holds(8, "WEBP"))},
+	{what: "a TIFF", is: begins("II*\x00", "MM\x00*", "II+\x00", "MM\x00+")},
+	{what: "a BMP", is: both(begins("BM"), holds(6, "\x00\x00\x00\x00"))},
+	{what: "an AVIF", is: isBrand("avif", "avis")},
+	{what: "a HEIC", is: isBrand("heic", "heix", "heim", "heis", "hevc", "mif1", "msf1")},
+	{what: "a JPEG XL", is: begins("\xff\x0a", "\x00\x00\x00\x0cJXL \r\n\x87\n")},
+	{what: "a JPEG 2000", is: begins("\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51")},
+	{what: "a picture of Photoshop", is: begins("8BPS")},
+	{what: "an OpenEXR picture", is: begins("\x76\x2f\x31\x01")},
+	{what: "an icon of Windows", is: matches(`^\x00\x00[\x01\x02]\x00[^\x00]\x00`)},
+	{what: "a NumPy array (.npy)", is: begins("\x93NUMPY"), data: "give its name the ending .npy"},
+	{what: "a film", is: isFilm},
+	{what: "a sound", is: isSound},
 }
 
 // matches returns a test for files whose first bytes match a pattern, in which \xHH is a byte.
@@ -212,4 +239,26 @@ func isFilm(head []byte) bool {
 // isSound reports whether a file is a sound in a usual format.
 func isSound(head []byte) bool {
 	return begins("ID3", "OggS", "fLaC", "\xff\xfb", "\xff\xf3")(head) || both(begins("RIFF"), holds(8, "WAVE"))(head)
+}
+
+// never is the test for a kind that only its name tells.
+func never([]byte) bool { return false }
+
+// isIDX reports whether a file begins as IDX does: two zeros, a type and 1 to 4 dimensions.
+func isIDX(head []byte) bool {
+	return len(head) >= 8 && head[0] == 0 && head[1] == 0 && strings.IndexByte("\x08\x09\x0b\x0c\x0d\x0e", head[2]) >= 0 &&
+		head[3] >= 1 && head[3] <= 4
+}
+
+// castagnoli is the polynomial of the checksums in TensorFlow's records.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// isRecords reports whether a file begins with a record of TensorFlow: its length, and a checksum
+// of that, which is turned and moved.
+func isRecords(head []byte) bool {
+	if len(head) < 12 {
+		return false
+	}
+	sum := crc32.Checksum(head[:8], castagnoli)
+	return binary.LittleEndian.Uint32(head[8:]) == bits.RotateLeft32(sum, -15)+0xa282ead8
 }

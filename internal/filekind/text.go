@@ -6,19 +6,23 @@ import (
 	"unicode/utf8"
 )
 
+// pages are what servers answer in place of a file.
+var pages = []kind{
+	{what: "a web page saved in place of the file", cure: again, is: isPage},
+	{what: "an error of a web server saved in place of the file", cure: again, is: isAnswer},
+}
+
 // texts are files that a person could read. The last kinds hold whatever the others do not.
 var texts = []kind{
-	{"a web page saved in place of the file", again, isPage},
-	{"an error of a web server saved in place of the file", again, isAnswer},
-	{"the index of a model in several files", "name a model of one file", text(`^\{[^\x00]*"weight_map"`)},
-	{"a symbolic link that was copied as text, not the file", "name the file that it leads to, or copy that",
-		text(`^(\.\.?/)+[^\s]+$`)},
-	{"an SVG, which is drawn by lines", "", text(`(?is)^(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg[^>]*>\s*)?<svg\b`)},
-	{"text in XML", "", text(`^<\?xml\b`)},
-	{"text in JSON", "", text(`^[{\[]\s*["{}\[\]\d]`)},
-	{"a program in text", "", text(`^#!`)},
-	{"text", "", isPlain},
-	{"text in UTF-16", "", both(begins("\xff\xfe", "\xfe\xff"), func(head []byte) bool {
+	{what: "the index of a model in several files", cure: "name a model of one file", is: text(`^\{[^\x00]*"weight_map"`)},
+	{what: "a symbolic link that was copied as text, not the file", cure: "name the file that it leads to, or copy that",
+		is: text(`^(\.\.?/)+[^\s]+$`)},
+	{what: "an SVG, which is drawn by lines", is: text(`(?is)^(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg[^>]*>\s*)?<svg\b`)},
+	{what: "text in XML", is: text(`^<\?xml\b`)},
+	{what: "text in JSON", is: text(`^[{\[]\s*["{}\[\]\d]`), vague: true},
+	{what: "a program in text", is: text(`^#!`)},
+	{what: "text", is: isPlain, vague: true},
+	{what: "text in UTF-16", data: "save it as UTF-8", is: both(begins("\xff\xfe", "\xfe\xff"), func(head []byte) bool {
 		return bytes.Count(head, []byte{0}) >= len(head)/3
 	})},
 }

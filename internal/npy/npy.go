@@ -95,7 +95,7 @@ func (h Header) Dims(width int, limit uint64) (dims []int, n int, err error) {
 		d, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))
 		high, low := bits.Mul64(size, d)
 		if err != nil || high != 0 || low > limit/uint64(width) {
-			return nil, 0, fmt.Errorf("shape %s claims more than %d bytes", h.Shape, limit)
+			return nil, 0, fmt.Errorf("shape %s claims more than the %d bytes that are there: copy or save it again", h.Shape, limit)
 		}
 		size = low
 		dims = append(dims, int(d))

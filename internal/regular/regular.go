@@ -36,8 +36,9 @@ func (e *kindError) Error() string { return e.text }
 // Unwrap returns the error of the kind.
 func (e *kindError) Unwrap() error { return e.kind }
 
-// url matches addresses. A scheme of one letter would be a drive of Windows.
-var url = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
+// url matches addresses, which people also write as browsers show them. A scheme of one letter
+// would be a drive of Windows.
+var url = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+://|(?i)(www\.|huggingface\.co/|github\.com/))`)
 
 // Check returns nil for a file. For anything else the error says what is at the path: [ErrFolder],
 // [ErrNoFile], [ErrURL], or what the system says.

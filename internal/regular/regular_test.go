@@ -51,6 +51,8 @@ func TestCheck(t *testing.T) {
 		"https://example.com/a.zip":  ErrURL,
 		"HTTP://example.com/":        ErrURL,
 		"s3://bucket/model":          ErrURL,
+		"www.example.com/a.zip":      ErrURL,
+		"huggingface.co/a/b":         ErrURL,
 		"git+ssh://host/a.git":       ErrURL,
 		"file:///home/me/a.png":      errFileURL,
 		"C://a.png":                  fs.ErrNotExist,

@@ -169,7 +169,7 @@ func (r *classifierRun) train(ctx context.Context) error {
 func (r *classifierRun) describe() string {
 	h, w, c := r.data.Shape()
 	return fmt.Sprintf("%s (%s of %dx%d, %s, %s), classifier of %s, batch %d, %s, %s",
-		r.opt.Data, text.Count(r.data.Len(), "image", "images"), h, w, text.Count(c, "channel", "channels"),
+		r.opt.Data, text.Count(r.data.Len(), "image", "images"), w, h, text.Count(c, "channel", "channels"),
 		text.Count(len(r.data.Classes()), "class", "classes"), text.Count(r.model.Params().Len(), "parameter", "parameters"), r.opt.Batch, r.opt.ISA, text.Count(r.opt.Threads, "thread", "threads"))
 }
 

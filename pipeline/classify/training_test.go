@@ -184,3 +184,21 @@ func TestClassifierOptionErrors(t *testing.T) {
 		}
 	}
 }
+
+// A size is its width, then its height.
+func TestDescribeClassifier(t *testing.T) {
+	o := smallClassifier(t)
+	o.Source = &roomtest.Patterns{N: 20, H: 12, W: 8, C: 3, Names: roomtest.Digits().Names}
+	o.Validation = &roomtest.Patterns{N: 20, H: 12, W: 8, C: 3, Names: roomtest.Digits().Names}
+	o.Steps = 1
+	started := ""
+	o.OnEvent = func(e pipeline.Event) {
+		if e.Kind == pipeline.Started {
+			started = e.Text
+		}
+	}
+	mustTrainClassifier(t, o)
+	if !strings.Contains(started, "20 images of 8x12, 3 channels") {
+		t.Errorf("%q", started)
+	}
+}

@@ -151,6 +151,8 @@ func notPicture(path, name string, err error) error {
 	switch {
 	case errors.Is(err, regular.ErrURL):
 		return wrong
+	case name == "mask":
+		return wrong.Cured("name a picture, or a half of the images: %s, %s, %s or %s", LowerHalf, UpperHalf, LeftHalf, RightHalf)
 	case errors.Is(err, regular.ErrFolder) && name == "in":
 		return wrong.Cured("name one picture in it, or the folder with %v and its images with %v",
 			option.Setting{Option: "data"}, option.Setting{Option: "index"})
@@ -168,8 +170,16 @@ func (e *editor) noteChanges(path string, p *dataset.Picture) {
 		e.note("%s is %s, and the images are %s: its middle is taken; %v keeps all of it", path, size.Sides(),
 			images.Sides(), option.Setting{Option: "fit", Value: dataset.Pad})
 	}
+	e.noteBits(path, p)
 	if !p.Opaque && !e.inputs.HasAlpha() {
 		e.note("%s is transparent in places, which become white: the model knows no transparency", path)
+	}
+}
+
+// noteBits says that samples of few bits in 16 were made brighter.
+func (e *editor) noteBits(path string, p *dataset.Picture) {
+	if p.White != 0 {
+		e.note("%s has 16-bit samples of at most %d: read so that %d is white", path, p.Peak, p.White)
 	}
 }
 

@@ -43,7 +43,8 @@ func (e *editor) mask(name Mask) ([]bool, error) {
 			Cured("invert it, or draw whole images by %v", option.Action{Command: "generate"})
 	}
 	if !slices.Contains(drawn, true) {
-		return nil, option.Errorf("mask", name, "nothing in it is white, which is what is drawn anew")
+		return nil, option.Errorf("mask", name, "nothing in it is white, which is what is drawn anew").
+			Cured("paint white what is to be drawn")
 	}
 	keep := make([]bool, s.Len())
 	for i := range keep {
@@ -72,7 +73,12 @@ func (e *editor) readMask(path string, drawn []bool) error {
 	if err := e.checkProportions(path, size); err != nil {
 		return err
 	}
+	e.noteBits(path, p)
 	means := opaqueMask(p.Pixels, colours)
+	if highest := dataset.ToByte(slices.Max(p.Pixels)); p.Opaque && highest > 0 && highest < 128 {
+		return option.Errorf("mask", path, "nothing in it is white, which is what is drawn anew: its brightest sample is %d of 255",
+			highest).Cured("paint white what is to be drawn")
+	}
 	if !p.Opaque {
 		if means, err = e.transparentMask(path, size); err != nil {
 			return err

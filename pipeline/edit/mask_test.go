@@ -1,9 +1,11 @@
 package edit
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -37,6 +39,47 @@ func writeWide(t *testing.T, name string, w, h int, white func(x, y int) bool) s
 		t.Fatal(err)
 	}
 	return path
+}
+
+// writeLevels writes a picture whose left half is black and whose right half has a level.
+func writeLevels(t *testing.T, m draw.Image, level uint16) string {
+	t.Helper()
+	for y := range m.Bounds().Dy() {
+		for x := m.Bounds().Dx() / 2; x < m.Bounds().Dx(); x++ {
+			if _, deep := m.(*image.Gray16); deep {
+				m.Set(x, y, color.Gray16{Y: level})
+			} else {
+				m.Set(x, y, color.Gray{Y: byte(level)})
+			}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "levels.png")
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A mask of 12 bits in 16 has white too, and a note says so.
+func TestMaskOf12Bits(t *testing.T) {
+	o := InpaintOptions{Options: smallEdit(t), Times: 1}
+	o.Mask, o.Class = Mask(writeLevels(t, image.NewGray16(image.Rect(0, 0, 28, 28)), 4095)), "1"
+	var notes []string
+	o.OnEvent = func(e pipeline.Event) {
+		if e.Kind == pipeline.Noted {
+			notes = append(notes, e.Text)
+		}
+	}
+	if _, err := Inpaint(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(notes, "; "); !strings.Contains(got, "16-bit samples of at most 4095: read so that 4095 is white") {
+		t.Errorf("notes %q", got)
+	}
 }
 
 // Proportions are compared to less than a pixel of the coarser picture.
@@ -97,7 +140,9 @@ func TestMaskErrors(t *testing.T) {
 		{"all white", "", writeWide(t, "m.png", 28, 28, all), []string{"nothing", "kept", "generate"}},
 		{"all black", "", writeWide(t, "m.png", 28, 28, none), []string{"white"}},
 		{"white beyond the middle", wide, writeWide(t, "m.png", 64, 48, func(x, _ int) bool { return x < 4 }), []string{"white"}},
-		{"not there", "", "none.png", []string{"name a picture"}},
+		{"not there", "", "none.png", []string{"name a picture, or a half of the images: lower, upper, left or right"}},
+		{"a half of another name", "", "bottom", []string{"lower, upper, left or right"}},
+		{"0 and 1", "", writeLevels(t, image.NewGray(image.Rect(0, 0, 28, 28)), 1), []string{"its brightest sample is 1 of 255", "paint white"}},
 	} {
 		o := InpaintOptions{Options: smallEdit(t), Mask: Mask(c.mask), Times: 1}
 		if o.Class = "1"; c.in != "" {

@@ -174,7 +174,8 @@ func (o *DataOptions) unknownData(unknown *dataset.UnknownError) error {
 	case unknown.Nearest != "":
 		return wrong.Cured("did you mean %s?", unknown.Nearest)
 	case strings.ContainsAny(o.Data, `/\`):
-		return option.Errorf("data", o.Data, "there is no such file or folder").Cured("check the spelling")
+		return option.Errorf("data", o.Data, "there is no such file or folder").
+			Cured("check the spelling, and download first what is on the web")
 	}
 	return wrong.Cured("known are %s", strings.Join(unknown.Known, ", "))
 }

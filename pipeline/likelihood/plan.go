@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
@@ -46,7 +47,8 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 	}
 	if s.opt.Count > source.Len() {
 		return nil, option.Errorf("count",
-			s.opt.Count, "%s holds %s", source.Name(), text.Count(source.Len(), "image", "images"))
+			s.opt.Count, "%s holds %s", source.Name(), text.Count(source.Len(), "image", "images")).
+			Cured("choose %v", option.Setting{Option: "count", Value: strconv.Itoa(source.Len())})
 	}
 	out := &SetReport{Data: source.Name(), Count: s.opt.Count, source: source}
 	order, pixels := dataset.Order(source.Len(), 0, 0), make([]float32, s.ck.Shape().Len())

@@ -142,9 +142,23 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	}
 	ck, err := FromFile(f, path, isa)
 	if errors.Is(err, unet.ErrNoConfig) {
-		err = option.Faultf("%v", err).Cured("train on from it with %v", trainFromIt)
+		err = noConfig(f)
 	}
 	return ck, modelError(path, err)
+}
+
+// StateKey is the metadata entry of the state of a run, which package run writes, as JSON.
+const StateKey = "fmimg.state"
+
+// noConfig says what to do with a file that has no configuration.
+func noConfig(f *safetensors.File) error {
+	if _, ok := f.Metadata[StateKey]; ok {
+		return fmt.Errorf("it is the state of a run, not a model: name the run's folder, or %s in it", File)
+	}
+	if _, err := unet.Infer(f); err != nil {
+		return fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
+	}
+	return option.Faultf("%v", unet.ErrNoConfig).Cured("train on from it with %v", trainFromIt)
 }
 
 // FromFile builds the network that a file holds: a normalizing flow, or a U-Net. The error is

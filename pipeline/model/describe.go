@@ -82,7 +82,7 @@ func (info *Info) describeNetwork(f *safetensors.File) error {
 		info.Inferred = true
 		cfg, err := unet.Infer(f)
 		if info.Network = &cfg; err != nil {
-			err = fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
+			err = noConfig(f)
 		}
 		return err
 	}

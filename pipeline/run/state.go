@@ -18,9 +18,6 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// stateKey is the metadata entry of state.safetensors that holds a [Progress] as JSON.
-const stateKey = "fmimg.state"
-
 // Progress is the state of a run beside its tensors. It needs no state of random numbers and no
 // order of the data: the seed and the step are the keys of all draws.
 type Progress struct {
@@ -53,7 +50,7 @@ func writeState(w io.Writer, params *nn.Params, s *engine.State, p Progress) err
 	if err != nil {
 		return err
 	}
-	f := &safetensors.File{Metadata: map[string]string{"format": "pt", stateKey: string(text)}}
+	f := &safetensors.File{Metadata: map[string]string{"format": "pt", model.StateKey: string(text)}}
 	for _, part := range s.Vectors() {
 		params.AppendTensors(f, part.Prefix, safetensors.F32, part.Flat)
 	}
@@ -95,8 +92,8 @@ func decodeState(r io.Reader, params *nn.Params, s *engine.State) (Progress, err
 	if err != nil {
 		return p, err
 	}
-	if err := json.Unmarshal([]byte(f.Metadata[stateKey]), &p); err != nil {
-		return p, fmt.Errorf("metadata %s: %w", stateKey, err)
+	if err := json.Unmarshal([]byte(f.Metadata[model.StateKey]), &p); err != nil {
+		return p, fmt.Errorf("metadata %s: %w", model.StateKey, err)
 	}
 	for _, part := range s.Vectors() {
 		if err := params.SetValues(f, part.Prefix, part.Flat); err != nil {

@@ -34,6 +34,10 @@ pq.write_table(pa.table({'image': pa.array([{'bytes': None, 'path': 'a.png'}] * 
 pq.write_table(pa.table({'x': pa.array([0.5] * N), 'text': pa.array(['a'] * N)}), 'other.parquet')
 pq.write_table(pa.table({'image': image, 'label': pa.array([-1] * N)}), 'unlabelled.parquet')
 pq.write_table(pa.table({'image': image, 'label': pa.array([i % 2 == 0 for i in range(N)])}), 'bool.parquet')
+# As pandas writes labels of which some are missing.
+pq.write_table(pa.table({'image': image, 'label': pa.array([float('nan') if i == 1 else float(i % 3) for i in range(N)])}),
+               'floats.parquet')
+pq.write_table(pa.table({'image': image, 'label': pa.array([i / 2 for i in range(N)], pa.float32())}), 'fractions.parquet')
 features = datasets.Features({'image': datasets.Image(), 'label': datasets.ClassLabel(names=['ant', 'bee', 'cow'])})
 datasets.Dataset.from_dict({'image': [{'bytes': p, 'path': None} for p in pictures], 'label': [i % 3 for i in range(N)]},
                            features=features).to_parquet('datasets.parquet')

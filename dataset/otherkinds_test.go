@@ -1,0 +1,106 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/internal/npy"
+)
+
+// npyFile builds an array of floats.
+func npyFile(t testing.TB, value float32, shape ...int) []byte {
+	t.Helper()
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = value * float32(i%2)
+	}
+	var b strings.Builder
+	if err := npy.WriteFloat32(&b, values, shape...); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(b.String())
+}
+
+// What is not the file that it should be, or a file of another program, is named with a cure.
+func TestOtherKinds(t *testing.T) {
+	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+	idx := idxFile(make([]byte, 32), 2, 4, 4)
+	for _, c := range []struct {
+		name  string
+		files map[string][]byte
+		named string // the file that is opened, "" for the folder
+		err   string
+	}{
+		{"IDX", map[string][]byte{"train-images-idx3-ubyte": []byte(pointer)}, "", "idx3-ubyte: it is a pointer of Git LFS"},
+		{"labels", map[string][]byte{"train-images-idx3-ubyte": idx, "train-labels-idx1-ubyte": []byte("<html>")}, "",
+			"labels-idx1-ubyte: it is a web page"},
+		{"npy", map[string][]byte{"x.npy": []byte(pointer)}, "x.npy", "x.npy: it is a pointer of Git LFS, not the file: run git lfs pull"},
+		{"npz", map[string][]byte{"x.npz": []byte("<!DOCTYPE html>")}, "", "x.npz: it is a web page"},
+		{"parquet", map[string][]byte{"x.parquet": []byte(pointer)}, "x.parquet", "x.parquet: it is a pointer of Git LFS"},
+		{"CIFAR", map[string][]byte{"data_batch_1.bin": []byte("Entry not found")}, "", "batch_1.bin: it is an error of a web server"},
+		{"PyTorch", map[string][]byte{"m.pt": zipOf(t, map[string][]byte{"m/data.pkl": []byte("x")})}, "m.pt", "torch.load"},
+		{"office", map[string][]byte{"t.xlsx": zipOf(t, map[string][]byte{"[Content_Types].xml": []byte("<x>")})}, "t.xlsx", "as CSV"},
+		{"PDF", map[string][]byte{"a.pdf": []byte("%PDF-1.7\n")}, "a.pdf", "it is PDF: save its pages as PNG"},
+		{"text", map[string][]byte{"a.txt": []byte("words\n")}, "a.txt", "it is text; name a folder"},
+		{"beside an array", map[string][]byte{"a.npy.xz": []byte("\xfd7zXZ\x00x"), "b.npy": npyFile(t, 1, 4, 5, 5)}, "a.npy.xz", "by xz: unpack"},
+		{"HDF5", map[string][]byte{"a.h5": []byte("\x89HDF\r\n\x1a\n")}, "a.h5", "it is a file of HDF5: load it with h5py"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Open(t.Context(), filepath.Join(write(t, c.files), c.named), Options{})
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("error %v, want one with %q", err, c.err)
+			}
+		})
+	}
+}
+
+// The labels beside a named array belong to it.
+func TestNamedArray(t *testing.T) {
+	folder := write(t, map[string][]byte{"x_train.npy": npyFile(t, 1, 4, 6, 5), "y_train.npy": npyFile(t, 1, 4)})
+	set := mustOpen(t, filepath.Join(folder, "x_train.npy"), Options{})
+	if set.Train.Len() != 4 || len(set.Train.Classes()) != 2 {
+		t.Errorf("%d images, classes %q", set.Train.Len(), set.Train.Classes())
+	}
+}
+
+// A named file of parquet may have any name.
+func TestNamedParquet(t *testing.T) {
+	data, err := os.ReadFile("rows/testdata/none.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x.pq", "0000"} {
+		set := mustOpen(t, filepath.Join(write(t, map[string][]byte{name: data}), name), Options{})
+		if set.Train.Len() == 0 {
+			t.Errorf("%s: no picture", name)
+		}
+	}
+}
+
+// A few small pictures beside large arrays only show what these are, and that is noted.
+func TestFewPictures(t *testing.T) {
+	p := encodedPNG(t, testPattern(4, 4))
+	for _, c := range []struct {
+		images int
+		format string
+		note   string
+	}{
+		{100, "NumPy array", "the data are arrays, and 2 pictures are left out, such as a.png"},
+		{1, "folder of pictures", "x.npy is not read, as there are more pictures"},
+	} {
+		set := mustOpen(t, write(t, map[string][]byte{"a.png": p, "b.png": p, "x.npy": npyFile(t, 1, c.images, 5, 5)}), Options{})
+		var notes []string
+		for _, note := range set.Notes {
+			notes = append(notes, note.String())
+		}
+		if set.Format != c.format || !strings.Contains(strings.Join(notes, "\n"), c.note) {
+			t.Errorf("%d images: %s, notes %q", c.images, set.Format, notes)
+		}
+	}
+}
