@@ -1,5 +1,7 @@
 package dataset
 
+import "github.com/fmimg/fmimg/dataset/decode"
+
 // white is the byte of a white sample, and of alpha where nothing shines through.
 const white = 255
 
@@ -18,9 +20,9 @@ func withChannels(pixels []byte, from, to int) []byte {
 		}
 		switch to {
 		case 1:
-			out = append(out, luma(r, g, b))
+			out = append(out, decode.Luma(r, g, b))
 		case 2:
-			out = append(out, luma(r, g, b), a)
+			out = append(out, decode.Luma(r, g, b), a)
 		case 3:
 			out = append(out, r, g, b)
 		default:
@@ -47,5 +49,3 @@ func rgba(pixel []byte) (r, g, b, a byte) {
 func overWhite(sample, alpha byte) byte {
 	return byte((int(sample)*int(alpha) + white*(white-int(alpha)) + white/2) / white)
 }
-
-func luma(r, g, b byte) byte { return byte((299*int(r) + 587*int(g) + 114*int(b) + 500) / 1000) }

@@ -17,9 +17,9 @@ import (
 const trainHelp = `Train a network on images and leave everything in a run folder: the model, what is needed to resume,
 the settings, the loss of each step, previews and a description.
 
-The data is a set that is known by name (fmimg data list), a folder or .zip of pictures (PNG, JPEG, GIF,
-WebP, AVIF, HEIC and others; sub-folders are classes), a folder of IDX files like MNIST's or of CIFAR-10's binary batches,
-or a .npy array of images.
+The data is a set that is known by name (fmimg data list), a folder, .zip or .tar of pictures (PNG, JPEG, GIF,
+WebP, AVIF, HEIC and others; sub-folders are classes), or IDX, CIFAR, .npy, .npz, .parquet or .csv files.
+fmimg data show says how it is understood.
 Pictures are cropped in the middle to the proportions of --size and resized; --fit pad or stretch keeps all of them.
 What is transparent becomes white, but with --image-channels rgba or gray-alpha the model learns and draws it.
 

@@ -240,9 +240,9 @@ func channels(m *image.NRGBA, c int) (pixels []byte, gray bool) {
 			gray = gray && row[0] == row[1] && row[1] == row[2]
 			switch c {
 			case 1:
-				pixels = append(pixels, luma(row))
+				pixels = append(pixels, Luma(row[0], row[1], row[2]))
 			case 2:
-				pixels = append(pixels, luma(row), row[3])
+				pixels = append(pixels, Luma(row[0], row[1], row[2]), row[3])
 			default:
 				pixels = append(pixels, row[:c]...)
 			}
@@ -251,6 +251,5 @@ func channels(m *image.NRGBA, c int) (pixels []byte, gray bool) {
 	return pixels, gray
 }
 
-func luma(rgb []byte) byte {
-	return byte((299*int(rgb[0]) + 587*int(rgb[1]) + 114*int(rgb[2]) + 500) / 1000)
-}
+// Luma is the gray of a colour (Rec. 601). It leaves gray as it is.
+func Luma(r, g, b byte) byte { return byte((299*int(r) + 587*int(g) + 114*int(b) + 500) / 1000) }
