@@ -3,6 +3,8 @@ package asm
 import (
 	"math"
 	"unsafe"
+
+	"github.com/fmimg/fmimg/internal/bfloat16"
 )
 
 // Channels describes a walk over N1 lines of N0 pixels of up to three maps. The C channels of a
@@ -15,28 +17,85 @@ type Channels struct {
 	C                   int            // channels
 	P0, P1, P2, P3      unsafe.Pointer
 	S0, S1              unsafe.Pointer
+	BF16                Formats // the maps that are bfloat16; the others are float32
 }
 
-// pixels calls f for each channel of each pixel, with nil for maps that are nil. It keeps positions
-// as offsets, because Go forbids a pointer past the end of a map.
-func (args *Channels) pixels(f func(c uintptr, x, y, d *float32)) {
+// Formats is a set of the maps of a walk.
+type Formats uint8
+
+// The maps of a walk, as members of a set.
+const (
+	BF16X Formats = 1 << iota
+	BF16Y
+	BF16D
+)
+
+// An element is one channel of one pixel of the maps of a walk; it is 0 where a map is nil.
+type element struct{ x, y, d float32 }
+
+// pixels replaces y and d of each channel of each pixel by what f makes of them. It does not write
+// a y that f leaves as it is. f takes numbers and not pointers: numbers of bfloat16 would need
+// memory that each call allocates.
+func (args *Channels) pixels(f func(c uintptr, e element) element) {
+	var none float32 // stands for all pixels of a map that is nil
+	mx := args.operand(args.X, args.LdX, args.StepX, BF16X).or(&none)
+	my := args.operand(args.Y, args.LdY, args.StepY, BF16Y).or(&none)
+	md := args.operand(args.D, args.LdD, args.StepD, BF16D).or(&none)
+	lines, pixels := args.N1, args.N0
 	for c := range uintptr(args.C) {
-		x, y, d := 4*c, 4*c, 4*c
-		for range args.N1 {
-			for range args.N0 {
-				f(4*c, element(args.X, x), element(args.Y, y), element(args.D, d))
-				x, y, d = x+args.LdX, y+args.LdY, d+args.LdD
+		x, y, d := mx.size*c, my.size*c, md.size*c
+		for range lines {
+			for range pixels {
+				old := element{load(mx.memory, x, mx.size), load(my.memory, y, my.size), load(md.memory, d, md.size)}
+				e := f(4*c, old)
+				if math.Float32bits(e.y) != math.Float32bits(old.y) {
+					store(my.memory, y, my.size, e.y)
+				}
+				store(md.memory, d, md.size, e.d)
+				x, y, d = x+mx.ld, y+my.ld, d+md.ld
 			}
-			x, y, d = x+args.StepX, y+args.StepY, d+args.StepD
+			x, y, d = x+mx.step, y+my.step, d+md.step
 		}
 	}
 }
 
-func element(m unsafe.Pointer, distance uintptr) *float32 {
-	if m == nil {
-		return nil
+// An operand is a map of a walk, with its distances and the size of its elements. Positions are
+// offsets, because Go forbids a pointer past the end of a map.
+type operand struct {
+	memory         unsafe.Pointer
+	ld, step, size uintptr
+}
+
+func (args *Channels) operand(m unsafe.Pointer, ld, step uintptr, format Formats) operand {
+	if args.BF16&format != 0 {
+		return operand{m, ld, step, 2}
 	}
-	return at(m, distance)
+	return operand{m, ld, step, 4}
+}
+
+// or returns o, or if it is nil an operand of which each element is x.
+func (o operand) or(x *float32) operand {
+	if o.memory == nil {
+		return operand{memory: unsafe.Pointer(x)}
+	}
+	return o
+}
+
+// load returns an element of the given size. Sizes other than 2 mean float32.
+func load(m unsafe.Pointer, distance, size uintptr) float32 {
+	if size == 2 {
+		return bfloat16.Float32(*(*uint16)(unsafe.Add(m, distance)))
+	}
+	return *at(m, distance)
+}
+
+// store writes an element of the given size.
+func store(m unsafe.Pointer, distance, size uintptr, v float32) {
+	if size == 2 {
+		*(*uint16)(unsafe.Add(m, distance)) = bfloat16.From(v)
+		return
+	}
+	*at(m, distance) = v
 }
 
 // clear sets the given sums to zero.
@@ -49,35 +108,39 @@ func (args *Channels) clear(sums ...unsafe.Pointer) {
 // MomentsGo sets S0 = Σ(x - P0) and S1 = Σ(x - P0)².
 func MomentsGo(args *Channels) {
 	args.clear(args.S0, args.S1)
-	args.pixels(func(c uintptr, x, _, _ *float32) {
-		e := *x - *at(args.P0, c)
-		*at(args.S0, c) += e
-		*at(args.S1, c) += float32(e * e)
+	args.pixels(func(c uintptr, e element) element {
+		diff := e.x - *at(args.P0, c)
+		*at(args.S0, c) += diff
+		*at(args.S1, c) += float32(diff * diff)
+		return e
 	})
 }
 
 // AffineGo sets d = x·P0 + P1.
 func AffineGo(args *Channels) {
-	args.pixels(func(c uintptr, x, _, d *float32) {
-		*d = float32(*x**at(args.P0, c)) + *at(args.P1, c)
+	args.pixels(func(c uintptr, e element) element {
+		e.d = float32(e.x**at(args.P0, c)) + *at(args.P1, c)
+		return e
 	})
 }
 
 // AffineSiLUGo sets d = z/(1 + exp(-z)), z = x·P0 + P1.
 func AffineSiLUGo(args *Channels) {
-	args.pixels(func(c uintptr, x, _, d *float32) {
-		z := float32(*x**at(args.P0, c)) + *at(args.P1, c)
-		*d = z * sigmoid(z)
+	args.pixels(func(c uintptr, e element) element {
+		z := float32(e.x**at(args.P0, c)) + *at(args.P1, c)
+		e.d = z * sigmoid(z)
+		return e
 	})
 }
 
 // NormSumsGo sets S0 = Σy and S1 = Σy·x̂, x̂ = x·P0 + P1.
 func NormSumsGo(args *Channels) {
 	args.clear(args.S0, args.S1)
-	args.pixels(func(c uintptr, x, y, _ *float32) {
-		xhat := float32(*x**at(args.P0, c)) + *at(args.P1, c)
-		*at(args.S0, c) += *y
-		*at(args.S1, c) += float32(*y * xhat)
+	args.pixels(func(c uintptr, e element) element {
+		xhat := float32(e.x**at(args.P0, c)) + *at(args.P1, c)
+		*at(args.S0, c) += e.y
+		*at(args.S1, c) += float32(e.y * xhat)
+		return e
 	})
 }
 
@@ -86,46 +149,53 @@ func NormSumsGo(args *Channels) {
 // z·(1-s)), and sets S0 = Σdz and S1 = Σdz·x̂.
 func NormSiLUSumsGo(args *Channels) {
 	args.clear(args.S0, args.S1)
-	args.pixels(func(c uintptr, x, y, d *float32) {
-		xhat := float32(*x**at(args.P0, c)) + *at(args.P1, c)
+	args.pixels(func(c uintptr, e element) element {
+		xhat := float32(e.x**at(args.P0, c)) + *at(args.P1, c)
 		z := float32(xhat**at(args.P2, c)) + *at(args.P3, c)
 		s := sigmoid(z)
-		*d = z * s
-		dz := *y * float32(s*(1+float32(z*(1-s))))
-		*y = dz
+		e.d = z * s
+		dz := e.y * float32(s*(1+float32(z*(1-s))))
+		e.y = dz
 		*at(args.S0, c) += dz
 		*at(args.S1, c) += float32(dz * xhat)
+		return e
 	})
 }
 
 // NormGradGo sets d = y·P0 + x·P1 + P2.
 func NormGradGo(args *Channels) {
-	args.pixels(func(c uintptr, x, y, d *float32) {
-		*d = float32(*y**at(args.P0, c)) + (float32(*x**at(args.P1, c)) + *at(args.P2, c))
+	args.pixels(func(c uintptr, e element) element {
+		e.d = float32(e.y**at(args.P0, c)) + (float32(e.x**at(args.P1, c)) + *at(args.P2, c))
+		return e
 	})
 }
 
 // NormGradAddGo adds y·P0 + x·P1 + P2 to d.
 func NormGradAddGo(args *Channels) {
-	args.pixels(func(c uintptr, x, y, d *float32) {
-		*d += float32(*y**at(args.P0, c)) + (float32(*x**at(args.P1, c)) + *at(args.P2, c))
+	args.pixels(func(c uintptr, e element) element {
+		e.d += float32(e.y**at(args.P0, c)) + (float32(e.x**at(args.P1, c)) + *at(args.P2, c))
+		return e
 	})
 }
 
 // ColumnSumsGo sets S0 = Σy.
 func ColumnSumsGo(args *Channels) {
 	args.clear(args.S0)
-	args.pixels(func(c uintptr, _, y, _ *float32) { *at(args.S0, c) += *y })
+	args.pixels(func(c uintptr, e element) element {
+		*at(args.S0, c) += e.y
+		return e
+	})
 }
 
 // MaximaGo sets S0 = P0 + max(0, x - P0) over the pixels: the largest x, if P0 is one of them. A
 // difference that is NaN does not count.
 func MaximaGo(args *Channels) {
 	args.clear(args.S0)
-	args.pixels(func(c uintptr, x, _, _ *float32) {
-		if e := *x - *at(args.P0, c); e > *at(args.S0, c) {
-			*at(args.S0, c) = e
+	args.pixels(func(c uintptr, e element) element {
+		if diff := e.x - *at(args.P0, c); diff > *at(args.S0, c) {
+			*at(args.S0, c) = diff
 		}
+		return e
 	})
 	for c := range uintptr(args.C) {
 		*at(args.S0, 4*c) += *at(args.P0, 4*c)
@@ -135,22 +205,35 @@ func MaximaGo(args *Channels) {
 // ExpSumsGo sets d = exp(x·P0 + P1) and S0 = Σd.
 func ExpSumsGo(args *Channels) {
 	args.clear(args.S0)
-	args.pixels(func(c uintptr, x, _, d *float32) {
-		*d = exp(float32(*x**at(args.P0, c)) + *at(args.P1, c))
-		*at(args.S0, c) += *d
+	args.pixels(func(c uintptr, e element) element {
+		e.d = exp(float32(e.x**at(args.P0, c)) + *at(args.P1, c))
+		*at(args.S0, c) += e.d
+		return e
 	})
 }
 
 // SoftmaxGradGo sets d = x·(y·P0 + P1).
 func SoftmaxGradGo(args *Channels) {
-	args.pixels(func(c uintptr, x, y, d *float32) {
-		*d = *x * (float32(*y**at(args.P0, c)) + *at(args.P1, c))
+	args.pixels(func(c uintptr, e element) element {
+		e.d = e.x * (float32(e.y**at(args.P0, c)) + *at(args.P1, c))
+		return e
+	})
+}
+
+// CopyMapGo sets d = x.
+func CopyMapGo(args *Channels) {
+	args.pixels(func(_ uintptr, e element) element {
+		e.d = e.x
+		return e
 	})
 }
 
 // AddMapGo adds y to d.
 func AddMapGo(args *Channels) {
-	args.pixels(func(_ uintptr, _, y, d *float32) { *d += *y })
+	args.pixels(func(_ uintptr, e element) element {
+		e.d += e.y
+		return e
+	})
 }
 
 func sigmoid(z float32) float32 { return 1 / (1 + exp(-z)) }

@@ -10,6 +10,11 @@ DATA sign<>+8(SB)/8, $0x8000000080000000
 DATA sign<>+16(SB)/8, $0x8000000080000000
 DATA sign<>+24(SB)/8, $0x8000000080000000
 GLOBL sign<>(SB), RODATA|NOPTR, $32
+DATA below_half<>+0(SB)/8, $0x00007fff00007fff
+DATA below_half<>+8(SB)/8, $0x00007fff00007fff
+DATA below_half<>+16(SB)/8, $0x00007fff00007fff
+DATA below_half<>+24(SB)/8, $0x00007fff00007fff
+GLOBL below_half<>(SB), RODATA|NOPTR, $32
 DATA log2e<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
@@ -112,6 +117,53 @@ done:
 	VZEROUPPER
 	RET
 
+// MomentsBF16XAVX2 is [MomentsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·MomentsBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y3
+	VPSLLD $16, Y3, Y3
+	VSUBPS Y0, Y3, Y3
+	VADDPS Y3, Y1, Y1
+	VFMADD231PS Y3, Y3, Y2
+	ADDQ R8, SI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y1, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Y2, (CX)(BX*2)
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AffineAVX2 is [AffineGo] for args.C a multiple of 8.
 TEXT ·AffineAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -151,6 +203,108 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineBF16XAVX2 is [AffineGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·AffineBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y2
+	VPSLLD $16, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineBF16XDAVX2 is [AffineGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineBF16XDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y3
+	VPSLLD $16, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VPSLLD $15, Y3, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y3, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
 	SUBQ $8, R13
 	JGE vector
 
@@ -226,6 +380,152 @@ done:
 	VZEROUPPER
 	RET
 
+// AffineSiLUBF16XAVX2 is [AffineSiLUGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·AffineSiLUBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS one<>(SB), Y2
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y3
+	VPSLLD $16, Y3, Y3
+	VFMADD213PS Y1, Y0, Y3
+	VXORPS sign<>(SB), Y3, Y4
+	VMOVUPS max<>(SB), Y5
+	VMINPS Y4, Y5, Y4
+	VMOVUPS min<>(SB), Y5
+	VMAXPS Y4, Y5, Y4
+	VMULPS log2e<>(SB), Y4, Y5
+	VCVTPS2DQ Y5, Y5
+	VCVTDQ2PS Y5, Y6
+	VFNMADD231PS ln2hi<>(SB), Y6, Y4
+	VFNMADD231PS ln2lo<>(SB), Y6, Y4
+	VMOVUPS p5<>(SB), Y6
+	VFMADD213PS p4<>(SB), Y4, Y6
+	VFMADD213PS p3<>(SB), Y4, Y6
+	VFMADD213PS p2<>(SB), Y4, Y6
+	VFMADD213PS p1<>(SB), Y4, Y6
+	VFMADD213PS one<>(SB), Y4, Y6
+	VPSLLD $23, Y5, Y5
+	VPADDD Y5, Y6, Y4
+	VADDPS Y2, Y4, Y4
+	VDIVPS Y4, Y2, Y4
+	VMULPS Y4, Y3, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineSiLUBF16XDAVX2 is [AffineSiLUGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineSiLUBF16XDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS one<>(SB), Y3
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y2, Y1, Y4
+	VXORPS sign<>(SB), Y4, Y5
+	VMOVUPS max<>(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMOVUPS min<>(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMULPS log2e<>(SB), Y5, Y6
+	VCVTPS2DQ Y6, Y6
+	VCVTDQ2PS Y6, Y7
+	VFNMADD231PS ln2hi<>(SB), Y7, Y5
+	VFNMADD231PS ln2lo<>(SB), Y7, Y5
+	VMOVUPS p5<>(SB), Y7
+	VFMADD213PS p4<>(SB), Y5, Y7
+	VFMADD213PS p3<>(SB), Y5, Y7
+	VFMADD213PS p2<>(SB), Y5, Y7
+	VFMADD213PS p1<>(SB), Y5, Y7
+	VFMADD213PS one<>(SB), Y5, Y7
+	VPSLLD $23, Y6, Y6
+	VPADDD Y6, Y7, Y5
+	VADDPS Y3, Y5, Y5
+	VDIVPS Y5, Y3, Y5
+	VMULPS Y5, Y4, Y4
+	VPSLLD $15, Y4, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y4, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // NormSumsAVX2 is [NormSumsGo] for args.C a multiple of 8.
 TEXT ·NormSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -273,6 +573,118 @@ pixels:
 	MOVQ Channels_S1(AX), CX
 	VMOVUPS Y3, (CX)(BX*1)
 	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSumsBF16XAVX2 is [NormSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·NormSumsBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VMOVUPS (DX), Y5
+	VADDPS Y5, Y2, Y2
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ R8, SI
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y2, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Y3, (CX)(BX*2)
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSumsBF16XYAVX2 is [NormSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y.
+TEXT ·NormSumsBF16XYAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VPMOVZXWD (DX), Y5
+	VPSLLD $16, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ R8, SI
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y2, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Y3, (CX)(BX*2)
+	ADDQ $16, BX
 	SUBQ $8, R13
 	JGE vector
 
@@ -372,6 +784,210 @@ done:
 	VZEROUPPER
 	RET
 
+// NormSiLUSumsBF16XAVX2 is [NormSiLUSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·NormSiLUSumsBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS one<>(SB), Y6
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P3(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y7
+	VPSLLD $16, Y7, Y7
+	VFMADD213PS Y1, Y0, Y7
+	VMOVUPS Y7, Y8
+	VFMADD213PS Y3, Y2, Y8
+	VXORPS sign<>(SB), Y8, Y9
+	VMOVUPS max<>(SB), Y10
+	VMINPS Y9, Y10, Y9
+	VMOVUPS min<>(SB), Y10
+	VMAXPS Y9, Y10, Y9
+	VMULPS log2e<>(SB), Y9, Y10
+	VCVTPS2DQ Y10, Y10
+	VCVTDQ2PS Y10, Y11
+	VFNMADD231PS ln2hi<>(SB), Y11, Y9
+	VFNMADD231PS ln2lo<>(SB), Y11, Y9
+	VMOVUPS p5<>(SB), Y11
+	VFMADD213PS p4<>(SB), Y9, Y11
+	VFMADD213PS p3<>(SB), Y9, Y11
+	VFMADD213PS p2<>(SB), Y9, Y11
+	VFMADD213PS p1<>(SB), Y9, Y11
+	VFMADD213PS one<>(SB), Y9, Y11
+	VPSLLD $23, Y10, Y10
+	VPADDD Y10, Y11, Y9
+	VADDPS Y6, Y9, Y9
+	VDIVPS Y9, Y6, Y9
+	VMULPS Y9, Y8, Y11
+	VMOVUPS Y11, (DI)
+	VSUBPS Y9, Y6, Y10
+	VFMADD213PS Y6, Y10, Y8
+	VMULPS Y9, Y8, Y8
+	VMULPS (DX), Y8, Y8
+	VMOVUPS Y8, (DX)
+	VADDPS Y8, Y4, Y4
+	VFMADD231PS Y7, Y8, Y5
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y4, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Y5, (CX)(BX*2)
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSiLUSumsBF16XYDAVX2 is [NormSiLUSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormSiLUSumsBF16XYDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS one<>(SB), Y7
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	MOVQ Channels_P3(AX), CX
+	VMOVUPS (CX)(BX*2), Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y8
+	VPSLLD $16, Y8, Y8
+	VFMADD213PS Y2, Y1, Y8
+	VMOVUPS Y8, Y9
+	VFMADD213PS Y4, Y3, Y9
+	VXORPS sign<>(SB), Y9, Y10
+	VMOVUPS max<>(SB), Y11
+	VMINPS Y10, Y11, Y10
+	VMOVUPS min<>(SB), Y11
+	VMAXPS Y10, Y11, Y10
+	VMULPS log2e<>(SB), Y10, Y11
+	VCVTPS2DQ Y11, Y11
+	VCVTDQ2PS Y11, Y12
+	VFNMADD231PS ln2hi<>(SB), Y12, Y10
+	VFNMADD231PS ln2lo<>(SB), Y12, Y10
+	VMOVUPS p5<>(SB), Y12
+	VFMADD213PS p4<>(SB), Y10, Y12
+	VFMADD213PS p3<>(SB), Y10, Y12
+	VFMADD213PS p2<>(SB), Y10, Y12
+	VFMADD213PS p1<>(SB), Y10, Y12
+	VFMADD213PS one<>(SB), Y10, Y12
+	VPSLLD $23, Y11, Y11
+	VPADDD Y11, Y12, Y10
+	VADDPS Y7, Y10, Y10
+	VDIVPS Y10, Y7, Y10
+	VMULPS Y10, Y9, Y12
+	VPSLLD $15, Y12, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y12, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	VSUBPS Y10, Y7, Y11
+	VFMADD213PS Y7, Y11, Y9
+	VMULPS Y10, Y9, Y9
+	VPMOVZXWD (DX), Y12
+	VPSLLD $16, Y12, Y12
+	VMULPS Y12, Y9, Y9
+	VPSLLD $15, Y9, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y9, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DX)
+	VADDPS Y9, Y5, Y5
+	VFMADD231PS Y8, Y9, Y6
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y5, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Y6, (CX)(BX*2)
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // NormGradAVX2 is [NormGradGo] for args.C a multiple of 8.
 TEXT ·NormGradAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -420,6 +1036,192 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·NormGradBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y3
+	VPSLLD $16, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS (DX), Y4
+	VFMADD231PS Y0, Y4, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XDAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradBF16XDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS (DX), Y5
+	VFMADD231PS Y1, Y5, Y4
+	VPSLLD $15, Y4, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y4, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XYDAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradBF16XYDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VPMOVZXWD (DX), Y5
+	VPSLLD $16, Y5, Y5
+	VFMADD231PS Y1, Y5, Y4
+	VPSLLD $15, Y4, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y4, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
 	SUBQ $8, R13
 	JGE vector
 
@@ -483,6 +1285,140 @@ done:
 	VZEROUPPER
 	RET
 
+// NormGradAddBF16XDAVX2 is [NormGradAddGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradAddBF16XDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS (DX), Y5
+	VFMADD231PS Y1, Y5, Y4
+	VPMOVZXWD (DI), Y6
+	VPSLLD $16, Y6, Y6
+	VADDPS Y6, Y4, Y4
+	VPSLLD $15, Y4, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y4, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradAddBF16XYDAVX2 is [NormGradAddGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradAddBF16XYDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Y1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Y2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Y3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y4
+	VPSLLD $16, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VPMOVZXWD (DX), Y5
+	VPSLLD $16, Y5, Y5
+	VFMADD231PS Y1, Y5, Y4
+	VPMOVZXWD (DI), Y6
+	VPSLLD $16, Y6, Y6
+	VADDPS Y6, Y4, Y4
+	VPSLLD $15, Y4, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y4, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // ColumnSumsAVX2 is [ColumnSumsGo] for args.C a multiple of 8.
 TEXT ·ColumnSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -514,6 +1450,46 @@ pixels:
 	MOVQ Channels_S0(AX), CX
 	VMOVUPS Y0, (CX)(BX*1)
 	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// ColumnSumsBF16YAVX2 is [ColumnSumsGo] for args.C a multiple of 8 and args.BF16 = BF16Y.
+TEXT ·ColumnSumsBF16YAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	VXORPS Y0, Y0, Y0
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (DX), Y1
+	VPSLLD $16, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Y0, (CX)(BX*2)
+	ADDQ $16, BX
 	SUBQ $8, R13
 	JGE vector
 
@@ -685,6 +1661,139 @@ done:
 	VZEROUPPER
 	RET
 
+// CopyMapAVX2 is [CopyMapGo] for args.C a multiple of 8.
+TEXT ·CopyMapAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Y0
+	VMOVUPS Y0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// CopyMapBF16XAVX2 is [CopyMapGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+TEXT ·CopyMapBF16XAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Y0
+	VPSLLD $16, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// CopyMapBF16DAVX2 is [CopyMapGo] for args.C a multiple of 8 and args.BF16 = BF16D.
+TEXT ·CopyMapBF16DAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Y1
+	VPSLLD $15, Y1, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y1, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AddMapAVX2 is [AddMapGo] for args.C a multiple of 8.
 TEXT ·AddMapAVX2(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -720,6 +1829,58 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $32, BX
+	SUBQ $8, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AddMapBF16YDAVX2 is [AddMapGo] for args.C a multiple of 8 and args.BF16 = BF16Y|BF16D.
+TEXT ·AddMapBF16YDAVX2(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $8, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (DI), Y1
+	VPSLLD $16, Y1, Y1
+	VPMOVZXWD (DX), Y2
+	VPSLLD $16, Y2, Y2
+	VADDPS Y2, Y1, Y1
+	VPSLLD $15, Y1, Y0
+	VPSRLD $31, Y0, Y0
+	VPADDD Y1, Y0, Y0
+	VPADDD below_half<>(SB), Y0, Y0
+	VPSRLD $16, Y0, Y0
+	VPACKUSDW Y0, Y0, Y0
+	VPERMQ $8, Y0, Y0
+	VMOVUPS X0, (DI)
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $16, BX
 	SUBQ $8, R13
 	JGE vector
 

@@ -14,6 +14,15 @@ DATA sign<>+40(SB)/8, $0x8000000080000000
 DATA sign<>+48(SB)/8, $0x8000000080000000
 DATA sign<>+56(SB)/8, $0x8000000080000000
 GLOBL sign<>(SB), RODATA|NOPTR, $64
+DATA below_half<>+0(SB)/8, $0x00007fff00007fff
+DATA below_half<>+8(SB)/8, $0x00007fff00007fff
+DATA below_half<>+16(SB)/8, $0x00007fff00007fff
+DATA below_half<>+24(SB)/8, $0x00007fff00007fff
+DATA below_half<>+32(SB)/8, $0x00007fff00007fff
+DATA below_half<>+40(SB)/8, $0x00007fff00007fff
+DATA below_half<>+48(SB)/8, $0x00007fff00007fff
+DATA below_half<>+56(SB)/8, $0x00007fff00007fff
+GLOBL below_half<>(SB), RODATA|NOPTR, $64
 DATA log2e<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
@@ -160,6 +169,53 @@ done:
 	VZEROUPPER
 	RET
 
+// MomentsBF16XAVX512 is [MomentsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·MomentsBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z3
+	VPSLLD $16, Z3, Z3
+	VSUBPS Z0, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ R8, SI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z1, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Z2, (CX)(BX*2)
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AffineAVX512 is [AffineGo] for args.C a multiple of 16.
 TEXT ·AffineAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -199,6 +255,106 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineBF16XAVX512 is [AffineGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·AffineBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z2
+	VPSLLD $16, Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineBF16XDAVX512 is [AffineGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineBF16XDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z3
+	VPSLLD $16, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VPSLLD $15, Z3, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z3, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
 	SUBQ $16, R13
 	JGE vector
 
@@ -286,6 +442,174 @@ done:
 	VZEROUPPER
 	RET
 
+// AffineSiLUBF16XAVX512 is [AffineSiLUGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·AffineSiLUBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	VMOVUPS one<>(SB), Z31
+	VMOVUPS sign<>(SB), Z30
+	VMOVUPS max<>(SB), Z29
+	VMOVUPS min<>(SB), Z28
+	VMOVUPS log2e<>(SB), Z27
+	VMOVUPS ln2hi<>(SB), Z26
+	VMOVUPS ln2lo<>(SB), Z25
+	VMOVUPS p5<>(SB), Z24
+	VMOVUPS p4<>(SB), Z23
+	VMOVUPS p3<>(SB), Z22
+	VMOVUPS p2<>(SB), Z21
+	VMOVUPS p1<>(SB), Z20
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS Z31, Z2
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z3
+	VPSLLD $16, Z3, Z3
+	VFMADD213PS Z1, Z0, Z3
+	VPXORD Z30, Z3, Z4
+	VMOVUPS Z29, Z5
+	VMINPS Z4, Z5, Z4
+	VMOVUPS Z28, Z5
+	VMAXPS Z4, Z5, Z4
+	VMULPS Z27, Z4, Z5
+	VCVTPS2DQ Z5, Z5
+	VCVTDQ2PS Z5, Z6
+	VFNMADD231PS Z26, Z6, Z4
+	VFNMADD231PS Z25, Z6, Z4
+	VMOVUPS Z24, Z6
+	VFMADD213PS Z23, Z4, Z6
+	VFMADD213PS Z22, Z4, Z6
+	VFMADD213PS Z21, Z4, Z6
+	VFMADD213PS Z20, Z4, Z6
+	VFMADD213PS Z31, Z4, Z6
+	VPSLLD $23, Z5, Z5
+	VPADDD Z5, Z6, Z4
+	VADDPS Z2, Z4, Z4
+	VDIVPS Z4, Z2, Z4
+	VMULPS Z4, Z3, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AffineSiLUBF16XDAVX512 is [AffineSiLUGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineSiLUBF16XDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	VMOVUPS one<>(SB), Z31
+	VMOVUPS sign<>(SB), Z30
+	VMOVUPS max<>(SB), Z29
+	VMOVUPS min<>(SB), Z28
+	VMOVUPS log2e<>(SB), Z27
+	VMOVUPS ln2hi<>(SB), Z26
+	VMOVUPS ln2lo<>(SB), Z25
+	VMOVUPS p5<>(SB), Z24
+	VMOVUPS p4<>(SB), Z23
+	VMOVUPS p3<>(SB), Z22
+	VMOVUPS p2<>(SB), Z21
+	VMOVUPS p1<>(SB), Z20
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS Z31, Z3
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z2, Z1, Z4
+	VPXORD Z30, Z4, Z5
+	VMOVUPS Z29, Z6
+	VMINPS Z5, Z6, Z5
+	VMOVUPS Z28, Z6
+	VMAXPS Z5, Z6, Z5
+	VMULPS Z27, Z5, Z6
+	VCVTPS2DQ Z6, Z6
+	VCVTDQ2PS Z6, Z7
+	VFNMADD231PS Z26, Z7, Z5
+	VFNMADD231PS Z25, Z7, Z5
+	VMOVUPS Z24, Z7
+	VFMADD213PS Z23, Z5, Z7
+	VFMADD213PS Z22, Z5, Z7
+	VFMADD213PS Z21, Z5, Z7
+	VFMADD213PS Z20, Z5, Z7
+	VFMADD213PS Z31, Z5, Z7
+	VPSLLD $23, Z6, Z6
+	VPADDD Z6, Z7, Z5
+	VADDPS Z3, Z5, Z5
+	VDIVPS Z5, Z3, Z5
+	VMULPS Z5, Z4, Z4
+	VPSLLD $15, Z4, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z4, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // NormSumsAVX512 is [NormSumsGo] for args.C a multiple of 16.
 TEXT ·NormSumsAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -333,6 +657,118 @@ pixels:
 	MOVQ Channels_S1(AX), CX
 	VMOVUPS Z3, (CX)(BX*1)
 	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSumsBF16XAVX512 is [NormSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·NormSumsBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z1, Z0, Z4
+	VMOVUPS (DX), Z5
+	VADDPS Z5, Z2, Z2
+	VFMADD231PS Z4, Z5, Z3
+	ADDQ R8, SI
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z2, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Z3, (CX)(BX*2)
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSumsBF16XYAVX512 is [NormSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y.
+TEXT ·NormSumsBF16XYAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z1, Z0, Z4
+	VPMOVZXWD (DX), Z5
+	VPSLLD $16, Z5, Z5
+	VADDPS Z5, Z2, Z2
+	VFMADD231PS Z4, Z5, Z3
+	ADDQ R8, SI
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z2, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Z3, (CX)(BX*2)
+	ADDQ $32, BX
 	SUBQ $16, R13
 	JGE vector
 
@@ -444,6 +880,230 @@ done:
 	VZEROUPPER
 	RET
 
+// NormSiLUSumsBF16XAVX512 is [NormSiLUSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·NormSiLUSumsBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	VMOVUPS one<>(SB), Z31
+	VMOVUPS sign<>(SB), Z30
+	VMOVUPS max<>(SB), Z29
+	VMOVUPS min<>(SB), Z28
+	VMOVUPS log2e<>(SB), Z27
+	VMOVUPS ln2hi<>(SB), Z26
+	VMOVUPS ln2lo<>(SB), Z25
+	VMOVUPS p5<>(SB), Z24
+	VMOVUPS p4<>(SB), Z23
+	VMOVUPS p3<>(SB), Z22
+	VMOVUPS p2<>(SB), Z21
+	VMOVUPS p1<>(SB), Z20
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS Z31, Z6
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P3(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z7
+	VPSLLD $16, Z7, Z7
+	VFMADD213PS Z1, Z0, Z7
+	VMOVUPS Z7, Z8
+	VFMADD213PS Z3, Z2, Z8
+	VPXORD Z30, Z8, Z9
+	VMOVUPS Z29, Z10
+	VMINPS Z9, Z10, Z9
+	VMOVUPS Z28, Z10
+	VMAXPS Z9, Z10, Z9
+	VMULPS Z27, Z9, Z10
+	VCVTPS2DQ Z10, Z10
+	VCVTDQ2PS Z10, Z11
+	VFNMADD231PS Z26, Z11, Z9
+	VFNMADD231PS Z25, Z11, Z9
+	VMOVUPS Z24, Z11
+	VFMADD213PS Z23, Z9, Z11
+	VFMADD213PS Z22, Z9, Z11
+	VFMADD213PS Z21, Z9, Z11
+	VFMADD213PS Z20, Z9, Z11
+	VFMADD213PS Z31, Z9, Z11
+	VPSLLD $23, Z10, Z10
+	VPADDD Z10, Z11, Z9
+	VADDPS Z6, Z9, Z9
+	VDIVPS Z9, Z6, Z9
+	VMULPS Z9, Z8, Z11
+	VMOVUPS Z11, (DI)
+	VSUBPS Z9, Z6, Z10
+	VFMADD213PS Z6, Z10, Z8
+	VMULPS Z9, Z8, Z8
+	VMULPS (DX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS Z8, Z4, Z4
+	VFMADD231PS Z7, Z8, Z5
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z4, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Z5, (CX)(BX*2)
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormSiLUSumsBF16XYDAVX512 is [NormSiLUSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormSiLUSumsBF16XYDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	VMOVUPS one<>(SB), Z31
+	VMOVUPS sign<>(SB), Z30
+	VMOVUPS max<>(SB), Z29
+	VMOVUPS min<>(SB), Z28
+	VMOVUPS log2e<>(SB), Z27
+	VMOVUPS ln2hi<>(SB), Z26
+	VMOVUPS ln2lo<>(SB), Z25
+	VMOVUPS p5<>(SB), Z24
+	VMOVUPS p4<>(SB), Z23
+	VMOVUPS p3<>(SB), Z22
+	VMOVUPS p2<>(SB), Z21
+	VMOVUPS p1<>(SB), Z20
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	VMOVUPS Z31, Z7
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	MOVQ Channels_P3(AX), CX
+	VMOVUPS (CX)(BX*2), Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z8
+	VPSLLD $16, Z8, Z8
+	VFMADD213PS Z2, Z1, Z8
+	VMOVUPS Z8, Z9
+	VFMADD213PS Z4, Z3, Z9
+	VPXORD Z30, Z9, Z10
+	VMOVUPS Z29, Z11
+	VMINPS Z10, Z11, Z10
+	VMOVUPS Z28, Z11
+	VMAXPS Z10, Z11, Z10
+	VMULPS Z27, Z10, Z11
+	VCVTPS2DQ Z11, Z11
+	VCVTDQ2PS Z11, Z12
+	VFNMADD231PS Z26, Z12, Z10
+	VFNMADD231PS Z25, Z12, Z10
+	VMOVUPS Z24, Z12
+	VFMADD213PS Z23, Z10, Z12
+	VFMADD213PS Z22, Z10, Z12
+	VFMADD213PS Z21, Z10, Z12
+	VFMADD213PS Z20, Z10, Z12
+	VFMADD213PS Z31, Z10, Z12
+	VPSLLD $23, Z11, Z11
+	VPADDD Z11, Z12, Z10
+	VADDPS Z7, Z10, Z10
+	VDIVPS Z10, Z7, Z10
+	VMULPS Z10, Z9, Z12
+	VPSLLD $15, Z12, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z12, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	VSUBPS Z10, Z7, Z11
+	VFMADD213PS Z7, Z11, Z9
+	VMULPS Z10, Z9, Z9
+	VPMOVZXWD (DX), Z12
+	VPSLLD $16, Z12, Z12
+	VMULPS Z12, Z9, Z9
+	VPSLLD $15, Z9, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z9, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DX)
+	VADDPS Z9, Z5, Z5
+	VFMADD231PS Z8, Z9, Z6
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z5, (CX)(BX*2)
+	MOVQ Channels_S1(AX), CX
+	VMOVUPS Z6, (CX)(BX*2)
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // NormGradAVX512 is [NormGradGo] for args.C a multiple of 16.
 TEXT ·NormGradAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -492,6 +1152,188 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·NormGradBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z0
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z3
+	VPSLLD $16, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS (DX), Z4
+	VFMADD231PS Z0, Z4, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XDAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradBF16XDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS (DX), Z5
+	VFMADD231PS Z1, Z5, Z4
+	VPSLLD $15, Z4, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z4, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradBF16XYDAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradBF16XYDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VPMOVZXWD (DX), Z5
+	VPSLLD $16, Z5, Z5
+	VFMADD231PS Z1, Z5, Z4
+	VPSLLD $15, Z4, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z4, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
 	SUBQ $16, R13
 	JGE vector
 
@@ -555,6 +1397,136 @@ done:
 	VZEROUPPER
 	RET
 
+// NormGradAddBF16XDAVX512 is [NormGradAddGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradAddBF16XDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS (DX), Z5
+	VFMADD231PS Z1, Z5, Z4
+	VPMOVZXWD (DI), Z6
+	VPSLLD $16, Z6, Z6
+	VADDPS Z6, Z4, Z4
+	VPSLLD $15, Z4, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z4, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// NormGradAddBF16XYDAVX512 is [NormGradAddGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradAddBF16XYDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_P0(AX), CX
+	VMOVUPS (CX)(BX*2), Z1
+	MOVQ Channels_P1(AX), CX
+	VMOVUPS (CX)(BX*2), Z2
+	MOVQ Channels_P2(AX), CX
+	VMOVUPS (CX)(BX*2), Z3
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z4
+	VPSLLD $16, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VPMOVZXWD (DX), Z5
+	VPSLLD $16, Z5, Z5
+	VFMADD231PS Z1, Z5, Z4
+	VPMOVZXWD (DI), Z6
+	VPSLLD $16, Z6, Z6
+	VADDPS Z6, Z4, Z4
+	VPSLLD $15, Z4, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z4, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // ColumnSumsAVX512 is [ColumnSumsGo] for args.C a multiple of 16.
 TEXT ·ColumnSumsAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -586,6 +1558,46 @@ pixels:
 	MOVQ Channels_S0(AX), CX
 	VMOVUPS Z0, (CX)(BX*1)
 	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// ColumnSumsBF16YAVX512 is [ColumnSumsGo] for args.C a multiple of 16 and args.BF16 = BF16Y.
+TEXT ·ColumnSumsBF16YAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdY(AX), R9
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	VPXORD Z0, Z0, Z0
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (DX), Z1
+	VPSLLD $16, Z1, Z1
+	VADDPS Z1, Z0, Z0
+	ADDQ R9, DX
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepY(AX), DX
+	DECQ R11
+	JNZ lines
+	MOVQ Channels_S0(AX), CX
+	VMOVUPS Z0, (CX)(BX*2)
+	ADDQ $32, BX
 	SUBQ $16, R13
 	JGE vector
 
@@ -768,6 +1780,137 @@ done:
 	VZEROUPPER
 	RET
 
+// CopyMapAVX512 is [CopyMapGo] for args.C a multiple of 16.
+TEXT ·CopyMapAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Z0
+	VMOVUPS Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// CopyMapBF16XAVX512 is [CopyMapGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+TEXT ·CopyMapBF16XAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (SI), Z0
+	VPSLLD $16, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// CopyMapBF16DAVX512 is [CopyMapGo] for args.C a multiple of 16 and args.BF16 = BF16D.
+TEXT ·CopyMapBF16DAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdX(AX), R8
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_X(AX), SI
+	ADDQ BX, SI
+	ADDQ BX, SI
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VMOVUPS (SI), Z1
+	VPSLLD $15, Z1, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z1, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R8, SI
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepX(AX), SI
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
 // AddMapAVX512 is [AddMapGo] for args.C a multiple of 16.
 TEXT ·AddMapAVX512(SB), NOSPLIT, $0-8
 	MOVQ args+0(FP), AX
@@ -803,6 +1946,56 @@ pixels:
 	DECQ R11
 	JNZ lines
 	ADDQ $64, BX
+	SUBQ $16, R13
+	JGE vector
+
+done:
+	VZEROUPPER
+	RET
+
+// AddMapBF16YDAVX512 is [AddMapGo] for args.C a multiple of 16 and args.BF16 = BF16Y|BF16D.
+TEXT ·AddMapBF16YDAVX512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ Channels_LdY(AX), R9
+	MOVQ Channels_LdD(AX), R10
+	XORQ BX, BX
+	MOVQ Channels_C(AX), R13
+	SUBQ $16, R13
+	JLT done
+
+	PCALIGN $32
+vector:
+	MOVQ Channels_Y(AX), DX
+	ADDQ BX, DX
+	MOVQ Channels_D(AX), DI
+	ADDQ BX, DI
+	MOVQ Channels_N1(AX), R11
+
+lines:
+	MOVQ Channels_N0(AX), CX
+
+	PCALIGN $32
+pixels:
+	VPMOVZXWD (DI), Z1
+	VPSLLD $16, Z1, Z1
+	VPMOVZXWD (DX), Z2
+	VPSLLD $16, Z2, Z2
+	VADDPS Z2, Z1, Z1
+	VPSLLD $15, Z1, Z0
+	VPSRLD $31, Z0, Z0
+	VPADDD Z1, Z0, Z0
+	VPADDD below_half<>(SB), Z0, Z0
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ R9, DX
+	ADDQ R10, DI
+	DECQ CX
+	JNZ pixels
+	ADDQ Channels_StepY(AX), DX
+	ADDQ Channels_StepD(AX), DI
+	DECQ R11
+	JNZ lines
+	ADDQ $32, BX
 	SUBQ $16, R13
 	JGE vector
 

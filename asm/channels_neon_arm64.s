@@ -120,6 +120,123 @@ pixels:
 done:
 	RET
 
+// MomentsBF16XNEON is [MomentsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·MomentsBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F12
+	WORD $0x2e61398c // shll v12.4s, v12.4h, #16
+	FMOVD 8(R4), F13
+	WORD $0x2e6139ad // shll v13.4s, v13.4h, #16
+	FMOVD 16(R4), F14
+	WORD $0x2e6139ce // shll v14.4s, v14.4h, #16
+	FMOVD 24(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea1d5ad // fsub v13.4s, v13.4s, v1.4s
+	WORD $0x4ea2d5ce // fsub v14.4s, v14.4s, v2.4s
+	WORD $0x4ea3d5ef // fsub v15.4s, v15.4s, v3.4s
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	VFMLA V12.S4, V12.S4, V8.S4
+	VFMLA V13.S4, V13.S4, V9.S4
+	VFMLA V14.S4, V14.S4, V10.S4
+	VFMLA V15.S4, V15.S4, V11.S4
+	ADD R8, R4
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	SUBS $1, R11, R11
+	BNE lines4
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F4, F5), 0(R26)
+	FSTPQ (F6, F7), 32(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F8, F9), 0(R26)
+	FSTPQ (F10, F11), 32(R26)
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F12
+	WORD $0x2e61398c // shll v12.4s, v12.4h, #16
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	VFMLA V12.S4, V12.S4, V8.S4
+	ADD R8, R4
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F4, 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F8, 0(R26)
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // AffineNEON is [AffineGo] for args.C a multiple of 4.
 TEXT ·AffineNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -214,6 +331,249 @@ pixels:
 	SUBS $1, R11, R11
 	BNE lines
 	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// AffineBF16XNEON is [AffineGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·AffineBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F12
+	WORD $0x2e61398c // shll v12.4s, v12.4h, #16
+	FMOVD 8(R4), F13
+	WORD $0x2e6139ad // shll v13.4s, v13.4h, #16
+	FMOVD 16(R4), F14
+	WORD $0x2e6139ce // shll v14.4s, v14.4h, #16
+	FMOVD 24(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VMOV V4.B16, V8.B16
+	VMOV V5.B16, V9.B16
+	VMOV V6.B16, V10.B16
+	VMOV V7.B16, V11.B16
+	VFMLA V0.S4, V12.S4, V8.S4
+	VFMLA V1.S4, V13.S4, V9.S4
+	VFMLA V2.S4, V14.S4, V10.S4
+	VFMLA V3.S4, V15.S4, V11.S4
+	FSTPQ (F8, F9), 0(R5)
+	FSTPQ (F10, F11), 32(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F9
+	WORD $0x2e613929 // shll v9.4s, v9.4h, #16
+	VMOV V4.B16, V8.B16
+	VFMLA V0.S4, V9.S4, V8.S4
+	FMOVQ F8, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// AffineBF16XDNEON is [AffineGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineBF16XDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	FLDPQ 32(R26), (F4, F5)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	FLDPQ 32(R26), (F8, F9)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F14
+	WORD $0x2e6139ce // shll v14.4s, v14.4h, #16
+	FMOVD 8(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	FMOVD 16(R4), F16
+	WORD $0x2e613a10 // shll v16.4s, v16.4h, #16
+	FMOVD 24(R4), F17
+	WORD $0x2e613a31 // shll v17.4s, v17.4h, #16
+	VMOV V6.B16, V10.B16
+	VMOV V7.B16, V11.B16
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
+	VFMLA V2.S4, V14.S4, V10.S4
+	VFMLA V3.S4, V15.S4, V11.S4
+	VFMLA V4.S4, V16.S4, V12.S4
+	VFMLA V5.S4, V17.S4, V13.S4
+	VSHL $15, V10.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V10.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V11.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V11.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V12.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V12.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V13.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V13.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	VMOV V6.B16, V10.B16
+	VFMLA V2.S4, V11.S4, V10.S4
+	VSHL $15, V10.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V10.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
 	SUBS $4, R13, R13
 	BGE vector
 
@@ -448,6 +808,378 @@ pixels:
 done:
 	RET
 
+// AffineSiLUBF16XNEON is [AffineSiLUGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·AffineSiLUBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	VDUP V30.S[1], V4.S4
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $8, R13, R13
+	BLT done2
+
+	PCALIGN $32
+vector2:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines2:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels2:
+	FMOVD 0(R4), F7
+	WORD $0x2e6138e7 // shll v7.4s, v7.4h, #16
+	FMOVD 8(R4), F8
+	WORD $0x2e613908 // shll v8.4s, v8.4h, #16
+	VMOV V2.B16, V5.B16
+	VMOV V3.B16, V6.B16
+	VFMLA V0.S4, V7.S4, V5.S4
+	VFMLA V1.S4, V8.S4, V6.S4
+	WORD $0x6ea0f8a7 // fneg v7.4s, v5.4s
+	WORD $0x6ea0f8c8 // fneg v8.4s, v6.4s
+	VDUP V29.S[3], V9.S4
+	WORD $0x4ea7f527 // fmin v7.4s, v9.4s, v7.4s
+	WORD $0x4ea8f528 // fmin v8.4s, v9.4s, v8.4s
+	VDUP V30.S[0], V9.S4
+	WORD $0x4e27f527 // fmax v7.4s, v9.4s, v7.4s
+	WORD $0x4e28f528 // fmax v8.4s, v9.4s, v8.4s
+	WORD $0x4f9d90e9 // fmul v9.4s, v7.4s, v29.s[0]
+	WORD $0x4f9d910a // fmul v10.4s, v8.4s, v29.s[0]
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21d92b // scvtf v11.4s, v9.4s
+	WORD $0x4e21d94c // scvtf v12.4s, v10.4s
+	WORD $0x4fbd5167 // fmls v7.4s, v11.4s, v29.s[1]
+	WORD $0x4fbd5188 // fmls v8.4s, v12.4s, v29.s[1]
+	WORD $0x4f9d5967 // fmls v7.4s, v11.4s, v29.s[2]
+	WORD $0x4f9d5988 // fmls v8.4s, v12.4s, v29.s[2]
+	VDUP V31.S[2], V11.S4
+	VDUP V31.S[2], V12.S4
+	VDUP V31.S[1], V13.S4
+	VDUP V31.S[1], V14.S4
+	VFMLA V7.S4, V11.S4, V13.S4
+	VFMLA V8.S4, V12.S4, V14.S4
+	VDUP V31.S[0], V11.S4
+	VDUP V31.S[0], V12.S4
+	VFMLA V7.S4, V13.S4, V11.S4
+	VFMLA V8.S4, V14.S4, V12.S4
+	VDUP V30.S[3], V13.S4
+	VDUP V30.S[3], V14.S4
+	VFMLA V7.S4, V11.S4, V13.S4
+	VFMLA V8.S4, V12.S4, V14.S4
+	VDUP V30.S[2], V11.S4
+	VDUP V30.S[2], V12.S4
+	VFMLA V7.S4, V13.S4, V11.S4
+	VFMLA V8.S4, V14.S4, V12.S4
+	VDUP V30.S[1], V13.S4
+	VDUP V30.S[1], V14.S4
+	VFMLA V7.S4, V11.S4, V13.S4
+	VFMLA V8.S4, V12.S4, V14.S4
+	VSHL $23, V9.S4, V9.S4
+	VSHL $23, V10.S4, V10.S4
+	VADD V9.S4, V13.S4, V7.S4
+	VADD V10.S4, V14.S4, V8.S4
+	WORD $0x4e24d4e7 // fadd v7.4s, v7.4s, v4.4s
+	WORD $0x4e24d508 // fadd v8.4s, v8.4s, v4.4s
+	WORD $0x6e27fc87 // fdiv v7.4s, v4.4s, v7.4s
+	WORD $0x6e28fc88 // fdiv v8.4s, v4.4s, v8.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	WORD $0x6e28dcc6 // fmul v6.4s, v6.4s, v8.4s
+	FSTPQ (F5, F6), 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels2
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines2
+	ADD $16, R1
+	SUBS $8, R13, R13
+	BGE vector2
+
+done2:
+	ADD $8, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F6
+	WORD $0x2e6138c6 // shll v6.4s, v6.4h, #16
+	VMOV V2.B16, V5.B16
+	VFMLA V0.S4, V6.S4, V5.S4
+	WORD $0x6ea0f8a6 // fneg v6.4s, v5.4s
+	VDUP V29.S[3], V7.S4
+	WORD $0x4ea6f4e6 // fmin v6.4s, v7.4s, v6.4s
+	VDUP V30.S[0], V7.S4
+	WORD $0x4e26f4e6 // fmax v6.4s, v7.4s, v6.4s
+	WORD $0x4f9d90c7 // fmul v7.4s, v6.4s, v29.s[0]
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4e21d8e8 // scvtf v8.4s, v7.4s
+	WORD $0x4fbd5106 // fmls v6.4s, v8.4s, v29.s[1]
+	WORD $0x4f9d5906 // fmls v6.4s, v8.4s, v29.s[2]
+	VDUP V31.S[2], V8.S4
+	VDUP V31.S[1], V9.S4
+	VFMLA V6.S4, V8.S4, V9.S4
+	VDUP V31.S[0], V8.S4
+	VFMLA V6.S4, V9.S4, V8.S4
+	VDUP V30.S[3], V9.S4
+	VFMLA V6.S4, V8.S4, V9.S4
+	VDUP V30.S[2], V8.S4
+	VFMLA V6.S4, V9.S4, V8.S4
+	VDUP V30.S[1], V9.S4
+	VFMLA V6.S4, V8.S4, V9.S4
+	VSHL $23, V7.S4, V7.S4
+	VADD V7.S4, V9.S4, V6.S4
+	WORD $0x4e24d4c6 // fadd v6.4s, v6.4s, v4.4s
+	WORD $0x6e26fc86 // fdiv v6.4s, v4.4s, v6.4s
+	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	FMOVQ F5, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// AffineSiLUBF16XDNEON is [AffineSiLUGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+TEXT ·AffineSiLUBF16XDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	VDUP V30.S[1], V6.S4
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $8, R13, R13
+	BLT done2
+
+	PCALIGN $32
+vector2:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines2:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels2:
+	FMOVD 0(R4), F9
+	WORD $0x2e613929 // shll v9.4s, v9.4h, #16
+	FMOVD 8(R4), F10
+	WORD $0x2e61394a // shll v10.4s, v10.4h, #16
+	VMOV V4.B16, V7.B16
+	VMOV V5.B16, V8.B16
+	VFMLA V2.S4, V9.S4, V7.S4
+	VFMLA V3.S4, V10.S4, V8.S4
+	WORD $0x6ea0f8e9 // fneg v9.4s, v7.4s
+	WORD $0x6ea0f90a // fneg v10.4s, v8.4s
+	VDUP V29.S[3], V11.S4
+	WORD $0x4ea9f569 // fmin v9.4s, v11.4s, v9.4s
+	WORD $0x4eaaf56a // fmin v10.4s, v11.4s, v10.4s
+	VDUP V30.S[0], V11.S4
+	WORD $0x4e29f569 // fmax v9.4s, v11.4s, v9.4s
+	WORD $0x4e2af56a // fmax v10.4s, v11.4s, v10.4s
+	WORD $0x4f9d912b // fmul v11.4s, v9.4s, v29.s[0]
+	WORD $0x4f9d914c // fmul v12.4s, v10.4s, v29.s[0]
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4e21d96d // scvtf v13.4s, v11.4s
+	WORD $0x4e21d98e // scvtf v14.4s, v12.4s
+	WORD $0x4fbd51a9 // fmls v9.4s, v13.4s, v29.s[1]
+	WORD $0x4fbd51ca // fmls v10.4s, v14.4s, v29.s[1]
+	WORD $0x4f9d59a9 // fmls v9.4s, v13.4s, v29.s[2]
+	WORD $0x4f9d59ca // fmls v10.4s, v14.4s, v29.s[2]
+	VDUP V31.S[2], V13.S4
+	VDUP V31.S[2], V14.S4
+	VDUP V31.S[1], V15.S4
+	VDUP V31.S[1], V16.S4
+	VFMLA V9.S4, V13.S4, V15.S4
+	VFMLA V10.S4, V14.S4, V16.S4
+	VDUP V31.S[0], V13.S4
+	VDUP V31.S[0], V14.S4
+	VFMLA V9.S4, V15.S4, V13.S4
+	VFMLA V10.S4, V16.S4, V14.S4
+	VDUP V30.S[3], V15.S4
+	VDUP V30.S[3], V16.S4
+	VFMLA V9.S4, V13.S4, V15.S4
+	VFMLA V10.S4, V14.S4, V16.S4
+	VDUP V30.S[2], V13.S4
+	VDUP V30.S[2], V14.S4
+	VFMLA V9.S4, V15.S4, V13.S4
+	VFMLA V10.S4, V16.S4, V14.S4
+	VDUP V30.S[1], V15.S4
+	VDUP V30.S[1], V16.S4
+	VFMLA V9.S4, V13.S4, V15.S4
+	VFMLA V10.S4, V14.S4, V16.S4
+	VSHL $23, V11.S4, V11.S4
+	VSHL $23, V12.S4, V12.S4
+	VADD V11.S4, V15.S4, V9.S4
+	VADD V12.S4, V16.S4, V10.S4
+	WORD $0x4e26d529 // fadd v9.4s, v9.4s, v6.4s
+	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
+	WORD $0x6e29fcc9 // fdiv v9.4s, v6.4s, v9.4s
+	WORD $0x6e2afcca // fdiv v10.4s, v6.4s, v10.4s
+	WORD $0x6e29dce7 // fmul v7.4s, v7.4s, v9.4s
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	VSHL $15, V7.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V7.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V8.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V8.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels2
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines2
+	ADD $16, R1
+	SUBS $8, R13, R13
+	BGE vector2
+
+done2:
+	ADD $8, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F8
+	WORD $0x2e613908 // shll v8.4s, v8.4h, #16
+	VMOV V4.B16, V7.B16
+	VFMLA V2.S4, V8.S4, V7.S4
+	WORD $0x6ea0f8e8 // fneg v8.4s, v7.4s
+	VDUP V29.S[3], V9.S4
+	WORD $0x4ea8f528 // fmin v8.4s, v9.4s, v8.4s
+	VDUP V30.S[0], V9.S4
+	WORD $0x4e28f528 // fmax v8.4s, v9.4s, v8.4s
+	WORD $0x4f9d9109 // fmul v9.4s, v8.4s, v29.s[0]
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21d92a // scvtf v10.4s, v9.4s
+	WORD $0x4fbd5148 // fmls v8.4s, v10.4s, v29.s[1]
+	WORD $0x4f9d5948 // fmls v8.4s, v10.4s, v29.s[2]
+	VDUP V31.S[2], V10.S4
+	VDUP V31.S[1], V11.S4
+	VFMLA V8.S4, V10.S4, V11.S4
+	VDUP V31.S[0], V10.S4
+	VFMLA V8.S4, V11.S4, V10.S4
+	VDUP V30.S[3], V11.S4
+	VFMLA V8.S4, V10.S4, V11.S4
+	VDUP V30.S[2], V10.S4
+	VFMLA V8.S4, V11.S4, V10.S4
+	VDUP V30.S[1], V11.S4
+	VFMLA V8.S4, V10.S4, V11.S4
+	VSHL $23, V9.S4, V9.S4
+	VADD V9.S4, V11.S4, V8.S4
+	WORD $0x4e26d508 // fadd v8.4s, v8.4s, v6.4s
+	WORD $0x6e28fcc8 // fdiv v8.4s, v6.4s, v8.4s
+	WORD $0x6e28dce7 // fmul v7.4s, v7.4s, v8.4s
+	VSHL $15, V7.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V7.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // NormSumsNEON is [NormSumsGo] for args.C a multiple of 4.
 TEXT ·NormSumsNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -574,6 +1306,301 @@ pixels:
 	MOVD Channels_S1(R0), R2
 	WORD $0x3ca1684c // str q12, [x2, x1]
 	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormSumsBF16XNEON is [NormSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·NormSumsBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 8(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	FMOVD 16(R4), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	FMOVD 24(R4), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	VMOV V4.B16, V16.B16
+	VMOV V5.B16, V17.B16
+	VMOV V6.B16, V18.B16
+	VMOV V7.B16, V19.B16
+	VFMLA V0.S4, V20.S4, V16.S4
+	VFMLA V1.S4, V21.S4, V17.S4
+	VFMLA V2.S4, V22.S4, V18.S4
+	VFMLA V3.S4, V23.S4, V19.S4
+	FLDPQ 0(R3), (F20, F21)
+	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	VFMLA V16.S4, V20.S4, V12.S4
+	VFMLA V17.S4, V21.S4, V13.S4
+	VFMLA V18.S4, V22.S4, V14.S4
+	VFMLA V19.S4, V23.S4, V15.S4
+	ADD R8, R4
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines4
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F8, F9), 0(R26)
+	FSTPQ (F10, F11), 32(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F12, F13), 0(R26)
+	FSTPQ (F14, F15), 32(R26)
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F17
+	WORD $0x2e613a31 // shll v17.4s, v17.4h, #16
+	VMOV V4.B16, V16.B16
+	VFMLA V0.S4, V17.S4, V16.S4
+	FMOVQ 0(R3), F17
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	VFMLA V16.S4, V17.S4, V12.S4
+	ADD R8, R4
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F8, 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F12, 0(R26)
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormSumsBF16XYNEON is [NormSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y.
+TEXT ·NormSumsBF16XYNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 8(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	FMOVD 16(R4), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	FMOVD 24(R4), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	VMOV V4.B16, V16.B16
+	VMOV V5.B16, V17.B16
+	VMOV V6.B16, V18.B16
+	VMOV V7.B16, V19.B16
+	VFMLA V0.S4, V20.S4, V16.S4
+	VFMLA V1.S4, V21.S4, V17.S4
+	VFMLA V2.S4, V22.S4, V18.S4
+	VFMLA V3.S4, V23.S4, V19.S4
+	FMOVD 0(R3), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 8(R3), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	FMOVD 16(R3), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	FMOVD 24(R3), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	VFMLA V16.S4, V20.S4, V12.S4
+	VFMLA V17.S4, V21.S4, V13.S4
+	VFMLA V18.S4, V22.S4, V14.S4
+	VFMLA V19.S4, V23.S4, V15.S4
+	ADD R8, R4
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines4
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F8, F9), 0(R26)
+	FSTPQ (F10, F11), 32(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F12, F13), 0(R26)
+	FSTPQ (F14, F15), 32(R26)
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F17
+	WORD $0x2e613a31 // shll v17.4s, v17.4h, #16
+	VMOV V4.B16, V16.B16
+	VFMLA V0.S4, V17.S4, V16.S4
+	FMOVD 0(R3), F17
+	WORD $0x2e613a31 // shll v17.4s, v17.4h, #16
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	VFMLA V16.S4, V17.S4, V12.S4
+	ADD R8, R4
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F8, 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F12, 0(R26)
+	ADD $8, R1
 	SUBS $4, R13, R13
 	BGE vector
 
@@ -820,6 +1847,541 @@ pixels:
 done:
 	RET
 
+// NormSiLUSumsBF16XNEON is [NormSiLUSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·NormSiLUSumsBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	VDUP V30.S[1], V12.S4
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $8, R13, R13
+	BLT done2
+
+	PCALIGN $32
+vector2:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	MOVD Channels_P3(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines2:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels2:
+	FMOVD 0(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 8(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	VMOV V2.B16, V13.B16
+	VMOV V3.B16, V14.B16
+	VFMLA V0.S4, V19.S4, V13.S4
+	VFMLA V1.S4, V20.S4, V14.S4
+	VMOV V6.B16, V15.B16
+	VMOV V7.B16, V16.B16
+	VFMLA V4.S4, V13.S4, V15.S4
+	VFMLA V5.S4, V14.S4, V16.S4
+	WORD $0x6ea0f9f1 // fneg v17.4s, v15.4s
+	WORD $0x6ea0fa12 // fneg v18.4s, v16.4s
+	VDUP V29.S[3], V19.S4
+	WORD $0x4eb1f671 // fmin v17.4s, v19.4s, v17.4s
+	WORD $0x4eb2f672 // fmin v18.4s, v19.4s, v18.4s
+	VDUP V30.S[0], V19.S4
+	WORD $0x4e31f671 // fmax v17.4s, v19.4s, v17.4s
+	WORD $0x4e32f672 // fmax v18.4s, v19.4s, v18.4s
+	WORD $0x4f9d9233 // fmul v19.4s, v17.4s, v29.s[0]
+	WORD $0x4f9d9254 // fmul v20.4s, v18.4s, v29.s[0]
+	WORD $0x4e21aa73 // fcvtns v19.4s, v19.4s
+	WORD $0x4e21aa94 // fcvtns v20.4s, v20.4s
+	WORD $0x4e21da75 // scvtf v21.4s, v19.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	WORD $0x4fbd52b1 // fmls v17.4s, v21.4s, v29.s[1]
+	WORD $0x4fbd52d2 // fmls v18.4s, v22.4s, v29.s[1]
+	WORD $0x4f9d5ab1 // fmls v17.4s, v21.4s, v29.s[2]
+	WORD $0x4f9d5ad2 // fmls v18.4s, v22.4s, v29.s[2]
+	VDUP V31.S[2], V21.S4
+	VDUP V31.S[2], V22.S4
+	VDUP V31.S[1], V23.S4
+	VDUP V31.S[1], V24.S4
+	VFMLA V17.S4, V21.S4, V23.S4
+	VFMLA V18.S4, V22.S4, V24.S4
+	VDUP V31.S[0], V21.S4
+	VDUP V31.S[0], V22.S4
+	VFMLA V17.S4, V23.S4, V21.S4
+	VFMLA V18.S4, V24.S4, V22.S4
+	VDUP V30.S[3], V23.S4
+	VDUP V30.S[3], V24.S4
+	VFMLA V17.S4, V21.S4, V23.S4
+	VFMLA V18.S4, V22.S4, V24.S4
+	VDUP V30.S[2], V21.S4
+	VDUP V30.S[2], V22.S4
+	VFMLA V17.S4, V23.S4, V21.S4
+	VFMLA V18.S4, V24.S4, V22.S4
+	VDUP V30.S[1], V23.S4
+	VDUP V30.S[1], V24.S4
+	VFMLA V17.S4, V21.S4, V23.S4
+	VFMLA V18.S4, V22.S4, V24.S4
+	VSHL $23, V19.S4, V19.S4
+	VSHL $23, V20.S4, V20.S4
+	VADD V19.S4, V23.S4, V17.S4
+	VADD V20.S4, V24.S4, V18.S4
+	WORD $0x4e2cd631 // fadd v17.4s, v17.4s, v12.4s
+	WORD $0x4e2cd652 // fadd v18.4s, v18.4s, v12.4s
+	WORD $0x6e31fd91 // fdiv v17.4s, v12.4s, v17.4s
+	WORD $0x6e32fd92 // fdiv v18.4s, v12.4s, v18.4s
+	WORD $0x6e31ddf5 // fmul v21.4s, v15.4s, v17.4s
+	WORD $0x6e32de16 // fmul v22.4s, v16.4s, v18.4s
+	FSTPQ (F21, F22), 0(R5)
+	WORD $0x4eb1d593 // fsub v19.4s, v12.4s, v17.4s
+	WORD $0x4eb2d594 // fsub v20.4s, v12.4s, v18.4s
+	VMOV V12.B16, V23.B16
+	VMOV V12.B16, V24.B16
+	VFMLA V19.S4, V15.S4, V23.S4
+	VFMLA V20.S4, V16.S4, V24.S4
+	WORD $0x6e31def7 // fmul v23.4s, v23.4s, v17.4s
+	WORD $0x6e32df18 // fmul v24.4s, v24.4s, v18.4s
+	FLDPQ 0(R3), (F21, F22)
+	WORD $0x6e35def7 // fmul v23.4s, v23.4s, v21.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	FSTPQ (F23, F24), 0(R3)
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VFMLA V13.S4, V23.S4, V10.S4
+	VFMLA V14.S4, V24.S4, V11.S4
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels2
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines2
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F8, F9), 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F10, F11), 0(R26)
+	ADD $16, R1
+	SUBS $8, R13, R13
+	BGE vector2
+
+done2:
+	ADD $8, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	MOVD Channels_P3(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F16
+	WORD $0x2e613a10 // shll v16.4s, v16.4h, #16
+	VMOV V2.B16, V13.B16
+	VFMLA V0.S4, V16.S4, V13.S4
+	VMOV V6.B16, V14.B16
+	VFMLA V4.S4, V13.S4, V14.S4
+	WORD $0x6ea0f9cf // fneg v15.4s, v14.4s
+	VDUP V29.S[3], V16.S4
+	WORD $0x4eaff60f // fmin v15.4s, v16.4s, v15.4s
+	VDUP V30.S[0], V16.S4
+	WORD $0x4e2ff60f // fmax v15.4s, v16.4s, v15.4s
+	WORD $0x4f9d91f0 // fmul v16.4s, v15.4s, v29.s[0]
+	WORD $0x4e21aa10 // fcvtns v16.4s, v16.4s
+	WORD $0x4e21da11 // scvtf v17.4s, v16.4s
+	WORD $0x4fbd522f // fmls v15.4s, v17.4s, v29.s[1]
+	WORD $0x4f9d5a2f // fmls v15.4s, v17.4s, v29.s[2]
+	VDUP V31.S[2], V17.S4
+	VDUP V31.S[1], V18.S4
+	VFMLA V15.S4, V17.S4, V18.S4
+	VDUP V31.S[0], V17.S4
+	VFMLA V15.S4, V18.S4, V17.S4
+	VDUP V30.S[3], V18.S4
+	VFMLA V15.S4, V17.S4, V18.S4
+	VDUP V30.S[2], V17.S4
+	VFMLA V15.S4, V18.S4, V17.S4
+	VDUP V30.S[1], V18.S4
+	VFMLA V15.S4, V17.S4, V18.S4
+	VSHL $23, V16.S4, V16.S4
+	VADD V16.S4, V18.S4, V15.S4
+	WORD $0x4e2cd5ef // fadd v15.4s, v15.4s, v12.4s
+	WORD $0x6e2ffd8f // fdiv v15.4s, v12.4s, v15.4s
+	WORD $0x6e2fddd1 // fmul v17.4s, v14.4s, v15.4s
+	FMOVQ F17, 0(R5)
+	WORD $0x4eafd590 // fsub v16.4s, v12.4s, v15.4s
+	VMOV V12.B16, V18.B16
+	VFMLA V16.S4, V14.S4, V18.S4
+	WORD $0x6e2fde52 // fmul v18.4s, v18.4s, v15.4s
+	FMOVQ 0(R3), F17
+	WORD $0x6e31de52 // fmul v18.4s, v18.4s, v17.4s
+	FMOVQ F18, 0(R3)
+	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	VFMLA V13.S4, V18.S4, V10.S4
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F8, 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F10, 0(R26)
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormSiLUSumsBF16XYDNEON is [NormSiLUSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormSiLUSumsBF16XYDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	VDUP V30.S[1], V14.S4
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $8, R13, R13
+	BLT done2
+
+	PCALIGN $32
+vector2:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	MOVD Channels_P3(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F8, F9)
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines2:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels2:
+	FMOVD 0(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	FMOVD 8(R4), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	VMOV V4.B16, V15.B16
+	VMOV V5.B16, V16.B16
+	VFMLA V2.S4, V21.S4, V15.S4
+	VFMLA V3.S4, V22.S4, V16.S4
+	VMOV V8.B16, V17.B16
+	VMOV V9.B16, V18.B16
+	VFMLA V6.S4, V15.S4, V17.S4
+	VFMLA V7.S4, V16.S4, V18.S4
+	WORD $0x6ea0fa33 // fneg v19.4s, v17.4s
+	WORD $0x6ea0fa54 // fneg v20.4s, v18.4s
+	VDUP V29.S[3], V21.S4
+	WORD $0x4eb3f6b3 // fmin v19.4s, v21.4s, v19.4s
+	WORD $0x4eb4f6b4 // fmin v20.4s, v21.4s, v20.4s
+	VDUP V30.S[0], V21.S4
+	WORD $0x4e33f6b3 // fmax v19.4s, v21.4s, v19.4s
+	WORD $0x4e34f6b4 // fmax v20.4s, v21.4s, v20.4s
+	WORD $0x4f9d9275 // fmul v21.4s, v19.4s, v29.s[0]
+	WORD $0x4f9d9296 // fmul v22.4s, v20.4s, v29.s[0]
+	WORD $0x4e21aab5 // fcvtns v21.4s, v21.4s
+	WORD $0x4e21aad6 // fcvtns v22.4s, v22.4s
+	WORD $0x4e21dab7 // scvtf v23.4s, v21.4s
+	WORD $0x4e21dad8 // scvtf v24.4s, v22.4s
+	WORD $0x4fbd52f3 // fmls v19.4s, v23.4s, v29.s[1]
+	WORD $0x4fbd5314 // fmls v20.4s, v24.4s, v29.s[1]
+	WORD $0x4f9d5af3 // fmls v19.4s, v23.4s, v29.s[2]
+	WORD $0x4f9d5b14 // fmls v20.4s, v24.4s, v29.s[2]
+	VDUP V31.S[2], V23.S4
+	VDUP V31.S[2], V24.S4
+	VDUP V31.S[1], V25.S4
+	VDUP V31.S[1], V26.S4
+	VFMLA V19.S4, V23.S4, V25.S4
+	VFMLA V20.S4, V24.S4, V26.S4
+	VDUP V31.S[0], V23.S4
+	VDUP V31.S[0], V24.S4
+	VFMLA V19.S4, V25.S4, V23.S4
+	VFMLA V20.S4, V26.S4, V24.S4
+	VDUP V30.S[3], V25.S4
+	VDUP V30.S[3], V26.S4
+	VFMLA V19.S4, V23.S4, V25.S4
+	VFMLA V20.S4, V24.S4, V26.S4
+	VDUP V30.S[2], V23.S4
+	VDUP V30.S[2], V24.S4
+	VFMLA V19.S4, V25.S4, V23.S4
+	VFMLA V20.S4, V26.S4, V24.S4
+	VDUP V30.S[1], V25.S4
+	VDUP V30.S[1], V26.S4
+	VFMLA V19.S4, V23.S4, V25.S4
+	VFMLA V20.S4, V24.S4, V26.S4
+	VSHL $23, V21.S4, V21.S4
+	VSHL $23, V22.S4, V22.S4
+	VADD V21.S4, V25.S4, V19.S4
+	VADD V22.S4, V26.S4, V20.S4
+	WORD $0x4e2ed673 // fadd v19.4s, v19.4s, v14.4s
+	WORD $0x4e2ed694 // fadd v20.4s, v20.4s, v14.4s
+	WORD $0x6e33fdd3 // fdiv v19.4s, v14.4s, v19.4s
+	WORD $0x6e34fdd4 // fdiv v20.4s, v14.4s, v20.4s
+	WORD $0x6e33de37 // fmul v23.4s, v17.4s, v19.4s
+	WORD $0x6e34de58 // fmul v24.4s, v18.4s, v20.4s
+	VSHL $15, V23.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V23.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V24.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V24.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	WORD $0x4eb3d5d5 // fsub v21.4s, v14.4s, v19.4s
+	WORD $0x4eb4d5d6 // fsub v22.4s, v14.4s, v20.4s
+	VMOV V14.B16, V25.B16
+	VMOV V14.B16, V26.B16
+	VFMLA V21.S4, V17.S4, V25.S4
+	VFMLA V22.S4, V18.S4, V26.S4
+	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
+	WORD $0x6e34df5a // fmul v26.4s, v26.4s, v20.4s
+	FMOVD 0(R3), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	FMOVD 8(R3), F24
+	WORD $0x2e613b18 // shll v24.4s, v24.4h, #16
+	WORD $0x6e37df39 // fmul v25.4s, v25.4s, v23.4s
+	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
+	VSHL $15, V25.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V25.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R3)
+	VSHL $15, V26.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V26.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R3)
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	VFMLA V15.S4, V25.S4, V12.S4
+	VFMLA V16.S4, V26.S4, V13.S4
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels2
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines2
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F10, F11), 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F12, F13), 0(R26)
+	ADD $16, R1
+	SUBS $8, R13, R13
+	BGE vector2
+
+done2:
+	ADD $8, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_P3(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F8
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	VMOV V4.B16, V15.B16
+	VFMLA V2.S4, V18.S4, V15.S4
+	VMOV V8.B16, V16.B16
+	VFMLA V6.S4, V15.S4, V16.S4
+	WORD $0x6ea0fa11 // fneg v17.4s, v16.4s
+	VDUP V29.S[3], V18.S4
+	WORD $0x4eb1f651 // fmin v17.4s, v18.4s, v17.4s
+	VDUP V30.S[0], V18.S4
+	WORD $0x4e31f651 // fmax v17.4s, v18.4s, v17.4s
+	WORD $0x4f9d9232 // fmul v18.4s, v17.4s, v29.s[0]
+	WORD $0x4e21aa52 // fcvtns v18.4s, v18.4s
+	WORD $0x4e21da53 // scvtf v19.4s, v18.4s
+	WORD $0x4fbd5271 // fmls v17.4s, v19.4s, v29.s[1]
+	WORD $0x4f9d5a71 // fmls v17.4s, v19.4s, v29.s[2]
+	VDUP V31.S[2], V19.S4
+	VDUP V31.S[1], V20.S4
+	VFMLA V17.S4, V19.S4, V20.S4
+	VDUP V31.S[0], V19.S4
+	VFMLA V17.S4, V20.S4, V19.S4
+	VDUP V30.S[3], V20.S4
+	VFMLA V17.S4, V19.S4, V20.S4
+	VDUP V30.S[2], V19.S4
+	VFMLA V17.S4, V20.S4, V19.S4
+	VDUP V30.S[1], V20.S4
+	VFMLA V17.S4, V19.S4, V20.S4
+	VSHL $23, V18.S4, V18.S4
+	VADD V18.S4, V20.S4, V17.S4
+	WORD $0x4e2ed631 // fadd v17.4s, v17.4s, v14.4s
+	WORD $0x6e31fdd1 // fdiv v17.4s, v14.4s, v17.4s
+	WORD $0x6e31de13 // fmul v19.4s, v16.4s, v17.4s
+	VSHL $15, V19.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V19.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	WORD $0x4eb1d5d2 // fsub v18.4s, v14.4s, v17.4s
+	VMOV V14.B16, V20.B16
+	VFMLA V18.S4, V16.S4, V20.S4
+	WORD $0x6e31de94 // fmul v20.4s, v20.4s, v17.4s
+	FMOVD 0(R3), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	WORD $0x6e33de94 // fmul v20.4s, v20.4s, v19.4s
+	VSHL $15, V20.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V20.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R3)
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	VFMLA V15.S4, V20.S4, V12.S4
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F10, 0(R26)
+	MOVD Channels_S1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F12, 0(R26)
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // NormGradNEON is [NormGradGo] for args.C a multiple of 4.
 TEXT ·NormGradNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -939,6 +2501,470 @@ pixels:
 	SUBS $1, R11, R11
 	BNE lines
 	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormGradBF16XNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·NormGradBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F0, F1)
+	FLDPQ 32(R26), (F2, F3)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F4, F5)
+	FLDPQ 32(R26), (F6, F7)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F8, F9)
+	FLDPQ 32(R26), (F10, F11)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F16
+	WORD $0x2e613a10 // shll v16.4s, v16.4h, #16
+	FMOVD 8(R4), F17
+	WORD $0x2e613a31 // shll v17.4s, v17.4h, #16
+	FMOVD 16(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 24(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	VMOV V8.B16, V12.B16
+	VMOV V9.B16, V13.B16
+	VMOV V10.B16, V14.B16
+	VMOV V11.B16, V15.B16
+	VFMLA V4.S4, V16.S4, V12.S4
+	VFMLA V5.S4, V17.S4, V13.S4
+	VFMLA V6.S4, V18.S4, V14.S4
+	VFMLA V7.S4, V19.S4, V15.S4
+	FLDPQ 0(R3), (F16, F17)
+	FLDPQ 32(R3), (F18, F19)
+	VFMLA V0.S4, V16.S4, V12.S4
+	VFMLA V1.S4, V17.S4, V13.S4
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	FSTPQ (F12, F13), 0(R5)
+	FSTPQ (F14, F15), 32(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F0
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F4
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F8
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F13
+	WORD $0x2e6139ad // shll v13.4s, v13.4h, #16
+	VMOV V8.B16, V12.B16
+	VFMLA V4.S4, V13.S4, V12.S4
+	FMOVQ 0(R3), F13
+	VFMLA V0.S4, V13.S4, V12.S4
+	FMOVQ F12, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormGradBF16XDNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradBF16XDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	FLDPQ 32(R26), (F4, F5)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	FLDPQ 32(R26), (F8, F9)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F10, F11)
+	FLDPQ 32(R26), (F12, F13)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VMOV V10.B16, V14.B16
+	VMOV V11.B16, V15.B16
+	VMOV V12.B16, V16.B16
+	VMOV V13.B16, V17.B16
+	VFMLA V6.S4, V18.S4, V14.S4
+	VFMLA V7.S4, V19.S4, V15.S4
+	VFMLA V8.S4, V20.S4, V16.S4
+	VFMLA V9.S4, V21.S4, V17.S4
+	FLDPQ 0(R3), (F18, F19)
+	FLDPQ 32(R3), (F20, F21)
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	VFMLA V4.S4, V20.S4, V16.S4
+	VFMLA V5.S4, V21.S4, V17.S4
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V15.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V15.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V16.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V16.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V17.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V17.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F10
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VMOV V10.B16, V14.B16
+	VFMLA V6.S4, V15.S4, V14.S4
+	FMOVQ 0(R3), F15
+	VFMLA V2.S4, V15.S4, V14.S4
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormGradBF16XYDNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradBF16XYDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	FLDPQ 32(R26), (F4, F5)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	FLDPQ 32(R26), (F8, F9)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F10, F11)
+	FLDPQ 32(R26), (F12, F13)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VMOV V10.B16, V14.B16
+	VMOV V11.B16, V15.B16
+	VMOV V12.B16, V16.B16
+	VMOV V13.B16, V17.B16
+	VFMLA V6.S4, V18.S4, V14.S4
+	VFMLA V7.S4, V19.S4, V15.S4
+	VFMLA V8.S4, V20.S4, V16.S4
+	VFMLA V9.S4, V21.S4, V17.S4
+	FMOVD 0(R3), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R3), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R3), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R3), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	VFMLA V4.S4, V20.S4, V16.S4
+	VFMLA V5.S4, V21.S4, V17.S4
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V15.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V15.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V16.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V16.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V17.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V17.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F10
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VMOV V10.B16, V14.B16
+	VFMLA V6.S4, V15.S4, V14.S4
+	FMOVD 0(R3), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VFMLA V2.S4, V15.S4, V14.S4
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
 	SUBS $4, R13, R13
 	BGE vector
 
@@ -1078,6 +3104,361 @@ pixels:
 done:
 	RET
 
+// NormGradAddBF16XDNEON is [NormGradAddGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+TEXT ·NormGradAddBF16XDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	FLDPQ 32(R26), (F4, F5)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	FLDPQ 32(R26), (F8, F9)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F10, F11)
+	FLDPQ 32(R26), (F12, F13)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VMOV V10.B16, V14.B16
+	VMOV V11.B16, V15.B16
+	VMOV V12.B16, V16.B16
+	VMOV V13.B16, V17.B16
+	VFMLA V6.S4, V18.S4, V14.S4
+	VFMLA V7.S4, V19.S4, V15.S4
+	VFMLA V8.S4, V20.S4, V16.S4
+	VFMLA V9.S4, V21.S4, V17.S4
+	FLDPQ 0(R3), (F18, F19)
+	FLDPQ 32(R3), (F20, F21)
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	VFMLA V4.S4, V20.S4, V16.S4
+	VFMLA V5.S4, V21.S4, V17.S4
+	FMOVD 0(R5), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	FMOVD 8(R5), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	FMOVD 16(R5), F24
+	WORD $0x2e613b18 // shll v24.4s, v24.4h, #16
+	FMOVD 24(R5), F25
+	WORD $0x2e613b39 // shll v25.4s, v25.4h, #16
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V15.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V15.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V16.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V16.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V17.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V17.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F10
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VMOV V10.B16, V14.B16
+	VFMLA V6.S4, V15.S4, V14.S4
+	FMOVQ 0(R3), F15
+	VFMLA V2.S4, V15.S4, V14.S4
+	FMOVD 0(R5), F16
+	WORD $0x2e613a10 // shll v16.4s, v16.4h, #16
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// NormGradAddBF16XYDNEON is [NormGradAddGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+TEXT ·NormGradAddBF16XYDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F2, F3)
+	FLDPQ 32(R26), (F4, F5)
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F6, F7)
+	FLDPQ 32(R26), (F8, F9)
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FLDPQ 0(R26), (F10, F11)
+	FLDPQ 32(R26), (F12, F13)
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R4), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R4), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R4), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VMOV V10.B16, V14.B16
+	VMOV V11.B16, V15.B16
+	VMOV V12.B16, V16.B16
+	VMOV V13.B16, V17.B16
+	VFMLA V6.S4, V18.S4, V14.S4
+	VFMLA V7.S4, V19.S4, V15.S4
+	VFMLA V8.S4, V20.S4, V16.S4
+	VFMLA V9.S4, V21.S4, V17.S4
+	FMOVD 0(R3), F18
+	WORD $0x2e613a52 // shll v18.4s, v18.4h, #16
+	FMOVD 8(R3), F19
+	WORD $0x2e613a73 // shll v19.4s, v19.4h, #16
+	FMOVD 16(R3), F20
+	WORD $0x2e613a94 // shll v20.4s, v20.4h, #16
+	FMOVD 24(R3), F21
+	WORD $0x2e613ab5 // shll v21.4s, v21.4h, #16
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	VFMLA V4.S4, V20.S4, V16.S4
+	VFMLA V5.S4, V21.S4, V17.S4
+	FMOVD 0(R5), F22
+	WORD $0x2e613ad6 // shll v22.4s, v22.4h, #16
+	FMOVD 8(R5), F23
+	WORD $0x2e613af7 // shll v23.4s, v23.4h, #16
+	FMOVD 16(R5), F24
+	WORD $0x2e613b18 // shll v24.4s, v24.4h, #16
+	FMOVD 24(R5), F25
+	WORD $0x2e613b39 // shll v25.4s, v25.4h, #16
+	WORD $0x4e36d5ce // fadd v14.4s, v14.4s, v22.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V15.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V15.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V16.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V16.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V17.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V17.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_P0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F2
+	MOVD Channels_P1(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F6
+	MOVD Channels_P2(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ 0(R26), F10
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VMOV V10.B16, V14.B16
+	VFMLA V6.S4, V15.S4, V14.S4
+	FMOVD 0(R3), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	VFMLA V2.S4, V15.S4, V14.S4
+	FMOVD 0(R5), F16
+	WORD $0x2e613a10 // shll v16.4s, v16.4h, #16
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	VSHL $15, V14.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V14.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // ColumnSumsNEON is [ColumnSumsGo] for args.C a multiple of 4.
 TEXT ·ColumnSumsNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -1152,6 +3533,94 @@ pixels:
 	MOVD Channels_S0(R0), R2
 	WORD $0x3ca16840 // str q0, [x2, x1]
 	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// ColumnSumsBF16YNEON is [ColumnSumsGo] for args.C a multiple of 4 and args.BF16 = BF16Y.
+TEXT ·ColumnSumsBF16YNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdY(R0), R9
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R3), F4
+	WORD $0x2e613884 // shll v4.4s, v4.4h, #16
+	FMOVD 8(R3), F5
+	WORD $0x2e6138a5 // shll v5.4s, v5.4h, #16
+	FMOVD 16(R3), F6
+	WORD $0x2e6138c6 // shll v6.4s, v6.4h, #16
+	FMOVD 24(R3), F7
+	WORD $0x2e6138e7 // shll v7.4s, v7.4h, #16
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines4
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FSTPQ (F0, F1), 0(R26)
+	FSTPQ (F2, F3), 32(R26)
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	VEOR V0.B16, V0.B16, V0.B16
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R3), F4
+	WORD $0x2e613884 // shll v4.4s, v4.4h, #16
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	ADD R9, R3
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	SUBS $1, R11, R11
+	BNE lines
+	MOVD Channels_S0(R0), R2
+	ADD R1<<1, R2, R26
+	FMOVQ F0, 0(R26)
+	ADD $8, R1
 	SUBS $4, R13, R13
 	BGE vector
 
@@ -1597,6 +4066,274 @@ pixels:
 done:
 	RET
 
+// CopyMapNEON is [CopyMapGo] for args.C a multiple of 4.
+TEXT ·CopyMapNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FLDPQ 0(R4), (F0, F1)
+	FLDPQ 32(R4), (F2, F3)
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $64, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVQ 0(R4), F0
+	FMOVQ F0, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// CopyMapBF16XNEON is [CopyMapGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+TEXT ·CopyMapBF16XNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R4), F0
+	WORD $0x2e613800 // shll v0.4s, v0.4h, #16
+	FMOVD 8(R4), F1
+	WORD $0x2e613821 // shll v1.4s, v1.4h, #16
+	FMOVD 16(R4), F2
+	WORD $0x2e613842 // shll v2.4s, v2.4h, #16
+	FMOVD 24(R4), F3
+	WORD $0x2e613863 // shll v3.4s, v3.4h, #16
+	FSTPQ (F0, F1), 0(R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R4), F0
+	WORD $0x2e613800 // shll v0.4s, v0.4h, #16
+	FMOVQ F0, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// CopyMapBF16DNEON is [CopyMapGo] for args.C a multiple of 4 and args.BF16 = BF16D.
+TEXT ·CopyMapBF16DNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdX(R0), R8
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FLDPQ 0(R4), (F2, F3)
+	FLDPQ 32(R4), (F4, F5)
+	VSHL $15, V2.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V3.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V3.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V4.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V4.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V5.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V5.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_X(R0), R4
+	ADD R1, R4
+	ADD R1, R4
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVQ 0(R4), F2
+	VSHL $15, V2.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R8, R4
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepX(R0), R26
+	ADD R26, R4
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
 // AddMapNEON is [AddMapGo] for args.C a multiple of 4.
 TEXT ·AddMapNEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -1677,6 +4414,129 @@ pixels:
 	SUBS $1, R11, R11
 	BNE lines
 	ADD $16, R1
+	SUBS $4, R13, R13
+	BGE vector
+
+done:
+	RET
+
+// AddMapBF16YDNEON is [AddMapGo] for args.C a multiple of 4 and args.BF16 = BF16Y|BF16D.
+TEXT ·AddMapBF16YDNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD Channels_LdY(R0), R9
+	MOVD Channels_LdD(R0), R10
+	WORD $0x4f03c7e1 // movi v1.4s, #0x7f, msl #8
+	MOVD ZR, R1
+	MOVD Channels_C(R0), R13
+	SUBS $16, R13, R13
+	BLT done4
+
+	PCALIGN $32
+vector4:
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines4:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels4:
+	FMOVD 0(R5), F2
+	WORD $0x2e613842 // shll v2.4s, v2.4h, #16
+	FMOVD 8(R5), F3
+	WORD $0x2e613863 // shll v3.4s, v3.4h, #16
+	FMOVD 16(R5), F4
+	WORD $0x2e613884 // shll v4.4s, v4.4h, #16
+	FMOVD 24(R5), F5
+	WORD $0x2e6138a5 // shll v5.4s, v5.4h, #16
+	FMOVD 0(R3), F6
+	WORD $0x2e6138c6 // shll v6.4s, v6.4h, #16
+	FMOVD 8(R3), F7
+	WORD $0x2e6138e7 // shll v7.4s, v7.4h, #16
+	FMOVD 16(R3), F8
+	WORD $0x2e613908 // shll v8.4s, v8.4h, #16
+	FMOVD 24(R3), F9
+	WORD $0x2e613929 // shll v9.4s, v9.4h, #16
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	VSHL $15, V2.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	VSHL $15, V3.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V3.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 8(R5)
+	VSHL $15, V4.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V4.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 16(R5)
+	VSHL $15, V5.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V5.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 24(R5)
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels4
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines4
+	ADD $32, R1
+	SUBS $16, R13, R13
+	BGE vector4
+
+done4:
+	ADD $16, R13
+	SUBS $4, R13, R13
+	BLT done
+
+	PCALIGN $32
+vector:
+	MOVD Channels_Y(R0), R3
+	ADD R1, R3
+	MOVD Channels_D(R0), R5
+	ADD R1, R5
+	MOVD Channels_N1(R0), R11
+
+lines:
+	MOVD Channels_N0(R0), R2
+
+	PCALIGN $32
+pixels:
+	FMOVD 0(R5), F2
+	WORD $0x2e613842 // shll v2.4s, v2.4h, #16
+	FMOVD 0(R3), F3
+	WORD $0x2e613863 // shll v3.4s, v3.4h, #16
+	WORD $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	VSHL $15, V2.S4, V0.S4
+	VUSHR $31, V0.S4, V0.S4
+	VADD V2.S4, V0.S4, V0.S4
+	WORD $0x0e614000 // addhn v0.4h, v0.4s, v1.4s
+	FMOVD F0, 0(R5)
+	ADD R9, R3
+	ADD R10, R5
+	SUBS $1, R2, R2
+	BNE pixels
+	MOVD Channels_StepY(R0), R26
+	ADD R26, R3
+	MOVD Channels_StepD(R0), R26
+	ADD R26, R5
+	SUBS $1, R11, R11
+	BNE lines
+	ADD $8, R1
 	SUBS $4, R13, R13
 	BGE vector
 

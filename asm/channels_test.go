@@ -4,6 +4,7 @@ package asm
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -23,6 +24,7 @@ type walkRoutine struct {
 	goLoop       func(*Channels)
 	maps         int
 	params, sums int
+	formats      Formats // the maps that are bfloat16
 }
 
 // siluTol allows for two values of exp, each within 2 units in the last place (2.4e-7), and four
@@ -35,6 +37,12 @@ var walkTolerances = map[string]float64{
 	"AffineSiLU":   siluTol,
 	"NormSiLUSums": 20 * 80 * siluTol, // sums of 20 terms of size 8·10, with SiLU's error
 	"ExpSums":      20 * 5e-7,         // sums of 20 values of exp, relative to the largest
+}
+
+// tolerance returns the tolerance of a walk and of its variants.
+func (r walkRoutine) tolerance() float64 {
+	name, _, _ := strings.Cut(r.name, "BF16")
+	return walkTolerances[name]
 }
 
 // A walkCase is a call of a walk.
@@ -56,7 +64,7 @@ func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
 	if v.side > 1 {
 		counts = append(counts, v.side, v.side+1, 2*v.side, 2*v.side+3)
 	}
-	for _, over := range []int{0, r.maps & (inX | inY)} {
+	for _, over := range []int{0, r.overwrites()} {
 		for i := range 4 * 5 * len(counts) {
 			c := walkCase{n1: i%4 + 1, n0: i/4%5 + 1, c: counts[i/20] * v.lanes, over: over}
 			seed := uint64(i)
@@ -64,22 +72,33 @@ func testWalk(t *testing.T, r walkRoutine, v implementation[Channels]) {
 			c.lend(before, r)
 			mustKeep(t, v.run, c.lend(got, r))
 			r.goLoop(c.lend(want, r))
-			mustAgree(t, c, got, want, before, walkTolerances[r.name])
+			mustAgree(t, c, got, want, before, r.tolerance())
 		}
 	}
 }
 
+// overwrites returns inX or inY if the result may overwrite that map, which has the same format.
+func (r walkRoutine) overwrites() int {
+	switch {
+	case r.maps&inX != 0 && (r.formats&BF16X != 0) == (r.formats&BF16D != 0):
+		return inX
+	case r.maps&inY != 0 && (r.formats&BF16Y != 0) == (r.formats&BF16D != 0):
+		return inY
+	}
+	return 0
+}
+
 // lend lends the operands: maps with gaps between pixels and lines, parameters and sums.
 func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
-	args := &Channels{N0: c.n0, N1: c.n1, C: c.c}
+	args := &Channels{N0: c.n0, N1: c.n1, C: c.c, BF16: r.formats}
 	if r.maps&mapX != 0 {
-		args.X, args.LdX, args.StepX = c.lendMap(m)
+		args.X, args.LdX, args.StepX = c.lendMap(m, r.formats&BF16X != 0)
 	}
 	if r.maps&mapY != 0 {
-		args.Y, args.LdY, args.StepY = c.lendMap(m)
+		args.Y, args.LdY, args.StepY = c.lendMap(m, r.formats&BF16Y != 0)
 	}
 	if r.maps&mapD != 0 {
-		args.D, args.LdD, args.StepD = c.lendMap(m)
+		args.D, args.LdD, args.StepD = c.lendMap(m, r.formats&BF16D != 0)
 	}
 	switch c.over {
 	case inX:
@@ -91,7 +110,7 @@ func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
 		x := m.integers(c.c)
 		*p = pointer(x)
 		for j := range x {
-			if walkTolerances[r.name] > 0 && i%2 == 0 { // small factors, so that exp is not clamped
+			if r.tolerance() > 0 && i%2 == 0 { // small factors, so that exp is not clamped
 				x[j] /= 8
 			}
 		}
@@ -102,10 +121,18 @@ func (c walkCase) lend(m *memory, r walkRoutine) *Channels {
 	return args
 }
 
-func (c walkCase) lendMap(m *memory) (p unsafe.Pointer, distance, step uintptr) {
+func (c walkCase) lendMap(m *memory, half bool) (p unsafe.Pointer, distance, step uintptr) {
 	ld, gap := c.c+m.rng.IntN(4), m.rng.IntN(7)
 	line := c.n0*ld + gap
-	x := m.guards((c.n1-1)*line + (c.n0-1)*ld + c.c)
+	size := (c.n1-1)*line + (c.n0-1)*ld + c.c
+	if half {
+		x := m.halfGuards(size)
+		for i := range c.n1 * c.n0 {
+			m.drawHalf(x[i%c.n1*line+i/c.n1*ld:][:c.c], drawInteger)
+		}
+		return unsafe.Pointer(unsafe.SliceData(x)), uintptr(2 * ld), uintptr(2 * gap)
+	}
+	x := m.guards(size)
 	for i := range c.n1 * c.n0 {
 		m.fill(x[i%c.n1*line+i/c.n1*ld:][:c.c])
 	}

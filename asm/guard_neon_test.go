@@ -11,19 +11,26 @@ import (
 )
 
 // The instructions of ARMv8.0 that routines may have. Instructions of later versions, such as dot
-// products, have other names, or registers that neonRegister does not match: halves (.8h, h0) and
-// SVE's (z0, p0).
+// products, have other names, or registers that neonRegister does not match: halves in a whole
+// register (.8h, h0) and SVE's (z0, p0).
 var (
 	neonInteger = setOf("mov add adds sub subs mul cmp orr adrp cbz cbnz b ret nop prfm ldr str ldp stp")
-	neonVector  = setOf("fadd fsub fmul fdiv fmin fmax fmaxnm fmla fmls fsqrt fneg fcvtns scvtf add shl dup mov eor " +
-		"ld1r ldr str ldp stp")
+	neonVector  = setOf("fadd fsub fmul fdiv fmin fmax fmaxnm fmla fmls fsqrt fneg fcvtns scvtf add addhn shl shll ushr movi dup mov eor " +
+		"ld1r ldr str ldp stp zip1 zip2")
+)
+
+// neonPairs and neonZip match the operands of BFDOT, of ARMv8.6, and of ZIP, which mixes registers
+// of halves as they are.
+var (
+	neonPairs = regexp.MustCompile(`^v[0-9]+\.4s, v[0-9]+\.8h, v[0-9]+\.2h\[[0-3]\]$`)
+	neonZip   = regexp.MustCompile(`^v[0-9]+\.8h, v[0-9]+\.8h, v[0-9]+\.8h$`)
 )
 
 var (
 	// Numbers, addresses, shifts, levels of the cache.
-	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|p[ls][dt]l[12]keep)\b`)
+	neonRemark   = regexp.MustCompile(`#-?[0-9a-fx.]+|\b[0-9a-f]+ <.*>|\b(lsl|msl|p[ls][dt]l[12]keep)\b`)
 	neonWord     = regexp.MustCompile(`[a-z][a-z0-9]*(\.[0-9]*[a-z](\[\d\])?)?`)
-	neonRegister = regexp.MustCompile(`^([xw]([0-9]|1[0-79]|2[0-6])|[xw]zr|[qds][0-9]+|v[0-9]+\.(4s|16b|s\[\d\]))$`)
+	neonRegister = regexp.MustCompile(`^([xw]([0-9]|1[0-79]|2[0-6])|[xw]zr|[qds][0-9]+|v[0-9]+\.(4s|4h|16b|s\[\d\]))$`)
 	neonFloat    = regexp.MustCompile(`\b([qds][0-9]+|v[0-9]+\.)`)
 )
 
@@ -33,6 +40,10 @@ var (
 func neonNeeds(i instruction) ([]string, error) {
 	isVector := neonFloat.MatchString(i.operands)
 	switch {
+	case i.name == "bfdot" && neonPairs.MatchString(i.operands):
+		return []string{"ASIMD", "BF16"}, nil
+	case strings.HasPrefix(i.name, "zip") && neonZip.MatchString(i.operands):
+		return []string{"ASIMD"}, nil
 	case isVector && !neonVector[i.name], !isVector && !neonInteger[i.name] && !strings.HasPrefix(i.name, "b."):
 		return nil, fmt.Errorf("routines may not have code %x: add it here if ARMv8.0 has it and it is harmless",
 			i.code)

@@ -3,12 +3,15 @@
 package asm
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
+
+	"github.com/fmimg/fmimg/internal/bfloat16"
 )
 
 // A target is an instruction set that routines are written for. routines_GOARCH_test.go lists the
@@ -20,14 +23,14 @@ type target struct {
 	have  bool // whether this CPU has it
 }
 
-// supports reports whether this CPU has the features that a target needs.
+// supports reports whether this CPU and its operating system have what a target needs.
 func supports(target string) bool {
 	for _, feature := range Needs(target) {
 		if !cpuid.CPU.Supports(cpuid.ParseFeature(feature)) {
 			return false
 		}
 	}
-	return true
+	return Permit(target) == nil
 }
 
 // An implementation is the routine of one target, with arguments T.
@@ -70,6 +73,7 @@ type memory struct {
 	rng   *rand.Rand
 	value func(*rand.Rand) float32 // draws the values of operands; nil for the choice of the lender
 	words []float32
+	half  []bool // the words that hold two elements of bfloat16
 	used  int
 }
 
@@ -79,12 +83,16 @@ func newMemoryFrom(source rand.Source, words int) *memory {
 	const line = 64
 	room := make([]float32, words+line/4)
 	skip := -uintptr(pointer(room)) % line / 4
-	m := &memory{rng: rand.New(source), words: room[skip:][:words]}
-	for i := range m.words {
-		m.words[i] = math.Float32frombits(guardBits)
+	m := &memory{rng: rand.New(source), words: room[skip:][:words], half: make([]bool, words)}
+	m.words[0] = math.Float32frombits(guardBits)
+	for n := 1; n < words; n *= 2 {
+		copy(m.words[n:], m.words[:n]) // faster than one at a time, which counts on an emulated CPU
 	}
 	return m
 }
+
+// bytes returns all memory.
+func (m *memory) bytes() []byte { return unsafe.Slice((*byte)(pointer(m.words)), 4*len(m.words)) }
 
 // guards lends n guard words, 0 to 15 elements at random from the beginning of a cache line, with
 // at least 16 guard words on either side.
@@ -93,6 +101,16 @@ func (m *memory) guards(n int) []float32 {
 	m.used = first + n
 	_ = m.words[m.used+16] // panics if the memory is too small
 	return m.words[first:m.used:m.used]
+}
+
+// halfGuards lends n elements of bfloat16, NaN each, as guards lends words.
+func (m *memory) halfGuards(n int) []uint16 {
+	words := m.guards((n + 1) / 2)
+	for i := range words {
+		words[i] = math.Float32frombits(guardBits>>16<<16 | guardBits>>16)
+		m.half[m.used-1-i] = true
+	}
+	return unsafe.Slice((*uint16)(pointer(words)), n)
 }
 
 // integers lends n small integers. Sums and products of a few hundred small integers are exact in
@@ -114,6 +132,15 @@ func (m *memory) draw(x []float32, value func(*rand.Rand) float32) {
 	}
 	for i := range x {
 		x[i] = value(m.rng)
+	}
+}
+
+// drawHalf fills an operand of bfloat16.
+func (m *memory) drawHalf(x []uint16, value func(*rand.Rand) float32) {
+	wide := make([]float32, len(x))
+	m.draw(wide, value)
+	for i, v := range wide {
+		x[i] = bfloat16.From(v)
 	}
 }
 
@@ -139,21 +166,60 @@ func mustKeep[T comparable](t *testing.T, run func(*T), args *T) {
 
 func pointer(x []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
+// An entry is the same element of two or more memories, by its bits in binary32. unit is its
+// relative precision: results that are rounded to bfloat16 may differ by a unit where they differ
+// by less before.
+type entry struct {
+	got, want, before, size uint32
+	unit                    float64
+}
+
+// same reports whether word i has the same bits in both.
+func (m *memory) same(other *memory, i int) bool {
+	return math.Float32bits(m.words[i]) == math.Float32bits(other.words[i])
+}
+
+// each calls f for the entries of word i.
+func (m *memory) each(i int, f func(e entry), got, want, before, sizes *memory) {
+	bits := func(m *memory) uint32 { return math.Float32bits(m.words[i]) }
+	e := entry{bits(got), bits(want), bits(before), bits(sizes), 0}
+	if !m.half[i] {
+		f(e)
+		return
+	}
+	f(entry{e.got << 16, e.want << 16, e.before << 16, e.size << 16, 0x1p-7})
+	const upper = 0xffff_0000
+	f(entry{e.got & upper, e.want & upper, e.before & upper, e.size & upper, 0x1p-7})
+}
+
 // mustAgree compares all memory after a routine (got) with all memory after its Go loop (want);
-// before is the memory before the call. Words that the loop does not change must be the same. Words
-// that it changes may differ by tol times their size, or by tol where their size is below 1.
+// before is the memory before the call. Elements that the loop does not change must be the same.
+// Elements that it changes may differ by tol times their size, or by tol where their size is below
+// 1.
 func mustAgree(t *testing.T, what any, got, want, before *memory, tol float64) {
 	t.Helper()
-	for i, w := range want.words {
-		g, bits := got.words[i], math.Float32bits(w)
-		if math.Float32bits(g) == bits {
+	if bytes.Equal(got.bytes(), want.bytes()) {
+		return
+	}
+	for i := range want.words {
+		if got.same(want, i) {
 			continue
 		}
-		if bits == math.Float32bits(before.words[i]) {
-			t.Fatalf("%+v: word %d changed from %g to %g", what, i, w, g)
-		}
-		if d := math.Abs(float64(g) - float64(w)); !(d <= tol*max(math.Abs(float64(w)), 1)) {
-			t.Fatalf("%+v: word %d is %g, the Go loop makes %g", what, i, g, w)
-		}
+		want.each(i, func(e entry) {
+			g, w := math.Float32frombits(e.got), math.Float32frombits(e.want)
+			if e.got == e.want {
+				return
+			}
+			if e.want == e.before {
+				t.Fatalf("%+v: word %d changed from %g to %g", what, i, w, g)
+			}
+			allowed := tol
+			if tol > 0 {
+				allowed += e.unit
+			}
+			if d := math.Abs(float64(g) - float64(w)); !(d <= allowed*max(math.Abs(float64(w)), 1)) {
+				t.Fatalf("%+v: word %d is %g, the Go loop makes %g", what, i, g, w)
+			}
+		}, got, want, before, want)
 	}
 }

@@ -5,8 +5,10 @@
 package asm
 
 var (
-	avx2   = target{"AVX2", 8, 1, supports("AVX2")}
-	avx512 = target{"AVX512", 16, 1, supports("AVX512")}
+	avx2       = target{"AVX2", 8, 1, supports("AVX2")}
+	avx512     = target{"AVX512", 16, 1, supports("AVX512")}
+	avx512bf16 = target{"AVX512BF16", 16, 1, supports("AVX512BF16")}
+	amx        = target{"AMX", 16, 1, supports("AMX")}
 )
 
 var productRoutines = []productRoutine{
@@ -38,19 +40,65 @@ var outerRoutines = []outerRoutine{
 	{avx512, 1, 16, Outer1x16AVX512},
 }
 
+var pairsRoutines = []pairsRoutine{
+	{avx512bf16, 14, 32, VectorDot, Pairs14x32AVX512BF16},
+	{avx512bf16, 7, 32, VectorDot, Pairs7x32AVX512BF16},
+	{avx512bf16, 4, 32, VectorDot, Pairs4x32AVX512BF16},
+	{avx512bf16, 2, 32, VectorDot, Pairs2x32AVX512BF16},
+	{avx512bf16, 1, 32, VectorDot, Pairs1x32AVX512BF16},
+	{avx512bf16, 14, 16, VectorDot, Pairs14x16AVX512BF16},
+	{avx512bf16, 7, 16, VectorDot, Pairs7x16AVX512BF16},
+	{avx512bf16, 4, 16, VectorDot, Pairs4x16AVX512BF16},
+	{avx512bf16, 2, 16, VectorDot, Pairs2x16AVX512BF16},
+	{avx512bf16, 1, 16, VectorDot, Pairs1x16AVX512BF16},
+	{amx, 16, 32, TileDot, Pairs16x32AMX},
+	{amx, 16, 16, TileDot, Pairs16x16AMX},
+}
+
+var pairPeakRoutines = map[string][]implementation[Pairs]{
+	"PairPeak": {{avx512bf16, PairPeakAVX512BF16}, {amx, PairPeakAMX}},
+}
+
+var interleaveRoutines = map[string][]implementation[Interleave]{
+	"Interleave": {{avx512bf16, InterleaveAVX512BF16}},
+}
+
+var turnRoutines = map[string][]implementation[Turn]{
+	"Turn": {{avx512bf16, TurnAVX512BF16}},
+}
+
 var channelsRoutines = map[string][]implementation[Channels]{
-	"Moments":      {{avx2, MomentsAVX2}, {avx512, MomentsAVX512}},
-	"Affine":       {{avx2, AffineAVX2}, {avx512, AffineAVX512}},
-	"AffineSiLU":   {{avx2, AffineSiLUAVX2}, {avx512, AffineSiLUAVX512}},
-	"NormSums":     {{avx2, NormSumsAVX2}, {avx512, NormSumsAVX512}},
-	"NormSiLUSums": {{avx2, NormSiLUSumsAVX2}, {avx512, NormSiLUSumsAVX512}},
-	"NormGrad":     {{avx2, NormGradAVX2}, {avx512, NormGradAVX512}},
-	"NormGradAdd":  {{avx2, NormGradAddAVX2}, {avx512, NormGradAddAVX512}},
-	"ColumnSums":   {{avx2, ColumnSumsAVX2}, {avx512, ColumnSumsAVX512}},
-	"Maxima":       {{avx2, MaximaAVX2}, {avx512, MaximaAVX512}},
-	"ExpSums":      {{avx2, ExpSumsAVX2}, {avx512, ExpSumsAVX512}},
-	"SoftmaxGrad":  {{avx2, SoftmaxGradAVX2}, {avx512, SoftmaxGradAVX512}},
-	"AddMap":       {{avx2, AddMapAVX2}, {avx512, AddMapAVX512}},
+	"Moments":             {{avx2, MomentsAVX2}, {avx512, MomentsAVX512}},
+	"MomentsBF16X":        {{avx2, MomentsBF16XAVX2}, {avx512, MomentsBF16XAVX512}},
+	"Affine":              {{avx2, AffineAVX2}, {avx512, AffineAVX512}},
+	"AffineBF16X":         {{avx2, AffineBF16XAVX2}, {avx512, AffineBF16XAVX512}},
+	"AffineBF16XD":        {{avx2, AffineBF16XDAVX2}, {avx512, AffineBF16XDAVX512}},
+	"AffineSiLU":          {{avx2, AffineSiLUAVX2}, {avx512, AffineSiLUAVX512}},
+	"AffineSiLUBF16X":     {{avx2, AffineSiLUBF16XAVX2}, {avx512, AffineSiLUBF16XAVX512}},
+	"AffineSiLUBF16XD":    {{avx2, AffineSiLUBF16XDAVX2}, {avx512, AffineSiLUBF16XDAVX512}},
+	"NormSums":            {{avx2, NormSumsAVX2}, {avx512, NormSumsAVX512}},
+	"NormSumsBF16X":       {{avx2, NormSumsBF16XAVX2}, {avx512, NormSumsBF16XAVX512}},
+	"NormSumsBF16XY":      {{avx2, NormSumsBF16XYAVX2}, {avx512, NormSumsBF16XYAVX512}},
+	"NormSiLUSums":        {{avx2, NormSiLUSumsAVX2}, {avx512, NormSiLUSumsAVX512}},
+	"NormSiLUSumsBF16X":   {{avx2, NormSiLUSumsBF16XAVX2}, {avx512, NormSiLUSumsBF16XAVX512}},
+	"NormSiLUSumsBF16XYD": {{avx2, NormSiLUSumsBF16XYDAVX2}, {avx512, NormSiLUSumsBF16XYDAVX512}},
+	"NormGrad":            {{avx2, NormGradAVX2}, {avx512, NormGradAVX512}},
+	"NormGradBF16X":       {{avx2, NormGradBF16XAVX2}, {avx512, NormGradBF16XAVX512}},
+	"NormGradBF16XD":      {{avx2, NormGradBF16XDAVX2}, {avx512, NormGradBF16XDAVX512}},
+	"NormGradBF16XYD":     {{avx2, NormGradBF16XYDAVX2}, {avx512, NormGradBF16XYDAVX512}},
+	"NormGradAdd":         {{avx2, NormGradAddAVX2}, {avx512, NormGradAddAVX512}},
+	"NormGradAddBF16XD":   {{avx2, NormGradAddBF16XDAVX2}, {avx512, NormGradAddBF16XDAVX512}},
+	"NormGradAddBF16XYD":  {{avx2, NormGradAddBF16XYDAVX2}, {avx512, NormGradAddBF16XYDAVX512}},
+	"ColumnSums":          {{avx2, ColumnSumsAVX2}, {avx512, ColumnSumsAVX512}},
+	"ColumnSumsBF16Y":     {{avx2, ColumnSumsBF16YAVX2}, {avx512, ColumnSumsBF16YAVX512}},
+	"Maxima":              {{avx2, MaximaAVX2}, {avx512, MaximaAVX512}},
+	"ExpSums":             {{avx2, ExpSumsAVX2}, {avx512, ExpSumsAVX512}},
+	"SoftmaxGrad":         {{avx2, SoftmaxGradAVX2}, {avx512, SoftmaxGradAVX512}},
+	"CopyMap":             {{avx2, CopyMapAVX2}, {avx512, CopyMapAVX512}},
+	"CopyMapBF16X":        {{avx2, CopyMapBF16XAVX2}, {avx512, CopyMapBF16XAVX512}},
+	"CopyMapBF16D":        {{avx2, CopyMapBF16DAVX2}, {avx512, CopyMapBF16DAVX512}},
+	"AddMap":              {{avx2, AddMapAVX2}, {avx512, AddMapAVX512}},
+	"AddMapBF16YD":        {{avx2, AddMapBF16YDAVX2}, {avx512, AddMapBF16YDAVX512}},
 }
 
 var vectorsRoutines = map[string][]implementation[Vectors]{
@@ -63,18 +111,22 @@ var vectorsRoutines = map[string][]implementation[Vectors]{
 }
 
 var transformRoutines = map[string][]implementation[Transform]{
-	"B4":  {{avx2, TransformB4AVX2}, {avx512, TransformB4AVX512}},
-	"A4":  {{avx2, TransformA4AVX2}, {avx512, TransformA4AVX512}},
-	"AT4": {{avx2, TransformAT4AVX2}, {avx512, TransformAT4AVX512}},
-	"G4":  {{avx2, TransformG4AVX2}, {avx512, TransformG4AVX512}},
-	"GT4": {{avx2, TransformGT4AVX2}, {avx512, TransformGT4AVX512}},
-	"P4":  {{avx2, TransformP4AVX2}, {avx512, TransformP4AVX512}},
-	"B2":  {{avx2, TransformB2AVX2}, {avx512, TransformB2AVX512}},
-	"A2":  {{avx2, TransformA2AVX2}, {avx512, TransformA2AVX512}},
-	"P2":  {{avx2, TransformP2AVX2}, {avx512, TransformP2AVX512}},
-	"AT2": {{avx2, TransformAT2AVX2}, {avx512, TransformAT2AVX512}},
-	"G2":  {{avx2, TransformG2AVX2}, {avx512, TransformG2AVX512}},
-	"GT2": {{avx2, TransformGT2AVX2}, {avx512, TransformGT2AVX512}},
+	"B4":     {{avx2, TransformB4AVX2}, {avx512, TransformB4AVX512}},
+	"A4":     {{avx2, TransformA4AVX2}, {avx512, TransformA4AVX512}},
+	"A4BF16": {{avx2, TransformA4BF16AVX2}, {avx512, TransformA4BF16AVX512}},
+	"AT4":    {{avx2, TransformAT4AVX2}, {avx512, TransformAT4AVX512}},
+	"G4":     {{avx2, TransformG4AVX2}, {avx512, TransformG4AVX512}},
+	"GT4":    {{avx2, TransformGT4AVX2}, {avx512, TransformGT4AVX512}},
+	"P4":     {{avx2, TransformP4AVX2}, {avx512, TransformP4AVX512}},
+	"P4BF16": {{avx2, TransformP4BF16AVX2}, {avx512, TransformP4BF16AVX512}},
+	"B2":     {{avx2, TransformB2AVX2}, {avx512, TransformB2AVX512}},
+	"A2":     {{avx2, TransformA2AVX2}, {avx512, TransformA2AVX512}},
+	"A2BF16": {{avx2, TransformA2BF16AVX2}, {avx512, TransformA2BF16AVX512}},
+	"P2":     {{avx2, TransformP2AVX2}, {avx512, TransformP2AVX512}},
+	"P2BF16": {{avx2, TransformP2BF16AVX2}, {avx512, TransformP2BF16AVX512}},
+	"AT2":    {{avx2, TransformAT2AVX2}, {avx512, TransformAT2AVX512}},
+	"G2":     {{avx2, TransformG2AVX2}, {avx512, TransformG2AVX512}},
+	"GT2":    {{avx2, TransformGT2AVX2}, {avx512, TransformGT2AVX512}},
 }
 
 var fetchRoutines = map[string][]implementation[Fetch]{

@@ -5,7 +5,8 @@
 package asm
 
 var (
-	neon = target{"NEON", 4, 4, supports("NEON")}
+	neon     = target{"NEON", 4, 4, supports("NEON")}
+	neonbf16 = target{"NEONBF16", 4, 4, supports("NEONBF16")}
 )
 
 var productRoutines = []productRoutine{
@@ -21,19 +22,57 @@ var outerRoutines = []outerRoutine{
 	{neon, 1, 16, Outer1x16NEON},
 }
 
+var pairsRoutines = []pairsRoutine{
+	{neonbf16, 6, 16, OddDot, Pairs6x16NEONBF16},
+	{neonbf16, 4, 16, OddDot, Pairs4x16NEONBF16},
+	{neonbf16, 2, 16, OddDot, Pairs2x16NEONBF16},
+	{neonbf16, 1, 16, OddDot, Pairs1x16NEONBF16},
+}
+
+var pairPeakRoutines = map[string][]implementation[Pairs]{
+	"PairPeak": {{neonbf16, PairPeakNEONBF16}},
+}
+
+var interleaveRoutines = map[string][]implementation[Interleave]{
+	"Interleave": {{neonbf16, InterleaveNEONBF16}},
+}
+
+var turnRoutines = map[string][]implementation[Turn]{
+	"Turn": {{neonbf16, TurnNEONBF16}},
+}
+
 var channelsRoutines = map[string][]implementation[Channels]{
-	"Moments":      {{neon, MomentsNEON}},
-	"Affine":       {{neon, AffineNEON}},
-	"AffineSiLU":   {{neon, AffineSiLUNEON}},
-	"NormSums":     {{neon, NormSumsNEON}},
-	"NormSiLUSums": {{neon, NormSiLUSumsNEON}},
-	"NormGrad":     {{neon, NormGradNEON}},
-	"NormGradAdd":  {{neon, NormGradAddNEON}},
-	"ColumnSums":   {{neon, ColumnSumsNEON}},
-	"Maxima":       {{neon, MaximaNEON}},
-	"ExpSums":      {{neon, ExpSumsNEON}},
-	"SoftmaxGrad":  {{neon, SoftmaxGradNEON}},
-	"AddMap":       {{neon, AddMapNEON}},
+	"Moments":             {{neon, MomentsNEON}},
+	"MomentsBF16X":        {{neon, MomentsBF16XNEON}},
+	"Affine":              {{neon, AffineNEON}},
+	"AffineBF16X":         {{neon, AffineBF16XNEON}},
+	"AffineBF16XD":        {{neon, AffineBF16XDNEON}},
+	"AffineSiLU":          {{neon, AffineSiLUNEON}},
+	"AffineSiLUBF16X":     {{neon, AffineSiLUBF16XNEON}},
+	"AffineSiLUBF16XD":    {{neon, AffineSiLUBF16XDNEON}},
+	"NormSums":            {{neon, NormSumsNEON}},
+	"NormSumsBF16X":       {{neon, NormSumsBF16XNEON}},
+	"NormSumsBF16XY":      {{neon, NormSumsBF16XYNEON}},
+	"NormSiLUSums":        {{neon, NormSiLUSumsNEON}},
+	"NormSiLUSumsBF16X":   {{neon, NormSiLUSumsBF16XNEON}},
+	"NormSiLUSumsBF16XYD": {{neon, NormSiLUSumsBF16XYDNEON}},
+	"NormGrad":            {{neon, NormGradNEON}},
+	"NormGradBF16X":       {{neon, NormGradBF16XNEON}},
+	"NormGradBF16XD":      {{neon, NormGradBF16XDNEON}},
+	"NormGradBF16XYD":     {{neon, NormGradBF16XYDNEON}},
+	"NormGradAdd":         {{neon, NormGradAddNEON}},
+	"NormGradAddBF16XD":   {{neon, NormGradAddBF16XDNEON}},
+	"NormGradAddBF16XYD":  {{neon, NormGradAddBF16XYDNEON}},
+	"ColumnSums":          {{neon, ColumnSumsNEON}},
+	"ColumnSumsBF16Y":     {{neon, ColumnSumsBF16YNEON}},
+	"Maxima":              {{neon, MaximaNEON}},
+	"ExpSums":             {{neon, ExpSumsNEON}},
+	"SoftmaxGrad":         {{neon, SoftmaxGradNEON}},
+	"CopyMap":             {{neon, CopyMapNEON}},
+	"CopyMapBF16X":        {{neon, CopyMapBF16XNEON}},
+	"CopyMapBF16D":        {{neon, CopyMapBF16DNEON}},
+	"AddMap":              {{neon, AddMapNEON}},
+	"AddMapBF16YD":        {{neon, AddMapBF16YDNEON}},
 }
 
 var vectorsRoutines = map[string][]implementation[Vectors]{
@@ -46,18 +85,22 @@ var vectorsRoutines = map[string][]implementation[Vectors]{
 }
 
 var transformRoutines = map[string][]implementation[Transform]{
-	"B4":  {{neon, TransformB4NEON}},
-	"A4":  {{neon, TransformA4NEON}},
-	"AT4": {{neon, TransformAT4NEON}},
-	"G4":  {{neon, TransformG4NEON}},
-	"GT4": {{neon, TransformGT4NEON}},
-	"P4":  {{neon, TransformP4NEON}},
-	"B2":  {{neon, TransformB2NEON}},
-	"A2":  {{neon, TransformA2NEON}},
-	"P2":  {{neon, TransformP2NEON}},
-	"AT2": {{neon, TransformAT2NEON}},
-	"G2":  {{neon, TransformG2NEON}},
-	"GT2": {{neon, TransformGT2NEON}},
+	"B4":     {{neon, TransformB4NEON}},
+	"A4":     {{neon, TransformA4NEON}},
+	"A4BF16": {{neon, TransformA4BF16NEON}},
+	"AT4":    {{neon, TransformAT4NEON}},
+	"G4":     {{neon, TransformG4NEON}},
+	"GT4":    {{neon, TransformGT4NEON}},
+	"P4":     {{neon, TransformP4NEON}},
+	"P4BF16": {{neon, TransformP4BF16NEON}},
+	"B2":     {{neon, TransformB2NEON}},
+	"A2":     {{neon, TransformA2NEON}},
+	"A2BF16": {{neon, TransformA2BF16NEON}},
+	"P2":     {{neon, TransformP2NEON}},
+	"P2BF16": {{neon, TransformP2BF16NEON}},
+	"AT2":    {{neon, TransformAT2NEON}},
+	"G2":     {{neon, TransformG2NEON}},
+	"GT2":    {{neon, TransformGT2NEON}},
 }
 
 var fetchRoutines = map[string][]implementation[Fetch]{

@@ -44,40 +44,115 @@ func Outer1x16AVX2(args *Outer)
 //go:noescape
 func MomentsAVX2(args *Channels)
 
+// MomentsBF16XAVX2 is [MomentsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func MomentsBF16XAVX2(args *Channels)
+
 // AffineAVX2 is [AffineGo] for args.C a multiple of 8.
 //
 //go:noescape
 func AffineAVX2(args *Channels)
+
+// AffineBF16XAVX2 is [AffineGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineBF16XAVX2(args *Channels)
+
+// AffineBF16XDAVX2 is [AffineGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineBF16XDAVX2(args *Channels)
 
 // AffineSiLUAVX2 is [AffineSiLUGo] for args.C a multiple of 8.
 //
 //go:noescape
 func AffineSiLUAVX2(args *Channels)
 
+// AffineSiLUBF16XAVX2 is [AffineSiLUGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineSiLUBF16XAVX2(args *Channels)
+
+// AffineSiLUBF16XDAVX2 is [AffineSiLUGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineSiLUBF16XDAVX2(args *Channels)
+
 // NormSumsAVX2 is [NormSumsGo] for args.C a multiple of 8.
 //
 //go:noescape
 func NormSumsAVX2(args *Channels)
+
+// NormSumsBF16XAVX2 is [NormSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSumsBF16XAVX2(args *Channels)
+
+// NormSumsBF16XYAVX2 is [NormSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y.
+//
+//go:noescape
+func NormSumsBF16XYAVX2(args *Channels)
 
 // NormSiLUSumsAVX2 is [NormSiLUSumsGo] for args.C a multiple of 8.
 //
 //go:noescape
 func NormSiLUSumsAVX2(args *Channels)
 
+// NormSiLUSumsBF16XAVX2 is [NormSiLUSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSiLUSumsBF16XAVX2(args *Channels)
+
+// NormSiLUSumsBF16XYDAVX2 is [NormSiLUSumsGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormSiLUSumsBF16XYDAVX2(args *Channels)
+
 // NormGradAVX2 is [NormGradGo] for args.C a multiple of 8.
 //
 //go:noescape
 func NormGradAVX2(args *Channels)
+
+// NormGradBF16XAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormGradBF16XAVX2(args *Channels)
+
+// NormGradBF16XDAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradBF16XDAVX2(args *Channels)
+
+// NormGradBF16XYDAVX2 is [NormGradGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradBF16XYDAVX2(args *Channels)
 
 // NormGradAddAVX2 is [NormGradAddGo] for args.C a multiple of 8.
 //
 //go:noescape
 func NormGradAddAVX2(args *Channels)
 
+// NormGradAddBF16XDAVX2 is [NormGradAddGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XDAVX2(args *Channels)
+
+// NormGradAddBF16XYDAVX2 is [NormGradAddGo] for args.C a multiple of 8 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XYDAVX2(args *Channels)
+
 // ColumnSumsAVX2 is [ColumnSumsGo] for args.C a multiple of 8.
 //
 //go:noescape
 func ColumnSumsAVX2(args *Channels)
+
+// ColumnSumsBF16YAVX2 is [ColumnSumsGo] for args.C a multiple of 8 and args.BF16 = BF16Y.
+//
+//go:noescape
+func ColumnSumsBF16YAVX2(args *Channels)
 
 // MaximaAVX2 is [MaximaGo] for args.C a multiple of 8.
 //
@@ -94,10 +169,30 @@ func ExpSumsAVX2(args *Channels)
 //go:noescape
 func SoftmaxGradAVX2(args *Channels)
 
+// CopyMapAVX2 is [CopyMapGo] for args.C a multiple of 8.
+//
+//go:noescape
+func CopyMapAVX2(args *Channels)
+
+// CopyMapBF16XAVX2 is [CopyMapGo] for args.C a multiple of 8 and args.BF16 = BF16X.
+//
+//go:noescape
+func CopyMapBF16XAVX2(args *Channels)
+
+// CopyMapBF16DAVX2 is [CopyMapGo] for args.C a multiple of 8 and args.BF16 = BF16D.
+//
+//go:noescape
+func CopyMapBF16DAVX2(args *Channels)
+
 // AddMapAVX2 is [AddMapGo] for args.C a multiple of 8.
 //
 //go:noescape
 func AddMapAVX2(args *Channels)
+
+// AddMapBF16YDAVX2 is [AddMapGo] for args.C a multiple of 8 and args.BF16 = BF16Y|BF16D.
+//
+//go:noescape
+func AddMapBF16YDAVX2(args *Channels)
 
 // AddAVX2 is [AddGo] for args.N a multiple of 8.
 //
@@ -145,6 +240,12 @@ func TransformB4AVX2(args *Transform)
 //go:noescape
 func TransformA4AVX2(args *Transform)
 
+// TransformA4BF16AVX2 is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 32.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA4BF16AVX2(args *Transform)
+
 // TransformAT4AVX2 is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 32.
 //
 //go:noescape
@@ -166,6 +267,12 @@ func TransformGT4AVX2(args *Transform)
 //go:noescape
 func TransformP4AVX2(args *Transform)
 
+// TransformP4BF16AVX2 is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 32.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP4BF16AVX2(args *Transform)
+
 // TransformB2AVX2 is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 32.
 //
 //go:noescape
@@ -176,10 +283,22 @@ func TransformB2AVX2(args *Transform)
 //go:noescape
 func TransformA2AVX2(args *Transform)
 
+// TransformA2BF16AVX2 is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 32.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA2BF16AVX2(args *Transform)
+
 // TransformP2AVX2 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 32.
 //
 //go:noescape
 func TransformP2AVX2(args *Transform)
+
+// TransformP2BF16AVX2 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 32.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP2BF16AVX2(args *Transform)
 
 // TransformAT2AVX2 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 32.
 //
@@ -282,40 +401,115 @@ func Outer1x16AVX512(args *Outer)
 //go:noescape
 func MomentsAVX512(args *Channels)
 
+// MomentsBF16XAVX512 is [MomentsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func MomentsBF16XAVX512(args *Channels)
+
 // AffineAVX512 is [AffineGo] for args.C a multiple of 16.
 //
 //go:noescape
 func AffineAVX512(args *Channels)
+
+// AffineBF16XAVX512 is [AffineGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineBF16XAVX512(args *Channels)
+
+// AffineBF16XDAVX512 is [AffineGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineBF16XDAVX512(args *Channels)
 
 // AffineSiLUAVX512 is [AffineSiLUGo] for args.C a multiple of 16.
 //
 //go:noescape
 func AffineSiLUAVX512(args *Channels)
 
+// AffineSiLUBF16XAVX512 is [AffineSiLUGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineSiLUBF16XAVX512(args *Channels)
+
+// AffineSiLUBF16XDAVX512 is [AffineSiLUGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineSiLUBF16XDAVX512(args *Channels)
+
 // NormSumsAVX512 is [NormSumsGo] for args.C a multiple of 16.
 //
 //go:noescape
 func NormSumsAVX512(args *Channels)
+
+// NormSumsBF16XAVX512 is [NormSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSumsBF16XAVX512(args *Channels)
+
+// NormSumsBF16XYAVX512 is [NormSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y.
+//
+//go:noescape
+func NormSumsBF16XYAVX512(args *Channels)
 
 // NormSiLUSumsAVX512 is [NormSiLUSumsGo] for args.C a multiple of 16.
 //
 //go:noescape
 func NormSiLUSumsAVX512(args *Channels)
 
+// NormSiLUSumsBF16XAVX512 is [NormSiLUSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSiLUSumsBF16XAVX512(args *Channels)
+
+// NormSiLUSumsBF16XYDAVX512 is [NormSiLUSumsGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormSiLUSumsBF16XYDAVX512(args *Channels)
+
 // NormGradAVX512 is [NormGradGo] for args.C a multiple of 16.
 //
 //go:noescape
 func NormGradAVX512(args *Channels)
+
+// NormGradBF16XAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormGradBF16XAVX512(args *Channels)
+
+// NormGradBF16XDAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradBF16XDAVX512(args *Channels)
+
+// NormGradBF16XYDAVX512 is [NormGradGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradBF16XYDAVX512(args *Channels)
 
 // NormGradAddAVX512 is [NormGradAddGo] for args.C a multiple of 16.
 //
 //go:noescape
 func NormGradAddAVX512(args *Channels)
 
+// NormGradAddBF16XDAVX512 is [NormGradAddGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XDAVX512(args *Channels)
+
+// NormGradAddBF16XYDAVX512 is [NormGradAddGo] for args.C a multiple of 16 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XYDAVX512(args *Channels)
+
 // ColumnSumsAVX512 is [ColumnSumsGo] for args.C a multiple of 16.
 //
 //go:noescape
 func ColumnSumsAVX512(args *Channels)
+
+// ColumnSumsBF16YAVX512 is [ColumnSumsGo] for args.C a multiple of 16 and args.BF16 = BF16Y.
+//
+//go:noescape
+func ColumnSumsBF16YAVX512(args *Channels)
 
 // MaximaAVX512 is [MaximaGo] for args.C a multiple of 16.
 //
@@ -332,10 +526,30 @@ func ExpSumsAVX512(args *Channels)
 //go:noescape
 func SoftmaxGradAVX512(args *Channels)
 
+// CopyMapAVX512 is [CopyMapGo] for args.C a multiple of 16.
+//
+//go:noescape
+func CopyMapAVX512(args *Channels)
+
+// CopyMapBF16XAVX512 is [CopyMapGo] for args.C a multiple of 16 and args.BF16 = BF16X.
+//
+//go:noescape
+func CopyMapBF16XAVX512(args *Channels)
+
+// CopyMapBF16DAVX512 is [CopyMapGo] for args.C a multiple of 16 and args.BF16 = BF16D.
+//
+//go:noescape
+func CopyMapBF16DAVX512(args *Channels)
+
 // AddMapAVX512 is [AddMapGo] for args.C a multiple of 16.
 //
 //go:noescape
 func AddMapAVX512(args *Channels)
+
+// AddMapBF16YDAVX512 is [AddMapGo] for args.C a multiple of 16 and args.BF16 = BF16Y|BF16D.
+//
+//go:noescape
+func AddMapBF16YDAVX512(args *Channels)
 
 // AddAVX512 is [AddGo] for args.N a multiple of 16.
 //
@@ -383,6 +597,12 @@ func TransformB4AVX512(args *Transform)
 //go:noescape
 func TransformA4AVX512(args *Transform)
 
+// TransformA4BF16AVX512 is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 64.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA4BF16AVX512(args *Transform)
+
 // TransformAT4AVX512 is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 64.
 //
 //go:noescape
@@ -404,6 +624,12 @@ func TransformGT4AVX512(args *Transform)
 //go:noescape
 func TransformP4AVX512(args *Transform)
 
+// TransformP4BF16AVX512 is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 64.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP4BF16AVX512(args *Transform)
+
 // TransformB2AVX512 is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 64.
 //
 //go:noescape
@@ -414,10 +640,22 @@ func TransformB2AVX512(args *Transform)
 //go:noescape
 func TransformA2AVX512(args *Transform)
 
+// TransformA2BF16AVX512 is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 64.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA2BF16AVX512(args *Transform)
+
 // TransformP2AVX512 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 64.
 //
 //go:noescape
 func TransformP2AVX512(args *Transform)
+
+// TransformP2BF16AVX512 is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 64.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP2BF16AVX512(args *Transform)
 
 // TransformAT2AVX512 is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 64.
 //
@@ -434,3 +672,85 @@ func TransformG2AVX512(args *Transform)
 //
 //go:noescape
 func TransformGT2AVX512(args *Transform)
+
+// Pairs14x32AVX512BF16 is [PairsGo] of 14 rows and 32 columns with [VectorDot].
+//
+//go:noescape
+func Pairs14x32AVX512BF16(args *Pairs)
+
+// Pairs7x32AVX512BF16 is [PairsGo] of 7 rows and 32 columns with [VectorDot].
+//
+//go:noescape
+func Pairs7x32AVX512BF16(args *Pairs)
+
+// Pairs4x32AVX512BF16 is [PairsGo] of 4 rows and 32 columns with [VectorDot].
+//
+//go:noescape
+func Pairs4x32AVX512BF16(args *Pairs)
+
+// Pairs2x32AVX512BF16 is [PairsGo] of 2 rows and 32 columns with [VectorDot].
+//
+//go:noescape
+func Pairs2x32AVX512BF16(args *Pairs)
+
+// Pairs1x32AVX512BF16 is [PairsGo] of 1 rows and 32 columns with [VectorDot].
+//
+//go:noescape
+func Pairs1x32AVX512BF16(args *Pairs)
+
+// Pairs14x16AVX512BF16 is [PairsGo] of 14 rows and 16 columns with [VectorDot].
+//
+//go:noescape
+func Pairs14x16AVX512BF16(args *Pairs)
+
+// Pairs7x16AVX512BF16 is [PairsGo] of 7 rows and 16 columns with [VectorDot].
+//
+//go:noescape
+func Pairs7x16AVX512BF16(args *Pairs)
+
+// Pairs4x16AVX512BF16 is [PairsGo] of 4 rows and 16 columns with [VectorDot].
+//
+//go:noescape
+func Pairs4x16AVX512BF16(args *Pairs)
+
+// Pairs2x16AVX512BF16 is [PairsGo] of 2 rows and 16 columns with [VectorDot].
+//
+//go:noescape
+func Pairs2x16AVX512BF16(args *Pairs)
+
+// Pairs1x16AVX512BF16 is [PairsGo] of 1 rows and 16 columns with [VectorDot].
+//
+//go:noescape
+func Pairs1x16AVX512BF16(args *Pairs)
+
+// PairPeakAVX512BF16 does args.N rounds of products of pairs on registers alone,
+// to measure the peak of the CPU.
+//
+//go:noescape
+func PairPeakAVX512BF16(args *Pairs)
+
+// InterleaveAVX512BF16 is [InterleaveGo].
+//
+//go:noescape
+func InterleaveAVX512BF16(args *Interleave)
+
+// TurnAVX512BF16 is [TurnGo].
+//
+//go:noescape
+func TurnAVX512BF16(args *Turn)
+
+// Pairs16x32AMX is [PairsGo] of the rows of args.Config and 32 columns with [TileDot].
+//
+//go:noescape
+func Pairs16x32AMX(args *Pairs)
+
+// Pairs16x16AMX is [PairsGo] of the rows of args.Config and 16 columns with [TileDot].
+//
+//go:noescape
+func Pairs16x16AMX(args *Pairs)
+
+// PairPeakAMX does args.N rounds of products of pairs on registers alone,
+// to measure the peak of the CPU.
+//
+//go:noescape
+func PairPeakAMX(args *Pairs)

@@ -44,40 +44,115 @@ func Outer1x16NEON(args *Outer)
 //go:noescape
 func MomentsNEON(args *Channels)
 
+// MomentsBF16XNEON is [MomentsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func MomentsBF16XNEON(args *Channels)
+
 // AffineNEON is [AffineGo] for args.C a multiple of 4.
 //
 //go:noescape
 func AffineNEON(args *Channels)
+
+// AffineBF16XNEON is [AffineGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineBF16XNEON(args *Channels)
+
+// AffineBF16XDNEON is [AffineGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineBF16XDNEON(args *Channels)
 
 // AffineSiLUNEON is [AffineSiLUGo] for args.C a multiple of 4.
 //
 //go:noescape
 func AffineSiLUNEON(args *Channels)
 
+// AffineSiLUBF16XNEON is [AffineSiLUGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func AffineSiLUBF16XNEON(args *Channels)
+
+// AffineSiLUBF16XDNEON is [AffineSiLUGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func AffineSiLUBF16XDNEON(args *Channels)
+
 // NormSumsNEON is [NormSumsGo] for args.C a multiple of 4.
 //
 //go:noescape
 func NormSumsNEON(args *Channels)
+
+// NormSumsBF16XNEON is [NormSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSumsBF16XNEON(args *Channels)
+
+// NormSumsBF16XYNEON is [NormSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y.
+//
+//go:noescape
+func NormSumsBF16XYNEON(args *Channels)
 
 // NormSiLUSumsNEON is [NormSiLUSumsGo] for args.C a multiple of 4.
 //
 //go:noescape
 func NormSiLUSumsNEON(args *Channels)
 
+// NormSiLUSumsBF16XNEON is [NormSiLUSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormSiLUSumsBF16XNEON(args *Channels)
+
+// NormSiLUSumsBF16XYDNEON is [NormSiLUSumsGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormSiLUSumsBF16XYDNEON(args *Channels)
+
 // NormGradNEON is [NormGradGo] for args.C a multiple of 4.
 //
 //go:noescape
 func NormGradNEON(args *Channels)
+
+// NormGradBF16XNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func NormGradBF16XNEON(args *Channels)
+
+// NormGradBF16XDNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradBF16XDNEON(args *Channels)
+
+// NormGradBF16XYDNEON is [NormGradGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradBF16XYDNEON(args *Channels)
 
 // NormGradAddNEON is [NormGradAddGo] for args.C a multiple of 4.
 //
 //go:noescape
 func NormGradAddNEON(args *Channels)
 
+// NormGradAddBF16XDNEON is [NormGradAddGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XDNEON(args *Channels)
+
+// NormGradAddBF16XYDNEON is [NormGradAddGo] for args.C a multiple of 4 and args.BF16 = BF16X|BF16Y|BF16D.
+//
+//go:noescape
+func NormGradAddBF16XYDNEON(args *Channels)
+
 // ColumnSumsNEON is [ColumnSumsGo] for args.C a multiple of 4.
 //
 //go:noescape
 func ColumnSumsNEON(args *Channels)
+
+// ColumnSumsBF16YNEON is [ColumnSumsGo] for args.C a multiple of 4 and args.BF16 = BF16Y.
+//
+//go:noescape
+func ColumnSumsBF16YNEON(args *Channels)
 
 // MaximaNEON is [MaximaGo] for args.C a multiple of 4.
 //
@@ -94,10 +169,30 @@ func ExpSumsNEON(args *Channels)
 //go:noescape
 func SoftmaxGradNEON(args *Channels)
 
+// CopyMapNEON is [CopyMapGo] for args.C a multiple of 4.
+//
+//go:noescape
+func CopyMapNEON(args *Channels)
+
+// CopyMapBF16XNEON is [CopyMapGo] for args.C a multiple of 4 and args.BF16 = BF16X.
+//
+//go:noescape
+func CopyMapBF16XNEON(args *Channels)
+
+// CopyMapBF16DNEON is [CopyMapGo] for args.C a multiple of 4 and args.BF16 = BF16D.
+//
+//go:noescape
+func CopyMapBF16DNEON(args *Channels)
+
 // AddMapNEON is [AddMapGo] for args.C a multiple of 4.
 //
 //go:noescape
 func AddMapNEON(args *Channels)
+
+// AddMapBF16YDNEON is [AddMapGo] for args.C a multiple of 4 and args.BF16 = BF16Y|BF16D.
+//
+//go:noescape
+func AddMapBF16YDNEON(args *Channels)
 
 // AddNEON is [AddGo] for args.N a multiple of 4.
 //
@@ -145,6 +240,12 @@ func TransformB4NEON(args *Transform)
 //go:noescape
 func TransformA4NEON(args *Transform)
 
+// TransformA4BF16NEON is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA4BF16NEON(args *Transform)
+
 // TransformAT4NEON is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 16.
 //
 //go:noescape
@@ -166,6 +267,12 @@ func TransformGT4NEON(args *Transform)
 //go:noescape
 func TransformP4NEON(args *Transform)
 
+// TransformP4BF16NEON is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP4BF16NEON(args *Transform)
+
 // TransformB2NEON is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 16.
 //
 //go:noescape
@@ -176,10 +283,22 @@ func TransformB2NEON(args *Transform)
 //go:noescape
 func TransformA2NEON(args *Transform)
 
+// TransformA2BF16NEON is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformA2BF16NEON(args *Transform)
+
 // TransformP2NEON is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 16.
 //
 //go:noescape
 func TransformP2NEON(args *Transform)
+
+// TransformP2BF16NEON is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+//
+//go:noescape
+func TransformP2BF16NEON(args *Transform)
 
 // TransformAT2NEON is [TransformGo] with [MatrixAT2], for args.Bytes a multiple of 16.
 //
@@ -196,3 +315,43 @@ func TransformG2NEON(args *Transform)
 //
 //go:noescape
 func TransformGT2NEON(args *Transform)
+
+// Pairs6x16NEONBF16 is [PairsGo] of 6 rows and 16 columns with [OddDot].
+// args.Cols is 16.
+//
+//go:noescape
+func Pairs6x16NEONBF16(args *Pairs)
+
+// Pairs4x16NEONBF16 is [PairsGo] of 4 rows and 16 columns with [OddDot].
+// args.Cols is 16.
+//
+//go:noescape
+func Pairs4x16NEONBF16(args *Pairs)
+
+// Pairs2x16NEONBF16 is [PairsGo] of 2 rows and 16 columns with [OddDot].
+// args.Cols is 16.
+//
+//go:noescape
+func Pairs2x16NEONBF16(args *Pairs)
+
+// Pairs1x16NEONBF16 is [PairsGo] of 1 rows and 16 columns with [OddDot].
+// args.Cols is 16.
+//
+//go:noescape
+func Pairs1x16NEONBF16(args *Pairs)
+
+// PairPeakNEONBF16 does args.N rounds of products of pairs on registers alone,
+// to measure the peak of the CPU.
+//
+//go:noescape
+func PairPeakNEONBF16(args *Pairs)
+
+// InterleaveNEONBF16 is [InterleaveGo] for args.C a multiple of 16.
+//
+//go:noescape
+func InterleaveNEONBF16(args *Interleave)
+
+// TurnNEONBF16 is [TurnGo].
+//
+//go:noescape
+func TurnNEONBF16(args *Turn)

@@ -4,9 +4,12 @@ package asm
 
 // needs lists the features that a target needs of the CPU.
 var needs = map[string][]string{
-	"AVX2":   {"AVX", "AVX2", "FMA3"},
-	"AVX512": {"AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ", "AVX512BW"},
-	"NEON":   {"ASIMD"},
+	"AVX2":       {"AVX", "AVX2", "FMA3"},
+	"AVX512":     {"AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ", "AVX512BW"},
+	"AVX512BF16": {"AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ", "AVX512BW", "AVX512BF16"},
+	"AMX":        {"AVX", "AVX2", "FMA3", "AVX512F", "AVX512VL", "AVX512DQ", "AVX512BW", "AVX512BF16", "AMXTILE", "AMXBF16"},
+	"NEON":       {"ASIMD"},
+	"NEONBF16":   {"ASIMD", "BF16"},
 }
 
 // ProductCols is the number of columns of the tiles of [ProductGo].

@@ -5,8 +5,9 @@ import "unsafe"
 // Transform describes Y = M·X·Mᵀ for N tiles, where X is a square grid of vectors of float32
 // and M a small constant matrix. Row i and column j of X lie at SrcRow[i] + SrcCol[j] from Src.
 //
-// The routines for A4, P4, A2 and P2 write the first Rows rows and Cols columns of Y + Add. The
-// routines for GT4 and GT2 add Y to the destination. The other routines write Y.
+// The routines for A4, P4, A2 and P2 write the first Rows rows and Cols columns of Y + Add. In
+// their variants with BF16, the destination and Add are bfloat16. The routines for GT4 and GT2 add
+// Y to the destination. The other routines write Y.
 type Transform struct {
 	Src            unsafe.Pointer
 	SrcRow, SrcCol [6]uintptr
@@ -14,7 +15,7 @@ type Transform struct {
 	Dst            unsafe.Pointer
 	DstRow, DstCol uintptr // distances between rows and between columns
 	DstStep        uintptr
-	Bytes          uintptr        // size of a vector, at least 4
+	Bytes          uintptr        // size of a vector in the destination
 	N              int            // tiles, at least 1
 	Add            unsafe.Pointer // laid out like Y, or nil for none
 	AddRow, AddCol uintptr
@@ -61,22 +62,27 @@ func transpose(m [][]float32) [][]float32 {
 }
 
 // TransformGo does the work of the routine for matrix m. With clip, it obeys Rows, Cols and Add;
-// with add, it adds Y to the destination.
-func TransformGo(args *Transform, m [][]float32, clip, add bool) {
+// with add, it adds Y to the destination; with half, destination and Add are bfloat16.
+func TransformGo(args *Transform, m [][]float32, clip, add, half bool) {
+	size := uintptr(4)
+	if half {
+		size = 2
+	}
 	for n := range uintptr(args.N) {
-		for c := uintptr(0); c < args.Bytes; c += 4 {
-			transformOne(args, m, n, c, clip, add)
+		for c := range args.Bytes / size {
+			transformOne(args, m, n, c, size, clip, add)
 		}
 	}
 }
 
-func transformOne(args *Transform, m [][]float32, n, c uintptr, clip, add bool) {
+// transformOne transforms channel c of tile n. An element of the destination takes size bytes.
+func transformOne(args *Transform, m [][]float32, n, c, size uintptr, clip, add bool) {
 	var half [6][6]float32 // M·X
 	for j := range m[0] {
 		for k, row := range m {
 			var sum float32
 			for i, w := range row {
-				sum += float32(w * *at(args.Src, n*args.SrcStep+c+args.SrcRow[i]+args.SrcCol[j]))
+				sum += float32(w * *at(args.Src, n*args.SrcStep+4*c+args.SrcRow[i]+args.SrcCol[j]))
 			}
 			half[k][j] = sum
 		}
@@ -90,14 +96,14 @@ func transformOne(args *Transform, m [][]float32, n, c uintptr, clip, add bool) 
 			for j, w := range row {
 				y += float32(w * half[k][j])
 			}
-			to := at(args.Dst, n*args.DstStep+c+uintptr(k)*args.DstRow+uintptr(l)*args.DstCol)
+			to := n*args.DstStep + size*c + uintptr(k)*args.DstRow + uintptr(l)*args.DstCol
 			if clip && args.Add != nil {
-				y += *at(args.Add, n*args.AddStep+c+uintptr(k)*args.AddRow+uintptr(l)*args.AddCol)
+				y += load(args.Add, n*args.AddStep+size*c+uintptr(k)*args.AddRow+uintptr(l)*args.AddCol, size)
 			}
 			if add {
-				y += *to
+				y += load(args.Dst, to, size)
 			}
-			*to = y
+			store(args.Dst, to, size, y)
 		}
 	}
 }

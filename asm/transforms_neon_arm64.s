@@ -1724,6 +1724,1529 @@ skipcut1_1:
 done:
 	RET
 
+// TransformA4BF16NEON is [TransformGo] with [MatrixA4], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+TEXT ·TransformA4BF16NEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7f0 // movi v16.4s, #0x7f, msl #8
+	MOVD Transform_Src(R0), R4
+	MOVD Transform_Dst(R0), R5
+	MOVD Transform_DstCol(R0), R15
+	MOVD Transform_N(R0), R14
+	MOVD Transform_Rows(R0), R26
+	CMP $4, R26
+	BLT cut
+	MOVD Transform_Cols(R0), R26
+	CMP $4, R26
+	BLT cut
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BNE added
+
+tilewhole:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorwhole:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd580 // fadd v0.4s, v12.4s, v13.4s
+	WORD $0x4e31d400 // fadd v0.4s, v0.4s, v17.4s
+	VMOV V12.B16, V6.B16
+	WORD $0x4f9d11a6 // fmla v6.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd581 // fadd v1.4s, v12.4s, v13.4s
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	VMOV V12.B16, V7.B16
+	WORD $0x4f9d11a7 // fmla v7.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd582 // fadd v2.4s, v12.4s, v13.4s
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	VMOV V12.B16, V8.B16
+	WORD $0x4f9d11a8 // fmla v8.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd583 // fadd v3.4s, v12.4s, v13.4s
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	VMOV V12.B16, V9.B16
+	WORD $0x4f9d11a9 // fmla v9.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd584 // fadd v4.4s, v12.4s, v13.4s
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	VMOV V12.B16, V10.B16
+	WORD $0x4f9d11aa // fmla v10.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd585 // fadd v5.4s, v12.4s, v13.4s
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	VMOV V12.B16, V11.B16
+	WORD $0x4f9d11ab // fmla v11.4s, v13.4s, v29.s[0]
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_DstRow(R0), R2
+	MOVD $2, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V0.B16
+	WORD $0x4f9d19a0 // fmla v0.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V6.B16
+	WORD $0x4fbd19a6 // fmla v6.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V1.B16
+	WORD $0x4f9d19a1 // fmla v1.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V7.B16
+	WORD $0x4fbd19a7 // fmla v7.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V2.B16
+	WORD $0x4f9d19a2 // fmla v2.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V8.B16
+	WORD $0x4fbd19a8 // fmla v8.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V3.B16
+	WORD $0x4f9d19a3 // fmla v3.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V9.B16
+	WORD $0x4fbd19a9 // fmla v9.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V4.B16
+	WORD $0x4f9d19a4 // fmla v4.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V10.B16
+	WORD $0x4fbd19aa // fmla v10.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V5.B16
+	WORD $0x4f9d19a5 // fmla v5.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V11.B16
+	WORD $0x4fbd19ab // fmla v11.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_DstRow(R0), R2
+	MOVD $3, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorwhole
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	SUBS $1, R14, R14
+	BNE tilewhole
+	B done
+
+added:
+	MOVD ZR, R13
+
+tileadded:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectoradded:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd580 // fadd v0.4s, v12.4s, v13.4s
+	WORD $0x4e31d400 // fadd v0.4s, v0.4s, v17.4s
+	VMOV V12.B16, V6.B16
+	WORD $0x4f9d11a6 // fmla v6.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd581 // fadd v1.4s, v12.4s, v13.4s
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	VMOV V12.B16, V7.B16
+	WORD $0x4f9d11a7 // fmla v7.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd582 // fadd v2.4s, v12.4s, v13.4s
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	VMOV V12.B16, V8.B16
+	WORD $0x4f9d11a8 // fmla v8.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd583 // fadd v3.4s, v12.4s, v13.4s
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	VMOV V12.B16, V9.B16
+	WORD $0x4f9d11a9 // fmla v9.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd584 // fadd v4.4s, v12.4s, v13.4s
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	VMOV V12.B16, V10.B16
+	WORD $0x4f9d11aa // fmla v10.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd585 // fadd v5.4s, v12.4s, v13.4s
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	VMOV V12.B16, V11.B16
+	WORD $0x4f9d11ab // fmla v11.4s, v13.4s, v29.s[0]
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_AddRow(R0), R8
+	MOVD $2, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $2, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V0.B16
+	WORD $0x4f9d19a0 // fmla v0.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V6.B16
+	WORD $0x4fbd19a6 // fmla v6.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V1.B16
+	WORD $0x4f9d19a1 // fmla v1.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V7.B16
+	WORD $0x4fbd19a7 // fmla v7.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V2.B16
+	WORD $0x4f9d19a2 // fmla v2.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V8.B16
+	WORD $0x4fbd19a8 // fmla v8.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V3.B16
+	WORD $0x4f9d19a3 // fmla v3.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V9.B16
+	WORD $0x4fbd19a9 // fmla v9.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V4.B16
+	WORD $0x4f9d19a4 // fmla v4.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V10.B16
+	WORD $0x4fbd19aa // fmla v10.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V5.B16
+	WORD $0x4f9d19a5 // fmla v5.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V11.B16
+	WORD $0x4fbd19ab // fmla v11.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_AddRow(R0), R8
+	MOVD $3, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $3, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectoradded
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tileadded
+	B done
+
+cut:
+	MOVD ZR, R13
+
+tilecut:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorcut:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd580 // fadd v0.4s, v12.4s, v13.4s
+	WORD $0x4e31d400 // fadd v0.4s, v0.4s, v17.4s
+	VMOV V12.B16, V6.B16
+	WORD $0x4f9d11a6 // fmla v6.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd581 // fadd v1.4s, v12.4s, v13.4s
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	VMOV V12.B16, V7.B16
+	WORD $0x4f9d11a7 // fmla v7.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd582 // fadd v2.4s, v12.4s, v13.4s
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	VMOV V12.B16, V8.B16
+	WORD $0x4f9d11a8 // fmla v8.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd583 // fadd v3.4s, v12.4s, v13.4s
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	VMOV V12.B16, V9.B16
+	WORD $0x4f9d11a9 // fmla v9.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd584 // fadd v4.4s, v12.4s, v13.4s
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	VMOV V12.B16, V10.B16
+	WORD $0x4f9d11aa // fmla v10.4s, v13.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x4e33d64c // fadd v12.4s, v18.4s, v19.4s
+	WORD $0x4e35d68d // fadd v13.4s, v20.4s, v21.4s
+	WORD $0x4e2dd585 // fadd v5.4s, v12.4s, v13.4s
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	VMOV V12.B16, V11.B16
+	WORD $0x4f9d11ab // fmla v11.4s, v13.4s, v29.s[0]
+	MOVD Transform_Rows(R0), R26
+	CMP $0, R26
+	BLE skipcut0_0
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_0_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut0_0_0_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLE cutcut0_0_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_1
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_0_1:
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_0_0_1:
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_0_1_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_1_0
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_1_0:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_0_1_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $3, R26
+	BLE cutcut0_0_1_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_1_1
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_1_1:
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_0_1_1:
+
+skipcut0_0:
+	MOVD Transform_Rows(R0), R26
+	CMP $2, R26
+	BLE skipcut0_1
+	MOVD Transform_AddRow(R0), R8
+	MOVD $2, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $2, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_1_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut0_1_0_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLE cutcut0_1_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_1
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_0_1:
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_1_0_1:
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_1_1_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_1_0
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_1_0:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_1_1_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $3, R26
+	BLE cutcut0_1_1_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_1_1
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_1_1:
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_1_1_1:
+
+skipcut0_1:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V0.B16
+	WORD $0x4f9d19a0 // fmla v0.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V6.B16
+	WORD $0x4fbd19a6 // fmla v6.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V1.B16
+	WORD $0x4f9d19a1 // fmla v1.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V7.B16
+	WORD $0x4fbd19a7 // fmla v7.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V2.B16
+	WORD $0x4f9d19a2 // fmla v2.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V8.B16
+	WORD $0x4fbd19a8 // fmla v8.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V3.B16
+	WORD $0x4f9d19a3 // fmla v3.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V9.B16
+	WORD $0x4fbd19a9 // fmla v9.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V4.B16
+	WORD $0x4f9d19a4 // fmla v4.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V10.B16
+	WORD $0x4fbd19aa // fmla v10.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26933 // ldr q19, [x9, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	WORD $0x4eb3d64c // fsub v12.4s, v18.4s, v19.4s
+	WORD $0x4eb5d68d // fsub v13.4s, v20.4s, v21.4s
+	VMOV V12.B16, V5.B16
+	WORD $0x4f9d19a5 // fmla v5.4s, v13.4s, v29.s[2]
+	VMOV V12.B16, V11.B16
+	WORD $0x4fbd19ab // fmla v11.4s, v13.4s, v29.s[3]
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	MOVD Transform_Rows(R0), R26
+	CMP $1, R26
+	BLE skipcut1_0
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e22d42c // fadd v12.4s, v1.4s, v2.4s
+	WORD $0x4e24d46d // fadd v13.4s, v3.4s, v4.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e20d5ce // fadd v14.4s, v14.4s, v0.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut1_0_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_0_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_0_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut1_0_0_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLE cutcut1_0_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_0_0_1
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_0_0_1:
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_0_0_1:
+	WORD $0x4ea2d42c // fsub v12.4s, v1.4s, v2.4s
+	WORD $0x4ea4d46d // fsub v13.4s, v3.4s, v4.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut1_0_1_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_0_1_0
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_0_1_0:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_0_1_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $3, R26
+	BLE cutcut1_0_1_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_0_1_1
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_0_1_1:
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_0_1_1:
+
+skipcut1_0:
+	MOVD Transform_Rows(R0), R26
+	CMP $3, R26
+	BLE skipcut1_1
+	MOVD Transform_AddRow(R0), R8
+	MOVD $3, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $3, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e28d4ec // fadd v12.4s, v7.4s, v8.4s
+	WORD $0x4e2ad52d // fadd v13.4s, v9.4s, v10.4s
+	WORD $0x4e2dd58e // fadd v14.4s, v12.4s, v13.4s
+	WORD $0x4e26d5ce // fadd v14.4s, v14.4s, v6.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut1_1_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_1_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_1_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut1_1_0_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d11ae // fmla v14.4s, v13.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLE cutcut1_1_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_1_0_1
+	ADD R9<<1, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_1_0_1:
+	ADD R15<<1, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_1_0_1:
+	WORD $0x4ea8d4ec // fsub v12.4s, v7.4s, v8.4s
+	WORD $0x4eaad52d // fsub v13.4s, v9.4s, v10.4s
+	VMOV V12.B16, V14.B16
+	WORD $0x4f9d19ae // fmla v14.4s, v13.4s, v29.s[2]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut1_1_1_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_1_1_0
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_1_1_0:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_1_1_0:
+	VMOV V12.B16, V14.B16
+	WORD $0x4fbd19ae // fmla v14.4s, v13.4s, v29.s[3]
+	WORD $0x4e2bd5ce // fadd v14.4s, v14.4s, v11.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $3, R26
+	BLE cutcut1_1_1_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut1_1_1_1
+	ADD R9<<1, R8, R11
+	ADD R9, R11, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut1_1_1_1:
+	ADD R15<<1, R2, R3
+	ADD R15, R3, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut1_1_1_1:
+
+skipcut1_1:
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorcut
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tilecut
+
+done:
+	RET
+
 // TransformAT4NEON is [TransformGo] with [MatrixAT4], for args.Bytes a multiple of 16.
 TEXT ·TransformAT4NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -3225,6 +4748,661 @@ skipcut0_1:
 done:
 	RET
 
+// TransformP4BF16NEON is [TransformGo] with [MatrixP4], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+TEXT ·TransformP4BF16NEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7f0 // movi v16.4s, #0x7f, msl #8
+	MOVD Transform_Src(R0), R4
+	MOVD Transform_Dst(R0), R5
+	MOVD Transform_DstCol(R0), R15
+	MOVD Transform_N(R0), R14
+	MOVD Transform_Rows(R0), R26
+	CMP $2, R26
+	BLT cut
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLT cut
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BNE added
+
+tilewhole:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorwhole:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V0.B16
+	WORD $0x4f9d1a40 // fmla v0.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d400 // fsub v0.4s, v0.4s, v21.4s
+	VMOV V22.B16, V6.B16
+	WORD $0x4f9d1a46 // fmla v6.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1286 // fmla v6.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a6 // fmls v6.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V1.B16
+	WORD $0x4f9d1a41 // fmla v1.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d421 // fsub v1.4s, v1.4s, v21.4s
+	VMOV V22.B16, V7.B16
+	WORD $0x4f9d1a47 // fmla v7.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1287 // fmla v7.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a7 // fmls v7.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V2.B16
+	WORD $0x4f9d1a42 // fmla v2.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d442 // fsub v2.4s, v2.4s, v21.4s
+	VMOV V22.B16, V8.B16
+	WORD $0x4f9d1a48 // fmla v8.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1288 // fmla v8.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a8 // fmls v8.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V3.B16
+	WORD $0x4f9d1a43 // fmla v3.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d463 // fsub v3.4s, v3.4s, v21.4s
+	VMOV V22.B16, V9.B16
+	WORD $0x4f9d1a49 // fmla v9.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1289 // fmla v9.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a9 // fmls v9.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V4.B16
+	WORD $0x4f9d1a44 // fmla v4.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d484 // fsub v4.4s, v4.4s, v21.4s
+	VMOV V22.B16, V10.B16
+	WORD $0x4f9d1a4a // fmla v10.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128a // fmla v10.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52aa // fmls v10.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V5.B16
+	WORD $0x4f9d1a45 // fmla v5.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d4a5 // fsub v5.4s, v5.4s, v21.4s
+	VMOV V22.B16, V11.B16
+	WORD $0x4f9d1a4b // fmla v11.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128b // fmla v11.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52ab // fmls v11.4s, v21.4s, v29.s[0]
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4f9f106e // fmla v14.4s, v3.4s, v31.s[0]
+	WORD $0x4ea4d5ce // fsub v14.4s, v14.4s, v4.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V5.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4fbf106e // fmla v14.4s, v3.4s, v31.s[1]
+	WORD $0x4f9d508e // fmls v14.4s, v4.4s, v29.s[0]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V6.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4f9f112e // fmla v14.4s, v9.4s, v31.s[0]
+	WORD $0x4eaad5ce // fsub v14.4s, v14.4s, v10.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V11.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4fbf112e // fmla v14.4s, v9.4s, v31.s[1]
+	WORD $0x4f9d514e // fmls v14.4s, v10.4s, v29.s[0]
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorwhole
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	SUBS $1, R14, R14
+	BNE tilewhole
+	B done
+
+added:
+	MOVD ZR, R13
+
+tileadded:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectoradded:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V0.B16
+	WORD $0x4f9d1a40 // fmla v0.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d400 // fsub v0.4s, v0.4s, v21.4s
+	VMOV V22.B16, V6.B16
+	WORD $0x4f9d1a46 // fmla v6.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1286 // fmla v6.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a6 // fmls v6.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V1.B16
+	WORD $0x4f9d1a41 // fmla v1.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d421 // fsub v1.4s, v1.4s, v21.4s
+	VMOV V22.B16, V7.B16
+	WORD $0x4f9d1a47 // fmla v7.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1287 // fmla v7.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a7 // fmls v7.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V2.B16
+	WORD $0x4f9d1a42 // fmla v2.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d442 // fsub v2.4s, v2.4s, v21.4s
+	VMOV V22.B16, V8.B16
+	WORD $0x4f9d1a48 // fmla v8.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1288 // fmla v8.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a8 // fmls v8.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V3.B16
+	WORD $0x4f9d1a43 // fmla v3.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d463 // fsub v3.4s, v3.4s, v21.4s
+	VMOV V22.B16, V9.B16
+	WORD $0x4f9d1a49 // fmla v9.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1289 // fmla v9.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a9 // fmls v9.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V4.B16
+	WORD $0x4f9d1a44 // fmla v4.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d484 // fsub v4.4s, v4.4s, v21.4s
+	VMOV V22.B16, V10.B16
+	WORD $0x4f9d1a4a // fmla v10.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128a // fmla v10.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52aa // fmls v10.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V5.B16
+	WORD $0x4f9d1a45 // fmla v5.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d4a5 // fsub v5.4s, v5.4s, v21.4s
+	VMOV V22.B16, V11.B16
+	WORD $0x4f9d1a4b // fmla v11.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128b // fmla v11.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52ab // fmls v11.4s, v21.4s, v29.s[0]
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4f9f106e // fmla v14.4s, v3.4s, v31.s[0]
+	WORD $0x4ea4d5ce // fsub v14.4s, v14.4s, v4.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V5.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4fbf106e // fmla v14.4s, v3.4s, v31.s[1]
+	WORD $0x4f9d508e // fmls v14.4s, v4.4s, v29.s[0]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V6.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4f9f112e // fmla v14.4s, v9.4s, v31.s[0]
+	WORD $0x4eaad5ce // fsub v14.4s, v14.4s, v10.4s
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+	VMOV V11.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4fbf112e // fmla v14.4s, v9.4s, v31.s[1]
+	WORD $0x4f9d514e // fmls v14.4s, v10.4s, v29.s[0]
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectoradded
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tileadded
+	B done
+
+cut:
+	MOVD ZR, R13
+
+tilecut:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorcut:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcRow+32)(R0), R11
+	ADD R4, R11
+	ADD R1, R11
+	ADD R1, R11
+	MOVD (Transform_SrcRow+40)(R0), R12
+	ADD R4, R12
+	ADD R1, R12
+	ADD R1, R12
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V0.B16
+	WORD $0x4f9d1a40 // fmla v0.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1280 // fmla v0.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d400 // fsub v0.4s, v0.4s, v21.4s
+	VMOV V22.B16, V6.B16
+	WORD $0x4f9d1a46 // fmla v6.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1286 // fmla v6.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a6 // fmls v6.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V1.B16
+	WORD $0x4f9d1a41 // fmla v1.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1281 // fmla v1.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d421 // fsub v1.4s, v1.4s, v21.4s
+	VMOV V22.B16, V7.B16
+	WORD $0x4f9d1a47 // fmla v7.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1287 // fmla v7.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a7 // fmls v7.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V2.B16
+	WORD $0x4f9d1a42 // fmla v2.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1282 // fmla v2.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d442 // fsub v2.4s, v2.4s, v21.4s
+	VMOV V22.B16, V8.B16
+	WORD $0x4f9d1a48 // fmla v8.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1288 // fmla v8.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a8 // fmls v8.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V3.B16
+	WORD $0x4f9d1a43 // fmla v3.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1283 // fmla v3.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d463 // fsub v3.4s, v3.4s, v21.4s
+	VMOV V22.B16, V9.B16
+	WORD $0x4f9d1a49 // fmla v9.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf1289 // fmla v9.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52a9 // fmls v9.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+32)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V4.B16
+	WORD $0x4f9d1a44 // fmla v4.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1284 // fmla v4.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d484 // fsub v4.4s, v4.4s, v21.4s
+	VMOV V22.B16, V10.B16
+	WORD $0x4f9d1a4a // fmla v10.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128a // fmla v10.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52aa // fmls v10.4s, v21.4s, v29.s[0]
+	MOVD (Transform_SrcCol+40)(R0), R2
+	WORD $0x3ce26871 // ldr q17, [x3, x2]
+	WORD $0x3ce26912 // ldr q18, [x8, x2]
+	WORD $0x3ce26954 // ldr q20, [x10, x2]
+	WORD $0x3ce26975 // ldr q21, [x11, x2]
+	WORD $0x3ce26996 // ldr q22, [x12, x2]
+	VMOV V17.B16, V5.B16
+	WORD $0x4f9d1a45 // fmla v5.4s, v18.4s, v29.s[2]
+	WORD $0x4f9f1285 // fmla v5.4s, v20.4s, v31.s[0]
+	WORD $0x4eb5d4a5 // fsub v5.4s, v5.4s, v21.4s
+	VMOV V22.B16, V11.B16
+	WORD $0x4f9d1a4b // fmla v11.4s, v18.4s, v29.s[2]
+	WORD $0x4fbf128b // fmla v11.4s, v20.4s, v31.s[1]
+	WORD $0x4f9d52ab // fmls v11.4s, v21.4s, v29.s[0]
+	MOVD Transform_Rows(R0), R26
+	CMP $0, R26
+	BLE skipcut0_0
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4f9f106e // fmla v14.4s, v3.4s, v31.s[0]
+	WORD $0x4ea4d5ce // fsub v14.4s, v14.4s, v4.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_0_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut0_0_0_0:
+	VMOV V5.B16, V14.B16
+	WORD $0x4f9d182e // fmla v14.4s, v1.4s, v29.s[2]
+	WORD $0x4fbf106e // fmla v14.4s, v3.4s, v31.s[1]
+	WORD $0x4f9d508e // fmls v14.4s, v4.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_0_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_1
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_0_0_1:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_0_0_1:
+
+skipcut0_0:
+	MOVD Transform_Rows(R0), R26
+	CMP $1, R26
+	BLE skipcut0_1
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V6.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4f9f112e // fmla v14.4s, v9.4s, v31.s[0]
+	WORD $0x4eaad5ce // fsub v14.4s, v14.4s, v10.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_1_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_0
+	FMOVD 0(R8), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_0_0:
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R2)
+cutcut0_1_0_0:
+	VMOV V11.B16, V14.B16
+	WORD $0x4f9d18ee // fmla v14.4s, v7.4s, v29.s[2]
+	WORD $0x4fbf112e // fmla v14.4s, v9.4s, v31.s[1]
+	WORD $0x4f9d514e // fmls v14.4s, v10.4s, v29.s[0]
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_1_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_1
+	ADD R9, R8, R26
+	FMOVD 0(R26), F15
+	WORD $0x2e6139ef // shll v15.4s, v15.4h, #16
+	WORD $0x4e2fd5ce // fadd v14.4s, v14.4s, v15.4s
+alonecut0_1_0_1:
+	ADD R15, R2, R26
+	VSHL $15, V14.S4, V15.S4
+	VUSHR $31, V15.S4, V15.S4
+	VADD V14.S4, V15.S4, V15.S4
+	WORD $0x0e7041ef // addhn v15.4h, v15.4s, v16.4s
+	FMOVD F15, 0(R26)
+cutcut0_1_0_1:
+
+skipcut0_1:
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorcut
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tilecut
+
+done:
+	RET
+
 // TransformB2NEON is [TransformGo] with [MatrixB2], for args.Bytes a multiple of 16.
 TEXT ·TransformB2NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -3768,6 +5946,469 @@ skipcut0_1:
 done:
 	RET
 
+// TransformA2BF16NEON is [TransformGo] with [MatrixA2], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+TEXT ·TransformA2BF16NEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7ec // movi v12.4s, #0x7f, msl #8
+	MOVD Transform_Src(R0), R4
+	MOVD Transform_Dst(R0), R5
+	MOVD Transform_DstCol(R0), R15
+	MOVD Transform_N(R0), R14
+	MOVD Transform_Rows(R0), R26
+	CMP $2, R26
+	BLT cut
+	MOVD Transform_Cols(R0), R26
+	CMP $2, R26
+	BLT cut
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BNE added
+
+tilewhole:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorwhole:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a0 // fadd v0.4s, v13.4s, v14.4s
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD $0x4eafd5c4 // fsub v4.4s, v14.4s, v15.4s
+	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a1 // fadd v1.4s, v13.4s, v14.4s
+	WORD $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD $0x4eafd5c5 // fsub v5.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4a5 // fsub v5.4s, v5.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a2 // fadd v2.4s, v13.4s, v14.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4eafd5c6 // fsub v6.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a3 // fadd v3.4s, v13.4s, v14.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD $0x4eafd5c7 // fsub v7.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e21d40a // fadd v10.4s, v0.4s, v1.4s
+	WORD $0x4e22d54a // fadd v10.4s, v10.4s, v2.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	WORD $0x4ea2d42a // fsub v10.4s, v1.4s, v2.4s
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e25d48a // fadd v10.4s, v4.4s, v5.4s
+	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	WORD $0x4ea6d4aa // fsub v10.4s, v5.4s, v6.4s
+	WORD $0x4ea7d54a // fsub v10.4s, v10.4s, v7.4s
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorwhole
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	SUBS $1, R14, R14
+	BNE tilewhole
+	B done
+
+added:
+	MOVD ZR, R13
+
+tileadded:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectoradded:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a0 // fadd v0.4s, v13.4s, v14.4s
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD $0x4eafd5c4 // fsub v4.4s, v14.4s, v15.4s
+	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a1 // fadd v1.4s, v13.4s, v14.4s
+	WORD $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD $0x4eafd5c5 // fsub v5.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4a5 // fsub v5.4s, v5.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a2 // fadd v2.4s, v13.4s, v14.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4eafd5c6 // fsub v6.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a3 // fadd v3.4s, v13.4s, v14.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD $0x4eafd5c7 // fsub v7.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e21d40a // fadd v10.4s, v0.4s, v1.4s
+	WORD $0x4e22d54a // fadd v10.4s, v10.4s, v2.4s
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	WORD $0x4ea2d42a // fsub v10.4s, v1.4s, v2.4s
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	ADD R9, R8, R26
+	FMOVD 0(R26), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e25d48a // fadd v10.4s, v4.4s, v5.4s
+	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	WORD $0x4ea6d4aa // fsub v10.4s, v5.4s, v6.4s
+	WORD $0x4ea7d54a // fsub v10.4s, v10.4s, v7.4s
+	ADD R9, R8, R26
+	FMOVD 0(R26), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectoradded
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tileadded
+	B done
+
+cut:
+	MOVD ZR, R13
+
+tilecut:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorcut:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a0 // fadd v0.4s, v13.4s, v14.4s
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD $0x4eafd5c4 // fsub v4.4s, v14.4s, v15.4s
+	WORD $0x4eb0d484 // fsub v4.4s, v4.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a1 // fadd v1.4s, v13.4s, v14.4s
+	WORD $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD $0x4eafd5c5 // fsub v5.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4a5 // fsub v5.4s, v5.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a2 // fadd v2.4s, v13.4s, v14.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4eafd5c6 // fsub v6.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4c6 // fsub v6.4s, v6.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce2692f // ldr q15, [x9, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	WORD $0x4e2ed5a3 // fadd v3.4s, v13.4s, v14.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	WORD $0x4eafd5c7 // fsub v7.4s, v14.4s, v15.4s
+	WORD $0x4eb0d4e7 // fsub v7.4s, v7.4s, v16.4s
+	MOVD Transform_Rows(R0), R26
+	CMP $0, R26
+	BLE skipcut0_0
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e21d40a // fadd v10.4s, v0.4s, v1.4s
+	WORD $0x4e22d54a // fadd v10.4s, v10.4s, v2.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_0_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_0
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+alonecut0_0_0_0:
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+cutcut0_0_0_0:
+	WORD $0x4ea2d42a // fsub v10.4s, v1.4s, v2.4s
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_0_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_1
+	ADD R9, R8, R26
+	FMOVD 0(R26), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+alonecut0_0_0_1:
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+cutcut0_0_0_1:
+
+skipcut0_0:
+	MOVD Transform_Rows(R0), R26
+	CMP $1, R26
+	BLE skipcut0_1
+	MOVD Transform_AddRow(R0), R8
+	MOVD $1, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $1, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	WORD $0x4e25d48a // fadd v10.4s, v4.4s, v5.4s
+	WORD $0x4e26d54a // fadd v10.4s, v10.4s, v6.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_1_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_0
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+alonecut0_1_0_0:
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+cutcut0_1_0_0:
+	WORD $0x4ea6d4aa // fsub v10.4s, v5.4s, v6.4s
+	WORD $0x4ea7d54a // fsub v10.4s, v10.4s, v7.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLE cutcut0_1_0_1
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_1_0_1
+	ADD R9, R8, R26
+	FMOVD 0(R26), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+alonecut0_1_0_1:
+	ADD R15, R2, R26
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R26)
+cutcut0_1_0_1:
+
+skipcut0_1:
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorcut
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tilecut
+
+done:
+	RET
+
 // TransformP2NEON is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 16.
 TEXT ·TransformP2NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
@@ -4016,6 +6657,297 @@ cutcut0_0_0_0:
 
 skipcut0_0:
 	ADD $16, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorcut
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tilecut
+
+done:
+	RET
+
+// TransformP2BF16NEON is [TransformGo] with [MatrixP2], for args.Bytes a multiple of 16.
+// The destination and the addend are bfloat16.
+TEXT ·TransformP2BF16NEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD $constants<>(SB), R26
+	FLDPQ 0(R26), (F29, F30)
+	FMOVQ 32(R26), F31
+	WORD $0x4f03c7ec // movi v12.4s, #0x7f, msl #8
+	MOVD Transform_Src(R0), R4
+	MOVD Transform_Dst(R0), R5
+	MOVD Transform_DstCol(R0), R15
+	MOVD Transform_N(R0), R14
+	MOVD Transform_Rows(R0), R26
+	CMP $1, R26
+	BLT cut
+	MOVD Transform_Cols(R0), R26
+	CMP $1, R26
+	BLT cut
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BNE added
+
+tilewhole:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorwhole:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V0.B16
+	WORD $0x4f9d19c0 // fmla v0.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V1.B16
+	WORD $0x4f9d19c1 // fmla v1.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d421 // fsub v1.4s, v1.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V2.B16
+	WORD $0x4f9d19c2 // fmla v2.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V3.B16
+	WORD $0x4f9d19c3 // fmla v3.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d463 // fsub v3.4s, v3.4s, v16.4s
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V10.B16
+	WORD $0x4f9d182a // fmla v10.4s, v1.4s, v29.s[2]
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectorwhole
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	SUBS $1, R14, R14
+	BNE tilewhole
+	B done
+
+added:
+	MOVD ZR, R13
+
+tileadded:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectoradded:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V0.B16
+	WORD $0x4f9d19c0 // fmla v0.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V1.B16
+	WORD $0x4f9d19c1 // fmla v1.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d421 // fsub v1.4s, v1.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V2.B16
+	WORD $0x4f9d19c2 // fmla v2.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V3.B16
+	WORD $0x4f9d19c3 // fmla v3.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d463 // fsub v3.4s, v3.4s, v16.4s
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V10.B16
+	WORD $0x4f9d182a // fmla v10.4s, v1.4s, v29.s[2]
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+	ADD $8, R1
+	MOVD Transform_Bytes(R0), R26
+	CMP R1, R26
+	BGT vectoradded
+	MOVD Transform_SrcStep(R0), R26
+	ADD R26, R4
+	MOVD Transform_DstStep(R0), R26
+	ADD R26, R5
+	MOVD Transform_AddStep(R0), R26
+	ADD R26, R13
+	SUBS $1, R14, R14
+	BNE tileadded
+	B done
+
+cut:
+	MOVD ZR, R13
+
+tilecut:
+	MOVD ZR, R1
+
+	PCALIGN $32
+vectorcut:
+	MOVD (Transform_SrcRow+0)(R0), R3
+	ADD R4, R3
+	ADD R1, R3
+	ADD R1, R3
+	MOVD (Transform_SrcRow+8)(R0), R8
+	ADD R4, R8
+	ADD R1, R8
+	ADD R1, R8
+	MOVD (Transform_SrcRow+16)(R0), R9
+	ADD R4, R9
+	ADD R1, R9
+	ADD R1, R9
+	MOVD (Transform_SrcRow+24)(R0), R10
+	ADD R4, R10
+	ADD R1, R10
+	ADD R1, R10
+	MOVD (Transform_SrcCol+0)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V0.B16
+	WORD $0x4f9d19c0 // fmla v0.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	MOVD (Transform_SrcCol+8)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V1.B16
+	WORD $0x4f9d19c1 // fmla v1.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d421 // fsub v1.4s, v1.4s, v16.4s
+	MOVD (Transform_SrcCol+16)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V2.B16
+	WORD $0x4f9d19c2 // fmla v2.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d442 // fsub v2.4s, v2.4s, v16.4s
+	MOVD (Transform_SrcCol+24)(R0), R2
+	WORD $0x3ce2686d // ldr q13, [x3, x2]
+	WORD $0x3ce2690e // ldr q14, [x8, x2]
+	WORD $0x3ce26950 // ldr q16, [x10, x2]
+	VMOV V13.B16, V3.B16
+	WORD $0x4f9d19c3 // fmla v3.4s, v14.4s, v29.s[2]
+	WORD $0x4eb0d463 // fsub v3.4s, v3.4s, v16.4s
+	MOVD Transform_Rows(R0), R26
+	CMP $0, R26
+	BLE skipcut0_0
+	MOVD Transform_AddRow(R0), R8
+	MOVD $0, R26
+	MUL R26, R8
+	MOVD Transform_Add(R0), R26
+	ADD R26, R8
+	ADD R1, R8
+	ADD R13, R8
+	MOVD Transform_AddCol(R0), R9
+	MOVD Transform_DstRow(R0), R2
+	MOVD $0, R26
+	MUL R26, R2
+	ADD R5, R2
+	ADD R1, R2
+	VMOV V0.B16, V10.B16
+	WORD $0x4f9d182a // fmla v10.4s, v1.4s, v29.s[2]
+	WORD $0x4ea3d54a // fsub v10.4s, v10.4s, v3.4s
+	MOVD Transform_Cols(R0), R26
+	CMP $0, R26
+	BLE cutcut0_0_0_0
+	MOVD Transform_Add(R0), R26
+	CMP $0, R26
+	BEQ alonecut0_0_0_0
+	FMOVD 0(R8), F11
+	WORD $0x2e61396b // shll v11.4s, v11.4h, #16
+	WORD $0x4e2bd54a // fadd v10.4s, v10.4s, v11.4s
+alonecut0_0_0_0:
+	VSHL $15, V10.S4, V11.S4
+	VUSHR $31, V11.S4, V11.S4
+	VADD V10.S4, V11.S4, V11.S4
+	WORD $0x0e6c416b // addhn v11.4h, v11.4s, v12.4s
+	FMOVD F11, 0(R2)
+cutcut0_0_0_0:
+
+skipcut0_0:
+	ADD $8, R1
 	MOVD Transform_Bytes(R0), R26
 	CMP R1, R26
 	BGT vectorcut

@@ -13,6 +13,7 @@ type transformMatrix struct {
 	name      string
 	m         [][]float32
 	clip, add bool
+	half      bool // whether the destination and the addend are bfloat16
 }
 
 // A transformCase is a call of a routine that transforms tiles.
@@ -22,6 +23,7 @@ type transformCase struct {
 	rows, cols int  // of the result that are wanted
 	addend     bool // whether Add is set
 	add        bool // whether the routine adds to the destination
+	half       bool // whether the destination and the addend are bfloat16
 }
 
 // The operands are normal deviates, so that a result never equals the old content by chance. The
@@ -34,7 +36,7 @@ func TestTransform(t *testing.T) {
 			out, in := len(r.m), len(r.m[0])
 			for i := range 2 * 3 * 2 * 2 * 2 {
 				c := transformCase{
-					out: out, in: in, vectors: (i%2 + 1) * v.lanes, n: i/2%3 + 1, add: r.add,
+					out: out, in: in, vectors: (i%2 + 1) * v.lanes, n: i/2%3 + 1, add: r.add, half: r.half,
 					rows: out, cols: out, addend: r.clip && i/12%2 == 1,
 				}
 				if r.clip && i/24 == 1 {
@@ -43,7 +45,7 @@ func TestTransform(t *testing.T) {
 				got, want, before := newMemory(uint64(i)), newMemory(uint64(i)), newMemory(uint64(i))
 				c.lend(before)
 				mustKeep(t, v.run, c.lend(got))
-				TransformGo(c.lend(want), r.m, r.clip, r.add)
+				TransformGo(c.lend(want), r.m, r.clip, r.add, r.half)
 				mustAgree(t, fmt.Sprintf("%+v", c), got, want, before, transformTolerance)
 			}
 		})
@@ -52,7 +54,7 @@ func TestTransform(t *testing.T) {
 
 // lend lends the operands. Rows and columns of the input overlap or leave gaps, at random.
 func (c transformCase) lend(m *memory) *Transform {
-	args := &Transform{N: c.n, Bytes: uintptr(4 * c.vectors), Rows: c.rows, Cols: c.cols}
+	args := &Transform{N: c.n, Bytes: c.size() * uintptr(c.vectors), Rows: c.rows, Cols: c.cols}
 	step := c.vectors + m.rng.IntN(3)
 	col, row := step*c.n+m.rng.IntN(3), 0
 	row = col*c.in + m.rng.IntN(3)
@@ -77,11 +79,27 @@ func (c transformCase) result(m *memory, filled bool) (p unsafe.Pointer, row, co
 	s := c.vectors + m.rng.IntN(3)
 	k := s*c.n + m.rng.IntN(3)
 	l := k*c.cols + m.rng.IntN(3)
-	x := m.guards((c.rows-1)*l + (c.cols-1)*k + (c.n-1)*s + c.vectors)
+	size := (c.rows-1)*l + (c.cols-1)*k + (c.n-1)*s + c.vectors
+	var fill func(at int)
+	if c.half {
+		x := m.halfGuards(size)
+		p, fill = unsafe.Pointer(unsafe.SliceData(x)), func(at int) { m.drawHalf(x[at:][:c.vectors], drawInteger) }
+	} else {
+		x := m.guards(size)
+		p, fill = pointer(x), func(at int) { m.fill(x[at:][:c.vectors]) }
+	}
 	if filled {
 		for i := range c.rows * c.cols * c.n {
-			m.fill(x[i%c.rows*l+i/c.rows%c.cols*k+i/c.rows/c.cols*s:][:c.vectors])
+			fill(i%c.rows*l + i/c.rows%c.cols*k + i/c.rows/c.cols*s)
 		}
 	}
-	return pointer(x), uintptr(4 * l), uintptr(4 * k), uintptr(4 * s)
+	return p, c.size() * uintptr(l), c.size() * uintptr(k), c.size() * uintptr(s)
+}
+
+// size is the size of an element of the destination.
+func (c transformCase) size() uintptr {
+	if c.half {
+		return 2
+	}
+	return 4
 }

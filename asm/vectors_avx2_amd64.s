@@ -10,6 +10,11 @@ DATA sign<>+8(SB)/8, $0x8000000080000000
 DATA sign<>+16(SB)/8, $0x8000000080000000
 DATA sign<>+24(SB)/8, $0x8000000080000000
 GLOBL sign<>(SB), RODATA|NOPTR, $32
+DATA below_half<>+0(SB)/8, $0x00007fff00007fff
+DATA below_half<>+8(SB)/8, $0x00007fff00007fff
+DATA below_half<>+16(SB)/8, $0x00007fff00007fff
+DATA below_half<>+24(SB)/8, $0x00007fff00007fff
+GLOBL below_half<>(SB), RODATA|NOPTR, $32
 DATA log2e<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b

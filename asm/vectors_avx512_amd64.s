@@ -14,6 +14,15 @@ DATA sign<>+40(SB)/8, $0x8000000080000000
 DATA sign<>+48(SB)/8, $0x8000000080000000
 DATA sign<>+56(SB)/8, $0x8000000080000000
 GLOBL sign<>(SB), RODATA|NOPTR, $64
+DATA below_half<>+0(SB)/8, $0x00007fff00007fff
+DATA below_half<>+8(SB)/8, $0x00007fff00007fff
+DATA below_half<>+16(SB)/8, $0x00007fff00007fff
+DATA below_half<>+24(SB)/8, $0x00007fff00007fff
+DATA below_half<>+32(SB)/8, $0x00007fff00007fff
+DATA below_half<>+40(SB)/8, $0x00007fff00007fff
+DATA below_half<>+48(SB)/8, $0x00007fff00007fff
+DATA below_half<>+56(SB)/8, $0x00007fff00007fff
+GLOBL below_half<>(SB), RODATA|NOPTR, $64
 DATA log2e<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
 DATA log2e<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b

@@ -39,6 +39,10 @@ type machine interface {
 	apply(o operation, dst, a value) // dst = o(a)
 	negate(dst, a value)             // dst = -a
 	shiftLeft(v value, n int)        // of each lane as an integer
+	// roundIn gives the routine the registers in which stores of bfloat16 round, at least
+	// roundingRegs.
+	roundIn(v value)
+	roundingRegs() int
 	// mulAdd sets dst = a·b + c. dst differs from a, b and c.
 	mulAdd(dst value, a operand, b, c value)
 	// horner leaves p·x + c in p or in q. It returns the one that holds the result, and then the
@@ -76,10 +80,19 @@ type memory struct {
 	base, index string
 	scale       int // 0 means 1
 	disp        int
-	spare       value // where arm64 loads the vectors for an instruction that works on registers
+	half        bool  // bfloat16: widened when it is loaded, and rounded when it is stored
+	spare       value // where the vectors are loaded for an instruction that works on registers
 }
 
-// into returns m with the value that arm64 loads it into.
+// bytes is the size of a vector register's elements in the memory.
+func (l *listing) bytesOf(m memory) int {
+	if m.half {
+		return l.bytes() / 2
+	}
+	return l.bytes()
+}
+
+// into returns m with the value that it is loaded into where an instruction needs a register.
 func (m memory) into(spare value) memory {
 	m.spare = spare
 	return m
@@ -105,6 +118,8 @@ type listing struct {
 	next  int // first free vector register
 	limit int // one behind the last free register
 	width int // registers of a value
+
+	rounding value // registers that stores of bfloat16 work in; see [machine]'s roundIn
 }
 
 // op appends an instruction.
@@ -148,6 +163,14 @@ func (l *listing) spare() value {
 	return l.value()
 }
 
+// operand returns a memory with the registers that it needs as an operand.
+func (l *listing) operand(m memory) memory {
+	if m.half {
+		return m.into(l.value())
+	}
+	return m.into(l.spare())
+}
+
 // same takes one register for a value whose vectors are all alike.
 func (l *listing) same() value { return slices.Repeat(l.take(1), l.width) }
 
@@ -176,8 +199,8 @@ func (r *routine) text() string {
 
 // eachVector goes through the elements that register left counts, widths[0] registers at a time,
 // and then through the rest with the smaller widths. body handles r.width registers of each vector.
-// The position in bytes is in BX.
-func (r *routine) eachVector(left string, widths []int, body func()) {
+// The position is in BX, in bytes of elements of which a register's take the given number of bytes.
+func (r *routine) eachVector(left string, bytes int, widths []int, body func()) {
 	for i, w := range widths {
 		r.width = w
 		n, label, rest := w*r.lanes, r.wide("vector"), r.wide("done")
@@ -186,7 +209,7 @@ func (r *routine) eachVector(left string, widths []int, body func()) {
 		free := r.next
 		body()
 		r.next = free
-		r.add(number(w*r.bytes()), "BX")
+		r.add(number(w*bytes), "BX")
 		r.addJump(-n, left, "GE", label)
 		r.label(rest)
 		if i < len(widths)-1 {

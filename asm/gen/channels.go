@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // The constants of exp: x = n·ln 2 + r, exp(x) = 2^n·p(r). ln 2 is split in two so that n·ln2hi
@@ -55,6 +56,7 @@ type walk struct {
 	sums   int    // sums S0…
 	values int    // values that its body takes
 	exp    bool   // whether it uses exp
+	half   string // the maps that are bfloat16, in a variant of a walk
 	body   func(r *routine, c channels)
 	end    func(r *routine, c channels) // follows the last pixel; may be nil
 }
@@ -72,10 +74,52 @@ var distanceReg = map[rune]string{'X': "R8", 'Y': "R9", 'D': "R10"}
 
 func channelRoutines(t target) []*routine {
 	var all []*routine
-	for _, w := range walks {
+	for _, w := range allWalks() {
 		all = append(all, w.routine(t))
 	}
 	return all
+}
+
+// halves lists for a walk the sets of its maps that may be bfloat16. Maps that stay in the cache
+// between the steps of a layer are float32 where the CPU multiplies float32 alone.
+var halves = map[string][]string{
+	"Moments":      {"X"},
+	"Affine":       {"X", "XD"},
+	"AffineSiLU":   {"X", "XD"},
+	"NormSums":     {"X", "XY"},
+	"NormSiLUSums": {"X", "XYD"},
+	"NormGrad":     {"X", "XD", "XYD"},
+	"NormGradAdd":  {"XD", "XYD"},
+	"ColumnSums":   {"Y"},
+	"CopyMap":      {"X", "D"},
+	"AddMap":       {"YD"},
+}
+
+// allWalks lists the walks, each followed by its variants with maps of bfloat16.
+func allWalks() []walk {
+	var all []walk
+	for _, w := range walks {
+		all = append(all, w)
+		for _, half := range halves[w.name] {
+			v := w
+			v.half = half
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// variant names the walk with the maps that are bfloat16, such as CopyMapBF16X.
+func (w walk) variant() string {
+	if w.half == "" {
+		return w.name
+	}
+	return w.name + "BF16" + w.half
+}
+
+// rounds reports whether the walk stores bfloat16.
+func (w walk) rounds() bool {
+	return strings.Contains(w.half, "D")
 }
 
 var walks = []walk{
@@ -111,11 +155,11 @@ var walks = []walk{
 	}},
 	{name: "NormGradAdd", in: "XYD", params: 3, values: 3, body: func(r *routine, c channels) {
 		dx := normGrad(r, c)
-		r.do(add, dx, dx, c.d.into(r.spare()))
+		r.do(add, dx, dx, r.operand(c.d))
 		r.store(dx, c.d)
 	}},
 	{name: "ColumnSums", in: "Y", sums: 1, values: 1, body: func(r *routine, c channels) {
-		r.do(add, c.sum[0], c.sum[0], c.y.into(r.spare()))
+		r.do(add, c.sum[0], c.sum[0], r.operand(c.y))
 	}},
 	{name: "Maxima", in: "X", params: 1, sums: 1, values: 1, body: func(r *routine, c channels) {
 		e := r.value()
@@ -131,10 +175,15 @@ var walks = []walk{
 		r.do(mul, y, y, x)
 		r.store(y, c.d)
 	}},
+	{name: "CopyMap", in: "XD", values: 1, body: func(r *routine, c channels) {
+		d := r.value()
+		r.move(d, c.x)
+		r.store(d, c.d)
+	}},
 	{name: "AddMap", in: "YD", values: 2, body: func(r *routine, c channels) {
 		d := r.value()
 		r.move(d, c.d)
-		r.do(add, d, d, c.y.into(r.spare()))
+		r.do(add, d, d, r.operand(c.y))
 		r.store(d, c.d)
 	}},
 }
@@ -178,8 +227,8 @@ func normSiLUSums(r *routine, c channels) {
 // routine writes the walk. BX is the offset of the vectors of channels in bytes, R13 the channels
 // left.
 func (w walk) routine(t target) *routine {
-	doc := fmt.Sprintf("is [%sGo] for args.C a multiple of %d.", w.name, t.lanes)
-	r := newRoutine(t, w.name, "Channels", doc)
+	doc := fmt.Sprintf("is [%sGo] for args.C a multiple of %d%s.", w.name, t.lanes, w.condition())
+	r := newRoutine(t, w.variant(), "Channels", doc)
 	for _, m := range w.in {
 		r.field("Ld"+string(m), distanceReg[m])
 	}
@@ -187,9 +236,17 @@ func (w walk) routine(t target) *routine {
 	if w.exp {
 		once = 1 + r.prepare(expTable)
 	}
-	widths := t.widths(w.params+w.sums+w.values, once)
+	if w.rounds() {
+		r.roundIn(r.take(r.roundingRegs()))
+		once += r.roundingRegs()
+	}
+	values := w.values
+	if w.half != "" {
+		values++ // bfloat16 is loaded before it is an operand
+	}
+	widths := t.widths(w.params+w.sums+values, once)
 	r.width = widths[0]
-	c := channels{x: memory{base: "SI"}, y: memory{base: "DX"}, d: memory{base: "DI"}}
+	c := channels{x: w.pixel('X'), y: w.pixel('Y'), d: w.pixel('D')}
 	c.p, c.sum = r.several(w.params), r.several(w.sums)
 	if w.exp {
 		c.one = r.same()
@@ -197,8 +254,43 @@ func (w walk) routine(t target) *routine {
 	}
 	r.clear("BX")
 	r.field("C", "R13")
-	r.eachVector("R13", widths, func() { w.columns(r, c.first(r.width)) })
+	step := r.bytes()
+	if w.half != "" {
+		step /= 2
+	}
+	r.eachVector("R13", step, widths, func() { w.columns(r, c.first(r.width)) })
 	return r
+}
+
+// condition says which maps of the variant are bfloat16.
+func (w walk) condition() string {
+	if w.half == "" {
+		return ""
+	}
+	return fmt.Sprintf(" and args.BF16 = %s", w.formats())
+}
+
+// formats spells package asm's constants of the maps that are bfloat16.
+func (w walk) formats() string {
+	var all []string
+	for _, m := range w.half {
+		all = append(all, "BF16"+string(m))
+	}
+	return strings.Join(all, "|")
+}
+
+// pixel addresses the present pixel of a map.
+func (w walk) pixel(m rune) memory {
+	return memory{base: pixelReg[m], half: strings.ContainsRune(w.half, m)}
+}
+
+// vector addresses the present part of a vector over the channels. Where maps are bfloat16, BX
+// counts the bytes of their channels.
+func (w walk) vector(base string) memory {
+	if w.half == "" {
+		return memory{base: base, index: "BX"}
+	}
+	return memory{base: base, index: "BX", scale: 2}
 }
 
 // several takes n values.
@@ -230,7 +322,7 @@ func (c channels) first(width int) channels {
 func (w walk) columns(r *routine, c channels) {
 	for i, p := range c.p {
 		r.field(fmt.Sprintf("P%d", i), "CX")
-		r.move(p, memory{base: "CX", index: "BX"})
+		r.move(p, w.vector("CX"))
 	}
 	for _, s := range c.sum {
 		r.zero(s)
@@ -238,6 +330,9 @@ func (w walk) columns(r *routine, c channels) {
 	for _, m := range w.in {
 		r.field(string(m), pixelReg[m])
 		r.add("BX", pixelReg[m])
+		if w.half != "" && !w.pixel(m).half {
+			r.add("BX", pixelReg[m]) // its channels are twice as far
+		}
 	}
 	r.field("N1", "R11")
 	r.label(r.wide("lines"))
@@ -257,6 +352,6 @@ func (w walk) columns(r *routine, c channels) {
 	}
 	for i, s := range c.sum {
 		r.field(fmt.Sprintf("S%d", i), "CX")
-		r.store(s, memory{base: "CX", index: "BX"})
+		r.store(s, w.vector("CX"))
 	}
 }

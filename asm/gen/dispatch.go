@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,35 +17,53 @@ type choice struct {
 	limit  string // a call for which this holds goes to the method cut instead; "" for none
 	cut    string
 	goLoop string // the call of the Go loop, if there is one
+	pairs  bool   // whether it is for targets with products of pairs alone
 }
 
 var choices = []choice{
 	{
 		"product", "computes tiles of two segments of half rows and cols columns.",
 		"half, cols int, p *asm.Product", "half, cols, p", "product",
-		"p.Tiles*p.N2*p.N1*p.K > maxSteps", "cutProduct", "asm.ProductGo(p, half)",
+		"p.Tiles*p.N2*p.N1*p.K > maxSteps", "cutProduct", "asm.ProductGo(p, half)", false,
 	},
 	{
 		"outer", "adds to a tile of rows and cols.",
 		"rows, cols int, o *asm.Outer", "rows, cols, o", "outer",
-		"o.N2*o.N1*o.N0 > maxSteps", "cutOuter", "asm.OuterGo(o, rows)",
+		"o.N2*o.N1*o.N0 > maxSteps", "cutOuter", "asm.OuterGo(o, rows)", false,
 	},
 	{
 		"transform", "applies one of Winograd's matrices to tiles.",
 		"m tileMatrix, t *asm.Transform", "m, t", "transform",
-		"isa.tiles(t) > maxTiles", "cutTransform", "transformGo(m, t)",
+		"isa.tiles(m, t) > maxTiles", "cutTransform", "transformGo(m, t)", false,
 	},
 	{
 		"walkVectors", "runs a walk over whole vectors of channels.",
-		"routine walkRoutine, c *asm.Channels", "routine, c", "walk", "", "", "walkGo(routine, c)",
+		"routine walkRoutine, c *asm.Channels", "routine, c", "walk", "", "", "walkGo(routine, c)", false,
 	},
 	{
 		"flatVectors", "runs a routine over whole vectors.",
-		"routine flatRoutine, v *asm.Vectors", "routine, v", "flat", "", "", "flatGo(routine, v)",
+		"routine flatRoutine, v *asm.Vectors", "routine, v", "flat", "", "", "flatGo(routine, v)", false,
 	},
 	{
 		"fetch", "asks for memory that will soon be used.",
-		"f *asm.Fetch", "f", "asm.Fetch", "", "", "",
+		"f *asm.Fetch", "f", "asm.Fetch", "", "", "", false,
+	},
+	{
+		"pairs", "computes tiles of products of pairs, of up to some rows, and of cols columns.",
+		"rows, cols int, p *asm.Pairs", "rows, cols, p", "pairs", "", "", "asm.PairsGo(p, cols)", true,
+	},
+	{
+		"interleave", "makes pairs of pixels.",
+		"i *asm.Interleave", "i", "asm.Interleave",
+		"i.Lines*i.Pairs*i.C > maxPaired", "cutInterleave", "asm.InterleaveGo(i)", true,
+	},
+	{
+		"pairPeak", "does rounds of products of pairs on registers.",
+		"p *asm.Pairs", "p", "asm.PairPeak", "", "", "", true,
+	},
+	{
+		"turn", "transposes matrices of pairs.",
+		"t *asm.Turn", "t", "asm.Turn", "t.Blocks > maxTurned", "cutTurn", "asm.TurnGo(t)", true,
 	},
 }
 
@@ -64,21 +83,30 @@ func writeDispatch(arch string) {
 	s.line("%s", builtDoc)
 	s.line("func Built() []ISA { return []ISA{%s} }", strings.Join(names, ", "))
 	for _, c := range choices {
-		c.write(s, targets)
+		c.write(s, arch)
 	}
-	for _, t := range targets {
+	for _, t := range own(arch) {
 		t.tileSwitch(s, "product", "half, cols int, args *asm.Product", t.halves(), productName)
 		t.tileSwitch(s, "outer", "rows, cols int, args *asm.Outer", t.outer, outerName)
 		for _, k := range kinds() {
 			k.forTarget(s, t)
 		}
 	}
+	for _, t := range pairing(arch) {
+		wide := t
+		wide.cols = t.pairWidths()
+		wide.tileSwitch(s, "pairs", "rows, cols int, args *asm.Pairs", t.rows, pairsName)
+	}
 	s.save("../kernels/dispatch_" + arch + ".go")
 }
 
 // write writes the method. Without targets it is the Go loop alone, which needs no limit: Go code
 // can be preempted.
-func (c choice) write(s *source, targets []target) {
+func (c choice) write(s *source, arch string) {
+	targets := own(arch)
+	if c.pairs {
+		targets = c.having(arch)
+	}
 	signature := fmt.Sprintf("func (isa ISA) %s(%s)", c.name, c.params)
 	s.line("\n// %s %s", c.name, c.doc)
 	if len(targets) == 0 {
@@ -91,12 +119,34 @@ func (c choice) write(s *source, targets []target) {
 	}
 	s.line("switch isa {")
 	for _, t := range targets {
-		s.line("case %s:\n%s%s(%s)", t.name, c.call, t.name, c.args)
+		s.line("case %s:\n%s%s(%s)", strings.Join(c.users(t, arch), ", "), c.call, t.name, c.args)
 	}
 	if c.goLoop != "" {
 		s.line("default:\n%s", c.goLoop)
 	}
 	s.line("}\n}")
+}
+
+// having lists the targets that have the routine of a choice for pairs.
+func (c choice) having(arch string) []target {
+	all := pairing(arch)
+	if c.name == "pairs" || c.name == "pairPeak" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(t target) bool { return !t.hasPairing() })
+}
+
+// users lists the targets that call the routines of t.
+func (c choice) users(t target, arch string) []string {
+	names := []string{t.name}
+	for _, other := range of(arch) {
+		switch {
+		case c.pairs && c.name != "pairs" && c.name != "pairPeak" && other.pairs != nil && !other.hasPairing(),
+			!c.pairs && other.from == t.name:
+			names = append(names, other.name)
+		}
+	}
+	return names
 }
 
 // tileSwitch writes a function that calls the tile of some rows and columns. The last rows and the
@@ -105,6 +155,9 @@ func (t target) tileSwitch(s *source, function, params string, rows []int, name 
 	variable, _, _ := strings.Cut(params, ",")
 	if len(t.cols) == 1 {
 		params = strings.Replace(params, "cols", "_", 1)
+	}
+	if len(rows) == 1 {
+		params = strings.Replace(params, "rows", "_", 1)
 	}
 	s.line("\nfunc %s%s(%s) {", function, t.name, params)
 	defer s.line("}")
@@ -115,6 +168,10 @@ func (t target) tileSwitch(s *source, function, params string, rows []int, name 
 	for i, cols := range t.cols {
 		if len(t.cols) > 1 {
 			s.line("%s", caseOf(i, cols, len(t.cols)))
+		}
+		if len(rows) == 1 {
+			s.line("asm.%s%s(args)", name(rows[0], cols), t.name)
+			continue
 		}
 		s.line("switch %s {", variable)
 		for k, n := range rows {
@@ -150,7 +207,7 @@ func writeTargets() {
 	s.line("const PeakChains = %d", peakChains)
 	s.save("targets.go")
 
-	s = newSource("", "kernels")
+	s = newSource("", "kernels", "github.com/fmimg/fmimg/asm")
 	s.line("\n// The instruction sets that operations are written for.\nconst (")
 	for i, t := range targets {
 		s.line("%s%s // %s", t.name, map[bool]string{true: " ISA = iota"}[i == 0], t.doc)
@@ -167,12 +224,24 @@ func writeTargets() {
 
 // entry writes the entry of a target in package kernels' table.
 func (t target) entry(s *source) {
-	var segments []string
-	for _, seg := range t.segments {
-		segments = append(segments, fmt.Sprintf("{%d, %d}", seg.rows, seg.cost))
-	}
 	s.line("%s: {\nname: %q, target: %q, lanes: %d, cols: %s,", t.name, t.suffix(), t.name, t.lanes, list(t.cols))
-	s.line("segments: []segmentCost{%s}, rows: %s,\n},", strings.Join(segments, ", "), list(t.outer))
+	s.line("segments: []segmentCost{%s}, rows: %s,", costs(t.segments), list(t.outer))
+	if t.pairs != nil {
+		s.line("pairs: []segmentCost{%s},", costs(t.pairs))
+		s.line("dot: asm.%s, cycles: %d, peak: %d,", t.dot, t.cycles, t.pairPeakOperations())
+		s.line("groups: %d, whole: %v,", t.pairWidths()[0]/pairCols, t.arch == "arm64")
+		s.line("unproven: %q,", t.unproven)
+	}
+	s.line("},")
+}
+
+// costs spells segments as the elements of a slice of segmentCost.
+func costs(segments []segment) string {
+	var all []string
+	for _, seg := range segments {
+		all = append(all, fmt.Sprintf("{%d, %d}", seg.rows, seg.cost))
+	}
+	return strings.Join(all, ", ")
 }
 
 // writeLimits writes the largest sizes that any target has.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -30,8 +31,10 @@ func walkKind() kind {
 		goType: "walkRoutine", doc: "A walkRoutine names a walk over the channels of maps.",
 		args: "Channels", function: "walk", table: "channels",
 	}
-	for _, w := range walks {
-		k.routines = append(k.routines, plain(w.name))
+	for _, w := range allWalks() {
+		r := plain(w.variant())
+		r.goLoop = "asm." + w.name + "Go(args)"
+		k.routines = append(k.routines, r)
 	}
 	return k
 }
@@ -52,10 +55,10 @@ func matrixKind() kind {
 		goType: "tileMatrix", doc: "A tileMatrix names one of package asm's matrices.",
 		args: "Transform", function: "transform", table: "transform",
 	}
-	for _, m := range matrices {
+	for _, m := range allMatrices() {
 		k.routines = append(k.routines, named{
-			"matrix" + m.name, m.name, "Transform" + m.name,
-			fmt.Sprintf("asm.TransformGo(args, asm.Matrix%s, %v, %v)", m.name, m.clip, m.add),
+			"matrix" + m.variant(), m.variant(), "Transform" + m.variant(),
+			fmt.Sprintf("asm.TransformGo(args, asm.Matrix%s, %v, %v, %v)", m.name, m.clip, m.add, m.half),
 		})
 	}
 	return k
@@ -103,6 +106,21 @@ func writeRoutines() {
 		s.line(")\n\n// %sGo runs the Go loop.", k.function)
 		k.callSwitch(s, "Go", func(r named) string { return r.goLoop })
 	}
+	s.line("\n// bf16Walks names the variant of a walk for maps of bfloat16.")
+	s.line("var bf16Walks = [...][asm.BF16X | asm.BF16Y | asm.BF16D + 1]walkRoutine{")
+	for _, w := range walks {
+		var all []string
+		for _, half := range halves[w.name] {
+			v := w
+			v.half = half
+			formats := strings.ReplaceAll(v.formats(), "BF16", "asm.BF16")
+			all = append(all, fmt.Sprintf("%s: %s", formats, unexported(v.variant())))
+		}
+		if len(all) > 0 {
+			s.line("%s: {%s},", unexported(w.name), strings.Join(all, ", "))
+		}
+	}
+	s.line("}")
 	s.save("../kernels/routines.go")
 
 	s = newSource("", "kernels")
@@ -122,23 +140,40 @@ func writeTestTables(arch string) {
 		s.line("%s = target{%q, %d, %d, supports(%q)}", t.suffix(), t.name, t.lanes, t.side, t.name)
 	}
 	s.line(")\n\nvar productRoutines = []productRoutine{")
-	for _, t := range of(arch) {
+	for _, t := range own(arch) {
 		t.eachProduct(func(half, cols int) {
 			s.line("{%s, %d, %d, %s},", t.suffix(), half, cols, productName(half, cols)+t.name)
 		})
 	}
 	s.line("}\n\nvar outerRoutines = []outerRoutine{")
-	for _, t := range of(arch) {
+	for _, t := range own(arch) {
 		t.eachOuter(func(rows, cols int) {
 			s.line("{%s, %d, %d, %s},", t.suffix(), rows, cols, outerName(rows, cols)+t.name)
 		})
 	}
+	s.line("}\n\nvar pairsRoutines = []pairsRoutine{")
+	for _, t := range pairing(arch) {
+		t.eachPairs(func(rows, cols int) {
+			s.line("{%s, %d, %d, %s, %s},", t.suffix(), rows, cols, t.dot, pairsName(rows, cols)+t.name)
+		})
+	}
 	s.line("}")
+	writePairTables(s, arch)
 	fetch := kind{args: "Fetch", table: "fetch", routines: []named{plain("Fetch")}}
 	for _, k := range append(kinds(), fetch) {
-		k.testTable(s, of(arch))
+		k.testTable(s, own(arch))
 	}
 	s.save("routines_" + arch + "_test.go")
+}
+
+// writePairTables lists the other routines for pairs.
+func writePairTables(s *source, arch string) {
+	peak := kind{args: "Pairs", table: "pairPeak", routines: []named{plain("PairPeak")}}
+	peak.testTable(s, pairing(arch))
+	having := slices.DeleteFunc(pairing(arch), func(t target) bool { return !t.hasPairing() })
+	for _, name := range []string{"Interleave", "Turn"} {
+		kind{args: name, table: unexported(name), routines: []named{plain(name)}}.testTable(s, having)
+	}
 }
 
 // testTable lists the routines of a kind by name.
@@ -158,16 +193,20 @@ func (k kind) testTable(s *source, targets []target) {
 func writeLoops() {
 	s := newSource(anyArch, "asm")
 	s.line("\nvar walkRoutines = []walkRoutine{")
-	for _, w := range walks {
-		s.line("{%q, %sGo, %s, %d, %d},", w.name, w.name, w.maps(), w.params, w.sums)
+	for _, w := range allWalks() {
+		formats := "0"
+		if w.half != "" {
+			formats = w.formats()
+		}
+		s.line("{%q, %sGo, %s, %d, %d, %s},", w.variant(), w.name, w.maps(), w.params, w.sums, formats)
 	}
 	s.line("}\n\nvar vectorRoutines = []vectorRoutine{")
 	for _, f := range flats {
 		s.line("{%q, %sGo},", f.name, f.name)
 	}
 	s.line("}\n\nvar transformMatrices = []transformMatrix{")
-	for _, m := range matrices {
-		s.line("{%q, Matrix%s, %v, %v},", m.name, m.name, m.clip, m.add)
+	for _, m := range allMatrices() {
+		s.line("{%q, Matrix%s, %v, %v, %v},", m.variant(), m.name, m.clip, m.add, m.half)
 	}
 	s.line("}")
 	s.save("routines_test.go")

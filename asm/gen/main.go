@@ -58,10 +58,13 @@ var families = []family{
 // writeAssembly writes the routines of one architecture and their Go declarations.
 func writeAssembly(arch string) {
 	stubs := newSource(constraints[arch], "asm")
-	for _, t := range of(arch) {
+	for _, t := range own(arch) {
 		for _, f := range families {
 			f.write(t, stubs)
 		}
+	}
+	for _, t := range pairing(arch) {
+		family{"pairs", nil, pairRoutines}.write(t, stubs)
 	}
 	stubs.save("stubs_" + arch + ".go")
 }

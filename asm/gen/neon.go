@@ -146,6 +146,10 @@ func index(reg string) int {
 
 // load loads a run in pairs of registers.
 func (a *arm64) load(v value, m memory) {
+	if m.half {
+		a.loadHalf(v, m)
+		return
+	}
 	if a.indexed(0x3ce06800, "ldr", v, m) {
 		return
 	}
@@ -159,7 +163,42 @@ func (a *arm64) load(v value, m memory) {
 	}
 }
 
+// loadHalf loads bfloat16 and shifts each element to the upper half of a lane.
+func (a *arm64) loadHalf(v value, m memory) {
+	base, disp := a.base(m)
+	for i, reg := range v {
+		a.op("FMOVD %d(%s), F%d", disp+i*a.bytesOf(m), base, reg)
+		a.word(0x2e613800|uint32(reg<<5|reg), "shll v%d.4s, v%d.4h, #16", reg, reg)
+	}
+}
+
+func (a *arm64) roundingRegs() int { return 2 }
+
+// roundIn also sets the second register to 0x7fff.
+func (a *arm64) roundIn(v value) {
+	a.rounding = v
+	a.word(0x4f03c7e0|uint32(v[1]), "movi v%d.4s, #0x7f, msl #8", v[1])
+}
+
+// storeHalf rounds to nearest, ties to even, as integers: it adds 0x7fff and the lowest bit that
+// stays, and stores the upper halves.
+func (a *arm64) storeHalf(v value, m memory) {
+	base, disp := a.base(m)
+	t, below := a.rounding[0], a.rounding[1]
+	for i, reg := range v {
+		a.op("VSHL $15, V%d.S4, V%d.S4", reg, t)
+		a.op("VUSHR $31, V%d.S4, V%d.S4", t, t)
+		a.op("VADD %s", arranged("V%d.S4", reg, t, t))
+		a.word(0x0e604000|uint32(below<<16|t<<5|t), "addhn v%d.4h, v%d.4s, v%d.4s", t, t, below)
+		a.op("FMOVD F%d, %d(%s)", t, disp+i*a.bytesOf(m), base)
+	}
+}
+
 func (a *arm64) store(v value, m memory) {
+	if m.half {
+		a.storeHalf(v, m)
+		return
+	}
 	if a.indexed(0x3ca06800, "str", v, m) {
 		return
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,15 @@ type target struct {
 	cols     []int     // widths of the tiles of Product and Outer, the widest first
 	segments []segment // the tiles of Product, the longest first
 	outer    []int     // heights of the tiles of Outer, the tallest first
+
+	// A target that adds routines to those of another target takes over the other's tiles too.
+	from     string    // the name of the other target, or "" for none
+	pairs    []segment // the rows of the tiles of Pairs, the most first; nil if it has none
+	rows     []int     // the rows of the routines of Pairs, the most first
+	unit     int       // the rows of a tile of a matrix unit, which takes fewer too; 0 for vectors
+	dot      string    // the arithmetic of Pairs, by its name in package asm
+	cycles   int       // of a tile of Pairs of 2 groups of columns, for each pair
+	unproven string    // why "auto" does not choose it, or ""
 }
 
 // A segment is half the height of a tile of Product, and what a tile costs. Costs count against the
@@ -29,8 +39,8 @@ type target struct {
 type segment struct{ rows, cost int }
 
 // targets lists the instruction sets. In one architecture, a later one has the features of the
-// earlier ones too.
-var targets = []target{generic, avx2, avx512, neon}
+// earlier ones too. One that extends another uses the other's routines for float32.
+var targets = []target{generic, avx2, avx512, avx512bf16, amx, neon, neonbf16}
 
 // generic is plain Go. Its loops take any number of rows, so a few sizes are enough.
 var generic = target{
@@ -63,6 +73,60 @@ var neon = target{
 	cols: []int{16}, segments: []segment{{3, 24}, {2, 17}, {1, 12}}, outer: []int{6, 4, 2, 1},
 }
 
+// neverRun is why the instruction sets for bfloat16 are unproven.
+const neverRun = "its routines have run in emulators alone"
+
+// The registers hold the sums of 14 rows of 32 columns, as in avx512.
+var avx512bf16 = avx512.extend(target{
+	name: "AVX512BF16", doc: "amd64 with AVX-512 BF16: products of bfloat16 too",
+	needs: []string{"AVX512BF16"}, spell: newX86,
+	pairs: []segment{{14, 28}, {7, 16}, {4, 10}, {2, 8}, {1, 7}}, rows: []int{14, 7, 4, 2, 1},
+	dot: "VectorDot", cycles: 28, unproven: neverRun,
+})
+
+// A matrix unit takes tiles of any height. Their cost is calculated, not measured: a product takes
+// 16 cycles for the rows of B, and loads a line of A for each row.
+var amx = avx512bf16.extend(target{
+	name: "AMX", doc: "amd64 with AMX too: products of tiles of bfloat16",
+	needs: []string{"AMXTILE", "AMXBF16"}, spell: newX86,
+	pairs: unitTiles(), rows: []int{pairUnit}, unit: pairUnit,
+	dot: "TileDot", cycles: 2, unproven: neverRun,
+})
+
+// The tiles are those of neon.
+var neonbf16 = neon.extend(target{
+	name: "NEONBF16", doc: "arm64 with BF16 of ARMv8.6: products of bfloat16 too",
+	needs: []string{"BF16"}, spell: newNEON,
+	pairs: []segment{{6, 24}, {4, 17}, {2, 12}, {1, 10}}, rows: []int{6, 4, 2, 1},
+	dot: "OddDot", cycles: 48, unproven: neverRun,
+})
+
+// unitTiles lists the tiles of a matrix unit.
+func unitTiles() []segment {
+	var all []segment
+	for rows := pairUnit; rows > 0; rows-- {
+		all = append(all, segment{rows, rows + pairUnit})
+	}
+	return all
+}
+
+// extend returns a target that takes over what t has, and adds features and the products of pairs.
+func (t target) extend(more target) target {
+	more.needs = append(slices.Clone(t.needs), more.needs...)
+	if more.from = t.from; t.from == "" {
+		more.from = t.name
+	}
+	more.arch, more.reg, more.lanes, more.count, more.side = t.arch, t.reg, t.lanes, t.count, t.side
+	more.cols, more.segments, more.outer = t.cols, t.segments, t.outer
+	return more
+}
+
+// pairUnit and pairCols are PairUnit and PairCols of package asm.
+const (
+	pairUnit = 16
+	pairCols = 16
+)
+
 // goCols is the width of the tiles of the Go loops of Product and Outer.
 const goCols = 8
 
@@ -71,6 +135,28 @@ func of(arch string) []target {
 	var some []target
 	for _, t := range targets {
 		if t.arch == arch {
+			some = append(some, t)
+		}
+	}
+	return some
+}
+
+// own lists the targets of an architecture that have routines for float32 of their own.
+func own(arch string) []target {
+	var some []target
+	for _, t := range of(arch) {
+		if t.from == "" {
+			some = append(some, t)
+		}
+	}
+	return some
+}
+
+// pairing lists the targets of an architecture that have products of pairs.
+func pairing(arch string) []target {
+	var some []target
+	for _, t := range of(arch) {
+		if t.pairs != nil {
 			some = append(some, t)
 		}
 	}

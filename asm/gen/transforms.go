@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A term is a coefficient times an operand: input i, or temporary -1-i.
@@ -33,6 +34,29 @@ type matrix struct {
 	groups  []group
 	clip    bool // results may have an addend, and may be cut off at Rows and Cols
 	add     bool // results are added to the destination
+	half    bool // the results and the addend are bfloat16, in a variant of a matrix with clip
+}
+
+// allMatrices lists the matrices. Those that write maps are followed by their variant for maps of
+// bfloat16.
+func allMatrices() []matrix {
+	var all []matrix
+	for _, m := range matrices {
+		all = append(all, m)
+		if m.clip {
+			m.half = true
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// variant names the matrix, and the format of its results unless that is float32.
+func (m matrix) variant() string {
+	if m.half {
+		return m.name + "BF16"
+	}
+	return m.name
 }
 
 func temp(i int) int { return -1 - i }
@@ -147,7 +171,7 @@ var matrices = []matrix{
 
 func transformRoutines(t target) []*routine {
 	var all []*routine
-	for _, m := range matrices {
+	for _, m := range allMatrices() {
 		all = append(all, transform(t, m))
 	}
 	return all
@@ -252,9 +276,9 @@ func (r *routine) scale(dst, source value, coef float64) {
 }
 
 // A transformation holds the registers of a routine. Of the integer registers, SI and DI point to
-// the source and the destination of the tile, BX is the offset of the channels, R13 the offset of
-// the tile's addend, R14 the number of tiles left, R15 the distance between columns of the
-// destination; rowRegs point to the rows of X.
+// the source and the destination of the tile, BX is the offset of the channels in the destination,
+// R13 the offset of the tile's addend, R14 the number of tiles left, R15 the distance between
+// columns of the destination; rowRegs point to the rows of X.
 type transformation struct {
 	*routine
 	m     matrix
@@ -269,14 +293,20 @@ type transformation struct {
 // of X, which leaves at most two rows of M·X in registers, and then applies M to these rows.
 func transform(t target, m matrix) *routine {
 	doc := fmt.Sprintf("is [TransformGo] with [Matrix%s], for args.Bytes a multiple of %d.", m.name, t.bytes())
-	if m.add {
+	switch {
+	case m.add:
 		doc += "\nIt adds to the destination."
+	case m.half:
+		doc += "\nThe destination and the addend are bfloat16."
 	}
-	r := newRoutine(t, "Transform"+m.name, "Transform", doc)
+	r := newRoutine(t, "Transform"+m.variant(), "Transform", doc)
 	r.prepare(coefficients)
 	s := transformation{routine: r, m: m}
 	s.half = [2][]value{r.several(m.in), r.several(m.in)}
 	s.temps, s.sum, s.spare = r.several(2), r.value(), r.value()
+	if m.half {
+		r.roundIn(s.roundingRegs())
+	}
 	if t.count == 32 {
 		s.x = r.several(m.in)
 	}
@@ -304,6 +334,12 @@ func transform(t target, m matrix) *routine {
 	return r
 }
 
+// roundingRegs returns registers for stores of bfloat16. When a result is stored, spare is free.
+func (s *transformation) roundingRegs() value {
+	more := s.machine.roundingRegs() - len(s.spare)
+	return slices.Concat(s.spare, s.take(more))
+}
+
 // A mode is a variant of the loop over tiles.
 type mode string
 
@@ -324,7 +360,7 @@ func (s *transformation) tiles(how mode) {
 			s.finish(how, o.index, s.half[k], fmt.Sprintf("%s%d_%d", how, i, k))
 		}
 	}
-	s.add(number(s.bytes()), "BX")
+	s.add(number(s.bytesOf(s.result(""))), "BX")
 	s.jumpField("Bytes", "GT", "BX", "vector"+string(how))
 	s.addField("SrcStep", "SI")
 	s.addField("DstStep", "DI")
@@ -342,6 +378,9 @@ func (s *transformation) halfWay(g group) {
 		s.field(fmt.Sprintf("SrcRow+%d", 8*i), rowRegs[i])
 		s.add("SI", rowRegs[i])
 		s.add("BX", rowRegs[i])
+		if s.m.half {
+			s.add("BX", rowRegs[i]) // the channels of the source are twice as far
+		}
 	}
 	for j := range s.m.in {
 		s.field(fmt.Sprintf("SrcCol+%d", 8*j), "CX")
@@ -448,12 +487,18 @@ func (s *transformation) put(how mode, index int, label string) {
 // element addresses column index of the row at register p, whose columns are at distance d. It
 // needs register x where no address mode reaches the column.
 func (s *transformation) element(index int, p, d, x string) memory {
+	to := s.result(p)
 	switch index {
 	case 0:
-		return memory{base: p}
+		return to
 	case 1, 2, 4:
-		return memory{base: p, index: d, scale: index}
+		to.index, to.scale = d, index
+		return to
 	}
 	s.address(p, d, index-1, x)
-	return memory{base: x, index: d}
+	to.base, to.index = x, d
+	return to
 }
+
+// result is a memory in the format of the results.
+func (s *transformation) result(base string) memory { return memory{base: base, half: s.m.half} }

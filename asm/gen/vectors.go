@@ -58,7 +58,7 @@ func (r *routine) scalars(n, width int) []value {
 
 func addVector(t target, name string) *routine {
 	r := flat(t, name, 2)
-	r.eachVector("CX", t.widths(2, 0), func() {
+	r.eachVector("CX", r.bytes(), t.widths(2, 0), func() {
 		x := r.value()
 		r.move(x, flatX)
 		r.do(add, x, x, flatY.into(r.spare()))
@@ -71,7 +71,7 @@ func lerpVector(t target, name string) *routine {
 	r := flat(t, name, 2)
 	widths := t.widths(2, 1)
 	share := r.scalars(1, widths[0])[0]
-	r.eachVector("CX", widths, func() {
+	r.eachVector("CX", r.bytes(), widths, func() {
 		x, y := r.value(), r.value()
 		r.move(x, flatX)
 		r.move(y, flatY)
@@ -88,7 +88,7 @@ func sumSquares(t target, name string) *routine {
 	widths := t.widths(2, 0)
 	sum := r.take(widths[0])
 	r.zero(sum)
-	r.eachVector("CX", widths, func() {
+	r.eachVector("CX", r.bytes(), widths, func() {
 		y := r.value()
 		r.move(y, flatY)
 		r.do(fma, sum[:r.width], y, y)
@@ -106,7 +106,7 @@ func adamW(t target, name string) *routine {
 	f := r.scalars(9, widths[0])
 	scale, decay, beta1, rest1 := f[0], f[1], f[2], f[3]
 	beta2, rest2, factor, eps, rate := f[4], f[5], f[6], f[7], f[8]
-	r.eachVector("CX", widths, func() {
+	r.eachVector("CX", r.bytes(), widths, func() {
 		g, m, v, p := r.value(), r.value(), r.value(), r.value()
 		free := r.spare()
 		r.do(mul, g, scale, flatW.into(g))
@@ -130,7 +130,7 @@ func adamW(t target, name string) *routine {
 func expVector(t target, name string) *routine {
 	r := flat(t, name, 2)
 	once := r.prepare(expTable)
-	r.eachVector("CX", t.widths(4, once), func() {
+	r.eachVector("CX", r.bytes(), t.widths(4, once), func() {
 		x, n, p, q := r.value(), r.value(), r.value(), r.spare()
 		r.move(x, flatY)
 		r.exp(x, n, p, q)

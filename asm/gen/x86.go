@@ -88,7 +88,7 @@ func (x *x86) jumpField(name, condition, than, label string) {
 // at addresses vector i of a run.
 func (x *x86) at(m memory, i int) string {
 	text := fmt.Sprintf("(%s)", m.base)
-	if disp := m.disp + i*x.bytes(); disp != 0 {
+	if disp := m.disp + i*x.bytesOf(m); disp != 0 {
 		text = fmt.Sprintf("%d%s", disp, text)
 	}
 	if m.index != "" {
@@ -147,15 +147,56 @@ func (x *x86) negate(dst, a value) {
 }
 
 func (x *x86) move(dst value, src operand) {
+	m, inMemory := src.(memory)
 	for i, reg := range dst {
+		if inMemory && m.half {
+			x.op("VPMOVZXWD %s, %s", x.at(m, i), x.v(reg))
+			x.op("VPSLLD $16, %s, %s", x.v(reg), x.v(reg))
+			continue
+		}
 		x.op("VMOVUPS %s, %s", x.source(src, i), x.v(reg))
 	}
 }
 
 func (x *x86) store(src value, m memory) {
 	for i, reg := range src {
+		if m.half {
+			x.storeHalf(reg, x.at(m, i))
+			continue
+		}
 		x.op("VMOVUPS %s, %s", x.v(reg), x.at(m, i))
 	}
+}
+
+func (x *x86) roundingRegs() int { return 1 }
+
+func (x *x86) roundIn(v value) { x.rounding = v }
+
+// storeHalf rounds a register to nearest, ties to even, as integers: it adds 0x7fff and the lowest
+// bit that stays. Then it stores the upper halves.
+func (x *x86) storeHalf(reg int, to string) {
+	v, t := x.v(reg), x.v(x.rounding[0])
+	x.op("VPSLLD $15, %s, %s", v, t)
+	x.op("VPSRLD $31, %s, %s", t, t)
+	x.op("VPADDD %s, %s, %s", v, t, t)
+	x.op("VPADDD below_half<>(SB), %s, %s", t, t)
+	x.op("VPSRLD $16, %s, %s", t, t)
+	if x.reg == "Z" {
+		x.op("VPMOVDW %s, %s", t, to)
+		return
+	}
+	x.op("VPACKUSDW %s, %s, %s", t, t, t)
+	x.op("VPERMQ $8, %s, %s", t, t)
+	x.op("VMOVUPS X%d, %s", x.rounding[0], to)
+}
+
+// loaded returns an operand that instructions can read: it loads bfloat16 into its spare registers.
+func (x *x86) loaded(o operand) operand {
+	if m, ok := o.(memory); ok && m.half {
+		x.move(m.spare, m)
+		return m.spare
+	}
+	return o
 }
 
 // prefetch asks for the line as for reading: a line that no other core has can then be written too.
@@ -166,6 +207,7 @@ func (x *x86) broadcast(dst value, field string) {
 }
 
 func (x *x86) do(o operation, dst value, a, b operand) {
+	b = x.loaded(b)
 	for i := range dst {
 		x.op("%s %s, %s, %s", o.amd64, x.source(b, i), x.source(a, i), x.v(dst[i]))
 	}
@@ -200,7 +242,8 @@ func (x *x86) horner(p, by value, c operand, q value) (result, free value) {
 // operands.
 func (x *x86) declare(table []constant) string {
 	var b strings.Builder
-	for _, c := range append([]constant{{"sign", float32(math.Copysign(0, -1))}}, table...) {
+	own := []constant{{"sign", float32(math.Copysign(0, -1))}, {"below_half", math.Float32frombits(0x7fff)}}
+	for _, c := range append(own, table...) {
 		b.WriteString(data(c.name, slices.Repeat([]float32{c.value}, x.lanes)))
 	}
 	return b.String()
