@@ -28,13 +28,13 @@ func (s *Scratch) fetchAhead(isa ISA) {
 			a.maps, a.line = a.maps[:last], 0
 			continue
 		}
-		pixels := min(m.W-a.x, max(left/(4*m.C), 1))
+		pixels := min(m.W-a.x, max(left/int(m.bytes(m.C)), 1))
 		s.fetch = asm.Fetch{
-			P: m.ptr(a.line/m.H, a.line%m.H, a.x), Ld: uintptr(4 * m.Pixel),
-			N: pixels, Bytes: uintptr(4 * m.C),
+			P: m.ptr(a.line/m.H, a.line%m.H, a.x), Ld: m.bytes(m.Pixel),
+			N: pixels, Bytes: m.bytes(m.C),
 		}
 		isa.fetch(&s.fetch)
-		left -= pixels * 4 * m.C
+		left -= pixels * int(m.bytes(m.C))
 		if a.x += pixels; a.x == m.W {
 			a.line, a.x = a.line+1, 0
 		}

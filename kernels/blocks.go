@@ -22,6 +22,8 @@ const (
 //   - a step of the largest tiles of Product and Outer is 28 multiply-adds of registers: 4096 steps
 //     are 38 µs;
 //   - a tile of a Transform is some 200 instructions for each register of channels: 512 are 34 µs;
+//   - an Interleave loads two registers for each 16 pairs and stores one, in some 8 cycles: 2¹⁷ are
+//     22 µs; a block of a Turn is some 100 instructions: 512 are 17 µs;
 //   - walks and flat routines divide, or wait for memory: 4096 registers, of up to 40 cycles each,
 //     are 55 µs.
 //
@@ -32,7 +34,28 @@ var (
 	maxSteps     = 4096 // of the loop nest of a Product or an Outer
 	maxTiles     = 512  // of a Transform, times registers of channels
 	maxRegisters = 4096 // of each operand of a walk or of a flat routine
+
+	maxPaired = 1 << 17 // pairs of an Interleave, times channels
+	maxTurned = 512     // blocks of a Turn
+
+	// The cycles of a call to the products of pairs: 33 µs at 3 GHz. A call takes a tile at least.
+	// One tile exceeds the limit where it sums over more than 3571 pairs on AVX512_BF16, or 2083 on
+	// Arm's BF16: in a 3x3 convolution, over more than 793 or 462 channels.
+	maxPairCycles = 100_000
 )
+
+// pairPeakCycles is about how many cycles a round of the PairPeak routines takes: four products of
+// tiles take 64.
+const pairPeakCycles = 64
+
+// pairTiles is the tiles of a product of pairs that are collected before one block of columns after
+// another passes over them: their places stay in the second-level cache.
+const pairTiles = 64
+
+// pairBlock returns the places of a block of the weight gradient of pairs, given the channels of
+// both maps together: what is turned and paired stays in the second-level cache. A map of 32x32
+// pixels is one block at up to 192 channels.
+func pairBlock(channels int) int { return max(min(1280, 1280*192/channels), 256) }
 
 // peakRounds is the rounds of one call to the Peak routines: about 50 µs.
 const peakRounds = 1 << 13
@@ -67,6 +90,15 @@ const (
 // while one block of columns after another passes over them.
 const gatherPixels = 512
 
+// attentionWhole is the most pixels of an image whose attention is one block of queries and keys.
+// Beyond, a block has attentionQueries queries and attentionKeys keys: its probabilities and their
+// gradients stay in the second-level cache.
+const (
+	attentionWhole   = 256
+	attentionQueries = 128
+	attentionKeys    = 256
+)
+
 // aheadBytes is how much memory is fetched beside one matrix product of a plane: little enough to
 // arrive before the next product begins.
 const aheadBytes = 8192
@@ -79,6 +111,10 @@ const squaresChunk = 4096
 // before the next images follow: what one step writes is still in the cache when the next step
 // reads it.
 const LayerPixels = 800
+
+// BandPixels is about how many pixels the steps of a layer pass on to each other where an image has
+// more than LayerPixels. It counts bands of whole tiles.
+const BandPixels = 1024
 
 // The blocks of the products of all pairs of rows, in package metrics. PairRows are whole tiles on
 // every instruction set; together with a packed group of queries, they stay in a second-level cache

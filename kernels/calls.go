@@ -95,12 +95,14 @@ func (isa ISA) cutOuter(rows, cols int, o *asm.Outer) {
 }
 
 // tiles returns the count that maxTiles limits.
-func (isa ISA) tiles(t *asm.Transform) int { return t.N * int(t.Bytes) / (4 * isa.lanes()) }
+func (isa ISA) tiles(m tileMatrix, t *asm.Transform) int {
+	return t.N * int(t.Bytes) / (m.bytes() * isa.lanes())
+}
 
 // cutTransform transforms a few tiles, or some channels of one tile, at a time.
 func (isa ISA) cutTransform(m tileMatrix, t *asm.Transform) {
-	whole, register := *t, uintptr(4*isa.lanes())
-	src, dst := steps{ld: register, end0: t.SrcStep}, steps{ld: register, end0: t.DstStep}
+	whole, register := *t, uintptr(m.bytes()*isa.lanes())
+	src, dst := steps{ld: uintptr(4 * isa.lanes()), end0: t.SrcStep}, steps{ld: register, end0: t.DstStep}
 	add := steps{ld: register, end0: t.AddStep}
 	eachPart(1, t.N, int(t.Bytes/register), maxTiles, func(at part) {
 		t.Src, t.Dst, t.Add = src.move(whole.Src, at), dst.move(whole.Dst, at), add.move(whole.Add, at)
@@ -153,4 +155,39 @@ func collect(routine walkRoutine, total []float32, sums unsafe.Pointer, first bo
 	default:
 		addVector(total, own)
 	}
+}
+
+// cutInterleave makes the pairs of one group of channels after another, of one line after another,
+// and of a long line in pieces.
+func (isa ISA) cutInterleave(i *asm.Interleave) {
+	whole := *i
+	for group := 0; group*asm.PairCols < whole.C; group++ {
+		left := whole.C - group*asm.PairCols
+		i.C, i.Lines, i.Last = min(left, asm.PairCols), 1, pairMask(left)
+		for line := range whole.Lines {
+			src := unsafe.Add(whole.Src, uintptr(line)*whole.LineSrc+uintptr(2*asm.PairCols*group))
+			dst := unsafe.Add(whole.Dst, uintptr(group)*whole.Group+uintptr(4*asm.PairCols*line*whole.Pairs))
+			for from := 0; from < whole.Pairs; from += maxPaired / asm.PairCols {
+				i.Pairs = min(whole.Pairs-from, maxPaired/asm.PairCols)
+				i.Pixels = min(max(whole.Pixels-2*from, 0), 2*i.Pairs)
+				i.Rest = i.Pairs - (i.Pixels+1)/2
+				i.Src = unsafe.Add(src, uintptr(min(2*from, whole.Pixels))*whole.LdSrc)
+				i.Dst = unsafe.Add(dst, 4*asm.PairCols*from)
+				isa.interleave(i)
+			}
+		}
+	}
+	*i = whole
+}
+
+// cutTurn transposes a few matrices at a time.
+func (isa ISA) cutTurn(t *asm.Turn) {
+	whole := *t
+	for from := 0; from < whole.Blocks; from += maxTurned {
+		t.Blocks = min(maxTurned, whole.Blocks-from)
+		t.Src = unsafe.Add(whole.Src, uintptr(asm.PairCols*from)*whole.LdSrc)
+		t.Dst = unsafe.Add(whole.Dst, 4*asm.PairCols*from)
+		isa.turn(t)
+	}
+	*t = whole
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/asm"
+
 	"pgregory.net/rapid"
 )
 
@@ -79,6 +81,8 @@ func TestCutCalls(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"conv": TestConv, "norm": TestGroupNorm, "rows": TestRowsOfMaps, "attention": TestAttention,
 			"vectors": TestFlatVectors, "squares": TestSumSquares, "AdamW": TestAdamW,
+			"conv of bfloat16": TestConvBF16, "norm of bfloat16": TestGroupNormBF16,
+			"attention in bfloat16": TestAttentionInBF16, "maps of bfloat16": TestMapsInBF16,
 			"allocations": TestOperationsDoNotAllocate,
 		} {
 			t.Run(name, test)
@@ -89,41 +93,61 @@ func TestCutCalls(t *testing.T) {
 // A walk in parts writes the same maps as the walk in one piece, to the bit, and the same sums up
 // to rounding. A new walk whose sums must not simply be added fails here.
 func TestCutWalks(t *testing.T) {
-	const c, w, h = 35, 9, 7
 	eachISA(t, func(t *testing.T, isa ISA) {
 		for i, name := range walkNames {
-			routine := walkRoutine(i)
-			run := func() (maps []Map, sums [2][]float32) {
-				rng := rand.New(rand.NewPCG(uint64(routine), 9))
-				for range 3 {
-					m, _ := testMap(rng, 1, h, w, c, 2, 3, 1)
-					maps = append(maps, m)
-				}
-				walk := walkOver(0, &maps[0], &maps[1], &maps[2])
-				sums = [2][]float32{make([]float32, c), make([]float32, c)}
-				walk.P0, walk.P1 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
-				walk.P2, walk.P3 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
-				walk.S0, walk.S1 = pointer(sums[0]), pointer(sums[1])
-				isa.walk(routine, walk)
-				return maps, sums
+			if strings.Contains(name, "BF16") { // a variant of the walk before
+				continue
 			}
-			maps, sums := run()
-			var cutMaps []Map
-			var cutSums [2][]float32
-			withLimits(maxSteps, maxTiles, 5, func() { cutMaps, cutSums = run() })
-			for i, m := range maps {
-				mustBeSame(t, fmt.Sprintf("map %d of %s", i, name), dense(cutMaps[i]), dense(m))
+			testCutWalk(t, isa, walkRoutine(i), name, 0)
+			if i >= len(bf16Walks) {
+				continue
 			}
-			for i, s := range sums {
-				for k, v := range s { // a sum of up to 63 terms, which may cancel
-					if d := math.Abs(float64(cutSums[i][k] - v)); !(d <= 1e-4*(1+math.Abs(float64(v)))) {
-						t.Errorf("sum %d of %s, channel %d, is %g in parts, %g in one piece",
-							i, name, k, cutSums[i][k], v)
-					}
+			for formats, variant := range bf16Walks[i] {
+				if variant != 0 {
+					testCutWalk(t, isa, walkRoutine(i), walkNames[variant], asm.Formats(formats))
 				}
 			}
 		}
 	})
+}
+
+// testCutWalk runs a walk over maps of which some are bfloat16.
+func testCutWalk(t *testing.T, isa ISA, routine walkRoutine, name string, formats asm.Formats) {
+	t.Helper()
+	const c, w, h = 35, 9, 7
+	run := func() (maps []Map, sums [2][]float32) {
+		rng := rand.New(rand.NewPCG(uint64(routine), 9))
+		for i := range 3 {
+			m, _ := testMap(rng, 1, h, w, c, 2, 3, 1)
+			if formats>>i&1 == 1 {
+				half := BF16.NewMap(1, h, w, c)
+				half.Load(dense(m))
+				m = half
+			}
+			maps = append(maps, m)
+		}
+		walk := walkOver(0, &maps[0], &maps[1], &maps[2])
+		sums = [2][]float32{make([]float32, c), make([]float32, c)}
+		walk.P0, walk.P1 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
+		walk.P2, walk.P3 = pointer(randoms(rng, c)), pointer(randoms(rng, c))
+		walk.S0, walk.S1 = pointer(sums[0]), pointer(sums[1])
+		isa.walk(routine, walk)
+		return maps, sums
+	}
+	maps, sums := run()
+	var cutMaps []Map
+	var cutSums [2][]float32
+	withLimits(maxSteps, maxTiles, 5, func() { cutMaps, cutSums = run() })
+	for i, m := range maps {
+		mustBeSame(t, fmt.Sprintf("map %d of %s", i, name), dense(cutMaps[i]), dense(m))
+	}
+	for i, s := range sums {
+		for k, v := range s { // a sum of up to 63 terms, which may cancel
+			if d := math.Abs(float64(cutSums[i][k] - v)); !(d <= 1e-4*(1+math.Abs(float64(v)))) {
+				t.Errorf("sum %d of %s, channel %d, is %g in parts, %g in one piece", i, name, k, cutSums[i][k], v)
+			}
+		}
+	}
 }
 
 // These shapes exceed the real limits: products and sums of outer products over thousands of pixels
@@ -166,12 +190,15 @@ var callersOf = map[string][]string{
 	"walkVectors": {"walk", "cutWalk"}, "walk…": {"walkVectors"},
 	"flatVectors": {"flat"}, "flat…": {"flatVectors"},
 	"product…": {"product"}, "outer…": {"outer"}, "transform…": {"transform"},
-	"fetch": {"fetchAhead"}, // of aheadBytes, or of a pixel
+	"fetch": {"fetchAhead"},                   // of aheadBytes, or of a pixel
+	"pairs": {"columns"}, "pairs…": {"pairs"}, // maxPairCycles, or a tile
+	"pairPeak": {"PeakBF16"},
 }
 
 // cutters lists the functions that call assembly, or a function for one target, below a limit; each
 // begins with a call of its cutter for longer calls.
-var cutters = map[string]string{"product": "cutProduct", "outer": "cutOuter", "transform": "cutTransform"}
+var cutters = map[string]string{"product": "cutProduct", "outer": "cutOuter", "transform": "cutTransform",
+	"interleave": "cutInterleave", "turn": "cutTurn"}
 
 // Every call to the assembly is limited.
 func TestAllCallsAreCut(t *testing.T) {

@@ -71,6 +71,7 @@ type phase struct {
 	rows, cols axis
 	taps       [][]int // for each tap of the window, row by row: the kernel positions that it sums
 	weights    panel
+	pairs      pairPanel
 }
 
 func (p *phase) window() window { return window{len(p.rows.taps), len(p.cols.taps)} }
@@ -137,13 +138,14 @@ type Conv struct {
 	rotated             []float32 // the weight of the input gradient, [3][3][OC][IC]
 	bias                []float32
 	withoutGradient     bool
+	dot                 asm.Dot // the arithmetic of Pairs
 }
 
 // NewConv makes a convolution without weights that uses the algorithms of a plan; isa.Plan(shape)
 // is the fastest plan. InputGrad needs a convolution that was made with gradient.
 func NewConv(isa ISA, shape ConvShape, plan Plan, gradient bool) *Conv {
 	return &Conv{
-		ConvShape: shape, ISA: isa, Plan: plan, withoutGradient: !gradient,
+		ConvShape: shape, ISA: isa, Plan: plan, withoutGradient: !gradient, dot: isa.pairDot(),
 		forward:  phases(shape.Kind, forwardAxes[shape.Kind]),
 		gradient: phases(shape.Kind, gradientAxes[shape.Kind]),
 	}
@@ -156,7 +158,7 @@ func (c *Conv) Pack(weight, bias []float32) {
 			len(weight), len(bias), c.IC, c.OC))
 	}
 	if c.bias == nil {
-		c.bias = aligned(roundUp(c.OC, c.ISA.tileCols(c.OC)))
+		c.bias = aligned(roundUp(roundUp(c.OC, c.ISA.tileCols(c.OC)), asm.PairCols))
 	}
 	copy(c.bias, bias)
 	c.packForward(weight)
@@ -172,6 +174,10 @@ func (c *Conv) packForward(weight []float32) {
 		for i := range c.forward {
 			c.packPhase(&c.forward[i], weight)
 		}
+	case Pairs:
+		for i := range c.forward {
+			c.packPairs(&c.forward[i], weight)
+		}
 	case Shifted:
 		c.sForward.pack(c.ISA, weight, c.IC, c.OC)
 	default:
@@ -181,9 +187,15 @@ func (c *Conv) packForward(weight []float32) {
 
 // packGradient packs the weight for the input gradient.
 func (c *Conv) packGradient(weight []float32) {
-	if c.Plan.InputGrad == Direct {
+	switch c.Plan.InputGrad {
+	case Direct:
 		for i := range c.gradient {
 			c.packTransposed(&c.gradient[i], weight)
+		}
+		return
+	case Pairs:
+		for i := range c.gradient {
+			c.packTransposedPairs(&c.gradient[i], weight)
 		}
 		return
 	}
@@ -220,11 +232,42 @@ func (c *Conv) packTransposed(p *phase, weight []float32) {
 	}
 }
 
-// Forward computes y = conv(x) + bias + residual. x needs a halo unless the kind is Point; residual
-// may be nil, and may be y itself.
+// ForwardByLines reports whether Forward takes some lines of a map, [Map.Lines], as it takes a
+// whole map.
+func (c *Conv) ForwardByLines() bool { return c.byLines(c.Plan.Forward) }
+
+func (c *Conv) byLines(a Algorithm) bool {
+	return c.Kind == Point || c.Kind == Same3 && a != Shifted
+}
+
+// Forward computes y = conv(x) + bias + residual. x needs a halo unless the kind is Point. residual
+// has the shape and precision of y; it may be nil, and may be y itself.
 func (c *Conv) Forward(s *Scratch, y, x Map, residual *Map) {
 	c.mustFit("forward", y, x)
 	c.mustHaveHalo(x)
+	if residual != nil {
+		mustMatch("residual of a convolution", *residual, y)
+		residual.mustBe(y.Precision)
+	}
+	if c.Plan.Forward == Pairs {
+		c.runPairs(s, c.forward, y, x, c.bias, residual)
+		return
+	}
+	x = s.wide(c.ISA, wideInput, x)
+	if y.Precision == BF16 && c.Plan.Forward.filtering() == nil {
+		w := s.wideResult(c.ISA, y, residual)
+		if residual != nil {
+			residual = &w
+		}
+		c.forwardTo(s, w, x, residual)
+		c.ISA.Convert(y, w)
+		return
+	}
+	c.forwardTo(s, y, x, residual)
+}
+
+// forwardTo is Forward with x in float32, and with y in bfloat16 for Winograd's algorithms alone.
+func (c *Conv) forwardTo(s *Scratch, y, x Map, residual *Map) {
 	switch c.Plan.Forward {
 	case Direct:
 		c.run(s, c.forward, y, x, c.bias, residual)
@@ -246,6 +289,27 @@ func (c *Conv) InputGrad(s *Scratch, dx, dy Map, accumulate bool) {
 	if c.withoutGradient {
 		panic("kernels: input gradient of a convolution without the gradient's weights")
 	}
+	var residual *Map
+	if accumulate {
+		residual = &dx
+	}
+	if c.Plan.InputGrad == Pairs {
+		c.runPairs(s, c.gradient, dx, dy, nil, residual)
+		return
+	}
+	dy = s.wide(c.ISA, wideInput, dy)
+	if dx.Precision == BF16 && c.Plan.InputGrad.filtering() == nil {
+		w := s.wideResult(c.ISA, dx, residual)
+		c.inputGradTo(s, w, dy, accumulate)
+		c.ISA.Convert(dx, w)
+		return
+	}
+	c.inputGradTo(s, dx, dy, accumulate)
+}
+
+// inputGradTo is InputGrad with dy in float32, and with dx in bfloat16 for Winograd's algorithms
+// alone.
+func (c *Conv) inputGradTo(s *Scratch, dx, dy Map, accumulate bool) {
 	var residual *Map
 	if accumulate {
 		residual = &dx
@@ -275,7 +339,7 @@ func (c *Conv) run(s *Scratch, phases []phase, out, in Map, bias []float32, resi
 }
 
 func (c *Conv) mustFit(what string, y, x Map) {
-	size := c.Kind == Point || x.H == c.H && x.W == c.W
+	size := c.Kind == Point || x.H <= c.H && x.W == c.W // x may be some lines
 	if !size || x.C != c.IC || y.shape() != [4]int{x.N, c.Kind.OutSize(x.H), c.Kind.OutSize(x.W), c.OC} {
 		panic(fmt.Sprintf("kernels: %s of a convolution from %d to %d channels: shapes %v and %v",
 			what, c.IC, c.OC, x.shape(), y.shape()))
@@ -310,6 +374,12 @@ type WeightSum struct {
 func (c *Conv) PartWeightGrad(s *Scratch, sum *WeightSum, dw, db []float32, x, dy Map) {
 	c.mustFit("weight gradient", dy, x)
 	c.mustHaveHalo(x)
+	if c.Plan.WeightGrad == Pairs {
+		c.pairWeightGrad(s, dw, s.narrow(c.ISA, wideInput, x), s.narrow(c.ISA, wideGradient, dy))
+		c.ISA.BiasGrad(s, db, dy)
+		return
+	}
+	x, dy = s.wide(c.ISA, wideInput, x), s.wide(c.ISA, wideGradient, dy)
 	size := c.IC * c.OC
 	if f := c.Plan.WeightGrad.filtering(); f != nil {
 		c.mustHaveHalo(dy)

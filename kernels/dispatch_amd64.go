@@ -8,7 +8,7 @@ import "github.com/fmimg/fmimg/asm"
 
 // Built lists the instruction sets that this build has code for, the slowest first, whether
 // this CPU has them or not.
-func Built() []ISA { return []ISA{Generic, AVX2, AVX512} }
+func Built() []ISA { return []ISA{Generic, AVX2, AVX512, AVX512BF16, AMX} }
 
 // product computes tiles of two segments of half rows and cols columns.
 func (isa ISA) product(half, cols int, p *asm.Product) {
@@ -19,7 +19,7 @@ func (isa ISA) product(half, cols int, p *asm.Product) {
 	switch isa {
 	case AVX2:
 		productAVX2(half, cols, p)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		productAVX512(half, cols, p)
 	default:
 		asm.ProductGo(p, half)
@@ -35,7 +35,7 @@ func (isa ISA) outer(rows, cols int, o *asm.Outer) {
 	switch isa {
 	case AVX2:
 		outerAVX2(rows, cols, o)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		outerAVX512(rows, cols, o)
 	default:
 		asm.OuterGo(o, rows)
@@ -44,14 +44,14 @@ func (isa ISA) outer(rows, cols int, o *asm.Outer) {
 
 // transform applies one of Winograd's matrices to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
-	if isa.tiles(t) > maxTiles {
+	if isa.tiles(m, t) > maxTiles {
 		isa.cutTransform(m, t)
 		return
 	}
 	switch isa {
 	case AVX2:
 		transformAVX2(m, t)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		transformAVX512(m, t)
 	default:
 		transformGo(m, t)
@@ -63,7 +63,7 @@ func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) {
 	switch isa {
 	case AVX2:
 		walkAVX2(routine, c)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		walkAVX512(routine, c)
 	default:
 		walkGo(routine, c)
@@ -75,7 +75,7 @@ func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) {
 	switch isa {
 	case AVX2:
 		flatAVX2(routine, v)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		flatAVX512(routine, v)
 	default:
 		flatGo(routine, v)
@@ -87,8 +87,58 @@ func (isa ISA) fetch(f *asm.Fetch) {
 	switch isa {
 	case AVX2:
 		asm.FetchAVX2(f)
-	case AVX512:
+	case AVX512, AVX512BF16, AMX:
 		asm.FetchAVX512(f)
+	}
+}
+
+// pairs computes tiles of products of pairs, of up to some rows, and of cols columns.
+func (isa ISA) pairs(rows, cols int, p *asm.Pairs) {
+	switch isa {
+	case AVX512BF16:
+		pairsAVX512BF16(rows, cols, p)
+	case AMX:
+		pairsAMX(rows, cols, p)
+	default:
+		asm.PairsGo(p, cols)
+	}
+}
+
+// interleave makes pairs of pixels.
+func (isa ISA) interleave(i *asm.Interleave) {
+	if i.Lines*i.Pairs*i.C > maxPaired {
+		isa.cutInterleave(i)
+		return
+	}
+	switch isa {
+	case AVX512BF16, AMX:
+		asm.InterleaveAVX512BF16(i)
+	default:
+		asm.InterleaveGo(i)
+	}
+}
+
+// pairPeak does rounds of products of pairs on registers.
+func (isa ISA) pairPeak(p *asm.Pairs) {
+	switch isa {
+	case AVX512BF16:
+		asm.PairPeakAVX512BF16(p)
+	case AMX:
+		asm.PairPeakAMX(p)
+	}
+}
+
+// turn transposes matrices of pairs.
+func (isa ISA) turn(t *asm.Turn) {
+	if t.Blocks > maxTurned {
+		isa.cutTurn(t)
+		return
+	}
+	switch isa {
+	case AVX512BF16, AMX:
+		asm.TurnAVX512BF16(t)
+	default:
+		asm.TurnGo(t)
 	}
 }
 
@@ -120,28 +170,66 @@ func walkAVX2(name walkRoutine, args *asm.Channels) {
 	switch name {
 	case moments:
 		asm.MomentsAVX2(args)
+	case momentsBF16X:
+		asm.MomentsBF16XAVX2(args)
 	case affine:
 		asm.AffineAVX2(args)
+	case affineBF16X:
+		asm.AffineBF16XAVX2(args)
+	case affineBF16XD:
+		asm.AffineBF16XDAVX2(args)
 	case affineSiLU:
 		asm.AffineSiLUAVX2(args)
+	case affineSiLUBF16X:
+		asm.AffineSiLUBF16XAVX2(args)
+	case affineSiLUBF16XD:
+		asm.AffineSiLUBF16XDAVX2(args)
 	case normSums:
 		asm.NormSumsAVX2(args)
+	case normSumsBF16X:
+		asm.NormSumsBF16XAVX2(args)
+	case normSumsBF16XY:
+		asm.NormSumsBF16XYAVX2(args)
 	case normSiLUSums:
 		asm.NormSiLUSumsAVX2(args)
+	case normSiLUSumsBF16X:
+		asm.NormSiLUSumsBF16XAVX2(args)
+	case normSiLUSumsBF16XYD:
+		asm.NormSiLUSumsBF16XYDAVX2(args)
 	case normGrad:
 		asm.NormGradAVX2(args)
+	case normGradBF16X:
+		asm.NormGradBF16XAVX2(args)
+	case normGradBF16XD:
+		asm.NormGradBF16XDAVX2(args)
+	case normGradBF16XYD:
+		asm.NormGradBF16XYDAVX2(args)
 	case normGradAdd:
 		asm.NormGradAddAVX2(args)
+	case normGradAddBF16XD:
+		asm.NormGradAddBF16XDAVX2(args)
+	case normGradAddBF16XYD:
+		asm.NormGradAddBF16XYDAVX2(args)
 	case columnSums:
 		asm.ColumnSumsAVX2(args)
+	case columnSumsBF16Y:
+		asm.ColumnSumsBF16YAVX2(args)
 	case maxima:
 		asm.MaximaAVX2(args)
 	case expSums:
 		asm.ExpSumsAVX2(args)
 	case softmaxGrad:
 		asm.SoftmaxGradAVX2(args)
+	case copyMap:
+		asm.CopyMapAVX2(args)
+	case copyMapBF16X:
+		asm.CopyMapBF16XAVX2(args)
+	case copyMapBF16D:
+		asm.CopyMapBF16DAVX2(args)
 	case addMap:
 		asm.AddMapAVX2(args)
+	case addMapBF16YD:
+		asm.AddMapBF16YDAVX2(args)
 	}
 }
 
@@ -168,6 +256,8 @@ func transformAVX2(name tileMatrix, args *asm.Transform) {
 		asm.TransformB4AVX2(args)
 	case matrixA4:
 		asm.TransformA4AVX2(args)
+	case matrixA4BF16:
+		asm.TransformA4BF16AVX2(args)
 	case matrixAT4:
 		asm.TransformAT4AVX2(args)
 	case matrixG4:
@@ -176,12 +266,18 @@ func transformAVX2(name tileMatrix, args *asm.Transform) {
 		asm.TransformGT4AVX2(args)
 	case matrixP4:
 		asm.TransformP4AVX2(args)
+	case matrixP4BF16:
+		asm.TransformP4BF16AVX2(args)
 	case matrixB2:
 		asm.TransformB2AVX2(args)
 	case matrixA2:
 		asm.TransformA2AVX2(args)
+	case matrixA2BF16:
+		asm.TransformA2BF16AVX2(args)
 	case matrixP2:
 		asm.TransformP2AVX2(args)
+	case matrixP2BF16:
+		asm.TransformP2BF16AVX2(args)
 	case matrixAT2:
 		asm.TransformAT2AVX2(args)
 	case matrixG2:
@@ -249,28 +345,66 @@ func walkAVX512(name walkRoutine, args *asm.Channels) {
 	switch name {
 	case moments:
 		asm.MomentsAVX512(args)
+	case momentsBF16X:
+		asm.MomentsBF16XAVX512(args)
 	case affine:
 		asm.AffineAVX512(args)
+	case affineBF16X:
+		asm.AffineBF16XAVX512(args)
+	case affineBF16XD:
+		asm.AffineBF16XDAVX512(args)
 	case affineSiLU:
 		asm.AffineSiLUAVX512(args)
+	case affineSiLUBF16X:
+		asm.AffineSiLUBF16XAVX512(args)
+	case affineSiLUBF16XD:
+		asm.AffineSiLUBF16XDAVX512(args)
 	case normSums:
 		asm.NormSumsAVX512(args)
+	case normSumsBF16X:
+		asm.NormSumsBF16XAVX512(args)
+	case normSumsBF16XY:
+		asm.NormSumsBF16XYAVX512(args)
 	case normSiLUSums:
 		asm.NormSiLUSumsAVX512(args)
+	case normSiLUSumsBF16X:
+		asm.NormSiLUSumsBF16XAVX512(args)
+	case normSiLUSumsBF16XYD:
+		asm.NormSiLUSumsBF16XYDAVX512(args)
 	case normGrad:
 		asm.NormGradAVX512(args)
+	case normGradBF16X:
+		asm.NormGradBF16XAVX512(args)
+	case normGradBF16XD:
+		asm.NormGradBF16XDAVX512(args)
+	case normGradBF16XYD:
+		asm.NormGradBF16XYDAVX512(args)
 	case normGradAdd:
 		asm.NormGradAddAVX512(args)
+	case normGradAddBF16XD:
+		asm.NormGradAddBF16XDAVX512(args)
+	case normGradAddBF16XYD:
+		asm.NormGradAddBF16XYDAVX512(args)
 	case columnSums:
 		asm.ColumnSumsAVX512(args)
+	case columnSumsBF16Y:
+		asm.ColumnSumsBF16YAVX512(args)
 	case maxima:
 		asm.MaximaAVX512(args)
 	case expSums:
 		asm.ExpSumsAVX512(args)
 	case softmaxGrad:
 		asm.SoftmaxGradAVX512(args)
+	case copyMap:
+		asm.CopyMapAVX512(args)
+	case copyMapBF16X:
+		asm.CopyMapBF16XAVX512(args)
+	case copyMapBF16D:
+		asm.CopyMapBF16DAVX512(args)
 	case addMap:
 		asm.AddMapAVX512(args)
+	case addMapBF16YD:
+		asm.AddMapBF16YDAVX512(args)
 	}
 }
 
@@ -297,6 +431,8 @@ func transformAVX512(name tileMatrix, args *asm.Transform) {
 		asm.TransformB4AVX512(args)
 	case matrixA4:
 		asm.TransformA4AVX512(args)
+	case matrixA4BF16:
+		asm.TransformA4BF16AVX512(args)
 	case matrixAT4:
 		asm.TransformAT4AVX512(args)
 	case matrixG4:
@@ -305,17 +441,63 @@ func transformAVX512(name tileMatrix, args *asm.Transform) {
 		asm.TransformGT4AVX512(args)
 	case matrixP4:
 		asm.TransformP4AVX512(args)
+	case matrixP4BF16:
+		asm.TransformP4BF16AVX512(args)
 	case matrixB2:
 		asm.TransformB2AVX512(args)
 	case matrixA2:
 		asm.TransformA2AVX512(args)
+	case matrixA2BF16:
+		asm.TransformA2BF16AVX512(args)
 	case matrixP2:
 		asm.TransformP2AVX512(args)
+	case matrixP2BF16:
+		asm.TransformP2BF16AVX512(args)
 	case matrixAT2:
 		asm.TransformAT2AVX512(args)
 	case matrixG2:
 		asm.TransformG2AVX512(args)
 	case matrixGT2:
 		asm.TransformGT2AVX512(args)
+	}
+}
+
+func pairsAVX512BF16(rows, cols int, args *asm.Pairs) {
+	switch cols {
+	case 32:
+		switch rows {
+		case 14:
+			asm.Pairs14x32AVX512BF16(args)
+		case 7:
+			asm.Pairs7x32AVX512BF16(args)
+		case 4:
+			asm.Pairs4x32AVX512BF16(args)
+		case 2:
+			asm.Pairs2x32AVX512BF16(args)
+		default:
+			asm.Pairs1x32AVX512BF16(args)
+		}
+	default:
+		switch rows {
+		case 14:
+			asm.Pairs14x16AVX512BF16(args)
+		case 7:
+			asm.Pairs7x16AVX512BF16(args)
+		case 4:
+			asm.Pairs4x16AVX512BF16(args)
+		case 2:
+			asm.Pairs2x16AVX512BF16(args)
+		default:
+			asm.Pairs1x16AVX512BF16(args)
+		}
+	}
+}
+
+func pairsAMX(_, cols int, args *asm.Pairs) {
+	switch cols {
+	case 32:
+		asm.Pairs16x32AMX(args)
+	default:
+		asm.Pairs16x16AMX(args)
 	}
 }

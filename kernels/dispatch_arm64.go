@@ -8,7 +8,7 @@ import "github.com/fmimg/fmimg/asm"
 
 // Built lists the instruction sets that this build has code for, the slowest first, whether
 // this CPU has them or not.
-func Built() []ISA { return []ISA{Generic, NEON} }
+func Built() []ISA { return []ISA{Generic, NEON, NEONBF16} }
 
 // product computes tiles of two segments of half rows and cols columns.
 func (isa ISA) product(half, cols int, p *asm.Product) {
@@ -17,7 +17,7 @@ func (isa ISA) product(half, cols int, p *asm.Product) {
 		return
 	}
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		productNEON(half, cols, p)
 	default:
 		asm.ProductGo(p, half)
@@ -31,7 +31,7 @@ func (isa ISA) outer(rows, cols int, o *asm.Outer) {
 		return
 	}
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		outerNEON(rows, cols, o)
 	default:
 		asm.OuterGo(o, rows)
@@ -40,12 +40,12 @@ func (isa ISA) outer(rows, cols int, o *asm.Outer) {
 
 // transform applies one of Winograd's matrices to tiles.
 func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
-	if isa.tiles(t) > maxTiles {
+	if isa.tiles(m, t) > maxTiles {
 		isa.cutTransform(m, t)
 		return
 	}
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		transformNEON(m, t)
 	default:
 		transformGo(m, t)
@@ -55,7 +55,7 @@ func (isa ISA) transform(m tileMatrix, t *asm.Transform) {
 // walkVectors runs a walk over whole vectors of channels.
 func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) {
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		walkNEON(routine, c)
 	default:
 		walkGo(routine, c)
@@ -65,7 +65,7 @@ func (isa ISA) walkVectors(routine walkRoutine, c *asm.Channels) {
 // flatVectors runs a routine over whole vectors.
 func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) {
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		flatNEON(routine, v)
 	default:
 		flatGo(routine, v)
@@ -75,8 +75,54 @@ func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) {
 // fetch asks for memory that will soon be used.
 func (isa ISA) fetch(f *asm.Fetch) {
 	switch isa {
-	case NEON:
+	case NEON, NEONBF16:
 		asm.FetchNEON(f)
+	}
+}
+
+// pairs computes tiles of products of pairs, of up to some rows, and of cols columns.
+func (isa ISA) pairs(rows, cols int, p *asm.Pairs) {
+	switch isa {
+	case NEONBF16:
+		pairsNEONBF16(rows, cols, p)
+	default:
+		asm.PairsGo(p, cols)
+	}
+}
+
+// interleave makes pairs of pixels.
+func (isa ISA) interleave(i *asm.Interleave) {
+	if i.Lines*i.Pairs*i.C > maxPaired {
+		isa.cutInterleave(i)
+		return
+	}
+	switch isa {
+	case NEONBF16:
+		asm.InterleaveNEONBF16(i)
+	default:
+		asm.InterleaveGo(i)
+	}
+}
+
+// pairPeak does rounds of products of pairs on registers.
+func (isa ISA) pairPeak(p *asm.Pairs) {
+	switch isa {
+	case NEONBF16:
+		asm.PairPeakNEONBF16(p)
+	}
+}
+
+// turn transposes matrices of pairs.
+func (isa ISA) turn(t *asm.Turn) {
+	if t.Blocks > maxTurned {
+		isa.cutTurn(t)
+		return
+	}
+	switch isa {
+	case NEONBF16:
+		asm.TurnNEONBF16(t)
+	default:
+		asm.TurnGo(t)
 	}
 }
 
@@ -108,28 +154,66 @@ func walkNEON(name walkRoutine, args *asm.Channels) {
 	switch name {
 	case moments:
 		asm.MomentsNEON(args)
+	case momentsBF16X:
+		asm.MomentsBF16XNEON(args)
 	case affine:
 		asm.AffineNEON(args)
+	case affineBF16X:
+		asm.AffineBF16XNEON(args)
+	case affineBF16XD:
+		asm.AffineBF16XDNEON(args)
 	case affineSiLU:
 		asm.AffineSiLUNEON(args)
+	case affineSiLUBF16X:
+		asm.AffineSiLUBF16XNEON(args)
+	case affineSiLUBF16XD:
+		asm.AffineSiLUBF16XDNEON(args)
 	case normSums:
 		asm.NormSumsNEON(args)
+	case normSumsBF16X:
+		asm.NormSumsBF16XNEON(args)
+	case normSumsBF16XY:
+		asm.NormSumsBF16XYNEON(args)
 	case normSiLUSums:
 		asm.NormSiLUSumsNEON(args)
+	case normSiLUSumsBF16X:
+		asm.NormSiLUSumsBF16XNEON(args)
+	case normSiLUSumsBF16XYD:
+		asm.NormSiLUSumsBF16XYDNEON(args)
 	case normGrad:
 		asm.NormGradNEON(args)
+	case normGradBF16X:
+		asm.NormGradBF16XNEON(args)
+	case normGradBF16XD:
+		asm.NormGradBF16XDNEON(args)
+	case normGradBF16XYD:
+		asm.NormGradBF16XYDNEON(args)
 	case normGradAdd:
 		asm.NormGradAddNEON(args)
+	case normGradAddBF16XD:
+		asm.NormGradAddBF16XDNEON(args)
+	case normGradAddBF16XYD:
+		asm.NormGradAddBF16XYDNEON(args)
 	case columnSums:
 		asm.ColumnSumsNEON(args)
+	case columnSumsBF16Y:
+		asm.ColumnSumsBF16YNEON(args)
 	case maxima:
 		asm.MaximaNEON(args)
 	case expSums:
 		asm.ExpSumsNEON(args)
 	case softmaxGrad:
 		asm.SoftmaxGradNEON(args)
+	case copyMap:
+		asm.CopyMapNEON(args)
+	case copyMapBF16X:
+		asm.CopyMapBF16XNEON(args)
+	case copyMapBF16D:
+		asm.CopyMapBF16DNEON(args)
 	case addMap:
 		asm.AddMapNEON(args)
+	case addMapBF16YD:
+		asm.AddMapBF16YDNEON(args)
 	}
 }
 
@@ -156,6 +240,8 @@ func transformNEON(name tileMatrix, args *asm.Transform) {
 		asm.TransformB4NEON(args)
 	case matrixA4:
 		asm.TransformA4NEON(args)
+	case matrixA4BF16:
+		asm.TransformA4BF16NEON(args)
 	case matrixAT4:
 		asm.TransformAT4NEON(args)
 	case matrixG4:
@@ -164,17 +250,36 @@ func transformNEON(name tileMatrix, args *asm.Transform) {
 		asm.TransformGT4NEON(args)
 	case matrixP4:
 		asm.TransformP4NEON(args)
+	case matrixP4BF16:
+		asm.TransformP4BF16NEON(args)
 	case matrixB2:
 		asm.TransformB2NEON(args)
 	case matrixA2:
 		asm.TransformA2NEON(args)
+	case matrixA2BF16:
+		asm.TransformA2BF16NEON(args)
 	case matrixP2:
 		asm.TransformP2NEON(args)
+	case matrixP2BF16:
+		asm.TransformP2BF16NEON(args)
 	case matrixAT2:
 		asm.TransformAT2NEON(args)
 	case matrixG2:
 		asm.TransformG2NEON(args)
 	case matrixGT2:
 		asm.TransformGT2NEON(args)
+	}
+}
+
+func pairsNEONBF16(rows, _ int, args *asm.Pairs) {
+	switch rows {
+	case 6:
+		asm.Pairs6x16NEONBF16(args)
+	case 4:
+		asm.Pairs4x16NEONBF16(args)
+	case 2:
+		asm.Pairs2x16NEONBF16(args)
+	default:
+		asm.Pairs1x16NEONBF16(args)
 	}
 }

@@ -27,3 +27,15 @@ func (isa ISA) flatVectors(routine flatRoutine, v *asm.Vectors) { flatGo(routine
 
 // fetch asks for memory that will soon be used.
 func (isa ISA) fetch(f *asm.Fetch) {}
+
+// pairs computes tiles of products of pairs, of up to some rows, and of cols columns.
+func (isa ISA) pairs(rows, cols int, p *asm.Pairs) { asm.PairsGo(p, cols) }
+
+// interleave makes pairs of pixels.
+func (isa ISA) interleave(i *asm.Interleave) { asm.InterleaveGo(i) }
+
+// pairPeak does rounds of products of pairs on registers.
+func (isa ISA) pairPeak(p *asm.Pairs) {}
+
+// turn transposes matrices of pairs.
+func (isa ISA) turn(t *asm.Turn) { asm.TurnGo(t) }

@@ -30,7 +30,7 @@ var guard = math.Float32frombits(0x7fc5_a5a5)
 // zero, and guard words fill the rest of the memory. intact reports the first element outside the
 // pixels that changed.
 func testMap(rng *rand.Rand, n, h, w, c, before, after, halo int) (m Map, intact func() error) {
-	m = newMap(n, h, w, before+c+after, halo).Channels(before, before+c)
+	m = F32.newMap(n, h, w, before+c+after, halo).Channels(before, before+c)
 	memory := m.data[:cap(m.data)]
 	for i := range memory {
 		memory[i] = guard

@@ -21,11 +21,21 @@ func (isa ISA) String() string {
 	return fmt.Sprintf("ISA(%d)", uint8(isa))
 }
 
-// Best returns the fastest instruction set that this CPU, its operating system and this build have.
+// Best returns the fastest instruction set that this CPU, its operating system and this build have,
+// of those that are proven.
 func Best() ISA {
-	all := Available()
-	return all[len(all)-1]
+	best := Generic
+	for _, isa := range Available() {
+		if isa.Unproven() == "" {
+			best = isa
+		}
+	}
+	return best
 }
+
+// Unproven says why the name "auto" does not choose an instruction set though it may be the
+// fastest, or it is empty. The name of the instruction set chooses it.
+func (isa ISA) Unproven() string { return tilesOf[isa].unproven }
 
 // Parse returns the instruction set of the given name; the empty name and "auto" mean [Best].
 // The error is an [*UnknownError], or an [*UnavailableError] for one that [Available] lacks.
@@ -39,6 +49,9 @@ func Parse(name string) (ISA, error) {
 			return isa, nil
 		}
 		have = append(have, isa.String())
+	}
+	if name == tilesOf[AMX].name && refusal() != nil {
+		return Generic, &UnavailableError{name, "because " + refusal().Error(), have}
 	}
 	known := slices.IndexFunc(tilesOf[:], func(t tiles) bool { return t.name == name })
 	switch {

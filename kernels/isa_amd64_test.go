@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -30,28 +31,47 @@ func cpuOf(t *testing.T, features []string) *cpuid.CPUInfo {
 // A CPU that lacks one of the features that routines need gets none of these routines. If the
 // operating system does not save the registers, cpuid shows none of the features.
 func TestAvailableNeedsEachFeature(t *testing.T) {
-	avx2, avx512 := asm.Needs("AVX2"), asm.Needs("AVX512")
+	permit := func(string) error { return nil }
+	amx := asm.Needs("AMX")
 	for _, c := range []struct {
 		name     string
 		features []string
 		want     []ISA
 	}{
-		{"all", avx512, []ISA{Generic, AVX2, AVX512}},
-		{"no AVX-512", avx2, []ISA{Generic, AVX2}},
+		{"all", amx, []ISA{Generic, AVX2, AVX512, AVX512BF16, AMX}},
+		{"no AMX", asm.Needs("AVX512BF16"), []ISA{Generic, AVX2, AVX512, AVX512BF16}},
+		{"no BF16", asm.Needs("AVX512"), []ISA{Generic, AVX2, AVX512}},
+		{"no AVX-512", asm.Needs("AVX2"), []ISA{Generic, AVX2}},
 		{"none", nil, []ISA{Generic}},
 	} {
-		if got := available(cpuOf(t, c.features)); !slices.Equal(got, c.want) {
+		if got := available(cpuOf(t, c.features), permit); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	for i, missing := range avx512 {
-		want := []ISA{Generic, AVX2}
-		if slices.Contains(avx2, missing) {
-			want = []ISA{Generic}
+	for i, missing := range amx {
+		want := []ISA{Generic}
+		for _, isa := range []ISA{AVX2, AVX512, AVX512BF16} {
+			if !slices.Contains(asm.Needs(tilesOf[isa].target), missing) {
+				want = append(want, isa)
+			}
 		}
-		if got := available(cpuOf(t, slices.Delete(slices.Clone(avx512), i, i+1))); !slices.Equal(got, want) {
+		if got := available(cpuOf(t, slices.Delete(slices.Clone(amx), i, i+1)), permit); !slices.Equal(got, want) {
 			t.Errorf("without %s: %v, want %v", missing, got, want)
 		}
+	}
+}
+
+// Where the kernel refuses a CPU's tiles, the instruction sets before AMX are left.
+func TestAvailableNeedsPermission(t *testing.T) {
+	refuse := func(target string) error {
+		if target == "AMX" {
+			return errors.New("refused")
+		}
+		return nil
+	}
+	got := available(cpuOf(t, asm.Needs("AMX")), refuse)
+	if want := []ISA{Generic, AVX2, AVX512, AVX512BF16}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
@@ -66,8 +86,9 @@ func TestAvailableAgreesWithLinux(t *testing.T) {
 	line, _, _ = strings.Cut(line, "\n")
 	flags := strings.Fields(line)
 	for isa, names := range map[ISA][]string{
-		AVX2:   {"avx", "avx2", "fma"},
-		AVX512: {"avx2", "fma", "avx512f", "avx512vl", "avx512dq", "avx512bw"},
+		AVX2:       {"avx", "avx2", "fma"},
+		AVX512:     {"avx2", "fma", "avx512f", "avx512vl", "avx512dq", "avx512bw"},
+		AVX512BF16: {"avx2", "fma", "avx512f", "avx512vl", "avx512dq", "avx512bw", "avx512_bf16"},
 	} {
 		want := !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(flags, name) })
 		if got := slices.Contains(Available(), isa); got != want {

@@ -8,8 +8,13 @@ import "fmt"
 // call Mul at once, each with its own Scratch.
 type MatMul struct {
 	ISA ISA
+	// Pairs rounds the factors of Times, TimesTransposed and AddTransposedTimes to bfloat16 and
+	// multiplies them as pairs, with sums in float32. The factors may then be maps of bfloat16; so
+	// may the result of the first two.
+	Pairs bool
 
 	panel panel
+	pairs pairFactors
 }
 
 // Pack takes over b, [N][K], for c = a·bᵀ: the inner products of each row of a with each row of
@@ -35,6 +40,10 @@ func (m *MatMul) Mul(s *Scratch, c, a Map) {
 // Times packs b and computes c = a·b.
 func (m *MatMul) Times(s *Scratch, c, a, b Map) {
 	mustMultiply("times", c.W == a.W && a.C == b.W && c.C == b.C, c, a, b)
+	if m.Pairs {
+		m.pairs.times(m.ISA, s, c, a, b)
+		return
+	}
 	m.panel.reshape(m.ISA, a.C, b.C)
 	for i := range b.W {
 		m.panel.setRows(i, b.At(0, 0, i), false)
@@ -46,6 +55,10 @@ func (m *MatMul) Times(s *Scratch, c, a, b Map) {
 // columns beyond become zero.
 func (m *MatMul) TimesTransposed(s *Scratch, c, a, b Map) {
 	mustMultiply("times transposed", c.W == a.W && a.C == b.C && c.C >= b.W, c, a, b)
+	if m.Pairs {
+		m.pairs.timesTransposed(m.ISA, s, c, a, b)
+		return
+	}
 	m.panel.reshape(m.ISA, a.C, c.C)
 	for j := range b.W {
 		m.panel.setColumn(j, b.At(0, 0, j))
@@ -59,6 +72,10 @@ func (m *MatMul) TimesTransposed(s *Scratch, c, a, b Map) {
 // AddTransposedTimes adds aᵀ·b to c.
 func (m *MatMul) AddTransposedTimes(s *Scratch, c, a, b Map) {
 	mustMultiply("transposed times", c.W == a.C && a.W == b.W && c.C == b.C, c, a, b)
+	if m.Pairs {
+		m.pairs.addTransposedTimes(m.ISA, s, c, a, b)
+		return
+	}
 	start := c.index(0, 0, 0)
 	g := scatter{a: all(a), b: all(b), m: a.C, n: b.C, dst: c.data[start:], row: c.Pixel, col: 1}
 	g.run(m.ISA, s)

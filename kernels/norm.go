@@ -40,32 +40,47 @@ func (m *Modulation) of(rows []float32, n, c int) (scale, shift []float32) {
 // StatsLen returns the length of the statistics of n images, which Forward leaves for Backward.
 func (g *GroupNorm) StatsLen(n int) int { return 2 * n * g.C }
 
-// Forward computes y from x. gamma and beta are [C]. Forward sets stats, [StatsLen(x.N)], to
-// 1/√(variance + eps) and -mean/√(variance + eps) of each image and channel.
+// Forward computes y from x. gamma and beta are [C]. It is Measure and then Apply.
 func (g *GroupNorm) Forward(s *Scratch, y, x Map, gamma, beta []float32, mod Modulation, stats []float32) {
-	mustMatch("group norm", y, x)
-	g.mustFit(x, gamma, beta, stats)
-	buf := s.take(5 * g.C)
-	pivot, s0, s1, a, b := buf[:g.C], buf[g.C:2*g.C], buf[2*g.C:3*g.C], buf[3*g.C:4*g.C], buf[4*g.C:]
-	routine := affine
-	if g.SiLU {
-		routine = affineSiLU
-	}
+	g.Measure(s, x, stats)
+	g.Apply(s, y, x, gamma, beta, mod, stats)
+}
+
+// Measure sets stats, [StatsLen(x.N)], to 1/√(variance + eps) and -mean/√(variance + eps) of each
+// image and channel.
+func (g *GroupNorm) Measure(s *Scratch, x Map, stats []float32) {
+	g.mustHaveRoom(x, stats)
+	buf := s.take(3 * g.C)
+	pivot, s0, s1 := buf[:g.C], buf[g.C:2*g.C], buf[2*g.C:]
 	for n := range x.N {
 		// Differences from a value of the map keep digits that sums of squares would lose.
-		copy(pivot, x.At(n, 0, 0))
+		x.pixelTo(pivot, n, 0, 0)
 		walk := walkOver(n, &x, nil, nil)
 		walk.P0, walk.S0, walk.S1 = pointer(pivot), pointer(s0), pointer(s1)
 		g.ISA.walk(moments, walk)
 		rstd, offset := g.statsOf(stats, n)
 		g.finishMoments(rstd, offset, pivot, s0, s1, x.H*x.W)
+	}
+}
 
+// Apply computes y from x and the statistics of x's images. x may be some lines of the images.
+func (g *GroupNorm) Apply(s *Scratch, y, x Map, gamma, beta []float32, mod Modulation, stats []float32) {
+	mustMatch("group norm", y, x)
+	g.mustFit(x, gamma, beta, stats)
+	buf := s.take(2 * g.C)
+	a, b := buf[:g.C], buf[g.C:]
+	routine := affine
+	if g.SiLU {
+		routine = affineSiLU
+	}
+	for n := range x.N {
+		rstd, offset := g.statsOf(stats, n)
 		scale, shift := mod.of(mod.Rows, n, g.C)
 		for c := range g.C {
 			gain, bias := effective(gamma, beta, scale, shift, c)
 			a[c], b[c] = rstd[c]*gain, offset[c]*gain+bias
 		}
-		walk = walkOver(n, &x, nil, &y)
+		walk := walkOver(n, &x, nil, &y)
 		walk.P0, walk.P1 = pointer(a), pointer(b)
 		g.ISA.walk(routine, walk)
 	}
@@ -216,9 +231,16 @@ func (g *GroupNorm) inputCoefficients(w *normWork, n int) {
 }
 
 func (g *GroupNorm) mustFit(x Map, gamma, beta, stats []float32) {
-	if x.C != g.C || len(gamma) != g.C || len(beta) != g.C || len(stats) < g.StatsLen(x.N) || g.C%g.Groups != 0 {
-		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, %d and %d parameters, "+
-			"room for %d statistics", g.C, g.Groups, x.shape(), len(gamma), len(beta), len(stats)))
+	g.mustHaveRoom(x, stats)
+	if len(gamma) != g.C || len(beta) != g.C {
+		panic(fmt.Sprintf("kernels: group norm of %d channels: %d and %d parameters", g.C, len(gamma), len(beta)))
+	}
+}
+
+func (g *GroupNorm) mustHaveRoom(x Map, stats []float32) {
+	if x.C != g.C || len(stats) < g.StatsLen(x.N) || g.C%g.Groups != 0 {
+		panic(fmt.Sprintf("kernels: group norm of %d channels in %d groups: shape %v, room for %d statistics",
+			g.C, g.Groups, x.shape(), len(stats)))
 	}
 }
 
@@ -226,19 +248,23 @@ func (g *GroupNorm) mustFit(x Map, gamma, beta, stats []float32) {
 // nil.
 func walkOver(n int, x, y, d *Map) asm.Channels {
 	var c asm.Channels
-	for _, m := range [...]*Map{x, y, d} {
-		if m != nil {
-			c.N0, c.N1, c.C = m.W, m.H, m.C
+	for i, m := range [...]*Map{x, y, d} {
+		if m == nil {
+			continue
+		}
+		c.N0, c.N1, c.C = m.W, m.H, m.C
+		if m.Precision == BF16 {
+			c.BF16 |= [...]asm.Formats{asm.BF16X, asm.BF16Y, asm.BF16D}[i]
 		}
 	}
 	if x != nil {
-		c.X, c.LdX, c.StepX = x.ptr(n, 0, 0), uintptr(4*x.Pixel), uintptr(4*(x.Row-x.W*x.Pixel))
+		c.X, c.LdX, c.StepX = x.ptr(n, 0, 0), x.bytes(x.Pixel), x.bytes(x.Row-x.W*x.Pixel)
 	}
 	if y != nil {
-		c.Y, c.LdY, c.StepY = y.ptr(n, 0, 0), uintptr(4*y.Pixel), uintptr(4*(y.Row-y.W*y.Pixel))
+		c.Y, c.LdY, c.StepY = y.ptr(n, 0, 0), y.bytes(y.Pixel), y.bytes(y.Row-y.W*y.Pixel)
 	}
 	if d != nil {
-		c.D, c.LdD, c.StepD = d.ptr(n, 0, 0), uintptr(4*d.Pixel), uintptr(4*(d.Row-d.W*d.Pixel))
+		c.D, c.LdD, c.StepD = d.ptr(n, 0, 0), d.bytes(d.Pixel), d.bytes(d.Row-d.W*d.Pixel)
 	}
 	return c
 }

@@ -25,3 +25,23 @@ func (isa ISA) Peak(budget time.Duration) float64 {
 		}
 	}
 }
+
+// PeakBF16 measures, like [ISA.Peak], the operations a second of products of pairs of bfloat16. It
+// is 0 for an instruction set without such products.
+func (isa ISA) PeakBF16(budget time.Duration) float64 {
+	operations := tilesOf[isa].peak
+	if operations == 0 {
+		return 0
+	}
+	rounds := max(maxPairCycles/pairPeakCycles, 1)
+	best := 0.0
+	for deadline := time.Now().Add(budget); ; {
+		start := time.Now()
+		isa.pairPeak(&asm.Pairs{N: rounds, Config: asm.PairConfig(asm.PairUnit, asm.PairUnit)})
+		now := time.Now()
+		best = max(best, float64(rounds)*operations/now.Sub(start).Seconds())
+		if now.After(deadline) {
+			return best
+		}
+	}
+}

@@ -11,12 +11,16 @@ import (
 type Scratch struct {
 	tile   [maxTile]float32 // a tile of which some columns or rows are not wanted
 	floats []float32
+	maps   [wideMaps][]float32 // the memory of maps in another precision
 	sum    WeightSum
 	ahead  ahead
+	// Attention's working memory.
+	attention attentionWork
 	// The arguments of the assembly are here so that no call allocates them.
 	product asm.Product
 	outer   asm.Outer
 	fetch   asm.Fetch
+	pairs   pairWork
 }
 
 // take returns n floats of unknown content from the beginning of a cache line, valid until the next

@@ -9,17 +9,36 @@ type walkRoutine uint8
 
 const (
 	moments walkRoutine = iota
+	momentsBF16X
 	affine
+	affineBF16X
+	affineBF16XD
 	affineSiLU
+	affineSiLUBF16X
+	affineSiLUBF16XD
 	normSums
+	normSumsBF16X
+	normSumsBF16XY
 	normSiLUSums
+	normSiLUSumsBF16X
+	normSiLUSumsBF16XYD
 	normGrad
+	normGradBF16X
+	normGradBF16XD
+	normGradBF16XYD
 	normGradAdd
+	normGradAddBF16XD
+	normGradAddBF16XYD
 	columnSums
+	columnSumsBF16Y
 	maxima
 	expSums
 	softmaxGrad
+	copyMap
+	copyMapBF16X
+	copyMapBF16D
 	addMap
+	addMapBF16YD
 )
 
 // walkGo runs the Go loop.
@@ -27,19 +46,49 @@ func walkGo(name walkRoutine, args *asm.Channels) {
 	switch name {
 	case moments:
 		asm.MomentsGo(args)
+	case momentsBF16X:
+		asm.MomentsGo(args)
 	case affine:
+		asm.AffineGo(args)
+	case affineBF16X:
+		asm.AffineGo(args)
+	case affineBF16XD:
 		asm.AffineGo(args)
 	case affineSiLU:
 		asm.AffineSiLUGo(args)
+	case affineSiLUBF16X:
+		asm.AffineSiLUGo(args)
+	case affineSiLUBF16XD:
+		asm.AffineSiLUGo(args)
 	case normSums:
+		asm.NormSumsGo(args)
+	case normSumsBF16X:
+		asm.NormSumsGo(args)
+	case normSumsBF16XY:
 		asm.NormSumsGo(args)
 	case normSiLUSums:
 		asm.NormSiLUSumsGo(args)
+	case normSiLUSumsBF16X:
+		asm.NormSiLUSumsGo(args)
+	case normSiLUSumsBF16XYD:
+		asm.NormSiLUSumsGo(args)
 	case normGrad:
+		asm.NormGradGo(args)
+	case normGradBF16X:
+		asm.NormGradGo(args)
+	case normGradBF16XD:
+		asm.NormGradGo(args)
+	case normGradBF16XYD:
 		asm.NormGradGo(args)
 	case normGradAdd:
 		asm.NormGradAddGo(args)
+	case normGradAddBF16XD:
+		asm.NormGradAddGo(args)
+	case normGradAddBF16XYD:
+		asm.NormGradAddGo(args)
 	case columnSums:
+		asm.ColumnSumsGo(args)
+	case columnSumsBF16Y:
 		asm.ColumnSumsGo(args)
 	case maxima:
 		asm.MaximaGo(args)
@@ -47,7 +96,15 @@ func walkGo(name walkRoutine, args *asm.Channels) {
 		asm.ExpSumsGo(args)
 	case softmaxGrad:
 		asm.SoftmaxGradGo(args)
+	case copyMap:
+		asm.CopyMapGo(args)
+	case copyMapBF16X:
+		asm.CopyMapGo(args)
+	case copyMapBF16D:
+		asm.CopyMapGo(args)
 	case addMap:
+		asm.AddMapGo(args)
+	case addMapBF16YD:
 		asm.AddMapGo(args)
 	}
 }
@@ -88,13 +145,17 @@ type tileMatrix uint8
 const (
 	matrixB4 tileMatrix = iota
 	matrixA4
+	matrixA4BF16
 	matrixAT4
 	matrixG4
 	matrixGT4
 	matrixP4
+	matrixP4BF16
 	matrixB2
 	matrixA2
+	matrixA2BF16
 	matrixP2
+	matrixP2BF16
 	matrixAT2
 	matrixG2
 	matrixGT2
@@ -104,28 +165,50 @@ const (
 func transformGo(name tileMatrix, args *asm.Transform) {
 	switch name {
 	case matrixB4:
-		asm.TransformGo(args, asm.MatrixB4, false, false)
+		asm.TransformGo(args, asm.MatrixB4, false, false, false)
 	case matrixA4:
-		asm.TransformGo(args, asm.MatrixA4, true, false)
+		asm.TransformGo(args, asm.MatrixA4, true, false, false)
+	case matrixA4BF16:
+		asm.TransformGo(args, asm.MatrixA4, true, false, true)
 	case matrixAT4:
-		asm.TransformGo(args, asm.MatrixAT4, false, false)
+		asm.TransformGo(args, asm.MatrixAT4, false, false, false)
 	case matrixG4:
-		asm.TransformGo(args, asm.MatrixG4, false, false)
+		asm.TransformGo(args, asm.MatrixG4, false, false, false)
 	case matrixGT4:
-		asm.TransformGo(args, asm.MatrixGT4, false, true)
+		asm.TransformGo(args, asm.MatrixGT4, false, true, false)
 	case matrixP4:
-		asm.TransformGo(args, asm.MatrixP4, true, false)
+		asm.TransformGo(args, asm.MatrixP4, true, false, false)
+	case matrixP4BF16:
+		asm.TransformGo(args, asm.MatrixP4, true, false, true)
 	case matrixB2:
-		asm.TransformGo(args, asm.MatrixB2, false, false)
+		asm.TransformGo(args, asm.MatrixB2, false, false, false)
 	case matrixA2:
-		asm.TransformGo(args, asm.MatrixA2, true, false)
+		asm.TransformGo(args, asm.MatrixA2, true, false, false)
+	case matrixA2BF16:
+		asm.TransformGo(args, asm.MatrixA2, true, false, true)
 	case matrixP2:
-		asm.TransformGo(args, asm.MatrixP2, true, false)
+		asm.TransformGo(args, asm.MatrixP2, true, false, false)
+	case matrixP2BF16:
+		asm.TransformGo(args, asm.MatrixP2, true, false, true)
 	case matrixAT2:
-		asm.TransformGo(args, asm.MatrixAT2, false, false)
+		asm.TransformGo(args, asm.MatrixAT2, false, false, false)
 	case matrixG2:
-		asm.TransformGo(args, asm.MatrixG2, false, false)
+		asm.TransformGo(args, asm.MatrixG2, false, false, false)
 	case matrixGT2:
-		asm.TransformGo(args, asm.MatrixGT2, false, true)
+		asm.TransformGo(args, asm.MatrixGT2, false, true, false)
 	}
+}
+
+// bf16Walks names the variant of a walk for maps of bfloat16.
+var bf16Walks = [...][asm.BF16X | asm.BF16Y | asm.BF16D + 1]walkRoutine{
+	moments:      {asm.BF16X: momentsBF16X},
+	affine:       {asm.BF16X: affineBF16X, asm.BF16X | asm.BF16D: affineBF16XD},
+	affineSiLU:   {asm.BF16X: affineSiLUBF16X, asm.BF16X | asm.BF16D: affineSiLUBF16XD},
+	normSums:     {asm.BF16X: normSumsBF16X, asm.BF16X | asm.BF16Y: normSumsBF16XY},
+	normSiLUSums: {asm.BF16X: normSiLUSumsBF16X, asm.BF16X | asm.BF16Y | asm.BF16D: normSiLUSumsBF16XYD},
+	normGrad:     {asm.BF16X: normGradBF16X, asm.BF16X | asm.BF16D: normGradBF16XD, asm.BF16X | asm.BF16Y | asm.BF16D: normGradBF16XYD},
+	normGradAdd:  {asm.BF16X | asm.BF16D: normGradAddBF16XD, asm.BF16X | asm.BF16Y | asm.BF16D: normGradAddBF16XYD},
+	columnSums:   {asm.BF16Y: columnSumsBF16Y},
+	copyMap:      {asm.BF16X: copyMapBF16X, asm.BF16D: copyMapBF16D},
+	addMap:       {asm.BF16Y | asm.BF16D: addMapBF16YD},
 }

@@ -13,13 +13,18 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 		for _, kind := range []ConvKind{Point, Same3, Down3, Up3} {
 			for _, oc := range []int{32, 2} {
 				shape := ConvShape{kind, 6, 6, 16, oc}
-				for _, plan := range algorithms(shape) {
-					testConvAllocations(t, rng, &s, NewConv(isa, shape, plan, true))
+				for _, plan := range append(algorithms(shape), Plan{Pairs, Pairs, Pairs}) {
+					conv := NewConv(isa, shape, plan, true)
+					for _, p := range Precisions() {
+						testConvAllocations(t, rng, &s, conv, p)
+					}
 				}
 			}
 		}
-		testNormAllocations(t, isa, &s)
-		testAttentionAllocations(t, isa, &s)
+		for _, p := range Precisions() {
+			testNormAllocations(t, isa, &s, p)
+			testAttentionAllocations(t, isa, &s, p)
+		}
 		testMatMulAllocations(t, rng, isa, &s)
 		v := make([]float32, 100)
 		mustNotAllocate(t, "vectors", func() {
@@ -33,10 +38,10 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 	})
 }
 
-func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv) {
+func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv, p Precision) {
 	const n = 2
 	kind, out := conv.Kind, conv.Kind.OutSize(conv.H)
-	x, y := NewMap(n, conv.H, conv.H, conv.IC), NewMap(n, out, out, conv.OC)
+	x, y := p.NewMap(n, conv.H, conv.H, conv.IC), p.NewMap(n, out, out, conv.OC)
 	weight, bias := randoms(rng, kind.Side()*kind.Side()*conv.IC*conv.OC), randoms(rng, conv.OC)
 	mustNotAllocate(t, "Pack", func() { conv.Pack(weight, bias) })
 	mustNotAllocate(t, "Forward", func() { conv.Forward(s, y, x, &y) })
@@ -44,10 +49,11 @@ func testConvAllocations(t *testing.T, rng *rand.Rand, s *Scratch, conv *Conv) {
 	mustNotAllocate(t, "WeightGrad", func() { conv.WeightGrad(s, weight, bias, x, y) })
 }
 
-func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
+func testNormAllocations(t *testing.T, isa ISA, s *Scratch, precision Precision) {
 	const n, side, c = 2, 6, 40
 	op := GroupNorm{ISA: isa, C: c, Groups: 8, SiLU: true}
-	x, y, dy := NewMap(n, side, side, c), NewMap(n, side, side, c), NewMap(n, side, side, c)
+	newMap := func() Map { return precision.NewMap(n, side, side, c) }
+	x, y, dy := newMap(), newMap(), newMap()
 	p, rows := make([]float32, c), make([]float32, 2*n*c)
 	mod, stats := Modulation{Rows: rows, Gradient: rows}, make([]float32, op.StatsLen(n))
 	mustNotAllocate(t, "GroupNorm", func() {
@@ -62,15 +68,17 @@ func testNormAllocations(t *testing.T, isa ISA, s *Scratch) {
 	})
 }
 
-func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch) {
-	const n, side, c = 2, 5, 12
-	op := Attention{ISA: isa, Heads: 2}
-	qkv, o := NewDense(n, side, side, 3*c), NewDense(n, side, side, c)
-	probs := make([]float32, op.ProbsLen(n, side*side))
-	mustNotAllocate(t, "Attention", func() {
-		op.Forward(s, o, qkv, probs)
-		op.Backward(s, qkv, o, qkv, probs)
-	})
+func testAttentionAllocations(t *testing.T, isa ISA, s *Scratch, p Precision) {
+	for _, side := range []int{5, 17} {
+		const n, c = 2, 12
+		op := Attention{ISA: isa, Heads: 2}
+		qkv, o := p.NewDense(n, side, side, 3*c), p.NewDense(n, side, side, c)
+		kept := make([]float32, op.KeptLen(n, side*side))
+		mustNotAllocate(t, "Attention", func() {
+			op.Forward(s, o, qkv, kept)
+			op.Backward(s, qkv, o, o, qkv, kept)
+		})
+	}
 }
 
 func testMatMulAllocations(t *testing.T, rng *rand.Rand, isa ISA, s *Scratch) {
@@ -79,6 +87,12 @@ func testMatMulAllocations(t *testing.T, rng *rand.Rand, isa ISA, s *Scratch) {
 	mustNotAllocate(t, "MatMul", func() {
 		m.Pack(b, 12)
 		m.Mul(s, c, a)
+	})
+	pairs, right, sum := MatMul{ISA: isa, Pairs: true}, NewDense(1, 1, 12, 20), NewDense(1, 1, 12, 20)
+	mustNotAllocate(t, "MatMul of pairs", func() {
+		pairs.Times(s, c, a, right)
+		pairs.TimesTransposed(s, a, c, right)
+		pairs.AddTransposedTimes(s, sum, a, c)
 	})
 }
 

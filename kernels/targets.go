@@ -2,12 +2,17 @@
 
 package kernels
 
+import "github.com/fmimg/fmimg/asm"
+
 // The instruction sets that operations are written for.
 const (
-	Generic ISA = iota // plain Go, everywhere
-	AVX2               // amd64 with AVX2 and FMA: 8 lanes
-	AVX512             // amd64 with AVX-512 F, VL, DQ and BW: 16 lanes
-	NEON               // arm64: 4 lanes
+	Generic    ISA = iota // plain Go, everywhere
+	AVX2                  // amd64 with AVX2 and FMA: 8 lanes
+	AVX512                // amd64 with AVX-512 F, VL, DQ and BW: 16 lanes
+	AVX512BF16            // amd64 with AVX-512 BF16: products of bfloat16 too
+	AMX                   // amd64 with AMX too: products of tiles of bfloat16
+	NEON                  // arm64: 4 lanes
+	NEONBF16              // arm64 with BF16 of ARMv8.6: products of bfloat16 too
 )
 
 // tilesOf describes package asm's routines for each instruction set.
@@ -24,9 +29,33 @@ var tilesOf = [...]tiles{
 		name: "avx512", target: "AVX512", lanes: 16, cols: []int{32, 16},
 		segments: []segmentCost{{7, 28}, {4, 17}, {2, 10}, {1, 8}}, rows: []int{8, 4, 2, 1},
 	},
+	AVX512BF16: {
+		name: "avx512bf16", target: "AVX512BF16", lanes: 16, cols: []int{32, 16},
+		segments: []segmentCost{{7, 28}, {4, 17}, {2, 10}, {1, 8}}, rows: []int{8, 4, 2, 1},
+		pairs: []segmentCost{{14, 28}, {7, 16}, {4, 10}, {2, 8}, {1, 7}},
+		dot:   asm.VectorDot, cycles: 28, peak: 1536,
+		groups: 2, whole: false,
+		unproven: "its routines have run in emulators alone",
+	},
+	AMX: {
+		name: "amx", target: "AMX", lanes: 16, cols: []int{32, 16},
+		segments: []segmentCost{{7, 28}, {4, 17}, {2, 10}, {1, 8}}, rows: []int{8, 4, 2, 1},
+		pairs: []segmentCost{{16, 32}, {15, 31}, {14, 30}, {13, 29}, {12, 28}, {11, 27}, {10, 26}, {9, 25}, {8, 24}, {7, 23}, {6, 22}, {5, 21}, {4, 20}, {3, 19}, {2, 18}, {1, 17}},
+		dot:   asm.TileDot, cycles: 2, peak: 65536,
+		groups: 2, whole: false,
+		unproven: "its routines have run in emulators alone",
+	},
 	NEON: {
 		name: "neon", target: "NEON", lanes: 4, cols: []int{16},
 		segments: []segmentCost{{3, 24}, {2, 17}, {1, 12}}, rows: []int{6, 4, 2, 1},
+	},
+	NEONBF16: {
+		name: "neonbf16", target: "NEONBF16", lanes: 4, cols: []int{16},
+		segments: []segmentCost{{3, 24}, {2, 17}, {1, 12}}, rows: []int{6, 4, 2, 1},
+		pairs: []segmentCost{{6, 24}, {4, 17}, {2, 12}, {1, 10}},
+		dot:   asm.OddDot, cycles: 48, peak: 384,
+		groups: 1, whole: true,
+		unproven: "its routines have run in emulators alone",
 	},
 }
 

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/fmimg/fmimg/asm"
@@ -268,22 +269,49 @@ func (u *transformed) convolve(c *convolution, residual *Map) {
 	}
 }
 
+// bf16 returns the variant of a matrix that writes maps of bfloat16.
+func (m tileMatrix) bf16() tileMatrix {
+	switch m {
+	case matrixA4:
+		return matrixA4BF16
+	case matrixA2:
+		return matrixA2BF16
+	case matrixP4:
+		return matrixP4BF16
+	case matrixP2:
+		return matrixP2BF16
+	}
+	panic(fmt.Sprintf("kernels: matrix %d writes float32 alone", m))
+}
+
+// bytes is the size of an element of the destination.
+func (m tileMatrix) bytes() int {
+	switch m {
+	case matrixA4BF16, matrixA2BF16, matrixP4BF16, matrixP2BF16:
+		return BF16.Bytes()
+	}
+	return F32.Bytes()
+}
+
 // finish transforms the planes of tiles [from, to) to pixels, and adds the residual.
 func (t *tiling) finish(c *convolution, residual *Map, m *planeSet, from, to int) {
 	out, side, last := c.out, t.f.m, t.f.output
 	if c.pooled {
 		side, last = side/2, t.f.pooled
 	}
+	if out.Precision == BF16 {
+		last = last.bf16()
+	}
 	a := asm.Transform{
-		SrcStep: uintptr(4 * m.c), Bytes: uintptr(4 * out.C),
-		DstRow: uintptr(4 * out.Row), DstCol: uintptr(4 * out.Pixel), DstStep: uintptr(4 * side * out.Pixel),
+		SrcStep: uintptr(4 * m.c), Bytes: out.bytes(out.C),
+		DstRow: out.bytes(out.Row), DstCol: out.bytes(out.Pixel), DstStep: out.bytes(side * out.Pixel),
 	}
 	for i := range t.f.n {
 		a.SrcRow[i], a.SrcCol[i] = uintptr(4*i*t.f.n*m.stride), uintptr(4*i*m.stride)
 	}
 	if residual != nil {
-		a.AddRow, a.AddCol = uintptr(4*residual.Row), uintptr(4*residual.Pixel)
-		a.AddStep = uintptr(4 * side * residual.Pixel)
+		a.AddRow, a.AddCol = residual.bytes(residual.Row), residual.bytes(residual.Pixel)
+		a.AddStep = residual.bytes(side * residual.Pixel)
 	}
 	for at := from; at < to; at += a.N {
 		r := t.next(at, to)
