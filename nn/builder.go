@@ -22,9 +22,6 @@ type Run struct {
 	sums [2]kernels.WeightSum
 }
 
-// images returns the part of a map that belongs to the batch.
-func (r *Run) images(m kernels.Map) kernels.Map { return m.First(r.N) }
-
 // groupPixels bounds how many pixels of a map one step of a layer passes on to the next step before
 // the next images follow. So what one step writes is in the cache when the next one reads it.
 const groupPixels = kernels.LayerPixels
@@ -35,7 +32,11 @@ func groupSize(h, w int) int { return max(groupPixels/(h*w), 1) }
 // groups cuts the batch into groups of images and calls f with the first and last index of each.
 // While f works on one group, the next group's part of the maps is fetched into the cache.
 func (r *Run) groups(m kernels.Map, f func(from, to int), maps ...kernels.Map) {
-	size := groupSize(m.H, m.W)
+	r.groupsOf(groupSize(m.H, m.W), f, maps...)
+}
+
+// groupsOf is [Run.groups] with groups of a given size.
+func (r *Run) groupsOf(size int, f func(from, to int), maps ...kernels.Map) {
 	for from := 0; from < r.N; from += size {
 		to := min(from+size, r.N)
 		r.Scratch.ForgetAhead()
@@ -93,23 +94,32 @@ func (w *Weights) Pack(values []float32, part, parts int) {
 // A Builder makes the layers of one worker. The first builder of a network also adds the parameters
 // and draws their first values. Later builders find the parameters by name.
 type Builder struct {
-	ISA     kernels.ISA
-	Params  *Params
-	Weights *Weights
-	N       int        // images in a batch, at most
-	Train   bool       // whether backward will run
-	Rand    *rand.Rand // for first values; nil leaves zeros
+	ISA       kernels.ISA
+	Precision kernels.Precision // of the activations and their gradients
+	Params    *Params
+	Weights   *Weights
+	N         int        // images in a batch, at most
+	Train     bool       // whether backward will run
+	Rand      *rand.Rand // for first values; nil leaves zeros
 
 	temps map[tempKey]kernels.Map
 }
 
-type tempKey struct{ slot, h, w, c int }
+type tempKey struct {
+	precision     kernels.Precision
+	slot, h, w, c int
+}
 
 // Act makes activations with a halo.
-func (b *Builder) Act(h, w, c int) Act {
-	a := Act{X: kernels.NewMap(b.N, h, w, c)}
+func (b *Builder) Act(h, w, c int) Act { return b.act(b.Precision, h, w, c) }
+
+// Images makes activations for what goes into a network and comes out of it: float32 with a halo.
+func (b *Builder) Images(h, w, c int) Act { return b.act(kernels.F32, h, w, c) }
+
+func (b *Builder) act(p kernels.Precision, h, w, c int) Act {
+	a := Act{X: p.NewMap(b.N, h, w, c)}
 	if b.Train {
-		a.D = kernels.NewMap(b.N, h, w, c)
+		a.D = p.NewMap(b.N, h, w, c)
 	}
 	return a
 }
@@ -127,17 +137,32 @@ func (b *Builder) Rows(c int) Act {
 // matrix makes a map of one line, whose pixels are the rows of a matrix.
 func matrix(rows, cols int) kernels.Map { return kernels.NewDense(1, 1, rows, cols) }
 
-// temp returns a map for a group of images. Its content lasts while a layer takes the group through
-// its steps, and no longer: layers share the map of one slot and shape.
+// temp returns a map for a group of images, in the working precision. Its content lasts while a
+// layer takes the group through its steps, and no longer: layers share the map of one slot and
+// shape.
 func (b *Builder) temp(slot, h, w, c int) kernels.Map {
+	return b.shared(b.ISA.Working(b.Precision), slot, h, w, c)
+}
+
+// shared returns the map that layers share for a precision, a slot and a shape.
+func (b *Builder) shared(p kernels.Precision, slot, h, w, c int) kernels.Map {
 	n := min(groupSize(h, w), b.N)
-	key := tempKey{slot, h, w, c}
+	return b.cached(tempKey{p, slot, h, w, c}, func() kernels.Map { return p.NewMap(n, h, w, c) })
+}
+
+// dense is [Builder.shared] without a halo and for groups of n images. Its slots are its own.
+func (b *Builder) dense(p kernels.Precision, slot, n, h, w, c int) kernels.Map {
+	return b.cached(tempKey{p, slot, h, w, c}, func() kernels.Map { return p.NewDense(n, h, w, c) })
+}
+
+// cached returns the map of a key, which it makes first if there is none.
+func (b *Builder) cached(key tempKey, newMap func() kernels.Map) kernels.Map {
 	m, ok := b.temps[key]
 	if !ok {
 		if b.temps == nil {
 			b.temps = map[tempKey]kernels.Map{}
 		}
-		m = kernels.NewMap(n, h, w, c)
+		m = newMap()
 		b.temps[key] = m
 	}
 	return m
@@ -150,9 +175,18 @@ const (
 	slotModulated
 	slotInputGrad
 	slotOutputGrad
+
+	// Attention's, without a halo.
+	slotTokens
+	slotJoint
+	slotHeads
+	slotTokensGrad
+	slotJointGrad
+	slotHeadsGrad
 )
 
-// A kept map holds what backward will read, for all images. In inference it holds one group.
+// A kept map holds what backward will read, for all images. In inference it holds one group, in the
+// same precision, so that both compute the same numbers.
 type kept struct {
 	kernels.Map
 	train bool
@@ -160,9 +194,9 @@ type kept struct {
 
 func (b *Builder) kept(slot, h, w, c int) kept {
 	if b.Train {
-		return kept{kernels.NewMap(b.N, h, w, c), true}
+		return kept{b.Precision.NewMap(b.N, h, w, c), true}
 	}
-	return kept{b.temp(slot, h, w, c), false}
+	return kept{b.shared(b.Precision, slot, h, w, c), false}
 }
 
 // group returns the images [from, to) of the batch.

@@ -12,27 +12,36 @@ type Conv struct {
 // [OC]. With zero both start at zero.
 func NewConv(b *Builder, name string, shape kernels.ConvShape, zero bool) *Conv {
 	side := shape.Kind.Side()
-	return makeConv(b, name, shape, zero, shape.OC, shape.IC, side, side)
+	return makeConv(b, name, shape, b.plan(shape), zero, shape.OC, shape.IC, side, side)
 }
 
 // NewPointwise makes a 1x1 convolution whose name.weight is [OC, IC, 1], as attention has it:
 // PyTorch's convolution over one dimension.
 func NewPointwise(b *Builder, name string, ic, oc int, zero bool) *Conv {
-	return makeConv(b, name, pointwise(ic, oc), zero, oc, ic, 1)
+	shape := pointwise(ic, oc)
+	return makeConv(b, name, shape, b.plan(shape), zero, oc, ic, 1)
 }
 
 // NewLinear makes a linear layer whose name.weight is [OUT, IN]. Its maps hold the row of an image
 // as a pixel.
-func NewLinear(b *Builder, name string, in, out int) *Conv {
-	return makeConv(b, name, pointwise(in, out), false, out, in)
+func NewLinear(b *Builder, name string, in, out int) *Conv { return newLinear(b, name, in, out, false) }
+
+func newLinear(b *Builder, name string, in, out int, zero bool) *Conv {
+	shape := pointwise(in, out)
+	return makeConv(b, name, shape, b.ISA.Plan(shape), zero, out, in)
 }
 
 func pointwise(ic, oc int) kernels.ConvShape {
 	return kernels.ConvShape{Kind: kernels.Point, IC: ic, OC: oc}
 }
 
+// plan returns the algorithms for a convolution of maps in the builder's precision.
+func (b *Builder) plan(shape kernels.ConvShape) kernels.Plan {
+	return b.ISA.PlanFor(b.Precision, shape)
+}
+
 // makeConv makes a convolution whose weight has the given dimensions.
-func makeConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims ...int) *Conv {
+func makeConv(b *Builder, name string, shape kernels.ConvShape, plan kernels.Plan, zero bool, dims ...int) *Conv {
 	first := constant(0)
 	if !zero {
 		first = b.uniform(shape.Kind.Side() * shape.Kind.Side() * shape.IC)
@@ -43,7 +52,7 @@ func makeConv(b *Builder, name string, shape kernels.ConvShape, zero bool, dims 
 		op:     b.Weights.byName[name],
 	}
 	if c.op == nil {
-		c.op = kernels.NewConv(b.ISA, shape, b.ISA.Plan(shape), true)
+		c.op = kernels.NewConv(b.ISA, shape, plan, true)
 		if b.Weights.byName == nil {
 			b.Weights.byName = map[string]*kernels.Conv{}
 		}
@@ -124,7 +133,7 @@ func (l *Resample) Backward(r *Run) { l.BackwardTo(r, true) }
 // BackwardTo computes the gradient of the parameters. It computes the gradient of x only if wanted.
 func (l *Resample) BackwardTo(r *Run, wanted bool) {
 	r.groups(l.larger(), func(from, to int) {
-		dy := l.y.D.Images(from, to)
+		dy := r.Scratch.Wide(r.ISA, l.y.D.Images(from, to))
 		l.conv.PartWeightGrad(r, &r.sums[0], dy, l.x.X.Images(from, to))
 		if wanted {
 			l.conv.InputGrad(r, l.x.D.Images(from, to), l.accumulate, dy)

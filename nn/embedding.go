@@ -100,7 +100,7 @@ func newSinusoidal(b *Builder, name string, s EmbeddingShape, zero bool) *sinuso
 	width := 4 * s.Channels
 	return &sinusoidal{
 		first:  NewLinear(b, name+".0", s.Channels, width),
-		second: makeConv(b, name+".2", pointwise(width, width), zero, width, width),
+		second: newLinear(b, name+".2", width, width, zero),
 		scale:  s.Scale,
 		wave:   b.Rows(s.Channels), hidden: b.Rows(width), active: b.Rows(width),
 	}

@@ -19,6 +19,10 @@ import (
 type Muon struct {
 	ISA      kernels.ISA
 	Matrices []*Param // the parameters that it steps; the first takes the most work
+
+	// Pairs rounds the factors of all products to bfloat16, as Jordan's own program does. It takes
+	// effect in working memory that is made afterwards.
+	Pairs bool
 }
 
 // A MuonStep is what a step's numbers depend on.
@@ -64,7 +68,7 @@ type MuonWork struct {
 
 // NewWork makes working memory. Steps allocate nothing more.
 func (m *Muon) NewWork() *MuonWork {
-	w := &MuonWork{matmul: kernels.MatMul{ISA: m.ISA}, buffers: map[[2]int]*muonBuffers{}}
+	w := &MuonWork{matmul: kernels.MatMul{ISA: m.ISA, Pairs: m.Pairs}, buffers: map[[2]int]*muonBuffers{}}
 	for _, p := range m.Matrices {
 		rows, cols := sides(p)
 		if w.buffers[[2]int{rows, cols}] == nil {

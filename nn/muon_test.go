@@ -164,3 +164,33 @@ func BenchmarkMuon(b *testing.B) {
 		}
 	}
 }
+
+// Products of pairs round the factors to bfloat16, which turns the step by a few units of 2⁻⁸.
+func TestMuonPairs(t *testing.T) {
+	for _, isa := range kernels.Available() {
+		t.Run(isa.String(), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(5, 7))
+			p := matrices(nil)
+			grad := kernelstest.Normals(rng, p.Len())
+			step := func(pairs bool) []float32 {
+				values, momentum := make([]float32, p.Len()), make([]float32, p.Len())
+				muon := NewMuon(p, isa)
+				muon.Pairs = pairs
+				work := muon.NewWork()
+				for _, m := range muon.Matrices {
+					muon.Step(work, m, values, momentum, grad, MuonStep{LR: 1, GradScale: 1})
+				}
+				return values
+			}
+			plain, pairs := step(false), step(true)
+			var diff, size float64
+			for i, v := range plain {
+				diff += float64(pairs[i]-v) * float64(pairs[i]-v)
+				size += float64(v) * float64(v)
+			}
+			if e := math.Sqrt(diff / size); !(e > 0 && e < 0.05) {
+				t.Errorf("the step by pairs differs by %.3g of its size", e)
+			}
+		})
+	}
+}

@@ -29,6 +29,17 @@ func (g *GroupNorm) Forward(r *Run, from int, y, x kernels.Map, mod kernels.Modu
 	g.op.Forward(&r.Scratch, y, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):])
 }
 
+// Measure computes the statistics of x, the images of the batch from index from on.
+func (g *GroupNorm) Measure(r *Run, from int, x kernels.Map) {
+	g.op.Measure(&r.Scratch, x, g.stats[g.op.StatsLen(from):])
+}
+
+// Apply is [GroupNorm.Forward] after Measure. The maps may be some lines of the images.
+func (g *GroupNorm) Apply(r *Run, from int, y, x kernels.Map, mod kernels.Modulation) {
+	v := g.values.Values
+	g.op.Apply(&r.Scratch, y, x, g.Gamma.Of(v), g.Beta.Of(v), mod, g.stats[g.op.StatsLen(from):])
+}
+
 // A NormGrad names the maps of a backward pass through a [GroupNorm].
 type NormGrad struct {
 	DX         kernels.Map // gradient of x, written to; it may be DY

@@ -50,12 +50,9 @@ func (l *NormConv) Forward(r *Run) {
 // forwardGroup is Forward for the images [from, to) of the batch.
 func (l *NormConv) forwardGroup(r *Run, from, to int) {
 	a, x := l.a.First(to-from), l.x.X.Images(from, to)
-	l.norm.Forward(r, from, a, x, kernels.Modulation{})
-	var residual *kernels.Map
-	if l.residual {
-		residual = &x
-	}
-	l.conv.Forward(r, l.y.X.Images(from, to), a, residual)
+	step := normConvStep{norm: l.norm, conv: l.conv, first: from, y: l.y.X.Images(from, to), a: a, x: x, add: l.residual, residual: x}
+	l.norm.Measure(r, from, x)
+	step.run(r)
 }
 
 // Backward computes the gradients of x and of the parameters from the gradient of y.
@@ -67,10 +64,11 @@ func (l *NormConv) Backward(r *Run) {
 // backwardGroup is Backward for the images [from, to) of the batch.
 func (l *NormConv) backwardGroup(r *Run, from, to int) {
 	a, da, dx, dy := l.a.First(to-from), l.da.First(to-from), l.x.D.Images(from, to), l.y.D.Images(from, to)
-	l.conv.InputGrad(r, da, false, dy)
 	if l.residual {
 		dx.Copy(dy)
 	}
+	dy = r.Scratch.Wide(r.ISA, dy)
+	l.conv.InputGrad(r, da, false, dy)
 	l.norm.Backward(r, from, NormGrad{DX: dx, Accumulate: l.residual, DY: da, X: l.x.X.Images(from, to), Y: a})
 	l.conv.PartWeightGrad(r, &r.sums[0], dy, a)
 }

@@ -97,18 +97,21 @@ func (l *ResBlock) Forward(r *Run) {
 func (l *ResBlock) forwardGroup(r *Run, from, to int) {
 	x, y := l.x.X.Images(from, to), l.y.X.Images(from, to)
 	a1, h, a2 := l.a1.First(to-from), l.h.group(from, to), l.a2.First(to-from)
-	l.norm1.Forward(r, from, a1, x, kernels.Modulation{})
-	l.conv1.Forward(r, h, a1, nil)
+	l.norm1.Measure(r, from, x)
+	step1 := normConvStep{norm: l.norm1, conv: l.conv1, first: from, y: h, a: a1, x: x}
+	step1.run(r)
 	if !l.modulate {
 		r.ISA.AddRows(&r.Scratch, h, l.embedded(l.e.X, from, to))
 	}
-	l.norm2.Forward(r, from, a2, h, l.modulation(from, to))
-	residual := x
-	if l.skip != nil {
-		l.skip.Forward(r, y, x, nil)
-		residual = y
+	l.norm2.Measure(r, from, h)
+	step2 := normConvStep{
+		norm: l.norm2, conv: l.conv2, first: from, y: y, a: a2, x: h, mod: l.modulation(from, to),
+		add: true, residual: x,
 	}
-	l.conv2.Forward(r, y, a2, &residual)
+	if l.skip != nil {
+		step2.skip, step2.skipped, step2.residual = l.skip, x, y
+	}
+	step2.run(r)
 }
 
 // Backward computes the gradients of x, of the embedding and of the parameters from the gradient of
@@ -127,7 +130,8 @@ func (l *ResBlock) Backward(r *Run) {
 // backwardGroup computes the gradients of x, of the projected embedding and of the parameters for
 // the images [from, to) of the batch.
 func (l *ResBlock) backwardGroup(r *Run, from, to int) {
-	x, dx, dy := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
+	x, dx, dyKept := l.x.X.Images(from, to), l.x.D.Images(from, to), l.y.D.Images(from, to)
+	dy := r.Scratch.Wide(r.ISA, dyKept) // two convolutions or four read it
 	a1, a2, dIn, dOut := l.a1.First(to-from), l.a2.First(to-from), l.dIn.First(to-from), l.dOut.First(to-from)
 	l.conv2.InputGrad(r, dOut, false, dy)
 	l.norm2.Backward(r, from, NormGrad{
@@ -143,9 +147,9 @@ func (l *ResBlock) backwardGroup(r *Run, from, to int) {
 		l.skip.WeightGrad(r, dy, x)
 		l.skip.InputGrad(r, dx, l.accumulate, dy)
 	case l.accumulate:
-		r.ISA.AddMap(dx, dy)
+		r.ISA.AddMap(dx, dyKept)
 	default:
-		dx.Copy(dy)
+		dx.Copy(dyKept)
 	}
 	l.norm1.Backward(r, from, NormGrad{DX: dx, Accumulate: true, DY: dIn, X: x, Y: a1})
 	l.conv1.PartWeightGrad(r, &r.sums[0], dOut, a1)

@@ -88,11 +88,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// The bounds of one image's memory, so that a hostile configuration cannot ask for all of the
-// machine's.
+// The bounds of one image's memory and time, so that a hostile configuration cannot ask for all of
+// the machine's.
 const (
 	maxElements = 1 << 24 // elements of a map
-	maxPairs    = 1 << 26 // probabilities of an attention: pairs of pixels, for each head
+	maxPairs    = 1 << 26 // pairs of pixels that an attention relates, for each head
 )
 
 // Validate returns an error that names the first value from which no network can be built.

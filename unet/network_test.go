@@ -131,34 +131,38 @@ func TestDifferences(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		for name, cfg := range smallConfigs {
 			t.Run(name, func(t *testing.T) {
-				p := newProblem(randomModel(t, isa, cfg), 2, 4)
-				tensors := p.tensors()
-				size := scale(tensors)
-				rng := rand.New(rand.NewPCG(5, 5))
-				for range 4 {
-					var slope float64
-					for _, x := range tensors {
-						x.draw(rng, size)
-						slope += dot(x.gradient, x.step)
-					}
-					at := func(h float32) float64 {
-						for _, x := range tensors {
-							x.move(h)
-						}
-						p.m.Repack(0, 1)
-						return p.value()
-					}
-					const h = 1. / 64
-					want := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
-					at(0)
-					unit := size * math.Sqrt(float64(len(tensors)))
-					if e := math.Abs(slope-want) / unit; !(e <= 0.005) {
-						t.Errorf("slope %g, differences say %g; the error is %.2g of %g", slope, want, e, unit)
-					}
-				}
+				testDifferences(t, newProblem(randomModel(t, isa, cfg), 2, 4), 4)
 			})
 		}
 	})
+}
+
+// testDifferences compares slopes along so many directions.
+func testDifferences(t *testing.T, p *problem, directions int) {
+	tensors := p.tensors()
+	size := scale(tensors)
+	rng := rand.New(rand.NewPCG(5, 5))
+	for range directions {
+		var slope float64
+		for _, x := range tensors {
+			x.draw(rng, size)
+			slope += dot(x.gradient, x.step)
+		}
+		at := func(h float32) float64 {
+			for _, x := range tensors {
+				x.move(h)
+			}
+			p.m.Repack(0, 1)
+			return p.value()
+		}
+		const h = 1. / 64
+		want := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
+		at(0)
+		unit := size * math.Sqrt(float64(len(tensors)))
+		if e := math.Abs(slope-want) / unit; !(e <= 0.005) {
+			t.Errorf("slope %g, differences say %g; the error is %.2g of %g", slope, want, e, unit)
+		}
+	}
 }
 
 // tensors runs a forward and a backward, and returns x and all parameters with their gradients.

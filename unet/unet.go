@@ -11,10 +11,11 @@ import (
 // A Model is a network's configuration and parameters. Its replicas share the parameters, and may
 // run side by side as long as nobody changes them.
 type Model struct {
-	cfg     Config
-	isa     kernels.ISA
-	params  nn.Params
-	weights nn.Weights
+	cfg       Config
+	isa       kernels.ISA
+	precision kernels.Precision
+	params    nn.Params
+	weights   nn.Weights
 }
 
 // New builds a network and draws its first parameters from PyTorch's distributions. With rng nil
@@ -35,6 +36,20 @@ func (m *Model) Config() Config { return m.cfg }
 
 // ISA returns the instruction set that the model's replicas use.
 func (m *Model) ISA() kernels.ISA { return m.isa }
+
+// Precision returns the precision in which replicas store their activations.
+func (m *Model) Precision() kernels.Precision { return m.precision }
+
+// SetPrecision changes the precision of the replicas that are made from now on. Replicas made
+// before must not be used any more, because the weights are packed anew. Models begin with F32.
+func (m *Model) SetPrecision(p kernels.Precision) {
+	if p == m.precision {
+		return
+	}
+	m.precision, m.weights = p, nn.Weights{}
+	m.newReplica(1, false, nil) // lists the weights
+	m.Repack(0, 1)
+}
 
 // Params returns the parameters. After a change of Params().Values, Repack must run.
 func (m *Model) Params() *nn.Params { return &m.params }
@@ -64,10 +79,10 @@ func (m *Model) NewReplica(images int, train bool) *Replica {
 }
 
 func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
-	b := &nn.Builder{ISA: m.isa, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng}
+	b := &nn.Builder{ISA: m.isa, Precision: m.precision, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng}
 	r := &Replica{run: nn.Run{ISA: m.isa}, cfg: m.cfg, images: images, train: train, net: network{b: b, cfg: m.cfg}}
 	h, w, c := m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.InChannels
-	r.image, r.velocity = b.Act(h, w, c), b.Act(h, w, c)
+	r.image, r.velocity = b.Images(h, w, c), b.Images(h, w, c)
 	r.net.build(r.image, r.velocity)
 	if m.cfg.FlowMap {
 		r.still = make([]float32, images)
