@@ -39,13 +39,15 @@ type Model struct{ checkpoint *model.Checkpoint }
 // Open loads a model: a safetensors file, a run folder, or a model that is part of the program,
 // such as "mnist". A file or run folder of that name comes first. The empty name is the newest run
 // under runs/, or else the first model of the program.
-func Open(name string) (*Model, error) { return opened(model.Open(name, "")) }
+func Open(name string) (*Model, error) { return opened(model.Open(name, pipeline.Arithmetic{})) }
 
 // OpenFS is [Read] for a file in a file system, such as one that is embedded in a program.
-func OpenFS(files fs.FS, path string) (*Model, error) { return opened(model.OpenFS(files, path, "")) }
+func OpenFS(files fs.FS, path string) (*Model, error) {
+	return opened(model.OpenFS(files, path, pipeline.Arithmetic{}))
+}
 
 // Read reads a model, in safetensors, up to the end of r.
-func Read(r io.Reader) (*Model, error) { return opened(model.Read(r, "")) }
+func Read(r io.Reader) (*Model, error) { return opened(model.Read(r, pipeline.Arithmetic{})) }
 
 // opened wraps a checkpoint.
 func opened(ck *model.Checkpoint, err error) (*Model, error) {

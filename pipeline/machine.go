@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/fmimg/fmimg/kernels"
@@ -16,6 +18,8 @@ type Machine struct {
 	Threads int      `json:"threads"` // the default number of workers
 	ISAs    []string `json:"isas"`    // the instruction sets of this machine, the slowest first
 	Best    string   `json:"isa"`     // the instruction set that is used by default
+	// Precision is that in which networks compute by default on Best.
+	Precision string `json:"precision"`
 }
 
 // ThisMachine describes the running program.
@@ -23,7 +27,7 @@ func ThisMachine() Machine {
 	m := Machine{
 		Version: Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		CPU:     kernels.CPU().Name,
-		Threads: runtime.GOMAXPROCS(0), Best: kernels.Best().String(),
+		Threads: runtime.GOMAXPROCS(0), Best: kernels.Best().String(), Precision: kernels.Best().Precision().String(),
 	}
 	for _, isa := range kernels.Available() {
 		m.ISAs = append(m.ISAs, isa.String())
@@ -56,12 +60,25 @@ func (m Machine) slowNote() string {
 	return slow + "; under an emulator (Rosetta, QEMU) take the program for arm64"
 }
 
+// UnprovenNote says which of the named instruction sets of m are not chosen unless they are named,
+// and why. It is empty where there is none.
+func (m Machine) UnprovenNote(isas ...string) string {
+	var notes []string
+	for _, isa := range kernels.Built() {
+		name := isa.String()
+		if isa.Unproven() != "" && slices.Contains(m.ISAs, name) && slices.Contains(isas, name) {
+			notes = append(notes, fmt.Sprintf("%s is used by name alone: %s", name, isa.Unproven()))
+		}
+	}
+	return strings.Join(notes, "; ")
+}
+
 // Using returns a copy of m that uses the named instruction set; the empty name means the best. A
 // name that cannot be used here is an [*OptionError].
 func (m Machine) Using(isa string) (Machine, error) {
 	used, err := ParseISA(isa)
 	if err == nil {
-		m.Best = used.String()
+		m.Best, m.Precision = used.String(), used.Precision().String()
 	}
 	return m, err
 }

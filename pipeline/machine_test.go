@@ -3,6 +3,8 @@ package pipeline
 import (
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // The note names the emulator where the CPU's name gives it away.
@@ -21,6 +23,32 @@ func TestSlowNote(t *testing.T) {
 	} {
 		if got := c.m.slowNote(); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%+v: %q, want one with %q", c.m, got, c.want)
+		}
+	}
+}
+
+// The note names those instruction sets of a machine that only their names choose.
+func TestUnprovenNote(t *testing.T) {
+	var m Machine
+	var unproven []string
+	for _, isa := range kernels.Built() {
+		m.ISAs = append(m.ISAs, isa.String())
+		if isa.Unproven() != "" {
+			unproven = append(unproven, isa.String())
+		}
+	}
+	note := m.UnprovenNote(m.ISAs...)
+	for _, name := range unproven {
+		if want := name + " is used by name alone: "; !strings.Contains(note, want) || !strings.HasPrefix(m.UnprovenNote(name), want) {
+			t.Errorf("no %q in %q", want, note)
+		}
+		if note := (Machine{}).UnprovenNote(name); note != "" {
+			t.Errorf("a machine without it: %q", note)
+		}
+	}
+	for _, isas := range [][]string{nil, {"generic"}, {"nonesuch"}, {kernels.Best().String()}} {
+		if note := m.UnprovenNote(isas...); note != "" {
+			t.Errorf("%q: %q", isas, note)
 		}
 	}
 }

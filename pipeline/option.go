@@ -42,12 +42,6 @@ const (
 // Below1 is the largest decay below 1: 1 - Below1 still counts in a float32.
 const Below1 = 1 - 1e-6
 
-// ValidateISA returns an [*OptionError] for an instruction set that this machine cannot use.
-func ValidateISA(name string) error {
-	_, err := ParseISA(name)
-	return err
-}
-
 // ParseISA is [kernels.Parse], with an [*OptionError] about the option isa.
 func ParseISA(name string) (kernels.ISA, error) {
 	isa, err := kernels.Parse(name)

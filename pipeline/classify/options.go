@@ -105,7 +105,8 @@ func (o *Options) validate() error {
 	case o.Steps != 0 && o.Epochs != 0:
 		return option.Errorf("steps", o.Steps, "one budget too many: give one of steps and epochs")
 	}
-	return nil
+	_, err := o.InF32("classifiers are trained")
+	return err
 }
 
 // Validate reports the first option that cannot be used. The defaults are filled in.

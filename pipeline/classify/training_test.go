@@ -173,6 +173,7 @@ func TestClassifierOptionErrors(t *testing.T) {
 		"shear 11":                  func(o *Options) { o.Warp.Shear = 11 },
 		"threads -1":                func(o *Options) { o.Threads = -1 },
 		"isa \"mmx\"":               func(o *Options) { o.ISA = "mmx" },
+		"precision bf16: class":     func(o *Options) { o.Precision = "bf16" },
 		"image-channels \"cmyk\"":   func(o *Options) { o.ImageChannels = "cmyk" },
 	} {
 		o := smallClassifier(t)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -63,17 +62,16 @@ func newDistillation(o Options) *distillation {
 
 // create opens the teacher, makes the student, and makes the folder of a new run.
 func (r *distillation) create() error {
-	isa, err := kernels.Parse(r.Settings.ISA)
-	if err != nil {
+	if _, err := r.Settle(); err != nil {
 		return err
 	}
-	r.Settings.ISA = isa.String()
 	if err := r.openTeacher(); err != nil {
 		return err
 	}
 	r.options.ModelHash = r.teacher.Hash
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, r.Settings.Seed, pipeline.StreamInit, 0, 0)
+	var err error
 	if r.student, err = r.newStudent(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
@@ -99,7 +97,7 @@ func (r *distillation) newStudent(rng *rand.Rand) (*unet.Model, error) {
 func (r *distillation) openTeacher() error {
 	o := &r.options
 	path, _ := model.Resolve(o.Model)
-	ck, u, err := model.OpenUNet(path, o.ISA)
+	ck, u, err := model.OpenUNet(path, o.Arithmetic)
 	if err != nil {
 		return err
 	}
@@ -182,6 +180,9 @@ func distillOptionsOf(c *run.Config) (Options, error) {
 
 // restore reads the state of a run whose options are settled.
 func (r *distillation) restore(newBudget bool) error {
+	if _, err := r.Settle(); err != nil {
+		return err
+	}
 	if err := r.checkTeacher(); err != nil {
 		return err
 	}

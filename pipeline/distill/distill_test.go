@@ -106,7 +106,7 @@ func TestJumpShares(t *testing.T) {
 // A trajectory of the teacher ends in the image that a sampler draws, and its other states are the
 // solver's at that time, with and without guidance.
 func TestTrajectories(t *testing.T) {
-	ck, err := model.Open(roomtest.NamedModel(t), "")
+	ck, err := model.Open(roomtest.NamedModel(t), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestTrajectories(t *testing.T) {
 func TestTeacherDrawsItsClasses(t *testing.T) {
 	teacher := roomtest.NamedCheckpoint
 	teacher.Counts, teacher.Unlabelled = []int{0, 3, 1}, 4
-	ck, err := model.Open(teacher.Save(t), "")
+	ck, err := model.Open(teacher.Save(t), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestTeacherDrawsItsClasses(t *testing.T) {
 	}
 	o := smallDistillation(t, teacher.Save(t))
 	mustDistill(t, o)
-	student, err := model.Open(o.Out, "")
+	student, err := model.Open(o.Out, pipeline.Arithmetic{})
 	if err != nil || !slices.Equal(student.Meta.ClassCounts, teacher.Counts) || student.Meta.Unlabelled != 4 {
 		t.Fatalf("meta %+v, %v", student.Meta, err)
 	}
@@ -295,10 +295,22 @@ func TestDistillResumeIsExact(t *testing.T) {
 		mustDistill(t, o)
 		roomtest.SameRun(t, through.Out, o.Out)
 	}
+	// In bfloat16 too, whose run keeps it.
+	through = smallDistillation(t, model)
+	through.Threads, through.Precision = 1, "bf16"
+	roomtest.DifferentRun(t, result.Dir, mustDistill(t, through).Dir)
+	o := smallDistillation(t, model)
+	o.StopAfter, o.Precision = 4, "bf16"
+	if _, err := Distill(context.Background(), o); err == nil {
+		t.Fatal("the run went on")
+	}
+	o.StopAfter, o.Resume, o.Model, o.Precision = 0, true, "", ""
+	mustDistill(t, o)
+	roomtest.SameRun(t, through.Out, o.Out)
 	other := smallDistillation(t, model)
 	other.Seed = 2
 	mustDistill(t, other)
-	roomtest.DifferentRun(t, through.Out, other.Out)
+	roomtest.DifferentRun(t, result.Dir, other.Out)
 }
 
 // An interruption while the teacher draws abandons the step. The resumed run draws that pool again.
@@ -377,8 +389,8 @@ func TestStudentStartsAsTheTeacher(t *testing.T) {
 	// A step that moves nothing.
 	o.Steps, o.LR, o.EMA, o.WeightDecay = 1, 1e-12, option.None, option.None
 	mustDistill(t, o)
-	teacher, err1 := model.Open(modelPath, "")
-	student, err2 := model.Open(o.Out, "")
+	teacher, err1 := model.Open(modelPath, pipeline.Arithmetic{})
+	student, err2 := model.Open(o.Out, pipeline.Arithmetic{})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +437,7 @@ func smallStudent(t testing.TB) (path string, ck *model.Checkpoint) {
 		}
 		return o.Out
 	})
-	ck, err := model.Open(path, "")
+	ck, err := model.Open(path, pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +477,7 @@ func TestSampleFlowMap(t *testing.T) {
 			t.Errorf("error %v, want one about %s", err, option)
 		}
 	}
-	teacher, err := model.Open(roomtest.NamedModel(t), "")
+	teacher, err := model.Open(roomtest.NamedModel(t), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -761,7 +773,7 @@ func TestDistillUnconditional(t *testing.T) {
 	o := smallDistillation(t, roomtest.SmallModel(t, false, 0.05))
 	o.Steps, o.PreviewEvery = 2, 1
 	mustDistill(t, o)
-	ck, err := model.Open(o.Out, "")
+	ck, err := model.Open(o.Out, pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}

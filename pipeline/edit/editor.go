@@ -58,7 +58,7 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	ck, u, err := model.OpenUNet(o.Model, o.ISA)
+	ck, u, err := model.OpenUNet(o.Model, o.Arithmetic)
 	if err != nil {
 		return nil, err
 	}
@@ -318,6 +318,9 @@ func (e *editor) texts() []picture.Text {
 		{"fmimg.seed", strconv.FormatUint(o.Seed, 10)},
 		{"fmimg.solver", e.how},
 		{"fmimg.guidance", fmt.Sprint(o.Guidance)},
+	}
+	if p := e.ck.Precision(); p != "" {
+		t = append(t, picture.Text{"fmimg.precision", p})
 	}
 	if e.ck.Labels().Rows() > 0 {
 		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(e.classes)})

@@ -128,7 +128,7 @@ func (o *Options) validate() error {
 	if err := option.Between("count", o.Count, 1, maxEdited); err != nil {
 		return err
 	}
-	if err := pipeline.ValidateISA(o.ISA); err != nil {
+	if err := o.Arithmetic.Validate(); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(o.In, func(in string) bool { return regular.Same(in, o.Out) }) {

@@ -72,10 +72,14 @@ const muonMomentum = 0.95
 
 // newStepper cuts the parameters into pieces: a matrix of Muon's is one piece, all else comes in
 // chunks.
-func newStepper(r Recipe, isa kernels.ISA, state State, params *nn.Params, workers int) *stepper {
-	s := &stepper{Recipe: r, isa: isa, state: state}
-	if r.Optimizer == Muon {
-		s.muon = nn.NewMuon(params, isa)
+//
+// Muon's products take the network's precision where the instruction set multiplies in it.
+// Elsewhere rounding would cost time and save none.
+func newStepper(setup Setup, state State, workers int) *stepper {
+	s := &stepper{Recipe: setup.Recipe, isa: setup.Model.ISA(), state: state}
+	if s.Optimizer == Muon {
+		s.muon = nn.NewMuon(setup.Model.Params(), s.isa)
+		s.muon.Pairs = s.isa.Working(setup.Precision) == kernels.BF16
 		for range workers {
 			s.work = append(s.work, s.muon.NewWork())
 		}

@@ -53,7 +53,8 @@ func (r Recipe) MicroBatches() int { return (r.Batch + r.MicroBatch - 1) / r.Mic
 // A Setup says what a trainer trains, and how.
 type Setup struct {
 	Recipe
-	Model Model
+	Model     Model
+	Precision kernels.Precision // of the model's activations
 	// Tasks has one task for each worker. They differ only in their activations and their buffers.
 	Tasks []Task
 	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do.
@@ -102,7 +103,7 @@ func NewTrainer(s Setup) *Trainer {
 	if t.crew == nil {
 		t.crew, t.owned = crew.New(len(s.Tasks)), true
 	}
-	t.steps = newStepper(s.Recipe, isa, t.state, params, t.crew.Size())
+	t.steps = newStepper(s, t.state, t.crew.Size())
 	t.sums = NewReducer(s.MicroBatches(), len(s.Tasks), len(t.state.Values), isa.Add)
 	t.chunkSum = make([]float64, (len(t.state.Values)+chunkLen-1)/chunkLen)
 	t.crew.OnPanic = t.sums.Abort

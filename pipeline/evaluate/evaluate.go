@@ -63,14 +63,14 @@ func Evaluate(ctx context.Context, o Options) (*Report, error) {
 // open opens the model or the images, the classifier and the data, and starts the workers.
 func (e *evaluator) open(ctx context.Context) error {
 	var err error
-	if e.isa, err = kernels.Parse(e.opt.ISA); err != nil {
+	if e.isa, err = pipeline.ParseISA(e.opt.ISA); err != nil {
 		return err
 	}
 	if e.opt.Images == "" {
-		if e.ck, err = model.Open(e.opt.Model, e.opt.ISA); err != nil {
+		if e.ck, err = model.Open(e.opt.Model, e.opt.Arithmetic); err != nil {
 			return err
 		}
-		e.out.Model, e.out.Hash = e.ck.Path, e.ck.Hash
+		e.out.Model, e.out.Hash, e.out.DrawnIn = e.ck.Path, e.ck.Hash, e.ck.Precision()
 		e.recorded = e.opt.Data == ""
 		option.SetDefault(&e.opt.Data, e.ck.Meta.Data)
 		if err := e.checkCurve(); err != nil {

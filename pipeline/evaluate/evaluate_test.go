@@ -218,9 +218,24 @@ func TestEvaluateModel(t *testing.T) {
 	}
 }
 
+// A report says that a model drew in bfloat16. The judge computes in float32 all the same.
+func TestEvaluateInBF16(t *testing.T) {
+	o := Options{
+		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true,
+		Sample: sample.Options{Class: "0-9", Seed: 4, Threads: 2, Method: model.Method{Solver: "euler", Steps: 2}},
+	}
+	o.Precision = "f32"
+	full := mustEvaluate(t, o)
+	o.Precision = "bf16"
+	half := mustEvaluate(t, o)
+	if half.DrawnIn != "bf16" || full.DrawnIn != "" || *half.Floor.FID != *full.Floor.FID {
+		t.Errorf("f32: %s; bf16: %s", asJSON(t, full), asJSON(t, half))
+	}
+}
+
 // If no class is asked for, a model draws each class as often as it occurs in the training data.
 func TestEvaluateDrawsFrequentClasses(t *testing.T) {
-	ck, err := model.Open(digitModel(t), "")
+	ck, err := model.Open(digitModel(t), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +290,8 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"evaluations", Options{Images: few, NFE: []int{4}}},
 		{"data", Options{Images: few, Data: "mnits"}},
 		{"images", Options{Images: notes}},
-		{"isa", Options{Model: modelPath, ISA: "mmx"}},
+		{"isa", Options{Model: modelPath, Arithmetic: pipeline.Arithmetic{ISA: "mmx"}}},
+		{"precision", Options{Model: modelPath, Arithmetic: pipeline.Arithmetic{Precision: "f16"}}},
 		{"guidance", Options{Model: modelPath, Sample: sample.Options{Method: model.Method{Guidance: math.NaN()}}}},
 	} {
 		_, err := Evaluate(t.Context(), c.o)

@@ -42,8 +42,8 @@ type Options struct {
 	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of
 	// the whole evaluation.
 	Sample sample.Options
-	// ISA names the instruction set; empty: the best of this machine.
-	ISA string
+	// Arithmetic is that of the model. Scores are computed in float32, so that they compare.
+	pipeline.Arithmetic
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
 }
@@ -90,5 +90,5 @@ func (o *Options) validate() error {
 	if err := o.Sample.Validate(); err != nil {
 		return err
 	}
-	return pipeline.ValidateISA(o.ISA)
+	return o.Arithmetic.Validate()
 }

@@ -22,6 +22,8 @@ type Report struct {
 	Evaluations float64 `json:"evaluations,omitempty"`
 	Guidance    float64 `json:"guidance,omitempty"`
 	Seed        uint64  `json:"seed"`
+	// DrawnIn is the precision in which the model drew; empty: f32. Scores are computed in f32.
+	DrawnIn string `json:"drawn_in,omitempty"`
 
 	metrics.Scores
 	// Floor has the scores of real training images, chosen at random: as many as generated images,

@@ -39,7 +39,7 @@ func Evaluate(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	ck, u, err := model.OpenUNet(name, o.ISA)
+	ck, u, err := model.OpenUNet(name, o.Arithmetic)
 	if err != nil {
 		return Result{}, err
 	}

@@ -30,7 +30,7 @@ func TestFieldGolden(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "v.safetensors")
 			o := Options{
 				Model: goldenModel, In: goldenIO, Out: out, Grad: true,
-				Compute: pipeline.Compute{ISA: isa.String()},
+				Compute: pipeline.Compute{Arithmetic: pipeline.Arithmetic{ISA: isa.String()}},
 			}
 			if _, err := Evaluate(context.Background(), o); err != nil {
 				t.Fatal(err)

@@ -71,7 +71,7 @@ func Measure(ctx context.Context, o Options) (*Report, error) {
 
 // newScorer opens the model and the data, plans the tasks, and starts the workers.
 func newScorer(ctx context.Context, o Options) (*scorer, error) {
-	ck, err := model.Open(o.Model, o.ISA)
+	ck, err := model.Open(o.Model, o.Arithmetic)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,8 @@ func TestLikelihoodMistakes(t *testing.T) {
 		{"class", Options{Model: classes, Data: data, Against: data, Count: 2, Class: "label"}},
 		{"against", Options{Model: classes, Data: data, Against: "mnits", Count: 2}},
 		{"data", Options{Model: modelPath, Data: "mnits", Count: 2}},
-		{"isa", Options{Model: modelPath, Data: data, Count: 2, Compute: pipeline.Compute{ISA: "mmx"}}},
+		{"isa", Options{Model: modelPath, Data: data, Count: 2, Compute: pipeline.Compute{Arithmetic: pipeline.Arithmetic{ISA: "mmx"}}}},
+		{"precision", Options{Model: modelPath, Data: data, Count: 2, Compute: pipeline.Compute{Arithmetic: pipeline.Arithmetic{Precision: "bf16"}}}},
 	} {
 		_, err := Measure(t.Context(), c.o)
 		wrong, ok := errors.AsType[*pipeline.OptionError](err)

@@ -64,7 +64,7 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// validate reports the first option that cannot be used with any model.
+// validate reports the first option that cannot be used with any model. It settles the precision.
 func (o *Options) validate() error {
 	for _, check := range []error{
 		option.Between("count", o.Count, 1, sample.MaxCount),
@@ -75,6 +75,10 @@ func (o *Options) validate() error {
 		if check != nil {
 			return check
 		}
+	}
+	var err error
+	if o.Arithmetic, err = o.InF32("likelihoods are computed"); err != nil {
+		return err
 	}
 	if o.Class == "" {
 		return nil

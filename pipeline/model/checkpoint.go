@@ -37,30 +37,29 @@ type Checkpoint struct {
 	Embedded bool
 }
 
-// Read reads a checkpoint, in safetensors, up to the end of r. isa names the instruction set to
-// compute with; the empty name is the best one of this machine.
-func Read(r io.Reader, isa string) (*Checkpoint, error) { return readCheckpoint(r, "", isa) }
+// Read reads a checkpoint, in safetensors, up to the end of r. on says how to compute with it.
+func Read(r io.Reader, on pipeline.Arithmetic) (*Checkpoint, error) { return readCheckpoint(r, "", on) }
 
 // OpenFS is [Read] for a file in a file system, such as one that is embedded in a program.
-func OpenFS(fsys fs.FS, path, isa string) (*Checkpoint, error) {
+func OpenFS(fsys fs.FS, path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 	file, err := fsys.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	defer file.Close()
-	return readCheckpoint(file, path, isa)
+	return readCheckpoint(file, path, on)
 }
 
 // Open loads a checkpoint: a safetensors file, a run folder, or a model that is part of the
 // program, such as mnist. A file or run folder of that name comes first. The empty path is the
-// newest run under runs/, or else the first model of the program. isa is as for [Read].
-func Open(path, isa string) (*Checkpoint, error) {
+// newest run under runs/, or else the first model of the program. on is as for [Read].
+func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 	file, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	ck, err := readCheckpoint(file, file.name, isa)
+	ck, err := readCheckpoint(file, file.name, on)
 	if err == nil {
 		ck.Embedded = file.embedded
 	}
@@ -131,8 +130,8 @@ func NameOrNewest(name string) (string, error) {
 }
 
 // readCheckpoint reads a checkpoint, in safetensors. path is for messages.
-func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
-	isa, err := kernels.Parse(isaName)
+func readCheckpoint(r io.Reader, path string, on pipeline.Arithmetic) (*Checkpoint, error) {
+	isa, precision, err := on.Parse()
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +143,15 @@ func readCheckpoint(r io.Reader, path, isaName string) (*Checkpoint, error) {
 	if errors.Is(err, unet.ErrNoConfig) {
 		err = noConfig(f)
 	}
-	return ck, modelError(path, err)
+	if err != nil {
+		return nil, modelError(path, err)
+	}
+	if u, ok := ck.Network.(*UNet); ok {
+		u.SetPrecision(precision)
+		return ck, nil
+	}
+	_, err = on.InF32(ModelName(path) + " is a normalizing flow, which computes")
+	return ck, err
 }
 
 // StateKey is the metadata entry of the state of a run, which package run writes, as JSON.
@@ -193,8 +200,8 @@ func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Chec
 
 // OpenUNet is [Open] for callers that need a velocity: a normalizing flow is an
 // [*pipeline.OptionError].
-func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
-	ck, err := Open(path, isa)
+func OpenUNet(path string, on pipeline.Arithmetic) (*Checkpoint, *UNet, error) {
+	ck, err := Open(path, on)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,6 +211,14 @@ func OpenUNet(path, isa string) (*Checkpoint, *UNet, error) {
 			"is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
 	}
 	return ck, u, nil
+}
+
+// Precision names the precision in which the network computes, as a [Meta] does: "" for float32.
+func (c *Checkpoint) Precision() string {
+	if u, ok := c.Network.(*UNet); ok && u.Model.Precision() != kernels.F32 {
+		return u.Model.Precision().String()
+	}
+	return ""
 }
 
 // UNet returns the U-Net of a checkpoint. It panics where the network is another.

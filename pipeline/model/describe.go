@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,7 +162,7 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 			add("classes", "%s", m.describeClasses())
 		}
 		if m.Version != "" {
-			add("made by", "fmimg %s on %s, %s", m.Version, m.ISA, m.Date.Format(time.DateTime))
+			add("made by", "fmimg %s on %s in %s, %s", m.Version, m.ISA, cmp.Or(m.Precision, kernels.F32.String()), m.Date.Format(time.DateTime))
 		}
 	}
 	return lines

@@ -11,6 +11,7 @@ import (
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -74,7 +75,7 @@ func checkDivergence(t *testing.T, g *diverger, p Prediction, div []float64, x, 
 // The mean of Hutchinson's estimates is the exact divergence: that of 256 is within four standard
 // errors. The signs are 1 and -1 equally often, and differ between images and between probes.
 func TestHutchinson(t *testing.T) {
-	ck, err := Open(roomtest.SmallModel(t, true, 0.1), "")
+	ck, err := Open(roomtest.SmallModel(t, true, 0.1), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/safetensors"
 )
 
@@ -20,7 +21,8 @@ func Export(model, out string, half bool) error {
 	if err != nil {
 		return err
 	}
-	ck, err := Open(model, kernels.Generic.String()) // nothing is computed
+	onAny := pipeline.Arithmetic{ISA: kernels.Generic.String()} // nothing is computed
+	ck, err := Open(model, onAny)
 	if err != nil {
 		return err
 	}

@@ -19,11 +19,14 @@ type Meta struct {
 	Seed   uint64 `json:"seed"`
 	// HoldOut is the share of the images that training did not see, in a data set without test
 	// images. Seed chose them.
-	HoldOut    float64    `json:"hold_out,omitempty"`
-	Batch      int        `json:"batch"`
-	Schedule   string     `json:"schedule"` // text of the run's engine.RateSchedule
-	ISA        string     `json:"isa"`
-	Version    string     `json:"version"` // of fmimg; empty in files that another program made
+	HoldOut  float64 `json:"hold_out,omitempty"`
+	Batch    int     `json:"batch"`
+	Schedule string  `json:"schedule"` // text of the run's engine.RateSchedule
+	ISA      string  `json:"isa"`
+	// Precision is that of the training; empty: f32.
+	Precision string `json:"precision,omitempty"`
+	// Version is that of fmimg; empty in files that another program made.
+	Version    string     `json:"version"`
 	Date       time.Time  `json:"date"`
 	Classes    []string   `json:"classes"`     // names of the rows of label_emb, without "no class"
 	PixelRange [2]float64 `json:"pixel_range"` // numbers of the darkest and the brightest pixel

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/safetensors"
 )
@@ -20,7 +21,7 @@ func TestNoConfig(t *testing.T) {
 		if err := safetensors.Write(&b, &safetensors.File{Metadata: metadata, Tensors: []safetensors.Tensor{one}}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := model.Read(&b, "")
+		_, err := model.Read(&b, pipeline.Arithmetic{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "train on") {
 			t.Errorf("error %v, want one with %q", err, want)
 		}

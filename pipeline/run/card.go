@@ -161,6 +161,7 @@ func (r *Replay) AddRun(o *Options) {
 	r.Set("micro-batch", o.MicroBatch)
 	r.Set("seed", o.Seed)
 	r.Set("isa", o.ISA)
+	r.Set("precision", o.Precision)
 	r.Set("optimizer", o.Optimizer)
 	r.Set("lr", o.LR)
 	r.Add("warmup", option.OrNone(o.Warmup), d.Warmup)
@@ -200,6 +201,7 @@ Draw new images:
 | learning rate | {{.Options.LR}}, {{.WarmUp}} of warm-up, {{.Options.Decay}} |
 | seed | {{.Options.Seed}} |
 | instruction set | {{.Options.ISA}} |
+| precision | {{.Options.Precision}} |
 | date | {{.Meta.Date.Format "2006-01-02"}} |
 {{if .Curve}}
 ![loss](loss.png)

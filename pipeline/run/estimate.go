@@ -12,15 +12,14 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The memory of training, in float32 numbers, measured on the presets at 28x28 to 64x64. A number
-// that a convolution computes takes actsKept in maps and their gradients. A pair of tokens of an
-// attention takes pairsKept. A parameter takes weightsKept in the forms that kernels read, beside
-// the optimiser's vectors and the gradients.
+// The memory of training, in numbers, measured on the presets at 28x28 to 128x128. A number that a
+// convolution computes takes actsKept in maps and their gradients. A parameter takes weightsKept in
+// the forms that kernels read, beside the optimiser's vectors and the gradients. Maps have the
+// precision of the run, the rest float32.
 const (
-	actsKept    = 3.4
-	pairsKept   = 2
+	actsKept    = 1.8
 	weightsKept = 9
-	programSize = 25 << 20
+	programSize = 64 << 20
 )
 
 // LayerShapes are the layers of a network that take memory.
@@ -32,28 +31,29 @@ type LayerShapes struct {
 // LayersOf returns the layers of a U-Net that take memory.
 func LayersOf(cfg unet.Config) LayerShapes { return LayerShapes{cfg.Convs(), cfg.Attentions()} }
 
-// estimateMemory returns about how many bytes a run will take. data is the bytes of its data.
-func (l LayerShapes) estimateMemory(o *Options, data float64) float64 {
+// estimateMemory returns about how many bytes the run will take.
+func (r *Run) estimateMemory() float64 {
+	o, l := r.Settings, r.layers
 	image, params := 0.0, 0.0
 	for _, s := range l.Convs {
-		image += actsKept * 4 * float64(s.H*s.W*s.OC)
+		image += actsKept * float64(r.precision.Bytes()*s.H*s.W*s.OC)
 		params += 4 * float64(s.Kind.Side()*s.Kind.Side()*s.IC*s.OC)
 	}
 	for _, s := range l.attentions {
-		tokens := float64(s.H * s.W)
-		image += pairsKept * 4 * tokens * tokens * float64(s.Heads)
+		op := kernels.Attention{ISA: kernels.Best(), Heads: s.Heads}
+		image += 4 * float64(op.KeptLen(1, s.H*s.W))
 	}
 	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
 	workers := min(o.Threads, micros)
 	gradients := min(micros, workers+bits.Len(uint(micros))+1)
-	return programSize + data + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
+	return programSize + r.DataMemory + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
 
 // WarnOfMemory sends a note when the run needs more memory than is free, or than its container may
 // take. A job calls it before it makes workers.
 func (r *Run) WarnOfMemory(layers LayerShapes) {
 	r.layers = layers
-	need := layers.estimateMemory(r.Settings, r.DataMemory)
+	need := r.estimateMemory()
 	if b := memoryBound(); b.bytes > 0 && need > b.bytes {
 		r.Settings.Note("this needs about %s of memory and %s: fewer %v, a smaller %v, %v or images need less",
 			text.Bytes(need), b.String(), option.Setting{Option: "threads"},
@@ -82,7 +82,7 @@ func (r *Run) estimateStep() time.Duration {
 
 // describeCost says how much memory and time the run will take.
 func (r *Run) describeCost() string {
-	cost := "about " + text.Bytes(r.layers.estimateMemory(r.Settings, r.DataMemory))
+	cost := "about " + text.Bytes(r.estimateMemory())
 	step := r.estimateStep()
 	if r.clock != nil {
 		left := max(r.clock.limit-r.clock.used, 0)

@@ -256,6 +256,11 @@ func (c *Config) Decode(by Command, options any) error {
 		text = c.Distill
 	}
 	if err := json.Unmarshal(text, options); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			// The Go fields around it say nothing to a person.
+			name := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]
+			err = fmt.Errorf("%q is of the wrong kind (%s)", name, wrong.Value)
+		}
 		return fmt.Errorf("%s: %w: restore it from a copy, or train anew", filepath.Join(c.Dir, ConfigFile), err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
@@ -146,8 +147,12 @@ func (r Recipe) WithDefaults() Recipe {
 }
 
 // WhereSilent returns what config.json means by what it does not say. Runs did not record their
-// optimiser while there was one alone.
-func WhereSilent() Options { return Options{Recipe: Recipe{Optimizer: engine.AdamW}} }
+// optimiser and their precision while there was one alone.
+func WhereSilent() Options {
+	o := Options{Recipe: Recipe{Optimizer: engine.AdamW}}
+	o.Precision = kernels.F32.String()
+	return o
+}
 
 // ToRecord turns options into the form of config.json, where 0 is none.
 func (r *Recipe) ToRecord() {
@@ -294,11 +299,11 @@ func (o *Options) Plan() engine.RateSchedule {
 
 // TakeOver sets, in the options of a recorded run, those that may change when the run goes on. It
 // returns whether given has a new budget. other says that given has a new budget of a kind that
-// only a job knows. The instruction set may change too, although that alters the last bits.
+// only a job knows. The arithmetic may change too, although that alters the numbers.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
-	option.Override(&o.ISA, given.ISA)
+	o.overrideArithmetic(given.Arithmetic)
 	option.Override(&o.SaveEvery, given.SaveEvery)
 	option.Override(&o.PreviewEvery, given.PreviewEvery)
 	option.Override(&o.ValidateEvery, given.ValidateEvery)
@@ -311,9 +316,20 @@ func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	return false
 }
 
+// overrideArithmetic takes over what given names. A note says that the run changes.
+func (o *Options) overrideArithmetic(given pipeline.Arithmetic) {
+	had := o.Arithmetic
+	o.Override(given)
+	now := o.Arithmetic
+	if _, _, err := now.Settle(); err == nil && now != had {
+		o.Note("the run goes on with %s in %s, and had %s in %s: repeating it from the start gives other tensors",
+			now.ISA, now.Precision, had.ISA, had.Precision)
+	}
+}
+
 // mayChange are the names of the options that a resumed run takes from its caller.
 var mayChange = []string{
-	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "save-every", "preview-every",
+	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "precision", "save-every", "preview-every",
 	"validate-every", "keep", "data-memory", "tensorboard",
 }
 

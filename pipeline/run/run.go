@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -111,6 +113,7 @@ type Run struct {
 	ExtraWork  float64
 	DataMemory float64 // bytes of the job's data
 	layers     LayerShapes
+	precision  kernels.Precision
 
 	Progress Progress
 	clock    *timeBudget // nil unless the budget is in time
@@ -118,6 +121,14 @@ type Run struct {
 	Finished bool        // the run had finished before this process resumed it
 	meter    Meter
 	pace     pace
+}
+
+// Settle records in the settings what computes, and returns the instruction set. A job calls it
+// before it makes or opens a network.
+func (r *Run) Settle() (kernels.ISA, error) {
+	isa, precision, err := r.Settings.Settle()
+	r.precision = precision
+	return isa, err
 }
 
 // SetOut makes the folder of a new run. name is the last part of its path where the options name no
@@ -148,9 +159,16 @@ func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
 }
 
 // Damaged wraps an error in the options of a run folder. It is not the caller's mistake, and so not
-// a [*pipeline.OptionError].
+// a [*pipeline.OptionError]. The run of another machine, whose arithmetic there is not here, is
+// whole.
 func (r *Run) Damaged(err error) error {
-	return fmt.Errorf("%s: %s: restore it from a copy, or train anew", r.Dir.File(ConfigFile), err.Error())
+	file := r.Dir.File(ConfigFile)
+	wrong, ok := errors.AsType[*pipeline.OptionError](err)
+	if ok && (wrong.Option == "isa" || wrong.Option == "precision") {
+		return option.Faultf("%s: %s", file, err.Error()).
+			Cured("go on with one of them by %v", option.Setting{Option: wrong.Option})
+	}
+	return fmt.Errorf("%s: %s: restore it from a copy, or train anew", file, err.Error())
 }
 
 // RestoreState reads the state of a run whose workers are there.
@@ -191,8 +209,10 @@ func (r *Run) SetNetwork(n model.Network, show model.Plan) {
 	r.model, r.Images, r.Labels, r.show, r.Crew = n, n.Shape(), n.Labels(), show, crew.New(r.Settings.Threads)
 }
 
-// SetUNet is [Run.SetNetwork] for a U-Net. It returns a replica for each worker that trains.
+// SetUNet is [Run.SetNetwork] for a U-Net, which gets the precision of the run. It returns a
+// replica for each worker that trains.
 func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
+	u.SetPrecision(r.precision)
 	r.SetNetwork(u, show)
 	var nets []model.Replica
 	var drawers []model.Drawer
@@ -218,7 +238,7 @@ func (r *Run) MakeTrainer(prepare func(ctx context.Context, step int) error) {
 		tasks[i] = t
 	}
 	r.Trainer = engine.NewTrainer(engine.Setup{
-		Recipe: recipe, Model: r.model, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
+		Recipe: recipe, Model: r.model, Precision: r.precision, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
 	})
 	if r.Settings.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Settings.Time)}
@@ -270,8 +290,8 @@ func (r *Run) Start() error {
 		r.emit(note)
 	}
 	if r.Settings.OnEvent != nil {
-		text := fmt.Sprintf("%s %s, batch %d, %s, %s; %s", r.Job.About(), text.Count(r.model.Params().Len(), "parameter", "parameters"),
-			r.Settings.Batch, r.Settings.ISA, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
+		text := fmt.Sprintf("%s %s, batch %d, %s in %s, %s; %s", r.Job.About(), text.Count(r.model.Params().Len(), "parameter", "parameters"),
+			r.Settings.Batch, r.Settings.ISA, r.Settings.Precision, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
 		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Progress.Schedule.Total(), Text: text})
 	}
 	return nil

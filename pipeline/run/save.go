@@ -9,6 +9,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -68,6 +69,9 @@ func (r *Run) meta() model.Meta {
 		Schedule: p.Schedule.String(), ISA: o.ISA, Version: pipeline.Version(), Date: pipeline.Now(),
 		PixelRange: [2]float64{dataset.PixelMin, dataset.PixelMax}, Path: "linear",
 		EMA: option.OrNone(o.EMA), Loss: p.Smooth, Validation: r.log.validation(),
+	}
+	if o.Precision != kernels.F32.String() { // as files said nothing while it was the only one
+		m.Precision = o.Precision
 	}
 	r.Job.Meta(&m)
 	return m

@@ -7,13 +7,14 @@ import (
 
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 // BenchmarkSample draws 64 images with the model mnist, by 8 guided evaluations, which run the
 // network twice each.
 func BenchmarkSample(b *testing.B) {
-	ck, err := model.Open("mnist", "")
+	ck, err := model.Open("mnist", pipeline.Arithmetic{})
 	if err != nil {
 		b.Fatal(err)
 	}

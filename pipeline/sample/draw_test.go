@@ -28,9 +28,9 @@ func TestLoadFromAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err1 := model.Open(modelPath, "")
-	read, err2 := model.Read(bytes.NewReader(text), "")
-	found, err3 := model.OpenFS(os.DirFS(filepath.Dir(modelPath)), filepath.Base(modelPath), "")
+	opened, err1 := model.Open(modelPath, pipeline.Arithmetic{})
+	read, err2 := model.Read(bytes.NewReader(text), pipeline.Arithmetic{})
+	found, err3 := model.OpenFS(os.DirFS(filepath.Dir(modelPath)), filepath.Base(modelPath), pipeline.Arithmetic{})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +49,9 @@ func TestLoadFromAnywhere(t *testing.T) {
 			t.Errorf("from %q: other images, %v", ck.Path, err)
 		}
 	}
-	_, err1 = model.OpenFS(os.DirFS(filepath.Dir(modelPath)), "none.safetensors", "")
-	_, err2 = model.Read(bytes.NewReader(text[:100]), "")
-	_, err3 = model.Read(bytes.NewReader(text), "mmx")
+	_, err1 = model.OpenFS(os.DirFS(filepath.Dir(modelPath)), "none.safetensors", pipeline.Arithmetic{})
+	_, err2 = model.Read(bytes.NewReader(text[:100]), pipeline.Arithmetic{})
+	_, err3 = model.Read(bytes.NewReader(text), pipeline.Arithmetic{ISA: "mmx"})
 	if !errors.Is(err1, os.ErrNotExist) || err2 == nil || err3 == nil {
 		t.Errorf("errors %v, %v, %v", err1, err2, err3)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/models"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -21,7 +22,7 @@ func TestEmbeddedModels(t *testing.T) {
 			t.Errorf("%s takes %d bytes, %v", name, info.Size(), err)
 		}
 		file.Close()
-		ck, err := model.Open(name, "")
+		ck, err := model.Open(name, pipeline.Arithmetic{})
 		if err != nil || !ck.Embedded || ck.Meta.Data != "mnist" || len(ck.Meta.Classes) != 10 {
 			t.Fatalf("%s: %+v, %v", name, ck, err)
 		}

@@ -29,8 +29,7 @@ type GenerateOptions struct {
 	// Strip is the number of moments of each image's way from noise to image: a PNG has a row for
 	// each image, a column for each moment; 0: none, but images alone.
 	Strip int
-	// ISA names the instruction set; empty: the best of this machine.
-	ISA    string
+	pipeline.Arithmetic
 	Sample Options
 	// Stdout is written to for Out "-".
 	Stdout io.Writer
@@ -60,7 +59,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	if err != nil {
 		return GenerateResult{}, err
 	}
-	ck, err := model.Open(o.Model, o.ISA)
+	ck, err := model.Open(o.Model, o.Arithmetic)
 	if err != nil {
 		return GenerateResult{}, err
 	}
@@ -106,22 +105,26 @@ func (o *GenerateOptions) tell(ck *model.Checkpoint) {
 	}
 }
 
-// DescribeCheckpoint says in a few words which model a checkpoint is, for a person.
+// DescribeCheckpoint says in a few words which model a checkpoint is, for a person, and in which
+// precision it computes where that is not float32.
 func DescribeCheckpoint(ck *model.Checkpoint) string {
-	m := ck.Meta
+	m, in := ck.Meta, ""
+	if p := ck.Precision(); p != "" {
+		in = " in " + p
+	}
 	if ck.Embedded {
-		return fmt.Sprintf("%s, part of the program (trained on %s, %s)", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"))
+		return fmt.Sprintf("%s, part of the program (trained on %s, %s)%s", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"), in)
 	}
 	if m.Data == "" {
-		return fmt.Sprintf("%s (%s)", ck.Path, text.Count(ck.Params().Len(), "parameter", "parameters"))
+		return fmt.Sprintf("%s (%s)%s", ck.Path, text.Count(ck.Params().Len(), "parameter", "parameters"), in)
 	}
-	return fmt.Sprintf("%s (trained on %s, %s)", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"))
+	return fmt.Sprintf("%s (trained on %s, %s)%s", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"), in)
 }
 
 // check reports the first option that no model can use, and tries whether the output can be
 // written.
 func (o *GenerateOptions) check() (form *output, err error) {
-	if err := pipeline.ValidateISA(o.ISA); err != nil {
+	if err := o.Arithmetic.Validate(); err != nil {
 		return nil, err
 	}
 	if form, err = outputFor(o.Out); err != nil {

@@ -26,7 +26,7 @@ import (
 
 // trained returns a model with random weights.
 var trained = sync.OnceValue(func() *model.Checkpoint {
-	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), "")
+	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), pipeline.Arithmetic{})
 	if err != nil {
 		panic(err)
 	}
@@ -200,7 +200,7 @@ func TestClassRows(t *testing.T) {
 	if err != nil || grid.Bounds() != image.Rect(0, 0, 8*8, 2*8) {
 		t.Fatalf("picture %v, %v", grid.Bounds(), err)
 	}
-	ck, err := model.Open(o.Model, "")
+	ck, err := model.Open(o.Model, pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,23 +290,27 @@ func testGIF(t *testing.T, path string, frames int) {
 
 func TestProvenance(t *testing.T) {
 	modelPath := roomtest.NamedModel(t)
-	var stdout bytes.Buffer
-	o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout}
-	o.Sample = Options{Count: 2, Seed: 9, Class: "1,2", Method: model.Method{Steps: 2, Guidance: 1.5}}
-	if _, err := Generate(context.Background(), o); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, text := range roomtest.ReadTexts(t, stdout.Bytes()) {
-		got[text[0]] = text[1]
-	}
-	for key, want := range map[string]string{
-		"Software": "fmimg " + pipeline.Version(), "fmimg.version": pipeline.Version(),
-		"fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
-		"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": roomtest.DataHash(t, modelPath),
-	} {
-		if got[key] != want {
-			t.Errorf("%s is %q, want %q", key, got[key], want)
+	for precision, recorded := range map[string]string{"f32": "", "bf16": "bf16"} {
+		var stdout bytes.Buffer
+		o := GenerateOptions{Model: modelPath, Out: "-", Stdout: &stdout}
+		o.Sample = Options{Count: 2, Seed: 9, Class: "1,2", Method: model.Method{Steps: 2, Guidance: 1.5}}
+		o.Precision = precision
+		if _, err := Generate(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, text := range roomtest.ReadTexts(t, stdout.Bytes()) {
+			got[text[0]] = text[1]
+		}
+		for key, want := range map[string]string{
+			"Software": "fmimg " + pipeline.Version(), "fmimg.version": pipeline.Version(),
+			"fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
+			"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": roomtest.DataHash(t, modelPath),
+			"fmimg.precision": recorded,
+		} {
+			if got[key] != want {
+				t.Errorf("in %s, %s is %q, want %q", precision, key, got[key], want)
+			}
 		}
 	}
 }
@@ -333,6 +337,7 @@ func TestGenerateOptionErrors(t *testing.T) {
 		{"per-class", func(o *GenerateOptions) { o.Sample.PerClass = -1 }},
 		{"threads", func(o *GenerateOptions) { o.Sample.Threads = -1 }},
 		{"isa", func(o *GenerateOptions) { o.ISA = "mmx" }},
+		{"precision", func(o *GenerateOptions) { o.Precision = "f16" }},
 		{"padding", func(o *GenerateOptions) { o.Grid = picture.GridOptions{Rows: 1, Cols: 1, Padding: 1 << 20} }},
 	} {
 		o := GenerateOptions{Model: model, Out: filepath.Join(dir, "a.png")}
@@ -408,7 +413,7 @@ func TestGenerateInterrupted(t *testing.T) {
 // Images of no class can be asked for in a model with a class of that name, and the notes on it are
 // sent.
 func TestNoClassBesideAClassOfThatName(t *testing.T) {
-	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), "")
+	ck, err := model.Read(bytes.NewReader(roomtest.NamedCheckpoint.Bytes()), pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -220,6 +220,9 @@ func (s *Sampler) texts(images *picture.Images) []picture.Text {
 	if s.opt.Solver == "sde" {
 		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
 	}
+	if p := s.ck.Precision(); p != "" {
+		t = append(t, picture.Text{"fmimg.precision", p})
+	}
 	if images.Labels != nil {
 		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(images.Labels)})
 	}

@@ -69,7 +69,7 @@ func TestClassCounts(t *testing.T) {
 		if err != nil || !slices.Equal(notes, c.notes) {
 			t.Errorf("labels %v: notes %q, %v, want %q", c.labels, notes, err, c.notes)
 		}
-		ck, err := model.Open(o.Out, "")
+		ck, err := model.Open(o.Out, pipeline.Arithmetic{})
 		if err != nil || !slices.Equal(ck.Meta.ClassCounts, c.counts) || ck.Meta.Unlabelled != c.unlabelled {
 			t.Fatalf("labels %v: meta %+v, %v", c.labels, ck.Meta, err)
 		}
@@ -98,7 +98,7 @@ func TestNoImageHasAClass(t *testing.T) {
 	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "no picture of patterns to train on has a class") {
 		t.Errorf("notes %q, %v", notes, err)
 	}
-	if ck, err := model.Open(o.Out, ""); err != nil || ck.Labels().Rows() != 0 || ck.Meta.ClassCounts != nil {
+	if ck, err := model.Open(o.Out, pipeline.Arithmetic{}); err != nil || ck.Labels().Rows() != 0 || ck.Meta.ClassCounts != nil {
 		t.Errorf("%+v, %v", ck.Meta, err)
 	}
 }
@@ -139,7 +139,7 @@ func TestInitKeepsClasses(t *testing.T) {
 	o := smallRun(t)
 	o.Source, o.Steps, o.Init, o.Network = labelled(0, 1), 1, first.Out, nil
 	mustTrain(t, o)
-	ck, err := model.Open(o.Out, "")
+	ck, err := model.Open(o.Out, pipeline.Arithmetic{})
 	if err != nil || ck.Meta.Init == "" || !slices.Equal(ck.Meta.ClassCounts, []int{20, 20, 0}) {
 		t.Fatalf("meta %+v, %v", ck.Meta, err)
 	}

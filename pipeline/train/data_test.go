@@ -82,7 +82,7 @@ func TestTrainOnFolder(t *testing.T) {
 		c.Resolved.ImageChannels != "rgb" || c.Resolved.Conditional != "yes" {
 		t.Errorf("config %+v, %v", c, err)
 	}
-	ck, err := model.Open(o.Out, "")
+	ck, err := model.Open(o.Out, pipeline.Arithmetic{})
 	if err != nil || !slices.Equal(ck.Meta.Classes, []string{"left", "right"}) || ck.Meta.Validation != got.Validation {
 		t.Errorf("meta %+v, %v", ck.Meta, err)
 	}

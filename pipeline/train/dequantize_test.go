@@ -28,7 +28,7 @@ func TestTrainDequantized(t *testing.T) {
 	if a == b || b != c {
 		t.Errorf("weights %.8s, dequantised %.8s, on one thread %.8s", a, b, c)
 	}
-	ck, err := model.Open(spread.Dir, "")
+	ck, err := model.Open(spread.Dir, pipeline.Arithmetic{})
 	if err != nil || !ck.Meta.Dequantized {
 		t.Errorf("%+v, %v", ck.Meta, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -96,7 +97,7 @@ func checkWhole(t *testing.T, dir string) (saved int) {
 			roomtest.Tensors(t, path)
 			saved = 0
 		case strings.HasSuffix(path, ".safetensors"):
-			ck, err := model.Open(path, "")
+			ck, err := model.Open(path, pipeline.Arithmetic{})
 			if err != nil {
 				return err
 			}

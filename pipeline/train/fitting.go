@@ -40,6 +40,9 @@ func (o *Options) validateFlow() error {
 				model.FlowObjective)
 		}
 	}
+	if _, err := o.InF32(flowComputes); err != nil {
+		return err
+	}
 	if o.LabelDrop != d.LabelDrop && o.LabelDrop > 0 {
 		return option.Errorf("label-drop", o.LabelDrop,
 			"a normalizing flow (objective %s) takes no class: leave it out", model.FlowObjective)
@@ -87,11 +90,17 @@ func (o *Options) resolveFlow(data dataset.Source) error {
 	return nil
 }
 
+// flowComputes begins the sentence that says in which precision.
+var flowComputes = fmt.Sprintf("a normalizing flow (objective %s) computes", model.FlowObjective)
+
 // A fitLesson is maximum likelihood: a normalizing flow learns the density of images.
 type fitLesson struct{}
 
 // resolve implements [lesson].
-func (*fitLesson) resolve(r *training, _ kernels.ISA) error { return r.options.resolveFlow(r.data) }
+func (*fitLesson) resolve(r *training, _ kernels.ISA) error {
+	r.Settings.Precision = kernels.F32.String()
+	return r.options.resolveFlow(r.data)
+}
 
 // layers implements [lesson].
 func (*fitLesson) layers(o *Options) run.LayerShapes { return run.LayerShapes{Convs: o.Flow.Convs()} }

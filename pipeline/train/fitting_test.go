@@ -87,7 +87,7 @@ func flowModel(t *testing.T) (run, data string) {
 func TestFlowDraws(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath, _ := flowModel(t)
-	ck, err := model.Open(modelPath, "")
+	ck, err := model.Open(modelPath, pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestFlowDraws(t *testing.T) {
 func TestFlowLikelihood(t *testing.T) {
 	roomtest.NoLeaks(t)
 	modelPath, data := flowModel(t)
-	ck, err := model.Open(modelPath, "")
+	ck, err := model.Open(modelPath, pipeline.Arithmetic{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestDescribeFlow(t *testing.T) {
 	if err := model.Export(modelPath, out, true); err != nil {
 		t.Fatal(err)
 	}
-	if ck, err := model.Open(out, ""); err != nil || flowOf(ck) == nil || flowOf(ck).Config() != *info.Flow {
+	if ck, err := model.Open(out, pipeline.Arithmetic{}); err != nil || flowOf(ck) == nil || flowOf(ck).Config() != *info.Flow {
 		t.Errorf("exported: %v", err)
 	}
 }

@@ -76,7 +76,7 @@ func TestTrainByObjective(t *testing.T) {
 	plain.LossWeight = ""
 	roomtest.DifferentRun(t, o.Out, mustTrain(t, plain).Dir)
 
-	ck, err := model.Open(o.Out, "")
+	ck, err := model.Open(o.Out, pipeline.Arithmetic{})
 	if err != nil || ck.Meta.Objective != "data" || ck.Meta.Path != "cosine" {
 		t.Fatalf("%+v, %v", ck.Meta, err)
 	}

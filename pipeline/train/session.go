@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -27,11 +26,10 @@ func NewSession(ctx context.Context, o Options) (*Session, error) {
 		return nil, err
 	}
 	r := newTraining(o)
-	isa, err := kernels.Parse(o.ISA)
+	isa, err := r.Settle()
 	if err != nil {
 		return nil, err
 	}
-	r.Settings.ISA = isa.String()
 	if err := r.openData(ctx); err != nil {
 		return nil, err
 	}

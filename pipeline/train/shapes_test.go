@@ -168,7 +168,7 @@ func TestWorkOnWideImages(t *testing.T) {
 	if _, err := distill.Distill(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if fast, err := model.Open(d.Out, ""); err != nil || fast.Shape() != (pipeline.Shape{Height: h, Width: w, Channels: 1}) {
+	if fast, err := model.Open(d.Out, pipeline.Arithmetic{}); err != nil || fast.Shape() != (pipeline.Shape{Height: h, Width: w, Channels: 1}) {
 		t.Errorf("distilled: %v", err)
 	}
 	velocityOf(t, o.Out, []int{2, 1, h, w})

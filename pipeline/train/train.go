@@ -114,11 +114,10 @@ func newTraining(o Options) *training {
 
 // create resolves the options of a new run and makes its folder.
 func (r *training) create(ctx context.Context) error {
-	isa, err := kernels.Parse(r.Settings.ISA)
+	isa, err := r.Settle()
 	if err != nil {
 		return err
 	}
-	r.Settings.ISA = isa.String()
 	if err := r.openData(ctx); err != nil {
 		return err
 	}
@@ -151,6 +150,11 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	recorded, err := trainOptionsOf(&c)
 	if err != nil {
 		return err
+	}
+	if recorded.Objective == model.FlowObjective {
+		if given.Arithmetic, err = given.InF32(flowComputes); err != nil {
+			return err
+		}
 	}
 	r.Finished, r.renamed = c.Finished, given.Data != ""
 	if c.Data.Digest != "" { // the same files may be in another place
@@ -189,7 +193,7 @@ func trainOptionsOf(c *run.Config) (Options, error) {
 // restore opens the data and reads the state of a run whose options are settled. had describes the
 // data that the run had before.
 func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
-	isa, err := kernels.Parse(r.Settings.ISA)
+	isa, err := r.Settle()
 	if err != nil {
 		return err
 	}

@@ -405,6 +405,7 @@ func TestTrainOptionErrors(t *testing.T) {
 		{"time-dist", func(o *Options) { o.TimeDist = "beta" }},
 		{"preset", func(o *Options) { o.Preset = "huge" }},
 		{"isa", func(o *Options) { o.ISA = "mmx" }},
+		{"precision", func(o *Options) { o.Precision = "f16" }},
 		{"data", func(o *Options) { o.Source, o.Data = nil, "mnits" }},
 	} {
 		o := smallRun(t)
