@@ -14,6 +14,7 @@ import (
 	"github.com/fmimg/fmimg/bench"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
 )
 
 const benchHelp = `Measure how fast this CPU is, and compare CPUs.
@@ -90,8 +91,9 @@ const kernelsHelp = `Measure the kernels of a network: each convolution, linear 
 pass, by the algorithm that the network uses, on each instruction set of this CPU, with one thread and with
 all, each on data of its own.
 
-A case is named kernel/shape/pass/algorithm; --run selects by a regular expression over that. "of peak"
-is the share of the peak of as many threads, "x plain" the rate over plain Go's on one thread, "of work" the
+A case is named kernel/shape/pass/algorithm, with /bf16 behind it in that precision; --run selects by a regular
+expression over that. "of peak" is the share of the peak of as many threads, for convolutions in bf16 that of
+instructions for it where the set has them, "x plain" the rate over plain Go's on one thread, "of work" the
 share of the network's operations.`
 
 const kernelsExample = `  fmimg bench kernels
@@ -118,7 +120,9 @@ func (a *app) newBenchKernels() *cobra.Command {
 	f.DurationVar(&o.Time, "time", usual.Time, "`bound` of the whole, shared by the cases")
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("measure with 1 and with so many `threads` (default all that this process may use: %d)", m.Threads))
-	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `sets`, joined by commas, of %s (default all but generic)", strings.Join(m.ISAs, ", ")))
+	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `sets`, joined by commas, of %s (default all but generic and the unproven)", strings.Join(m.ISAs, ", ")))
+	nameVar(f, &o.Precision, "precision", pipeline.AutoPrecision,
+		"`formats` of what the network passes from layer to layer, joined by commas, of f32, bf16 and auto: the fastest on the instruction set")
 	d.flags(f)
 	return cmd
 }
@@ -159,24 +163,34 @@ func (a *app) listKernels(o bench.KernelOptions) error {
 	return err
 }
 
-const benchTrainHelp = `Measure training steps on MNIST, as fmimg train does them, and evaluations of the network. The JSON
-object has at least images_per_s, forward_images_per_s, percent_of_direct_limit, peak_memory_bytes,
-allocations_per_step, threads, batch, preset and isa.`
+const benchTrainHelp = `Measure training steps, as fmimg train does them, and evaluations of the network: on MNIST, or on images
+of noise of another --size or other --image-channels, for what they show does not change the time.
+The JSON object has at least images_per_s, forward_images_per_s, percent_of_direct_limit,
+peak_memory_bytes, allocations_per_step, threads, batch, preset, size, channels, optimizer, isa and
+precision.
+
+Several sizes and optimisers are measured one after another, each for --time. A table at the end
+shows what an image costs; the JSON object then has a list, train, of such objects.`
+
+const benchTrainExample = `  fmimg bench train
+  fmimg bench train --preset large --batch 64 --threads 1 --json
+  fmimg bench train --optimizer muon,adamw                             the default beside AdamW alone
+  fmimg bench train --size 32,64,128 --image-channels rgb --batch 32   what an image costs as pictures grow`
 
 func (a *app) newBenchTrain() *cobra.Command {
 	var o bench.TrainOptions
 	usual := o.WithDefaults()
+	sizes, optimizers := []pipeline.Size{usual.Size}, []engine.Optimizer{usual.Optimizer}
 	var d destination
 	cmd := &cobra.Command{
 		Use: "train [flags]", Short: "Measure training steps and evaluations", Long: benchTrainHelp,
-		Example: "  fmimg bench train\n  fmimg bench train --preset large --batch 64 --threads 1 --json",
-		Args:    noArgs,
+		Example: benchTrainExample, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkBench(cmd), d.check()); err != nil {
 				return err
 			}
 			o.OnStart = a.tellStart(o.Time)
-			r, err := bench.Train(cmd.Context(), o)
+			r, err := bench.TrainEach(cmd.Context(), o, sizes, optimizers)
 			if err != nil {
 				return err
 			}
@@ -186,15 +200,20 @@ func (a *app) newBenchTrain() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	workloadFlags(f, &o.Options, usual.Options, "`images` of a step")
-	f.DurationVar(&o.Time, "time", usual.Time, "`time` to measure for, exceeded where a few steps take longer")
+	f.Var(sizesValue{&sizes}, "size", "`sizes` of the images in pixels, joined by commas: sides or WIDTHxHEIGHT")
+	imageChannelsVar(f, &o.Options, usual.Options)
+	f.Var(namesValue[engine.Optimizer]{&optimizers}, "optimizer",
+		"`names`, joined by commas: adamw, or muon for the matrices and adamw for the rest")
+	f.DurationVar(&o.Time, "time", usual.Time,
+		"`time` to measure each for, exceeded where a few steps take longer")
 	d.flags(f)
 	return cmd
 }
 
 const benchGenerateHelp = `Measure drawing images, as fmimg generate does but for the encoding of pictures, from a network with
 drawn weights. The JSON object has at least images_per_s, forward_images_per_s (evaluations),
-percent_of_direct_limit, peak_memory_bytes, allocations_per_step, ms_to_first_image, threads, batch, preset
-and isa.`
+percent_of_direct_limit, peak_memory_bytes, allocations_per_step, ms_to_first_image, threads, batch, preset,
+isa and precision.`
 
 func (a *app) newBenchGenerate() *cobra.Command {
 	var o bench.GenerateOptions
@@ -219,6 +238,9 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	workloadFlags(f, &o.Options, usual.Options, "`images` to draw at once")
+	o.Size = usual.Size
+	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT")
+	imageChannelsVar(f, &o.Options, usual.Options)
 	f.StringVar(&o.Solver, "solver", usual.Solver,
 		"`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
 	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps from noise to image")
@@ -239,11 +261,18 @@ func workloadFlags(f *pflag.FlagSet, o *bench.Options, usual bench.Options, usag
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("worker `threads` (default all that this process may use: %d)", m.Threads))
 	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `set`: %s (default %s)", strings.Join(m.ISAs, ", "), m.Best))
+	precisionFlag(f, &o.Precision)
+}
+
+// imageChannelsVar adds the flag for the colours of the images.
+func imageChannelsVar(f *pflag.FlagSet, o *bench.Options, usual bench.Options) {
+	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
+		"`colours` of the images: gray, gray-alpha, rgb, rgba, or auto: gray, as in MNIST")
 }
 
 // checkBench rejects zeros that were given on purpose. In the options a zero means the default.
 func checkBench(cmd *cobra.Command) error {
-	names := []string{"batch", "threads"}
+	names := []string{"batch", "threads", "size"}
 	if cmd.Flags().Lookup("steps") != nil {
 		names = append(names, "steps")
 	}

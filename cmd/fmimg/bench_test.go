@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,19 @@ func TestBenchUsedWrongly(t *testing.T) {
 		{"train --preset huge", "choose one of tiny, base, large"},
 		{"train --batch 0", "--batch 0"},
 		{"train --threads -3", "--threads -3"},
+		{"train --size 30", "--size 30: the network base takes sides that are multiples of 4"},
+		{"train --size 32,30", "--size 30: the network base takes sides that are multiples of 4"},
+		{"train --size 28,,32", "--size 28,,32: a list of sides"},
+		{"train --size 0", "--size 0: a list of sides"},
+		{"train --size 4096", "--size 4096"},
+		{"train --image-channels blue", "--image-channels \"blue\": choose one of"},
+		{"train --optimizer muon,sgd", "--optimizer \"sgd\": choose one of adamw, muon"},
+		{"train --optimizer=", `--optimizer "": a list of names`},
+		{"train --size=", `--size "": a list of sides`},
+		{"train --optimizer muon,", "--optimizer muon,: a list of names"},
+		{"generate --size 0", "--size 0: a number above 0"},
+		{"generate --size 30x32", "--size 30x32: the network base"},
+		{"generate --size 32,64", "--size 32,64: a side in pixels"},
 		{"generate --solver magic", "--solver"},
 		{"generate --steps 0", "--steps 0"},
 		{"generate --isa mmx", "--isa"},
@@ -86,6 +100,7 @@ func TestBenchFromMeasuringToComparing(t *testing.T) {
 	for _, line := range []string{
 		"kernels --preset tiny --time 100ms --threads 1 --label mine",
 		"train --preset tiny --batch 2 --time 50ms --json",
+		"train --preset tiny --batch 2 --time 50ms --json --size 16x8 --image-channels rgb --optimizer adamw",
 		"generate --preset tiny --batch 2 --steps 1 --time 50ms --json",
 	} {
 		out, errs, status := runBench(t, append(strings.Fields(line), "--out", report)...)
@@ -97,8 +112,13 @@ func TestBenchFromMeasuringToComparing(t *testing.T) {
 		}
 	}
 	out, errs, status := runBench(t, "compare", report, report, "--chart", chart)
-	if status != exitOK || !strings.Contains(out, "train tiny, batch 2") || !strings.Contains(out, "mine") {
-		t.Errorf("status %d: %s%s", status, out, errs)
+	for _, want := range []string{
+		"mine", "train tiny, batch 2, muon, ", "forward tiny, batch 2, ", "train tiny 16x8 rgb, batch 2, adamw, ",
+		"forward tiny 16x8 rgb, batch 2, ",
+	} {
+		if status != exitOK || !strings.Contains(out, want) {
+			t.Errorf("status %d, no %q: %s%s", status, want, out, errs)
+		}
 	}
 	if picture, err := os.ReadFile(chart); err != nil || !bytes.HasPrefix(picture, []byte("\x89PNG")) {
 		t.Errorf("the chart: %v", err)
@@ -106,6 +126,33 @@ func TestBenchFromMeasuringToComparing(t *testing.T) {
 	out, _, status = runBench(t, "compare", report, "--json")
 	if status != exitOK || !json.Valid([]byte(out)) {
 		t.Errorf("status %d: %s", status, out)
+	}
+}
+
+// Several sizes and optimisers make a result each, in the order of the flags, and a table.
+func TestBenchTrainEach(t *testing.T) {
+	line := strings.Fields("train --preset tiny --batch 2 --threads 1 --time 30ms --size 8,16x8 --optimizer muon,adamw --image-channels rgb")
+	out, errs, status := runBench(t, append(line, "--json")...)
+	var list struct {
+		Train []struct {
+			Size      any
+			Channels  int
+			Optimizer string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); status != exitOK || err != nil {
+		t.Fatalf("status %d, %v: %s%s", status, err, out, errs)
+	}
+	var got []string
+	for _, r := range list.Train {
+		got = append(got, fmt.Sprint(r.Size, r.Channels, r.Optimizer))
+	}
+	if want := "[8 3muon 8 3adamw 16x83muon 16x83adamw]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	out, errs, status = runBench(t, line...)
+	if status != exitOK || !strings.Contains(out, "\nimages ") || !strings.Contains(out, "\n16x8 rgb       adamw ") {
+		t.Errorf("status %d: %s%s", status, out, errs)
 	}
 }
 

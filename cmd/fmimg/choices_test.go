@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -33,6 +35,7 @@ func TestChoices(t *testing.T) {
 			"loss-weight":    asStrings(model.Predictions()),
 			"fit":            asStrings(feed.Fits()),
 			"image-channels": asStrings(feed.ChannelNames()),
+			"precision":      precisions(),
 		} {
 			f := cmd.Flags().Lookup(flag)
 			if f == nil {
@@ -48,6 +51,15 @@ func TestChoices(t *testing.T) {
 			}
 		}
 	}
+}
+
+// precisions returns the names that the flag precision takes.
+func precisions() []string {
+	all := []string{pipeline.AutoPrecision}
+	for _, p := range kernels.Precisions() {
+		all = append(all, p.String())
+	}
+	return all
 }
 
 // The guide's table of solvers has all of them.

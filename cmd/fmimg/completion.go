@@ -22,6 +22,7 @@ func flagValues() map[string][]string {
 		"against":        data,
 		"preset":         {"tiny\tfor tests", "base\t1.2 million parameters of a U-Net", "large\t6.9 million parameters of a U-Net"},
 		"isa":            m.ISAs,
+		"precision":      {"auto\tthe fastest on the instruction set", "f32", "bf16\thalf as many bytes"},
 		"solver": {"euler\tfixed steps, order 1", "midpoint\tfixed steps, order 2", "heun\tfixed steps, order 2", "rk4\tfixed steps, order 4", "adams2\tfixed steps of one evaluation, order 2", "dopri5\tadaptive steps, order 5",
 			"ddim\tfixed steps along the path, order 1", "ddpm\tthe same with fresh noise", "sde\tthe same with as much fresh noise as --noise-level says"},
 		"teacher-solver": {"euler\torder 1", "midpoint\torder 2", "heun\torder 2", "rk4\torder 4", "adams2\torder 2"},

@@ -41,6 +41,7 @@ var optionFolders = []string{"pipeline", "bench", "compare"}
 func resolved() map[string]any {
 	return map[string]any{
 		"pipeline.Compute":        pipeline.Compute{}.WithDefaults(),
+		"pipeline.Arithmetic":     pipeline.Arithmetic{},
 		"run.Options":             run.Options{}.WithDefaults(),
 		"run.Budget":              run.Budget{}.WithDefaults(),
 		"run.Recipe":              run.Recipe{}.WithDefaults(),
@@ -77,7 +78,7 @@ func resolved() map[string]any {
 // machine. A documented default that begins otherwise is a value, which is compared with the real
 // one.
 var inWords = []string{
-	"GOMAXPROCS", "MNIST", "the best of this machine", "all but generic, where there are others", "all",
+	"GOMAXPROCS", "MNIST", "the best of this machine", "the fastest on the instruction set", "all but generic and the unproven, where there are others", "all",
 	"the newest run under runs/", "a new one under runs/", "what the model was trained on", "that of MNIST",
 	"a quarter of the batch, at most 8", "the first from 1024 on", "as many as the rest of the budget allows",
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",

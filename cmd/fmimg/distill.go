@@ -40,7 +40,7 @@ func (a *app) newDistill() *cobra.Command {
 	budgetFlags(f, &o.Options, nil, &extra)
 	recordFlags(f, &o.Options, &extra)
 	distillNumberFlags(f, &o)
-	computeFlags(f, &o.Threads, &o.ISA)
+	networkFlags(f, &o.Threads, &o.Arithmetic)
 	return cmd
 }
 

@@ -149,7 +149,7 @@ func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
 	amountVar(f, &o.Padding, "padding", usual.Padding, "`pixels` of the picture between images and around them")
 	f.IntVar(&o.Scale, "scale", usual.Scale, "draw each pixel as `N` x N pixels")
-	computeFlags(f, &o.Threads, &o.ISA)
+	networkFlags(f, &o.Threads, &o.Arithmetic)
 }
 
 // edit runs one of its commands.

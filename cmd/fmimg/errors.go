@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,14 +77,22 @@ func flagError(cmd *cobra.Command, err error) error {
 	var bare *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
 	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedName() == "precision" && computes(cmd):
+		return usagef("--precision: %s computes in f32 alone: leave it out", cmd.Name())
 	case errors.As(err, &unknown):
 		return usagef("unknown flag %s%s", dashed(unknown.GetSpecifiedName()), suggestFlag(cmd, unknown.GetSpecifiedName()))
 	case errors.As(err, &bare):
 		return usagef("--%s needs a value: %s", bare.GetFlag().Name, strings.TrimSuffix(kindOf(bare.GetFlag()), ","))
 	case errors.As(err, &invalid):
-		return usagef("--%s %s: %s is needed", invalid.GetFlag().Name, invalid.GetValue(), kindOf(invalid.GetFlag()))
+		return usagef("--%s %s: %s is needed", invalid.GetFlag().Name, cmp.Or(invalid.GetValue(), `""`), kindOf(invalid.GetFlag()))
 	}
 	return usagef("%s", err)
+}
+
+// computes reports whether a command computes, and does not only show which instruction sets there
+// are.
+func computes(cmd *cobra.Command) bool {
+	return cmd.Flags().Lookup("isa") != nil && cmd.Flags().Lookup("threads") != nil
 }
 
 func dashed(name string) string {
@@ -115,6 +124,10 @@ func kindOf(f *pflag.Flag) string {
 		return "three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3,"
 	case "size":
 		return "a side in pixels such as 64, or WIDTHxHEIGHT such as 64x48,"
+	case "sizes":
+		return "a list of sides in pixels such as 32,64, or of WIDTHxHEIGHT,"
+	case "names":
+		return "a list of names, joined by commas,"
 	case "RxC":
 		return "rows x columns, such as 8x8,"
 	}

@@ -63,7 +63,7 @@ func (a *app) newEval() *cobra.Command {
 	f.IntSliceVar(&o.NFE, "evaluations", nil, "`numbers` of evaluations to measure FID for, such as 2,4,8,16")
 	f.StringVar(&x.chart, "chart", "", "draw FID against evaluations into a PNG `file`")
 	sampleFlags(f, &o.Sample)
-	computeFlags(f, &o.Sample.Threads, &o.ISA)
+	networkFlags(f, &o.Sample.Threads, &o.Arithmetic)
 	f.BoolVar(&x.json, "json", false, "write one JSON object")
 	return cmd
 }
@@ -82,7 +82,7 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 		return usagef("--chart %s: its name must end in .png", x.chart)
 	}
 	if o.Images != "" {
-		for _, name := range []string{"class", "guidance", "solver", "steps", "tol", "noise-level"} {
+		for _, name := range []string{"class", "guidance", "solver", "steps", "tol", "noise-level", "precision"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s: it tells how a model draws, and --images are drawn already: leave one out", name)
 			}
@@ -117,6 +117,9 @@ func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 	what, how := e.Images, ""
 	if e.Model != "" {
 		what, how = e.Model, fmt.Sprintf(", %s, %s, seed %d", e.Solver, evaluations(e.Evaluations), e.Seed)
+		if e.DrawnIn != "" {
+			how += ", in " + e.DrawnIn
+		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s: %s%s; %s of %s\n\n\timages\treal training images\n", harmless(what),

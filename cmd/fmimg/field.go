@@ -34,7 +34,7 @@ func (a *app) newField() *cobra.Command {
 	f.StringVar(&o.In, "in", "", "safetensors `file` with x, t and, where needed, y and target (needed)")
 	f.StringVar(&o.Out, "out", "", "safetensors `file` to write (needed)")
 	f.BoolVar(&o.Grad, "grad", false, "also write the loss against target and its gradients")
-	computeFlags(f, &o.Threads, &o.ISA)
+	networkFlags(f, &o.Threads, &o.Arithmetic)
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -85,6 +86,70 @@ func (v sizeValue) Set(text string) (err error) {
 
 // Type implements [pflag.Value].
 func (sizeValue) Type() string { return "size" }
+
+// A sizesValue is a flag for several sizes of images, joined by commas.
+type sizesValue struct{ p *[]pipeline.Size }
+
+// String implements [pflag.Value].
+func (v sizesValue) String() string {
+	if v.p == nil {
+		return ""
+	}
+	return joinTexts(*v.p)
+}
+
+// Set implements [pflag.Value].
+func (v sizesValue) Set(text string) error {
+	*v.p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		size, err := pipeline.ParseSize(part)
+		if err != nil || size == (pipeline.Size{}) {
+			return &option.ValueError{Kind: "size", Text: part, Reason: "a side above 0, or WIDTHxHEIGHT, is needed"}
+		}
+		*v.p = append(*v.p, size)
+	}
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (sizesValue) Type() string { return "sizes" }
+
+// A namesValue is a flag for several names of an enumeration, joined by commas, which its package
+// checks.
+type namesValue[T ~string] struct{ p *[]T }
+
+// String implements [pflag.Value].
+func (v namesValue[T]) String() string {
+	if v.p == nil {
+		return ""
+	}
+	return joinTexts(*v.p)
+}
+
+// Set implements [pflag.Value].
+func (v namesValue[T]) Set(text string) error {
+	*v.p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		name := strings.TrimSpace(part)
+		if name == "" {
+			return &option.ValueError{Kind: "name", Text: text, Reason: "names joined by commas are needed"}
+		}
+		*v.p = append(*v.p, T(name))
+	}
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (namesValue[T]) Type() string { return "names" }
+
+// joinTexts joins the texts of values by commas.
+func joinTexts[T any](values []T) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, ",")
+}
 
 // fitVar adds the flag for how images come to other proportions. otherwise describes the default
 // where it is none of the ways.

@@ -68,7 +68,7 @@ func (a *app) newGenerate() *cobra.Command {
 	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
 		"`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
-	computeFlags(f, &o.Sample.Threads, &o.ISA)
+	networkFlags(f, &o.Sample.Threads, &o.Arithmetic)
 	return cmd
 }
 

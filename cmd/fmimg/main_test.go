@@ -196,7 +196,7 @@ func TestVersionHonoursTheEnvironment(t *testing.T) {
 	if !strings.Contains(s.stdout, "(default generic)") {
 		t.Error(s.stdout)
 	}
-	for isa := kernels.Generic; isa <= kernels.NEON; isa++ { // every machine lacks one of these
+	for isa := kernels.Generic; isa <= kernels.NEONBF16; isa++ { // every machine lacks one of these
 		if _, err := kernels.Parse(isa.String()); err == nil {
 			continue
 		}
@@ -373,7 +373,7 @@ func TestNoteSlowness(t *testing.T) {
 		if err := cmd.ParseFlags(args); err != nil {
 			t.Fatal(err)
 		}
-		a.noteSlowness(cmd, slow)
+		a.noteISA(cmd, slow)
 		if got := strings.Count(stderr.String(), "plain Go computes"); got != want || strings.Count(stderr.String(), "\n") != want {
 			t.Errorf("%s: %q", line, stderr.String())
 		}

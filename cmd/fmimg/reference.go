@@ -48,8 +48,8 @@ func forEveryMachine(root *cobra.Command) {
 			case "threads":
 				f.Usage = strings.Replace(f.Usage, fmt.Sprintf(": %d)", m.Threads), ")", 1)
 			case "isa":
-				f.Usage = strings.Replace(f.Usage, strings.Join(m.ISAs, ", "), "generic, avx2, avx512, neon", 1)
-				f.Usage = strings.Replace(f.Usage, "(default "+m.Best+")", "(default the best that the CPU has)", 1)
+				f.Usage = strings.Replace(f.Usage, strings.Join(m.ISAs, ", "), "generic, avx2, avx512, avx512bf16, amx, neon, neonbf16", 1)
+				f.Usage = strings.Replace(f.Usage, "(default "+m.Best+")", "(default the best that the CPU has, but for avx512bf16, amx, neonbf16)", 1)
 			}
 		})
 	}

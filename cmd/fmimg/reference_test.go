@@ -23,7 +23,7 @@ func TestReference(t *testing.T) {
 	for _, want := range []string{
 		"| [fmimg model show](#fmimg-model-show) | Show what a model is |", "\n## fmimg model show\n",
 		"| `--save-every steps` |", "fmimg train --data mnist --time 1h --preset large\n",
-		"# ten minutes, into runs/mnist", "avx2, avx512, neon (default the best that the CPU has)",
+		"# ten minutes, into runs/mnist", "amx, neon, neonbf16 (default the best that the CPU has, but for avx512bf16",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)

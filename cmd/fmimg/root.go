@@ -33,7 +33,7 @@ func (a *app) newRoot() *cobra.Command {
 			if err := a.setFromEnvironment(cmd); err != nil {
 				return err
 			}
-			a.noteSlowness(cmd, pipeline.ThisMachine())
+			a.noteISA(cmd, pipeline.ThisMachine())
 			for _, name := range []string{"model", "init"} {
 				if f := cmd.Flags().Lookup(name); f != nil {
 					a.noteName(f.Value.String())
@@ -51,14 +51,17 @@ func (a *app) newRoot() *cobra.Command {
 	return root
 }
 
-// noteSlowness says on stderr that a command which computes is slow here, unless its instruction
-// set was chosen.
-func (a *app) noteSlowness(cmd *cobra.Command, m pipeline.Machine) {
-	f := cmd.Flags().Lookup("isa")
-	if f == nil || f.Changed || cmd.Flags().Lookup("threads") == nil {
+// noteISA says on stderr that a command which computes is slow here, or that the instruction set
+// that was chosen is unproven.
+func (a *app) noteISA(cmd *cobra.Command, m pipeline.Machine) {
+	if !computes(cmd) {
 		return
 	}
-	if note := m.SlowNote(); note != "" {
+	note := m.SlowNote()
+	if f := cmd.Flags().Lookup("isa"); f.Changed {
+		note = m.UnprovenNote(strings.Split(f.Value.String(), ",")...)
+	}
+	if note != "" {
 		fmt.Fprintln(a.stderr, note)
 	}
 }
@@ -128,6 +131,7 @@ func (a *app) setFromEnvironment(cmd *cobra.Command) error {
 func fromEnvironment(cmd *cobra.Command, why string) string {
 	flag, isFlag := strings.CutPrefix(why, "--")
 	flag, _, _ = strings.Cut(flag, " ")
+	flag = strings.TrimSuffix(flag, ":") // of a message that leaves out the value
 	if f := cmd.Flags().Lookup(flag); isFlag && f != nil && f.Annotations[environment] != nil {
 		return fmt.Sprintf(" (%s in the environment)", f.Annotations[environment][0])
 	}
@@ -166,6 +170,18 @@ const (
 // modelFlag adds the flag that every command has that reads a model.
 func modelFlag(f *pflag.FlagSet, model *string, otherwise string) {
 	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist or mnist-fast, which are part of the program (default the newest run under runs/"+otherwise+")")
+}
+
+// networkFlags adds the flags that every command has that runs a U-Net.
+func networkFlags(f *pflag.FlagSet, threads *int, on *pipeline.Arithmetic) {
+	computeFlags(f, threads, &on.ISA)
+	precisionFlag(f, &on.Precision)
+}
+
+// precisionFlag adds the flag for the precision of a U-Net.
+func precisionFlag(f *pflag.FlagSet, precision *string) {
+	nameVar(f, precision, "precision", pipeline.AutoPrecision,
+		"`format` of what a network passes from layer to layer: f32, bf16 (half as many bytes), or auto: the fastest on the instruction set")
 }
 
 // computeFlags adds the flags that every command has that computes.

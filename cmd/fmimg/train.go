@@ -60,7 +60,7 @@ func (a *app) newTrain() *cobra.Command {
 	recordFlags(f, &o.Options, &extra)
 	dataFlags(f, &o.DataOptions)
 	trainNumberFlags(f, &o)
-	computeFlags(f, &o.Threads, &o.ISA)
+	networkFlags(f, &o.Threads, &o.Arithmetic)
 	return cmd
 }
 

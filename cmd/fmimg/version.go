@@ -27,8 +27,11 @@ func (a *app) newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(m)
 			}
-			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\n",
-				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best)
+			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\nprecision of networks: %s\n",
+				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best, m.Precision)
+			if note := m.UnprovenNote(m.ISAs...); note != "" && err == nil {
+				_, err = fmt.Fprintln(a.stdout, note)
+			}
 			return err
 		},
 	}
