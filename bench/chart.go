@@ -19,7 +19,7 @@ type panel struct {
 }
 
 // panels are the figures that say most about a CPU, whole steps first. All are for the best
-// instruction set of each machine.
+// instruction set of each machine, in every precision.
 var panels = []panel{
 	{"Images/s, all threads", imagesPerS, allThreads, []string{groupNetwork}},
 	{"Images/s, one thread", imagesPerS, oneThread, []string{groupNetwork}},
@@ -33,7 +33,7 @@ const limitsAndConvs = "multiply-adds alone, and the network's convolutions"
 func (p *panel) rows(all []Row) []Row {
 	var rows []Row
 	for _, r := range all {
-		if slices.Contains(p.groups, r.Group) && r.Unit == p.unit && r.on == (setting{threads: p.threads}) {
+		if slices.Contains(p.groups, r.Group) && r.Unit == p.unit && r.on.isa == "" && r.on.threads == p.threads {
 			rows = append(rows, r)
 		}
 	}
@@ -110,9 +110,13 @@ func (c *Comparison) bars(p *panel, rows []Row) charts.BarChartOption {
 	values := make([][]float64, len(c.Machines))
 	var labels []string
 	for _, r := range slices.Backward(rows) { // the library draws from the bottom up
-		labels = append(labels, r.what)
+		labels = append(labels, join(r.what, r.on.precision))
 		for i, cell := range r.Cells {
-			values[i] = append(values[i], cell.Value)
+			value := cell.Value
+			if value == 0 { // not measured: no bar, and no label that says 0
+				value = charts.GetNullValue()
+			}
+			values[i] = append(values[i], value)
 		}
 	}
 	opt := charts.NewBarChartOptionWithData(values)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
@@ -157,12 +158,15 @@ func (t *table) addReport(r *Report, match *regexp.Regexp) {
 		t.addKernels(r, r.Kernels, match)
 	}
 	for _, n := range r.Train {
-		work := fmt.Sprintf("%s, batch %d", n.Preset, n.Batch)
-		t.addFigures("train "+work, "forward "+work, settingOf(r, n.ISA, n.Threads), n.Figures)
+		trained := n.Workload.what()
+		if n.Optimizer != "" {
+			trained = join(trained, string(n.Optimizer))
+		}
+		t.addFigures("train "+trained, "forward "+n.Workload.what(), settingOf(r, n.ISA, n.Precision, n.Threads), n.Figures)
 	}
 	for _, g := range r.Generate {
-		work := fmt.Sprintf("generate %s, batch %d, %s %d", g.Preset, g.Batch, g.Solver, g.Steps)
-		on := settingOf(r, g.ISA, g.Threads)
+		work := fmt.Sprintf("generate %s, %s %d", g.Workload.what(), g.Solver, g.Steps)
+		on := settingOf(r, g.ISA, g.Precision, g.Threads)
 		t.addFigures(work, "", on, g.Figures)
 		t.set(groupNetwork, join(work, "first image"), on, "ms", Cell{Value: g.FirstImage})
 	}
@@ -170,12 +174,15 @@ func (t *table) addReport(r *Report, match *regexp.Regexp) {
 
 func (t *table) addKernels(r *Report, k *KernelReport, match *regexp.Regexp) {
 	for _, l := range k.Limits {
-		on := settingOf(r, l.ISA, l.Threads)
+		on := settingOf(r, l.ISA, "", l.Threads)
 		t.set(groupLimits, "FMA peak", on, gflops, Cell{Value: l.GFLOPs})
+		if l.BF16 > 0 {
+			t.set(groupLimits, "bf16 peak", on, gflops, Cell{Value: l.BF16})
+		}
 		t.set(groupLimits, "memory bandwidth", on, gbytes, Cell{Value: l.Bandwidth})
 	}
 	for _, s := range k.Summaries() {
-		what, on := k.Preset+" "+s.Pass, settingOf(r, s.ISA, s.Threads)
+		what, on := k.Preset+" "+s.Pass, settingOf(r, s.ISA, s.Precision, s.Threads)
 		t.set(groupConvs, what, on, gflops, Cell{Value: s.GFLOPs})
 		t.set(groupConvs, what, on, "% of peak", Cell{Value: s.Percent})
 	}
@@ -186,7 +193,7 @@ func (t *table) addKernels(r *Report, k *KernelReport, match *regexp.Regexp) {
 				name = res.base()
 			}
 			cell := Cell{res.Rate.Median, res.Rate.Low, res.Rate.High}
-			t.set(groupKernels, name, settingOf(r, res.ISA, res.Threads), res.Unit, cell)
+			t.set(groupKernels, name, settingOf(r, res.ISA, "", res.Threads), res.Unit, cell)
 		}
 	}
 }
@@ -208,12 +215,13 @@ func (t *table) addFigures(work, forward string, on setting, f Figures) {
 // A setting says on what a figure was measured. Machines share a row: a setting says "all threads",
 // however many there are, and does not name the best instruction set.
 type setting struct {
-	isa     string // empty: the best of the machine
-	threads string
+	isa       string // empty: the best of the machine
+	precision string // empty: f32
+	threads   string
 }
 
-func settingOf(r *Report, isa string, threads int) setting {
-	s := setting{isa: isa, threads: fmt.Sprintf("%d threads", threads)}
+func settingOf(r *Report, isa, precision string, threads int) setting {
+	s := setting{isa: isa, precision: unlessF32(precision), threads: fmt.Sprintf("%d threads", threads)}
 	switch threads {
 	case 1:
 		s.threads = oneThread
@@ -227,13 +235,13 @@ func settingOf(r *Report, isa string, threads int) setting {
 }
 
 func (s setting) String() string {
-	if s.isa == "" {
-		return s.threads
-	}
-	return join(s.isa, s.threads)
+	return join(s.isa, s.precision, s.threads)
 }
 
-func join(parts ...string) string { return strings.Join(parts, ", ") }
+// join joins the parts that are not empty.
+func join(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", ")
+}
 
 // WriteText writes the comparison as a table. Each report but the first has its difference from the
 // first: in percent where all reports are from one machine, or else as a factor. A star marks a

@@ -31,7 +31,7 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	rate := func(v float64) Rate { return Rate{v * speed, 0.98 * v * speed, 1.02 * v * speed, 9} }
 	k := &KernelReport{Stamp: at, Preset: "base", Batch: 4}
 	for _, n := range []int{1, threads} {
-		k.Limits = append(k.Limits, Limit{isa, n, 100 * float64(n) * speed, 20})
+		k.Limits = append(k.Limits, Limit{ISA: isa, Threads: n, GFLOPs: 100 * float64(n) * speed, Bandwidth: 20})
 		for _, pass := range []string{forward, inputGrad, weightGrad} {
 			for i, share := range []float64{0.75, 0.25} {
 				k.Results = append(k.Results, KernelResult{
@@ -58,9 +58,26 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	return r
 }
 
+// inBoth adds to a report of float32 the figures of bfloat16, twice as high.
+func inBoth(r *Report) *Report {
+	k, double := r.Kernels, func(v Rate) Rate { return Rate{2 * v.Median, 2 * v.Low, 2 * v.High, v.Samples} }
+	for i := range k.Limits {
+		k.Limits[i].BF16 = 8 * k.Limits[i].GFLOPs
+	}
+	for _, half := range k.Results {
+		half.Precision, half.Algorithm, half.Rate = "bf16", "winograd4", double(half.Rate)
+		k.Results = append(k.Results, half)
+	}
+	t := r.Train[0]
+	t.Precision, t.ImagesPerS, t.Quartiles = "bf16", 2*t.ImagesPerS, [2]float64{2 * t.Quartiles[0], 2 * t.Quartiles[1]}
+	r.Train[0].Precision = "f32" // as new reports say
+	r.Train = append(r.Train, t)
+	return r
+}
+
 // The first table compares two CPUs with different instruction sets and numbers of threads, one of
 // which lacks a part. The second compares two reports of one machine: evaluations differ within the
-// spread, and training beyond it.
+// spread, and training beyond it. The last has rows for each precision.
 func TestCompareTables(t *testing.T) {
 	half := madeUp("Arm Neoverse V2", "neon", 64, 3, 3)
 	half.Generate = nil
@@ -73,6 +90,8 @@ func TestCompareTables(t *testing.T) {
 		{"drift", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1), madeUp("AMD EPYC", "avx512", 2, 0.95, 2)},
 			"96-32/forward"},
 		{"single", []*Report{madeUp("AMD EPYC", "avx512", 2, 1, 1)}, ""},
+		{"precisions", []*Report{inBoth(madeUp("Intel Xeon", "amx", 2, 1, 1)), madeUp("AMD EPYC", "avx512", 2, 1, 1)},
+			"96-32/forward"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var match *regexp.Regexp
@@ -111,7 +130,7 @@ func TestChart(t *testing.T) {
 	height := 0
 	for n := 1; n <= 3; n++ {
 		reports := []*Report{
-			madeUp("AMD EPYC", "avx512", 2, 1, 1),
+			inBoth(madeUp("AMD EPYC", "avx512", 2, 1, 1)),
 			madeUp("Arm Neoverse V2", "neon", 64, 20, 2),
 			madeUp("Intel Xeon", "avx512", 8, 5, 3),
 		}[:n]

@@ -17,13 +17,14 @@ type kernelCase struct {
 	kernel, shape, pass string
 	algorithm           string // of a convolution
 	chosen              bool   // the plan of the instruction set has it: the network uses it
+	precision           kernels.Precision
 
-	work  float64 // work of a call, in operations, or in bytes where the unit is GB/s
+	work  float64 // work of a call, in operations, or in bytes of float32 where the unit is GB/s
 	unit  string
 	share float64 // share of this pass's work in all convolutions of the network
 
 	// prepare makes data for one thread, and returns the call to time.
-	prepare func(isa kernels.ISA) func()
+	prepare func(on arithmetic) func()
 }
 
 // The units of rates.
@@ -32,17 +33,36 @@ const (
 	gbytes = "GB/s"
 )
 
-// name returns what the option run matches: kernel/shape, the pass where there are several, and the
-// algorithm of a convolution.
-func (c *kernelCase) name() string { return joinName(c.kernel, c.shape, c.pass, c.algorithm) }
+// name returns what the option run matches: kernel/shape, the pass where there are several, the
+// algorithm of a convolution, and the precision where it is not float32.
+func (c *kernelCase) name() string {
+	return joinName(c.kernel, c.shape, c.pass, c.algorithm, unlessF32(c.precision.String()))
+}
 
 // base returns the name without the algorithm.
-func (c *kernelCase) base() string { return joinName(c.kernel, c.shape, c.pass) }
+func (c *kernelCase) base() string {
+	return joinName(c.kernel, c.shape, c.pass, unlessF32(c.precision.String()))
+}
+
+// peak returns the rate that bounds the case. Linear layers and attention multiply float32 in every
+// precision.
+func (c *kernelCase) peak(l Limit) float64 {
+	if c.kernel == linearKernel || c.kernel == attentionKernel {
+		return l.GFLOPs
+	}
+	return l.peak(c.precision.String())
+}
 
 // joinName joins the parts that are not empty.
 func joinName(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), "/")
 }
+
+// The kernels that multiply float32 in every precision.
+const (
+	linearKernel    = "linear"
+	attentionKernel = "attention"
+)
 
 // The passes of a kernel.
 const (
@@ -52,14 +72,41 @@ const (
 	backward   = "backward"
 )
 
+// An arithmetic is an instruction set and the precision of a network.
+type arithmetic struct {
+	isa       kernels.ISA
+	precision kernels.Precision
+}
+
+// working returns the precision of the maps that the steps of a layer pass on to each other.
+func (a arithmetic) working() kernels.Precision { return a.isa.Working(a.precision) }
+
+// plan returns the algorithms of a convolution or linear layer of the network. A linear layer is
+// float32 in every precision.
+func (a arithmetic) plan(s kernels.ConvShape) kernels.Plan {
+	if isLinear(s) {
+		return a.isa.Plan(s)
+	}
+	return a.isa.PlanFor(a.precision, s)
+}
+
+// isLinear reports whether a shape is that of a linear layer.
+func isLinear(s kernels.ConvShape) bool { return s.Kind == kernels.Point && s.H*s.W == 1 }
+
 // kernelCases lists the cases of a network for batches of images. Its convolutions and linear
 // layers come first, by their share of the work, then norms, attention and vector operations. With
 // every, a convolution is there with each algorithm that can compute it, and else with the chosen
-// one alone.
-func kernelCases(cfg unet.Config, isa kernels.ISA, images int, every bool) []kernelCase {
-	cases := slices.Concat(convCases(cfg, isa, images, every), normCases(cfg, images))
+// one alone. Vector operations are float32 in every precision: they are listed in that one alone.
+func kernelCases(cfg unet.Config, on arithmetic, images int, every bool) []kernelCase {
+	cases := slices.Concat(convCases(cfg, on, images, every), normCases(cfg, images))
 	for _, s := range unique(cfg.Attentions()) {
 		cases = append(cases, attentionCase(s.shape, images, forward), attentionCase(s.shape, images, backward))
+	}
+	for i := range cases {
+		cases[i].precision = on.precision
+	}
+	if on.precision != kernels.F32 {
+		return cases
 	}
 	return append(cases, vectorCases()...)
 }
@@ -85,14 +132,14 @@ func unique[S comparable](list []S) []counted[S] {
 }
 
 // convCases lists the convolutions, the largest share of the work first.
-func convCases(cfg unet.Config, isa kernels.ISA, images int, every bool) []kernelCase {
+func convCases(cfg unet.Config, on arithmetic, images int, every bool) []kernelCase {
 	var cases []kernelCase
 	shapes := unique(cfg.Convs())
 	slices.SortStableFunc(shapes, func(a, b counted[kernels.ConvShape]) int {
 		return cmp.Compare(float64(b.count)*b.shape.FLOPs(), float64(a.count)*a.shape.FLOPs())
 	})
 	for _, s := range shapes {
-		plan := isa.Plan(s.shape)
+		plan := on.plan(s.shape)
 		for _, pass := range []struct {
 			name   string
 			chosen kernels.Algorithm
@@ -129,22 +176,28 @@ func algorithms(s kernels.ConvShape, chosen kernels.Algorithm, every bool) []ker
 // convCase returns the case of a convolution in one pass.
 func convCase(s kernels.ConvShape, images int, pass string, a kernels.Algorithm) kernelCase {
 	kernel, shape := s.Kind.String(), fmt.Sprintf("%dx%d/%d-%d", s.H, s.W, s.IC, s.OC)
-	if s.Kind == kernels.Point && s.H*s.W == 1 {
-		kernel, shape = "linear", fmt.Sprintf("%d-%d", s.IC, s.OC)
+	if isLinear(s) {
+		kernel, shape = linearKernel, fmt.Sprintf("%d-%d", s.IC, s.OC)
 	}
 	return kernelCase{
 		kernel: kernel, shape: shape, pass: pass, algorithm: a.String(),
 		work: float64(images) * s.FLOPs(), unit: gflops,
-		prepare: func(isa kernels.ISA) func() { return prepareConv(isa, s, images, pass, a) },
+		prepare: func(on arithmetic) func() { return prepareConv(on, s, images, pass, a) },
 	}
 }
 
-// prepareConv makes a convolution and maps of random numbers.
-func prepareConv(isa kernels.ISA, s kernels.ConvShape, images int, pass string, a kernels.Algorithm) func() {
+// prepareConv makes a convolution and maps of random numbers. As in the network's layers, what a
+// convolution reads is in the working precision, and so are gradients.
+func prepareConv(on arithmetic, s kernels.ConvShape, images int, pass string, a kernels.Algorithm) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	x := kernels.NewMap(images, s.H, s.W, s.IC)
-	y := kernels.NewMap(images, s.Kind.OutSize(s.H), s.Kind.OutSize(s.W), s.OC)
-	if s.Kind == kernels.Point && s.H*s.W == 1 { // a linear layer's rows are the pixels of one map
+	written := on.working()
+	if pass == forward {
+		written = on.precision
+	}
+	x := on.working().NewMap(images, s.H, s.W, s.IC)
+	y := written.NewMap(images, s.Kind.OutSize(s.H), s.Kind.OutSize(s.W), s.OC)
+	if isLinear(s) {
+		// A linear layer's rows are the pixels of one map, float32 in every precision.
 		x, y = kernels.NewDense(1, 1, images, s.IC), kernels.NewDense(1, 1, images, s.OC)
 	}
 	fill(rng, x)
@@ -162,7 +215,7 @@ func prepareConv(isa kernels.ISA, s kernels.ConvShape, images int, pass string, 
 	default:
 		plan.WeightGrad = a
 	}
-	conv := kernels.NewConv(isa, s, plan, pass == inputGrad)
+	conv := kernels.NewConv(on.isa, s, plan, pass == inputGrad)
 	conv.Pack(weight, bias)
 	scratch := new(kernels.Scratch)
 	switch pass {
@@ -195,8 +248,8 @@ func normCases(cfg unet.Config, images int) []kernelCase {
 	return cases
 }
 
-// normCase returns the case of a norm. Its bytes count each operand once: x and y forward, x, dy
-// and dx backward.
+// normCase returns the case of a norm. Its bytes count each operand once, as float32: x and y
+// forward, x, dy and dx backward.
 func normCase(s normShape, images int, pass string) kernelCase {
 	operands := 2
 	if pass == backward {
@@ -205,20 +258,18 @@ func normCase(s normShape, images int, pass string) kernelCase {
 	return kernelCase{
 		kernel: "norm", shape: fmt.Sprintf("%dx%d/%d", s.h, s.w, s.c), pass: pass,
 		work: float64(4 * operands * images * s.h * s.w * s.c), unit: gbytes,
-		prepare: func(isa kernels.ISA) func() { return prepareNorm(isa, s, images, pass) },
+		prepare: func(on arithmetic) func() { return prepareNorm(on, s, images, pass) },
 	}
 }
 
-// prepareNorm makes a norm and maps of random numbers.
-func prepareNorm(isa kernels.ISA, s normShape, images int, pass string) func() {
+// prepareNorm makes a norm and maps of random numbers. What it passes on to a convolution, and gets
+// from it, is in the working precision.
+func prepareNorm(on arithmetic, s normShape, images int, pass string) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	var maps [4]kernels.Map
-	for i := range maps {
-		maps[i] = kernels.NewMap(images, s.h, s.w, s.c)
-	}
-	x, y, dx, dy := maps[0], maps[1], maps[2], maps[3]
+	x, dx := on.precision.NewMap(images, s.h, s.w, s.c), on.precision.NewMap(images, s.h, s.w, s.c)
+	y, dy := on.working().NewMap(images, s.h, s.w, s.c), on.working().NewMap(images, s.h, s.w, s.c)
 	fill(rng, x)
-	norm := kernels.GroupNorm{ISA: isa, C: s.c, Groups: s.groups, SiLU: true}
+	norm := kernels.GroupNorm{ISA: on.isa, C: s.c, Groups: s.groups, SiLU: true}
 	gamma, beta, stats := make([]float32, s.c), make([]float32, s.c), make([]float32, norm.StatsLen(images))
 	for i := range gamma {
 		// Backward overwrites dy with dy·SiLU'(y). SiLU' is 1 at y of about 20. So dy does not
@@ -247,25 +298,27 @@ func attentionCase(s unet.AttentionShape, images int, pass string) kernelCase {
 		work *= 2
 	}
 	return kernelCase{
-		kernel: "attention", shape: fmt.Sprintf("%dx%d/%d", s.H, s.W, s.C), pass: pass, work: work, unit: gflops,
-		prepare: func(isa kernels.ISA) func() { return prepareAttention(isa, s, images, pass) },
+		kernel: attentionKernel, shape: fmt.Sprintf("%dx%d/%d", s.H, s.W, s.C), pass: pass, work: work, unit: gflops,
+		prepare: func(on arithmetic) func() { return prepareAttention(on, s, images, pass) },
 	}
 }
 
-// prepareAttention makes maps of random numbers for attention.
-func prepareAttention(isa kernels.ISA, s unet.AttentionShape, images int, pass string) func() {
+// prepareAttention makes maps of random numbers for attention. Gradients are in the working
+// precision.
+func prepareAttention(on arithmetic, s unet.AttentionShape, images int, pass string) func() {
 	rng := rand.New(rand.NewPCG(1, 1))
-	o := kernels.NewDense(images, s.H, s.W, s.C)
-	qkv, dqkv := kernels.NewDense(images, s.H, s.W, 3*s.C), kernels.NewDense(images, s.H, s.W, 3*s.C)
+	o, do := on.precision.NewDense(images, s.H, s.W, s.C), on.working().NewDense(images, s.H, s.W, s.C)
+	qkv, dqkv := on.precision.NewDense(images, s.H, s.W, 3*s.C), on.working().NewDense(images, s.H, s.W, 3*s.C)
 	fill(rng, qkv)
-	op := &kernels.Attention{ISA: isa, Heads: s.Heads}
-	probs, scratch := make([]float32, op.ProbsLen(images, s.H*s.W)), new(kernels.Scratch)
-	run := func() { op.Forward(scratch, o, qkv, probs) }
+	op := &kernels.Attention{ISA: on.isa, Heads: s.Heads}
+	kept, scratch := make([]float32, op.KeptLen(images, s.H*s.W)), new(kernels.Scratch)
+	run := func() { op.Forward(scratch, o, qkv, kept) }
 	if pass == forward {
 		return run
 	}
 	run()
-	return func() { op.Backward(scratch, dqkv, o, qkv, probs) }
+	fill(rng, do)
+	return func() { op.Backward(scratch, dqkv, do, o, qkv, kept) }
 }
 
 // vectorLen is the length of the vector operations: about the parameters of the base preset.
@@ -291,11 +344,11 @@ func vectorCases() []kernelCase {
 	} {
 		cases = append(cases, kernelCase{
 			kernel: v.kernel, shape: strconv.Itoa(vectorLen), work: float64(4 * v.floats * vectorLen), unit: gbytes,
-			prepare: func(isa kernels.ISA) func() {
+			prepare: func(on arithmetic) func() {
 				rng := rand.New(rand.NewPCG(1, 1))
 				a, b := normals(rng, vectorLen), normals(rng, vectorLen)
 				c, d := make([]float32, vectorLen), normals(rng, vectorLen)
-				return func() { v.call(isa, a, b, c, d) }
+				return func() { v.call(on.isa, a, b, c, d) }
 			},
 		})
 	}

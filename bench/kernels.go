@@ -23,8 +23,12 @@ type KernelOptions struct {
 	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
 	// all.
 	Run string
-	// ISA names instruction sets, joined by commas; empty: all but generic, where there are others.
+	// ISA names instruction sets, joined by commas; empty: all but generic and the unproven, where
+	// there are others.
 	ISA string
+	// Precision names precisions of the network, joined by commas; empty: the fastest on the
+	// instruction set, as auto.
+	Precision string
 	// Threads is the number of threads to measure with, beside one; 0: GOMAXPROCS.
 	Threads int
 	// Time is the bound of the whole; 0: 1m.
@@ -53,6 +57,7 @@ type KernelReport struct {
 type KernelResult struct {
 	ISA         string  `json:"isa"`
 	Threads     int     `json:"threads"`
+	Precision   string  `json:"precision"` // of the network; empty in old reports: f32
 	Kernel      string  `json:"kernel"`
 	Shape       string  `json:"shape"` // rows x columns / channels in - out
 	Pass        string  `json:"pass,omitempty"`
@@ -65,12 +70,16 @@ type KernelResult struct {
 	OverGeneric float64 `json:"over_generic,omitempty"` // times plain Go, on one thread
 }
 
-// Name returns the name that patterns match: kernel, shape, pass and algorithm, as far as the
-// result has them.
-func (r *KernelResult) Name() string { return joinName(r.Kernel, r.Shape, r.Pass, r.Algorithm) }
+// Name returns the name that patterns match: kernel, shape, pass, algorithm and precision, as far
+// as the result has them.
+func (r *KernelResult) Name() string {
+	return joinName(r.Kernel, r.Shape, r.Pass, r.Algorithm, unlessF32(r.Precision))
+}
 
 // base returns the name without the algorithm.
-func (r *KernelResult) base() string { return joinName(r.Kernel, r.Shape, r.Pass) }
+func (r *KernelResult) base() string {
+	return joinName(r.Kernel, r.Shape, r.Pass, unlessF32(r.Precision))
+}
 
 const (
 	defaultKernelTime  = time.Minute
@@ -96,6 +105,7 @@ func (o KernelOptions) WithDefaults() KernelOptions {
 type selection struct {
 	cfg     unet.Config
 	isas    []kernels.ISA
+	on      []arithmetic // of all instruction sets, which have one or more
 	threads []int
 	run     *regexp.Regexp
 	cases   int // number of cases of all instruction sets, on one number of threads
@@ -125,12 +135,15 @@ func (o KernelOptions) resolve() (s selection, err error) {
 	if s.isas, err = parseISAs(o.ISA); err != nil {
 		return s, err
 	}
+	if s.on, err = parsePrecisions(o.Precision, s.isas); err != nil {
+		return s, err
+	}
 	s.threads = []int{1}
 	if o.Threads > 1 {
 		s.threads = append(s.threads, o.Threads)
 	}
-	for _, isa := range s.isas {
-		s.cases += len(s.selected(isa, &o))
+	for _, on := range s.on {
+		s.cases += len(s.selected(on, &o))
 	}
 	if s.cases == 0 {
 		return s, option.Errorf("run", option.Quoted(o.Run), "no kernel has such a name").
@@ -155,12 +168,13 @@ func checkTime(t time.Duration) error {
 	return nil
 }
 
-// parseISAs reads a list of instruction sets, joined by commas. The empty list is all but plain Go,
-// or plain Go where it is alone.
+// parseISAs reads a list of instruction sets, joined by commas. The empty list is all but plain Go
+// and those that are unproven; on a machine that has no others, it is plain Go.
 func parseISAs(text string) ([]kernels.ISA, error) {
 	all := kernels.Available()
-	if text == "" {
-		return all[min(1, len(all)-1):], nil
+	if text == "" { // those that their names alone choose are left out
+		best := slices.Index(all, kernels.Best())
+		return all[min(1, best) : best+1], nil
 	}
 	var list []kernels.ISA
 	for name := range strings.SplitSeq(text, ",") {
@@ -188,9 +202,9 @@ func isaNames(isas []kernels.ISA) string {
 	return strings.Join(names, ", ")
 }
 
-// selected lists the cases of an instruction set that the pattern matches.
-func (s *selection) selected(isa kernels.ISA, o *KernelOptions) []kernelCase {
-	all := kernelCases(s.cfg, isa, o.Batch, o.Algorithms)
+// selected lists the cases of an arithmetic that the pattern matches.
+func (s *selection) selected(on arithmetic, o *KernelOptions) []kernelCase {
+	all := kernelCases(s.cfg, on, o.Batch, o.Algorithms)
 	return slices.DeleteFunc(all, func(c kernelCase) bool { return !s.run.MatchString(c.name()) })
 }
 
@@ -203,8 +217,13 @@ func KernelNames(o KernelOptions) ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	for _, c := range s.selected(s.isas[len(s.isas)-1], &o) {
-		names = append(names, c.name())
+	for _, on := range s.on {
+		if on.isa != s.isas[len(s.isas)-1] {
+			continue
+		}
+		for _, c := range s.selected(on, &o) {
+			names = append(names, c.name())
+		}
 	}
 	return names, nil
 }
@@ -254,10 +273,19 @@ func (r *kernelRun) measureAll(ctx context.Context) {
 			if r.opt.OnLimit != nil {
 				r.opt.OnLimit(limit)
 			}
-			for _, c := range r.sel.selected(isa, &r.opt) {
-				r.measureCase(ctx, &c, isa, limit)
+			for _, on := range r.sel.on {
+				if on.isa == isa {
+					r.measureCases(ctx, on, limit)
+				}
 			}
 		}
+	}
+}
+
+// measureCases measures the cases of an arithmetic.
+func (r *kernelRun) measureCases(ctx context.Context, on arithmetic, limit Limit) {
+	for _, c := range r.sel.selected(on, &r.opt) {
+		r.measureCase(ctx, &c, on, limit)
 	}
 }
 
@@ -274,7 +302,12 @@ func (r *kernelRun) measureGeneric(ctx context.Context) {
 	}
 	one := r.opt
 	one.Batch, one.Algorithms = 1, false
-	cases := r.sel.selected(kernels.Generic, &one)
+	var cases []kernelCase
+	for _, p := range kernels.Precisions() {
+		if slices.ContainsFunc(r.sel.on, func(on arithmetic) bool { return on.precision == p }) {
+			cases = append(cases, r.sel.selected(arithmetic{kernels.Generic, p}, &one)...)
+		}
+	}
 	deadline := time.Now().Add(time.Duration(baselineShare * float64(r.opt.Time)))
 	for i, c := range cases {
 		left := time.Until(deadline)
@@ -282,13 +315,13 @@ func (r *kernelRun) measureGeneric(ctx context.Context) {
 			return
 		}
 		watch := stopwatch{budget: left / time.Duration(len(cases)-i), samples: 1}
-		rate := parallelRate(ctx, 1, watch, c.work, func(int) func() { return c.prepare(kernels.Generic) })
+		rate := parallelRate(ctx, 1, watch, c.work, func(int) func() { return c.prepare(arithmetic{kernels.Generic, c.precision}) })
 		r.generic[c.base()] = rate.Median
 	}
 }
 
 // measureCase measures a case unless the time is over.
-func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.ISA, limit Limit) {
+func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, on arithmetic, limit Limit) {
 	budget := r.slice()
 	r.left--
 	if ctx.Err() != nil || time.Now().After(r.deadline) {
@@ -296,15 +329,15 @@ func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.
 		return
 	}
 	watch := stopwatch{budget: budget, samples: leastSamples}
-	rate := parallelRate(ctx, limit.Threads, watch, c.work, func(int) func() { return c.prepare(isa) })
+	rate := parallelRate(ctx, limit.Threads, watch, c.work, func(int) func() { return c.prepare(on) })
 	if rate.Samples == 0 {
 		r.report.Skipped++
 		return
 	}
-	if isa == kernels.Generic && limit.Threads == 1 && c.chosen {
+	if on.isa == kernels.Generic && limit.Threads == 1 && c.chosen {
 		r.generic[c.base()] = rate.Median
 	}
-	result := r.result(c, isa, limit, rate)
+	result := r.result(c, limit, rate)
 	r.report.Results = append(r.report.Results, result)
 	if r.opt.OnResult != nil {
 		r.opt.OnResult(result)
@@ -312,15 +345,15 @@ func (r *kernelRun) measureCase(ctx context.Context, c *kernelCase, isa kernels.
 }
 
 // result returns the result of a case, whose rate is per second.
-func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rate) KernelResult {
+func (r *kernelRun) result(c *kernelCase, limit Limit, rate Rate) KernelResult {
 	result := KernelResult{
-		ISA: isa.String(), Threads: limit.Threads,
+		ISA: limit.ISA, Threads: limit.Threads, Precision: c.precision.String(),
 		Kernel: c.kernel, Shape: c.shape, Pass: c.pass, Algorithm: c.algorithm,
 		Chosen: c.chosen || c.algorithm == "", Share: c.share, Unit: c.unit,
 		Rate: Rate{rate.Median / 1e9, rate.Low / 1e9, rate.High / 1e9, rate.Samples},
 	}
 	if c.unit == gflops {
-		result.Percent = 100 * result.Rate.Median / limit.GFLOPs
+		result.Percent = 100 * result.Rate.Median / c.peak(limit)
 	}
 	if g := r.generic[c.base()]; g > 0 && limit.Threads == 1 {
 		result.OverGeneric = rate.Median / g
@@ -331,29 +364,41 @@ func (r *kernelRun) result(c *kernelCase, isa kernels.ISA, limit Limit, rate Rat
 // A Summary is the rate of a network's convolutions and linear layers together in one pass. Each
 // has its chosen algorithm, and is weighted by its share of the work.
 type Summary struct {
-	ISA     string  `json:"isa"`
-	Threads int     `json:"threads"`
-	Pass    string  `json:"pass"`
-	GFLOPs  float64 `json:"gflops"`
-	Percent float64 `json:"percent_of_peak"`
+	ISA       string  `json:"isa"`
+	Threads   int     `json:"threads"`
+	Precision string  `json:"precision"`
+	Pass      string  `json:"pass"`
+	GFLOPs    float64 `json:"gflops"`
+	Percent   float64 `json:"percent_of_peak"`
 }
 
 // Summaries returns a summary for each pass of which at least 99 % of the work was measured.
 func (k *KernelReport) Summaries() []Summary {
 	var all []Summary
 	for _, l := range k.Limits {
-		for _, pass := range []string{forward, inputGrad, weightGrad} {
-			share, seconds := 0.0, 0.0 // seconds: of 1 GFLOP
-			for _, r := range k.Results {
-				if r.ISA == l.ISA && r.Threads == l.Threads && r.Pass == pass && r.Share > 0 && r.Chosen {
-					share += r.Share
-					seconds += r.Share / r.Rate.Median
+		for _, p := range kernels.Precisions() {
+			for _, pass := range []string{forward, inputGrad, weightGrad} {
+				s := Summary{ISA: l.ISA, Threads: l.Threads, Precision: p.String(), Pass: pass}
+				if k.summarise(&s) {
+					s.Percent = 100 * s.GFLOPs / l.peak(s.Precision)
+					all = append(all, s)
 				}
-			}
-			if share > 0.99 {
-				all = append(all, Summary{l.ISA, l.Threads, pass, share / seconds, 100 * share / seconds / l.GFLOPs})
 			}
 		}
 	}
 	return all
+}
+
+// summarise fills in the rate of a summary, and reports whether enough of the work was measured.
+func (k *KernelReport) summarise(s *Summary) bool {
+	share, seconds := 0.0, 0.0 // seconds: of 1 GFLOP
+	for _, r := range k.Results {
+		if r.ISA == s.ISA && r.Threads == s.Threads && inPrecision(r.Precision) == s.Precision &&
+			r.Pass == s.Pass && r.Share > 0 && r.Chosen {
+			share += r.Share
+			seconds += r.Share / r.Rate.Median
+		}
+	}
+	s.GFLOPs = share / seconds
+	return share > 0.99
 }

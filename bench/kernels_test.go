@@ -24,20 +24,31 @@ func base(t *testing.T) unet.Config {
 	return cfg
 }
 
-// For each instruction set, the shares of the chosen cases of a pass add up to all of the work, and
-// each shape has one chosen case.
-func TestSharesSumToAll(t *testing.T) {
+// everyArithmetic returns all instruction sets of this machine in all precisions.
+func everyArithmetic() []arithmetic {
+	var all []arithmetic
 	for _, isa := range kernels.Available() {
+		for _, p := range kernels.Precisions() {
+			all = append(all, arithmetic{isa, p})
+		}
+	}
+	return all
+}
+
+// For each instruction set and precision, the shares of the chosen cases of a pass add up to all of
+// the work, and each shape has one chosen case.
+func TestSharesSumToAll(t *testing.T) {
+	for _, on := range everyArithmetic() {
 		for _, every := range []bool{false, true} {
 			sums := map[string]float64{}
-			for _, c := range kernelCases(base(t), isa, 4, every) {
+			for _, c := range kernelCases(base(t), on, 4, every) {
 				if c.chosen {
 					sums[c.pass] += c.share
 				}
 			}
 			for _, pass := range []string{forward, inputGrad, weightGrad} {
 				if math.Abs(sums[pass]-1) > 1e-12 {
-					t.Errorf("%s, every %v: the shares of %s sum to %v", isa, every, pass, sums[pass])
+					t.Errorf("%v, every %v: the shares of %s sum to %v", on, every, pass, sums[pass])
 				}
 			}
 		}
@@ -49,7 +60,7 @@ func TestSharesSumToAll(t *testing.T) {
 func TestEveryAlgorithm(t *testing.T) {
 	isa := kernels.Best()
 	ways, seen := map[string][]string{}, map[string]bool{}
-	for _, c := range kernelCases(base(t), isa, 4, true) {
+	for _, c := range kernelCases(base(t), arithmetic{isa, kernels.F32}, 4, true) {
 		if seen[c.name()] {
 			t.Errorf("%s occurs twice", c.name())
 		}
@@ -71,17 +82,23 @@ func TestEveryAlgorithm(t *testing.T) {
 // Every case runs: a wrong shape would panic. The batch is one image. Plain Go, whose whole network
 // takes seconds, is left out where there is something faster.
 func TestEveryCaseRuns(t *testing.T) {
-	for _, isa := range kernels.Available()[min(1, len(kernels.Available())-1):] {
-		cases := kernelCases(base(t), isa, 1, true)
-		if isa == kernels.Generic {
-			cases = kernelCases(tiny(t), isa, 1, true)
+	for _, on := range everyArithmetic() {
+		if on.isa == kernels.Generic && len(kernels.Available()) > 1 {
+			continue
+		}
+		cases := kernelCases(base(t), on, 1, true)
+		if on.isa == kernels.Generic {
+			cases = kernelCases(tiny(t), on, 1, true)
 		}
 		for _, c := range cases {
-			call := c.prepare(isa)
+			call := c.prepare(on)
 			call()
 			call()
 			if c.work <= 0 {
 				t.Errorf("%s: no work", c.name())
+			}
+			if strings.HasSuffix(c.name(), "/bf16") != (on.precision == kernels.BF16) {
+				t.Errorf("%s in %v", c.name(), on.precision)
 			}
 		}
 	}
@@ -98,14 +115,21 @@ func tiny(t *testing.T) unet.Config {
 
 func TestKernelNames(t *testing.T) {
 	for _, c := range []struct {
-		run  string
-		want int
+		run, precision string
+		want           int
 	}{
-		{"^conv3x3/28x28/96-32/", 3},
-		{"/96-32/forward", 2}, // 3x3 and the 1x1 of the skip connection
-		{"^adamw", 1},
+		{"^conv3x3/28x28/96-32/", "f32", 3},
+		{"/96-32/forward", "f32", 2}, // 3x3 and the 1x1 of the skip connection
+		{"^adamw", "f32", 1},
+		{"^conv3x3/28x28/96-32/", "bf16", 3},
+		{"^conv3x3/28x28/96-32/", "bf16, f32,bf16", 6},
+		{"^adamw", "bf16,f32", 1},
+		{"bf16$", "f32,bf16", 0}, // as many as there are
 	} {
-		names, err := KernelNames(KernelOptions{Run: c.run})
+		names, err := KernelNames(KernelOptions{Run: c.run, Precision: c.precision})
+		if c.want == 0 {
+			c.want = max(len(names), 1)
+		}
 		if err != nil || len(names) != c.want {
 			t.Errorf("%q: %v, %v, want %d names", c.run, names, err, c.want)
 		}
@@ -123,7 +147,7 @@ func TestKernels(t *testing.T) {
 	var told []KernelResult
 	limits := 0
 	report, err := Kernels(t.Context(), KernelOptions{
-		Run: "conv3x3/7x7/64-64/forward",
+		Run: "conv3x3/7x7/64-64/forward", Precision: "f32",
 		ISA: kernels.Best().String(), Threads: 2, Batch: 1, Time: 300 * time.Millisecond,
 		OnLimit: func(Limit) { limits++ }, OnResult: func(r KernelResult) { told = append(told, r) },
 	})
@@ -143,6 +167,22 @@ func TestKernels(t *testing.T) {
 		}
 		if want := 100 * r.Rate.Median / l.GFLOPs; math.Abs(r.Percent-want) > 1e-9*want {
 			t.Errorf("%v%% of the peak %v for %v", r.Percent, l.GFLOPs, r.Rate.Median)
+		}
+	}
+}
+
+// What bounds a case is the peak of what it multiplies.
+func TestPeakOfCases(t *testing.T) {
+	limit := Limit{GFLOPs: 1, BF16: 16}
+	for _, p := range kernels.Precisions() {
+		for _, c := range kernelCases(tiny(t), arithmetic{kernels.Best(), p}, 1, false) {
+			want := 1.0
+			if p == kernels.BF16 && c.kernel != "linear" && c.kernel != "attention" {
+				want = 16
+			}
+			if got := c.peak(limit); got != want {
+				t.Errorf("%s: %v, want %v", c.name(), got, want)
+			}
 		}
 	}
 }
@@ -181,6 +221,9 @@ func TestKernelOptionsAreChecked(t *testing.T) {
 		{KernelOptions{Run: "no such kernel"}, "run"},
 		{KernelOptions{ISA: "mmx"}, "isa"},
 		{KernelOptions{ISA: "generic,"}, "isa"},
+		{KernelOptions{Precision: "f16"}, "precision"},
+		{KernelOptions{Precision: "f32,,bf16"}, "precision"},
+		{KernelOptions{Precision: "bf16", Run: "^adamw"}, "run"},
 	} {
 		_, err := Kernels(t.Context(), c.o)
 		var option *pipeline.OptionError
@@ -197,16 +240,21 @@ func TestSummaries(t *testing.T) {
 	result := func(pass string, share, rate float64, chosen bool) KernelResult {
 		return KernelResult{ISA: "avx2", Threads: 1, Pass: pass, Share: share, Chosen: chosen, Rate: Rate{Median: rate}}
 	}
+	inBF16 := result(forward, 1, 400, true)
+	inBF16.Precision = "bf16"
 	k := KernelReport{
-		Limits: []Limit{{ISA: "avx2", Threads: 1, GFLOPs: 160}, {ISA: "avx2", Threads: 2, GFLOPs: 320}},
+		Limits: []Limit{{ISA: "avx2", Threads: 1, GFLOPs: 160, BF16: 1600}, {ISA: "avx2", Threads: 2, GFLOPs: 320}},
 		Results: []KernelResult{
 			result(forward, 0.75, 100, true), result(forward, 0.75, 1, false), result(forward, 0.25, 50, true),
-			result(inputGrad, 0.75, 100, true),
+			result(inputGrad, 0.75, 100, true), inBF16,
 		},
 	}
 	got := k.Summaries()
-	if len(got) != 1 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 ||
-		got[0].Pass != forward {
-		t.Errorf("got %+v, want forward at 80 GFLOP/s, 50%% of the peak", got)
+	if len(got) != 2 || math.Abs(got[0].GFLOPs-80) > 1e-9 || math.Abs(got[0].Percent-50) > 1e-9 ||
+		got[0].Pass != forward || got[0].Precision != "f32" {
+		t.Fatalf("got %+v, want forward at 80 GFLOP/s, 50%% of the peak, and once more in bf16", got)
+	}
+	if b := got[1]; b.Precision != "bf16" || math.Abs(b.Percent-25) > 1e-9 {
+		t.Errorf("got %+v, want 25%% of the peak of bf16", b)
 	}
 }

@@ -13,23 +13,47 @@ type Limit struct {
 	// GFLOPs is the rate of fused multiply-adds over registers alone. Each counts as two
 	// operations.
 	GFLOPs float64 `json:"fma_gflops"`
+	// BF16 is the rate of products of bfloat16 that are summed up in float32, by instructions for
+	// them. It is 0 for an instruction set that has none.
+	BF16 float64 `json:"bf16_gflops,omitempty"`
 	// Bandwidth is that of dst += src over arrays beyond the caches: two reads and a write count.
 	Bandwidth float64 `json:"memory_gb_per_s"`
 }
 
+// peak returns the rate that bounds a network in a precision.
+func (l Limit) peak(precision string) float64 {
+	if inPrecision(precision) == kernels.BF16.String() && l.BF16 > 0 {
+		return l.BF16
+	}
+	return l.GFLOPs
+}
+
+// atLeast returns the limit with the higher peaks of two measurements.
+func (l Limit) atLeast(o Limit) Limit {
+	l.GFLOPs, l.BF16 = max(l.GFLOPs, o.GFLOPs), max(l.BF16, o.BF16)
+	return l
+}
+
 // measureLimit measures a limit in about the given time. bytes is the size of all arrays together.
 func measureLimit(isa kernels.ISA, threads, bytes int, budget time.Duration) Limit {
+	l := measurePeaks(isa, threads, budget/2)
+	l.Bandwidth = bandwidth(isa, threads, bytes, budget/2) / 1e9
+	return l
+}
+
+// measurePeaks measures a limit but for the bandwidth.
+func measurePeaks(isa kernels.ISA, threads int, budget time.Duration) Limit {
 	return Limit{
 		ISA: isa.String(), Threads: threads,
-		GFLOPs:    peak(isa, threads, budget/2) / 1e9,
-		Bandwidth: bandwidth(isa, threads, bytes, budget/2) / 1e9,
+		GFLOPs: sum(threads, func() float64 { return isa.Peak(budget / 2) }) / 1e9,
+		BF16:   sum(threads, func() float64 { return isa.PeakBF16(budget / 2) }) / 1e9,
 	}
 }
 
-// peak returns the fused multiply-adds of all threads together, in operations a second.
-func peak(isa kernels.ISA, threads int, budget time.Duration) float64 {
+// sum returns the sum of the rates that several threads measure at once.
+func sum(threads int, measure func() float64) float64 {
 	rates := make([]float64, threads)
-	together(threads, func(i int) { rates[i] = isa.Peak(budget) })
+	together(threads, func(i int) { rates[i] = measure() })
 	total := 0.0
 	for _, r := range rates {
 		total += r

@@ -7,24 +7,49 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
+	"github.com/fmimg/fmimg/unet"
 )
 
 // A Workload is what was run, and on what.
 type Workload struct {
-	Preset     string `json:"preset"`
-	Batch      int    `json:"batch"`
-	Threads    int    `json:"threads"`
-	ISA        string `json:"isa"`
-	Parameters int    `json:"parameters"`
+	Preset string `json:"preset"`
+	// Size and Channels are those of an image. In reports of old versions both are zero.
+	Size       pipeline.Size `json:"size,omitzero"`
+	Channels   int           `json:"channels,omitzero"`
+	Batch      int           `json:"batch"`
+	Threads    int           `json:"threads"`
+	ISA        string        `json:"isa"`
+	Precision  string        `json:"precision"` // of the network; empty in old reports: f32
+	Parameters int           `json:"parameters"`
 	// FLOPs counts the direct convolutions and linear layers of an evaluation, for one image.
 	FLOPs float64 `json:"flops_per_evaluation"`
 }
 
 // same reports whether two measurements may be compared as one on the same machine.
 func (w Workload) same(o Workload) bool {
-	return w.Preset == o.Preset && w.Batch == o.Batch && w.Threads == o.Threads && w.ISA == o.ISA
+	return w.Preset == o.Preset && w.Batch == o.Batch && w.Threads == o.Threads && w.ISA == o.ISA &&
+		w.shape() == o.shape() && inPrecision(w.Precision) == inPrecision(o.Precision)
+}
+
+// shape returns the shape of the images. Old versions knew MNIST's alone.
+func (w Workload) shape() pipeline.Shape {
+	if w.Channels == 0 {
+		return mnistShape
+	}
+	return pipeline.Shape{Height: w.Size.Height, Width: w.Size.Width, Channels: w.Channels}
+}
+
+// newWorkload describes a measurement.
+func newWorkload(o Options, cfg unet.Config, parameters int) Workload {
+	return Workload{
+		Preset: o.Preset, Size: pipeline.Size{Width: cfg.ImageSize[1], Height: cfg.ImageSize[0]},
+		Channels: cfg.InChannels, Batch: o.Batch, Threads: o.Threads, ISA: o.ISA, Precision: o.Precision,
+		Parameters: parameters, FLOPs: cfg.FLOPs(),
+	}
 }
 
 // Figures are the results that training and generating have in common. Rates are medians.
@@ -38,6 +63,9 @@ type Figures struct {
 	ForwardPercent   float64    `json:"forward_percent_of_direct_limit"` // for forward_images_per_s
 	// Peak is the limit of fused multiply-adds of all threads together, measured in the same run.
 	Peak float64 `json:"fma_gflops"`
+	// BF16 is that of products of bfloat16, as in a [Limit]. It is the limit of a network in that
+	// precision, where it is not 0.
+	BF16 float64 `json:"bf16_gflops,omitempty"`
 	// PeakMemory is the resident memory of the whole process; 0 when the system does not tell it.
 	PeakMemory  int64   `json:"peak_memory_bytes"`
 	Allocations float64 `json:"allocations_per_step"` // median, after warm-up
@@ -47,6 +75,8 @@ type Figures struct {
 // TrainOptions says what training to measure.
 type TrainOptions struct {
 	Options
+	// Optimizer is how parameters follow their gradient; empty: muon, as in training.
+	Optimizer engine.Optimizer
 	// Time is that of the whole, exceeded where a few steps take longer; 0: 20s.
 	Time time.Duration
 
@@ -57,8 +87,23 @@ type TrainOptions struct {
 // WithDefaults fills in everything.
 func (o TrainOptions) WithDefaults() TrainOptions {
 	o.Options = o.Options.withDefaults(defaultTrained)
+	option.SetDefault(&o.Optimizer, engine.Muon)
 	option.SetDefault(&o.Time, defaultTrainTime)
 	return o
+}
+
+// Validate reports the first option that cannot be used, as a [*pipeline.OptionError].
+func (o TrainOptions) Validate() error {
+	d := o.WithDefaults()
+	if err := option.First(
+		checkTime(d.Time),
+		option.OneOf("optimizer", d.Optimizer, engine.Optimizers()...),
+		d.Compute.Validate(),
+	); err != nil {
+		return err
+	}
+	_, err := d.network()
+	return err
 }
 
 // A TrainResult is the speed of training steps. A step draws noise and times, and does forward,
@@ -66,7 +111,9 @@ func (o TrainOptions) WithDefaults() TrainOptions {
 type TrainResult struct {
 	Stamp
 	Workload
-	MicroBatch int `json:"micro_batch"`
+	// Optimizer is empty in reports of old versions.
+	Optimizer  engine.Optimizer `json:"optimizer,omitempty"`
+	MicroBatch int              `json:"micro_batch"`
 	Figures
 }
 
@@ -83,21 +130,21 @@ const (
 // Train measures training steps, then evaluations. A mistake in the options is a
 // [*pipeline.OptionError].
 func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
-	o = o.WithDefaults()
-	if err := checkTime(o.Time); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	o = o.WithDefaults()
 	begin := time.Now()
-	b, err := newTrainBench(ctx, o.Options)
+	b, err := newTrainBench(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
-	r := &TrainResult{Stamp: newStamp()}
+	r := &TrainResult{Stamp: newStamp(), Optimizer: o.Optimizer}
 	o.Options, r.MicroBatch = b.options()
 	net := b.session.Model
 	cfg := net.Config()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, net.Params().Len(), cfg.FLOPs()}
+	r.Workload = newWorkload(o.Options, cfg, net.Params().Len())
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
@@ -112,8 +159,9 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
-	r.fill(limit, 3*cfg.FLOPs(), cfg.FLOPs(), float64(o.Batch), steps.seconds, forwards.seconds)
+	limit = limit.atLeast(b.limit(min(peakTime, o.Time/10)))
+	r.Peak, r.BF16 = limit.GFLOPs, limit.BF16
+	r.fill(1e9*limit.peak(o.Precision), 3*cfg.FLOPs(), cfg.FLOPs(), float64(o.Batch), steps.seconds, forwards.seconds)
 	r.Allocations = steps.allocations
 	r.Seconds = time.Since(begin).Seconds()
 	return r, nil
@@ -125,7 +173,6 @@ func (f *Figures) fill(limit, flops, forwardFLOPs, batch float64, seconds, forwa
 	f.ImagesPerS, f.Quartiles, f.Samples = rate.Median, [2]float64{rate.Low, rate.High}, rate.Samples
 	f.ForwardPerS, f.ForwardQuartiles = forward.Median, [2]float64{forward.Low, forward.High}
 	f.Percent, f.ForwardPercent = 100*rate.Median*flops/limit, 100*forward.Median*forwardFLOPs/limit
-	f.Peak = limit / 1e9
 }
 
 // repeats are calls that were timed.
@@ -228,7 +275,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	drawn := b.sampler.Options()
 	r.Solver, r.Steps = drawn.Solver, drawn.Steps
 	cfg, params := b.network()
-	r.Workload = Workload{o.Preset, o.Batch, o.Threads, o.ISA, params, cfg.FLOPs()}
+	r.Workload = newWorkload(o.Options, cfg, params)
 	if o.OnStart != nil {
 		o.OnStart(r.Workload)
 	}
@@ -244,9 +291,10 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	r.PeakMemory = peakMemory()
-	limit = max(limit, b.limit(min(peakTime, o.Time/10)))
+	limit = limit.atLeast(b.limit(min(peakTime, o.Time/10)))
 	work := r.Evaluations * cfg.FLOPs()
-	r.fill(limit, work, work, float64(o.Batch), draws.seconds, draws.seconds)
+	r.Peak, r.BF16 = limit.GFLOPs, limit.BF16
+	r.fill(1e9*limit.peak(o.Precision), work, work, float64(o.Batch), draws.seconds, draws.seconds)
 	r.scaleForward(r.Evaluations)
 	r.Allocations, err = stepAllocations(ctx, o)
 	r.Seconds = time.Since(begin).Seconds()

@@ -139,7 +139,7 @@ func TestNetworkOptionsAreChecked(t *testing.T) {
 	}{
 		{-time.Second, Options{}, "time"},
 		{0, Options{Preset: "huge"}, "preset"},
-		{0, Options{Compute: pipeline.Compute{ISA: "mmx"}}, "isa"},
+		{0, Options{Compute: pipeline.Compute{Arithmetic: pipeline.Arithmetic{ISA: "mmx"}}}, "isa"},
 	} {
 		_, trainErr := Train(t.Context(), TrainOptions{Options: c.o, Time: c.time})
 		_, generateErr := Generate(t.Context(), GenerateOptions{Options: c.o, Time: c.time})

@@ -92,7 +92,9 @@ type Section interface {
 func (k *KernelReport) addTo(r *Report) { r.Kernels = k }
 
 func (t *TrainResult) addTo(r *Report) {
-	r.Train = replace(r.Train, *t, func(o TrainResult) bool { return o.Workload.same(t.Workload) })
+	r.Train = replace(r.Train, *t, func(o TrainResult) bool {
+		return o.Workload.same(t.Workload) && o.Optimizer == t.Optimizer
+	})
 }
 
 func (g *GenerateResult) addTo(r *Report) {

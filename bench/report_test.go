@@ -7,6 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/engine"
 )
 
 // A report is the same after it was written and read.
@@ -106,12 +109,15 @@ func TestRecordGathers(t *testing.T) {
 		work := Workload{Preset: "base", Batch: 128, Threads: threads, ISA: "avx2"}
 		return &TrainResult{Workload: work, Figures: Figures{ImagesPerS: rate}}
 	}
+	larger, byAdamW, half, full := train(1, 12), train(1, 13), train(1, 14), train(1, 11)
+	half.Precision, full.Precision = "bf16", "f32" // the older ones are f32 too, and do not say so
+	larger.Size, larger.Channels, byAdamW.Optimizer = pipeline.Square(32), 3, engine.AdamW
 	generate := func(steps int) *GenerateResult {
 		work := Workload{Preset: "base", Batch: 64, Threads: 1, ISA: "avx2"}
 		return &GenerateResult{Workload: work, Solver: "euler", Steps: steps}
 	}
 	for _, s := range []Section{
-		train(1, 10), train(2, 20), train(1, 11), generate(5), generate(5), generate(6),
+		train(1, 10), train(2, 20), full, half, larger, byAdamW, generate(5), generate(5), generate(6),
 		&KernelReport{Preset: "base"},
 	} {
 		if err := Record(path, "mine", s); err != nil {
@@ -122,7 +128,7 @@ func TestRecordGathers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Train) != 2 || r.Train[0].ImagesPerS != 11 || r.Train[1].ImagesPerS != 20 {
+	if len(r.Train) != 5 || r.Train[0].ImagesPerS != 11 || r.Train[1].ImagesPerS != 20 {
 		t.Errorf("training: %+v", r.Train)
 	}
 	if len(r.Generate) != 2 || r.Kernels == nil || r.Label != "mine" {

@@ -5,17 +5,18 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
-	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/pipeline/train"
@@ -23,16 +24,21 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// Options say what work to measure: the network of a preset, with the classes of MNIST and "no
-// class", on the images of a data set.
+// Options say what work to measure: the network of a preset for images of a shape, with the classes
+// of MNIST and "no class".
 type Options struct {
 	// Preset is a network of package unet; empty: base.
 	Preset string
 	// Batch is the number of images of a step, or drawn at once; 0: 128 to train on, 64 to draw.
 	Batch int
+	// Size is that of the images; zero: 28, as in MNIST.
+	Size pipeline.Size
+	// ImageChannels are the colours of the images; empty: auto, which is gray as in MNIST.
+	ImageChannels feed.Channels
 	pipeline.Compute
 
-	// Source is the data to train on; nil: MNIST.
+	// Source is the data to train on; nil: MNIST, or images of noise where Size and ImageChannels
+	// are not MNIST's.
 	Source dataset.Source
 }
 
@@ -40,8 +46,44 @@ type Options struct {
 func (o Options) withDefaults(batch int) Options {
 	option.SetDefault(&o.Preset, "base")
 	option.SetDefault(&o.Batch, batch)
+	option.SetDefault(&o.Size, mnistShape.Size())
+	option.SetDefault(&o.ImageChannels, feed.AnyChannels)
 	o.Compute = o.Compute.WithDefaults()
 	return o
+}
+
+// shape returns the shape of the images. The defaults are filled in.
+func (o Options) shape() pipeline.Shape {
+	channels := mnistShape.Channels
+	if o.ImageChannels != feed.AnyChannels {
+		channels = slices.Index(feed.ChannelNames(), o.ImageChannels)
+	}
+	return pipeline.Shape{Height: o.Size.Height, Width: o.Size.Width, Channels: channels}
+}
+
+// network returns the network to measure, for unlabelled images. A mistake in the options is a
+// [*pipeline.OptionError]. The defaults are filled in.
+func (o Options) network() (unet.Config, error) {
+	cfg, err := unet.Preset(o.Preset)
+	if err != nil {
+		return cfg, option.Of("preset", err)
+	}
+	if err := option.First(
+		option.Between("batch", o.Batch, 1, pipeline.MaxBatch),
+		o.Size.Validate(),
+		option.OneOf("image-channels", o.ImageChannels, feed.ChannelNames()...),
+	); err != nil {
+		return cfg, err
+	}
+	s := o.shape()
+	if f := cfg.Factor(); s.Width%f != 0 || s.Height%f != 0 {
+		return cfg, option.Errorf("size", o.Size, "the network %s takes sides that are multiples of %d", o.Preset, f)
+	}
+	cfg.ImageSize, cfg.InChannels = [2]int{s.Height, s.Width}, s.Channels
+	if err := cfg.Validate(); err != nil {
+		return cfg, option.Errorf("size", o.Size, "%v", err)
+	}
+	return cfg, nil
 }
 
 // A trainBench runs single steps of a training, and evaluations of the same network, without a run
@@ -64,12 +106,16 @@ type evaluation struct {
 	y    []int32
 }
 
-// newTrainBench opens the data, draws a network and starts the workers, which close ends. A mistake
-// in the options is a [*pipeline.OptionError].
-func newTrainBench(ctx context.Context, o Options) (*trainBench, error) {
+// newTrainBench opens the data, draws a network and starts the workers, which close ends. The
+// defaults of the options are filled in. A mistake in them is a [*pipeline.OptionError].
+func newTrainBench(ctx context.Context, o TrainOptions) (*trainBench, error) {
 	var opt train.Options
 	opt.Data, opt.Source, opt.Compute, opt.Seed = "mnist", o.Source, o.Compute, 1
-	opt.Preset, opt.Batch = o.Preset, o.Batch
+	opt.Preset, opt.Batch, opt.Optimizer = o.Preset, o.Batch, o.Optimizer
+	if s := o.shape(); o.Source == nil && s != mnistShape {
+		opt.Source = newNoise(s)
+		opt.Data = opt.Source.Name()
+	}
 	session, err := train.NewSession(ctx, opt)
 	if err != nil {
 		return nil, err
@@ -158,18 +204,9 @@ func (b *trainBench) evaluate(worker int) {
 	}
 }
 
-// fmaLimit measures the rate of fused multiply-adds alone on all workers together, in operations a
-// second: see [kernels.ISA.Peak].
-func fmaLimit(c *crew.Crew, isa kernels.ISA, budget time.Duration) float64 {
-	rates := make([]float64, c.Size())
-	// The only error is a panic, and Peak, which runs on registers alone, does not panic.
-	_ = c.Run(func(worker int) { rates[worker] = isa.Peak(budget) })
-	return inorder.Sum(rates)
-}
-
-// limit is [fmaLimit] on the workers.
-func (b *trainBench) limit(budget time.Duration) float64 {
-	return fmaLimit(b.crew, b.session.Model.ISA(), budget)
+// limit measures the peaks of as many threads as there are workers.
+func (b *trainBench) limit(budget time.Duration) Limit {
+	return measurePeaks(b.session.Model.ISA(), b.crew.Size(), budget)
 }
 
 // options returns the options with all defaults filled in, and the micro-batch that follows from
@@ -196,14 +233,10 @@ const classesToDraw = 10
 // [*pipeline.OptionError].
 func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 	o = o.withDefaults(defaultDrawn)
-	if err := option.Between("batch", o.Batch, 1, pipeline.MaxBatch); err != nil {
-		return nil, err
-	}
-	isa, err := pipeline.ParseISA(o.ISA)
+	isa, _, err := o.Settle()
 	if err != nil {
 		return nil, err
 	}
-	o.ISA = isa.String()
 	b := &sampleBench{opt: o, isa: isa}
 	if err := b.drawNetwork(); err != nil {
 		return nil, err
@@ -216,9 +249,9 @@ func newSampleBench(o Options, s sample.Options) (*sampleBench, error) {
 
 // drawNetwork makes a checkpoint with random weights.
 func (b *sampleBench) drawNetwork() error {
-	cfg, err := unet.Preset(b.opt.Preset)
+	cfg, err := b.opt.network()
 	if err != nil {
-		return option.Of("preset", err)
+		return err
 	}
 	cfg.NumClasses, cfg.NullClass = classesToDraw+1, true
 	net, err := unet.New(cfg, b.isa, rand.New(rand.NewPCG(1, 1)))
@@ -233,7 +266,7 @@ func (b *sampleBench) drawNetwork() error {
 
 // open loads the checkpoint and starts a sampler.
 func (b *sampleBench) open(s sample.Options) (*sample.Sampler, error) {
-	ck, err := model.Read(bytes.NewReader(b.file), b.opt.ISA)
+	ck, err := model.Read(bytes.NewReader(b.file), b.opt.Arithmetic)
 	if err != nil {
 		return nil, err
 	}
@@ -269,11 +302,9 @@ func (b *sampleBench) firstImage(ctx context.Context) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// limit is [fmaLimit] on all threads.
-func (b *sampleBench) limit(budget time.Duration) float64 {
-	c := crew.New(b.opt.Threads) // a sampler has no more workers than images
-	defer c.Close()
-	return fmaLimit(c, b.isa, budget)
+// limit measures the peaks of all threads. A sampler has no more workers than images.
+func (b *sampleBench) limit(budget time.Duration) Limit {
+	return measurePeaks(b.isa, b.opt.Threads, budget)
 }
 
 // network returns the configuration of the network and its number of parameters.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
 // WriteText writes a description of the machine, in lines.
@@ -50,8 +52,12 @@ const nameWidth = 44
 
 // WriteText writes the heading of the results of an instruction set and a number of threads.
 func (l Limit) WriteText(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "\n%s, %s: FMA peak %s GFLOP/s, memory %s GB/s\n%-*s %8s %-15s %7s %7s %7s\n",
-		l.ISA, spellThreads(l.Threads), spell(l.GFLOPs), spell(l.Bandwidth),
+	bf16 := ""
+	if l.BF16 > 0 {
+		bf16 = fmt.Sprintf("bf16 peak %s GFLOP/s, ", spell(l.BF16))
+	}
+	_, err := fmt.Fprintf(w, "\n%s, %s: FMA peak %s GFLOP/s, %smemory %s GB/s\n%-*s %8s %-15s %7s %7s %7s\n",
+		l.ISA, spellThreads(l.Threads), spell(l.GFLOPs), bf16, spell(l.Bandwidth),
 		nameWidth, "kernel/shape/pass/algorithm", "median", "quartiles", "of peak", "x plain", "of work")
 	return err
 }
@@ -95,7 +101,7 @@ func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 	if all := k.Summaries(); len(all) > 0 {
 		fmt.Fprintf(&b, "\nall convolutions of %s, weighted by their work\n", k.Preset)
 		for _, s := range all {
-			name := fmt.Sprintf("%s, %s, %s", s.ISA, spellThreads(s.Threads), s.Pass)
+			name := fmt.Sprintf("%s, %s, %s, %s", s.ISA, spellThreads(s.Threads), inPrecision(s.Precision), s.Pass)
 			fmt.Fprintf(&b, "%-*s %8s GFLOP/s %17.0f%% of peak\n", nameWidth, name, spell(s.GFLOPs), s.Percent)
 		}
 	}
@@ -110,7 +116,7 @@ func (k *KernelReport) WriteSummary(w io.Writer, words option.Words) error {
 
 // WriteText writes the result as lines.
 func (t *TrainResult) WriteText(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "train %v\n%s%s", t.Workload,
+	_, err := fmt.Fprintf(w, "train %v, %s\n%s%s", t.Workload, t.Optimizer,
 		t.Figures.line("training", t.ImagesPerS, t.Quartiles, t.Percent)+
 			t.Figures.line("forward", t.ForwardPerS, t.ForwardQuartiles, t.ForwardPercent),
 		t.Figures.resources())
@@ -128,8 +134,23 @@ func (g *GenerateResult) WriteText(w io.Writer) error {
 
 // String says what is measured, in a line.
 func (w Workload) String() string {
-	return fmt.Sprintf("%s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s",
-		w.Preset, w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA)
+	return fmt.Sprintf("%s for %s (%d parameters, %.0f MFLOP an evaluation), batch %d, %s, %s in %s",
+		w.Preset, spellShape(w.shape()), w.Parameters, w.FLOPs/1e6, w.Batch, spellThreads(w.Threads), w.ISA,
+		inPrecision(w.Precision))
+}
+
+// what names the work in a comparison. It leaves out the shape of MNIST's images.
+func (w Workload) what() string {
+	preset := w.Preset
+	if s := w.shape(); s != mnistShape {
+		preset += " " + spellShape(s)
+	}
+	return fmt.Sprintf("%s, batch %d", preset, w.Batch)
+}
+
+// spellShape writes the shape of an image, such as 64x64 rgb.
+func spellShape(s pipeline.Shape) string {
+	return s.Sides() + " " + string(feed.ChannelsOf(s.Channels))
 }
 
 // line writes a rate of images.
@@ -144,6 +165,10 @@ func (f *Figures) resources() string {
 	if f.PeakMemory > 0 {
 		memory = fmt.Sprintf("%.0f", float64(f.PeakMemory)/1e6)
 	}
-	return fmt.Sprintf("%-14s %8s GFLOP/s\n%-14s %8s MB\n%-14s %8.4g a step\n",
-		"FMA peak", spell(f.Peak), "peak memory", memory, "allocations", f.Allocations)
+	bf16 := ""
+	if f.BF16 > 0 {
+		bf16 = fmt.Sprintf("%-14s %8s GFLOP/s\n", "bf16 peak", spell(f.BF16))
+	}
+	return fmt.Sprintf("%-14s %8s GFLOP/s\n%s%-14s %8s MB\n%-14s %8.4g a step\n",
+		"FMA peak", spell(f.Peak), bf16, "peak memory", memory, "allocations", f.Allocations)
 }

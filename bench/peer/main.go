@@ -1,13 +1,15 @@
 // Command peer compares fmimg with PyTorch on the same network and machine. "make peer" runs it.
 //
-// It first measures every way to run PyTorch that it finds: each interpreter, eager and compiled,
-// contiguous and channels-last. Then it measures fmimg and the best way in turn, A B A B, so that
-// the load of a shared machine hits both alike.
+// It measures every way to run PyTorch that it finds: each interpreter, in float32 and by autocast
+// to bfloat16, eager and compiled, contiguous and channels-last. It measures fmimg in both
+// precisions too. All are measured in turn, A B C A B C, so that the load of a shared machine hits
+// them alike, and a way that fails is listed with the reason.
+//
+// Start reading at rounds.go. Contestants are in contestant.go, the table is in table.go.
 package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,12 +17,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 )
-
-//go:embed torch_unet.py
-var script string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -38,43 +38,58 @@ type options struct {
 	pythons []string
 	threads []int
 	preset  string
-	batch   int
+	works   []work
 	rounds  int
-	tries   int     // of each variant of PyTorch, before
-	seconds float64 // to measure each of training and forward for
+	seconds float64 // to measure each figure for, in each round
+	keep    float64
+	only    *regexp.Regexp // which ways to run PyTorch are measured; nil: all
 	out     string
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("peer", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	var pythons, threads string
+	var pythons, threads, works string
 	f.StringVar(&o.fmimg, "fmimg", "./fmimg", "the `program`")
 	f.StringVar(&pythons, "pythons", "python3 /usr/bin/python3",
 		"`interpreters` that may have PyTorch, separated by spaces")
 	f.StringVar(&threads, "threads", "1,2", "`numbers` of threads")
 	f.StringVar(&o.preset, "preset", "base", "`network`: base or large")
-	f.IntVar(&o.batch, "batch", 128, "`images` of a step and of a forward")
-	f.IntVar(&o.rounds, "rounds", 3, "`times` that each is measured in turn")
-	f.IntVar(&o.tries, "tries", 1, "`times` that each way to run PyTorch is tried before, of which the best counts")
-	f.Float64Var(&o.seconds, "time", 10, "`seconds` to measure each of training and forward for, each time")
+	f.StringVar(&works, "work", "28-gray-128,32-rgb-64,64-rgb-64",
+		"`list` of what to train on: the side of the images, gray or rgb, and the images of a step")
+	f.IntVar(&o.rounds, "rounds", 3, "`times` that each is measured, in turn")
+	f.Float64Var(&o.seconds, "time", 4, "`seconds` to measure each figure for, each time")
+	f.Float64Var(&o.keep, "keep", 0.7,
+		"`share` of the best rate below which a way to run PyTorch is measured only once; 0 keeps all")
+	f.Func("only", "measure the ways to run PyTorch whose lines in the table match this `pattern`, such as compiled",
+		func(text string) (err error) { o.only, err = regexp.Compile(text); return err })
 	f.StringVar(&o.out, "out", "", "write all measurements to a JSON `file` too")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	o.pythons = strings.Fields(pythons)
-	for text := range strings.SplitSeq(threads, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || n < 1 {
-			return o, fmt.Errorf("-threads %s: numbers such as 1,2 are needed", threads)
-		}
-		o.threads = append(o.threads, n)
+	if o.threads, err = parseThreads(threads); err != nil {
+		return o, err
 	}
-	if f.NArg() > 0 || o.batch < 1 || o.rounds < 1 || o.tries < 1 || !(o.seconds > 0) {
-		return o, errors.New("-batch, -rounds, -tries and -time take numbers above 0, and nothing stands behind " +
-			"the flags: see -help")
+	if o.works, err = parseWorks(works); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || o.rounds < 1 || !(o.seconds > 0) || !(o.keep >= 0 && o.keep <= 1) {
+		return o, errors.New("-rounds and -time take numbers above 0, -keep one from 0 to 1, and nothing stands " +
+			"behind the flags: see -help")
 	}
 	return o, nil
+}
+
+func parseThreads(list string) (threads []int, err error) {
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-threads %s: numbers such as 1,2 are needed", list)
+		}
+		threads = append(threads, n)
+	}
+	return threads, nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -90,39 +105,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, err := exec.LookPath(o.fmimg); err != nil {
 		return fmt.Errorf("%w: make build makes it", err)
 	}
-	c := comparison{options: o, command: command, progress: stderr}
-	if err := c.findPeers(ctx); err != nil {
+	scripts, err := os.MkdirTemp("", "fmimg-peer-")
+	if err != nil {
 		return err
 	}
-	for _, threads := range o.threads {
-		if err := c.measure(ctx, threads); err != nil {
-			return err
-		}
+	defer os.RemoveAll(scripts)
+	if err := os.CopyFS(scripts, python); err != nil {
+		return err
 	}
-	if err := c.write(stdout); err != nil || o.out == "" {
+	c := comparison{options: o, start: start, scripts: scripts, progress: stderr}
+	if err := c.compare(ctx); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(stdout, c.text()); err != nil || o.out == "" {
 		return err
 	}
 	return c.save(o.out)
-}
-
-// command runs a program with a text as stdin, and returns what it writes to stdout.
-func command(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, lastLine(stderr.String()))
-	}
-	return out, nil
-}
-
-// lastLine returns the last line of a message, where Python says what happened.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
 }

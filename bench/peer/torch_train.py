@@ -25,6 +25,7 @@ import time
 import numpy as np
 import torch
 
+from muon import Muon, takes
 from torch_unet import PRESETS, unet
 from weights import write_safetensors
 
@@ -169,43 +170,6 @@ class Average:
         torch._foreach_add_(self.own, self.source, alpha=1 - decay)
 
 
-class Muon(torch.optim.Optimizer):
-    """Steps matrices along the orthogonal matrix nearest to their momentum (Jordan et al. 2024).
-
-    Steps have the size of AdamW's. A convolution's weight is the matrix of its output channels by
-    all the rest, as in fmimg.
-    """
-
-    QUINTIC, STEPS, MOMENTUM = (3.4445, -4.7750, 2.0315), 5, 0.95
-
-    def __init__(self, params, lr, weight_decay):
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                momentum.mul_(self.MOMENTUM).add_(p.grad)
-                ahead = (p.grad + self.MOMENTUM * momentum).flatten(1)
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(self.orthogonal(ahead).view_as(p), alpha=-group["lr"] * 0.2 * math.sqrt(max(ahead.shape)))
-
-    def orthogonal(self, x):
-        a, b, c = self.QUINTIC
-        wide = x if x.shape[0] <= x.shape[1] else x.T
-        wide = wide / wide.norm().clamp_min(1e-20)
-        for _ in range(self.STEPS):
-            gram = wide @ wide.T
-            wide = a * wide + (b * gram + c * gram @ gram) @ wide
-        return wide if x.shape[0] <= x.shape[1] else wide.T
-
-    @staticmethod
-    def steps(name, p):
-        """Whether Muon steps a parameter: not first and last layers, biases and class embeddings."""
-        return p.dim() > 1 and min(p.shape[:2]) >= 8 and name != "label_emb.weight"
-
-
 def shortest(x0, x1, y):
     """The noise in the order that makes the sum of its squared distances to the images least.
 
@@ -236,7 +200,7 @@ class Trainer:
         self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
         self.paired = []  # batches that are paired but not used yet
         named = list(self.net.named_parameters())
-        matrices = [p for name, p in named if a.optimizer == "muon" and Muon.steps(name, p)]
+        matrices = [p for name, p in named if a.optimizer == "muon" and takes(name, p)]
         taken = {id(p) for p in matrices}
         self.optimisers = [torch.optim.AdamW(
             [p for _, p in named if id(p) not in taken], a.lr, betas=(0.9, 0.99), eps=1e-8,
