@@ -25,10 +25,11 @@ FUZZTIME = 10000x
 FUZZSLOW = $(FUZZTIME)
 KILLS    = 100
 
-# For make peer and make golden: a checkout of torchcfm, interpreters that may have PyTorch, flags
-# (PEER='-batch 64').
+# For make peer and make golden: a checkout of torchcfm, interpreters that may have PyTorch. For make
+# peer alone: rounds in turn, and flags (PEER='-threads 2 -work 64-rgb-64').
 CFM     ?=
 PYTHONS  = python3 /usr/bin/python3
+ROUNDS   = 3
 PEER     =
 
 # For make peer-quality, which needs SciPy too: minutes that PyTorch trains for (whole ones),
@@ -59,8 +60,9 @@ ASSEMBLED = ./asm/... ./kernels/... ./nn/... ./unet/... ./realnvp/... ./metrics/
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64 windows/amd64 linux/386 js/wasm
 
-# Other architectures' tests run under an emulator; an arm64 machine needs none.
-QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-exec qemu-aarch64-static)
+# Other architectures' tests run under an emulator, which is slow: it leaves out some shapes. An arm64
+# machine needs none.
+QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-short -timeout 40m -exec qemu-aarch64-static)
 
 .PHONY: help
 help: ## list the targets
@@ -148,8 +150,16 @@ arm64: ## run the tests that depend on the architecture on arm64
 	GOARCH=arm64 $(GO) test $(QEMU) $(PORTABLE)
 	GOARCH=arm64 $(GO) test $(QEMU) -run '$(CLASSIFIER)' ./pipeline/classify
 ifneq ($(QEMU),)
-	GOARCH=arm64 $(GO) test -exec 'qemu-aarch64-static -cpu cortex-a72' ./asm ./kernels
+	GOARCH=arm64 $(GO) test -short -timeout 40m -exec 'qemu-aarch64-static -cpu cortex-a72' ./asm ./kernels
 endif
+
+# The tests of instruction sets that this machine lacks, on an emulated Sapphire Rapids: AVX-512 and
+# AMX. It needs Linux on amd64 and Debian's apt-get. Flags: EMULATE='-isa avx512 -run Conv ./kernels'
+EMULATE =
+
+.PHONY: emulate
+emulate: ## run the tests of x86 instruction sets that this machine lacks on an emulated CPU
+	$(GO) run ./internal/emulate $(EMULATE)
 
 .PHONY: kill
 kill: ## kill training KILLS times (100) at random moments: no checkpoint may break, no run may change
@@ -159,7 +169,7 @@ kill: ## kill training KILLS times (100) at random moments: no checkpoint may br
 # whose end Go before 1.27 sometimes fails with "context deadline exceeded" though nothing is wrong
 # (go.dev/issue/75804). The targets of SLOW take some milliseconds for an input, as they run programs
 # in WebAssembly, sweep instruction sets or write folders: FUZZSLOW may be less.
-SLOW = FuzzAVIF FuzzConv FuzzHEIC FuzzJXL FuzzRunFolder
+SLOW = FuzzAVIF FuzzConv FuzzConvPairs FuzzHEIC FuzzJXL FuzzRunFolder
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (10000x: that many inputs), the slow ones for FUZZSLOW (the same)
@@ -183,8 +193,8 @@ same: ## compare all results with those of the program at BASE (a commit), byte 
 	$(GO) run ./bench/same -base '$(BASE)' $(SAME)
 
 .PHONY: peer
-peer: build ## compare with PyTorch in turn, 1 and 2 threads (CFM=checkout of torchcfm)
-	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' $(PEER)
+peer: build ## compare with PyTorch in turn, in float32 and bfloat16, on three shapes (CFM=checkout of torchcfm)
+	@CFM='$(CFM)' $(GO) run ./bench/peer -fmimg ./fmimg$(EXE) -pythons '$(PYTHONS)' -rounds $(ROUNDS) $(PEER)
 
 TORCH_RUN    = $(QUALITY)/torch-$(MINUTES)
 TORCH_MODEL  = $(TORCH_RUN)/weights-$(MINUTES).safetensors

@@ -112,7 +112,7 @@ var rules = []rule{
 	{packages: "bench/peer", tests: []string{"pipeline/train", "unet"}},
 	{packages: "bench", libraries: []string{anyLibrary},
 		imports: []string{"dataset", "flow", "kernels", "safetensors", "unet", "pipeline", "pipeline/engine",
-			"pipeline/model", "pipeline/sample", "pipeline/train"}},
+			"pipeline/feed", "pipeline/model", "pipeline/sample", "pipeline/train"}},
 	{packages: "bench/quality", imports: []string{"bench", "pipeline/evaluate"}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve"},
@@ -120,6 +120,7 @@ var rules = []rule{
 
 	// What no user should see: it knows nothing of ours, but for the helpers of the rooms' tests.
 	{packages: "internal/roomtest", imports: []string{"kernels", "safetensors", "unet"}},
+	{packages: "internal/emulate", imports: []string{"kernels"}, libraries: []string{anyLibrary}},
 	{packages: "internal/...", libraries: []string{anyLibrary}},
 }
 

@@ -17,7 +17,7 @@ var commandWords = regexp.MustCompile("(^|[\\s`(])--[a-z]|\\bfmimg (bench|classi
 	"edit|eval|field|generate|likelihood|man|model|train|version)\\b")
 
 // ownWords are the folders of programs, which have flags of their own.
-var ownWords = []string{"cmd/", "tools/", "bench/peer/", "bench/quality/", "bench/same/"}
+var ownWords = []string{"cmd/", "tools/", "bench/peer/", "bench/quality/", "bench/same/", "internal/emulate/"}
 
 // Only a program says how its flags are called: a library that names one would mislead those who
 // call it, and the flag could not be renamed in one place.
