@@ -12,9 +12,13 @@
 //
 //	Fréchet distance     ‖μ1−μ2‖² + tr(Σ1 + Σ2 − 2(Σ1^½·Σ2·Σ1^½)^½)           [Frechet]
 //	kernel distance      E k(x,x') + E k(y,y') − 2 E k(x,y), k = (x·y/D + 1)³  [KID]
+//	sliced Wasserstein   mean over θ of ∫ (F⁻¹(u) − G⁻¹(u))² du               [SlicedWasserstein]
 //	precision, recall    share of one set inside the balls of the other        [PrecisionRecall]
 //	nearest distance     min over references of d(query, reference)            [Nearest]
+//	copies               do rows come to training rows more often than to others?  [Copies]
 //	class agreement      share of images recognised as the class asked for     [ClassAgreement]
+//
+// [Compare] takes Fréchet and sliced Wasserstein distances, beside a floor, with bootstrap errors.
 //
 // The functions name their sources. A Fréchet distance depends on the network that makes the
 // features. It compares models that were measured with the same network, and nothing else.
