@@ -207,6 +207,20 @@ func VelocityWithin(predict ode.Field, path Schedule, o Objective, low, high flo
 // Velocity implements [ode.Field].
 func (f *velocityField) Velocity(v, x, t []float32, index []int) {
 	f.predict.Velocity(v, x, t, index)
+	f.convertAll(v, x, t)
+}
+
+// ToVelocity turns predictions for the states x at times t, in place, into the velocities that
+// [VelocityWithin] finds.
+func ToVelocity(v, x, t []float32, path Schedule, o Objective, low, high float32) {
+	if o != PredictVelocity {
+		f := velocityField{nil, path, o, low, high}
+		f.convertAll(v, x, t)
+	}
+}
+
+// convertAll turns the predictions in v for the states x into their velocities.
+func (f *velocityField) convertAll(v, x, t []float32) {
 	d := states.Size(len(x), len(t))
 	for i, ti := range t {
 		lo, hi := i*d, (i+1)*d

@@ -179,3 +179,31 @@ func TestParseTimeDistributionRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// A curriculum begins in the middle of the path and ends uniform; other distributions stay.
+func TestCurriculum(t *testing.T) {
+	c, err := ParseTimeDistribution("curriculum(0.25)")
+	if err != nil || c.String() != "curriculum(0.25)" {
+		t.Fatalf("%v, %v", c, err)
+	}
+	for _, at := range []struct {
+		dist TimeDistribution
+		done float64
+		want TimeDistribution
+	}{
+		{c, 0, LogitNormal{0, 1}}, {c, 0.2499, LogitNormal{0, 1}}, {c, 0.25, Uniform{}}, {c, 1, Uniform{}},
+		{Uniform{}, 0, Uniform{}}, {LogitNormal{1, 2}, 0.1, LogitNormal{1, 2}},
+	} {
+		if got := TimesAt(at.dist, at.done); got != at.want {
+			t.Errorf("%v when %v is done: %v, want %v", at.dist, at.done, got, at.want)
+		}
+	}
+	if c.Quantile(0.3) != 0.3 {
+		t.Error("its end is not uniform")
+	}
+	for _, wrong := range []string{"curriculum(0)", "curriculum(1)", "curriculum(0.2,0.3)", "curriculum(x)"} {
+		if _, err := ParseTimeDistribution(wrong); err == nil {
+			t.Errorf("%s was read", wrong)
+		}
+	}
+}

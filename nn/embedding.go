@@ -2,15 +2,20 @@ package nn
 
 import "github.com/fmimg/fmimg/kernels"
 
-// An Embedding turns time, class and the length of a jump into the row that modulates each residual
-// block:
+// An Embedding turns time, class, the length of a jump and the weight of guidance into the row that
+// modulates each residual block:
 //
-//	e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y] + W₄·SiLU(W₃·sinusoid(scale·δ))
+//	e = W₂·SiLU(W₁·sinusoid(scale·t)) + label_emb[y]
+//	    + W₄·SiLU(W₃·sinusoid(scale·δ)) + W₆·SiLU(W₅·sinusoid(scale·w))
+//
+// The weight as an input is that of Meng et al. 2023, "On Distillation of Guided Diffusion Models",
+// section 3.1.
 type Embedding struct {
-	time   *sinusoidal
-	labels *Param      // nil for an unconditional network
-	jump   *sinusoidal // nil for a network of velocities
-	values *Params
+	time     *sinusoidal
+	labels   *Param      // nil for an unconditional network
+	jump     *sinusoidal // nil for a network of velocities
+	guidance *sinusoidal // nil for a network that takes no weight of guidance
+	values   *Params
 
 	sum Act
 	out Act // SiLU(e), with which every block begins
@@ -21,8 +26,9 @@ type Embedding struct {
 type EmbeddingShape struct {
 	Channels int     // numbers in a sinusoid; rows have four times as many
 	Classes  int     // rows of label_emb; 0 for an unconditional network
-	Scale    float64 // factor on t and δ
+	Scale    float64 // factor on t, δ and w
 	Jumps    bool    // the network takes δ, whose term is zero at first
+	Guidance bool    // the network takes w, whose term is zero at first
 }
 
 // NewEmbedding makes an embedding.
@@ -39,12 +45,16 @@ func NewEmbedding(b *Builder, s EmbeddingShape) *Embedding {
 	if s.Jumps {
 		e.jump = newSinusoidal(b, "jump_embed", s, true)
 	}
+	if s.Guidance {
+		e.guidance = newSinusoidal(b, "guidance_embed", s, true)
+	}
 	return e
 }
 
-// Forward computes the rows for times t, jumps of length d and classes y. A network of velocities
-// has a nil d, an unconditional one a nil y.
-func (e *Embedding) Forward(r *Run, t, d []float32, y []int32) {
+// Forward computes the rows for times t, jumps of length d, weights of guidance w and classes y. A
+// network of velocities has a nil d, one that takes no weight a nil w, an unconditional one a nil
+// y.
+func (e *Embedding) Forward(r *Run, t, d, w []float32, y []int32) {
 	sum := r.rows(e.sum.X)
 	e.time.forward(r, sum, t)
 	if e.labels != nil {
@@ -53,11 +63,8 @@ func (e *Embedding) Forward(r *Run, t, d []float32, y []int32) {
 			r.ISA.Add(e.sum.X.At(0, 0, i), e.row(e.values.Values, class))
 		}
 	}
-	if e.jump != nil {
-		out := r.rows(e.out.X) // free until the end
-		e.jump.forward(r, out, d)
-		r.ISA.Add(sum.Flat(), out.Flat())
-	}
+	e.jump.add(r, sum, r.rows(e.out.X), d) // the last map is free until the end
+	e.guidance.add(r, sum, r.rows(e.out.X), w)
 	r.ISA.SiLU(r.rows(e.out.X).Flat(), sum.Flat())
 }
 
@@ -80,9 +87,10 @@ func (e *Embedding) Backward(r *Run) {
 			r.ISA.Add(e.row(r.Grad, class), d.At(0, 0, i))
 		}
 	}
-	e.time.backward(r, d)
-	if e.jump != nil {
-		e.jump.backward(r, d)
+	for _, s := range []*sinusoidal{e.time, e.jump, e.guidance} {
+		if s != nil {
+			s.backward(r, d)
+		}
 	}
 }
 
@@ -114,6 +122,15 @@ func (s *sinusoidal) forward(r *Run, y kernels.Map, numbers []float32) {
 	s.first.Forward(r, r.rows(s.hidden.X), r.rows(s.wave.X), nil)
 	r.ISA.SiLU(r.rows(s.active.X).Flat(), r.rows(s.hidden.X).Flat())
 	s.second.Forward(r, y, r.rows(s.active.X), nil)
+}
+
+// add adds the rows to sum, by way of the map rows. It adds nothing where s is nil.
+func (s *sinusoidal) add(r *Run, sum, rows kernels.Map, numbers []float32) {
+	if s == nil {
+		return
+	}
+	s.forward(r, rows, numbers)
+	r.ISA.Add(sum.Flat(), rows.Flat())
 }
 
 // backward adds the gradients of the parameters, from the gradient dy of the rows.

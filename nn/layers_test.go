@@ -124,18 +124,19 @@ func TestEmbeddingGradients(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		classesOf := map[string][]int32{"unconditional": nil, "two classes": {3, 1}, "one class twice": {2, 2}}
 		for name, y := range classesOf {
-			for _, d := range [][]float32{nil, {0.5, 0.25}} {
-				t.Run(fmt.Sprintf("%s, jumps %v", name, d), func(t *testing.T) {
+			for _, inputs := range [][2][]float32{{}, {{0.5, 0.25}}, {{0.5, 0.25}, {1, 1.3}}} {
+				d, w := inputs[0], inputs[1]
+				t.Run(fmt.Sprintf("%s, jumps %v, weights %v", name, d, w), func(t *testing.T) {
 					g := newRig(isa, 6)
 					classes := 0
 					if y != nil {
 						classes = 4
 					}
-					shape := EmbeddingShape{Channels: 6, Classes: classes, Scale: 10, Jumps: d != nil}
+					shape := EmbeddingShape{Channels: 6, Classes: classes, Scale: 10, Jumps: d != nil, Guidance: w != nil}
 					e := NewEmbedding(g.Builder, shape)
 					g.check(t, layer{
 						out:      e.out,
-						forward:  func() { e.Forward(&g.run, []float32{0.2, 0.7}, d, y) },
+						forward:  func() { e.Forward(&g.run, []float32{0.2, 0.7}, d, w, y) },
 						backward: func() { e.Backward(&g.run) },
 					})
 				})

@@ -20,6 +20,10 @@ type Muon struct {
 	ISA      kernels.ISA
 	Matrices []*Param // the parameters that it steps; the first takes the most work
 
+	// Neurons evens out the size of the steps of a matrix's columns, which are its output channels
+	// (Li et al. 2025, "NorMuon: Making Muon more efficient and scalable", algorithm 1).
+	Neurons bool
+
 	// Pairs rounds the factors of all products to bfloat16, as Jordan's own program does. It takes
 	// effect in working memory that is made afterwards.
 	Pairs bool
@@ -31,6 +35,7 @@ type MuonStep struct {
 	Momentum  float32 // decay of the gradient's running sum
 	Decay     float32 // decoupled weight decay; a step takes LR·Decay of a weight
 	GradScale float32 // factor on the gradient, from clipping
+	Square    float32 // decay of the columns' mean squares, with Neurons
 }
 
 // smallestSide is the least number of channels on each side of a layer that Muon steps. The first
@@ -84,15 +89,20 @@ func (m *Muon) NewWork() *MuonWork {
 type muonBuffers struct {
 	x, next      kernels.Map // rows x cols
 	gram, square kernels.Map // side x side, with the smaller side of x
+	columns      []float64   // a number for each column of x
 }
 
 func newMuonBuffers(rows, cols int) *muonBuffers {
 	side := min(rows, cols)
-	return &muonBuffers{matrix(rows, cols), matrix(rows, cols), matrix(side, side), matrix(side, side)}
+	return &muonBuffers{
+		matrix(rows, cols), matrix(rows, cols), matrix(side, side), matrix(side, side), make([]float64, cols),
+	}
 }
 
-// Step steps one of the matrices. values, momentum and grad are the network's flat vectors.
-func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h MuonStep) {
+// Step steps one of the matrices. values, momentum, squares and grad are the network's flat
+// vectors. With Neurons the first numbers of the matrix in squares are the mean squares of its
+// columns, and squares is not used otherwise.
+func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, squares, grad []float32, h MuonStep) {
 	rows, cols := sides(p)
 	b := w.buffers[[2]int{rows, cols}]
 	x, moment := b.x.Flat(), p.Of(momentum)
@@ -103,12 +113,58 @@ func (m *Muon) Step(w *MuonWork, p *Param, values, momentum, grad []float32, h M
 		x[i] = g + float32(h.Momentum*v) // Nesterov's momentum, one step ahead
 	}
 	w.orthogonalise(b)
+	if m.Neurons {
+		b.evenOut(p.Of(squares)[:cols], h.Square)
+	}
 	rate := h.LR * float32(0.2*math.Sqrt(float64(max(rows, cols))))
 	keep := 1 - float32(h.LR*h.Decay)
 	own := p.Of(values)
 	for i, step := range b.x.Flat()[:len(own)] {
 		own[i] = float32(keep*own[i]) - float32(rate*step)
 	}
+}
+
+// evenOut divides each column of x by the root of the running mean of its squares, and scales x so
+// that its norm stays. squares are these means; decay is that of the running mean.
+func (b *muonBuffers) evenOut(squares []float32, decay float32) {
+	x, rows, cols := b.x.Flat(), b.x.W, b.x.C
+	sums := b.columns[:cols]
+	columnSquares(sums, x)
+	before := sum(sums)
+	for j, s := range sums {
+		v := float32(decay*squares[j]) + float32((1-decay)*float32(s/float64(rows)))
+		squares[j] = v
+		sums[j] = 1 / (math.Sqrt(float64(v)) + 1e-10)
+	}
+	after := 0.0
+	for i := 0; i < len(x); i += cols {
+		for j, factor := range sums {
+			v := x[i+j] * float32(factor)
+			x[i+j] = v
+			after += float64(float64(v) * float64(v))
+		}
+	}
+	scale(x, x, float32(math.Sqrt(before/max(after, 1e-20))))
+}
+
+// columnSquares sets each sum to that of the squares of a column of x.
+func columnSquares(sums []float64, x []float32) {
+	clear(sums)
+	for i := 0; i < len(x); i += len(sums) {
+		for j := range sums {
+			v := float64(x[i+j])
+			sums[j] += float64(v * v)
+		}
+	}
+}
+
+// sum returns the sum of numbers, from the first to the last.
+func sum(numbers []float64) float64 {
+	total := 0.0
+	for _, v := range numbers {
+		total += v
+	}
+	return total
 }
 
 // newtonSchulz are the coefficients of the quintic p(s) = a·s + b·s³ + c·s⁵ that Muon applies to

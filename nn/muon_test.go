@@ -58,7 +58,7 @@ func TestMuonStepsAlongNearestOrthogonalMatrix(t *testing.T) {
 			work := muon.NewWork()
 			for _, m := range muon.Matrices {
 				h := MuonStep{LR: lr, Momentum: 0.9, Decay: decay, GradScale: 0.5}
-				muon.Step(work, m, p.Values, momentum, grad, h)
+				muon.Step(work, m, p.Values, momentum, nil, grad, h)
 				rows, cols := sides(m)
 				scale := lr * 0.2 * math.Sqrt(float64(max(rows, cols)))
 				step := mat.NewDense(rows, cols, nil)
@@ -122,9 +122,9 @@ func TestMuonMomentum(t *testing.T) {
 	work := muon.NewWork()
 	h := MuonStep{LR: 1, Momentum: 0.9, GradScale: 1}
 	for _, m := range muon.Matrices {
-		muon.Step(work, m, p.Values, momentum, grad, h)
+		muon.Step(work, m, p.Values, momentum, nil, grad, h)
 		first := slices.Clone(m.Of(p.Values))
-		muon.Step(work, m, p.Values, momentum, grad, h)
+		muon.Step(work, m, p.Values, momentum, nil, grad, h)
 		for i, v := range m.Of(p.Values) {
 			if d := math.Abs(float64(v - 2*first[i])); d > 1e-4 {
 				t.Fatalf("%s: two steps add up to %v, the first is %v", m.Name, v, first[i])
@@ -137,7 +137,7 @@ func TestMuonMomentum(t *testing.T) {
 	zero := make([]float32, p.Len()) // no gradient, no step, no NaN
 	clear(momentum)
 	before := slices.Clone(p.Values)
-	muon.Step(work, muon.Matrices[0], p.Values, momentum, zero, h)
+	muon.Step(work, muon.Matrices[0], p.Values, momentum, nil, zero, h)
 	if !slices.Equal(p.Values, before) {
 		t.Error("a zero gradient moved the values")
 	}
@@ -155,7 +155,7 @@ func BenchmarkMuon(b *testing.B) {
 				work := muon.NewWork()
 				rows, cols := sides(m)
 				for b.Loop() {
-					muon.Step(work, m, p.Values, momentum, grad, MuonStep{LR: 1e-3, Momentum: 0.95, GradScale: 1})
+					muon.Step(work, m, p.Values, momentum, nil, grad, MuonStep{LR: 1e-3, Momentum: 0.95, GradScale: 1})
 				}
 				side := float64(min(rows, cols))
 				flops := newtonSchulzSteps * 2 * side * (2*float64(p.Len()) + side*side)
@@ -178,7 +178,7 @@ func TestMuonPairs(t *testing.T) {
 				muon.Pairs = pairs
 				work := muon.NewWork()
 				for _, m := range muon.Matrices {
-					muon.Step(work, m, values, momentum, grad, MuonStep{LR: 1, GradScale: 1})
+					muon.Step(work, m, values, momentum, nil, grad, MuonStep{LR: 1, GradScale: 1})
 				}
 				return values
 			}

@@ -66,7 +66,7 @@ func plausible(cfg Config, f *safetensors.File) error {
 	down, up := cfg.plan()
 	lowest := down[len(down)-1].out
 	want := []safetensors.Tensor{
-		{Name: "input_blocks.0.0.weight", Shape: []int{down[0].out, cfg.InChannels, 3, 3}},
+		{Name: "input_blocks.0.0.weight", Shape: []int{down[0].out, down[0].in, 3, 3}},
 		{Name: "time_embed.0.weight", Shape: []int{width, ch}},
 		{Name: "time_embed.2.weight", Shape: []int{width, width}},
 		{Name: "middle_block.0.out_layers.3.weight", Shape: []int{lowest, lowest, 3, 3}},

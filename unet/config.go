@@ -36,9 +36,16 @@ type Config struct {
 	NullClass bool `json:"null_class"`
 	// The network also takes the length of a jump, and returns the mean velocity over the jump.
 	FlowMap bool `json:"flow_map,omitempty"`
+	// Sides of square patches. All numbers of a patch are channels of one pixel of the network's
+	// first map, so that every map is smaller by this factor (Luhman and Luhman 2022, "Improving
+	// Diffusion Model Efficiency Through Patching"). In PyTorch it is pixel_shuffle of a network
+	// of pixel_unshuffle. AttentionResolutions count from the first map. 0 means 1, no patches.
+	PatchSize int `json:"patch_size,omitempty"`
+	// The flow map also takes the weight of guidance that its jumps follow.
+	GuidanceEmbed bool `json:"guidance_embed,omitempty"`
 }
 
-var presets = []string{"tiny", "base", "large"}
+var presets = []string{"tiny", "base", "large", "patch"}
 
 // An UnknownError is a name that is not one of a preset.
 type UnknownError = option.ValueError
@@ -57,6 +64,8 @@ func Preset(name string) (Config, error) {
 		c.ModelChannels, c.ChannelMult, c.AttentionResolutions = 32, []int{1, 2, 2}, []int{4}
 	case "large":
 		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.NumResBlocks = 64, []int{1, 2, 2}, []int{4}, 2
+	case "patch":
+		c.ModelChannels, c.ChannelMult, c.AttentionResolutions, c.PatchSize = 64, []int{1, 1}, []int{2}, 2
 	default:
 		return Config{}, &UnknownError{
 			Kind: "preset", Text: name, Known: presets, Reason: "choose one of " + strings.Join(presets, ", "),
@@ -85,6 +94,9 @@ func (c Config) withDefaults() Config {
 	if c.TimeScale == 0 {
 		c.TimeScale = 1
 	}
+	if c.PatchSize == 1 { // one form of a network without patches
+		c.PatchSize = 0
+	}
 	return c
 }
 
@@ -105,9 +117,11 @@ func (c Config) Validate() error {
 		return errors.New("channel_mult: each multiplier lies between 1 and 64")
 	case h < 1 || w < 1 || h > 4096 || w > 4096:
 		return fmt.Errorf("image_size [%d,%d]: both sides lie between 1 and 4096", h, w)
+	case c.PatchSize < 0 || c.PatchSize > 16:
+		return fmt.Errorf("patch_size %d: between 1 and 16", c.PatchSize)
 	case h%factor != 0 || w%factor != 0:
-		return fmt.Errorf("image_size [%d,%d]: %d levels need sides that are multiples of %d; the nearest is [%d,%d]",
-			h, w, len(c.ChannelMult), factor, nearest(h, factor), nearest(w, factor))
+		return fmt.Errorf("image_size [%d,%d]: %s need sides that are multiples of %d; the nearest is [%d,%d]",
+			h, w, c.divisors(), factor, nearest(h, factor), nearest(w, factor))
 	case c.InChannels < 1 || c.InChannels > 64:
 		return fmt.Errorf("in_channels %d: between 1 and 64", c.InChannels)
 	case c.ModelChannels < 2 || c.ModelChannels > 1024 || c.ModelChannels%2 != 0:
@@ -118,6 +132,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("num_classes %d: between 0 and %d", c.NumClasses, 1<<20)
 	case c.NullClass && c.NumClasses < 2:
 		return errors.New("null_class needs num_classes of 2 or more: one class and the null class")
+	case c.GuidanceEmbed && !c.FlowMap:
+		return errors.New("guidance_embed needs flow_map: a network of velocities is guided when it draws")
 	case !(c.TimeScale > 0 && c.TimeScale <= 1e6):
 		return fmt.Errorf("time_scale %v: above 0, at most 1e6", c.TimeScale)
 	}
@@ -133,9 +149,9 @@ func (c Config) validateDivisions() error {
 		return errors.New("norm_groups and num_heads: at least 1")
 	}
 	for _, f := range c.AttentionResolutions {
-		if f < 1 || f > c.Factor() || f&(f-1) != 0 {
+		if lowest := c.lowest(); f < 1 || f > lowest || f&(f-1) != 0 {
 			return fmt.Errorf("attention_resolutions: %d is not a down-sampling factor of this network "+
-				"(1 to %d, powers of 2)", f, c.Factor())
+				"(1 to %d, powers of 2)", f, lowest)
 		}
 	}
 	for _, m := range c.ChannelMult {
@@ -152,26 +168,47 @@ func (c Config) validateDivisions() error {
 
 // validateSizes bounds the maps and the attention of each level.
 func (c Config) validateSizes() error {
-	h, w := c.ImageSize[0], c.ImageSize[1]
+	h, w, _ := c.firstMap()
 	for level, mult := range c.ChannelMult {
 		factor := 1 << level
 		// In 64 bits, as an int of 32 bits overflows before the limits.
 		pixels := int64(h/factor) * int64(w/factor)
 		if pixels*int64(mult)*int64(c.ModelChannels) > maxElements {
 			return fmt.Errorf("image_size [%d,%d] with model_channels %d: too large at level %d, which has %d times "+
-				"as many channels", h, w, c.ModelChannels, level, mult)
+				"as many channels", c.ImageSize[0], c.ImageSize[1], c.ModelChannels, level, mult)
 		}
 		middle := level == len(c.ChannelMult)-1
 		if (middle || c.attends(factor)) && pixels*pixels*int64(c.NumHeads) > maxPairs {
 			return fmt.Errorf("image_size [%d,%d]: attention at factor %d is too large, it relates %d pixels "+
-				"to each other; the lowest level always has it, so more levels help", h, w, factor, pixels)
+				"to each other; the lowest level always has it, so more levels help",
+				c.ImageSize[0], c.ImageSize[1], factor, pixels)
 		}
 	}
 	return nil
 }
 
 // Factor returns the down-sampling factor of the lowest level. It divides both sides of an image.
-func (c Config) Factor() int { return 1 << max(len(c.ChannelMult)-1, 0) }
+func (c Config) Factor() int { return c.lowest() * c.patch() }
+
+// lowest returns the down-sampling factor of the lowest level, from the first map.
+func (c Config) lowest() int { return 1 << max(len(c.ChannelMult)-1, 0) }
+
+// patch returns the side of a patch, 1 for none.
+func (c Config) patch() int { return max(c.PatchSize, 1) }
+
+// firstMap returns the shape of the map that the first convolution reads: an image, or its patches.
+func (c Config) firstMap() (h, w, channels int) {
+	p := c.patch()
+	return c.ImageSize[0] / p, c.ImageSize[1] / p, c.InChannels * p * p
+}
+
+// divisors says what divides the sides of an image.
+func (c Config) divisors() string {
+	if p := c.patch(); p > 1 {
+		return fmt.Sprintf("%d levels over patches of %dx%d", len(c.ChannelMult), p, p)
+	}
+	return fmt.Sprintf("%d levels", len(c.ChannelMult))
+}
 
 // Classes returns the number of real classes: NumClasses without the null class.
 func (c Config) Classes() int {

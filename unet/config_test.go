@@ -90,13 +90,13 @@ func TestValidate(t *testing.T) {
 }
 
 func TestPresetsAreValid(t *testing.T) {
-	for _, name := range []string{"tiny", "base", "large"} {
+	for _, name := range []string{"tiny", "base", "large", "patch"} {
 		if err := preset(t, name, nil).Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	_, err := Preset("huge")
-	mustFail(t, "an unknown preset", err, `"huge"`, "tiny, base, large")
+	mustFail(t, "an unknown preset", err, `"huge"`, "tiny, base, large, patch")
 }
 
 // A preset has as many parameters as PyTorch's module of the same configuration: base has 1.19

@@ -25,6 +25,9 @@ func (c Config) Convs() []kernels.ConvShape {
 	if c.FlowMap {
 		embeddings++ // the jump's
 	}
+	if c.GuidanceEmbed {
+		embeddings++ // that of the weight of guidance
+	}
 	for range embeddings {
 		l.linear(c.ModelChannels, 4*c.ModelChannels)
 		l.linear(4*c.ModelChannels, 4*c.ModelChannels)
@@ -75,8 +78,8 @@ func (l *layers) walk() {
 	for _, s := range up {
 		l.stage(s)
 	}
-	h, w := l.cfg.ImageSize[0], l.cfg.ImageSize[1]
-	l.conv(kernels.Same3, h, w, up[len(up)-1].out, l.cfg.InChannels)
+	h, w, channels := l.cfg.firstMap()
+	l.conv(kernels.Same3, h, w, up[len(up)-1].out, channels)
 }
 
 func (l *layers) stage(s stage) {

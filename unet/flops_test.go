@@ -45,7 +45,7 @@ func TestFLOPsByHand(t *testing.T) {
 // Convs lists as many layers with as many weights as the network has convolutions and linear
 // layers.
 func TestConvsHaveTheNetworksWeights(t *testing.T) {
-	for _, name := range []string{"tiny", "base", "large"} {
+	for _, name := range []string{"tiny", "base", "large", "patch"} {
 		cfg := preset(t, name, nil)
 		cfg.NumClasses = 3
 		m, err := New(cfg, kernels.Generic, nil)

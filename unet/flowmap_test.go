@@ -22,21 +22,27 @@ func TestFlowMapStartsAsTheVelocity(t *testing.T) {
 				p.y[i] %= int32(cfg.Classes())
 			}
 			p.value()
-			m, err := p.m.FlowMap(rand.New(rand.NewPCG(1, 1)), false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c := m.Config(); !c.FlowMap || c.NullClass || c.Classes() != cfg.Classes() {
-				t.Fatalf("%s: configuration %+v", name, c)
-			}
-			r, u := m.NewReplica(3, false), make([]float32, len(p.v))
-			r.Jump(u, p.x, p.t, []float32{1, 0.5, 0.125}, p.y)
-			if !slices.Equal(u, p.v) {
-				t.Errorf("%s: the mean velocity differs from the velocity", name)
-			}
-			r.Forward(u, p.x, p.t, p.y)
-			if !slices.Equal(u, p.v) {
-				t.Errorf("%s: the velocity differs", name)
+			for _, guidance := range []bool{false, true} {
+				var weights []float32
+				if guidance {
+					weights = []float32{1, 1.3, -2}
+				}
+				m, err := p.m.FlowMap(rand.New(rand.NewPCG(1, 1)), FlowMapInputs{Guidance: guidance})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c := m.Config(); !c.FlowMap || c.NullClass || c.GuidanceEmbed != guidance || c.Classes() != cfg.Classes() {
+					t.Fatalf("%s: configuration %+v", name, c)
+				}
+				r, u := m.NewReplica(3, false), make([]float32, len(p.v))
+				r.Jump(u, p.x, p.t, []float32{1, 0.5, 0.125}, weights, p.y)
+				if !slices.Equal(u, p.v) {
+					t.Errorf("%s: the mean velocity differs from the velocity", name)
+				}
+				r.Forward(u, p.x, p.t, p.y)
+				if !slices.Equal(u, p.v) {
+					t.Errorf("%s: the velocity differs", name)
+				}
 			}
 		}
 	})
@@ -60,6 +66,23 @@ func TestJumpsMatter(t *testing.T) {
 }
 
 func TestFlowMapOfAFlowMap(t *testing.T) {
-	_, err := randomModel(t, kernels.Best(), smallConfigs["flow map"]).FlowMap(nil, false)
+	_, err := randomModel(t, kernels.Best(), smallConfigs["flow map"]).FlowMap(nil, FlowMapInputs{})
 	mustFail(t, "a flow map of a flow map", err, "already")
+}
+
+// When the weights of guidance_embed are not zero, the weight of guidance matters for each image on
+// its own. No weights are weights of 1.
+func TestWeightsOfGuidanceMatter(t *testing.T) {
+	p := newProblem(randomModel(t, kernels.Best(), smallConfigs["guided map"]), 2, 13)
+	size := p.m.Config().ImageLen()
+	p.w = []float32{1, 1.25}
+	p.value()
+	u := make([]float32, len(p.v))
+	p.r.Jump(u, p.x, p.t, p.d, nil, p.y)
+	if !slices.Equal(u[:size], p.v[:size]) {
+		t.Error("no weight is not the weight 1")
+	}
+	if slices.Equal(u[size:], p.v[size:]) {
+		t.Error("a weight of 1.25 is one of 1")
+	}
 }

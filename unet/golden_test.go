@@ -138,7 +138,7 @@ func TestGoldenNetworksUseAllAlgorithms(t *testing.T) {
 		for _, name := range goldenNetworks {
 			used = append(used, passes(goldenModel(t, name, kernels.Generic).Config(), isa)...)
 		}
-		for _, name := range []string{"tiny", "base", "large"} {
+		for _, name := range []string{"tiny", "base", "large", "patch"} {
 			for _, channels := range []int{1, 3} {
 				cfg := preset(t, name, func(c *Config) { c.InChannels = channels })
 				for _, p := range passes(cfg, isa) {

@@ -16,9 +16,9 @@ const stemName = "input_blocks.0.0.weight"
 const maxStages = 8 * (16 + 1)
 
 // Infer finds the configuration of a network from the names and shapes of its parameters, as
-// PyTorch saves them. ImageSize, NumHeads, NormGroups, TimeScale and NullClass stay zero: shapes do
-// not tell them. Wrappers put a prefix such as "module." before all names: Infer takes it off the
-// names in f.
+// PyTorch saves them. ImageSize, NumHeads, NormGroups, TimeScale, NullClass and PatchSize stay
+// zero: shapes do not tell them, and the numbers of a patch count as channels. Wrappers put a
+// prefix such as "module." before all names: Infer takes it off the names in f.
 func Infer(f *safetensors.File) (Config, error) {
 	if err := trimPrefix(f); err != nil {
 		return Config{}, err
@@ -40,6 +40,7 @@ func Infer(f *safetensors.File) (Config, error) {
 		c.NumClasses = labels[0]
 	}
 	c.FlowMap = shape("jump_embed.0.weight", 2) != nil
+	c.GuidanceEmbed = shape("guidance_embed.0.weight", 2) != nil
 	var err error
 	if c, err = c.inferLevels(shape); err != nil {
 		return c, err

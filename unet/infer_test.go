@@ -15,15 +15,18 @@ import (
 
 // visible returns a configuration without the fields that shapes do not tell.
 func visible(c Config) Config {
+	_, _, c.InChannels = c.firstMap() // patches look like channels
+	c.PatchSize = 0
 	c.ImageSize, c.NumHeads, c.NormGroups, c.TimeScale, c.NullClass = [2]int{}, 0, 0, 0, false
 	return c
 }
 
-// Shapes tell all of a configuration but the image's size, heads, groups, the scale of time and the
-// meaning of the last class. With the whole configuration the file loads into the same network.
+// Shapes tell all of a configuration but the image's size, patches, heads, groups, the scale of
+// time and the meaning of the last class. With the whole configuration the file loads into the same
+// network.
 func TestInfer(t *testing.T) {
 	configs := maps.Clone(smallConfigs)
-	for _, name := range []string{"tiny", "base"} {
+	for _, name := range []string{"tiny", "base", "patch"} {
 		c, err := Preset(name)
 		if err != nil {
 			t.Fatal(err)

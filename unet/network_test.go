@@ -57,7 +57,9 @@ var smallConfigs = map[string]Config{
 	}),
 	"one level":      small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
 	"flow map":       small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
+	"guided map":     small(func(c *Config) { c.FlowMap, c.GuidanceEmbed, c.NumClasses = true, true, 2 }),
 	"four channels":  small(func(c *Config) { c.InChannels = 4 }),
+	"patches":        small(func(c *Config) { c.ImageSize, c.InChannels, c.PatchSize = [2]int{8, 12}, 2, 2 }),
 	"gray and alpha": small(func(c *Config) { c.InChannels, c.ImageSize = 2, [2]int{6, 4} }),
 	"odd sizes":      small(func(c *Config) { c.ImageSize, c.ChannelMult = [2]int{12, 4}, []int{1, 1, 2} }),
 }
@@ -68,6 +70,7 @@ type problem struct {
 	r             *Replica
 	x, t, v, onto []float32
 	d             []float32 // nil for a network of velocities
+	w             []float32 // nil for a network that takes no weight of guidance
 	y             []int32
 }
 
@@ -80,6 +83,9 @@ func newProblem(m *Model, n int, seed uint64) *problem {
 		p.t = append(p.t, rng.Float32())
 		if m.Config().FlowMap {
 			p.d = append(p.d, rng.Float32())
+		}
+		if m.Config().GuidanceEmbed {
+			p.w = append(p.w, 1+rng.Float32())
 		}
 		if classes := m.Config().NumClasses; classes > 0 {
 			p.y = append(p.y, int32(i%classes))
@@ -97,7 +103,7 @@ func (p *problem) value() float64 {
 // forward computes the batch's velocities with a replica.
 func (p *problem) forward(r *Replica, v []float32) {
 	if p.d != nil {
-		r.Jump(v, p.x, p.t, p.d, p.y)
+		r.Jump(v, p.x, p.t, p.d, p.w, p.y)
 	} else {
 		r.Forward(v, p.x, p.t, p.y)
 	}
@@ -226,6 +232,9 @@ func TestImagesAreIndependent(t *testing.T) {
 					}
 					if together.d != nil {
 						one.d = together.d[i : i+1]
+					}
+					if together.w != nil {
+						one.w = together.w[i : i+1]
 					}
 					one.forward(r, v)
 					r.Backward(d, part(together.onto), grad)
@@ -373,8 +382,11 @@ func TestForwardPanics(t *testing.T) {
 		"class 3 of 3":           func() { r.Forward(x[:size], x[:size], times[:1], []int32{3}) },
 		"class -1 of 3":          func() { r.Forward(x[:size], x[:size], times[:1], []int32{-1}) },
 		"1 classes for 1":        func() { free.Forward(x[:size], x[:size], times[:1], []int32{0}) },
-		"1 jumps from 1 times":   func() { r.Jump(x[:size], x[:size], times[:1], times[:1], []int32{0}) },
-		"2 jumps from 1 times":   func() { jumps.Jump(x[:size], x[:size], times[:1], times[:2], []int32{0}) },
+		"1 jumps from 1 times":   func() { r.Jump(x[:size], x[:size], times[:1], times[:1], nil, []int32{0}) },
+		"2 jumps from 1 times":   func() { jumps.Jump(x[:size], x[:size], times[:1], times[:2], nil, []int32{0}) },
+		"1 weights for 1 jumps": func() {
+			jumps.Jump(x[:size], x[:size], times[:1], times[:1], times[:1], []int32{0})
+		},
 		"made for inference":     func() { inference.Backward(nil, x[:size], make([]float32, m.Params().Len())) },
 		"24 elements in, 25 out": func() { r.Forward(x[:size+1], x[:size], times[:1], []int32{0}) },
 	} {

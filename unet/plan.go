@@ -21,9 +21,9 @@ type stage struct {
 
 // plan lists the stages on the way down and on the way up, in PyTorch's order.
 func (c Config) plan() (down, up []stage) {
-	h, w := c.ImageSize[0], c.ImageSize[1]
+	h, w, in := c.firstMap()
 	ch := c.ChannelMult[0] * c.ModelChannels
-	down = append(down, stage{h: h, w: w, in: c.InChannels, out: ch, resample: kernels.Same3})
+	down = append(down, stage{h: h, w: w, in: in, out: ch, resample: kernels.Same3})
 	factor := 1
 	for level, mult := range c.ChannelMult {
 		for range c.NumResBlocks {
@@ -90,7 +90,8 @@ type network struct {
 func (n *network) build(image, velocity nn.Act) {
 	cfg, b := n.cfg, n.b
 	n.embedding = nn.NewEmbedding(b, nn.EmbeddingShape{
-		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale, Jumps: cfg.FlowMap,
+		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale,
+		Jumps: cfg.FlowMap, Guidance: cfg.GuidanceEmbed,
 	})
 	down, up := cfg.plan()
 	joined := make([]nn.Act, len(up)) // [h, skip], the input of each stage on the way up

@@ -3,6 +3,7 @@ package unet
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
@@ -67,6 +68,8 @@ type Replica struct {
 	net             network
 	image, velocity nn.Act
 	still           []float32 // jumps of length 0, only in a flow map
+	patches         []float32 // images in the order of the first map, only in a network of patches
+	unguided        []float32 // weights of 1, only where the network takes a weight of guidance
 }
 
 // NewReplica makes a replica for at most so many images. train says whether Backward will be
@@ -81,11 +84,17 @@ func (m *Model) NewReplica(images int, train bool) *Replica {
 func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 	b := &nn.Builder{ISA: m.isa, Precision: m.precision, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng}
 	r := &Replica{run: nn.Run{ISA: m.isa}, cfg: m.cfg, images: images, train: train, net: network{b: b, cfg: m.cfg}}
-	h, w, c := m.cfg.ImageSize[0], m.cfg.ImageSize[1], m.cfg.InChannels
+	h, w, c := m.cfg.firstMap()
 	r.image, r.velocity = b.Images(h, w, c), b.Images(h, w, c)
 	r.net.build(r.image, r.velocity)
+	if m.cfg.patch() > 1 {
+		r.patches = make([]float32, images*m.cfg.ImageLen())
+	}
 	if m.cfg.FlowMap {
 		r.still = make([]float32, images)
+	}
+	if m.cfg.GuidanceEmbed {
+		r.unguided = slices.Repeat([]float32{1}, images)
 	}
 	return r
 }
@@ -94,21 +103,26 @@ func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
 // x and v are [n, H, W, C] with channels contiguous. y are rows of label_emb, nil for an
 // unconditional network. For a flow map v is the mean velocity over a jump of length 0.
 func (r *Replica) Forward(v, x, t []float32, y []int32) {
-	r.forward(v, x, t, nil, y)
+	r.forward(v, x, t, nil, nil, y)
 }
 
 // Jump computes the mean velocity u(x, t, δ, y) over jumps of length δ: the state at t+δ is x +
-// δ·u. The network must be a flow map. d holds a δ for each image. The other shapes are those of
-// [Replica.Forward].
-func (r *Replica) Jump(u, x, t, d []float32, y []int32) {
+// δ·u. The network must be a flow map. d holds a δ for each image. w holds the weight of guidance
+// of each image, for a network that takes one: there nil is a weight of 1, which is no guidance.
+// The other shapes are those of [Replica.Forward].
+func (r *Replica) Jump(u, x, t, d, w []float32, y []int32) {
 	if !r.cfg.FlowMap || len(d) != len(t) {
 		panic(fmt.Sprintf("unet: %d jumps from %d times by a network with flow_map %t", len(d), len(t), r.cfg.FlowMap))
 	}
-	r.forward(u, x, t, d, y)
+	if w != nil && (!r.cfg.GuidanceEmbed || len(w) != len(t)) {
+		panic(fmt.Sprintf("unet: %d weights for %d jumps by a network with guidance_embed %t", len(w), len(t), r.cfg.GuidanceEmbed))
+	}
+	r.forward(u, x, t, d, w, y)
 }
 
-// forward computes the mean velocity over jumps of length d, or with d nil the velocity.
-func (r *Replica) forward(v, x, t, d []float32, y []int32) {
+// forward computes the mean velocity over jumps of length d with weights of guidance w. With d nil
+// it is the velocity, with w nil that without guidance.
+func (r *Replica) forward(v, x, t, d, w []float32, y []int32) {
 	n := len(t)
 	if size := r.cfg.ImageLen(); n < 1 || n > r.images || len(x) != n*size || len(v) != n*size {
 		panic(fmt.Sprintf("unet: forward of %d images of %d elements in a replica of %d: %d elements in, %d out",
@@ -125,13 +139,16 @@ func (r *Replica) forward(v, x, t, d []float32, y []int32) {
 	if d == nil && r.cfg.FlowMap {
 		d = r.still[:n]
 	}
+	if w == nil && r.cfg.GuidanceEmbed {
+		w = r.unguided[:n]
+	}
 	r.run.N = n
-	r.image.X.First(n).Load(x)
-	r.net.embedding.Forward(&r.run, t, d, y)
+	r.load(r.image.X.First(n), x)
+	r.net.embedding.Forward(&r.run, t, d, w, y)
 	for _, m := range r.net.modules {
 		m.Forward(&r.run)
 	}
-	r.velocity.X.First(n).Store(v)
+	r.store(r.velocity.X.First(n), v)
 }
 
 // Backward computes gradients from dv, the gradient of the result of the last Forward or Jump. It
@@ -147,7 +164,7 @@ func (r *Replica) Backward(dx, dv, grad []float32) {
 	}
 	n := r.run.N
 	r.run.Grad = grad
-	r.velocity.D.First(n).Load(dv)
+	r.load(r.velocity.D.First(n), dv)
 	r.net.embedding.ClearGrad(&r.run)
 	modules := r.net.modules
 	for i := len(modules) - 1; i > 0; i-- {
@@ -158,6 +175,6 @@ func (r *Replica) Backward(dx, dv, grad []float32) {
 		r.net.embedding.Backward(&r.run)
 	}
 	if dx != nil {
-		r.image.D.First(n).Store(dx)
+		r.store(r.image.D.First(n), dx)
 	}
 }
