@@ -9,8 +9,10 @@ import "context"
 //
 // It extrapolates the velocity linearly from the last two. So it needs one evaluation a step, where
 // Runge-Kutta methods of order 2 need two. Its first step is that of Euler's method. The error h²
-// of that one step does not lower the order of the whole. The solver is an [EqualSteps], and panics
-// when steps is below 1.
+// of that one step does not lower the order of the whole. Where a term of the field begins or ends
+// to act, the velocity jumps, and a line through both sides of the jump would overshoot: the solver
+// asks a [Restater] for the earlier velocity as it would be with the terms of now. The solver is an
+// [EqualSteps], and panics when steps is below 1.
 func Adams2(steps int) Solver {
 	return NewEqualSteps(Method{Name: adams2, Stages: 2, Step: adams2Step}, steps)
 }
@@ -30,6 +32,9 @@ func adams2Step(ctx context.Context, b *Batch, s Step) error {
 	}
 	if err := b.Evaluate(ctx, 0, b.X, s.From); err != nil {
 		return err
+	}
+	if f, ok := b.field.(Restater); ok && s.Index > 0 {
+		f.Restate(b.Velocity(1))
 	}
 	b.Advance(s.Size, weights)
 	b.Swap(0, 1)

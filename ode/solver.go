@@ -29,6 +29,17 @@ type FieldFunc func(v, x, t []float32, index []int)
 // Velocity calls f.
 func (f FieldFunc) Velocity(v, x, t []float32, index []int) { f(v, x, t, index) }
 
+// A Restater is a [Field] with a term that acts at some times and not at others. Solvers of several
+// steps ([Adams2]) extrapolate the velocities of two times. Those must have the same terms, or the
+// jump between them would be taken for a slope.
+type Restater interface {
+	Field
+	// Restate changes v, the velocities that the last call of Velocity but one gave for all states
+	// of a batch. They become what that call would have given with the terms that act in the last
+	// call, as far as these are known: a term that began to act is taken to have been what it is.
+	Restate(v []float32)
+}
+
 // A Solver integrates dx/dt = v(x, t).
 //
 // A Solver does not change, so several goroutines may use it at once, if their fields allow that.
