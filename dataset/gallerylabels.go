@@ -26,7 +26,11 @@ var errUsed = errors.New("used for labels")
 // come from where the options say; otherwise from the format itself, from folders, from files
 // beside the pictures, or from a table, whichever is there first.
 func (g *gallery) classes(l *layout) ([]string, error) {
-	switch from := g.loader.options.Labels; from {
+	from := g.loader.options.Labels
+	if _, clusters, err := ParseClusters(from); clusters {
+		return nil, err // they are found once the images are there
+	}
+	switch from {
 	case NoLabels:
 		return nil, nil
 	case FolderLabels:
@@ -79,7 +83,7 @@ func namedTable(name string) (*table, error) {
 			why = option.Say("it is no file")
 		}
 		return nil, option.Errorf("labels", name, "%v", why).
-			Cured("want %s, %s, or a CSV file of names and labels", FolderLabels, NoLabels)
+			Cured("want %s, %s, %s:32, or a CSV file of names and labels", FolderLabels, NoLabels, ClusterLabels)
 	}
 	defer func() { _ = file.Close() }()
 	t, err := readTable(name, file)

@@ -53,12 +53,18 @@ func open(ctx context.Context, name string, o Options) (*Set, error) {
 
 // finish brings the images into the shape that the options ask for, and holds some out.
 func (s *Set) finish(ctx context.Context, o Options) error {
-	var err error
-	if o.Labels == NoLabels {
+	_, clusters, err := ParseClusters(o.Labels)
+	if err != nil {
+		return err
+	}
+	if clusters {
+		s.noteDropped()
+	}
+	if o.Labels == NoLabels || clusters {
 		s.dropLabels()
 	} else if o.Labels != "" && s.Sizes == nil {
-		return option.Errorf("labels", o.Labels, "these images have labels of their own, or none: leave it out, or say %s",
-			NoLabels)
+		return option.Errorf("labels", o.Labels, "these images have labels of their own, or none: leave it out, or say %s or %s:32",
+			NoLabels, ClusterLabels)
 	}
 	if s.Train, err = fit(ctx, s.Train, o); err != nil {
 		return err
@@ -69,7 +75,14 @@ func (s *Set) finish(ctx context.Context, o Options) error {
 	if s.OwnTest = s.Test != nil; !s.OwnTest && o.HoldOut > 0 {
 		s.Train, s.Test = Split(s.Train, o.HoldOut, o.Seed)
 	}
-	return nil
+	return s.Label(ctx, o)
+}
+
+// noteDropped says that classes of the set are not used.
+func (s *Set) noteDropped() {
+	if of, ok := s.Train.(*labelled); ok && of != nil && len(of.classes) > 0 {
+		s.note("its %s are not used: clusters take their place", text.Count(len(of.classes), "class", "classes"))
+	}
 }
 
 // dropLabels forgets the classes of all images.

@@ -19,8 +19,11 @@ type Options struct {
 	// they are. It makes pictures gray when every one of them is gray, and RGB otherwise.
 	Channels int
 	// Labels says where the classes of pictures come from: "" from what is there, "folders" from
-	// the folders, "none" from nowhere, or the path of a CSV file of file names and labels.
+	// the folders, "none" from nowhere, "clusters" or "clusters:32" from the images that look
+	// alike ([Set.Label]), or the path of a CSV file of file names and labels.
 	Labels string
+	// Clusters are those of an earlier reading, for Labels of clusters; nil: they are found.
+	Clusters *Clusters
 	// Strict makes a file that cannot be used an error. Without it, the file is left out and
 	// counted.
 	Strict bool
@@ -29,7 +32,7 @@ type Options struct {
 	// HoldOut is the share of the images to keep from training, 0 for none. A set with test images
 	// of its own ignores it.
 	HoldOut float64
-	// Seed decides which images are held out.
+	// Seed decides which images are held out, and where the search for clusters begins.
 	Seed uint64
 	// MaxBytes is the limit on the bytes of all images. 0 means 4 GiB.
 	MaxBytes int64

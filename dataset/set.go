@@ -21,6 +21,9 @@ type Set struct {
 	Digest  string      // a hash of the files; "" for a set that is part of the program
 	Notes   []Note      // what was guessed or left out, one line each
 
+	// Clusters are what the classes stand for, where the options ask for them; else nil.
+	Clusters *Clusters
+
 	// Contents are the files that were read; nil for a set that is part of the program.
 	Contents []Content
 }

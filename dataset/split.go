@@ -90,6 +90,8 @@ func StoredLabels(s Source) (labels []int32, ok bool) {
 			labels = append(labels, all[i])
 		}
 		return labels, true
+	case *relabelled:
+		return slices.Clone(s.labels), true
 	case *labelled:
 		if s.labels == nil {
 			return slices.Repeat([]int32{-1}, s.Len()), true
