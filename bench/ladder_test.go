@@ -25,20 +25,20 @@ func TestTrainEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(told, ", "); got != "8x8 rgb, 8x8 rgb, 16x8 rgb, 16x8 rgb" {
+	if got := strings.Join(told, ", "); got != "8x8 rgb, 8x8 rgb, 8x8 rgb, 16x8 rgb, 16x8 rgb, 16x8 rgb" {
 		t.Errorf("measured %s", got)
 	}
 	for i, r := range all {
-		if want := engine.Optimizers()[i%2]; r.Optimizer != want || r.Channels != 3 || r.Size != sizes[i/2] {
+		if want := engine.Optimizers()[i%3]; r.Optimizer != want || r.Channels != 3 || r.Size != sizes[i/3] {
 			t.Errorf("result %d is of %v with %d channels by %s, want %v by %s", i, r.Size, r.Channels, r.Optimizer,
-				sizes[i/2], want)
+				sizes[i/3], want)
 		}
 		checkFigures(t, &r.Figures)
 		if r.Allocations >= oneEach {
 			t.Errorf("result %d: %v allocations a step", i, r.Allocations)
 		}
 	}
-	if small, large := all[0].FLOPs, all[2].FLOPs; large < 1.8*small {
+	if small, large := all[0].FLOPs, all[3].FLOPs; large < 1.8*small {
 		t.Errorf("%v operations for twice as many pixels as those of %v", large, small)
 	}
 }

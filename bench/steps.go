@@ -276,15 +276,10 @@ func (b *sampleBench) open(s sample.Options) (*sample.Sampler, error) {
 // close ends the workers.
 func (b *sampleBench) close() { b.sampler.Close() }
 
-// draw draws a batch of images and returns the number of network evaluations for an image. A guided
-// evaluation counts twice: the network runs twice for it.
+// draw draws a batch of images and returns the number of network evaluations for an image.
 func (b *sampleBench) draw(ctx context.Context) (evaluations float64, err error) {
 	_, err = b.sampler.Draw(ctx, 0, b.opt.Batch)
-	evaluations = b.sampler.Evaluations()
-	if b.sampler.Options().Guidance != 1 {
-		evaluations *= 2
-	}
-	return evaluations, err
+	return b.sampler.Evaluations(), err
 }
 
 // firstImage returns the time from a checkpoint in memory to the first image: reading the file,

@@ -30,6 +30,8 @@ const (
 	StreamStep
 	// StreamPool draws the seed of a pool of trajectories, keyed by the pool's round.
 	StreamPool
+	// StreamGuidance draws the weight of guidance of a trajectory of a pool, keyed by its index.
+	StreamGuidance
 )
 
 // Streams of likelihoods and edits. They start at 32, so that the list above can grow.
@@ -44,7 +46,13 @@ const (
 	StreamProbe
 	// StreamEdit draws the noise of an edited image, keyed by (input, which of its images, draw).
 	StreamEdit
+	// StreamView draws the views of an image by which a judge is trained, keyed as StreamNoise.
+	StreamView
 )
+
+// StreamShift draws how far a training image is shifted, keyed as StreamNoise. It starts a list
+// that can grow beside those above.
+const StreamShift = 48
 
 // Seed sets p to the start of the stream of the key (a, b).
 func Seed(p *rand.PCG, seed uint64, stream, a, b int) {

@@ -23,7 +23,7 @@ func readReport(path string) (*evaluate.Report, error) {
 }
 
 // curves returns a chart of FID against evaluations of the network, with a line for each report,
-// and the floor. With guidance, a step takes two evaluations. All reports must have the same number
+// and the floor. All reports must have the same number
 // of images, or they do not compare.
 func curves(paths []string) (*plot.Chart, error) {
 	c, floor := &plot.Chart{XTitle: "evaluations of the network"}, plot.Curve{Name: "real training images", Level: true}
@@ -45,13 +45,11 @@ func curves(paths []string) (*plot.Chart, error) {
 				e.Count, e.Data, first.Count, first.Data)
 		}
 		line := plot.Curve{Name: fmt.Sprintf("%s, %s", e.Model, e.Solver)}
-		each := 1.
-		if e.Guidance != 0 && e.Guidance != 1 {
-			each = 2
-			line.Name += fmt.Sprintf(", guidance %v", e.Guidance)
+		if guidance := e.DescribeGuidance(); guidance != "" {
+			line.Name += ", " + guidance
 		}
 		for _, p := range e.Curve {
-			if x := each * float64(p.Evaluations); p.FID != nil {
+			if x := float64(p.Evaluations); p.FID != nil {
 				line.Points = append(line.Points, plot.Point{X: x, Y: *p.FID})
 				floor.Points = append(floor.Points, plot.Point{X: x, Y: *e.Floor.FID})
 			}

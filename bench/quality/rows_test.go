@@ -146,7 +146,7 @@ func TestCurves(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c, err = curves([]string{"g.json"}); err != nil || c.Curves[0].Name != "a, s, guidance 1.5" ||
-		c.Curves[0].Points[0].X != 6 {
+		c.Curves[0].Points[0].X != 3 {
 		t.Errorf("chart of guided images: %+v, %v", c, err)
 	}
 	if _, err := curves([]string{"a.json", "c.json"}); err == nil ||

@@ -24,11 +24,14 @@ func (n *AffineNet) Forward(v, x, t []float32, y []int32) {
 	}
 }
 
-// Jump sets u = a·x + b·(t+δ).
-func (n *AffineNet) Jump(u, x, t, d []float32, y []int32) {
+// Jump sets u = a·x + b·(t+δ), and adds b·w where there are weights.
+func (n *AffineNet) Jump(u, x, t, d, w []float32, y []int32) {
 	ends := slices.Clone(t)
 	for i := range ends {
 		ends[i] += d[i]
+		if w != nil {
+			ends[i] += w[i]
+		}
 	}
 	n.Forward(u, x, ends, y)
 }
@@ -49,7 +52,7 @@ type CountingNet struct{ images int }
 func (c *CountingNet) Forward(_, _, t []float32, _ []int32) { c.images += len(t) }
 
 // Jump counts.
-func (c *CountingNet) Jump(_, _, t, _ []float32, _ []int32) { c.images += len(t) }
+func (c *CountingNet) Jump(_, _, t, _, _ []float32, _ []int32) { c.images += len(t) }
 
 // Backward does nothing.
 func (*CountingNet) Backward(_, _, _ []float32) {}

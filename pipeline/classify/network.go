@@ -18,6 +18,12 @@ import (
 //	norm, SiLU, mean over the pixels: the features
 //	linear layer: a logit for each class
 //
+// or, of the kind [Pooled],
+//
+//	levels, each a 3x3 convolution, ReLU and the maximum of 2x2 pixels
+//	linear layer over all pixels and channels, ReLU: the features
+//	linear layer: a logit for each class
+//
 // Its replicas share its parameters. They may run side by side as long as nobody changes the
 // parameters.
 type Network struct {
@@ -49,7 +55,7 @@ func (c *Network) Shape() (h, w, channels int) {
 }
 
 // Dim returns the length D of a feature vector.
-func (c *Network) Dim() int { return c.cfg.Widths[len(c.cfg.Widths)-1] }
+func (c *Network) Dim() int { return c.cfg.dim() }
 
 // Classes returns the names of the K classes. The caller must not change them.
 func (c *Network) Classes() []string { return c.cfg.Classes }
@@ -108,6 +114,10 @@ func (c *Network) build(images int, train bool, rng *rand.Rand) *Replica {
 	}
 	x := b.Act(h, w, c.cfg.Widths[0])
 	r.stem = nn.NewResample(b, "stem", kernels.Same3, r.image, x, false)
+	if c.cfg.Kind == Pooled {
+		r.buildPooled(b, &c.cfg, x)
+		return r
+	}
 	for level := range c.cfg.Widths {
 		x = r.level(b, &c.cfg, level, x)
 	}

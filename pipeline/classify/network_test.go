@@ -4,10 +4,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/kernels/kernelstest"
+	"github.com/fmimg/fmimg/nn"
 )
 
 // smallConfig has every kind of layer, and odd sizes at each level.
@@ -52,6 +54,26 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
+// pooledConfig is that of a pooled network with odd sizes at each level.
+func pooledConfig() Config {
+	return Config{
+		Kind: Pooled, ImageSize: [2]int{11, 9}, InChannels: 3, Widths: []int{4, 6, 8}, Features: 8,
+		Classes: []string{"cat", "dog", "owl"},
+	}
+}
+
+// newPooled makes a classifier of pooledConfig. It also returns the generator that drew the
+// parameters.
+func newPooled(t *testing.T, isa kernels.ISA) (*Network, *rand.Rand) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 6))
+	c, err := NewNetwork(pooledConfig(), isa, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, rng
+}
+
 // The slope of the loss along a normal direction is about as large as the gradient's norm. The
 // difference quotient of fourth order errs by the rounding of a loss near 1, 1e-7 over a step of
 // 1/16, and by the fourth power of the step. Together that is below 1e-4 of the norm here. A wrong
@@ -59,63 +81,144 @@ func TestDefaultConfig(t *testing.T) {
 func TestGradient(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
 		c, rng := newSmall(t, isa)
-		r := c.NewReplica(4, true)
-		x, labels := kernelstest.Normals(rng, 3*11*9*3), []int32{2, 0, 1}
-		logits, values := make([]float32, 9), slices.Clone(c.params.Values)
-		loss := func(direction []float32, h float64) float64 {
-			for i, v := range values {
-				c.params.Values[i] = v + float32(h)*direction[i]
-			}
-			c.Repack(0, 1)
-			r.Forward(logits, nil, x)
-			return CrossEntropy(nil, logits, labels, 0.1)
-		}
-		grad := make([]float32, len(values))
-		loss(grad, 0)
-		CrossEntropy(logits, logits, labels, 0.1)
-		r.Backward(logits, grad)
-		var norm float64
-		for _, g := range grad {
-			norm += float64(g) * float64(g)
-		}
-		norm = math.Sqrt(norm)
-		for range 3 {
-			direction := kernelstest.Normals(rng, len(grad))
-			var slope, length float64
-			for i, d := range direction {
-				slope += float64(grad[i]) * float64(d)
-				length += float64(d) * float64(d)
-			}
-			h := 1 / (16 * math.Sqrt(length)) // a step of 1/16
-			near, far := loss(direction, h)-loss(direction, -h), loss(direction, 2*h)-loss(direction, -2*h)
-			want := (8*near - far) / (12 * h)
-			if math.Abs(slope-want) > 1e-3*norm {
-				t.Errorf("slope %g, differences say %g; norm %g", slope, want, norm)
-			}
-		}
+		mustHaveGradient(t, c, rng, 1.0/16, 1e-3)
 	})
+}
+
+// A pooled network has kinks, where ReLU starts and where another pixel becomes the largest. With
+// steps of 1/4096 few are crossed. Rounding errs by a few thousandths of the norm then.
+func TestGradientOfPooled(t *testing.T) {
+	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
+		c, rng := newPooled(t, isa)
+		mustHaveGradient(t, c, rng, 1.0/4096, 1e-2)
+	})
+}
+
+// mustHaveGradient compares the gradient with difference quotients along three directions. tol is a
+// share of the gradient's norm.
+func mustHaveGradient(t *testing.T, c *Network, rng *rand.Rand, step, tol float64) {
+	t.Helper()
+	r := c.NewReplica(4, true)
+	x, labels := kernelstest.Normals(rng, 3*11*9*3), []int32{2, 0, 1}
+	logits, values := make([]float32, 9), slices.Clone(c.params.Values)
+	loss := func(direction []float32, h float64) float64 {
+		for i, v := range values {
+			c.params.Values[i] = v + float32(h)*direction[i]
+		}
+		c.Repack(0, 1)
+		r.Forward(logits, nil, x)
+		return CrossEntropy(nil, logits, labels, 0.1)
+	}
+	grad := make([]float32, len(values))
+	loss(grad, 0)
+	CrossEntropy(logits, logits, labels, 0.1)
+	r.Backward(logits, grad)
+	var norm float64
+	for _, g := range grad {
+		norm += float64(g) * float64(g)
+	}
+	norm = math.Sqrt(norm)
+	for range 3 {
+		direction := kernelstest.Normals(rng, len(grad))
+		var slope, length float64
+		for i, d := range direction {
+			slope += float64(grad[i]) * float64(d)
+			length += float64(d) * float64(d)
+		}
+		h := step / math.Sqrt(length)
+		near, far := loss(direction, h)-loss(direction, -h), loss(direction, 2*h)-loss(direction, -2*h)
+		want := (8*near - far) / (12 * h)
+		if math.Abs(slope-want) > tol*norm {
+			t.Errorf("slope %g, differences say %g; norm %g", slope, want, norm)
+		}
+	}
+}
+
+// Max-pooling by hand, with an odd side and a window below zero.
+func TestMaxPool(t *testing.T) {
+	b := &nn.Builder{N: 1, Train: true}
+	l := &maxPool{b.Act(2, 3, 1), b.Act(1, 2, 1)}
+	l.x.X.Load([]float32{1, 5, -2, 3, 4, -1})
+	run := &nn.Run{N: 1}
+	l.Forward(run)
+	got := make([]float32, 2)
+	l.y.X.Store(got)
+	if !slices.Equal(got, []float32{5, 0}) {
+		t.Errorf("the largest are %v", got)
+	}
+	l.y.D.Load([]float32{7, 9})
+	l.x.D.Load([]float32{1, 1, 1, 1, 1, 1}) // which Backward must overwrite
+	l.Backward(run)
+	dx := make([]float32, 6)
+	l.x.D.Store(dx)
+	if !slices.Equal(dx, []float32{0, 7, 0, 0, 0, 0}) {
+		t.Errorf("gradient %v", dx)
+	}
+}
+
+// Each kind has the parameters that its configuration says, few enough for a file in the program.
+func TestKinds(t *testing.T) {
+	for _, kind := range Kinds() {
+		for _, side := range []int{1, 9, 28, 64} {
+			cfg := kind.Config(side, side+1, 3, []string{"a", "b"})
+			c, err := NewNetwork(cfg, kernels.Generic, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := cfg.Parameters(); n != c.Params().Len() {
+				t.Errorf("%s: %d parameters, said to be %d", kind, c.Params().Len(), n)
+			}
+		}
+		if n := kind.Config(28, 28, 1, make([]string, 10)).Parameters(); n > 150_000 {
+			t.Errorf("%s: %d parameters", kind, n)
+		}
+	}
+	if err := pooledConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(c *Config){
+		"kind":       func(c *Config) { c.Kind = "flat" },
+		"features":   func(c *Config) { c.Features = 0 },
+		"blocks":     func(c *Config) { c.Blocks = []int{1, 1, 1} },
+		"widths":     func(c *Config) { c.Widths[1] = 0 },
+		"image_size": func(c *Config) { c.ImageSize, c.Features = [2]int{4096, 64}, 1024 },
+	} {
+		cfg := pooledConfig()
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want a mistake in %s", err, want)
+		}
+	}
 }
 
 // The logits and features of an image do not depend on the other images, nor on the replica.
 func TestForwardOfOneImage(t *testing.T) {
 	kernelstest.EachISA(t, func(t *testing.T, isa kernels.ISA) {
-		c, rng := newSmall(t, isa)
-		const n, size = 5, 11 * 9 * 3
-		x := kernelstest.Normals(rng, n*size)
-		logits, features := make([]float32, n*3), make([]float32, n*8)
-		c.NewReplica(n, true).Forward(logits, features, x)
-		single := c.NewReplica(2, false)
-		for i := range n {
-			l, f := make([]float32, 3), make([]float32, 8)
-			single.Forward(l, f, x[i*size:(i+1)*size])
-			if !slices.Equal(l, logits[i*3:(i+1)*3]) || !slices.Equal(f, features[i*8:(i+1)*8]) {
-				t.Errorf("image %d: alone %v, together %v", i, l, logits[i*3:(i+1)*3])
-			}
-		}
-		if slices.Equal(logits[:3], logits[3:6]) {
-			t.Error("two images have the same logits")
+		for _, made := range []func(*testing.T, kernels.ISA) (*Network, *rand.Rand){newSmall, newPooled} {
+			c, rng := made(t, isa)
+			mustTreatImagesAlone(t, c, rng)
 		}
 	})
+}
+
+// mustTreatImagesAlone fails if logits or features of an image depend on what else is there.
+func mustTreatImagesAlone(t *testing.T, c *Network, rng *rand.Rand) {
+	t.Helper()
+	const n, size = 5, 11 * 9 * 3
+	x := kernelstest.Normals(rng, n*size)
+	logits, features := make([]float32, n*3), make([]float32, n*8)
+	c.NewReplica(n, true).Forward(logits, features, x)
+	single := c.NewReplica(2, false)
+	for i := range n {
+		l, f := make([]float32, 3), make([]float32, 8)
+		single.Forward(l, f, x[i*size:(i+1)*size])
+		if !slices.Equal(l, logits[i*3:(i+1)*3]) || !slices.Equal(f, features[i*8:(i+1)*8]) {
+			t.Errorf("image %d: alone %v, together %v", i, l, logits[i*3:(i+1)*3])
+		}
+	}
+	if slices.Equal(logits[:3], logits[3:6]) {
+		t.Error("two images have the same logits")
+	}
 }
 
 // Instruction sets differ by rounding alone.

@@ -20,6 +20,8 @@ type Options struct {
 	// Warp bounds how far images are moved.
 	Warp Warp
 
+	// Kind is the shape of the network; empty: residual.
+	Kind Kind
 	// Out is the safetensors file to write; needed.
 	Out string
 
@@ -64,6 +66,7 @@ func (o Options) WithDefaults() Options {
 	o.DataOptions = o.DataOptions.WithDefaults()
 	o.Recipe = o.Recipe.WithDefaults()
 	o.Warp = o.Warp.WithDefaults()
+	option.SetDefault(&o.Kind, Residual)
 	o.Compute = o.Compute.WithDefaults()
 	if o.Steps == 0 {
 		option.SetDefault(&o.Epochs, defaultEpochs)
@@ -90,6 +93,7 @@ func (o *Options) validate() error {
 	if err := option.First(
 		option.Optional("steps", o.Steps, 1, engine.MaxSteps),
 		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
+		option.OneOf("kind", o.Kind, Kinds()...),
 		o.Recipe.Validate(),
 		o.Warp.Validate(),
 		o.DataOptions.Validate(),

@@ -102,7 +102,7 @@ func (r *classifierRun) open(ctx context.Context) error {
 	var pcg rand.PCG
 	pipeline.Seed(&pcg, o.Seed, pipeline.StreamInit, 0, 0)
 	h, w, c := r.data.Shape()
-	if r.model, err = NewNetwork(DefaultConfig(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
+	if r.model, err = NewNetwork(o.Kind.Config(h, w, c, r.data.Classes()), isa, rand.New(&pcg)); err != nil {
 		return err
 	}
 	recipe := o.Recipe.engine()

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,7 @@ type distillation struct {
 	run.Run
 	options Options // resolved; Run.Settings points to a part of them
 	teacher *model.Checkpoint
+	method  model.Method // by which the teacher draws
 	student *unet.Model
 	work    *jumpTraining
 	renamed bool // the teacher of a resumed run is named anew
@@ -89,7 +91,9 @@ func (r *distillation) create() error {
 // newStudent makes the network that learns from the teacher. It takes "no class" where the teacher
 // learned that from images without a class.
 func (r *distillation) newStudent(rng *rand.Rand) (*unet.Model, error) {
-	return r.teacher.UNet().FlowMap(rng, r.teacher.Meta.Unlabelled > 0)
+	return r.teacher.UNet().FlowMap(rng, unet.FlowMapInputs{
+		NullClass: r.teacher.Meta.Unlabelled > 0, Guidance: r.options.Guidance.Wide(),
+	})
 }
 
 // openTeacher opens the model to distil, and settles what the options leave to it. A resumed run
@@ -106,7 +110,7 @@ func (r *distillation) openTeacher() error {
 			"the weights of %s have SHA-256 %.12s…, and had %.12s…", path, ck.Hash, o.ModelHash).
 			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "model"})
 	}
-	if o.Guidance, err = u.SettleGuidance(ck.Path, o.Guidance); err != nil {
+	if err := r.settleMethod(ck, u); err != nil {
 		return err
 	}
 	if o.Pool > sample.MaxElements/((keptParts+1)*ck.Shape().Len()) {
@@ -115,6 +119,42 @@ func (r *distillation) openTeacher() error {
 	o.Model, r.teacher = path, ck
 	r.DataMemory = 4 * (keptParts + 1) * float64((o.Pool+heldTrajectories)*ck.Shape().Len())
 	return nil
+}
+
+// settleMethod opens the guide of the teacher, and settles how the teacher draws.
+func (r *distillation) settleMethod(ck *model.Checkpoint, u *model.UNet) error {
+	o, m := &r.options, r.options.method(0)
+	var err error
+	if m.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
+		return err
+	}
+	if hash := m.GuideHash(); o.GuideHash != "" && hash != o.GuideHash {
+		return option.Faultf("the guide of this run has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…",
+			m.GuideName(), hash, o.GuideHash).
+			Cured("name the file that it was by %v, or distil anew", option.Setting{Option: "guide"})
+	}
+	for i := range o.Guidance {
+		m.Guidance = o.Guidance[i]
+		if r.method, err = u.SettleGuidance(ck.Path, m); err != nil {
+			return err
+		}
+		o.Guidance[i] = r.method.Guidance
+	}
+	if o.Guidance[1] == 1 {
+		r.method.Guidance = o.Guidance[0] // of a range, one that says what an evaluation costs
+	}
+	o.GuidanceInterval, o.GuideHash = r.method.Interval, r.method.GuideHash()
+	return nil
+}
+
+// usualGuidance returns the weight by which the student draws unless it is told another: of a
+// range, the one nearest to the default of its teacher.
+func (r *distillation) usualGuidance() float64 {
+	usual := model.DefaultGuidance
+	if r.method.Guide != nil {
+		usual = model.DefaultGuideWeight
+	}
+	return r.options.Guidance.Nearest(usual)
 }
 
 // checkTeacher returns an error where the teacher of a resumed run is not where it was, and nobody
@@ -153,6 +193,9 @@ func (r *distillation) reopen(given Options) error {
 	// The teacher's file may have moved: openTeacher checks its hash.
 	r.renamed = given.Model != ""
 	option.Override(&recorded.Model, given.Model)
+	if recorded.Guide != "" { // likewise
+		option.Override(&recorded.Guide, given.Guide)
+	}
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
@@ -211,8 +254,10 @@ func (r *distillation) build() error {
 	o := &r.options
 	jumps := o.Shares.jumpCounts()
 	r.Shown = r.teacher.Meta.TrainedRows(r.teacher.Labels())
-	nets := r.SetUNet(model.NewUNet(r.student, model.Prediction{}, jumps), model.Jumps(slices.Max(jumps)))
-	t, err := newTeacher(r.teacher, o, r.Crew)
+	net := model.NewUNet(r.student, model.Prediction{}, jumps)
+	nets := r.SetUNet(net, net.Jumps(slices.Max(jumps)))
+	r.ShownGuidance = r.usualGuidance()
+	t, err := newTeacher(r.teacher, r.method, o.Guidance, r.Crew)
 	if err != nil {
 		return err
 	}
@@ -220,6 +265,10 @@ func (r *distillation) build() error {
 	r.work = &jumpTraining{
 		teacher: t, seed: o.Seed, batch: o.Batch, micro: o.MicroBatch, reuse: o.Reuse, shares: o.Shares,
 		power: option.OrNone(o.Weight), huber: option.OrNone(o.Huber),
+		student: student{
+			net: net, draw: r.DrawByAverage, blocks: o.blocks(), begun: option.OrNone(o.OnPolicy), round: -1,
+			starts: func(step int) bool { return o.onPolicy(r.Progress.Schedule, step) },
+		},
 		round: -1, pool: newTrajectories(o.Pool, imageLen), order: feed.NewOrder(o.Pool, o.Seed, o.Batch),
 	}
 	if r.Validated = o.ValidateEvery >= 0; r.Validated {
@@ -228,7 +277,7 @@ func (r *distillation) build() error {
 	for _, d := range newJumpTasks(r.work, nets) {
 		r.Tasks = append(r.Tasks, d)
 	}
-	r.ExtraWork = float64(o.evaluations()) / float64(o.Reuse)
+	r.ExtraWork = float64(r.method.Evaluations(o.TeacherSteps)) / float64(o.Reuse)
 	r.MakeTrainer(r.work.prepare)
 	return nil
 }
@@ -269,11 +318,15 @@ func (r *distillation) Meta(m *model.Meta) {
 	of := r.teacher.Meta
 	m.Data, m.Classes, m.HoldOut = of.Data, of.Classes, of.HoldOut
 	m.ClassCounts, m.Unlabelled, m.Init = of.ClassCounts, of.Unlabelled, of.Init
-	m.Fit, m.Labels = of.Fit, of.Labels
+	m.Fit, m.Labels, m.Clusters = of.Fit, of.Labels, of.Clusters
 	m.Objective = model.FlowMapObjective
 	m.Teacher = &model.TeacherMeta{
 		SHA256: r.teacher.Hash, Steps: of.Steps, Images: of.Images, Seed: of.Seed,
-		Solver: r.options.TeacherSolver, SolverSteps: r.options.TeacherSteps, Guidance: r.options.Guidance,
+		Solver: r.options.TeacherSolver, SolverSteps: r.options.TeacherSteps,
+		Guidance: r.usualGuidance(), Within: r.method.GuidedWithin(), Guide: r.method.GuideHash(),
+	}
+	if g := r.options.Guidance; g.Wide() {
+		m.Teacher.GuidanceRange = g
 	}
 	m.Jumps = r.options.Shares.jumpCounts()
 }
@@ -288,8 +341,8 @@ func (r *distillation) Card(c *run.CardFacts) {
 			text.Count(c.Params, "parameter", "parameters"))},
 		[2]string{"distilled from", fmt.Sprintf("%s, weights with SHA-256 %s, trained on %s", o.Model, o.ModelHash,
 			r.teacher.Meta.Data)},
-		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, guidance %v", o.TeacherSolver,
-			text.Count(o.TeacherSteps, "step", "steps"), o.Guidance)},
+		[2]string{"the teacher drew by", fmt.Sprintf("%s in %s, %s%s", o.TeacherSolver,
+			text.Count(o.TeacherSteps, "step", "steps"), cmp.Or(o.Guidance.Describe(r.method), "guidance 1"), aboutRange(o.Guidance))},
 	)
 	c.Loss = fmt.Sprintf("pseudo-Huber, c = %v, of jumps, weighted by their length to the power of %v",
 		option.OrNone(o.Huber), option.OrNone(o.Weight))
@@ -308,14 +361,28 @@ func (r *distillation) replay() option.Action {
 	var c run.Replay
 	c.Set("model", o.Model)
 	c.AddBudget(r.Progress.Schedule)
-	c.Add("guidance", o.Guidance, 0.0)
+	c.Set("guidance", o.Guidance)
+	c.Add("guidance-interval", o.GuidanceInterval, model.DefaultInterval)
+	c.Add("guide", o.Guide, "")
 	c.Set("teacher-solver", o.TeacherSolver)
 	c.Set("teacher-steps", o.TeacherSteps)
 	c.Set("pool", o.Pool)
 	c.Set("reuse", o.Reuse)
+	if share := option.OrNone(o.OnPolicy); share > 0 {
+		c.Set("on-policy", share)
+		c.Set("on-policy-from", option.OrNone(o.OnPolicyFrom))
+	}
 	c.Set("jump-shares", o.Shares)
 	c.Set("jump-weight", option.OrNone(o.Weight))
 	c.Set("huber", option.OrNone(o.Huber))
 	c.AddRun(&o.Options)
 	return option.Action{Command: string(run.DistillCommand), Settings: c}
+}
+
+// aboutRange says what a range of weights means for the student.
+func aboutRange(r model.GuidanceRange) string {
+	if !r.Wide() {
+		return ""
+	}
+	return ", of which the network takes any as an input"
 }

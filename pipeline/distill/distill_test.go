@@ -125,12 +125,13 @@ func TestTeacherDrawsItsClasses(t *testing.T) {
 	}
 	c := crew.New(2)
 	defer c.Close()
-	teach, err := newTeacher(ck, &Options{Guidance: 2, TeacherSolver: "euler", TeacherSteps: 4}, c)
+	teach, err := newTeacher(ck, model.Method{Guidance: 2, Solver: "euler", Steps: 4}, model.OneGuidance(2), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	drawn := newTrajectories(64, ck.UNet().Config().ImageLen())
-	if err := teach.draw(t.Context(), drawn, 1); err != nil {
+	teach.condition(drawn, 1)
+	if err := teach.draw(t.Context(), drawn, 1, 0, wholeWay); err != nil {
 		t.Fatal(err)
 	}
 	count := make([]int, 4)
@@ -146,31 +147,31 @@ func TestTeacherDrawsItsClasses(t *testing.T) {
 	if err != nil || !slices.Equal(student.Meta.ClassCounts, teacher.Counts) || student.Meta.Unlabelled != 4 {
 		t.Fatalf("meta %+v, %v", student.Meta, err)
 	}
-	if weight, err := student.SettleGuidance("m", 0); err != nil || weight != 1 {
-		t.Errorf("the student draws with guidance %v, %v", weight, err)
+	if m, err := student.SettleGuidance("m", model.Method{}); err != nil || m.Guidance != 1 {
+		t.Errorf("the student draws with guidance %v, %v", m.Guidance, err)
 	}
-	if _, err := student.SettleGuidance("m", 2); err == nil {
+	if _, err := student.SettleGuidance("m", model.Method{Guidance: 2}); err == nil {
 		t.Error("the student takes a guidance")
 	}
-	if rows, _, err := student.RequestedClasses("none,two", 0); err != nil || !slices.Equal(rows, []int32{3, 2}) {
+	if rows, _, err := student.RequestedClasses("none,two", model.Method{}); err != nil || !slices.Equal(rows, []int32{3, 2}) {
 		t.Errorf("none,two is %v, %v", rows, err)
 	}
 }
 
 func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	const n, seed = 11, 5
-	o := Options{Guidance: guidance, TeacherSolver: "midpoint", TeacherSteps: 8}
+	method := model.Method{Guidance: guidance, Solver: "midpoint", Steps: 8}
 	c := crew.New(3)
 	defer c.Close()
-	teach, err := newTeacher(ck, &o, c)
+	teach, err := newTeacher(ck, method, model.OneGuidance(guidance), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := newTrajectories(n, ck.UNet().Config().ImageLen())
-	if err := teach.draw(t.Context(), got, seed); err != nil {
+	teach.condition(got, seed)
+	if err := teach.draw(t.Context(), got, seed, 0, wholeWay); err != nil {
 		t.Fatal(err)
 	}
-	method := model.Method{Guidance: guidance, Solver: "midpoint", Steps: 8}
 	s, err := sample.NewSampler(ck, sample.Options{Count: n, Seed: seed, Threads: 1, Method: method})
 	if err != nil {
 		t.Fatal(err)
@@ -316,10 +317,18 @@ func TestDistillResumeIsExact(t *testing.T) {
 // An interruption while the teacher draws abandons the step. The resumed run draws that pool again.
 func TestDistillInterruptedWhileDrawing(t *testing.T) {
 	roomtest.NoLeaks(t)
+	interruptWhileDrawing(t, func(*Options) {})
+}
+
+// interruptWhileDrawing interrupts a run in the first step of its second round, while the teacher
+// draws, and compares it with a run that goes through. change sets options.
+func interruptWhileDrawing(t *testing.T, change func(*Options)) {
 	modelPath := roomtest.NamedModel(t)
 	through := smallDistillation(t, modelPath)
+	change(&through)
 	mustDistill(t, through)
 	o := smallDistillation(t, modelPath)
+	change(&o)
 	r := newDistillation(o)
 	if err := r.create(); err != nil {
 		t.Fatal(err)
@@ -589,7 +598,7 @@ func TestFieldOfFlowMap(t *testing.T) {
 		return roomtest.Tensors(t, out)[0].F32, nil
 	}
 	want := make([]float32, n*64)
-	ck.UNet().NewReplica(n, false).Jump(want, x, []float32{0.25, 0.5}, []float32{0.75, 0.5}, []int32{0, 2})
+	ck.UNet().NewReplica(n, false).Jump(want, x, []float32{0.25, 0.5}, []float32{0.75, 0.5}, nil, []int32{0, 2})
 	got, err := evaluate(dir, []float32{0.75, 0.5}, n)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("jumps: other numbers, %v", err)
@@ -627,9 +636,14 @@ func TestDistillOptionErrors(t *testing.T) {
 		{"jump-shares", func(o *Options) { o.Shares = JumpShares{math.NaN(), 0.5, 0.5} }},
 		{"jump-weight", func(o *Options) { o.Weight = 3 }},
 		{"huber", func(o *Options) { o.Huber = 1e7 }},
-		{"guidance", func(o *Options) { o.Guidance = 1000 }},
+		{"guidance", func(o *Options) { o.Guidance[0], o.Guidance[1] = 1000, 1000 }},
+		{"guidance", func(o *Options) { o.Guidance[0], o.Guidance[1] = 1.3, 1 }},
+		{"guidance", func(o *Options) { o.Guidance[0], o.Guidance[1] = 1, math.NaN() }},
+		{"on-policy", func(o *Options) { o.OnPolicy = 1.5 }},
+		{"on-policy-from", func(o *Options) { o.OnPolicyFrom = math.NaN() }},
 		{"model", func(o *Options) { o.Model = student }},
-		{"guidance", func(o *Options) { o.Model, o.Guidance = roomtest.NoNullClass(t), 2 }},
+		{"guidance", func(o *Options) { o.Model, o.Guidance[1] = roomtest.NoNullClass(t), 2; o.Guidance[0] = 2 }},
+		{"guidance", func(o *Options) { o.Model, o.Guidance[1] = roomtest.NoNullClass(t), 2; o.Guidance[0] = 1 }},
 	} {
 		o := smallDistillation(t, model)
 		c.change(&o)

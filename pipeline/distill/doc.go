@@ -15,9 +15,16 @@
 //	loss = pseudo-Huber of δ^P · (u(x_t, t, δ) − (x_{t+δ} − x_t)/δ)
 //
 // A pool serves as many steps as use each of its trajectories [Options].Reuse times, which is a
-// round. It depends on the seed and the round alone, so a resumed run draws its pool again. The
-// student starts as its teacher: the embedding of δ, which it has beside the teacher's weights,
-// starts at zero.
+// round. It depends on the seed and the round, so a resumed run draws its pool again. The student
+// starts as its teacher: the embeddings of δ and of the weight of guidance, which it has beside the
+// teacher's weights, start at zero.
+//
+// From [Options].OnPolicyFrom of the budget on, jumps on the way begin at states of the student:
+//
+//	noise ──► student, 1 to 3 jumps with averaged weights ──► x_t ──► teacher, 1 jump ──► x_{t+δ}
+//
+// These x_t depend on weights that the next step changes. The file of the run's state keeps them,
+// so that a resumed run has the same pool.
 //
 // # Layouts
 //
@@ -30,5 +37,6 @@
 // their own while the teacher draws, and only read it while the student trains. The teacher has a
 // replica for each worker beside the student's.
 //
-// Start reading at distill.go (the run), then jumptask.go (the task) and teacher.go (the pool).
+// Start reading at distill.go (the run), then jumptask.go (the task), teacher.go (the pool) and
+// onpolicy.go (the student's states).
 package distill

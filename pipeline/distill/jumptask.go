@@ -17,10 +17,11 @@ import (
 const heldTrajectories = 128
 
 // A jumpTraining is what the workers of a distillation share. A round is the steps that use one
-// pool of trajectories. The pool depends on the seed and the round alone, so a resumed run draws
-// its pool again.
+// pool of trajectories. The pool depends on the seed, the round, and the states of the student that
+// a file keeps, so a resumed run draws its pool again.
 type jumpTraining struct {
 	teacher      *teacher
+	student      student
 	seed         uint64
 	batch, micro int
 	reuse        int // how often a round uses each trajectory
@@ -50,11 +51,13 @@ func (d *jumpTraining) prepare(ctx context.Context, step int) error {
 	}
 	begin := time.Now()
 	if d.round < 0 && d.held != nil {
-		if err := d.draw(ctx, d.held, pipeline.StreamHeld, 0); err != nil {
+		seed := d.poolSeed(pipeline.StreamHeld, 0)
+		d.teacher.condition(d.held, seed)
+		if err := d.teacher.draw(ctx, d.held, seed, 0, wholeWay); err != nil {
 			return err
 		}
 	}
-	if err := d.draw(ctx, d.pool, pipeline.StreamPool, round); err != nil {
+	if err := d.drawPool(ctx, round); err != nil {
 		return err
 	}
 	d.round, d.took = round, time.Since(begin)
@@ -62,12 +65,32 @@ func (d *jumpTraining) prepare(ctx context.Context, step int) error {
 	return nil
 }
 
-// draw fills p with trajectories. Their seed is drawn from the run's, so that they are not images
-// of a seed that a person would give.
-func (d *jumpTraining) draw(ctx context.Context, p *trajectories, stream, round int) error {
+// poolSeed returns the seed of trajectories. It is drawn from the run's, so that they are not
+// images of a seed that a person would give.
+func (d *jumpTraining) poolSeed(stream, round int) uint64 {
 	var rng rand.PCG
 	pipeline.Seed(&rng, d.seed, stream, round, 0)
-	return d.teacher.draw(ctx, p, rng.Uint64())
+	return rng.Uint64()
+}
+
+// drawPool fills the pool of a round. The last trajectories begin at states of the student, where
+// the round has such states, and are one jump long.
+func (d *jumpTraining) drawPool(ctx context.Context, round int) error {
+	seed, noise := d.poolSeed(pipeline.StreamPool, round), d.pool.len()
+	d.teacher.condition(d.pool, seed)
+	d.pool.begun = 0
+	if d.student.starts(round * d.stepsPerRound()) {
+		noise, d.pool.begun = d.student.blocks[0].first, d.student.begun
+		if err := d.student.reach(ctx, d.pool, seed, round); err != nil {
+			return err
+		}
+		for _, b := range d.student.blocks {
+			if err := d.teacher.draw(ctx, d.pool.slice(b.first, b.n), seed, b.first, b.next()); err != nil {
+				return err
+			}
+		}
+	}
+	return d.teacher.draw(ctx, d.pool.slice(0, noise), seed, 0, wholeWay)
 }
 
 // A jumpTask is the task of distillation. It computes the gradient of one micro-batch at a time, in
@@ -81,6 +104,7 @@ type jumpTask struct {
 	// States, targets, the network's output, and the loss's gradient: [micro, H, W, C].
 	xt, target, u, du []float32
 	t, d              []float32 // times and lengths of the jumps, [micro]
+	w                 []float32 // weights of guidance, [micro]; nil for a network that takes none
 	y                 []int32   // classes, [micro]; nil for a network without classes
 }
 
@@ -97,6 +121,9 @@ func newJumpTasks(d *jumpTraining, nets []model.Replica) []*jumpTask {
 		if len(d.teacher.rows.Rows) > 0 {
 			one.y = make([]int32, d.micro)
 		}
+		if d.teacher.guidance.Wide() {
+			one.w = make([]float32, d.micro)
+		}
 		all = append(all, one)
 	}
 	return all
@@ -112,8 +139,9 @@ func (w *jumpTask) Gradient(grad []float32, step, first, n int) float64 {
 	for i := range n {
 		position := first + i
 		pipeline.Seed(&w.rng, w.seed, pipeline.StreamTime, step, position)
-		from, to := w.shares.jump(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))
-		w.place(i, w.pool, w.order.Index(position), from, to)
+		u, index := flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)), w.order.Index(position)
+		jump := w.pool.jump(index, w.shares, u)
+		w.place(i, w.pool, index, jump.from, jump.to)
 	}
 	loss := w.forward(n) / float64(w.batch)
 	du := w.du[:n*w.imageLen]
@@ -134,16 +162,22 @@ func (w *jumpTask) place(i int, p *trajectories, index, from, to int) {
 	if w.y != nil {
 		w.y[i] = p.labels[index]
 	}
+	if w.w != nil {
+		w.w[i] = p.weights[index]
+	}
 }
 
 // forward returns the sum of the losses of the first n slots. du becomes its gradient with respect
 // to u.
 func (w *jumpTask) forward(n int) float64 {
-	y := w.y
+	y, weights := w.y, w.w
 	if y != nil {
 		y = y[:n]
 	}
-	w.net.Jump(w.u[:n*w.imageLen], w.xt[:n*w.imageLen], w.t[:n], w.d[:n], y)
+	if weights != nil {
+		weights = weights[:n]
+	}
+	w.net.Jump(w.u[:n*w.imageLen], w.xt[:n*w.imageLen], w.t[:n], w.d[:n], weights, y)
 	loss := 0.0
 	for i := range n {
 		lo, hi := i*w.imageLen, (i+1)*w.imageLen
@@ -155,7 +189,7 @@ func (w *jumpTask) forward(n int) float64 {
 
 // Probe implements [run.Task].
 func (w *jumpTask) Probe(grad []float32) {
-	w.net.Jump(w.u, w.xt, w.t, w.d, w.y)
+	w.net.Jump(w.u, w.xt, w.t, w.d, w.w, w.y)
 	w.net.Backward(nil, w.du, grad)
 }
 

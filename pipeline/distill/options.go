@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -26,8 +26,15 @@ type Options struct {
 	ModelHash string `json:"model_hash"`
 
 	// Guidance is that of [model.Method], by which the teacher draws and which becomes a part of
-	// the student; 0: as there. A run records the number.
-	Guidance float64 `json:"guidance"`
+	// the student; 0: as there. Of a range, each trajectory has a weight of its own, and the
+	// student takes the weight as an input. A run records the numbers.
+	Guidance model.GuidanceRange `json:"guidance"`
+	// GuidanceInterval holds the times in which guidance acts; zero: as there. A run records it.
+	GuidanceInterval model.Interval `json:"guidance_interval,omitzero"`
+	// Guide names a guide of the teacher as [model.Checkpoint.OpenGuide] takes it; empty: none.
+	Guide string `json:"guide,omitempty"`
+	// GuideHash is recorded by a run: the SHA-256 of the guide's weights.
+	GuideHash string `json:"guide_hash,omitempty"`
 	// TeacherSolver is a name of ode.SolverNames that takes fixed steps; empty: adams2.
 	TeacherSolver string `json:"teacher_solver"`
 	// TeacherSteps are those of the solver, a multiple of 4; 0: 12.
@@ -38,6 +45,14 @@ type Options struct {
 	Pool int `json:"pool"`
 	// Reuse is how often a trajectory is trained on before others take its place; 0: 8.
 	Reuse int `json:"reuse"`
+
+	// OnPolicy is the share of the jumps from ¼, ½ and ¾ of the way that begin where the student's
+	// own jumps have led, not the teacher's trajectory, and end where the teacher goes from there.
+	// None begin so unless it is above 0.
+	OnPolicy float64 `json:"on_policy"`
+	// OnPolicyFrom is the share of the budget from which on pools have such jumps; 0: 0.5;
+	// below 0: from the beginning.
+	OnPolicyFrom float64 `json:"on_policy_from"`
 
 	// Shares are those of whole, half and quarter jumps in training; zero: 0.4,0.3,0.3.
 	Shares JumpShares `json:"jump_shares"`
@@ -51,6 +66,13 @@ type Options struct {
 
 // defaultRate is the peak learning rate of distilling, with either optimiser.
 const defaultRate = 2e-3
+
+// The share of the jumps on the way that the student begins, and of the budget from which on it
+// does so. A student of whole jumps alone has no states on the way.
+const (
+	defaultOnPolicy     = 0.0
+	defaultOnPolicyFrom = 0.5
+)
 
 // keptParts is the number of parts that the kept states divide a trajectory into. The smallest jump
 // is one part.
@@ -140,6 +162,8 @@ func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Shares, defaultShares)
 	option.SetDefault(&o.Weight, 0.5)
 	option.SetDefault(&o.Huber, 0.1)
+	option.SetDefault(&o.OnPolicy, defaultOnPolicy)
+	option.SetDefault(&o.OnPolicyFrom, defaultOnPolicyFrom)
 	return o
 }
 
@@ -147,19 +171,19 @@ func (o Options) WithDefaults() Options {
 func (o Options) MarshalJSON() ([]byte, error) {
 	type plain Options
 	o.ToRecord()
-	option.ZeroNone(&o.Weight, &o.Huber)
+	option.ZeroNone(&o.Weight, &o.Huber, &o.OnPolicy, &o.OnPolicyFrom)
 	return json.Marshal(plain(o))
 }
 
 // UnmarshalJSON reads the form of config.json. What old runs do not say is as they all were then.
 func (o *Options) UnmarshalJSON(text []byte) error {
 	type plain Options
-	p := plain{Options: run.WhereSilent()}
+	p := plain{Options: run.WhereSilent(), GuidanceInterval: model.Interval{0, 1}}
 	if err := json.Unmarshal(text, &p); err != nil {
 		return err
 	}
 	p.FromRecord()
-	option.NoneOfZero(&p.Weight, &p.Huber)
+	option.NoneOfZero(&p.Weight, &p.Huber, &p.OnPolicy, &p.OnPolicyFrom)
 	*o = Options(p)
 	return nil
 }
@@ -171,12 +195,15 @@ func (o *Options) Validate() error {
 	return option.First(
 		d.Options.Validate(),
 		d.ValidateBudget(0, "steps and time"),
-		option.Between("guidance", d.Guidance, -100, 100),
+		d.Guidance.Validate(),
+		d.GuidanceInterval.Validate(),
 		d.validateTeacher(),
 		option.Between("pool", d.Pool, 1, maxPool),
 		d.validatePool(),
 		option.Between("reuse", d.Reuse, 1, 1000),
 		d.Shares.check(),
+		option.Between("on-policy", option.OrNone(d.OnPolicy), 0, 1),
+		option.Between("on-policy-from", option.OrNone(d.OnPolicyFrom), 0, 1),
 		option.Between("jump-weight", option.OrNone(d.Weight), 0, 2),
 		option.Between("huber", option.OrNone(d.Huber), 0, 1e6),
 	)
@@ -209,14 +236,25 @@ func (o *Options) validatePool() error {
 	return nil
 }
 
-// evaluations returns the number of network evaluations for a trajectory of the teacher.
-func (o *Options) evaluations() int {
-	n, err := flow.EvaluationsFor(o.TeacherSolver, o.TeacherSteps)
-	if err != nil {
-		panic(err) // options are validated before
+// blocks returns the trajectories of a pool that the student begins.
+func (o *Options) blocks() []block {
+	share := option.OrNone(o.OnPolicy)
+	if share == 0 {
+		return nil
 	}
-	if o.Guidance != 1 {
-		n *= 2
+	return blocks(o.Shares.stops(), share, o.Pool)
+}
+
+// onPolicy reports whether the student begins trajectories in a round whose first step is given.
+// The schedule says how long the run was expected to be then.
+func (o *Options) onPolicy(s engine.RateSchedule, step int) bool {
+	total := s.At(step)
+	return len(o.blocks()) > 0 && total > 0 && float64(step) >= option.OrNone(o.OnPolicyFrom)*float64(total)
+}
+
+// method returns how the teacher draws by a weight of guidance, but for its guide.
+func (o *Options) method(weight float64) model.Method {
+	return model.Method{
+		Guidance: weight, Interval: o.GuidanceInterval, Solver: o.TeacherSolver, Steps: o.TeacherSteps,
 	}
-	return n
 }

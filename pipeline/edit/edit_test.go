@@ -1,18 +1,21 @@
 package edit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"image"
 	"image/png"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 // cells cuts a picture of 8x8 images without padding into its images, row after row, as bytes.
@@ -244,6 +247,10 @@ func TestEditMistakes(t *testing.T) {
 		{"class", func(o *InpaintOptions) { o.Model, o.Class = unconditional, "1" }},
 		{"guidance", func(o *InpaintOptions) { o.Model, o.Guidance = unconditional, 2 }},
 		{"guidance", func(o *InpaintOptions) { o.Method, o.Guidance = GradientMethod, 2 }},
+		{"guidance-interval", func(o *InpaintOptions) { o.GuidanceInterval = model.Interval{0.5, 0.2} }},
+		{"guide", func(o *InpaintOptions) { o.Method, o.Guide = GradientMethod, "auto" }},
+		{"guide", func(o *InpaintOptions) { o.Guide = "mnist" }},
+		{"guide", func(o *InpaintOptions) { o.Guide = "auto" }},
 		{"count", func(o *InpaintOptions) { o.Count = 4096 }},
 		{"steps", func(o *InpaintOptions) { o.Steps = -1 }},
 	} {
@@ -258,6 +265,54 @@ func TestEditMistakes(t *testing.T) {
 	if _, err := Vary(t.Context(), VaryOptions{Options: smallEdit(t), Level: 2}); err == nil {
 		t.Error("level 2: no error")
 	}
+}
+
+// A guide changes what is drawn, for any solver and number of threads, and the picture says which
+// guide it was, and when it acted.
+func TestEditWithAGuide(t *testing.T) {
+	guide := roomtest.SmallModel(t, true, 0.02)
+	draw := func(guide, solver string, threads int) (file []byte) {
+		o := VaryOptions{Options: smallEdit(t), Level: 1}
+		o.Guide, o.Guidance, o.Solver, o.Steps, o.Threads = guide, 5, solver, 4, threads
+		o.GuidanceInterval = model.Interval{0.2, 0.5}
+		if guide == "" {
+			o.Guidance = 0
+		}
+		if _, err := Vary(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(o.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, solver := range []string{"midpoint", "adams2", "dopri5"} {
+		guided := draw(guide, solver, 1)
+		if !bytes.Equal(guided, draw(guide, solver, 3)) {
+			t.Errorf("%s: another picture by more threads", solver)
+		}
+		if reflect.DeepEqual(decoded(t, guided), decoded(t, draw("", solver, 2))) {
+			t.Errorf("%s: the guide changes nothing", solver)
+		}
+		texts := map[string]string{}
+		for _, text := range roomtest.ReadTexts(t, guided) {
+			texts[text[0]] = text[1]
+		}
+		if texts["fmimg.guide"] != roomtest.DataHash(t, guide) || texts["fmimg.guidance-interval"] != "0.2,0.5" || texts["fmimg.guidance"] != "5" {
+			t.Errorf("%s: texts %v", solver, texts)
+		}
+	}
+}
+
+// decoded returns the image of a PNG.
+func decoded(t *testing.T, file []byte) image.Image {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
 }
 
 func TestEditInterrupted(t *testing.T) {

@@ -31,6 +31,7 @@ type editor struct {
 	ck       *model.Checkpoint
 	net      *model.UNet
 	predicts model.Prediction // what the network predicts
+	method   model.Method     // settled, but for Solver and Steps
 	solver   ode.Solver
 	how      string // how images are made, for a text of the picture
 	inputs   *picture.Images
@@ -69,6 +70,9 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 	if e.predicts, err = u.Velocity(ck.Path); err != nil {
 		return nil, err
 	}
+	if err := e.settleGuidance(); err != nil {
+		return nil, err
+	}
 	if e.solver, err = ode.NewSolver(o.Solver, o.Steps, o.Tol); err != nil {
 		return nil, err
 	}
@@ -85,6 +89,23 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 	return e, err
 }
 
+// settleGuidance opens the guide, and settles how it or the class guides.
+func (e *editor) settleGuidance() error {
+	m, o := e.opt.method(), &e.opt
+	var err error
+	if m.Guide, err = e.ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
+		return err
+	}
+	if regular.Same(m.GuideName(), o.Out) {
+		return option.Errorf("out", o.Out, "is the guide: name another file")
+	}
+	e.method, err = e.ck.SettleGuidance(e.ck.Path, m)
+	return err
+}
+
+// plan returns how drawers use the network and its guide.
+func (e *editor) plan() model.Plan { return model.Plan{Guide: e.method.Guide, Predicts: e.predicts} }
+
 // begin starts the workers, which close ends. The picture will have the given rows and columns.
 // train says that gradients of the networks are needed.
 func (e *editor) begin(rows, cols int, train bool) error {
@@ -95,7 +116,7 @@ func (e *editor) begin(rows, cols int, train bool) error {
 	for range e.opt.Threads {
 		net := e.net.NewReplica(sample.ReplicaImages, train)
 		e.nets = append(e.nets, net)
-		e.fields = append(e.fields, model.NewVelocityDrawer(net, sample.ReplicaImages, e.ck.Shape().Len()))
+		e.fields = append(e.fields, e.net.DrawerOf(net, sample.ReplicaImages, e.plan()))
 	}
 	what := fmt.Sprintf("%s: editing %s",
 		sample.DescribeCheckpoint(e.ck), text.Count(e.inputs.Len(), "image", "images"))
@@ -224,9 +245,6 @@ func (e *editor) readData(ctx context.Context) error {
 // of their labels.
 func (e *editor) settleClasses() error {
 	labels := e.ck.Labels()
-	if _, err := e.ck.SettleGuidance(e.ck.Path, e.opt.Guidance); err != nil {
-		return err
-	}
 	switch {
 	case e.opt.Class != "" && labels.Rows() == 0:
 		return option.Errorf("class", e.opt.Class, "%s takes no class", model.ModelName(e.ck.Path))
@@ -264,7 +282,7 @@ func (e *editor) each(
 	ctx context.Context, states []float32, classes []int32, total int, solve solveFunc,
 ) error {
 	d, n, labels := e.ck.Shape().Len(), len(classes), e.ck.Labels()
-	draw := model.Drawing{Guidance: e.opt.Guidance, Null: labels.NullRow(), Plan: model.Plan{Predicts: e.predicts}}
+	draw := model.Drawing{Guidance: e.method.Guidance, Interval: e.method.Interval, Null: labels.NullRow(), Plan: e.plan()}
 	if labels.Rows() > 0 {
 		for _, class := range classes {
 			draw.Labels = append(draw.Labels, e.row(class))
@@ -319,6 +337,7 @@ func (e *editor) texts() []picture.Text {
 		{"fmimg.solver", e.how},
 		{"fmimg.guidance", fmt.Sprint(o.Guidance)},
 	}
+	t = append(t, sample.GuidanceTexts(e.method)...)
 	if p := e.ck.Precision(); p != "" {
 		t = append(t, picture.Text{"fmimg.precision", p})
 	}

@@ -42,8 +42,12 @@ type Options struct {
 	// Count is the number of images made of each; 0: 8, of [Inpaint] 6.
 	Count int
 
-	// Guidance is that of [model.Method]; 0: 1.
+	// Guidance is that of [model.Method]; 0: 1, or with a Guide [model.DefaultGuideWeight].
 	Guidance float64
+	// GuidanceInterval is that of [model.Method]; zero: 0,1.
+	GuidanceInterval model.Interval
+	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: none.
+	Guide string
 	// Solver is a name of ode.SolverNames; empty: midpoint.
 	Solver string
 	// Steps are those of the solver; 0: 40, of [Inpaint] by resampling 20.
@@ -86,7 +90,11 @@ const (
 // WithDefaults fills in what has one default for all models.
 func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultEdits)
+	if o.Guide != "" {
+		option.SetDefault(&o.Guidance, model.DefaultGuideWeight)
+	}
 	option.SetDefault(&o.Guidance, 1)
+	option.SetDefault(&o.GuidanceInterval, model.DefaultInterval)
 	option.SetDefault(&o.Solver, defaultEditSolver)
 	option.SetDefault(&o.Steps, defaultEditSteps)
 	option.SetDefault(&o.Tol, model.DefaultTol)
@@ -96,12 +104,19 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
+// method returns how images are drawn, but for the guide.
+func (o *Options) method() model.Method {
+	return model.Method{
+		Guidance: o.Guidance, Interval: o.GuidanceInterval, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol,
+	}
+}
+
 // validate reports the first option that no model can use, and checks that Out can be written.
 func (o *Options) validate() error {
 	if err := option.OneOf("solver", o.Solver, ode.SolverNames()...); err != nil {
 		return err
 	}
-	method := model.Method{Guidance: o.Guidance, Solver: o.Solver, Steps: o.Steps, Tol: o.Tol}
+	method := o.method()
 	drawing := sample.Options{Method: method, Threads: o.Threads}
 	switch {
 	case o.Out == "":

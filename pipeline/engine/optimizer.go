@@ -16,15 +16,17 @@ type Optimizer string
 // rate and the weight decay.
 const (
 	// Muon steps a matrix along the nearest orthogonal matrix to its momentum, see [nn.Muon].
-	Muon  Optimizer = "muon"
-	AdamW Optimizer = "adamw"
+	Muon Optimizer = "muon"
+	// NorMuon is Muon whose steps are of equal size for all neurons of a layer.
+	NorMuon Optimizer = "normuon"
+	AdamW   Optimizer = "adamw"
 )
 
 // optimizers has all of them, with the peak learning rate that suits each.
 var optimizers = []struct {
 	name Optimizer
 	rate float64
-}{{AdamW, 2e-3}, {Muon, 4e-3}}
+}{{AdamW, 2e-3}, {Muon, 4e-3}, {NorMuon, 4e-3}}
 
 // Optimizers lists the optimisers.
 func Optimizers() []Optimizer {
@@ -70,6 +72,9 @@ type piece struct {
 // muonMomentum is the usual decay of Muon's momentum.
 const muonMomentum = 0.95
 
+// neuronSquare is NorMuon's usual decay of the mean squares.
+const neuronSquare = 0.95
+
 // newStepper cuts the parameters into pieces: a matrix of Muon's is one piece, all else comes in
 // chunks.
 //
@@ -77,8 +82,9 @@ const muonMomentum = 0.95
 // Elsewhere rounding would cost time and save none.
 func newStepper(setup Setup, state State, workers int) *stepper {
 	s := &stepper{Recipe: setup.Recipe, isa: setup.Model.ISA(), state: state}
-	if s.Optimizer == Muon {
+	if s.Optimizer == Muon || s.Optimizer == NorMuon {
 		s.muon = nn.NewMuon(setup.Model.Params(), s.isa)
+		s.muon.Neurons = s.Optimizer == NorMuon
 		s.muon.Pairs = s.isa.Working(setup.Precision) == kernels.BF16
 		for range workers {
 			s.work = append(s.work, s.muon.NewWork())
@@ -124,6 +130,7 @@ func (s *stepper) prepare(step int, rate, norm float64) {
 	}
 	s.muonStep = nn.MuonStep{
 		LR: float32(rate), Momentum: muonMomentum, Decay: float32(s.Decay), GradScale: float32(scale),
+		Square: neuronSquare,
 	}
 	// Early averages look back on only a tenth of the steps, so that they forget the first weights.
 	s.toLerp = float32(1 - min(s.EMA, (1+t)/(10+t)))
@@ -133,7 +140,7 @@ func (s *stepper) prepare(step int, rate, norm float64) {
 func (s *stepper) step(worker int, p piece, grad []float32) {
 	v := &s.state
 	if p.matrix != nil {
-		s.muon.Step(s.work[worker], p.matrix, v.Values, v.Moment, grad, s.muonStep)
+		s.muon.Step(s.work[worker], p.matrix, v.Values, v.Moment, v.Square, grad, s.muonStep)
 	} else {
 		s.isa.AdamW(v.Values[p.from:p.to], v.Moment[p.from:p.to], v.Square[p.from:p.to], grad[p.from:p.to], s.adamW)
 	}

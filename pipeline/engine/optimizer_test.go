@@ -40,7 +40,7 @@ func TestStepperPieces(t *testing.T) {
 	params.Add("long", nn.Plain, 2*chunkLen+5)
 	params.Add("square", nn.HWIO, 8, 8)
 	params.Add("last", nn.HWIO, 8, 8)
-	for optimizer, want := range map[Optimizer]int{AdamW: 0, Muon: 3} {
+	for optimizer, want := range map[Optimizer]int{AdamW: 0, Muon: 3, NorMuon: 3} {
 		recipe, state := Recipe{Optimizer: optimizer}, newState(params.Values, false)
 		s := newStepper(Setup{Recipe: recipe, Model: &model}, state, 2)
 		owners, matrices := make([]int, params.Len()), 0

@@ -124,6 +124,15 @@ func (s RateSchedule) At(step int) int {
 	return total
 }
 
+// Done returns the share of the run that is done before a step, 0 while no estimate is known.
+func (s RateSchedule) Done(step int) float64 {
+	total := s.At(step)
+	if total == 0 {
+		return 0
+	}
+	return min(float64(step)/float64(total), 1)
+}
+
 // Revise returns the schedule with one more estimate: after step steps, the run expects to end
 // after total. It may change s in place, as append does.
 func (s RateSchedule) Revise(step, total int) RateSchedule {

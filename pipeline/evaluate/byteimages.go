@@ -1,19 +1,13 @@
 package evaluate
 
-import (
-	"context"
-
-	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/internal/crew"
-	"github.com/fmimg/fmimg/pipeline/classify"
-)
+import "github.com/fmimg/fmimg/dataset"
 
 // byteImages are images to evaluate, rounded to bytes as in a PNG. So a model has the same scores
 // as the pictures that it wrote.
 type byteImages struct {
-	size   int    // numbers of an image
-	slab   []byte // [N, H, W, C]
-	labels []int  // the class of each image, -1 for none
+	size   int     // numbers of an image
+	slab   []byte  // [N, H, W, C]
+	labels []int32 // the class of each image, -1 for none
 }
 
 // newByteImages takes the images of a source with the given numbers.
@@ -34,23 +28,17 @@ func (s *byteImages) add(pixels []float32, label int) {
 		s.slab = append(s.slab, dataset.ToByte(v))
 	}
 	for range len(pixels) / s.size {
-		s.labels = append(s.labels, label)
+		s.labels = append(s.labels, int32(label))
 	}
 }
 
-// len returns the number of images.
-func (s *byteImages) len() int { return len(s.labels) }
+// Len returns the number of images.
+func (s *byteImages) Len() int { return len(s.labels) }
 
-// image writes image i to dst.
-func (s *byteImages) image(i int, dst []float32) {
+// Image writes image i to dst and returns the class that it was asked for, -1 for none.
+func (s *byteImages) Image(i int, dst []float32) int {
 	for k, b := range s.slab[i*s.size : (i+1)*s.size] {
 		dst[k] = dataset.FromByte(b)
 	}
-}
-
-// classify finds the features and classes of the images.
-func (s *byteImages) classify(
-	ctx context.Context, c *crew.Crew, by *classify.Network,
-) (*classify.Classification, error) {
-	return classify.ClassifyOn(ctx, c, by, s.len(), s.image)
+	return int(s.labels[i])
 }

@@ -17,14 +17,15 @@ import (
 func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 	if e.ck != nil {
 		begin, o := time.Now(), e.opt.Sample
-		s, evaluations, err := e.draw(ctx, o.Steps)
+		s, by, err := e.draw(ctx, o.Steps)
 		if err != nil {
 			return nil, err
 		}
-		e.out.Evaluations, e.out.DrawSeconds = evaluations, time.Since(begin).Seconds()
-		_, m, err := e.ck.Settle(e.ck.Path, o.Method)
+		e.out.Evaluations, e.out.DrawSeconds = by.evaluations, time.Since(begin).Seconds()
+		m := by.method
 		e.out.Solver, e.out.Steps, e.out.Guidance = m.Solver, m.Steps, m.Guidance
-		return s, err
+		e.out.Within, e.out.Guide, e.out.GuideHash = m.GuidedWithin(), m.GuideName(), m.GuideHash()
+		return s, nil
 	}
 	index := make([]int, e.opt.Count)
 	for i := range index {
@@ -38,7 +39,7 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 // numbers classes. These are the classes of the option Classes in turn, or the names of the images'
 // folders.
 func (e *evaluator) nameClasses(s *byteImages) error {
-	classes := e.classifier.Classes()
+	classes := e.classes()
 	known := model.ClassList{Model: "the classifier", N: len(classes), Names: classes}
 	if e.opt.Classes != "" {
 		turn, notes, err := known.Parse(e.opt.Classes)
@@ -49,25 +50,38 @@ func (e *evaluator) nameClasses(s *byteImages) error {
 			e.emit(note)
 		}
 		for i := range s.labels {
-			s.labels[i] = int(turn[i%len(turn)])
+			s.labels[i] = turn[i%len(turn)]
 		}
 		return nil
 	}
 	names := model.MatchClasses(e.given.Classes(), classes)
 	for i, label := range s.labels {
 		if s.labels[i] = -1; label >= 0 {
-			s.labels[i] = names[label]
+			s.labels[i] = int32(names[label])
 		}
 	}
 	return nil
 }
 
+// classes returns the classes that the first judge finds, none if it finds none.
+func (e *evaluator) classes() []string {
+	if e.classifier == nil {
+		return nil
+	}
+	return e.classifier.Network.Classes()
+}
+
 // evaluatedBlock is the number of images that are drawn before they are rounded.
 const evaluatedBlock = 512
 
-// draw draws the images with the given number of steps. It also returns the mean number of
-// evaluations for an image.
-func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, error) {
+// A drawnBy says how images were drawn.
+type drawnBy struct {
+	method      model.Method
+	evaluations float64 // of networks for an image, on average
+}
+
+// draw draws the images with the given number of steps.
+func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, drawnBy, error) {
 	o := e.opt.Sample
 	o.Steps, o.OnEvent = steps, e.opt.OnEvent
 	if f := e.opt.OnEvent; e.noted && f != nil { // what was assumed of classes is said once
@@ -80,23 +94,23 @@ func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, float64, 
 	e.noted = true
 	sampler, err := sample.NewSampler(e.ck, o)
 	if err != nil {
-		return nil, 0, err
+		return nil, drawnBy{}, err
 	}
 	defer sampler.Close()
 	sampler.CycleClasses(e.frequentClasses())
 	size := e.ck.Shape().Len()
 	s := &byteImages{size: size, slab: make([]byte, 0, o.Count*size)}
-	names := model.MatchClasses(e.ck.Meta.Classes, e.classifier.Classes())
+	names := model.MatchClasses(e.ck.Meta.Classes, e.classes())
 	for first := 0; first < o.Count; first += evaluatedBlock {
 		images, err := sampler.Draw(ctx, first, min(evaluatedBlock, o.Count-first))
 		if err != nil {
-			return nil, 0, err
+			return nil, drawnBy{}, err
 		}
 		for i := range images.Len() {
 			s.add(images.Slice(i, i+1).Pixels, classOf(images, i, names))
 		}
 	}
-	return s, sampler.Evaluations(), nil
+	return s, drawnBy{sampler.Options().Method, sampler.Evaluations()}, nil
 }
 
 // classOf returns the class that image i was asked for, as the classifier numbers classes, -1 for
@@ -123,7 +137,7 @@ func (e *evaluator) frequentClasses() []int32 {
 	trained := e.ck.Meta.TrainedRows(labels)
 	of := dataset.Labels(e.set.Train)
 	var rows []int32
-	for _, i := range e.subset(e.opt.Count, e.set.Train.Len()) {
+	for _, i := range e.training(e.opt.Count) {
 		row := labels.NullRow()
 		if of[i] >= 0 {
 			row = int32(names[of[i]])

@@ -2,20 +2,19 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/classify"
 	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/judge"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
@@ -23,35 +22,45 @@ import (
 // An evaluator is an evaluation under way.
 type evaluator struct {
 	opt        Options
+	askedCount int // of the options, before defaults
 	out        *Report
 	isa        kernels.ISA
 	crew       *crew.Crew
-	classifier *classify.Network
-	ck         *model.Checkpoint // nil for images from elsewhere
-	given      dataset.Source    // images from elsewhere; nil for a model
-	recorded   bool              // the data is what the model's training recorded
-	set        *dataset.Set      // the real images
-	noted      bool              // a sampler said what it assumed of classes
+	own        []*judge.Classifier // from files
+	shape      pipeline.Shape      // in which images are compared
+	judges     []judge.Judge       // the panel; the first one has the report's own scores
+	kept       judge.Judge         // for final figures; nil unless it was asked for
+	classifier *judge.Classifier   // the first judge, nil if it knows no classes
+	ck         *model.Checkpoint   // nil for images from elsewhere
+	given      dataset.Source      // images from elsewhere; nil for a model
+	recorded   bool                // the data is what the model's training recorded
+	set        *dataset.Set        // the real images
+	references dataset.Source      // those of them that images are compared with
+	floorOf    dataset.Source      // those of them that are the floor
+	taught     dataset.Source      // those that a judge learns from
+	noted      bool                // a sampler said what it assumed of classes
 
-	real      *classify.Classification // of the test images
-	reference metrics.Gaussian         // of the features of test images
+	drawn, floor      *byteImages              // the generated images, and real training images
+	found, foundFloor *classify.Classification // what the first judge sees in them
+	real              *classify.Classification // of the test images
+	reference         metrics.Gaussian         // of the features of test images
 }
 
-// Evaluate measures generated images. It draws them by a model or reads them, finds their features
-// by a classifier, and compares these with the features of real test images. Pixels are rounded to
+// Evaluate measures generated images. It draws them by a model or reads them, lets judges find
+// their features, and compares these with the features of real test images. Pixels are rounded to
 // bytes first, as in a PNG. A mistake in the options is an [*pipeline.OptionError].
 func Evaluate(ctx context.Context, o Options) (*Report, error) {
+	asked := o.Count
 	o = o.WithDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	e := &evaluator{opt: o, out: &Report{Seed: o.Sample.Seed}}
-	if err := e.open(ctx); err != nil {
-		return nil, err
-	}
+	e := &evaluator{opt: o, askedCount: asked, out: &Report{Seed: o.Sample.Seed}, crew: crew.New(o.Sample.Threads)}
 	defer e.crew.Close()
-	for _, part := range []func(context.Context) error{e.readReal, e.scoreFloor, e.scoreGenerated, e.drawCurve} {
+	for _, part := range []func(context.Context) error{
+		e.open, e.readReal, e.scoreFloor, e.scoreGenerated, e.hearJudges, e.findCopies, e.drawCurve,
+	} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -60,7 +69,7 @@ func Evaluate(ctx context.Context, o Options) (*Report, error) {
 	return e.out, nil
 }
 
-// open opens the model or the images, the classifier and the data, and starts the workers.
+// open opens the model or the images, the data and the judges.
 func (e *evaluator) open(ctx context.Context) error {
 	var err error
 	if e.isa, err = pipeline.ParseISA(e.opt.ISA); err != nil {
@@ -71,6 +80,11 @@ func (e *evaluator) open(ctx context.Context) error {
 			return err
 		}
 		e.out.Model, e.out.Hash, e.out.DrawnIn = e.ck.Path, e.ck.Hash, e.ck.Precision()
+		if e.opt.Guide != "" {
+			if e.opt.Sample.Guide, err = e.ck.OpenGuide(e.opt.Guide, e.opt.Arithmetic); err != nil {
+				return err
+			}
+		}
 		e.recorded = e.opt.Data == ""
 		option.SetDefault(&e.opt.Data, e.ck.Meta.Data)
 		if err := e.checkCurve(); err != nil {
@@ -79,13 +93,16 @@ func (e *evaluator) open(ctx context.Context) error {
 	}
 	option.SetDefault(&e.opt.Data, "mnist")
 	e.out.Data = e.opt.Data
-	if err := e.openClassifier(); err != nil {
-		return err
+	for _, part := range []func() error{
+		e.openClassifiers,
+		func() error { return e.settleShape(ctx) },
+		func() error { return e.openImages(ctx) },
+		func() error { return e.chooseJudges(ctx) },
+	} {
+		if err := part(); err != nil {
+			return err
+		}
 	}
-	if err := e.openImages(ctx); err != nil {
-		return err
-	}
-	e.crew = crew.New(e.opt.Sample.Threads)
 	e.emit(pipeline.Event{Kind: pipeline.Started, Total: e.opt.Count, Text: e.describe()})
 	return nil
 }
@@ -101,55 +118,25 @@ func (e *evaluator) checkCurve() error {
 	return nil
 }
 
-// stepsFor returns the number of steps in which the model evaluates its velocity the given number
-// of times.
+// stepsFor returns the number of steps in which networks are evaluated the given number of times.
 func (e *evaluator) stepsFor(evaluations int) (int, error) {
 	return e.ck.StepsFor(e.ck.Path, evaluations, e.opt.Sample.Method)
 }
 
-// trainClassifier is the action that makes a classifier.
-var trainClassifier = option.Action{Command: "classifier"}
-
-// openClassifier reads the classifier.
-func (e *evaluator) openClassifier() error {
-	var err error
-	if e.opt.Classifier == "" {
-		e.classifier, err = classify.EmbeddedMNIST(e.isa)
-		return err
-	}
-	file, err := regular.Open(e.opt.Classifier)
-	if errors.Is(err, regular.ErrURL) {
-		return option.Errorf("classifier", e.opt.Classifier, "%v", regular.Reason(err))
-	}
-	if err != nil {
-		return option.Faultf("classifier: %v", err).Cured("name its file, or train one by %v", trainClassifier)
-	}
-	defer file.Close()
-	if e.classifier, err = classify.Read(file, e.isa); err != nil {
-		return fmt.Errorf("classifier %s: %w", e.opt.Classifier, err)
-	}
-	return nil
-}
-
-// openImages opens the real images, and the images from elsewhere, in the shape that the classifier
-// takes.
+// openImages opens the real images, and the images from elsewhere, in the shape in which they are
+// compared.
 func (e *evaluator) openImages(ctx context.Context) error {
-	h, w, c := e.classifier.Shape()
-	if e.ck != nil {
-		if s, takes := e.ck.Shape(), (pipeline.Shape{Height: h, Width: w, Channels: c}); s != takes {
-			return option.Errorf("classifier", nil,
-				"takes images of %s with %s, and the model draws %s with %d: train one for them by %v",
-				takes.Sides(), text.Count(c, "channel", "channels"), s.Sides(), s.Channels, trainClassifier)
+	var err error
+	if e.set == nil {
+		if e.set, err = e.openShaped(ctx, e.opt.Data, "data"); err != nil {
+			return err
 		}
 	}
-	var err error
-	if e.set, err = e.openShaped(ctx, e.opt.Data, "data"); err != nil {
-		return err
-	}
-	if err := e.checkTest(); err != nil {
+	if err := e.settleReferences(); err != nil {
 		return err
 	}
 	if e.opt.Images == "" {
+		e.settleCount()
 		return e.checkMemory()
 	}
 	given, err := e.openShaped(ctx, e.opt.Images, "images")
@@ -173,46 +160,72 @@ func (e *evaluator) openImages(ctx context.Context) error {
 
 // checkMemory bounds the memory of the images as floats.
 func (e *evaluator) checkMemory() error {
-	h, w, c := e.classifier.Shape()
-	if e.opt.Count > sample.MaxElements/(h*w*c) {
-		return option.Errorf("count", nil,
-			"%d images of %dx%d are too many to compare at once: at most %d",
-			e.opt.Count, w, h, sample.MaxElements/(h*w*c))
+	if most := sample.MaxElements / e.shape.Len(); e.opt.Count > most {
+		return option.Errorf("count", nil, "%d images of %s are too many to compare at once: at most %d",
+			e.opt.Count, e.shape.Sides(), most)
 	}
 	return nil
 }
 
-// checkTest returns an error unless there are enough test images. It sends a note if training may
-// have seen them.
-func (e *evaluator) checkTest() error {
-	if e.set.Test == nil || e.set.Test.Len() < minEvaluated {
-		n := 0
-		if e.set.Test != nil {
-			n = e.set.Test.Len()
+// settleReferences takes the test images as references, and the training images for the floor. It
+// returns an error unless there are enough of them. It sends a note if training may have seen the
+// references.
+func (e *evaluator) settleReferences() error {
+	e.references, e.floorOf, e.taught = e.set.Test, e.set.Train, e.set.Train
+	if n := e.testImages(); n < minEvaluated {
+		if e.needsNoLabels() {
+			return e.halve(n)
 		}
 		return option.Errorf("data", e.opt.Data,
 			"it has %s that training does not see, and %d are the least to compare with: take a larger set",
 			text.Count(n, "image", "images"), minEvaluated)
 	}
-	if e.ck != nil && !e.set.OwnTest && (e.ck.Meta.HoldOut == 0 || e.ck.Meta.Data != e.opt.Data) {
+	if e.needsNoLabels() {
+		e.divide()
+	}
+	if e.ck != nil && !e.knowsHeldOut() {
 		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: "nobody knows whether the model was trained on " +
 			"the images that it is compared with: the data has no test images of its own"})
 	}
 	return nil
 }
 
-// openShaped opens a data set in the shape that the classifier takes. role is the option that names
-// it. For the role images, the images are generated, and none is held out.
+// openShaped opens a data set in the shape in which images are compared. role is the option that
+// names it.
 func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset.Set, error) {
+	r := e.request(name, role)
+	r.Shape = e.shape
+	return r.Open(ctx)
+}
+
+// openAsItIs opens the data in a shape of its own.
+func (e *evaluator) openAsItIs(ctx context.Context) (*dataset.Set, error) {
+	r := e.request(e.opt.Data, "data")
+	set, err := r.DataOptions.Open(ctx, r.Reader)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range feed.Notes(e.opt.Data, set) {
+		e.emit(note)
+	}
+	return set, nil
+}
+
+// request asks for a data set. For the role images, the images are generated, and none is held
+// out.
+func (e *evaluator) request(name, role string) feed.Request {
 	r := feed.Request{
-		Option: role, Taker: "the classifier",
+		Option: role, Taker: "the comparison",
 		Reader: feed.Reader{Seed: 1, Threads: e.opt.Sample.Threads, OnEvent: e.opt.OnEvent},
+	}
+	if len(e.own) > 0 {
+		r.Taker = "the classifier"
 	}
 	r.Data, r.Fit, r.Recorded = name, e.opt.Fit, e.recorded && role == "data"
 	if e.ck != nil {
 		option.SetDefault(&r.Fit, e.ck.Meta.Fit)
 		if name == e.ck.Meta.Data {
-			r.Labels = e.ck.Meta.Labels
+			e.ck.Meta.LabelData(&r.DataOptions)
 		}
 	}
 	if role == "images" {
@@ -222,8 +235,7 @@ func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset
 			r.HoldOut, r.Seed = share, seed
 		}
 	}
-	r.Shape.Height, r.Shape.Width, r.Shape.Channels = e.classifier.Shape()
-	return r.Open(ctx)
+	return r
 }
 
 // describe says what is evaluated.
@@ -232,7 +244,7 @@ func (e *evaluator) describe() string {
 	if e.ck != nil {
 		what = sample.DescribeCheckpoint(e.ck)
 	}
-	return fmt.Sprintf("%s: %s against %s", what, text.Count(e.opt.Count, "image", "images"), e.set.Test.Name())
+	return fmt.Sprintf("%s: %s against %s", what, text.Count(e.opt.Count, "image", "images"), e.references.Name())
 }
 
 // emit sends an event.

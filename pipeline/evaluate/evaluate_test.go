@@ -180,12 +180,12 @@ func digitModel(t *testing.T) string {
 func TestEvaluateModel(t *testing.T) {
 	roomtest.NoLeaks(t)
 	o := Options{
-		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true, NFE: []int{1, 3},
+		Model: digitModel(t), Data: someDigits(t, 600, 150), Count: 120, Quick: true, NFE: []int{2, 6},
 		Sample: sample.Options{Class: "0-9", Seed: 4, Threads: 2, Method: model.Method{Solver: "euler", Steps: 2}},
 	}
 	want := mustEvaluate(t, o)
-	if want.Evaluations != 2 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil ||
-		len(want.Curve) != 2 || want.Curve[1].Evaluations != 3 {
+	if want.Evaluations != 4 || want.Count != 120 || want.NearestDistance != nil || want.KID != nil ||
+		len(want.Curve) != 2 || want.Curve[1].Evaluations != 6 {
 		t.Errorf("%s", asJSON(t, want))
 	}
 	o.Sample.Threads, o.NFE = 1, nil
@@ -300,8 +300,113 @@ func TestEvaluateMistakes(t *testing.T) {
 			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
 		}
 	}
-	_, err := Evaluate(t.Context(), Options{Model: modelPath, Data: few, Classifier: notes})
+	_, err := Evaluate(t.Context(), Options{Model: modelPath, Data: few, Classifiers: []string{notes}})
 	if err == nil || !strings.Contains(err.Error(), notes) {
 		t.Errorf("a text for a classifier: %v", err)
+	}
+}
+
+// A panel of judges looks at digits; a quick evaluation asks the first one alone, unless others are
+// named.
+func TestPanelOfDigits(t *testing.T) {
+	set, err := dataset.Open(t.Context(), "mnist", dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, _ := digitBytes(set.Train, 150)
+	o := Options{
+		Images: asArray(t, copies), Data: someDigits(t, 400, 150), Quick: true,
+		Sample: sample.Options{Seed: 1, Threads: 2},
+	}
+	alone := mustEvaluate(t, o)
+	if alone.Panel != nil || alone.Kept != nil || alone.FID == nil || alone.Histogram == nil {
+		t.Errorf("quick: %s", asJSON(t, alone))
+	}
+	o.Judges, o.Kept = []string{"pooled", "classifier", "random"}, true
+	all := mustEvaluate(t, o)
+	if p := all.Panel; p == nil || len(p.Judges) != 3 || p.Judges[0].Judge != "pooled" || p.Count != 150 || p.References != 150 {
+		t.Fatalf("three judges: %s", asJSON(t, all))
+	}
+	// The first judge has the report's own scores, and each judge those that it has alone.
+	if math.Abs(*all.FID-*all.Panel.Judges[0].Frechet.Value) > 1e-9 || math.Abs(*alone.FID-*all.Panel.Judges[1].Frechet.Value) > 1e-6**alone.FID {
+		t.Errorf("FID %g, alone %g: %s", *all.FID, *alone.FID, asJSON(t, all))
+	}
+	if all.Kept == nil || all.Kept.Judge != "deep" || all.Kept.Frechet.Ratio == nil {
+		t.Errorf("the judge that is kept: %s", asJSON(t, all))
+	}
+	product := 1.0
+	for _, s := range all.Panel.Judges {
+		product *= *s.Frechet.Ratio
+	}
+	if math.Abs(math.Cbrt(product)-*all.Panel.Frechet.Ratio) > 1e-9 {
+		t.Errorf("the mean of %s", asJSON(t, all))
+	}
+	o.Sample.Threads = 1
+	if got := mustEvaluate(t, o); asJSON(t, got)[:20] != asJSON(t, all)[:20] || *got.Panel.Sliced.Error != *all.Panel.Sliced.Error ||
+		*got.Kept.Sliced.Ratio != *all.Kept.Sliced.Ratio {
+		t.Errorf("one thread: %s; two: %s", asJSON(t, got), asJSON(t, all))
+	}
+}
+
+// Images of another shape, without a classifier, have judges that need no labels, and no classes.
+func TestPanelWithoutClassifier(t *testing.T) {
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, part := range []struct {
+		name string
+		n    int
+	}{{"train", 300}, {"t10k", 120}} {
+		pixels := make([]byte, part.n*12*10)
+		for i := range pixels {
+			pixels[i] = byte(rng.Uint32())
+		}
+		roomtest.WriteIDX(t, filepath.Join(dir, part.name+"-images-idx3-ubyte"), pixels, part.n, 12, 10)
+	}
+	o := Options{Images: dir, Data: dir, Count: 120, JudgeSteps: 1, Sample: sample.Options{Seed: 1, Threads: 2}}
+	var notes []string
+	o.OnEvent = func(e pipeline.Event) { notes = append(notes, e.Text) }
+	e := mustEvaluate(t, o)
+	if e.Histogram != nil || e.ClassAgreement != nil || e.Classifier != "" || e.FID == nil || e.KID == nil ||
+		e.Panel.Judges[len(e.Panel.Judges)-1].Judge != "random" {
+		t.Errorf("%s", asJSON(t, e))
+	}
+	if !strings.Contains(strings.Join(notes, "\n"), "no classifier of "+dir) {
+		t.Errorf("nothing says that classes are not counted: %q", notes)
+	}
+	for _, c := range []struct {
+		option string
+		change func(o *Options)
+	}{
+		{"judges", func(o *Options) { o.Judges = []string{"rnadom"} }},
+		{"judges", func(o *Options) { o.Judges = []string{"random", "random"} }},
+		{"classes", func(o *Options) { o.Classes = "0-9" }},
+		{"kept", func(o *Options) { o.Kept = true }}, // which knows digits
+	} {
+		wrong := o
+		c.change(&wrong)
+		_, err := Evaluate(t.Context(), wrong)
+		if got, ok := errors.AsType[*pipeline.OptionError](err); !ok || got.Option != c.option {
+			t.Errorf("%v, want a mistake in %s", err, c.option)
+		}
+	}
+}
+
+// Classifiers from files are the panel, with the random judge, under the names of their files.
+func TestPanelOfFiles(t *testing.T) {
+	path := filepath.Join("..", "judge", "mnist", "pooled.safetensors")
+	other := filepath.Join("..", "judge", "mnist", "deep.safetensors")
+	digits := someDigits(t, 300, 120)
+	o := Options{
+		Images: digits, Data: digits, Count: 100, Classifiers: []string{path, other, path},
+		Judges: []string{"deep", path, "random"}, Quick: true, Sample: sample.Options{Seed: 1, Threads: 2},
+	}
+	e := mustEvaluate(t, o)
+	if p := e.Panel; len(p.Judges) != 3 || p.Judges[0].Judge != "deep" || p.Judges[1].Judge != path || e.Histogram == nil {
+		t.Errorf("%s", asJSON(t, e))
+	}
+	o.Kept = true
+	_, err := Evaluate(t.Context(), o)
+	if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != "kept" {
+		t.Errorf("a judge that is kept beside files: %v", err)
 	}
 }

@@ -16,6 +16,9 @@ type Options struct {
 	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under
 	// runs/, else mnist, which is part of the program.
 	Model string
+	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: none
+	// but that of Sample.
+	Guide string
 	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX
 	// files.
 	Images string
@@ -25,18 +28,37 @@ type Options struct {
 
 	// Data names the real images; empty: what the model was trained on, mnist for Images.
 	Data string
-	// Fit says how pictures come to the proportions that the classifier takes; empty: what the
-	// model was trained on, else crop.
+	// Fit says how pictures come to the proportions that the judges take; empty: what the model
+	// was trained on, else crop.
 	Fit dataset.Fit
-	// Classifier is the file of the network whose features are compared; empty: that of MNIST,
-	// which is part of the program.
-	Classifier string
+	// Classifiers are files of networks whose features are compared. The first one also finds
+	// classes. None: those of MNIST's digits, which are part of the program; for other data only
+	// judges that need no labels.
+	Classifiers []string
+	// Judges are the names of the judges that look, the one first whose features FID and the other
+	// scores are of; none: all that suit the data. They are classifier, pooled, self-supervised and
+	// random for digits, the names of the classifiers' files and random where files are given, and
+	// else self-supervised and random.
+	Judges []string
+	// Kept asks the judge that is kept for final figures, too. Settings that were chosen by it
+	// have no independent judge any more.
+	Kept bool
+	// JudgeFile keeps the judge that data without labels trains, so that later evaluations are
+	// quick and meet the same judge; empty: in the run folder of Model, if it is one, as
+	// judge.safetensors.
+	JudgeFile string
+	// JudgeSteps is the number of steps that train that judge; 0: as many as take one to two
+	// minutes of two cores.
+	JudgeSteps int
 	// Count is the number of images to draw, or to take of Images; 0: 10000, and all of Images.
+	// Where no classifier suits the images, a model draws no more than there are training images,
+	// but 500.
 	Count int
 	// NFE are numbers of evaluations, for the curve of FID against them. It costs as many more
 	// drawings.
 	NFE []int
-	// Quick measures only FID and the classes, which takes seconds.
+	// Quick measures only FID and the classes, by the first judge, which takes seconds. The other
+	// judges look if they are named.
 	Quick bool
 
 	// Sample says how images are drawn. Its Count is that of the options, its Threads are those of
@@ -50,6 +72,9 @@ type Options struct {
 
 // defaultEvaluated is the default of Count for a model.
 const defaultEvaluated = 10000
+
+// mostJudgeSteps bounds JudgeSteps.
+const mostJudgeSteps = 1 << 20
 
 // minEvaluated is the least number of images that a score means something for. Features have 64
 // numbers.
@@ -81,6 +106,9 @@ func (o *Options) validate() error {
 		if err := option.Between("count", o.Count, minEvaluated, sample.MaxCount); err != nil {
 			return err
 		}
+	}
+	if err := option.Optional("judge-steps", o.JudgeSteps, 1, mostJudgeSteps); err != nil {
+		return err
 	}
 	if o.Fit != "" {
 		if err := feed.ValidateFit(o.Fit); err != nil {

@@ -6,22 +6,30 @@ import (
 
 	"github.com/fmimg/fmimg/internal/plot"
 	"github.com/fmimg/fmimg/metrics"
+	"github.com/fmimg/fmimg/pipeline/judge"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// A Report says how good images are.
+// A Report says how good images are. Its own scores, those of the floor and the curve are by the
+// features of the first judge; the panel has what each judge says.
 type Report struct {
 	Model      string `json:"model,omitempty"`
 	Hash       string `json:"model_hash,omitempty"`
 	Images     string `json:"images,omitempty"` // where the images come from, if no model drew them
 	Data       string `json:"data"`
-	Classifier string `json:"classifier"` // the data that the classifier was trained on
+	Classifier string `json:"classifier"` // the data of the first judge's training, if it is known
 	Solver     string `json:"solver,omitempty"`
 	Steps      int    `json:"steps,omitempty"`
-	// Evaluations is the mean number of evaluations of the velocity for an image. With guidance
-	// each takes two evaluations of the network.
+	// Evaluations is the mean number of evaluations of networks for an image. Where guidance acts,
+	// a velocity takes two.
 	Evaluations float64 `json:"evaluations,omitempty"`
 	Guidance    float64 `json:"guidance,omitempty"`
-	Seed        uint64  `json:"seed"`
+	// Within is where guidance acts; zero: all the way, or not at all.
+	Within model.Interval `json:"guidance_interval,omitzero"`
+	// Guide and GuideHash are the file and the hash of the weights of a guide.
+	Guide     string `json:"guide,omitempty"`
+	GuideHash string `json:"guide_hash,omitempty"`
+	Seed      uint64 `json:"seed"`
 	// DrawnIn is the precision in which the model drew; empty: f32. Scores are computed in f32.
 	DrawnIn string `json:"drawn_in,omitempty"`
 
@@ -37,10 +45,32 @@ type Report struct {
 	// by that of real test images. It is well below 1 if training images are copied.
 	NearestRatio *float64 `json:"nearest_over_real,omitempty"`
 
+	// Panel has what all judges say, and the geometric means of their ratios; nil in a quick
+	// evaluation that names no judges.
+	Panel *judge.Verdict `json:"panel,omitempty"`
+	// Kept has what the judge says that is kept for final figures, if it was asked. It is not part
+	// of the panel's means.
+	Kept *judge.Score `json:"kept_judge,omitempty"`
+
+	// SelfJudge says which network the judge is that the training images trained; nil if it did not
+	// look.
+	SelfJudge *SelfJudge `json:"self_supervised_judge,omitempty"`
+	// Halves is the number of images of each half, where too few are held out: the training images
+	// are halved at random, one half is compared with, and the other is the floor. Copies of
+	// training images have good scores then.
+	Halves int `json:"halves,omitempty"`
+	// Copying says whether training images are copied; nil in a quick evaluation.
+	Copying *Copying `json:"copying,omitempty"`
+
 	Curve []CurvePoint `json:"curve,omitempty"` // in the order of NFE
 
 	DrawSeconds float64 `json:"draw_seconds,omitempty"`
 	Seconds     float64 `json:"seconds"`
+}
+
+// DescribeGuidance says in a few words how the images were guided; "" where they were not.
+func (e *Report) DescribeGuidance() string {
+	return model.DescribeGuidance(e.Guidance, e.Guide, e.Within)
 }
 
 // A CurvePoint has the scores of images that were drawn with a number of evaluations.

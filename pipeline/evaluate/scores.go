@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/fmimg/fmimg/dataset"
@@ -22,22 +23,21 @@ func (e *evaluator) compute(ctx context.Context) metrics.Compute {
 
 // readReal finds the features of the test images, and their mean and covariance.
 func (e *evaluator) readReal(ctx context.Context) error {
-	all, _, err := classify.ClassifySource(ctx, e.crew, e.classifier, e.set.Test)
+	all, err := e.look(ctx, e.references)
 	if err != nil {
 		return err
 	}
 	e.real = all
-	if r := e.classifier.Reference(); r != nil {
-		e.out.Classifier = r.Data
-		if e.opt.Classifier == "" && e.opt.Data == r.DataSet() {
-			e.reference = r.Gaussian()
-			return nil
-		}
-		if e.opt.Classifier == "" {
-			e.emit(pipeline.Note("features are those of a classifier of %s: "+
-				"for scores that mean more, train one on %s by %v", r.Data, e.opt.Data, trainClassifier))
+	if e.classifier != nil {
+		if r := e.classifier.Network.Reference(); r != nil {
+			e.out.Classifier = r.Data
+			if len(e.own) == 0 && e.opt.Data == r.DataSet() {
+				e.reference = r.Gaussian()
+				return nil
+			}
 		}
 	}
+	e.noteJudges()
 	var m metrics.Moments
 	if err := m.Add(all.Features, e.compute(ctx)); err != nil {
 		return err
@@ -46,26 +46,43 @@ func (e *evaluator) readReal(ctx context.Context) error {
 	return err
 }
 
+// noteJudges says what the first judge does not know of the data.
+func (e *evaluator) noteJudges() {
+	switch {
+	case e.classifier == nil:
+		e.emit(pipeline.Note("no classifier of %s: features are those of the judge %s, and classes are not counted; "+
+			"for more scores train one by %v", e.opt.Data, e.judges[0].Name(), trainClassifier))
+	case len(e.own) == 0 && e.out.Classifier != "" && !e.hasDigits():
+		e.emit(pipeline.Note("features are those of a classifier of %s: "+
+			"for scores that mean more, train one on %s by %v", e.out.Classifier, e.opt.Data, trainClassifier))
+	}
+}
+
 // subset returns n of the indices below total, or all if there are fewer, in an order that depends
 // on the seed.
 func (e *evaluator) subset(n, total int) []int {
-	order := dataset.Order(total, e.opt.Sample.Seed, 0)
-	index := make([]int, min(n, total))
-	for i := range index {
-		index[i] = order.At(i)
-	}
-	return index
+	return proportional(e.opt.Sample.Seed, n, make([]int32, total))
+}
+
+// training returns the numbers of n training images, or of all if there are fewer, with classes as
+// frequent as in all.
+func (e *evaluator) training(n int) []int {
+	return proportional(e.opt.Sample.Seed, n, dataset.Labels(e.set.Train))
 }
 
 // scoreFloor measures real training images. Its nearest distance is that of real test images.
 func (e *evaluator) scoreFloor(ctx context.Context) error {
-	s := newByteImages(e.set.Train, e.subset(e.opt.Count, e.set.Train.Len()))
-	found, err := s.classify(ctx, e.crew, e.classifier)
+	s := newByteImages(e.floorOf, proportional(e.opt.Sample.Seed, e.opt.Count, dataset.Labels(e.floorOf)))
+	found, err := e.look(ctx, s)
 	if err != nil {
 		return err
 	}
+	e.floor, e.foundFloor = s, found
 	if e.out.Floor, err = e.score(ctx, found, s.labels); err != nil || e.opt.Quick {
 		return err
+	}
+	if e.testImages() == 0 {
+		return nil
 	}
 	test := newByteImages(e.set.Test, e.subset(e.opt.Count, e.set.Test.Len()))
 	e.out.Floor.NearestDistance, err = e.nearest(ctx, test)
@@ -78,10 +95,11 @@ func (e *evaluator) scoreGenerated(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.classify(ctx, e.crew, e.classifier)
+	found, err := e.look(ctx, s)
 	if err != nil {
 		return err
 	}
+	e.drawn, e.found = s, found
 	if e.out.Scores, err = e.score(ctx, found, s.labels); err != nil {
 		return err
 	}
@@ -94,7 +112,9 @@ func (e *evaluator) scoreGenerated(ctx context.Context) error {
 	if e.out.NearestDistance, err = e.nearest(ctx, s); err != nil {
 		return err
 	}
-	e.out.NearestRatio = ratio(&e.out.NearestDistance.Mean, &e.out.Floor.NearestDistance.Mean)
+	if floor := e.out.Floor.NearestDistance; floor != nil {
+		e.out.NearestRatio = ratio(&e.out.NearestDistance.Mean, &floor.Mean)
+	}
 	return nil
 }
 
@@ -109,7 +129,7 @@ func ratio(a, b *float64) *float64 {
 // score compares images with the test images by their features and classes. asked holds the class
 // that each image was asked for, -1 for none.
 func (e *evaluator) score(
-	ctx context.Context, found *classify.Classification, asked []int,
+	ctx context.Context, found *classify.Classification, asked []int32,
 ) (metrics.Scores, error) {
 	on := e.compute(ctx)
 	s := metrics.Scores{Count: found.Features.N, References: e.real.Features.N}
@@ -159,9 +179,12 @@ func (e *evaluator) frechet(ctx context.Context, found *classify.Classification)
 }
 
 // scoreClasses counts the predicted classes. Where classes were asked for, it also counts how many
-// images have theirs.
-func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classification, asked []int) error {
-	classes := len(e.classifier.Classes())
+// images have theirs. It does nothing if the first judge knows no classes.
+func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classification, asked []int32) error {
+	if e.classifier == nil {
+		return nil
+	}
+	classes := len(e.classes())
 	var err error
 	if s.Histogram, err = metrics.Histogram(found.Predictions, classes); err != nil {
 		return err
@@ -178,7 +201,7 @@ func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classificati
 	var want, got []int
 	for i, class := range asked {
 		if class >= 0 {
-			want, got = append(want, class), append(got, found.Predictions[i])
+			want, got = append(want, int(class)), append(got, found.Predictions[i])
 		}
 	}
 	if len(want) == 0 {
@@ -193,10 +216,10 @@ func (e *evaluator) scoreClasses(s *metrics.Scores, found *classify.Classificati
 // Where they have an alpha channel, colours are those over the middle gray.
 func (e *evaluator) nearest(ctx context.Context, s *byteImages) (*metrics.Distances, error) {
 	e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf(
-		"looking for the nearest of %s to each of %d", text.Count(e.set.Train.Len(), "training image", "training images"), s.len())})
-	queries := metrics.Features{N: s.len(), D: s.size, Data: make([]float32, s.len()*s.size)}
-	for i := range s.len() {
-		s.image(i, queries.Row(i))
+		"looking for the nearest of %s to each of %d", text.Count(e.set.Train.Len(), "training image", "training images"), s.Len())})
+	queries := metrics.Features{N: s.Len(), D: s.size, Data: make([]float32, s.Len()*s.size)}
+	for i := range s.Len() {
+		s.Image(i, queries.Row(i))
 	}
 	train := e.set.Train
 	_, _, channels := train.Shape()
@@ -224,11 +247,11 @@ func (e *evaluator) drawCurve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s, _, err := e.draw(ctx, steps)
+		s, by, err := e.draw(ctx, steps)
 		if err != nil {
 			return err
 		}
-		found, err := s.classify(ctx, e.crew, e.classifier)
+		found, err := e.look(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -241,9 +264,9 @@ func (e *evaluator) drawCurve(ctx context.Context) error {
 			return err
 		}
 		e.out.Curve = append(e.out.Curve, CurvePoint{
-			Evaluations: n, FID: metrics.Measured(fid), Agreement: scores.ClassAgreement,
+			Evaluations: int(math.Round(by.evaluations)), FID: metrics.Measured(fid), Agreement: scores.ClassAgreement,
 		})
-		e.emit(pipeline.Event{Kind: pipeline.Noted, Text: fmt.Sprintf("%s: FID %.3f", text.Count(n, "evaluation", "evaluations"), fid)})
+		e.emit(pipeline.Note("%s: FID %.3f", text.Count(n, "evaluation", "evaluations"), fid))
 	}
 	return nil
 }

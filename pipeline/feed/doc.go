@@ -4,8 +4,8 @@
 //
 //   - [DataOptions] say which data is read, and [DataOptions.Open] opens it. A [Request] asks for
 //     data in the shape that a network takes.
-//   - A [Feed] gives each position of each batch its image, mirrored or dequantised if asked for.
-//     An [Order] shuffles every epoch.
+//   - A [Feed] gives each position of each batch its image, mirrored, shifted or dequantised if
+//     asked for. An [Order] shuffles every epoch.
 //   - [HeldImage] gives the images of the validation loss.
 //
 // # Randomness and memory

@@ -13,6 +13,7 @@ type Feed struct {
 	Data       dataset.Source
 	Order      *Order
 	Dequantize bool // spread bytes over their width
+	Shift      int  // move each image by up to so many pixels, right or left and up or down
 
 	seed uint64
 	flip bool // mirror every second image
@@ -40,8 +41,13 @@ func (f *Feed) Read(rng *rand.PCG, index, step, position int, dst []float32) int
 		pipeline.Seed(rng, f.seed, pipeline.StreamFlip, step, position)
 		if rng.Uint64()>>63 == 1 {
 			_, width, channels := f.Data.Shape()
-			mirror(dst, width*channels, channels)
+			Mirror(dst, width*channels, channels)
 		}
+	}
+	if f.Shift > 0 {
+		_, width, channels := f.Data.Shape()
+		pipeline.Seed(rng, f.seed, pipeline.StreamShift, step, position)
+		shift(dst, width*channels, channels, drawShift(rng, f.Shift), drawShift(rng, f.Shift))
 	}
 	if f.Dequantize {
 		pipeline.Seed(rng, f.seed, pipeline.StreamSpread, step, position)
@@ -50,9 +56,9 @@ func (f *Feed) Read(rng *rand.PCG, index, step, position int, dst []float32) int
 	return label
 }
 
-// mirror exchanges left and right in an image whose rows are rowLen numbers, and whose pixels have
+// Mirror exchanges left and right in an image whose rows are rowLen numbers, and whose pixels have
 // the given channels.
-func mirror(image []float32, rowLen, channels int) {
+func Mirror(image []float32, rowLen, channels int) {
 	for ; len(image) > 0; image = image[rowLen:] {
 		for a, b := 0, rowLen-channels; a < b; a, b = a+channels, b-channels {
 			for c := range channels {

@@ -16,11 +16,11 @@ func TestMirror(t *testing.T) {
 		{6, 3, []float32{4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9}},
 	} {
 		x := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-		mirror(x, c.rowLen, c.channels)
+		Mirror(x, c.rowLen, c.channels)
 		if !slices.Equal(x, c.want) {
 			t.Errorf("rows of %d, %d channels: %v", c.rowLen, c.channels, x)
 		}
-		mirror(x, c.rowLen, c.channels)
+		Mirror(x, c.rowLen, c.channels)
 		if x[0] != 1 || x[11] != 12 {
 			t.Errorf("mirrored twice: %v", x)
 		}

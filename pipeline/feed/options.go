@@ -67,9 +67,12 @@ type DataOptions struct {
 	// ImageChannels are the colours that images are read in; empty: auto. A run records what auto
 	// stood for.
 	ImageChannels Channels `json:"image_channels"`
-	// Labels says where the classes of pictures come from: folders, none, or the path of a CSV file
-	// of file names and labels; empty: what is there.
+	// Labels says where the classes of pictures come from: folders, none, the path of a CSV file
+	// of file names and labels, or clusters:32, as many groups of images that look alike; empty:
+	// what is there.
 	Labels string `json:"labels,omitempty"`
+	// Clusters are those that Labels asks for, where they are known; nil: none are.
+	Clusters *dataset.Clusters `json:"-"`
 	// HoldOut is the share of the images that training does not see, in sets without test images;
 	// 0: 0.05; below 0: none. A run records 0 for none.
 	HoldOut float64 `json:"hold_out"`
@@ -83,6 +86,7 @@ type DataOptions struct {
 	DataMemory int `json:"-"`
 
 	// Source is the data itself, instead of opening Data; for programs with images of their own.
+	// Of Labels, clusters work on it.
 	Source dataset.Source `json:"-"`
 	// Validation are images of the same shape and classes that training does not see, with Source;
 	// nil: none. [dataset.Split] makes them.
@@ -98,9 +102,10 @@ func (o DataOptions) WithDefaults() DataOptions {
 	return o
 }
 
-// A Reader says how data is read. Of the result, only the choice of held-out images depends on it.
+// A Reader says how data is read. Of the result, only the choice of held-out images and clusters
+// depend on it.
 type Reader struct {
-	Seed    uint64 // of the choice of held-out images
+	Seed    uint64 // of the choice of held-out images, and of clusters
 	Threads int    // the number of threads that decode pictures
 	OnEvent func(pipeline.Event)
 }
@@ -113,12 +118,25 @@ func (o *DataOptions) Validate() error {
 		option.Between("hold-out", option.OrNone(o.HoldOut), 0, 0.9),
 		option.Between("data-memory", o.DataMemory, 0, 1<<30),
 		option.OneOf("image-channels", o.ImageChannels, ChannelNames()...),
+		validateLabels(o.Labels),
 	)
+}
+
+// validateLabels refuses clusters that cannot be.
+func validateLabels(labels string) error {
+	_, _, err := dataset.ParseClusters(labels)
+	return err
+}
+
+// ClusterLabels reports whether the classes are clusters.
+func (o *DataOptions) ClusterLabels() bool {
+	_, ok, _ := dataset.ParseClusters(o.Labels)
+	return ok
 }
 
 // LabelsFile reports whether the classes come from a file that Labels names.
 func (o *DataOptions) LabelsFile() bool {
-	return o.Labels != "" && o.Labels != dataset.FolderLabels && o.Labels != dataset.NoLabels
+	return o.Labels != "" && o.Labels != dataset.FolderLabels && o.Labels != dataset.NoLabels && !o.ClusterLabels()
 }
 
 // Fits returns all values of [dataset.Fit].
@@ -131,7 +149,7 @@ func ValidateFit(fit dataset.Fit) error { return option.OneOf("fit", fit, Fits()
 // [*pipeline.OptionError].
 func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) {
 	if o.Source != nil {
-		return &dataset.Set{Train: o.Source, Test: o.Validation}, checkValidation(o.Source, o.Validation)
+		return o.openSource(ctx, r)
 	}
 	d := o.WithDefaults()
 	share := option.OrNone(d.HoldOut)
@@ -141,7 +159,7 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 	r.noteHidden(d.Data)
 	set, err := dataset.Open(ctx, d.Data, dataset.Options{
 		Width: d.Size.Width, Height: d.Size.Height, Fit: d.Fit, Channels: d.ImageChannels.count(),
-		Labels: d.Labels, Strict: d.Strict, TextOrder: d.TextOrder,
+		Labels: d.Labels, Clusters: d.Clusters, Strict: d.Strict, TextOrder: d.TextOrder,
 		HoldOut: share, Seed: r.Seed, MaxBytes: int64(d.DataMemory) << 20,
 		Parallel: inParallel(ctx, r.Threads), Progress: r.progress(),
 	})
@@ -161,6 +179,22 @@ func (o *DataOptions) Open(ctx context.Context, r Reader) (*dataset.Set, error) 
 		set.Train, set.Test = dataset.SplitAny(set.Train, option.OrNone(d.HoldOut), r.Seed)
 	}
 	return set, nil
+}
+
+// openSource takes Source for the data, with clusters as classes where Labels asks for them.
+func (o *DataOptions) openSource(ctx context.Context, r Reader) (*dataset.Set, error) {
+	set := &dataset.Set{Train: o.Source, Test: o.Validation}
+	if err := checkValidation(o.Source, o.Validation); err != nil {
+		return nil, err
+	}
+	return set, o.Label(ctx, set, r)
+}
+
+// Label makes clusters the classes of a set, where Labels asks for them.
+func (o *DataOptions) Label(ctx context.Context, set *dataset.Set, r Reader) error {
+	return set.Label(ctx, dataset.Options{
+		Labels: o.Labels, Clusters: o.Clusters, Seed: r.Seed, Parallel: inParallel(ctx, r.Threads),
+	})
 }
 
 // unknownData returns the error for a name that no data has, with the likely cure.

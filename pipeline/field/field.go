@@ -105,10 +105,14 @@ func (in *input) chunk(net model.Replica, out *output, p *engine.Partial, from, 
 	if in.y != nil {
 		y = in.y[from:to]
 	}
+	var w []float32
+	if in.w != nil {
+		w = in.w[from:to]
+	}
 	answer := out.prediction[lo:hi]
 	field := ode.FieldFunc(func(v, x, t []float32, _ []int) {
 		if in.d != nil {
-			net.Jump(answer, x, t, in.d[from:to], y)
+			net.Jump(answer, x, t, in.d[from:to], w, y)
 		} else {
 			net.Forward(answer, x, t, y)
 		}

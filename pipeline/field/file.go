@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/engine"
@@ -21,6 +22,7 @@ type input struct {
 	x, target []float32 // [N, H, W, C]; target is nil without gradients
 	t         []float32 // [N]
 	d         []float32 // [N]; nil for a network of velocities
+	w         []float32 // [N]; nil for no guidance
 	y         []int32   // [N]; nil for a network without classes
 }
 
@@ -55,7 +57,7 @@ func (o *Options) readInput(cfg unet.Config) (*input, error) {
 			return nil, err
 		}
 	}
-	if err := in.readJumps(f); err != nil {
+	if err := option.First(in.readJumps(f), in.readWeights(f)); err != nil {
 		return nil, err
 	}
 	err = in.readClasses(f)
@@ -95,6 +97,23 @@ func (in *input) readJumps(f *safetensors.File) error {
 			d.DType, d.Shape, n)
 	}
 	in.d = d.F32
+	return nil
+}
+
+// readWeights reads the weights of guidance for a flow map that takes them. A file without them
+// means 1, no guidance.
+func (in *input) readWeights(f *safetensors.File) error {
+	w, n := f.Tensor("w"), len(in.t)
+	switch {
+	case w == nil:
+		return nil
+	case !in.cfg.GuidanceEmbed:
+		return errors.New("tensor w: the network takes no weight of guidance: leave w out")
+	case w.DType == safetensors.I64 || !slices.Equal(w.Shape, []int{n}):
+		return fmt.Errorf("tensor w is %s of shape %v: the weights of guidance as floats of shape [%d] are needed",
+			w.DType, w.Shape, n)
+	}
+	in.w = w.F32
 	return nil
 }
 

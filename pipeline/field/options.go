@@ -12,8 +12,8 @@ type Options struct {
 	// Model is a run folder or a checkpoint; empty: the newest run under runs/.
 	Model string
 	// In is a safetensors file of x [N,C,H,W] and t [N]. Networks with classes also take y [N]
-	// (int64), flow maps d [N], the lengths of jumps, 0 where there is no d, and Grad takes target
-	// [N,C,H,W].
+	// (int64), flow maps d [N], the lengths of jumps, 0 where there is no d, and some of them w
+	// [N], the weights of guidance, 1 where there is no w. Grad takes target [N,C,H,W].
 	In string
 	// Out is the safetensors file to write: v [N,C,H,W], with Grad also loss [1], grad.x [N,C,H,W]
 	// and grad.PARAMETER. Of a network that predicts noise or data it holds prediction too.

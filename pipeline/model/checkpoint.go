@@ -247,6 +247,7 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 		return nil, err
 	}
 	net := NewUNet(model, predicts, meta.allowedJumps())
+	net.SetGuidance(meta.guidance())
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
@@ -273,7 +274,7 @@ func (c *Checkpoint) DataRequest(name, option string, threads int, onEvent func(
 	r := feed.Request{Shape: c.Shape(), Option: option, Taker: "the model", Reader: reader}
 	r.Data, r.Fit = name, c.Meta.Fit
 	if name == c.Meta.Data {
-		r.Labels = c.Meta.Labels
+		c.Meta.LabelData(&r.DataOptions)
 	}
 	if share, seed, ok := c.Meta.HeldOut(name); ok {
 		r.HoldOut, r.Seed = share, seed

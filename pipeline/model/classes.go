@@ -54,8 +54,8 @@ func (c *Checkpoint) ClassList() ClassList {
 // RequestedClasses reads a list of classes as [ClassList.Parse] does; the empty list is nil, which
 // means random classes. It is an [*pipeline.OptionError] to ask for classes or for a guidance that
 // the model does not have.
-func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, []pipeline.Event, error) {
-	if err := c.checkRequest(list, guidance); err != nil || list == "" {
+func (c *Checkpoint) RequestedClasses(list string, m Method) ([]int32, []pipeline.Event, error) {
+	if err := c.checkRequest(list, m); err != nil || list == "" {
 		return nil, nil, err
 	}
 	return c.ClassList().Parse(list)
@@ -63,8 +63,8 @@ func (c *Checkpoint) RequestedClasses(list string, guidance float64) ([]int32, [
 
 // RequestedNoClass is [Checkpoint.RequestedClasses] for images of no class, whatever the classes
 // are called.
-func (c *Checkpoint) RequestedNoClass(guidance float64) ([]int32, error) {
-	if err := c.checkRequest(NoClass, guidance); err != nil {
+func (c *Checkpoint) RequestedNoClass(m Method) ([]int32, error) {
+	if err := c.checkRequest(NoClass, m); err != nil {
 		return nil, err
 	}
 	row, err := c.ClassList().noClass()
@@ -72,8 +72,8 @@ func (c *Checkpoint) RequestedNoClass(guidance float64) ([]int32, error) {
 }
 
 // checkRequest refuses a list of classes, or a guidance, that the model does not have.
-func (c *Checkpoint) checkRequest(list string, guidance float64) error {
-	if _, err := c.SettleGuidance(c.Path, guidance); err != nil {
+func (c *Checkpoint) checkRequest(list string, m Method) error {
+	if _, err := c.SettleGuidance(c.Path, m); err != nil {
 		return err
 	}
 	if list != "" && c.Labels().Count == 0 {

@@ -100,7 +100,9 @@ func (info *Info) describeNetwork(f *safetensors.File) error {
 	}
 	info.net, info.FLOPs, info.SHA256 = ck.Network, ck.FLOPs(), ck.Hash
 	if _, ok := f.Metadata[MetaKey]; ok {
-		info.Meta = &ck.Meta
+		meta := ck.Meta
+		meta.Clusters = nil // numbers for programs, and many
+		info.Meta = &meta
 	}
 	return nil
 }
@@ -143,9 +145,13 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 	}
 	if m := info.Meta; m != nil {
 		if of := m.Teacher; of != nil {
-			add("distilled from", "a model trained for %s, %s in %s, guidance %v, SHA-256 %s",
+			add("distilled from", "a model trained for %s, %s in %s, %s, SHA-256 %s",
 				text.Count(of.Steps, "step", "steps"),
-				of.Solver, text.Count(of.SolverSteps, "step", "steps"), of.Guidance, of.SHA256)
+				of.Solver, text.Count(of.SolverSteps, "step", "steps"), of.describeGuidance(), of.SHA256)
+			if of.GuidanceRange.Wide() {
+				add("guidance", "an input: weights from %v to %v, unless told another %v",
+					of.GuidanceRange[0], of.GuidanceRange[1], of.Guidance)
+			}
 		}
 		add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"),
 			text.Count(m.Batch, "image", "images"), m.Seed)
@@ -166,6 +172,16 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 		}
 	}
 	return lines
+}
+
+// describeGuidance says how the teacher was guided.
+func (t *TeacherMeta) describeGuidance() string {
+	guide := ""
+	if t.Guide != "" {
+		guide = fmt.Sprintf("the guide of SHA-256 %.12s…", t.Guide)
+	}
+	weights := t.guidance()
+	return cmp.Or(weights.describe(guide, t.Within), fmt.Sprintf("guidance %v", weights))
 }
 
 // describeClasses lists the classes, as they can be asked for, with the numbers of their training

@@ -19,7 +19,9 @@
 //
 // A [Method] says how to draw and a [DensityMethod] how to find densities, with zero fields where
 // the network is to choose. [Network.Settle] completes a method and returns a [Plan]; a [Drawer]
-// carries it out. [Network.DensityModel] does the same for densities, with a [DensityEstimator].
+// carries it out. A method may name a [Guide], a weaker model of which a drawer has a replica too,
+// and the [Interval] of t in which guidance acts. [Network.DensityModel] does the same for
+// densities, with a [DensityEstimator].
 //
 // # Notation and layouts
 //

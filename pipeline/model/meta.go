@@ -3,9 +3,13 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"os"
 	"time"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // MetaKey is the metadata entry of a checkpoint that holds a [Meta] as JSON.
@@ -55,17 +59,47 @@ type Meta struct {
 	// classes of pictures came from; empty: what was there.
 	Fit    dataset.Fit `json:"fit,omitempty"`
 	Labels string      `json:"labels,omitempty"`
+	// Clusters are what the classes stand for, where Labels asks for clusters.
+	Clusters *dataset.Clusters `json:"clusters,omitempty"`
 }
+
+// LabelData sets, in the options of data, where the classes of the data that the model was trained
+// on came from.
+func (m Meta) LabelData(o *feed.DataOptions) { o.Labels, o.Clusters = m.Labels, m.Clusters }
 
 // TeacherMeta says which model a flow map was distilled from, and how that model drew images.
 type TeacherMeta struct {
-	SHA256      string  `json:"sha256"` // of its weights
-	Steps       int     `json:"steps"`  // steps of its training
-	Images      int     `json:"images"` // images of its training, repeats counted
-	Seed        uint64  `json:"seed"`   // seed of its training, which chose the held-out images
-	Solver      string  `json:"solver"`
-	SolverSteps int     `json:"solver_steps"`
-	Guidance    float64 `json:"guidance"`
+	SHA256      string `json:"sha256"` // of its weights
+	Steps       int    `json:"steps"`  // steps of its training
+	Images      int    `json:"images"` // images of its training, repeats counted
+	Seed        uint64 `json:"seed"`   // seed of its training, which chose the held-out images
+	Solver      string `json:"solver"`
+	SolverSteps int    `json:"solver_steps"`
+	// Guidance is the weight by which the teacher drew. Where it drew by weights of a range, which
+	// the flow map takes then, it is the one that the flow map draws by unless it is told another.
+	Guidance      float64       `json:"guidance"`
+	GuidanceRange GuidanceRange `json:"guidance_range,omitzero"`
+	// Within is where guidance acted; zero: all the way, or not at all. Guide is the SHA-256 of the
+	// weights of a guide; empty: none.
+	Within Interval `json:"guidance_interval,omitzero"`
+	Guide  string   `json:"guide,omitempty"`
+}
+
+// guidance returns the weights by which the teacher drew.
+func (t *TeacherMeta) guidance() GuidanceRange {
+	if t.GuidanceRange.Wide() {
+		return t.GuidanceRange
+	}
+	return OneGuidance(t.Guidance)
+}
+
+// guidance returns the weights that a flow map takes, and the one that it draws by unless it is
+// told another. A file that records none may be drawn by any.
+func (m Meta) guidance() (weights GuidanceRange, usual float64) {
+	if m.Teacher == nil || !m.Teacher.GuidanceRange.Wide() {
+		return GuidanceRange{math.Inf(-1), math.Inf(1)}, 1
+	}
+	return m.Teacher.GuidanceRange, m.Teacher.Guidance
 }
 
 // allowedJumps returns the numbers of jumps, from noise to image, that a flow map can take.
@@ -88,6 +122,20 @@ func (m Meta) dataSeed() uint64 {
 		return m.Teacher.Seed
 	}
 	return m.Seed
+}
+
+// ReadMeta reads the Meta of the checkpoint in a file.
+func ReadMeta(path string) (Meta, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer file.Close()
+	f, err := safetensors.Read(file)
+	if err != nil {
+		return Meta{}, err
+	}
+	return parseMeta(f.Metadata)
 }
 
 // text returns m as JSON.

@@ -38,17 +38,17 @@ type Network interface {
 	// HasTrajectory reports whether there are states between noise and image.
 	HasTrajectory() bool
 
-	// SettleGuidance returns a weight of guidance that is not 0 as it is, and the network's default
-	// for 0. The error says why the network cannot have the weight.
-	SettleGuidance(path string, weight float64) (float64, error)
+	// SettleGuidance completes what a method says of guidance, and leaves the rest of it as it is.
+	// The error says why the network cannot have this guidance.
+	SettleGuidance(path string, m Method) (Method, error)
 	// Settle completes a method, whose zero fields leave the choice to the network. It returns the
 	// plan for drawers and the completed method.
 	Settle(path string, m Method) (Plan, Method, error)
-	// StepsFor returns the number of steps for which the method takes so many evaluations for an
-	// image.
+	// StepsFor returns the number of steps for which the method takes so many evaluations of
+	// networks for an image.
 	StepsFor(path string, evaluations int, m Method) (int, error)
-	// NewDrawer returns a drawer of up to n images at once, for one worker.
-	NewDrawer(n int) Drawer
+	// NewDrawer returns a drawer of up to n images at once by a plan, for one worker.
+	NewDrawer(n int, p Plan) Drawer
 	// DensityModel returns a model that finds densities by a method, whose zero fields leave the
 	// choice to the network. The error says why the network has no density.
 	DensityModel(path string, m DensityMethod) (DensityModel, error)
@@ -73,9 +73,14 @@ func (l Labels) NullRow() int32 { return int32(l.Count) }
 
 // A Method says how images are drawn. Its zero fields leave the choice to the network.
 type Method struct {
-	// Guidance is the weight W of v_null + W·(v_class − v_null); 1 is off; 0: 1, or
-	// [DefaultGuidance] for networks that were trained for it.
+	// Guidance is the weight W of v_null + W·(v_class − v_null), or with a Guide of v_guide + W·(v
+	// − v_guide); 1 is off; 0: 1, or [DefaultGuidance] for networks that were trained for it, or
+	// with a Guide [DefaultGuideWeight], or the weight that a flow map records that takes weights.
 	Guidance float64
+	// Interval holds the times in which guidance acts; zero: 0,1.
+	Interval Interval
+	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
+	Guide *Guide
 	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
 	// normalizing flow.
 	Solver string
@@ -93,17 +98,35 @@ type Method struct {
 // zero Plan.
 type Plan struct {
 	Solver   ode.Solver
+	Guide    *Guide     // of the method; nil for none
 	Predicts Prediction // what the network predicts
 	Jump     float64    // length of a flow map's jumps; 0 for a network that is not a flow map
+	// TakesGuidance says that the weight of guidance is an input of the flow map.
+	TakesGuidance bool
+}
+
+// A Part is the part of the way from noise at time 0 to an image at time 1 that a drawing goes. The
+// zero Part is the whole way. A part that begins later begins at states that the caller has.
+type Part struct{ From, To float64 }
+
+// end returns the time at which the part ends.
+func (p Part) end() float64 {
+	if p.To == 0 {
+		return 1
+	}
+	return p.To
 }
 
 // A Drawing says which images to draw, and how.
 type Drawing struct {
 	Seed     uint64
-	First    int     // index of the first image; image i starts from the noise of (Seed, First+i)
-	Labels   []int32 // row of the embedding for each image; nil for a network without classes
-	Null     int32   // row of "no class"; not used where Guidance is 1
-	Guidance float64 // weight W of v_null + W·(v_class − v_null)
+	First    int       // index of the first image; image i starts from the noise of (Seed, First+i)
+	Labels   []int32   // row of the embedding for each image; nil for a network without classes
+	Null     int32     // row of "no class"; not used where Guidance is 1, and with a Guide
+	Guidance float64   // weight W of v_null + W·(v_class − v_null), or v_guide + W·(v − v_guide)
+	Weights  []float32 // weight W of each image, in place of Guidance; nil for none
+	Interval Interval
+	Part     Part // the part of the way that the images go
 	Plan
 
 	// Frame, when not nil, gets the states x of the images from, from+1, … at each step of the
@@ -114,10 +137,20 @@ type Drawing struct {
 	Done func(images int)
 }
 
+// weight returns the weight of guidance of image i of the drawing.
+func (d *Drawing) weight(i int) float32 {
+	if d.Weights != nil {
+		return d.Weights[i]
+	}
+	return float32(d.Guidance)
+}
+
 // A Drawer draws images on one worker, in memory of its own.
 type Drawer interface {
 	// Draw carries the noise in x, [n, H, W, C], to the images from, from+1, … of a drawing, in
-	// place.
+	// place. For a part of the way x holds the states at its begin, then those at its end. The
+	// evaluations in the statistics are those of networks: where guidance acts, a velocity takes
+	// two.
 	Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error)
 }
 

@@ -40,17 +40,18 @@ func (f *NormalizingFlow) FLOPs() float64 { return f.Config().FLOPs() }
 func (*NormalizingFlow) HasTrajectory() bool { return false }
 
 // SettleGuidance implements [Network].
-func (*NormalizingFlow) SettleGuidance(path string, weight float64) (float64, error) {
-	if weight != 0 && weight != 1 {
-		return 0, unguided(path, weight)
+func (*NormalizingFlow) SettleGuidance(path string, m Method) (Method, error) {
+	if m.Guide != nil {
+		return m, option.Errorf("guide", m.GuideName(), "%s is a normalizing flow, which takes no guide: leave it out",
+			ModelName(path))
 	}
-	return 1, nil
+	return m.unguided(path)
 }
 
 // Settle implements [Network].
 func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
-	var err error
-	if m.Guidance, err = f.SettleGuidance(path, m.Guidance); err != nil {
+	m, err := f.SettleGuidance(path, m)
+	if err != nil {
 		return Plan{}, m, err
 	}
 	option.SetDefault(&m.Solver, flowSolver)
@@ -75,7 +76,7 @@ func (f *NormalizingFlow) StepsFor(path string, evaluations int, m Method) (int,
 }
 
 // NewDrawer implements [Network].
-func (f *NormalizingFlow) NewDrawer(n int) Drawer {
+func (f *NormalizingFlow) NewDrawer(n int, _ Plan) Drawer {
 	return NewPassDrawer(f.NewReplica(n, false), f.Config().ImageLen())
 }
 

@@ -72,6 +72,12 @@ func (p Prediction) Velocity(answers ode.Field) ode.Field {
 	return flow.VelocityWithin(answers, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
 }
 
+// ToVelocity turns a network's output for the images x at times t into velocities, in place, as
+// Velocity does.
+func (p Prediction) ToVelocity(v, x, t []float32) {
+	flow.ToVelocity(v, x, t, p.Path, p.Objective, dataset.PixelMin, dataset.PixelMax)
+}
+
 // The defaults of training, which also hold for files without the entries.
 const (
 	DefaultPath      = "linear"

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +25,11 @@ func DescribeNetwork(c unet.Config) string {
 			classes += " and none"
 		}
 	}
-	return fmt.Sprintf("%s times %v, %s a level, attention at %v, %s, %s, time scale %v, %s",
+	patches := ""
+	if c.PatchSize > 1 {
+		patches = fmt.Sprintf("patches of %dx%d, ", c.PatchSize, c.PatchSize)
+	}
+	return patches + fmt.Sprintf("%s times %v, %s a level, attention at %v, %s, %s, time scale %v, %s",
 		text.Count(c.ModelChannels, "channel", "channels"), c.ChannelMult, text.Count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
 		text.Count(max(c.NumHeads, 1), "head", "heads"), text.Count(c.NormGroups, "norm group", "norm groups"),
 		c.TimeScale, classes)
@@ -42,6 +45,8 @@ const (
 	// DefaultGuidance is the weight of models that were trained for guidance. docs/quality.md
 	// measures its gain.
 	DefaultGuidance = 1.15
+	// DefaultGuideWeight is the weight with a [Guide].
+	DefaultGuideWeight = 1.5
 )
 
 // FlowMapSolver is the solver, in [Method], of a flow map, which has no other.
@@ -52,11 +57,21 @@ type UNet struct {
 	*unet.Model
 	Predicts Prediction
 	jumps    []int // for a flow map: the numbers of jumps that it was trained for
+	// For a flow map that takes weights of guidance: those that it was trained for, and the one
+	// that it draws by unless it is told another.
+	weights GuidanceRange
+	usual   float64
 }
 
 // NewUNet makes a network that draws of a model. jumps are the numbers of jumps that a flow map was
 // trained for.
-func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet { return &UNet{m, predicts, jumps} }
+func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet {
+	return &UNet{Model: m, Predicts: predicts, jumps: jumps}
+}
+
+// SetGuidance says which weights of guidance a flow map takes that has them as an input, and which
+// one it draws by unless it is told another.
+func (u *UNet) SetGuidance(weights GuidanceRange, usual float64) { u.weights, u.usual = weights, usual }
 
 // Shape implements [Network].
 func (u *UNet) Shape() pipeline.Shape { return shapeOf(u.Config()) }
@@ -82,28 +97,59 @@ func (u *UNet) FLOPs() float64 { return u.Config().FLOPs() }
 func (u *UNet) HasTrajectory() bool { return true }
 
 // SettleGuidance implements [Network].
-func (u *UNet) SettleGuidance(path string, weight float64) (float64, error) {
+func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 	cfg := u.Config()
 	switch {
-	case weight == 0 && cfg.NullClass && !cfg.FlowMap:
-		return DefaultGuidance, nil
-	case weight == 0:
-		return 1, nil
-	case weight == 1 || cfg.NullClass && !cfg.FlowMap:
-		return weight, nil
-	case cfg.FlowMap:
-		return 0, option.Errorf("guidance", weight,
+	case cfg.FlowMap && m.Guide != nil:
+		return m, option.Errorf("guide", m.GuideName(), "%s is a flow map, which was settled when it was distilled: "+
+			"leave it out, or distil its teacher with the guide", ModelName(path))
+	case cfg.GuidanceEmbed:
+		return u.settleWeight(path, m)
+	case cfg.FlowMap && m.Guidance != 0 && m.Guidance != 1:
+		return m, option.Errorf("guidance", m.Guidance,
 			"%s is a flow map, which was settled when it was distilled: "+
 				"leave it at 1, or distil its teacher with another",
 			ModelName(path))
+	case cfg.FlowMap:
+		return m.unguided(path)
+	case m.Guide != nil:
+		option.SetDefault(&m.Guidance, DefaultGuideWeight)
+	case cfg.NullClass:
+		option.SetDefault(&m.Guidance, DefaultGuidance)
+	default:
+		return m.unguided(path)
 	}
-	return 0, unguided(path, weight)
+	m.Interval = m.Interval.orDefault()
+	return m, nil
 }
 
-// unguided returns the error of a guidance for a network that was not trained for it.
-func unguided(path string, weight float64) error {
-	return option.Errorf("guidance", weight,
-		"%s was not trained for it (it has no class that means none): leave it at 1", ModelName(path))
+// settleWeight is SettleGuidance for a flow map that takes weights.
+func (u *UNet) settleWeight(path string, m Method) (Method, error) {
+	option.SetDefault(&m.Guidance, u.usual)
+	if !u.weights.Contains(m.Guidance) {
+		return m, option.Errorf("guidance", m.Guidance,
+			"%s was distilled for weights from %v to %v: choose one of these, or distil its teacher with others",
+			ModelName(path), u.weights[0], u.weights[1])
+	}
+	if !m.Interval.Whole() {
+		return m, option.Errorf("guidance-interval", m.Interval,
+			"%s is a flow map, which was settled when it was distilled: leave it out", ModelName(path))
+	}
+	m.Interval = m.Interval.orDefault()
+	return m, nil
+}
+
+// unguided is SettleGuidance for a network that has no guidance.
+func (m Method) unguided(path string) (Method, error) {
+	if m.Guidance != 0 && m.Guidance != 1 {
+		return m, option.Errorf("guidance", m.Guidance,
+			"%s was not trained for it (it has no class that means none): leave it at 1", ModelName(path))
+	}
+	if m.Guidance == 0 && !m.Interval.Whole() && m.Interval.orDefault() != DefaultInterval {
+		return m, option.Errorf("guidance-interval", m.Interval, "%s has no guidance: leave it out", ModelName(path))
+	}
+	m.Guidance, m.Interval = 1, m.Interval.orDefault()
+	return m, nil
 }
 
 // WithDefaults fills in the defaults of networks that predict velocities.
@@ -117,7 +163,11 @@ func (m Method) WithDefaults() Method {
 		option.SetDefault(&m.Tol, DefaultTol)
 		option.SetDefault(&m.NoiseLevel, 1)
 	}
+	if m.Guide != nil {
+		option.SetDefault(&m.Guidance, DefaultGuideWeight)
+	}
 	option.SetDefault(&m.Guidance, 1)
+	m.Interval = m.Interval.orDefault()
 	return m
 }
 
@@ -132,6 +182,7 @@ func (m Method) Validate() error {
 	m = m.WithDefaults()
 	return option.First(
 		option.Between("guidance", m.Guidance, -100, 100),
+		m.Interval.Validate(),
 		option.Between("steps", m.Steps, 1, 100000),
 		option.Optional("tol", m.Tol, 1e-7, 1),
 		option.Optional("noise-level", m.NoiseLevel, 1e-6, 100),
@@ -149,8 +200,8 @@ func (m Method) validateSolver() error {
 
 // Settle implements [Network].
 func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
-	var err error
-	if m.Guidance, err = u.SettleGuidance(path, m.Guidance); err != nil {
+	m, err := u.SettleGuidance(path, m)
+	if err != nil {
 		return Plan{}, m, err
 	}
 	if u.Config().FlowMap {
@@ -162,7 +213,7 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	}
 	m = m.WithDefaults()
 	solver, err := NewSolver(m, u.Predicts)
-	return Plan{Solver: solver, Predicts: u.Predicts}, m, err
+	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
 // NewSolver returns the solver of a method that is settled, for a network that predicts p.
@@ -191,22 +242,18 @@ func (u *UNet) settleJumps(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("steps", m.Steps,
 			"%s was trained for %s jumps: choose one of these", ModelName(path), text.Or(u.jumps))
 	}
-	return Jumps(m.Steps), m.WithDefaults(), nil
+	return u.Jumps(m.Steps), m.WithDefaults(), nil
 }
 
-// Jumps returns the plan that takes n equal jumps of a flow map.
-func Jumps(n int) Plan { return Plan{Solver: flow.Jumps(n), Jump: 1 / float64(n)} }
+// Jumps returns the plan that takes n equal jumps of a flow map over the whole way from noise to
+// image.
+func (u *UNet) Jumps(n int) Plan { return u.JumpsOver(Part{}, n) }
 
-// StepsFor implements [Network].
-func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
-	if u.Config().FlowMap {
-		return onlySteps(u, path, evaluations, m)
+// JumpsOver returns the plan that takes n equal jumps of a flow map over a part of the way.
+func (u *UNet) JumpsOver(part Part, n int) Plan {
+	return Plan{
+		Solver: flow.Jumps(n), Jump: (part.end() - part.From) / float64(n), TakesGuidance: u.Config().GuidanceEmbed,
 	}
-	steps, err := flow.StepsFor(m.WithDefaults().Solver, evaluations)
-	if wrong, ok := errors.AsType[*flow.EvaluationsError](err); ok {
-		err = option.Errorf("evaluations", nil, "%s", wrong.Reason())
-	}
-	return steps, err
 }
 
 // onlySteps is StepsFor for a network that is evaluated once in a step and cannot take every number
@@ -228,6 +275,11 @@ func (u *UNet) Velocity(path string) (Prediction, error) {
 }
 
 // NewDrawer implements [Network].
-func (u *UNet) NewDrawer(n int) Drawer {
-	return NewVelocityDrawer(u.NewReplica(n, false), n, u.Config().ImageLen())
+func (u *UNet) NewDrawer(n int, p Plan) Drawer {
+	return u.DrawerOf(u.NewReplica(n, false), n, p)
+}
+
+// DrawerOf is NewDrawer with a replica of the network that the caller uses too.
+func (u *UNet) DrawerOf(net Replica, n int, p Plan) *VelocityDrawer {
+	return NewVelocityDrawer(net, p.Guide.newReplica(n), n, u.Config().ImageLen())
 }

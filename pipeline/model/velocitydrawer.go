@@ -13,22 +13,32 @@ import (
 // documents the shapes.
 type Replica interface {
 	Forward(v, x, t []float32, y []int32)
-	Jump(u, x, t, d []float32, y []int32)
+	Jump(u, x, t, d, w []float32, y []int32)
 	Backward(dx, dv, grad []float32)
 }
 
-// A VelocityDrawer solves dx/dt = v(x, t) from noise at t = 0 to images at t = 1, with a replica of
-// a U-Net. An image does not depend on the others of the batch.
+// A VelocityDrawer solves dx/dt = v(x, t) from noise at t = 0 to images at t = 1, or over a part of
+// that way, with a replica of a U-Net, and of its guide where it has one. The two share no memory.
+// An image does not depend on the others of the batch.
 type VelocityDrawer struct {
 	net      Replica
+	guide    Replica // nil for a drawing without a [Guide]
 	imageLen int
 	y        []int32   // classes for one evaluation
-	v0       []float32 // output without a class, for guidance
+	w        []float32 // weights of guidance for one evaluation
+	away     []float32 // output without a class, or of the guide, from which guidance leads away
+	counts   []int     // evaluations of networks for each image of the batch
+	guided   guidedPart
+	term     guidanceTerm
 }
 
-// NewVelocityDrawer returns a drawer of up to n images of imageLen numbers at once.
-func NewVelocityDrawer(net Replica, n, imageLen int) *VelocityDrawer {
-	return &VelocityDrawer{net: net, imageLen: imageLen, y: make([]int32, n), v0: make([]float32, n*imageLen)}
+// NewVelocityDrawer returns a drawer of up to n images of imageLen numbers at once. guide evaluates
+// the guide of drawings that have one, and is nil for others.
+func NewVelocityDrawer(net, guide Replica, n, imageLen int) *VelocityDrawer {
+	return &VelocityDrawer{
+		net: net, guide: guide, imageLen: imageLen,
+		y: make([]int32, n), w: make([]float32, n), away: make([]float32, n*imageLen), counts: make([]int, n),
+	}
 }
 
 // Draw implements [Drawer].
@@ -40,7 +50,15 @@ func (w *VelocityDrawer) Draw(ctx context.Context, d *Drawing, from int, x []flo
 	if d.Frame != nil {
 		solver = solver.Observed(func(step int, _ float64, x []float32) { d.Frame(from, step, x) })
 	}
-	return solver.Solve(ctx, w.Field(d, from), x, len(x)/w.imageLen, 0, 1)
+	clear(w.counts)
+	n := len(x) / w.imageLen
+	stats, err := solver.Solve(ctx, w.Field(d, from), x, n, d.Part.From, d.Part.end())
+	stats.Evaluations = ode.Tally{}
+	for _, count := range w.counts[:n] {
+		stats.Evaluations.Total += count
+		stats.Evaluations.Max = max(stats.Evaluations.Max, count)
+	}
+	return stats, err
 }
 
 // freshNoise returns the noise that a solver adds in its steps. The noise depends on the seed, the
@@ -54,16 +72,22 @@ func freshNoise(seed uint64, first int) flow.NoiseFunc {
 }
 
 // Field returns the velocity field of the images from, from+1, … of a drawing. For a flow map it is
-// the mean velocity over the next jump.
+// the mean velocity over the next jump. Otherwise it is an [ode.Restater].
 func (w *VelocityDrawer) Field(d *Drawing, from int) ode.Field {
 	if d.Jump == 0 {
-		return d.Predicts.Velocity(ode.FieldFunc(func(v, x, t []float32, index []int) {
-			w.predict(d, from, v, x, t, index)
-		}))
+		return &drawnField{w, d, from}
 	}
 	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
-		w.net.Jump(u, x, t, lengths, w.classesOf(d, from, index))
+		w.count(index)
+		w.net.Jump(u, x, t, lengths, w.weightsOf(d, from, index), w.classesOf(d, from, index))
 	}), d.Jump)
+}
+
+// count counts an evaluation of a network for each of the images.
+func (w *VelocityDrawer) count(index []int) {
+	for _, k := range index {
+		w.counts[k]++
+	}
 }
 
 // classesOf returns the classes of the images from + index, or nil for a network without classes.
@@ -78,23 +102,20 @@ func (w *VelocityDrawer) classesOf(d *Drawing, from int, index []int) []int32 {
 	return y
 }
 
-// predict sets v to what the network predicts for (x, t, y), guided towards the class where the
-// drawing says so: v_null + W·(v_class − v_null), where W = 1 is no guidance. The source is Ho and
-// Salimans 2022, and Zheng et al. 2023 for velocities. Guidance is the same for velocity, noise and
-// data: see [flow.VelocityOf].
-func (w *VelocityDrawer) predict(d *Drawing, from int, v, x, t []float32, index []int) {
-	y := w.classesOf(d, from, index)
-	w.net.Forward(v, x, t, y)
-	if y == nil || d.Guidance == 1 {
-		return
+// weightsOf returns the weights of guidance of the images from + index, or nil for a flow map that
+// takes none.
+func (w *VelocityDrawer) weightsOf(d *Drawing, from int, index []int) []float32 {
+	if !d.TakesGuidance {
+		return nil
 	}
-	for i := range y {
-		y[i] = d.Null
+	return w.weights(d, from, index)
+}
+
+// weights returns the weights of guidance of the images from + index.
+func (w *VelocityDrawer) weights(d *Drawing, from int, index []int) []float32 {
+	weights := w.w[:len(index)]
+	for i, k := range index {
+		weights[i] = d.weight(from + k)
 	}
-	v0 := w.v0[:len(v)]
-	w.net.Forward(v0, x, t, y)
-	weight := float32(d.Guidance)
-	for i := range v {
-		v[i] = v0[i] + float32(weight*(v[i]-v0[i]))
-	}
+	return weights
 }

@@ -73,7 +73,7 @@ func (c CardFacts) Repeats() string {
 
 // cardFacts returns the facts for the card's template.
 func (r *Run) cardFacts() CardFacts {
-	o, p, m := r.Settings, &r.Progress, r.meta()
+	o, p, m := r.Settings, &r.Progress, r.modelMeta()
 	c := CardFacts{
 		Name: filepath.Base(r.Dir.Path), Preview: r.latestPreview(),
 		Options: o, Warmup: p.Schedule.Warmup(p.Step, option.OrNone(o.Warmup), o.Decay),
@@ -86,6 +86,9 @@ func (r *Run) cardFacts() CardFacts {
 		pathSetting("model", r.Dir.Path), {Option: "grid", Value: "8x8"}, {Option: "out", Value: "samples.png"},
 	}}
 	r.Job.Card(&c)
+	if b := p.Best; b != nil {
+		c.Rows = append(c.Rows, [2]string{"weights", fmt.Sprintf("of step %d, where the validation loss was the least", b.Step)})
+	}
 	return c
 }
 

@@ -5,6 +5,7 @@
 // # The run folder
 //
 //	model.safetensors      the averaged weights as a model file, for drawing
+//	guide.safetensors      the same of an early step, where the options ask for it
 //	state.safetensors      everything to resume: weights, averages, moments, and a [Progress]
 //	config.json            a [Config]: the resolved options, the data, and how far the run is
 //	metrics.jsonl          a [Metric] for each step

@@ -154,7 +154,7 @@ func leftover(name string) bool { return unfinished.MatchString(name) }
 
 // unfinished matches the names that package atomicfile gives to the files of a run while it writes
 // them.
-var unfinished = regexp.MustCompile(`^\.((model|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|` +
+var unfinished = regexp.MustCompile(`^\.((model|guide|state|step-\d+)\.safetensors|config\.json|metrics\.jsonl|` +
 	`(loss|step-\d+)\.png|README\.md)\d+$`)
 
 // removeLeftovers removes the files that a killed process left half written. The caller has the

@@ -56,6 +56,9 @@ type Budget struct {
 	// Schedule replays a recorded run whose budget was in time; empty: none. A run records how it
 	// went.
 	Schedule engine.RateSchedule `json:"schedule,omitempty"`
+	// EarlyStop ends the run when the loss of held-out images has turned, and keeps the averaged
+	// weights for which it was the least. Training on up to 500 pictures turns it on by default.
+	EarlyStop bool `json:"early_stop,omitempty"`
 	// StopAfter ends the run early, after so many steps, as an interruption does; 0: never.
 	StopAfter int `json:"-"`
 }
@@ -309,6 +312,9 @@ func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	option.Override(&o.ValidateEvery, given.ValidateEvery)
 	option.Override(&o.Keep, given.Keep)
 	option.Override(&o.TensorBoard, given.TensorBoard)
+	if slices.Contains(given.Given, "early-stop") {
+		o.EarlyStop = given.EarlyStop
+	}
 	if other || given.Steps > 0 && given.Steps != o.Steps || given.Time > 0 && given.Time != o.Time {
 		o.Steps, o.Time, o.Schedule = given.Steps, given.Time, nil
 		return true
@@ -330,7 +336,7 @@ func (o *Options) overrideArithmetic(given pipeline.Arithmetic) {
 // mayChange are the names of the options that a resumed run takes from its caller.
 var mayChange = []string{
 	"out", "resume", "steps", "epochs", "time", "stop-after", "threads", "isa", "precision", "save-every", "preview-every",
-	"validate-every", "keep", "data-memory", "tensorboard",
+	"validate-every", "keep", "data-memory", "tensorboard", "early-stop",
 }
 
 // Conflict compares the recorded options of the run in a folder with the wanted ones, by the names

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -45,11 +46,9 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	return name, r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
 }
 
-// drawPreview draws the images of a preview with the averaged weights.
+// drawPreview draws the images of a preview.
 func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
-	r.swapAverage()
-	defer r.swapAverage()
-	d := model.Drawing{Seed: r.Settings.Seed, Guidance: 1, Plan: r.show}
+	d := model.Drawing{Seed: r.Settings.Seed, Guidance: cmp.Or(r.ShownGuidance, 1), Plan: r.show}
 	images := picture.Blank(r.Images, previewRows*previewCols)
 	if r.Labels.Rows() > 0 {
 		images.Labels = make([]int32, images.Len())
@@ -58,8 +57,16 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 		}
 	}
 	d.Labels = images.Labels
-	_, err := r.Sampler.Run(ctx, d, images.Pixels)
-	return images, err
+	return images, r.DrawByAverage(ctx, d, images.Pixels)
+}
+
+// DrawByAverage draws into out, as [sample.Pool.Run] does, with the averaged weights. The weights
+// are as before when it returns. It runs between steps.
+func (r *Run) DrawByAverage(ctx context.Context, d model.Drawing, out []float32) error {
+	r.swapAverage()
+	defer r.swapAverage()
+	_, err := r.Sampler.Run(ctx, d, out)
+	return err
 }
 
 // swapAverage exchanges the weights with their averages.

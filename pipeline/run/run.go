@@ -19,6 +19,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/sample"
+	"github.com/fmimg/fmimg/safetensors"
 )
 
 // A Result says what a run achieved.
@@ -77,6 +78,16 @@ type Job interface {
 	PreparationTime() (took, each time.Duration)
 }
 
+// A Keeper is a job that needs more than [Progress] and the network's tensors to resume in any
+// step.
+type Keeper interface {
+	// Keep returns tensors for the state file, whose names do not begin like those of a network's.
+	// step is the next one.
+	Keep(step int) []safetensors.Tensor
+	// TakeBack is given a file with the tensors that Keep returned before that step.
+	TakeBack(f *safetensors.File, step int) error
+}
+
 // A Task computes the gradients of a job on one worker. Beside the training steps it does what a
 // run needs.
 type Task interface {
@@ -91,36 +102,43 @@ type Task interface {
 // A Run is a training in a run folder. A job embeds it and sets the exported fields: first
 // Settings, Job and Saved, then the others from SetOut or Lock to MakeTrainer.
 type Run struct {
-	Settings  *Options // resolved; a part of the job's options
-	Job       Job
-	Dir       *Folder
-	Notes     []pipeline.Event // for a person; Start sends them
-	model     model.Weights
-	Images    pipeline.Shape
-	Labels    model.Labels
-	show      model.Plan // draws previews
-	Shown     []int32    // rows of the label embedding that columns of previews take in turn
-	Crew      *crew.Crew
-	Tasks     []Task // one for each worker that trains
-	Trainer   *engine.Trainer
-	Sampler   *sample.Pool // draws previews
-	log       *metricsLog
-	board     *board // nil without TensorBoard
-	Validated bool   // there is a validation loss
+	Settings *Options // resolved; a part of the job's options
+	Job      Job
+	Dir      *Folder
+	Notes    []pipeline.Event // for a person; Start sends them
+	model    model.Weights
+	Images   pipeline.Shape
+	Labels   model.Labels
+	show     model.Plan // draws previews
+	Shown    []int32    // rows of the label embedding that columns of previews take in turn
+	// ShownGuidance is the weight of guidance in previews; 0: 1.
+	ShownGuidance float64
+	Crew          *crew.Crew
+	Tasks         []Task // one for each worker that trains
+	Trainer       *engine.Trainer
+	Sampler       *sample.Pool // draws previews
+	log           *metricsLog
+	board         *board // nil without TensorBoard
+	Validated     bool   // there is a validation loss
 
 	// ExtraWork is the work of a step beside forward and backward, in evaluations for each image of
 	// the batch.
 	ExtraWork  float64
 	DataMemory float64 // bytes of the job's data
+	// GuideShare is the share of the steps of the run after which its averages are kept as a guide;
+	// 0: there is none.
+	GuideShare float64
 	layers     LayerShapes
 	precision  kernels.Precision
 
 	Progress Progress
-	clock    *timeBudget // nil unless the budget is in time
-	Saved    int         // step of the last checkpoint; -1 before the first
-	Finished bool        // the run had finished before this process resumed it
-	meter    Meter
-	pace     pace
+	// bestWeights are the averaged weights of Progress.Best.
+	bestWeights []float32
+	clock       *timeBudget // nil unless the budget is in time
+	Saved       int         // step of the last checkpoint; -1 before the first
+	Finished    bool        // the run had finished before this process resumed it
+	meter       Meter
+	pace        pace
 }
 
 // Settle records in the settings what computes, and returns the instruction set. A job calls it
@@ -174,8 +192,11 @@ func (r *Run) Damaged(err error) error {
 // RestoreState reads the state of a run whose workers are there.
 func (r *Run) RestoreState() error {
 	var err error
-	if r.Progress, err = readState(r.Dir.File(StateFile), r.model.Params(), r.Trainer.State()); err != nil {
+	if r.Progress, err = r.readState(); err != nil {
 		return err
+	}
+	if !r.Settings.EarlyStop {
+		r.Progress.Best, r.Progress.Turned, r.bestWeights = nil, false, nil
 	}
 	r.model.Repack(0, 1)
 	r.Saved = r.Progress.Step
@@ -192,6 +213,9 @@ func (r *Run) RestoreState() error {
 // how many more fit into it.
 func (r *Run) NewBudget(planned int) {
 	p := &r.Progress
+	if p.Turned = false; p.Best != nil {
+		p.Best.Later = 0 // whoever gives a larger budget wants some of it used
+	}
 	switch {
 	case r.clock == nil:
 		p.Schedule = p.Schedule.Revise(p.Step, max(planned, p.Step))
@@ -219,7 +243,7 @@ func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
 	for range r.Workers() {
 		net := u.NewReplica(r.Settings.MicroBatch, true)
 		nets = append(nets, net)
-		drawers = append(drawers, model.NewVelocityDrawer(net, r.Settings.MicroBatch, r.Images.Len()))
+		drawers = append(drawers, model.NewVelocityDrawer(net, nil, r.Settings.MicroBatch, r.Images.Len()))
 	}
 	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
 	return nets
@@ -300,7 +324,7 @@ func (r *Run) Start() error {
 // over reports whether the budget is used up.
 func (r *Run) over() bool {
 	total := r.Progress.Schedule.Total()
-	return total > 0 && r.Progress.Step >= total
+	return r.Progress.Turned || total > 0 && r.Progress.Step >= total
 }
 
 // loop trains to the end of the budget, or until it has to stop. It stops at once: a step of a
@@ -350,6 +374,10 @@ func (r *Run) Step(ctx context.Context) error {
 	if m.Validation, err = r.validateWhenDue(); err != nil {
 		return err
 	}
+	if err := r.keepGuideWhenDue(); err != nil {
+		return err
+	}
+	r.noteValidation(m.Validation)
 	r.emitStep(result, rate)
 	r.board.step(m, float64(o.Batch)/r.meter.mean)
 	if flushed, err := r.log.add(m); !flushed || err != nil {
@@ -436,6 +464,10 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 	if err := r.save(true); err != nil {
 		return r.result(), err
 	}
+	if err := r.dropLateGuide(); err != nil {
+		return r.result(), err
+	}
+	r.showBest()
 	if r.Settings.PreviewEvery >= 0 {
 		if err := r.showPreview(ctx); err != nil {
 			return r.result(), err
@@ -444,20 +476,26 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 			return r.result(), err
 		}
 	}
+	result := r.result()
 	r.emit(pipeline.Event{
-		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: r.Progress.Smooth, Validation: r.log.validation(),
+		Kind: pipeline.Finished, Path: r.Dir.Path, Loss: result.Loss, Validation: result.Validation,
 		Seconds: r.Progress.Seconds, Total: r.Progress.Step,
 	})
-	return r.result(), nil
+	return result, nil
 }
 
-// result returns what the run has achieved so far.
+// result returns what the run has achieved so far. The losses are those of the weights that the
+// model has.
 func (r *Run) result() Result {
 	p := &r.Progress
-	return Result{
+	result := Result{
 		Dir: r.Dir.Path, Steps: p.Step, Images: p.Step * r.Settings.Batch, Loss: p.Smooth,
 		Validation: r.log.validation(), Seconds: p.Seconds, Schedule: p.Schedule,
 	}
+	if p.Best != nil {
+		result.Loss, result.Validation = p.Best.Smooth, p.Best.Loss
+	}
+	return result
 }
 
 // Close ends the workers and lets go of the folder.

@@ -44,17 +44,28 @@ func (r *Run) kept() string {
 
 // saveState writes the state.
 func (r *Run) saveState() error {
-	err := r.Dir.write(StateFile, func(w io.Writer) error {
-		return writeState(w, r.model.Params(), r.Trainer.State(), r.Progress)
-	})
+	err := r.Dir.write(StateFile, r.writeState)
 	if err == nil {
 		r.Saved = r.Progress.Step
 	}
 	return err
 }
 
-// saveModel writes the model file of the averaged weights.
-func (r *Run) saveModel() error { return r.Dir.write(model.File, r.writeModel) }
+// saveModel writes the model file: the averaged weights, or the best ones of a run that keeps them.
+func (r *Run) saveModel() error {
+	return r.Dir.write(model.File, func(w io.Writer) error {
+		return model.WriteCheckpoint(w, r.model, r.keptWeights(), safetensors.F32, r.modelMeta())
+	})
+}
+
+// modelMeta returns what the model file says of its origin.
+func (r *Run) modelMeta() model.Meta {
+	m := r.meta()
+	if r.Progress.Best != nil {
+		bestMeta(&m, r.Progress.Best, r.Settings.Batch)
+	}
+	return m
+}
 
 // writeModel writes the averaged weights as a checkpoint.
 func (r *Run) writeModel(w io.Writer) error {
@@ -75,6 +86,35 @@ func (r *Run) meta() model.Meta {
 	}
 	r.Job.Meta(&m)
 	return m
+}
+
+// keepGuideWhenDue writes the averages as a guide, once, when the share of the steps is done. The
+// share is of the steps that the run expected before this step: a resumed run, and one that replays
+// the schedule of a budget in time, keep the guide of the same step.
+func (r *Run) keepGuideWhenDue() error {
+	p := &r.Progress
+	total := p.Schedule.At(p.Step - 1)
+	if r.GuideShare == 0 || p.Guide > 0 || total == 0 || float64(p.Step) < r.GuideShare*float64(total) {
+		return nil
+	}
+	if err := r.Dir.write(model.GuideFile, r.writeGuide); err != nil {
+		return fmt.Errorf("save the guide: %w", err)
+	}
+	p.Guide = p.Step
+	return nil
+}
+
+// writeGuide is writeModel without what a replay has otherwise at this step: later estimates of the
+// schedule, and a validation loss that was due by the clock.
+func (r *Run) writeGuide(w io.Writer) error {
+	m, p := r.meta(), &r.Progress
+	m.Validation = 0
+	known := p.Schedule
+	for len(known) > 0 && known[len(known)-1].Step >= p.Step {
+		known = known[:len(known)-1]
+	}
+	m.Schedule = known.String()
+	return model.WriteCheckpoint(w, r.model, r.Trainer.State().Average, safetensors.F32, m)
 }
 
 // saveConfig writes config.json.

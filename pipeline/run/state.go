@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -26,6 +25,11 @@ type Progress struct {
 	Smooth   float64             `json:"smooth_loss"` // running mean of the loss
 	Seed     uint64              `json:"seed"`
 	Schedule engine.RateSchedule `json:"schedule"`
+	Guide    int                 `json:"guide,omitempty"` // the step of the kept guide; 0: none yet
+	// Best is where the validation loss was the least, and Turned says that it has turned since;
+	// for the option EarlyStop alone.
+	Best   *Best `json:"best,omitempty"`
+	Turned bool  `json:"turned,omitempty"`
 }
 
 // AddStep adds a step that took the given time.
@@ -45,20 +49,27 @@ func (p *Progress) StepEvent(result engine.StepResult, rate float64, batch int, 
 }
 
 // writeState writes all that a resumed run needs to have the same tensors, byte for byte.
-func writeState(w io.Writer, params *nn.Params, s *engine.State, p Progress) error {
-	text, err := json.Marshal(p)
+func (r *Run) writeState(w io.Writer) error {
+	text, err := json.Marshal(r.Progress)
 	if err != nil {
 		return err
 	}
 	f := &safetensors.File{Metadata: map[string]string{"format": "pt", model.StateKey: string(text)}}
-	for _, part := range s.Vectors() {
-		params.AppendTensors(f, part.Prefix, safetensors.F32, part.Flat)
+	for _, part := range r.Trainer.State().Vectors() {
+		r.model.Params().AppendTensors(f, part.Prefix, safetensors.F32, part.Flat)
+	}
+	if k, ok := r.Job.(Keeper); ok {
+		f.Tensors = append(f.Tensors, k.Keep(r.Progress.Step)...)
+	}
+	if r.Progress.Best != nil {
+		r.model.Params().AppendTensors(f, bestPrefix, safetensors.F32, r.bestWeights)
 	}
 	return safetensors.Write(w, f)
 }
 
-// readState reads a state into the vectors of s, which are as long as the parameters.
-func readState(path string, params *nn.Params, s *engine.State) (Progress, error) {
+// readState reads the state into the trainer and the job.
+func (r *Run) readState() (Progress, error) {
+	path := r.Dir.File(StateFile)
 	var p Progress
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,7 +79,7 @@ func readState(path string, params *nn.Params, s *engine.State) (Progress, error
 		return p, fmt.Errorf("resume: %w", err)
 	}
 	defer file.Close()
-	if p, err = decodeState(file, params, s); err != nil {
+	if p, err = r.decodeState(file); err != nil {
 		return p, fmt.Errorf("resume from %s: %w: restore it from a copy, or train anew", path, err)
 	}
 	return p, nil
@@ -86,22 +97,31 @@ func noState(path string) error {
 }
 
 // decodeState reads what writeState wrote.
-func decodeState(r io.Reader, params *nn.Params, s *engine.State) (Progress, error) {
+func (r *Run) decodeState(file io.Reader) (Progress, error) {
 	var p Progress
-	f, err := safetensors.Read(r)
+	f, err := safetensors.Read(file)
 	if err != nil {
 		return p, err
 	}
 	if err := json.Unmarshal([]byte(f.Metadata[model.StateKey]), &p); err != nil {
 		return p, fmt.Errorf("metadata %s: %w", model.StateKey, err)
 	}
-	for _, part := range s.Vectors() {
-		if err := params.SetValues(f, part.Prefix, part.Flat); err != nil {
+	for _, part := range r.Trainer.State().Vectors() {
+		if err := r.model.Params().SetValues(f, part.Prefix, part.Flat); err != nil {
+			return p, err
+		}
+	}
+	if p.Best != nil {
+		r.bestWeights = make([]float32, r.model.Params().Len())
+		if err := r.model.Params().SetValues(f, bestPrefix, r.bestWeights); err != nil {
 			return p, err
 		}
 	}
 	if err := p.Schedule.Validate(); err != nil || p.Step < 0 || p.Step > engine.MaxSteps {
 		return p, errors.New("its step or schedule is out of range")
+	}
+	if k, ok := r.Job.(Keeper); ok {
+		return p, k.TakeBack(f, p.Step)
 	}
 	return p, nil
 }

@@ -19,6 +19,9 @@ type GenerateOptions struct {
 	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
 	// is part of the program.
 	Model string
+	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: none
+	// but that of Sample.
+	Guide string
 	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
 	// Stdout; needed.
 	Out string
@@ -43,11 +46,11 @@ func (o GenerateOptions) WithDefaults() GenerateOptions {
 
 // A GenerateResult says what was drawn.
 type GenerateResult struct {
-	Path        string
-	Images      int
-	Evaluations float64 // evaluations of the velocity that an image took on average
-	Guidance    float64 // where it is not 1, an evaluation runs the network twice
-	Model       string  // the model's file, or the name of a model that is part of the program
+	Path         string
+	Images       int
+	Evaluations  float64 // evaluations of networks that an image took on average
+	Model        string  // the model's file, or the name of a model that is part of the program
+	model.Method         // settled
 }
 
 // Generate draws images from a model and writes them. o.Out chooses the form: a grid or a strip as
@@ -65,6 +68,14 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	}
 	if regular.Same(o.Out, ck.Path) {
 		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
+	}
+	if o.Guide != "" {
+		if o.Sample.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
+			return GenerateResult{}, err
+		}
+	}
+	if o.Sample.Guide != nil && regular.Same(o.Out, o.Sample.GuideName()) {
+		return GenerateResult{}, option.Errorf("out", o.Out, "is the guide: name another file")
 	}
 	if !ck.HasTrajectory() && o.Strip > 2 {
 		return GenerateResult{}, option.Errorf("strip", o.Strip,
@@ -89,7 +100,7 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	return GenerateResult{
-		Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Guidance: s.opt.Guidance, Model: ck.Path,
+		Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Method: s.opt.Method, Model: ck.Path,
 	}, nil
 }
 

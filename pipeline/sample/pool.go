@@ -32,7 +32,8 @@ func NewPool(c *crew.Crew, drawers []model.Drawer, size, imageLen int) *Pool {
 	return &Pool{crew: c, Drawers: drawers, size: size, imageLen: imageLen, tallies: make([]tally, len(drawers))}
 }
 
-// Run draws images 0 to n-1 of d into out, [n, H, W, C]. When ctx ends, Run returns ctx.Err().
+// Run draws images 0 to n-1 of d into out, [n, H, W, C]. Where the drawing begins after noise, out
+// holds the states to begin from. When ctx ends, Run returns ctx.Err().
 func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Stats, error) {
 	n := len(out) / s.imageLen
 	// Few images are spread over all workers rather than left to some.
@@ -66,12 +67,19 @@ func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Sta
 	return stats, err
 }
 
-// draw draws the images from, from+1, … into x, [n, H, W, C], on one worker.
-func (s *Pool) draw(ctx context.Context, d *model.Drawing, worker, from int, x []float32) {
+// noise fills x, [n, H, W, C], with the noise of the images from, from+1, ….
+func (s *Pool) noise(d *model.Drawing, from int, x []float32) {
 	var rng rand.PCG
 	for i := range len(x) / s.imageLen {
 		flow.Seed(&rng, d.Seed, uint64(d.First+from+i))
 		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
+	}
+}
+
+// draw draws the images from, from+1, … into x, [n, H, W, C], on one worker.
+func (s *Pool) draw(ctx context.Context, d *model.Drawing, worker, from int, x []float32) {
+	if d.Part.From == 0 {
+		s.noise(d, from, x)
 	}
 	b := &s.tallies[worker]
 	stats, err := s.Drawers[worker].Draw(ctx, d, from, x)

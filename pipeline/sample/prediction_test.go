@@ -43,7 +43,7 @@ func (g gaussianNet) Forward(v, x, t []float32, _ []int32) {
 
 func (gaussianNet) Backward(_, _, _ []float32) {}
 
-func (gaussianNet) Jump(_, _, _, _ []float32, _ []int32) {}
+func (gaussianNet) Jump(_, _, _, _, _ []float32, _ []int32) {}
 
 // Exact networks draw the same images with every solver, whether they predict velocity, noise or
 // data.
@@ -63,7 +63,7 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 				p := model.Prediction{Path: path, Objective: objective}
 				drawers := make([]model.Drawer, 2)
 				for i := range drawers {
-					drawers[i] = model.NewVelocityDrawer(gaussianNet{p}, 2, size)
+					drawers[i] = model.NewVelocityDrawer(gaussianNet{p}, nil, 2, size)
 				}
 				s := NewPool(c, drawers, 2, size)
 				d := model.Drawing{Seed: 3, Guidance: 1, Plan: model.Plan{Predicts: p}}

@@ -100,7 +100,8 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 			s.opt.OnEvent(note)
 		}
 	}
-	if len(s.classes) > 0 && slices.Min(s.classes) == ck.Labels().NullRow() {
+	if flows := s.opt.Solver != model.FlowMapSolver; flows && s.opt.Guide == nil && len(s.classes) > 0 &&
+		slices.Min(s.classes) == ck.Labels().NullRow() {
 		s.opt.Guidance = 1 // away from no class to no class
 	}
 	s.start()
@@ -111,10 +112,10 @@ func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
 // assumed.
 func (o Options) requested(ck *model.Checkpoint) (rows []int32, notes []pipeline.Event, err error) {
 	if o.NoClass {
-		rows, err = ck.RequestedNoClass(o.Guidance)
+		rows, err = ck.RequestedNoClass(o.Method)
 		return rows, nil, err
 	}
-	return ck.RequestedClasses(o.Class, o.Guidance)
+	return ck.RequestedClasses(o.Class, o.Method)
 }
 
 // start starts the workers.
@@ -123,7 +124,7 @@ func (s *Sampler) start() {
 	s.crew = crew.New(workers)
 	var drawers []model.Drawer
 	for range workers {
-		drawers = append(drawers, s.ck.NewDrawer(images))
+		drawers = append(drawers, s.ck.NewDrawer(images, s.plan))
 	}
 	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
 }
@@ -141,8 +142,8 @@ func (s *Sampler) CycleClasses(classes []int32) {
 	}
 }
 
-// Evaluations returns the evaluations of the velocity that an image took on average. A guided
-// evaluation, which runs the network twice, counts once.
+// Evaluations returns the evaluations of networks that an image took on average. Where guidance
+// acts, a velocity takes two.
 func (s *Sampler) Evaluations() float64 { return s.stats.MeanEvaluations() }
 
 // Close ends the workers.
@@ -162,7 +163,7 @@ func (s *Sampler) DrawFrames(
 	images := picture.Blank(s.ck.Shape(), n)
 	images.Labels = s.labels(first, n)
 	d := model.Drawing{
-		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance,
+		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance, Interval: s.opt.Interval,
 		Null: s.ck.Labels().NullRow(), Plan: s.plan, Frame: frame,
 	}
 	if s.opt.OnEvent != nil {
@@ -220,11 +221,25 @@ func (s *Sampler) texts(images *picture.Images) []picture.Text {
 	if s.opt.Solver == "sde" {
 		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
 	}
+	t = append(t, GuidanceTexts(s.opt.Method)...)
 	if p := s.ck.Precision(); p != "" {
 		t = append(t, picture.Text{"fmimg.precision", p})
 	}
 	if images.Labels != nil {
 		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(images.Labels)})
+	}
+	return t
+}
+
+// GuidanceTexts returns what a PNG says of guidance beside its weight: the interval where it is not
+// the whole way, and the guide. The method is settled.
+func GuidanceTexts(m model.Method) []picture.Text {
+	var t []picture.Text
+	if within := m.GuidedWithin(); within != (model.Interval{}) {
+		t = append(t, picture.Text{"fmimg.guidance-interval", within.String()})
+	}
+	if hash := m.GuideHash(); hash != "" {
+		t = append(t, picture.Text{"fmimg.guide", hash})
 	}
 	return t
 }

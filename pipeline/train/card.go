@@ -5,6 +5,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
@@ -31,6 +32,9 @@ func (r *training) Card(c *run.CardFacts) {
 			c.Use = option.Say("%v, `%v` draws clearer ones", c.Use, option.Setting{Option: "guidance", Value: 2})
 		}
 	}
+	if at := r.Progress.Guide; at > 0 {
+		c.Rows = append(c.Rows, [2]string{"guide", fmt.Sprintf("%s: the averages after %s", model.GuideFile, text.Count(at, "step", "steps"))})
+	}
 	c.Close = run.Closing(o.Data)
 }
 
@@ -40,6 +44,28 @@ func epochs(n float64) string {
 		return "1 epoch"
 	}
 	return fmt.Sprintf("%.3g epochs", n)
+}
+
+// replayFew adds what [Options.suitFew] settles. What few pictures have by default is named where a
+// run on them does not have it.
+func (r *training) replayFew(c *run.Replay) {
+	o := &r.options
+	few := r.pictures != "" && r.data.Len() <= fewPictures
+	switch {
+	case o.Flip:
+		c.Flag("flip", true)
+	case few:
+		c.Set("flip", false)
+	}
+	if few || o.Shift > 0 {
+		c.Set("shift", o.Shift)
+	}
+	if few || o.EarlyStop {
+		c.Set("early-stop", false)
+	}
+	if best := r.Progress.Best; best != nil {
+		c.Set("stop-after", best.Step)
+	}
 }
 
 // replay returns what trains the same tensors again.
@@ -53,8 +79,9 @@ func (r *training) replay() option.Action {
 	c.Add("fit", o.Fit, d.Fit)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
 	c.Add("labels", o.Labels, d.Labels)
-	c.Flag("flip", o.Flip)
+	r.replayFew(&c)
 	c.Flag("dequantize", o.Dequantize)
+	c.Add("keep-guide", option.OrNone(o.KeepGuide), option.OrNone(d.KeepGuide))
 	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)
 	if o.Init == "" {
 		c.Add("preset", o.Preset, d.Preset)
@@ -68,6 +95,7 @@ func (r *training) replay() option.Action {
 	c.Add("loss-weight", o.LossWeight, o.Objective)
 	c.Add("time-dist", o.TimeDist, d.TimeDist)
 	c.Add("coupling", o.Coupling, d.Coupling)
+	c.Add("paired", o.Paired, d.Paired)
 	c.Set("conditional", o.Conditional)
 	if r.lesson.labelled() {
 		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)

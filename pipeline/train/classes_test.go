@@ -143,7 +143,7 @@ func TestInitKeepsClasses(t *testing.T) {
 	if err != nil || ck.Meta.Init == "" || !slices.Equal(ck.Meta.ClassCounts, []int{20, 20, 0}) {
 		t.Fatalf("meta %+v, %v", ck.Meta, err)
 	}
-	if rows, _, err := ck.RequestedClasses("two", 0); err != nil || !slices.Equal(rows, []int32{2}) {
+	if rows, _, err := ck.RequestedClasses("two", model.Method{}); err != nil || !slices.Equal(rows, []int32{2}) {
 		t.Errorf("class two is %v, %v", rows, err)
 	}
 }

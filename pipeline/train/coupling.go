@@ -53,25 +53,23 @@ type pairer struct {
 	solver flow.Assigner
 }
 
-const (
-	pairedImages = 256 // most images of a group of several steps
-	// maxPaired is the largest batch: without classes one worker compares all pairs of it.
-	maxPaired = 1024
-)
+// maxPaired is the largest group of images: without classes one worker compares all pairs of it.
+const maxPaired = 2048
 
-// groupImages returns the number of images that are paired together.
-func groupImages(batch int) int { return max(pairedImages/batch, 1) * batch }
+// groupImages returns the number of images that are paired together: whole batches, of at most so
+// many images, and at least one batch.
+func groupImages(batch, most int) int { return max(most/batch, 1) * batch }
 
 // pairingMemory returns about how many bytes a pairing takes. size is the numbers of an image.
-func pairingMemory(batch, size, workers int) float64 {
-	n := float64(groupImages(batch))
+func pairingMemory(batch, most, size, workers int) float64 {
+	n := float64(groupImages(batch, most))
 	return n * (2*4*float64(size) + 8*n*float64(workers))
 }
 
 // newPairing makes the pairing of a run that takes its batches from f.
-func newPairing(f *feed.Feed, seed uint64, batch int, c *crew.Crew) *pairing {
+func newPairing(f *feed.Feed, seed uint64, batch, most int, c *crew.Crew) *pairing {
 	h, w, channels := f.Data.Shape()
-	n, size := groupImages(batch), h*w*channels
+	n, size := groupImages(batch, most), h*w*channels
 	p := &pairing{
 		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size,
 		crew: c, workers: make([]pairer, c.Size()), group: -1,

@@ -25,7 +25,7 @@ func TestOptimalTransportPairs(t *testing.T) {
 	for _, source := range []*roomtest.Patterns{data, unlabelled} {
 		const batch, step = 24, 13
 		f := feed.New(source, 7, batch, true)
-		p := newPairing(f, 7, batch, c)
+		p := newPairing(f, 7, batch, 256, c)
 		if err := p.prepare(step); err != nil {
 			t.Fatal(err)
 		}

@@ -22,14 +22,24 @@ func OpenData(ctx context.Context, o Options) (*dataset.Set, error) {
 	if err := o.checkSize(); err != nil {
 		return nil, err
 	}
-	return o.DataOptions.Open(ctx, o.Reader())
+	set, err := o.DataOptions.Open(ctx, o.Reader())
+	if err != nil {
+		return nil, err
+	}
+	return set, o.label(ctx, set)
 }
 
 // openData opens the data of a run, and settles the options that depend on the data.
 func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	if o.Source != nil {
 		option.SetDefault(&o.Data, o.Source.Name())
-		return o.DataOptions.Open(ctx, o.Reader())
+		set, err := o.DataOptions.Open(ctx, o.Reader())
+		if err == nil {
+			o.settleClusters(set)
+			o.suitFew(set)
+			err = o.checkShift(pipeline.ShapeOf(set.Train))
+		}
+		return set, err
 	}
 	if err := o.checkSize(); err != nil {
 		return nil, err
@@ -43,7 +53,20 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	if set.Sizes != nil {
 		o.Size = s.Size()
 	}
-	return set, nil
+	if err := o.label(ctx, set); err != nil {
+		return nil, err
+	}
+	o.settleClusters(set)
+	o.suitFew(set)
+	return set, o.checkShift(s)
+}
+
+// checkShift refuses to shift images by more than half of their shorter side.
+func (o *Options) checkShift(s pipeline.Shape) error {
+	if most := min(s.Height, s.Width) / 2; o.Shift > most {
+		return option.Errorf("shift", o.Shift, "images of %s are shifted by at most %d", s.Sides(), most)
+	}
+	return nil
 }
 
 // checkSize refuses, before any image is read, a size that the network cannot halve. The size that

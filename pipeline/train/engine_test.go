@@ -179,9 +179,9 @@ func TestEngineRefusesNaN(t *testing.T) {
 
 // A step allocates nothing once the buffers have grown, with the real network.
 func TestStepAllocatesNothing(t *testing.T) {
-	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon} {
+	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon, engine.NorMuon} {
 		o := smallRun(t)
-		o.Optimizer, o.Coupling = optimizer, OptimalTransport
+		o.Optimizer, o.Coupling, o.TimeDist = optimizer, OptimalTransport, "curriculum"
 		t.Run(string(optimizer), func(t *testing.T) { stepAllocatesNothing(t, o) })
 	}
 }

@@ -30,7 +30,7 @@ func (o *Options) validateFlow() error {
 		value, usual any
 	}{
 		{"path", o.Path, d.Path}, {"loss-weight", o.LossWeight, model.FlowObjective},
-		{"time-dist", o.TimeDist, d.TimeDist},
+		{"time-dist", o.TimeDist, d.TimeDist}, {"paired", o.Paired, d.Paired},
 		{"init", o.Init, d.Init}, {"heads", o.Heads, d.Heads},
 		{"norm-groups", o.NormGroups, d.NormGroups}, {"time-scale", o.TimeScale, d.TimeScale},
 	} {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -25,18 +24,14 @@ func (o *Options) resolveInit(data dataset.Source, had labelCount, isa kernels.I
 	if err != nil {
 		return nil, err
 	}
-	cfg := ck.UNet().Config()
-	classes := len(data.Classes())
+	network, err := o.adapt(ck, data, isa)
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	cfg := network.Config()
 	switch {
 	case cfg.NumClasses == 0 && o.Conditional == ConditionalYes:
-		return nil, option.Errorf("conditional", "yes", "the network of %s takes no classes: use auto or no", o.Init)
-	case cfg.NumClasses > 0 && o.Conditional == ConditionalNo:
-		return nil, option.Errorf("conditional", "no",
-			"the network of %s takes %s: use auto or yes", o.Init, text.Count(cfg.Classes(), "class", "classes"))
-	case cfg.NumClasses > 0 && cfg.Classes() != classes:
-		return nil, option.Errorf("init", o.Init,
-			"its network takes %s and the data %s has %d: they must be as many",
-			text.Count(cfg.Classes(), "class", "classes"), o.Data, classes)
+		return nil, option.Errorf("conditional", "yes", "the images of %s have no labels: use auto or no", o.Data)
 	case cfg.NumClasses > 0 && !cfg.NullClass && had.unlabelled+had.heldUnlabelled > 0:
 		return nil, option.Errorf("init", o.Init,
 			"its network always needs a class, and %s have none", had.unlabelledOf(o.Data))
@@ -52,7 +47,7 @@ func (o *Options) resolveInit(data dataset.Source, had labelCount, isa kernels.I
 	if !cfg.NullClass {
 		o.LabelDrop = option.None
 	}
-	return ck.UNet().Model, o.useNetwork(cfg, data)
+	return network, o.useNetwork(cfg, data)
 }
 
 // openInit loads the checkpoint to start from. For one without a configuration, the options and the

@@ -94,7 +94,6 @@ func TestInitErrors(t *testing.T) {
 		{func(o *Options) { o.NormGroups = 2 }, "norm-groups", "has 4"},
 		{func(o *Options) { o.Heads = 2 }, "heads", "has 1"},
 		{func(o *Options) { o.TimeScale = 1 }, "time-scale", "has 1000"},
-		{func(o *Options) { o.Conditional = "no" }, "conditional", "takes 3 classes: use auto or yes"},
 		{func(o *Options) { o.Given = []string{"preset"} }, "preset", "leave one of the two out"},
 	} {
 		o := smallRun(t)

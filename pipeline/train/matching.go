@@ -24,10 +24,12 @@ type matching struct {
 	seed         uint64
 	batch, micro int
 	times        flow.TimeDistribution
-	labels       bool     // the network takes a class
-	null         int32    // the row of "no class"; -1 when there is none
-	drop         float64  // share of labels replaced by null
-	pairs        *pairing // nil for independent pairs of noise and image
+	// The share of the training that is done before a step; nil where times do not depend on it.
+	done   func(step int) float64
+	labels bool     // the network takes a class
+	null   int32    // the row of "no class"; -1 when there is none
+	drop   float64  // share of labels replaced by null
+	pairs  *pairing // nil for independent pairs of noise and image
 
 	predicts model.Prediction // what the network predicts
 	loss     flow.Objective   // the loss is the squared error of this objective
@@ -41,6 +43,14 @@ func (m *matching) prepare(_ context.Context, step int) error {
 		return nil
 	}
 	return m.pairs.prepare(step)
+}
+
+// timesAt returns the distribution of the times of a step.
+func (m *matching) timesAt(step int) flow.TimeDistribution {
+	if m.done == nil {
+		return m.times
+	}
+	return flow.TimesAt(m.times, m.done(step))
 }
 
 // A matcher is the task of flow matching. It computes the gradient of one micro-batch at a time, in
@@ -121,7 +131,7 @@ func (w *matcher) draw(step, position, i int) {
 	drawNoise(&w.rng, w.seed, from, at, w.x0)
 	pipeline.Seed(&w.rng, w.seed, pipeline.StreamTime, step, position)
 	// The batch has one time from each of equal strata: so the loss varies less between steps.
-	t := w.times.Quantile(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))
+	t := w.timesAt(step).Quantile(flow.Stratum(position, w.batch, flow.OpenUniform(&w.rng)))
 	w.place(i, t)
 	if w.y == nil {
 		return

@@ -45,6 +45,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	feed := r.newFeed()
 	l.match = r.options.matching(times, feed)
+	l.match.done = func(step int) float64 { return r.Progress.Schedule.Done(step) }
 	if l.match.predicts, l.match.loss, err = r.options.prediction(); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
-		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.Crew)
+		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.options.Paired, r.Crew)
 	}
 	for _, m := range newMatchers(l.match, nets) {
 		r.Tasks = append(r.Tasks, m)

@@ -24,15 +24,28 @@ type Options struct {
 	Epochs float64 `json:"epochs,omitempty"`
 
 	feed.DataOptions
-	// Flip mirrors every second image, left to right.
+	// Flip mirrors every second image, left to right. Up to 500 pictures in colour without labels
+	// are mirrored unless Given has "flip".
 	Flip bool `json:"flip"`
+	// Shift moves each image by up to so many pixels in each direction, drawn anew each time, and
+	// continues its edge; 0: none, and a sixteenth of the side for up to 500 pictures; below 0:
+	// none. A run records 0 for none.
+	Shift int `json:"shift"`
 	// Dequantize spreads each byte over its width by uniform noise. Likelihood measures the density
 	// of such images.
 	Dequantize bool `json:"dequantize"`
 
+	// KeepGuide is the share of the run's steps after which the averaged weights are also kept as a
+	// guide, in a file as large as the model's; 0: none; below 0: none. A resumed run keeps its
+	// own.
+	KeepGuide float64 `json:"keep_guide"`
+
 	NetworkOptions
 	MatchOptions
 }
+
+// defaultKeepGuide is the default of KeepGuide.
+const defaultKeepGuide = option.None
 
 // NetworkOptions say which network is trained.
 type NetworkOptions struct {
@@ -70,11 +83,14 @@ type MatchOptions struct {
 	// noise or data; empty: that of Objective.
 	LossWeight model.Objective `json:"loss_weight"`
 
-	// TimeDist is the distribution of t: uniform, logit-normal or logit-normal(MEAN,STD);
-	// empty: uniform.
+	// TimeDist is the distribution of t: uniform, logit-normal, logit-normal(MEAN,STD), curriculum
+	// or curriculum(UNTIL), see [flow.Curriculum]; empty: uniform.
 	TimeDist string `json:"time_dist"`
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
+	// Paired is the largest number of images that Coupling ot pairs together, in whole batches; 0:
+	// 256.
+	Paired int `json:"paired,omitempty"`
 	// Conditional says whether the network takes the class of an image; empty: auto. A run records
 	// yes or no.
 	Conditional Conditional `json:"conditional"`
@@ -99,6 +115,7 @@ func (o Options) WithDefaults() Options {
 	if o.Options = o.Options.WithDefaults(); o.Epochs != 0 {
 		o.Budget = budget
 	}
+	option.SetDefault(&o.KeepGuide, defaultKeepGuide)
 	o.DataOptions = o.DataOptions.WithDefaults()
 	o.NetworkOptions = o.NetworkOptions.WithDefaults()
 	o.MatchOptions = o.MatchOptions.WithDefaults()
@@ -118,6 +135,7 @@ func (o MatchOptions) WithDefaults() MatchOptions {
 	option.SetDefault(&o.LossWeight, o.Objective)
 	option.SetDefault(&o.TimeDist, "uniform")
 	option.SetDefault(&o.Coupling, OptimalTransport)
+	option.SetDefault(&o.Paired, 256)
 	option.SetDefault(&o.Conditional, ConditionalAuto)
 	option.SetDefault(&o.LabelDrop, 0.1)
 	return o
@@ -127,19 +145,20 @@ func (o MatchOptions) WithDefaults() MatchOptions {
 func (o Options) MarshalJSON() ([]byte, error) {
 	type plain Options
 	o.ToRecord()
-	option.ZeroNone(&o.HoldOut, &o.LabelDrop)
+	option.ZeroNone(&o.HoldOut, &o.LabelDrop, &o.KeepGuide)
+	option.ZeroNone(&o.Shift)
 	return json.Marshal(plain(o))
 }
 
 // UnmarshalJSON reads the form of config.json. What old runs do not say is as they all were then.
 func (o *Options) UnmarshalJSON(text []byte) error {
 	type plain Options
-	p := plain{Options: run.WhereSilent(), MatchOptions: MatchOptions{Coupling: Independent}}
+	p := plain{Options: run.WhereSilent(), MatchOptions: MatchOptions{Coupling: Independent, Paired: 256}}
 	if err := json.Unmarshal(text, &p); err != nil {
 		return err
 	}
 	p.FromRecord()
-	option.NoneOfZero(&p.HoldOut, &p.LabelDrop)
+	option.NoneOfZero(&p.HoldOut, &p.LabelDrop, &p.KeepGuide)
 	*o = Options(p)
 	return nil
 }
@@ -155,19 +174,34 @@ func (o *Options) checkAll() error {
 	return option.First(
 		o.Options.Validate(),
 		o.DataOptions.Validate(),
+		option.Between("shift", option.OrNone(o.Shift), 0, maxShift),
 		option.Optional("heads", o.Heads, 1, 1024),
 		option.Optional("norm-groups", o.NormGroups, 1, 1<<16),
 		option.Optional("time-scale", o.TimeScale, 1e-6, 1e6),
 		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
+		o.validateGuide(),
 		option.Between("label-drop", option.OrNone(o.LabelDrop), 0, pipeline.Below1),
+		option.Between("paired", o.Paired, 1, maxPaired),
 		option.OneOf("coupling", o.Coupling, Independent, OptimalTransport),
 		o.validateCoupling(),
+		o.validateClusters(),
 		o.validateObjective(),
 		option.OneOf("conditional", o.Conditional, ConditionalAuto, ConditionalYes, ConditionalNo),
 		o.ValidateBudget(o.Epochs, "steps, epochs and time"),
 		o.validateNames(),
 	)
 }
+
+// validateGuide checks the share of the steps that make a guide.
+func (o *Options) validateGuide() error {
+	if o.KeepGuide > 0 && o.Objective == model.FlowObjective {
+		return option.Errorf("keep-guide", o.KeepGuide, "nothing guides a normalizing flow: leave it out")
+	}
+	return option.Between("keep-guide", option.OrNone(o.KeepGuide), 0, pipeline.Below1)
+}
+
+// maxShift bounds the option Shift. A run also needs images of twice as many pixels.
+const maxShift = 1024
 
 // validateCoupling bounds the pairs of a batch, all of which are compared.
 func (o *Options) validateCoupling() error {

@@ -23,7 +23,7 @@ func (r *training) openData(ctx context.Context) error {
 	h, w, c := r.data.Shape()
 	r.DataMemory = float64(r.data.Len() * h * w * c)
 	if r.options.Coupling == OptimalTransport && r.options.Objective != model.FlowObjective {
-		r.DataMemory += pairingMemory(r.Settings.Batch, h*w*c, r.Settings.Threads)
+		r.DataMemory += pairingMemory(r.Settings.Batch, r.options.Paired, h*w*c, r.Settings.Threads)
 	}
 	if r.options.Conditional != ConditionalNo && r.options.Objective != model.FlowObjective {
 		if r.had, err = countLabels(ctx, r.data, r.heldOut, r.Settings.Threads); err != nil {

@@ -138,7 +138,15 @@ func (r *training) create(ctx context.Context) error {
 // build warns of the memory that the run takes, and makes the network, the workers and the trainer.
 func (r *training) build(isa kernels.ISA) error {
 	r.WarnOfMemory(r.lesson.layers(&r.options))
-	return r.lesson.build(r, isa)
+	r.GuideShare = option.OrNone(r.options.KeepGuide)
+	if err := r.lesson.build(r, isa); err != nil {
+		return err
+	}
+	if o := r.Settings; o.EarlyStop && (!r.Validated || o.ValidateEvery < 0) {
+		return option.Errorf("early-stop", true,
+			"no loss of held-out images is measured, which would say when: hold some out, or leave it out")
+	}
+	return nil
 }
 
 // reopen continues the run in a folder.
@@ -163,6 +171,7 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 			recorded.Labels = given.Labels
 		}
 	}
+	sameClusters(&recorded, &given)
 	if err := run.Conflict(path, run.FieldsOf(recorded), run.FieldsOf(given.WithDefaults()), given.Given); err != nil {
 		return err
 	}
@@ -197,6 +206,9 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 	if err != nil {
 		return err
 	}
+	if err := r.recallClusters(); err != nil {
+		return err
+	}
 	if err := r.reopenData(ctx, had); err != nil {
 		return err
 	}
@@ -229,7 +241,7 @@ func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo
 // newFeed makes the feed of images that the options ask for.
 func (r *training) newFeed() *feed.Feed {
 	f := feed.New(r.data, r.Settings.Seed, r.Settings.Batch, r.options.Flip)
-	f.Dequantize = r.options.Dequantize
+	f.Dequantize, f.Shift = r.options.Dequantize, r.options.Shift
 	return f
 }
 
@@ -275,7 +287,7 @@ func (r *training) Config() (options any, data run.DataInfo) {
 // Meta implements [run.Job].
 func (r *training) Meta(m *model.Meta) {
 	m.Data, m.HoldOut = r.options.Data, option.OrNone(r.options.HoldOut)
-	m.Labels = r.options.Labels
+	m.Labels, m.Clusters = r.options.Labels, r.options.Clusters
 	if r.options.Fit != dataset.Crop { // as files said nothing while crop was the only way
 		m.Fit = r.options.Fit
 	}

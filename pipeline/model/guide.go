@@ -1,0 +1,223 @@
+package model
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
+)
+
+// GuideFile is the file of a run folder that holds the run's guide, where it keeps one: the
+// averaged weights after a share of its steps.
+const GuideFile = "guide.safetensors"
+
+// AutoGuide is the name of the guide that the run of a model has kept.
+const AutoGuide = "auto"
+
+// A Guide is a weaker version of a model, trained for less long or smaller: what tells the model
+// from it is what the model has learned, and a drawing goes farther that way (Karras et al. 2024,
+// "Guiding a Diffusion Model with a Bad Version of Itself"). It needs no classes. Several
+// goroutines may use it at once.
+type Guide struct {
+	Checkpoint *Checkpoint
+	net        *UNet
+	predicts   Prediction
+	// rows has the guide's row for each row of the model; nil where one of the two takes no class.
+	rows []int32
+	// null is the row of the guide where the model takes no class; -1 where the guide takes none.
+	null int32
+}
+
+// OpenGuide opens the guide of a model by its name: a file or run folder, [AutoGuide], or a model
+// that is part of the program. Of a run folder it is the guide that the run has kept, or else its
+// model. on is as for [Open]. A guide that does not fit to the model is an [*option.Error]. The
+// empty name is no guide: nil.
+func (c *Checkpoint) OpenGuide(name string, on pipeline.Arithmetic) (*Guide, error) {
+	if name == "" {
+		return nil, nil
+	}
+	path := name
+	if name == AutoGuide {
+		path = filepath.Join(filepath.Dir(c.Path), GuideFile)
+		if _, err := os.Stat(path); c.Embedded || c.Path == "" || err != nil {
+			return nil, option.Errorf("guide", name, "%s has kept none: name one, or train with %v", ModelName(c.Path),
+				option.Setting{Option: "keep-guide", Value: SuggestedGuideShare})
+		}
+	} else if kept := filepath.Join(name, GuideFile); isFile(kept) {
+		path = kept
+	}
+	ck, err := Open(path, on)
+	if err != nil {
+		return nil, err
+	}
+	return c.GuideBy(ck)
+}
+
+// SuggestedGuideShare is the share of a run's steps after which a guide is worth keeping. Karras et
+// al. 2024 use 1/16 to 1/8.
+const SuggestedGuideShare = 0.125
+
+// isFile reports whether a path is that of a file.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// GuideBy makes another checkpoint the guide of a model. One that does not fit is an
+// [*option.Error].
+func (c *Checkpoint) GuideBy(by *Checkpoint) (*Guide, error) {
+	wrong := func(format string, args ...any) error { return option.Errorf("guide", by.Path, format, args...) }
+	net, ok := by.Network.(*UNet)
+	u, guided := c.Network.(*UNet)
+	switch {
+	case !ok:
+		return nil, wrong("is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
+	case net.Config().FlowMap:
+		return nil, wrong("is a flow map, which has no velocity: name the model that it was distilled from, or an earlier one")
+	case !guided:
+		return nil, wrong("%s is a normalizing flow, which takes no guide: leave it out", ModelName(c.Path))
+	case by.Shape() != c.Shape():
+		return nil, wrong("draws %s, and %s draws %s: name one of the same shape", describeShape(by.Shape()),
+			ModelName(c.Path), describeShape(c.Shape()))
+	case by.Hash == c.Hash:
+		return nil, wrong("is the model itself, and leads nowhere: name one that was trained for less long, or is smaller")
+	case net.Predicts.Path != u.Predicts.Path:
+		return nil, wrong("learned the path %v, and %s the path %v: name one of the same path", net.Predicts.Path,
+			ModelName(c.Path), u.Predicts.Path)
+	}
+	g := &Guide{Checkpoint: by, net: net, predicts: net.Predicts, null: -1}
+	if err := g.matchClasses(c); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// describeShape says the size and the channels of images.
+func describeShape(s pipeline.Shape) string {
+	return s.Sides() + " in " + text.Count(s.Channels, "channel", "channels")
+}
+
+// matchClasses finds the guide's row for each row of the model. Where both take classes it is that
+// of the same name, and all of the model's must be there. A guide that takes none serves any model.
+// A model that takes none needs a guide with "no class".
+func (g *Guide) matchClasses(c *Checkpoint) error {
+	by := g.Checkpoint
+	own, labels := by.Labels(), c.Labels()
+	wrong := func(format string, args ...any) error { return option.Errorf("guide", by.Path, format, args...) }
+	switch {
+	case own.Rows() == 0:
+		return nil
+	case labels.Null && !own.Null:
+		return wrong("always needs a class, and %s draws without one too: name one that does", ModelName(c.Path))
+	case labels.Rows() == 0 && !own.Null:
+		return wrong("always needs a class, and %s takes none: name one that does not", ModelName(c.Path))
+	case labels.Rows() == 0:
+		g.null = own.NullRow()
+		return nil
+	}
+	named := len(c.Meta.Classes) == labels.Count && len(by.Meta.Classes) == own.Count
+	if !named && own.Count != labels.Count {
+		return wrong("has %s, and %s has %d: name one with the same", text.Count(own.Count, "class", "classes"),
+			ModelName(c.Path), labels.Count)
+	}
+	same := MatchClasses(c.Meta.Classes, by.Meta.Classes)
+	if missing := slices.Index(same, -1); named && missing >= 0 {
+		return wrong("does not have the class %s of %s: name one with the same classes",
+			QuoteClass(c.Meta.Classes[missing]), ModelName(c.Path))
+	}
+	for i := range labels.Count {
+		row := i
+		if named {
+			row = same[i]
+		}
+		g.rows = append(g.rows, int32(row))
+	}
+	if labels.Null {
+		g.rows = append(g.rows, own.NullRow())
+	}
+	return nil
+}
+
+// classes returns the guide's classes for images of the model's classes, which may be in the same
+// memory as y. y has room for them.
+func (g *Guide) classes(y, model []int32) []int32 {
+	switch {
+	case g.rows == nil && g.null < 0:
+		return nil
+	case g.rows == nil:
+		for i := range y {
+			y[i] = g.null
+		}
+	default:
+		for i, class := range model {
+			y[i] = g.rows[class]
+		}
+	}
+	return y
+}
+
+// newReplica returns a replica of the guide's network for up to n images; nil where there is none.
+func (g *Guide) newReplica(n int) Replica {
+	if g == nil {
+		return nil
+	}
+	return g.net.NewReplica(n, false)
+}
+
+// GuideName names the guide in texts for a person; "" where there is none.
+func (m Method) GuideName() string {
+	if m.Guide == nil {
+		return ""
+	}
+	return m.Guide.Checkpoint.Path
+}
+
+// GuideHash is the SHA-256 of the weights of the guide; "" where there is none.
+func (m Method) GuideHash() string {
+	if m.Guide == nil {
+		return ""
+	}
+	return m.Guide.Checkpoint.Hash
+}
+
+// GuidedWithin returns the interval of a settled method for its record: zero where guidance acts
+// all the way, or not at all.
+func (m Method) GuidedWithin() Interval {
+	if m.Guidance == 1 || m.Interval.Whole() {
+		return Interval{}
+	}
+	return m.Interval.orDefault()
+}
+
+// DescribeGuidance says in a few words how a settled method guides; "" where it does not.
+func (m Method) DescribeGuidance() string {
+	return DescribeGuidance(m.Guidance, m.GuideName(), m.GuidedWithin())
+}
+
+// DescribeGuidance is that of a method with a weight, the name of a guide, which may be empty, and
+// a recorded interval, which may be zero. Without guidance the weight is 1, or 0 in a record.
+func DescribeGuidance(weight float64, guide string, within Interval) string {
+	return OneGuidance(weight).describe(guide, within)
+}
+
+// Describe is [Method.DescribeGuidance] for drawings by a method with weights of the range.
+func (r GuidanceRange) Describe(m Method) string { return r.describe(m.GuideName(), m.GuidedWithin()) }
+
+// describe is DescribeGuidance for the weights of a range.
+func (r GuidanceRange) describe(guide string, within Interval) string {
+	if r == OneGuidance(0) || r == OneGuidance(1) {
+		return ""
+	}
+	words := fmt.Sprintf("guidance %v", r)
+	if guide != "" {
+		words += " away from " + guide
+	}
+	if within != (Interval{}) {
+		words += fmt.Sprintf(" for t from %v to %v", within[0], within[1])
+	}
+	return words
+}

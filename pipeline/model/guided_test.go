@@ -1,0 +1,294 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/numtest"
+	"github.com/fmimg/fmimg/ode"
+)
+
+// A linearNet is the field v = rate[class]·x. rate[0] is that of images without a class.
+type linearNet struct {
+	rate []float32
+	runs int // images that were evaluated
+	x    []float32
+}
+
+func (n *linearNet) Forward(v, x, t []float32, y []int32) {
+	n.runs += len(t)
+	d := len(x) / len(t)
+	n.x = append(n.x[:0], x...) // as a network does, it keeps memory of its own
+	for i := range v {
+		class := int32(0)
+		if y != nil {
+			class = y[i/d]
+		}
+		v[i] = n.rate[class] * n.x[i]
+	}
+}
+
+func (*linearNet) Jump(_, _, _, _, _ []float32, _ []int32) {}
+func (*linearNet) Backward(_, _, _ []float32)              {}
+
+var velocities = Prediction{Path: flow.Linear{}}
+
+// growth returns what a state is multiplied by, with the rate of plain where guidance does not act.
+// A step of Euler's method multiplies by 1 + rate/steps.
+func growth(steps int, within Interval, guided, plain float64) float64 {
+	x := 1.0
+	for i := range steps {
+		rate := plain
+		if t := float64(i) / float64(steps); t >= within[0] && t <= within[1] {
+			rate = guided
+		}
+		x *= 1 + rate/float64(steps)
+	}
+	return x
+}
+
+// Guidance of linear fields is a linear field within the interval, and the network's own outside of
+// it. An image has two evaluations where guidance acts, and one elsewhere.
+func TestGuidanceOfLinearFields(t *testing.T) {
+	const steps, weight = 10, 1.5
+	for _, c := range []struct {
+		within Interval
+		acts   int // steps
+	}{
+		{Interval{}, 10}, {Interval{0, 1}, 10}, {Interval{0.3, 0.6}, 4}, {Interval{0.31, 0.59}, 2},
+		{Interval{0, 0.1}, 2}, {Interval{0.9, 1}, 1}, {Interval{0.91, 0.99}, 0},
+	} {
+		for _, by := range []string{"class", "guide", "guide of other classes", "guide without classes"} {
+			t.Run(fmt.Sprint(by, " within ", c.within), func(t *testing.T) {
+				net, guide := &linearNet{rate: []float32{0.5, 1, 2}}, &linearNet{rate: []float32{0.25, 0.75, 0.5}}
+				d := Drawing{
+					Labels: []int32{1, 2}, Guidance: weight, Interval: c.within,
+					Plan: Plan{Solver: ode.Fixed(ode.Euler, steps), Predicts: velocities},
+				}
+				away := []float64{0.5, 0.5}
+				switch by {
+				case "guide":
+					d.Guide, away = &Guide{predicts: velocities, rows: []int32{0, 1, 2}, null: -1}, []float64{0.75, 0.5}
+				case "guide of other classes":
+					d.Guide, away = &Guide{predicts: velocities, rows: []int32{0, 2, 1}, null: -1}, []float64{0.5, 0.75}
+				case "guide without classes":
+					d.Guide, away = &Guide{predicts: velocities, null: -1}, []float64{0.25, 0.25}
+				}
+				x := []float32{1, -2, 3, 1}
+				stats, err := NewVelocityDrawer(net, guide, 2, 2).Draw(t.Context(), &d, 0, x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, start := range []float64{1, -2, 3, 1} {
+					plain := []float64{1, 2}[i/2]
+					from := away[i/2]
+					want := start * growth(steps, c.within.orDefault(), from+weight*(plain-from), plain)
+					if !numtest.Near(float64(x[i]), want, 1e-5*math.Abs(want)) {
+						t.Errorf("number %d is %v, want %v", i, x[i], want)
+					}
+				}
+				n := steps + c.acts
+				if want := (ode.Tally{Total: 2 * n, Max: n}); stats.Evaluations != want || net.runs+guide.runs != 2*n {
+					t.Errorf("%+v of %d and %d, want %+v", stats.Evaluations, net.runs, guide.runs, want)
+				}
+				m := Method{Guidance: weight, Interval: c.within, Solver: "euler"}
+				if got := m.Evaluations(steps); got != n {
+					t.Errorf("counted before as %d, want %d", got, n)
+				}
+			})
+		}
+	}
+}
+
+// A model without classes has a guide with classes evaluated without one.
+func TestGuideOfAModelWithoutClasses(t *testing.T) {
+	net, guide := &linearNet{rate: []float32{1}}, &linearNet{rate: []float32{7, 7, 0.5}}
+	d := Drawing{
+		Guidance: 2, Plan: Plan{Solver: ode.Fixed(ode.Euler, 1), Guide: &Guide{predicts: velocities, null: 2}, Predicts: velocities},
+	}
+	x := []float32{1, 2, 3}
+	if _, err := NewVelocityDrawer(net, guide, 3, 1).Draw(t.Context(), &d, 0, x); err != nil ||
+		!slices.Equal(x, []float32{2.5, 5, 7.5}) {
+		t.Errorf("%v, %v", x, err)
+	}
+}
+
+// Adams's method extrapolates the network's own velocity across the ends of the interval. What
+// guidance adds, here a constant, moves the image by its size in each step in which it acts.
+func TestGuidanceOfSeveralSteps(t *testing.T) {
+	const steps = 8
+	for _, within := range []Interval{{0.25, 0.5}, {0, 0.5}, {0.5, 1}, {0.3, 0.31}} {
+		plain := Drawing{Guidance: 1, Plan: Plan{Solver: ode.Adams2(steps), Predicts: velocities}}
+		guided := plain
+		guided.Guidance, guided.Interval = 3, within
+		guided.Guide = &Guide{predicts: velocities, null: -1}
+		var acting []int
+		frames := func(d *Drawing, states *[]float32) {
+			d.Frame = func(_, _ int, x []float32) { *states = append(*states, x[0]) }
+		}
+		var own, with []float32
+		frames(&plain, &own)
+		frames(&guided, &with)
+		for _, d := range []*Drawing{&plain, &guided} {
+			w := NewVelocityDrawer(clock{0}, clock{-0.5}, 1, 1)
+			if _, err := w.Draw(t.Context(), d, 0, []float32{0.25}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := 0
+		for i := range own {
+			// Guidance adds 2·(v − v_guide) = 1 in a step in which it acts.
+			want := float64(own[i]) + float64(done)/steps
+			if !numtest.Near(float64(with[i]), want, 1e-6) {
+				t.Errorf("within %v: step %d is %v, want %v", within, i, with[i], want)
+			}
+			if at := float64(i) / steps; at >= within[0] && at <= within[1] {
+				done++
+				acting = append(acting, i)
+			}
+		}
+		if len(acting) == 0 && within != (Interval{0.3, 0.31}) {
+			t.Errorf("within %v: guidance never acts", within)
+		}
+	}
+}
+
+// A clock is the field v = t² + offset.
+type clock struct{ offset float32 }
+
+func (c clock) Forward(v, _, t []float32, _ []int32) {
+	d := len(v) / len(t)
+	for i := range v {
+		v[i] = t[i/d]*t[i/d] + c.offset
+	}
+}
+
+func (clock) Jump(_, _, _, _, _ []float32, _ []int32) {}
+func (clock) Backward(_, _, _ []float32)              {}
+
+// A part of a batch is guided where images are at times of their own: each as when it is alone, and
+// the second network runs for those inside of the interval.
+func TestGuidanceOfAPart(t *testing.T) {
+	net, guide := &linearNet{rate: []float32{1}}, &linearNet{rate: []float32{0.5}}
+	d := &Drawing{Guidance: 3, Interval: Interval{0.2, 0.6}, Plan: Plan{Guide: &Guide{predicts: velocities, null: -1}, Predicts: velocities}}
+	f := NewVelocityDrawer(net, guide, 4, 2).Field(d, 0)
+	x, at, v := []float32{1, 2, 3, 4, 5, 6, 7, 8}, []float32{0.1, 0.2, 0.7, 0.6}, make([]float32, 8)
+	f.Velocity(v, x, at, []int{0, 1, 2, 3})
+	if want := []float32{1, 2, 6, 8, 5, 6, 14, 16}; !slices.Equal(v, want) {
+		t.Errorf("%v, want %v", v, want)
+	}
+	if net.runs != 4 || guide.runs != 2 {
+		t.Errorf("%d evaluations of the network and %d of the guide, want 4 and 2", net.runs, guide.runs)
+	}
+}
+
+// A meanNet is exact for the data m: it knows that x1 = m, and tells it as velocity, noise or data.
+type meanNet struct {
+	Prediction
+	mean float64
+}
+
+func (m meanNet) Forward(v, x, t []float32, _ []int32) {
+	d := len(x) / len(t)
+	for i := range v {
+		c := m.Path.At(float64(t[i/d]))
+		noise := (float64(x[i]) - c.Alpha*m.mean) / c.Sigma
+		switch m.Objective {
+		case flow.PredictNoise:
+			v[i] = float32(noise)
+		case flow.PredictData:
+			v[i] = float32(m.mean)
+		default:
+			v[i] = float32(c.DSigma*noise + c.DAlpha*m.mean)
+		}
+	}
+}
+
+func (meanNet) Jump(_, _, _, _, _ []float32, _ []int32) {}
+func (meanNet) Backward(_, _, _ []float32)              {}
+
+// A guide may predict something else than the model. Guidance from data g to data m leads to
+// g + W·(m − g), as far as steps and damped conversions go.
+func TestGuideOfAnotherPrediction(t *testing.T) {
+	const weight, m, g, steps = 2, 0.2, -0.1, 50
+	objectives := []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData}
+	for _, path := range []flow.Schedule{flow.Linear{}, flow.Cosine{}} {
+		for _, own := range objectives {
+			for _, other := range objectives {
+				p, q := Prediction{path, own}, Prediction{path, other}
+				d := Drawing{
+					Guidance: weight,
+					Plan:     Plan{Solver: ode.Fixed(ode.Midpoint, steps), Guide: &Guide{predicts: q, null: -1}, Predicts: p},
+				}
+				x := []float32{0.5, -1}
+				w := NewVelocityDrawer(meanNet{p, m}, meanNet{q, g}, 2, 1)
+				if _, err := w.Draw(t.Context(), &d, 0, x); err != nil {
+					t.Fatal(err)
+				}
+				for _, got := range x {
+					if want := g + weight*(m-g); math.Abs(float64(got)-want) > 0.02 {
+						t.Errorf("%v, %v by %v: %v, want %v", path, own, other, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The steps for a number of evaluations take so many, by the count of those that were drawn.
+func TestGuidedSteps(t *testing.T) {
+	for _, solver := range []string{"euler", "midpoint", "heun", "rk4", "adams2", "ddim", "ddpm", "sde"} {
+		for _, within := range []Interval{{}, {0.2, 0.75}, {0, 0.5}, {0.9, 1}} {
+			m := Method{Guidance: 1.5, Interval: within, Solver: solver}.WithDefaults()
+			found := 0
+			for evaluations := 1; evaluations <= 60; evaluations++ {
+				each, err := flow.EvaluationsFor(solver, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				steps, err := m.guidedSteps(evaluations, each)
+				exists := false
+				for s := 1; s <= evaluations; s++ {
+					exists = exists || m.Evaluations(s) == evaluations
+				}
+				if exists != (err == nil) || err == nil && m.Evaluations(steps) != evaluations {
+					t.Errorf("%s within %v: %d evaluations: %d steps, %v; there are such steps: %v", solver, within, evaluations, steps, err, exists)
+				}
+				if exists {
+					found++
+				}
+			}
+			if found < 6 {
+				t.Errorf("%s within %v: only %d numbers of evaluations have steps", solver, within, found)
+			}
+		}
+	}
+	_, err := Method{Guidance: 1.5, Solver: "adams2"}.guidedSteps(5, 1)
+	if want := "evaluations 5 are those of no number of steps of adams2 with guidance 1.5: 2 steps take 4, 3 steps take 6; guidance 1 takes any number"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Intervals are read as they are written, and only those of times in order are.
+func TestParseInterval(t *testing.T) {
+	for text, want := range map[string]Interval{"0.2,0.75": {0.2, 0.75}, "0,1": {0, 1}, "0, 1e-1": {0, 0.1}} {
+		got, err := ParseInterval(text)
+		again, errAgain := ParseInterval(got.String())
+		if err != nil || errAgain != nil || got != want || again != got {
+			t.Errorf("%q: %v, %v; again %v, %v", text, got, err, again, errAgain)
+		}
+	}
+	for _, text := range []string{"", "0.2", "0.2-0.75", "0.5,0.5", "0.75,0.2", "-0.1,1", "0,1.1", "NaN,1", "0,NaN", "0,1,2", "a,b"} {
+		if got, err := ParseInterval(text); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+	for _, wrong := range []Interval{{0.5, 0.2}, {0.2, 0}, {0, 2}, {math.NaN(), 1}, {-1, 0}} {
+		if wrong.Validate() == nil {
+			t.Errorf("%v passes", wrong)
+		}
+	}
+}

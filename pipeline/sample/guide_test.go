@@ -1,0 +1,220 @@
+package sample
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+)
+
+// opened opens a model.
+func opened(t *testing.T, path string) *model.Checkpoint {
+	t.Helper()
+	ck, err := model.Open(path, pipeline.Arithmetic{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ck
+}
+
+// guidedBy makes a model and a weaker one its guide, with and without classes.
+func guidedBy(t *testing.T, classes, guideClasses bool) (*model.Checkpoint, *model.Guide) {
+	t.Helper()
+	ck := opened(t, roomtest.SmallModel(t, classes, 0.1))
+	guide, err := ck.OpenGuide(roomtest.SmallModel(t, guideClasses, 0.05), pipeline.Arithmetic{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ck, guide
+}
+
+// pixels draws images of a model.
+func pixels(t *testing.T, ck *model.Checkpoint, o Options) (x []float32, evaluations float64) {
+	t.Helper()
+	s, err := NewSampler(ck, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	images, err := s.Draw(t.Context(), 0, o.Count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images.Pixels, s.Evaluations()
+}
+
+// With one step of Euler's method, a guide of weight W gives x + v_guide + W(v − v_guide), for
+// models with and without classes, and for images of no class.
+func TestGuide(t *testing.T) {
+	for _, c := range []struct {
+		classes, guideClasses bool
+		class, guideClass     string
+	}{
+		{true, true, "1", "1"}, {true, true, "none", "none"}, {false, false, "", ""},
+		{true, false, "2", ""}, {false, true, "", "none"},
+	} {
+		ck, guide := guidedBy(t, c.classes, c.guideClasses)
+		one := func(ck *model.Checkpoint, class string, w float64, g *model.Guide) []float32 {
+			m := model.Method{Solver: "euler", Steps: 1, Guidance: w, Guide: g}
+			x, _ := pixels(t, ck, Options{Count: 1, Class: class, Method: m})
+			return x
+		}
+		own, away, guided := one(ck, c.class, 1, nil), one(guide.Checkpoint, c.guideClass, 1, nil), one(ck, c.class, 3, guide)
+		for i := range guided {
+			if want := away[i] + 3*(own[i]-away[i]); math.Abs(float64(guided[i]-want)) > 1e-5 {
+				t.Fatalf("%+v: pixel %d is %v, want %v", c, i, guided[i], want)
+			}
+		}
+		if slices.Equal(own, away) {
+			t.Error("the guide draws as the model does: the test proves nothing")
+		}
+		if !slices.Equal(one(ck, c.class, 1, guide), own) || !slices.Equal(one(ck, c.class, 0, guide), one(ck, c.class, model.DefaultGuideWeight, guide)) {
+			t.Errorf("%+v: the weight 1 guides, or the default is another", c)
+		}
+	}
+}
+
+// A guided image is the same to the bit beside any other images and for any number of threads, and
+// its evaluations are counted: exactly those that the method says for solvers of fixed steps, and
+// fewer than twice as many for dopri5, whose images reach the interval at times of their own.
+func TestGuidedImagesAndEvaluations(t *testing.T) {
+	ck, guide := guidedBy(t, true, true)
+	for _, within := range []model.Interval{{}, {0.2, 0.75}} {
+		for _, by := range []*model.Guide{nil, guide} {
+			for _, solver := range []string{"adams2", "heun", "sde", "dopri5"} {
+				name := fmt.Sprint(solver, " within ", within, ", a guide: ", by != nil)
+				m := model.Method{Solver: solver, Guidance: 3, Interval: within, Guide: by}
+				if m.Steps = 4; solver == "dopri5" {
+					m.Steps, m.Tol = 0, 0.1
+				}
+				o := Options{Count: 7, Threads: 1, Class: "0,1,none", Method: m}
+				all, evaluations := pixels(t, ck, o)
+				o.Threads = 3
+				again, evaluationsAgain := pixels(t, ck, o)
+				if !slices.Equal(all, again) || evaluations != evaluationsAgain {
+					t.Errorf("%s: other images by more threads: %v and %v evaluations", name, evaluations, evaluationsAgain)
+				}
+				s, err := NewSampler(ck, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alone, err := s.Draw(t.Context(), 5, 1)
+				settled := s.Options().Method
+				s.Close()
+				if d := len(all) / o.Count; err != nil || !slices.Equal(alone.Pixels, all[5*d:6*d]) {
+					t.Errorf("%s: another image alone, %v", name, err)
+				}
+				if solver != "dopri5" && evaluations != float64(settled.Evaluations(settled.Steps)) {
+					t.Errorf("%s: %v evaluations, want %d", name, evaluations, settled.Evaluations(settled.Steps))
+				}
+			}
+		}
+	}
+}
+
+// dopri5 runs the second network for the images inside of the interval, and for these alone.
+func TestAdaptiveEvaluations(t *testing.T) {
+	ck, _ := guidedBy(t, true, true)
+	count := func(guidance float64, within model.Interval) float64 {
+		_, n := pixels(t, ck, Options{Count: 6, Method: model.Method{Solver: "dopri5", Tol: 0.01, Guidance: guidance, Interval: within}})
+		return n
+	}
+	plain, whole, part := count(1, model.Interval{}), count(1.0001, model.Interval{}), count(1.0001, model.Interval{0.4, 0.6})
+	if whole != 2*plain || part <= plain || part >= 0.8*whole {
+		t.Errorf("%v evaluations, %v with guidance, %v with guidance for a part of the way", plain, whole, part)
+	}
+}
+
+// A picture says by which guide and in which interval it was drawn. Guidance of the whole way says
+// no more than its weight.
+func TestGuidanceIsNoted(t *testing.T) {
+	modelPath, guidePath := roomtest.SmallModel(t, true, 0.1), roomtest.SmallModel(t, true, 0.05)
+	texts := func(guide string, within model.Interval) map[string]string {
+		var stdout bytes.Buffer
+		o := GenerateOptions{Model: modelPath, Guide: guide, Out: "-", Stdout: &stdout}
+		o.Sample = Options{Count: 1, Method: model.Method{Steps: 4, Guidance: 2, Interval: within}}
+		if _, err := Generate(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]string{}
+		for _, text := range roomtest.ReadTexts(t, stdout.Bytes()) {
+			all[text[0]] = text[1]
+		}
+		return all
+	}
+	both := texts(guidePath, model.Interval{0.2, 0.75})
+	if both["fmimg.guidance"] != "2" || both["fmimg.guidance-interval"] != "0.2,0.75" || both["fmimg.guide"] != roomtest.DataHash(t, guidePath) {
+		t.Errorf("texts %v", both)
+	}
+	for key := range texts("", model.Interval{0, 1}) {
+		if key == "fmimg.guidance-interval" || key == "fmimg.guide" {
+			t.Errorf("guidance of the whole way has the text %s", key)
+		}
+	}
+}
+
+// A run folder stands for the guide that it has kept, else for its model. auto is the guide that
+// the run of the model has kept.
+func TestOpenGuide(t *testing.T) {
+	write := func(path string, spread float64) {
+		c := roomtest.SmallCheckpoint
+		c.Spread = spread
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, c.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	write(filepath.Join(dir, "run", model.File), 0.1)
+	write(filepath.Join(dir, "run", model.GuideFile), 0.05)
+	write(filepath.Join(dir, "short", model.File), 0.02)
+	ck := opened(t, filepath.Join(dir, "run"))
+	for name, want := range map[string]string{
+		"":                                      "",
+		"auto":                                  filepath.Join(dir, "run", model.GuideFile),
+		filepath.Join(dir, "run"):               filepath.Join(dir, "run", model.GuideFile),
+		filepath.Join(dir, "short"):             filepath.Join(dir, "short", model.File),
+		filepath.Join(dir, "short", model.File): filepath.Join(dir, "short", model.File),
+	} {
+		guide, err := ck.OpenGuide(name, pipeline.Arithmetic{})
+		if got := (model.Method{Guide: guide}).GuideName(); err != nil || got != want {
+			t.Errorf("%q is %q, want %q: %v", name, got, want, err)
+		}
+	}
+}
+
+// A guide that does not fit to the model is an error of one line about the option.
+func TestGuideErrors(t *testing.T) {
+	small, none := roomtest.SmallModel(t, true, 0.1), roomtest.SmallModel(t, false, 0.1)
+	for _, c := range []struct{ model, guide, want string }{
+		{small, small, "is the model itself"},
+		{small, "mnist", "draws 28x28 in 1 channel, and model"},
+		{small, "mnist-fast", "is a flow map"},
+		{small, "auto", "has kept none: name one, or train with keep-guide 0.125"},
+		{"mnist", "auto", "model mnist has kept none"},
+		{small, roomtest.NamedModel(t), "does not have the class 0 of model"},
+		{small, roomtest.NoNullClass(t), "always needs a class, and model " + small + " draws without one too"},
+		{none, roomtest.NoNullClass(t), "always needs a class, and model " + none + " takes none"},
+		{"mnist-fast", "mnist", "model mnist-fast is a flow map"},
+	} {
+		o := GenerateOptions{Model: c.model, Guide: c.guide, Out: filepath.Join(t.TempDir(), "a.png")}
+		_, err := Generate(t.Context(), o)
+		wrong, ok := errors.AsType[*pipeline.OptionError](err)
+		if !ok || wrong.Option != "guide" || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s by %s: %v, want %s", c.model, c.guide, err, c.want)
+		}
+	}
+	o := GenerateOptions{Model: none, Out: filepath.Join(t.TempDir(), "a.png")}
+	o.Sample.Interval = model.Interval{0.2, 0.75}
+	if _, err := Generate(t.Context(), o); err == nil || !strings.Contains(err.Error(), "guidance-interval 0.2,0.75: model "+none+" has no guidance") {
+		t.Errorf("an interval without guidance: %v", err)
+	}
+}

@@ -1,0 +1,160 @@
+package train
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/run"
+)
+
+// images are so many images of a shape without labels.
+type images struct {
+	n, side, channels int
+	classes           []string
+}
+
+func (images) Name() string             { return "images" }
+func (s images) Len() int               { return s.n }
+func (s images) Shape() (h, w, c int)   { return s.side, s.side, s.channels }
+func (s images) Classes() []string      { return s.classes }
+func (images) Image(int, []float32) int { return -1 }
+
+// negative has the images of a source with dark and bright exchanged.
+type negative struct{ dataset.Source }
+
+func (s negative) Image(i int, dst []float32) int {
+	label := s.Source.Image(i, dst)
+	for k := range dst {
+		dst[k] = -dst[k]
+	}
+	return label
+}
+
+// What suits few pictures is the default for them alone, and each part can be undone.
+func TestFewPicturesDefaults(t *testing.T) {
+	held := images{n: 5, side: 32, channels: 3}
+	for _, test := range []struct {
+		name   string
+		train  images
+		change func(o *Options, set *dataset.Set)
+		flip   bool
+		shift  int
+		stop   bool
+	}{
+		{"colour", images{100, 32, 3, nil}, nil, true, 2, true},
+		{"with alpha", images{500, 64, 4, nil}, nil, true, 4, true},
+		{"gray may be letters", images{100, 32, 1, nil}, nil, false, 2, true},
+		{"classes may be digits", images{100, 8, 3, []string{"a", "b"}}, nil, false, 1, true},
+		{"clusters are no classes of a person", images{400, 32, 3, []string{"cluster 0"}},
+			func(_ *Options, set *dataset.Set) { set.Clusters = &dataset.Clusters{} }, true, 2, true},
+		{"many", images{501, 32, 3, nil}, nil, false, 0, false},
+		{"arrays", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Sizes = nil }, false, 0, false},
+		{"none held out", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Test = nil }, true, 2, false},
+		{"no validation", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.ValidateEvery = -1 }, true, 2, false},
+		{"resumed", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Resume = true }, false, 0, false},
+		{"a density", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Objective = model.FlowObjective }, false, 0, false},
+		{"undone", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) {
+			o.Given, o.Shift = []string{"flip", "shift", "early-stop"}, -1
+		}, false, 0, false},
+		{"asked for", images{9999, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Flip, o.Shift, o.EarlyStop = true, 3, true }, true, 3, true},
+	} {
+		o := Options{}.WithDefaults()
+		set := &dataset.Set{Train: test.train, Test: held, Sizes: []dataset.SizeCount{{Width: 32, Height: 32, Count: 100}}}
+		if test.change != nil {
+			test.change(&o, set)
+		}
+		asked := o
+		o.suitFew(set)
+		if o.Flip != test.flip || o.Shift != test.shift || o.EarlyStop != test.stop {
+			t.Errorf("%s: flip %v, shift %d, early stop %v", test.name, o.Flip, o.Shift, o.EarlyStop)
+		}
+		changed := o.Flip != asked.Flip || o.EarlyStop != asked.EarlyStop || o.Shift > max(asked.Shift, 0)
+		if len(set.Notes) > 0 != changed {
+			t.Errorf("%s: notes %v", test.name, set.Notes)
+		}
+	}
+}
+
+// overfit returns a run whose held-out images are unlike those to train on, so that their loss
+// falls while the network learns to take noise away, and rises when it knows what comes instead.
+func overfit(t *testing.T) Options {
+	o := smallRun(t)
+	o.Source, o.Validation = roomtest.Digits(), negative{roomtest.Digits()}
+	o.EarlyStop, o.ValidateEvery, o.Steps, o.LR = true, 2, 400, 0.02
+	o.Given = []string{"lr"}
+	return o
+}
+
+// A run stops when the validation loss has turned. Its model has the weights of the best step:
+// those of a run that stops there. A run that was interrupted is the same.
+func TestEarlyStopKeepsTheBest(t *testing.T) {
+	o := overfit(t)
+	result := mustTrain(t, o)
+	if result.Steps >= o.Steps {
+		t.Fatalf("the run did not stop before its end, loss %v, validation %v", result.Loss, result.Validation)
+	}
+	ck, err := model.Open(o.Out, pipeline.Arithmetic{})
+	if err != nil || ck.Meta.Steps >= result.Steps || ck.Meta.Steps == 0 {
+		t.Fatalf("the model is of step %d of %d, %v", ck.Meta.Steps, result.Steps, err)
+	}
+	lines, least := metricLines(t, o.Out), 1e9
+	for _, m := range lines {
+		if m.Validation > 0 {
+			least = min(least, m.Validation)
+		}
+	}
+	if diff := ck.Meta.Validation - least; diff > 1e-6 || diff < -1e-6 { // metrics have 8 digits
+		t.Errorf("the model's validation loss is %v, the least was %v", ck.Meta.Validation, least)
+	}
+	alone := o
+	alone.Out, alone.EarlyStop, alone.StopAfter = filepath.Join(t.TempDir(), "alone"), false, ck.Meta.Steps
+	if _, err := Train(t.Context(), alone); err == nil {
+		t.Fatal("the run did not stop")
+	}
+	if weightsOf(t, alone.Out) != ck.Hash {
+		t.Error("the run of the card's command has other weights")
+	}
+	if card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile)); err != nil || !strings.Contains(string(card), "validation loss was the least") {
+		t.Errorf("card %s, %v", card, err)
+	}
+	part := o
+	part.Out, part.StopAfter = filepath.Join(t.TempDir(), "part"), ck.Meta.Steps+1
+	if _, err := Train(t.Context(), part); err == nil {
+		t.Fatal("the run did not stop")
+	}
+	part.StopAfter, part.Resume, part.Given = 0, true, nil
+	if again := mustTrain(t, part); again.Steps != result.Steps || weightsOf(t, part.Out) != ck.Hash {
+		t.Errorf("a resumed run ends at step %d, not %d, or has other weights", again.Steps, result.Steps)
+	}
+}
+
+// A run that has stopped goes on where a person says so.
+func TestStoppedRunGoesOn(t *testing.T) {
+	o := overfit(t)
+	stopped := mustTrain(t, o)
+	if stopped.Steps >= o.Steps {
+		t.Fatal("the run did not stop")
+	}
+	o.Resume, o.Given = true, nil
+	if again := mustTrain(t, o); again.Steps != stopped.Steps {
+		t.Errorf("the run went on to step %d", again.Steps)
+	}
+	o.Given, o.EarlyStop = []string{"early-stop"}, false
+	if again := mustTrain(t, o); again.Steps != o.Steps {
+		t.Errorf("the run ended at step %d of %d", again.Steps, o.Steps)
+	}
+}
+
+func TestShiftOfSmallImages(t *testing.T) {
+	o := smallRun(t)
+	o.Shift = 5
+	if _, err := Train(t.Context(), o); err == nil || !strings.Contains(err.Error(), "shifted by at most 4") {
+		t.Errorf("error %v", err)
+	}
+}
