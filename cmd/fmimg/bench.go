@@ -115,7 +115,7 @@ func (a *app) newBenchKernels() *cobra.Command {
 	f.StringVar(&o.Run, "run", "", "`pattern` of the cases to measure, a regular expression (default all)")
 	f.BoolVar(&list, "list", false, "list the cases without measuring them")
 	f.BoolVar(&o.Algorithms, "algorithms", false, "measure every algorithm that can compute a convolution, not only the one used")
-	f.StringVar(&o.Preset, "preset", usual.Preset, "`network` whose shapes to measure: tiny, base or large")
+	f.StringVar(&o.Preset, "preset", usual.Preset, "`network` whose shapes to measure: tiny, base, large or patch")
 	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a call")
 	f.DurationVar(&o.Time, "time", usual.Time, "`bound` of the whole, shared by the cases")
 	m := pipeline.ThisMachine()
@@ -203,7 +203,7 @@ func (a *app) newBenchTrain() *cobra.Command {
 	f.Var(sizesValue{&sizes}, "size", "`sizes` of the images in pixels, joined by commas: sides or WIDTHxHEIGHT")
 	imageChannelsVar(f, &o.Options, usual.Options)
 	f.Var(namesValue[engine.Optimizer]{&optimizers}, "optimizer",
-		"`names`, joined by commas: adamw, or muon for the matrices and adamw for the rest")
+		"`names`, joined by commas: adamw, or muon for the matrices and adamw for the rest, or normuon, which also evens out their neurons")
 	f.DurationVar(&o.Time, "time", usual.Time,
 		"`time` to measure each for, exceeded where a few steps take longer")
 	d.flags(f)
@@ -256,7 +256,7 @@ func (a *app) tellStart(d time.Duration) func(bench.Workload) {
 
 // workloadFlags adds the flags that say what to run.
 func workloadFlags(f *pflag.FlagSet, o *bench.Options, usual bench.Options, usage string) {
-	f.StringVar(&o.Preset, "preset", usual.Preset, "`network`: tiny, base or large")
+	f.StringVar(&o.Preset, "preset", usual.Preset, "`network`: tiny, base, large or patch")
 	f.IntVar(&o.Batch, "batch", usual.Batch, usage)
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("worker `threads` (default all that this process may use: %d)", m.Threads))

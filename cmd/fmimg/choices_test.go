@@ -11,8 +11,10 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/classify"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/judge"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -36,6 +38,8 @@ func TestChoices(t *testing.T) {
 			"fit":            asStrings(feed.Fits()),
 			"image-channels": asStrings(feed.ChannelNames()),
 			"precision":      precisions(),
+			"kind":           asStrings(classify.Kinds()),
+			"judges":         judge.MNISTNames(),
 		} {
 			f := cmd.Flags().Lookup(flag)
 			if f == nil {

@@ -36,6 +36,7 @@ func (a *app) newClassifier() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.Data, "data", "", "`data` with classes to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	f.StringVar(&o.Out, "out", "", "safetensors `file` to write (needed)")
+	f.StringVar((*string)(&o.Kind), "kind", string(classify.Residual), "`shape` of the network: residual, pooled or deep; judges of one panel should differ in it")
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data (default 6)")
 	f.BoolVar(&asJSON, "json", false, "write progress as JSON lines to stdout")

@@ -144,7 +144,7 @@ func TestTrainOnPictures(t *testing.T) {
 		t.Errorf("stderr %q", s.stderr)
 	}
 	card, err := os.ReadFile("runs/p/README.md")
-	if err != nil || !strings.Contains(string(card), "| validation loss | 1.") || !strings.Contains(string(card), "--size 8 --image-channels rgb --flip --hold-out 0.25") {
+	if err != nil || !strings.Contains(string(card), "| validation loss | 1.") || !strings.Contains(string(card), "--size 8 --image-channels rgb --flip --shift 1 --early-stop=false --hold-out 0.25") {
 		t.Errorf("%v\n%s", err, card)
 	}
 }

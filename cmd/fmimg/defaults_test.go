@@ -18,6 +18,7 @@ import (
 
 	"github.com/fmimg/fmimg/bench"
 	"github.com/fmimg/fmimg/compare"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/classify"
 	"github.com/fmimg/fmimg/pipeline/distill"
@@ -25,6 +26,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/evaluate"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/field"
+	"github.com/fmimg/fmimg/pipeline/judge"
 	"github.com/fmimg/fmimg/pipeline/likelihood"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -62,6 +64,7 @@ func resolved() map[string]any {
 		"evaluate.Options":        evaluate.Options{}.WithDefaults(),
 		"likelihood.Options":      likelihood.Options{}.WithDefaults(),
 		"field.Options":           field.Options{},
+		"judge.SelfOptions":       judge.SelfOptions{},
 		"edit.Options":            edit.Options{}.WithDefaults(),
 		"edit.InpaintOptions":     edit.InpaintOptions{}.WithDefaults(),
 		"edit.InterpolateOptions": edit.InterpolateOptions{}.WithDefaults(),
@@ -84,7 +87,8 @@ var inWords = []string{
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",
 	"as they are, pictures 32", "what is there", "the network's own", "drawn weights", "that of Objective", "as there",
 	"the names of their folders", "those of Data", "label where", "each image a random one",
-	"as nearly square as the images can be laid out",
+	"as nearly square as the images can be laid out", "in the run folder of Model, if it is one",
+	"as many as take one to two minutes of two cores",
 }
 
 // A documented is a default that the comment of a field names.
@@ -134,7 +138,7 @@ func (d documented) check(is reflect.Value) string {
 	}
 	first, _, _ := strings.Cut(strings.ReplaceAll(d.value, ", ", " "), " ")
 	if first == "none" || first == "never" {
-		if is.IsZero() {
+		if is.IsZero() || is.CanFloat() && is.Float() == option.None { // turned off
 			return ""
 		}
 	} else if sameValue(first, is) {

@@ -15,7 +15,11 @@ const distillHelp = `Make of a model one that draws in 1, 2 or 4 evaluations of 
 
 The new network, the student, starts from the model's weights, and is shown where the model's own trajectories lead: from
 noise to an image, and over halves and quarters of the way. generate and eval then take --steps 1, 2 or 4, and no
---solver. --guidance W becomes a part of the student.
+--solver. --guidance W, --guidance-interval and --guide become a part of the student. Of --guidance 1-1.3 the student
+takes any weight: generate and eval then choose one with --guidance.
+
+With --on-policy 1 the student sees states that its own jumps lead to, in the second half of the budget, and the model
+shows where it would go from there. So the student learns what to do about its own errors.
 
 A run can be interrupted, resumed and repeated like those of train, and its folder holds the same files. The folder's
 path goes to stdout.`
@@ -47,13 +51,18 @@ func (a *app) newDistill() *cobra.Command {
 // distillNumberFlags adds the flags that change the trained numbers.
 func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	usual := o.WithDefaults()
-	f.Float64Var(&o.Guidance, "guidance", 0,
-		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off (default %v where the model was trained for it)", model.DefaultGuidance))
+	f.Var(guidanceValue{&o.Guidance}, "guidance",
+		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off; 1-1.3 makes W an input of the student (default %v where the model was trained for it)", model.DefaultGuidance))
+	guidanceFlags(f, &o.GuidanceInterval, &o.Guide)
 	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
 		"`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", usual.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
 	f.IntVar(&o.Reuse, "reuse", usual.Reuse, "how `often` a trajectory is trained on")
+	amountVar(f, &o.OnPolicy, "on-policy", usual.OnPolicy,
+		"`share` of the jumps on the way that begin where the student's own jumps lead; 0 for none")
+	amountVar(f, &o.OnPolicyFrom, "on-policy-from", usual.OnPolicyFrom,
+		"`share` of the budget after which they do so, 0 for at once")
 	o.Shares = usual.Shares
 	f.Var(sharesValue{&o.Shares}, "jump-shares", "`shares` of whole, half and quarter jumps in training")
 	amountVar(f, &o.Weight, "jump-weight", usual.Weight,
@@ -62,6 +71,26 @@ func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 		"weighted `error` where the loss turns from squares to absolute values, 0 for squares alone")
 	recipeFlags(f, &o.Recipe, usual.LR, "")
 }
+
+// A guidanceValue is a flag of a weight, or of a range of them.
+type guidanceValue struct{ r *model.GuidanceRange }
+
+func (v guidanceValue) String() string {
+	if v.r == nil {
+		return "0"
+	}
+	return v.r.String()
+}
+
+func (v guidanceValue) Set(text string) error {
+	r, err := model.ParseGuidanceRange(text)
+	if err == nil {
+		*v.r = r
+	}
+	return err
+}
+
+func (guidanceValue) Type() string { return "weight" }
 
 // A sharesValue is a flag of three numbers.
 type sharesValue struct{ s *distill.JumpShares }

@@ -136,7 +136,8 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	fitVar(f, &o.Fit, "", " (default as the model was trained)")
 	f.IntVar(&o.Count, "count", usual, "`number` of "+made)
 	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn (default the labels of --data, else none)")
-	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, as for generate")
+	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, or of --guide, as for generate")
+	guidanceFlags(f, &o.GuidanceInterval, &o.Guide)
 }
 
 // editSolverFlags adds the flags about how images are drawn.
@@ -157,8 +158,14 @@ func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
 	}
+	if cmd.Flags().Changed("guidance-interval") && o.Guide == "" && !cmd.Flags().Changed("guidance") {
+		return usagef("--guidance-interval %v: there is no guidance: add --guidance or --guide, or leave it out", o.GuidanceInterval)
+	}
+	if o.Guide != "" && !cmd.Flags().Changed("guidance") {
+		o.Guidance = 0 // the default with a guide
+	}
 	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: o.Guidance}}
-	if err := checkSolver(cmd, &sample, ""); err != nil {
+	if err := checkSolver(cmd, &sample, o.Guide, ""); err != nil {
 		return err
 	}
 	show := a.newReporter(false)

@@ -120,6 +120,8 @@ func kindOf(f *pflag.Flag) string {
 		return "a duration such as 10m or 90s"
 	case "bool":
 		return "true or false"
+	case "interval":
+		return "LOW,HIGH with 0 <= LOW < HIGH <= 1, such as 0.2,0.75,"
 	case "shares":
 		return "three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3,"
 	case "size":

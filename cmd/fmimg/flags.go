@@ -10,6 +10,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 // An amount is a flag whose 0 means none, for an option whose zero value means its default and that
@@ -150,6 +151,33 @@ func joinTexts[T any](values []T) string {
 	}
 	return strings.Join(texts, ",")
 }
+
+// An intervalValue is a flag for the interval of t in which guidance acts.
+type intervalValue struct{ p *model.Interval }
+
+// guidanceFlags adds the flags about guidance beside its weight.
+func guidanceFlags(f *pflag.FlagSet, within *model.Interval, guide *string) {
+	f.Var(intervalValue{within}, "guidance-interval", fmt.Sprintf(
+		"`times` LOW,HIGH of the way from noise, 0, to image, 1, in which guidance acts; outside of it a step costs half (default %v)", model.DefaultInterval))
+	f.StringVar(guide, "guide", "", fmt.Sprintf("a weaker `model` that --guidance leads away from, instead of from no class: v_guide + W(v - v_guide), W %v by default; a file, a run folder, or auto for the one that the run kept (train --keep-guide)", model.DefaultGuideWeight))
+}
+
+// String implements [pflag.Value].
+func (v intervalValue) String() string {
+	if v.p == nil || *v.p == (model.Interval{}) {
+		return ""
+	}
+	return v.p.String()
+}
+
+// Set implements [pflag.Value].
+func (v intervalValue) Set(text string) (err error) {
+	*v.p, err = model.ParseInterval(text)
+	return err
+}
+
+// Type implements [pflag.Value].
+func (intervalValue) Type() string { return "interval" }
 
 // fitVar adds the flag for how images come to other proportions. otherwise describes the default
 // where it is none of the ways.

@@ -38,12 +38,18 @@ the number after the last class means it. A class that had no picture to train o
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
 random one, as often as the training data had it. Guidance draws images of their class more clearly, and less variously; models that were trained for it have some
-unless --guidance 1 turns it off. It evaluates the network twice, so it takes twice the time.`
+unless --guidance 1 turns it off. Where it acts, it evaluates the network twice, so a step takes twice the time;
+--guidance-interval says where on the way that is. The evaluations that are counted are all of them.
+
+With --guide another model takes the place of no class: one that is like the model and worse, because it is smaller or
+was trained for less long. What the model does better is exaggerated, and no classes are needed. There is one guidance at
+a time, so --guidance is the weight of the guide then.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
   fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit
   fmimg generate --grid 4x10 --class 0-9 --out digits.png  a column for each digit
   fmimg generate --class 7 --guidance 2 --out sevens.png   clearer, less varied sevens
+  fmimg generate --model runs/mnist --guide auto --guidance 1.5 --out samples.png   away from the guide that the run kept
   fmimg generate --count 1000 --out images/                a folder of single images
   fmimg generate --solver dopri5 --tol 1e-4 --model runs/mnist --out samples.png
   fmimg generate --solver ddpm --steps 100 --out samples.png  with fresh noise in each step
@@ -64,7 +70,7 @@ func (a *app) newGenerate() *cobra.Command {
 	f.Var(gridValue{&o.Grid}, "grid", "rows x columns (default 8x8, a row of 8 for each of several classes, or what --count needs)")
 	f.IntVar(&o.Sample.Count, "count", 0, "`number` of images (default what --grid holds)")
 	f.IntVar(&o.Strip, "strip", 0, "show each image's way from noise in a row of its own, at `N` moments, N of 2 or more")
-	sampleFlags(f, &o.Sample)
+	sampleFlags(f, &o.Sample, &o.Guide)
 	amountVar(f, &o.Grid.Padding, "padding", o.Grid.WithDefaults().Padding,
 		"`pixels` of the picture between images and around them")
 	f.IntVar(&o.Grid.Scale, "scale", o.Grid.WithDefaults().Scale, "draw each pixel as `N` x N pixels")
@@ -73,9 +79,10 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // sampleFlags adds the flags about how images are drawn.
-func sampleFlags(f *pflag.FlagSet, o *sample.Options) {
+func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", model.DefaultGuidance))
+	guidanceFlags(f, &o.Interval, guide)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
@@ -96,12 +103,12 @@ func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
 	result, err := sample.Generate(cmd.Context(), o)
 	show.close()
 	if err == nil {
-		twice := ""
-		if result.Guidance != 1 {
-			twice = fmt.Sprintf(", each twice for guidance %v,", result.Guidance)
+		guided := ""
+		if words := result.DescribeGuidance(); words != "" {
+			guided = ", " + harmless(words) + ","
 		}
 		fmt.Fprintf(a.stderr, "wrote %s: %s of %s%s in %.1f s\n", harmless(result.Path),
-			text.Count(result.Images, "image", "images"), text.Count(int(math.Round(result.Evaluations)), "evaluation", "evaluations"), twice, time.Since(begin).Seconds())
+			text.Count(result.Images, "image", "images"), text.Count(int(math.Round(result.Evaluations)), "evaluation", "evaluations"), guided, time.Since(begin).Seconds())
 	}
 	return err
 }
@@ -111,12 +118,12 @@ func (a *app) checkGenerate(cmd *cobra.Command, o *sample.GenerateOptions) error
 	if o.Out == "-" && isTerminal(a.stdout) {
 		return usagef("--out -: a PNG would garble the terminal: send it on, as in fmimg generate --out - > samples.png")
 	}
-	return checkSolver(cmd, &o.Sample, o.Out)
+	return checkSolver(cmd, &o.Sample, o.Guide, o.Out)
 }
 
 // checkSolver refuses flags that do nothing for the solver. Guidance 0 asks for no class: its
 // velocity is v_none alone.
-func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
+func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error {
 	adaptive := o.Solver == "dopri5"
 	switch {
 	case cmd.Flags().Changed("tol") && !adaptive:
@@ -126,7 +133,11 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, out string) error {
 	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
-	if cmd.Flags().Changed("guidance") && o.Guidance == 0 {
+	asked := cmd.Flags().Changed("guidance") && o.Guidance == 0
+	if asked && guide != "" {
+		return usagef("--guidance 0: it draws by the guide alone: name that by --model, and leave --guide out")
+	}
+	if asked {
 		o.Guidance, o.NoClass = 1, true
 	}
 	return nil

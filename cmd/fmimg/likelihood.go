@@ -117,7 +117,7 @@ func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags
 		return err
 	}
 	sample := sample.Options{Method: model.Method{Solver: o.Solver, Steps: o.Steps, Tol: o.Tol, Guidance: 1}}
-	if err := checkSolver(cmd, &sample, ""); err != nil {
+	if err := checkSolver(cmd, &sample, "", ""); err != nil {
 		return err
 	}
 	for _, file := range []struct{ flag, name, ending string }{{"out", x.out, ".png"}, {"scores", x.scores, ".csv"}} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 	"github.com/fmimg/fmimg/pipeline/train"
 )
@@ -58,6 +59,8 @@ func (a *app) newTrain() *cobra.Command {
 	trainFlags(f, &o)
 	budgetFlags(f, &o.Options, &o.Epochs, &extra)
 	recordFlags(f, &o.Options, &extra)
+	amountVar(f, &o.KeepGuide, "keep-guide", o.WithDefaults().KeepGuide, fmt.Sprintf(
+		"`share` of the run's steps after which the averaged weights are kept, such as %v, for generate --guide auto; 0 for none", model.SuggestedGuideShare))
 	dataFlags(f, &o.DataOptions)
 	trainNumberFlags(f, &o)
 	networkFlags(f, &o.Threads, &o.Arithmetic)
@@ -76,7 +79,7 @@ func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	folderFlags(f, &o.Options, "DATA")
 	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's")
-	f.StringVar(&o.Preset, "preset", o.NetworkOptions.WithDefaults().Preset, "`network`: tiny, base or large")
+	f.StringVar(&o.Preset, "preset", o.NetworkOptions.WithDefaults().Preset, "`network`: tiny, base, large or patch")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")
 	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on the time (default the preset's; 1 with --init of PyTorch weights)")
@@ -119,7 +122,7 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
 		"`colours`: gray, gray-alpha, rgb, rgba, or auto: as they are, and pictures gray or rgb, over white where they are transparent")
 	f.StringVar(&o.Labels, "labels", "",
-		"`where` the classes of pictures come from: folders, none, or a .csv of file names and labels (default what is there)")
+		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there)")
 	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
 		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
@@ -128,7 +131,12 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 
 // trainNumberFlags adds the flags of train that change the trained numbers.
 func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
-	f.BoolVar(&o.Flip, "flip", false, "mirror every second image, left to right: for pictures without letters or a side")
+	f.BoolVar(&o.Flip, "flip", false,
+		"mirror every second image, left to right: for pictures without letters or a side (default for up to 500 unlabelled pictures in colour)")
+	f.Var(amount[int]{&o.Shift}, "shift",
+		"move each image by up to so many `pixels`, 0 for none (default a sixteenth of the side of up to 500 pictures)")
+	f.BoolVar(&o.EarlyStop, "early-stop", false,
+		"stop when the loss of held-out images turns, and keep the weights where it was least (default for up to 500 pictures)")
 	f.BoolVar(&o.Dequantize, "dequantize", false, "spread each byte over its width by noise, for a model whose fmimg likelihood means something")
 	recipeFlags(f, &o.Recipe, 0, " (default 0.004, with --optimizer adamw 0.002)")
 	usual := o.MatchOptions.WithDefaults()
@@ -139,9 +147,10 @@ func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 	nameVar(f, &o.LossWeight, "loss-weight", "",
 		"weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
 	f.StringVar(&o.TimeDist, "time-dist", usual.TimeDist,
-		"`distribution` of t: uniform, logit-normal or logit-normal(MEAN,STD)")
+		"`distribution` of t: uniform, logit-normal, logit-normal(MEAN,STD), or curriculum(UNTIL), which is logit-normal at first")
 	nameVar(f, &o.Coupling, "coupling", usual.Coupling,
 		"`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
+	f.IntVar(&o.Paired, "paired", usual.Paired, "most `images` that --coupling ot pairs together")
 	nameVar(f, &o.Conditional, "conditional", usual.Conditional,
 		"train on labels: yes, no or auto, `which` is yes where the data has them")
 	amountVar(f, &o.LabelDrop, "label-drop", usual.LabelDrop,
@@ -158,7 +167,7 @@ func recipeFlags(f *pflag.FlagSet, o *run.Recipe, rate float64, rates string) {
 	f.IntVar(&o.Batch, "batch", usual.Batch, "`images` of a step")
 	f.IntVar(&o.MicroBatch, "micro-batch", 0, "`images` that a thread takes at once (default a quarter of the batch, at most 8)")
 	nameVar(f, &o.Optimizer, "optimizer", usual.Optimizer,
-		"`name`: adamw, or muon for the matrices and adamw for the rest")
+		"`name`: adamw, or muon for the matrices and adamw for the rest, or normuon, which also evens out their neurons")
 	f.Float64Var(&o.LR, "lr", rate, "peak learning `rate`"+rates)
 	amountVar(f, &o.Warmup, "warmup", usual.Warmup, "`steps` of warm-up, at most a tenth of the run")
 	nameVar(f, &o.Decay, "decay", usual.Decay, "`shape` of the learning rate: cosine, linear or constant")

@@ -19,6 +19,9 @@ func (flags) Setting(s pipeline.Setting) string {
 	if s.Value == nil {
 		return "--" + s.Option
 	}
+	if on, ok := s.Value.(bool); ok { // a flag that is on or off takes no word behind it
+		return fmt.Sprintf("--%s=%v", s.Option, on)
+	}
 	return fmt.Sprintf("--%s %s", s.Option, quote.Shell(fmt.Sprint(s.Value)))
 }
 
