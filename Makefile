@@ -89,6 +89,12 @@ demo: build ## train on MNIST for TIME (5m) and draw samples.png
 classifier: build ## train the embedded classifier of MNIST again (some minutes)
 	./fmimg$(EXE) classifier --data mnist --epochs 6 --seed 1 --isa avx2 --out pipeline/classify/mnist/classifier.safetensors
 
+.PHONY: judges
+judges: build ## train the other embedded judges of MNIST again (some minutes)
+	./fmimg$(EXE) classifier --data mnist --kind pooled --epochs 4 --seed 2 --lr 0.002 --shift 3.5 --rotate 6 --scale 0.2 --shear 0.3 --isa avx2 --out pipeline/judge/mnist/pooled.safetensors
+	./fmimg$(EXE) classifier --data mnist --kind deep --epochs 4 --seed 3 --shift 1.5 --rotate 20 --scale 0.08 --shear 0 --smoothing 0 --isa avx2 --out pipeline/judge/mnist/deep.safetensors
+	$(GO) run pipeline/judge/mnist/self.go
+
 # The model that is part of the program; the same tensors on every CPU with AVX2.
 .PHONY: model
 model: build ## train the model of digits that is part of the program (an hour or more), into models/mnist
