@@ -28,7 +28,10 @@ var trainClassifier = option.Action{Command: "classifier"}
 
 // openClassifiers reads the classifiers that files hold. All of them take images of one shape.
 func (e *evaluator) openClassifiers() error {
-	for _, path := range e.opt.Classifiers {
+	for i, path := range e.opt.Classifiers {
+		if slices.Contains(e.opt.Classifiers[:i], path) {
+			return option.Errorf("classifier", path, "it is named twice: a judge has one voice")
+		}
 		net, err := readClassifier(path, e.isa)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -147,6 +148,8 @@ func (o *Options) noteAdapted(old, cfg unet.Config, kept int) {
 		parts = append(parts, "without its "+text.Count(old.Classes(), "class", "classes"))
 	case cfg.NumClasses > 0 && kept == 0:
 		parts = append(parts, "but its classes: the "+classes+" of the data begin as no class does")
+	case kept == cfg.Classes() && kept < old.Classes():
+		parts = append(parts, fmt.Sprintf("with %d of its %s", kept, text.Count(old.Classes(), "class", "classes")))
 	case cfg.NumClasses > 0 && kept < cfg.Classes():
 		parts = append(parts, "with "+text.Count(kept, "class", "classes")+" of the same name: the other "+
 			text.Count(cfg.Classes()-kept, "class begins", "classes begin")+" as no class does")

@@ -47,6 +47,8 @@ func TestInitAdapts(t *testing.T) {
 			"the 4 classes of the data begin as no class does", []int{3, 3, 3, 3, 3}},
 		{"as many others", &roomtest.Patterns{N: 9, H: 8, W: 8, C: 1, Names: []string{"p", "q", "r"}}, "",
 			"the 3 classes of the data begin as no class does", []int{3, 3, 3, 3}},
+		{"some classes", &roomtest.Patterns{N: 9, H: 8, W: 8, C: 1, Names: []string{"c", "a"}}, "",
+			"with 2 of its 3 classes", []int{2, 0, 3}},
 		{"another order", &roomtest.Patterns{N: 9, H: 8, W: 8, C: 1, Names: []string{"b", "a", "c"}}, "",
 			"in the order of the data", []int{1, 0, 2, 3}},
 		{"no labels", &roomtest.Patterns{N: 9, H: 8, W: 8, C: 1}, "", "without its 3 classes", nil},
