@@ -182,7 +182,7 @@ func recipeFlags(f *pflag.FlagSet, o *run.Recipe, rate float64, rates string) {
 
 // train runs the command.
 func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
-	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale"); err != nil {
+	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale", "paired"); err != nil {
 		return err
 	}
 	if err := x.settle(cmd, &o.Options); err != nil {

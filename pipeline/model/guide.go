@@ -52,7 +52,7 @@ func (c *Checkpoint) OpenGuide(name string, on pipeline.Arithmetic) (*Guide, err
 	}
 	ck, err := Open(path, on)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("guide: %w", err)
 	}
 	return c.GuideBy(ck)
 }
