@@ -397,7 +397,7 @@ func TestPanelOfFiles(t *testing.T) {
 	other := filepath.Join("..", "judge", "mnist", "deep.safetensors")
 	digits := someDigits(t, 300, 120)
 	o := Options{
-		Images: digits, Data: digits, Count: 100, Classifiers: []string{path, other, path},
+		Images: digits, Data: digits, Count: 100, Classifiers: []string{path, other},
 		Judges: []string{"deep", path, "random"}, Quick: true, Sample: sample.Options{Seed: 1, Threads: 2},
 	}
 	e := mustEvaluate(t, o)
