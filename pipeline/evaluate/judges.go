@@ -202,7 +202,12 @@ func (e *evaluator) hasDigits() bool {
 
 // random returns the judge that nobody trained.
 func (e *evaluator) random() (judge.Judge, error) {
-	return judge.NewRandom(e.shape.Height, e.shape.Width, e.shape.Channels, e.isa)
+	seen := judge.ReducedShape(e.shape)
+	j, err := judge.NewRandom(seen.Height, seen.Width, seen.Channels, e.isa)
+	if err != nil {
+		return nil, err
+	}
+	return judge.Reduced(j, e.shape), nil
 }
 
 // openKept opens the judge that is kept for final figures, if it was asked for.
