@@ -251,7 +251,7 @@ func (e *evaluator) hearJudges(ctx context.Context) error {
 	panel, kept := judge.Panel{Options: options}, judge.Panel{Options: options}
 	if !e.opt.Quick || len(e.opt.Judges) > 0 {
 		first := judge.Sight[metrics.Features]{
-			Images: rows(e.found.Features, drawn), Floor: rows(e.foundFloor.Features, floor), Real: e.real.Features,
+			Images: e.found.Features.Rows(drawn), Floor: e.foundFloor.Features.Rows(floor), Real: e.real.Features,
 		}
 		if err := panel.Add(ctx, e.crew, e.isa, e.judges[0].Name(), first); err != nil {
 			return err

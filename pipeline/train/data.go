@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
@@ -85,10 +86,19 @@ func (o *Options) checkSize() error {
 	if o.Size == (pipeline.Size{}) || o.Init != "" || divides(cfg.Factor(), o.Size) {
 		return nil
 	}
-	wrong := option.Errorf("size", o.Size, "the network %s halves images %s, which takes multiples of %d",
-		o.Preset, text.Count(len(cfg.ChannelMult)-1, "time", "times"), cfg.Factor())
+	wrong := option.Errorf("size", o.Size, "the network %s %s, which takes multiples of %d",
+		o.Preset, halvings(cfg, "images"), cfg.Factor())
 	wrong.Cure = sizeCure(o.Size, cfg.Factor())
 	return wrong
+}
+
+// halvings says what a network does with the sides of images.
+func halvings(cfg unet.Config, images string) string {
+	times := text.Count(len(cfg.ChannelMult)-1, "time", "times")
+	if p := cfg.PatchSize; p > 1 {
+		return fmt.Sprintf("takes %s as patches of %dx%d and halves these %s", images, p, p, times)
+	}
+	return fmt.Sprintf("halves %s %s", images, times)
 }
 
 // divides reports whether both sides are multiples of a factor.
