@@ -93,9 +93,11 @@ func (r *training) replay() option.Action {
 	c.Add("path", o.Path, d.Path)
 	c.Add("objective", o.Objective, d.Objective)
 	c.Add("loss-weight", o.LossWeight, o.Objective)
-	c.Add("time-dist", o.TimeDist, d.TimeDist)
+	c.Add("time-dist", o.TimeDist, o.usualTimes())
 	c.Add("coupling", o.Coupling, d.Coupling)
-	c.Add("paired", o.Paired, d.Paired)
+	if o.Coupling == OptimalTransport {
+		c.Add("paired", o.Paired, r.had.usualPaired())
+	}
 	c.Set("conditional", o.Conditional)
 	if r.lesson.labelled() {
 		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
@@ -90,6 +91,15 @@ func (o *Options) checkSize() error {
 		o.Preset, halvings(cfg, "images"), cfg.Factor())
 	wrong.Cure = sizeCure(o.Size, cfg.Factor())
 	return wrong
+}
+
+// usualTimes returns the distribution of t unless the options say otherwise. docs/quality.md measures
+// its gain for velocities. It has an end that a run should reach.
+func (o *Options) usualTimes() string {
+	if o.Objective != model.VelocityObjective || o.EarlyStop {
+		return flow.Uniform{}.String()
+	}
+	return flow.Curriculum{Until: 0.5}.String()
 }
 
 // halvings says what a network does with the sides of images.

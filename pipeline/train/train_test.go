@@ -54,7 +54,7 @@ func TestResumeIsExact(t *testing.T) {
 	t.Run("defaults", func(t *testing.T) { testResumeIsExact(t, func(*Options) {}) })
 	t.Run("options", func(t *testing.T) {
 		testResumeIsExact(t, func(o *Options) {
-			o.Optimizer, o.TimeDist, o.Paired = engine.NorMuon, "curriculum(0.6)", 2*o.Batch
+			o.Optimizer, o.TimeDist, o.Paired = engine.NorMuon, "logit-normal", 2*o.Batch
 		})
 	})
 }
