@@ -54,7 +54,8 @@ type pairer struct {
 }
 
 const (
-	// maxPaired is the largest group of images: without classes one worker compares all pairs of it.
+	// maxPaired is the largest group of images: without classes one worker compares all pairs of
+	// it.
 	maxPaired = 2048
 	// pairedOfClass is how many images of one class are paired together unless the options say
 	// otherwise. Work and memory grow with the square and more, and gain little.

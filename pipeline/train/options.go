@@ -84,8 +84,8 @@ type MatchOptions struct {
 	LossWeight model.Objective `json:"loss_weight"`
 
 	// TimeDist is the distribution of t: uniform, logit-normal, logit-normal(MEAN,STD), curriculum
-	// or curriculum(UNTIL), see [flow.Curriculum]; empty: curriculum for velocities, and uniform for
-	// other objectives and where EarlyStop may end the run before its times are uniform.
+	// or curriculum(UNTIL), see [flow.Curriculum]; empty: curriculum for velocities, and uniform
+	// for other objectives and where EarlyStop may end the run before its times are uniform.
 	TimeDist string `json:"time_dist"`
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
