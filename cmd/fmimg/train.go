@@ -122,7 +122,7 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
 		"`colours`: gray, gray-alpha, rgb, rgba, or auto: as they are, and pictures gray or rgb, over white where they are transparent")
 	f.StringVar(&o.Labels, "labels", "",
-		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there)")
+		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there, and of 200 pictures or more without labels clusters, one for 50 pictures, at most 32)")
 	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
 		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
