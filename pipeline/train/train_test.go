@@ -107,8 +107,8 @@ func metricLines(t *testing.T, dir string) (lines []run.Metric) {
 	return lines
 }
 
-// With a constant learning rate and distribution of t, a run of N steps that is resumed to 2N equals
-// a run of 2N steps.
+// With a constant learning rate and distribution of t, a run of N steps that is resumed to 2N is a
+// run of 2N steps.
 func TestLongerBudgetGoesOn(t *testing.T) {
 	long := smallRun(t)
 	long.Decay, long.TimeDist, long.Steps = engine.ConstantRate, "uniform", 8
