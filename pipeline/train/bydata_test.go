@@ -48,7 +48,7 @@ func TestUnlabelledPicturesHaveClusters(t *testing.T) {
 	if !slices.Equal(ck.Meta.Classes, names) || ck.Meta.Labels != "clusters:4" || !strings.Contains(cardOf(t, dir), "clusters:4") {
 		t.Errorf("classes %v, labels %q", ck.Meta.Classes, ck.Meta.Labels)
 	}
-	if all := strings.Join(notes, "\n"); !strings.Contains(all, "4 clusters of images that look alike are their classes") {
+	if all := strings.Join(notes, "\n"); !strings.Contains(all, "no labels of their own (labels none trains without clusters)") {
 		t.Errorf("notes %q", all)
 	}
 	set, err := OpenData(t.Context(), o)
@@ -104,7 +104,7 @@ func TestRunsWithoutClusters(t *testing.T) {
 		}
 	}
 	same.OnEvent = func(e pipeline.Event) {
-		if e.Kind == pipeline.Noted && strings.Contains(e.Text, "look alike") {
+		if e.Kind == pipeline.Noted && strings.Contains(e.Text, "labels of their own") {
 			t.Errorf("note %q", e.Text)
 		}
 	}

@@ -34,8 +34,8 @@ func (o *Options) label(ctx context.Context, set *dataset.Set) error {
 	o.Labels = labels
 	err := o.DataOptions.Label(ctx, set, o.Reader())
 	if err == nil && set.Clusters != nil {
-		set.Notes = append(set.Notes, option.Say("the images have no labels: %d clusters of images that look alike are "+
-			"their classes (%v trains without)", set.Clusters.Count(), option.Setting{Option: "labels", Value: dataset.NoLabels}))
+		set.Notes = append(set.Notes, option.Say("the images have no labels of their own (%v trains without clusters)",
+			option.Setting{Option: "labels", Value: dataset.NoLabels}))
 	}
 	return err
 }
