@@ -1,0 +1,2 @@
+// Package draw draws images for many clients at once.
+package draw
