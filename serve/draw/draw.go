@@ -3,6 +3,7 @@ package draw
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fmimg/fmimg/pipeline"
@@ -112,6 +113,11 @@ var ErrClosing = errors.New("the server is shutting down")
 // A BusyError is the error for a request beyond the bound on what may wait.
 type BusyError struct {
 	RetryAfter time.Duration // when there may be room
+}
+
+// Error says what to do.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("too many images wait already: try again in %v", e.RetryAfter.Round(time.Second))
 }
 
 // Stats count what a service has done and has to do.
