@@ -13,9 +13,9 @@ import (
 
 // Options say how an [API] answers. The zero value of each option is its default.
 type Options struct {
-	// Command returns the command line that makes the images of a request, by the words of the
-	// program; nil, or an empty one: there is none.
-	Command func(draw.Request) string
+	// Command returns the command line that makes the images of a request by a model, in the words
+	// of the program; nil, or an empty one: there is none.
+	Command func(draw.Request, draw.Model) string
 	// Jobs is how many jobs are kept, and JobBytes how much of what they drew; 0: 256, and 256 MB.
 	// Those that are finished go first, the oldest of them.
 	Jobs     int
@@ -37,7 +37,7 @@ func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.JobBytes, defaultJobBytes)
 	option.SetDefault(&o.Heartbeat, defaultHeartbeat)
 	if o.Command == nil {
-		o.Command = func(draw.Request) string { return "" }
+		o.Command = func(draw.Request, draw.Model) string { return "" }
 	}
 	return o
 }
@@ -81,7 +81,7 @@ func (a *API) Register(mux *http.ServeMux) {
 }
 
 // Close refuses new jobs, and returns when those that there are have ended. When ctx ends it
-// cancels them.
+// cancels them. Requests that wait for their images end by their own contexts.
 func (a *API) Close(ctx context.Context) { a.jobs.close(ctx) }
 
 // healthz says that the server answers.

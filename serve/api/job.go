@@ -60,7 +60,7 @@ func (a *API) newJob(r draw.Request, m draw.Model, states bool) *job {
 	j := &job{
 		id: newID(), model: m, states: states, mask: r.Mask != nil, inputs: len(r.Inputs), room: a.opt.JobBytes / 4,
 		created: time.Now().UTC().Round(0), begun: make(chan struct{}), over: make(chan struct{}),
-		request: r, status: waiting, command: a.opt.Command(r), news: make(chan struct{}),
+		request: r, status: waiting, command: a.opt.Command(r, m), news: make(chan struct{}),
 	}
 	switch r.Kind {
 	case draw.Likelihood:
@@ -137,7 +137,7 @@ func (j *job) note(text string) {
 }
 
 // end takes over what the drawer returned.
-func (j *job) end(r *draw.Result, err error, command func(draw.Request) string) {
+func (j *job) end(r *draw.Result, err error, command func(draw.Request, draw.Model) string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.finished = time.Now().UTC().Round(0)
@@ -156,7 +156,7 @@ func (j *job) end(r *draw.Result, err error, command func(draw.Request) string) 
 }
 
 // settle takes over a result. j.mu is held.
-func (j *job) settle(r *draw.Result, command func(draw.Request) string) {
+func (j *job) settle(r *draw.Result, command func(draw.Request, draw.Model) string) {
 	for _, text := range notesOf(r) {
 		j.note(text)
 	}
@@ -166,7 +166,7 @@ func (j *job) settle(r *draw.Result, command func(draw.Request) string) {
 	if j.request.Kind != draw.Generate {
 		edited := j.request
 		edited.Sample = settled
-		j.command = command(edited)
+		j.command = command(edited, j.model)
 	}
 	j.request.Sample = settled
 	if r.Images == nil {
