@@ -127,7 +127,7 @@ var rules = []rule{
 	{packages: "serve/guard", imports: []string{"serve/problem"}},
 	{packages: "serve/api", imports: []string{"dataset", "serve/draw", "serve/problem", "pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"serve/...", "pipeline/..."}, libraries: []string{anyLibrary}},
-	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve"},
+	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve", "serve/draw"},
 		tests: []string{"kernels", "ode", "safetensors", "unet"}, libraries: []string{anyLibrary}},
 
 	// What no user should see: it knows nothing of ours, but for the helpers of the rooms' tests.
