@@ -34,18 +34,22 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
+// tryLock locks. Who looks at a run holds its lock for a moment, so that it tries again.
+func tryLock(l locker) (ok bool, err error) {
+	for range lockTries {
+		if ok, err = l.TryLock(); ok || err != nil {
+			return ok, err
+		}
+		time.Sleep(lockPause)
+	}
+	return false, nil
+}
+
 // lockBy is lockFolder by a locker of its lock file. Where the file system has no locks, the folder
 // stays unlocked, and its note says so.
 func lockBy(l locker, path string) (*Folder, error) {
 	d := &Folder{Path: path, lock: l}
-	ok, err := l.TryLock()
-	for range lockTries - 1 {
-		if ok || err != nil {
-			break
-		}
-		time.Sleep(lockPause) // who looks at the run holds the lock for a moment
-		ok, err = l.TryLock()
-	}
+	ok, err := tryLock(l)
 	switch {
 	case err != nil && lacksLocks(err):
 		note := pipeline.Note("%s cannot be locked, as its file system has no locks (%v): start no second run in it",

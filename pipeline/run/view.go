@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 // A View reads a run folder while any process may train in it. It takes no lock for longer than a
@@ -52,6 +54,16 @@ func OpenView(runs *os.Root, name string) (*View, error) {
 
 // Close closes the folder.
 func (v *View) Close() { _ = v.root.Close() }
+
+// HoldsRun reports whether the folder has any file that only a run has.
+func (v *View) HoldsRun() bool {
+	for _, name := range []string{ConfigFile, LockFile, StateFile, MetricsFile, model.File} {
+		if _, err := v.root.Lstat(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
 
 // Stat describes a file of the folder. What is not a regular file is an error.
 func (v *View) Stat(name string) (fs.FileInfo, error) {
@@ -116,6 +128,17 @@ func (v *View) Locked() bool {
 	free, err := l.TryRLock()
 	_ = l.Close()
 	return err == nil && !free
+}
+
+// TryLock locks the folder, as a training does. ok is false where a process trains in it. A folder
+// without a lock file, and one on a file system without locks, cannot be in use by its lock.
+func (v *View) TryLock() (unlock func(), ok bool) {
+	if _, err := v.Stat(LockFile); err != nil {
+		return func() {}, true
+	}
+	l := flock.New(filepath.Join(v.Path, LockFile), flock.SetFlag(os.O_RDWR))
+	free, err := tryLock(l)
+	return func() { _ = l.Close() }, free || err != nil && lacksLocks(err)
 }
 
 // Previews returns the steps of the previews, in their order.
