@@ -67,6 +67,9 @@ func viewIn(root *os.Root, name string) (*run.View, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noRun(name)
 	}
+	if errors.Is(err, run.ErrLink) {
+		return nil, conflict("run %s: %v: put the folder itself there", name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", name, err)
 	}
