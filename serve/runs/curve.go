@@ -192,12 +192,11 @@ type Points struct {
 	Loss       []point `json:"loss"`
 	Validation []point `json:"validation"`
 	Rate       []point `json:"images_per_second"`
+
+	last int // the latest step of the run
 }
 
 // since returns the points behind a step, at most n of each kind.
 func (c *curve) since(step, n int) Points {
-	return Points{step, c.loss.since(step, n), c.held.since(step, n), c.rate.since(step, n)}
+	return Points{step, c.loss.since(step, n), c.held.since(step, n), c.rate.since(step, n), c.loss.last.step()}
 }
-
-// last returns the latest step.
-func (c *curve) last() int { return c.loss.last.step() }

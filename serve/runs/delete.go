@@ -56,7 +56,7 @@ func (s *Service) forget(name string) (ok bool) {
 func (s *Service) hide(root *os.Root, name, hidden string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.active; t != nil && (t.name == name || t.teacher == name) {
+	if t := s.trains(); t != nil && (t.name == name || t.teacher == name) {
 		return conflict("run %s is in use: run %s trains", name, t.name)
 	}
 	v, err := viewIn(root, name) // which refuses a link

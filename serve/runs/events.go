@@ -88,12 +88,11 @@ type watcher struct {
 // events is the handler that watches a run until the client goes.
 func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	first, err := s.Describe(name)
-	if err != nil {
+	if _, err := s.Describe(name); err != nil {
 		problem.Send(w, err)
 		return
 	}
-	from, err := watchFrom(r, first.Step)
+	from, err := watchFrom(r)
 	if err != nil {
 		problem.Send(w, err)
 		return
@@ -117,14 +116,28 @@ func (s *Service) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-s.closing:
+			s.lastLook(watch)
 			return
 		}
 	}
 }
 
-// watchFrom returns the step behind which a client wants points: what it says it has, or the
-// present one.
-func watchFrom(r *http.Request, present int) (int, error) {
+// lastLook shows how the training ended that the service saves when it closes.
+func (s *Service) lastLook(watch *watcher) {
+	if t, _, _ := s.state(watch.name); t != nil {
+		select {
+		case <-t.done:
+		case <-time.After(eventDeadline):
+		}
+	}
+	watch.look()
+}
+
+// present stands for the step that a run has done when a client comes.
+const present = -1
+
+// watchFrom returns the step behind which a client wants points: what it says it has, or present.
+func watchFrom(r *http.Request) (int, error) {
 	if text := r.Header.Get("Last-Event-ID"); text != "" {
 		if step, err := strconv.Atoi(text); err == nil && step >= 0 {
 			return step, nil
@@ -197,20 +210,22 @@ func (w *watcher) sendNotes() error {
 	return nil
 }
 
-// sendPoints sends the points behind the last one. After a restart of the curve it sends all.
+// sendPoints sends the points behind the last one, or all where the client has steps that the run
+// does again.
 func (w *watcher) sendPoints(v *run.View) error {
-	p, restarts, _ := w.curve.since(v, w.from, watchPoints) // what cannot be read has no points
-	if w.restarts >= 0 && restarts != w.restarts {
-		w.from = 0
-		p, _, _ = w.curve.since(v, 0, watchPoints)
+	p, restarts, _ := w.curve.since(v, max(w.from, 0), watchPoints) // what cannot be read has no points
+	switch {
+	case w.from == present:
+		w.from, w.restarts = p.last, restarts
+		return nil
+	case w.from > p.last || w.restarts >= 0 && restarts != w.restarts:
+		p, restarts, _ = w.curve.since(v, 0, watchPoints)
 	}
 	w.restarts = restarts
 	if len(p.Loss)+len(p.Validation)+len(p.Rate) == 0 {
 		return nil
 	}
-	if n := len(p.Loss); n > 0 {
-		w.from = p.Loss[n-1].step()
-	}
+	w.from = p.last
 	return w.stream.send("points", w.from, p)
 }
 

@@ -188,7 +188,7 @@ const (
 
 // Curve returns the points of a run behind a step, at most n of each kind. n is 4 or more.
 func (s *Service) Curve(name string, from, n int) (Points, error) {
-	empty := Points{from, []point{}, []point{}, []point{}}
+	empty := Points{From: from, Loss: []point{}, Validation: []point{}, Rate: []point{}}
 	v, err := s.view(name)
 	if err != nil {
 		_, err = s.Describe(name) // a run without a folder has no points

@@ -24,6 +24,8 @@ type Options struct {
 	pipeline.Compute
 	// Words name commands and options in the files of a run; nil: they go by their names.
 	Words pipeline.Words
+	// Joined is a training of the program itself; nil: none.
+	Joined *Joined
 	// OnEvent is told of the progress of the training of this service; may be nil.
 	OnEvent func(run string, e pipeline.Event)
 }

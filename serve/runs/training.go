@@ -124,10 +124,21 @@ const maxFailures = 64
 func (s *Service) state(name string) (t *training, failed *failure, busy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active != nil && s.active.name == name {
-		t = s.active
+	if now := s.trains(); now != nil {
+		if busy = true; now.name == name {
+			t = now
+		}
 	}
-	return t, s.failures[name], s.active != nil
+	return t, s.failures[name], busy
+}
+
+// trains returns the training under way: that of the service, or the one that it was joined with;
+// nil: none. The caller has the lock.
+func (s *Service) trains() *training {
+	if s.active != nil {
+		return s.active
+	}
+	return s.options.Joined.training()
 }
 
 // folderless describes what has no folder: a training that reads its data, and those that failed
@@ -190,8 +201,8 @@ func (s *Service) mayStart() error {
 			Message: "the server is shutting down",
 		}
 	}
-	if s.active != nil {
-		return conflict("run %s trains now, and this server trains one at a time: stop it, or wait for it", s.active.name)
+	if t := s.trains(); t != nil {
+		return conflict("run %s trains now, and this server trains one at a time: stop it, or wait for it", t.name)
 	}
 	return nil
 }

@@ -150,8 +150,8 @@ func TestMistakes(t *testing.T) {
 	runs := filepath.Join(t.TempDir(), "runs")
 	w := newSite(t, Options{Runs: runs})
 	for body, param := range map[string]string{
-		`{}`:                     "data",
-		`{"data":"mnist","x":1}`: "x",
+		`{}`:                                           "data",
+		`{"data":"mnist","x":1}`:                       "x",
 		`{"data":"mnist","steps":0}`:                   "steps",
 		`{"data":"mnist","steps":-5}`:                  "steps",
 		`{"data":"mnist","steps":2.5}`:                 "steps",
