@@ -95,20 +95,23 @@ func Send(w http.ResponseWriter, err error) { Of(err).Send(w) }
 
 // A body is the JSON form of a problem.
 type body struct {
-	Error errorBody `json:"error"`
+	Error Fields `json:"error"`
 }
 
-// An errorBody is what a body holds.
-type errorBody struct {
+// Fields are what a body tells, for responses that hold an error among other things.
+type Fields struct {
 	Message string  `json:"message"`
 	Type    Type    `json:"type"`
 	Param   *string `json:"param"`
 	Code    *string `json:"code"`
 }
 
+// Fields returns what clients are told.
+func (p *Problem) Fields() Fields { return Fields{p.Message, p.Type, orNull(p.Param), orNull(p.Code)} }
+
 // JSON returns the body of the response.
 func (p *Problem) JSON() []byte {
-	text, err := json.Marshal(body{errorBody{p.Message, p.Type, orNull(p.Param), orNull(p.Code)}})
+	text, err := json.Marshal(body{p.Fields()})
 	if err != nil {
 		panic(err) // strings alone
 	}
