@@ -122,7 +122,7 @@ var rules = []rule{
 	{packages: "serve/draw", imports: []string{"dataset", "flow", "kernels", "ode", "pipeline/..."},
 		tests: []string{"models", "safetensors", "unet"}},
 	{packages: "serve/runs", imports: []string{"dataset", "pipeline/..."}, libraries: []string{anyLibrary}},
-	{packages: "serve/page"},
+	{packages: "serve/page", tests: []string{"serve", "pipeline/..."}},
 	{packages: "serve/guard"},
 	{packages: "serve/api", imports: []string{"serve/draw", "serve/runs", "pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"serve/...", "pipeline/..."}, libraries: []string{anyLibrary}},
