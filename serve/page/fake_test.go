@@ -405,3 +405,9 @@ func (f *fake) preview(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "image/png")
 	_, _ = w.Write(file)
 }
+
+// serveAll returns the address of a server.
+func serveAll(t *testing.T) string {
+	_, server := newFake(t)
+	return server.URL
+}

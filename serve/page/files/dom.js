@@ -56,6 +56,14 @@ export function fill(select, choices) {
 }
 
 /**
+ * @param {string} name
+ * @returns {[value: string, text: string]} a choice that is called what it is
+ */
+export function alike(name) {
+  return [name, name];
+}
+
+/**
  * Fills a list of descriptions with pairs of a term and what is said of it.
  * @param {HTMLElement} list a <dl>
  * @param {[term: string, text: string][]} pairs

@@ -4,7 +4,7 @@
 import { copyOf } from "./dom.js";
 
 /** Widths of a tile, by how many there are at most. */
-const widths = [[4, "11rem"], [16, "8rem"], [64, "5.5rem"], [Infinity, "3.5rem"]];
+const widths = [[8, "11rem"], [16, "8rem"], [64, "5.5rem"], [Infinity, "3.5rem"]];
 
 /** A list of images. */
 export class Gallery {

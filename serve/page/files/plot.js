@@ -128,7 +128,8 @@ export class Plot {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const steps = [...new Set(this.series.flatMap(({ points }) => points.map(([step]) => step)))].sort((a, b) => a - b);
+    const all = this.series.flatMap(({ points }) => points.map(([step]) => step));
+    const steps = [...new Set(all)].sort((a, b) => a - b);
     if (steps.length === 0) return;
     const at = nearest(steps, this.cursor ?? steps[steps.length - 1]);
     const page = Math.max(1, Math.round(steps.length / 20));
@@ -155,7 +156,8 @@ export class Plot {
       this.line.setAttribute("x2", String(left));
     }
     this.values.replaceChildren(...this.series.flatMap(({ name, kind, points }) => {
-      const [step, value] = points[this.cursor === null ? points.length - 1 : nearest(points.map(([s]) => s), this.cursor)];
+      const steps = points.map(([step]) => step);
+      const [step, value] = points[this.cursor === null ? points.length - 1 : nearest(steps, this.cursor)];
       const words = element("span", `${name} ${number(value)} at step ${step}`);
       words.className = kind;
       return [words, document.createElement("br")];

@@ -1,7 +1,7 @@
 // The tab of runs: their list, and one or two of them watched.
 
 import { call, GoneError } from "./api.js";
-import { byId, fill } from "./dom.js";
+import { alike, byId, fill } from "./dom.js";
 import { offerDistil } from "./distilling.js";
 import { offerExtend } from "./extending.js";
 import * as fragment from "./fragment.js";
@@ -115,7 +115,7 @@ export class RunsTab {
     const beside = byId("beside");
     if (document.activeElement === beside) return; // a list that is open must not change
     const others = this.runs.map(({ name }) => name).filter((name) => name !== this.names[0]);
-    fill(beside, [["", "no other run"], ...others.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    fill(beside, [["", "no other run"], ...others.map(alike)]);
     beside.value = this.names[1] ?? "";
   }
 

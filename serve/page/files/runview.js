@@ -120,8 +120,9 @@ export class RunView {
     if (this.closed || error instanceof GoneError) return; // a banner says that the server is gone
     const gone = error instanceof ApiError && error.status === 404;
     if (gone) this.stop();
-    part(this.root, "problem").textContent = gone ? "This run is no longer there." : /** @type {Error} */ (error).message;
-    part(this.root, "problem").hidden = false;
+    const problem = part(this.root, "problem");
+    problem.textContent = gone ? "This run is no longer there." : /** @type {Error} */ (error).message;
+    problem.hidden = false;
   }
 
   /** @param {number[]} steps that have a preview, in order */
@@ -176,7 +177,8 @@ function figures(run) {
  */
 function pairs(config, before = "") {
   return Object.entries(config).flatMap(([name, value]) => {
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) return pairs(value, `${before}${name} `);
+    const holds = value !== null && typeof value === "object" && !Array.isArray(value);
+    if (holds) return pairs(value, `${before}${name} `);
     const shown = Array.isArray(value) ? value.join(", ") : String(value);
     return [/** @type {[string, string]} */ ([before + name.replaceAll("_", " "), shown || "–"])];
   });

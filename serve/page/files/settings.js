@@ -1,7 +1,7 @@
 // The form that says what to draw.
 
 import { Chips } from "./classes.js";
-import { byId, fill } from "./dom.js";
+import { alike, byId, fill } from "./dom.js";
 import { modelOf } from "./models.js";
 
 /**
@@ -94,7 +94,7 @@ export class SettingsForm {
     this.#offerSteps(model);
     offer(this.solver, Boolean(model.solvers?.length));
     const others = (model.solvers ?? []).filter((name) => name !== model.solver);
-    fill(this.solver, [["", `${model.solver} (default)`], ...others.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    fill(this.solver, [["", `${model.solver} (default)`], ...others.map(alike)]);
     offer(byId("guidance"), model.guidance !== null);
     byId("guidance").placeholder = `${model.guidance ?? ""}`;
   }

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { asks, filled, oneOf, open } from "./asking.js";
-import { byId, fill } from "./dom.js";
+import { alike, byId, fill } from "./dom.js";
 import { show } from "./problems.js";
 
 /** @type {Map<string, string>} what is said of each data set, by its name */
@@ -22,7 +22,7 @@ export function offerStart(started) {
       const sets = (await call("GET", "/v1/data")).data;
       about.clear();
       for (const set of sets) about.set(set.name, set.about);
-      fill(data, sets.map((/** @type {{name: string}} */ { name }) => [name, name]));
+      fill(data, [...about.keys()].map(alike));
       tell();
     } catch (error) {
       show(byId("start-form"), /** @type {Error} */ (error));

@@ -7,7 +7,8 @@
  */
 export function number(value, digits = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  return Math.abs(value) >= 10 ** digits ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(digits)));
+  if (Math.abs(value) >= 10 ** digits) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(digits)));
 }
 
 /**
