@@ -194,7 +194,7 @@ func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Chec
 	if err != nil {
 		return nil, err
 	}
-	net := &NormalizingFlow{model}
+	net := &NormalizingFlow{Model: model}
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
@@ -232,22 +232,16 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 		return nil, err
 	}
 	if meta.Objective == FlowObjective {
-		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", MetaKey,
-			FlowObjective)
+		return nil, notFlow()
 	}
 	model, err := unet.FromFile(f, cfg, isa)
 	if err != nil {
 		return nil, err
 	}
-	predicts, err := meta.Prediction()
+	net, err := meta.network(model)
 	if err != nil {
 		return nil, err
 	}
-	if err := meta.checkCounts(labelsOf(cfg)); err != nil {
-		return nil, err
-	}
-	net := NewUNet(model, predicts, meta.allowedJumps())
-	net.SetGuidance(meta.guidance())
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 

@@ -3,6 +3,7 @@ package draw
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fmimg/fmimg/pipeline"
@@ -29,15 +30,18 @@ type Options struct {
 // A Model describes a model that requests can name.
 type Model struct {
 	Name     string // what requests call it: mnist, runs/photos
+	Path     string // what the command calls it
 	Kind     string // "velocity", "flow-map", or "normalizing-flow"
 	About    string // a few words for people
 	Shape    pipeline.Shape
 	Classes  []string // nil for a model without classes
 	NoClass  bool     // it draws images of no class in particular too
 	Guidance float64  // the default weight; 0 where it takes none
-	Solvers  []string // names that a request may choose from; nil where there is no choice
-	Solver   string   // the default; empty where there is none
-	Steps    int      // the default; 0 where there are none
+	// GuidanceRange holds the only weights that it takes; zero: any, or none at all.
+	GuidanceRange model.GuidanceRange
+	Solvers       []string // names that a request may choose from; nil where there is no choice
+	Solver        string   // the default; empty where there is none
+	Steps         int      // the default; 0 where there are none
 	// StepChoices are the only numbers of steps; nil: any.
 	StepChoices []int
 	Trajectory  bool // there are states between noise and image
@@ -46,7 +50,7 @@ type Model struct {
 	Embedded    bool // it is part of the program
 	Loaded      bool // it is in memory now
 	Created     time.Time
-	Hash        string // SHA-256 of the weights, in hexadecimal
+	Hash        string // SHA-256 of the weights, in hexadecimal; empty until it was loaded
 	Meta        model.Meta
 }
 
@@ -65,12 +69,16 @@ const (
 // A Request asks for images, or for the likelihood of images.
 type Request struct {
 	Model string // a name that [Service.Models] lists; empty: its first
-	Kind  Kind
+	Kind  Kind   // empty: generate
 	// Sample says how many images, of which classes, by which seed and method. Count is for each
-	// input where there are inputs. Threads and OnEvent are not used.
+	// input, or pair of inputs, where there are inputs: 0 is 1, of interpolate 8. The other
+	// defaults are those of the commands that do the same. Guide, Threads and OnEvent are not used.
 	Sample sample.Options
+	// Guide is a name that [Service.Models] lists, of a weaker model from which guidance leads away
+	// instead of from no class, or auto, for the guide that the model's run has kept; empty: none.
+	Guide string
 	// Inputs are files of pictures: one or more for vary, inpaint and likelihood, pairs for
-	// interpolate.
+	// interpolate. Pictures of other proportions are fitted as for the training of the model.
 	Inputs [][]byte
 	// Mask is the file of a picture that is white where inpaint draws.
 	Mask []byte
@@ -112,6 +120,11 @@ var ErrClosing = errors.New("the server is shutting down")
 // A BusyError is the error for a request beyond the bound on what may wait.
 type BusyError struct {
 	RetryAfter time.Duration // when there may be room
+}
+
+// Error says when to come back.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("too many images wait already: try again in %v", e.RetryAfter.Round(time.Second))
 }
 
 // Stats count what a service has done and has to do.

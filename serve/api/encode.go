@@ -1,0 +1,98 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"io"
+
+	"github.com/HugoSmits86/nativewebp"
+
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/picture"
+)
+
+// A format is how images are written.
+type format struct {
+	name    string // png, jpeg or webp
+	quality int    // of JPEG, 1 to 100
+	opaque  bool   // what is transparent is drawn over white
+	scale   int    // each pixel is drawn as scale x scale pixels
+}
+
+// formats are the names of formats.
+var formats = []string{"png", "jpeg", "webp"}
+
+// Bounds on a picture that is made: a side, and all pixels of it.
+const (
+	maxScale  = 32
+	maxPixels = 16_000_000
+)
+
+// encode writes image i.
+func (f format) encode(images *picture.Images, i int, texts []picture.Text) ([]byte, error) {
+	m, err := picture.Grid(images.Slice(i, i+1), alone(f.scale))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = f.write(&out, m, texts)
+	return out.Bytes(), err
+}
+
+// alone lays out one image without a border.
+func alone(scale int) picture.GridOptions {
+	return picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: scale}
+}
+
+// write writes a picture. PNGs carry texts.
+func (f format) write(w io.Writer, m image.Image, texts []picture.Text) error {
+	if sheer, ok := m.(picture.WithAlpha); ok && (f.opaque || f.name == "jpeg") {
+		m = overWhite(sheer.NRGBA)
+	}
+	switch f.name {
+	case "jpeg":
+		return jpeg.Encode(w, m, &jpeg.Options{Quality: f.quality})
+	case "webp":
+		return nativewebp.Encode(w, m, nil)
+	default:
+		return picture.WritePNG(w, m, texts)
+	}
+}
+
+// overWhite draws a picture over white.
+func overWhite(m *image.NRGBA) image.Image {
+	out := image.NewRGBA(m.Rect)
+	draw.Draw(out, out.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	draw.Draw(out, out.Rect, m, m.Rect.Min, draw.Over)
+	return out
+}
+
+// text64 returns a file in base64.
+func text64(file []byte) string { return base64.StdEncoding.EncodeToString(file) }
+
+// single returns the numbers of one image as a set of one. It shares them.
+func single(s pipeline.Shape, x []float32) *picture.Images {
+	return &picture.Images{Height: s.Height, Width: s.Width, Channels: s.Channels, Pixels: x}
+}
+
+// toBytes returns numbers of an image as the bytes that a PNG has for them.
+func toBytes(x []float32) []byte {
+	out := make([]byte, len(x))
+	for i, v := range x {
+		out[i] = dataset.ToByte(v)
+	}
+	return out
+}
+
+// fromBytes undoes toBytes, but for its rounding: it writes into x.
+func fromBytes(x []float32, b []byte) {
+	for i, v := range b {
+		x[i] = float32(v)/127.5 - 1
+	}
+}
