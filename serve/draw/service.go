@@ -70,9 +70,12 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	o = o.WithDefaults()
+	models, err := newLibrary(o.Memory, o.Compute)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: newLibrary(o.Memory, o.Compute),
-		evaluator: newEvaluator(o.Threads),
+		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: models, evaluator: newEvaluator(o.Threads),
 	}
 	s.turns.free = underWay * batchRows * o.Threads
 	s.base, s.end = context.WithCancelCause(context.Background())
@@ -197,12 +200,11 @@ func (s *Service) leave(j *job) {
 // Stats implements [Drawer].
 func (s *Service) Stats() Stats {
 	did := s.evaluator.done()
-	models, bytes := s.library.size()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{
-		Waiting: s.load.images, Images: s.drawn, Evaluations: did.rows, Busy: did.busy, Loaded: models, Bytes: bytes,
-	}
+	stats := Stats{Waiting: s.load.images, Images: s.drawn, Evaluations: did.rows, Busy: did.busy}
+	s.mu.Unlock()
+	s.library.count(&stats)
+	return stats
 }
 
 // A pace says how long the workers take for an image. Recent images count more.
