@@ -106,7 +106,7 @@ type State struct {
 type Result struct {
 	Model  Model
 	Images *picture.Images // what was drawn; nil for likelihood
-	Sample sample.Options  // with the defaults filled in
+	Sample sample.Options  // with the defaults filled in, without Guide, Threads and OnEvent
 	// Texts say where the images come from, for the files that hold them.
 	Texts       []picture.Text
 	Evaluations float64 // of networks that an image took on average

@@ -81,9 +81,13 @@ func (j *job) change(task *edit.Task, reader *edit.Reader, o *edit.InpaintOption
 		pixels, off, err := task.Interpolate(j.ctx)
 		return pixels, edit.InterpolateTexts(off), err
 	}
-	known, err := reader.Mask("mask", j.request.Mask)
+	var known []bool
+	err := j.decode("mask", func() (err error) {
+		known, err = reader.Mask("mask", j.request.Mask)
+		return err
+	})
 	if err != nil {
-		return nil, nil, asOption("mask", err)
+		return nil, nil, err
 	}
 	pixels, err := task.Inpaint(j.ctx, known, o.Method, o.Times)
 	return pixels, edit.InpaintTexts("picture", o.Method), err
@@ -105,14 +109,6 @@ func (j *job) labels(task *edit.Task) []int32 {
 	return labels
 }
 
-// asOption returns an error as one about an option of the request.
-func asOption(name string, err error) error {
-	if _, ok := errors.AsType[*option.Error](err); ok {
-		return err
-	}
-	return option.Errorf(name, nil, "%v", err)
-}
-
 // reader returns what reads pictures for the model.
 func (j *job) reader() *edit.Reader {
 	return &edit.Reader{Shape: j.ck.Shape(), Fit: cmp.Or(j.request.Fit, j.ck.Meta.Fit), MaxPixels: maxPixels, Note: j.note}
@@ -122,16 +118,32 @@ func (j *job) reader() *edit.Reader {
 func (j *job) readInputs(reader *edit.Reader) (*picture.Images, error) {
 	images := picture.Blank(j.ck.Shape(), 0)
 	for i, file := range j.request.Inputs {
-		if err := j.ctx.Err(); err != nil {
+		err := j.decode("images", func() error {
+			pixels, err := reader.Picture(fmt.Sprintf("image %d", i+1), file)
+			images.Pixels = append(images.Pixels, pixels...)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
-		pixels, err := reader.Picture(fmt.Sprintf("image %d", i+1), file)
-		if err != nil {
-			return nil, asOption("images", err)
-		}
-		images.Pixels = append(images.Pixels, pixels...)
 	}
 	return images, nil
+}
+
+// decode decodes a picture by a function, when no other picture is being decoded. An error becomes
+// one about an option of the request.
+func (j *job) decode(name string, read func() error) error {
+	select {
+	case j.service.reading <- struct{}{}:
+		defer func() { <-j.service.reading }()
+	case <-j.ctx.Done():
+		return cause(j.ctx)
+	}
+	err := read()
+	if _, ok := errors.AsType[*option.Error](err); ok || err == nil {
+		return err
+	}
+	return option.Errorf(name, nil, "%v", err)
 }
 
 // A runner solves for the states of a task in turn with other requests.

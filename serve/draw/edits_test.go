@@ -234,6 +234,8 @@ func TestRequestMistakes(t *testing.T) {
 		{"model", Request{Model: flowed, Kind: Vary, Inputs: two}},
 		{"model", Request{Model: "mnist-fast", Kind: Likelihood, Inputs: two}},
 		{"guidance", Request{Model: small, Kind: Likelihood, Inputs: two, Sample: sample.Options{Method: model.Method{Guidance: 2}}}},
+		{"noise-level", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{Method: model.Method{NoiseLevel: 2}}}},
+		{"per-class", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{PerClass: 2}}},
 	} {
 		_, err := s.Do(t.Context(), c.r)
 		if wrong, ok := err.(*pipeline.OptionError); !ok || wrong.Option != c.option {

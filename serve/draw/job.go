@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/fmimg/fmimg/internal/option"
@@ -59,33 +60,45 @@ func (r *Request) check() error {
 	if err := option.OneOf("kind", r.Kind, Generate, Vary, Interpolate, Inpaint, Likelihood); err != nil {
 		return err
 	}
-	leave := func(name string, value any) error {
-		return option.Errorf(name, value, "%s takes none: leave it out", r.Kind)
+	if err := r.misplaced(); err != nil {
+		return err
 	}
 	switch inputs := len(r.Inputs); {
-	case r.Kind == Generate && inputs > 0:
-		return leave("images", nil)
 	case r.Kind != Generate && inputs == 0:
 		return option.Errorf("images", nil, "%s needs at least one", r.Kind)
 	case r.Kind == Interpolate && inputs%2 != 0:
 		return option.Errorf("images", nil, "interpolate takes pairs: send an even number of images")
-	case r.Kind != Inpaint && len(r.Mask) > 0:
-		return leave("mask", nil)
 	case r.Kind == Inpaint && len(r.Mask) == 0:
 		return option.Errorf("mask", nil, "is needed: a picture that is white where to draw")
-	case r.Kind != Inpaint && r.Times != 0:
-		return leave("times", r.Times)
-	case r.Kind != Vary && r.Level != 0:
-		return leave("level", r.Level)
-	case r.Kind == Likelihood && r.Sample.Count > 1:
-		return leave("count", r.Sample.Count)
-	case r.Kind == Likelihood && r.Sample.Guidance != 0 && r.Sample.Guidance != 1:
-		return leave("guidance", r.Sample.Guidance)
-	case r.Kind == Likelihood && r.Guide != "":
-		return leave("guide", r.Guide)
-	}
-	if r.Fit != "" {
+	case r.Fit != "":
 		return feed.ValidateFit(r.Fit)
+	}
+	return nil
+}
+
+// misplaced reports the first field that requests of this kind do not take.
+func (r *Request) misplaced() error {
+	s, drawn := &r.Sample, []Kind{Generate, Vary, Interpolate, Inpaint}
+	for _, f := range []struct {
+		option string
+		value  any
+		given  bool
+		kinds  []Kind // that take it
+	}{
+		{"images", nil, len(r.Inputs) > 0, []Kind{Vary, Interpolate, Inpaint, Likelihood}},
+		{"mask", nil, len(r.Mask) > 0, []Kind{Inpaint}},
+		{"times", r.Times, r.Times != 0, []Kind{Inpaint}},
+		{"level", r.Level, r.Level != 0, []Kind{Vary}},
+		{"noise-level", s.NoiseLevel, s.NoiseLevel != 0, []Kind{Generate}},
+		{"per-class", s.PerClass, s.PerClass > 1, []Kind{Generate}},
+		{"count", s.Count, s.Count > 1, drawn},
+		{"guidance", s.Guidance, s.Guidance != 0 && s.Guidance != 1, drawn},
+		{"guidance-interval", s.Interval, !s.Interval.Whole(), drawn},
+		{"guide", r.Guide, r.Guide != "", drawn},
+	} {
+		if f.given && !slices.Contains(f.kinds, r.Kind) {
+			return option.Errorf(f.option, f.value, "%s takes none: leave it out", r.Kind)
+		}
 	}
 	return nil
 }
@@ -117,6 +130,7 @@ func (j *job) run() (*Result, error) {
 		return nil, err
 	}
 	result.Model = j.service.describe(j.entry)
+	result.Sample.Threads, result.Sample.OnEvent, result.Sample.Guide = 0, nil, nil // they belong to the job
 	result.Evaluations, result.Notes = float64(j.evaluated.Load())/float64(j.images), j.notes
 	return result, nil
 }

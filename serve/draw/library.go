@@ -17,8 +17,9 @@ type library struct {
 
 	mu    sync.Mutex
 	all   map[edition]*loaded
-	clock int64 // counts uses
-	loads int64 // counts models that were loaded
+	clock int64          // counts uses
+	loads int64          // counts models that were loaded
+	busy  sync.WaitGroup // models that are being loaded
 }
 
 // An edition is a version of the file of a model, in a precision.
@@ -72,7 +73,7 @@ func (l *library) open(ctx context.Context, e *entry, inF32 bool) (*loaded, erro
 		m = &loaded{library: l, edition: at, ready: make(chan struct{})}
 		l.all[at] = m
 		m.users++ // the loading itself
-		go m.load(e)
+		l.busy.Go(func() { m.load(e) })
 	}
 	m.users++
 	l.mu.Unlock()

@@ -47,6 +47,7 @@ type Service struct {
 	library   *library
 	evaluator *evaluator
 	turns     turns
+	reading   chan struct{} // holds one while a picture is decoded, which may take much memory
 
 	// base ends all requests, with ErrClosing.
 	base context.Context
@@ -76,6 +77,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{
 		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: models, evaluator: newEvaluator(o.Threads),
+		reading: make(chan struct{}, 1),
 	}
 	s.turns.free = underWay * batchRows * o.Threads
 	s.base, s.end = context.WithCancelCause(context.Background())
@@ -102,6 +104,7 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 	s.end(ErrClosing)
 	<-ended
+	s.library.busy.Wait()
 	s.evaluator.close()
 	return err
 }
