@@ -1,10 +1,13 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +44,7 @@ type Run struct {
 	Validation *float64 `json:"validation"`
 	Rate       *float64 `json:"images_per_second"` // lately
 	Left       *float64 `json:"eta"`               // seconds of training; nil unless somebody trains
-	Data       string   `json:"data"`
+	Data       string   `json:"data"`              // the last part of a path; config.json has all of it
 	Classes    []string `json:"classes"`
 	Preset     *string  `json:"preset"`
 	Teacher    *string  `json:"teacher"` // the model that a distillation distils
@@ -214,13 +217,14 @@ func (f *facts) readConfig(v *run.View) {
 		r.fail(err.Error())
 		return
 	}
-	var own struct{ Preset, Model, Objective string }
+	var own struct{ Data, Preset, Model, Objective string }
 	text := c.Options
 	if r.Job = c.Command(); r.Job == run.DistillCommand {
 		text = c.Distill
 	}
 	_ = json.Unmarshal(text, &own) // RunOptions has read it
-	r.Data, r.Step, f.finished, f.batch = c.Data.Name, c.Steps, c.Finished, o.Batch
+	r.Data = path.Base(filepath.ToSlash(cmp.Or(own.Data, c.Data.Name)))
+	r.Step, f.finished, f.batch = c.Steps, c.Finished, o.Batch
 	if c.Data.Classes != nil {
 		r.Classes = c.Data.Classes
 	}
