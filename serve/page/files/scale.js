@@ -1,0 +1,63 @@
+// Scales of a plot: from numbers to places on an axis, and which numbers are written there.
+
+/**
+ * @typedef {object} Scale
+ * @property {(value: number) => number} at the place of a number: 0 at the axis' start, 1 at its end
+ * @property {(place: number) => number} value the number at a place
+ * @property {number[]} ticks numbers to write, in order
+ */
+
+/**
+ * Returns a scale that holds numbers, with round numbers as ticks.
+ * @param {number} low the least number
+ * @param {number} high the greatest
+ * @param {number} count ticks that there should be, about
+ * @returns {Scale}
+ */
+export function linear(low, high, count) {
+  if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
+  const step = roundStep((high - low) / count);
+  const ticks = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
+    ticks.push(Number((i * step).toPrecision(12)));
+  }
+  return {
+    at: (value) => (value - low) / (high - low),
+    value: (place) => low + place * (high - low),
+    ticks,
+  };
+}
+
+/**
+ * Returns a logarithmic scale: a tick at each power of ten, and between them where there are few.
+ * @param {number} low the least number, above 0
+ * @param {number} high the greatest
+ * @returns {Scale}
+ */
+export function logarithmic(low, high) {
+  if (low === high) [low, high] = [low / 2, high * 2];
+  const [from, to] = [Math.log10(low), Math.log10(high)];
+  const factors = to - from > 3 ? [1] : to - from > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
+  const ticks = [];
+  for (let power = Math.floor(from); power <= Math.ceil(to); power++) {
+    for (const factor of factors) {
+      const tick = Number((factor * 10 ** power).toPrecision(12));
+      if (tick >= low && tick <= high) ticks.push(tick);
+    }
+  }
+  return {
+    at: (value) => (Math.log10(value) - from) / (to - from),
+    value: (place) => 10 ** (from + place * (to - from)),
+    ticks,
+  };
+}
+
+/**
+ * @param {number} step
+ * @returns {number} the least of 1, 2, 5 times a power of ten that is no smaller
+ */
+function roundStep(step) {
+  const power = 10 ** Math.floor(Math.log10(step));
+  const factor = [1, 2, 5, 10].find((f) => f * power >= step * (1 - 1e-9)) ?? 10;
+  return factor * power;
+}
