@@ -9,6 +9,7 @@ import (
 	"github.com/fmimg/fmimg/serve/api"
 	"github.com/fmimg/fmimg/serve/draw"
 	"github.com/fmimg/fmimg/serve/guard"
+	"github.com/fmimg/fmimg/serve/page"
 	"github.com/fmimg/fmimg/serve/runs"
 )
 
@@ -122,6 +123,7 @@ func (o *Options) build(token string) (*server, error) {
 	}
 	return &server{
 		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), draw: drawer.Close, rooms: []room{folders},
+		page: page.Handler(),
 	}, nil
 }
 
