@@ -111,19 +111,19 @@ func (o *Options) build(token string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	drawer, err := draw.New(draw.Options{Runs: o.Runs, Models: o.Models, Memory: o.Memory, Waiting: o.Waiting, Compute: o.Compute})
-	if err != nil {
-		return nil, err
-	}
-	folders, err := runs.New(runs.Options{
+	trainings, err := runs.New(runs.Options{
 		Runs: o.Runs, Data: o.Data, Compute: o.Compute, Words: o.Words, Joined: o.Training,
 	})
 	if err != nil {
 		return nil, err
 	}
+	drawer, err := draw.New(draw.Options{Runs: o.Runs, Models: o.Models, Memory: o.Memory, Waiting: o.Waiting, Compute: o.Compute})
+	if err != nil {
+		return nil, err
+	}
 	return &server{
-		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), draw: drawer.Close, rooms: []room{folders},
-		page: page.Handler(),
+		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), rooms: []room{trainings},
+		page: page.Handler(), draw: drawer.Close,
 	}, nil
 }
 
