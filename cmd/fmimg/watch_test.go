@@ -17,7 +17,8 @@ import (
 )
 
 // pageLine finds the address of the page in what a training says.
-var pageLine = regexp.MustCompile(`watch it at (http://127\.0\.0\.1:\d+)/#runs\?run=(\S+): the page ends with the training`)
+var pageLine = regexp.MustCompile(
+	`watch it at (http://127\.0\.0\.1:\d+)/#runs\?run=(\S+): the page ends with the training`)
 
 // A training serves a page of its own run, on which it can be stopped. That is no failure. The
 // server is gone afterwards.
@@ -50,7 +51,7 @@ func TestWatch(t *testing.T) {
 	if c, err := run.ReadConfig(filepath.Join("all", "digits")); err != nil || c.Finished || c.Error != "" {
 		t.Errorf("saved as %+v, %v", c, err)
 	}
-	if resp, err := http.Get(site + "/healthz"); err == nil { //nolint:noctx // it is refused at once
+	if resp, err := http.Get(site + "/healthz"); err == nil {
 		resp.Body.Close()
 		t.Error("the server is still there")
 	}
@@ -62,7 +63,7 @@ func stopOn(t *testing.T, site string) {
 		Status string
 		Can    struct{ Stop, Delete bool }
 	}
-	resp, err := http.Get(site + "/v1/runs/digits") //nolint:noctx // the process is killed when it hangs
+	resp, err := http.Get(site + "/v1/runs/digits")
 	if err != nil {
 		t.Error(err)
 		return
@@ -71,7 +72,7 @@ func stopOn(t *testing.T, site string) {
 	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil || r.Status != "training" || !r.Can.Stop || r.Can.Delete {
 		t.Errorf("status %d: %+v, %v", resp.StatusCode, r, err)
 	}
-	stopped, err := http.Post(site+"/v1/runs/digits/stop", "application/json", strings.NewReader("{}")) //nolint:noctx // likewise
+	stopped, err := http.Post(site+"/v1/runs/digits/stop", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Error(err)
 		return

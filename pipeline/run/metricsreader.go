@@ -87,7 +87,8 @@ func parseWritten(line string) (m Metric, ok bool) {
 func cutNumber(line, key string) (v float64, rest string, ok bool) {
 	line, ok = strings.CutPrefix(line, key)
 	end := strings.IndexAny(line, ",}")
-	if !ok || end < 1 || line[0] != '-' && (line[0] < '0' || line[0] > '9') { // no NaN, which is no JSON
+	isNumber := end > 0 && (line[0] == '-' || line[0] >= '0' && line[0] <= '9')
+	if !ok || !isNumber { // as NaN, which JSON does not have
 		return 0, line, false
 	}
 	v, err := strconv.ParseFloat(line[:end], 64)

@@ -361,7 +361,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("after a restart: id %s, points %+v", id, p)
 	}
 	cancel()
-	for range events { //nolint:revive // until the stream has ended
+	for range events { // until the stream has ended
 	}
 	for range 100 {
 		if len(w.service.looks) == 0 {

@@ -317,7 +317,7 @@ func TestClose(t *testing.T) {
 	if err := w.service.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	for range events { //nolint:revive // until the stream has ended
+	for range events { // until the stream has ended
 	}
 	if d := w.run("a"); d.Status != Stopped || !d.Can.Resume {
 		t.Errorf("status %s, can %+v", d.Status, d.Can)
