@@ -159,6 +159,13 @@ func (m *memory) facts(name string, v *run.View) facts {
 	return f
 }
 
+// forget forgets a run.
+func (m *memory) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, name)
+}
+
 // keepOnly forgets the runs that are not among the names.
 func (m *memory) keepOnly(names map[string]bool) {
 	m.mu.Lock()
@@ -227,7 +234,9 @@ func (f *facts) readConfig(v *run.View) {
 		text = c.Distill
 	}
 	_ = json.Unmarshal(text, &own) // RunOptions has read it
-	r.Data = path.Base(filepath.ToSlash(cmp.Or(own.Data, c.Data.Name)))
+	if r.Data = filepath.ToSlash(cmp.Or(own.Data, c.Data.Name)); r.Data != "" {
+		r.Data = path.Base(r.Data)
+	}
 	r.Step, f.finished, f.batch = c.Steps, c.Finished, o.Batch
 	if c.Data.Classes != nil {
 		r.Classes = c.Data.Classes
