@@ -9,6 +9,8 @@ import (
 	"github.com/fmimg/fmimg/serve/api"
 	"github.com/fmimg/fmimg/serve/draw"
 	"github.com/fmimg/fmimg/serve/guard"
+	"github.com/fmimg/fmimg/serve/page"
+	"github.com/fmimg/fmimg/serve/runs"
 )
 
 // Options say where a server listens, who may come in, and what it serves. The zero value of each
@@ -104,8 +106,13 @@ func (o *Options) build(token string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	trainings, err := runs.New(runs.Options{Runs: o.Runs, Data: o.Data, Compute: o.Compute, Words: o.Words})
+	if err != nil {
+		return nil, err
+	}
 	return &server{
 		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), draw: drawer.Close,
+		rooms: []room{trainings}, page: page.Handler(),
 	}, nil
 }
 
