@@ -121,18 +121,9 @@ func (o *Options) build(token string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	trainings, err := runs.New(runs.Options{Runs: o.Runs, Data: o.Data, Compute: o.Compute, Words: o.Words})
-	if err != nil {
-		return nil, err
-	}
 	return &server{
-<<<<<<< HEAD
 		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), rooms: []room{trainings},
 		page: page.Handler(), draw: drawer.Close,
-=======
-		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), draw: drawer.Close,
-		rooms: []room{trainings}, page: page.Handler(),
->>>>>>> w-spage
 	}, nil
 }
 
