@@ -152,7 +152,7 @@ race: ## run all packages but the kernels under the race detector
 
 # The client is that of OPENAI, from Python's package index, in an environment of its own. Without
 # python3 it says that it skips.
-OPENAI = openai==2.*
+OPENAI = openai==3.*
 
 .PHONY: serve-clients
 serve-clients: ## try the server by the Python client that OpenAI publishes (needs python3 and its package index)
