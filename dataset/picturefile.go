@@ -74,8 +74,8 @@ func checkFileSize(name string, file []byte) error {
 	return nil
 }
 
-// DecodePicture is [ReadPicture] for the bytes of a file. name is for errors. The size in the file's
-// header is checked before memory is taken for pixels.
+// DecodePicture is [ReadPicture] for the bytes of a file. name is for errors. The size in the
+// file's header is checked before memory is taken for pixels.
 func DecodePicture(name string, file []byte, o PictureOptions) (*Picture, error) {
 	if err := o.check(name); err != nil {
 		return nil, err

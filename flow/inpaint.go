@@ -35,8 +35,8 @@ type Resampling struct {
 	Path  Schedule
 	Steps int // equal steps from noise to data, each by the midpoint method
 	Times int // how often each step is taken; at least 1
-	// Observe, when not nil, is shown the states at the start and after each step, taken as often as
-	// Times says.
+	// Observe, when not nil, is shown the states at the start and after each step, taken as often
+	// as Times says.
 	Observe ode.Observer
 }
 

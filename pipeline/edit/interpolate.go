@@ -46,8 +46,8 @@ func Interpolate(ctx context.Context, o InterpolateOptions) (*Result, error) {
 	return &Result{Path: e.opt.Out, Inputs: n, Images: n / 2 * count, Model: e.Checkpoint.Path, RoundTrip: off}, err
 }
 
-// InterpolateTexts returns what a picture says of ways beside the texts of the task. roundTrip is as
-// in [Task.Interpolate].
+// InterpolateTexts returns what a picture says of ways beside the texts of the task. roundTrip is
+// as in [Task.Interpolate].
 func InterpolateTexts(roundTrip float64) []picture.Text {
 	return []picture.Text{
 		{"fmimg.edit", "interpolation"}, {"fmimg.round-trip-error", strconv.FormatFloat(roundTrip, 'g', 3, 64)},
@@ -57,9 +57,9 @@ func InterpolateTexts(roundTrip float64) []picture.Text {
 // Interpolate walks between the images of pairs: the first and the second, the third and the
 // fourth, and so on. It carries both images to their noise by solving the flow backwards, walks
 // from one noise to the other along the sphere that noise lies on ([flow.Slerp]), and solves
-// forward. It returns Count images on the way of each pair, [N/2, Count, H, W, C]: the first and the
-// last are the pair itself after the round trip. roundTrip is how much that changed the pairs: the
-// root mean square over all pixels, which are in [-1, 1].
+// forward. It returns Count images on the way of each pair, [N/2, Count, H, W, C]: the first and
+// the last are the pair itself after the round trip. roundTrip is how much that changed the pairs:
+// the root mean square over all pixels, which are in [-1, 1].
 func (t *Task) Interpolate(ctx context.Context) (way []float32, roundTrip float64, err error) {
 	classes, err := t.pairs()
 	if err != nil {

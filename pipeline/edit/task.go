@@ -128,7 +128,8 @@ func (t *Task) row(class int32) int32 {
 // classes of these states.
 type fieldSolver func(ctx context.Context, w Worker, from int, f ode.Field, x []float32) error
 
-// each solves for all states. states holds a state for each class in classes, and then its solution.
+// each solves for all states. states holds a state for each class in classes, and then its
+// solution.
 func (t *Task) each(ctx context.Context, states []float32, classes []int32, solve fieldSolver) error {
 	d, labels := t.Checkpoint.Shape().Len(), t.Checkpoint.Labels()
 	draw := model.Drawing{

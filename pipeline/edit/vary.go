@@ -70,7 +70,8 @@ func VaryTexts(level float64) []picture.Text {
 
 // Vary returns Count variations of each input, [N, Count, H, W, C]. It mixes an image x1 with fresh
 // noise x0 as on the path at t = 1 − level, x_t = α_t·x1 + σ_t·x0, and solves the flow forward from
-// there (Meng et al. 2022, "SDEdit", for a flow). So the model draws anew what the noise has hidden.
+// there (Meng et al. 2022, "SDEdit", for a flow). So the model draws anew what the noise has
+// hidden.
 func (t *Task) Vary(ctx context.Context, level float64) ([]float32, error) {
 	if err := checkLevel(level); err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ type Gauge struct {
 	class  Class // which density is measured; "" for a model without classes
 }
 
-// NewGauge makes the gauge of a model, which computes in float32. It uses the options Class, Samples,
-// Seed, and the method. A mistake is an [*pipeline.OptionError].
+// NewGauge makes the gauge of a model, which computes in float32. It uses the options Class,
+// Samples, Seed, and the method. A mistake is an [*pipeline.OptionError].
 func NewGauge(ck *model.Checkpoint, o Options) (*Gauge, error) {
 	o = o.WithDefaults()
 	if err := o.validateMethod(); err != nil {
@@ -139,8 +139,8 @@ func (g *Gauge) tasks(image Image) []scoreTask {
 }
 
 // rows returns the classes under which an image of a class is measured, as rows of the label
-// embedding. The weights are logarithms of how much each counts, relative to the mean; nil where all
-// count the same.
+// embedding. The weights are logarithms of how much each counts, relative to the mean; nil where
+// all count the same.
 func (g *Gauge) rows(class int32) (rows []int32, weights []float64) {
 	switch {
 	case g.class == "":

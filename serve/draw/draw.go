@@ -84,7 +84,8 @@ type Request struct {
 	Inputs [][]byte
 	// Mask is the file of a picture that is white where inpaint draws.
 	Mask []byte
-	// Fit says how pictures come to the proportions of the model's images; empty: as for its training.
+	// Fit says how pictures come to the proportions of the model's images; empty: as for its
+	// training.
 	Fit dataset.Fit
 	// Level is how far vary goes towards noise, in (0, 1]; 0: 0.5.
 	Level float64
@@ -121,8 +122,8 @@ var ErrNoModel = errors.New("there is no such model")
 // ErrClosing is the error of a service that is being closed.
 var ErrClosing = errors.New("the server is shutting down")
 
-// A PanicError is a panic of a computation: a mistake in the program, or memory that ran out. It ends
-// the one request.
+// A PanicError is a panic of a computation: a mistake in the program, or memory that ran out. It
+// ends the one request.
 type PanicError = crew.PanicError
 
 // A BusyError is the error for a request beyond the bound on what may wait.

@@ -130,7 +130,8 @@ func (j *job) run() (*Result, error) {
 		return nil, err
 	}
 	result.Model = j.service.describe(j.entry)
-	result.Sample.Threads, result.Sample.OnEvent, result.Sample.Guide = 0, nil, nil // they belong to the job
+	// These belong to the job: a result that is kept must keep neither its pictures nor a model.
+	result.Sample.Threads, result.Sample.OnEvent, result.Sample.Guide = 0, nil, nil
 	result.Evaluations, result.Notes = float64(j.evaluated.Load())/float64(j.images), j.notes
 	return result, nil
 }
