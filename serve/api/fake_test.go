@@ -142,9 +142,7 @@ func newSite(t *testing.T, o Options) *site {
 	s := &site{httptest.NewServer(a.Count(mux)), t, f, a}
 	t.Cleanup(func() {
 		s.Close()
-		ended, stop := context.WithCancel(context.Background())
-		stop()
-		a.Close(ended)
+		a.Close(t.Context()) // which has ended
 		if n := f.running(); n != 0 {
 			t.Errorf("%d requests are still drawn", n)
 		}

@@ -101,7 +101,7 @@ func FuzzEdits(f *testing.F) {
 	f.Add("multipart/form-data; boundary=a", []byte("--a\r\nContent-Disposition: form-data; name=image\r\n\r\nx\r\n--a--"))
 	a := New(&fake{}, Options{})
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		r := httptest.NewRequest("POST", "/v1/images/edits", bytes.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/v1/images/edits", bytes.NewReader(body))
 		r.Header.Set("Content-Type", kind)
 		u, err := readUpload(httptest.NewRecorder(), r)
 		if err == nil {
@@ -131,7 +131,7 @@ func FuzzLastEventID(f *testing.F) {
 
 // An error of the drawer about a class is one about what clients call it.
 func TestNamesOfFields(t *testing.T) {
-	if err := errors.New("x"); promptError(err) != err || jobError(err) != err {
+	if err := errors.New("x"); !errors.Is(promptError(err), err) || !errors.Is(jobError(err), err) {
 		t.Error("another error was changed")
 	}
 }

@@ -204,7 +204,7 @@ func TestClientGoes(t *testing.T) {
 		s := newSite(t, Options{})
 		s.fake.hold = make(chan struct{})
 		ctx, leave := context.WithCancel(t.Context())
-		r, err := http.NewRequestWithContext(ctx, "POST", s.URL+"/v1/images/generations", strings.NewReader(body))
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/v1/images/generations", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func (s *site) job(id string) jobJSON {
 // follow returns all events of a job, from those behind an id.
 func (s *site) follow(id, last string) []sseEvent {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), "GET", s.URL+"/v1/jobs/"+id+"/events", http.NoBody)
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.URL+"/v1/jobs/"+id+"/events", http.NoBody)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestJobCancel(t *testing.T) {
 	s.fake.hold = make(chan struct{})
 	j := s.submit(`{}`)
 	ctx, leave := context.WithCancel(t.Context())
-	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+"/v1/jobs/"+j.ID+"/events", http.NoBody)
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/v1/jobs/"+j.ID+"/events", http.NoBody)
 	w, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func TestJobFails(t *testing.T) {
 	s.fake.err = nil
 	j := s.submit(`{}`)
 	for _, last := range []string{"x", "-1", "1.5", "+1", "99999999999999999999", " "} {
-		r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1/jobs/"+j.ID+"/events", http.NoBody)
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/jobs/"+j.ID+"/events", http.NoBody)
 		r.Header["Last-Event-Id"] = []string{last}
 		w, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -363,7 +363,7 @@ func TestClose(t *testing.T) {
 	j := s.submit(`{}`)
 	closed := make(chan struct{})
 	go func() {
-		s.api.Close(context.Background())
+		s.api.Close(t.Context())
 		close(closed)
 	}()
 	waitFor(t, func() bool { w, _ := s.post("/v1/jobs", `{}`); return w.StatusCode == http.StatusServiceUnavailable })

@@ -284,7 +284,7 @@ func FuzzAuthorization(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest("GET", "http://localhost/v1/models", http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/v1/models", http.NoBody)
 		r.Header.Set("Authorization", header)
 		r.Header.Set("Cookie", "fmimg="+cookie)
 		w := httptest.NewRecorder()

@@ -59,6 +59,7 @@ func withBrowser(run func() int) int {
 		browser = ctx
 		break
 	}
+	defer endServed()
 	return run()
 }
 

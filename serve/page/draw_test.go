@@ -35,7 +35,7 @@ func openDrawn(t *testing.T, origin, path string) *tab {
 
 // A slider leads from the images back to their noise.
 func TestWay(t *testing.T) {
-	b := openDrawn(t, serveAll(t), "/")
+	b := openDrawn(t, serveAll(t), "/#draw?model=mnist")
 	b.picture("light")
 	if n := value[int](b, drawn); n != 8 {
 		t.Errorf("%d images, want 8", n)
@@ -61,9 +61,9 @@ func TestWay(t *testing.T) {
 
 // What is chosen is drawn, stands in the address, and is there again after a reload.
 func TestSettings(t *testing.T) {
-	b := openDrawn(t, serveAll(t), "/")
-	b.click(`#chips label:nth-child(6)`) // random, no class, 0, 1, 2, 3
-	b.click(`#chips label:nth-child(9)`)
+	b := openDrawn(t, serveAll(t), "/#draw?model=mnist")
+	b.chip("3")
+	b.chip("6")
 	b.set("#count", "4")
 	b.set("#seed", "7")
 	b.set("#solver", "euler")
@@ -77,6 +77,9 @@ func TestSettings(t *testing.T) {
 	if want := "#draw?model=mnist&classes=3%2C6&count=4&seed=7&solver=euler"; place != want {
 		t.Errorf("the address says %s, want %s", place, want)
 	}
+	if got := value[string](b, `document.querySelector("#command").textContent`); got != commandLine {
+		t.Errorf("the command line is %q, want %q", got, commandLine)
+	}
 	before := value[string](b, firstURL)
 	b.do(chromedp.Reload())
 	b.wait("the four images are there again", drawn+` === 4 && `+idle)
@@ -86,6 +89,13 @@ func TestSettings(t *testing.T) {
 	b.click("#dice")
 	b.wait("a new seed is drawn", idle+` && `+address+` !== `+fmt.Sprintf("%q", place))
 	b.wait("another image", firstURL+` !== `+fmt.Sprintf("%q", before))
+}
+
+// chip clicks the chip of a class.
+func (b *tab) chip(class string) {
+	b.Helper()
+	value[chromedp.Void](b, fmt.Sprintf(
+		`[...document.querySelectorAll("#chips label")].find((chip) => chip.textContent === %q).click()`, class))
 }
 
 // What the server finds wrong stands next to its control.

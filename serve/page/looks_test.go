@@ -1,11 +1,9 @@
 package page_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -145,7 +143,7 @@ func TestKeyboard(t *testing.T) {
 		at := value[string](b, `(() => { const e = document.activeElement;
 			const seen = getComputedStyle(e).outlineStyle !== "none" ||
 				(e.nextElementSibling && getComputedStyle(e.nextElementSibling).outlineStyle !== "none");
-			return (e.id || e.closest("[id]").id) + (seen || e === document.body ? "" : " unseen"); })()`)
+			return (e.id || e.closest("[id]")?.id || "") + (seen || e === document.body ? "" : " unseen"); })()`)
 		reached = append(reached, at)
 		if at == "copy-command" {
 			break
@@ -222,6 +220,3 @@ func (b *tab) drag(points [][2]float64) {
 	}
 	b.do(append(steps, chromedp.MouseEvent("mouseReleased", last[0], last[1], chromedp.ButtonLeft))...)
 }
-
-var _ = fmt.Sprint
-var _ cdp.Empty

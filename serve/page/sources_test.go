@@ -1,6 +1,9 @@
 package page
 
 import (
+	"bytes"
+	"encoding/json"
+	"maps"
 	"os/exec"
 	"path"
 	"regexp"
@@ -146,20 +149,34 @@ func TestScriptsAreDescribed(t *testing.T) {
 	}
 }
 
-// Node reads the scripts as a browser does.
+// reader is a script of Node that reads modules, as a browser does, and runs none of them.
+const reader = `
+	const { SourceTextModule } = require("node:vm");
+	const files = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+	for (const [identifier, text] of Object.entries(files)) new SourceTextModule(text, { identifier });
+`
+
+// Node reads the scripts.
 func TestScriptsAreRead(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("SKIPPED: there is no node to check the scripts")
 	}
-	for name, text := range texts(t) {
-		if path.Ext(name) != ".js" {
-			continue
+	scripts := texts(t)
+	maps.DeleteFunc(scripts, func(name, _ string) bool { return path.Ext(name) != ".js" })
+	read := func(scripts map[string]string) ([]byte, error) {
+		input, err := json.Marshal(scripts)
+		if err != nil {
+			t.Fatal(err)
 		}
-		check := exec.CommandContext(t.Context(), node, "--input-type=module", "--check")
-		check.Stdin = strings.NewReader(text)
-		if out, err := check.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
+		check := exec.CommandContext(t.Context(), node, "--no-warnings", "--experimental-vm-modules", "--eval", reader)
+		check.Stdin = bytes.NewReader(input)
+		return check.CombinedOutput()
+	}
+	if out, err := read(scripts); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := read(map[string]string{"wrong.js": "import { from"}); err == nil {
+		t.Error("node reads what is wrong")
 	}
 }

@@ -88,7 +88,7 @@ export class DrawTab {
       way: modelOf(drawing?.job?.model ?? "")?.trajectory ? `/way.gif?scale=${scale}` : "",
       array: "/images.npy",
     };
-    byId("copy-command").disabled = !drawing?.job?.command;
+    byId("command-row").hidden = !drawing?.job?.command;
     for (const [name, file] of Object.entries(files)) {
       const link = /** @type {HTMLAnchorElement} */ (document.querySelector(`#downloads [data-file="${name}"]`));
       const there = done && file !== "";
@@ -104,11 +104,11 @@ export class DrawTab {
     const [file] = input.files ?? [];
     const model = this.settings.chosen;
     if (!file || !model) return;
-    clear(this.settings.form);
+    clear(byId("own"));
     try {
       openPanel(await readPicture(file, model), this.stage.drawing);
     } catch (error) {
-      show(this.settings.form, { message: /** @type {Error} */ (error).message, param: "images" });
+      show(byId("own"), { message: /** @type {Error} */ (error).message, param: "images" });
     }
     input.value = "";
   }

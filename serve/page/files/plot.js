@@ -13,6 +13,7 @@ import { number } from "./units.js";
  */
 
 const margin = { top: 8, right: 12, bottom: 36, left: 56 }; // pixels
+const fewPoints = 20; // of a line, which are marked
 
 /** A plot in an element, drawn anew when its size changes. */
 export class Plot {
@@ -51,7 +52,7 @@ export class Plot {
     this.place.replaceChildren(svg);
     this.#setScales();
     if (this.x && this.y) {
-      svg.append(...this.#axes(this.x, this.y), ...this.series.map((series) => this.#line(series)));
+      svg.append(...this.#axes(this.x, this.y), ...this.series.flatMap((series) => this.#line(series)));
       this.line = shape("line", { class: "cursor", y1: margin.top, y2: height - margin.bottom });
       svg.append(this.line);
     } else {
@@ -108,14 +109,16 @@ export class Plot {
 
   /**
    * @param {Series} series
-   * @returns {SVGElement}
+   * @returns {SVGElement[]} a line, and its points where they are few
    */
   #line({ kind, points }) {
     const places = points.filter(([, value]) => !this.log || value > 0)
-      .map(([step, value]) => `${this.#left(step).toFixed(1)},${this.#top(value).toFixed(1)}`);
-    // A single point is a line of no length, which round ends make a dot.
-    const path = `M${places.join("L")}${places.length === 1 ? "h0" : ""}`;
-    return shape("path", { class: kind, d: path, "stroke-linecap": "round" });
+      .map(([step, value]) => [this.#left(step).toFixed(1), this.#top(value).toFixed(1)]);
+    const dots = places.length <= fewPoints ? places : [];
+    return [
+      shape("path", { class: kind, d: places.length > 0 ? `M${places.join("L")}` : "" }),
+      ...dots.map(([cx, cy]) => shape("circle", { class: kind, cx, cy, r: 2 })),
+    ];
   }
 
   /** @param {PointerEvent} event */

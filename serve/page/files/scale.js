@@ -29,7 +29,7 @@ export function linear(low, high, count) {
 }
 
 /**
- * Returns a logarithmic scale: a tick at each power of ten, and between them where there are few.
+ * Returns a logarithmic scale. Its ticks are powers of ten, and numbers between where these are few.
  * @param {number} low the least number, above 0
  * @param {number} high the greatest
  * @returns {Scale}
@@ -37,19 +37,25 @@ export function linear(low, high, count) {
 export function logarithmic(low, high) {
   if (low === high) [low, high] = [low / 2, high * 2];
   const [from, to] = [Math.log10(low), Math.log10(high)];
-  const factors = to - from > 3 ? [1] : to - from > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
-  const ticks = [];
-  for (let power = Math.floor(from); power <= Math.ceil(to); power++) {
-    for (const factor of factors) {
-      const tick = Number((factor * 10 ** power).toPrecision(12));
-      if (tick >= low && tick <= high) ticks.push(tick);
-    }
-  }
   return {
     at: (value) => (Math.log10(value) - from) / (to - from),
     value: (place) => 10 ** (from + place * (to - from)),
-    ticks,
+    ticks: to - from < 1 ? linear(low, high, 5).ticks : powers(low, high, to - from > 3 ? [1] : [1, 2, 5]),
   };
+}
+
+/**
+ * @param {number} low above 0
+ * @param {number} high
+ * @param {number[]} factors
+ * @returns {number[]} the factors times powers of ten that lie between
+ */
+function powers(low, high, factors) {
+  const all = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    all.push(...factors.map((factor) => Number((factor * 10 ** power).toPrecision(12))));
+  }
+  return all.filter((value) => value >= low && value <= high);
 }
 
 /**
