@@ -36,6 +36,9 @@ type Options struct {
 	Waiting int
 	pipeline.Compute
 
+	// Training is one that the program does beside the server, which shows it; nil: none.
+	Training *Training
+
 	// Command returns the command line that makes the images of a request by a model; nil: none.
 	Command func(draw.Request, draw.Model) string
 	// Words name commands and options in the files of runs; nil: they go by their names.
@@ -43,6 +46,12 @@ type Options struct {
 	// OnEvent is told where the server listens, and what a person should know; may be nil.
 	OnEvent func(pipeline.Event)
 }
+
+// A Training is one that the program does beside the server.
+type Training = runs.Joined
+
+// NewTraining returns a training for the option Training. stop asks it to end, saved.
+func NewTraining(stop func()) *Training { return runs.NewJoined(stop) }
 
 // DefaultAddr is where a server listens unless it is told otherwise: on this machine alone.
 const DefaultAddr = "127.0.0.1:8080"
@@ -102,17 +111,19 @@ func (o *Options) build(token string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	trainings, err := runs.New(runs.Options{
+		Runs: o.Runs, Data: o.Data, Compute: o.Compute, Words: o.Words, Joined: o.Training,
+	})
+	if err != nil {
+		return nil, err
+	}
 	drawer, err := draw.New(draw.Options{Runs: o.Runs, Models: o.Models, Memory: o.Memory, Waiting: o.Waiting, Compute: o.Compute})
 	if err != nil {
 		return nil, err
 	}
-	trainings, err := runs.New(runs.Options{Runs: o.Runs, Data: o.Data, Compute: o.Compute, Words: o.Words})
-	if err != nil {
-		return nil, err
-	}
 	return &server{
-		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), draw: drawer.Close,
-		rooms: []room{trainings}, page: page.Handler(),
+		guard: front, api: api.New(drawer, api.Options{Command: o.Command}), rooms: []room{trainings},
+		page: page.Handler(), draw: drawer.Close,
 	}, nil
 }
 

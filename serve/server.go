@@ -98,7 +98,7 @@ func survive(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // as package http does it
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			log.Printf("a handler of %s panicked: %v", r.Pattern, v)

@@ -125,8 +125,8 @@ var rules = []rule{
 	{packages: "serve/runs", imports: []string{"dataset", "pipeline/...", "serve/problem"}, libraries: []string{anyLibrary}},
 	{packages: "serve/page", tests: []string{"serve", "pipeline/..."}},
 	{packages: "serve/guard", imports: []string{"serve/problem"}},
-	{packages: "serve/api", imports: []string{"dataset", "serve/draw", "serve/problem", "pipeline/..."}, libraries: []string{anyLibrary}},
-	{packages: "serve", imports: []string{"serve/...", "pipeline/..."}, libraries: []string{anyLibrary}},
+	{packages: "serve/api", imports: []string{"dataset", "dataset/decode", "serve/draw", "serve/problem", "pipeline/..."}, libraries: []string{anyLibrary}},
+	{packages: "serve", imports: []string{"serve/api", "serve/draw", "serve/guard", "serve/page", "serve/problem", "serve/runs", "pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve", "serve/draw"},
 		tests: []string{"kernels", "ode", "safetensors", "unet"}, libraries: []string{anyLibrary}},
 

@@ -205,12 +205,19 @@ func OpenUNet(path string, on pipeline.Arithmetic) (*Checkpoint, *UNet, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u, ok := ck.Network.(*UNet)
+	u, err := ck.VelocityNet()
+	return ck, u, err
+}
+
+// VelocityNet returns the network of a checkpoint for callers that need a velocity: a normalizing
+// flow is an [*pipeline.OptionError].
+func (c *Checkpoint) VelocityNet() (*UNet, error) {
+	u, ok := c.Network.(*UNet)
 	if !ok {
-		return nil, nil, option.Errorf("model", ck.Path,
+		return nil, option.Errorf("model", c.Path,
 			"is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
 	}
-	return ck, u, nil
+	return u, nil
 }
 
 // Precision names the precision in which the network computes, as a [Meta] does: "" for float32.

@@ -79,8 +79,9 @@ func (u *UNet) Through(create func(n int, train bool) Replica) *UNet {
 	return &other
 }
 
-// replica returns a replica for a drawer or an estimator.
-func (u *UNet) replica(n int, train bool) Replica {
+// NewEvaluator returns a replica for a drawer or an estimator of up to n images. train says whether
+// Backward will be called.
+func (u *UNet) NewEvaluator(n int, train bool) Replica {
 	if u.replicas != nil {
 		return u.replicas(n, train)
 	}
@@ -308,7 +309,7 @@ func (u *UNet) Velocity(path string) (Prediction, error) {
 
 // NewDrawer implements [Network].
 func (u *UNet) NewDrawer(n int, p Plan) Drawer {
-	return u.DrawerOf(u.replica(n, false), n, p)
+	return u.DrawerOf(u.NewEvaluator(n, false), n, p)
 }
 
 // DrawerOf is NewDrawer with a replica of the network that the caller uses too.

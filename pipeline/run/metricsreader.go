@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 )
 
 // A MetricsReader reads metrics.jsonl as it grows: each time what is new. The zero value begins at
@@ -57,8 +59,40 @@ func (r *MetricsReader) continues(file io.ReaderAt) bool {
 
 // parseMetric reads a line of metrics.jsonl.
 func parseMetric(line []byte) (m Metric, ok bool) {
-	ok = json.Unmarshal(line, &m) == nil && m.Step > 0
-	return m, ok
+	if m, ok = parseWritten(string(line)); !ok {
+		m = Metric{}
+		ok = json.Unmarshal(line, &m) == nil
+	}
+	return m, ok && m.Step > 0
+}
+
+// parseWritten reads a line in the very form that a run writes, several times faster than package
+// json does: a log may have a million of them.
+func parseWritten(line string) (m Metric, ok bool) {
+	var v [6]float64
+	for i, key := range [len(v)]string{`{"step":`, `,"images":`, `,"loss":`, `,"grad_norm":`, `,"lr":`, `,"seconds":`} {
+		if v[i], line, ok = cutNumber(line, key); !ok {
+			return m, false
+		}
+	}
+	m = Metric{Step: int(v[0]), Images: int(v[1]), Loss: v[2], Norm: v[3], LR: v[4], Seconds: v[5]}
+	if held, rest, ok := cutNumber(line, `,"validation_loss":`); ok {
+		m.Validation, line = held, rest
+	}
+	return m, line == "}\n" || line == "}"
+}
+
+// cutNumber reads a number behind a key at the beginning of a line, up to a comma or a brace, and
+// returns the rest.
+func cutNumber(line, key string) (v float64, rest string, ok bool) {
+	line, ok = strings.CutPrefix(line, key)
+	end := strings.IndexAny(line, ",}")
+	isNumber := end > 0 && (line[0] == '-' || line[0] >= '0' && line[0] <= '9')
+	if !ok || !isNumber { // as NaN, which JSON does not have
+		return 0, line, false
+	}
+	v, err := strconv.ParseFloat(line[:end], 64)
+	return v, line[end:], err == nil
 }
 
 // tailMetrics returns the metrics of the whole lines of a text, which cut says may begin within a

@@ -170,7 +170,7 @@ func previewFile(step int) string { return fmt.Sprintf("%s/step-%06d.png", Sampl
 func previewStep(name string) (step int, ok bool) {
 	digits := strings.TrimSuffix(strings.TrimPrefix(name, "step-"), ".png")
 	step, err := strconv.Atoi(digits)
-	return step, err == nil && name == path.Base(previewFile(step))
+	return step, err == nil && step >= 0 && name == path.Base(previewFile(step))
 }
 
 // OpenPreview opens the PNG of the preview of a step.

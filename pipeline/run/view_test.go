@@ -1,6 +1,7 @@
 package run
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,7 +92,7 @@ func TestMetricsReader(t *testing.T) {
 		"empty":         {"", nil},
 		"junk":          {"junk\n" + lines(1, 2) + "\n{\"step\":0}\n{}\n" + lines(3, 3) + "{", []int{1, 2, 3}},
 		"a huge line":   {strings.Repeat("x", 1<<18) + "\n" + lines(1, 1), []int{1}},
-		"zeros at last": {lines(1, 2) + string(make([]byte, 1000)), []int{1, 2}}, // as a crash of the system may leave
+		"zeros at last": {lines(1, 2) + string(make([]byte, 1000)), []int{1, 2}}, // after a power cut
 	} {
 		read(text)
 		if steps := read(c.text); c.want != nil && !slices.Equal(steps, c.want) {
@@ -103,6 +104,36 @@ func TestMetricsReader(t *testing.T) {
 	}
 	if err := r.Read(v, func() {}, func(Metric) {}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no log: %v", err)
+	}
+}
+
+// The lines that a run writes are read as package json reads them, and so is what only it can read.
+func TestParseMetric(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for step := 1; step < 2000; step++ {
+		m := Metric{
+			Step: step * step, Images: step << 20, Loss: rng.NormFloat64() * 1e-7, Norm: rng.ExpFloat64() * 1e9,
+			LR: 1 / float64(step), Seconds: rng.Float64() * 1e6, Validation: float64(step % 3),
+		}
+		line := m.appendJSON(nil)
+		var want Metric
+		if err := json.Unmarshal(line, &want); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := parseWritten(string(line)); !ok || got != want {
+			t.Fatalf("%s is read as %+v, %v", line, got, ok)
+		}
+	}
+	for line, want := range map[string]int{
+		`{"loss": 1, "step": 7}`: 7, `{"step":7,"images":1,"loss":1,"grad_norm":1,"lr":1,"seconds":1,"more":[1]}`: 7,
+		`{"step":7,"images":1,"loss":NaN,"grad_norm":1,"lr":1,"seconds":1}`: 0,
+		`{"step":7,"images":1,"loss":1,"grad_norm":1,"lr":1,"seconds":1`:    0,
+		`{"step":7,"images":1,"loss":1,"grad_norm":1,"lr":1,"seconds":1}}`:  0,
+		`{"step":7,"images":1,"loss":,"grad_norm":1,"lr":1,"seconds":1}`:    0, ``: 0, `{}`: 0, `{"step":-7}`: 0,
+	} {
+		if m, ok := parseMetric([]byte(line)); ok != (want > 0) || m.Step != want && ok {
+			t.Errorf("%s is read as %+v, %v", line, m, ok)
+		}
 	}
 }
 

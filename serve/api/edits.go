@@ -58,8 +58,10 @@ func readUpload(w http.ResponseWriter, r *http.Request) (*upload, error) {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			// What follows the form is read too, so that a client that goes away is noticed.
-			_, err := io.Copy(io.Discard, r.Body)
-			return u, err
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return nil, formError(err)
+			}
+			return u, nil
 		}
 		if err == nil {
 			err = u.add(part)

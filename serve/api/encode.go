@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -59,10 +60,20 @@ func (f format) write(w io.Writer, m image.Image, texts []picture.Text) error {
 	case "jpeg":
 		return jpeg.Encode(w, m, &jpeg.Options{Quality: f.quality})
 	case "webp":
-		return nativewebp.Encode(w, m, nil)
+		return writeWebP(w, m)
 	default:
 		return picture.WritePNG(w, m, texts)
 	}
+}
+
+// writeWebP writes a picture without loss. A panic of the encoder is an error of this picture.
+func writeWebP(w io.Writer, m image.Image) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the encoder of WebP failed: %v: take output_format png", v)
+		}
+	}()
+	return nativewebp.Encode(w, m, nil)
 }
 
 // overWhite draws a picture over white.

@@ -44,7 +44,7 @@ func (a *API) jobImage(w http.ResponseWriter, r *http.Request) {
 	}
 	scale, err := queryNumber(r, "scale", 1, 1, maxScale)
 	if err == nil {
-		err = fitsPixels("scale", scale, 1, result.Images.Height*scale, result.Images.Width*scale)
+		err = fitsPixels(scale, 1, result.Images.Height*scale, result.Images.Width*scale)
 	}
 	if err != nil {
 		problem.Send(w, err)
@@ -175,17 +175,17 @@ func layout(r *http.Request, images *picture.Images, frames int) (picture.GridOp
 		return g, err
 	}
 	h, w := g.Size(images.Height, images.Width)
-	return g, fitsPixels("scale", g.Scale, frames, h, w)
+	return g, fitsPixels(g.Scale, frames, h, w)
 }
 
 // fitsPixels reports a picture, or a movie of some frames, that is too large.
-func fitsPixels(param string, scale, frames, h, w int) error {
+func fitsPixels(scale, frames, h, w int) error {
 	limit := maxPixels
 	if frames > 1 {
 		limit = maxMovie
 	}
 	if h*w > limit/frames {
-		return option.Errorf(param, scale, "it makes %d frames of %dx%d pixels: take less, at most %d million are drawn",
+		return option.Errorf("scale", scale, "it makes %d frames of %dx%d pixels: take less, at most %d million are drawn",
 			frames, w, h, limit/1_000_000)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -11,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline/edit"
+	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/serve/draw"
 	"github.com/fmimg/fmimg/serve/problem"
 )
@@ -180,12 +182,12 @@ func (j *job) snapshot() jobJSON {
 }
 
 func (j *job) snapshotLocked() jobJSON {
-	o := j.request.Sample
+	o := j.shown()
 	out := jobJSON{
 		ID: j.id, Kind: j.request.Kind, Model: j.model.Name, Status: j.status, Created: j.created,
 		DoneImages: j.drawn, Count: j.images, Notes: append([]string{}, j.notes...),
 		Request: requestJSON{
-			Classes: o.Class, NoClass: o.NoClass, Count: o.Count, Seed: o.Seed, Solver: cmp.Or(o.Solver, j.model.Solver),
+			Classes: o.Class, NoClass: o.NoClass, Count: o.Count, Seed: o.Seed, Solver: o.Solver,
 			Steps: o.Steps, Guidance: o.Guidance, Tol: o.Tol, Noise: o.NoiseLevel, Level: j.request.Level,
 			Times: j.request.Times, Inputs: j.inputs, Mask: j.mask, States: j.states,
 		},
@@ -205,6 +207,29 @@ func (j *job) snapshotLocked() jobJSON {
 		out.Evaluations, out.BitsPerDimension = &r.Evaluations, r.BitsPerDimension
 	}
 	return out
+}
+
+// shown returns how images are drawn, with defaults where the drawer has not filled them in yet.
+// j.mu is held.
+func (j *job) shown() sample.Options {
+	o, m := j.request.Sample, j.model
+	if j.request.Kind == draw.Likelihood {
+		return o
+	}
+	if j.request.Kind != draw.Generate {
+		usual := edit.VaryOptions{}.WithDefaults()
+		option.SetDefault(&o.Solver, usual.Solver)
+		option.SetDefault(&o.Guidance, usual.Guidance)
+		return o
+	}
+	option.SetDefault(&o.Solver, m.Solver)
+	option.SetDefault(&o.Guidance, m.Guidance)
+	if o.Solver == m.Solver {
+		option.SetDefault(&o.Steps, m.Steps)
+	} else if o.Solver != adaptive {
+		o.Steps = o.Method.WithDefaults().Steps
+	}
+	return o
 }
 
 // final reports whether a job of the status has ended.

@@ -2,6 +2,7 @@ package draw
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -12,6 +13,8 @@ type caller struct {
 	// ctx ends the request, and fail ends it with an error.
 	ctx  context.Context
 	fail context.CancelCauseFunc
+
+	evaluated atomic.Int64 // rows
 }
 
 // through returns the checkpoint of a loaded model whose drawers and estimators evaluate by this
@@ -40,10 +43,12 @@ func (c *caller) evaluate(k key, r rows) {
 	if err := c.evaluator.evaluate(&call{key: k, rows: r, ctx: c.ctx}); err != nil {
 		c.fail(err)
 	}
+	c.evaluated.Add(int64(r.n))
 }
 
-// alone has a worker call a function.
-func (c *caller) alone(do func()) {
+// alone has a worker call a function that evaluates rows, or goes back through those it evaluated.
+func (c *caller) alone(evaluated int, do func()) {
+	c.evaluated.Add(int64(evaluated))
 	if err := c.evaluator.evaluate(&call{key: key{kind: alone}, rows: rows{n: 1}, ctx: c.ctx, do: do}); err != nil {
 		c.fail(err)
 	}
@@ -78,17 +83,17 @@ type aloneReplica struct {
 
 // Forward implements [model.Replica].
 func (r *aloneReplica) Forward(v, x, t []float32, y []int32) {
-	r.caller.alone(func() { r.net.Forward(v, x, t, y) })
+	r.caller.alone(len(t), func() { r.net.Forward(v, x, t, y) })
 }
 
 // Jump implements [model.Replica].
 func (r *aloneReplica) Jump(u, x, t, d, w []float32, y []int32) {
-	r.caller.alone(func() { r.net.Jump(u, x, t, d, w, y) })
+	r.caller.alone(len(t), func() { r.net.Jump(u, x, t, d, w, y) })
 }
 
 // Backward implements [model.Replica].
 func (r *aloneReplica) Backward(dx, dv, grad []float32) {
-	r.caller.alone(func() { r.net.Backward(dx, dv, grad) })
+	r.caller.alone(0, func() { r.net.Backward(dx, dv, grad) })
 }
 
 // A batchedPass is a [batched] replica of a normalizing flow.
@@ -104,5 +109,5 @@ func (b *batchedPass) Sample(x []float32, n int) {
 
 // LogProb implements [model.PassReplica].
 func (b *batchedPass) LogProb(logp []float64, x []float32) {
-	b.caller.alone(func() { b.create().LogProb(logp, x) })
+	b.caller.alone(len(logp), func() { b.create().LogProb(logp, x) })
 }

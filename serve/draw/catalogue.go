@@ -24,7 +24,7 @@ type catalogue struct {
 	named []string // further models, by their paths
 
 	mu    sync.Mutex
-	known map[string]*entry // by path
+	known map[place]*entry
 }
 
 // A version tells the contents of a file from earlier ones.
@@ -51,23 +51,26 @@ type place struct {
 
 // newCatalogue returns the catalogue of a folder of runs and of further models.
 func newCatalogue(runs string, named []string) *catalogue {
-	return &catalogue{runs: runs, named: named, known: map[string]*entry{}}
+	return &catalogue{runs: runs, named: named, known: map[place]*entry{}}
 }
 
 // places returns where models may be: the named ones, then runs, then those of the program.
 func (c *catalogue) places() []place {
 	var list []place
+	add := func(p place) {
+		if !slices.ContainsFunc(list, func(other place) bool { return other.name == p.name }) {
+			list = append(list, p)
+		}
+	}
 	for _, name := range c.named {
 		path, embedded := model.Resolve(name)
-		list = append(list, place{name, path, embedded, false})
+		add(place{name: name, path: path, embedded: embedded})
 	}
 	for _, run := range c.runNames() {
-		list = append(list, place{runsPrefix + run, filepath.Join(c.runs, run), false, true})
+		add(place{name: runsPrefix + run, path: filepath.Join(c.runs, run), run: true})
 	}
 	for _, name := range models.Names() {
-		if !slices.ContainsFunc(list, func(p place) bool { return p.name == name }) {
-			list = append(list, place{name, name, true, false})
-		}
+		add(place{name: name, path: name, embedded: true})
 	}
 	return list
 }
@@ -169,12 +172,12 @@ func (c *catalogue) read(p place) *entry {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.known[p.path]; e != nil && e.version == at {
+	if e := c.known[p]; e != nil && e.version == at {
 		return e
 	}
 	e := &entry{place: p, version: at}
 	e.outline, e.err = p.outline()
-	c.known[p.path] = e
+	c.known[p] = e
 	return e
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
@@ -78,10 +80,12 @@ type Request struct {
 	// instead of from no class, or auto, for the guide that the model's run has kept; empty: none.
 	Guide string
 	// Inputs are files of pictures: one or more for vary, inpaint and likelihood, pairs for
-	// interpolate. Pictures of other proportions are fitted as for the training of the model.
+	// interpolate. A file claims at most 16 million pixels.
 	Inputs [][]byte
 	// Mask is the file of a picture that is white where inpaint draws.
 	Mask []byte
+	// Fit says how pictures come to the proportions of the model's images; empty: as for its training.
+	Fit dataset.Fit
 	// Level is how far vary goes towards noise, in (0, 1]; 0: 0.5.
 	Level float64
 	// Times is how often inpaint takes each step; 0: 10.
@@ -102,7 +106,7 @@ type State struct {
 type Result struct {
 	Model  Model
 	Images *picture.Images // what was drawn; nil for likelihood
-	Sample sample.Options  // with the defaults filled in
+	Sample sample.Options  // with the defaults filled in, without Guide, Threads and OnEvent
 	// Texts say where the images come from, for the files that hold them.
 	Texts       []picture.Text
 	Evaluations float64 // of networks that an image took on average
@@ -116,6 +120,10 @@ var ErrNoModel = errors.New("there is no such model")
 
 // ErrClosing is the error of a service that is being closed.
 var ErrClosing = errors.New("the server is shutting down")
+
+// A PanicError is a panic of a computation: a mistake in the program, or memory that ran out. It ends
+// the one request.
+type PanicError = crew.PanicError
 
 // A BusyError is the error for a request beyond the bound on what may wait.
 type BusyError struct {
@@ -135,6 +143,7 @@ type Stats struct {
 	Busy        time.Duration // time that the workers spent on them, added up
 	Loaded      int           // models in memory
 	Bytes       int64         // that they take
+	Loads       int64         // of models so far
 }
 
 // A Drawer is what a [Service] does for those who speak HTTP.

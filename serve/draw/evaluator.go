@@ -2,11 +2,9 @@ package draw
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -289,17 +287,6 @@ func (b batch) try() (err error) {
 	}
 	b[0].net.evaluate(b)
 	return nil
-}
-
-// A PanicError is a panic of a computation: a mistake in the program, or memory that ran out.
-type PanicError struct {
-	Value any
-	Stack []byte // where
-}
-
-// Error returns one line.
-func (e *PanicError) Error() string {
-	return "internal error: " + strings.ReplaceAll(fmt.Sprint(e.Value), "\n", " ")
 }
 
 // catch sets err to a panic of the function that defers it.

@@ -21,11 +21,9 @@ func (j *job) generate() (*Result, error) {
 	err = j.each(o.Count, func(i int) error {
 		x := images.Slice(i, i+1).Pixels
 		sample.Noise(x, o.Seed, i)
-		stats, err := j.ck.NewDrawer(1, d.Plan).Draw(j.ctx, &d, i, x)
-		if err != nil {
+		if _, err := j.ck.NewDrawer(1, d.Plan).Draw(j.ctx, &d, i, x); err != nil {
 			return err
 		}
-		j.count(stats)
 		j.service.finished(j, 1)
 		return nil
 	})

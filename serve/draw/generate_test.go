@@ -78,7 +78,7 @@ func drawnAlone(t *testing.T, runs string, r Request) (pixels []float32, texts [
 		t.Fatal(err)
 	}
 	defer sampler.Close()
-	images, err := sampler.Draw(t.Context(), 0, o.Count)
+	images, err := sampler.Draw(t.Context(), 0, sampler.Options().Count)
 	if err != nil {
 		t.Fatal(err)
 	}

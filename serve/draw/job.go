@@ -1,13 +1,17 @@
 package draw
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
+
+// wayImages is how many images interpolate draws for each pair, both ends counted.
+const wayImages = 8
 
 // A job is a request under way.
 type job struct {
@@ -15,6 +19,7 @@ type job struct {
 	service *Service
 	entry   *entry
 	request Request
+	images  int  // that it asks for
 	load    load // what is still to be done of it; the service is locked
 	watch   watcher
 
@@ -22,46 +27,85 @@ type job struct {
 
 	mu    sync.Mutex
 	notes []pipeline.Message
-	stats ode.Stats
 }
 
-// measure checks what needs no model, and finds how large the request is.
+// measure checks what needs no model in memory, and finds how large the request is.
 func (j *job) measure() error {
 	r := &j.request
-	count, inputs := &r.Sample.Count, len(r.Inputs)
-	if err := option.OneOf("kind", r.Kind, Generate, Vary, Interpolate, Inpaint, Likelihood); err != nil {
+	if err := r.check(); err != nil {
 		return err
 	}
-	if r.Kind == Interpolate {
-		option.SetDefault(count, wayImages)
-	}
-	option.SetDefault(count, 1)
 	r.Sample.Threads, r.Sample.OnEvent, r.Sample.Guide = 1, j.note, nil
+	if r.Kind == Interpolate {
+		option.SetDefault(&r.Sample.Count, wayImages)
+	}
+	option.SetDefault(&r.Sample.Count, 1)
 	if err := r.Sample.Validate(); err != nil {
 		return err
 	}
-	switch {
-	case r.Kind == Generate && inputs > 0:
-		return option.Errorf("images", nil, "%s takes none: leave them out", r.Kind)
-	case r.Kind == Generate:
+	inputs := len(r.Inputs)
+	switch r.Kind {
+	case Generate:
 		inputs = 1
-	case inputs == 0:
+	case Interpolate:
+		inputs /= 2
+	}
+	j.images = inputs * r.Sample.Count
+	j.load = load{j.images, j.images * j.entry.outline.Shape().Len()}
+	return nil
+}
+
+// check reports what does not go with the kind of a request.
+func (r *Request) check() error {
+	if err := option.OneOf("kind", r.Kind, Generate, Vary, Interpolate, Inpaint, Likelihood); err != nil {
+		return err
+	}
+	if err := r.misplaced(); err != nil {
+		return err
+	}
+	switch inputs := len(r.Inputs); {
+	case r.Kind != Generate && inputs == 0:
 		return option.Errorf("images", nil, "%s needs at least one", r.Kind)
 	case r.Kind == Interpolate && inputs%2 != 0:
 		return option.Errorf("images", nil, "interpolate takes pairs: send an even number of images")
-	case r.Kind == Interpolate:
-		inputs /= 2
-	case r.Kind == Likelihood:
-		*count = 1
+	case r.Kind == Inpaint && len(r.Mask) == 0:
+		return option.Errorf("mask", nil, "is needed: a picture that is white where to draw")
+	case r.Fit != "":
+		return feed.ValidateFit(r.Fit)
 	}
-	images := inputs * *count
-	j.load = load{images, images * j.entry.outline.Shape().Len()}
+	return nil
+}
+
+// misplaced reports the first field that requests of this kind do not take.
+func (r *Request) misplaced() error {
+	s, drawn := &r.Sample, []Kind{Generate, Vary, Interpolate, Inpaint}
+	for _, f := range []struct {
+		option string
+		value  any
+		given  bool
+		kinds  []Kind // that take it
+	}{
+		{"images", nil, len(r.Inputs) > 0, []Kind{Vary, Interpolate, Inpaint, Likelihood}},
+		{"mask", nil, len(r.Mask) > 0, []Kind{Inpaint}},
+		{"times", r.Times, r.Times != 0, []Kind{Inpaint}},
+		{"level", r.Level, r.Level != 0, []Kind{Vary}},
+		{"noise-level", s.NoiseLevel, s.NoiseLevel != 0, []Kind{Generate}},
+		{"per-class", s.PerClass, s.PerClass > 1, []Kind{Generate}},
+		{"count", s.Count, s.Count > 1, drawn},
+		{"guidance", s.Guidance, s.Guidance != 0 && s.Guidance != 1, drawn},
+		{"guidance-interval", s.Interval, !s.Interval.Whole(), drawn},
+		{"guide", r.Guide, r.Guide != "", drawn},
+	} {
+		if f.given && !slices.Contains(f.kinds, r.Kind) {
+			return option.Errorf(f.option, f.value, "%s takes none: leave it out", r.Kind)
+		}
+	}
 	return nil
 }
 
 // run does what the request asks for.
 func (j *job) run() (*Result, error) {
-	m, err := j.service.library.open(j.ctx, j.entry)
+	m, err := j.service.library.open(j.ctx, j.entry, j.request.Kind == Likelihood)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +130,21 @@ func (j *job) run() (*Result, error) {
 		return nil, err
 	}
 	result.Model = j.service.describe(j.entry)
-	result.Evaluations, result.Notes = j.stats.MeanEvaluations(), j.notes
+	result.Sample.Threads, result.Sample.OnEvent, result.Sample.Guide = 0, nil, nil // they belong to the job
+	result.Evaluations, result.Notes = float64(j.evaluated.Load())/float64(j.images), j.notes
 	return result, nil
 }
 
 // do does what the kind of the request asks for.
-func (j *job) do() (*Result, error) { return j.generate() }
+func (j *job) do() (*Result, error) {
+	switch j.request.Kind {
+	case Vary, Interpolate, Inpaint:
+		return j.edit()
+	case Likelihood:
+		return j.likelihood()
+	}
+	return j.generate()
+}
 
 // openGuide opens the guide of the request. The caller closes it.
 func (j *job) openGuide() (*loaded, error) {
@@ -103,7 +156,7 @@ func (j *job) openGuide() (*loaded, error) {
 	if err != nil {
 		return nil, option.Errorf("guide", name, "%v", err)
 	}
-	m, err := j.service.library.open(j.ctx, e)
+	m, err := j.service.library.open(j.ctx, e, false)
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +178,8 @@ func (j *job) note(e pipeline.Event) {
 	j.notes = append(j.notes, e.Message)
 }
 
-// count adds the work of a state.
-func (j *job) count(stats ode.Stats) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.stats = j.stats.Merge(stats)
-}
-
 // each calls do for each of n states, many at once and in turn with other requests. An error or a
 // panic ends the request.
-const wayImages = 8 // of interpolate, for each pair, both ends counted
-
 func (j *job) each(n int, do func(i int) error) error {
 	err := j.service.turns.run(j.ctx, n, func(i int) {
 		j.evaluator.enter()

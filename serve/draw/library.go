@@ -13,17 +13,20 @@ import (
 // go the ones whose last use is the longest ago. Several goroutines may use it at once.
 type library struct {
 	bound   int64
-	compute pipeline.Compute
+	compute pipeline.Compute // its arithmetic is settled
 
 	mu    sync.Mutex
 	all   map[edition]*loaded
-	clock int64 // counts uses
+	clock int64          // counts uses
+	loads int64          // counts models that were loaded
+	busy  sync.WaitGroup // models that are being loaded
 }
 
-// An edition is a version of the file of a model.
+// An edition is a version of the file of a model, in a precision.
 type edition struct {
 	path string
 	version
+	precision string // in which it computes
 }
 
 // A loaded model is in memory, or on its way there. A request that uses it calls close at last.
@@ -43,21 +46,34 @@ type loaded struct {
 }
 
 // newLibrary returns a library for models of together so many bytes.
-func newLibrary(bound int64, on pipeline.Compute) *library {
-	return &library{bound: bound, compute: on, all: map[edition]*loaded{}}
+func newLibrary(bound int64, on pipeline.Compute) (*library, error) {
+	_, _, err := on.Settle()
+	return &library{bound: bound, compute: on, all: map[edition]*loaded{}}, err
+}
+
+// exact is the precision of likelihoods, and the only one of normalizing flows.
+var exact = kernels.F32.String()
+
+// edition returns the edition of a model that computes as the library does, or in float32.
+func (l *library) edition(e *entry, inF32 bool) edition {
+	precision := l.compute.Precision
+	if _, ok := e.outline.Network.(*model.NormalizingFlow); ok || inF32 {
+		precision = exact
+	}
+	return edition{e.path, e.version, precision}
 }
 
 // open returns a model that is in memory. It loads one that is not, once for all who ask. When ctx
 // ends, it does not wait for that.
-func (l *library) open(ctx context.Context, e *entry) (*loaded, error) {
-	at := edition{e.path, e.version}
+func (l *library) open(ctx context.Context, e *entry, inF32 bool) (*loaded, error) {
+	at := l.edition(e, inF32)
 	l.mu.Lock()
 	m := l.all[at]
 	if m == nil {
 		m = &loaded{library: l, edition: at, ready: make(chan struct{})}
 		l.all[at] = m
 		m.users++ // the loading itself
-		go m.load(e)
+		l.busy.Go(func() { m.load(e) })
 	}
 	m.users++
 	l.mu.Unlock()
@@ -87,8 +103,9 @@ func (m *loaded) load(e *entry) {
 		return
 	}
 	m.bytes = memoryOf(m.ck, l.compute.Threads)
+	l.loads++
 	for at, other := range l.all {
-		if at.path == m.edition.path && other != m {
+		if at.path == m.edition.path && at.version != m.edition.version {
 			other.stale = true
 			other.drop()
 		}
@@ -104,9 +121,7 @@ func (m *loaded) read(e *entry) (err error) {
 	}
 	defer file.Close()
 	on := m.library.compute.Arithmetic
-	if _, ok := e.outline.Network.(*model.NormalizingFlow); ok {
-		on.Precision = kernels.F32.String() // it computes in no other
-	}
+	on.Precision = m.edition.precision
 	if m.ck, err = model.Read(file, on); err != nil {
 		return err
 	}
@@ -163,23 +178,24 @@ func (l *library) bytes() int64 {
 func (l *library) has(e *entry) (hash string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := l.all[edition{e.path, e.version}]
-	if m == nil || m.bytes == 0 {
-		return "", false
+	for _, inF32 := range []bool{false, true} {
+		if m := l.all[l.edition(e, inF32)]; m != nil && m.bytes > 0 {
+			return m.ck.Hash, true
+		}
 	}
-	return m.ck.Hash, true
+	return "", false
 }
 
-// size returns how many models are in memory, and how many bytes they take.
-func (l *library) size() (models int, bytes int64) {
+// count fills in what the statistics say of models.
+func (l *library) count(s *Stats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range l.all {
 		if m.bytes > 0 {
-			models++
+			s.Loaded++
 		}
 	}
-	return models, l.bytes()
+	s.Bytes, s.Loads = l.bytes(), l.loads
 }
 
 // The memory of a model, in numbers of 4 bytes, measured on the presets. A parameter takes

@@ -47,6 +47,7 @@ type Service struct {
 	library   *library
 	evaluator *evaluator
 	turns     turns
+	reading   chan struct{} // holds one while a picture is decoded, which may take much memory
 
 	// base ends all requests, with ErrClosing.
 	base context.Context
@@ -70,9 +71,13 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	o = o.WithDefaults()
+	models, err := newLibrary(o.Memory, o.Compute)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: newLibrary(o.Memory, o.Compute),
-		evaluator: newEvaluator(o.Threads),
+		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: models, evaluator: newEvaluator(o.Threads),
+		reading: make(chan struct{}, 1),
 	}
 	s.turns.free = underWay * batchRows * o.Threads
 	s.base, s.end = context.WithCancelCause(context.Background())
@@ -99,6 +104,7 @@ func (s *Service) Close(ctx context.Context) error {
 	}
 	s.end(ErrClosing)
 	<-ended
+	s.library.busy.Wait()
 	s.evaluator.close()
 	return err
 }
@@ -197,12 +203,11 @@ func (s *Service) leave(j *job) {
 // Stats implements [Drawer].
 func (s *Service) Stats() Stats {
 	did := s.evaluator.done()
-	models, bytes := s.library.size()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{
-		Waiting: s.load.images, Images: s.drawn, Evaluations: did.rows, Busy: did.busy, Loaded: models, Bytes: bytes,
-	}
+	stats := Stats{Waiting: s.load.images, Images: s.drawn, Evaluations: did.rows, Busy: did.busy}
+	s.mu.Unlock()
+	s.library.count(&stats)
+	return stats
 }
 
 // A pace says how long the workers take for an image. Recent images count more.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func (c call) do(t *testing.T, o guard.Options) *http.Response {
 	})
 	r := httptest.NewRequest(c.method, "http://x/", strings.NewReader(c.body))
 	if c.target != "" {
-		u, err := r.URL.Parse("http://x" + c.target)
+		u, err := url.ParseRequestURI(c.target)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +284,7 @@ func FuzzAuthorization(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest("GET", "http://localhost/v1/models", http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/v1/models", http.NoBody)
 		r.Header.Set("Authorization", header)
 		r.Header.Set("Cookie", "fmimg="+cookie)
 		w := httptest.NewRecorder()

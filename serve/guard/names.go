@@ -59,7 +59,10 @@ func (n names) know(hostport string) bool {
 func hostOf(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
-		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
+		host = hostport
+		if inside, ok := strings.CutPrefix(hostport, "["); ok && strings.HasSuffix(inside, "]") {
+			host = strings.TrimSuffix(inside, "]")
+		}
 	}
 	return canonical(host)
 }

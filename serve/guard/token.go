@@ -115,6 +115,9 @@ func (g *Guard) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLogin))
+	if err != nil && problem.Of(err).Status >= http.StatusInternalServerError {
+		err = refusal(http.StatusBadRequest, problem.Invalid, "the body did not arrive")
+	}
 	if err != nil {
 		problem.Send(w, err)
 		return

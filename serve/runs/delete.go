@@ -32,6 +32,7 @@ func (s *Service) Delete(name string) error {
 		return err
 	}
 	s.curves.drop(name)
+	s.seen.forget(name)
 	if err := root.RemoveAll(hidden); err != nil {
 		return fmt.Errorf("delete run %s: some of it is left in %s: %w", name, hidden, err)
 	}

@@ -1,10 +1,13 @@
 package runs
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,26 +36,30 @@ type Run struct {
 	Name   string      `json:"name"`
 	Status Status      `json:"status"`
 	Job    run.Command `json:"job"`
-	Step   int         `json:"step"`  // steps done
-	Steps  *int        `json:"steps"` // that the run expects to make; nil while only the clock knows
+	Step   int         `json:"step"` // steps done
+	// Steps are those that the run expects to make; nil while only the clock knows.
+	Steps *int `json:"steps"`
 	// Seconds are those of training.
 	Seconds    float64  `json:"seconds"`
 	Loss       *float64 `json:"loss"` // running mean
 	Validation *float64 `json:"validation"`
 	Rate       *float64 `json:"images_per_second"` // lately
-	Left       *float64 `json:"eta"`               // seconds of training; nil unless somebody trains
-	Data       string   `json:"data"`
-	Classes    []string `json:"classes"`
-	Preset     *string  `json:"preset"`
-	Teacher    *string  `json:"teacher"` // the model that a distillation distils
+	// Left is the seconds of training that are left; nil unless somebody trains.
+	Left *float64 `json:"eta"`
+	// Data is the name of a data set, or the last part of a path.
+	Data    string   `json:"data"`
+	Classes []string `json:"classes"`
+	Preset  *string  `json:"preset"`
+	Teacher *string  `json:"teacher"` // the model that a distillation distils
 	// Created is the time of the folder's lock file, and Changed that of the latest change of the
 	// files that training writes.
 	Created time.Time `json:"created"`
 	Changed time.Time `json:"changed"`
 	Can     Can       `json:"can"`
 	Error   *string   `json:"error"`
-	Model   *string   `json:"model"`   // what requests for images call the model; nil: there is none
-	Preview *int      `json:"preview"` // the step of the latest preview
+	// Model is what requests for images call the model; nil: there is none.
+	Model   *string `json:"model"`
+	Preview *int    `json:"preview"` // the step of the latest preview
 	// Activity says what a training of this server does before its first step.
 	Activity *string `json:"activity"`
 }
@@ -152,6 +159,13 @@ func (m *memory) facts(name string, v *run.View) facts {
 	return f
 }
 
+// forget forgets a run.
+func (m *memory) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, name)
+}
+
 // keepOnly forgets the runs that are not among the names.
 func (m *memory) keepOnly(names map[string]bool) {
 	m.mu.Lock()
@@ -214,13 +228,16 @@ func (f *facts) readConfig(v *run.View) {
 		r.fail(err.Error())
 		return
 	}
-	var own struct{ Preset, Model, Objective string }
+	var own struct{ Data, Preset, Model, Objective string }
 	text := c.Options
 	if r.Job = c.Command(); r.Job == run.DistillCommand {
 		text = c.Distill
 	}
 	_ = json.Unmarshal(text, &own) // RunOptions has read it
-	r.Data, r.Step, f.finished, f.batch = c.Data.Name, c.Steps, c.Finished, o.Batch
+	if r.Data = filepath.ToSlash(cmp.Or(own.Data, c.Data.Name)); r.Data != "" {
+		r.Data = path.Base(r.Data)
+	}
+	r.Step, f.finished, f.batch = c.Steps, c.Finished, o.Batch
 	if c.Data.Classes != nil {
 		r.Classes = c.Data.Classes
 	}

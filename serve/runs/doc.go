@@ -1,5 +1,5 @@
-// Package runs is the dashboard's side of run folders: it lists, describes and watches runs, starts,
-// stops, resumes, distils and deletes them, and speaks HTTP.
+// Package runs is the dashboard's side of run folders: it lists, describes and watches runs,
+// starts, stops, resumes, distils and deletes them, and speaks HTTP.
 //
 // # Runs are folders
 //

@@ -213,7 +213,8 @@ func (w *watcher) sendNotes() error {
 // sendPoints sends the points behind the last one, or all where the client has steps that the run
 // does again.
 func (w *watcher) sendPoints(v *run.View) error {
-	p, restarts, _ := w.curve.since(v, max(w.from, 0), watchPoints) // what cannot be read has no points
+	// What cannot be read has no points.
+	p, restarts, _ := w.curve.since(v, max(w.from, 0), watchPoints)
 	switch {
 	case w.from == present:
 		w.from, w.restarts = p.last, restarts

@@ -83,7 +83,8 @@ func TestCurve(t *testing.T) {
 	if p := curve("?from=30"); len(p.Loss) != 3 || p.From != 30 || len(p.Validation) != 0 || p.Validation == nil {
 		t.Errorf("behind step 30: %+v", p)
 	}
-	write(t, filepath.Join(dir, "metrics.jsonl"), metricLines(1, 20)) // a resumed run has dropped lines
+	// A resumed run has dropped lines.
+	write(t, filepath.Join(dir, "metrics.jsonl"), metricLines(1, 20))
 	if p := curve("?points=10"); len(p.Loss) > 10 || p.Loss[len(p.Loss)-1].step() != 20 {
 		t.Errorf("after a restart: %+v", p)
 	}
@@ -117,7 +118,8 @@ func TestPreviews(t *testing.T) {
 	}
 }
 
-// Names that are none of a run are not found, whatever the request: no path leads out of the folder.
+// Names that are none of a run are not found, whatever the request: no path leads out of the
+// folder.
 func TestNames(t *testing.T) {
 	outside := t.TempDir()
 	runs := filepath.Join(outside, "runs")
@@ -359,7 +361,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("after a restart: id %s, points %+v", id, p)
 	}
 	cancel()
-	for range events { //nolint:revive // until the stream has ended
+	for range events { // until the stream has ended
 	}
 	for range 100 {
 		if len(w.service.looks) == 0 {
@@ -383,7 +385,7 @@ func TestTooManyWatchers(t *testing.T) {
 	w.refused(http.StatusTooManyRequests, "rate_limit_error", "GET", "/v1/runs/a/events", "")
 }
 
-// What can be trained on is known, or lies in the folder: no link, no hidden file, and nothing else.
+// What can be trained on is known, or lies in the folder: no link, no hidden file, nothing else.
 func TestData(t *testing.T) {
 	outside := t.TempDir()
 	data := filepath.Join(outside, "data")

@@ -97,7 +97,8 @@ func badBody(err error) error {
 		return err
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field != "" {
-		field := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:] // without the Go fields around it
+		// Without the Go fields around it.
+		field := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
 		return problem.BadField(field, " is of the wrong kind: a JSON %s", kind.Value)
 	}
 	text := strings.TrimPrefix(err.Error(), "json: ")

@@ -36,7 +36,7 @@ func (j *Joined) Event(e pipeline.Event) {
 	if j.t == nil {
 		j.t = &training{
 			name: filepath.Base(e.Path), job: run.TrainCommand, started: time.Now().UTC(), cancel: j.stop,
-			begun: make(chan struct{}), done: j.done,
+			reads: make(chan struct{}), begun: make(chan struct{}), done: j.done,
 		}
 		for _, note := range j.pending {
 			j.t.event(note)

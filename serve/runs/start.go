@@ -53,7 +53,8 @@ func (b Budget) given() bool { return b.Minutes != nil || b.Steps != nil }
 // A StartRequest says what to train. What is left out has the default of package train.
 type StartRequest struct {
 	Data string `json:"data"` // a name that [Service.Data] lists
-	Name string `json:"name"` // of the run; empty: that of the data, with a number where there is one
+	// Name is that of the run; empty: that of the data, with a number where there is one.
+	Name string `json:"name"`
 	Budget
 	Preset string        `json:"preset"`
 	Size   pipeline.Size `json:"size"`

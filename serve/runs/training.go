@@ -24,7 +24,8 @@ type training struct {
 	teacher string // the name of the run that is distilled; empty: none
 	started time.Time
 	cancel  context.CancelFunc
-	begun   chan struct{} // closed when the checks are over: the data is read, or steps begin
+	reads   chan struct{} // closed when pictures are read
+	begun   chan struct{} // closed when the checks are over, and steps begin
 	done    chan struct{} // closed at the end
 	err     error         // what ended it; read it when done is closed
 	tell    func(run string, e pipeline.Event)
@@ -34,7 +35,8 @@ type training struct {
 	reading  string         // what is read before the first step; empty: nothing
 	step     pipeline.Event // the latest step
 	notes    []string
-	begin    sync.Once
+	begin    sync.Once // closes begun
+	read     sync.Once // closes reads
 }
 
 // maxNotes is how many notes of a training are kept.
@@ -46,7 +48,7 @@ func (t *training) event(e pipeline.Event) {
 	switch e.Kind {
 	case pipeline.Reading:
 		t.reading = fmt.Sprintf("reads %d of %s", e.Images, text.Count(e.Total, "picture", "pictures"))
-		t.begin.Do(func() { close(t.begun) })
+		t.read.Do(func() { close(t.reads) })
 	case pipeline.Started:
 		t.reading = ""
 		t.begin.Do(func() { close(t.begun) })
@@ -156,11 +158,15 @@ func (s *Service) folderless() []Run {
 	return all
 }
 
-// start begins a training in the background, one at a time, and waits until its checks are over: a
-// mistake that they find is the error, and leaves nothing behind.
+// readTime is how long a request waits for pictures that are read.
+const readTime = 5 * time.Second
+
+// start begins a training in the background, one at a time, and waits until its checks are over, or
+// the reading of pictures takes long. A mistake that is found by then is the error, and leaves
+// nothing behind.
 func (s *Service) start(ctx context.Context, t *training, work func(ctx context.Context) error) error {
 	background, cancel := context.WithCancel(context.Background())
-	t.cancel, t.begun, t.done = cancel, make(chan struct{}), make(chan struct{})
+	t.cancel, t.reads, t.begun, t.done = cancel, make(chan struct{}), make(chan struct{}), make(chan struct{})
 	t.started, t.tell = time.Now().UTC(), s.options.OnEvent
 	s.mu.Lock()
 	if err := s.mayStart(); err != nil {
@@ -172,24 +178,42 @@ func (s *Service) start(ctx context.Context, t *training, work func(ctx context.
 	delete(s.failures, t.name)
 	s.mu.Unlock()
 	go s.run(background, t, work)
-	select {
-	case <-t.begun:
-		return nil
-	case <-t.done:
-	case <-ctx.Done(): // the client has gone, and the training goes on
+	if !t.endsBeforeItBegins(ctx) {
 		return nil
 	}
-	select {
-	case <-t.begun:
-		return nil // it began, and has ended since
-	default:
-		s.mu.Lock()
-		delete(s.failures, t.name)
-		s.mu.Unlock()
-		if t.err == nil {
-			return conflict("run %s was stopped before it began", t.name)
+	s.mu.Lock()
+	delete(s.failures, t.name)
+	s.mu.Unlock()
+	if t.err == nil {
+		return conflict("run %s was stopped before it began", t.name)
+	}
+	return t.err
+}
+
+// endsBeforeItBegins waits until the checks are over or readTime has passed, and reports whether
+// the training has ended without a step. When ctx ends, the client has gone, and the training goes
+// on.
+func (t *training) endsBeforeItBegins(ctx context.Context) bool {
+	var late <-chan time.Time
+	reads := t.reads
+	for {
+		select {
+		case <-t.begun:
+			return false
+		case <-reads:
+			late, reads = time.After(readTime), nil
+		case <-late:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-t.done:
+			select {
+			case <-t.begun:
+				return false // it began, and has ended since
+			default:
+				return true
+			}
 		}
-		return t.err
 	}
 }
 
