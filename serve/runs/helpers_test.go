@@ -122,7 +122,7 @@ func (w *site) until(name string, status Status) Details {
 // untilTrue waits until what is described in words holds for a run.
 func (w *site) untilTrue(name, what string, holds func(Details) bool) (d Details) {
 	w.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if d = w.run(name); holds(d) {
 			return d
 		}
