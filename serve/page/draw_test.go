@@ -118,14 +118,14 @@ func TestProblemAtItsControl(t *testing.T) {
 	b.wait("the images are drawn", idle+` && `+drawn+` === 8 && `+problem+` === ""`)
 }
 
-// A model that draws in few evaluations has its own numbers of steps, and no way to show.
+// A model that draws in few evaluations has its own numbers of steps, and edits nothing.
 func TestOtherModel(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/#draw?model=mnist-fast&count=4&steps=2")
 	if got := value[string](b, `document.querySelector("#steps-choice").value`); got != "2" {
 		t.Errorf("%q steps are chosen, want 2", got)
 	}
-	if !value[bool](b, `document.querySelector("#way").disabled`) {
-		t.Error("there is a way to slide over")
+	if got := value[string](b, `document.querySelector("#way").max`); got != "2" {
+		t.Errorf("the way has %s steps, want 2", got)
 	}
 	b.click("#grid button")
 	b.wait("the panel says what cannot be done", `document.querySelector("#tools-missing").textContent.includes("mnist-fast")`)

@@ -145,7 +145,7 @@ func TestKeyboard(t *testing.T) {
 				(e.nextElementSibling && getComputedStyle(e.nextElementSibling).outlineStyle !== "none");
 			return (e.id || e.closest("[id]")?.id || "") + (seen || e === document.body ? "" : " unseen"); })()`)
 		reached = append(reached, at)
-		if at == "copy-command" {
+		if at == "upload" {
 			break
 		}
 	}

@@ -88,7 +88,8 @@ export class DrawTab {
       way: modelOf(drawing?.job?.model ?? "")?.trajectory ? `/way.gif?scale=${scale}` : "",
       array: "/images.npy",
     };
-    byId("command-row").hidden = !drawing?.job?.command;
+    if (drawing?.job) byId("command-row").hidden = !drawing.job.command;
+    byId("copy-command").disabled = !drawing?.job?.command;
     for (const [name, file] of Object.entries(files)) {
       const link = /** @type {HTMLAnchorElement} */ (document.querySelector(`#downloads [data-file="${name}"]`));
       const there = done && file !== "";

@@ -94,6 +94,8 @@ export class Stage {
     this.parts.progress.hidden = false;
     this.parts.progress.value = 0;
     this.parts.cancel.disabled = false;
+    this.parts.command.textContent = "";
+    this.parts.changed?.(/** @type {Drawing} */ (this.drawing));
     this.#say("Asking the server…");
   }
 

@@ -14,7 +14,7 @@ import { readPicture } from "./upload.js";
 const tools = {
   vary: { button: "Vary", count: "Variations", fields: ["count", "seed", "class"] },
   interpolate: { button: "Interpolate", count: "Images on the way", fields: ["count", "class"] },
-  inpaint: { button: "Draw it anew", count: "Tries", fields: ["count", "seed", "class"] },
+  inpaint: { button: "Draw it anew", count: "Images", fields: ["count", "seed", "class"] },
   likelihood: { button: "Find its likelihood", count: "", fields: ["class"] },
 };
 
