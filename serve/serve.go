@@ -83,7 +83,7 @@ func Serve(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := guard.CheckAddr(o.Addr, token); err != nil {
+	if err := option.First(checkForm(o.Addr), guard.CheckAddr(o.Addr, token)); err != nil {
 		return err
 	}
 	l, err := listen(o.Addr)

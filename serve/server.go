@@ -108,11 +108,16 @@ func survive(next http.Handler) http.Handler {
 	})
 }
 
+// checkForm checks that an address to listen on has a host and a port.
+func checkForm(addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return option.Errorf("addr", addr, "an address and a port are needed, such as %s", DefaultAddr)
+	}
+	return nil
+}
+
 // listen listens on an address. Where another program does, the error says what to do.
 func listen(addr string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, option.Errorf("addr", addr, "an address and a port are needed, such as %s", DefaultAddr)
-	}
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		host, _, _ := net.SplitHostPort(addr)

@@ -127,11 +127,7 @@ var rules = []rule{
 	{packages: "serve/guard", imports: []string{"serve/problem"}},
 	{packages: "serve/api", imports: []string{"dataset", "dataset/decode", "serve/draw", "serve/problem", "pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"serve/api", "serve/draw", "serve/guard", "serve/page", "serve/problem", "serve/runs", "pipeline/..."}, libraries: []string{anyLibrary}},
-<<<<<<< HEAD
 	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve", "serve/draw"},
-=======
-	{packages: "cmd/...", imports: []string{"bench", "cluster", "compare", "dataset", "pipeline/...", "serve"},
->>>>>>> w-sdraw
 		tests: []string{"kernels", "ode", "safetensors", "unet"}, libraries: []string{anyLibrary}},
 
 	// What no user should see: it knows nothing of ours, but for the helpers of the rooms' tests.
