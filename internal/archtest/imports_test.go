@@ -123,7 +123,7 @@ var rules = []rule{
 		tests: []string{"realnvp", "safetensors"}},
 	{packages: "serve/problem", imports: []string{"pipeline", "serve/draw"}},
 	{packages: "serve/runs", imports: []string{"dataset", "pipeline/...", "serve/problem"}, libraries: []string{anyLibrary}},
-	{packages: "serve/page", tests: []string{"serve", "pipeline/..."}},
+	{packages: "serve/page", tests: []string{"serve", "serve/draw", "pipeline/..."}},
 	{packages: "serve/guard", imports: []string{"serve/problem"}},
 	{packages: "serve/api", imports: []string{"dataset", "dataset/decode", "serve/draw", "serve/problem", "pipeline/..."}, libraries: []string{anyLibrary}},
 	{packages: "serve", imports: []string{"serve/api", "serve/draw", "serve/guard", "serve/page", "serve/problem", "serve/runs", "pipeline/..."}, libraries: []string{anyLibrary}},

@@ -12,7 +12,7 @@ import (
 // this machine (DNS rebinding) calls it by that name, which is not among them.
 type names struct {
 	known    map[string]bool // host names, in lower case
-	loopback bool            // it listens there: localhost, and addresses of the loopback, are names
+	loopback bool            // it listens there: localhost and addresses of the loopback are
 	any      bool            // it listens on every address: every address is a name
 }
 
