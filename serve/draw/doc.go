@@ -5,7 +5,7 @@
 //
 //	Service.Do          service.go    finds the model, bounds what waits
 //	  library.open      library.go    loads models, and lets go of those that nobody uses
-//	                    catalogue.go  knows which models there are, from the headers of their files
+//	                    catalogue.go  knows models by the headers of their files
 //	  job               job.go        does it: generate.go, edits.go, likelihood.go
 //	    turns.run       turns.go      begins images of all requests in turn
 //	      evaluator     evaluator.go  evaluates networks: the rows of many images together

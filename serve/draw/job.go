@@ -51,7 +51,8 @@ func (j *job) measure() error {
 		inputs /= 2
 	}
 	j.images = inputs * r.Sample.Count
-	j.load = load{j.images, j.images * j.entry.outline.Shape().Len()}
+	images := int64(inputs) * int64(r.Sample.Count)
+	j.load = load{images, images * int64(j.entry.outline.Shape().Len())}
 	return nil
 }
 

@@ -62,7 +62,7 @@ type Service struct {
 }
 
 // A load is what a request adds to what is under way or waits.
-type load struct{ images, numbers int }
+type load struct{ images, numbers int64 }
 
 // New starts a service, whose workers wait for requests. A mistake in the options is a
 // [*pipeline.OptionError]. Models are loaded when they are asked for.
@@ -157,19 +157,20 @@ func (s *Service) Do(ctx context.Context, r Request) (*Result, error) {
 
 // admit counts a request as under way, unless there is no room for its images.
 func (s *Service) admit(l load) error {
-	if l.images > s.opt.Waiting || l.numbers > maxNumbers {
+	bound := int64(s.opt.Waiting)
+	if l.images > bound || l.numbers > maxNumbers {
 		return option.Errorf("count", l.images, "so many images are too many for one request: at most %d of this size",
-			min(s.opt.Waiting, maxNumbers/(l.numbers/l.images)))
+			min(bound, maxNumbers/(l.numbers/l.images)))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
 		return ErrClosing
 	}
-	images, numbers := s.load.images+l.images-s.opt.Waiting, s.load.numbers+l.numbers-maxNumbers
+	images, numbers := s.load.images+l.images-bound, s.load.numbers+l.numbers-maxNumbers
 	if images > 0 || numbers > 0 {
 		over := max(images, (numbers*l.images+l.numbers-1)/l.numbers)
-		return &BusyError{RetryAfter: s.pace.of(over, s.opt.Threads)}
+		return &BusyError{RetryAfter: s.pace.of(int(over), s.opt.Threads)}
 	}
 	s.load.images += l.images
 	s.load.numbers += l.numbers
@@ -182,20 +183,20 @@ func (s *Service) finished(j *job, images int) {
 	busy := s.evaluator.done().busy
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	numbers := j.load.numbers / j.load.images * images
-	j.load.images -= images
-	j.load.numbers -= numbers
-	s.load.images -= images
-	s.load.numbers -= numbers
+	done := load{int64(images), j.load.numbers / j.load.images * int64(images)}
+	j.load = j.load.less(done)
+	s.load = s.load.less(done)
 	s.drawn += int64(images)
 	s.pace.add(images, busy)
 }
 
+// less returns a load without a part of it.
+func (l load) less(part load) load { return load{l.images - part.images, l.numbers - part.numbers} }
+
 // leave counts a request as ended.
 func (s *Service) leave(j *job) {
 	s.mu.Lock()
-	s.load.images -= j.load.images
-	s.load.numbers -= j.load.numbers
+	s.load = s.load.less(j.load)
 	s.mu.Unlock()
 	s.under.Done()
 }
@@ -204,7 +205,7 @@ func (s *Service) leave(j *job) {
 func (s *Service) Stats() Stats {
 	did := s.evaluator.done()
 	s.mu.Lock()
-	stats := Stats{Waiting: s.load.images, Images: s.drawn, Evaluations: did.rows, Busy: did.busy}
+	stats := Stats{Waiting: int(s.load.images), Images: s.drawn, Evaluations: did.rows, Busy: did.busy}
 	s.mu.Unlock()
 	s.library.count(&stats)
 	return stats
