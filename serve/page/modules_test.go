@@ -22,7 +22,7 @@ func imported[T any](b *tab, module, expression string) T {
 
 // Lists of classes are written as the command line takes them, and read back.
 func TestClassLists(t *testing.T) {
-	b := open(t, serveAll(t), "/page/icon.svg")
+	b := open(t, serveAll(t), "/#draw?count=1")
 	for _, c := range []struct {
 		names []string
 		want  string
@@ -30,7 +30,7 @@ func TestClassLists(t *testing.T) {
 		{[]string{"7"}, `7`},
 		{[]string{"ankle boot", "bag"}, `ankle boot,bag`},
 		{[]string{"b, c", "d"}, `"b, c",d`},
-		{[]string{`the "best"`, " x"}, `"the ""best""," x"`},
+		{[]string{`the "best"`, " x"}, `"the ""best"""," x"`},
 		{[]string{"", `"`}, `"",""""`},
 		{[]string{"ä", "0-9"}, `ä,0-9`},
 	} {
@@ -51,7 +51,7 @@ func TestClassLists(t *testing.T) {
 
 // The numbers at the axes of a plot are round and lie within it.
 func TestScales(t *testing.T) {
-	b := open(t, serveAll(t), "/page/icon.svg")
+	b := open(t, serveAll(t), "/#draw?count=1")
 	for _, c := range []struct {
 		scale string
 		want  []float64
