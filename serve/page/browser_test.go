@@ -31,6 +31,10 @@ type tab struct {
 	expected []string // parts of faults that a test means to provoke
 }
 
+// patience is how long a test waits for what is to be: much longer than it takes on a machine that
+// does nothing else.
+const patience = 90 * time.Second
+
 // browser is the browser that all tests share; nil where there is none.
 var browser context.Context
 
@@ -82,7 +86,7 @@ func open(t *testing.T, origin, path string, first ...chromedp.Action[chromedp.V
 		t.Fatal(err)
 	}
 	t.Cleanup(b.check)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(stop)
 	b.ctx = ctx
 	b.do(append(first, chromedp.Navigate(origin+path))...)
@@ -187,7 +191,7 @@ func value[T any](b *tab, expression string) T {
 // wait waits until an expression is true in the page.
 func (b *tab) wait(what, expression string) {
 	b.Helper()
-	for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if value[bool](b, "Boolean("+expression+")") {
 			return
 		}

@@ -10,6 +10,7 @@ const pause = 1000; // milliseconds before a stream that broke is opened again
  * A job, as the server tells of it.
  * @typedef {object} Job
  * @property {string} id
+ * @property {string} kind generate, vary, interpolate, inpaint or likelihood
  * @property {string} status waiting, running, done, failed or cancelled
  * @property {string} model
  * @property {number} count

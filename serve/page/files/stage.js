@@ -178,7 +178,9 @@ function ending(job) {
     return `${job.bits_per_dimension.map((bits) => bits.toFixed(3)).join(", ")} bits per dimension`;
   }
   const { steps, solver, guidance, seed } = job.request;
-  const words = [`${job.count} ${job.count === 1 ? "image" : "images"} of ${job.model}`, `seed ${seed}`];
+  const words = [`${job.count} ${job.count === 1 ? "image" : "images"} of ${job.model}`];
+  if (job.kind !== "generate") return words[0];
+  words.push(`seed ${seed}`);
   if (steps) words.push(`${steps} ${steps === 1 ? "step" : "steps"}${solver ? ` of ${solver}` : ""}`);
   if (guidance) words.push(`guidance ${guidance}`);
   return words.join(" · ");

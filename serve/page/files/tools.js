@@ -33,7 +33,7 @@ export class Tools {
     this.tool = "vary";
     /** @type {import("./panel.js").Subject|null} */
     this.subject = null;
-    /** @type {string|null} data URL of the other image */
+    /** @type {{url: string, className: string|null}|null} the other image, with its class if known */
     this.other = null;
     this.stage = new Stage({
       form: this.form,
@@ -77,21 +77,21 @@ export class Tools {
     this.other = null;
     byId("others").replaceChildren();
     drawing?.pictures.forEach((picture, index) => {
-      if (picture.url) this.#addOther(picture.url, caption(index, picture));
+      if (picture.url) this.#addOther({ url: picture.url, className: picture.className }, caption(index, picture));
     });
   }
 
   /**
-   * @param {string} url
+   * @param {{url: string, className: string|null}} other
    * @param {string} alt
    * @returns {HTMLInputElement} the radio button that chooses it
    */
-  #addOther(url, alt) {
+  #addOther(other, alt) {
     const item = copyOf("other-template");
     const radio = item.querySelector("input");
-    item.querySelector("img").src = url;
+    item.querySelector("img").src = other.url;
     item.querySelector("img").alt = alt;
-    radio.addEventListener("change", () => { this.other = url; });
+    radio.addEventListener("change", () => { this.other = other; });
     byId("others").append(item);
     return radio;
   }
@@ -164,18 +164,26 @@ export class Tools {
   #run() {
     const { tool, subject } = this;
     const { fields } = tools[tool];
-    const images = [subject?.url ?? "", tool === "interpolate" ? this.other ?? "" : ""].filter(Boolean);
+    const images = [subject?.url ?? "", tool === "interpolate" ? this.other?.url ?? "" : ""].filter(Boolean);
     /** @type {Record<string, any>} */
     const request = { kind: tool, model: subject?.model, images: images.map(base64) };
     if (fields.includes("count")) request.count = Number(byId("edit-count").value);
     if (fields.includes("seed")) request.seed = Number(byId("edit-seed").value);
-    if (byId("edit-class").value) request.classes = byId("edit-class").value;
+    if (byId("edit-class").value) request.classes = this.#classes();
     if (tool === "vary") request.level = Number(byId("level").value);
     if (tool === "inpaint") {
       request.times = Number(byId("times").value);
       request.mask = base64(this.mask.url());
     }
     this.stage.draw(/** @type {any} */ (request), request.count ?? 0);
+  }
+
+  /** @returns {string} the class that is chosen; of two images, that of each where it is known */
+  #classes() {
+    const chosen = byId("edit-class").value;
+    const other = this.tool === "interpolate" ? this.other?.className : null;
+    const own = this.subject?.className;
+    return other && own && chosen === quote(own) && other !== own ? `${chosen},${quote(other)}` : chosen;
   }
 
   /** @param {HTMLInputElement} input with the picture that a person chose */
@@ -185,8 +193,8 @@ export class Tools {
     if (!file || !model) return;
     try {
       const picture = await readPicture(file, model);
-      this.#addOther(picture.url, picture.alt).checked = true;
-      this.other = picture.url;
+      this.other = { url: picture.url, className: null };
+      this.#addOther(this.other, picture.alt).checked = true;
     } catch (error) {
       show(this.form, { message: /** @type {Error} */ (error).message, param: "images" });
     }
