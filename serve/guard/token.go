@@ -107,7 +107,7 @@ func bearer(header string) (token string, ok bool) {
 const maxLogin = 4096
 
 // login answers POST /login, whose body is {"token": "…"} or a form with a field token. The cookie
-// goes with every later request of the page. Scripts do not read it, and other sites do not send it.
+// goes with every later request of the page. No script reads it, and no other site sends it.
 func (g *Guard) login(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
