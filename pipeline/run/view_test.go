@@ -87,12 +87,13 @@ func TestMetricsReader(t *testing.T) {
 		text string
 		want []int
 	}{
-		"shorter":       {lines(1, 3), []int{1, 2, 3}},
-		"others":        {lines(7, 60), nil},
-		"empty":         {"", nil},
-		"junk":          {"junk\n" + lines(1, 2) + "\n{\"step\":0}\n{}\n" + lines(3, 3) + "{", []int{1, 2, 3}},
-		"a huge line":   {strings.Repeat("x", 1<<18) + "\n" + lines(1, 1), []int{1}},
-		"zeros at last": {lines(1, 2) + string(make([]byte, 1000)), []int{1, 2}}, // after a power cut
+		"shorter":     {lines(1, 3), []int{1, 2, 3}},
+		"others":      {lines(7, 60), nil},
+		"empty":       {"", nil},
+		"junk":        {"junk\n" + lines(1, 2) + "\n{\"step\":0}\n{}\n" + lines(3, 3) + "{", []int{1, 2, 3}},
+		"a huge line": {strings.Repeat("x", 1<<18) + "\n" + lines(1, 1), []int{1}},
+		// As a power cut may leave it.
+		"zeros at last": {lines(1, 2) + string(make([]byte, 1000)), []int{1, 2}},
 	} {
 		read(text)
 		if steps := read(c.text); c.want != nil && !slices.Equal(steps, c.want) {

@@ -26,7 +26,7 @@ type bucket struct {
 }
 
 // points returns the extremes in the order of their steps: one where they are the same.
-func (b bucket) points() []point {
+func (b *bucket) points() []point {
 	switch {
 	case b.min == b.max:
 		return []point{b.min}

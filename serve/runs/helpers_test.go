@@ -143,7 +143,7 @@ type event struct {
 func (w *site) watch(name, query string) (events <-chan event, cancel func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	r, err := http.NewRequestWithContext(ctx, "GET", w.server.URL+"/v1/runs/"+name+"/events"+query, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL+"/v1/runs/"+name+"/events"+query, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
