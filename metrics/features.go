@@ -16,6 +16,15 @@ type Features struct {
 // Row returns row i, a part of Data.
 func (f Features) Row(i int) []float32 { return f.Data[i*f.D : (i+1)*f.D : (i+1)*f.D] }
 
+// Rows returns a copy of the rows with the given numbers, in their order.
+func (f Features) Rows(numbers []int) Features {
+	part := Features{N: len(numbers), D: f.D, Data: make([]float32, 0, len(numbers)*f.D)}
+	for _, i := range numbers {
+		part.Data = append(part.Data, f.Row(i)...)
+	}
+	return part
+}
+
 // References returns the features as references to search in.
 func (f Features) References() References {
 	f.mustFit()

@@ -58,18 +58,9 @@ func (r resampling) weights(replicate, n int, base int32) []int32 {
 func (r resampling) moments(f Features, on Compute) ([]Moments, error) {
 	blocks := make([]Moments, len(r.blocks))
 	err := on.each(len(blocks), func(b int) error {
-		return blocks[b].Add(f.subset(r.blocks[b]), Compute{ISA: on.ISA})
+		return blocks[b].Add(f.Rows(r.blocks[b]), Compute{ISA: on.ISA})
 	})
 	return blocks, err
-}
-
-// subset copies the rows with the given numbers.
-func (f Features) subset(numbers []int) Features {
-	part := Features{N: len(numbers), D: f.D, Data: make([]float32, 0, len(numbers)*f.D)}
-	for _, i := range numbers {
-		part.Data = append(part.Data, f.Row(i)...)
-	}
-	return part
 }
 
 // gaussian returns the distribution of a replicate's rows, and of those of base.

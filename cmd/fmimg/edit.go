@@ -158,9 +158,6 @@ func (a *app) edit(cmd *cobra.Command, o *edit.Options, run func() (*edit.Result
 	if err := positive(cmd, "count", "steps", "tol", "scale", "threads", "guidance", "times"); err != nil {
 		return err
 	}
-	if cmd.Flags().Changed("guidance-interval") && o.Guide == "" && !cmd.Flags().Changed("guidance") {
-		return usagef("--guidance-interval %v: there is no guidance: add --guidance or --guide, or leave it out", o.GuidanceInterval)
-	}
 	if o.Guide != "" && !cmd.Flags().Changed("guidance") {
 		o.Guidance = 0 // the default with a guide
 	}

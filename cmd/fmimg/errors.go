@@ -14,6 +14,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
@@ -121,7 +122,7 @@ func kindOf(f *pflag.Flag) string {
 	case "bool":
 		return "true or false"
 	case "interval":
-		return "LOW,HIGH with 0 <= LOW < HIGH <= 1, such as 0.2,0.75,"
+		return model.IntervalNeeded
 	case "shares":
 		return "three numbers from 0 to 1 that add up to 1, such as 0.4,0.3,0.3,"
 	case "size":

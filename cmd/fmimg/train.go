@@ -134,7 +134,7 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
 		"`colours`: gray, gray-alpha, rgb, rgba, or auto: as they are, and pictures gray or rgb, over white where they are transparent")
 	f.StringVar(&o.Labels, "labels", "",
-		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there)")
+		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there, and of 200 pictures or more without labels clusters, one for 50 pictures, at most 32)")
 	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
 		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")
@@ -158,11 +158,13 @@ func trainNumberFlags(f *pflag.FlagSet, o *train.Options) {
 		"`what` the network predicts: velocity, noise or data; or nf, a normalizing flow trained by its likelihood")
 	nameVar(f, &o.LossWeight, "loss-weight", "",
 		"weigh the loss as if `what` is predicted were velocity, noise or data (default what --objective says)")
-	f.StringVar(&o.TimeDist, "time-dist", usual.TimeDist,
-		"`distribution` of t: uniform, logit-normal, logit-normal(MEAN,STD), or curriculum(UNTIL), which is logit-normal at first")
+	f.StringVar(&o.TimeDist, "time-dist", "",
+		"`distribution` of t: uniform, logit-normal, logit-normal(MEAN,STD), or curriculum(UNTIL), which is logit-normal at first "+
+			"(default curriculum(0.5); uniform with --early-stop, and for --objective noise and data)")
 	nameVar(f, &o.Coupling, "coupling", usual.Coupling,
 		"`pairs` of noise and image: ot for the shortest paths of each class in some batches, or independent")
-	f.IntVar(&o.Paired, "paired", usual.Paired, "most `images` that --coupling ot pairs together")
+	f.IntVar(&o.Paired, "paired", 0,
+		"most `images` that --coupling ot pairs together (default 256 of the largest class, at most 2048 in all)")
 	nameVar(f, &o.Conditional, "conditional", usual.Conditional,
 		"train on labels: yes, no or auto, `which` is yes where the data has them")
 	amountVar(f, &o.LabelDrop, "label-drop", usual.LabelDrop,

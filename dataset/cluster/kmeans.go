@@ -13,9 +13,12 @@ type Parallel func(n int, do func(i int)) error
 
 // The effort of [KMeans].
 const (
-	restarts  = 3   // from other seeds, of which the best result counts
-	mostSteps = 100 // of Lloyd
-	block     = 256 // rows that one call of a Parallel takes
+	restarts = 3 // from other seeds, of which the best result counts
+	// fewCentres is the most centres that are worth several starts. More take long enough.
+	fewCentres = 64
+	mostSteps  = 100  // of Lloyd
+	leastGain  = 1e-4 // share of the squared distances by which a step must bring rows nearer
+	block      = 256  // rows that one call of a Parallel takes
 )
 
 // KMeans finds k centres of rows of dims numbers, such that the squared distances of all rows to
@@ -23,7 +26,11 @@ const (
 // first, and fewer than k where fewer rows differ. Each centre is the nearest one of some row.
 func KMeans(rows []float64, dims, k int, seed uint64, parallel Parallel) ([]float64, error) {
 	var best *lloyd
-	for restart := range restarts {
+	starts := restarts
+	if k > fewCentres {
+		starts = 1
+	}
+	for restart := range starts {
 		high := keyed.SplitMix64(seed)
 		rng := rand.NewPCG(high, keyed.SplitMix64(high^uint64(restart)))
 		l := &lloyd{rows: rows, dims: dims, parallel: parallel}
@@ -118,14 +125,16 @@ func nearest(row, centres []float64) (centre int, distance float64) {
 	return centre, distance
 }
 
-// run moves the centres to the means of their rows until no row changes its centre.
+// run moves the centres to the means of their rows until no row changes its centre, or rows come
+// hardly nearer.
 func (l *lloyd) run() error {
 	if _, err := l.assign(); err != nil {
 		return err
 	}
 	for range mostSteps {
+		before := l.error()
 		l.move()
-		if changed, err := l.assign(); err != nil || !changed {
+		if changed, err := l.assign(); err != nil || !changed || l.error() > before*(1-leastGain) {
 			return err
 		}
 	}

@@ -366,7 +366,7 @@ func (r *distillation) replay() option.Action {
 	c.Set("model", o.Model)
 	c.AddBudget(r.Progress.Schedule)
 	c.Set("guidance", o.Guidance)
-	c.Add("guidance-interval", o.GuidanceInterval, model.DefaultInterval)
+	c.Add("guidance-interval", o.GuidanceInterval, model.WholeWay())
 	c.Add("guide", o.Guide, "")
 	c.Set("teacher-solver", o.TeacherSolver)
 	c.Set("teacher-steps", o.TeacherSteps)

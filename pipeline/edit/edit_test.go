@@ -276,7 +276,7 @@ func TestEditWithAGuide(t *testing.T) {
 		o.Guide, o.Guidance, o.Solver, o.Steps, o.Threads = guide, 5, solver, 4, threads
 		o.GuidanceInterval = model.Interval{0.2, 0.5}
 		if guide == "" {
-			o.Guidance = 0
+			o.Guidance, o.GuidanceInterval = 0, model.Interval{}
 		}
 		if _, err := Vary(t.Context(), o); err != nil {
 			t.Fatal(err)

@@ -94,7 +94,7 @@ func (o Options) WithDefaults() Options {
 		option.SetDefault(&o.Guidance, model.DefaultGuideWeight)
 	}
 	option.SetDefault(&o.Guidance, 1)
-	option.SetDefault(&o.GuidanceInterval, model.DefaultInterval)
+	option.SetDefault(&o.GuidanceInterval, model.WholeWay())
 	option.SetDefault(&o.Solver, defaultEditSolver)
 	option.SetDefault(&o.Steps, defaultEditSteps)
 	option.SetDefault(&o.Tol, model.DefaultTol)

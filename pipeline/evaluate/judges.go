@@ -202,7 +202,12 @@ func (e *evaluator) hasDigits() bool {
 
 // random returns the judge that nobody trained.
 func (e *evaluator) random() (judge.Judge, error) {
-	return judge.NewRandom(e.shape.Height, e.shape.Width, e.shape.Channels, e.isa)
+	seen := judge.ReducedShape(e.shape)
+	j, err := judge.NewRandom(seen.Height, seen.Width, seen.Channels, e.isa)
+	if err != nil {
+		return nil, err
+	}
+	return judge.Reduced(j, e.shape), nil
 }
 
 // openKept opens the judge that is kept for final figures, if it was asked for.
@@ -246,7 +251,7 @@ func (e *evaluator) hearJudges(ctx context.Context) error {
 	panel, kept := judge.Panel{Options: options}, judge.Panel{Options: options}
 	if !e.opt.Quick || len(e.opt.Judges) > 0 {
 		first := judge.Sight[metrics.Features]{
-			Images: rows(e.found.Features, drawn), Floor: rows(e.foundFloor.Features, floor), Real: e.real.Features,
+			Images: e.found.Features.Rows(drawn), Floor: e.foundFloor.Features.Rows(floor), Real: e.real.Features,
 		}
 		if err := panel.Add(ctx, e.crew, e.isa, e.judges[0].Name(), first); err != nil {
 			return err

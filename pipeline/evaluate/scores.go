@@ -141,8 +141,8 @@ func (e *evaluator) score(
 	if err := e.scoreClasses(&s, found, asked); err != nil || e.opt.Quick {
 		return s, err
 	}
-	truth := rows(e.real.Features, e.subset(found.Features.N, e.real.Features.N))
-	fake := rows(found.Features, e.subset(truth.N, found.Features.N)) // as many of both
+	truth := e.real.Features.Rows(e.subset(found.Features.N, e.real.Features.N))
+	fake := found.Features.Rows(e.subset(truth.N, found.Features.N)) // as many of both
 	kid, err := metrics.KID(fake, truth, metrics.KIDOptions{Rand: rand.New(rand.NewPCG(e.opt.Sample.Seed, 0))}, on)
 	if err != nil {
 		return s, err
@@ -154,15 +154,6 @@ func (e *evaluator) score(
 	}
 	s.SetManifold(manifold)
 	return s, nil
-}
-
-// rows returns the rows of features with the given indices.
-func rows(f metrics.Features, index []int) metrics.Features {
-	part := metrics.Features{N: len(index), D: f.D, Data: make([]float32, 0, len(index)*f.D)}
-	for _, i := range index {
-		part.Data = append(part.Data, f.Row(i)...)
-	}
-	return part
 }
 
 // frechet returns the Fréchet distance to all test images.

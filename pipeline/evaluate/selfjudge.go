@@ -83,7 +83,7 @@ func (e *evaluator) selfJudge(ctx context.Context) (judge.Judge, error) {
 		}
 	}
 	e.out.SelfJudge = &SelfJudge{SelfRecord: s.Record, Hash: s.Hash, File: path}
-	return s, nil
+	return judge.Reduced(s, e.shape), nil
 }
 
 // judgeFile returns the path of the file that keeps the judge: what was asked for, or a file in
@@ -116,12 +116,12 @@ func (e *evaluator) readJudge(path string) (*judge.Self, error) {
 		e.emit(pipeline.Note("%s cannot be read, and is written anew: %v", path, err))
 		return nil, nil
 	}
-	fits, known := shapeOf(s) == e.shape, s.Trained(e.taught, judge.SelfOptions{Steps: e.opt.JudgeSteps})
+	fits, known := shapeOf(s) == judge.ReducedShape(e.shape), s.Trained(e.taught, judge.SelfOptions{Steps: e.opt.JudgeSteps})
 	switch {
 	case named && !fits:
-		takes := shapeOf(s)
-		return nil, option.Errorf("judge-file", path, "it takes images of %s with %s, and those here have %s with %d",
-			takes.Sides(), text.Count(takes.Channels, "channel", "channels"), e.shape.Sides(), e.shape.Channels)
+		takes, seen := shapeOf(s), judge.ReducedShape(e.shape)
+		return nil, option.Errorf("judge-file", path, "it takes images of %s with %s, and it would see %s with %d here",
+			takes.Sides(), text.Count(takes.Channels, "channel", "channels"), seen.Sides(), seen.Channels)
 	case named && !known:
 		e.emit(pipeline.Note("the judge in %s was trained on other images, of %s", path, s.Record.Data))
 		return s, nil

@@ -79,9 +79,10 @@ type SelfOptions struct {
 // in the images of this set: the network tells how views of an image are turned (Gidaris et al.
 // 2018, "Unsupervised Representation Learning by Predicting Image Rotations"), and which two views
 // are those of one image (Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual
-// Representations"). The same images give the same network, to the byte, for any number of
-// workers. When ctx ends, TrainSelf returns ctx.Err().
+// Representations"). It takes images of [ReducedShape]. The same images give the same network, to
+// the byte, for any number of workers. When ctx ends, TrainSelf returns ctx.Err().
 func TrainSelf(ctx context.Context, on *crew.Crew, data dataset.Source, o SelfOptions) (*Self, error) {
+	data = reduced(data)
 	record, err := selfRecord(data, o)
 	if err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ func ReadSelf(r io.Reader, isa kernels.ISA) (*Self, error) {
 // Trained reports whether the judge is what [TrainSelf] would make of the images, but for the last
 // digits, which depend on the instruction set.
 func (s *Self) Trained(data dataset.Source, o SelfOptions) bool {
-	want, err := selfRecord(data, o)
+	want, err := selfRecord(reduced(data), o)
 	want.Data, want.ISA = s.Record.Data, s.Record.ISA // a name may change with the folder
 	return err == nil && s.Record == want
 }

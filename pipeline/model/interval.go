@@ -9,11 +9,11 @@ import (
 
 // An Interval holds the times from Interval[0] to Interval[1], both included, in which guidance
 // acts: 0 ≤ Interval[0] < Interval[1] ≤ 1, from noise at 0 to images at 1. The zero Interval is
-// [DefaultInterval].
+// [WholeWay].
 type Interval [2]float64
 
-// DefaultInterval is the interval of models whose drawings name none: the whole way.
-var DefaultInterval = Interval{0, 1}
+// WholeWay returns the interval in which guidance acts where none is named: all of the way.
+func WholeWay() Interval { return Interval{0, 1} }
 
 // ParseInterval reads two numbers with a comma between them, such as 0.2,0.75. An error is an
 // [*option.ValueError].
@@ -23,13 +23,13 @@ func ParseInterval(text string) (Interval, error) {
 	to, err2 := strconv.ParseFloat(strings.TrimSpace(high), 64)
 	i := Interval{from, to}
 	if !ok || err1 != nil || err2 != nil || !i.valid() {
-		return Interval{}, &option.ValueError{Kind: "interval", Text: text, Reason: intervalNeeded + " is needed"}
+		return Interval{}, &option.ValueError{Kind: "interval", Text: text, Reason: IntervalNeeded + " is needed"}
 	}
 	return i, nil
 }
 
-// intervalNeeded says what an interval is.
-const intervalNeeded = "LOW,HIGH with 0 <= LOW < HIGH <= 1, such as 0.2,0.75,"
+// IntervalNeeded says what an interval is, at the start of a sentence.
+const IntervalNeeded = "LOW,HIGH with 0 <= LOW < HIGH <= 1, such as 0.2,0.75,"
 
 // String returns the form that [ParseInterval] reads.
 func (i Interval) String() string {
@@ -45,17 +45,17 @@ func (i Interval) Validate() error {
 	if i == (Interval{}) || i.valid() {
 		return nil
 	}
-	return option.Errorf("guidance-interval", i, "%s is needed", intervalNeeded)
+	return option.Errorf("guidance-interval", i, "%s is needed", IntervalNeeded)
 }
 
 // orDefault returns the default for the zero interval.
 func (i Interval) orDefault() Interval {
-	option.SetDefault(&i, DefaultInterval)
+	option.SetDefault(&i, WholeWay())
 	return i
 }
 
 // Whole reports whether the interval is the whole way.
-func (i Interval) Whole() bool { return i.orDefault() == Interval{0, 1} }
+func (i Interval) Whole() bool { return i.orDefault() == WholeWay() }
 
 // has reports whether the interval holds a time. Times are float32, so the bounds are rounded
 // likewise: the time of a step, such as 3/10, is within an interval that begins or ends there.

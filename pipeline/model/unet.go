@@ -152,6 +152,10 @@ func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 	default:
 		return m.unguided(path)
 	}
+	if m.Guidance == 1 && !m.Interval.Whole() {
+		return m, option.Errorf("guidance-interval", m.Interval, "there is no guidance").Cured(
+			"add %v or %v, or leave it out", option.Setting{Option: "guidance"}, option.Setting{Option: "guide"})
+	}
 	m.Interval = m.Interval.orDefault()
 	return m, nil
 }
@@ -178,7 +182,7 @@ func (m Method) unguided(path string) (Method, error) {
 		return m, option.Errorf("guidance", m.Guidance,
 			"%s was not trained for it (it has no class that means none): leave it at 1", ModelName(path))
 	}
-	if m.Guidance == 0 && !m.Interval.Whole() && m.Interval.orDefault() != DefaultInterval {
+	if !m.Interval.Whole() {
 		return m, option.Errorf("guidance-interval", m.Interval, "%s has no guidance: leave it out", ModelName(path))
 	}
 	m.Guidance, m.Interval = 1, m.Interval.orDefault()

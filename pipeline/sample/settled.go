@@ -44,7 +44,7 @@ func Settle(ck *model.Checkpoint, o Options) (*Settled, error) {
 	}
 	if flows := s.opt.Solver != model.FlowMapSolver; flows && s.opt.Guide == nil && len(s.classes) > 0 &&
 		slices.Min(s.classes) == ck.Labels().NullRow() {
-		s.opt.Guidance = 1 // away from no class to no class
+		s.opt.Guidance, s.opt.Interval = 1, model.WholeWay() // away from no class to no class
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -78,7 +79,13 @@ func (r *training) replay() option.Action {
 	c.Add("size", o.Size, d.Size)
 	c.Add("fit", o.Fit, d.Fit)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
-	c.Add("labels", o.Labels, d.Labels)
+	anew := *o // as the command begins it, which stops early by no loss
+	anew.Resume, anew.EarlyStop = false, false
+	if len(r.data.Classes()) == 0 && anew.clustersSuit(r.data.Len()) != "" {
+		c.Set("labels", dataset.NoLabels) // a run of old
+	} else {
+		c.Add("labels", o.Labels, d.Labels)
+	}
 	r.replayFew(&c)
 	c.Flag("dequantize", o.Dequantize)
 	c.Add("keep-guide", option.OrNone(o.KeepGuide), option.OrNone(d.KeepGuide))
@@ -93,9 +100,11 @@ func (r *training) replay() option.Action {
 	c.Add("path", o.Path, d.Path)
 	c.Add("objective", o.Objective, d.Objective)
 	c.Add("loss-weight", o.LossWeight, o.Objective)
-	c.Add("time-dist", o.TimeDist, d.TimeDist)
+	c.Add("time-dist", o.TimeDist, anew.usualTimes())
 	c.Add("coupling", o.Coupling, d.Coupling)
-	c.Add("paired", o.Paired, d.Paired)
+	if o.Coupling == OptimalTransport {
+		c.Add("paired", o.Paired, r.had.usualPaired())
+	}
 	c.Set("conditional", o.Conditional)
 	if r.lesson.labelled() {
 		c.Add("label-drop", option.OrNone(o.LabelDrop), d.LabelDrop)

@@ -51,6 +51,19 @@ func countLabels(ctx context.Context, data, held dataset.Source, threads int) (l
 	return c, err
 }
 
+// largestShare returns the share of the images to train on that are of the most frequent class, or
+// have none. It is 1 where nobody counted.
+func (c labelCount) largestShare() float64 {
+	total, largest := c.unlabelled, c.unlabelled
+	for _, n := range c.classes {
+		total, largest = total+n, max(largest, n)
+	}
+	if total == 0 {
+		return 1
+	}
+	return float64(largest) / float64(total)
+}
+
 // labelled returns the number of images to train on with a class.
 func (c labelCount) labelled() int {
 	sum := 0

@@ -53,21 +53,41 @@ type pairer struct {
 	solver flow.Assigner
 }
 
-// maxPaired is the largest group of images: without classes one worker compares all pairs of it.
-const maxPaired = 2048
+const (
+	// maxPaired is the largest group of images: without classes one worker compares all pairs of
+	// it.
+	maxPaired = 2048
+	// pairedOfClass is how many images of one class are paired together unless the options say
+	// otherwise. Work and memory grow with the square and more, and gain little.
+	pairedOfClass = 256
+)
+
+// usualPaired returns how many images are paired together unless the options say otherwise.
+func (c labelCount) usualPaired() int {
+	return int(min(pairedOfClass/c.largestShare(), maxPaired))
+}
+
+// sameClass returns how many images of a group of n are of one class, nearly always at most: the
+// mean for the largest class and four deviations.
+func (c labelCount) sameClass(n int) int {
+	mean := float64(n) * c.largestShare()
+	return min(int(mean+4*math.Sqrt(mean))+1, n)
+}
 
 // groupImages returns the number of images that are paired together: whole batches, of at most so
 // many images, and at least one batch.
 func groupImages(batch, most int) int { return max(most/batch, 1) * batch }
 
 // pairingMemory returns about how many bytes a pairing takes. size is the numbers of an image.
-func pairingMemory(batch, most, size, workers int) float64 {
-	n := float64(groupImages(batch, most))
-	return n * (2*4*float64(size) + 8*n*float64(workers))
+func pairingMemory(batch, most int, had labelCount, size, workers int) float64 {
+	n := groupImages(batch, most)
+	same := float64(had.sameClass(n))
+	return float64(2*4*n*size) + 8*same*same*float64(workers)
 }
 
-// newPairing makes the pairing of a run that takes its batches from f.
-func newPairing(f *feed.Feed, seed uint64, batch, most int, c *crew.Crew) *pairing {
+// newPairing makes the pairing of a run that takes its batches from f, whose images have the labels
+// that had counts.
+func newPairing(f *feed.Feed, seed uint64, batch, most int, had labelCount, c *crew.Crew) *pairing {
 	h, w, channels := f.Data.Shape()
 	n, size := groupImages(batch, most), h*w*channels
 	p := &pairing{
@@ -76,8 +96,9 @@ func newPairing(f *feed.Feed, seed uint64, batch, most int, c *crew.Crew) *pairi
 		noise: make([]int, n), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
 	}
 	p.feed.Order = feed.NewOrder(f.Data.Len(), seed, n)
+	same := had.sameClass(n)
 	for i := range p.workers {
-		p.workers[i] = pairer{same: make([]int, 0, n), cost: make([]float64, 0, n*n)}
+		p.workers[i] = pairer{same: make([]int, 0, n), cost: make([]float64, 0, same*same)}
 		p.workers[i].solver.Reserve(n)
 	}
 	p.load = func(worker int) { p.eachOf(n, func(i int) { p.draw(&p.workers[worker].rng, i) }) }

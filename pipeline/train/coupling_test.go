@@ -13,6 +13,27 @@ import (
 	"github.com/fmimg/fmimg/pipeline/run"
 )
 
+// As many images are paired as bring 256 of the largest class together, and memory is for these.
+func TestUsualPaired(t *testing.T) {
+	for _, test := range []struct {
+		had          labelCount
+		paired, same int
+	}{
+		{labelCount{}, 256, 256}, // nobody counted
+		{labelCount{unlabelled: 3600}, 256, 256},
+		{labelCount{classes: []int{50, 50}}, 512, 321},
+		{labelCount{classes: []int{90, 0, 10}}, 284, 284},
+		{labelCount{classes: []int{100, 100}, unlabelled: 200}, 512, 321},
+		{labelCount{classes: slices.Repeat([]int{6000}, 10)}, 2048, 263},
+		{labelCount{classes: slices.Repeat([]int{3}, 1000)}, 2048, 8},
+	} {
+		paired := test.had.usualPaired()
+		if same := test.had.sameClass(paired); paired != test.paired || same != test.same {
+			t.Errorf("%+v: %d paired and %d of a class, want %d and %d", test.had, paired, same, test.paired, test.same)
+		}
+	}
+}
+
 // Optimal transport pairs each noise with one image of its own class. No exchange of two noises of
 // a class lowers the cost, and the cost is below that of the pairs as they were drawn.
 func TestOptimalTransportPairs(t *testing.T) {
@@ -25,7 +46,11 @@ func TestOptimalTransportPairs(t *testing.T) {
 	for _, source := range []*roomtest.Patterns{data, unlabelled} {
 		const batch, step = 24, 13
 		f := feed.New(source, 7, batch, true)
-		p := newPairing(f, 7, batch, 256, c)
+		had, err := countLabels(t.Context(), source, nil, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPairing(f, 7, batch, 256, had, c)
 		if err := p.prepare(step); err != nil {
 			t.Fatal(err)
 		}

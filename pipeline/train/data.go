@@ -2,8 +2,10 @@ package train
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
@@ -85,10 +87,28 @@ func (o *Options) checkSize() error {
 	if o.Size == (pipeline.Size{}) || o.Init != "" || divides(cfg.Factor(), o.Size) {
 		return nil
 	}
-	wrong := option.Errorf("size", o.Size, "the network %s halves images %s, which takes multiples of %d",
-		o.Preset, text.Count(len(cfg.ChannelMult)-1, "time", "times"), cfg.Factor())
+	wrong := option.Errorf("size", o.Size, "the network %s %s, which takes multiples of %d",
+		o.Preset, halvings(cfg, "images"), cfg.Factor())
 	wrong.Cure = sizeCure(o.Size, cfg.Factor())
 	return wrong
+}
+
+// usualTimes returns the distribution of t unless the options say otherwise. docs/quality.md
+// measures its gain for velocities. It has an end that a run should reach.
+func (o *Options) usualTimes() string {
+	if o.Objective != model.VelocityObjective || o.EarlyStop {
+		return flow.Uniform{}.String()
+	}
+	return flow.Curriculum{Until: 0.5}.String()
+}
+
+// halvings says what a network does with the sides of images.
+func halvings(cfg unet.Config, images string) string {
+	times := text.Count(len(cfg.ChannelMult)-1, "time", "times")
+	if p := cfg.PatchSize; p > 1 {
+		return fmt.Sprintf("takes %s as patches of %dx%d and halves these %s", images, p, p, times)
+	}
+	return fmt.Sprintf("halves %s %s", images, times)
 }
 
 // divides reports whether both sides are multiples of a factor.

@@ -84,12 +84,13 @@ type MatchOptions struct {
 	LossWeight model.Objective `json:"loss_weight"`
 
 	// TimeDist is the distribution of t: uniform, logit-normal, logit-normal(MEAN,STD), curriculum
-	// or curriculum(UNTIL), see [flow.Curriculum]; empty: uniform.
+	// or curriculum(UNTIL), see [flow.Curriculum]; empty: curriculum for velocities, and uniform
+	// for other objectives and where EarlyStop may end the run before its times are uniform.
 	TimeDist string `json:"time_dist"`
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
 	// Paired is the largest number of images that Coupling ot pairs together, in whole batches; 0:
-	// 256.
+	// so many that about 256 are of the largest class, and at most 2048.
 	Paired int `json:"paired,omitempty"`
 	// Conditional says whether the network takes the class of an image; empty: auto. A run records
 	// yes or no.
@@ -133,9 +134,7 @@ func (o MatchOptions) WithDefaults() MatchOptions {
 	option.SetDefault(&o.Path, model.DefaultPath)
 	option.SetDefault(&o.Objective, model.DefaultObjective)
 	option.SetDefault(&o.LossWeight, o.Objective)
-	option.SetDefault(&o.TimeDist, "uniform")
 	option.SetDefault(&o.Coupling, OptimalTransport)
-	option.SetDefault(&o.Paired, 256)
 	option.SetDefault(&o.Conditional, ConditionalAuto)
 	option.SetDefault(&o.LabelDrop, 0.1)
 	return o
@@ -158,6 +157,9 @@ func (o *Options) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	p.FromRecord()
+	if p.Objective == model.FlowObjective {
+		p.TimeDist, p.Paired = "", 0 // old runs record what a normalizing flow has none of
+	}
 	option.NoneOfZero(&p.HoldOut, &p.LabelDrop, &p.KeepGuide)
 	*o = Options(p)
 	return nil
@@ -181,7 +183,7 @@ func (o *Options) checkAll() error {
 		option.Optional("epochs", o.Epochs, 1e-6, 1e6),
 		o.validateGuide(),
 		option.Between("label-drop", option.OrNone(o.LabelDrop), 0, pipeline.Below1),
-		option.Between("paired", o.Paired, 1, maxPaired),
+		option.Optional("paired", o.Paired, 1, maxPaired),
 		option.OneOf("coupling", o.Coupling, Independent, OptimalTransport),
 		o.validateCoupling(),
 		o.validateClusters(),
@@ -223,10 +225,11 @@ func (o *Options) validateNames() error {
 	if _, err := unet.Preset(o.Preset); err != nil {
 		return option.Of("preset", err)
 	}
-	if _, err := flow.ParseTimeDistribution(o.TimeDist); err != nil {
-		return option.Of("time-dist", err)
+	if o.TimeDist == "" {
+		return nil
 	}
-	return nil
+	_, err := flow.ParseTimeDistribution(o.TimeDist)
+	return option.Of("time-dist", err)
 }
 
 // validateObjective checks what the network learns.

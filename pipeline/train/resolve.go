@@ -46,8 +46,7 @@ func (o *Options) useNetwork(cfg unet.Config, data dataset.Source) error {
 		why := err.Error()
 		// In the order of the option size.
 		if takes := shapeOf(cfg).Size(); !divides(cfg.Factor(), takes) {
-			why = fmt.Sprintf("it halves images of %s %s, which takes multiples of %d",
-				takes.Sides(), text.Count(len(cfg.ChannelMult)-1, "time", "times"), cfg.Factor())
+			why = fmt.Sprintf("it %s, which takes multiples of %d", halvings(cfg, "images of "+takes.Sides()), cfg.Factor())
 		}
 		wrong := option.Faultf("no %s network can be trained on %s (%s, %s): %s",
 			o.Preset, o.Data, s.Sides(), text.Count(s.Channels, "channel", "channels"), why)

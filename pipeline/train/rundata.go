@@ -22,13 +22,18 @@ func (r *training) openData(ctx context.Context) error {
 	r.data, r.heldOut, r.digest, r.contents = set.Train, set.Test, set.Digest, set.Contents
 	h, w, c := r.data.Shape()
 	r.DataMemory = float64(r.data.Len() * h * w * c)
-	if r.options.Coupling == OptimalTransport && r.options.Objective != model.FlowObjective {
-		r.DataMemory += pairingMemory(r.Settings.Batch, r.options.Paired, h*w*c, r.Settings.Threads)
-	}
-	if r.options.Conditional != ConditionalNo && r.options.Objective != model.FlowObjective {
+	matches := r.options.Objective != model.FlowObjective
+	if r.options.Conditional != ConditionalNo && matches {
 		if r.had, err = countLabels(ctx, r.data, r.heldOut, r.Settings.Threads); err != nil {
 			return err
 		}
+	}
+	if r.options.Coupling == OptimalTransport && matches {
+		option.SetDefault(&r.options.Paired, r.had.usualPaired())
+		r.DataMemory += pairingMemory(r.Settings.Batch, r.options.Paired, r.had, h*w*c, r.Settings.Threads)
+	}
+	if matches {
+		option.SetDefault(&r.options.TimeDist, r.options.usualTimes())
 	}
 	if set.Sizes != nil {
 		r.pictures = set.Path
