@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 
-	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -79,13 +78,7 @@ func (r *training) replay() option.Action {
 	c.Add("size", o.Size, d.Size)
 	c.Add("fit", o.Fit, d.Fit)
 	c.Add("image-channels", o.ImageChannels, d.ImageChannels)
-	anew := *o // as the command begins it, which stops early by no loss
-	anew.Resume, anew.EarlyStop = false, false
-	if len(r.data.Classes()) == 0 && anew.clustersSuit(r.data.Len()) != "" {
-		c.Set("labels", dataset.NoLabels) // a run of old
-	} else {
-		c.Add("labels", o.Labels, d.Labels)
-	}
+	c.Add("labels", o.Labels, d.Labels)
 	r.replayFew(&c)
 	c.Flag("dequantize", o.Dequantize)
 	c.Add("keep-guide", option.OrNone(o.KeepGuide), option.OrNone(d.KeepGuide))
@@ -100,6 +93,8 @@ func (r *training) replay() option.Action {
 	c.Add("path", o.Path, d.Path)
 	c.Add("objective", o.Objective, d.Objective)
 	c.Add("loss-weight", o.LossWeight, o.Objective)
+	anew := *o
+	anew.EarlyStop = false // the command names the step at which it stops
 	c.Add("time-dist", o.TimeDist, anew.usualTimes())
 	c.Add("coupling", o.Coupling, d.Coupling)
 	if o.Coupling == OptimalTransport {

@@ -32,9 +32,12 @@ func (o *Options) label(ctx context.Context, set *dataset.Set) error {
 		return nil
 	}
 	o.Labels = labels
-	set.Notes = append(set.Notes, option.Say("the images have no labels: %d clusters of images that look alike are "+
-		"their classes (%v trains without)", dataset.ClustersFor(set.Train.Len()), option.Setting{Option: "labels", Value: dataset.NoLabels}))
-	return o.DataOptions.Label(ctx, set, o.Reader())
+	err := o.DataOptions.Label(ctx, set, o.Reader())
+	if err == nil && set.Clusters != nil {
+		set.Notes = append(set.Notes, option.Say("the images have no labels of their own (%v trains without clusters)",
+			option.Setting{Option: "labels", Value: dataset.NoLabels}))
+	}
+	return err
 }
 
 // settleClusters records the clusters of a set that was opened: what clusters asks for as a number,

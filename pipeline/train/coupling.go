@@ -62,7 +62,8 @@ const (
 	pairedOfClass = 256
 )
 
-// usualPaired returns how many images are paired together unless the options say otherwise.
+// usualPaired returns how many images are paired together unless the options say otherwise. Where
+// nobody counted labels, all images may be of one class.
 func (c labelCount) usualPaired() int {
 	return int(min(pairedOfClass/c.largestShare(), maxPaired))
 }

@@ -90,7 +90,8 @@ type MatchOptions struct {
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
 	// Paired is the largest number of images that Coupling ot pairs together, in whole batches; 0:
-	// so many that about 256 are of the largest class, and at most 2048.
+	// so many that about 256 are of the largest class, and at most 2048; 256 where the network
+	// takes no class.
 	Paired int `json:"paired,omitempty"`
 	// Conditional says whether the network takes the class of an image; empty: auto. A run records
 	// yes or no.
