@@ -68,9 +68,10 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-short -timeout 40m -
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
+# Without the tables of a debugger, which are a quarter of it. Profiles and stack traces keep names.
 .PHONY: build
 build: ## build ./fmimg, a static binary
-	$(GO) build -o fmimg$(EXE) ./cmd/fmimg
+	$(GO) build -ldflags=-w -o fmimg$(EXE) ./cmd/fmimg
 
 # A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r
 # runs/demo

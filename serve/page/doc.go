@@ -19,5 +19,6 @@
 // can do, its defaults and its classes all come from the server. What the page shows stands in the
 // fragment of its address, so a reload or a link shows the same.
 //
-// No script or style is written inside the HTML, so that the strictest Content-Security-Policy holds.
+// No script or style is written inside the HTML, so that the strictest Content-Security-Policy
+// holds.
 package page

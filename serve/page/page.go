@@ -29,8 +29,8 @@ type file struct {
 	text                   []byte
 }
 
-// Handler serves the page at / and its other files below /page/. The browser keeps them, and asks by
-// their ETag whether they are still right.
+// Handler serves the page at / and its other files below /page/. The browser keeps them, and asks
+// by their ETag whether they are still right.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, f := range load() {
