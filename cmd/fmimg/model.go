@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/pipeline/convert"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -64,25 +65,66 @@ func (a *app) newModelShow() *cobra.Command {
 }
 
 const modelExportHelp = `Write the model of a run to a file of its own, to give away or to embed in a program. --float16 halves its size,
-with weights rounded to 11 bits.`
+with weights rounded to 11 bits.
+
+--format onnx writes what other programs run, such as onnxruntime: the network, with the inputs x [N,C,H,W] in [-1, 1],
+t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image.`
 
 func (a *app) newModelExport() *cobra.Command {
-	var from, out string
+	var from, out, format string
 	var half bool
+	var o convert.ONNXOptions
 	cmd := &cobra.Command{
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
-		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
+		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors\n" +
+			"  fmimg model export mnist --format onnx --sampler --out digits.onnx",
 	}
 	a.modelArgument(cmd, &from, elseNone, func() error {
-		if err := model.Export(from, out, half); err != nil {
+		if err := a.exportModel(cmd, from, out, format, half, o); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(a.stdout, out)
 		return err
 	})
-	cmd.Flags().StringVar(&out, "out", "", "safetensors `file` to write (needed)")
-	cmd.Flags().BoolVar(&half, "float16", false, "round the weights to float16")
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "`file` to write (needed)")
+	f.StringVar(&format, "format", "", "safetensors or onnx, `which` is the one that the name of the file says by default, else safetensors")
+	f.BoolVar(&half, "float16", false, "round the weights to float16")
+	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
+	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
+	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
+	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2 or ddim (default as for generate)")
+	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
 	return cmd
+}
+
+// exportModel writes a model in a format.
+func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half bool, o convert.ONNXOptions) error {
+	if format == "" {
+		format = model.SafetensorsFormat
+		if convert.IsONNX(out) {
+			format = convert.ONNXFormat
+		}
+	}
+	switch {
+	case format != model.SafetensorsFormat && format != convert.ONNXFormat:
+		return usagef("--format %s: choose %s or %s", format, model.SafetensorsFormat, convert.ONNXFormat)
+	case format == model.SafetensorsFormat && o.Sampler:
+		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
+	}
+	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps"} {
+		if cmd.Flags().Changed(name) && !o.Sampler {
+			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
+		}
+	}
+	if format == model.SafetensorsFormat {
+		return model.Export(from, out, half)
+	}
+	if err := positive(cmd, "guidance", "steps"); err != nil {
+		return err
+	}
+	o.Model, o.Out, o.Half = from, out, half
+	return convert.ONNX(o)
 }
 
 func (a *app) showModel(path string, asJSON, tensors bool) error {
