@@ -40,7 +40,7 @@ func (a *app) newClassifier() *cobra.Command {
 	f.IntVar(&o.Steps, "steps", 0, "budget: `number` of batches")
 	f.Float64Var(&o.Epochs, "epochs", 0, "budget: `number` of passes over the data (default 6)")
 	f.BoolVar(&asJSON, "json", false, "write progress as JSON lines to stdout")
-	dataFlags(f, &o.DataOptions)
+	dataFlags(f, &o.DataOptions, "what is there")
 	classifierNumberFlags(f, &o)
 	computeFlags(f, &o.Threads, &o.ISA)
 	return cmd

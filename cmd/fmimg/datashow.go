@@ -41,7 +41,7 @@ func (a *app) newDataShow() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&s.options.Data, "data", "", "`data` to look at, as train takes it (needed)")
 	f.StringVar(&s.out, "out", "", "draw some images into a PNG `file`")
-	dataFlags(f, &s.options.DataOptions)
+	dataFlags(f, &s.options.DataOptions, clusteredLabels)
 	f.Uint64Var(&s.options.Seed, "seed", defaultSeed, "`seed` that decides which images are held out")
 	f.IntVar(&s.options.Threads, "threads", 0, "worker `threads` that read pictures (default all that this process may use)")
 	f.BoolVar(&s.json, "json", false, "write one JSON object")

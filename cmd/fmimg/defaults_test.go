@@ -89,6 +89,7 @@ var inWords = []string{
 	"the names of their folders", "those of Data", "label where", "each image a random one",
 	"as nearly square as the images can be laid out", "in the run folder of Model, if it is one",
 	"as many as take one to two minutes of two cores",
+	"curriculum for velocities, and uniform for other objectives", "so many that about 256 are of the largest class",
 }
 
 // A documented is a default that the comment of a field names.

@@ -61,7 +61,7 @@ func (a *app) newTrain() *cobra.Command {
 	recordFlags(f, &o.Options, &extra)
 	amountVar(f, &o.KeepGuide, "keep-guide", o.WithDefaults().KeepGuide, fmt.Sprintf(
 		"`share` of the run's steps after which the averaged weights are kept, such as %v, for generate --guide auto; 0 for none", model.SuggestedGuideShare))
-	dataFlags(f, &o.DataOptions)
+	dataFlags(f, &o.DataOptions, clusteredLabels)
 	trainNumberFlags(f, &o)
 	networkFlags(f, &o.Threads, &o.Arithmetic)
 	return cmd
@@ -113,8 +113,11 @@ func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
 }
 
-// dataFlags adds the flags about how data is read.
-func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
+// clusteredLabels is the default of the flag labels for what trains models that draw.
+const clusteredLabels = "what is there, and clusters where 200 images or more have no labels, one for 50 images, at most 32"
+
+// dataFlags adds the flags about how data is read. labels says where classes come from by default.
+func dataFlags(f *pflag.FlagSet, o *feed.DataOptions, labels string) {
 	usual := o.WithDefaults()
 	f.Var(sizeValue{&o.Size}, "size",
 		"bring images to this `size` in pixels, a side or WIDTHxHEIGHT (default as they are, pictures 32)")
@@ -122,7 +125,7 @@ func dataFlags(f *pflag.FlagSet, o *feed.DataOptions) {
 	nameVar(f, &o.ImageChannels, "image-channels", usual.ImageChannels,
 		"`colours`: gray, gray-alpha, rgb, rgba, or auto: as they are, and pictures gray or rgb, over white where they are transparent")
 	f.StringVar(&o.Labels, "labels", "",
-		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default what is there)")
+		"`where` the classes of pictures come from: folders, none, a .csv of file names and labels, or clusters:32 of pictures that look alike (default "+labels+")")
 	amountVar(f, &o.HoldOut, "hold-out", usual.HoldOut,
 		"`share` of the images to keep for the validation loss, in sets without test images; 0 for none")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a folder with files that cannot be used, instead of leaving them out")

@@ -13,8 +13,9 @@ type Parallel func(n int, do func(i int)) error
 
 // The effort of [KMeans].
 const (
-	restarts   = 3    // from other seeds, of which the best result counts
-	fewCentres = 64   // with more, one start is as good as the best of several, and takes long enough
+	restarts = 3 // from other seeds, of which the best result counts
+	// fewCentres is the most centres that are sought from several starts. More take minutes.
+	fewCentres = 64
 	mostSteps  = 100  // of Lloyd
 	leastGain  = 1e-4 // share of the squared distances by which a step must bring rows nearer
 	block      = 256  // rows that one call of a Parallel takes

@@ -391,13 +391,21 @@ func TestPanelWithoutClassifier(t *testing.T) {
 	}
 }
 
-// Classifiers from files are the panel, with the random judge, under the names of their files.
+// Classifiers from files are the panel, with the random judge, under the names of their files, or
+// under their paths where two files have one name.
 func TestPanelOfFiles(t *testing.T) {
-	path := filepath.Join("..", "judge", "mnist", "pooled.safetensors")
 	other := filepath.Join("..", "judge", "mnist", "deep.safetensors")
+	path := filepath.Join(t.TempDir(), "deep.safetensors")
+	file, err := os.ReadFile(filepath.Join("..", "judge", "mnist", "pooled.safetensors"))
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	digits := someDigits(t, 300, 120)
 	o := Options{
-		Images: digits, Data: digits, Count: 100, Classifiers: []string{path, other},
+		Images: digits, Data: digits, Count: 100, Classifiers: []string{other, path},
 		Judges: []string{"deep", path, "random"}, Quick: true, Sample: sample.Options{Seed: 1, Threads: 2},
 	}
 	e := mustEvaluate(t, o)
@@ -405,7 +413,7 @@ func TestPanelOfFiles(t *testing.T) {
 		t.Errorf("%s", asJSON(t, e))
 	}
 	o.Kept = true
-	_, err := Evaluate(t.Context(), o)
+	_, err = Evaluate(t.Context(), o)
 	if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != "kept" {
 		t.Errorf("a judge that is kept beside files: %v", err)
 	}

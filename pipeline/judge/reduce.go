@@ -21,7 +21,8 @@ type reduction struct {
 	side     int
 }
 
-// reductionOf returns the reduction of images of a shape. Its side is 1 where they are small enough.
+// reductionOf returns the reduction of images of a shape. Its side is 1 where they are small
+// enough.
 func reductionOf(s pipeline.Shape) reduction {
 	side := (max(s.Height, s.Width) + mostSide - 1) / mostSide
 	to := s

@@ -93,7 +93,9 @@ func (r *training) replay() option.Action {
 	c.Add("path", o.Path, d.Path)
 	c.Add("objective", o.Objective, d.Objective)
 	c.Add("loss-weight", o.LossWeight, o.Objective)
-	c.Add("time-dist", o.TimeDist, o.usualTimes())
+	anew := *o
+	anew.EarlyStop = false // the command names the step at which it stops
+	c.Add("time-dist", o.TimeDist, anew.usualTimes())
 	c.Add("coupling", o.Coupling, d.Coupling)
 	if o.Coupling == OptimalTransport {
 		c.Add("paired", o.Paired, r.had.usualPaired())

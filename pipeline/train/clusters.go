@@ -11,10 +11,6 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// clustersByDefault says whether data without labels gets clusters for classes, unless the options
-// say otherwise.
-const clustersByDefault = false
-
 // clustersSuit returns the labels that n images without any should have by default: clusters, or ""
 // where the options leave no room for classes, and where there are too few images.
 func (o *Options) clustersSuit(n int) string {
@@ -28,7 +24,7 @@ func (o *Options) clustersSuit(n int) string {
 
 // label gives data without labels the classes that it should have by default.
 func (o *Options) label(ctx context.Context, set *dataset.Set) error {
-	if !clustersByDefault || len(set.Train.Classes()) > 0 {
+	if len(set.Train.Classes()) > 0 {
 		return nil
 	}
 	labels := o.clustersSuit(set.Train.Len())
@@ -36,9 +32,12 @@ func (o *Options) label(ctx context.Context, set *dataset.Set) error {
 		return nil
 	}
 	o.Labels = labels
-	set.Notes = append(set.Notes, option.Say("the images have no labels: %v trains without clusters",
-		option.Setting{Option: "labels", Value: dataset.NoLabels}))
-	return o.DataOptions.Label(ctx, set, o.Reader())
+	err := o.DataOptions.Label(ctx, set, o.Reader())
+	if err == nil && set.Clusters != nil {
+		set.Notes = append(set.Notes, option.Say("the images have no labels of their own (%v trains without clusters)",
+			option.Setting{Option: "labels", Value: dataset.NoLabels}))
+	}
+	return err
 }
 
 // settleClusters records the clusters of a set that was opened: what clusters asks for as a number,

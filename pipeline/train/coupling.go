@@ -54,14 +54,16 @@ type pairer struct {
 }
 
 const (
-	// maxPaired is the largest group of images: without classes one worker compares all pairs of it.
+	// maxPaired is the largest group of images: without classes one worker compares all pairs of
+	// it.
 	maxPaired = 2048
 	// pairedOfClass is how many images of one class are paired together unless the options say
 	// otherwise. Work and memory grow with the square and more, and gain little.
 	pairedOfClass = 256
 )
 
-// usualPaired returns how many images are paired together unless the options say otherwise.
+// usualPaired returns how many images are paired together unless the options say otherwise. Where
+// nobody counted labels, all images may be of one class.
 func (c labelCount) usualPaired() int {
 	return int(min(pairedOfClass/c.largestShare(), maxPaired))
 }

@@ -93,8 +93,8 @@ func (o *Options) checkSize() error {
 	return wrong
 }
 
-// usualTimes returns the distribution of t unless the options say otherwise. docs/quality.md measures
-// its gain for velocities. It has an end that a run should reach.
+// usualTimes returns the distribution of t unless the options say otherwise. docs/quality.md
+// measures its gain for velocities. It has an end that a run should reach.
 func (o *Options) usualTimes() string {
 	if o.Objective != model.VelocityObjective || o.EarlyStop {
 		return flow.Uniform{}.String()

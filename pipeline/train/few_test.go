@@ -114,13 +114,15 @@ func TestEarlyStopKeepsTheBest(t *testing.T) {
 	}
 	alone := o
 	alone.Out, alone.EarlyStop, alone.StopAfter = filepath.Join(t.TempDir(), "alone"), false, ck.Meta.Steps
+	alone.TimeDist = "uniform" // as the card says
 	if _, err := Train(t.Context(), alone); err == nil {
 		t.Fatal("the run did not stop")
 	}
 	if weightsOf(t, alone.Out) != ck.Hash {
 		t.Error("the run of the card's command has other weights")
 	}
-	if card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile)); err != nil || !strings.Contains(string(card), "validation loss was the least") {
+	if card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile)); err != nil || !strings.Contains(string(card), "validation loss was the least") ||
+		!strings.Contains(string(card), "time-dist") {
 		t.Errorf("card %s, %v", card, err)
 	}
 	part := o

@@ -84,13 +84,14 @@ type MatchOptions struct {
 	LossWeight model.Objective `json:"loss_weight"`
 
 	// TimeDist is the distribution of t: uniform, logit-normal, logit-normal(MEAN,STD), curriculum
-	// or curriculum(UNTIL), see [flow.Curriculum]; empty: curriculum for velocities, and uniform for
-	// other objectives and where EarlyStop may end the run before its times are uniform.
+	// or curriculum(UNTIL), see [flow.Curriculum]; empty: curriculum for velocities, and uniform
+	// for other objectives and where EarlyStop may end the run before its times are uniform.
 	TimeDist string `json:"time_dist"`
 	// Coupling says which noise an image is paired with; empty: ot.
 	Coupling Coupling `json:"coupling"`
 	// Paired is the largest number of images that Coupling ot pairs together, in whole batches; 0:
-	// so many that about 256 are of the largest class, and at most 2048.
+	// so many that about 256 are of the largest class, and at most 2048; 256 where the network
+	// takes no class.
 	Paired int `json:"paired,omitempty"`
 	// Conditional says whether the network takes the class of an image; empty: auto. A run records
 	// yes or no.

@@ -107,14 +107,15 @@ func metricLines(t *testing.T, dir string) (lines []run.Metric) {
 	return lines
 }
 
-// With a constant learning rate, a run of N steps that is resumed to 2N equals a run of 2N steps.
+// With a constant learning rate and distribution of t, a run of N steps that is resumed to 2N is a
+// run of 2N steps.
 func TestLongerBudgetGoesOn(t *testing.T) {
 	long := smallRun(t)
-	long.Decay, long.Steps = engine.ConstantRate, 8
+	long.Decay, long.TimeDist, long.Steps = engine.ConstantRate, "uniform", 8
 	mustTrain(t, long)
 
 	o := smallRun(t)
-	o.Decay, o.Steps = engine.ConstantRate, 4
+	o.Decay, o.TimeDist, o.Steps = engine.ConstantRate, "uniform", 4
 	mustTrain(t, o)
 	o.Resume, o.Steps = true, 8
 	if got := mustTrain(t, o); got.Steps != 8 || got.Schedule.String() != "0:4,4:8" {
