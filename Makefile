@@ -150,6 +150,20 @@ race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
 
+# The libraries are those of ONNX, from Python's package index, in an environment of its own. Without
+# python3 it says that it skips.
+ONNX = onnx==1.* onnxruntime==1.*
+
+.PHONY: travel
+travel: ## run exported models by onnxruntime (needs python3 and its package index)
+	@if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo 'SKIPPED: there is no python3 with venv'; \
+	else \
+		set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+		python3 -m venv "$$folder/python"; "$$folder/python/bin/pip" install -q $(foreach p,$(ONNX),'$(p)'); \
+		FMIMG_PYTHON="$$folder/python/bin/python" $(GO) test -count 1 -v -run ONNXRuntime ./pipeline/convert; \
+	fi
+
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64
 arm64: ## run the tests that depend on the architecture on arm64
