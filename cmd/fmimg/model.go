@@ -22,7 +22,7 @@ func (a *app) newModel() *cobra.Command {
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.newModelShow(), a.newModelExport())
+	cmd.AddCommand(a.newModelShow(), a.newModelExport(), a.newModelImport())
 	return cmd
 }
 
@@ -125,6 +125,53 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	}
 	o.Model, o.Out, o.Half = from, out, half
 	return convert.ONNX(o)
+}
+
+const modelImportHelp = `Make a model of weights that another program saved: a file of PyTorch's torch.save (.pt, .pth, .ckpt), or safetensors
+without a configuration. Nothing in the file is run. The network is the U-Net of guided diffusion, as torchcfm ships it,
+with the names of its state dict; a prefix such as module. or ema_model. does not matter.
+
+Shapes tell the network but for the flags below. To train on from such a file, train --init takes it as it is.`
+
+func (a *app) newModelImport() *cobra.Command {
+	var o convert.ImportOptions
+	cmd := &cobra.Command{
+		Use: "import FILE --out FILE --size SIZE [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
+		Example: "  fmimg model import unet.pt --size 32 --heads 4 --out unet.safetensors\n" +
+			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("name one file of weights: see %s --help", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := positive(cmd, "size", "heads", "norm-groups", "time-scale"); err != nil {
+				return err
+			}
+			show := a.newReporter(false)
+			o.File, o.OnEvent = args[0], show.event
+			err := convert.Import(o)
+			show.close()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.stdout, o.Out)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Out, "out", "", "`file` to write (needed)")
+	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT (needed)")
+	f.StringVar(&o.Part, "part", "", "`network` to take, where the file holds several (default the averages, where one is called ema)")
+	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default 1)")
+	f.IntVar(&o.NormGroups, "norm-groups", 0, "`groups` of each group norm (default 32)")
+	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on t in [0,1] before its embedding (default 1)")
+	f.StringSliceVar(&o.Classes, "classes", nil, "`names` of the classes, joined by commas; one less than the network has: its last class is no class (default 0, 1, …)")
+	f.StringVar(&o.Path, "path", "", "`path` from noise to data that it was trained on: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX) (default linear)")
+	nameVar(f, &o.Objective, "predicts", "", "`what` the network predicts: velocity, noise or data (default velocity)")
+	f.BoolVar(&o.Half, "float16", false, "round the weights to float16")
+	return cmd
 }
 
 func (a *app) showModel(path string, asJSON, tensors bool) error {

@@ -74,11 +74,6 @@ func half(h uint16) float32 {
 	return float32(v)
 }
 
-// Holds reports whether a file that begins with these bytes, 16 at least, may be one of torch.save.
-func Holds(start []byte) bool {
-	return bytes.HasPrefix(start, []byte("PK\x03\x04")) || bytes.HasPrefix(start, []byte(oldMagic))
-}
-
 // Read finds the tensors of a file of a given size in bytes.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	start := make([]byte, len(oldMagic))

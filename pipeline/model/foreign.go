@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/filekind"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/torchfile"
 	"github.com/fmimg/fmimg/safetensors"
@@ -21,16 +22,7 @@ var importIt = option.Action{Command: "model import"}
 // the averages, where one of two networks is called so. took says which one was taken; it is empty
 // where there is one only.
 func (f *OpenedFile) Weights(part string) (tensors *safetensors.File, took string, err error) {
-	at, ok := f.File.(io.ReaderAt)
-	if ok {
-		start := make([]byte, 16)
-		n, err := at.ReadAt(start, 0)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, "", err
-		}
-		ok = torchfile.Holds(start[:n])
-	}
-	if ok {
+	if at := f.torch(); at != nil {
 		return f.torchWeights(at, part)
 	}
 	if tensors, err = safetensors.Read(f.File); err != nil {
@@ -38,6 +30,29 @@ func (f *OpenedFile) Weights(part string) (tensors *safetensors.File, took strin
 	}
 	took, err = onePart(tensors, part)
 	return tensors, took, err
+}
+
+// torch returns the file where it is one of PyTorch's, else nil.
+func (f *OpenedFile) torch() io.ReaderAt {
+	at, ok := f.File.(io.ReaderAt)
+	if !ok {
+		return nil
+	}
+	head := make([]byte, filekind.HeadSize)
+	n, err := at.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil // the reader of the file says what is wrong
+	}
+	if what, _ := filekind.Of(head[:n]); what != filekind.Torch {
+		return nil
+	}
+	return at
+}
+
+// errTorch says what to do with PyTorch's weights where a model is needed.
+func errTorch(path string) error {
+	return option.Faultf("%s: it is %s, whose weights do not say what they draw", path, filekind.Torch).
+		Cured("make a model of it with %v, or train on from it with %v", importIt, trainFromIt)
 }
 
 // onePart takes one of several networks that stand in a file under names of their own.
