@@ -151,19 +151,24 @@ race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
 
-# The client is that of OPENAI, from Python's package index, in an environment of its own. Without
-# python3 it says that it skips.
-OPENAI = openai==3.*
-
-.PHONY: serve-clients
-serve-clients: ## try the server by the Python client that OpenAI publishes (needs python3 and its package index)
-	@if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then \
+# $(call with_python,PACKAGES,VARIABLE,COMMAND) runs a command that finds in a variable the path of a
+# Python with packages from Python's package index, in an environment of its own. Without python3 it
+# says that it skips.
+with_python = @if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then \
 		echo 'SKIPPED: there is no python3 with venv'; \
 	else \
 		set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-		python3 -m venv "$$folder/python"; "$$folder/python/bin/pip" install -q '$(OPENAI)'; \
-		FMIMG_TEST_OPENAI="$$folder/python/bin/python" $(GO) test -count 1 -v -run '^TestOpenAIClient$$' ./serve; \
+		python3 -m venv "$$folder/python"; "$$folder/python/bin/pip" install -q $(foreach package,$(1),'$(package)'); \
+		$(2)="$$folder/python/bin/python" $(3); \
 	fi
+
+.PHONY: serve-clients
+serve-clients: ## try the server by the Python client that OpenAI publishes (needs python3 and its package index)
+	$(call with_python,openai==3.*,FMIMG_TEST_OPENAI,$(GO) test -count 1 -v -run '^TestOpenAIClient$$' ./serve)
+
+.PHONY: travel
+travel: ## run exported models by onnxruntime (needs python3 and its package index)
+	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_ONNX,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64

@@ -59,6 +59,9 @@ func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if file.torch() != nil {
+		return nil, errTorch(file.name)
+	}
 	ck, err := readCheckpoint(file, file.name, on)
 	if err == nil {
 		ck.Embedded = file.embedded
