@@ -23,7 +23,8 @@ const (
 // A Value names a tensor of a graph: an input, a constant, or what a node computes.
 type Value string
 
-// A Dim is a side of a tensor: a number, or the name of one that is not known before the graph runs.
+// A Dim is a side of a tensor: a number, or the name of one that is not known before the graph
+// runs.
 type Dim struct {
 	Size int
 	Name string // empty for a size that is known

@@ -23,26 +23,39 @@ type ImportOptions struct {
 	// File is a file of PyTorch's torch.save, or of safetensors; needed.
 	File string
 	// Part is the network to take where the file holds several; empty: the averages where one of
-	// them is called so.
+	// them is called ema.
 	Part string
 	// Out is the model file to write; needed.
 	Out string
 	// Size is that of the images; needed.
 	Size pipeline.Size
-	// Heads, NormGroups and TimeScale are those of the network; 0: 1, 32 and 1, PyTorch's defaults.
-	Heads, NormGroups int
-	TimeScale         float64
+	// Heads is the number of attention heads; 0: 1, PyTorch's default.
+	Heads int
+	// NormGroups is the number of groups of each norm; 0: 32, PyTorch's default.
+	NormGroups int
+	// TimeScale is the factor on t before its embedding; 0: 1, PyTorch's default.
+	TimeScale float64
 	// Classes are the names of the classes. One less than the network has rows: its last row is "no
-	// class". Nil: numbers, and no row of no class.
+	// class"; nil: numbers, and no row of no class.
 	Classes []string
-	// Path is that of the training, and Objective what the network predicts; empty: linear and
-	// velocity.
-	Path      string
+	// Path is that of the training; empty: linear.
+	Path string
+	// Objective is what the network predicts; empty: velocity.
 	Objective model.Objective
 	// Half stores the weights as float16.
 	Half bool
 	// OnEvent gets notes about what was assumed; nil: nobody does.
 	OnEvent func(pipeline.Event)
+}
+
+// WithDefaults returns the options with defaults in place of zeros.
+func (o ImportOptions) WithDefaults() ImportOptions {
+	option.SetDefault(&o.Heads, 1)
+	option.SetDefault(&o.NormGroups, 32)
+	option.SetDefault(&o.TimeScale, 1)
+	option.SetDefault(&o.Path, model.DefaultPath)
+	option.SetDefault(&o.Objective, model.DefaultObjective)
+	return o
 }
 
 // Import writes a model from weights of another program. A mistake in the options is a
@@ -85,13 +98,13 @@ func Import(o ImportOptions) error {
 	})
 }
 
-// settlePrediction checks what the network predicts, and says what is assumed of it.
+// settlePrediction fills in defaults, says what is assumed of the network's predictions, and checks
+// them.
 func (o *ImportOptions) settlePrediction() error {
 	if o.Path == "" && o.Objective == "" {
 		o.note("the network is taken to predict the velocity on the linear path, from noise at 0 to images at 1")
 	}
-	option.SetDefault(&o.Path, model.DefaultPath)
-	option.SetDefault(&o.Objective, model.DefaultObjective)
+	*o = o.WithDefaults()
 	if _, err := flow.ParseSchedule(o.Path); err != nil {
 		return option.Of("path", err)
 	}
@@ -125,10 +138,7 @@ func (o *ImportOptions) config(f *safetensors.File) (unet.Config, error) {
 		return cfg, fmt.Errorf("%s: %w", o.File, err)
 	}
 	cfg.ImageSize = [2]int{o.Size.Height, o.Size.Width}
-	cfg.NumHeads, cfg.NormGroups, cfg.TimeScale = 1, 32, 1
-	option.Override(&cfg.NumHeads, o.Heads)
-	option.Override(&cfg.NormGroups, o.NormGroups)
-	option.Override(&cfg.TimeScale, o.TimeScale)
+	cfg.NumHeads, cfg.NormGroups, cfg.TimeScale = o.Heads, o.NormGroups, o.TimeScale
 	if n := len(o.Classes); n > 0 {
 		cfg.NullClass = cfg.NumClasses == n+1
 		if cfg.NumClasses != n && !cfg.NullClass {

@@ -60,7 +60,8 @@ func ONNX(o ONNXOptions) error {
 	if err != nil {
 		return err
 	}
-	ck, u, err := model.OpenUNet(name, pipeline.Arithmetic{ISA: kernels.Generic.String()}) // nothing is computed
+	nothing := pipeline.Arithmetic{ISA: kernels.Generic.String()} // is computed
+	ck, u, err := model.OpenUNet(name, nothing)
 	if err != nil {
 		return err
 	}

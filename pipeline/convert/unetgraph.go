@@ -10,8 +10,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// A unetGraph writes a U-Net as operators of a graph. Maps are [N, C, H, W]. What a layer is follows
-// from the names of its parameters, which are PyTorch's.
+// A unetGraph writes a U-Net as operators of a graph. Maps are [N, C, H, W]. What a layer is
+// follows from the names of its parameters, which are PyTorch's.
 type unetGraph struct {
 	g      *onnx.Graph
 	cfg    unet.Config
