@@ -80,8 +80,12 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := newCatalogue(o.Runs, o.Models)
+	if err := known.check(); err != nil {
+		return nil, err
+	}
 	s := &Service{
-		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: models, evaluator: newEvaluator(o.Threads),
+		opt: o, catalogue: known, library: models, evaluator: newEvaluator(o.Threads),
 		reading: make(chan struct{}, 1),
 	}
 	s.turns.bound, s.turns.spare = underWay*batchRows*o.Threads, spareUnderWay
