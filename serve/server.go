@@ -93,6 +93,7 @@ func (s *silentWriter) WriteHeader(status int) { s.status = cmp.Or(s.status, sta
 // its connection.
 func survive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := &sentWriter{ResponseWriter: w}
 		defer func() {
 			v := recover()
 			if v == nil {
@@ -102,11 +103,35 @@ func survive(next http.Handler) http.Handler {
 				panic(v)
 			}
 			log.Printf("a handler of %s panicked: %v", r.Pattern, v)
+			if out.sent {
+				panic(http.ErrAbortHandler)
+			}
 			problem.Write(w, http.StatusInternalServerError, problem.ServerSide, "", "the server made a mistake")
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(out, r)
 	})
 }
+
+// A sentWriter knows whether a response has begun.
+type sentWriter struct {
+	http.ResponseWriter
+	sent bool
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (s *sentWriter) WriteHeader(status int) {
+	s.sent = true
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (s *sentWriter) Write(b []byte) (int, error) {
+	s.sent = true
+	return s.ResponseWriter.Write(b)
+}
+
+// Unwrap is for [http.ResponseController].
+func (s *sentWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // checkForm checks that an address to listen on has a host and a port.
 func checkForm(addr string) error {

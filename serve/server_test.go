@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -339,6 +341,35 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// A handler that panics is an error of the server; where its response has begun, the connection ends
+// so that nobody takes the response for whole.
+func TestPanics(t *testing.T) {
+	log.SetOutput(io.Discard)
+	defer log.SetOutput(os.Stderr)
+	for name, c := range map[string]struct {
+		before func(w http.ResponseWriter)
+		whole  bool
+	}{
+		"before the response": {func(http.ResponseWriter) {}, true},
+		"after a header":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) }, false},
+		"within a stream":     {func(w http.ResponseWriter) { _, _ = w.Write([]byte("data")); _ = http.NewResponseController(w).Flush() }, false},
+	} {
+		s := httptest.NewServer(survive(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { c.before(w); panic("a bug") })))
+		w, err := http.Get(s.URL)
+		whole := err == nil
+		if err == nil {
+			var text []byte
+			text, err = io.ReadAll(w.Body)
+			w.Body.Close()
+			whole = err == nil && w.StatusCode == http.StatusInternalServerError && strings.Contains(string(text), `"server_error"`)
+		}
+		if whole != c.whole {
+			t.Errorf("%s: an answer that is whole: %t, %v", name, whole, err)
+		}
+		s.Close()
+	}
+}
+
 // A port that is taken, an address that is none and one that others reach are mistakes in options.
 func TestListen(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -359,6 +390,9 @@ func TestListen(t *testing.T) {
 		"port":      {Options{Addr: "127.0.0.1:99999"}, "it cannot be listened on"},
 		"reachable": {Options{Addr: "0.0.0.0:0"}, "add token-file"},
 		"no name":   {Options{Addr: "127.0.0.1:0", Hosts: []string{"a/b"}}, "a name without a port is needed"},
+		"no model":  {Options{Addr: "127.0.0.1:0", Models: []string{"mnist", "nowhere/x"}}, "model nowhere/x: it cannot be read: no such file or directory"},
+		"not one":   {Options{Addr: "127.0.0.1:0", Models: []string{token}}, "token"},
+		"a gap":     {Options{Addr: "127.0.0.1:0", Models: []string{"mnist", ""}}, "a run folder or a checkpoint file is needed"},
 		"token":     {Options{Addr: "127.0.0.1:0", TokenFile: token}, "a token has 16 to 1024 characters"},
 	} {
 		var wrong *pipeline.OptionError

@@ -63,7 +63,7 @@ func (a *app) newServe() *cobra.Command {
 
 // serve serves until it is interrupted.
 func (a *app) serve(cmd *cobra.Command, o serve.Options) error {
-	o.Command, o.Words = commandOf, flags{}
+	o.Command, o.Words = commandBy(o.Arithmetic), flags{}
 	o.OnEvent = func(e pipeline.Event) {
 		switch e.Kind {
 		case pipeline.Started:
@@ -76,9 +76,14 @@ func (a *app) serve(cmd *cobra.Command, o serve.Options) error {
 	return serve.Serve(cmd.Context(), o)
 }
 
+// commandBy returns [commandOf] for a server that computes in some arithmetic.
+func commandBy(on pipeline.Arithmetic) func(draw.Request, draw.Model) string {
+	return func(r draw.Request, m draw.Model) string { return commandOf(r, m, on) }
+}
+
 // commandOf returns the command line that makes the images of a request: the same pixels as its
 // grid. It is empty for likelihoods. A picture that came with the request stands as input.png.
-func commandOf(r draw.Request, m draw.Model) string {
+func commandOf(r draw.Request, m draw.Model, on pipeline.Arithmetic) string {
 	switch r.Kind {
 	case draw.Generate:
 		c := commandLine{"fmimg", "generate"}
@@ -86,19 +91,20 @@ func commandOf(r draw.Request, m draw.Model) string {
 		c.count(r.Sample.Count, 0)
 		c.classes(r)
 		c.method(r, m.Solver)
+		c.arithmetic(m, on)
 		c.add("out", "samples.png")
 		return c.String()
 	case draw.Vary:
-		c := editLine("vary", r, m, edit.VaryOptions{}.WithDefaults().Options)
+		c := editLine("vary", r, m, on, edit.VaryOptions{}.WithDefaults().Options)
 		c.add("level", r.Level)
 		c.add("out", "varied.png")
 		return c.String()
 	case draw.Interpolate:
-		c := editLine("interpolate", r, m, edit.Options(edit.InterpolateOptions{}.WithDefaults()))
+		c := editLine("interpolate", r, m, on, edit.Options(edit.InterpolateOptions{}.WithDefaults()))
 		c.add("out", "way.png")
 		return c.String()
 	case draw.Inpaint:
-		c := editLine("inpaint", r, m, edit.InpaintOptions{}.WithDefaults().Options)
+		c := editLine("inpaint", r, m, on, edit.InpaintOptions{}.WithDefaults().Options)
 		c.add("mask", "mask.png")
 		c.add("times", r.Times)
 		c.add("out", "completed.png")
@@ -108,7 +114,7 @@ func commandOf(r draw.Request, m draw.Model) string {
 }
 
 // editLine returns the command line of an edit up to its own flags.
-func editLine(name string, r draw.Request, m draw.Model, usual edit.Options) commandLine {
+func editLine(name string, r draw.Request, m draw.Model, on pipeline.Arithmetic, usual edit.Options) commandLine {
 	c := commandLine{"fmimg", "edit", name}
 	c.add("model", m.Path)
 	in := "input.png"
@@ -119,6 +125,7 @@ func editLine(name string, r draw.Request, m draw.Model, usual edit.Options) com
 	c.count(r.Sample.Count, usual.Count)
 	c.classes(r)
 	c.method(r, usual.Solver)
+	c.arithmetic(m, on)
 	return c
 }
 
@@ -147,6 +154,17 @@ func (c *commandLine) classes(r draw.Request) {
 	}
 	if r.Sample.NoClass {
 		c.add("guidance", 0)
+	}
+}
+
+// arithmetic adds what of the server's arithmetic is not the usual, as it changes pixels. A
+// normalizing flow has one precision.
+func (c *commandLine) arithmetic(m draw.Model, on pipeline.Arithmetic) {
+	if on.ISA != "" {
+		c.add("isa", on.ISA)
+	}
+	if on.Precision != "" && on.Precision != pipeline.AutoPrecision && m.Kind != "normalizing-flow" {
+		c.add("precision", on.Precision)
 	}
 }
 

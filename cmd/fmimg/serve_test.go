@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/serve/draw"
@@ -156,8 +157,20 @@ func TestCommandOf(t *testing.T) {
 			Kind: draw.Inpaint, Times: 4, Sample: sample.Options{Count: 6}},
 		"": {Kind: draw.Likelihood},
 	} {
-		if got := commandOf(r, m); got != want {
+		if got := commandOf(r, m, pipeline.Arithmetic{}); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", r.Kind, got, want)
+		}
+	}
+	on := pipeline.Arithmetic{ISA: "avx2", Precision: "bf16"}
+	flow := draw.Model{Path: "runs/flow", Kind: "normalizing-flow"}
+	for want, got := range map[string]string{
+		`fmimg generate --model "runs/my photos" --count 1 --seed 0 --isa avx2 --precision bf16 --out samples.png`:                          commandOf(draw.Request{Kind: draw.Generate}, m, on),
+		`fmimg edit vary --model "runs/my photos" --in input.png --count 1 --seed 0 --isa avx2 --precision bf16 --level 1 --out varied.png`: commandOf(draw.Request{Kind: draw.Vary, Level: 1}, m, on),
+		`fmimg generate --model runs/flow --count 1 --seed 0 --isa avx2 --out samples.png`:                                                  commandOf(draw.Request{Kind: draw.Generate}, flow, on),
+		`fmimg generate --model runs/flow --count 1 --seed 0 --out samples.png`:                                                             commandOf(draw.Request{Kind: draw.Generate}, flow, pipeline.Arithmetic{Precision: pipeline.AutoPrecision}),
+	} {
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }

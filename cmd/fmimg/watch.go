@@ -39,7 +39,7 @@ func (a *app) openPage(ctx context.Context, out, addr string, stop func()) (*wat
 	p.training = serve.NewTraining(func() { p.stopped.Store(true); stop() })
 	found := make(chan string, 1)
 	o := serve.Options{
-		Addr: addr, Runs: runs, Training: p.training, Command: commandOf, Words: flags{},
+		Addr: addr, Runs: runs, Training: p.training, Command: commandBy(pipeline.Arithmetic{}), Words: flags{},
 		OnEvent: func(e pipeline.Event) {
 			if e.Kind == pipeline.Started {
 				found <- e.Path

@@ -48,12 +48,13 @@ type API struct {
 	opt     Options
 	jobs    *jobs
 	metrics *metrics
+	press   *press
 }
 
 // New returns an API over a drawer. Close ends it.
 func New(d draw.Drawer, o Options) *API {
 	o = o.WithDefaults()
-	return &API{drawer: d, opt: o, jobs: newJobs(o), metrics: newMetrics(d)}
+	return &API{drawer: d, opt: o, jobs: newJobs(o), metrics: newMetrics(d), press: newPress()}
 }
 
 // Register adds the routes to a mux.

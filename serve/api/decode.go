@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
@@ -61,7 +63,70 @@ func decodeJSON(text []byte, into any, strict bool) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return invalid("", "the body must be one JSON object: something follows it")
 	}
+	return checkKeys(text, strict)
+}
+
+// checkKeys refuses a field that is there twice, of which readers of JSON take one or the other, and
+// one that package json takes for a field of ours though it is written otherwise. text is an object.
+func checkKeys(text []byte, strict bool) error {
+	seen := map[string]bool{}
+	for key := range objectKeys(text) {
+		name := ""
+		if err := json.Unmarshal(key, &name); err != nil {
+			return jsonProblem(err)
+		}
+		other := strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
+		switch {
+		case strict && other:
+			return unknownField(name)
+		case seen[name]:
+			return invalid(short(name), "%s: it is there twice", option.Quoted(short(name)))
+		}
+		seen[name] = true
+	}
 	return nil
+}
+
+// objectKeys goes through the keys of a JSON object, quoted as they are, but for those of objects
+// inside.
+func objectKeys(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		depth := 0
+		for i := 0; i < len(text); i++ {
+			switch text[i] {
+			case '{', '[':
+				depth++
+			case '}', ']':
+				depth--
+			case '"':
+				from := i
+				for i++; text[i] != '"'; i++ {
+					if text[i] == '\\' {
+						i++
+					}
+				}
+				rest := bytes.TrimLeft(text[i+1:], " \t\r\n")
+				if depth == 1 && len(rest) > 0 && rest[0] == ':' && !yield(text[from:i+1]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// unknownField is the problem of a field that a request does not have.
+func unknownField(name string) *problem.Problem {
+	name = short(name)
+	return invalid(name, "%s: there is no such field", option.Quoted(name))
+}
+
+// short cuts a text of a client that an error repeats.
+func short(text string) string {
+	const most = 80
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // jsonProblem says what package json found, by the field where it names one.
@@ -69,11 +134,13 @@ func jsonProblem(err error) *problem.Problem {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		// A field of a struct inside has the names of both.
 		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]
-		return invalid(field, "%s: %s is not %s", field, wrong.Value, wanted(wrong.Type.Kind().String()))
+		return invalid(field, "%s: %s is not %s", field, short(wrong.Value), wanted(wrong.Type.Kind().String()))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return invalid(name, "%s: there is no such field", option.Quoted(name))
+		if text, err := strconv.Unquote(name); err == nil {
+			name = text
+		}
+		return unknownField(name)
 	}
 	return invalid("", "the body is not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 }

@@ -103,9 +103,12 @@ func (u *upload) add(part *multipart.Part) error {
 		u.mask = file
 		return err
 	default:
+		if _, there := u.fields[name]; there && (textFields[name] || numberFields[name]) {
+			return invalid(name, "%s: it is there twice", name)
+		}
 		text, err := io.ReadAll(io.LimitReader(part, maxField+1))
 		if err == nil && len(text) > maxField {
-			return invalid(name, "%.80s: at most %d bytes are taken", name, maxField)
+			return invalid(short(name), "%s: at most %d bytes are taken", short(name), maxField)
 		}
 		u.fields[name] = string(text)
 		return err

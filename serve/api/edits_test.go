@@ -87,7 +87,12 @@ func TestEditMistakes(t *testing.T) {
 			t.Errorf("%s: %s (%s), want %s", name, got, text, c.want)
 		}
 	}
-	kind, body := form(t, nil, image)
+	kind, body := form(t, map[string]string{"n": "1"}, image)
+	twice := strings.Replace(body, "name=\"image\"; filename", "name=\"n\"; filename", 1)
+	if w, text := s.send("POST", "/v1/images/edits", kind, twice); mistake(w, text) != "400 invalid_request_error n" {
+		t.Errorf("a field that is there twice: %s", text)
+	}
+	kind, body = form(t, nil, image)
 	if w, text := s.send("POST", "/v1/images/edits", kind, body[:len(body)-20]); mistake(w, text) != "400 invalid_request_error <nil>" {
 		t.Errorf("a form that is cut off: %s", text)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"image"
@@ -34,6 +35,43 @@ const (
 	maxScale  = 32
 	maxPixels = 16_000_000
 )
+
+// A press writes pictures. Large ones take memory and time, so there are few of them at once.
+type press struct {
+	large chan struct{} // holds one for each that is written
+}
+
+// largePicture is from how many pixels on a picture is large, and largeAtOnce how many of these are
+// written at once.
+const (
+	largePicture = 1 << 20
+	largeAtOnce  = 2
+)
+
+func newPress() *press { return &press{make(chan struct{}, largeAtOnce)} }
+
+// print calls what writes a picture of some pixels, when there is room for it. It returns ctx.Err()
+// where ctx ends before.
+func (p *press) print(ctx context.Context, pixels int, write func() error) error {
+	if pixels >= largePicture {
+		select {
+		case p.large <- struct{}{}:
+			defer func() { <-p.large }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return write()
+}
+
+// encode writes image i when the press has room for it.
+func (p *press) encode(ctx context.Context, f format, images *picture.Images, i int, texts []picture.Text) (file []byte, err error) {
+	err = p.print(ctx, images.Height*f.scale*images.Width*f.scale, func() error {
+		file, err = f.encode(images, i, texts)
+		return err
+	})
+	return file, err
+}
 
 // encode writes image i.
 func (f format) encode(images *picture.Images, i int, texts []picture.Text) ([]byte, error) {

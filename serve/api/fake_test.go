@@ -84,6 +84,9 @@ func (f *fake) Do(ctx context.Context, r draw.Request) (*draw.Result, error) {
 		return nil, option.Errorf("class", option.Quoted(r.Sample.Class), "want zero or one")
 	}
 	out := &draw.Result{Model: m, Sample: r.Sample, Evaluations: fakeSteps}
+	if r.Began != nil {
+		r.Began()
+	}
 	if r.Kind == draw.Likelihood {
 		out.BitsPerDimension = make([]float64, len(r.Inputs))
 		return out, ctx.Err()

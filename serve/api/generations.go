@@ -68,6 +68,10 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, o *order) {
 		a.stream(ctx, w, o)
 		return
 	}
+	if err := o.fitsAnswer(); err != nil {
+		problem.Send(w, err)
+		return
+	}
 	result, err := a.do(ctx, o.Request)
 	if err != nil {
 		problem.Send(w, promptError(err))
@@ -78,7 +82,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, o *order) {
 		Model: result.Model.Name, Seed: o.Sample.Seed, Notes: notesOf(result),
 	}
 	for i := range result.Images.Len() {
-		file, err := o.format.encode(result.Images, i, result.Texts)
+		file, err := a.press.encode(ctx, o.format, result.Images, i, result.Texts)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -91,11 +95,23 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, o *order) {
 	send(w, http.StatusOK, out)
 }
 
+// maxAnswer is how many pixels the images of one response have together, which is in memory.
+const maxAnswer = 128_000_000
+
+// fitsAnswer reports images that are too many of their size for one response.
+func (o *order) fitsAnswer() error {
+	each := o.model.Shape.Width * o.model.Shape.Height * o.format.scale * o.format.scale
+	if n := o.Sample.Count * max(len(o.Inputs), 1); n > maxAnswer/each {
+		return option.Errorf("size", o.size(), "%d images of this size are too many for one response: at most %d, or a stream of events", n, maxAnswer/each)
+	}
+	return nil
+}
+
 // notesOf returns the notes of a result as texts.
 func notesOf(r *draw.Result) []string {
 	var list []string
 	for _, note := range r.Notes {
-		list = append(list, note.String())
+		list = append(list, note.In(problem.Words))
 	}
 	return list
 }

@@ -87,39 +87,51 @@ func TestGenerationFields(t *testing.T) {
 func TestGenerationMistakes(t *testing.T) {
 	s := newSite(t, Options{})
 	for body, want := range map[string]string{
-		`{"prompt": "a?"}`:                          `400 invalid_request_error prompt`,
-		`{"prompt": 7}`:                             `400 invalid_request_error prompt`,
-		`{"n": 0}`:                                  `400 invalid_request_error n`,
-		`{"n": 5000}`:                               `400 invalid_request_error n`,
-		`{"n": 1.5}`:                                `400 invalid_request_error n`,
-		`{"size": "1024x1024"}`:                     `400 invalid_request_error size`,
-		`{"size": "12x4"}`:                          `400 invalid_request_error size`,
-		`{"size": "6"}`:                             `400 invalid_request_error size`,
-		`{"size": "600000x400000"}`:                 `400 invalid_request_error size`,
-		`{"model": "gpt-image-1"}`:                  `404 not_found_error model`,
-		`{"response_format": "url"}`:                `400 invalid_request_error response_format`,
-		`{"output_format": "gif"}`:                  `400 invalid_request_error output_format`,
-		`{"output_compression": 101}`:               `400 invalid_request_error output_compression`,
-		`{"background": "transparent"}`:             `400 invalid_request_error background`,
-		`{"background": "pink"}`:                    `400 invalid_request_error background`,
-		`{"steps": 0}`:                              `400 invalid_request_error steps`,
-		`{"steps": 5, "solver": "dopri5"}`:          `400 invalid_request_error steps`,
-		`{"tol": 0.1}`:                              `400 invalid_request_error tol`,
-		`{"noise_level": 1}`:                        `400 invalid_request_error noise_level`,
-		`{"solver": "runge"}`:                       `400 invalid_request_error solver`,
-		`{"model": "fast", "solver": "euler"}`:      `400 invalid_request_error solver`,
-		`{"seed": -1}`:                              `400 invalid_request_error seed`,
-		`{"partial_images": -1}`:                    `400 invalid_request_error partial_images`,
-		`{"stream": "yes"}`:                         `400 invalid_request_error stream`,
-		`[]`:                                        `400 invalid_request_error <nil>`,
-		``:                                          `400 invalid_request_error <nil>`,
-		`{"prompt": "zero"} {}`:                     `400 invalid_request_error <nil>`,
+		`{"prompt": "a?"}`:                            `400 invalid_request_error prompt`,
+		`{"prompt": 7}`:                               `400 invalid_request_error prompt`,
+		`{"n": 0}`:                                    `400 invalid_request_error n`,
+		`{"n": 5000}`:                                 `400 invalid_request_error n`,
+		`{"n": 1.5}`:                                  `400 invalid_request_error n`,
+		`{"size": "1024x1024"}`:                       `400 invalid_request_error size`,
+		`{"size": "12x4"}`:                            `400 invalid_request_error size`,
+		`{"size": "6"}`:                               `400 invalid_request_error size`,
+		`{"size": "600000x400000"}`:                   `400 invalid_request_error size`,
+		`{"model": "gpt-image-1"}`:                    `404 not_found_error model`,
+		`{"response_format": "url"}`:                  `400 invalid_request_error response_format`,
+		`{"output_format": "gif"}`:                    `400 invalid_request_error output_format`,
+		`{"output_compression": 101}`:                 `400 invalid_request_error output_compression`,
+		`{"background": "transparent"}`:               `400 invalid_request_error background`,
+		`{"background": "pink"}`:                      `400 invalid_request_error background`,
+		`{"steps": 0}`:                                `400 invalid_request_error steps`,
+		`{"steps": 5, "solver": "dopri5"}`:            `400 invalid_request_error steps`,
+		`{"tol": 0.1}`:                                `400 invalid_request_error tol`,
+		`{"noise_level": 1}`:                          `400 invalid_request_error noise_level`,
+		`{"solver": "runge"}`:                         `400 invalid_request_error solver`,
+		`{"model": "fast", "solver": "euler"}`:        `400 invalid_request_error solver`,
+		`{"seed": -1}`:                                `400 invalid_request_error seed`,
+		`{"partial_images": -1}`:                      `400 invalid_request_error partial_images`,
+		`{"stream": "yes"}`:                           `400 invalid_request_error stream`,
+		`{"prompt": "zero", "n": 1, "prompt": "one"}`: `400 invalid_request_error prompt`,
+		`{"other": {"n": [1, "n"], "n": 2}, "n": 1, "\u006e": 2}`: `400 invalid_request_error n`,
+		`{"n": 1024, "size": "600x400"}`:                          `400 invalid_request_error size`,
+		`[]`:                                                      `400 invalid_request_error <nil>`,
+		``:                                                        `400 invalid_request_error <nil>`,
+		`{"prompt": "zero"} {}`:                                   `400 invalid_request_error <nil>`,
 		`{"prompt": "` + strings.Repeat("x", 70000): `413 invalid_request_error <nil>`,
 	} {
 		w, text := s.post("/v1/images/generations", body)
 		if got := mistake(w, text); got != want {
 			t.Errorf("%.60s: %s (%s), want %s", body, got, text, want)
 		}
+	}
+	if w, text := s.post("/v1/images/generations", `{"other": {"n": "\"n\":", "n": 2}, "n": 1, "user": "n", "N": 3}`); w.StatusCode != http.StatusOK {
+		t.Errorf("fields that are not ours: status %d, %s", w.StatusCode, text)
+	}
+	if _, text := s.post("/v1/images/generations", `{"noise_level": 1}`); !strings.Contains(text, `"noise_level 1: `) {
+		t.Errorf("the message names another field: %s", text)
+	}
+	if w, text := s.get("/v1/models/"); mistake(w, text) != "404 not_found_error model" {
+		t.Errorf("a model without a name: %s", text)
 	}
 	s.fake.err = &draw.BusyError{RetryAfter: 3 * time.Second}
 	if w, _ := s.post("/v1/images/generations", `{}`); w.StatusCode != http.StatusTooManyRequests || w.Header.Get("Retry-After") != "3" {

@@ -25,9 +25,11 @@ type job struct {
 	inputs  int
 	images  int // that the whole job draws
 	room    int64
+	live    *budget // of all jobs that have not ended
+	sent    int64   // bytes of the pictures that came with it
 	created time.Time
 	cancel  context.CancelFunc
-	begun   chan struct{} // closed at the first state
+	begun   chan struct{} // closed when the first image begins
 	over    chan struct{} // closed at the end
 
 	mu       sync.Mutex
@@ -40,7 +42,7 @@ type job struct {
 	command  string
 	notes    []string
 	log      []event
-	bytes    int64         // that the log and the images take
+	bytes    int64         // that the states, and the images, take
 	news     chan struct{} // closed, and made anew, when the log grows
 }
 
@@ -59,8 +61,11 @@ func (a *API) newJob(r draw.Request, m draw.Model, states bool) *job {
 	count := max(r.Sample.Count, 1)
 	j := &job{
 		id: newID(), model: m, states: states, mask: r.Mask != nil, inputs: len(r.Inputs), room: a.opt.JobBytes / 4,
-		created: time.Now().UTC().Round(0), begun: make(chan struct{}), over: make(chan struct{}),
+		live: &a.jobs.live, sent: int64(len(r.Mask)), created: time.Now().UTC().Round(0), begun: make(chan struct{}), over: make(chan struct{}),
 		request: r, status: waiting, command: a.opt.Command(r, m), news: make(chan struct{}),
+	}
+	for _, file := range r.Inputs {
+		j.sent += int64(len(file))
 	}
 	switch r.Kind {
 	case draw.Likelihood:
@@ -87,7 +92,7 @@ func (a *API) start(j *job) error {
 	return a.jobs.add(j, func(j *job) {
 		defer stop()
 		r := j.request
-		r.Watch = j.watch
+		r.Began, r.Watch = j.begin, j.watch
 		result, err := a.do(ctx, r)
 		j.end(result, err, a.opt.Command)
 	})
@@ -106,8 +111,8 @@ func (j *job) add(e event) {
 	j.news = make(chan struct{})
 }
 
-// watch keeps a state. It is what the drawer calls.
-func (j *job) watch(s draw.State) {
+// begin says that the job does not wait any more. It is what the drawer calls.
+func (j *job) begin() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.status == waiting {
@@ -115,17 +120,27 @@ func (j *job) watch(s draw.State) {
 		close(j.begun)
 		j.tell("job")
 	}
+}
+
+// stateSize is how many bytes a state takes beside its pixels.
+const stateSize = 96
+
+// watch keeps a state. It is what the drawer calls.
+func (j *job) watch(s draw.State) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if s.Step == s.Steps {
 		j.drawn = min(j.drawn+1, j.images)
 	}
-	if !j.states {
+	if !j.states || len(s.X) != j.model.Shape.Len() { // as when the model's file was replaced
 		return
 	}
-	if j.bytes+int64(len(s.X)) > j.room {
+	size := int64(len(s.X) + stateSize)
+	if j.bytes+size > j.room || !j.live.take(size) {
 		j.note("states of the way were left out where they would have taken too much memory")
 		return
 	}
-	j.bytes += int64(len(s.X))
+	j.bytes += size
 	j.add(event{kind: "state", image: s.Image, step: s.Step, steps: s.Steps, bytes: toBytes(s.X)})
 }
 
@@ -141,6 +156,7 @@ func (j *job) end(r *draw.Result, err error, command func(draw.Request, draw.Mod
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.finished = time.Now().UTC().Round(0)
+	j.live.give(j.bytes + j.sent)
 	switch {
 	case errors.Is(err, context.Canceled):
 		j.status = cancelled
@@ -150,7 +166,7 @@ func (j *job) end(r *draw.Result, err error, command func(draw.Request, draw.Mod
 		j.status, j.result = done, r
 		j.settle(r, command)
 	}
-	j.request.Inputs, j.request.Mask, j.request.Watch = nil, nil, nil
+	j.request.Inputs, j.request.Mask = nil, nil
 	j.tell("end")
 	close(j.over)
 }

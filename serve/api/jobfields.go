@@ -56,7 +56,13 @@ func editFields(kind draw.Kind, level *float64, times *int) (float64, int, error
 
 // fits checks that the pictures that came with a request are those that its kind takes.
 func (in *jobRequest) fits(kind draw.Kind) error {
-	n := len(in.Images)
+	n, made, count := len(in.Images), max(len(in.Images), 1), usualCount(kind)
+	if kind == draw.Interpolate {
+		made = n / 2
+	}
+	if in.Count != nil {
+		count = *in.Count
+	}
 	switch {
 	case kind == draw.Generate && n > 0:
 		return problem.BadField("images", ": kind generate takes none: take vary, interpolate, inpaint or likelihood")
@@ -72,8 +78,8 @@ func (in *jobRequest) fits(kind draw.Kind) error {
 		return problem.BadField("mask", ": only inpaint has one: leave it out")
 	case kind == draw.Likelihood && in.Count != nil:
 		return option.Errorf("count", *in.Count, "a likelihood is one number for each picture: leave it out")
-	case max(n, 1)*max(value(in.Count), usualCount(kind)) > maxImages && kind != draw.Likelihood:
-		return option.Errorf("count", max(value(in.Count), usualCount(kind)),
+	case made*count > maxImages && kind != draw.Likelihood:
+		return option.Errorf("count", count,
 			"%d pictures make more than %d images: take fewer of either", n, maxImages)
 	}
 	return nil

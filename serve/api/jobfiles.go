@@ -50,7 +50,7 @@ func (a *API) jobImage(w http.ResponseWriter, r *http.Request) {
 		problem.Send(w, err)
 		return
 	}
-	file, err := format{name: "png", scale: scale}.encode(result.Images, i, result.Texts)
+	file, err := a.press.encode(r.Context(), format{name: "png", scale: scale}, result.Images, i, result.Texts)
 	sendFile(w, "image/png", fmt.Sprintf("%s-%d.png", j.id, i), file, err)
 }
 
@@ -66,10 +66,14 @@ func (a *API) jobGrid(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var out bytes.Buffer
-	m, err := picture.Grid(result.Images, g)
-	if err == nil {
-		err = picture.WritePNG(&out, m, result.Texts)
-	}
+	height, width := g.Size(result.Images.Height, result.Images.Width)
+	err = a.press.print(r.Context(), height*width, func() error {
+		m, err := picture.Grid(result.Images, g)
+		if err != nil {
+			return err
+		}
+		return picture.WritePNG(&out, m, result.Texts)
+	})
 	sendFile(w, "image/png", j.id+".png", out.Bytes(), err)
 }
 
@@ -79,9 +83,8 @@ func (a *API) jobNPY(w http.ResponseWriter, r *http.Request) {
 	if result == nil {
 		return
 	}
-	var out bytes.Buffer
-	err := picture.WriteNPY(&out, result.Images)
-	sendFile(w, "application/octet-stream", j.id+".npy", out.Bytes(), err)
+	fileHeader(w, "application/octet-stream", j.id+".npy")
+	_ = picture.WriteNPY(w, result.Images) // a client that went away needs no answer
 }
 
 // A GIF shows a step for gifDelay and the images for gifHold, in 1/100 s. All its frames together
@@ -98,50 +101,50 @@ func (a *API) jobWay(w http.ResponseWriter, r *http.Request) {
 	if result == nil {
 		return
 	}
-	frames := j.frames(result.Images)
-	if len(frames) < 2 {
+	ways, steps := j.ways(result.Images.Len())
+	if steps < 2 {
 		problem.Write(w, http.StatusNotFound, problem.NotFound, "", "the job kept no states of the way: ask for them by states")
 		return
 	}
-	g, err := layout(r, result.Images, len(frames))
+	g, err := layout(r, result.Images, steps)
 	if err != nil {
 		problem.Send(w, err)
 		return
 	}
-	file, err := movie(frames, g)
+	var file []byte
+	height, width := g.Size(result.Images.Height, result.Images.Width)
+	err = a.press.print(r.Context(), steps*height*width, func() error {
+		file, err = movie(picture.Blank(j.model.Shape, len(ways)), ways, steps, g)
+		return err
+	})
 	sendFile(w, "image/gif", j.id+".gif", file, err)
 }
 
-// frames returns the images at each step of their ways. An image that has fewer steps than others
-// waits at its end.
-func (j *job) frames(images *picture.Images) []*picture.Images {
+// ways returns the states that were kept of the way of each of n images, and how many the longest
+// way has.
+func (j *job) ways(n int) (ways [][][]byte, steps int) {
 	j.mu.Lock()
-	ways := make([][][]byte, images.Len())
-	steps := 0
+	defer j.mu.Unlock()
+	ways = make([][][]byte, n)
 	for _, e := range j.log {
-		if e.kind == "state" && e.image < len(ways) {
+		if e.kind == "state" && e.image < n {
 			ways[e.image] = append(ways[e.image], e.bytes)
 			steps = max(steps, len(ways[e.image]))
 		}
 	}
-	j.mu.Unlock()
-	frames := make([]*picture.Images, steps)
-	for k := range frames {
-		frame := picture.Blank(j.model.Shape, len(ways))
+	return ways, steps
+}
+
+// movie writes the ways of images as a GIF. An image that has fewer steps than others waits at its
+// end. frame holds the images of a step.
+func movie(frame *picture.Images, ways [][][]byte, steps int, g picture.GridOptions) ([]byte, error) {
+	m := &gif.GIF{}
+	for k := range steps {
 		for i, way := range ways {
 			if len(way) > 0 {
 				fromBytes(frame.Pixels[i*frame.ImageLen():][:frame.ImageLen()], way[min(k, len(way)-1)])
 			}
 		}
-		frames[k] = frame
-	}
-	return frames
-}
-
-// movie writes frames as a GIF.
-func movie(frames []*picture.Images, g picture.GridOptions) ([]byte, error) {
-	m := &gif.GIF{}
-	for _, frame := range frames {
 		grid, err := picture.Grid(frame, g)
 		if err != nil {
 			return nil, err
@@ -211,14 +214,19 @@ func sendFile(w http.ResponseWriter, kind, name string, file []byte, err error) 
 		problem.Send(w, err)
 		return
 	}
+	fileHeader(w, kind, name)
+	w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+	_, _ = w.Write(file) // a client that went away needs no answer
+}
+
+// fileHeader sets the header of such a file but for its length.
+func fileHeader(w http.ResponseWriter, kind, name string) {
 	how := "attachment"
 	if strings.HasPrefix(kind, "image/") {
 		how = "inline"
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind)
-	h.Set("Content-Length", strconv.Itoa(len(file)))
 	h.Set("Content-Disposition", fmt.Sprintf("%s; filename=%q", how, name))
 	h.Set("Cache-Control", "private, max-age=3600, immutable")
-	_, _ = w.Write(file) // a client that went away needs no answer
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fmimg/fmimg/internal/option"
@@ -19,7 +20,8 @@ import (
 
 // jobs are the jobs that are kept. They live in memory: a server that starts again has none.
 type jobs struct {
-	opt Options
+	opt  Options
+	live budget // of what came with, and is kept of, those that have not ended
 
 	mu     sync.Mutex
 	byID   map[string]*job
@@ -28,7 +30,28 @@ type jobs struct {
 	under  sync.WaitGroup // of those that have not ended
 }
 
-func newJobs(o Options) *jobs { return &jobs{opt: o, byID: map[string]*job{}} }
+func newJobs(o Options) *jobs {
+	return &jobs{opt: o, byID: map[string]*job{}, live: budget{bound: o.JobBytes}}
+}
+
+// A budget counts bytes up to a bound.
+type budget struct {
+	bound int64
+	used  atomic.Int64
+}
+
+// take counts n bytes, and reports whether there was room for them. Where there was not, it counts
+// nothing.
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) <= b.bound {
+		return true
+	}
+	b.give(n)
+	return false
+}
+
+// give gives n bytes back.
+func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // add keeps a job and starts it. It lets go of the oldest finished ones where there are too many.
 func (s *jobs) add(j *job, run func(*job)) error {
@@ -37,9 +60,11 @@ func (s *jobs) add(j *job, run func(*job)) error {
 	if s.closed {
 		return draw.ErrClosing
 	}
-	if !s.makeRoom() {
-		return &problem.Problem{Status: http.StatusTooManyRequests, Type: problem.TooMany, Code: "jobs_full",
-			Message: fmt.Sprintf("%d jobs are under way: try again when one has ended", len(s.order)), RetryAfter: time.Second}
+	if !s.makeRoom(nil) {
+		return noRoom("%d jobs are under way: try again when one has ended", len(s.order))
+	}
+	if !s.live.take(j.sent) {
+		return noRoom("the jobs under way hold as many pictures as there is memory for: try again when one has ended")
 	}
 	s.byID[j.id] = j
 	s.order = append(s.order, j)
@@ -49,21 +74,29 @@ func (s *jobs) add(j *job, run func(*job)) error {
 		run(j)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.makeRoom()
+		s.makeRoom(j)
 	}()
 	return nil
 }
 
+// noRoom is the problem of a job for which there is no room.
+func noRoom(format string, args ...any) error {
+	return &problem.Problem{Status: http.StatusTooManyRequests, Type: problem.TooMany, Code: "jobs_full",
+		Message: fmt.Sprintf(format, args...), RetryAfter: time.Second}
+}
+
 // makeRoom lets go of finished jobs, the oldest first, until there is room for another one. It
-// reports whether there is. s.mu is held.
-func (s *jobs) makeRoom() bool {
+// reports whether there is. It leaves the job that ended just now, if any. s.mu is held.
+func (s *jobs) makeRoom(last *job) bool {
 	var bytes int64
 	for _, j := range s.order {
-		bytes += j.size()
+		if j.ended() {
+			bytes += j.size()
+		}
 	}
 	s.order = slices.DeleteFunc(s.order, func(j *job) bool {
 		full := len(s.byID) >= s.opt.Jobs || bytes > s.opt.JobBytes
-		if !full || !j.ended() {
+		if !full || j == last || !j.ended() {
 			return false
 		}
 		bytes -= j.size()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/gif"
@@ -13,6 +14,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,30 +212,37 @@ func TestJobFields(t *testing.T) {
 		`{"no_class": true, "guidance": 1}`:                                              "202 1",
 		`{"kind": "paint"}`:                                                              "400 invalid_request_error kind",
 		`{"clases": "7"}`:                                                                "400 invalid_request_error clases",
-		`{"classes": "what?"}`:                                                           "400 invalid_request_error classes",
-		`{"classes": "zero", "no_class": true}`:                                          "400 invalid_request_error no_class",
-		`{"count": 0}`:                                                                   "400 invalid_request_error count",
-		`{"count": 1025}`:                                                                "400 invalid_request_error count",
-		`{"count": "3"}`:                                                                 "400 invalid_request_error count",
-		`{"level": 0.5}`:                                                                 "400 invalid_request_error level",
-		`{"times": 3}`:                                                                   "400 invalid_request_error times",
-		`{"images": [` + p + `]}`:                                                        "400 invalid_request_error images",
-		`{"images": 7}`:                                                                  "400 invalid_request_error images",
-		`{"kind": "vary"}`:                                                               "400 invalid_request_error images",
-		`{"kind": "vary", "images": ["#"]}`:                                              "400 invalid_request_error images",
-		`{"kind": "vary", "images": [""]}`:                                               "400 invalid_request_error images",
-		`{"kind": "vary", "images": [` + p + `], "level": 0}`:                            "400 invalid_request_error level",
-		`{"kind": "vary", "images": [` + p + `], "level": 1.1}`:                          "400 invalid_request_error level",
-		`{"kind": "vary", "images": [` + p + `], "mask": ` + p + `}`:                     "400 invalid_request_error mask",
-		`{"kind": "vary", "images": [` + p + `, ` + p + `], "count": 600}`:               "400 invalid_request_error count",
-		`{"kind": "vary", "model": "fast", "images": [` + p + `]}`:                       "400 invalid_request_error model",
-		`{"kind": "likelihood", "model": "runs/sprites", "images": [` + p + `]}`:         "400 invalid_request_error model",
-		`{"kind": "likelihood", "images": [` + p + `], "count": 2}`:                      "400 invalid_request_error count",
-		`{"kind": "interpolate", "images": [` + p + `]}`:                                 "400 invalid_request_error images",
-		`{"kind": "inpaint", "images": [` + p + `]}`:                                     "400 invalid_request_error mask",
-		`{"kind": "inpaint", "images": [` + p + `], "mask": ` + p + `, "times": 0}`:      "400 invalid_request_error times",
-		`{"model": "nothing"}`:                                                           "404 not_found_error model",
-		`{"classes": "` + strings.Repeat("x", 1<<17) + `"}`:                              "413 invalid_request_error <nil>",
+		`{"Seed": 7}`:                                                                    "400 invalid_request_error Seed",
+		`{"\u017feed": 7}`:                                                               "400 invalid_request_error \u017feed",
+		`{"seed": 7, "count": 1, "seed": 8}`:                                             "400 invalid_request_error seed",
+		`{"images": null, "mask": null, "classes": "\\", "count" : 1}`:                   "202 1",
+		`{"` + strings.Repeat("y", 100) + `": 1}`:                                        "400 invalid_request_error " + strings.Repeat("y", 80) + "…",
+		`{"kind": "interpolate", "images": [` + strings.TrimSuffix(strings.Repeat(p+",", 64), ",") + `], "count": 32}`: "202 1024",
+		`{"kind": "interpolate", "images": [` + strings.TrimSuffix(strings.Repeat(p+",", 64), ",") + `], "count": 33}`: "400 invalid_request_error count",
+		`{"classes": "what?"}`:                  "400 invalid_request_error classes",
+		`{"classes": "zero", "no_class": true}`: "400 invalid_request_error no_class",
+		`{"count": 0}`:                          "400 invalid_request_error count",
+		`{"count": 1025}`:                       "400 invalid_request_error count",
+		`{"count": "3"}`:                        "400 invalid_request_error count",
+		`{"level": 0.5}`:                        "400 invalid_request_error level",
+		`{"times": 3}`:                          "400 invalid_request_error times",
+		`{"images": [` + p + `]}`:               "400 invalid_request_error images",
+		`{"images": 7}`:                         "400 invalid_request_error images",
+		`{"kind": "vary"}`:                      "400 invalid_request_error images",
+		`{"kind": "vary", "images": ["#"]}`:     "400 invalid_request_error images",
+		`{"kind": "vary", "images": [""]}`:      "400 invalid_request_error images",
+		`{"kind": "vary", "images": [` + p + `], "level": 0}`:                       "400 invalid_request_error level",
+		`{"kind": "vary", "images": [` + p + `], "level": 1.1}`:                     "400 invalid_request_error level",
+		`{"kind": "vary", "images": [` + p + `], "mask": ` + p + `}`:                "400 invalid_request_error mask",
+		`{"kind": "vary", "images": [` + p + `, ` + p + `], "count": 600}`:          "400 invalid_request_error count",
+		`{"kind": "vary", "model": "fast", "images": [` + p + `]}`:                  "400 invalid_request_error model",
+		`{"kind": "likelihood", "model": "runs/sprites", "images": [` + p + `]}`:    "400 invalid_request_error model",
+		`{"kind": "likelihood", "images": [` + p + `], "count": 2}`:                 "400 invalid_request_error count",
+		`{"kind": "interpolate", "images": [` + p + `]}`:                            "400 invalid_request_error images",
+		`{"kind": "inpaint", "images": [` + p + `]}`:                                "400 invalid_request_error mask",
+		`{"kind": "inpaint", "images": [` + p + `], "mask": ` + p + `, "times": 0}`: "400 invalid_request_error times",
+		`{"model": "nothing"}`:                              "404 not_found_error model",
+		`{"classes": "` + strings.Repeat("x", 1<<17) + `"}`: "413 invalid_request_error <nil>",
 	} {
 		w, text := s.post("/v1/jobs", body)
 		got := mistake(w, text)
@@ -243,7 +253,7 @@ func TestJobFields(t *testing.T) {
 			t.Errorf("%.80s: %s (%.200s), want %s", body, got, text, want)
 		}
 	}
-	if _, text := s.get("/v1/jobs"); strings.Count(text, `"kind"`) != 6 {
+	if _, text := s.get("/v1/jobs"); strings.Count(text, `"kind"`) != 8 {
 		t.Errorf("jobs that were refused are listed: %s", text)
 	}
 }
@@ -330,6 +340,68 @@ func TestJobsAreBounded(t *testing.T) {
 	waitFor(t, func() bool { _, text := small.get("/v1/jobs"); return strings.Count(text, `"kind"`) <= 2 })
 	if _, text := small.get("/v1/jobs"); !strings.Contains(text, "states of the way were left out") {
 		t.Errorf("no note on what was left out: %s", text)
+	}
+}
+
+// Pictures that came with jobs are counted until the jobs have ended, and so are states of all jobs
+// together. A job whose images alone are more than is kept stays until another one has ended.
+func TestJobsUnderWayAreBounded(t *testing.T) {
+	picture := upload64()
+	file, err := base64.StdEncoding.DecodeString(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := int64(len(file))
+	s := newSite(t, Options{JobBytes: 2*size + size/2})
+	s.fake.hold = make(chan struct{})
+	body := `{"kind": "vary", "states": false, "count": 1, "images": ["` + picture + `"]}`
+	s.submit(body)
+	second := s.submit(body)
+	w, text := s.post("/v1/jobs", body)
+	if mistake(w, text) != "429 rate_limit_error <nil>" || w.Header.Get("Retry-After") != "1" {
+		t.Errorf("a third: %s", text)
+	}
+	s.send("DELETE", "/v1/jobs/"+second.ID, "", "")
+	s.submit(body)
+	close(s.fake.hold)
+	waitFor(t, func() bool { return s.api.jobs.live.used.Load() == 0 })
+
+	tight := newSite(t, Options{JobBytes: 10})
+	j := tight.submit(`{"count": 4}`)
+	tight.follow(j.ID, "")
+	if got := tight.job(j.ID); got.Status != done {
+		t.Errorf("the only job is %+v", got)
+	}
+}
+
+// Large pictures are written a few at a time, and a client that goes away waits for none.
+func TestPress(t *testing.T) {
+	p := newPress()
+	var under, most atomic.Int64
+	write := func() error {
+		most.Store(max(most.Load(), under.Add(1)))
+		time.Sleep(5 * time.Millisecond)
+		under.Add(-1)
+		return nil
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { _ = p.print(t.Context(), largePicture, write) })
+	}
+	all.Wait()
+	if got := most.Load(); got > largeAtOnce {
+		t.Errorf("%d at once", got)
+	}
+	for range largeAtOnce {
+		p.large <- struct{}{}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.print(gone, largePicture, write); !errors.Is(err, context.Canceled) {
+		t.Errorf("while it is full: %v", err)
+	}
+	if err := p.print(gone, largePicture-1, write); err != nil {
+		t.Errorf("a small one: %v", err)
 	}
 }
 

@@ -85,7 +85,11 @@ func (a *API) listModels(w http.ResponseWriter, _ *http.Request) {
 
 // getModel answers GET /v1/models/{id...}.
 func (a *API) getModel(w http.ResponseWriter, r *http.Request) {
-	m, err := a.drawer.Model(r.PathValue("id"))
+	id := r.PathValue("id")
+	m, err := a.drawer.Model(id)
+	if id == "" { // which a drawer takes for its first
+		err = draw.ErrNoModel
+	}
 	if err != nil {
 		problem.Send(w, err)
 		return

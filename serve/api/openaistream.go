@@ -106,7 +106,7 @@ func (a *API) stream(ctx context.Context, w http.ResponseWriter, o *order) {
 	box, done := newMailbox(), make(chan answer, 1)
 	if o.partials > 0 {
 		o.Watch = func(s draw.State) {
-			if partialIndex(o.partials, s) >= 0 {
+			if partialIndex(o.partials, s) >= 0 && len(s.X) == o.model.Shape.Len() { // else its file was replaced
 				box.put(s)
 			}
 		}
@@ -115,7 +115,7 @@ func (a *API) stream(ctx context.Context, w http.ResponseWriter, o *order) {
 		result, err := a.do(ctx, o.Request)
 		done <- answer{result, err}
 	}()
-	s := &imageStream{eventStream: newEventStream(w), order: o}
+	s := &imageStream{eventStream: newEventStream(w), order: o, ctx: ctx, press: a.press}
 	got, err := a.follow(s, box, done)
 	if err != nil {
 		stop()
@@ -155,12 +155,14 @@ func (a *API) follow(s *imageStream, box *mailbox, done <-chan answer) (answer, 
 type imageStream struct {
 	*eventStream
 	order *order
+	ctx   context.Context // of the request
+	press *press
 }
 
 // image sends an image.
 func (s *imageStream) image(kind string, images *picture.Images, i, index int, add func(*streamedJSON)) error {
 	o := s.order
-	file, err := o.format.encode(images, i, nil)
+	file, err := s.press.encode(s.ctx, o.format, images, i, nil)
 	if err != nil {
 		return err
 	}

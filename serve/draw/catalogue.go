@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -73,6 +74,24 @@ func (c *catalogue) places() []place {
 		add(place{name: name, path: name, embedded: true})
 	}
 	return list
+}
+
+// check reports the first of the named models that cannot be read, as a [*pipeline.OptionError].
+func (c *catalogue) check() error {
+	for _, name := range c.named {
+		if name == "" {
+			return option.Errorf("model", option.Quoted(name), "a run folder or a checkpoint file is needed")
+		}
+		path, embedded := model.Resolve(name)
+		p := place{name: name, path: path, embedded: embedded}
+		if _, err := p.stat(); err != nil {
+			return option.Errorf("model", name, "it cannot be read: %v", regular.Reason(err))
+		}
+		if e := c.read(p); e.err != nil {
+			return option.Errorf("model", name, "%v", e.err)
+		}
+	}
+	return nil
 }
 
 // runNames returns the names of the folders of runs.

@@ -182,8 +182,12 @@ func (j *job) note(e pipeline.Event) {
 
 // each calls do for each of n states, many at once and in turn with other requests. An error or a
 // panic ends the request.
-func (j *job) each(n int, do func(i int) error) error {
-	err := j.service.turns.run(j.ctx, n, func(i int) {
+func (j *job) each(n int, do func(i int) error) error { return j.inTurn(&j.service.turns, n, do) }
+
+// inTurn is each by given turns.
+func (j *job) inTurn(t *turns, n int, do func(i int) error) error {
+	err := t.run(j.ctx, n, func(i int) {
+		j.watch.begin()
 		j.evaluator.enter()
 		defer j.evaluator.leave()
 		if err := attempt(func() error { return do(i) }); err != nil {

@@ -28,7 +28,7 @@ func (j *job) likelihood() (*Result, error) {
 		return nil, err
 	}
 	bits := make([]float64, inputs.Len())
-	err = j.each(len(bits), func(i int) error {
+	err = j.inTurn(&j.service.gauging, len(bits), func(i int) error {
 		image := likelihood.Image{Index: i, Class: -1, Set: func(x []float32) { copy(x, inputs.Slice(i, i+1).Pixels) }}
 		if len(classes) > 0 {
 			image.Class = classes[i%len(classes)]

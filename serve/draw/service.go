@@ -17,8 +17,12 @@ const (
 )
 
 // underWay is how many images are under way for each row that the workers take at once. The rows of
-// one half wait while those of the other are evaluated.
-const underWay = 2
+// one half wait while those of the other are evaluated. spareUnderWay are as many requests beside
+// them that have an image under way, however long those of others take.
+const (
+	underWay      = 2
+	spareUnderWay = 64
+)
 
 // maxNumbers bounds the numbers of all images that wait or are under way: 256 MiB.
 const maxNumbers = 1 << 26
@@ -46,7 +50,8 @@ type Service struct {
 	catalogue *catalogue
 	library   *library
 	evaluator *evaluator
-	turns     turns
+	turns     turns         // to begin an image that is drawn
+	gauging   turns         // to begin one whose likelihood is found, in memory of its own
 	reading   chan struct{} // holds one while a picture is decoded, which may take much memory
 
 	// base ends all requests, with ErrClosing.
@@ -75,11 +80,16 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := newCatalogue(o.Runs, o.Models)
+	if err := known.check(); err != nil {
+		return nil, err
+	}
 	s := &Service{
-		opt: o, catalogue: newCatalogue(o.Runs, o.Models), library: models, evaluator: newEvaluator(o.Threads),
+		opt: o, catalogue: known, library: models, evaluator: newEvaluator(o.Threads),
 		reading: make(chan struct{}, 1),
 	}
-	s.turns.free = underWay * batchRows * o.Threads
+	s.turns.bound, s.turns.spare = underWay*batchRows*o.Threads, spareUnderWay
+	s.gauging.bound, s.gauging.spare = underWay*o.Threads, o.Threads
 	s.base, s.end = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -120,7 +130,7 @@ func (s *Service) Do(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{service: s, entry: e, request: r, watch: watcher{show: r.Watch}}
+	j := &job{service: s, entry: e, request: r, watch: watcher{began: r.Began, show: r.Watch}}
 	if err := j.measure(); err != nil {
 		return nil, err
 	}
@@ -237,10 +247,22 @@ func (p *pace) of(images, workers int) time.Duration {
 	return max(time.Second, time.Duration(images)*each/time.Duration(workers))
 }
 
-// A watcher shows states until it is closed, one at a time.
+// A watcher shows states until it is closed, one at a time, and before them that the first image
+// begins.
 type watcher struct {
-	mu   sync.Mutex
-	show func(State)
+	mu    sync.Mutex
+	began func()
+	show  func(State)
+}
+
+// begin says once that the first image begins.
+func (w *watcher) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began != nil {
+		w.began()
+		w.began = nil
+	}
 }
 
 // state shows a state, unless nobody watches any more.
@@ -256,7 +278,7 @@ func (w *watcher) state(s State) {
 func (w *watcher) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.show = nil
+	w.began, w.show = nil, nil
 }
 
 // cause returns the error that ended a context, in the words of Do.

@@ -7,11 +7,14 @@ import (
 )
 
 // Turns begin the images of requests. A bounded number is under way, and requests that have images
-// left take turns to begin one.
+// left take turns to begin one. A request that has none under way need not wait for the images of
+// others, which may take hours: some images may be under way beside the bound for its sake.
 type turns struct {
-	mu   sync.Mutex
-	free int // images that may begin
-	next []*lot
+	bound, spare int // images under way, and those beside them
+
+	mu    sync.Mutex
+	under int // images under way
+	next  []*lot
 }
 
 // A lot is a request's images that are drawn in the same way.
@@ -43,14 +46,18 @@ func (t *turns) run(ctx context.Context, n int, do func(i int)) error {
 
 // begin begins images while there is room. The turns are locked.
 func (t *turns) begin() {
-	for t.free > 0 && len(t.next) > 0 {
-		l := t.next[0]
-		t.next = t.next[1:]
+	for t.under < t.bound+t.spare {
+		at := slices.IndexFunc(t.next, func(l *lot) bool { return t.under < t.bound || l.begun == l.ended })
+		if at < 0 {
+			return
+		}
+		l := t.next[at]
+		t.next = slices.Delete(t.next, at, at+1)
 		i := l.begun
 		if l.begun++; l.begun < l.n {
 			t.next = append(t.next, l)
 		}
-		t.free--
+		t.under++
 		go func() {
 			defer t.end(l)
 			l.do(i)
@@ -62,7 +69,7 @@ func (t *turns) begin() {
 func (t *turns) end(l *lot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.free++
+	t.under--
 	l.ended++
 	l.check()
 	t.begin()

@@ -62,6 +62,9 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		}
 		if wrong := g.check(r); wrong != nil {
 			out.Header().Set("Connection", "close") // its body is not read
+			if wrong.Status == http.StatusUnauthorized {
+				out.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110, 11.6.1
+			}
 			wrong.Send(out)
 			return
 		}

@@ -73,6 +73,10 @@ func TestHosts(t *testing.T) {
 		{everywhere, "images.example.org:443", true}, {everywhere, "evil.example:8080", false},
 		{everywhere, "localhost", true}, {one, "192.168.1.5:8080", true}, {one, "localhost:8080", false},
 		{one, "192.168.1.6:8080", false},
+		{guard.Options{Addr: "[fe80::1%eth0]:8080"}, "[fe80::1]:8080", true},
+		{guard.Options{Addr: "[2001:db8:0::1]:8080"}, "[2001:DB8::1]:8080", true},
+		{guard.Options{Addr: "[2001:db8::1]:8080"}, "[2001:db8::2]:8080", false},
+		{guard.Options{Addr: "127.0.0.1:1", Hosts: []string{"0:0::5"}}, "[::5]", true},
 	} {
 		status := call{method: "GET", target: "/v1/models", host: c.host}.do(t, c.opt).StatusCode
 		if want := map[bool]int{true: 200, false: 421}[c.ok]; status != want {
@@ -175,6 +179,9 @@ func TestToken(t *testing.T) {
 		got := call{method: "GET", target: c.target, host: "localhost", headers: c.headers}.do(t, o)
 		if got.StatusCode != c.want {
 			t.Errorf("%s %q: status %d, want %d", c.target, c.headers, got.StatusCode, c.want)
+		}
+		if scheme := got.Header.Get("WWW-Authenticate"); (scheme == "Bearer") != (c.want == 401) {
+			t.Errorf("%s: status %d with WWW-Authenticate %q", c.target, c.want, scheme)
 		}
 	}
 	if got := (call{method: "POST", target: "/", host: "localhost"}).do(t, o).StatusCode; got != 401 {

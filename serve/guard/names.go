@@ -67,8 +67,14 @@ func hostOf(hostport string) string {
 	return canonical(host)
 }
 
-// canonical returns a name as it is compared.
-func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+// canonical returns a name, or an address, as it is compared: an address has many spellings, and
+// browsers leave out its zone.
+func canonical(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().WithZone("").String()
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
 
 // Loopback reports whether an address to listen on, host:port, is of this machine alone.
 func Loopback(addr string) bool {

@@ -56,7 +56,7 @@ func Of(err error) *Problem {
 		return p
 	}
 	p := &Problem{Status: http.StatusInternalServerError, Type: ServerSide,
-		Message: pipeline.ErrorIn(err, pipeline.Plain)}
+		Message: pipeline.ErrorIn(err, Words)}
 	if wrong, ok := errors.AsType[*pipeline.OptionError](err); ok {
 		p.Status, p.Type, p.Param = http.StatusBadRequest, Invalid, Param(wrong.Option)
 		return p
@@ -84,6 +84,18 @@ func Of(err error) *Problem {
 
 // Param returns the name of an option as a field of a request.
 func Param(option string) string { return strings.ReplaceAll(option, "-", "_") }
+
+// Words name options as the fields of a request, in errors and notes that clients read.
+var Words pipeline.Words = fieldWords{pipeline.Plain}
+
+// fieldWords are the type of [Words]. Actions go by their plain names: no field does them.
+type fieldWords struct{ pipeline.Words }
+
+// Setting implements [pipeline.Words].
+func (w fieldWords) Setting(s pipeline.Setting) string {
+	s.Option = Param(s.Option)
+	return w.Words.Setting(s)
+}
 
 // Write sends a problem. param may be empty.
 func Write(w http.ResponseWriter, status int, kind Type, param, message string) {

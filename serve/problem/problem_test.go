@@ -23,7 +23,7 @@ func TestOf(t *testing.T) {
 		want   problem.Problem
 	}{
 		"option": {option.Errorf("noise-level", 0, "choose %v", option.Setting{Option: "size", Value: 28}), 400,
-			problem.Problem{Type: problem.Invalid, Param: "noise_level", Message: "noise-level 0: choose size 28"}},
+			problem.Problem{Type: problem.Invalid, Param: "noise_level", Message: "noise_level 0: choose size 28"}},
 		"wrapped option": {fmt.Errorf("input 2: %w", option.Errorf("steps", 0, "too few")), 400,
 			problem.Problem{Type: problem.Invalid, Param: "steps", Message: "input 2: steps 0: too few"}},
 		"no model": {fmt.Errorf("x: %w", draw.ErrNoModel), 404,
