@@ -165,6 +165,11 @@ serve-clients: ## try the server by the Python client that OpenAI publishes (nee
 		FMIMG_TEST_OPENAI="$$folder/python/bin/python" $(GO) test -count 1 -v -run '^TestOpenAIClient$$' ./serve; \
 	fi
 
+# It trains for a few hundred steps, so that there is a curve to see.
+.PHONY: serve-pictures
+serve-pictures: ## draw docs/serve-draw.png and docs/serve-runs.png: the page in Chromium (some minutes)
+	FMIMG_TEST_PAGE_PICTURES='$(CURDIR)/docs' $(GO) test -count 1 -timeout 40m -v -run '^TestPictures$$' ./serve/page
+
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64
 arm64: ## run the tests that depend on the architecture on arm64
