@@ -167,8 +167,9 @@ serve-clients: ## try the server by the Python client that OpenAI publishes (nee
 
 # It trains for a few hundred steps, so that there is a curve to see.
 .PHONY: serve-pictures
-serve-pictures: ## draw docs/serve-draw.png and docs/serve-runs.png: the page in Chromium (some minutes)
-	FMIMG_TEST_PAGE_PICTURES='$(CURDIR)/docs' $(GO) test -count 1 -timeout 40m -v -run '^TestPictures$$' ./serve/page
+serve-pictures: build ## draw docs/serve-draw.png and docs/serve-runs.png: the page in Chromium (some minutes)
+	FMIMG_TEST_PAGE_PICTURES='$(CURDIR)/docs' FMIMG_TEST_PROGRAM='$(CURDIR)/fmimg$(EXE)' \
+		$(GO) test -count 1 -timeout 40m -v -run '^TestPictures$$' ./serve/page
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"image"
@@ -8,6 +9,7 @@ import (
 	"image/png"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,14 +18,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPictures draws the pictures of README.md into the folder that FMIMG_TEST_PAGE_PICTURES names.
-// One shows a training of some hundred steps while it goes on, which takes minutes.
+// TestPictures draws the pictures of README.md into the folder that FMIMG_TEST_PAGE_PICTURES names,
+// from the program at FMIMG_TEST_PROGRAM, whose page names command lines. One picture shows a
+// training of some hundred steps while it goes on, which takes minutes.
 func TestPictures(t *testing.T) {
 	folder := os.Getenv("FMIMG_TEST_PAGE_PICTURES")
 	if folder == "" {
 		t.Skip("SKIPPED: FMIMG_TEST_PAGE_PICTURES names no folder for the pictures of README.md")
 	}
-	origin, _ := startWith(t, "stripes")
+	runs := t.TempDir()
+	copyRuns(t, runs, "stripes")
+	origin := startProgram(t, os.Getenv("FMIMG_TEST_PROGRAM"), runs)
 	b := open(t, origin, "/#draw?model=mnist&classes=0,1,2,3,4,5,6,7,8,9&count=10&seed=5&guidance=1.5", size(1200, 720))
 	b.wait("the digits are drawn", drawn+` === 10 && `+idle)
 	b.keep(filepath.Join(folder, "serve-draw.png"))
@@ -35,8 +40,28 @@ func TestPictures(t *testing.T) {
 	b.keep(filepath.Join(folder, "serve-runs.png"))
 }
 
+// startProgram starts a server by the program. It returns its address.
+func startProgram(t *testing.T, program, runs string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program, "serve", "--addr", "127.0.0.1:0", "--runs", runs)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() }) // it was interrupted
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(strings.TrimSpace(address), "/")
+}
+
 // size is an action that sets the size of the window.
-func size(width, height int) chromedp.Action[chromedp.Void] {
+func size(width, height int64) chromedp.Action[chromedp.Void] {
 	return chromedp.EmulateViewport(width, height, chromedp.EmulateScale(1))
 }
 

@@ -68,17 +68,23 @@ func TestTwoRuns(t *testing.T) {
 	}
 }
 
-// startWith starts a server with runs that are copies of one, by their names.
-func startWith(t *testing.T, names ...string) (origin, runs string) {
+// copyRuns makes a folder of runs that are copies of one, by their names.
+func copyRuns(t *testing.T, runs string, names ...string) {
 	t.Helper()
 	serveAll(t) // which makes what is copied
-	folder := t.TempDir()
-	runs = filepath.Join(folder, "runs")
 	for _, name := range names {
 		if err := os.CopyFS(filepath.Join(runs, name), os.DirFS(filepath.Join(served.folder, "runs", "smaller"))); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// startWith starts a server with copies of a run.
+func startWith(t *testing.T, names ...string) (origin, runs string) {
+	t.Helper()
+	folder := t.TempDir()
+	runs = filepath.Join(folder, "runs")
+	copyRuns(t, runs, names...)
 	if err := os.Mkdir(filepath.Join(folder, "data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +103,8 @@ func TestManyRuns(t *testing.T) {
 		names = append(names, fmt.Sprintf("run-%02d", i))
 	}
 	origin, _ := startWith(t, names...)
-	for _, width := range []int{1280, 390} {
-		b := open(t, origin, "/#runs?run=run-20&with="+names[0], chromedp.EmulateViewport(width, 844, chromedp.EmulateScale(1)))
+	for _, width := range []int64{1280, 390} {
+		b := open(t, origin, "/#runs?run=run-20&with="+names[0], size(width, 844))
 		b.wait("all are listed", fmt.Sprintf(`document.querySelectorAll(".run").length === %d`, len(names)))
 		b.wait("two are shown", `document.querySelectorAll(".run-view .figures dt").length > 10`)
 		b.notWide(fmt.Sprintf("the tab of runs, on %d pixels,", width))
@@ -125,6 +131,7 @@ func TestManyRuns(t *testing.T) {
 func TestRunGoes(t *testing.T) {
 	origin, runs := startWith(t, "here", "my run ü 50% #1")
 	b := open(t, origin, "/#runs?run=my+run+%C3%BC+50%25+%231")
+	b.expect("404 (Not Found)")
 	b.wait("it is there", status+` === "finished"`)
 	path, away := filepath.Join(runs, "my run ü 50% #1"), filepath.Join(runs, "other")
 	if err := os.Rename(path, away); err != nil {
@@ -145,6 +152,7 @@ func TestRunGoes(t *testing.T) {
 func TestNewModel(t *testing.T) {
 	origin, runs := startWith(t, "here")
 	b := openDrawn(t, origin, "/#draw?model=mnist&count=1&steps=1")
+	b.expect("404 (Not Found)") // of the run that is renamed while it is opened
 	b.click("#tab-runs")
 	b.wait("runs are listed", `document.querySelector(".run-view")`)
 	if err := os.Rename(filepath.Join(runs, "here"), filepath.Join(runs, "new")); err != nil {

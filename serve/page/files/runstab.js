@@ -109,7 +109,8 @@ export class RunsTab {
     this.list.show(this.runs, this.names);
     this.#offerBeside();
     for (const view of this.views) {
-      if (view.lost && this.runs.some(({ name }) => name === view.name)) view.load();
+      const there = this.runs.some(({ name }) => name === view.name);
+      if (view.lost && (there || !view.gone)) view.load();
     }
   }
 

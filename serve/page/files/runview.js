@@ -29,6 +29,7 @@ export class RunView {
     this.stop = () => {};
     this.closed = false;
     this.lost = false; // it is not followed: it was not there, or the server did not let it be
+    this.gone = false; // it was not there when it was last loaded
     this.loads = 0;
     this.used = false; // its budget is used up
     this.back = () => this.load();
@@ -54,7 +55,7 @@ export class RunView {
       const run = await call("GET", this.path);
       await this.curves.load(this.path);
       if (this.closed || turn !== this.loads) return;
-      this.lost = false;
+      this.lost = this.gone = false;
       part(this.root, "problem").hidden = true;
       this.#show(run);
       describe(part(this.root, "config"), pairs(run.config ?? {}));
@@ -147,6 +148,7 @@ export class RunView {
   /** Shows a run that is no longer there: what was last known of it, and nothing to be done. */
   #leave() {
     this.stop();
+    this.gone = true;
     part(this.root, "status").textContent = "gone";
     part(this.root, "status").dataset.status = "failed";
     for (const hidden of ["progress", "draw", "activity", "previews"]) part(this.root, hidden).hidden = true;

@@ -60,10 +60,7 @@ export class SettingsForm {
    */
   write(values) {
     const model = values.get("model");
-    if (model && !modelOf(model)) {
-      return { message: `This server has no model ${model}. Choose another one, and draw.`, param: "model" };
-    }
-    if (model) this.model.value = model;
+    if (model && modelOf(model)) this.model.value = model;
     this.#offer();
     if (values.has("model")) {
       this.chips.choose({
@@ -83,6 +80,10 @@ export class SettingsForm {
    * @returns {{message: string, param: string}|null} the first that the chosen model does not have
    */
   #missing(values) {
+    const model = values.get("model");
+    if (model && !modelOf(model)) {
+      return { message: `This server has no model ${model}. Choose another one, and draw.`, param: "model" };
+    }
     const { id, steps } = /** @type {import("./models.js").Model} */ (this.chosen);
     const classes = values.has("model") ? this.chips.missing(values.get("classes") ?? "") : [];
     if (classes.length > 0) return { message: `${id} has no class ${classes.join(", ")}.`, param: "classes" };
