@@ -19,7 +19,9 @@ export function linear(low, high, count) {
   if (high - low <= 1e-9 * size) [low, high] = [low - (size || 1) / 2, high + (size || 1) / 2];
   let ticks = multiples(low, high, roundStep((high - low) / count));
   // One number says nothing of the scale.
-  for (let n = count + 1; ticks.length < 2 && n < 20 * count; n++) ticks = multiples(low, high, roundStep((high - low) / n));
+  for (let n = count + 1; ticks.length < 2 && n < 20 * count; n++) {
+    ticks = multiples(low, high, roundStep((high - low) / n));
+  }
   return {
     at: (value) => (value - low) / (high - low),
     value: (place) => low + place * (high - low),
