@@ -170,6 +170,12 @@ serve-clients: ## try the server by the Python client that OpenAI publishes (nee
 travel: ## run exported models by onnxruntime (needs python3 and its package index)
 	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_ONNX,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
 
+# It trains for a few hundred steps, so that there is a curve to see.
+.PHONY: serve-pictures
+serve-pictures: build ## draw docs/serve-draw.png and docs/serve-runs.png: the page in Chromium (some minutes)
+	FMIMG_TEST_PAGE_PICTURES='$(CURDIR)/docs' FMIMG_TEST_PROGRAM='$(CURDIR)/fmimg$(EXE)' \
+		$(GO) test -count 1 -timeout 40m -v -run '^TestPictures$$' ./serve/page
+
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64
 arm64: ## run the tests that depend on the architecture on arm64

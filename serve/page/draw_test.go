@@ -255,3 +255,25 @@ func TestCancel(t *testing.T) {
 	b.click("#draw-button")
 	b.wait("the next images", idle+` && `+drawn+` === 2`)
 }
+
+// What an address asks for and the server does not have is said, and nothing else is drawn instead.
+func TestNotThere(t *testing.T) {
+	for _, c := range []struct{ address, param, words string }{
+		{"model=runs/gone&count=2", "model", "no model runs/gone"},
+		{"model=mnist&classes=3,zebra&count=2", "classes", "no class zebra"},
+		{"model=mnist&solver=magic&count=2", "solver", "solver magic"},
+		{"model=mnist-fast&steps=3&count=2", "steps", "steps 3"},
+	} {
+		b := open(t, serveAll(t), "/#draw?"+c.address)
+		said := fmt.Sprintf(`document.querySelector("[data-param~=%s] .problem").textContent`, c.param)
+		b.wait("it is said", said+` !== ""`)
+		if got := value[string](b, said); !strings.Contains(got, c.words) {
+			t.Errorf("%s: %q does not say %q", c.address, got, c.words)
+		}
+		if n := value[int](b, `document.querySelectorAll("#grid li").length`); n != 0 {
+			t.Errorf("%s: %d images are drawn", c.address, n)
+		}
+		b.click("#draw-button")
+		b.wait("it can be drawn all the same", drawn+` === 2 && `+idle)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func answer(w http.ResponseWriter, status int, value any) error {
 
 // accept answers that a training was begun or is being stopped.
 func accept(w http.ResponseWriter, r Run) error {
-	w.Header().Set("Location", "/v1/runs/"+r.Name)
+	w.Header().Set("Location", "/v1/runs/"+url.PathEscape(r.Name))
 	return answer(w, http.StatusAccepted, r)
 }
 

@@ -51,6 +51,14 @@ export class Chips {
   }
 
   /**
+   * @param {string} list of classes
+   * @returns {string[]} the names in it that the model does not have
+   */
+  missing(list) {
+    return split(list).filter((name) => !this.boxes.has(name));
+  }
+
+  /**
    * @param {string} text
    * @param {() => void} changed
    * @returns {HTMLInputElement}

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 
 const most = 1500; // points of a curve, before they are thinned
+const thinned = 1000; // and after
 
 /** @typedef {[step: number, value: number]} Point */
 
@@ -31,8 +32,32 @@ export class Curves {
   add(more) {
     for (const [name, points] of Object.entries(this.points)) {
       const all = [...points.filter(([step]) => step <= more.from), ...(more[name] ?? [])];
-      const thin = all.length > most;
-      this.points[name] = thin ? all.filter((_, i) => i % 2 === 0 || i === all.length - 1) : all;
+      this.points[name] = all.length > most ? thin(all, thinned) : all;
     }
   }
+}
+
+/**
+ * Returns some of the points: the first, the last, and the smallest and the largest of each of equal
+ * stretches of steps. So a peak of one step stays, however often a curve is thinned.
+ * @param {Point[]} points in the order of their steps
+ * @param {number} count how many there are then, at most; 4 or more
+ * @returns {Point[]}
+ */
+export function thin(points, count) {
+  if (points.length <= count) return points;
+  const [first, last] = [points[0], points[points.length - 1]];
+  const each = (last[0] - first[0] + 1) / Math.floor((count - 2) / 2); // steps of a stretch
+  /** @type {Set<Point>} */
+  const kept = new Set([first]);
+  for (let i = 0; i < points.length;) {
+    const stretch = Math.floor((points[i][0] - first[0]) / each);
+    let [low, high] = [i, i];
+    for (; i < points.length && Math.floor((points[i][0] - first[0]) / each) === stretch; i++) {
+      if (points[i][1] < points[low][1]) low = i;
+      if (points[i][1] > points[high][1]) high = i;
+    }
+    kept.add(points[Math.min(low, high)]).add(points[Math.max(low, high)]);
+  }
+  return [...kept.add(last)];
 }

@@ -41,8 +41,22 @@ export class DrawTab {
       return;
     }
     clear(this.settings.form);
-    this.settings.write(values);
-    this.draw();
+    const missing = this.settings.write(values);
+    if (missing) show(this.settings.form, missing); // what it shows must not be something else
+    else this.draw();
+  }
+
+  /** Comes back to what was shown: models may have come or gone since. */
+  async again() {
+    this.address();
+    const before = this.settings.read().model;
+    try {
+      this.settings.setModels(await loadModels());
+    } catch {
+      return; // what is known is offered still; drawing tells what is wrong
+    }
+    if (this.settings.read().model === before) return;
+    show(this.settings.form, { message: `${before} is no longer there. Choose another model.`, param: "model" });
   }
 
   /** @returns {boolean} whether there is nothing to choose from yet */

@@ -26,7 +26,7 @@ function show(tab, values) {
   }
   runs.hide();
   if (draw.bare || values.size > 0) draw.start(values);
-  else draw.address();
+  else draw.again();
 }
 
 /** Shows what the address says; a link in the page may have changed it. */

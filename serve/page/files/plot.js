@@ -102,7 +102,8 @@ export class Plot {
         shape("line", { class: "rule", x1: margin.left, x2: right, y1: this.#top(tick), y2: this.#top(tick) }),
         text(number(tick, 3), margin.left - 8, this.#top(tick) + 4, "end"),
       ]),
-      ...x.ticks.map((tick) => text(number(tick, 5), this.#left(tick), bottom + 16, "middle")),
+      ...x.ticks.map((tick) => text(number(tick, 9), this.#left(tick), bottom + 16,
+        this.#left(tick) > right - 24 ? "end" : "middle")), // so that the edge cuts none
       text("step", (margin.left + right) / 2, bottom + 31, "middle"),
     ];
   }

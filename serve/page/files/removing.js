@@ -8,7 +8,7 @@ let doomed = ""; // the run that is asked about
 
 /**
  * Makes the dialog work.
- * @param {() => void} removed called when a run is gone
+ * @param {(run: string) => void} removed told the name of a run that is gone
  */
 export function offerRemove(removed) {
   const button = byId("remove-button");
@@ -18,7 +18,7 @@ export function offerRemove(removed) {
   asks(byId("remove"), async () => {
     const name = encodeURIComponent(doomed);
     await call("DELETE", `/v1/runs/${name}?confirm=${encodeURIComponent(byId("remove-name").value)}`);
-    removed();
+    removed(doomed);
   });
 }
 

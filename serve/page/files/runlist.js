@@ -36,6 +36,7 @@ export class RunList {
     this.list = byId("run-list");
     /** @type {Map<string, HTMLElement>} items by the names of runs */
     this.items = new Map();
+    this.first = ""; // the name of the first that was open
   }
 
   /**
@@ -51,6 +52,20 @@ export class RunList {
     for (const name of this.items.keys()) {
       if (!runs.some((run) => run.name === name)) this.items.delete(name);
     }
+    if (open[0] !== this.first) this.#bringIntoView(open[0]);
+  }
+
+  /**
+   * Scrolls the list, not the page, to a run that lies outside of what is seen.
+   * @param {string} name
+   */
+  #bringIntoView(name) {
+    const item = this.items.get(name);
+    if (!item || this.list.clientHeight === 0) return;
+    this.first = name;
+    const { scrollTop, clientHeight } = this.list;
+    const [top, bottom] = [item.offsetTop, item.offsetTop + item.offsetHeight];
+    if (top < scrollTop || bottom > scrollTop + clientHeight) this.list.scrollTop = (top + bottom - clientHeight) / 2;
   }
 
   /**
@@ -65,7 +80,7 @@ export class RunList {
     part(item, "figures").textContent = [
       `loss ${number(run.loss)}`,
       `step ${number(run.step, 9)}`,
-      run.status === "training" ? `${number(run.images_per_second, 3)} images/s` : duration(run.seconds),
+      trains(run) ? `${number(run.images_per_second, 3)} images/s` : duration(run.seconds),
     ].join(" · ");
     return item;
   }
@@ -84,6 +99,14 @@ export class RunList {
 }
 
 /**
+ * @param {Run} run
+ * @returns {boolean} whether somebody trains it: this server, or another process
+ */
+export function trains({ status }) {
+  return status === "training" || status === "stopping" || status === "elsewhere";
+}
+
+/**
  * Shows the status of a run, and how far it is.
  * @param {HTMLElement} root with parts for both
  * @param {Run} run
@@ -93,8 +116,8 @@ export function showStatus(root, run) {
   badge.textContent = { elsewhere: "another process trains it" }[run.status] ?? run.status;
   badge.dataset.status = run.status;
   const progress = part(root, "progress");
-  const share = run.steps ? run.step / run.steps : run.eta !== null ? run.seconds / (run.seconds + run.eta) : null;
-  progress.hidden = run.status !== "training" && run.status !== "stopping";
-  if (share === null) progress.removeAttribute("value");
-  else progress.value = share;
+  const share = run.steps ? run.step / run.steps : run.seconds / (run.seconds + (run.eta ?? NaN));
+  progress.hidden = !trains(run);
+  if (Number.isFinite(share)) progress.value = share;
+  else progress.removeAttribute("value");
 }

@@ -30,7 +30,7 @@ export class RunsTab {
     offerStart((name) => this.open([name]));
     offerDistil((name) => this.open([name]));
     offerExtend(() => this.views.forEach((view) => view.load()));
-    offerRemove(() => this.open([]));
+    offerRemove((gone) => this.open(this.names.filter((name) => name !== gone)));
     byId("plot-what").addEventListener("change", () => this.#draw());
     byId("plot-log").addEventListener("change", () => this.#draw());
     byId("beside").addEventListener("change", () => this.open([this.names[0], byId("beside").value]));
@@ -65,7 +65,7 @@ export class RunsTab {
    */
   open(names) {
     const wanted = [...new Set(names.filter(Boolean))].slice(0, 2);
-    if (wanted.join() === this.names.join() && wanted.length > 0) return;
+    if (wanted.length > 0 && JSON.stringify(wanted) === JSON.stringify(this.names)) return;
     this.#close();
     this.views = wanted.map((name) => new RunView(name, () => this.#draw()));
     byId("run-pair").replaceChildren(...this.views.map((view) => view.root));
@@ -108,6 +108,10 @@ export class RunsTab {
     if (this.views.length === 0 && this.runs.length > 0) this.open([this.runs[0].name]);
     this.list.show(this.runs, this.names);
     this.#offerBeside();
+    for (const view of this.views) {
+      const there = this.runs.some(({ name }) => name === view.name);
+      if (view.lost && (there || !view.gone)) view.load();
+    }
   }
 
   /** Offers the other runs to stand beside the first. */

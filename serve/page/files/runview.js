@@ -8,7 +8,7 @@ import { clear } from "./problems.js";
 import { askToDistil } from "./distilling.js";
 import { askToExtend } from "./extending.js";
 import { askToRemove } from "./removing.js";
-import { showStatus } from "./runlist.js";
+import { showStatus, trains } from "./runlist.js";
 import { follow } from "./stream.js";
 import { duration, moment, number } from "./units.js";
 
@@ -28,6 +28,9 @@ export class RunView {
     this.previews = [];
     this.stop = () => {};
     this.closed = false;
+    this.lost = false; // it is not followed: it was not there, or the server did not let it be
+    this.gone = false; // it was not there when it was last loaded
+    this.loads = 0;
     this.used = false; // its budget is used up
     this.back = () => this.load();
     connection.addEventListener("back", this.back);
@@ -44,13 +47,16 @@ export class RunView {
     this.root.remove();
   }
 
-  /** Loads all of the run, and then follows it. */
+  /** Loads all of the run, and then follows it. Of several at a time, the last one counts. */
   async load() {
     this.stop();
+    const turn = ++this.loads;
     try {
       const run = await call("GET", this.path);
       await this.curves.load(this.path);
-      if (this.closed) return;
+      if (this.closed || turn !== this.loads) return;
+      this.lost = this.gone = false;
+      part(this.root, "problem").hidden = true;
       this.#show(run);
       describe(part(this.root, "config"), pairs(run.config ?? {}));
       part(this.root, "card").textContent = run.card || "There is none yet.";
@@ -58,6 +64,8 @@ export class RunView {
       this.changed();
       this.#follow();
     } catch (error) {
+      if (turn !== this.loads) return;
+      this.lost = true;
       this.#problem(error);
     }
   }
@@ -70,15 +78,26 @@ export class RunView {
         this.changed();
       },
       preview: ({ step }) => this.#setPreviews([...this.previews.filter((s) => s !== step), step]),
-      note: ({ text }) => part(this.root, "notes").append(element("li", text)),
-      end: () => this.#problem(new ApiError(404, {})),
-    }, () => { /* there is no such run any more, or the server goes: the list of runs tells */ });
+      note: ({ text }) => this.#note(text),
+      end: () => {
+        this.lost = true;
+        this.#problem(new ApiError(404, {}));
+      },
+    }, () => { this.lost = true; }); // the tab loads it again, and then it tells what is wrong
+  }
+
+  /** @param {string} text of a note; a stream that is opened again sends those that are there too */
+  #note(text) {
+    const list = part(this.root, "notes");
+    const there = [...list.children].some((item) => item.textContent === text);
+    if (!there) list.append(element("li", text));
   }
 
   /** @param {import("./runlist.js").Run} run */
   #show(run) {
     showStatus(this.root, run);
     part(this.root, "activity").textContent = run.activity ?? "";
+    part(this.root, "activity").hidden = !run.activity;
     const error = part(this.root, "error");
     error.hidden = !run.error;
     error.textContent = run.error ?? "";
@@ -119,10 +138,21 @@ export class RunView {
   #problem(error) {
     if (this.closed || error instanceof GoneError) return; // a banner says that the server is gone
     const gone = error instanceof ApiError && error.status === 404;
-    if (gone) this.stop();
+    if (gone) this.#leave();
     const problem = part(this.root, "problem");
-    problem.textContent = gone ? "This run is no longer there." : /** @type {Error} */ (error).message;
+    const words = gone ? "This run is no longer there." : /** @type {Error} */ (error).message;
+    if (problem.textContent !== words) problem.textContent = words; // so that it is said once
     problem.hidden = false;
+  }
+
+  /** Shows a run that is no longer there: what was last known of it, and nothing to be done. */
+  #leave() {
+    this.stop();
+    this.gone = true;
+    part(this.root, "status").textContent = "gone";
+    part(this.root, "status").dataset.status = "failed";
+    for (const hidden of ["progress", "draw", "activity", "previews"]) part(this.root, hidden).hidden = true;
+    for (const action of ["stop", "resume", "distil", "delete"]) part(this.root, action).disabled = true;
   }
 
   /** @param {number[]} steps that have a preview, in order */
@@ -153,7 +183,6 @@ export class RunView {
  * @returns {[string, string][]}
  */
 function figures(run) {
-  const running = run.status === "training" || run.status === "stopping";
   /** @type {[string, string][]} */
   const all = [
     ["Step", run.steps ? `${number(run.step, 9)} of ${number(run.steps, 9)}` : number(run.step, 9)],
@@ -161,12 +190,24 @@ function figures(run) {
     ["Validation", number(run.validation)],
     ["Images/s", number(run.images_per_second, 3)],
     ["Time", duration(run.seconds)],
-    running ? ["Left, about", duration(run.eta)] : ["Changed", moment(run.changed)],
-    ["Data", run.data],
-    ["Classes", run.classes.join(", ") || "none"],
+    trains(run) ? ["Left, about", duration(run.eta)] : ["Changed", moment(run.changed)],
+    ["Data", run.data || "–"],
+    ["Classes", some(run.classes) || "none"],
     run.job === "distill" ? ["Distilled from", run.teacher ?? "–"] : ["Network", run.preset || "–"],
   ];
   return all;
+}
+
+/**
+ * @param {string[]} names
+ * @returns {string} all of them, or where they are many the first, and how many there are
+ */
+function some(names) {
+  const [most, longest] = [20, 100]; // names, characters
+  const all = names.join(", ");
+  if (names.length <= most && all.length <= longest) return all;
+  const shown = names.slice(0, 10).join(", ").slice(0, longest).trimEnd();
+  return `${names.length}: ${shown}…`;
 }
 
 /**

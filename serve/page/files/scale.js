@@ -15,11 +15,12 @@
  * @returns {Scale}
  */
 export function linear(low, high, count) {
-  if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
-  const step = roundStep((high - low) / count);
-  const ticks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
-    ticks.push(Number((i * step).toPrecision(12)));
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low <= 1e-9 * size) [low, high] = [low - (size || 1) / 2, high + (size || 1) / 2];
+  let ticks = multiples(low, high, roundStep((high - low) / count));
+  // One number says nothing of the scale.
+  for (let n = count + 1; ticks.length < 2 && n < 20 * count; n++) {
+    ticks = multiples(low, high, roundStep((high - low) / n));
   }
   return {
     at: (value) => (value - low) / (high - low),
@@ -42,6 +43,20 @@ export function logarithmic(low, high) {
     value: (place) => 10 ** (from + place * (to - from)),
     ticks: to - from < 1 ? linear(low, high, 5).ticks : powers(low, high, to - from > 3 ? [1] : [1, 2, 5]),
   };
+}
+
+/**
+ * @param {number} low
+ * @param {number} high
+ * @param {number} step
+ * @returns {number[]} the multiples of a step that lie between
+ */
+function multiples(low, high, step) {
+  const all = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
+    all.push(Number((i * step).toPrecision(12)));
+  }
+  return all;
 }
 
 /**

@@ -54,7 +54,10 @@ export class SettingsForm {
     return /** @type {Settings} */ (settings);
   }
 
-  /** @param {URLSearchParams} values as a fragment has them; what is missing stays as it is */
+  /**
+   * @param {URLSearchParams} values as a fragment has them; what is missing stays as it is
+   * @returns {{message: string, param: string}|null} the first that cannot be chosen here; null: none
+   */
   write(values) {
     const model = values.get("model");
     if (model && modelOf(model)) this.model.value = model;
@@ -69,6 +72,28 @@ export class SettingsForm {
       const value = values.get(name);
       if (value !== null) this.#control(name).value = value;
     }
+    return this.#missing(values);
+  }
+
+  /**
+   * @param {URLSearchParams} values
+   * @returns {{message: string, param: string}|null} the first that the chosen model does not have
+   */
+  #missing(values) {
+    const model = values.get("model");
+    if (model && !modelOf(model)) {
+      return { message: `This server has no model ${model}. Choose another one, and draw.`, param: "model" };
+    }
+    const { id, steps } = /** @type {import("./models.js").Model} */ (this.chosen);
+    const classes = values.has("model") ? this.chips.missing(values.get("classes") ?? "") : [];
+    if (classes.length > 0) return { message: `${id} has no class ${classes.join(", ")}.`, param: "classes" };
+    for (const [name, what] of [["steps", "steps"], ["solver", "solver"]]) {
+      const control = this.#control(name);
+      if (control.selectedIndex !== -1) continue; // of a <select>, nothing is chosen
+      control.value = name === "steps" ? String(steps) : "";
+      return { message: `${id} does not take ${what} ${values.get(name)}.`, param: name };
+    }
+    return null;
   }
 
   /** Takes another seed, of six digits at most, so that people can tell it to each other. */

@@ -133,6 +133,7 @@ export class Stage {
   /** @param {import("./drawing.js").Job} job that has ended */
   #end(job) {
     this.parts.cancel.disabled = true;
+    if (job.status === "done") this.parts.progress.value = this.parts.progress.max;
     const words = {
       done: ending(job),
       cancelled: `Cancelled after ${job.done_images} of ${job.count} images.`,

@@ -27,11 +27,12 @@ export function tabs(list, chosen) {
 
   for (const button of buttons) button.addEventListener("click", () => choose(button));
   list.addEventListener("keydown", (event) => {
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    const seen = buttons.filter((button) => !button.hidden);
+    const at = seen.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: seen.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    choose(buttons[(to + buttons.length) % buttons.length]);
+    choose(seen[(to + seen.length) % seen.length]);
   });
   show(panelOf(buttons[0]));
   return show;

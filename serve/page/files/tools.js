@@ -106,7 +106,7 @@ export class Tools {
     for (const tool of Object.keys(tools)) {
       byId(`tool-${tool}`).hidden = tool === "likelihood" ? !model?.likelihood : !model?.edits;
     }
-    if (!model?.edits && model?.likelihood) this.#choose("likelihood");
+    if (!missing && byId(`tool-${this.tool}`).hidden) this.tool = model?.edits ? "vary" : "likelihood";
   }
 
   /** @param {Tool} tool */
