@@ -284,8 +284,12 @@ func (s *onnxSampler) velocity(p, x onnx.Value, t float32) onnx.Value {
 	return s.apply(c.TowardsData(), x, data)
 }
 
-// apply returns X·x + P·p.
+// apply returns X·x + P·p. At a singular end both weights are 0.
 func (s *onnxSampler) apply(a flow.Part, x, p onnx.Value) onnx.Value {
+	if a == (flow.Part{}) {
+		g := &s.out.Graph
+		return g.Op("Mul", []onnx.Value{x, g.Scalar(0)})
+	}
 	return s.weighed([]onnx.Value{x, p}, []float32{float32(a.X), float32(a.P)})
 }
 
