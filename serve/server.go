@@ -193,22 +193,29 @@ func (s *server) end(h *http.Server, cancelRequests func()) error {
 		all.Go(func() { errs[i] = r.Close(finish) })
 	}
 	all.Go(func() { errs[len(s.rooms)] = h.Shutdown(finish) })
-	done := make(chan struct{})
+	saved, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		all.Wait()
+		close(saved)
 		if s.draw != nil {
 			errs[len(s.rooms)+1] = s.draw(finish)
 		}
 		close(done)
 	}()
+	known := errs
 	select {
 	case <-done:
 	case <-time.After(endTime - time.Second):
-		return errors.New("something did not end in time and was left as it was")
+		select {
+		case <-saved: // an evaluation of a large network loses nothing
+			known = errs[:len(s.rooms)+1]
+		default:
+			return errors.New("something did not end in time and was left as it was")
+		}
 	}
 	_ = h.Close() // of clients that did not go
 	var wrong []error
-	for _, err := range errs {
+	for _, err := range known {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			wrong = append(wrong, err)
 		}

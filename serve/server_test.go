@@ -315,6 +315,31 @@ func TestEndInTime(t *testing.T) {
 	}
 }
 
+// An evaluation that takes longer than the end may is left behind without a word.
+func TestEndLeavesEvaluations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for the limits of time")
+	}
+	front, err := guard.New(guard.Options{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{guard: front, api: api.New(&quick{}, api.Options{}), draw: func(context.Context) error {
+		<-t.Context().Done()
+		return nil
+	}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	begin := time.Now()
+	if err := s.run(ended, l); err != nil || time.Since(begin) > endTime {
+		t.Errorf("it ended after %v: %v", time.Since(begin), err)
+	}
+}
+
 // Every route keeps a browser safe, and leads to no file of the machine.
 func TestRoutes(t *testing.T) {
 	r := start(t, &quick{}, "")
@@ -341,8 +366,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// A handler that panics is an error of the server; where its response has begun, the connection ends
-// so that nobody takes the response for whole.
+// A handler that panics is an error of the server. Where its response has begun, the connection
+// ends, so that nobody takes the response for whole.
 func TestPanics(t *testing.T) {
 	log.SetOutput(io.Discard)
 	defer log.SetOutput(os.Stderr)

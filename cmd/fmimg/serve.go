@@ -147,13 +147,15 @@ func (c *commandLine) count(count, usual int) {
 	}
 }
 
-// classes adds the classes.
+// classes adds the classes. Edits know no class by its name, generate by its weight of guidance.
 func (c *commandLine) classes(r draw.Request) {
-	if r.Sample.Class != "" && !r.Sample.NoClass {
-		c.add("class", r.Sample.Class)
-	}
-	if r.Sample.NoClass {
+	switch {
+	case r.Sample.NoClass && r.Kind == draw.Generate:
 		c.add("guidance", 0)
+	case r.Sample.NoClass:
+		c.add("class", model.NoClass)
+	case r.Sample.Class != "":
+		c.add("class", r.Sample.Class)
 	}
 }
 

@@ -166,8 +166,10 @@ func TestCommandOf(t *testing.T) {
 	for want, got := range map[string]string{
 		`fmimg generate --model "runs/my photos" --count 1 --seed 0 --isa avx2 --precision bf16 --out samples.png`:                          commandOf(draw.Request{Kind: draw.Generate}, m, on),
 		`fmimg edit vary --model "runs/my photos" --in input.png --count 1 --seed 0 --isa avx2 --precision bf16 --level 1 --out varied.png`: commandOf(draw.Request{Kind: draw.Vary, Level: 1}, m, on),
-		`fmimg generate --model runs/flow --count 1 --seed 0 --isa avx2 --out samples.png`:                                                  commandOf(draw.Request{Kind: draw.Generate}, flow, on),
-		`fmimg generate --model runs/flow --count 1 --seed 0 --out samples.png`:                                                             commandOf(draw.Request{Kind: draw.Generate}, flow, pipeline.Arithmetic{Precision: pipeline.AutoPrecision}),
+		`fmimg edit vary --model runs/flow --in input.png --count 1 --class none --seed 0 --level 1 --out varied.png`: commandOf(draw.Request{
+			Kind: draw.Vary, Level: 1, Sample: sample.Options{NoClass: true, Class: "7", Method: model.Method{Guidance: 1}}}, flow, pipeline.Arithmetic{}),
+		`fmimg generate --model runs/flow --count 1 --seed 0 --isa avx2 --out samples.png`: commandOf(draw.Request{Kind: draw.Generate}, flow, on),
+		`fmimg generate --model runs/flow --count 1 --seed 0 --out samples.png`:            commandOf(draw.Request{Kind: draw.Generate}, flow, pipeline.Arithmetic{Precision: pipeline.AutoPrecision}),
 	} {
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -66,8 +66,9 @@ func decodeJSON(text []byte, into any, strict bool) error {
 	return checkKeys(text, strict)
 }
 
-// checkKeys refuses a field that is there twice, of which readers of JSON take one or the other, and
-// one that package json takes for a field of ours though it is written otherwise. text is an object.
+// checkKeys refuses a field that is there twice, of which readers of JSON take one or the other,
+// and one that package json takes for a field of ours though it is written otherwise. text is an
+// object.
 func checkKeys(text []byte, strict bool) error {
 	seen := map[string]bool{}
 	for key := range objectKeys(text) {

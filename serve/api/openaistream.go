@@ -106,7 +106,8 @@ func (a *API) stream(ctx context.Context, w http.ResponseWriter, o *order) {
 	box, done := newMailbox(), make(chan answer, 1)
 	if o.partials > 0 {
 		o.Watch = func(s draw.State) {
-			if partialIndex(o.partials, s) >= 0 && len(s.X) == o.model.Shape.Len() { // else its file was replaced
+			// A state of another length is that of a file which has replaced the model's.
+			if partialIndex(o.partials, s) >= 0 && len(s.X) == o.model.Shape.Len() {
 				box.put(s)
 			}
 		}

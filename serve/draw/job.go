@@ -90,6 +90,9 @@ func (r *Request) misplaced() error {
 		{"mask", nil, len(r.Mask) > 0, []Kind{Inpaint}},
 		{"times", r.Times, r.Times != 0, []Kind{Inpaint}},
 		{"level", r.Level, r.Level != 0, []Kind{Vary}},
+		// Inpaint has a solver of its own.
+		{"solver", s.Solver, s.Solver != "", []Kind{Generate, Vary, Interpolate, Likelihood}},
+		{"tol", s.Tol, s.Tol != 0, []Kind{Generate, Vary, Interpolate, Likelihood}},
 		{"noise-level", s.NoiseLevel, s.NoiseLevel != 0, []Kind{Generate}},
 		{"per-class", s.PerClass, s.PerClass > 1, []Kind{Generate}},
 		{"count", s.Count, s.Count > 1, drawn},

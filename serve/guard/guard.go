@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -93,6 +94,10 @@ func (g *Guard) check(r *http.Request) *problem.Problem {
 	if !knownBody(r) {
 		return refusal(http.StatusUnsupportedMediaType, problem.Invalid,
 			"Content-Type must be application/json, or multipart/form-data for images/edits")
+	}
+	if r.ContentLength > MaxBody {
+		return refusal(http.StatusRequestEntityTooLarge, problem.Invalid,
+			fmt.Sprintf("the request is too large: at most %d bytes are read", MaxBody))
 	}
 	if g.token != nil && !open(r) && !g.token.knows(r) {
 		return refusal(http.StatusUnauthorized, problem.Unknown,

@@ -142,6 +142,24 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// A body that is too large by its header is refused before it comes.
+func TestLargeBody(t *testing.T) {
+	g, err := guard.New(guard.Options{Addr: "127.0.0.1:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length, want := range map[int64]int{guard.MaxBody: 200, guard.MaxBody + 1: 413, 1 << 62: 413} {
+		r := httptest.NewRequest("POST", "http://localhost/v1/jobs", strings.NewReader("{}"))
+		r.Header.Set("Content-Type", "application/json")
+		r.ContentLength = length
+		w := httptest.NewRecorder()
+		g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("Content-Length %d: status %d, want %d", length, w.Code, want)
+		}
+	}
+}
+
 // A token is needed for all but the page and its health, in the header or as the cookie.
 func TestToken(t *testing.T) {
 	o := guard.Options{Addr: "127.0.0.1:8080", Token: secret}
