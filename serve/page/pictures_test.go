@@ -33,7 +33,7 @@ func TestPictures(t *testing.T) {
 	b.wait("the digits are drawn", drawn+` === 10 && `+idle)
 	b.keep(filepath.Join(folder, "serve-draw.png"))
 
-	trainUntil(t, origin, `{"data": "mnist", "name": "mnist", "preset": "tiny", "size": 14, "batch": 16, "steps": 400}`, 300)
+	trainUntil(t, origin, `{"data": "mnist", "name": "mnist", "preset": "tiny", "size": 14, "batch": 16, "steps": 2000}`, 420)
 	b = open(t, origin, "/#runs?run=mnist", size(1200, 1040))
 	b.wait("the run is shown", lines+` > 0 && document.querySelector('[data-part="preview"]').naturalWidth > 0`)
 	b.click("#plot-log")
