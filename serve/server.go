@@ -150,9 +150,8 @@ func listen(addr string) (net.Listener, error) {
 			option.Setting{Option: "addr", Value: net.JoinHostPort(host, "0")})
 	}
 	if err != nil {
-		var wrong *net.OpError
 		reason := err
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*net.OpError](err); ok {
 			reason = wrong.Err
 		}
 		return nil, option.Errorf("addr", addr, "it cannot be listened on: %v", reason)

@@ -100,7 +100,7 @@ func commandOf(r draw.Request, m draw.Model, on pipeline.Arithmetic) string {
 		c.add("out", "varied.png")
 		return c.String()
 	case draw.Interpolate:
-		c := editLine("interpolate", r, m, on, edit.Options(edit.InterpolateOptions{}.WithDefaults()))
+		c := editLine("interpolate", r, m, on, edit.InterpolateOptions{}.WithDefaults())
 		c.add("out", "way.png")
 		return c.String()
 	case draw.Inpaint:
@@ -133,7 +133,7 @@ func editLine(name string, r draw.Request, m draw.Model, on pipeline.Arithmetic,
 type commandLine []string
 
 // String joins the words.
-func (c commandLine) String() string { return strings.Join(c, " ") }
+func (c *commandLine) String() string { return strings.Join(*c, " ") }
 
 // add adds a flag.
 func (c *commandLine) add(flag string, value any) {

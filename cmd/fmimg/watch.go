@@ -89,5 +89,5 @@ func (p *watchedPage) wasStopped() bool { return p != nil && p.stopped.Load() }
 func (p *watchedPage) close() {
 	p.training.End()
 	p.end()
-	<-p.ended
+	<-p.ended //nolint:errcheck // the training has its own end to tell of
 }

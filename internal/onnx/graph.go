@@ -196,8 +196,8 @@ func (g *Graph) Ints(numbers ...int) Value {
 	})
 }
 
-// once returns the constant that key describes, which make adds under a name the first time.
-func (g *Graph) once(key string, make func(name string)) Value {
+// once returns the constant that key describes, which add adds under a name the first time.
+func (g *Graph) once(key string, add func(name string)) Value {
 	if v, ok := g.known[key]; ok {
 		return v
 	}
@@ -205,7 +205,7 @@ func (g *Graph) once(key string, make func(name string)) Value {
 		g.known = map[string]Value{}
 	}
 	name := fmt.Sprintf("constant_%d", len(g.known))
-	make(name)
+	add(name)
 	g.known[key] = Value(name)
 	return Value(name)
 }

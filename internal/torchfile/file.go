@@ -16,7 +16,7 @@ type File struct {
 	Dicts []Dict
 
 	order  binary.ByteOrder
-	stored func(key string) (io.Reader, int64, error) // the bytes of a storage, and how many they are
+	stored func(key string) (io.Reader, int64, error) // the bytes of a storage, and how many
 	size   int64                                      // of the file, in bytes
 }
 

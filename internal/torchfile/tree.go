@@ -203,7 +203,8 @@ func rebuilt(args pickle.Tuple) (t Tensor, ok bool, err error) {
 		}
 		t.Shape = append(t.Shape, int(d))
 	}
-	return t, true, t.check()
+	err = t.check()
+	return t, true, err
 }
 
 // integers returns a tuple of whole numbers, or nil for another value.

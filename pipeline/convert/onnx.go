@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,12 +188,10 @@ func (e *onnxExport) sampler() error {
 	image = g.Op("Clip", []onnx.Value{image, g.Scalar(dataset.PixelMin), g.Scalar(dataset.PixelMax)})
 	g.Output(image, "image", onnx.Float32, e.images())
 	e.out.Doc = fmt.Sprintf("Images of %s from noise N(0, 1) by %v.", model.ModelName(e.ck.Path), plan.Solver)
-	for key, value := range map[string]string{
+	maps.Copy(e.out.Metadata, map[string]string{
 		"solver": method.Solver, "steps": strconv.Itoa(method.Steps),
 		"guidance": strconv.FormatFloat(method.Guidance, 'g', -1, 64), "guidance_interval": method.Interval.String(),
-	} {
-		e.out.Metadata[key] = value
-	}
+	})
 	return nil
 }
 

@@ -121,7 +121,7 @@ type made struct {
 }
 
 var nets = []made{
-	{name: "tiny", change: func(c *unet.Config) {}},
+	{name: "tiny", change: func(*unet.Config) {}},
 	{name: "no classes", change: func(c *unet.Config) { c.NumClasses, c.NullClass = 0, false }},
 	{name: "rgba", change: func(c *unet.Config) { c.InChannels, c.ImageSize = 4, [2]int{8, 12} }},
 	{name: "heads", change: func(c *unet.Config) { c.NumHeads, c.UseScaleShiftNorm = 4, false }},
@@ -131,8 +131,8 @@ var nets = []made{
 	{name: "patches", change: func(c *unet.Config) { c.PatchSize, c.InChannels = 2, 3 }},
 	{name: "flow map", change: func(c *unet.Config) { c.FlowMap = true }, objective: model.FlowMapObjective},
 	{name: "guided flow map", change: func(c *unet.Config) { c.FlowMap, c.GuidanceEmbed = true, true }, objective: model.FlowMapObjective},
-	{name: "noise", change: func(c *unet.Config) {}, path: "cosine", objective: model.NoiseObjective},
-	{name: "data", change: func(c *unet.Config) {}, path: "vp", objective: model.DataObjective},
+	{name: "noise", change: func(*unet.Config) {}, path: "cosine", objective: model.NoiseObjective},
+	{name: "data", change: func(*unet.Config) {}, path: "vp", objective: model.DataObjective},
 }
 
 // save writes the network with random weights, and returns the file's path.
@@ -214,7 +214,7 @@ func TestNetworksInONNXRuntime(t *testing.T) {
 		for _, path := range paths {
 			r, v := networkRun(t, folder, path, half)
 			bound := 1e-4
-			if half && !strings.HasPrefix(path, "mnist") { // whose weights are float16 numbers already
+			if half && !strings.HasPrefix(path, "mnist") { // whose weights are float16 already
 				bound = 5e-3
 			}
 			runs, want, bounds = append(runs, r), append(want, v), append(bounds, bound)

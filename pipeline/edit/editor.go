@@ -57,9 +57,11 @@ func newEditor(ctx context.Context, o Options) (*editor, error) {
 		return nil, err
 	}
 	if len(o.In) > 0 {
-		return e, e.readFiles()
+		err := e.readFiles()
+		return e, err
 	}
-	return e, e.readData(ctx)
+	err = e.readData(ctx)
+	return e, err
 }
 
 // take sets the inputs, and tells what was assumed.

@@ -31,7 +31,8 @@ func NewGauge(ck *model.Checkpoint, o Options) (*Gauge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g, g.settleClass(false, false)
+	err = g.settleClass(false, false)
+	return g, err
 }
 
 // newGauge is NewGauge but for the class.

@@ -150,7 +150,8 @@ func (u *upload) decode() (imageJSON, error) {
 		return imageJSON{}, err
 	}
 	var in imageJSON
-	return in, decodeJSON(body, &in, false)
+	err = decodeJSON(body, &in, false)
+	return in, err
 }
 
 // edit checks a request for edits.

@@ -50,9 +50,9 @@ const (
 
 func newPress() *press { return &press{make(chan struct{}, largeAtOnce)} }
 
-// print calls what writes a picture of some pixels, when there is room for it. It returns ctx.Err()
+// run calls what writes a picture of some pixels, when there is room for it. It returns ctx.Err()
 // where ctx ends before.
-func (p *press) print(ctx context.Context, pixels int, write func() error) error {
+func (p *press) run(ctx context.Context, pixels int, write func() error) error {
 	if pixels >= largePicture {
 		select {
 		case p.large <- struct{}{}:
@@ -66,7 +66,7 @@ func (p *press) print(ctx context.Context, pixels int, write func() error) error
 
 // encode writes image i when the press has room for it.
 func (p *press) encode(ctx context.Context, f format, images *picture.Images, i int, texts []picture.Text) (file []byte, err error) {
-	err = p.print(ctx, images.Height*f.scale*images.Width*f.scale, func() error {
+	err = p.run(ctx, images.Height*f.scale*images.Width*f.scale, func() error {
 		file, err = f.encode(images, i, texts)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -240,7 +241,9 @@ func TestClientGoes(t *testing.T) {
 		if took > 100*time.Millisecond {
 			t.Errorf("%s: the drawer went on for %v", body, took)
 		}
-		<-over
+		if err := <-over; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func (a *API) jobGrid(w http.ResponseWriter, r *http.Request) {
 	}
 	var out bytes.Buffer
 	height, width := g.Size(result.Images.Height, result.Images.Width)
-	err = a.press.print(r.Context(), height*width, func() error {
+	err = a.press.run(r.Context(), height*width, func() error {
 		m, err := picture.Grid(result.Images, g)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (a *API) jobWay(w http.ResponseWriter, r *http.Request) {
 	}
 	var file []byte
 	height, width := g.Size(result.Images.Height, result.Images.Width)
-	err = a.press.print(r.Context(), steps*height*width, func() error {
+	err = a.press.run(r.Context(), steps*height*width, func() error {
 		file, err = movie(picture.Blank(j.model.Shape, len(ways)), ways, steps, g)
 		return err
 	})

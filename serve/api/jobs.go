@@ -68,14 +68,12 @@ func (s *jobs) add(j *job, run func(*job)) error {
 	}
 	s.byID[j.id] = j
 	s.order = append(s.order, j)
-	s.under.Add(1)
-	go func() {
-		defer s.under.Done()
+	s.under.Go(func() {
 		run(j)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.makeRoom(j)
-	}()
+	})
 	return nil
 }
 

@@ -386,7 +386,7 @@ func TestPress(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { _ = p.print(t.Context(), largePicture, write) })
+		all.Go(func() { _ = p.run(t.Context(), largePicture, write) })
 	}
 	all.Wait()
 	if got := most.Load(); got > largeAtOnce {
@@ -397,10 +397,10 @@ func TestPress(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.print(gone, largePicture, write); !errors.Is(err, context.Canceled) {
+	if err := p.run(gone, largePicture, write); !errors.Is(err, context.Canceled) {
 		t.Errorf("while it is full: %v", err)
 	}
-	if err := p.print(gone, largePicture-1, write); err != nil {
+	if err := p.run(gone, largePicture-1, write); err != nil {
 		t.Errorf("a small one: %v", err)
 	}
 }

@@ -22,9 +22,9 @@
 // # Bounds
 //
 // No more images are under way or wait than [Options].Waiting. Twice as many are under way as the
-// workers take at once, and beside them one image of each of some requests that have none under way.
-// The others wait for their turn, and requests take turns: a request of one image waits neither for
-// one of thousands nor for one of hours. An image whose likelihood is found has the activations of
-// a training in memory of its own, so there are few of these at once. Models are in memory within
-// [Options].Memory. A model that is in use stays.
+// workers take at once, and beside them one image of each of some requests that have none under
+// way. The others wait for their turn, and requests take turns: a request of one image waits
+// neither for one of thousands nor for one of hours. An image whose likelihood is found has the
+// activations of a training in memory of its own, so there are few of these at once. Models are in
+// memory within [Options].Memory. A model that is in use stays.
 package draw

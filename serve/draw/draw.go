@@ -91,8 +91,8 @@ type Request struct {
 	Level float64
 	// Times is how often inpaint takes each step; 0: 10.
 	Times int
-	// Began, when not nil, is called once, when the first image begins: it does not wait for its turn
-	// any more.
+	// Began, when not nil, is called once, when the first image begins: it does not wait for its
+	// turn any more.
 	Began func()
 	// Watch, when not nil, gets states on the way. One goroutine at a time calls it. It must
 	// neither wait nor keep x.

@@ -2,6 +2,7 @@ package draw
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -240,7 +241,7 @@ func TestRequestMistakes(t *testing.T) {
 		{"per-class", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{PerClass: 2}}},
 	} {
 		_, err := s.Do(t.Context(), c.r)
-		if wrong, ok := err.(*pipeline.OptionError); !ok || wrong.Option != c.option {
+		if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != c.option {
 			t.Errorf("%s of %s: %v, want a mistake in %s", c.r.Kind, c.r.Model, err, c.option)
 		}
 	}

@@ -182,6 +182,11 @@ func (e *evaluator) take() batch {
 	e.idle++
 	defer func() { e.idle-- }()
 	var timer *time.Timer
+	defer func() {
+		if timer != nil {
+			timer.Stop()
+		}
+	}()
 	late := false
 	for {
 		switch {
@@ -197,7 +202,6 @@ func (e *evaluator) take() batch {
 				e.mu.Unlock()
 				e.changed.Broadcast()
 			})
-			defer timer.Stop()
 		}
 		e.changed.Wait()
 	}

@@ -115,7 +115,9 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a model in use was let go: %v", err)
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 	eventually(t, "one model in memory", func() bool { return s.Stats().Loaded == 1 })
 }
 

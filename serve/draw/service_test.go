@@ -180,7 +180,9 @@ func TestBusy(t *testing.T) {
 		t.Errorf("within the bound: %v", err)
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 	eventually(t, "nothing waits", func() bool { return s.Stats().Waiting == 0 })
 	r.Sample.Count = 10
 	if _, err := s.Do(t.Context(), r); err != nil {
@@ -225,7 +227,9 @@ func TestFair(t *testing.T) {
 	default:
 	}
 	cancel()
-	<-many
+	if err := <-many; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 // A panic ends the request that it is of, and no other.

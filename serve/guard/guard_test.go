@@ -149,7 +149,7 @@ func TestLargeBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	for length, want := range map[int64]int{guard.MaxBody: 200, guard.MaxBody + 1: 413, 1 << 62: 413} {
-		r := httptest.NewRequest("POST", "http://localhost/v1/jobs", strings.NewReader("{}"))
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/v1/jobs", strings.NewReader("{}"))
 		r.Header.Set("Content-Type", "application/json")
 		r.ContentLength = length
 		w := httptest.NewRecorder()

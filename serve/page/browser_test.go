@@ -38,17 +38,9 @@ const patience = 90 * time.Second
 // browser is the browser that all tests share; nil where there is none.
 var browser context.Context
 
+// TestMain runs the tests with a browser that it ends behind them.
 func TestMain(m *testing.M) {
-	os.Exit(withBrowser(m.Run))
-}
-
-// withBrowser runs tests with a browser that it ends behind them.
-func withBrowser(run func() int) int {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
+	if path := browserPath(); path != "" {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1280, 900),
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
@@ -57,14 +49,22 @@ func withBrowser(run func() int) int {
 		ctx, cancel := chromedp.NewContext(allocator)
 		defer cancel()
 		if err := chromedp.Do(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "the browser does not start:", err)
-			return 1
+			panic(fmt.Sprintf("the browser does not start: %v", err))
 		}
 		browser = ctx
-		break
 	}
 	defer endServed()
-	return run()
+	m.Run()
+}
+
+// browserPath returns the path of Chromium, or an empty one.
+func browserPath() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
 }
 
 // open opens a tab without a past, at a path of a server. What is done first is done before that.

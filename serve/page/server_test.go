@@ -40,7 +40,7 @@ func serveAll(t *testing.T) string {
 		t.Skip("SKIPPED: there is no Chromium to test the page in")
 	}
 	served.once.Do(func() {
-		served.folder, served.err = os.MkdirTemp("", "page")
+		served.folder, served.err = os.MkdirTemp("", "page") //nolint:usetesting // several tests share it
 		if served.err == nil {
 			served.err = prepare(served.folder)
 		}
@@ -81,7 +81,12 @@ func start(folder, addr, tokenFile string) (origin string, end func(), err error
 	}()
 	select {
 	case url := <-at:
-		return strings.TrimSuffix(url, "/"), func() { cancel(); <-ended }, nil
+		return strings.TrimSuffix(url, "/"), func() {
+			cancel()
+			if err := <-ended; err != nil {
+				panic(err)
+			}
+		}, nil
 	case err := <-ended:
 		cancel()
 		return "", nil, err

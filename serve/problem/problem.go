@@ -30,7 +30,7 @@ const (
 )
 
 // A Problem is an error with what HTTP says about it.
-type Problem struct {
+type Problem struct { //nolint:errname // its users say problem.Problem
 	Status  int
 	Type    Type
 	Param   string // the field of the request that is wrong; empty: none
