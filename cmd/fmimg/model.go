@@ -136,7 +136,7 @@ Shapes tell the network but for the flags below. To train on from such a file, t
 func (a *app) newModelImport() *cobra.Command {
 	var o convert.ImportOptions
 	cmd := &cobra.Command{
-		Use: "import FILE --out FILE --size SIZE [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
+		Use: "import FILE [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
 		Example: "  fmimg model import unet.pt --size 32 --heads 4 --out unet.safetensors\n" +
 			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors",
 		Args: func(cmd *cobra.Command, args []string) error {

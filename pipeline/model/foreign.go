@@ -28,6 +28,9 @@ func (f *OpenedFile) Weights(part string) (tensors *safetensors.File, took strin
 	if tensors, err = safetensors.Read(f.File); err != nil {
 		return nil, "", err
 	}
+	if _, ok := tensors.Metadata[StateKey]; ok && part == "" {
+		return tensors, "", nil // the state of a run: nothing in it is a model
+	}
 	took, err = onePart(tensors, part)
 	return tensors, took, err
 }
