@@ -68,9 +68,10 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-short -timeout 40m -
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
+# Without the tables of a debugger, which are a quarter of it. Profiles and stack traces keep names.
 .PHONY: build
 build: ## build ./fmimg, a static binary
-	$(GO) build -o fmimg$(EXE) ./cmd/fmimg
+	$(GO) build -ldflags=-w -o fmimg$(EXE) ./cmd/fmimg
 
 # A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r
 # runs/demo
@@ -149,6 +150,31 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
+
+# $(call with_python,PACKAGES,VARIABLE,COMMAND) runs a command that finds in a variable the path of a
+# Python with packages from Python's package index, in an environment of its own. Without python3 it
+# says that it skips.
+with_python = @if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo 'SKIPPED: there is no python3 with venv'; \
+	else \
+		set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+		python3 -m venv "$$folder/python"; "$$folder/python/bin/pip" install -q $(foreach package,$(1),'$(package)'); \
+		$(2)="$$folder/python/bin/python" $(3); \
+	fi
+
+.PHONY: serve-clients
+serve-clients: ## try the server by the Python client that OpenAI publishes (needs python3 and its package index)
+	$(call with_python,openai==3.*,FMIMG_TEST_OPENAI,$(GO) test -count 1 -v -run '^TestOpenAIClient$$' ./serve)
+
+.PHONY: travel
+travel: ## run exported models by onnxruntime (needs python3 and its package index)
+	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_ONNX,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
+
+# It trains for a few hundred steps, so that there is a curve to see.
+.PHONY: serve-pictures
+serve-pictures: build ## draw docs/serve-draw.png and docs/serve-runs.png: the page in Chromium (some minutes)
+	FMIMG_TEST_PAGE_PICTURES='$(CURDIR)/docs' FMIMG_TEST_PROGRAM='$(CURDIR)/fmimg$(EXE)' \
+		$(GO) test -count 1 -timeout 40m -v -run '^TestPictures$$' ./serve/page
 
 # The Cortex-A72 has ARMv8.0: code that needs more stops there.
 .PHONY: arm64

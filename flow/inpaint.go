@@ -35,6 +35,16 @@ type Resampling struct {
 	Path  Schedule
 	Steps int // equal steps from noise to data, each by the midpoint method
 	Times int // how often each step is taken; at least 1
+	// Observe, when not nil, is shown the states at the start and after each step, taken as often
+	// as Times says.
+	Observe ode.Observer
+}
+
+// show shows the states after a step to the observer.
+func (r Resampling) show(step int, x []float32) {
+	if r.Observe != nil {
+		r.Observe(step, float64(step)/float64(r.Steps), x)
+	}
 }
 
 // Solve moves n states in x from standard normal noise at t = 0 to states at t = 1 that have the
@@ -56,7 +66,11 @@ func (r Resampling) Solve(
 		}
 		draw++
 	}
+	r.show(0, x)
 	for k := range r.Steps {
+		if k > 0 {
+			r.show(k, x)
+		}
 		from, to := float64(k)/float64(r.Steps), float64(k+1)/float64(r.Steps)
 		a, b := r.Path.At(from), r.Path.At(to)
 		times := r.Times
@@ -76,6 +90,7 @@ func (r Resampling) Solve(
 	for i := range n {
 		known.put(x, i, d, eps, Coefficients{Alpha: 1})
 	}
+	r.show(r.Steps, x)
 	return nil
 }
 

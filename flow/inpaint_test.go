@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/fmimg/fmimg/internal/numtest"
@@ -131,10 +132,31 @@ func TestRenoiseLeavesTheMarginal(t *testing.T) {
 	}
 }
 
+// An observer sees the noise, the states after each step, and the result.
+func TestResamplingIsObserved(t *testing.T) {
+	const steps = 3
+	x, known := make([]float32, 4), Known{make([]float32, 4), []bool{true, false, false, false}}
+	var seen []int
+	r := Resampling{Path: Linear{}, Steps: steps, Times: 2, Observe: func(step int, at float64, states []float32) {
+		if seen = append(seen, step); at != float64(step)/steps || len(states) != len(x) {
+			t.Errorf("step %d at %v of %d numbers", step, at, len(states))
+		}
+		if step == steps && states[0] != known.Data[0] {
+			t.Errorf("the last states do not have what is known: %v", states)
+		}
+	}}
+	if err := r.Solve(t.Context(), &correlated{}, x, 2, known, func(_, _ int, eps []float32) { clear(eps) }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(seen, []int{0, 1, 2, 3}) {
+		t.Errorf("steps %v", seen)
+	}
+}
+
 func TestResamplingStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	resampling, x := Resampling{Linear{}, 5, 2}, make([]float32, 4)
+	resampling, x := Resampling{Path: Linear{}, Steps: 5, Times: 2}, make([]float32, 4)
 	known := Known{make([]float32, 4), make([]bool, 4)}
 	err := resampling.Solve(ctx, &correlated{}, x, 2, known, func(int, int, []float32) {})
 	if !errors.Is(err, context.Canceled) {

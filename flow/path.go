@@ -48,19 +48,21 @@ func TargetVelocity(u, x0, x1 []float32, c Coefficients) {
 	blend(u, x0, x1, c.DSigma, c.DAlpha)
 }
 
-// ConditionalVelocity sets u = u_t(x|x1) = σ'/σ·(x − α·x1) + α'·x1, the velocity of a state x on
-// its path to the data x1 (Lipman et al. 2023, theorem 3). On the path from x0 to x1 it equals
+// TowardsData returns σ'/σ·(x − α·x1) + α'·x1 as a part of a state x and the data x1: the velocity
+// of x on its path to x1 (Lipman et al. 2023, theorem 3). On the path from x0 to x1 it equals
 // [TargetVelocity]. Where σ = 0 all paths to x1 meet in α·x1, and their noises cannot be told
-// apart: u is α'·x1 there, the mean of their velocities. All have the same length; u may be x or
-// x1.
-func ConditionalVelocity(u, x, x1 []float32, c Coefficients) {
+// apart: it is α'·x1 there, the mean of their velocities.
+func (c Coefficients) TowardsData() Part {
 	if c.Sigma == 0 {
-		blend(u, x, x1, 0, c.DAlpha)
-		return
+		return Part{P: c.DAlpha}
 	}
 	rate := c.DSigma / c.Sigma
-	blend(u, x, x1, rate, c.DAlpha-float64(rate*c.Alpha))
+	return Part{X: rate, P: c.DAlpha - float64(rate*c.Alpha)}
 }
+
+// ConditionalVelocity sets u = u_t(x|x1), see [Coefficients.TowardsData]. All have the same length;
+// u may be x or x1.
+func ConditionalVelocity(u, x, x1 []float32, c Coefficients) { c.TowardsData().Apply(u, x, x1) }
 
 // ConditionalPairs makes training pairs from a batch of len(t) states: xt, which the network sees
 // together with t, and u, its target. State i is on the path from x0 to x1 at time t[i]. The four

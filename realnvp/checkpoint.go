@@ -25,14 +25,23 @@ func Holds(f *safetensors.File) bool {
 	return ok
 }
 
-// FromFile builds the flow that a checkpoint holds.
-func FromFile(f *safetensors.File, isa kernels.ISA) (*Model, error) {
+// FileConfig returns the configuration in a file's metadata.
+func FileConfig(f *safetensors.File) (Config, error) {
 	var cfg Config
 	if err := json.Unmarshal([]byte(f.Metadata[ConfigKey]), &cfg); err != nil {
-		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
+		return cfg, fmt.Errorf("configuration of a normalizing flow: %w", err)
 	}
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
+		return cfg, fmt.Errorf("configuration of a normalizing flow: %w", err)
+	}
+	return cfg, nil
+}
+
+// FromFile builds the flow that a checkpoint holds.
+func FromFile(f *safetensors.File, isa kernels.ISA) (*Model, error) {
+	cfg, err := FileConfig(f)
+	if err != nil {
+		return nil, err
 	}
 	if err := plausible(cfg, f); err != nil {
 		return nil, err

@@ -21,13 +21,22 @@ type Model struct {
 // New makes a model and draws its first parameters. With rng nil they are zero, for a caller who
 // sets them. Couplings begin as the identity. [Replica.Initialise] sets the activation norms.
 func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
+	m, err := Outline(cfg)
+	if err != nil {
+		return nil, err
 	}
-	m := &Model{cfg: cfg, isa: isa}
+	m.isa = isa
 	m.newReplica(1, false, rng) // makes the parameters
 	m.Repack(0, 1)
 	return m, nil
+}
+
+// Outline returns a model without parameters. It has a configuration and nothing that computes.
+func Outline(cfg Config) (*Model, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configuration of a normalizing flow: %w", err)
+	}
+	return &Model{cfg: cfg}, nil
 }
 
 // The values of the darkest and of the brightest pixel.

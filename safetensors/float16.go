@@ -36,9 +36,9 @@ func widenHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+halfBias)<<23 | fraction<<halfFractionShift)
 }
 
-// narrowHalf rounds to the nearest binary16 number, ties to even. Larger numbers become an
+// ToHalf rounds to the nearest binary16 number, ties to even. Larger numbers become an
 // infinity.
-func narrowHalf(x float32) uint16 {
+func ToHalf(x float32) uint16 {
 	bits := math.Float32bits(x)
 	sign := uint16(bits>>16) & halfSign
 	bits &^= 1 << 31

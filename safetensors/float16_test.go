@@ -35,22 +35,22 @@ func TestWidenHalfIsExact(t *testing.T) {
 	}
 }
 
-func TestNarrowHalfInvertsWidenHalf(t *testing.T) {
+func TestToHalfInvertsWidenHalf(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
 		if h&halfInf == halfInf && h&halfFractionMask != 0 {
 			continue // NaN has many bit patterns
 		}
-		if got := narrowHalf(widenHalf(h)); got != h {
-			t.Fatalf("narrowHalf(widenHalf(%#04x)) = %#04x", h, got)
+		if got := ToHalf(widenHalf(h)); got != h {
+			t.Fatalf("ToHalf(widenHalf(%#04x)) = %#04x", h, got)
 		}
 	}
 }
 
-// TestNarrowHalfRoundsToNearestEven narrows the point half-way between each two neighbours, and the
+// TestToHalfRoundsToNearestEven narrows the point half-way between each two neighbours, and the
 // float32 numbers on either side of that point. The largest half has the neighbour 65536, an
 // infinity.
-func TestNarrowHalfRoundsToNearestEven(t *testing.T) {
+func TestToHalfRoundsToNearestEven(t *testing.T) {
 	for i := range uint16(halfInf) {
 		above := halfValue(i + 1)
 		middle := float32((halfValue(i) + above) / 2) // 12 bits: exact
@@ -63,15 +63,15 @@ func TestNarrowHalfRoundsToNearestEven(t *testing.T) {
 
 func checkNarrow(t *testing.T, x float32, want uint16) {
 	t.Helper()
-	if got := narrowHalf(x); got != want {
-		t.Fatalf("narrowHalf(%v) = %#04x, want %#04x", x, got, want)
+	if got := ToHalf(x); got != want {
+		t.Fatalf("ToHalf(%v) = %#04x, want %#04x", x, got, want)
 	}
-	if got := narrowHalf(-x); got != want|halfSign {
-		t.Fatalf("narrowHalf(%v) = %#04x, want %#04x", -x, got, want|halfSign)
+	if got := ToHalf(-x); got != want|halfSign {
+		t.Fatalf("ToHalf(%v) = %#04x, want %#04x", -x, got, want|halfSign)
 	}
 }
 
-func TestNarrowHalfExtremes(t *testing.T) {
+func TestToHalfExtremes(t *testing.T) {
 	for _, c := range []struct {
 		x    float32
 		want uint16
@@ -80,11 +80,11 @@ func TestNarrowHalfExtremes(t *testing.T) {
 		{65504, 0x7bff}, {65519.996, 0x7bff}, {65520, 0x7c00},
 		{math.SmallestNonzeroFloat32, 0}, {float32(math.Copysign(0, -1)), 0x8000}, {1, 0x3c00}, {-2, 0xc000},
 	} {
-		if got := narrowHalf(c.x); got != c.want {
-			t.Errorf("narrowHalf(%v) = %#04x, want %#04x", c.x, got, c.want)
+		if got := ToHalf(c.x); got != c.want {
+			t.Errorf("ToHalf(%v) = %#04x, want %#04x", c.x, got, c.want)
 		}
 	}
-	if h := narrowHalf(float32(math.NaN())); h&halfInf != halfInf || h&halfFractionMask == 0 {
-		t.Errorf("narrowHalf(NaN) = %#04x, which is not a NaN", h)
+	if h := ToHalf(float32(math.NaN())); h&halfInf != halfInf || h&halfFractionMask == 0 {
+		t.Errorf("ToHalf(NaN) = %#04x, which is not a NaN", h)
 	}
 }

@@ -56,30 +56,42 @@ func Read(r io.Reader) (*File, error) {
 
 func readFile(r io.Reader) (*File, error) {
 	buffered := bufio.NewReaderSize(r, filekind.HeadSize)
-	other := otherKind(buffered)
-	r = buffered
-	header, err := readHeader(r)
-	if err != nil {
-		return nil, cmp.Or(other, err)
-	}
-	f, spans, err := parseHeader(header)
-	if err != nil {
-		return nil, cmp.Or(other, err)
-	}
-	order, err := dataOrder(f, spans)
+	f, order, err := readTensors(buffered)
 	if err != nil {
 		return nil, err
 	}
 	buf := make([]byte, chunkSize)
 	for _, i := range order {
-		if err := f.Tensors[i].read(r, buf); err != nil {
+		if err := f.Tensors[i].read(buffered, buf); err != nil {
 			return nil, tensorError(f.Tensors[i].Name, err)
 		}
 	}
-	if err := expectEnd(r); err != nil {
+	if err := expectEnd(buffered); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// ReadHeader is [Read] for the header alone: tensors have names, types and shapes, and no numbers.
+// It reads no further than the header, but for a buffer.
+func ReadHeader(r io.Reader) (*File, error) {
+	f, _, err := readTensors(bufio.NewReaderSize(r, filekind.HeadSize))
+	return f, within("safetensors", err)
+}
+
+// readTensors reads the header of a file: what tensors there are, and the order of their numbers.
+func readTensors(r *bufio.Reader) (f *File, order []int, err error) {
+	other := otherKind(r)
+	header, err := readHeader(r)
+	if err != nil {
+		return nil, nil, cmp.Or(other, err)
+	}
+	f, spans, err := parseHeader(header)
+	if err != nil {
+		return nil, nil, cmp.Or(other, err)
+	}
+	order, err = dataOrder(f, spans)
+	return f, order, err
 }
 
 // otherKind returns the error of a file that is of another kind by its first bytes, else nil. It

@@ -66,7 +66,7 @@ func (t *Tensor) check() error {
 		return err
 	}
 	for i, v := range t.F32 {
-		if narrowHalf(v)&halfInf == halfInf {
+		if ToHalf(v)&halfInf == halfInf {
 			return fmt.Errorf("element %d is %v, too large for F16, which ends at 65504: write F32", i, v)
 		}
 	}
@@ -106,7 +106,7 @@ func appendF32(dst []byte, src []float32) []byte {
 
 func appendF16(dst []byte, src []float32) []byte {
 	for _, x := range src {
-		dst = binary.LittleEndian.AppendUint16(dst, narrowHalf(x))
+		dst = binary.LittleEndian.AppendUint16(dst, ToHalf(x))
 	}
 	return dst
 }

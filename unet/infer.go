@@ -9,8 +9,8 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
-// stemName is the weight of the first convolution, which every network of this kind has.
-const stemName = "input_blocks.0.0.weight"
+// StemName is the weight of the first convolution, which every network of this kind has.
+const StemName = "input_blocks.0.0.weight"
 
 // maxStages is more than the stages on the way down of any valid configuration.
 const maxStages = 8 * (16 + 1)
@@ -30,7 +30,7 @@ func Infer(f *safetensors.File) (Config, error) {
 		}
 		return nil
 	}
-	stem, embedding := shape(stemName, 4), shape("time_embed.0.weight", 2)
+	stem, embedding := shape(StemName, 4), shape("time_embed.0.weight", 2)
 	if stem == nil || embedding == nil || embedding[1] < 1 {
 		return c, errors.New("its tensors are not those of this U-Net: " +
 			"input_blocks.0.0.weight [C,C,3,3] and time_embed.0.weight [4C,C] are needed")
@@ -98,7 +98,7 @@ func (c Config) inferLevels(shape func(name string, rank int) []int) (Config, er
 func trimPrefix(f *safetensors.File) error {
 	prefix := ""
 	for _, t := range f.Tensors {
-		before, ok := strings.CutSuffix(t.Name, stemName)
+		before, ok := strings.CutSuffix(t.Name, StemName)
 		if !ok {
 			continue
 		}

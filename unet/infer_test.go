@@ -87,8 +87,8 @@ func TestInferRefuses(t *testing.T) {
 		want   string
 	}{
 		"nothing":        {func(f *safetensors.File) { f.Tensors = nil }, "not those of this U-Net"},
-		"no stem":        {func(f *safetensors.File) { drop(f, stemName) }, "not those of this U-Net"},
-		"stem of rank 2": {func(f *safetensors.File) { f.Tensor(stemName).Shape = []int{8, 9} }, "not those of this U-Net"},
+		"no stem":        {func(f *safetensors.File) { drop(f, StemName) }, "not those of this U-Net"},
+		"stem of rank 2": {func(f *safetensors.File) { f.Tensor(StemName).Shape = []int{8, 9} }, "not those of this U-Net"},
 		"empty embedding": {func(f *safetensors.File) {
 			f.Tensor("time_embed.0.weight").Shape = []int{32, 0}
 		}, "not those of this U-Net"},

@@ -22,14 +22,23 @@ type Model struct {
 // New builds a network and draws its first parameters from PyTorch's distributions. With rng nil
 // the parameters are zero, for a caller that sets them.
 func New(cfg Config, isa kernels.ISA, rng *rand.Rand) (*Model, error) {
+	m, err := Outline(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m.isa = isa
+	m.newReplica(1, false, rng) // makes the parameters
+	m.Repack(0, 1)
+	return m, nil
+}
+
+// Outline returns a model without parameters. It has a configuration and nothing that computes.
+func Outline(cfg Config) (*Model, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("network configuration: %w", err)
 	}
-	m := &Model{cfg: cfg, isa: isa}
-	m.newReplica(1, false, rng) // makes the parameters
-	m.Repack(0, 1)
-	return m, nil
+	return &Model{cfg: cfg}, nil
 }
 
 // Config returns the configuration with all defaults filled in.

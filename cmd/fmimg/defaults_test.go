@@ -21,6 +21,7 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/classify"
+	"github.com/fmimg/fmimg/pipeline/convert"
 	"github.com/fmimg/fmimg/pipeline/distill"
 	"github.com/fmimg/fmimg/pipeline/edit"
 	"github.com/fmimg/fmimg/pipeline/evaluate"
@@ -73,6 +74,8 @@ func resolved() map[string]any {
 		"bench.TrainOptions":      bench.TrainOptions{}.WithDefaults(),
 		"bench.GenerateOptions":   bench.GenerateOptions{}.WithDefaults(),
 		"bench.KernelOptions":     bench.KernelOptions{}.WithDefaults(),
+		"convert.ImportOptions":   convert.ImportOptions{}.WithDefaults(),
+		"convert.ONNXOptions":     convert.ONNXOptions{},
 		"compare.Options":         compare.Options{}.WithDefaults(),
 	}
 }
@@ -82,13 +85,13 @@ func resolved() map[string]any {
 // one.
 var inWords = []string{
 	"GOMAXPROCS", "MNIST", "the best of this machine", "the fastest on the instruction set", "all but generic and the unproven, where there are others", "all",
-	"the newest run under runs/", "a new one under runs/", "what the model was trained on", "that of MNIST",
+	"the newest run", "a new one under runs/", "what the model was trained on", "that of MNIST",
 	"a quarter of the batch, at most 8", "the first from 1024 on", "as many as the rest of the budget allows",
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",
 	"as they are, pictures 32", "what is there", "the network's own", "drawn weights", "that of Objective", "as there",
 	"the names of their folders", "those of Data", "label where", "each image a random one",
 	"as nearly square as the images can be laid out", "in the run folder of Model, if it is one",
-	"as many as take one to two minutes of two cores",
+	"as many as take one to two minutes of two cores", "the averages where", "numbers, and no row",
 	"curriculum for velocities, and uniform for other objectives", "so many that about 256 are of the largest class",
 }
 

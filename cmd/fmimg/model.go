@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/pipeline/convert"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -21,7 +22,7 @@ func (a *app) newModel() *cobra.Command {
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.newModelShow(), a.newModelExport())
+	cmd.AddCommand(a.newModelShow(), a.newModelExport(), a.newModelImport())
 	return cmd
 }
 
@@ -64,24 +65,112 @@ func (a *app) newModelShow() *cobra.Command {
 }
 
 const modelExportHelp = `Write the model of a run to a file of its own, to give away or to embed in a program. --float16 halves its size,
-with weights rounded to 11 bits.`
+with weights rounded to 11 bits.
+
+--format onnx writes what other programs run, such as onnxruntime: the network, with the inputs x [N,C,H,W] in [-1, 1],
+t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image.`
 
 func (a *app) newModelExport() *cobra.Command {
-	var from, out string
+	var from, out, format string
 	var half bool
+	var o convert.ONNXOptions
 	cmd := &cobra.Command{
 		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
-		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors",
+		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors\n" +
+			"  fmimg model export mnist --format onnx --sampler --out digits.onnx",
 	}
 	a.modelArgument(cmd, &from, elseNone, func() error {
-		if err := model.Export(from, out, half); err != nil {
+		if err := a.exportModel(cmd, from, out, format, half, o); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(a.stdout, out)
 		return err
 	})
-	cmd.Flags().StringVar(&out, "out", "", "safetensors `file` to write (needed)")
-	cmd.Flags().BoolVar(&half, "float16", false, "round the weights to float16")
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "`file` to write (needed)")
+	f.StringVar(&format, "format", "", "safetensors or onnx, `which` is the one that the name of the file says by default, else safetensors")
+	f.BoolVar(&half, "float16", false, "round the weights to float16")
+	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
+	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
+	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
+	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2 or ddim (default as for generate)")
+	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
+	return cmd
+}
+
+// exportModel writes a model in a format.
+func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half bool, o convert.ONNXOptions) error {
+	if format == "" {
+		format = model.SafetensorsFormat
+		if convert.IsONNX(out) {
+			format = convert.ONNXFormat
+		}
+	}
+	switch {
+	case format != model.SafetensorsFormat && format != convert.ONNXFormat:
+		return usagef("--format %s: choose %s or %s", format, model.SafetensorsFormat, convert.ONNXFormat)
+	case format == model.SafetensorsFormat && o.Sampler:
+		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
+	}
+	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps"} {
+		if cmd.Flags().Changed(name) && !o.Sampler {
+			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
+		}
+	}
+	if format == model.SafetensorsFormat {
+		return model.Export(from, out, half)
+	}
+	if err := positive(cmd, "guidance", "steps"); err != nil {
+		return err
+	}
+	o.Model, o.Out, o.Half = from, out, half
+	return convert.ONNX(o)
+}
+
+const modelImportHelp = `Make a model of weights that another program saved: a file of PyTorch's torch.save (.pt, .pth, .ckpt), or safetensors
+without a configuration. Nothing in the file is run. The network is the U-Net of guided diffusion, as torchcfm ships it,
+with the names of its state dict; a prefix such as module. or ema_model. does not matter.
+
+Shapes tell the network but for the flags below. To train on from such a file, train --init takes it as it is.`
+
+func (a *app) newModelImport() *cobra.Command {
+	var o convert.ImportOptions
+	cmd := &cobra.Command{
+		Use: "import FILE [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
+		Example: "  fmimg model import unet.pt --size 32 --heads 4 --out unet.safetensors\n" +
+			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("name one file of weights: see %s --help", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := positive(cmd, "size", "heads", "norm-groups", "time-scale"); err != nil {
+				return err
+			}
+			show := a.newReporter(false)
+			o.File, o.OnEvent = args[0], show.event
+			err := convert.Import(o)
+			show.close()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.stdout, o.Out)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Out, "out", "", "`file` to write (needed)")
+	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT (needed)")
+	f.StringVar(&o.Part, "part", "", "`network` to take, where the file holds several (default the averages, where one is called ema)")
+	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default 1)")
+	f.IntVar(&o.NormGroups, "norm-groups", 0, "`groups` of each group norm (default 32)")
+	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on t in [0,1] before its embedding (default 1)")
+	f.StringSliceVar(&o.Classes, "classes", nil, "`names` of the classes, joined by commas; one less than the network has: its last class is no class (default 0, 1, …)")
+	f.StringVar(&o.Path, "path", "", "`path` from noise to data that it was trained on: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX) (default linear)")
+	nameVar(f, &o.Objective, "predicts", "", "`what` the network predicts: velocity, noise or data (default velocity)")
+	f.BoolVar(&o.Half, "float16", false, "round the weights to float16")
 	return cmd
 }
 

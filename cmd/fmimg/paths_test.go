@@ -44,7 +44,7 @@ func TestWrongKindsOfPaths(t *testing.T) {
 		"generate --model lfs.safetensors --out a.png":                   "a pointer of Git LFS, not the file: run git lfs pull",
 		"generate --model pics/0.png --out a.png":                        "it is a PNG: a file of tensors (safetensors) is needed",
 		"model show page.safetensors":                                    "a web page saved in place of the file: download or copy it again",
-		"model show old.pth":                                             "safetensors.torch.save_file",
+		"model show old.pth":                                             "older layout that is not known",
 		"model show zero.safetensors":                                    "all zeros at its beginning",
 		"train --data pics --init page.safetensors --out r":              "a web page saved in place of the file",
 		"train --data pics --init https://example.com/m --out r":         "nothing is fetched from the web",

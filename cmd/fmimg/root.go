@@ -45,7 +45,7 @@ func (a *app) newRoot() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.newTrain(), a.newDistill(), a.newGenerate(), a.newEval(), a.newLikelihood(), a.newEdit(), a.newData(), a.newField(), a.newCompare(), a.newClassifier(), a.newBench(), a.newModel(), a.newVersion(), a.newMan(), a.newReference())
+	root.AddCommand(a.newTrain(), a.newDistill(), a.newGenerate(), a.newEval(), a.newLikelihood(), a.newEdit(), a.newData(), a.newField(), a.newCompare(), a.newClassifier(), a.newServe(), a.newBench(), a.newModel(), a.newVersion(), a.newMan(), a.newReference())
 	strictCompletion(root)
 	completeFlags(root)
 	return root

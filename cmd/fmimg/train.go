@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -38,6 +39,7 @@ run than the steps that it believed to have before it, which shape the learning 
 
 const trainExample = `  fmimg train --data mnist                              ten minutes, into runs/mnist, then runs/mnist-2, …
   fmimg train --data mnist --time 1h --preset large
+  fmimg train --data mnist --watch                      with a page in the browser that shows the run
   fmimg train --data photos/ --size 32 --flip           your own pictures (fmimg data show looks at them first)
   fmimg train --data photos/ --size 64x48               wide ones
   fmimg train --data sprites/ --image-channels rgba     with transparency
@@ -59,6 +61,7 @@ func (a *app) newTrain() *cobra.Command {
 	trainFlags(f, &o)
 	budgetFlags(f, &o.Options, &o.Epochs, &extra)
 	recordFlags(f, &o.Options, &extra)
+	watchFlags(f, &extra)
 	amountVar(f, &o.KeepGuide, "keep-guide", o.WithDefaults().KeepGuide, fmt.Sprintf(
 		"`share` of the run's steps after which the averaged weights are kept, such as %v, for generate --guide auto; 0 for none", model.SuggestedGuideShare))
 	dataFlags(f, &o.DataOptions, clusteredLabels)
@@ -72,6 +75,9 @@ type runExtra struct {
 	time     time.Duration
 	schedule string
 	json     bool
+	watch    bool
+	addr     string // of the page; only with watch
+	page     *watchedPage
 }
 
 // trainFlags adds the flags about what to train, and the run folder.
@@ -111,6 +117,12 @@ func recordFlags(f *pflag.FlagSet, o *run.Options, x *runExtra) {
 	f.IntVar(&o.Keep, "keep", 0, "`number` of numbered checkpoints to keep beside the last one")
 	f.BoolVar(&o.TensorBoard, "tensorboard", false, "also write event files into the run folder, for tensorboard --logdir runs")
 	f.BoolVar(&x.json, "json", false, "write progress as JSON lines to stdout")
+}
+
+// watchFlags adds the flags about a page that shows the run.
+func watchFlags(f *pflag.FlagSet, x *runExtra) {
+	f.BoolVar(&x.watch, "watch", false, "serve a page that shows the run, as fmimg serve does, for as long as it trains")
+	f.StringVar(&x.addr, "watch-addr", watchAddr, "`address` of that page on this machine, host:port; port 0 takes a free one")
 }
 
 // clusteredLabels is the default of the flag labels for what trains models that draw.
@@ -193,7 +205,21 @@ func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	if err := x.settle(cmd, &o.Options); err != nil {
 		return err
 	}
-	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(cmd.Context(), o) })
+	ctx := cmd.Context()
+	if cmd.Flags().Changed("watch-addr") && !x.watch {
+		return usagef("--watch-addr %s: it is the address of a page: add --watch", x.addr)
+	}
+	if x.watch {
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		var err error
+		if x.page, err = a.openPage(cmd.Context(), o.Out, x.addr, stop); err != nil {
+			return err
+		}
+		defer x.page.close()
+	}
+	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(ctx, o) })
 }
 
 // settle puts the flags into the options, and checks the flags that all runs have.
@@ -219,11 +245,12 @@ func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 // runTraining runs a training, shows its progress and names the run folder.
 func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
-	o.OnEvent, o.Words = show.event, flags{}
+	o.OnEvent, o.Words = x.page.events(show.event), flags{}
 	result, err := work()
 	show.close()
 	var stopped *run.InterruptedError
-	if errors.As(err, &stopped) && stopped.Cause == nil { // by --stop-after: not a failure
+	// By --stop-after, or on the page: not a failure.
+	if errors.As(err, &stopped) && (stopped.Cause == nil || x.page.wasStopped()) {
 		fmt.Fprintf(a.stderr, "%s: go on with %s\n", stopped, flags{}.Action(stopped.GoOn))
 		err = nil
 	}

@@ -15,6 +15,7 @@ const HeadSize = 1024
 // What [Of] says of files that their readers are given too.
 const (
 	Safetensors = "a file of tensors (safetensors)"
+	Torch       = "a file of PyTorch's torch.save"
 	Zip         = "a zip"
 )
 

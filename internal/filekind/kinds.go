@@ -48,7 +48,7 @@ var pointers = []kind{
 // models are the formats of weights.
 var models = []kind{
 	{what: Safetensors, is: isSafetensors, data: savez},
-	{what: "a file of PyTorch's torch.save", cure: torch, is: isTorch, data: "load it with torch.load and " + savez,
+	{what: Torch, cure: torch, is: isTorch, data: "load it with torch.load and " + savez,
 		ends: []string{".pt", ".pth", ".ckpt"}},
 	{what: "a pickle of Python", cure: "write its content as safetensors, pictures or .npy in Python", is: isPickle,
 		data: "load it in Python and " + savez, ends: []string{".pkl", ".pickle", ".joblib"}},

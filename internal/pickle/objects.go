@@ -87,6 +87,9 @@ func (m *machine) fill(code byte) error {
 	case *Dict:
 		return to.set(items)
 	case *Call: // a list or dictionary of a class of its own
+		if code == 's' || code == 'u' {
+			return to.Entries.set(items)
+		}
 		return nil
 	}
 	return errors.New("values are added to what is neither list nor dictionary")

@@ -30,20 +30,27 @@ const (
 
 // Read reads a pickle. It takes at most 4 times the length of the input and 16 MiB.
 func Read(data []byte) (any, error) {
+	v, _, err := ReadFirst(data)
+	return v, err
+}
+
+// ReadFirst reads the pickle that data begins with, as [Read] does, and returns what is behind it.
+func ReadFirst(data []byte) (v any, rest []byte, err error) {
 	m := &machine{in: data, memo: map[uint64]any{}, steps: freeSteps + len(data)/bytesPerStep}
 	for {
 		code, err := m.take(1)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if code[0] == '.' {
-			return m.pop()
+			v, err := m.pop()
+			return v, m.in, err
 		}
 		if m.steps--; m.steps < 0 {
-			return nil, errors.New("pickle: too many small objects for its size")
+			return nil, nil, errors.New("pickle: too many small objects for its size")
 		}
 		if err := m.step(code[0]); err != nil {
-			return nil, fmt.Errorf("pickle: %w", err)
+			return nil, nil, fmt.Errorf("pickle: %w", err)
 		}
 	}
 }
@@ -145,6 +152,9 @@ func (m *machine) step(code byte) error {
 		return m.global(code)
 	case 'R', 'b', 0x81, 0x92:
 		return m.call(code)
+	case 'Q':
+		id, err := m.pop()
+		return m.pushed(Persistent{id}, err)
 	}
 	if v, ok, err := m.constant(code); ok || err != nil {
 		return m.pushed(v, err)

@@ -23,7 +23,13 @@ type Call struct {
 	Of    any // a [Global] in pickles that programs write
 	Args  Tuple
 	State any // what the object would have been given afterwards; nil for nothing
+	// Entries are the keys and values that the object would have been given, as a dictionary of a
+	// class of its own is.
+	Entries Dict
 }
+
+// A Persistent is what the program that wrote the pickle keeps elsewhere, under a name of its own.
+type Persistent struct{ ID any }
 
 // Get returns the value of a key that is a text, as text or bytes, and nil where there is none.
 func (d *Dict) Get(key string) any {

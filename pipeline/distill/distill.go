@@ -83,7 +83,9 @@ func (r *distillation) create() error {
 	if note, ok := r.teacher.JoinNote(r.Dir.Path + "/"); ok {
 		r.Notes = append(r.Notes, note)
 	}
-	r.WarnOfMemory(run.LayersOf(r.student.Config()))
+	if err := r.CheckMemory(run.LayersOf(r.student.Config())); err != nil {
+		return err
+	}
 	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
 	return r.build()
 }
@@ -236,7 +238,9 @@ func (r *distillation) restore(newBudget bool) error {
 	if r.student, err = r.newStudent(nil); err != nil {
 		return err
 	}
-	r.WarnOfMemory(run.LayersOf(r.student.Config()))
+	if err := r.CheckMemory(run.LayersOf(r.student.Config())); err != nil {
+		return err
+	}
 	if err := r.build(); err != nil {
 		return err
 	}

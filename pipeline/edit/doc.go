@@ -14,7 +14,9 @@
 //
 // # Where to start
 //
-// Inpaint, Interpolate and Vary make an editor (editor.go), which opens the model and the inputs,
-// starts workers, and solves for many states at a time. The noise of a state is keyed by its input
+// A [Task] (task.go) changes images in memory, by the workers of a [Runner]. A [Reader] makes these
+// images of pictures, and knows which part a mask means. The functions Inpaint, Interpolate and
+// Vary make an editor (editor.go) of the two, which opens the model and the files, has a runner
+// with a worker for each thread, and writes the picture. The noise of a state is keyed by its input
 // and its number, so a result depends neither on the number of threads nor on the other images.
 package edit

@@ -60,10 +60,7 @@ func (o InpaintOptions) WithDefaults() InpaintOptions {
 
 // validateMask reports the first option of inpainting alone that cannot be used.
 func (o *InpaintOptions) validateMask() error {
-	if err := option.First(
-		option.OneOf("method", o.Method, ResampleMethod, GradientMethod),
-		option.Between("times", o.Times, 1, maxTimes),
-	); err != nil {
+	if err := checkCompletion(o.Method, o.Times); err != nil {
 		return err
 	}
 	switch {
@@ -78,6 +75,14 @@ func (o *InpaintOptions) validateMask() error {
 	return nil
 }
 
+// checkCompletion checks how the missing part is drawn.
+func checkCompletion(method Method, times int) error {
+	return option.First(
+		option.OneOf("method", method, ResampleMethod, GradientMethod),
+		option.Between("times", times, 1, maxTimes),
+	)
+}
+
 // Inpaint draws a part of each image anew so that it fits the rest, which stays as it is. A row is
 // an image, the part of it that stays, and Count ways to complete it. A mistake in the options is
 // an [*pipeline.OptionError].
@@ -90,38 +95,47 @@ func Inpaint(ctx context.Context, o InpaintOptions) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	gradient := o.Method == GradientMethod
-	if !gradient {
-		e.how = fmt.Sprintf("resampling, %d steps %d times", e.opt.Steps, o.Times)
-	}
-	if plain := (model.Prediction{Path: flow.Linear{}}); gradient && e.predicts != plain {
-		return nil, option.Errorf("method", "gradient",
-			"it is for networks that predict the velocity on the linear path, "+
-				"and %s predicts the %v on the %v path: take %s",
-			model.ModelName(e.ck.Path), e.predicts.Objective, e.predicts.Path, ResampleMethod)
+	if err := e.checkMethod(o.Method); err != nil {
+		return nil, err
 	}
 	known, err := e.mask(o.Mask)
 	if err != nil {
 		return nil, err
 	}
-	n, count := e.inputs.Len(), e.opt.Count
-	if err := e.begin(n, count+2, gradient); err != nil {
+	n, count := e.Inputs.Len(), e.Count
+	if err := e.begin(n, count+2, n*count, o.Method == GradientMethod); err != nil {
 		return nil, err
 	}
 	defer e.close()
-	drawn, err := e.inpaint(ctx, &o, known)
+	drawn, err := e.Inpaint(ctx, known, o.Method, o.Times)
 	if err != nil {
 		return nil, err
 	}
-	err = e.write(e.completed(drawn, known), count+2, picture.Text{"fmimg.edit", "inpainting"},
-		picture.Text{"fmimg.mask", string(o.Mask)}, picture.Text{"fmimg.method", string(o.Method)})
-	return &Result{Path: e.opt.Out, Inputs: n, Images: n * count, Model: e.ck.Path}, err
+	err = e.write(e.completed(drawn, known), count+2, InpaintTexts(string(o.Mask), o.Method)...)
+	return &Result{Path: e.opt.Out, Inputs: n, Images: n * count, Model: e.Checkpoint.Path}, err
+}
+
+// InpaintTexts returns what a picture says of completions beside the texts of the task. mask names
+// the mask.
+func InpaintTexts(mask string, method Method) []picture.Text {
+	return []picture.Text{{"fmimg.edit", "inpainting"}, {"fmimg.mask", mask}, {"fmimg.method", string(method)}}
+}
+
+// checkMethod reports a method that the model is not for.
+func (t *Task) checkMethod(method Method) error {
+	if plain := (model.Prediction{Path: flow.Linear{}}); method == GradientMethod && t.predicts != plain {
+		return option.Errorf("method", "gradient",
+			"it is for networks that predict the velocity on the linear path, "+
+				"and %s predicts the %v on the %v path: take %s",
+			model.ModelName(t.Checkpoint.Path), t.predicts.Objective, t.predicts.Path, ResampleMethod)
+	}
+	return nil
 }
 
 // completed returns the rows of the picture. drawn holds Count completions of each input, known
 // says for each number of an image whether it stays.
 func (e *editor) completed(drawn []float32, known []bool) *picture.Images {
-	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.ImageLen()
+	n, count, d := e.Inputs.Len(), e.Count, e.Inputs.ImageLen()
 	rows := e.rows(n, count+2)
 	for i := range n {
 		masked := slices.Clone(e.input(i))
@@ -129,7 +143,7 @@ func (e *editor) completed(drawn []float32, known []bool) *picture.Images {
 			if !k {
 				masked[j] = unknownGray
 			}
-			if !k && e.inputs.HasAlpha() && j%e.inputs.Channels == e.inputs.Channels-1 {
+			if !k && e.Inputs.HasAlpha() && j%e.Inputs.Channels == e.Inputs.Channels-1 {
 				masked[j] = dataset.PixelMax
 			}
 		}
@@ -138,34 +152,58 @@ func (e *editor) completed(drawn []float32, known []bool) *picture.Images {
 	return rows
 }
 
-// inpaint returns Count completions of each input. mask says for each number of an image whether it
-// stays.
-func (e *editor) inpaint(ctx context.Context, o *InpaintOptions, mask []bool) ([]float32, error) {
-	n, count, d := e.inputs.Len(), e.opt.Count, e.inputs.ImageLen()
+// Inpaint returns Count completions of each input, [N, Count, H, W, C]. known says for each number
+// of an image whether it stays. times is how often resampling takes each step. The method gradient
+// needs workers with gradients.
+func (t *Task) Inpaint(ctx context.Context, known []bool, method Method, times int) ([]float32, error) {
+	if err := option.First(checkCompletion(method, times), t.checkMethod(method)); err != nil {
+		return nil, err
+	}
+	n, count, d := t.Inputs.Len(), t.Count, t.Inputs.ImageLen()
 	out := make([]float32, n*count*d)
 	data, keep := make([]float32, 0, len(out)), make([]bool, 0, len(out))
 	for i := range n * count {
-		editNoise(out[i*d:(i+1)*d], o.Seed, i/count, i%count, 0)
-		data, keep = append(data, e.input(i/count)...), append(keep, mask...)
+		editNoise(out[i*d:(i+1)*d], t.Seed, i/count, i%count, 0)
+		data, keep = append(data, t.input(i/count)...), append(keep, known...)
 	}
-	r := flow.Resampling{Path: e.predicts.Path, Steps: e.opt.Steps, Times: o.Times}
-	solve := func(ctx context.Context, worker, from int, f ode.Field, x []float32) error {
-		known := flow.Known{Data: data[from*d:][:len(x)], Mask: keep[from*d:][:len(x)]}
-		if o.Method == ResampleMethod {
-			return r.Solve(ctx, f, x, len(x)/d, known, func(state, draw int, eps []float32) {
-				editNoise(eps, o.Seed, (from+state)/count, (from+state)%count, draw+1)
-			})
-		}
-		guided := flow.Guide(pullbackField{Field: f, net: e.nets[worker]}, known)
-		_, err := e.solver.Solve(ctx, guided, x, len(x)/d, 0, 1)
-		for j, k := range known.Mask {
-			if k {
-				x[j] = known.Data[j]
-			}
-		}
-		return err
+	solve := t.steer
+	if method == ResampleMethod {
+		t.how = fmt.Sprintf("resampling, %d steps %d times", t.Method.Steps, times)
+		solve = t.resample(times)
 	}
-	return out, e.each(ctx, out, repeated(e.classes, count), n*count, solve)
+	err := t.each(ctx, out, repeated(t.Classes, count),
+		func(ctx context.Context, w Worker, from int, f ode.Field, x []float32) error {
+			return solve(ctx, w, from, f, x, flow.Known{Data: data[from*d:][:len(x)], Mask: keep[from*d:][:len(x)]})
+		})
+	return out, err
+}
+
+// A completion is a fieldSolver that keeps what is known of the states.
+type completion func(ctx context.Context, w Worker, from int, f ode.Field, x []float32, known flow.Known) error
+
+// resample completes states by resampling, where each step is taken a number of times.
+func (t *Task) resample(times int) completion {
+	d, count := t.Inputs.ImageLen(), t.Count
+	return func(ctx context.Context, _ Worker, from int, f ode.Field, x []float32, known flow.Known) error {
+		r := flow.Resampling{
+			Path: t.predicts.Path, Steps: t.Method.Steps, Times: times, Observe: t.observer(from),
+		}
+		return r.Solve(ctx, f, x, len(x)/d, known, func(state, draw int, eps []float32) {
+			editNoise(eps, t.Seed, (from+state)/count, (from+state)%count, draw+1)
+		})
+	}
+}
+
+// steer completes states by the gradient of what they miss of the known numbers.
+func (t *Task) steer(ctx context.Context, w Worker, from int, f ode.Field, x []float32, known flow.Known) error {
+	guided := flow.Guide(pullbackField{Field: f, net: w.Net}, known)
+	err := t.between(0, 1)(ctx, w, from, guided, x)
+	for j, k := range known.Mask {
+		if k {
+			x[j] = known.Data[j]
+		}
+	}
+	return err
 }
 
 // A pullbackField is the velocity of a network together with products of its transposed Jacobian.

@@ -214,16 +214,15 @@ func TestNotesOfPictures(t *testing.T) {
 // is known keeps its alpha.
 func TestCompletedWithAlpha(t *testing.T) {
 	o := smallEdit(t)
-	e := &editor{opt: o.WithDefaults(), inputs: &picture.Images{
+	e := &editor{opt: o.WithDefaults(), Task: &Task{Count: 1, Inputs: &picture.Images{
 		Height: 2, Width: 2, Channels: 4, Pixels: roomtest.RandomPixels(16),
-	}}
-	e.opt.Count = 1
+	}}}
 	known := slices.Repeat([]bool{true}, 16)
 	for i := 8; i < 16; i++ {
 		known[i] = false
 	}
-	rows := e.completed(slices.Clone(e.inputs.Pixels), known)
-	if got, want := rows.Pixels[16:32], append(slices.Clone(e.inputs.Pixels[:8]), 0, 0, 0, 1, 0, 0, 0, 1); !slices.Equal(got, want) {
+	rows := e.completed(slices.Clone(e.Inputs.Pixels), known)
+	if got, want := rows.Pixels[16:32], append(slices.Clone(e.Inputs.Pixels[:8]), 0, 0, 0, 1, 0, 0, 0, 1); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -111,13 +111,21 @@ func (o *Options) method() model.Method {
 	}
 }
 
+// validateMethod reports the first option of how images are changed that no model can use.
+func (o *Options) validateMethod() error {
+	drawing := sample.Options{Method: o.method(), Threads: o.Threads}
+	return option.First(
+		option.OneOf("solver", o.Solver, ode.SolverNames()...),
+		drawing.Validate(),
+		option.Between("count", o.Count, 1, maxEdited),
+	)
+}
+
 // validate reports the first option that no model can use, and checks that Out can be written.
 func (o *Options) validate() error {
 	if err := option.OneOf("solver", o.Solver, ode.SolverNames()...); err != nil {
 		return err
 	}
-	method := o.method()
-	drawing := sample.Options{Method: method, Threads: o.Threads}
 	switch {
 	case o.Out == "":
 		return option.Errorf("out", nil, "is needed: name a file, such as edited.png")
@@ -137,10 +145,7 @@ func (o *Options) validate() error {
 			return err
 		}
 	}
-	if err := drawing.Validate(); err != nil {
-		return err
-	}
-	if err := option.Between("count", o.Count, 1, maxEdited); err != nil {
+	if err := o.validateMethod(); err != nil {
 		return err
 	}
 	if err := o.Arithmetic.Validate(); err != nil {

@@ -13,9 +13,10 @@
 //
 // # Where to start
 //
-// [Measure] goes from [Options] to a [Report]. plan.go picks the images and lists a task for each
-// image, sample and class; worker.go solves tasks; scores.go makes likelihoods of the solutions;
-// extremes.go draws the likeliest images and those least likely.
+// [Measure] goes from [Options] to a [Report]. plan.go picks the images; gauge.go lists a task for
+// each image, sample and class, and measures images in memory; worker.go solves tasks; scores.go
+// makes likelihoods of the solutions; extremes.go draws the likeliest images and those least
+// likely.
 //
 // Noise and probes are keyed by the image, so a result does not depend on the number of threads.
 package likelihood

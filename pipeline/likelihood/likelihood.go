@@ -17,16 +17,14 @@ import (
 
 // A scorer is a measurement of likelihoods under way.
 type scorer struct {
+	*Gauge
 	opt Options
 	// recorded says that Data is what the model's training recorded.
 	recorded bool
 
-	out    *Report
-	ck     *model.Checkpoint
-	method model.DensityMethod // with the defaults of the model
-	model  model.DensityModel
-	crew   *crew.Crew
-	sets   []*SetReport // of Data, and of Against if there is one
+	out  *Report
+	crew *crew.Crew
+	sets []*SetReport // of Data, and of Against if there is one
 
 	tasks    []scoreTask // set after set, image after image
 	perImage int         // solutions for an image
@@ -38,8 +36,7 @@ type scorer struct {
 
 // A scoreTask is one solution of the flow: for an image with one dequantisation under one class.
 type scoreTask struct {
-	set    *SetReport
-	image  int       // index in the Images of the set
+	image  Image
 	sample int       // number of the dequantisation
 	class  int32     // row of the label embedding; -1: a network without classes
 	logp   []float64 // in nats, for pixels in [-1, 1]: one for each probe
@@ -75,29 +72,26 @@ func newScorer(ctx context.Context, o Options) (*scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	density, err := ck.DensityModel(ck.Path, o.DensityMethod)
+	gauge, err := newGauge(ck, o)
 	if err != nil {
 		return nil, err
 	}
-	method := density.Method()
 	recorded := o.Data == ""
 	option.SetDefault(&o.Data, ck.Meta.Data)
 	if o.Data == "" {
 		return nil, option.Errorf("data", nil, "is needed: the model does not say what it was trained on")
 	}
-	s := &scorer{opt: o, recorded: recorded, ck: ck, method: method, model: density, out: &Report{
-		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: density.Solver(),
-		Divergence: "hutchinson", Probes: method.Probes, Samples: o.Samples, Seed: o.Seed,
+	s := &scorer{Gauge: gauge, opt: o, recorded: recorded, out: &Report{
+		Model: ck.Path, Hash: ck.Hash, Dequantized: ck.Meta.Dequantized, Solver: gauge.model.Solver(),
+		Divergence: gauge.divergence(), Probes: gauge.method.Probes, Samples: o.Samples, Seed: o.Seed,
 	}}
-	if method.Exact {
-		s.out.Divergence = "exact"
-	}
 	if err := s.openSets(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.settleClass(); err != nil {
+	if err := s.settleClass(s.labelled(), len(s.sets) > 1); err != nil {
 		return nil, err
 	}
+	s.out.Class = s.class
 	if err := s.plan(); err != nil {
 		return nil, err
 	}
@@ -111,13 +105,8 @@ func (s *scorer) tell() {
 	what := fmt.Sprintf("%s: log p of %s, divergence %s, %s", sample.DescribeCheckpoint(s.ck),
 		text.Count(s.images(), "image", "images"), s.out.Divergence, s.out.Solver)
 	s.emit(pipeline.Event{Kind: pipeline.Started, Path: s.ck.Path, Total: s.images(), Text: what})
-	if !s.ck.Meta.Dequantized {
-		s.emit(pipeline.Note("the model was not trained with %v: its density lies between the bytes too, "+
-			"or at them alone, and its bits say little", option.Setting{Option: "dequantize"}))
-	}
-	if !s.method.Exact && (s.opt.Samples > 1 || s.out.Class == AllClasses) {
-		s.emit(pipeline.Note("a mean of densities is raised by the noise of the probes: "+
-			"compare with more %v, or take %v", option.Setting{Option: "probes"}, option.Setting{Option: "exact"}))
+	for _, note := range s.Notes() {
+		s.emit(note)
 	}
 }
 

@@ -66,18 +66,21 @@ func (o Options) WithDefaults() Options {
 
 // validate reports the first option that cannot be used with any model. It settles the precision.
 func (o *Options) validate() error {
-	for _, check := range []error{
-		option.Between("count", o.Count, 1, sample.MaxCount),
-		option.Between("samples", o.Samples, 1, maxSpreads),
-		o.DensityMethod.Validate(),
-		o.Compute.Validate(),
-	} {
-		if check != nil {
-			return check
-		}
+	if err := option.First(
+		option.Between("count", o.Count, 1, sample.MaxCount), o.validateMethod(), o.Compute.Validate(),
+	); err != nil {
+		return err
 	}
 	var err error
-	if o.Arithmetic, err = o.InF32("likelihoods are computed"); err != nil {
+	o.Arithmetic, err = o.InF32("likelihoods are computed")
+	return err
+}
+
+// validateMethod reports the first option of how a likelihood is found that no model can use.
+func (o *Options) validateMethod() error {
+	if err := option.First(
+		option.Between("samples", o.Samples, 1, maxSpreads), o.DensityMethod.Validate(),
+	); err != nil {
 		return err
 	}
 	if o.Class == "" {

@@ -3,7 +3,6 @@ package likelihood
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline"
-	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 )
 
@@ -62,73 +60,28 @@ func (s *scorer) openSet(ctx context.Context, name, role string) (*SetReport, er
 	return out, nil
 }
 
-// settleClass decides which density is measured, see [Options].
-func (s *scorer) settleClass() error {
-	labels, class := s.ck.Labels(), s.opt.Class
-	if labels.Rows() == 0 {
-		if class != "" {
-			return option.Errorf("class", class, "%s takes no class", model.ModelName(s.ck.Path))
-		}
-		return nil
-	}
-	labelled := true
+// labelled reports whether all images have classes of the model.
+func (s *scorer) labelled() bool {
 	for _, set := range s.sets {
 		for i := range set.Images {
-			labelled = labelled && slices.Contains(s.ck.Meta.Classes, set.Images[i].Label)
+			if !slices.Contains(s.ck.Meta.Classes, set.Images[i].Label) {
+				return false
+			}
 		}
 	}
-	switch {
-	case class == "" && labelled && len(s.sets) == 1:
-		class = LabelClass
-	case class == "" && labels.Null:
-		class = NoClass
-	case class == "":
-		class = AllClasses
-	case class == LabelClass && len(s.sets) > 1:
-		return option.Errorf("class", "label", "images of other data have other classes: compare under none or all")
-	case class == LabelClass && !labelled:
-		return option.Errorf("class", "label", "not every image has a class of the model's: use none or all")
-	case class == NoClass && !labels.Null:
-		return option.Errorf("class", "none", "%s always needs a class: use label or all", model.ModelName(s.ck.Path))
-	}
-	s.out.Class = class
-	return nil
-}
-
-// rows returns the classes under which an image is measured, as rows of the label embedding. The
-// weights are logarithms of how much each counts, relative to the mean; nil where all count the
-// same.
-func (s *scorer) rows(image ImageReport) (rows []int32, weights []float64) {
-	switch s.out.Class {
-	case "":
-		return []int32{-1}, nil
-	case NoClass:
-		return []int32{s.ck.Labels().NullRow()}, nil
-	case LabelClass:
-		return []int32{int32(slices.Index(s.ck.Meta.Classes, image.Label))}, nil
-	}
-	all := s.ck.Meta.RowDraw(s.ck.Labels())
-	for _, share := range all.Shares {
-		weights = append(weights, math.Log(share*float64(len(all.Rows))))
-	}
-	return all.Rows, weights
+	return true
 }
 
 // plan lists the tasks.
 func (s *scorer) plan() error {
-	probes := max(s.method.Probes, 1)
 	for _, set := range s.sets {
-		for i, image := range set.Images {
-			for draw := range s.opt.Samples {
-				rows, weights := s.rows(image)
-				for k, class := range rows {
-					task := scoreTask{set: set, image: i, sample: draw, class: class, logp: make([]float64, probes)}
-					if weights != nil {
-						task.weight = weights[k]
-					}
-					s.tasks = append(s.tasks, task)
-				}
+		for _, report := range set.Images {
+			image := Image{Index: report.Index, Class: -1}
+			if s.class == LabelClass {
+				image.Class = int32(slices.Index(s.ck.Meta.Classes, report.Label))
 			}
+			image.Set = func(x []float32) { set.source.Image(report.Index, x) }
+			s.tasks = append(s.tasks, s.Gauge.tasks(image)...)
 			if len(s.tasks) > sample.MaxCount {
 				return option.Errorf("count", s.opt.Count,
 					"too many solutions for one call: at most %d", sample.MaxCount)

@@ -13,12 +13,12 @@ import (
 // gather computes the likelihood of each image from its tasks, the means of the sets, and the
 // report.
 func (s *scorer) gather() {
-	d := s.ck.Shape().Len()
-	for from := 0; from < len(s.tasks); from += s.perImage {
-		tasks := s.tasks[from : from+s.perImage]
-		tasks[0].set.Images[tasks[0].image].measure(tasks, d)
-	}
+	d, left := s.ck.Shape().Len(), s.tasks
 	for _, set := range s.sets {
+		for i := range set.Images {
+			set.Images[i].measure(left[:s.perImage], d)
+			left = left[s.perImage:]
+		}
 		set.summarise()
 	}
 	s.out.SetReport = *s.sets[0]

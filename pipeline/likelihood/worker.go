@@ -12,7 +12,7 @@ import (
 
 // A scoreWorker solves tasks in memory of its own.
 type scoreWorker struct {
-	*scorer
+	*Gauge
 	density model.DensityEstimator
 	pixels  []float32 // [tasks, H, W, C]
 	logp    []float64 // [tasks, probes]
@@ -20,11 +20,11 @@ type scoreWorker struct {
 }
 
 // newWorker makes a worker that solves up to size tasks at a time.
-func (s *scorer) newWorker(ctx context.Context, size int) *scoreWorker {
+func (g *Gauge) newWorker(ctx context.Context, size int) *scoreWorker {
 	return &scoreWorker{
-		scorer: s, density: s.model.NewEstimator(ctx, size),
-		pixels: make([]float32, size*s.ck.Shape().Len()), y: make([]int32, size),
-		logp: make([]float64, size*max(s.method.Probes, 1)),
+		Gauge: g, density: g.model.NewEstimator(ctx, size),
+		pixels: make([]float32, size*g.ck.Shape().Len()), y: make([]int32, size),
+		logp: make([]float64, size*max(g.method.Probes, 1)),
 	}
 }
 
@@ -33,16 +33,15 @@ func (w *scoreWorker) solve(ctx context.Context, tasks []scoreTask) (ode.Stats, 
 	n, d, m := len(tasks), len(w.pixels)/len(w.y), max(w.method.Probes, 1)
 	var rng rand.PCG
 	for i, task := range tasks {
-		index := task.set.Images[task.image].Index
-		x := w.pixels[i*d : (i+1)*d]
-		task.set.source.Image(index, x)
+		index, x := task.image.Index, w.pixels[i*d:(i+1)*d]
+		task.image.Set(x)
 		pipeline.Seed(&rng, w.opt.Seed, pipeline.StreamScoreSpread, index, task.sample)
 		feed.Dequantize(x, &rng)
 		w.density.SetImage(i, w.opt.Seed, index)
 		w.y[i] = task.class
 	}
 	var y []int32
-	if w.out.Class != "" {
+	if w.class != "" {
 		y = w.y[:n]
 	}
 	stats, err := w.density.LogProb(ctx, w.logp[:n*m], w.pixels[:n*d], y)

@@ -59,6 +59,9 @@ func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if file.torch() != nil {
+		return nil, errTorch(file.name)
+	}
 	ck, err := readCheckpoint(file, file.name, on)
 	if err == nil {
 		ck.Embedded = file.embedded
@@ -194,7 +197,7 @@ func newFlowCheckpoint(f *safetensors.File, path string, isa kernels.ISA) (*Chec
 	if err != nil {
 		return nil, err
 	}
-	net := &NormalizingFlow{model}
+	net := &NormalizingFlow{Model: model}
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 
@@ -205,12 +208,19 @@ func OpenUNet(path string, on pipeline.Arithmetic) (*Checkpoint, *UNet, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u, ok := ck.Network.(*UNet)
+	u, err := ck.VelocityNet()
+	return ck, u, err
+}
+
+// VelocityNet returns the network of a checkpoint for callers that need a velocity: a normalizing
+// flow is an [*pipeline.OptionError].
+func (c *Checkpoint) VelocityNet() (*UNet, error) {
+	u, ok := c.Network.(*UNet)
 	if !ok {
-		return nil, nil, option.Errorf("model", ck.Path,
+		return nil, option.Errorf("model", c.Path,
 			"is a normalizing flow, which has no velocity: name a model that was trained by flow matching")
 	}
-	return ck, u, nil
+	return u, nil
 }
 
 // Precision names the precision in which the network computes, as a [Meta] does: "" for float32.
@@ -232,22 +242,16 @@ func FromFileWithConfig(f *safetensors.File, cfg unet.Config, path string, isa k
 		return nil, err
 	}
 	if meta.Objective == FlowObjective {
-		return nil, fmt.Errorf("metadata %s: objective %s, and the network is no normalizing flow", MetaKey,
-			FlowObjective)
+		return nil, notFlow()
 	}
 	model, err := unet.FromFile(f, cfg, isa)
 	if err != nil {
 		return nil, err
 	}
-	predicts, err := meta.Prediction()
+	net, err := meta.network(model)
 	if err != nil {
 		return nil, err
 	}
-	if err := meta.checkCounts(labelsOf(cfg)); err != nil {
-		return nil, err
-	}
-	net := NewUNet(model, predicts, meta.allowedJumps())
-	net.SetGuidance(meta.guidance())
 	return &Checkpoint{Network: net, Meta: meta, Hash: weightsHash(model.Params()), Path: path}, nil
 }
 

@@ -83,7 +83,7 @@ func (s *velocityDensity) Solver() string { return s.integrator.String() }
 // NewEstimator implements [DensityModel].
 func (s *velocityDensity) NewEstimator(ctx context.Context, n int) DensityEstimator {
 	imageLen := s.unet.Config().ImageLen()
-	field := newDiverger(s.unet.NewReplica(n, true), n, imageLen, s.settled.Probes)
+	field := newDiverger(s.unet.NewEvaluator(n, true), n, imageLen, s.settled.Probes)
 	field.ctx = ctx
 	slow := ode.SlowEnd(flow.DivergenceOf(field, s.predicts.Path, s.predicts.Objective), slowEnd)
 	return &velocityEstimator{solver: s.integrator, field: field, slow: slow, imageLen: imageLen}

@@ -55,7 +55,7 @@ func Describe(path string) (*Info, error) {
 		return nil, err
 	}
 	defer file.Close()
-	f, err := safetensors.Read(file)
+	f, _, err := file.Weights("")
 	if err != nil {
 		return nil, modelError(file.name, err)
 	}

@@ -83,7 +83,7 @@ func (m Method) Evaluations(steps int) int {
 	count := ode.FieldFunc(func(v, _, t []float32, _ []int) {
 		clear(v)
 		n++
-		if m.Guidance != 1 && m.Interval.has(t[0]) {
+		if m.Guidance != 1 && m.Interval.Has(t[0]) {
 			n++
 		}
 	})

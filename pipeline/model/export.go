@@ -11,6 +11,9 @@ import (
 	"github.com/fmimg/fmimg/safetensors"
 )
 
+// SafetensorsFormat is the name of the format of model files.
+const SafetensorsFormat = "safetensors"
+
 // Export writes a model to a file of its own. model is a path or a name as for [Open], but the
 // empty name is the newest run alone. half rounds the weights to float16, which halves the size.
 func Export(model, out string, half bool) error {

@@ -165,7 +165,7 @@ func (g *Guide) newReplica(n int) Replica {
 	if g == nil {
 		return nil
 	}
-	return g.net.NewReplica(n, false)
+	return g.net.NewEvaluator(n, false)
 }
 
 // GuideName names the guide in texts for a person; "" where there is none.

@@ -114,7 +114,7 @@ func (w *VelocityDrawer) guidedOf(d *Drawing, x, t []float32, index []int) *guid
 		return p
 	}
 	for i, ti := range t {
-		if d.Interval.has(ti) {
+		if d.Interval.Has(ti) {
 			p.at, p.index = append(p.at, i), append(p.index, index[i])
 		}
 	}

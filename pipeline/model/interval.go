@@ -57,9 +57,9 @@ func (i Interval) orDefault() Interval {
 // Whole reports whether the interval is the whole way.
 func (i Interval) Whole() bool { return i.orDefault() == WholeWay() }
 
-// has reports whether the interval holds a time. Times are float32, so the bounds are rounded
+// Has reports whether the interval holds a time. Times are float32, so the bounds are rounded
 // likewise: the time of a step, such as 3/10, is within an interval that begins or ends there.
-func (i Interval) has(t float32) bool {
+func (i Interval) Has(t float32) bool {
 	i = i.orDefault()
 	return float32(i[0]) <= t && t <= float32(i[1])
 }

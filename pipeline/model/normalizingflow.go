@@ -15,7 +15,31 @@ import (
 const flowSolver = "normalizing-flow"
 
 // A NormalizingFlow draws in one pass and has an exact density.
-type NormalizingFlow struct{ *realnvp.Model }
+type NormalizingFlow struct {
+	*realnvp.Model
+	replicas func(n int) PassReplica // in place of those of the model; nil: none
+}
+
+// A PassReplica runs a normalizing flow in both directions for one worker. [realnvp.Replica]
+// implements it and documents the shapes.
+type PassReplica interface {
+	Sample(x []float32, n int)
+	LogProb(logp []float64, x []float32)
+}
+
+// Through returns the same flow, but its drawers and estimators run it by the replicas that create
+// makes, each for up to n images.
+func (f *NormalizingFlow) Through(create func(n int) PassReplica) *NormalizingFlow {
+	return &NormalizingFlow{f.Model, create}
+}
+
+// replica returns a replica for a drawer or an estimator.
+func (f *NormalizingFlow) replica(n int) PassReplica {
+	if f.replicas != nil {
+		return f.replicas(n)
+	}
+	return f.NewReplica(n, false)
+}
 
 // Shape implements [Network].
 func (f *NormalizingFlow) Shape() pipeline.Shape {
@@ -77,18 +101,18 @@ func (f *NormalizingFlow) StepsFor(path string, evaluations int, m Method) (int,
 
 // NewDrawer implements [Network].
 func (f *NormalizingFlow) NewDrawer(n int, _ Plan) Drawer {
-	return NewPassDrawer(f.NewReplica(n, false), f.Config().ImageLen())
+	return NewPassDrawer(f.replica(n), f.Config().ImageLen())
 }
 
 // A PassDrawer draws by one pass through a normalizing flow. There is no trajectory between noise
 // and image.
 type PassDrawer struct {
-	flow     *realnvp.Replica
+	flow     PassReplica
 	imageLen int
 }
 
 // NewPassDrawer returns the drawer of a replica.
-func NewPassDrawer(replica *realnvp.Replica, imageLen int) *PassDrawer {
+func NewPassDrawer(replica PassReplica, imageLen int) *PassDrawer {
 	return &PassDrawer{replica, imageLen}
 }
 
@@ -138,11 +162,11 @@ func (exactDensity) Solver() string { return flowSolver }
 
 // NewEstimator implements [DensityModel].
 func (s exactDensity) NewEstimator(_ context.Context, n int) DensityEstimator {
-	return exactEstimator{s.flow.NewReplica(n, false)}
+	return exactEstimator{s.flow.replica(n)}
 }
 
 // An exactEstimator is the [DensityEstimator] of a normalizing flow.
-type exactEstimator struct{ flow *realnvp.Replica }
+type exactEstimator struct{ flow PassReplica }
 
 // SetImage implements [DensityEstimator]: there are no random directions.
 func (exactEstimator) SetImage(int, uint64, int) {}

@@ -61,6 +61,8 @@ type UNet struct {
 	// that it draws by unless it is told another.
 	weights GuidanceRange
 	usual   float64
+
+	replicas func(n int, train bool) Replica // in place of those of the model; nil: none
 }
 
 // NewUNet makes a network that draws of a model. jumps are the numbers of jumps that a flow map was
@@ -69,9 +71,40 @@ func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet {
 	return &UNet{Model: m, Predicts: predicts, jumps: jumps}
 }
 
+// Through returns the same network, but its drawers and estimators evaluate it by the replicas that
+// create makes, each for up to n images. train says whether Backward will be called.
+func (u *UNet) Through(create func(n int, train bool) Replica) *UNet {
+	other := *u
+	other.replicas = create
+	return &other
+}
+
+// NewEvaluator returns a replica for a drawer or an estimator of up to n images. train says whether
+// Backward will be called.
+func (u *UNet) NewEvaluator(n int, train bool) Replica {
+	if u.replicas != nil {
+		return u.replicas(n, train)
+	}
+	return u.NewReplica(n, train)
+}
+
 // SetGuidance says which weights of guidance a flow map takes that has them as an input, and which
 // one it draws by unless it is told another.
 func (u *UNet) SetGuidance(weights GuidanceRange, usual float64) { u.weights, u.usual = weights, usual }
+
+// JumpChoices returns the numbers of jumps that a flow map was trained for; nil for other networks.
+func (u *UNet) JumpChoices() []int {
+	if !u.Config().FlowMap {
+		return nil
+	}
+	return slices.Clone(u.jumps)
+}
+
+// GuidanceChoices returns the weights of guidance that a flow map takes as an input. ok is false
+// for other networks.
+func (u *UNet) GuidanceChoices() (r GuidanceRange, ok bool) {
+	return u.weights, u.Config().GuidanceEmbed
+}
 
 // Shape implements [Network].
 func (u *UNet) Shape() pipeline.Shape { return shapeOf(u.Config()) }
@@ -280,7 +313,7 @@ func (u *UNet) Velocity(path string) (Prediction, error) {
 
 // NewDrawer implements [Network].
 func (u *UNet) NewDrawer(n int, p Plan) Drawer {
-	return u.DrawerOf(u.NewReplica(n, false), n, p)
+	return u.DrawerOf(u.NewEvaluator(n, false), n, p)
 }
 
 // DrawerOf is NewDrawer with a replica of the network that the caller uses too.

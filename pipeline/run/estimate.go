@@ -49,16 +49,27 @@ func (r *Run) estimateMemory() float64 {
 	return programSize + r.DataMemory + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
 
-// WarnOfMemory sends a note when the run needs more memory than is free, or than its container may
-// take. A job calls it before it makes workers.
-func (r *Run) WarnOfMemory(layers LayerShapes) {
+// CheckMemory sends a note when the run needs more memory than is free, or than its container may
+// take. With the option Bounded that is an error. A job calls it before it makes workers.
+func (r *Run) CheckMemory(layers LayerShapes) error {
 	r.layers = layers
+	return r.checkMemory(memoryBound())
+}
+
+// checkMemory is CheckMemory for a bound.
+func (r *Run) checkMemory(b bound) error {
 	need := r.estimateMemory()
-	if b := memoryBound(); b.bytes > 0 && need > b.bytes {
-		r.Settings.Note("this needs about %s of memory and %s: fewer %v, a smaller %v, %v or images need less",
-			text.Bytes(need), b.String(), option.Setting{Option: "threads"},
-			option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
+	if b.bytes == 0 || need <= b.bytes {
+		return nil
 	}
+	much := option.Say("this needs about %s of memory and %s", text.Bytes(need), b.String())
+	less := option.Say("fewer %v, a smaller %v, %v or images need less", option.Setting{Option: "threads"},
+		option.Setting{Option: "micro-batch"}, option.Setting{Option: "preset"})
+	if r.Settings.Bounded {
+		return option.Faultf("%v", much).Cured("%v", less)
+	}
+	r.Settings.Note("%v: %v", much, less)
+	return nil
 }
 
 // probeRuns is how often a micro-batch is timed. The last time counts: the first run maps the

@@ -51,7 +51,7 @@ type Folder struct {
 // … that does not exist. NAME comes from data, the name or path of a data set.
 func createFolder(path, data string) (*Folder, error) {
 	if path == "" {
-		return createNumbered(filepath.Join(model.RunsFolder, runName(data)))
+		return createNumbered(filepath.Join(model.RunsFolder, FolderName(data)))
 	}
 	if regular.CheckURL(path) != nil {
 		return nil, option.Errorf("out", path, "nothing is sent to the web: name a folder on this machine")
@@ -137,8 +137,8 @@ func createNumbered(base string) (*Folder, error) {
 	}
 }
 
-// runName makes the name of a folder from the name or path of a data set.
-func runName(data string) string {
+// FolderName returns the name of a new run folder for the name or path of a data set.
+func FolderName(data string) string {
 	name := strings.TrimSuffix(filepath.Base(filepath.Clean(data)), filepath.Ext(data))
 	name = unsafeName.ReplaceAllString(name, "-")
 	if name = strings.Trim(name, "-."); name == "" {
@@ -221,6 +221,8 @@ type Config struct {
 	Steps    int             `json:"steps_done"`
 	Images   int             `json:"images_done"`
 	Finished bool            `json:"finished"`
+	// Error is what ended the training, where that was a failure; empty where it was none.
+	Error string `json:"error,omitempty"`
 
 	Dir string `json:"-"` // the folder that the file was read from
 }
@@ -238,8 +240,8 @@ func (c *Config) setOptions(by Command, options any) {
 	}
 }
 
-// command returns the command that made the run.
-func (c *Config) command() Command {
+// Command returns the command that made the run, and goes on with it.
+func (c *Config) Command() Command {
 	if c.Distill != nil {
 		return DistillCommand
 	}
@@ -248,8 +250,8 @@ func (c *Config) command() Command {
 
 // Decode reads the options of a command. It is an error that another command made the run.
 func (c *Config) Decode(by Command, options any) error {
-	if c.command() != by {
-		return otherCommand(c.Dir, c.command())
+	if c.Command() != by {
+		return otherCommand(c.Dir, c.Command())
 	}
 	text := c.Options
 	if by == DistillCommand {
@@ -296,14 +298,19 @@ func ReadOptions(dir string) (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
+	return c.RunOptions()
+}
+
+// RunOptions returns the options that all runs have, resolved, Out included.
+func (c *Config) RunOptions() (Options, error) {
 	o := WhereSilent()
-	if err := c.Decode(c.command(), &o); err != nil {
+	if err := c.Decode(c.Command(), &o); err != nil {
 		return Options{}, err
 	}
 	o.FromRecord()
 	budget := o.Budget // which may be in epochs, that are no part of these options
 	o = o.WithDefaults()
-	o.Budget, o.Out = budget, dir
+	o.Budget, o.Out = budget, c.Dir
 	return o, nil
 }
 
@@ -321,6 +328,13 @@ func ReadConfig(dir string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
+	return parseConfig(dir, text)
+}
+
+// parseConfig reads the text of the config.json of a run folder.
+func parseConfig(dir string, text []byte) (Config, error) {
+	var c Config
+	path := filepath.Join(dir, ConfigFile)
 	if err := json.Unmarshal(text, &c); err != nil {
 		if what, cure := filekind.Of(text); what != "" && cure != "" {
 			return c, fmt.Errorf("%s: %s", path, filekind.Sentence(what, cure))

@@ -30,7 +30,7 @@ func TestRunName(t *testing.T) {
 	for data, want := range map[string]string{
 		"mnist": "mnist", "../My Photos/": "My-Photos", "a/b.zip": "b", "/": "run", "..": "run", "é": "run",
 	} {
-		if got := runName(data); got != want {
+		if got := FolderName(data); got != want {
 			t.Errorf("runs of %q are called %q, want %q", data, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -27,11 +28,28 @@ func lockFolder(path string) (*Folder, error) {
 	return lockBy(flock.New(filepath.Join(path, LockFile)), path)
 }
 
+// A folder is in use when its lock was taken lockTries times with lockPause between them.
+const (
+	lockTries = 5
+	lockPause = 20 * time.Millisecond
+)
+
+// tryLock locks. Who looks at a run holds its lock for a moment, so that it tries again.
+func tryLock(l locker) (ok bool, err error) {
+	for range lockTries {
+		if ok, err = l.TryLock(); ok || err != nil {
+			return ok, err
+		}
+		time.Sleep(lockPause)
+	}
+	return false, nil
+}
+
 // lockBy is lockFolder by a locker of its lock file. Where the file system has no locks, the folder
 // stays unlocked, and its note says so.
 func lockBy(l locker, path string) (*Folder, error) {
 	d := &Folder{Path: path, lock: l}
-	ok, err := l.TryLock()
+	ok, err := tryLock(l)
 	switch {
 	case err != nil && lacksLocks(err):
 		note := pipeline.Note("%s cannot be locked, as its file system has no locks (%v): start no second run in it",

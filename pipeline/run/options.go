@@ -38,6 +38,9 @@ type Options struct {
 	// OnEvent is called with the run's progress, from the caller's own goroutine; may be nil.
 	OnEvent func(pipeline.Event) `json:"-"`
 
+	// Bounded refuses a run that needs more memory than there is. Without it that leaves a note.
+	Bounded bool `json:"-"`
+
 	// Words name commands and options in the run's README.md. Without them it has no commands, and
 	// options go by their names.
 	Words pipeline.Words `json:"-"`
@@ -305,7 +308,7 @@ func (o *Options) Plan() engine.RateSchedule {
 // only a job knows. The arithmetic may change too, although that alters the numbers.
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
-	o.OnEvent, o.Words, o.Disk = given.OnEvent, given.Words, given.Disk
+	o.OnEvent, o.Bounded, o.Words, o.Disk = given.OnEvent, given.Bounded, given.Words, given.Disk
 	o.overrideArithmetic(given.Arithmetic)
 	option.Override(&o.SaveEvery, given.SaveEvery)
 	option.Override(&o.PreviewEvery, given.PreviewEvery)

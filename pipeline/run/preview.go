@@ -39,7 +39,7 @@ func (r *Run) preview(ctx context.Context) (string, error) {
 	if err := picture.WritePNG(&png, img, texts); err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s/step-%06d.png", SamplesDir, r.Progress.Step)
+	name := previewFile(r.Progress.Step)
 	if err := r.Dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
 		return "", err
 	}

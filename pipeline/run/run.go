@@ -283,6 +283,7 @@ func (r *Run) Train(ctx context.Context) (Result, error) {
 	result, err := r.loop(ctx)
 	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
 		err = fmt.Errorf("%w%s", err, r.kept())
+		r.recordFailure(err)
 	}
 	return result, err
 }

@@ -119,16 +119,34 @@ func (r *Run) writeGuide(w io.Writer) error {
 
 // saveConfig writes config.json.
 func (r *Run) saveConfig() error {
+	c := r.config()
+	if err := r.Dir.saveContents(c.Data.Contents); err != nil {
+		return err
+	}
+	return r.Dir.writeConfig(c)
+}
+
+// config returns what config.json says of the run as it is.
+func (r *Run) config() Config {
 	options, data := r.Job.Config()
 	c := Config{
 		Version: pipeline.Version(), Data: data,
 		Steps: r.Progress.Step, Images: r.Progress.Step * r.Settings.Batch, Finished: r.over(),
 	}
 	c.setOptions(r.Job.Command(), options)
-	if err := r.Dir.saveContents(data.Contents); err != nil {
-		return err
+	return c
+}
+
+// recordFailure writes into config.json what ended the run, with the steps of the last checkpoint.
+// The caller returns that error: a second one, of the same full disk, would say nothing new.
+func (r *Run) recordFailure(failure error) {
+	if r.Saved < 0 {
+		return
 	}
-	return r.Dir.writeConfig(c)
+	c := r.config()
+	c.Finished = c.Finished && r.Saved == r.Progress.Step
+	c.Steps, c.Images, c.Error = r.Saved, r.Saved*r.Settings.Batch, failure.Error()
+	_ = r.Dir.writeConfig(c)
 }
 
 // saveLoss draws the curve of losses.

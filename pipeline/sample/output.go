@@ -105,7 +105,7 @@ func drawGrid(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image,
 		return nil, nil, err
 	}
 	img, err := picture.Grid(images, o.Grid)
-	return img, s.texts(images), err
+	return img, s.Texts(images), err
 }
 
 func writeGridFile(ctx context.Context, s *Sampler, o *GenerateOptions) error {
@@ -142,7 +142,7 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 			if err != nil {
 				return err
 			}
-			texts := append(s.texts(one), picture.Text{"fmimg.index", fmt.Sprint(first + i)})
+			texts := append(s.Texts(one), picture.Text{"fmimg.index", fmt.Sprint(first + i)})
 			name := fmt.Sprintf("%06d.png", first+i)
 			write := func(w io.Writer) error { return picture.WritePNG(w, img, texts) }
 			if err := folder.Write(name, write); err != nil {

@@ -67,19 +67,19 @@ func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Sta
 	return stats, err
 }
 
-// noise fills x, [n, H, W, C], with the noise of the images from, from+1, ….
-func (s *Pool) noise(d *model.Drawing, from int, x []float32) {
+// Noise fills x, [H, W, C], with the noise that the image of an index begins from.
+func Noise(x []float32, seed uint64, index int) {
 	var rng rand.PCG
-	for i := range len(x) / s.imageLen {
-		flow.Seed(&rng, d.Seed, uint64(d.First+from+i))
-		flow.Gaussian(x[i*s.imageLen:(i+1)*s.imageLen], &rng)
-	}
+	flow.Seed(&rng, seed, uint64(index))
+	flow.Gaussian(x, &rng)
 }
 
 // draw draws the images from, from+1, … into x, [n, H, W, C], on one worker.
 func (s *Pool) draw(ctx context.Context, d *model.Drawing, worker, from int, x []float32) {
 	if d.Part.From == 0 {
-		s.noise(d, from, x)
+		for i := range len(x) / s.imageLen {
+			Noise(x[i*s.imageLen:(i+1)*s.imageLen], d.Seed, d.First+from+i)
+		}
 	}
 	b := &s.tallies[worker]
 	stats, err := s.Drawers[worker].Draw(ctx, d, from, x)

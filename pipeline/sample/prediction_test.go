@@ -103,7 +103,7 @@ func TestNoiseLevelIsNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	texts := s.texts(&picture.Images{})
+	texts := s.Texts(&picture.Images{})
 	if !slices.Contains(texts, picture.Text{"fmimg.noise-level", "0.5"}) {
 		t.Errorf("texts %v", texts)
 	}

@@ -2,10 +2,7 @@ package sample
 
 import (
 	"context"
-	"math/rand/v2"
 	"runtime"
-	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/fmimg/fmimg/internal/crew"
@@ -69,53 +66,22 @@ func (o Options) Validate() error {
 
 // A Sampler draws images from a model, with workers of its own. It is not safe for concurrent use.
 type Sampler struct {
-	ck      *model.Checkpoint
-	opt     Options
-	plan    model.Plan
-	classes []int32 // classes that the images take in turn; nil for random ones
-	random  model.RowDraw
-	crew    *crew.Crew
-	pool    *Pool
-	stats   ode.Stats // of all images so far
+	*Settled
+	crew  *crew.Crew
+	pool  *Pool
+	stats ode.Stats // of all images so far
 }
 
 // NewSampler checks the options against the model and starts the workers, which Close ends. There
 // are no more workers than o.Count. A mistake in the options is a [*pipeline.OptionError].
 func NewSampler(ck *model.Checkpoint, o Options) (*Sampler, error) {
-	if err := o.Validate(); err != nil {
+	settled, err := Settle(ck, o)
+	if err != nil {
 		return nil, err
 	}
-	s := &Sampler{ck: ck, random: ck.Meta.RowDraw(ck.Labels())}
-	var err error
-	if s.plan, o.Method, err = ck.Settle(ck.Path, o.Method); err != nil {
-		return nil, err
-	}
-	s.opt = o.WithDefaults()
-	var notes []pipeline.Event
-	if s.classes, notes, err = s.opt.requested(ck); err != nil {
-		return nil, err
-	}
-	for _, note := range notes {
-		if s.opt.OnEvent != nil {
-			s.opt.OnEvent(note)
-		}
-	}
-	if flows := s.opt.Solver != model.FlowMapSolver; flows && s.opt.Guide == nil && len(s.classes) > 0 &&
-		slices.Min(s.classes) == ck.Labels().NullRow() {
-		s.opt.Guidance, s.opt.Interval = 1, model.WholeWay() // away from no class to no class
-	}
+	s := &Sampler{Settled: settled}
 	s.start()
 	return s, nil
-}
-
-// requested returns the rows that the options ask for, nil for random ones, with notes on what was
-// assumed.
-func (o Options) requested(ck *model.Checkpoint) (rows []int32, notes []pipeline.Event, err error) {
-	if o.NoClass {
-		rows, err = ck.RequestedNoClass(o.Method)
-		return rows, nil, err
-	}
-	return ck.RequestedClasses(o.Class, o.Method)
 }
 
 // start starts the workers.
@@ -128,12 +94,6 @@ func (s *Sampler) start() {
 	}
 	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
 }
-
-// Options returns the options with all defaults filled in.
-func (s *Sampler) Options() Options { return s.opt }
-
-// Checkpoint returns the model.
-func (s *Sampler) Checkpoint() *model.Checkpoint { return s.ck }
 
 // CycleClasses has images take classes in turn, unless the options ask for classes.
 func (s *Sampler) CycleClasses(classes []int32) {
@@ -161,11 +121,8 @@ func (s *Sampler) DrawFrames(
 	ctx context.Context, first, n int, frame func(from, step int, x []float32),
 ) (*picture.Images, error) {
 	images := picture.Blank(s.ck.Shape(), n)
-	images.Labels = s.labels(first, n)
-	d := model.Drawing{
-		Seed: s.opt.Seed, First: first, Labels: images.Labels, Guidance: s.opt.Guidance, Interval: s.opt.Interval,
-		Null: s.ck.Labels().NullRow(), Plan: s.plan, Frame: frame,
-	}
+	d := s.Drawing(first, n)
+	images.Labels, d.Frame = d.Labels, frame
 	if s.opt.OnEvent != nil {
 		d.Done = s.report(first)
 	}
@@ -185,63 +142,6 @@ func (s *Sampler) report(first int) func(images int) {
 		finished += images
 		s.opt.OnEvent(pipeline.Event{Kind: pipeline.Sampled, Images: finished, Total: s.opt.Count})
 	}
-}
-
-// labels returns the classes of the images first..first+n-1, or nil for a network without classes.
-func (s *Sampler) labels(first, n int) []int32 {
-	if s.ck.Labels().Rows() == 0 {
-		return nil
-	}
-	labels := make([]int32, n)
-	var rng rand.PCG
-	for i := range labels {
-		if s.classes != nil {
-			labels[i] = s.classes[(first+i)/s.opt.PerClass%len(s.classes)]
-			continue
-		}
-		labels[i] = s.random.Row(&rng, s.opt.Seed, first+i)
-	}
-	return labels
-}
-
-// texts returns what a PNG says of the origin of its images.
-func (s *Sampler) texts(images *picture.Images) []picture.Text {
-	t := []picture.Text{
-		{"Software", "fmimg " + pipeline.Version()},
-		{"fmimg.version", pipeline.Version()},
-		{"fmimg.model", s.ck.Hash},
-		{"fmimg.seed", strconv.FormatUint(s.opt.Seed, 10)},
-		{"fmimg.solver", s.opt.Solver},
-		{"fmimg.steps", strconv.Itoa(s.opt.Steps)},
-		{"fmimg.guidance", strconv.FormatFloat(s.opt.Guidance, 'g', -1, 64)},
-	}
-	if s.opt.Solver == ode.Dopri5.Name {
-		t[5] = picture.Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
-	}
-	if s.opt.Solver == "sde" {
-		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
-	}
-	t = append(t, GuidanceTexts(s.opt.Method)...)
-	if p := s.ck.Precision(); p != "" {
-		t = append(t, picture.Text{"fmimg.precision", p})
-	}
-	if images.Labels != nil {
-		t = append(t, picture.Text{"fmimg.classes", picture.JoinInts(images.Labels)})
-	}
-	return t
-}
-
-// GuidanceTexts returns what a PNG says of guidance beside its weight: the interval where it is not
-// the whole way, and the guide. The method is settled.
-func GuidanceTexts(m model.Method) []picture.Text {
-	var t []picture.Text
-	if within := m.GuidedWithin(); within != (model.Interval{}) {
-		t = append(t, picture.Text{"fmimg.guidance-interval", within.String()})
-	}
-	if hash := m.GuideHash(); hash != "" {
-		t = append(t, picture.Text{"fmimg.guide", hash})
-	}
-	return t
 }
 
 // FitsMemory reports whether so many images of a shape may be in memory at once: see [MaxElements].

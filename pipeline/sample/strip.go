@@ -87,5 +87,5 @@ func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image
 		return nil, nil, err
 	}
 	img, err := picture.Grid(p.states, o.Grid)
-	return img, append(s.texts(images), picture.Text{"fmimg.strip", strconv.Itoa(o.Strip)}), err
+	return img, append(s.Texts(images), picture.Text{"fmimg.strip", strconv.Itoa(o.Strip)}), err
 }

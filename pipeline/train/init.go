@@ -58,9 +58,12 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 		return nil, fmt.Errorf("init: %w", err)
 	}
 	defer file.Close()
-	f, err := safetensors.Read(file)
+	f, took, err := file.Weights("")
 	if err != nil {
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	if took != "" {
+		o.Note("%s holds several networks: %s is taken", o.Init, took)
 	}
 	ck, err := model.FromFile(f, o.Init, isa)
 	if errors.Is(err, unet.ErrNoConfig) {

@@ -135,9 +135,11 @@ func (r *training) create(ctx context.Context) error {
 	return r.build(isa)
 }
 
-// build warns of the memory that the run takes, and makes the network, the workers and the trainer.
+// build checks the memory that the run takes, and makes the network, the workers and the trainer.
 func (r *training) build(isa kernels.ISA) error {
-	r.WarnOfMemory(r.lesson.layers(&r.options))
+	if err := r.CheckMemory(r.lesson.layers(&r.options)); err != nil {
+		return err
+	}
 	r.GuideShare = option.OrNone(r.options.KeepGuide)
 	if err := r.lesson.build(r, isa); err != nil {
 		return err

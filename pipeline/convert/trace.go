@@ -1,0 +1,71 @@
+package convert
+
+import (
+	"context"
+
+	"github.com/fmimg/fmimg/ode"
+)
+
+// A trace is what a solver does, whatever the field is: each state at which it evaluates the field,
+// and its result, are sums of the noise and of earlier answers of the field with fixed weights. So
+// the steps of a solver can be written down as operators of a graph.
+//
+// Weights are those of a basis. Term 0 is the noise, and evaluation j has two terms: 1+2j is the
+// velocity of the network alone, and 2+2j is what guidance adds to it.
+type trace struct {
+	evaluations []evaluation
+	result      []float32 // weights of the image
+}
+
+// An evaluation is one of a field.
+type evaluation struct {
+	t      float32
+	state  []float32 // weights
+	guided bool
+}
+
+// traceSolver runs a solver of fixed steps from noise at time 0 to images at time 1. It evaluates
+// the field at most the given number of times. guided says at which times guidance acts.
+func traceSolver(solver ode.Solver, most int, guided func(t float32) bool) (*trace, error) {
+	f := &tracedField{guided: guided, trace: &trace{}}
+	x := make([]float32, 1+2*most)
+	x[0] = 1
+	if _, err := solver.Solve(context.Background(), f, x, 1, 0, 1); err != nil {
+		return nil, err
+	}
+	f.trace.result = x
+	return f.trace, nil
+}
+
+// A tracedField answers with the terms of the basis. It is an [ode.Restater], as the fields are
+// that a drawer solves.
+type tracedField struct {
+	guided func(t float32) bool
+	trace  *trace
+	added  int // the term that guidance added when it acted last
+}
+
+// Velocity implements [ode.Field].
+func (f *tracedField) Velocity(v, x, t []float32, _ []int) {
+	j := len(f.trace.evaluations)
+	e := evaluation{t: t[0], state: append([]float32(nil), x...), guided: f.guided(t[0])}
+	f.trace.evaluations = append(f.trace.evaluations, e)
+	clear(v)
+	v[1+2*j] = 1
+	if e.guided {
+		f.added = 2 + 2*j
+		v[f.added] = 1
+	}
+}
+
+// Restate implements [ode.Restater].
+func (f *tracedField) Restate(v []float32) {
+	done := f.trace.evaluations
+	now, before := done[len(done)-1].guided, done[len(done)-2].guided
+	switch {
+	case now && !before:
+		v[f.added]++
+	case before && !now:
+		v[f.added]--
+	}
+}
