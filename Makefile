@@ -100,7 +100,7 @@ judges: build ## train the other embedded judges of MNIST again (some minutes)
 .PHONY: model
 model: build ## train the model of digits that is part of the program (an hour or more), into models/mnist
 	@set -x; if [ -e runs/model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/model --resume; else \
-		./fmimg$(EXE) train --data mnist --steps 12000 --coupling independent --time-dist uniform --seed 1 --isa avx2 --out runs/model; fi
+		./fmimg$(EXE) train --data mnist --steps 12000 --seed 1 --isa avx2 --out runs/model; fi
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
 
 # The student of that model; the same tensors on every CPU with AVX2, from the same teacher.
