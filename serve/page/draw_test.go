@@ -246,7 +246,7 @@ func TestUpload(t *testing.T) {
 // A job that is cancelled ends, and the next one is drawn.
 func TestCancel(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/#draw?count=2")
-	b.set("#count", "64")
+	b.set("#count", "12")
 	b.set("#steps", "400")
 	b.click("#draw-button")
 	b.wait("it draws", `!`+idle)
