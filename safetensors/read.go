@@ -9,7 +9,9 @@ import (
 	"io"
 	"math"
 
+	"github.com/fmimg/fmimg/internal/bfloat16"
 	"github.com/fmimg/fmimg/internal/filekind"
+	"github.com/fmimg/fmimg/internal/float16"
 )
 
 const (
@@ -226,14 +228,13 @@ func decodeF32(dst []float32, src []byte) {
 
 func decodeF16(dst []float32, src []byte) {
 	for i := range dst {
-		dst[i] = widenHalf(binary.LittleEndian.Uint16(src[2*i:]))
+		dst[i] = float16.Float32(binary.LittleEndian.Uint16(src[2*i:]))
 	}
 }
 
-// decodeBF16 widens bfloat16, which is the upper half of a binary32.
 func decodeBF16(dst []float32, src []byte) {
 	for i := range dst {
-		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+		dst[i] = bfloat16.Float32(binary.LittleEndian.Uint16(src[2*i:]))
 	}
 }
 
@@ -246,7 +247,7 @@ func decodeI64(dst []int64, src []byte) {
 // checkFinite fails when an element is infinite or NaN.
 func checkFinite(x []float32) error {
 	for i, v := range x {
-		if math.Float32bits(v)&floatInf == floatInf {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
 			return fmt.Errorf("element %d is %v, not a finite number", i, v)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/fmimg/fmimg/internal/float16"
 )
 
 // Write writes f with its tensors in their order and its metadata sorted by key. So the same
@@ -66,7 +68,7 @@ func (t *Tensor) check() error {
 		return err
 	}
 	for i, v := range t.F32 {
-		if ToHalf(v)&halfInf == halfInf {
+		if !float16.Fits(v) {
 			return fmt.Errorf("element %d is %v, too large for F16, which ends at 65504: write F32", i, v)
 		}
 	}
@@ -106,7 +108,7 @@ func appendF32(dst []byte, src []float32) []byte {
 
 func appendF16(dst []byte, src []float32) []byte {
 	for _, x := range src {
-		dst = binary.LittleEndian.AppendUint16(dst, ToHalf(x))
+		dst = binary.LittleEndian.AppendUint16(dst, float16.From(x))
 	}
 	return dst
 }

@@ -8,6 +8,9 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/fmimg/fmimg/internal/bfloat16"
+	"github.com/fmimg/fmimg/internal/float16"
 )
 
 // A File is what torch.save wrote, without the numbers.
@@ -45,33 +48,10 @@ type kind struct {
 
 // kinds are the types of floats, by the names of their storages.
 var kinds = map[string]kind{
-	"FloatStorage":  {4, func(o binary.ByteOrder, raw []byte) float32 { return math.Float32frombits(o.Uint32(raw)) }},
-	"DoubleStorage": {8, func(o binary.ByteOrder, raw []byte) float32 { return float32(math.Float64frombits(o.Uint64(raw))) }},
-	"HalfStorage":   {2, func(o binary.ByteOrder, raw []byte) float32 { return half(o.Uint16(raw)) }},
-	"BFloat16Storage": {2, func(o binary.ByteOrder, raw []byte) float32 {
-		return math.Float32frombits(uint32(o.Uint16(raw)) << 16)
-	}},
-}
-
-// half returns the value of a binary16.
-func half(h uint16) float32 {
-	exponent, fraction := int(h>>10&31), float64(h&1023)
-	var v float64
-	switch exponent {
-	case 0:
-		v = math.Ldexp(fraction, -24)
-	case 31:
-		v = math.Inf(1)
-		if fraction != 0 {
-			v = math.NaN()
-		}
-	default:
-		v = math.Ldexp(1024+fraction, exponent-25)
-	}
-	if h>>15 != 0 {
-		v = -v
-	}
-	return float32(v)
+	"FloatStorage":    {4, func(o binary.ByteOrder, raw []byte) float32 { return math.Float32frombits(o.Uint32(raw)) }},
+	"DoubleStorage":   {8, func(o binary.ByteOrder, raw []byte) float32 { return float32(math.Float64frombits(o.Uint64(raw))) }},
+	"HalfStorage":     {2, func(o binary.ByteOrder, raw []byte) float32 { return float16.Float32(o.Uint16(raw)) }},
+	"BFloat16Storage": {2, func(o binary.ByteOrder, raw []byte) float32 { return bfloat16.Float32(o.Uint16(raw)) }},
 }
 
 // Read finds the tensors of a file of a given size in bytes.

@@ -12,6 +12,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
+	"github.com/fmimg/fmimg/internal/float16"
 	"github.com/fmimg/fmimg/internal/onnx"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
@@ -68,6 +69,9 @@ func ONNX(o ONNXOptions) error {
 	}
 	if regular.Same(ck.Path, o.Out) {
 		return option.Errorf("out", o.Out, "it is the model itself: name another file")
+	}
+	if o.Half && slices.ContainsFunc(u.Model.Params().Values, func(v float32) bool { return !float16.Fits(v) }) {
+		return option.Errorf("float16", nil, "a weight is too large for float16, which ends at 65504: leave it out")
 	}
 	if err := atomicfile.Probe(o.Out); err != nil {
 		return err

@@ -363,6 +363,33 @@ func TestONNXRefuses(t *testing.T) {
 	}
 }
 
+// A weight that float16 cannot hold would be infinite in the graph.
+func TestONNXRefusesLargeHalves(t *testing.T) {
+	folder := t.TempDir()
+	ck, u := opened(t, nets[0].save(t, folder))
+	values := slices.Clone(ck.Params().Values)
+	values[7] = -65520
+	large := filepath.Join(folder, "large.safetensors")
+	file, err := os.Create(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := model.WriteCheckpoint(file, u, values, safetensors.F32, ck.Meta); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o := ONNXOptions{Model: large, Out: filepath.Join(folder, "large.onnx"), Half: true}
+	if wrong, ok := errors.AsType[*option.Error](ONNX(o)); !ok || wrong.Option != "float16" {
+		t.Errorf("%v, want a mistake in float16", ONNX(o))
+	}
+	o.Half = false
+	if err := ONNX(o); err != nil {
+		t.Error(err)
+	}
+}
+
 // Two exports are equal files.
 func TestONNXIsTheSameAgain(t *testing.T) {
 	folder := t.TempDir()

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/fmimg/fmimg/internal/float16"
 	"github.com/fmimg/fmimg/internal/onnx"
 	"github.com/fmimg/fmimg/nn"
-	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
 )
 
@@ -47,7 +47,7 @@ func (u *unetGraph) weight(name string, shape ...int) onnx.Value {
 	if u.half {
 		bits := make([]uint16, len(numbers))
 		for i, x := range numbers {
-			bits[i] = safetensors.ToHalf(x)
+			bits[i] = float16.From(x)
 		}
 		v = u.g.Op("Cast", []onnx.Value{u.g.Halves(name, shape, bits)}, onnx.Attribute{Name: "to", Value: int(onnx.Float32)})
 	} else {

@@ -1,4 +1,5 @@
-package safetensors
+// Package float16 converts IEEE 754 binary16, which most libraries call float16 or half.
+package float16
 
 import "math"
 
@@ -21,9 +22,9 @@ const (
 	floatHalfSmall = (127 - 14) << 23
 )
 
-// widenHalf returns the value of a binary16 number, exactly. The number may be subnormal, infinite
-// or NaN.
-func widenHalf(h uint16) float32 {
+// Float32 returns the value of a binary16 number, exactly. The number may be subnormal, infinite or
+// NaN.
+func Float32(h uint16) float32 {
 	sign := uint32(h&halfSign) << 16
 	exponent := uint32(h>>10) & halfExponentMask
 	fraction := uint32(h & halfFractionMask)
@@ -36,9 +37,11 @@ func widenHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+halfBias)<<23 | fraction<<halfFractionShift)
 }
 
-// ToHalf rounds to the nearest binary16 number, ties to even. Larger numbers become an
-// infinity.
-func ToHalf(x float32) uint16 {
+// Fits reports whether a number rounds to a finite one. The largest is 65504.
+func Fits(x float32) bool { return From(x)&halfInf != halfInf }
+
+// From rounds to the nearest binary16 number, ties to even. Larger numbers become an infinity.
+func From(x float32) uint16 {
 	bits := math.Float32bits(x)
 	sign := uint16(bits>>16) & halfSign
 	bits &^= 1 << 31

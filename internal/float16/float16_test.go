@@ -1,4 +1,4 @@
-package safetensors
+package float16
 
 import (
 	"math"
@@ -19,38 +19,38 @@ func halfValue(h uint16) float64 {
 	return v
 }
 
-func TestWidenHalfIsExact(t *testing.T) {
+func TestFloat32IsExact(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
-		got := float64(widenHalf(h))
+		got := float64(Float32(h))
 		if h&halfInf == halfInf {
 			if isNaN := h&halfFractionMask != 0; math.IsNaN(got) != isNaN || math.IsInf(got, 0) == isNaN {
-				t.Fatalf("widenHalf(%#04x) = %v", h, got)
+				t.Fatalf("Float32(%#04x) = %v", h, got)
 			}
 			continue
 		}
 		if want := halfValue(h); got != want || math.Signbit(got) != math.Signbit(want) {
-			t.Fatalf("widenHalf(%#04x) = %v, want %v", h, got, want)
+			t.Fatalf("Float32(%#04x) = %v, want %v", h, got, want)
 		}
 	}
 }
 
-func TestToHalfInvertsWidenHalf(t *testing.T) {
+func TestFromInvertsFloat32(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
 		if h&halfInf == halfInf && h&halfFractionMask != 0 {
 			continue // NaN has many bit patterns
 		}
-		if got := ToHalf(widenHalf(h)); got != h {
-			t.Fatalf("ToHalf(widenHalf(%#04x)) = %#04x", h, got)
+		if got := From(Float32(h)); got != h {
+			t.Fatalf("From(Float32(%#04x)) = %#04x", h, got)
 		}
 	}
 }
 
-// TestToHalfRoundsToNearestEven narrows the point half-way between each two neighbours, and the
+// TestFromRoundsToNearestEven narrows the point half-way between each two neighbours, and the
 // float32 numbers on either side of that point. The largest half has the neighbour 65536, an
 // infinity.
-func TestToHalfRoundsToNearestEven(t *testing.T) {
+func TestFromRoundsToNearestEven(t *testing.T) {
 	for i := range uint16(halfInf) {
 		above := halfValue(i + 1)
 		middle := float32((halfValue(i) + above) / 2) // 12 bits: exact
@@ -63,15 +63,15 @@ func TestToHalfRoundsToNearestEven(t *testing.T) {
 
 func checkNarrow(t *testing.T, x float32, want uint16) {
 	t.Helper()
-	if got := ToHalf(x); got != want {
-		t.Fatalf("ToHalf(%v) = %#04x, want %#04x", x, got, want)
+	if got := From(x); got != want {
+		t.Fatalf("From(%v) = %#04x, want %#04x", x, got, want)
 	}
-	if got := ToHalf(-x); got != want|halfSign {
-		t.Fatalf("ToHalf(%v) = %#04x, want %#04x", -x, got, want|halfSign)
+	if got := From(-x); got != want|halfSign {
+		t.Fatalf("From(%v) = %#04x, want %#04x", -x, got, want|halfSign)
 	}
 }
 
-func TestToHalfExtremes(t *testing.T) {
+func TestFromExtremes(t *testing.T) {
 	for _, c := range []struct {
 		x    float32
 		want uint16
@@ -80,11 +80,14 @@ func TestToHalfExtremes(t *testing.T) {
 		{65504, 0x7bff}, {65519.996, 0x7bff}, {65520, 0x7c00},
 		{math.SmallestNonzeroFloat32, 0}, {float32(math.Copysign(0, -1)), 0x8000}, {1, 0x3c00}, {-2, 0xc000},
 	} {
-		if got := ToHalf(c.x); got != c.want {
-			t.Errorf("ToHalf(%v) = %#04x, want %#04x", c.x, got, c.want)
+		if got := From(c.x); got != c.want {
+			t.Errorf("From(%v) = %#04x, want %#04x", c.x, got, c.want)
+		}
+		if fits := c.want&halfInf != halfInf; Fits(c.x) != fits {
+			t.Errorf("Fits(%v) = %v", c.x, !fits)
 		}
 	}
-	if h := ToHalf(float32(math.NaN())); h&halfInf != halfInf || h&halfFractionMask == 0 {
-		t.Errorf("ToHalf(NaN) = %#04x, which is not a NaN", h)
+	if h := From(float32(math.NaN())); h&halfInf != halfInf || h&halfFractionMask == 0 {
+		t.Errorf("From(NaN) = %#04x, which is not a NaN", h)
 	}
 }
