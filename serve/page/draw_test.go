@@ -243,10 +243,10 @@ func TestUpload(t *testing.T) {
 	b.wait("two variations", results+` === 2 && `+edited)
 }
 
-// A job that is cancelled ends, and the next one is drawn.
+// A job that is cancelled ends, and the next one is drawn. The whole job would take minutes.
 func TestCancel(t *testing.T) {
-	b := openDrawn(t, serveAll(t), "/#draw?count=2")
-	b.set("#count", "12")
+	b := openDrawn(t, serveAll(t), "/#draw?model=mnist&count=2")
+	b.set("#count", "64")
 	b.set("#steps", "400")
 	b.click("#draw-button")
 	b.wait("it draws", `!`+idle)

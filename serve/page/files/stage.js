@@ -33,6 +33,8 @@ export class Stage {
     this.parts = parts;
     /** @type {Drawing|null} */
     this.drawing = null;
+    /** @type {Set<number>} images that changed and are not shown yet */
+    this.stale = new Set();
     this.gallery = new Gallery(parts.grid, (index) => this.drawing && open(this.drawing, index));
     parts.cancel.addEventListener("click", () => this.cancel());
   }
@@ -47,7 +49,7 @@ export class Stage {
     clear(this.parts.form);
     const drawing = new Drawing(request, {
       job: () => this.drawing === drawing && this.#tell(),
-      picture: (index) => this.drawing === drawing && this.#show(index),
+      picture: (index) => this.drawing === drawing && this.#later(index),
     });
     this.drawing = drawing;
     this.#begin(request.model, images);
@@ -87,6 +89,7 @@ export class Stage {
    * @param {number} images
    */
   #begin(name, images) {
+    this.stale.clear();
     const model = modelOf(name);
     this.gallery.lay(images, model ? model.width / model.height : 1);
     this.parts.way?.setSteps(0);
@@ -115,6 +118,23 @@ export class Stage {
     this.parts.changed?.(/** @type {Drawing} */ (this.drawing));
   }
 
+  /**
+   * Shows an image in the next frame. States may come by the thousand a second, and what a person
+   * clicks must not wait for all of them.
+   * @param {number} index of the image that changed
+   */
+  #later(index) {
+    if (this.stale.size === 0) requestAnimationFrame(() => this.#showStale());
+    this.stale.add(index);
+  }
+
+  /** Shows the images that changed since the last frame. */
+  #showStale() {
+    const stale = [...this.stale];
+    this.stale.clear();
+    if (this.drawing) stale.forEach((index) => this.#show(index));
+  }
+
   /** @param {number} index of the image that changed */
   #show(index) {
     const { drawing, parts, gallery } = this;
@@ -132,6 +152,7 @@ export class Stage {
 
   /** @param {import("./drawing.js").Job} job that has ended */
   #end(job) {
+    this.#showStale();
     this.parts.cancel.disabled = true;
     if (job.status === "done") this.parts.progress.value = this.parts.progress.max;
     const words = {
