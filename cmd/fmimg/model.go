@@ -17,7 +17,7 @@ shows what their shapes tell.`
 
 func (a *app) newModel() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "model", Short: "Look into models, pass them on",
+		Use: "model", Short: "Look into models, pass them on, make them of PyTorch's weights",
 		Example: "  fmimg model show runs/mnist\n  fmimg model export runs/mnist --float16 --out digits.safetensors",
 		Args:    knownCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
