@@ -122,7 +122,11 @@ func readOld(r io.ReaderAt, size int64) (*File, error) {
 	if f.Dicts, err = find(content); err != nil {
 		return nil, err
 	}
-	storages, err := cutStorages(keys, widths(content), f.order, rest)
+	sizes, err := widths(content)
+	if err != nil {
+		return nil, err
+	}
+	storages, err := cutStorages(keys, sizes, f.order, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +140,8 @@ func readOld(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// cutStorages returns the bytes of each storage. widths has the bytes of a number of each.
-func cutStorages(keys any, widths map[string]int64, order binary.ByteOrder, data []byte) (map[string][]byte, error) {
+// cutStorages returns the bytes of each storage. sizes has the bytes of a number of each.
+func cutStorages(keys any, sizes map[string]int64, order binary.ByteOrder, data []byte) (map[string][]byte, error) {
 	list, ok := keys.(*pickle.List)
 	if !ok {
 		return nil, errors.New("it has no list of storages: copy the file again")
@@ -145,7 +149,7 @@ func cutStorages(keys any, widths map[string]int64, order binary.ByteOrder, data
 	storages := map[string][]byte{}
 	for _, item := range list.Items {
 		key, ok := pickle.String(item)
-		width := widths[key]
+		width := sizes[key]
 		if !ok || width == 0 {
 			return nil, fmt.Errorf("storage %.60q: its type is not known", key)
 		}
@@ -168,41 +172,58 @@ var wholeNumbers = map[string]int64{
 }
 
 // widths returns the bytes of a number in each storage that a value refers to.
-func widths(v any) map[string]int64 {
-	found, seen := map[string]int64{}, map[any]bool{}
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case pickle.Tuple:
-			for _, item := range v {
-				walk(item)
-			}
-		case *pickle.List:
-			if !seen[v] {
-				seen[v] = true
-				walk(pickle.Tuple(v.Items))
-			}
-		case *pickle.Dict:
-			if !seen[v] {
-				seen[v] = true
-				walk(pickle.Tuple(v.Values))
-			}
-		case *pickle.Call:
-			if !seen[v] {
-				seen[v] = true
-				walk(v.Args)
-				walk(pickle.Tuple(v.Entries.Values))
-				walk(v.State)
-			}
-		case pickle.Persistent:
-			if id, ok := v.ID.(pickle.Tuple); ok && len(id) > 2 {
-				of, _ := id[1].(pickle.Global)
-				if key, ok := pickle.String(id[2]); ok {
-					found[key] = max(kinds[of.Name].bytes, wholeNumbers[of.Name])
-				}
+func widths(v any) (map[string]int64, error) {
+	w := &widthWalker{found: map[string]int64{}, seen: map[any]bool{}}
+	err := w.walk(v)
+	return w.found, err
+}
+
+// A widthWalker finds storages in what a pickle holds.
+type widthWalker struct {
+	found map[string]int64
+	seen  map[any]bool // by pointer
+	steps int
+}
+
+func (w *widthWalker) walk(v any) error {
+	if w.steps++; w.steps > mostValues {
+		return errValues
+	}
+	switch v := v.(type) {
+	case pickle.Tuple:
+		for _, item := range v {
+			if err := w.walk(item); err != nil {
+				return err
 			}
 		}
+	case *pickle.List:
+		return w.once(v, v.Items)
+	case *pickle.Dict:
+		return w.once(v, v.Values)
+	case *pickle.Call:
+		return w.once(v, pickle.Tuple{v.Args, pickle.Tuple(v.Entries.Values), v.State})
+	case pickle.Persistent:
+		w.storage(v)
 	}
-	walk(v)
-	return found
+	return nil
+}
+
+// once walks over the values of what may be referred to several times.
+func (w *widthWalker) once(pointer any, values pickle.Tuple) error {
+	if w.seen[pointer] {
+		return nil
+	}
+	w.seen[pointer] = true
+	return w.walk(values)
+}
+
+func (w *widthWalker) storage(p pickle.Persistent) {
+	id, ok := p.ID.(pickle.Tuple)
+	if !ok || len(id) < 3 {
+		return
+	}
+	of, _ := id[1].(pickle.Global)
+	if key, ok := pickle.String(id[2]); ok {
+		w.found[key] = max(kinds[of.Name].bytes, wholeNumbers[of.Name])
+	}
 }

@@ -141,7 +141,18 @@ func TestRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const old = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}."
+	var twice strings.Builder // each tuple holds the last one two times
+	twice.WriteString("\x80\x02)")
+	for i := range 28 {
+		fmt.Fprintf(&twice, "q%ch%c\x86", i, i)
+	}
 	for in, want := range map[string]string{
+		string(zipped(twice.String() + ".")): "too many values",
+		// in an argument of a tensor, which only the sizes of storages are looked up in
+		old + "\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storage" + floats + "tQK\x00" + one + one +
+			strings.TrimPrefix(twice.String(), "\x80\x02") + "tRs.\x80\x02].": "too many values",
+		old + twice.String() + ".\x80\x02].":                                                                   "too many values",
 		string(zipped("\x80\x02cposix\nsystem\nU\x02ls\x85R.")):                                                `"posix.system"`,
 		string(zipped("\x80\x02}U\x01acbuiltins\neval\nU\x011\x85Rs.")):                                        `"builtins.eval"`,
 		string(zipped("\x80\x02}U\x01actorch._utils\n_rebuild_tensor_v2\n)Rs.")):                               "not described as PyTorch does",

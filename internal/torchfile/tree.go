@@ -9,8 +9,14 @@ import (
 	"github.com/fmimg/fmimg/internal/pickle"
 )
 
-// deepest bounds how deep dictionaries lie in each other.
-const deepest = 32
+// deepest bounds how deep dictionaries lie in each other, and mostValues how many values are looked
+// at: a small pickle may refer to one tuple so often that there is no end to it.
+const (
+	deepest    = 32
+	mostValues = 1 << 22
+)
+
+var errValues = errors.New("it holds too many values: save model.state_dict() alone")
 
 // known are the modules whose objects a checkpoint may hold, each with all below it: those of
 // PyTorch, and those that trainers keep beside the weights. Nothing of them is run.
@@ -34,6 +40,7 @@ func allowed(g pickle.Global) bool {
 type walker struct {
 	dicts []Dict
 	seen  map[any]bool // what has been walked over, by pointer
+	steps int          // values that have been looked at
 }
 
 // find returns the dictionaries with tensors below a value.
@@ -51,6 +58,9 @@ func find(v any) ([]Dict, error) {
 func (w *walker) walk(path string, v any, depth int) error {
 	if depth > deepest {
 		return errors.New("its dictionaries lie too deep in each other")
+	}
+	if w.steps++; w.steps > mostValues {
+		return errValues
 	}
 	switch v := v.(type) {
 	case pickle.Global:
