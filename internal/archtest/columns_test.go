@@ -5,8 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,39 +20,18 @@ const (
 )
 
 func TestColumns(t *testing.T) {
-	const root = "../.."
-	checked := 0
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	files := repositoryFiles(t, ".go", ".md")
+	for _, name := range files {
+		wide, err := measureFor(name)(name, read(t, filepath.Join(repository, name)))
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		short := filepath.ToSlash(strings.TrimPrefix(name, filepath.Clean(root)+string(filepath.Separator)))
-		if d.IsDir() {
-			if name != root && strings.HasPrefix(d.Name(), ".") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		measure := measureFor(d.Name())
-		if measure == nil {
-			return nil
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		wide, err := measure(short, string(text))
 		for _, line := range wide {
 			t.Errorf("%s: more than %d columns", line, widest)
 		}
-		checked++
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	if checked < 5 {
-		t.Errorf("only %d files were found", checked)
+	if len(files) < 5 {
+		t.Errorf("only %d files were found", len(files))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-const repository = "../.."
 
 // A document is a file in Markdown.
 type document struct {
@@ -25,19 +22,9 @@ type document struct {
 func documents(t *testing.T) []document {
 	t.Helper()
 	var all []document
-	err := filepath.WalkDir(repository, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".git") || d.Name() == "runs"):
-			return filepath.SkipDir
-		case filepath.Ext(path) == ".md":
-			all = append(all, document{path, prose(read(t, path))})
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range repositoryFiles(t, ".md") {
+		path := filepath.Join(repository, name)
+		all = append(all, document{path, prose(read(t, path))})
 	}
 	return all
 }
@@ -171,16 +158,13 @@ func topLevel(t *testing.T, path string) []string {
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
-	err := filepath.WalkDir(repository, func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, "_test.go") {
-			for _, name := range topLevel(t, path) {
-				names[name] = true
-			}
+	for _, path := range repositoryFiles(t, ".go") {
+		if !strings.HasSuffix(path, "_test.go") {
+			continue
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+		for _, name := range topLevel(t, filepath.Join(repository, path)) {
+			names[name] = true
+		}
 	}
 	return names
 }
