@@ -127,6 +127,7 @@ func TestTimesAndPairsByData(t *testing.T) {
 		"at random":  {func(o *Options) { o.Coupling = Independent }, "curriculum(0.5)", 0},
 	} {
 		o := smallRun(t)
+		o.Paired = 0
 		test.change(&o)
 		dir := mustTrain(t, o).Dir
 		config, err := os.ReadFile(filepath.Join(dir, run.ConfigFile))

@@ -32,7 +32,7 @@ import (
 // milliseconds.
 func smallFlowRun(t testing.TB) Options {
 	o := smallRun(t)
-	o.Network, o.Objective = nil, model.FlowObjective
+	o.Network, o.Objective, o.Paired = nil, model.FlowObjective, 0
 	o.Flow = &realnvp.Config{ImageSize: [2]int{8, 8}, Channels: 1, Hidden: 4, Blocks: 1, NormGroups: 2, Scales: 2,
 		Alpha: 0.05, ScaleBound: 2}
 	return o

@@ -18,6 +18,7 @@ func smallRun(t testing.TB) Options {
 	o.Out = filepath.Join(t.TempDir(), "run")
 	o.Batch, o.MicroBatch, o.Steps, o.Warmup = 11, 2, 6, 2 // 11: the last micro-batch is smaller
 	o.PreviewEvery, o.Threads = -1, 2
+	o.Paired = 4 * o.Batch // pairing as many as by default would take most of the time
 	return o
 }
 
