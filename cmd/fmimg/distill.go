@@ -52,7 +52,7 @@ func (a *app) newDistill() *cobra.Command {
 func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	usual := o.WithDefaults()
 	f.Var(guidanceValue{&o.Guidance}, "guidance",
-		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off; 1-1.3 makes W an input of the student (default %v where the model was trained for it)", model.DefaultGuidance))
+		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off; 1-1.3 makes W an input of the student (default %s)", usualGuidance))
 	guidanceFlags(f, &o.GuidanceInterval, &o.Guide)
 	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
 		"`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")

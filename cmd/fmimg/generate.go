@@ -81,7 +81,7 @@ func (a *app) newGenerate() *cobra.Command {
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
-	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %v where the model was trained for it)", model.DefaultGuidance))
+	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
 	guidanceFlags(f, &o.Interval, guide)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
@@ -142,3 +142,7 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error
 	}
 	return nil
 }
+
+// usualGuidance says in help which weight of guidance is the default.
+var usualGuidance = fmt.Sprintf("%v where the model was trained for it, %v where its classes are clusters",
+	model.DefaultGuidance, model.DefaultClusterGuidance)

@@ -152,11 +152,7 @@ func (r *distillation) settleMethod(ck *model.Checkpoint, u *model.UNet) error {
 // usualGuidance returns the weight by which the student draws unless it is told another: of a
 // range, the one nearest to the default of its teacher.
 func (r *distillation) usualGuidance() float64 {
-	usual := model.DefaultGuidance
-	if r.method.Guide != nil {
-		usual = model.DefaultGuideWeight
-	}
-	return r.options.Guidance.Nearest(usual)
+	return r.options.Guidance.Nearest(r.teacher.UNet().UsualGuidance(r.method))
 }
 
 // checkTeacher returns an error where the teacher of a resumed run is not where it was, and nobody

@@ -93,13 +93,19 @@ func (t *TeacherMeta) guidance() GuidanceRange {
 	return OneGuidance(t.Guidance)
 }
 
-// guidance returns the weights that a flow map takes, and the one that it draws by unless it is
-// told another. A file that records none may be drawn by any.
-func (m Meta) guidance() (weights GuidanceRange, usual float64) {
-	if m.Teacher == nil || !m.Teacher.GuidanceRange.Wide() {
-		return GuidanceRange{math.Inf(-1), math.Inf(1)}, 1
+// guidance returns the weights that a flow map takes, and the one that a network draws by unless it
+// is told another. A flow map that records none may be drawn by any.
+func (m Meta) guidance(flowMap bool) (weights GuidanceRange, usual float64) {
+	weights = GuidanceRange{math.Inf(-1), math.Inf(1)}
+	switch {
+	case m.Teacher != nil && m.Teacher.GuidanceRange.Wide():
+		return m.Teacher.GuidanceRange, m.Teacher.Guidance
+	case flowMap:
+		return weights, 1
+	case m.Clusters != nil:
+		return weights, DefaultClusterGuidance
 	}
-	return m.Teacher.GuidanceRange, m.Teacher.Guidance
+	return weights, DefaultGuidance
 }
 
 // allowedJumps returns the numbers of jumps, from noise to image, that a flow map can take.

@@ -72,6 +72,6 @@ func (m Meta) network(net *unet.Model) (*UNet, error) {
 		return nil, err
 	}
 	u := NewUNet(net, predicts, m.allowedJumps())
-	u.SetGuidance(m.guidance())
+	u.SetGuidance(m.guidance(net.Config().FlowMap))
 	return u, nil
 }

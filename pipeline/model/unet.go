@@ -45,6 +45,9 @@ const (
 	// DefaultGuidance is the weight of models that were trained for guidance. docs/quality.md
 	// measures its gain.
 	DefaultGuidance = 1.15
+	// DefaultClusterGuidance is that of models whose classes are clusters. Pictures of one cluster
+	// differ more than those of one class do.
+	DefaultClusterGuidance = 1.6
 	// DefaultGuideWeight is the weight with a [Guide].
 	DefaultGuideWeight = 1.5
 )
@@ -57,10 +60,9 @@ type UNet struct {
 	*unet.Model
 	Predicts Prediction
 	jumps    []int // for a flow map: the numbers of jumps that it was trained for
-	// For a flow map that takes weights of guidance: those that it was trained for, and the one
-	// that it draws by unless it is told another.
+	usual    float64 // the weight of guidance that it draws by unless it is told another
+	// For a flow map that takes weights of guidance: those that it was trained for.
 	weights GuidanceRange
-	usual   float64
 
 	replicas func(n int, train bool) Replica // in place of those of the model; nil: none
 }
@@ -68,7 +70,7 @@ type UNet struct {
 // NewUNet makes a network that draws of a model. jumps are the numbers of jumps that a flow map was
 // trained for.
 func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet {
-	return &UNet{Model: m, Predicts: predicts, jumps: jumps}
+	return &UNet{Model: m, Predicts: predicts, jumps: jumps, usual: DefaultGuidance}
 }
 
 // Through returns the same network, but its drawers and estimators evaluate it by the replicas that
@@ -89,8 +91,17 @@ func (u *UNet) NewEvaluator(n int, train bool) Replica {
 }
 
 // SetGuidance says which weights of guidance a flow map takes that has them as an input, and which
-// one it draws by unless it is told another.
+// one any network draws by unless it is told another.
 func (u *UNet) SetGuidance(weights GuidanceRange, usual float64) { u.weights, u.usual = weights, usual }
+
+// UsualGuidance returns the weight that the network draws by with m's guide, where it has guidance,
+// unless it is told another.
+func (u *UNet) UsualGuidance(m Method) float64 {
+	if m.Guide != nil {
+		return DefaultGuideWeight
+	}
+	return u.usual
+}
 
 // JumpChoices returns the numbers of jumps that a flow map was trained for; nil for other networks.
 func (u *UNet) JumpChoices() []int {
@@ -145,10 +156,8 @@ func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 			ModelName(path))
 	case cfg.FlowMap:
 		return m.unguided(path)
-	case m.Guide != nil:
-		option.SetDefault(&m.Guidance, DefaultGuideWeight)
-	case cfg.NullClass:
-		option.SetDefault(&m.Guidance, DefaultGuidance)
+	case m.Guide != nil, cfg.NullClass:
+		option.SetDefault(&m.Guidance, u.UsualGuidance(m))
 	default:
 		return m.unguided(path)
 	}

@@ -57,6 +57,9 @@ func TestTrainOnClusters(t *testing.T) {
 	if m.Labels != "clusters:3" || !slices.Equal(m.Classes, names) || sum != 68 || m.Clusters == nil || m.Clusters.Count() != 3 {
 		t.Errorf("labels %q, classes %v of %v images, clusters %v", m.Labels, m.Classes, m.ClassCounts, m.Clusters)
 	}
+	if m, err := ck.SettleGuidance(ck.Path, model.Method{}); err != nil || m.Guidance != model.DefaultClusterGuidance {
+		t.Errorf("it draws by guidance %v: %v", m.Guidance, err)
+	}
 	if c, err := readTrainRun(whole.Dir); err != nil || c.Resolved.Labels != "clusters:3" || !slices.Equal(c.Data.Classes, names) {
 		t.Errorf("config: labels %q, classes %v, %v", c.Resolved.Labels, c.Data.Classes, err)
 	}
