@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/fmimg/fmimg/safetensors"
 )
@@ -49,4 +50,53 @@ func Negate(f *safetensors.File) {
 			}
 		}
 	}
+}
+
+// CutVariance leaves the first half of the channels of a network's last convolution, where it has
+// twice as many as an image: guided diffusion's learn_sigma has the variance there. It reports
+// whether it was so. Names may have a prefix.
+func CutVariance(f *safetensors.File) (cut bool, err error) {
+	if err := trimPrefix(f); err != nil {
+		return false, err
+	}
+	stem, w, b := f.Tensor(StemName), f.Tensor("out.2.weight"), f.Tensor("out.2.bias")
+	if stem == nil || w == nil || b == nil || len(stem.Shape) != 4 || len(w.Shape) != 4 || len(b.Shape) != 1 {
+		return false, nil // the search by name then says what is missing
+	}
+	in := stem.Shape[1]
+	if in < 1 || w.Shape[0] != 2*in || b.Shape[0] != 2*in || len(b.F32) != 2*in {
+		return false, nil
+	}
+	w.Shape, b.Shape = append([]int{in}, w.Shape[1:]...), []int{in}
+	w.F32, b.F32 = w.F32[:len(w.F32)/2], b.F32[:in]
+	return true, nil
+}
+
+// OldAttentionOrder puts the rows of all qkv layers into the order of this network, that of heads:
+// query, key and value of a head are together. Where use_new_attention_order of guided diffusion is
+// set, the queries of all heads come first, then all keys, then all values.
+func OldAttentionOrder(f *safetensors.File, cfg Config) error {
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		if !strings.HasSuffix(t.Name, ".qkv.weight") && !strings.HasSuffix(t.Name, ".qkv.bias") {
+			continue
+		}
+		if len(t.Shape) == 0 || t.Shape[0]%3 != 0 || t.Shape[0] == 0 || len(t.F32)%t.Shape[0] != 0 {
+			return fmt.Errorf("%s of shape %v: its rows are not queries, keys and values", t.Name, t.Shape)
+		}
+		c, row := t.Shape[0]/3, len(t.F32)/t.Shape[0]
+		heads := cfg.Heads(c)
+		if heads < 1 || c%heads != 0 {
+			return fmt.Errorf("%s of shape %v: %d heads do not divide its channels", t.Name, t.Shape, heads)
+		}
+		out, each := make([]float32, 0, len(t.F32)), c/heads*row
+		for head := range heads {
+			for part := range 3 {
+				from := part*c*row + head*each
+				out = append(out, t.F32[from:from+each]...)
+			}
+		}
+		t.F32 = out
+	}
+	return nil
 }
