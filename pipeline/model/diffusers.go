@@ -235,6 +235,9 @@ func (t *Translated) configure(c *diffusers.Config, o Foreign) (err error) {
 	if t.Config.ImageSize == [2]int{} {
 		return option.Errorf("size", nil, "is needed: %s has no sample_size", DiffusersConfig)
 	}
+	if err := t.Config.Validate(); err != nil { // before its classes are counted out
+		return err
+	}
 	known := c.Training
 	classes := o.Classes
 	if classes == nil && known != nil {
