@@ -93,12 +93,12 @@ func numbers(t *testing.T, path string) []float32 {
 	return out
 }
 
-// inDiffusers runs cases by the real library.
-func inDiffusers(t *testing.T, folder string, cases []*pythonCase) {
+// inPython runs cases by a script over the real library.
+func inPython(t *testing.T, script, folder string, cases []*pythonCase) {
 	t.Helper()
 	name := os.Getenv("FMIMG_TEST_DIFFUSERS")
 	if name == "" {
-		t.Skip("FMIMG_TEST_DIFFUSERS must name a Python with diffusers and PyTorch (make travel)")
+		t.Skip("FMIMG_TEST_DIFFUSERS must name a Python with diffusers, torchcfm and PyTorch (make travel)")
 	}
 	text, err := json.Marshal(cases)
 	if err == nil {
@@ -107,7 +107,7 @@ func inDiffusers(t *testing.T, folder string, cases []*pythonCase) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(name, "testdata/diffusers_run.py", folder).CombinedOutput(); err != nil {
+	if out, err := exec.Command(name, "testdata/"+script, folder).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -207,29 +207,90 @@ func TestFromDiffusers(t *testing.T) {
 		}
 		c.inputs(t, folder, shape, classes, times)
 	}
-	inDiffusers(t, folder, cases)
+	inPython(t, "diffusers_run.py", folder, cases)
 	for _, c := range cases {
-		c.o.File, c.o.Out = c.Folder, c.Folder+".safetensors"
-		if err := Import(c.o); err != nil {
-			t.Errorf("%s: %v", c.Name, err)
+		c.o.File = c.Folder
+		c.comesOver(t)
+	}
+}
+
+// comesOver imports the network of a case, and compares what it finds here and there.
+func (c *pythonCase) comesOver(t *testing.T) {
+	t.Helper()
+	c.o.Out = c.Folder + ".safetensors"
+	if err := Import(c.o); err != nil {
+		t.Errorf("%s: %v", c.Name, err)
+		return
+	}
+	got, want := c.here(t, c.o.Out), numbers(t, c.Out)
+	if len(want) == 2*len(got) { // without the variances
+		size := len(got) / c.Shape[0]
+		for i := range c.Shape[0] {
+			copy(want[i*size:], want[2*i*size:(2*i+1)*size])
+		}
+		want = want[:len(got)]
+	}
+	if c.o.Times[0] > 0 && c.o.Objective == "" { // the velocity is turned round
+		for i := range want {
+			want[i] = -want[i]
+		}
+	}
+	if off := relative(t, got, want); !(off <= 1e-4) {
+		t.Errorf("%s: off by %.2g", c.Name, off)
+	}
+}
+
+// Variants of guided diffusion's networks compute the same here where they are options, and are
+// refused by the tensor that shows what this network lacks.
+func TestFromGuidedDiffusion(t *testing.T) {
+	folder := t.TempDir()
+	usual := func(changes map[string]any) map[string]any {
+		c := map[string]any{
+			"image_size": 8, "in_channels": 3, "model_channels": 32, "out_channels": 3, "num_res_blocks": 1,
+			"attention_resolutions": []int{2}, "channel_mult": []int{1, 2}, "num_heads": 4,
+		}
+		maps.Copy(c, changes)
+		return c
+	}
+	size := pipeline.Square(8)
+	cases := []*pythonCase{
+		{Name: "heads", Config: usual(nil), o: ImportOptions{Size: size, Heads: 4}},
+		{Name: "new order", Config: usual(map[string]any{"use_new_attention_order": true}),
+			o: ImportOptions{Size: size, Heads: 4, NewAttentionOrder: true}},
+		{Name: "channels of heads", Config: usual(map[string]any{"num_head_channels": 16, "use_new_attention_order": true}),
+			o: ImportOptions{Size: size, HeadChannels: 16, NewAttentionOrder: true}},
+		{Name: "diffusion", Config: usual(map[string]any{"out_channels": 6, "use_scale_shift_norm": true, "num_classes": 4}),
+			o: ImportOptions{Size: size, Heads: 4, Times: [2]float64{999, 0}, Path: "cosine", Objective: model.NoiseObjective}},
+		{Name: "updown", Config: usual(map[string]any{"resblock_updown": true}), o: ImportOptions{Size: size}},
+		{Name: "means", Config: usual(map[string]any{"conv_resample": false}), o: ImportOptions{Size: size}},
+		{Name: "fraction", Config: usual(map[string]any{"model_channels": 64, "channel_mult": []float64{0.5, 1}}), o: ImportOptions{Size: size}},
+		{Name: "more channels", Config: usual(map[string]any{"in_channels": 6}), o: ImportOptions{Size: size}},
+	}
+	refused := map[string]string{
+		"updown": "resblock_updown", "means": "conv_resample", "fraction": "channel_mult", "more channels": "out.2.weight",
+	}
+	for i, c := range cases {
+		c.Seed, c.Folder = i, filepath.Join(folder, c.Name+".pt")
+		c.o.File = c.Folder
+		times := c.o.Times
+		if times == [2]float64{} {
+			times[1] = 1
+		}
+		if refused[c.Name] == "" {
+			classes, _ := c.Config["num_classes"].(int)
+			c.inputs(t, folder, []int{3, 8, 8}, classes, times)
+		}
+	}
+	inPython(t, "guided_run.py", folder, cases)
+	for _, c := range cases {
+		if want := refused[c.Name]; want != "" {
+			c.o.Out = c.Folder + ".safetensors"
+			if err := Import(c.o); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want %s", c.Name, err, want)
+			}
 			continue
 		}
-		got, want := c.here(t, c.o.Out), numbers(t, c.Out)
-		if len(want) == 2*len(got) { // without the variances
-			size := len(got) / c.Shape[0]
-			for i := range c.Shape[0] {
-				copy(want[i*size:], want[2*i*size:(2*i+1)*size])
-			}
-			want = want[:len(got)]
-		}
-		if c.o.Times[0] > 0 && c.o.Objective == "" { // the velocity is turned round
-			for i := range want {
-				want[i] = -want[i]
-			}
-		}
-		if off := relative(t, got, want); !(off <= 1e-4) {
-			t.Errorf("%s: off by %.2g", c.Name, off)
-		}
+		c.comesOver(t)
 	}
 }
 
@@ -268,7 +329,7 @@ func TestToDiffusers(t *testing.T) {
 		again.Out += ".again"
 		cases, files = append(cases, c, &again), append(files, path, "")
 	}
-	inDiffusers(t, folder, cases)
+	inPython(t, "diffusers_run.py", folder, cases)
 	for i, c := range cases {
 		path := files[i]
 		if path == "" {

@@ -131,6 +131,9 @@ func (o *Options) openForeign(f *safetensors.File, data dataset.Source, isa kern
 // inferConfig finds the configuration of a checkpoint that PyTorch made, from its shapes, the
 // options and the data. If the network has one class more than the data, that class is "no class".
 func (o *Options) inferConfig(f *safetensors.File, data dataset.Source) (unet.Config, error) {
+	if cut, err := unet.CutVariance(f); err == nil && cut {
+		o.Note("the last convolution of %s has twice as many channels as an image: the second half, a variance, is left out", o.Init)
+	}
 	cfg, err := unet.Infer(f)
 	if err != nil {
 		return cfg, fmt.Errorf("%w and %w", unet.ErrNoConfig, err)
