@@ -88,7 +88,7 @@ var rules = []rule{
 		imports: []string{"bijection", "cluster", "dataset", "flow", "kernels", "ode", "realnvp", "safetensors",
 			"unet", "pipeline", "pipeline/engine", "pipeline/feed", "pipeline/model", "pipeline/picture",
 			"pipeline/run", "pipeline/sample"},
-		tests: []string{"nn", "pipeline/distill", "pipeline/edit", "pipeline/field", "pipeline/likelihood"}},
+		tests: []string{"nn", "unet/diffusers", "pipeline/distill", "pipeline/edit", "pipeline/field", "pipeline/likelihood"}},
 	{packages: "pipeline/classify",
 		imports: []string{"dataset", "flow", "kernels", "metrics", "nn", "safetensors", "pipeline",
 			"pipeline/engine", "pipeline/feed", "pipeline/run"},

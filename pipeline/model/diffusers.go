@@ -155,6 +155,8 @@ type Foreign struct {
 	Path      string
 	Objective Objective
 	Classes   []string // of all rows of the class embedding; one less: the last row is no class
+	// DataClasses are likewise, where no names are known and as many rows are there.
+	DataClasses []string
 }
 
 // A Translated is a network of another program as one of fmimg.
@@ -242,6 +244,9 @@ func (t *Translated) configure(c *diffusers.Config, o Foreign) (err error) {
 	classes := o.Classes
 	if classes == nil && known != nil {
 		classes = known.Classes
+	}
+	if n := len(o.DataClasses); classes == nil && n > 0 && (t.Config.NumClasses == n || t.Config.NumClasses == n+1) {
+		classes = o.DataClasses
 	}
 	if t.Meta.Classes, t.Config.NullClass, err = ClassNames(classes, t.Config.NumClasses); err != nil {
 		return err
