@@ -2,12 +2,12 @@ package kernels
 
 import "math"
 
-// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/half), for
-// each i below half = len(dst)/2. An odd last element is zero.
-func SinusoidalEmbedding(dst []float32, t, scale float64) {
+// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/(half-shift)),
+// for each i below half = len(dst)/2. An odd last element is zero. shift is below half.
+func SinusoidalEmbedding(dst []float32, t, scale, shift float64) {
 	half := len(dst) / 2
 	for i := range half {
-		angle := scale * t * math.Exp(-math.Log(10000)*float64(i)/float64(half))
+		angle := scale * t * math.Exp(-math.Log(10000)*float64(i)/(float64(half)-shift))
 		dst[i], dst[half+i] = float32(math.Cos(angle)), float32(math.Sin(angle))
 	}
 	clear(dst[2*half:])

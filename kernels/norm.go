@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -16,10 +17,12 @@ type GroupNorm struct {
 	C      int // channels
 	Groups int // divides C
 	SiLU   bool
+	// Epsilon is eps; 0 means NormEpsilon.
+	Epsilon float64
 }
 
-// normEps is PyTorch's default for group norm.
-const normEps = 1e-5
+// NormEpsilon is PyTorch's default for group norm.
+const NormEpsilon = 1e-5
 
 // A Modulation is the effect of an embedding on a norm: row n of Rows holds the scale and then the
 // shift of the C channels of image n. The zero value has no effect.
@@ -95,7 +98,7 @@ func (g *GroupNorm) statsOf(stats []float32, n int) (rstd, offset []float32) {
 // finishMoments turns s0 = Σ(x - pivot) and s1 = Σ(x - pivot)² over n pixels into the statistics
 // of the groups.
 func (g *GroupNorm) finishMoments(rstd, offset, pivot, s0, s1 []float32, n int) {
-	size := g.C / g.Groups
+	size, eps := g.C/g.Groups, cmp.Or(g.Epsilon, NormEpsilon)
 	for first := 0; first < g.C; first += size {
 		var sum, squares float64
 		for c := first; c < first+size; c++ {
@@ -107,7 +110,7 @@ func (g *GroupNorm) finishMoments(rstd, offset, pivot, s0, s1 []float32, n int) 
 			e := float64(pivot[c]) - mean // Σ(x-mean)² = Σ(x-pivot)² + 2e·Σ(x-pivot) + n·e²
 			squares += float64(s1[c]) + 2*e*float64(s0[c]) + float64(n)*e*e
 		}
-		r := 1 / math.Sqrt(max(squares, 0)/count+normEps)
+		r := 1 / math.Sqrt(max(squares, 0)/count+eps)
 		for c := first; c < first+size; c++ {
 			rstd[c], offset[c] = float32(r), float32(-mean*r)
 		}

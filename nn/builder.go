@@ -101,6 +101,8 @@ type Builder struct {
 	N         int        // images in a batch, at most
 	Train     bool       // whether backward will run
 	Rand      *rand.Rand // for first values; nil leaves zeros
+	// NormEpsilon is that of group norms; 0 means PyTorch's default.
+	NormEpsilon float64
 
 	temps map[tempKey]kernels.Map
 }

@@ -27,6 +27,7 @@ type EmbeddingShape struct {
 	Channels int     // numbers in a sinusoid; rows have four times as many
 	Classes  int     // rows of label_emb; 0 for an unconditional network
 	Scale    float64 // factor on t, δ and w
+	Shift    float64 // of the frequencies of sinusoids, see kernels.SinusoidalEmbedding
 	Jumps    bool    // the network takes δ, whose term is zero at first
 	Guidance bool    // the network takes w, whose term is zero at first
 }
@@ -97,7 +98,7 @@ func (e *Embedding) Backward(r *Run) {
 // A sinusoidal embeds a number: W₂·SiLU(W₁·sinusoid(scale·number)).
 type sinusoidal struct {
 	first, second *Conv
-	scale         float64
+	scale, shift  float64
 
 	wave, hidden, active Act
 }
@@ -109,15 +110,15 @@ func newSinusoidal(b *Builder, name string, s EmbeddingShape, zero bool) *sinuso
 	return &sinusoidal{
 		first:  NewLinear(b, name+".0", s.Channels, width),
 		second: newLinear(b, name+".2", width, width, zero),
-		scale:  s.Scale,
-		wave:   b.Rows(s.Channels), hidden: b.Rows(width), active: b.Rows(width),
+		scale:  s.Scale, shift: s.Shift,
+		wave: b.Rows(s.Channels), hidden: b.Rows(width), active: b.Rows(width),
 	}
 }
 
 // forward sets the rows of y.
 func (s *sinusoidal) forward(r *Run, y kernels.Map, numbers []float32) {
 	for i, v := range numbers {
-		kernels.SinusoidalEmbedding(s.wave.X.At(0, 0, i), float64(v), s.scale)
+		kernels.SinusoidalEmbedding(s.wave.X.At(0, 0, i), float64(v), s.scale, s.shift)
 	}
 	s.first.Forward(r, r.rows(s.hidden.X), r.rows(s.wave.X), nil)
 	r.ISA.SiLU(r.rows(s.active.X).Flat(), r.rows(s.hidden.X).Flat())

@@ -15,7 +15,7 @@ func NewGroupNorm(b *Builder, name string, c, groups int, silu bool) *GroupNorm 
 	g := &GroupNorm{
 		Gamma:  b.param(name+".weight", Plain, constant(1), c),
 		Beta:   b.param(name+".bias", Plain, constant(0), c),
-		op:     kernels.GroupNorm{ISA: b.ISA, C: c, Groups: groups, SiLU: silu},
+		op:     kernels.GroupNorm{ISA: b.ISA, C: c, Groups: groups, SiLU: silu, Epsilon: b.NormEpsilon},
 		values: b.Params,
 	}
 	g.stats = make([]float32, g.op.StatsLen(b.N))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/kernels"
 )
 
 // Config describes a network. Checkpoints and config.json hold it as JSON.
@@ -24,14 +25,20 @@ type Config struct {
 	AttentionResolutions []int `json:"attention_resolutions"`
 	// Attention heads. 0 means 1.
 	NumHeads int `json:"num_heads"`
+	// Channels of an attention head, in place of NumHeads. 0 means that NumHeads counts.
+	NumHeadChannels int `json:"num_head_channels,omitempty"`
 	// Rows of label_emb. 0 makes an unconditional network.
 	NumClasses int `json:"num_classes"`
 	// The embedding scales and shifts the second norm. Without this it is added before that norm.
 	UseScaleShiftNorm bool `json:"use_scale_shift_norm"`
 	// Groups of each group norm. 0 means 32.
 	NormGroups int `json:"norm_groups"`
+	// What group norms add to a variance. 0 means 1e-5.
+	NormEpsilon float64 `json:"norm_epsilon,omitempty"`
 	// Factor on t before the sinusoidal embedding. 0 means 1.
 	TimeScale float64 `json:"time_scale"`
+	// The frequencies of that embedding are 10000^(-i/(half-FreqShift)), of half = ModelChannels/2.
+	FreqShift float64 `json:"freq_shift,omitempty"`
 	// The last row of label_emb means "no class".
 	NullClass bool `json:"null_class"`
 	// The network also takes the length of a jump, and returns the mean velocity over the jump.
@@ -41,6 +48,9 @@ type Config struct {
 	// Diffusion Model Efficiency Through Patching"). In PyTorch it is pixel_shuffle of a network
 	// of pixel_unshuffle. AttentionResolutions count from the first map. 0 means 1, no patches.
 	PatchSize int `json:"patch_size,omitempty"`
+	// The network sees images turned by 180 degrees. With its kernels turned too, that is a network
+	// whose convolutions with stride 2 pad below and on the right alone, as TensorFlow's do.
+	Turned bool `json:"turned,omitempty"`
 	// The flow map also takes the weight of guidance that its jumps follow.
 	GuidanceEmbed bool `json:"guidance_embed,omitempty"`
 }
@@ -94,6 +104,9 @@ func (c Config) withDefaults() Config {
 	if c.TimeScale == 0 {
 		c.TimeScale = 1
 	}
+	if c.NormEpsilon == kernels.NormEpsilon { // one form of the usual one
+		c.NormEpsilon = 0
+	}
 	if c.PatchSize == 1 { // one form of a network without patches
 		c.PatchSize = 0
 	}
@@ -134,8 +147,11 @@ func (c Config) Validate() error {
 		return errors.New("null_class needs num_classes of 2 or more: one class and the null class")
 	case c.GuidanceEmbed && !c.FlowMap:
 		return errors.New("guidance_embed needs flow_map: a network of velocities is guided when it draws")
-	case !(c.TimeScale > 0 && c.TimeScale <= 1e6):
-		return fmt.Errorf("time_scale %v: above 0, at most 1e6", c.TimeScale)
+	case c.Turned && c.patch() > 1:
+		return errors.New("turned is for a network without patches")
+	}
+	if err := c.validateReals(); err != nil {
+		return err
 	}
 	if err := c.validateDivisions(); err != nil {
 		return err
@@ -143,10 +159,27 @@ func (c Config) Validate() error {
 	return c.validateSizes()
 }
 
+// validateReals checks the numbers that are not counts. NaN is refused too.
+func (c Config) validateReals() error {
+	half := float64(c.ModelChannels / 2)
+	switch {
+	case !(c.TimeScale > 0 && c.TimeScale <= 1e6):
+		return fmt.Errorf("time_scale %v: above 0, at most 1e6", c.TimeScale)
+	case !(c.NormEpsilon >= 0 && c.NormEpsilon <= 1):
+		return fmt.Errorf("norm_epsilon %v: between 0 and 1", c.NormEpsilon)
+	case !(c.FreqShift >= 0 && (c.FreqShift == 0 || c.FreqShift < half)):
+		return fmt.Errorf("freq_shift %v: at least 0, below half of model_channels", c.FreqShift)
+	}
+	return nil
+}
+
 // validateDivisions checks that every width divides by the norm's groups and by the heads.
 func (c Config) validateDivisions() error {
-	if c.NormGroups < 1 || c.NumHeads < 1 {
+	switch {
+	case c.NormGroups < 1 || c.NumHeads < 1:
 		return errors.New("norm_groups and num_heads: at least 1")
+	case c.NumHeadChannels < 0 || c.NumHeadChannels > 0 && c.NumHeads > 1:
+		return errors.New("num_head_channels: at least 1, and without num_heads")
 	}
 	for _, f := range c.AttentionResolutions {
 		if lowest := c.lowest(); f < 1 || f > lowest || f&(f-1) != 0 {
@@ -154,8 +187,11 @@ func (c Config) validateDivisions() error {
 				"(1 to %d, powers of 2)", f, lowest)
 		}
 	}
-	for _, m := range c.ChannelMult {
+	for level, m := range c.ChannelMult {
 		ch := m * c.ModelChannels
+		if n := c.NumHeadChannels; n > 0 && c.attendsLevel(level) && ch%n != 0 {
+			return fmt.Errorf("num_head_channels %d does not divide the %d channels of a level with attention", n, ch)
+		}
 		if ch%c.NormGroups != 0 {
 			return fmt.Errorf("norm_groups %d does not divide the %d channels of a level", c.NormGroups, ch)
 		}
@@ -177,14 +213,27 @@ func (c Config) validateSizes() error {
 			return fmt.Errorf("image_size [%d,%d] with model_channels %d: too large at level %d, which has %d times "+
 				"as many channels", c.ImageSize[0], c.ImageSize[1], c.ModelChannels, level, mult)
 		}
-		middle := level == len(c.ChannelMult)-1
-		if (middle || c.attends(factor)) && pixels*pixels*int64(c.NumHeads) > maxPairs {
+		heads := int64(c.Heads(mult * c.ModelChannels))
+		if c.attendsLevel(level) && pixels*pixels*heads > maxPairs {
 			return fmt.Errorf("image_size [%d,%d]: attention at factor %d is too large, it relates %d pixels "+
 				"to each other; the lowest level always has it, so more levels help",
 				c.ImageSize[0], c.ImageSize[1], factor, pixels)
 		}
 	}
 	return nil
+}
+
+// attendsLevel reports whether there is attention at a level: the middle block has it at the lowest.
+func (c Config) attendsLevel(level int) bool {
+	return level == len(c.ChannelMult)-1 || c.attends(1<<level)
+}
+
+// Heads returns the number of attention heads over a map of so many channels.
+func (c Config) Heads(channels int) int {
+	if c.NumHeadChannels > 0 {
+		return channels / c.NumHeadChannels
+	}
+	return max(c.NumHeads, 1)
 }
 
 // Factor returns the down-sampling factor of the lowest level. It divides both sides of an image.

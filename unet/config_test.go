@@ -2,6 +2,7 @@ package unet
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -43,6 +44,14 @@ func TestValidate(t *testing.T) {
 		change func(*Config)
 		parts  string // of the error, separated by |
 	}{
+		{func(c *Config) { c.NumHeadChannels = -1 }, "num_head_channels"},
+		{func(c *Config) { c.NumHeads, c.NumHeadChannels = 2, 16 }, "num_head_channels|without num_heads"},
+		{func(c *Config) { c.NumHeadChannels = 48 }, "num_head_channels 48|64 channels"},
+		{func(c *Config) { c.NormEpsilon = -1e-6 }, "norm_epsilon"},
+		{func(c *Config) { c.NormEpsilon = math.NaN() }, "norm_epsilon"},
+		{func(c *Config) { c.FreqShift = 16 }, "freq_shift 16|below half"},
+		{func(c *Config) { c.FreqShift = -1 }, "freq_shift"},
+		{func(c *Config) { c.ImageSize, c.PatchSize, c.Turned = [2]int{32, 32}, 2, true }, "turned"},
 		{func(c *Config) { c.ChannelMult = nil }, "channel_mult|between 1 and 8"},
 		{func(c *Config) { c.ChannelMult = make([]int, 9) }, "channel_mult|between 1 and 8"},
 		{func(c *Config) { c.ChannelMult = []int{1, 0} }, "channel_mult|between 1 and 64"},

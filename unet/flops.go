@@ -111,7 +111,7 @@ func (l *layers) residual(h, w, in, out int) {
 
 func (l *layers) attention(h, w, c int) {
 	l.conv(kernels.Point, h, w, c, 3*c)
-	l.attentions = append(l.attentions, AttentionShape{H: h, W: w, C: c, Heads: l.cfg.NumHeads})
+	l.attentions = append(l.attentions, AttentionShape{H: h, W: w, C: c, Heads: l.cfg.Heads(c)})
 	l.conv(kernels.Point, h, w, c, c)
 }
 

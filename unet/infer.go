@@ -35,6 +35,9 @@ func Infer(f *safetensors.File) (Config, error) {
 		return c, errors.New("its tensors are not those of this U-Net: " +
 			"input_blocks.0.0.weight [C,C,3,3] and time_embed.0.weight [4C,C] are needed")
 	}
+	if err := differences(f); err != nil {
+		return c, err
+	}
 	c.InChannels, c.ModelChannels = stem[1], embedding[1]
 	if labels := shape("label_emb.weight", 2); labels != nil {
 		c.NumClasses = labels[0]

@@ -18,6 +18,7 @@ func visible(c Config) Config {
 	_, _, c.InChannels = c.firstMap() // patches look like channels
 	c.PatchSize = 0
 	c.ImageSize, c.NumHeads, c.NormGroups, c.TimeScale, c.NullClass = [2]int{}, 0, 0, 0, false
+	c.NumHeadChannels, c.NormEpsilon, c.FreqShift, c.Turned = 0, 0, 0, false
 	return c
 }
 

@@ -55,9 +55,12 @@ var smallConfigs = map[string]Config{
 	"two blocks": small(func(c *Config) {
 		c.NumResBlocks, c.AttentionResolutions, c.NumClasses, c.NullClass = 2, []int{1, 2}, 3, true
 	}),
-	"one level":      small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
-	"flow map":       small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
-	"guided map":     small(func(c *Config) { c.FlowMap, c.GuidanceEmbed, c.NumClasses = true, true, 2 }),
+	"one level":  small(func(c *Config) { c.ChannelMult, c.AttentionResolutions, c.InChannels = []int{2}, nil, 2 }),
+	"flow map":   small(func(c *Config) { c.FlowMap, c.NumClasses = true, 2 }),
+	"guided map": small(func(c *Config) { c.FlowMap, c.GuidanceEmbed, c.NumClasses = true, true, 2 }),
+	"of others": small(func(c *Config) {
+		c.NumHeadChannels, c.NormEpsilon, c.FreqShift, c.Turned = 4, 1e-2, 1, true
+	}),
 	"four channels":  small(func(c *Config) { c.InChannels = 4 }),
 	"patches":        small(func(c *Config) { c.ImageSize, c.InChannels, c.PatchSize = [2]int{8, 12}, 2, 2 }),
 	"gray and alpha": small(func(c *Config) { c.InChannels, c.ImageSize = 2, [2]int{6, 4} }),

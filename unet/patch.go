@@ -26,7 +26,13 @@ func (r *Replica) store(from kernels.Map, images []float32) {
 
 // eachPatch calls do with the place of each of total numbers in images and in maps of patches. The
 // numbers of a patch are in the order of PyTorch's pixel_unshuffle: channel, row, column.
+//
+// Of images without patches that the network sees turned, the last pixel is the first.
 func (c Config) eachPatch(total int, do func(image, patch int)) {
+	if c.Turned {
+		c.eachTurned(total, do)
+		return
+	}
 	h, w, deep := c.firstMap()
 	p, channels := c.patch(), c.InChannels
 	row := w * p * channels // numbers of a row of an image
@@ -38,6 +44,18 @@ func (c Config) eachPatch(total int, do func(image, patch int)) {
 				for channel := range channels {
 					do(image+channel, patch+channel*p*p)
 				}
+			}
+		}
+	}
+}
+
+// eachTurned is eachPatch for images that are turned by 180 degrees.
+func (c Config) eachTurned(total int, do func(image, patch int)) {
+	size := c.ImageLen()
+	for first := 0; first < total; first += size {
+		for pixel := 0; pixel < size; pixel += c.InChannels {
+			for channel := range c.InChannels {
+				do(first+pixel+channel, first+size-c.InChannels-pixel+channel)
 			}
 		}
 	}

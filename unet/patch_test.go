@@ -75,3 +75,71 @@ func TestPatchConfig(t *testing.T) {
 		t.Error("patches of one pixel are a network of another form")
 	}
 }
+
+// A network that sees images turned is the plain network on turned images, forward and backward.
+func TestTurned(t *testing.T) {
+	cfg := small(func(c *Config) { c.ImageSize, c.InChannels = [2]int{4, 6}, 3 })
+	turned := cfg
+	turned.Turned = true
+	for _, isa := range kernels.Available() {
+		m, plain := randomModel(t, isa, turned), randomModel(t, isa, cfg)
+		const n = 2
+		rng := rand.New(rand.NewPCG(3, 4))
+		size := cfg.ImageLen()
+		x, dv := randoms(rng, n*size), randoms(rng, n*size)
+		turn := func(images []float32) []float32 { // pixel by pixel
+			out := make([]float32, len(images))
+			for i := range images {
+				pixel := i % size / 3
+				out[i] = images[i/size*size+(size/3-1-pixel)*3+i%3]
+			}
+			return out
+		}
+		run := func(m *Model, x, dv []float32) (v, dx []float32) {
+			r := m.NewReplica(n+1, true)
+			v, dx = make([]float32, len(x)), make([]float32, len(x))
+			r.Forward(v, x, []float32{0.1, 0.9}, nil)
+			r.Backward(dx, dv, make([]float32, m.Params().Len()))
+			return v, dx
+		}
+		v, dx := run(m, x, dv)
+		wantV, wantDX := run(plain, turn(x), turn(dv))
+		if !slices.Equal(v, turn(wantV)) || !slices.Equal(dx, turn(wantDX)) {
+			t.Errorf("%v: another network", isa)
+		}
+		if slices.Equal(v, wantV) {
+			t.Errorf("%v: turning makes no difference", isa)
+		}
+	}
+}
+
+// Heads by their channels are as many heads as divide a map so. A norm's epsilon and the shift of
+// the frequencies change what a network computes.
+func TestConfigsOfOthers(t *testing.T) {
+	result := func(change func(*Config)) []float32 {
+		m := randomModel(t, kernels.Generic, small(change))
+		x := randoms(rand.New(rand.NewPCG(3, 4)), m.Config().ImageLen())
+		v := make([]float32, len(x))
+		m.NewReplica(1, false).Forward(v, x, []float32{0.3}, nil)
+		return v
+	}
+	nothing := func(*Config) {}
+	channels := small(nothing)
+	lowest := channels.ModelChannels * channels.ChannelMult[len(channels.ChannelMult)-1]
+	usual := result(nothing)
+	heads := result(func(c *Config) { c.NumHeads = 2; c.AttentionResolutions = nil })
+	if !slices.Equal(heads, result(func(c *Config) { c.NumHeads, c.NumHeadChannels, c.AttentionResolutions = 1, lowest/2, nil })) {
+		t.Error("heads by their channels differ from as many heads")
+	}
+	if !slices.Equal(usual, result(func(c *Config) { c.NormEpsilon = kernels.NormEpsilon })) {
+		t.Error("the usual epsilon makes a difference")
+	}
+	for name, change := range map[string]func(*Config){
+		"norm_epsilon": func(c *Config) { c.NormEpsilon = 0.1 },
+		"freq_shift":   func(c *Config) { c.FreqShift = 1 },
+	} {
+		if slices.Equal(usual, result(change)) {
+			t.Errorf("%s makes no difference", name)
+		}
+	}
+}

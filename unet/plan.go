@@ -90,7 +90,7 @@ type network struct {
 func (n *network) build(image, velocity nn.Act) {
 	cfg, b := n.cfg, n.b
 	n.embedding = nn.NewEmbedding(b, nn.EmbeddingShape{
-		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale,
+		Channels: cfg.ModelChannels, Classes: cfg.NumClasses, Scale: cfg.TimeScale, Shift: cfg.FreqShift,
 		Jumps: cfg.FlowMap, Guidance: cfg.GuidanceEmbed,
 	})
 	down, up := cfg.plan()
@@ -139,7 +139,7 @@ func (n *network) stage(s stage, x, y nn.Act, accumulate bool) {
 	}
 	if s.attention {
 		h := between(s.resample == kernels.Up3)
-		n.modules = append(n.modules, nn.NewAttentionBlock(n.b, name(""), x, h, n.cfg.NormGroups, n.cfg.NumHeads))
+		n.modules = append(n.modules, nn.NewAttentionBlock(n.b, name(""), x, h, n.cfg.NormGroups, n.cfg.Heads(h.X.C)))
 		x = h
 	}
 	switch s.resample {
@@ -162,7 +162,7 @@ func (n *network) residual(name string, x, y nn.Act, accumulate bool) {
 func (n *network) middle(x, y nn.Act) {
 	h1, h2 := n.b.Act(x.X.H, x.X.W, x.X.C), n.b.Act(x.X.H, x.X.W, x.X.C)
 	n.residual("middle_block.0", x, h1, true)
-	attention := nn.NewAttentionBlock(n.b, "middle_block.1", h1, h2, n.cfg.NormGroups, n.cfg.NumHeads)
+	attention := nn.NewAttentionBlock(n.b, "middle_block.1", h1, h2, n.cfg.NormGroups, n.cfg.Heads(h1.X.C))
 	n.modules = append(n.modules, attention)
 	n.residual("middle_block.2", h2, y, false)
 }

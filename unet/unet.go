@@ -77,7 +77,7 @@ type Replica struct {
 	net             network
 	image, velocity nn.Act
 	still           []float32 // jumps of length 0, only in a flow map
-	patches         []float32 // images in the order of the first map, only in a network of patches
+	patches         []float32 // images in the order of the first map, where that is another
 	unguided        []float32 // weights of 1, only where the network takes a weight of guidance
 }
 
@@ -91,12 +91,12 @@ func (m *Model) NewReplica(images int, train bool) *Replica {
 }
 
 func (m *Model) newReplica(images int, train bool, rng *rand.Rand) *Replica {
-	b := &nn.Builder{ISA: m.isa, Precision: m.precision, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng}
+	b := &nn.Builder{ISA: m.isa, Precision: m.precision, Params: &m.params, Weights: &m.weights, N: images, Train: train, Rand: rng, NormEpsilon: m.cfg.NormEpsilon}
 	r := &Replica{run: nn.Run{ISA: m.isa}, cfg: m.cfg, images: images, train: train, net: network{b: b, cfg: m.cfg}}
 	h, w, c := m.cfg.firstMap()
 	r.image, r.velocity = b.Images(h, w, c), b.Images(h, w, c)
 	r.net.build(r.image, r.velocity)
-	if m.cfg.patch() > 1 {
+	if m.cfg.patch() > 1 || m.cfg.Turned {
 		r.patches = make([]float32, images*m.cfg.ImageLen())
 	}
 	if m.cfg.FlowMap {

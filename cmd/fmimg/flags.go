@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -178,6 +179,35 @@ func (v intervalValue) Set(text string) (err error) {
 
 // Type implements [pflag.Value].
 func (intervalValue) Type() string { return "interval" }
+
+// A timesValue is a flag for a network's own times at noise and at images.
+type timesValue struct{ p *[2]float64 }
+
+// String implements [pflag.Value].
+func (v timesValue) String() string {
+	if v.p == nil || *v.p == [2]float64{} {
+		return ""
+	}
+	return fmt.Sprintf("%v,%v", v.p[0], v.p[1])
+}
+
+// Set implements [pflag.Value].
+func (v timesValue) Set(text string) error {
+	noise, image, ok := strings.Cut(text, ",")
+	var err error
+	for i, number := range []string{noise, image} {
+		if v.p[i], err = strconv.ParseFloat(strings.TrimSpace(number), 64); err != nil {
+			ok = false
+		}
+	}
+	if !ok || v.p[0] == v.p[1] {
+		return errors.New("want two numbers that differ, at noise and at images, such as 999,0")
+	}
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (timesValue) Type() string { return "times" }
 
 // fitVar adds the flag for how images come to other proportions. otherwise describes the default
 // where it is none of the ways.

@@ -68,16 +68,19 @@ const modelExportHelp = `Write the model of a run to a file of its own, to give 
 with weights rounded to 11 bits.
 
 --format onnx writes what other programs run, such as onnxruntime: the network, with the inputs x [N,C,H,W] in [-1, 1],
-t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image.`
+t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image.
+
+--format diffusers writes a folder that UNet2DModel.from_pretrained of diffusers loads, with a README.md that draws.`
 
 func (a *app) newModelExport() *cobra.Command {
 	var from, out, format string
 	var half bool
 	var o convert.ONNXOptions
 	cmd := &cobra.Command{
-		Use: "export [MODEL] --out FILE [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
+		Use: "export [MODEL] --out PATH [flags]", Short: "Write a model to a file of its own", Long: modelExportHelp,
 		Example: "  fmimg model export runs/mnist --float16 --out digits.safetensors\n" +
-			"  fmimg model export mnist --format onnx --sampler --out digits.onnx",
+			"  fmimg model export mnist --format onnx --sampler --out digits.onnx\n" +
+			"  fmimg model export mnist --format diffusers --out digits",
 	}
 	a.modelArgument(cmd, &from, elseNone, func() error {
 		if err := a.exportModel(cmd, from, out, format, half, o); err != nil {
@@ -87,8 +90,8 @@ func (a *app) newModelExport() *cobra.Command {
 		return err
 	})
 	f := cmd.Flags()
-	f.StringVar(&out, "out", "", "`file` to write (needed)")
-	f.StringVar(&format, "format", "", "safetensors or onnx, `which` is the one that the name of the file says by default, else safetensors")
+	f.StringVar(&out, "out", "", "`file` to write, or folder for --format diffusers (needed)")
+	f.StringVar(&format, "format", "", "safetensors, onnx or diffusers, `which` is the one that the name of the file says by default, else safetensors")
 	f.BoolVar(&half, "float16", false, "round the weights to float16")
 	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
 	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
@@ -107,9 +110,9 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 		}
 	}
 	switch {
-	case format != model.SafetensorsFormat && format != convert.ONNXFormat:
-		return usagef("--format %s: choose %s or %s", format, model.SafetensorsFormat, convert.ONNXFormat)
-	case format == model.SafetensorsFormat && o.Sampler:
+	case format != model.SafetensorsFormat && format != convert.ONNXFormat && format != convert.DiffusersFormat:
+		return usagef("--format %s: choose %s, %s or %s", format, model.SafetensorsFormat, convert.ONNXFormat, convert.DiffusersFormat)
+	case format != convert.ONNXFormat && o.Sampler:
 		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
 	}
 	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps"} {
@@ -117,8 +120,11 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
 		}
 	}
-	if format == model.SafetensorsFormat {
+	switch format {
+	case model.SafetensorsFormat:
 		return model.Export(from, out, half)
+	case convert.DiffusersFormat:
+		return convert.Diffusers(convert.DiffusersOptions{Model: from, Out: out, Half: half})
 	}
 	if err := positive(cmd, "guidance", "steps"); err != nil {
 		return err
@@ -131,14 +137,18 @@ const modelImportHelp = `Make a model of weights that another program saved: a f
 without a configuration. Nothing in the file is run. The network is the U-Net of guided diffusion, as torchcfm ships it,
 with the names of its state dict; a prefix such as module. or ema_model. does not matter.
 
-Shapes tell the network but for the flags below. To train on from such a file, train --init takes it as it is.`
+A folder that diffusers saved, or its file of weights beside config.json, is a UNet2DModel: config.json tells the network.
+Where that is not this U-Net, the error lists what it has otherwise.
+
+Shapes tell other networks but for the flags below. To train on from such a file, train --init takes it as it is.`
 
 func (a *app) newModelImport() *cobra.Command {
 	var o convert.ImportOptions
 	cmd := &cobra.Command{
-		Use: "import FILE [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
+		Use: "import PATH [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
 		Example: "  fmimg model import unet.pt --size 32 --heads 4 --out unet.safetensors\n" +
-			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors",
+			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors\n" +
+			"  fmimg model import ddpm-cat/ --times 999,-1 --path vp --predicts noise --out cat.safetensors",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("name one file of weights: see %s --help", cmd.CommandPath())
@@ -146,7 +156,7 @@ func (a *app) newModelImport() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := positive(cmd, "size", "heads", "norm-groups", "time-scale"); err != nil {
+			if err := positive(cmd, "size", "heads", "head-channels", "norm-groups", "time-scale"); err != nil {
 				return err
 			}
 			show := a.newReporter(false)
@@ -162,11 +172,14 @@ func (a *app) newModelImport() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Out, "out", "", "`file` to write (needed)")
-	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT (needed)")
+	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT (needed, but where config.json has one)")
 	f.StringVar(&o.Part, "part", "", "`network` to take, where the file holds several (default the averages, where one is called ema)")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default 1)")
+	f.IntVar(&o.HeadChannels, "head-channels", 0, "`number` of channels of an attention head, in place of --heads (guided diffusion's num_head_channels)")
+	f.BoolVar(&o.NewAttentionOrder, "new-attention-order", false, "queries, keys and values of all heads stand one after another (guided diffusion's use_new_attention_order)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`groups` of each group norm (default 32)")
-	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on t in [0,1] before its embedding (default 1)")
+	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on t in [0,1] before its embedding (default 1; of diffusers 1000)")
+	f.Var(timesValue{&o.Times}, "times", "`times` NOISE,IMAGE of the network, in place of --time-scale: 999,0 for diffusion models; where they fall, a velocity is that towards noise")
 	f.StringSliceVar(&o.Classes, "classes", nil, "`names` of the classes, joined by commas; one less than the network has: its last class is no class (default 0, 1, …)")
 	f.StringVar(&o.Path, "path", "", "`path` from noise to data that it was trained on: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX) (default linear)")
 	nameVar(f, &o.Objective, "predicts", "", "`what` the network predicts: velocity, noise or data (default velocity)")

@@ -129,6 +129,10 @@ var nets = []made{
 		c.NumResBlocks, c.ChannelMult, c.AttentionResolutions = 2, []int{1, 2, 2}, []int{1, 2}
 	}},
 	{name: "patches", change: func(c *unet.Config) { c.PatchSize, c.InChannels = 2, 3 }},
+	{name: "of others", change: func(c *unet.Config) {
+		c.NumHeadChannels, c.NormEpsilon, c.FreqShift, c.Turned = 4, 1e-3, 1, true
+		c.ImageSize, c.InChannels = [2]int{8, 12}, 3
+	}},
 	{name: "flow map", change: func(c *unet.Config) { c.FlowMap = true }, objective: model.FlowMapObjective},
 	{name: "guided flow map", change: func(c *unet.Config) { c.FlowMap, c.GuidanceEmbed = true, true }, objective: model.FlowMapObjective},
 	{name: "noise", change: func(*unet.Config) {}, path: "cosine", objective: model.NoiseObjective},

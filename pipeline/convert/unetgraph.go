@@ -1,11 +1,13 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
 	"github.com/fmimg/fmimg/internal/float16"
 	"github.com/fmimg/fmimg/internal/onnx"
+	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
 	"github.com/fmimg/fmimg/unet"
 )
@@ -22,9 +24,6 @@ type unetGraph struct {
 	emb     onnx.Value            // SiLU(e), [N or 1, 4·ModelChannels]
 	h, w    int                   // of the map under way
 }
-
-// normEpsilon is that of group norms.
-const normEpsilon = 1e-5
 
 func newUNetGraph(g *onnx.Graph, m *unet.Model, half bool) *unetGraph {
 	return &unetGraph{g: g, cfg: m.Config(), params: m.Params(), half: half, weights: map[string]onnx.Value{}}
@@ -87,7 +86,7 @@ func (u *unetGraph) conv(name string, x onnx.Value, stride int) onnx.Value {
 func (u *unetGraph) norm(name string, x onnx.Value) onnx.Value {
 	return u.g.Op("GroupNormalization", []onnx.Value{x, u.weight(name + ".weight"), u.weight(name + ".bias")},
 		onnx.Attribute{Name: "num_groups", Value: u.cfg.NormGroups},
-		onnx.Attribute{Name: "epsilon", Value: float32(normEpsilon)})
+		onnx.Attribute{Name: "epsilon", Value: float32(cmp.Or(u.cfg.NormEpsilon, kernels.NormEpsilon))})
 }
 
 // wave returns the sinusoid of numbers [N, 1], see nn.Embedding.
@@ -95,7 +94,7 @@ func (u *unetGraph) wave(numbers onnx.Value) onnx.Value {
 	half := u.cfg.ModelChannels / 2
 	rates := make([]float32, half)
 	for i := range rates {
-		rates[i] = float32(u.cfg.TimeScale * math.Exp(-math.Log(10000)*float64(i)/float64(half)))
+		rates[i] = float32(u.cfg.TimeScale * math.Exp(-math.Log(10000)*float64(i)/(float64(half)-u.cfg.FreqShift)))
 	}
 	name := "rates"
 	v, ok := u.weights[name]
@@ -214,7 +213,7 @@ func (u *unetGraph) residual(name string, x onnx.Value) onnx.Value {
 // contiguous.
 func (u *unetGraph) attention(name string, x onnx.Value) onnx.Value {
 	channels, pixels := u.params.Lookup(name+".norm.weight").Len(), u.h*u.w
-	heads := max(u.cfg.NumHeads, 1)
+	heads := u.cfg.Heads(channels)
 	each := channels / heads
 	joint := u.conv(name+".qkv", u.norm(name+".norm", x), 1)
 	joint = u.op("Reshape", joint, u.g.Ints(0, heads, 3*each, pixels))
@@ -234,7 +233,7 @@ func (u *unetGraph) unshuffle(x onnx.Value) onnx.Value {
 	p, c := max(u.cfg.PatchSize, 1), u.cfg.InChannels
 	u.h, u.w = u.cfg.ImageSize[0]/p, u.cfg.ImageSize[1]/p
 	if p == 1 {
-		return x
+		return u.turn(x)
 	}
 	x = u.op("Reshape", x, u.g.Ints(0, c, u.h, p, u.w, p))
 	x = u.g.Op("Transpose", []onnx.Value{x}, onnx.Attribute{Name: "perm", Value: []int{0, 1, 3, 5, 2, 4}})
@@ -245,9 +244,18 @@ func (u *unetGraph) unshuffle(x onnx.Value) onnx.Value {
 func (u *unetGraph) shuffle(x onnx.Value) onnx.Value {
 	p, c := max(u.cfg.PatchSize, 1), u.cfg.InChannels
 	if p == 1 {
-		return x
+		return u.turn(x)
 	}
 	x = u.op("Reshape", x, u.g.Ints(0, c, p, p, u.h, u.w))
 	x = u.g.Op("Transpose", []onnx.Value{x}, onnx.Attribute{Name: "perm", Value: []int{0, 1, 4, 2, 5, 3}})
 	return u.op("Reshape", x, u.g.Ints(0, c, u.h*p, u.w*p))
+}
+
+// turn turns images by 180 degrees where the network sees them so.
+func (u *unetGraph) turn(x onnx.Value) onnx.Value {
+	if !u.cfg.Turned {
+		return x
+	}
+	before := u.g.Ints(-u.h-1, -u.w-1) // the first pixel, where steps go back
+	return u.op("Slice", x, u.g.Ints(-1, -1), before, u.g.Ints(2, 3), u.g.Ints(-1, -1))
 }

@@ -59,6 +59,9 @@ func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if strings.HasSuffix(file.name, shardIndex) {
+		return nil, errDiffusers(file.name)
+	}
 	if file.torch() != nil {
 		return nil, errTorch(file.name)
 	}
@@ -86,8 +89,10 @@ func OpenFile(path string) (*OpenedFile, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		inside := filepath.Join(path, File)
 		if _, err := os.Stat(inside); err != nil {
-			return nil, fmt.Errorf("model: %s is a folder that holds no %s: it is no run folder, "+
-				"or its run has saved nothing yet", path, File)
+			if inside = diffusersIn(path); inside == "" {
+				return nil, fmt.Errorf("model: %s is a folder that holds no %s and no %s: it is no run folder, "+
+					"or its run has saved nothing yet", path, File, DiffusersWeights)
+			}
 		}
 		path = inside
 	}
@@ -144,6 +149,9 @@ func readCheckpoint(r io.Reader, path string, on pipeline.Arithmetic) (*Checkpoi
 	}
 	ck, err := FromFile(f, path, isa)
 	if errors.Is(err, unet.ErrNoConfig) {
+		if isDiffusers(f) {
+			return nil, errDiffusers(ModelName(path))
+		}
 		err = noConfig(f)
 	}
 	if err != nil {

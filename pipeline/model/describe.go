@@ -59,6 +59,10 @@ func Describe(path string) (*Info, error) {
 	if err != nil {
 		return nil, modelError(file.name, err)
 	}
+	foreign, err := file.FromDiffusers(f, Foreign{})
+	if err != nil {
+		return nil, modelError(file.name, err)
+	}
 	info := &Info{Path: file.name, Tensors: len(f.Tensors)}
 	if stat, err := file.Stat(); err == nil {
 		info.Bytes = stat.Size()
@@ -73,6 +77,9 @@ func Describe(path string) (*Info, error) {
 		}
 	}
 	info.Types = strings.Join(types, ", ")
+	if foreign != nil {
+		f = foreign.Tensors
+	}
 	return info, modelError(file.name, info.describeNetwork(f))
 }
 

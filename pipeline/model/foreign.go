@@ -12,6 +12,7 @@ import (
 	"github.com/fmimg/fmimg/internal/torchfile"
 	"github.com/fmimg/fmimg/safetensors"
 	"github.com/fmimg/fmimg/unet"
+	"github.com/fmimg/fmimg/unet/diffusers"
 )
 
 // importIt turns a file of another program into a model.
@@ -22,6 +23,10 @@ var importIt = option.Action{Command: "model import"}
 // the averages, where one of two networks is called so. took says which one was taken; it is empty
 // where there is one only.
 func (f *OpenedFile) Weights(part string) (tensors *safetensors.File, took string, err error) {
+	if strings.HasSuffix(f.name, shardIndex) {
+		tensors, err = f.parts()
+		return tensors, "", err
+	}
 	if at := f.torch(); at != nil {
 		return f.torchWeights(at, part)
 	}
@@ -62,7 +67,7 @@ func errTorch(path string) error {
 func onePart(f *safetensors.File, part string) (took string, err error) {
 	var list []network
 	for i := range f.Tensors {
-		if prefix, ok := strings.CutSuffix(f.Tensors[i].Name, unet.StemName); ok {
+		if prefix, ok := stemPrefix(f.Tensors[i].Name); ok {
 			list = append(list, network{name: strings.TrimSuffix(prefix, "."), prefix: prefix})
 		}
 	}
@@ -76,6 +81,20 @@ func onePart(f *safetensors.File, part string) (took string, err error) {
 	f.Tensors = slices.DeleteFunc(f.Tensors, func(t safetensors.Tensor) bool { return !n.has(list, t.Name) })
 	return n.name, nil
 }
+
+// stemPrefix returns what stands before the name of the first convolution, of this U-Net or of
+// diffusers'. ok is false for other names.
+func stemPrefix(name string) (prefix string, ok bool) {
+	for _, stem := range []string{unet.StemName, diffusers.StemName} {
+		if isStem(name, stem) {
+			return strings.TrimSuffix(name, stem), true
+		}
+	}
+	return "", false
+}
+
+// isStem reports whether a name is that of the first convolution, behind a prefix or none.
+func isStem(name, stem string) bool { return name == stem || strings.HasSuffix(name, "."+stem) }
 
 // A network is a U-Net in a file that holds more.
 type network struct {
@@ -127,7 +146,7 @@ func networksIn(file *torchfile.File) []network {
 	for i := range file.Dicts {
 		d := &file.Dicts[i]
 		for _, t := range d.Tensors {
-			if prefix, ok := strings.CutSuffix(t.Name, unet.StemName); ok {
+			if prefix, ok := stemPrefix(t.Name); ok {
 				list = append(list, network{strings.Trim(d.Path+"."+prefix, "."), d, prefix})
 			}
 		}

@@ -29,9 +29,13 @@ func DescribeNetwork(c unet.Config) string {
 	if c.PatchSize > 1 {
 		patches = fmt.Sprintf("patches of %dx%d, ", c.PatchSize, c.PatchSize)
 	}
+	heads := text.Count(max(c.NumHeads, 1), "head", "heads")
+	if c.NumHeadChannels > 0 {
+		heads = "heads of " + text.Count(c.NumHeadChannels, "channel", "channels")
+	}
 	return patches + fmt.Sprintf("%s times %v, %s a level, attention at %v, %s, %s, time scale %v, %s",
 		text.Count(c.ModelChannels, "channel", "channels"), c.ChannelMult, text.Count(c.NumResBlocks, "block", "blocks"), c.AttentionResolutions,
-		text.Count(max(c.NumHeads, 1), "head", "heads"), text.Count(c.NormGroups, "norm group", "norm groups"),
+		heads, text.Count(c.NormGroups, "norm group", "norm groups"),
 		c.TimeScale, classes)
 }
 

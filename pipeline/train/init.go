@@ -65,6 +65,9 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 	if took != "" {
 		o.Note("%s holds several networks: %s is taken", o.Init, took)
 	}
+	if f, err = o.fromDiffusers(file, f, data); err != nil {
+		return nil, err
+	}
 	ck, err := model.FromFile(f, o.Init, isa)
 	if errors.Is(err, unet.ErrNoConfig) {
 		ck, err = o.openForeign(f, data, isa)
@@ -78,6 +81,28 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 		return nil, fmt.Errorf("init %s: %w", o.Init, err)
 	}
 	return ck, nil
+}
+
+// fromDiffusers returns the tensors of a file, under fmimg's names where they are those of a network
+// of diffusers, for images of the data's size.
+func (o *Options) fromDiffusers(file *model.OpenedFile, f *safetensors.File, data dataset.Source) (*safetensors.File, error) {
+	foreign := model.Foreign{
+		Size: pipeline.ShapeOf(data).Size(), Times: [2]float64{0, o.TimeScale}, DataClasses: data.Classes(),
+	}
+	t, err := file.FromDiffusers(f, foreign)
+	if err != nil {
+		return nil, fmt.Errorf("init %s: %w", o.Init, err)
+	}
+	if t == nil {
+		return f, nil
+	}
+	o.Note("%s is a network of diffusers, %s", o.Init, model.DescribeNetwork(t.Config))
+	for _, e := range t.Notes {
+		if o.OnEvent != nil {
+			o.OnEvent(e)
+		}
+	}
+	return t.Tensors, nil
 }
 
 // checkInit refuses a checkpoint that training with the options cannot start from.
@@ -108,6 +133,9 @@ func (o *Options) openForeign(f *safetensors.File, data dataset.Source, isa kern
 // inferConfig finds the configuration of a checkpoint that PyTorch made, from its shapes, the
 // options and the data. If the network has one class more than the data, that class is "no class".
 func (o *Options) inferConfig(f *safetensors.File, data dataset.Source) (unet.Config, error) {
+	if cut, err := unet.CutVariance(f); err == nil && cut {
+		o.Note("the last convolution of %s has twice as many channels as an image: the second half, a variance, is left out", o.Init)
+	}
 	cfg, err := unet.Infer(f)
 	if err != nil {
 		return cfg, fmt.Errorf("%w and %w", unet.ErrNoConfig, err)

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 	"github.com/fmimg/fmimg/safetensors"
+	"github.com/fmimg/fmimg/unet/diffusers"
 )
 
 // strip writes a copy of a checkpoint as PyTorch would save it: without metadata, and with a prefix
@@ -124,5 +126,53 @@ func TestNetworkOptions(t *testing.T) {
 	n := c.Resolved.Network
 	if n.NumHeads != 2 || n.NormGroups != 4 || n.TimeScale != 10 || !slices.Equal(n.ChannelMult, []int{1, 1}) {
 		t.Errorf("network %+v", n)
+	}
+}
+
+// A folder of diffusers trains on like the model that it was written from. Its file of weights does
+// too, beside its configuration.
+func TestInitFromDiffusers(t *testing.T) {
+	first := smallRun(t)
+	first.Steps = 2
+	mustTrain(t, first)
+	was := filepath.Join(first.Out, model.File)
+	ck, err := model.Open(was, pipeline.Arithmetic{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "net")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, err := diffusers.Of(ck.UNet().Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.Tensors(ck.UNet().Model, safetensors.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := safetensors.Write(&b, f); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{model.DiffusersConfig: c.JSON(), model.DiffusersWeights: b.Bytes()} {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	know := smallRun(t)
+	know.Init, know.Network = was, nil
+	mustTrain(t, know)
+	for _, init := range []string{folder, filepath.Join(folder, model.DiffusersWeights)} {
+		o := smallRun(t)
+		o.Init, o.Network = init, nil
+		mustTrain(t, o)
+		a, b := roomtest.Tensors(t, filepath.Join(know.Out, model.File)), roomtest.Tensors(t, filepath.Join(o.Out, model.File))
+		for i := range a {
+			if a[i].Name != b[i].Name || !slices.Equal(a[i].F32, b[i].F32) {
+				t.Fatalf("%s: tensor %s differs after training", init, a[i].Name)
+			}
+		}
 	}
 }
