@@ -127,6 +127,20 @@ theory: build ## draw the figures of docs/theory.md
 compare: build ## draw docs/compare.png: five ways to learn a distribution (some minutes)
 	./fmimg$(EXE) compare --data checkerboard --out docs/compare.png
 
+# What the page shares with the page of the server, which has its own way to serve them.
+SHARED = base.css controls.css draw.css dom.js gallery.js theme.js units.js way.js icon.svg
+
+# The page of GitHub Pages, or of any server of files. gzip -n writes neither a name nor a time.
+SITE = site
+
+.PHONY: wasm
+wasm: ## build the page that draws digits without a server, into site/
+	rm -rf '$(SITE)' && mkdir '$(SITE)'
+	cp web/files/* $(SHARED:%=serve/page/files/%) "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" '$(SITE)'
+	cp models/mnist-fast/model.safetensors '$(SITE)/mnist-fast.safetensors'
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags='-s -w' -o '$(SITE)/fmimg.wasm' ./web/wasm
+	gzip -9n < '$(SITE)/fmimg.wasm' > '$(SITE)/fmimg.wasm.gzip' && rm '$(SITE)/fmimg.wasm'
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man
@@ -319,4 +333,4 @@ cross: ## build for each platform into dist/
 
 .PHONY: clean
 clean: ## remove what make built, not what fmimg trained
-	rm -rf fmimg fmimg.exe dist man
+	rm -rf fmimg fmimg.exe dist man site

@@ -31,8 +31,8 @@ func fast(t *testing.T, isa kernels.ISA) *Model {
 	return m
 }
 
-// drawn returns what package sample draws: the states of each step, and the images.
-func drawn(t *testing.T, isa kernels.ISA, o sample.Options) (states [][]float32, images *picture.Images) {
+// drawnBy returns what package sample draws: the states of each step, and the images.
+func drawnBy(t *testing.T, isa kernels.ISA, o sample.Options) (states [][]float32, images *picture.Images) {
 	t.Helper()
 	ck, err := model.Open("mnist-fast", pipeline.Arithmetic{ISA: isa.String(), Precision: "f32"})
 	if err != nil {
@@ -59,7 +59,7 @@ func TestDrawsAsSample(t *testing.T) {
 			m := fast(t, isa)
 			for _, steps := range m.Steps() {
 				o := sample.Options{Count: 2, Seed: 5, Class: "7,2", Method: model.Method{Steps: steps}, Threads: 1}
-				states, images := drawn(t, isa, o)
+				states, images := drawnBy(t, isa, o)
 				for i, class := range []int{7, 2} {
 					step := 0
 					got, err := m.Draw(t.Context(), Drawing{Seed: 5, Index: uint64(i), Class: class, Steps: steps},
