@@ -36,36 +36,42 @@ func licenses(ctx context.Context, repository string, binaries []binary) ([]byte
 		return nil, err
 	}
 	for _, m := range modules(binaries) {
-		found := 0
-		err := filepath.WalkDir(folders[m.Path], func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() && d.Name() == "testdata" {
-				return errors.Join(err, skip(d))
-			}
-			if d.IsDir() || !licenseName.MatchString(d.Name()) || filepath.Ext(path) == ".go" {
-				return nil
-			}
-			found++
-			text, err := os.ReadFile(path)
-			short := strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(folders[m.Path])+"/")
-			out = appendTerms(out, m.Path+" "+m.Version+", "+short, text)
-			return err
-		})
+		files, err := licenseFiles(folders[m.Path])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("module %s: %w", m.Path, err)
 		}
-		if found == 0 {
-			return nil, fmt.Errorf("module %s states no terms to pass it on by", m.Path)
+		for _, f := range files {
+			out = appendTerms(out, m.Path+" "+m.Version+", "+f.name, f.data)
 		}
 	}
 	return out, nil
 }
 
-// skip leaves a folder out.
-func skip(d fs.DirEntry) error {
-	if d != nil && d.IsDir() {
-		return fs.SkipDir
+// licenseFiles returns the files of a module's folder that state its terms, in order. Test data has
+// terms of its own, and is linked into nothing.
+func licenseFiles(folder string) ([]file, error) {
+	var found []file
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == "testdata":
+			return fs.SkipDir
+		case d.IsDir() || !licenseName.MatchString(d.Name()) || filepath.Ext(path) == ".go":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		found = append(found, file{filepath.ToSlash(name), text})
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		err = errors.New("it states no terms to pass it on by")
 	}
-	return nil
+	return found, err
 }
 
 // appendTerms appends a text under a title.
