@@ -32,7 +32,7 @@ func (r *release) debian(b binary) (name string, data []byte, err error) {
 		{name: "control.tar.gz", data: control},
 		{name: "data.tar.gz", data: content},
 	}, r.Time)
-	return fmt.Sprintf("fmimg_%s_%s.deb", r.debianVersion(), b.architecture), data, nil
+	return fmt.Sprintf("fmimg_%s_%s.deb", r.number(), b.architecture), data, nil
 }
 
 // installed returns the files that the package installs.

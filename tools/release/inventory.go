@@ -19,10 +19,10 @@ import (
 // inventory returns the list of what the programs are made of (an SBOM), as CycloneDX has it in
 // JSON. The programs themselves say which modules are linked into them.
 func (r *release) inventory() (name string, data []byte, err error) {
-	main := r.component(cdx.ComponentTypeApplication, r.Binaries[0].info.Main.Path, r.Version, "")
-	components := []cdx.Component{r.component(cdx.ComponentTypeLibrary, "std", strings.TrimPrefix(r.Binaries[0].info.GoVersion, "go"), "")}
+	main := component(cdx.ComponentTypeApplication, r.Binaries[0].info.Main.Path, r.Version, "")
+	components := []cdx.Component{component(cdx.ComponentTypeLibrary, "std", strings.TrimPrefix(r.Binaries[0].info.GoVersion, "go"), "")}
 	for _, m := range modules(r.Binaries) {
-		components = append(components, r.component(cdx.ComponentTypeLibrary, m.Path, m.Version, m.Sum))
+		components = append(components, component(cdx.ComponentTypeLibrary, m.Path, m.Version, m.Sum))
 	}
 	var needs []string
 	for _, c := range components {
@@ -54,8 +54,8 @@ func modules(binaries []binary) []*debug.Module {
 }
 
 // component describes a module. sum is that of go.sum, or empty.
-func (r *release) component(kind cdx.ComponentType, path, version, sum string) cdx.Component {
-	url := "pkg:golang/" + path + "@" + version
+func component(kind cdx.ComponentType, path, version, sum string) cdx.Component {
+	url := "pkg:golang/" + strings.ToLower(path) + "@" + strings.ReplaceAll(version, "+", "%2B")
 	c := cdx.Component{Type: kind, BOMRef: url, Name: path, Version: version, PackageURL: url}
 	if hash, ok := strings.CutPrefix(sum, "h1:"); ok {
 		if raw, err := base64.StdEncoding.DecodeString(hash); err == nil {
