@@ -127,6 +127,39 @@ theory: build ## draw the figures of docs/theory.md
 compare: build ## draw docs/compare.png: five ways to learn a distribution (some minutes)
 	./fmimg$(EXE) compare --data checkerboard --out docs/compare.png
 
+# What the page shares with the page of the server, which has its own way to serve them.
+SHARED = base.css controls.css draw.css dom.js gallery.js theme.js units.js way.js icon.svg
+
+# The page of GitHub Pages, or of any server of files. gzip -n writes neither a name nor a time.
+SITE = site
+
+.PHONY: wasm
+wasm: ## build the page that draws digits without a server, into site/
+	rm -rf '$(SITE)' && mkdir '$(SITE)'
+	cp web/files/* $(SHARED:%=serve/page/files/%) "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" '$(SITE)'
+	cp models/mnist-fast/model.safetensors '$(SITE)/mnist-fast.safetensors'
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags='-s -w' -o '$(SITE)/fmimg.wasm' ./web/wasm
+	gzip -9n < '$(SITE)/fmimg.wasm' > '$(SITE)/fmimg.wasm.gzip' && rm '$(SITE)/fmimg.wasm'
+
+# Of a clean clone of a commit with a tag, it is a release: the programs take their version from git.
+# RELEASED='-platforms linux/amd64' builds less.
+RELEASED ?=
+
+.PHONY: release
+release: ## build archives, Debian packages and images of all platforms, an SBOM and checksums, into dist/release
+	$(GO) -C tools/release run . -repo '$(CURDIR)' -out '$(CURDIR)/dist/release' $(RELEASED)
+
+# The second clone has another path and compiles everything again.
+.PHONY: reproduce
+reproduce: ## build a release of HEAD in two clones, for linux/amd64, and compare all bytes
+	$(GO) -C tools/release test ./...
+	@set -e; folder=$$(mktemp -d); trap 'chmod -R u+w "$$folder"; rm -rf "$$folder"' EXIT; set -x; \
+	$(GO) -C tools/release build -o "$$folder/release" .; \
+	git clone -q . "$$folder/one"; git clone -q . "$$folder/another one"; \
+	"$$folder/release" -repo "$$folder/one" -out "$$folder/a" -platforms linux/amd64; \
+	GOCACHE="$$folder/cache" "$$folder/release" -repo "$$folder/another one" -out "$$folder/b" -platforms linux/amd64; \
+	diff -r "$$folder/a" "$$folder/b"; cd "$$folder/a"; sha256sum -c SHA256SUMS
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man
@@ -319,4 +352,4 @@ cross: ## build for each platform into dist/
 
 .PHONY: clean
 clean: ## remove what make built, not what fmimg trained
-	rm -rf fmimg fmimg.exe dist man
+	rm -rf fmimg fmimg.exe dist man site

@@ -23,7 +23,7 @@ func madeUp(cpu, isa string, threads int, speed float64, day int) *Report {
 	at := Stamp{"v0.1.0", time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)}
 	r := &Report{Schema: Schema, Machine: Machine{
 		pipeline.Machine{
-			Version: "v0.1.0", Go: "go1.26.0", System: "linux/amd64", Threads: threads,
+			Build: pipeline.Build{Version: "v0.1.0"}, Go: "go1.26.0", System: "linux/amd64", Threads: threads,
 			ISAs: []string{"generic", isa}, Best: isa,
 		},
 		kernels.Processor{Name: cpu, Threads: threads, L3: 32 << 20, Features: []string{"AVX2"}},

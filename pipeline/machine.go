@@ -11,7 +11,7 @@ import (
 
 // A Machine describes the program and what it runs on.
 type Machine struct {
-	Version string   `json:"fmimg"`
+	Build
 	Go      string   `json:"go"`
 	System  string   `json:"system"`  // operating system and architecture
 	CPU     string   `json:"cpu"`     // the vendor's name of the model; empty: unknown
@@ -25,7 +25,7 @@ type Machine struct {
 // ThisMachine describes the running program.
 func ThisMachine() Machine {
 	m := Machine{
-		Version: Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Build: ThisBuild(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		CPU:     kernels.CPU().Name,
 		Threads: runtime.GOMAXPROCS(0), Best: kernels.Best().String(), Precision: kernels.Best().Precision().String(),
 	}

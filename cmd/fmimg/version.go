@@ -16,7 +16,7 @@ func (a *app) newVersion() *cobra.Command {
 	var asJSON bool
 	var isa string
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version and what this machine offers",
+		Use: "version", Short: "Print the version, its commit, and what this machine offers",
 		Example: "  fmimg version\n  fmimg version --json",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -27,8 +27,8 @@ func (a *app) newVersion() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(m)
 			}
-			_, err = fmt.Fprintf(a.stdout, "fmimg %s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\nprecision of networks: %s\n",
-				m.Version, m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best, m.Precision)
+			_, err = fmt.Fprintf(a.stdout, "fmimg %s%s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\nprecision of networks: %s\n",
+				m.Version, commitOf(m.Build), m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best, m.Precision)
 			if note := m.UnprovenNote(m.ISAs...); note != "" && err == nil {
 				_, err = fmt.Fprintln(a.stdout, note)
 			}
@@ -38,4 +38,15 @@ func (a *app) newVersion() *cobra.Command {
 	cmd.Flags().StringVar(&isa, "isa", "", "instruction `set` to show as the default, if it can be used here")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
+}
+
+// commitOf says which commit a build is of, where that is known.
+func commitOf(b pipeline.Build) string {
+	switch {
+	case b.Commit == "":
+		return ""
+	case b.Modified:
+		return ", commit " + b.Commit + " with changes"
+	}
+	return ", commit " + b.Commit
 }

@@ -13,7 +13,7 @@ const repository = "../.."
 
 // made are the folders at the top that commands and make write. Git ignores them, and what a run
 // says of itself follows no rule of the repository.
-var made = []string{"dist", "man", "runs"}
+var made = []string{"dist", "man", "runs", "site"}
 
 // repositoryFiles returns the paths of the repository's files with one of the extensions, from the
 // repository's folder on, with slashes. Hidden folders and those that are made are left out.

@@ -31,23 +31,23 @@ const (
 func openDrawn(t *testing.T, origin, path string) *tab {
 	t.Helper()
 	b := open(t, origin, path)
-	b.wait("the first images are drawn", drawn+` > 0 && `+idle)
+	b.Wait("the first images are drawn", drawn+` > 0 && `+idle)
 	return b
 }
 
 // A slider leads from the images back to their noise.
 func TestWay(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/#draw?model=mnist")
-	b.picture("light")
+	b.Picture("light")
 	if n := value[int](b, drawn); n != 8 {
 		t.Errorf("%d images, want 8", n)
 	}
 	last := value[string](b, firstURL)
-	b.do(chromedp.Focus(chromedp.CSS("#way")))
-	b.press(kb.Home)
+	b.Do(chromedp.Focus(chromedp.CSS("#way")))
+	b.Press(kb.Home)
 	noise := value[string](b, firstURL)
-	b.picture("noise")
-	b.press(kb.ArrowRight, kb.ArrowRight)
+	b.Picture("noise")
+	b.Press(kb.ArrowRight, kb.ArrowRight)
 	between := value[string](b, firstURL)
 	if noise == last || between == last || noise == between {
 		t.Error("the states of the way do not differ")
@@ -55,7 +55,7 @@ func TestWay(t *testing.T) {
 	if got := value[string](b, `document.querySelector("#way-step").textContent`); got != "step 2 of 8" {
 		t.Errorf("the slider is at %q, want step 2 of 8", got)
 	}
-	b.press(kb.End)
+	b.Press(kb.End)
 	if value[string](b, firstURL) != last {
 		t.Error("the end of the way is not the image")
 	}
@@ -66,11 +66,11 @@ func TestSettings(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/#draw?model=mnist")
 	b.chip("3")
 	b.chip("6")
-	b.set("#count", "4")
-	b.set("#seed", "7")
-	b.set("#solver", "euler")
-	b.click("#draw-button")
-	b.wait("the four images are there", drawn+` === 4 && `+idle)
+	b.Set("#count", "4")
+	b.Set("#seed", "7")
+	b.Set("#solver", "euler")
+	b.Click("#draw-button")
+	b.Wait("the four images are there", drawn+` === 4 && `+idle)
 	alts := value[[]string](b, `[...document.querySelectorAll("#grid img")].map((image) => image.alt)`)
 	if got, want := strings.Join(alts, "; "), "Image 1: 3; Image 2: 6; Image 3: 3; Image 4: 6"; got != want {
 		t.Errorf("drawn: %s; want %s", got, want)
@@ -83,14 +83,14 @@ func TestSettings(t *testing.T) {
 		t.Errorf("the command line is %q, want %q", got, commandLine)
 	}
 	before := value[string](b, firstURL)
-	b.do(chromedp.Reload())
-	b.wait("the four images are there again", drawn+` === 4 && `+idle)
+	b.Do(chromedp.Reload())
+	b.Wait("the four images are there again", drawn+` === 4 && `+idle)
 	if value[string](b, firstURL) != before {
 		t.Error("a reload shows other images")
 	}
-	b.click("#dice")
-	b.wait("a new seed is drawn", idle+` && `+address+` !== `+fmt.Sprintf("%q", place))
-	b.wait("another image", firstURL+` !== `+fmt.Sprintf("%q", before))
+	b.Click("#dice")
+	b.Wait("a new seed is drawn", idle+` && `+address+` !== `+fmt.Sprintf("%q", place))
+	b.Wait("another image", firstURL+` !== `+fmt.Sprintf("%q", before))
 }
 
 // chip clicks the chip of a class.
@@ -103,21 +103,21 @@ func (b *tab) chip(class string) {
 // What the server finds wrong stands next to its control.
 func TestProblemAtItsControl(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/")
-	b.expect("400 (Bad Request)")
-	b.set("#steps", "100001")
-	b.click("#draw-button")
+	b.Expect("400 (Bad Request)")
+	b.Set("#steps", "100001")
+	b.Click("#draw-button")
 	problem := `document.querySelector("[data-param~=steps] .problem").textContent`
-	b.wait("the problem is shown", problem+` !== ""`)
+	b.Wait("the problem is shown", problem+` !== ""`)
 	if got := value[string](b, focused); got != "steps" {
 		t.Errorf("the focus is at %s, want steps", got)
 	}
 	if value[string](b, `document.querySelector("#steps").getAttribute("aria-invalid")`) != "true" {
 		t.Error("screen readers do not hear that steps is wrong")
 	}
-	b.picture("problem")
-	b.set("#steps", "2")
-	b.click("#draw-button")
-	b.wait("the images are drawn", idle+` && `+drawn+` === 8 && `+problem+` === ""`)
+	b.Picture("problem")
+	b.Set("#steps", "2")
+	b.Click("#draw-button")
+	b.Wait("the images are drawn", idle+` && `+drawn+` === 8 && `+problem+` === ""`)
 }
 
 // A model that draws in few evaluations has its own numbers of steps, and edits nothing.
@@ -129,50 +129,50 @@ func TestOtherModel(t *testing.T) {
 	if got := value[string](b, `document.querySelector("#way").max`); got != "2" {
 		t.Errorf("the way has %s steps, want 2", got)
 	}
-	b.click("#grid button")
-	b.wait("the panel says what cannot be done", `document.querySelector("#tools-missing").textContent.includes("mnist-fast")`)
+	b.Click("#grid button")
+	b.Wait("the panel says what cannot be done", `document.querySelector("#tools-missing").textContent.includes("mnist-fast")`)
 }
 
 // openPanel opens the page and the panel of its first image, with a tool.
 func openPanel(t *testing.T, tool string) *tab {
 	t.Helper()
 	b := openDrawn(t, serveAll(t), "/#draw?model=mnist&classes=7&count=2&seed=5")
-	b.click("#grid button")
-	b.wait("the panel is open", `document.querySelector("#panel").open`)
-	b.click("#tool-" + tool)
-	b.set("#edit-count", "2")
+	b.Click("#grid button")
+	b.Wait("the panel is open", `document.querySelector("#panel").open`)
+	b.Click("#tool-" + tool)
+	b.Set("#edit-count", "2")
 	return b
 }
 
 func TestVary(t *testing.T) {
 	b := openPanel(t, "vary")
-	b.click("#edit-button")
-	b.wait("two variations", results+` === 2 && `+edited)
-	b.picture("panel")
-	b.click("#results button")
-	b.wait("a result is the subject", `!document.querySelector("#panel-back").hidden`)
-	b.click("#panel-back")
-	b.wait("the first subject is back", `document.querySelector("#panel-back").hidden`)
-	b.press(kb.Escape)
-	b.wait("Escape closes the panel", `!document.querySelector("#panel").open`)
+	b.Click("#edit-button")
+	b.Wait("two variations", results+` === 2 && `+edited)
+	b.Picture("panel")
+	b.Click("#results button")
+	b.Wait("a result is the subject", `!document.querySelector("#panel-back").hidden`)
+	b.Click("#panel-back")
+	b.Wait("the first subject is back", `document.querySelector("#panel-back").hidden`)
+	b.Press(kb.Escape)
+	b.Wait("Escape closes the panel", `!document.querySelector("#panel").open`)
 }
 
 func TestInterpolate(t *testing.T) {
 	b := openPanel(t, "interpolate")
-	b.click("#edit-button")
-	b.wait("the other image is asked for",
+	b.Click("#edit-button")
+	b.Wait("the other image is asked for",
 		`document.querySelector("#interpolate .problem").textContent.includes("other image")`)
-	b.click("#others li:nth-child(2) input")
-	b.click("#edit-button")
-	b.wait("two images", results+` === 2 && `+edited)
-	b.picture("panel")
+	b.Click("#others li:nth-child(2) input")
+	b.Click("#edit-button")
+	b.Wait("two images", results+` === 2 && `+edited)
+	b.Picture("panel")
 }
 
 // A part that the mouse painted is drawn anew.
 func TestPaint(t *testing.T) {
 	b := openPanel(t, "inpaint")
-	b.click("#edit-button")
-	b.wait("paint is asked for", `document.querySelector("#inpaint .problem").textContent.includes("Paint")`)
+	b.Click("#edit-button")
+	b.Wait("paint is asked for", `document.querySelector("#inpaint .problem").textContent.includes("Paint")`)
 	box := value[map[string]float64](b, `document.querySelector("#mask").getBoundingClientRect().toJSON()`)
 	at := func(x, y float64) (float64, float64) { return box["x"] + x*box["width"], box["y"] + y*box["height"] }
 	b.drag([][2]float64{pair(at(0.2, 0.8)), pair(at(0.8, 0.8)), pair(at(0.8, 0.6)), pair(at(0.3, 0.6))})
@@ -180,10 +180,10 @@ func TestPaint(t *testing.T) {
 	if got := value[int](b, share); got < 10 || got > 40 {
 		t.Errorf("%d %% is painted, want about 20", got)
 	}
-	b.set("#times", "1")
-	b.click("#edit-button")
-	b.wait("two images", results+` === 2 && `+edited)
-	b.picture("panel")
+	b.Set("#times", "1")
+	b.Click("#edit-button")
+	b.Wait("two images", results+` === 2 && `+edited)
+	b.Picture("panel")
 }
 
 func pair(x, y float64) [2]float64 { return [2]float64{x, y} }
@@ -192,25 +192,25 @@ func pair(x, y float64) [2]float64 { return [2]float64{x, y} }
 func TestPaintByKeyboard(t *testing.T) {
 	b := openPanel(t, "inpaint")
 	text := func() string { return value[string](b, `document.querySelector("#mask-share").textContent`) }
-	b.do(chromedp.Focus(chromedp.CSS(`[data-half="lower"]`)))
-	b.press(" ")
+	b.Do(chromedp.Focus(chromedp.CSS(`[data-half="lower"]`)))
+	b.Press(" ")
 	if got := text(); got != "50 % of the image is painted." {
 		t.Errorf("after the lower half: %s", got)
 	}
-	b.do(chromedp.Focus(chromedp.CSS("#mask-clear")))
-	b.press(" ")
-	b.do(chromedp.Focus(chromedp.CSS("#inpaint summary")))
-	b.press(" ", kb.Tab, kb.ArrowDown, kb.ArrowRight, " ", kb.ArrowRight, " ")
+	b.Do(chromedp.Focus(chromedp.CSS("#mask-clear")))
+	b.Press(" ")
+	b.Do(chromedp.Focus(chromedp.CSS("#inpaint summary")))
+	b.Press(" ", kb.Tab, kb.ArrowDown, kb.ArrowRight, " ", kb.ArrowRight, " ")
 	if got := text(); got != "4 % of the image is painted." { // 2 of 49 cells
 		t.Errorf("after two cells: %s", got)
 	}
-	b.picture("cells")
+	b.Picture("cells")
 }
 
 func TestLikelihood(t *testing.T) {
 	b := openPanel(t, "likelihood")
-	b.click("#edit-button")
-	b.wait("a number of bits", `/\d bits per dimension/.test(document.querySelector("#edit-status").textContent)`)
+	b.Click("#edit-button")
+	b.Wait("a number of bits", `/\d bits per dimension/.test(document.querySelector("#edit-status").textContent)`)
 }
 
 // A picture of one's own is cut to the model's proportions and can be edited.
@@ -231,31 +231,31 @@ func TestUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openDrawn(t, serveAll(t), "/#draw?count=2")
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("#upload"), []string{name}))
-	b.wait("the panel is open", `document.querySelector("#panel").open && document.querySelector("#subject").complete`)
+	b.Do(chromedp.SetUploadFiles(chromedp.CSS("#upload"), []string{name}))
+	b.Wait("the panel is open", `document.querySelector("#panel").open && document.querySelector("#subject").complete`)
 	if got := value[string](b, `document.querySelector("#subject").naturalWidth + "x" +
 		document.querySelector("#subject").naturalHeight`); got != "60x60" {
 		t.Errorf("the picture is %s, want its middle, 60x60", got)
 	}
-	b.picture("panel")
-	b.set("#edit-count", "2")
-	b.click("#edit-button")
-	b.wait("two variations", results+` === 2 && `+edited)
+	b.Picture("panel")
+	b.Set("#edit-count", "2")
+	b.Click("#edit-button")
+	b.Wait("two variations", results+` === 2 && `+edited)
 }
 
 // A job that is cancelled ends, and the next one is drawn. The whole job would take minutes.
 func TestCancel(t *testing.T) {
 	b := openDrawn(t, serveAll(t), "/#draw?model=mnist&count=2")
-	b.set("#count", "64")
-	b.set("#steps", "400")
-	b.click("#draw-button")
-	b.wait("it draws", `!`+idle)
-	b.click("#cancel")
-	b.wait("it was cancelled", idle+` && document.querySelector("#draw-status").textContent.startsWith("Cancelled")`)
-	b.set("#count", "2")
-	b.set("#steps", "2")
-	b.click("#draw-button")
-	b.wait("the next images", idle+` && `+drawn+` === 2`)
+	b.Set("#count", "64")
+	b.Set("#steps", "400")
+	b.Click("#draw-button")
+	b.Wait("it draws", `!`+idle)
+	b.Click("#cancel")
+	b.Wait("it was cancelled", idle+` && document.querySelector("#draw-status").textContent.startsWith("Cancelled")`)
+	b.Set("#count", "2")
+	b.Set("#steps", "2")
+	b.Click("#draw-button")
+	b.Wait("the next images", idle+` && `+drawn+` === 2`)
 }
 
 // What an address asks for and the server does not have is said, and nothing else is drawn instead.
@@ -268,14 +268,14 @@ func TestNotThere(t *testing.T) {
 	} {
 		b := open(t, serveAll(t), "/#draw?"+c.address)
 		said := fmt.Sprintf(`document.querySelector("[data-param~=%s] .problem").textContent`, c.param)
-		b.wait("it is said", said+` !== ""`)
+		b.Wait("it is said", said+` !== ""`)
 		if got := value[string](b, said); !strings.Contains(got, c.words) {
 			t.Errorf("%s: %q does not say %q", c.address, got, c.words)
 		}
 		if n := value[int](b, `document.querySelectorAll("#grid li").length`); n != 0 {
 			t.Errorf("%s: %d images are drawn", c.address, n)
 		}
-		b.click("#draw-button")
-		b.wait("it can be drawn all the same", drawn+` === 2 && `+idle)
+		b.Click("#draw-button")
+		b.Wait("it can be drawn all the same", drawn+` === 2 && `+idle)
 	}
 }

@@ -9,15 +9,15 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/fmimg/fmimg/internal/browsertest"
 )
 
 const bannerHidden = `document.querySelector("#connection").hidden`
 
 // The page says that its server is gone, and goes on when it is back.
 func TestServerGoesAway(t *testing.T) {
-	if browser == nil {
-		t.Skip("SKIPPED: there is no Chromium to test the page in")
-	}
+	browsertest.Need(t)
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "data"), 0o755); err != nil {
 		t.Fatal(err)
@@ -27,26 +27,24 @@ func TestServerGoesAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openDrawn(t, origin, "/#draw?model=mnist&count=2&steps=2")
-	b.expect("ERR_CONNECTION_REFUSED")
+	b.Expect("ERR_CONNECTION_REFUSED")
 	end()
-	b.click("#draw-button")
-	b.wait("the banner says so", `!`+bannerHidden)
-	b.picture("gone")
+	b.Click("#draw-button")
+	b.Wait("the banner says so", `!`+bannerHidden)
+	b.Picture("gone")
 	_, end, err = start(folder, origin[len("http://"):], "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer end()
-	b.wait("the banner goes", bannerHidden)
-	b.click("#draw-button")
-	b.wait("images are drawn", drawn+` === 2 && `+idle)
+	b.Wait("the banner goes", bannerHidden)
+	b.Click("#draw-button")
+	b.Wait("images are drawn", drawn+` === 2 && `+idle)
 }
 
 // A server with a token asks for it once, and takes no other.
 func TestToken(t *testing.T) {
-	if browser == nil {
-		t.Skip("SKIPPED: there is no Chromium to test the page in")
-	}
+	browsertest.Need(t)
 	folder := t.TempDir()
 	token := filepath.Join(folder, "token")
 	const secret = "0123456789abcdef0123456789abcdef"
@@ -62,16 +60,16 @@ func TestToken(t *testing.T) {
 	}
 	defer end()
 	b := open(t, origin, "/#draw?model=mnist&count=2&steps=2")
-	b.expect("401 (Unauthorized)")
-	b.wait("the token is asked for", `document.querySelector("#login").open`)
-	b.picture("asked")
-	b.do(chromedp.SendKeys(chromedp.CSS("#token"), "wrong"))
-	b.press(kb.Enter)
-	b.wait("it is refused", `document.querySelector("#login .problem").textContent !== ""`)
-	b.set("#token", "")
-	b.do(chromedp.SendKeys(chromedp.CSS("#token"), secret))
-	b.press(kb.Enter)
-	b.wait("images are drawn", drawn+` === 2 && `+idle)
-	b.do(chromedp.Reload())
-	b.wait("they are drawn again, and nothing is asked", drawn+` === 2 && `+idle+` && !document.querySelector("#login").open`)
+	b.Expect("401 (Unauthorized)")
+	b.Wait("the token is asked for", `document.querySelector("#login").open`)
+	b.Picture("asked")
+	b.Do(chromedp.SendKeys(chromedp.CSS("#token"), "wrong"))
+	b.Press(kb.Enter)
+	b.Wait("it is refused", `document.querySelector("#login .problem").textContent !== ""`)
+	b.Set("#token", "")
+	b.Do(chromedp.SendKeys(chromedp.CSS("#token"), secret))
+	b.Press(kb.Enter)
+	b.Wait("images are drawn", drawn+` === 2 && `+idle)
+	b.Do(chromedp.Reload())
+	b.Wait("they are drawn again, and nothing is asked", drawn+` === 2 && `+idle+` && !document.querySelector("#login").open`)
 }

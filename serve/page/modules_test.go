@@ -15,7 +15,7 @@ import (
 func imported[T any](b *tab, module, expression string) T {
 	b.Helper()
 	script := fmt.Sprintf(`import("/page/%s").then((m) => %s)`, module, expression)
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	v, err := chromedp.Run(b.Ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.Fatalf("%s: %v", expression, err)
 	}

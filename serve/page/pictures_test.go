@@ -32,13 +32,13 @@ func TestPictures(t *testing.T) {
 	copyRuns(t, runs, "stripes")
 	origin := startProgram(t, os.Getenv("FMIMG_TEST_PROGRAM"), runs)
 	b := open(t, origin, "/#draw?model=mnist&classes=0,1,2,3,4,5,6,7,8,9&count=10&seed=5&guidance=1.5", size(1200, 720))
-	b.wait("the digits are drawn", drawn+` === 10 && `+idle)
+	b.Wait("the digits are drawn", drawn+` === 10 && `+idle)
 	b.keep(filepath.Join(folder, "serve-draw.png"))
 
 	trainUntil(t, origin, `{"data": "mnist", "name": "mnist", "preset": "tiny", "size": 14, "batch": 16, "steps": 2000}`, 420)
 	b = open(t, origin, "/#runs?run=mnist", size(1200, 1040))
-	b.wait("the run is shown", lines+` > 0 && document.querySelector('[data-part="preview"]').naturalWidth > 0`)
-	b.click("#plot-log")
+	b.Wait("the run is shown", lines+` > 0 && document.querySelector('[data-part="preview"]').naturalWidth > 0`)
+	b.Click("#plot-log")
 	b.keep(filepath.Join(folder, "serve-runs.png"))
 }
 
@@ -97,7 +97,7 @@ func trainUntil(t *testing.T, origin, request string, steps int) {
 // keep writes a picture of what is seen into a small file.
 func (b *tab) keep(file string) {
 	b.Helper()
-	shot, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	shot, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.Fatal(err)
 	}

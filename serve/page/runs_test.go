@@ -21,50 +21,50 @@ const (
 // A training is started, watched and stopped, and deleted when its name was typed.
 func TestTraining(t *testing.T) {
 	b := open(t, serveAll(t), "/#runs")
-	b.click("#start-open")
-	b.wait("data can be chosen", `document.querySelector("#start-data").options.length > 0`)
-	b.set("#start-data", "stripes")
-	b.set("#start-name", "mine")
-	b.set("#start-preset", "tiny")
-	b.set("#start-size", "8")
-	b.set("#start-batch", "4")
-	b.set("#start-steps", "100000")
-	b.picture("start")
-	b.click("#start .primary")
-	b.wait("it trains", status+` === "training"`)
-	b.wait("its curve grows", lines+` > 0 && /step (\d+)/.exec(document.querySelector("#plot-values").textContent)?.[1] > 20`)
-	b.picture("training")
-	b.click(`[data-part="stop"]`)
-	b.wait("it is stopped", status+` === "stopped"`)
-	b.click(`[data-part="delete"]`)
-	b.wait("the name is asked for", `document.querySelector("#remove").open`)
-	b.do(chromedp.SendKeys(chromedp.CSS("#remove-name"), "min"))
+	b.Click("#start-open")
+	b.Wait("data can be chosen", `document.querySelector("#start-data").options.length > 0`)
+	b.Set("#start-data", "stripes")
+	b.Set("#start-name", "mine")
+	b.Set("#start-preset", "tiny")
+	b.Set("#start-size", "8")
+	b.Set("#start-batch", "4")
+	b.Set("#start-steps", "100000")
+	b.Picture("start")
+	b.Click("#start .primary")
+	b.Wait("it trains", status+` === "training"`)
+	b.Wait("its curve grows", lines+` > 0 && /step (\d+)/.exec(document.querySelector("#plot-values").textContent)?.[1] > 20`)
+	b.Picture("training")
+	b.Click(`[data-part="stop"]`)
+	b.Wait("it is stopped", status+` === "stopped"`)
+	b.Click(`[data-part="delete"]`)
+	b.Wait("the name is asked for", `document.querySelector("#remove").open`)
+	b.Do(chromedp.SendKeys(chromedp.CSS("#remove-name"), "min"))
 	if !value[bool](b, `document.querySelector("#remove-button").disabled`) {
 		t.Error("half of the name is enough to delete a run")
 	}
-	b.do(chromedp.SendKeys(chromedp.CSS("#remove-name"), "e"))
-	b.picture("delete")
-	b.click("#remove-button")
-	b.wait("it is gone", `![...document.querySelectorAll(".run b")].some((name) => name.textContent === "mine")`)
+	b.Do(chromedp.SendKeys(chromedp.CSS("#remove-name"), "e"))
+	b.Picture("delete")
+	b.Click("#remove-button")
+	b.Wait("it is gone", `![...document.querySelectorAll(".run b")].some((name) => name.textContent === "mine")`)
 }
 
 // Two runs stand side by side, in one plot, which the address says.
 func TestTwoRuns(t *testing.T) {
 	b := open(t, serveAll(t), "/#runs?run=digits&with=smaller")
-	b.wait("both are there", `document.querySelectorAll(".run-view .figures dt").length > 10`)
-	b.wait("all curves are drawn", lines+` === 4`)
-	b.picture("light")
-	b.click("#plot-log")
-	b.do(chromedp.Focus(chromedp.CSS("#plot")))
-	b.press(kb.Home)
+	b.Wait("both are there", `document.querySelectorAll(".run-view .figures dt").length > 10`)
+	b.Wait("all curves are drawn", lines+` === 4`)
+	b.Picture("light")
+	b.Click("#plot-log")
+	b.Do(chromedp.Focus(chromedp.CSS("#plot")))
+	b.Press(kb.Home)
 	words := value[string](b, `document.querySelector("#plot-values").textContent`)
 	if strings.Count(words, "loss") != 2 || !strings.Contains(words, "at step 1") {
 		t.Errorf("the values at the first step are %q", words)
 	}
-	b.set("#theme", "dark")
-	b.picture("dark")
-	b.set("#beside", "")
-	b.wait("one is left", `document.querySelectorAll(".run-view").length === 1`)
+	b.Set("#theme", "dark")
+	b.Picture("dark")
+	b.Set("#beside", "")
+	b.Wait("one is left", `document.querySelectorAll(".run-view").length === 1`)
 	if got := value[string](b, address); got != "#runs?run=digits" {
 		t.Errorf("the address says %s", got)
 	}
@@ -107,8 +107,8 @@ func TestManyRuns(t *testing.T) {
 	origin, _ := startWith(t, names...)
 	for _, width := range []int64{1280, 390} {
 		b := open(t, origin, "/#runs?run=run-20&with="+names[0], size(width, 844))
-		b.wait("all are listed", fmt.Sprintf(`document.querySelectorAll(".run").length === %d`, len(names)))
-		b.wait("two are shown", `document.querySelectorAll(".run-view .figures dt").length > 10`)
+		b.Wait("all are listed", fmt.Sprintf(`document.querySelectorAll(".run").length === %d`, len(names)))
+		b.Wait("two are shown", `document.querySelectorAll(".run-view .figures dt").length > 10`)
 		b.notWide(fmt.Sprintf("the tab of runs, on %d pixels,", width))
 		over := value[int](b, `(() => { const list = document.querySelector("#run-list");
 			return list.scrollWidth - list.clientWidth; })()`)
@@ -122,10 +122,10 @@ func TestManyRuns(t *testing.T) {
 		if !inside {
 			t.Errorf("on %d pixels the run that is open is not seen in the list", width)
 		}
-		b.click(`.run-view [data-part="delete"]`)
-		b.wait("the name is asked for", `document.querySelector("#remove").open`)
+		b.Click(`.run-view [data-part="delete"]`)
+		b.Wait("the name is asked for", `document.querySelector("#remove").open`)
 		b.notWide("the dialog")
-		b.picture(fmt.Sprint(width))
+		b.Picture(fmt.Sprint(width))
 	}
 }
 
@@ -133,35 +133,35 @@ func TestManyRuns(t *testing.T) {
 func TestRunGoes(t *testing.T) {
 	origin, runs := startWith(t, "here", "my run ü 50% #1")
 	b := open(t, origin, "/#runs?run=my+run+%C3%BC+50%25+%231")
-	b.expect("404 (Not Found)")
-	b.wait("it is there", status+` === "finished"`)
+	b.Expect("404 (Not Found)")
+	b.Wait("it is there", status+` === "finished"`)
 	path, away := filepath.Join(runs, "my run ü 50% #1"), filepath.Join(runs, "other")
 	if err := os.Rename(path, away); err != nil {
 		t.Fatal(err)
 	}
-	b.wait("it is gone", status+` === "gone"`)
+	b.Wait("it is gone", status+` === "gone"`)
 	if n := value[int](b, `document.querySelectorAll(".run-view .actions button:not(:disabled)").length`); n != 0 {
 		t.Errorf("%d buttons can be pressed", n)
 	}
-	b.picture("gone")
+	b.Picture("gone")
 	if err := os.Rename(away, path); err != nil {
 		t.Fatal(err)
 	}
-	b.wait("it is there again", status+` === "finished" && document.querySelector('.run-view [data-part="problem"]').hidden`)
+	b.Wait("it is there again", status+` === "finished" && document.querySelector('.run-view [data-part="problem"]').hidden`)
 }
 
 // A model that came while another tab was shown can be chosen.
 func TestNewModel(t *testing.T) {
 	origin, runs := startWith(t, "here")
 	b := openDrawn(t, origin, "/#draw?model=mnist&count=1&steps=1")
-	b.expect("404 (Not Found)") // of the run that is renamed while it is opened
-	b.click("#tab-runs")
-	b.wait("runs are listed", `document.querySelector(".run-view")`)
+	b.Expect("404 (Not Found)") // of the run that is renamed while it is opened
+	b.Click("#tab-runs")
+	b.Wait("runs are listed", `document.querySelector(".run-view")`)
 	if err := os.Rename(filepath.Join(runs, "here"), filepath.Join(runs, "new")); err != nil {
 		t.Fatal(err)
 	}
-	b.click("#tab-draw")
-	b.wait("the new one is offered", `[...document.querySelector("#model").options].some(({ value }) => value === "runs/new")`)
+	b.Click("#tab-draw")
+	b.Wait("the new one is offered", `[...document.querySelector("#model").options].some(({ value }) => value === "runs/new")`)
 	if got := value[string](b, `document.querySelector("#model").value`); got != "mnist" {
 		t.Errorf("%s is chosen, want what was chosen before", got)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fmimg/fmimg/internal/browsertest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -38,9 +39,7 @@ var served struct {
 // serveAll returns the address of a server with two runs and a folder of data.
 func serveAll(t *testing.T) string {
 	t.Helper()
-	if browser == nil {
-		t.Skip("SKIPPED: there is no Chromium to test the page in")
-	}
+	browsertest.Need(t)
 	served.once.Do(func() {
 		served.folder, served.err = os.MkdirTemp("", "page") //nolint:usetesting // several tests share it
 		if served.err == nil {

@@ -1,6 +1,6 @@
 //go:build !js
 
-package page_test
+package browsertest
 
 import (
 	"context"
@@ -21,11 +21,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A tab is a page in a real browser. It notes what a person would not see: errors of scripts, and
+// A Tab is a page in a real browser. It notes what a person would not see: errors of scripts, and
 // requests to other servers.
-type tab struct {
+type Tab struct {
 	*testing.T
-	ctx    context.Context
+	Ctx    context.Context // of the browser's commands
 	origin string
 
 	mu       sync.Mutex
@@ -40,8 +40,8 @@ const patience = 90 * time.Second
 // browser is the browser that all tests share; nil where there is none.
 var browser context.Context
 
-// TestMain runs the tests with a browser that it ends behind them.
-func TestMain(m *testing.M) {
+// Run runs the tests of a package with a browser that it ends behind them. TestMain calls it.
+func Run(m *testing.M) {
 	if path := browserPath(); path != "" {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1280, 900),
@@ -55,8 +55,15 @@ func TestMain(m *testing.M) {
 		}
 		browser = ctx
 	}
-	defer endServed()
 	m.Run()
+}
+
+// Need skips a test where there is no browser.
+func Need(t *testing.T) {
+	t.Helper()
+	if browser == nil {
+		t.Skip("SKIPPED: there is no Chromium to test the page in")
+	}
 }
 
 // browserPath returns the path of Chromium, or an empty one.
@@ -69,13 +76,11 @@ func browserPath() string {
 	return ""
 }
 
-// open opens a tab without a past, at a path of a server. What is done first is done before that.
-func open(t *testing.T, origin, path string, first ...chromedp.Action[chromedp.Void]) *tab {
+// Open opens a tab without a past, at a path of a server. What is done first is done before that.
+func Open(t *testing.T, origin, path string, first ...chromedp.Action[chromedp.Void]) *Tab {
 	t.Helper()
-	if browser == nil {
-		t.Skip("SKIPPED: there is no Chromium to test the page in")
-	}
-	b := &tab{T: t, origin: origin}
+	Need(t)
+	b := &Tab{T: t, origin: origin}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {
@@ -90,13 +95,13 @@ func open(t *testing.T, origin, path string, first ...chromedp.Action[chromedp.V
 	t.Cleanup(b.check)
 	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(stop)
-	b.ctx = ctx
-	b.do(append(first, chromedp.Navigate(origin+path))...)
+	b.Ctx = ctx
+	b.Do(append(first, chromedp.Navigate(origin+path))...)
 	return b
 }
 
 // hear notes what goes wrong.
-func (b *tab) hear(event any) {
+func (b *Tab) hear(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		b.fault("exception: %s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception)
@@ -117,21 +122,21 @@ func (b *tab) hear(event any) {
 	}
 }
 
-func (b *tab) fault(format string, args ...any) {
+func (b *Tab) fault(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = append(b.faults, fmt.Sprintf(format, args...))
 }
 
-// expect says that a fault with some words is meant to be.
-func (b *tab) expect(words string) {
+// Expect says that a fault with some words is meant to be.
+func (b *Tab) Expect(words string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expected = append(b.expected, words)
 }
 
 // check fails the test for each fault that was not expected.
-func (b *tab) check() {
+func (b *Tab) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 next:
@@ -145,25 +150,25 @@ next:
 	}
 }
 
-// do does things as a person would.
-func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+// Do does things as a person would.
+func (b *Tab) Do(actions ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.picture("failed")
+	if err := chromedp.Do(b.Ctx, actions...); err != nil {
+		b.Picture("failed")
 		b.Fatal(err)
 	}
 }
 
-// click clicks the first element of a CSS selector, once it is there.
-func (b *tab) click(selector string) {
+// Click clicks the first element of a CSS selector, once it is there.
+func (b *Tab) Click(selector string) {
 	b.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector)))
+	b.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// set writes into a control as a person would: with the events that come of it.
-func (b *tab) set(selector, text string) {
+// Set writes into a control as a person would: with the events that come of it.
+func (b *Tab) Set(selector, text string) {
 	b.Helper()
-	value[chromedp.Void](b, fmt.Sprintf(`(() => {
+	Value[chromedp.Void](b, fmt.Sprintf(`(() => {
 		const control = document.querySelector(%q);
 		control.value = %q;
 		control.dispatchEvent(new Event("input", { bubbles: true }));
@@ -171,44 +176,44 @@ func (b *tab) set(selector, text string) {
 	})()`, selector, text))
 }
 
-// press presses keys, on what has the focus.
-func (b *tab) press(keys ...string) {
+// Press presses keys, on what has the focus.
+func (b *Tab) Press(keys ...string) {
 	b.Helper()
 	for _, key := range keys {
-		b.do(chromedp.KeyEvent(key))
+		b.Do(chromedp.KeyEvent(key))
 	}
 }
 
-// value returns what an expression is in the page.
-func value[T any](b *tab, expression string) T {
+// Value returns what an expression is in the page.
+func Value[T any](b *Tab, expression string) T {
 	b.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	v, err := chromedp.Run(b.Ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
-		b.picture("failed")
+		b.Picture("failed")
 		b.Fatalf("%s: %v", expression, err)
 	}
 	return v
 }
 
-// wait waits until an expression is true in the page.
-func (b *tab) wait(what, expression string) {
+// Wait waits until an expression is true in the page.
+func (b *Tab) Wait(what, expression string) {
 	b.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if value[bool](b, "Boolean("+expression+")") {
+		if Value[bool](b, "Boolean("+expression+")") {
 			return
 		}
 	}
-	b.picture("failed")
+	b.Picture("failed")
 	b.Fatalf("waited in vain: %s", what)
 }
 
-// picture keeps a picture of what is seen, in the folder that FMIMG_PICTURES names.
-func (b *tab) picture(name string) {
+// Picture keeps a picture of what is seen, in the folder that FMIMG_PICTURES names.
+func (b *Tab) Picture(name string) {
 	folder := os.Getenv("FMIMG_PICTURES")
 	if folder == "" {
 		return
 	}
-	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	png, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.Error(err)
 		return
