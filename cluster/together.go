@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 )
 
@@ -37,6 +38,27 @@ func AllGather(c Comm, data []byte, cuts []int) error {
 	return Trade(c, func(int) []byte { return part(c.Rank()) }, part)
 }
 
+// GatherValues returns the values of all ranks, by rank, on all ranks. They travel as JSON.
+// Collective.
+func GatherValues[T any](c Comm, v T) ([]T, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: value for other ranks: %w", err)
+	}
+	texts, err := Gather(c, 0, text)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]T, len(texts))
+	for rank, text := range texts {
+		if err := json.Unmarshal(text, &all[rank]); err != nil {
+			return nil, fmt.Errorf("cluster: value of rank %d: %w", rank, err)
+		}
+	}
+	err = BroadcastValue(c, 0, &all)
+	return all, err
+}
+
 // Share returns the range from..to-1 of n things that belongs to a rank, where all ranks take as
 // many, nearly.
 func Share(c Comm, n, rank int) (from, to int) {
@@ -66,6 +88,9 @@ type Failure struct {
 
 // Error returns one line.
 func (f *Failure) Error() string { return fmt.Sprintf("rank %d: %s", f.Rank, f.Text) }
+
+// Is reports whether the other rank's error was, or wrapped, target, by its text.
+func (f *Failure) Is(target error) bool { return target != nil && strings.Contains(f.Text, target.Error()) }
 
 // An opinion is what a rank says in Agree.
 type opinion struct {

@@ -58,14 +58,15 @@ type Setup struct {
 	Precision kernels.Precision // of the model's activations
 	// Tasks has one task for each worker. They differ only in their activations and their buffers.
 	Tasks []Task
-	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do.
+	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do. It may use
+	// Ranks.
 	Prepare func(ctx context.Context, step int) error
 	// Crew has at least as many workers as there are tasks, and stays the caller's; nil: the
 	// trainer starts workers of its own.
 	Crew *crew.Crew
 	// Ranks share the work of each step; nil: this process does it alone. All ranks make the same
 	// trainer, but for the number of tasks, and then the same calls of [Trainer.Step],
-	// [Trainer.Average], [Trainer.Collect] and [Trainer.Spread], which are collective.
+	// [Trainer.Average] and [Trainer.Collect], which are collective.
 	Ranks cluster.Comm
 }
 
@@ -174,9 +175,13 @@ func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult,
 		return StepResult{}, t.lost
 	}
 	t.step, t.ctx = step, ctx
+	var err error
+	if t.prepare != nil { // which may use the ranks itself
+		err = t.prepare(ctx, step)
+	}
 	t.sums.reset()
 	t.team.start(func() error { return t.team.passSums(t.sums) })
-	err := t.compute()
+	err = t.compute(err)
 	if lost := t.team.wait(); lost != nil {
 		return StepResult{}, lost
 	}
@@ -195,12 +200,9 @@ func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult,
 	return result, t.finish()
 }
 
-// compute sums the gradients of this rank's micro-batches.
-func (t *Trainer) compute() error {
-	var err error
-	if t.prepare != nil {
-		err = t.prepare(t.ctx, t.step)
-	}
+// compute sums the gradients of this rank's micro-batches. err is an error until now, with which it
+// sums nothing.
+func (t *Trainer) compute(err error) error {
 	if err == nil {
 		err = t.crew.Run(t.phases.gradients)
 	}
@@ -267,19 +269,6 @@ func (t *Trainer) Collect() error {
 			if err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// Spread gives all ranks the state of rank 0. The models must be repacked after it.
-func (t *Trainer) Spread() error {
-	if t.lost != nil || t.team.alone() {
-		return t.lost
-	}
-	for _, part := range t.state.Vectors() {
-		if err := t.team.comm.Broadcast(0, cluster.FloatBytes(part.Flat)); err != nil {
-			return err
 		}
 	}
 	return nil
