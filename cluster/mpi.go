@@ -264,11 +264,20 @@ func (c *mpiComm) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	code, _, _ := purego.SyscallN(c.finalize)
+	runExitFunctions()
 	c.signals.restore()
 	if err := c.failure(code); err != nil {
 		return &Error{Rank: Unknown, Err: fmt.Errorf("MPI_Finalize: %w", err)}
 	}
 	return nil
+}
+
+// runExitFunctions runs what C runs before a process exits, and Go does not. There MPICH takes leave
+// of its launcher, which otherwise takes the rank for one that died and ends the others.
+func runExitFunctions() {
+	if run, err := purego.Dlsym(purego.RTLD_DEFAULT, "__cxa_finalize"); err == nil {
+		purego.SyscallN(run, 0)
+	}
 }
 
 // usable returns why the rank can make no call, if so.
