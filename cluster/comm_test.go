@@ -67,7 +67,7 @@ func conversation(c Comm) error {
 		return fmt.Errorf("close: %w", err)
 	}
 	if err := c.Barrier(); !errors.Is(err, ErrClosed) {
-		return fmt.Errorf("a barrier after Close: %v", err)
+		return fmt.Errorf("a barrier after Close: %w", err)
 	}
 	return nil
 }
@@ -214,11 +214,11 @@ func gatherAll(c Comm) error {
 func sameAll(c Comm) error {
 	same, err := Same(c, pattern(100, 1, 1))
 	if err != nil || !same {
-		return fmt.Errorf("equal bytes: %t, %v", same, err)
+		return fmt.Errorf("equal bytes: %t, %w", same, err)
 	}
 	same, err = Same(c, pattern(100, c.Rank(), 0))
 	if alone := c.Size() == 1; err != nil || same != alone {
-		return fmt.Errorf("bytes that differ: %t, %v", same, err)
+		return fmt.Errorf("bytes that differ: %t, %w", same, err)
 	}
 	return nil
 }
@@ -248,7 +248,7 @@ func TestAbort(t *testing.T) {
 				}
 				first, again := waits(c), c.Barrier()
 				if !errors.Is(again, first) {
-					return fmt.Errorf("first %v, then %v", first, again)
+					return fmt.Errorf("first %w, then %w", first, again)
 				}
 				return first
 			}) {

@@ -41,6 +41,6 @@ func (h *handlers) restore() {
 
 // sigaction reads or writes one handler. Signals that cannot be caught stay as they are.
 func sigaction(signal int, write, read *handler) {
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(signal),
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(signal),
 		uintptr(unsafe.Pointer(write)), uintptr(unsafe.Pointer(read)), unsafe.Sizeof(uint64(0)), 0, 0)
 }

@@ -80,9 +80,13 @@ type local struct {
 	closed     bool
 }
 
+// Rank implements [Comm].
 func (l *local) Rank() int { return l.rank }
+
+// Size implements [Comm].
 func (l *local) Size() int { return l.size }
 
+// Send implements [Comm].
 func (l *local) Send(to int, data []byte) error {
 	checkPeer(l, to)
 	if err := l.usable(); err != nil {
@@ -92,6 +96,7 @@ func (l *local) Send(to int, data []byte) error {
 	return l.wait(to)
 }
 
+// Receive implements [Comm].
 func (l *local) Receive(from int, data []byte) error {
 	checkPeer(l, from)
 	if err := l.usable(); err != nil {
@@ -100,6 +105,7 @@ func (l *local) Receive(from int, data []byte) error {
 	return l.take(from, pairwise, data)
 }
 
+// Exchange implements [Comm].
 func (l *local) Exchange(peer int, send, receive []byte) error {
 	checkPeer(l, peer)
 	if err := l.usable(); err != nil {
@@ -112,6 +118,7 @@ func (l *local) Exchange(peer int, send, receive []byte) error {
 	return l.wait(peer)
 }
 
+// Broadcast implements [Comm].
 func (l *local) Broadcast(root int, data []byte) error {
 	checkRoot(l, root)
 	if err := l.usable(); err != nil {
@@ -123,6 +130,7 @@ func (l *local) Broadcast(root int, data []byte) error {
 	return l.putAll(broadcasts, data)
 }
 
+// Barrier implements [Comm].
 func (l *local) Barrier() error {
 	if err := l.usable(); err != nil {
 		return err
@@ -142,10 +150,12 @@ func (l *local) Barrier() error {
 	return l.putAll(barriers, nil)
 }
 
+// Abort implements [Comm].
 func (l *local) Abort(code int) {
 	_ = l.world.fail(l.rank, fmt.Errorf("aborted with code %d", code))
 }
 
+// Close implements [Comm].
 func (l *local) Close() error {
 	if l.closed {
 		return nil

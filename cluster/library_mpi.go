@@ -101,8 +101,8 @@ func (l *library) find(handle uintptr) error {
 	return l.constants(handle)
 }
 
-// constants fills in the values of MPI's constants. Open MPI's are addresses of its variables; those
-// of MPICH and its kin, and of the standard's binary interface, are numbers.
+// constants fills in the values of MPI's constants. Open MPI's are addresses of its variables.
+// Those of MPICH and its kin, and of the standard's binary interface, are numbers.
 func (l *library) constants(handle uintptr) error {
 	if world, err := purego.Dlsym(handle, "ompi_mpi_comm_world"); err == nil {
 		bytes, errBytes := purego.Dlsym(handle, "ompi_mpi_byte")
@@ -124,14 +124,14 @@ func (l *library) constants(handle uintptr) error {
 		"set FMIMG_MPI to the path of one of them", l.version)
 }
 
-// hasStandardInterface asks a library whether it has the binary interface of the standard. Those of
+// hasStandardInterface asks a library for its version of the standard's binary interface. Those of
 // MPICH 5 that have MPICH's own know the question too, and deny it.
 func hasStandardInterface(handle uintptr) bool {
 	ask, err := purego.Dlsym(handle, "MPI_Abi_get_version")
 	if err != nil {
 		return false
 	}
-	version := new([2]int32) // major and minor
+	version := new([2]int32)
 	purego.SyscallN(ask, uintptr(unsafe.Pointer(&version[0])), uintptr(unsafe.Pointer(&version[1])))
 	return version[0] >= 1
 }

@@ -45,9 +45,10 @@ type mpiComm struct {
 	mu      sync.Mutex // held while the library is called
 	memory  []byte     // slots for pieces to send, then slots for pieces to receive
 	request [2 * slots]uint64
-	done    int32    // what MPI_Test writes
-	status  [8]int64 // an MPI_Status of any library
-	count   int32    // what MPI_Get_count writes
+	// What the library writes, with room for its structures.
+	done   int32
+	status [8]int64
+	count  int32
 
 	err    error // final
 	closed bool
@@ -117,26 +118,32 @@ func (c *mpiComm) begin() error {
 // does not understand the launcher: then each process is alone.
 func (c *mpiComm) checkSize(env func(string) string) error {
 	name, value := launched(env)
-	if n, err := strconv.Atoi(value); err != nil || n == c.ranks {
+	if name == "" || value == strconv.Itoa(c.ranks) {
 		return nil
 	}
 	return fmt.Errorf("the launcher started %s processes (%s), and %s (%s) sees %d: set FMIMG_MPI to the library "+
 		"that the launcher belongs to; under Slurm try srun --mpi=pmix or --mpi=pmi2", value, name, c.name, c.version, c.ranks)
 }
 
+// Rank implements [Comm].
 func (c *mpiComm) Rank() int { return c.own }
+
+// Size implements [Comm].
 func (c *mpiComm) Size() int { return c.ranks }
 
+// Send implements [Comm].
 func (c *mpiComm) Send(to int, data []byte) error {
 	checkPeer(c, to)
 	return c.transfer(to, cut(data), nothing)
 }
 
+// Receive implements [Comm].
 func (c *mpiComm) Receive(from int, data []byte) error {
 	checkPeer(c, from)
 	return c.transfer(from, nothing, cut(data))
 }
 
+// Exchange implements [Comm].
 func (c *mpiComm) Exchange(peer int, send, receive []byte) error {
 	checkPeer(c, peer)
 	return c.transfer(peer, cut(send), cut(receive))
@@ -182,7 +189,7 @@ func (c *mpiComm) transfer(peer int, send, receive stream) error {
 		}
 		before := send.ended + receive.ended
 		if receive.ended < receive.begun {
-			if err := c.takes(peer, &receive); err != nil {
+			if err := c.takes(&receive); err != nil {
 				return false, false, err
 			}
 		}
@@ -200,6 +207,7 @@ func (c *mpiComm) transfer(peer int, send, receive stream) error {
 	})
 }
 
+// Broadcast implements [Comm].
 func (c *mpiComm) Broadcast(root int, data []byte) error {
 	checkRoot(c, root)
 	all := cut(data)
@@ -224,6 +232,7 @@ func (c *mpiComm) broadcast(root int, piece []byte) error {
 	return nil
 }
 
+// Barrier implements [Comm].
 func (c *mpiComm) Barrier() error {
 	return c.collective(c.ibarrier, c.world, uintptr(unsafe.Pointer(&c.request[0])))
 }
@@ -247,12 +256,14 @@ func (c *mpiComm) collective(function uintptr, args ...uintptr) error {
 	})
 }
 
+// Abort implements [Comm].
 func (c *mpiComm) Abort(code int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	purego.SyscallN(c.abort, c.world, uintptr(code))
 }
 
+// Close implements [Comm].
 func (c *mpiComm) Close() error {
 	if c.closed {
 		return nil
@@ -264,11 +275,20 @@ func (c *mpiComm) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	code, _, _ := purego.SyscallN(c.finalize)
+	runExitFunctions()
 	c.signals.restore()
 	if err := c.failure(code); err != nil {
 		return &Error{Rank: Unknown, Err: fmt.Errorf("MPI_Finalize: %w", err)}
 	}
 	return nil
+}
+
+// runExitFunctions runs what C runs before a process exits, and Go does not. There MPICH tells its
+// launcher that the rank ended. A launcher that was not told ends the others.
+func runExitFunctions() {
+	if run, err := purego.Dlsym(purego.RTLD_DEFAULT, "__cxa_finalize"); err == nil {
+		purego.SyscallN(run, 0)
+	}
 }
 
 // usable returns why the rank can make no call, if so.
@@ -297,12 +317,13 @@ func (c *mpiComm) ended(slot int) (bool, error) {
 }
 
 // takes copies the next piece of a message once it has arrived.
-func (c *mpiComm) takes(peer int, receive *stream) error {
+func (c *mpiComm) takes(receive *stream) error {
 	slot, piece := slots+receive.ended%slots, receive.piece(receive.ended)
 	if ended, err := c.ended(slot); err != nil || !ended {
 		return err
 	}
-	code, _, _ := purego.SyscallN(c.getCount, uintptr(unsafe.Pointer(&c.status)), c.bytes, uintptr(unsafe.Pointer(&c.count)))
+	code, _, _ := purego.SyscallN(c.getCount, uintptr(unsafe.Pointer(&c.status)), c.bytes,
+		uintptr(unsafe.Pointer(&c.count)))
 	if err := c.failure(code); err != nil {
 		return err
 	}

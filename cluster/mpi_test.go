@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -39,31 +40,33 @@ func TestMain(m *testing.M) {
 	}
 	c, err := Join()
 	if err == nil {
-		fmt.Printf("rank %d of %d\n", c.Rank(), c.Size())
+		say("rank", c.Rank(), "of", c.Size())
 		err = programs[name](c)
 	}
 	if err != nil {
-		fmt.Println("failed:", err)
+		say("failed:", err)
 		os.Exit(3)
 	}
 }
+
+// say writes a line to where the test reads what ranks write.
+func say(words ...any) { fmt.Fprintln(os.Stdout, words...) }
 
 // A launcher starts ranks with one library.
 type launcher struct {
 	name    string
 	command []string
-	env     []string
 }
 
 // launchers are those of the libraries that Debian has, and one that FMIMG_TEST_LAUNCHER gives, for
 // a library that FMIMG_MPI names.
 func launchers() []launcher {
 	all := []launcher{
-		{"Open MPI", strings.Fields("mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none"), nil},
-		{"MPICH", []string{"mpiexec.mpich"}, nil},
+		{"Open MPI", strings.Fields("mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none")},
+		{"MPICH", []string{"mpiexec.mpich"}},
 	}
 	if command := os.Getenv("FMIMG_TEST_LAUNCHER"); command != "" {
-		all = append(all, launcher{"of the environment", strings.Fields(command), nil})
+		all = append(all, launcher{"of the environment", strings.Fields(command)})
 	}
 	return all
 }
@@ -85,11 +88,10 @@ func (l launcher) run(t *testing.T, program string, ranks int, env ...string) (s
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	args := append(l.command[1:len(l.command):len(l.command)], "-n", fmt.Sprint(ranks), os.Args[0])
+	args := slices.Concat(l.command[1:], []string{"-n", fmt.Sprint(ranks), os.Args[0]})
 	cmd := exec.CommandContext(ctx, l.command[0], args...)
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(os.Environ(), append(env, l.env...)...)
-	cmd.Env = append(cmd.Env, programVariable+"="+program)
+	cmd.Env = append(slices.Concat(os.Environ(), env), programVariable+"="+program)
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		t.Fatalf("the ranks did not end: %s", out)
@@ -148,19 +150,17 @@ func TestWrongLength(t *testing.T) {
 
 // findsWrongLength has rank 1 receive a message that is too long, and rank 2 one that is too short.
 func findsWrongLength(c Comm) error {
-	var err error
-	switch c.Rank() {
-	case 0:
-		if err = errors.Join(c.Send(1, make([]byte, 11)), c.Send(2, make([]byte, 9))); err != nil {
+	if c.Rank() == 0 {
+		if err := errors.Join(c.Send(1, make([]byte, 11)), c.Send(2, make([]byte, 9))); err != nil {
 			return err
 		}
-	default:
-		err = c.Receive(0, make([]byte, 10))
+	} else {
+		err := c.Receive(0, make([]byte, 10))
 		if again := c.Close(); !errors.Is(again, err) {
 			return fmt.Errorf("%w, and then %w", err, again)
 		}
+		say(err)
 	}
-	fmt.Println(err)
 	time.Sleep(time.Second) // until the other rank has said it too
 	c.Abort(4)
 	return nil
@@ -260,7 +260,7 @@ func hangs(c Comm) error {
 	if c.Rank() == 1 {
 		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
-	fmt.Println(c.Receive(1, make([]byte, 10)))
+	say(c.Receive(1, make([]byte, 10)))
 	c.Abort(7)
 	return errors.New("goes on")
 }

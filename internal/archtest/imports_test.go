@@ -61,7 +61,7 @@ var rules = []rule{
 	{packages: "toy"},
 	{packages: "compare", imports: []string{"bijection", "flow", "kernels", "nn", "ode", "toy"},
 		libraries: []string{"github.com/go-analyze/charts"}},
-	{packages: "cluster", libraries: []string{anyLibrary}},
+	{packages: "cluster", libraries: []string{"github.com/ebitengine/purego"}},
 
 	// The rooms of the pipeline, over what all of them share.
 	{packages: "pipeline", imports: []string{"cluster", "dataset", "flow", "kernels"}},
@@ -142,6 +142,7 @@ var rules = []rule{
 // libraryOwners names the one package for each library that only one may import.
 var libraryOwners = map[string]string{
 	"github.com/klauspost/cpuid/v2": "kernels", // the only place that asks what the CPU can do
+	"github.com/ebitengine/purego":  "cluster", // no program with it is static
 }
 
 // builds are the ways to build that together use every file: by system, architecture and tag.
