@@ -73,6 +73,11 @@ help: ## list the targets
 build: ## build ./fmimg, a static binary
 	$(GO) build -ldflags=-w -o fmimg$(EXE) ./cmd/fmimg
 
+# It loads a library of MPI when it starts as a rank, so it is not static. docs/cluster.md says more.
+.PHONY: mpi
+mpi: ## build ./fmimg-mpi, which trains over many machines (Linux on amd64 and arm64)
+	$(GO) build -tags mpi,$(TAGS) -ldflags=-w -o fmimg-mpi ./cmd/fmimg
+
 # A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r
 # runs/demo
 .PHONY: demo
@@ -183,6 +188,14 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
+
+# The packages whose tests start ranks by mpirun and mpiexec. Without a library they say that they
+# skip it.
+RANKS = ./cluster
+
+.PHONY: test-mpi
+test-mpi: ## run the tests of ranks under Open MPI and MPICH (Debian: openmpi-bin, mpich)
+	@$(TOOL) gotestsum --format testname -- -count 1 -tags mpi,$(TAGS) $(RANKS)
 
 # $(call with_python,PACKAGES,VARIABLE,COMMAND) runs a command that finds in a variable the path of a
 # Python with packages from Python's package index, in an environment of its own. Without python3 it
@@ -313,6 +326,7 @@ golden: ## compute the golden numbers of the tests anew, with torchcfm, PyTorch 
 .PHONY: lint
 lint: ## run the linters, which also check the formatting
 	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run --build-tags mpi,$(TAGS) ./cluster/...
 
 .PHONY: vet
 vet: ## check the formatting, and vet for each platform, and the modules of tools
@@ -323,6 +337,7 @@ vet: ## check the formatting, and vet for each platform, and the modules of tool
 	done
 	$(GO) vet -tags noasm,$(TAGS) ./...
 	$(GO) vet -tags= ./...
+	$(GO) vet -tags mpi,$(TAGS) ./cluster ./cmd/...
 	@for m in tools/*/go.mod; do \
 		echo "vet in $$(dirname $$m)"; \
 		$(GO) -C $$(dirname $$m) vet ./... || exit 1; \
@@ -352,4 +367,4 @@ cross: ## build for each platform into dist/
 
 .PHONY: clean
 clean: ## remove what make built, not what fmimg trained
-	rm -rf fmimg fmimg.exe dist man site
+	rm -rf fmimg fmimg.exe fmimg-mpi dist man site

@@ -29,7 +29,7 @@ import (
 // ends, it saves and returns a [*run.InterruptedError]. A mistake in the options is a
 // [*pipeline.OptionError].
 func Distill(ctx context.Context, o Options) (run.Result, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.Agree(o.Validate()); err != nil {
 		return run.Result{}, err
 	}
 	r := newDistillation(o)
@@ -62,8 +62,8 @@ func newDistillation(o Options) *distillation {
 	return r
 }
 
-// create opens the teacher, makes the student, and makes the folder of a new run.
-func (r *distillation) create() error {
+// open opens the teacher of a new run, and makes the student.
+func (r *distillation) open() error {
 	if _, err := r.Settle(); err != nil {
 		return err
 	}
@@ -77,17 +77,31 @@ func (r *distillation) create() error {
 	if r.student, err = r.newStudent(rand.New(&pcg)); err != nil {
 		return option.Errorf("model", r.options.Model, "%v: name the model that it was distilled from, or another", err)
 	}
+	return r.CheckMemory(run.LayersOf(r.student.Config()))
+}
+
+// create opens a new run and makes its folder.
+func (r *distillation) create() error {
+	if err := r.meet(r.open()); err != nil {
+		return err
+	}
 	if err := r.SetOut(studentName(r.options.Model)); err != nil {
 		return err
 	}
 	if note, ok := r.teacher.JoinNote(r.Dir.Path + "/"); ok {
 		r.Notes = append(r.Notes, note)
 	}
-	if err := r.CheckMemory(run.LayersOf(r.student.Config())); err != nil {
-		return err
-	}
 	r.Progress = run.Progress{Seed: r.Settings.Seed, Schedule: r.Settings.Plan()}
-	return r.build()
+	return r.MakeTrainer(r.build())
+}
+
+// meet brings the ranks together: the model stands for the data.
+func (r *distillation) meet(err error) error {
+	hash := ""
+	if r.teacher != nil {
+		hash = fmt.Sprintf("the model with SHA-256 %.12s…", r.teacher.Hash)
+	}
+	return r.Meet(err, hash)
 }
 
 // newStudent makes the network that learns from the teacher. It takes "no class" where the teacher
@@ -179,7 +193,7 @@ func studentName(teacher string) string {
 
 // reopen continues the run in a folder.
 func (r *distillation) reopen(given Options) error {
-	path, c, err := run.Find(given.Out)
+	path, c, err := run.FindOn(r.Settings.Ranks, given.Out)
 	if err != nil {
 		return err
 	}
@@ -203,10 +217,18 @@ func (r *distillation) reopen(given Options) error {
 	given.Threads = r.Settings.Threads // with its default
 	r.options = recorded
 	newBudget := r.Settings.TakeOver(&given.Options, false)
+	if err := r.Settings.Agree(r.validateRecorded()); err != nil {
+		return err
+	}
+	return r.restore(newBudget)
+}
+
+// validateRecorded checks the options of a recorded run.
+func (r *distillation) validateRecorded() error {
 	if err := r.options.Validate(); err != nil {
 		return r.Damaged(err)
 	}
-	return r.restore(newBudget)
+	return nil
 }
 
 // distillOptionsOf returns the options of a recorded run. Older runs did not record all of them:
@@ -219,8 +241,8 @@ func distillOptionsOf(c *run.Config) (Options, error) {
 	return o, err
 }
 
-// restore reads the state of a run whose options are settled.
-func (r *distillation) restore(newBudget bool) error {
+// recall opens the teacher of a recorded run, and makes the student.
+func (r *distillation) recall() error {
 	if _, err := r.Settle(); err != nil {
 		return err
 	}
@@ -234,10 +256,15 @@ func (r *distillation) restore(newBudget bool) error {
 	if r.student, err = r.newStudent(nil); err != nil {
 		return err
 	}
-	if err := r.CheckMemory(run.LayersOf(r.student.Config())); err != nil {
+	return r.CheckMemory(run.LayersOf(r.student.Config()))
+}
+
+// restore reads the state of a run whose options are settled.
+func (r *distillation) restore(newBudget bool) error {
+	if err := r.meet(r.recall()); err != nil {
 		return err
 	}
-	if err := r.build(); err != nil {
+	if err := r.MakeTrainer(r.build()); err != nil {
 		return err
 	}
 	if err := r.RestoreState(); err != nil {
@@ -257,7 +284,7 @@ func (r *distillation) build() error {
 	net := model.NewUNet(r.student, model.Prediction{}, jumps)
 	nets := r.SetUNet(net, net.Jumps(slices.Max(jumps)))
 	r.ShownGuidance = r.usualGuidance()
-	t, err := newTeacher(r.teacher, r.method, o.Guidance, r.Crew)
+	t, err := newTeacher(r.teacher, r.method, o.Guidance, r.Crew, r.Settings.Ranks)
 	if err != nil {
 		return err
 	}
@@ -278,7 +305,7 @@ func (r *distillation) build() error {
 		r.Tasks = append(r.Tasks, d)
 	}
 	r.ExtraWork = float64(r.method.Evaluations(o.TeacherSteps)) / float64(o.Reuse)
-	r.MakeTrainer(r.work.prepare)
+	r.PrepareBy(r.work.prepare)
 	return nil
 }
 

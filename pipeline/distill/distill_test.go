@@ -125,7 +125,7 @@ func TestTeacherDrawsItsClasses(t *testing.T) {
 	}
 	c := crew.New(2)
 	defer c.Close()
-	teach, err := newTeacher(ck, model.Method{Guidance: 2, Solver: "euler", Steps: 4}, model.OneGuidance(2), c)
+	teach, err := newTeacher(ck, model.Method{Guidance: 2, Solver: "euler", Steps: 4}, model.OneGuidance(2), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func compareTrajectories(t *testing.T, ck *model.Checkpoint, guidance float64) {
 	method := model.Method{Guidance: guidance, Solver: "midpoint", Steps: 8}
 	c := crew.New(3)
 	defer c.Close()
-	teach, err := newTeacher(ck, method, model.OneGuidance(guidance), c)
+	teach, err := newTeacher(ck, method, model.OneGuidance(guidance), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

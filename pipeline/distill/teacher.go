@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/ode"
@@ -77,10 +78,11 @@ type teacher struct {
 	steps    int                       // steps of the solver in each part of a trajectory
 }
 
-// newTeacher makes a teacher of a model, with a drawer for each worker of a crew.
+// newTeacher makes a teacher of a model, with a drawer for each worker of a crew. Ranks share the
+// trajectories.
 // m is settled, and weights are those of guidance.
 func newTeacher(
-	ck *model.Checkpoint, m model.Method, weights model.GuidanceRange, c *crew.Crew,
+	ck *model.Checkpoint, m model.Method, weights model.GuidanceRange, c *crew.Crew, ranks cluster.Comm,
 ) (*teacher, error) {
 	u := ck.UNet()
 	t := &teacher{
@@ -101,6 +103,7 @@ func newTeacher(
 		drawers = append(drawers, u.NewDrawer(sample.ReplicaImages, t.drawing.Plan))
 	}
 	t.pool = sample.NewPool(c, drawers, sample.ReplicaImages, u.Shape().Len())
+	t.pool.Ranks = ranks
 	return t, nil
 }
 
@@ -146,6 +149,13 @@ func (t *teacher) draw(ctx context.Context, p *trajectories, seed uint64, first 
 	if way.from > 0 {
 		copy(end, p.states[way.from])
 	}
-	_, err := t.pool.Run(ctx, d, end)
-	return err
+	if _, err := t.pool.Run(ctx, d, end); err != nil {
+		return err
+	}
+	for part := way.from; part < way.to; part++ {
+		if err := t.pool.Complete(p.states[part], p.imageLen); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/nn"
@@ -55,7 +56,13 @@ type stepper struct {
 	state  State
 	muon   *nn.Muon       // nil for AdamW alone
 	work   []*nn.MuonWork // one for each worker
-	pieces []piece        // the slowest first, so that workers end together
+	pieces []piece        // the slowest first, so that workers end together; see keep
+	parts  []int          // the part to which each piece belongs
+
+	mu      sync.Mutex
+	changed sync.Cond
+	left    []int // for each part, the pieces that are not done yet in the running step
+	broken  bool  // a worker panicked
 
 	// The numbers of the running step.
 	adamW    kernels.AdamWStep
@@ -68,6 +75,18 @@ type piece struct {
 	from, to int
 	matrix   *nn.Param // the matrix, for Muon; nil for AdamW
 }
+
+// cost is about proportional to the time that a piece takes, with its way to the other ranks. A
+// number takes as long as sideCost rows or columns of Muon's products.
+func (p piece) cost() int {
+	if p.matrix == nil {
+		return (p.to - p.from) * sideCost
+	}
+	cols := p.matrix.Shape[0]
+	return (p.to - p.from) * (sideCost + min(cols, p.matrix.Len()/cols))
+}
+
+const sideCost = 16
 
 // muonMomentum is the usual decay of Muon's momentum.
 const muonMomentum = 0.95
@@ -82,6 +101,7 @@ const neuronSquare = 0.95
 // Elsewhere rounding would cost time and save none.
 func newStepper(setup Setup, state State, workers int) *stepper {
 	s := &stepper{Recipe: setup.Recipe, isa: setup.Model.ISA(), state: state}
+	s.changed.L = &s.mu
 	if s.Optimizer == Muon || s.Optimizer == NorMuon {
 		s.muon = nn.NewMuon(setup.Model.Params(), s.isa)
 		s.muon.Neurons = s.Optimizer == NorMuon
@@ -99,6 +119,55 @@ func newStepper(setup Setup, state State, workers int) *stepper {
 		}
 	}
 	return s
+}
+
+// keep leaves the pieces that lie in one of some ranges, and orders them by these.
+func (s *stepper) keep(ranges []span) {
+	all := s.pieces
+	s.pieces, s.left = nil, make([]int, len(ranges))
+	for part, r := range ranges {
+		for _, p := range all {
+			if r.has(p) {
+				s.pieces, s.parts = append(s.pieces, p), append(s.parts, part)
+			}
+		}
+	}
+}
+
+// begin starts a step: no piece is done.
+func (s *stepper) begin() {
+	clear(s.left)
+	for _, part := range s.parts {
+		s.left[part]++
+	}
+}
+
+// done notes that a piece is stepped.
+func (s *stepper) done(i int) {
+	s.mu.Lock()
+	s.left[s.parts[i]]--
+	last := s.left[s.parts[i]] == 0
+	s.mu.Unlock()
+	if last {
+		s.changed.Broadcast()
+	}
+}
+
+// await waits until all pieces of a part are stepped, or will never be.
+func (s *stepper) await(part int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.left[part] > 0 && !s.broken {
+		s.changed.Wait()
+	}
+}
+
+// giveUp says that a worker panicked.
+func (s *stepper) giveUp() {
+	s.mu.Lock()
+	s.broken = true
+	s.mu.Unlock()
+	s.changed.Broadcast()
 }
 
 // gaps returns the ranges of a vector of n elements that no piece covers.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -22,41 +23,123 @@ type Partial struct {
 // buffer first and the next micro-batch then. So the finished micro-batches are all the first ones,
 // except those that workers have in hand, and workers + log2(n) + 2 buffers are enough. A worker
 // that finds no buffer waits until others merge.
+//
+// A rank of several has a range of the leaves. It sums the largest nodes whose leaves are all its
+// own, its tops: of the leaves 1 to 4 these are 1, 23 and 4. They need a buffer each.
 type Reducer struct {
-	n   int // micro-batches of a step
-	add func(dst, src []float32)
+	tree
+	first, end int    // the leaves of this reducer
+	tops       []node // in the order of their leaves
+	add        func(dst, src []float32)
 
 	mu      sync.Mutex
-	freed   sync.Cond
+	freed   sync.Cond // there is a buffer, or none is needed any more
+	topped  sync.Cond // there is one more top, or there will be none
 	pool    []*Partial
 	waiting [][]*Partial // waiting[level][i] is a node whose sibling is not there yet
 	next    int          // the micro-batch to hand out next
 	aborted bool
-	root    *Partial
+	sums    []*Partial // of the tops; nil where it is not there yet
+}
+
+// A tree is the shape of the sums over its number of leaves.
+type tree int
+
+// A node is a node of a tree, by its level and its place in it.
+type node struct{ level, index int }
+
+// count returns the number of nodes of a level.
+func (t tree) count(level int) int { return (int(t) + 1<<level - 1) >> level }
+
+// leaves returns the leaves first..end-1 that meet in a node.
+func (t tree) leaves(n node) (first, end int) {
+	return n.index << n.level, min((n.index+1)<<n.level, int(t))
+}
+
+// parent returns the node in which a node and its sibling meet.
+func (n node) parent() node { return node{n.level + 1, n.index / 2} }
+
+// raise moves a node up to the level where it has a sibling, or is the root.
+func (t tree) raise(n node) node {
+	for n.index^1 >= t.count(n.level) && t.count(n.level) > 1 {
+		n = n.parent()
+	}
+	return n
+}
+
+// tops returns the largest nodes whose leaves all lie in first..end-1.
+func (t tree) tops(first, end int) []node {
+	var all []node
+	for first < end {
+		top := t.raise(node{0, first})
+		for t.count(top.level) > 1 {
+			if from, to := t.leaves(top.parent()); from < first || to > end {
+				break
+			}
+			top = t.raise(top.parent())
+		}
+		all = append(all, top)
+		_, first = t.leaves(top)
+	}
+	return all
+}
+
+// A merge is a sum of two nodes in a list of nodes: from is added to into.
+type merge struct{ into, from int }
+
+// merges returns the sums that lead from nodes to the root, which is at the end in the place of the
+// first node. The nodes have all leaves, in their order.
+func (t tree) merges(nodes []node) []merge {
+	var all []merge
+	var open []int // places of nodes that wait for their siblings
+	nodes = slices.Clone(nodes)
+	for i := range nodes {
+		open = append(open, i)
+		for len(open) > 1 {
+			into, from := open[len(open)-2], open[len(open)-1]
+			if nodes[into].parent() != nodes[from].parent() {
+				break
+			}
+			all = append(all, merge{into, from})
+			nodes[into] = t.raise(nodes[into].parent())
+			open = open[:len(open)-1]
+		}
+	}
+	return all
 }
 
 // NewReducer makes a reducer for n micro-batches, with buffers for gradients of the given length.
 // add adds src to dst.
 func NewReducer(n, workers, length int, add func(dst, src []float32)) *Reducer {
-	r := &Reducer{n: n, add: add}
-	r.freed.L = &r.mu
-	for range min(n, min(workers, n)+bits.Len(uint(n))+1) {
+	return newReducer(n, 0, n, workers, length, add)
+}
+
+// newReducer makes a reducer for the micro-batches first..end-1 of n.
+func newReducer(n, first, end, workers, length int, add func(dst, src []float32)) *Reducer {
+	r := &Reducer{tree: tree(n), first: first, end: end, add: add}
+	r.tops = r.tree.tops(first, end)
+	r.sums = make([]*Partial, len(r.tops))
+	r.freed.L, r.topped.L = &r.mu, &r.mu
+	own := end - first
+	// One buffer is there without leaves too: see Scratch of Trainer.
+	for range max(min(own, min(workers, own)+bits.Len(uint(own))+max(len(r.tops), 1)), 1) {
 		r.pool = append(r.pool, &Partial{Grad: make([]float32, length)})
 	}
-	for count := n; ; count = (count + 1) / 2 {
-		r.waiting = append(r.waiting, make([]*Partial, count))
-		if count == 1 {
+	for level := 0; ; level++ {
+		r.waiting = append(r.waiting, make([]*Partial, r.count(level)))
+		if r.count(level) == 1 {
 			return r
 		}
 	}
 }
 
-// reset starts a step. The buffer of the last root returns to the pool.
+// reset starts a step. The buffers of the last tops return to the pool.
 func (r *Reducer) reset() {
-	r.next, r.aborted = 0, false
-	if r.root != nil {
-		r.pool = append(r.pool, r.root)
-		r.root = nil
+	r.next, r.aborted = r.first, false
+	for i, p := range r.sums {
+		if p != nil {
+			r.pool, r.sums[i] = append(r.pool, p), nil
+		}
 	}
 }
 
@@ -65,16 +148,16 @@ func (r *Reducer) reset() {
 func (r *Reducer) Take() (p *Partial, index int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.pool) == 0 && r.next < r.n && !r.aborted {
+	for len(r.pool) == 0 && r.next < r.end && !r.aborted {
 		r.freed.Wait()
 	}
-	if r.next == r.n || r.aborted {
+	if r.next == r.end || r.aborted {
 		return nil, 0, false
 	}
 	p, r.pool = r.pool[len(r.pool)-1], r.pool[:len(r.pool)-1]
 	index = r.next
 	r.next++
-	if r.next == r.n {
+	if r.next == r.end {
 		r.freed.Broadcast() // no worker needs to wait for a buffer any more
 	}
 	return p, index, true
@@ -83,35 +166,35 @@ func (r *Reducer) Take() (p *Partial, index int, ok bool) {
 // Deliver puts a finished micro-batch into the tree, and adds it to its sibling if that is there,
 // and so on up the tree.
 func (r *Reducer) Deliver(p *Partial, index int) {
-	for level := 0; level < len(r.waiting)-1; level++ {
-		if sibling := index ^ 1; sibling < len(r.waiting[level]) {
-			other := r.meet(p, level, index, sibling)
-			if other == nil {
-				return
-			}
-			if index&1 == 1 {
-				p, other = other, p
-			}
-			r.add(p.Grad, other.Grad)
-			p.Loss += other.Loss
-			r.release(other)
+	at := r.raise(node{0, index})
+	for {
+		if top := slices.Index(r.tops, at); top >= 0 {
+			r.finish(p, top)
+			return
 		}
-		index /= 2
+		other := r.meet(p, at)
+		if other == nil {
+			return
+		}
+		if at.index&1 == 1 {
+			p, other = other, p
+		}
+		r.add(p.Grad, other.Grad)
+		p.Loss += other.Loss
+		r.release(other)
+		at = r.raise(at.parent())
 	}
-	r.mu.Lock()
-	r.root = p
-	r.mu.Unlock()
 }
 
 // meet returns the sibling of a node. If the sibling is not there yet, meet leaves the node for it
 // and returns nil.
-func (r *Reducer) meet(p *Partial, level, index, sibling int) *Partial {
+func (r *Reducer) meet(p *Partial, at node) *Partial {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	nodes := r.waiting[level]
+	nodes, sibling := r.waiting[at.level], at.index^1
 	other := nodes[sibling]
 	if other == nil {
-		nodes[index] = p
+		nodes[at.index] = p
 	}
 	nodes[sibling] = nil
 	return other
@@ -125,9 +208,30 @@ func (r *Reducer) release(p *Partial) {
 	r.freed.Signal()
 }
 
+// finish keeps the sum of a top.
+func (r *Reducer) finish(p *Partial, top int) {
+	r.mu.Lock()
+	r.sums[top] = p
+	r.mu.Unlock()
+	r.topped.Broadcast()
+}
+
+// await waits for a top, and returns nil after Abort.
+func (r *Reducer) await(top int) *Partial {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.sums[top] == nil && !r.aborted {
+		r.topped.Wait()
+	}
+	return r.sums[top]
+}
+
+// whole reports whether all tops are there.
+func (r *Reducer) whole() bool { return !slices.Contains(r.sums, nil) }
+
 // Root returns the sum of all micro-batches once all are delivered, nil before that and after
 // Abort.
-func (r *Reducer) Root() *Partial { return r.root }
+func (r *Reducer) Root() *Partial { return r.sums[0] }
 
 // Abort makes every Take fail until the next step.
 func (r *Reducer) Abort() {
@@ -135,4 +239,5 @@ func (r *Reducer) Abort() {
 	r.aborted = true
 	r.mu.Unlock()
 	r.freed.Broadcast()
+	r.topped.Broadcast()
 }

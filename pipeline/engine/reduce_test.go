@@ -37,8 +37,8 @@ func TestReducerSumsOneTree(t *testing.T) {
 			r := NewReducer(n, workers, 1, func(dst, src []float32) { dst[0] += src[0] })
 			for range 3 {
 				roomtest.Within(t, 10*time.Second, func() { reduceAll(r, leaves, workers) })
-				if got, want := r.root.Grad[0], sumTree(leaves); got != want || float32(r.root.Loss) != float32(n) {
-					t.Fatalf("%d leaves, %d workers: sum %v, want %v; loss %v", n, workers, got, want, r.root.Loss)
+				if got, want := r.Root().Grad[0], sumTree(leaves); got != want || float32(r.Root().Loss) != float32(n) {
+					t.Fatalf("%d leaves, %d workers: sum %v, want %v; loss %v", n, workers, got, want, r.Root().Loss)
 				}
 			}
 		}
@@ -97,8 +97,8 @@ func TestReducerWaitsForBuffers(t *testing.T) {
 		r.Deliver(slow, i)
 		others.Wait()
 	})
-	if r.root == nil || r.root.Grad[0] != n {
-		t.Fatalf("root %v, want a sum of %d", r.root, n)
+	if r.Root() == nil || r.Root().Grad[0] != n {
+		t.Fatalf("root %v, want a sum of %d", r.Root(), n)
 	}
 }
 

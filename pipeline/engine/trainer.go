@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/kernels"
@@ -57,16 +58,21 @@ type Setup struct {
 	Precision kernels.Precision // of the model's activations
 	// Tasks has one task for each worker. They differ only in their activations and their buffers.
 	Tasks []Task
-	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do.
+	// Prepare readies the batch of a step before tasks ask for it; nil: nothing to do. It may use
+	// Ranks.
 	Prepare func(ctx context.Context, step int) error
 	// Crew has at least as many workers as there are tasks, and stays the caller's; nil: the
 	// trainer starts workers of its own.
 	Crew *crew.Crew
+	// Ranks share the work of each step; nil: this process does it alone. All ranks make the same
+	// trainer, but for the number of tasks, and then the same calls of [Trainer.Step],
+	// [Trainer.Average] and [Trainer.Collect], which are collective.
+	Ranks cluster.Comm
 }
 
 // A Trainer does training steps: it spreads micro-batches over the workers, and then the tail of
 // the step. Its numbers depend on the recipe, the tasks, the data and the instruction set alone,
-// not on the number of workers. It is not safe for concurrent use.
+// not on the number of workers and ranks. It is not safe for concurrent use.
 type Trainer struct {
 	recipe  Recipe
 	isa     kernels.ISA
@@ -77,16 +83,19 @@ type Trainer struct {
 	owned   bool // the trainer ends the crew
 	tasks   []Task
 	sums    *Reducer
+	team    *team
+	lost    error // the ranks lost each other before the first step
 	steps   *stepper
 
 	// The running step, which Step sets and the workers read.
 	ctx      context.Context // checked before each micro-batch: an error abandons the step
 	step     int
+	grad     []float32    // in this rank's wide share, the sum over all micro-batches
 	chunkSum []float64    // the sum of squares of each chunk of the gradient
 	chunk    atomic.Int64 // next chunk to work on
 
 	// The phases are made once, so that running them allocates nothing.
-	phases struct{ gradients, squares, apply, repack func(worker int) }
+	phases struct{ gradients, sums, apply, repack func(worker int) }
 }
 
 // chunkLen is the length of the chunks of flat vectors in the tail of a step. It is fixed, so that
@@ -103,12 +112,26 @@ func NewTrainer(s Setup) *Trainer {
 	if t.crew == nil {
 		t.crew, t.owned = crew.New(len(s.Tasks)), true
 	}
+	ranks, micros := s.Ranks, s.MicroBatches()
+	if ranks == nil {
+		ranks = cluster.Alone()
+	}
+	cuts, err := Divide(ranks, micros, t.crew.Size())
+	if err != nil {
+		t.lost, ranks, cuts = err, cluster.Alone(), []int{0, micros}
+	}
 	t.steps = newStepper(s, t.state, t.crew.Size())
-	t.sums = NewReducer(s.MicroBatches(), len(s.Tasks), len(t.state.Values), isa.Add)
-	t.chunkSum = make([]float64, (len(t.state.Values)+chunkLen-1)/chunkLen)
-	t.crew.OnPanic = t.sums.Abort
+	t.team = newTeam(ranks, cuts, t.steps.pieces, len(t.state.Values))
+	own := t.team.own()
+	t.steps.keep(own.parts)
+	t.sums = newReducer(micros, own.first, own.end, len(s.Tasks), len(t.state.Values), isa.Add)
+	t.chunkSum = make([]float64, chunksTo(len(t.state.Values)))
+	t.crew.OnPanic = func() {
+		t.sums.Abort()
+		t.steps.giveUp()
+	}
 	t.phases.gradients = t.gradients
-	t.phases.squares = func(int) { t.eachChunk(t.squareChunk) }
+	t.phases.sums = t.sumChunks
 	t.phases.apply = t.apply
 	t.phases.repack = func(worker int) { t.repack(worker, t.crew.Size()) }
 	return t
@@ -144,33 +167,111 @@ func (r StepResult) Finite() bool {
 // Step does the step with the given number, from 0, at a learning rate. When ctx ends, Step returns
 // ctx.Err(). A result that is not finite, or an error, leaves the state as it was before the step,
 // unless a worker panicked in the tail. After an error the trainer cannot make more steps.
+//
+// All ranks get the same result. An error of one rank ends the step of all, see [cluster.Agree].
+// After a [*cluster.Error] the ranks have lost each other.
 func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult, error) {
+	if t.lost != nil {
+		return StepResult{}, t.lost
+	}
 	t.step, t.ctx = step, ctx
-	if t.prepare != nil {
-		if err := t.prepare(ctx, step); err != nil {
-			return StepResult{}, err
-		}
+	var err error
+	if t.prepare != nil { // which may use the ranks itself
+		err = t.prepare(ctx, step)
 	}
 	t.sums.reset()
-	if err := t.crew.Run(t.phases.gradients); err != nil {
+	t.team.start(func() error { return t.team.passSums(t.sums) })
+	err = t.compute(err)
+	if lost := t.team.wait(); lost != nil {
+		return StepResult{}, lost
+	}
+	if err == nil {
+		t.bringTogether()
+		err = t.tail(t.phases.sums)
+	}
+	if err := t.team.agree(err, t.chunkSum); err != nil {
 		return StepResult{}, err
 	}
-	root := t.sums.Root()
-	if root == nil { // aborted: the buffers are not in place for another step
-		return StepResult{}, ctx.Err()
-	}
-	if err := t.tail(t.phases.squares); err != nil {
-		return StepResult{}, err
-	}
-	result := StepResult{Loss: root.Loss, Norm: math.Sqrt(inorder.Sum(t.chunkSum))}
+	result := StepResult{Loss: t.team.loss(), Norm: math.Sqrt(inorder.Sum(t.chunkSum))}
 	if !result.Finite() {
 		return result, nil
 	}
 	t.steps.prepare(t.step, rate, result.Norm)
-	if err := t.tail(t.phases.apply); err != nil {
-		return result, err
+	return result, t.finish()
+}
+
+// compute sums the gradients of this rank's micro-batches. err is an error until now, with which it
+// sums nothing.
+func (t *Trainer) compute(err error) error {
+	if err == nil {
+		err = t.crew.Run(t.phases.gradients)
 	}
-	return result, t.crew.Run(t.phases.repack)
+	if err == nil && !t.sums.whole() { // aborted: the buffers are not in place for another step
+		err = t.ctx.Err()
+	}
+	if err != nil {
+		t.sums.Abort()
+	}
+	return err
+}
+
+// bringTogether sets where the sums over all micro-batches come from, and where they go.
+func (t *Trainer) bringTogether() {
+	t.team.take(t.sums)
+	if own := t.sums.sums; len(own) > 0 {
+		t.grad = own[0].Grad
+	} else {
+		t.grad = t.Scratch()
+	}
+}
+
+// finish steps the parameters of this rank's share, and passes them on.
+func (t *Trainer) finish() error {
+	t.steps.begin()
+	t.team.start(func() error { return t.team.passValues(t.state.Values, t.steps.await) })
+	err := t.tail(t.phases.apply)
+	lost := t.team.wait()
+	switch {
+	case err != nil && !t.team.alone(): // the others have values without a meaning
+		return &cluster.Error{Rank: t.team.comm.Rank(), Err: err}
+	case err != nil:
+		return err
+	case lost != nil:
+		return lost
+	}
+	return t.crew.Run(t.phases.repack)
+}
+
+// Average gives all ranks the whole running averages, of which each computes a share.
+func (t *Trainer) Average() error {
+	if t.recipe.EMA == 0 || t.team.alone() {
+		return t.lost
+	}
+	return t.team.passValues(t.state.Average, func(int) {})
+}
+
+// Collect gives rank 0 the whole state, of which each rank computes a share.
+func (t *Trainer) Collect() error {
+	if t.lost != nil {
+		return t.lost
+	}
+	c := t.team.comm
+	for _, part := range t.state.Vectors() {
+		for rank := 1; rank < c.Size(); rank++ {
+			var err error
+			switch share := cluster.FloatBytes(t.team.members[rank].share.of(part.Flat)); {
+			case len(share) == 0:
+			case c.Rank() == 0:
+				err = c.Receive(rank, share)
+			case c.Rank() == rank:
+				err = c.Send(0, share)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // tail runs a phase of the tail of a step, from the first chunk or piece on.
@@ -199,29 +300,31 @@ func (t *Trainer) gradients(worker int) {
 	}
 }
 
-// eachChunk calls work for chunks of the flat vectors until none is left.
-func (t *Trainer) eachChunk(work func(chunk, from, to int)) {
+// sumChunks brings chunks of the gradient together, until none is left, and sums their squares.
+func (t *Trainer) sumChunks(int) {
+	own := t.team.own()
 	for {
-		i := int(t.chunk.Add(1)) - 1
-		if i >= len(t.chunkSum) {
+		from := own.wide.from + (int(t.chunk.Add(1))-1)*chunkLen
+		if from >= own.wide.to {
 			return
 		}
-		work(i, i*chunkLen, min((i+1)*chunkLen, len(t.state.Values)))
+		to := min(from+chunkLen, own.wide.to)
+		sum, grad := t.team.sum(from, to, t.isa.Add), t.grad[from:to]
+		if &sum[0] != &grad[0] {
+			copy(grad, sum)
+		}
+		t.chunkSum[from/chunkLen] = t.isa.SumSquares(grad)
 	}
 }
 
-// squareChunk sums the squares of a chunk of the gradient.
-func (t *Trainer) squareChunk(chunk, from, to int) {
-	t.chunkSum[chunk] = t.isa.SumSquares(t.sums.root.Grad[from:to])
-}
-
-// apply steps pieces of the parameters until none is left.
+// apply steps pieces of this rank's share of the parameters until none is left.
 func (t *Trainer) apply(worker int) {
 	for {
 		i := int(t.chunk.Add(1)) - 1
 		if i >= len(t.steps.pieces) {
 			return
 		}
-		t.steps.step(worker, t.steps.pieces[i], t.sums.root.Grad)
+		t.steps.step(worker, t.steps.pieces[i], t.grad)
+		t.steps.done(i)
 	}
 }

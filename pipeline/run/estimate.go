@@ -44,7 +44,7 @@ func (r *Run) estimateMemory() float64 {
 		image += 4 * float64(op.KeptLen(1, s.H*s.W))
 	}
 	micros := (o.Batch + o.MicroBatch - 1) / o.MicroBatch
-	workers := min(o.Threads, micros)
+	workers := min(o.Threads, max(micros/r.ranks().Size(), 1))
 	gradients := min(micros, workers+bits.Len(uint(micros))+1)
 	return programSize + r.DataMemory + float64(workers*o.MicroBatch)*image + params*float64(weightsKept+4+gradients)
 }
@@ -85,7 +85,7 @@ func (r *Run) estimateStep() time.Duration {
 		r.Tasks[0].Probe(grad)
 		took = time.Since(begin)
 	}
-	turns := (r.Settings.Recipe.engine().MicroBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
+	turns := (r.microBatches() + r.Trainer.Workers() - 1) / r.Trainer.Workers()
 	took *= time.Duration(turns)
 	// Forward and backward take the time of three evaluations.
 	return took + time.Duration(float64(took)*r.ExtraWork/3)

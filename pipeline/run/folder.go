@@ -175,6 +175,9 @@ func (d *Folder) removeLeftovers() {
 
 // close releases the lock. It removes a folder that this process made, if it has no state.
 func (d *Folder) close() {
+	if d.lock == nil {
+		return // the folder of another rank
+	}
 	empty := d.created && !d.has(StateFile)
 	_ = d.lock.Unlock() // the end of the process releases it in any case
 	if empty && mustHoldNoFiles(d.Path) == nil {

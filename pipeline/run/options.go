@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
@@ -44,6 +45,11 @@ type Options struct {
 	// Words name commands and options in the run's README.md. Without them it has no commands, and
 	// options go by their names.
 	Words pipeline.Words `json:"-"`
+
+	// Ranks are the processes that do the run together; nil: this one alone. All of them call the
+	// same functions with the same options. Rank 0 owns the folder, and the others write nothing and
+	// send no events.
+	Ranks cluster.Comm `json:"-"`
 
 	// Disk stands between the run and its files, in tests of full disks; nil otherwise.
 	Disk func(io.Writer) io.Writer `json:"-"`
@@ -124,6 +130,7 @@ func (o Options) WithDefaults() Options {
 	o.Budget = o.Budget.WithDefaults()
 	o.Recipe = o.Recipe.WithDefaults()
 	o.Compute = o.Compute.WithDefaults()
+	o.settleRanks()
 	return o
 }
 
@@ -309,6 +316,8 @@ func (o *Options) Plan() engine.RateSchedule {
 func (o *Options) TakeOver(given *Options, other bool) (newBudget bool) {
 	o.Resume, o.Threads, o.StopAfter = true, given.Threads, given.StopAfter
 	o.OnEvent, o.Bounded, o.Words, o.Disk = given.OnEvent, given.Bounded, given.Words, given.Disk
+	o.Ranks = given.Ranks
+	o.settleRanks()
 	o.overrideArithmetic(given.Arithmetic)
 	option.Override(&o.SaveEvery, given.SaveEvery)
 	option.Override(&o.PreviewEvery, given.PreviewEvery)

@@ -23,27 +23,32 @@ const (
 // seed. What is transparent lies over a checkerboard. It returns the path inside the run folder.
 // The weights are as before when it returns.
 func (r *Run) preview(ctx context.Context) (string, error) {
-	if err := os.MkdirAll(r.Dir.File(SamplesDir), 0o755); err != nil {
-		return "", err
-	}
 	images, err := r.drawPreview(ctx)
 	if err != nil {
 		return "", err
 	}
+	name := previewFile(r.Progress.Step)
+	return name, r.lead(func() error { return r.writePreview(name, images) })
+}
+
+// writePreview writes the images of a preview as a grid.
+func (r *Run) writePreview(name string, images *picture.Images) error {
+	if err := os.MkdirAll(r.Dir.File(SamplesDir), 0o755); err != nil {
+		return err
+	}
 	img, err := picture.Grid(images.OnCheckerboard(), picture.GridOptions{Rows: previewRows, Cols: previewCols, Scale: 2})
 	if err != nil {
-		return "", err
+		return err
 	}
 	var png bytes.Buffer
 	texts := []picture.Text{{"Software", "fmimg " + pipeline.Version()}, {"fmimg.step", fmt.Sprint(r.Progress.Step)}}
 	if err := picture.WritePNG(&png, img, texts); err != nil {
-		return "", err
+		return err
 	}
-	name := previewFile(r.Progress.Step)
 	if err := r.Dir.write(name, func(w io.Writer) error { _, err := w.Write(png.Bytes()); return err }); err != nil {
-		return "", err
+		return err
 	}
-	return name, r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
+	return r.board.picture(r.Progress.Step, img.Bounds(), png.Bytes())
 }
 
 // drawPreview draws the images of a preview.
@@ -61,8 +66,11 @@ func (r *Run) drawPreview(ctx context.Context) (*picture.Images, error) {
 }
 
 // DrawByAverage draws into out, as [sample.Pool.Run] does, with the averaged weights. The weights
-// are as before when it returns. It runs between steps.
+// are as before when it returns. It runs between steps, on all ranks.
 func (r *Run) DrawByAverage(ctx context.Context, d model.Drawing, out []float32) error {
+	if err := r.Trainer.Average(); err != nil {
+		return err
+	}
 	r.swapAverage()
 	defer r.swapAverage()
 	_, err := r.Sampler.Run(ctx, d, out)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
@@ -139,6 +140,11 @@ type Run struct {
 	Finished    bool        // the run had finished before this process resumed it
 	meter       Meter
 	pace        pace
+
+	prepare func(ctx context.Context, step int) error // of MakeTrainer
+	cuts    []int                                     // of the micro-batches among the ranks; nil alone
+	orders  orders                                    // after the last step
+	owed    error                                     // of rank 0, which the others do not know yet
 }
 
 // Settle records in the settings what computes, and returns the instruction set. A job calls it
@@ -152,7 +158,7 @@ func (r *Run) Settle() (kernels.ISA, error) {
 // SetOut makes the folder of a new run. name is the last part of its path where the options name no
 // folder.
 func (r *Run) SetOut(name string) error {
-	dir, err := createFolder(r.Settings.Out, name)
+	dir, err := r.folderOn(func() (*Folder, error) { return createFolder(r.Settings.Out, name) })
 	if err == nil {
 		r.take(dir, r.Settings.Disk)
 	}
@@ -169,7 +175,7 @@ func (r *Run) take(dir *Folder, disk func(io.Writer) io.Writer) {
 
 // Lock locks the folder of a recorded run. disk is as in [Options].
 func (r *Run) Lock(path string, disk func(io.Writer) io.Writer) error {
-	dir, err := lockFolder(path)
+	dir, err := r.folderOn(func() (*Folder, error) { return lockFolder(path) })
 	if err == nil {
 		r.take(dir, disk)
 	}
@@ -245,28 +251,51 @@ func (r *Run) SetUNet(u *model.UNet, show model.Plan) []model.Replica {
 		nets = append(nets, net)
 		drawers = append(drawers, model.NewVelocityDrawer(net, nil, r.Settings.MicroBatch, r.Images.Len()))
 	}
-	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
+	r.DrawBy(drawers)
 	return nets
 }
 
-// Workers returns the number of workers that train: at most one for each micro-batch.
-func (r *Run) Workers() int {
-	return min(r.Settings.Threads, r.Settings.Recipe.engine().MicroBatches())
+// DrawBy has drawers draw previews, one for each worker that trains.
+func (r *Run) DrawBy(drawers []model.Drawer) {
+	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
+	r.Sampler.Ranks = r.Settings.Ranks
 }
 
-// MakeTrainer makes the trainer for the tasks of the run. prepare readies the batch of a step.
-func (r *Run) MakeTrainer(prepare func(ctx context.Context, step int) error) {
+// Workers returns the number of workers that train: at most one for each micro-batch that this
+// process takes, and one at least.
+func (r *Run) Workers() int { return max(1, min(r.Settings.Threads, r.microBatches())) }
+
+// microBatches returns the number of micro-batches of a step that this process takes.
+func (r *Run) microBatches() int {
+	if r.cuts == nil {
+		return r.Settings.Recipe.engine().MicroBatches()
+	}
+	rank := r.ranks().Rank()
+	return r.cuts[rank+1] - r.cuts[rank]
+}
+
+// PrepareBy says what readies the batch of a step.
+func (r *Run) PrepareBy(prepare func(ctx context.Context, step int) error) { r.prepare = prepare }
+
+// MakeTrainer makes the trainer for the tasks of the run, after everything else. err is what went
+// wrong on this rank until then: all ranks return it.
+func (r *Run) MakeTrainer(err error) error {
+	if err := r.agree(err); err != nil {
+		return err
+	}
 	recipe := r.Settings.Recipe.engine()
 	tasks := make([]engine.Task, len(r.Tasks))
 	for i, t := range r.Tasks {
 		tasks[i] = t
 	}
 	r.Trainer = engine.NewTrainer(engine.Setup{
-		Recipe: recipe, Model: r.model, Precision: r.precision, Tasks: tasks, Prepare: prepare, Crew: r.Crew,
+		Recipe: recipe, Model: r.model, Precision: r.precision, Tasks: tasks, Prepare: r.prepare, Crew: r.Crew,
+		Ranks: r.ranks(),
 	})
 	if r.Settings.Time > 0 {
 		r.clock = &timeBudget{limit: time.Duration(r.Settings.Time)}
 	}
+	return r.sameWeights()
 }
 
 // Train trains from the current step to the end of the budget. When ctx ends, it saves and returns
@@ -280,8 +309,12 @@ func (r *Run) Train(ctx context.Context) (Result, error) {
 	if err := r.Start(); err != nil {
 		return Result{}, err
 	}
+	defer r.watch(ctx)()
 	result, err := r.loop(ctx)
-	if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
+	if _, lost := errors.AsType[*cluster.Error](err); lost {
+		err = r.lost(err)
+		r.recordFailure(err)
+	} else if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
 		err = fmt.Errorf("%w%s", err, r.kept())
 		r.recordFailure(err)
 	}
@@ -289,8 +322,17 @@ func (r *Run) Train(ctx context.Context) (Result, error) {
 }
 
 // Start writes the first files of the run, so that a full disk is an error before the work. It also
-// sends the first events.
+// sends the first events. Of several ranks, rank 0 does so.
 func (r *Run) Start() error {
+	err := r.lead(r.start)
+	if r.Saved < 0 {
+		r.Saved = r.Progress.Step
+	}
+	return err
+}
+
+// start is Start on rank 0.
+func (r *Run) start() error {
 	// The state comes last: a folder with a state has all that resuming needs.
 	if err := r.saveConfig(); err != nil {
 		return err
@@ -315,8 +357,12 @@ func (r *Run) Start() error {
 		r.emit(note)
 	}
 	if r.Settings.OnEvent != nil {
-		text := fmt.Sprintf("%s %s, batch %d, %s in %s, %s; %s", r.Job.About(), text.Count(r.model.Params().Len(), "parameter", "parameters"),
-			r.Settings.Batch, r.Settings.ISA, r.Settings.Precision, text.Count(r.Settings.Threads, "thread", "threads"), r.describeCost())
+		ranks := ""
+		if !r.alone() {
+			ranks = fmt.Sprintf(" on each of %d ranks", r.ranks().Size())
+		}
+		text := fmt.Sprintf("%s %s, batch %d, %s in %s, %s%s; %s", r.Job.About(), text.Count(r.model.Params().Len(), "parameter", "parameters"),
+			r.Settings.Batch, r.Settings.ISA, r.Settings.Precision, text.Count(r.Settings.Threads, "thread", "threads"), ranks, r.describeCost())
 		r.emit(pipeline.Event{Kind: pipeline.Started, Path: r.Dir.Path, Total: r.Progress.Schedule.Total(), Text: text})
 	}
 	return nil
@@ -332,10 +378,10 @@ func (r *Run) over() bool {
 // large network may take minutes, and an abandoned step costs nothing but its time.
 func (r *Run) loop(ctx context.Context) (Result, error) {
 	for !r.over() {
-		if ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Progress.Step >= r.Settings.StopAfter) {
+		if r.alone() && ctx.Err() != nil || (r.Settings.StopAfter > 0 && r.Progress.Step >= r.Settings.StopAfter) {
 			return r.interrupt(ctx.Err())
 		}
-		if err := r.Step(ctx); err != nil && errors.Is(err, ctx.Err()) {
+		if err := r.Step(ctx); stopped(err) {
 			return r.interrupt(err)
 		} else if err != nil {
 			return r.result(), err
@@ -363,11 +409,15 @@ func (r *Run) Step(ctx context.Context) error {
 	once, each := r.Job.PreparationTime()
 	p.AddStep(result, took)
 	r.meter.Add((took - once + each).Seconds())
+	total := 0
 	if r.clock != nil {
 		r.clock.add(took, took-once+each)
-		if total, due := r.clock.estimate(p.Step); due {
-			p.Schedule = p.Schedule.Revise(p.Step, total)
+		if r.Leads() {
+			total, _ = r.clock.estimate(p.Step)
 		}
+	}
+	if err := r.decide(total); err != nil {
+		return err
 	}
 	m := Metric{
 		Step: p.Step, Images: p.Step * o.Batch, Loss: result.Loss, Norm: result.Norm, LR: rate, Seconds: p.Seconds,
@@ -379,12 +429,20 @@ func (r *Run) Step(ctx context.Context) error {
 		return err
 	}
 	r.noteValidation(m.Validation)
+	if !r.Leads() {
+		return nil
+	}
 	r.emitStep(result, rate)
 	r.board.step(m, float64(o.Batch)/r.meter.mean)
 	if flushed, err := r.log.add(m); !flushed || err != nil {
-		return err
+		return r.owe(err)
 	}
-	return r.board.flush()
+	return r.owe(r.board.flush())
+}
+
+// stopped reports whether an error means that a run was interrupted, on this rank or another.
+func stopped(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Diverged returns the error of a step whose loss or gradient is not finite. rate is the peak
@@ -420,12 +478,12 @@ func (r *Run) between(ctx context.Context) error {
 	if r.over() {
 		return nil // finish does both
 	}
-	if r.pace.previewDue(r.Settings, &r.Progress, &r.meter) {
+	if r.orders.Preview {
 		if err := r.showPreview(ctx); err != nil {
 			return err
 		}
 	}
-	if r.pace.saveDue(r.Settings, &r.Progress) {
+	if r.orders.Save {
 		return r.save(false)
 	}
 	return nil
@@ -442,7 +500,7 @@ func (r *Run) showPreview(ctx context.Context) error {
 		r.emit(pipeline.Event{Kind: pipeline.Previewed, Path: r.Dir.File(name)})
 	case errors.Is(err, ode.ErrNotFinite):
 		r.emit(pipeline.Note("no preview: %v", err))
-	case !errors.Is(err, ctx.Err()):
+	case !stopped(err):
 		return fmt.Errorf("preview: %w", err)
 	}
 	return nil
@@ -465,7 +523,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 	if err := r.save(true); err != nil {
 		return r.result(), err
 	}
-	if err := r.dropLateGuide(); err != nil {
+	if err := r.lead(r.dropLateGuide); err != nil {
 		return r.result(), err
 	}
 	r.showBest()
@@ -473,7 +531,7 @@ func (r *Run) finish(ctx context.Context) (Result, error) {
 		if err := r.showPreview(ctx); err != nil {
 			return r.result(), err
 		}
-		if err := r.saveCard(); err != nil {
+		if err := r.lead(r.saveCard); err != nil {
 			return r.result(), err
 		}
 	}

@@ -20,16 +20,31 @@ import (
 // the files for people and for drawing.
 func (r *Run) save(finished bool) error {
 	begin := time.Now()
+	if err := r.Trainer.Collect(); err != nil {
+		return err
+	}
+	if err := r.lead(r.saveFiles); err != nil {
+		return err
+	}
+	r.Saved = r.Progress.Step
+	r.pace.saved(r.Progress.Seconds, time.Since(begin))
+	if !finished {
+		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
+	}
+	return nil
+}
+
+// saveFiles writes the files of a checkpoint.
+func (r *Run) saveFiles() error {
+	if r.owed != nil {
+		return r.owed
+	}
 	for _, write := range []func() error{
 		r.log.flush, r.board.flush, r.saveState, r.saveModel, r.saveConfig, r.saveLoss, r.saveCard, r.saveKept,
 	} {
 		if err := write(); err != nil {
 			return fmt.Errorf("save: %w", err)
 		}
-	}
-	r.pace.saved(r.Progress.Seconds, time.Since(begin))
-	if !finished {
-		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
 	}
 	return nil
 }
@@ -97,7 +112,10 @@ func (r *Run) keepGuideWhenDue() error {
 	if r.GuideShare == 0 || p.Guide > 0 || total == 0 || float64(p.Step) < r.GuideShare*float64(total) {
 		return nil
 	}
-	if err := r.Dir.write(model.GuideFile, r.writeGuide); err != nil {
+	if err := r.Trainer.Average(); err != nil {
+		return err
+	}
+	if err := r.lead(func() error { return r.Dir.write(model.GuideFile, r.writeGuide) }); err != nil {
 		return fmt.Errorf("save the guide: %w", err)
 	}
 	p.Guide = p.Step
@@ -140,7 +158,7 @@ func (r *Run) config() Config {
 // recordFailure writes into config.json what ended the run, with the steps of the last checkpoint.
 // The caller returns that error: a second one, of the same full disk, would say nothing new.
 func (r *Run) recordFailure(failure error) {
-	if r.Saved < 0 {
+	if r.Saved < 0 || !r.Leads() {
 		return
 	}
 	c := r.config()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -71,7 +70,7 @@ func (r *Run) writeState(w io.Writer) error {
 func (r *Run) readState() (Progress, error) {
 	path := r.Dir.File(StateFile)
 	var p Progress
-	file, err := os.Open(path)
+	file, err := r.openState(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, noState(path)
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/inorder"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
@@ -14,10 +15,13 @@ import (
 // validateWhenDue measures the validation loss of the averaged weights when it is due, and returns
 // 0 when it is not. It changes no number of the training.
 func (r *Run) validateWhenDue() (float64, error) {
-	if !r.Validated || !r.pace.validationDue(r.Settings, &r.Progress, &r.meter, r.over()) {
+	if !r.orders.Validate {
 		return 0, nil
 	}
 	begin := time.Now()
+	if err := r.Trainer.Average(); err != nil {
+		return 0, err
+	}
 	r.swapAverage()
 	loss, err := r.Validate()
 	r.swapAverage()
@@ -35,13 +39,17 @@ func (r *Run) validateWhenDue() (float64, error) {
 
 // Validate returns the mean loss over [feed.HeldDraws] draws of held-out data. Noise and times are
 // the same each time, so two losses differ by the weights alone. The loss does not depend on the
-// number of workers.
+// number of workers and ranks.
 func (r *Run) Validate() (float64, error) {
 	micro := r.Settings.MicroBatch
 	losses := make([]float64, (feed.HeldDraws+micro-1)/micro)
-	err := r.Crew.Each(context.Background(), len(r.Tasks), len(losses), func(worker, i int) {
-		first := i * micro
-		losses[i] = r.Tasks[worker].Validate(first, min(micro, feed.HeldDraws-first))
+	from, to := cluster.Share(r.ranks(), len(losses), r.ranks().Rank())
+	err := r.Crew.Each(context.Background(), len(r.Tasks), to-from, func(worker, i int) {
+		first := (from + i) * micro
+		losses[from+i] = r.Tasks[worker].Validate(first, min(micro, feed.HeldDraws-first))
 	})
+	if err = r.agree(err); err == nil {
+		err = cluster.AllGather(r.ranks(), cluster.NumberBytes(losses), cluster.Shares(r.ranks(), len(losses), 8))
+	}
 	return inorder.Sum(losses) / feed.HeldDraws, err
 }

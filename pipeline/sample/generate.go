@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
@@ -58,43 +59,24 @@ type GenerateResult struct {
 // checks the options and tries to write o.Out before any work. A mistake is a
 // [*pipeline.OptionError].
 func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
+	if o.Sample.Ranks != nil && o.Sample.Ranks.Rank() > 0 {
+		o.Sample.OnEvent = nil
+	}
+	var s *Sampler
 	form, err := o.check()
-	if err != nil {
+	if err == nil {
+		s, err = o.open(form)
+	}
+	if s != nil {
+		defer s.Close()
+	}
+	if err := o.Sample.meet(err, s, o.Arithmetic); err != nil {
 		return GenerateResult{}, err
 	}
-	ck, err := model.Open(o.Model, o.Arithmetic)
-	if err != nil {
+	ck := s.ck
+	if err := pipeline.Lead(o.Sample.Ranks, func() error { return form.probe(o.Out) }); err != nil {
 		return GenerateResult{}, err
 	}
-	if regular.Same(o.Out, ck.Path) {
-		return GenerateResult{}, option.Errorf("out", o.Out, "is the model: name another file")
-	}
-	if o.Guide != "" {
-		if o.Sample.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
-			return GenerateResult{}, err
-		}
-	}
-	if o.Sample.Guide != nil && regular.Same(o.Out, o.Sample.GuideName()) {
-		return GenerateResult{}, option.Errorf("out", o.Out, "is the guide: name another file")
-	}
-	if !ck.HasTrajectory() && o.Strip > 2 {
-		return GenerateResult{}, option.Errorf("strip", o.Strip,
-			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
-			model.ModelName(ck.Path))
-	}
-	classes, _, err := o.Sample.requested(ck)
-	if err != nil {
-		return GenerateResult{}, err
-	}
-	o.layOut(form, len(classes))
-	if err := o.checkSize(ck.Shape(), form); err != nil {
-		return GenerateResult{}, err
-	}
-	s, err := NewSampler(ck, o.Sample)
-	if err != nil {
-		return GenerateResult{}, err
-	}
-	defer s.Close()
 	o.tell(ck)
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
@@ -102,6 +84,61 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	return GenerateResult{
 		Path: o.Out, Images: o.Sample.Count, Evaluations: s.Evaluations(), Method: s.opt.Method, Model: ck.Path,
 	}, nil
+}
+
+// open opens the model, lays out the images, and makes a sampler.
+func (o *GenerateOptions) open(form *output) (*Sampler, error) {
+	ck, err := model.Open(o.Model, o.Arithmetic)
+	if err != nil {
+		return nil, err
+	}
+	if regular.Same(o.Out, ck.Path) {
+		return nil, option.Errorf("out", o.Out, "is the model: name another file")
+	}
+	if o.Guide != "" {
+		if o.Sample.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
+			return nil, err
+		}
+	}
+	if o.Sample.Guide != nil && regular.Same(o.Out, o.Sample.GuideName()) {
+		return nil, option.Errorf("out", o.Out, "is the guide: name another file")
+	}
+	if !ck.HasTrajectory() && o.Strip > 2 {
+		return nil, option.Errorf("strip", o.Strip,
+			"%s is a normalizing flow, which has nothing between noise and image to show: take 2",
+			model.ModelName(ck.Path))
+	}
+	classes, _, err := o.Sample.requested(ck)
+	if err != nil {
+		return nil, err
+	}
+	o.layOut(form, len(classes))
+	if err := o.checkSize(ck.Shape(), form); err != nil {
+		return nil, err
+	}
+	return NewSampler(ck, o.Sample)
+}
+
+// meet brings the ranks together: see [pipeline.CompareRanks]. err is what went wrong on this rank
+// until now.
+func (o *Options) meet(err error, s *Sampler, on pipeline.Arithmetic) error {
+	if o.Ranks == nil {
+		return err
+	}
+	if err := cluster.Agree(o.Ranks, err); err != nil {
+		return err
+	}
+	return CompareRanks(o.Ranks, s.ck, on)
+}
+
+// CompareRanks is [pipeline.CompareRanks] for ranks that opened a model.
+func CompareRanks(ranks cluster.Comm, ck *model.Checkpoint, on pipeline.Arithmetic) error {
+	if _, _, err := on.Settle(); err != nil {
+		return err
+	}
+	return pipeline.CompareRanks(ranks, pipeline.Identity{
+		Arithmetic: on, Data: fmt.Sprintf("a model with SHA-256 %.12s…", ck.Hash),
+	})
 }
 
 // tell sends the events of the start.
@@ -132,8 +169,7 @@ func DescribeCheckpoint(ck *model.Checkpoint) string {
 	return fmt.Sprintf("%s (trained on %s, %s)%s", ck.Path, m.Data, text.Count(m.Steps, "step", "steps"), in)
 }
 
-// check reports the first option that no model can use, and tries whether the output can be
-// written.
+// check reports the first option that no model can use.
 func (o *GenerateOptions) check() (form *output, err error) {
 	if err := o.Arithmetic.Validate(); err != nil {
 		return nil, err
@@ -147,11 +183,7 @@ func (o *GenerateOptions) check() (form *output, err error) {
 	if err := o.checkCount(form); err != nil {
 		return nil, err
 	}
-	if err := o.Sample.Validate(); err != nil {
-		return nil, err
-	}
-	err = form.probe(o.Out)
-	return form, err
+	return form, o.Sample.Validate()
 }
 
 // checkCount checks that the grid and the count agree.

@@ -113,7 +113,7 @@ func writeGridFile(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(o.Out, func(w io.Writer) error { return picture.WritePNG(w, img, texts) })
+	return o.writeFile(func(w io.Writer) error { return picture.WritePNG(w, img, texts) })
 }
 
 func writeGridStdout(ctx context.Context, s *Sampler, o *GenerateOptions) error {
@@ -121,7 +121,7 @@ func writeGridStdout(ctx context.Context, s *Sampler, o *GenerateOptions) error 
 	if err != nil {
 		return err
 	}
-	return picture.WritePNG(o.Stdout, img, texts)
+	return pipeline.Lead(o.Sample.Ranks, func() error { return picture.WritePNG(o.Stdout, img, texts) })
 }
 
 // folderBlock is the number of images that are drawn before they are written to a folder.
@@ -135,22 +135,36 @@ func writeFolder(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 		if err != nil {
 			return err
 		}
-		for i := range images.Len() {
-			one := images.Slice(i, i+1)
-			alone := picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale}
-			img, err := picture.Grid(one, alone)
-			if err != nil {
-				return err
-			}
-			texts := append(s.Texts(one), picture.Text{"fmimg.index", fmt.Sprint(first + i)})
-			name := fmt.Sprintf("%06d.png", first+i)
-			write := func(w io.Writer) error { return picture.WritePNG(w, img, texts) }
-			if err := folder.Write(name, write); err != nil {
-				return err
-			}
+		write := func() error { return writeSingle(folder, s, o, images, first) }
+		if err := pipeline.Lead(o.Sample.Ranks, write); err != nil {
+			return err
 		}
 	}
-	return folder.Sync()
+	return pipeline.Lead(o.Sample.Ranks, folder.Sync)
+}
+
+// writeSingle writes images to PNGs of their own, of which the first has the given index.
+func writeSingle(folder *atomicfile.Folder, s *Sampler, o *GenerateOptions, images *picture.Images, first int) error {
+	for i := range images.Len() {
+		one := images.Slice(i, i+1)
+		alone := picture.GridOptions{Rows: 1, Cols: 1, Padding: option.None, Scale: o.Grid.Scale}
+		img, err := picture.Grid(one, alone)
+		if err != nil {
+			return err
+		}
+		texts := append(s.Texts(one), picture.Text{"fmimg.index", fmt.Sprint(first + i)})
+		name := fmt.Sprintf("%06d.png", first+i)
+		write := func(w io.Writer) error { return picture.WritePNG(w, img, texts) }
+		if err := folder.Write(name, write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile writes the output, on rank 0 where there are several.
+func (o *GenerateOptions) writeFile(fill func(w io.Writer) error) error {
+	return pipeline.Lead(o.Sample.Ranks, func() error { return atomicfile.Write(o.Out, fill) })
 }
 
 // writeNPY writes the images as a float32 array [N, H, W, C], with numbers nominally in [-1, 1].
@@ -159,7 +173,7 @@ func writeNPY(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(o.Out, func(w io.Writer) error { return picture.WriteNPY(w, images) })
+	return o.writeFile(func(w io.Writer) error { return picture.WriteNPY(w, images) })
 }
 
 // A GIF shows the steps of the solver at gifDelay and holds the last for gifHold, in 1/100 s.
@@ -187,6 +201,16 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 	}); err != nil {
 		return err
 	}
+	for _, x := range way {
+		if err := s.pool.Complete(x, states.ImageLen()); err != nil {
+			return err
+		}
+	}
+	return o.writeFile(func(w io.Writer) error { return encodeGIF(w, way, states, s, o) })
+}
+
+// encodeGIF writes the states of a trajectory as a GIF. states has room for one of them.
+func encodeGIF(w io.Writer, way [][]float32, states *picture.Images, s *Sampler, o *GenerateOptions) error {
 	movie := &gif.GIF{}
 	for i, x := range way {
 		states.Pixels = x
@@ -207,5 +231,5 @@ func writeGIF(ctx context.Context, s *Sampler, o *GenerateOptions) error {
 		f(pipeline.Note("a pixel of a GIF is transparent or opaque: each is what it is nearer to. " +
 			"A .png keeps what lies between"))
 	}
-	return atomicfile.Write(o.Out, func(w io.Writer) error { return gif.EncodeAll(w, movie) })
+	return gif.EncodeAll(w, movie)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/ode"
@@ -18,6 +19,10 @@ type Pool struct {
 	size     int            // most images that a drawer takes at once
 	imageLen int
 	tallies  []tally // one for each worker
+
+	// Ranks draw the images together, and all have them in the end; nil: this process draws them
+	// alone.
+	Ranks cluster.Comm
 }
 
 // A tally is the work of one worker, and the error that ended it.
@@ -34,8 +39,48 @@ func NewPool(c *crew.Crew, drawers []model.Drawer, size, imageLen int) *Pool {
 
 // Run draws images 0 to n-1 of d into out, [n, H, W, C]. Where the drawing begins after noise, out
 // holds the states to begin from. When ctx ends, Run returns ctx.Err().
+//
+// Of several ranks each draws a range of the images. All return the same statistics, and an error
+// where one of them failed. Frames are those of the own range: see [Pool.Complete].
 func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Stats, error) {
 	n := len(out) / s.imageLen
+	if s.alone() {
+		return s.run(ctx, &d, 0, n, out)
+	}
+	from, to := cluster.Share(s.Ranks, n, s.Ranks.Rank())
+	if done := d.Done; done != nil { // the others are as far, nearly
+		d.Done = func(images int) { done(images * s.Ranks.Size()) }
+	}
+	stats, err := s.run(ctx, &d, from, to, out)
+	if err := cluster.Agree(s.Ranks, err); err != nil {
+		return stats, err
+	}
+	all, err := cluster.GatherValues(s.Ranks, stats)
+	if err != nil {
+		return stats, err
+	}
+	stats = ode.Stats{}
+	for _, one := range all {
+		stats = stats.Merge(one)
+	}
+	return stats, s.Complete(out, s.imageLen)
+}
+
+// alone reports whether this process draws all images.
+func (s *Pool) alone() bool { return s.Ranks == nil || s.Ranks.Size() == 1 }
+
+// Complete gives all ranks what each of them has of x for the images that it drew in Run. x has the
+// given number of elements for each image.
+func (s *Pool) Complete(x []float32, each int) error {
+	if s.alone() {
+		return nil
+	}
+	return cluster.AllGather(s.Ranks, cluster.FloatBytes(x), cluster.Shares(s.Ranks, len(x)/each, 4*each))
+}
+
+// run draws the images first..end-1 of d into their places in out.
+func (s *Pool) run(ctx context.Context, d *model.Drawing, first, end int, out []float32) (ode.Stats, error) {
+	n := end - first
 	// Few images are spread over all workers rather than left to some.
 	chunk := min(s.size, max(1, (n+len(s.Drawers)-1)/len(s.Drawers)))
 	var next atomic.Int64
@@ -46,12 +91,12 @@ func (s *Pool) Run(ctx context.Context, d model.Drawing, out []float32) (ode.Sta
 		b := &s.tallies[worker]
 		b.solved, b.err = ode.Stats{}, nil
 		for b.err == nil {
-			from := (int(next.Add(1)) - 1) * chunk
-			if from >= n {
+			from := first + (int(next.Add(1))-1)*chunk
+			if from >= end {
 				return
 			}
-			count := min(chunk, n-from)
-			s.draw(ctx, &d, worker, from, out[from*s.imageLen:(from+count)*s.imageLen])
+			count := min(chunk, end-from)
+			s.draw(ctx, d, worker, from, out[from*s.imageLen:(from+count)*s.imageLen])
 			if d.Done != nil && b.err == nil {
 				d.Done(count)
 			}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/ode"
@@ -32,6 +33,10 @@ type Options struct {
 	model.Method
 	// Threads is the number of workers; 0: GOMAXPROCS.
 	Threads int
+
+	// Ranks are the processes that draw together; nil: this one alone. All of them call the same
+	// functions with the same options, and have all images in the end. Rank 0 alone writes files.
+	Ranks cluster.Comm
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
@@ -93,6 +98,7 @@ func (s *Sampler) start() {
 		drawers = append(drawers, s.ck.NewDrawer(images, s.plan))
 	}
 	s.pool = NewPool(s.crew, drawers, images, s.ck.Shape().Len())
+	s.pool.Ranks = s.opt.Ranks
 }
 
 // CycleClasses has images take classes in turn, unless the options ask for classes.
@@ -139,7 +145,7 @@ func (s *Sampler) report(first int) func(images int) {
 	return func(images int) {
 		mu.Lock()
 		defer mu.Unlock()
-		finished += images
+		finished = min(finished+images, s.opt.Count)
 		s.opt.OnEvent(pipeline.Event{Kind: pipeline.Sampled, Images: finished, Total: s.opt.Count})
 	}
 }

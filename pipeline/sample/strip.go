@@ -83,6 +83,9 @@ func (p *momentStrip) show(from, step int, x []float32) {
 func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []picture.Text, error) {
 	p := newMomentStrip(s.ck.Shape(), o.Sample.Count, o.Strip, s.opt.Steps)
 	images, err := s.DrawFrames(ctx, 0, o.Sample.Count, p.show)
+	if err == nil {
+		err = s.pool.Complete(p.states.Pixels, o.Strip*p.states.ImageLen())
+	}
 	if err != nil {
 		return nil, nil, err
 	}

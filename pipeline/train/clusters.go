@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -82,13 +83,20 @@ func (r *training) recallClusters() error {
 	if !r.options.ClusterLabels() {
 		return nil
 	}
-	meta, err := model.ReadMeta(r.Dir.File(model.File))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	var meta model.Meta
+	var err error
+	if r.Leads() {
+		meta, err = model.ReadMeta(r.Dir.File(model.File))
 	}
-	if err != nil {
-		return fmt.Errorf("resume: the clusters of %s: %w", r.Dir.File(model.File), err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	case err != nil:
+		err = fmt.Errorf("resume: the clusters of %s: %w", r.Dir.File(model.File), err)
+	}
+	if err := r.Settings.Agree(err); err != nil {
+		return err
 	}
 	r.options.Clusters = meta.Clusters
-	return nil
+	return cluster.BroadcastValue(r.Settings.Ranks, 0, &r.options.Clusters)
 }

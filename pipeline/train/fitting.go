@@ -17,7 +17,6 @@ import (
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
-	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/realnvp"
 )
 
@@ -137,8 +136,8 @@ func (l *fitLesson) build(r *training, isa kernels.ISA) error {
 		}
 		r.Tasks, drawers = append(r.Tasks, one), append(drawers, model.NewPassDrawer(one.flow, r.Images.Len()))
 	}
-	r.Sampler = sample.NewPool(r.Crew, drawers, r.Settings.MicroBatch, r.Images.Len())
-	r.MakeTrainer(fit.prepare)
+	r.DrawBy(drawers)
+	r.PrepareBy(fit.prepare)
 	return nil
 }
 

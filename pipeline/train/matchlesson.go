@@ -64,7 +64,7 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	for _, m := range newMatchers(l.match, nets) {
 		r.Tasks = append(r.Tasks, m)
 	}
-	r.MakeTrainer(l.match.prepare)
+	r.PrepareBy(l.match.prepare)
 	return nil
 }
 

@@ -2,12 +2,16 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
+	"github.com/fmimg/fmimg/cluster"
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -117,4 +121,27 @@ func (r *training) dataChanged(had run.DataInfo) error {
 	}
 	return changed.Cured("put the old files back, or train anew (%v starts from the weights so far)",
 		option.Setting{Option: "init", Value: r.Dir.Path})
+}
+
+// comparedImages is the number of images, spread over the data, whose numbers ranks compare.
+const comparedImages = 512
+
+// dataDigest describes the data, for ranks to compare: a hash of its files where there are some,
+// and of images as they were decoded.
+func (r *training) dataDigest() string {
+	if r.data == nil || r.Settings.Ranks.Size() == 1 {
+		return ""
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, r.digest, r.data.Classes(), pipeline.ShapeOf(r.data))
+	for _, source := range []dataset.Source{r.data, r.heldOut} {
+		n := heldLen(source)
+		fmt.Fprintln(h, n)
+		image := make([]float32, pipeline.ShapeOf(r.data).Len())
+		for i := 0; i < n; i += max(n/comparedImages, 1) {
+			fmt.Fprintln(h, source.Image(i, image))
+			h.Write(cluster.FloatBytes(image))
+		}
+	}
+	return fmt.Sprintf("%s, SHA-256 %x…", text.Count(r.data.Len(), "image", "images"), h.Sum(nil)[:6])
 }

@@ -34,10 +34,10 @@ func NewSession(ctx context.Context, o Options) (*Session, error) {
 		return nil, err
 	}
 	lesson := &matchLesson{}
-	if err := lesson.resolve(r, isa); err != nil {
+	if err := r.Meet(lesson.resolve(r, isa), r.dataDigest()); err != nil {
 		return nil, err
 	}
-	if err := lesson.build(r, isa); err != nil {
+	if err := r.MakeTrainer(lesson.build(r, isa)); err != nil {
 		return nil, err
 	}
 	return &Session{Trainer: r.Trainer, Model: lesson.network, Data: r.data, Options: r.options, run: r}, nil

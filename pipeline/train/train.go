@@ -26,7 +26,7 @@ import (
 // as if it had never stopped. When the loss is not finite, Train stops with an error, and the last
 // checkpoint stays.
 func Train(ctx context.Context, o Options) (run.Result, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.Agree(o.Validate()); err != nil {
 		return run.Result{}, err
 	}
 	r, err := openTraining(ctx, o)
@@ -114,18 +114,8 @@ func newTraining(o Options) *training {
 
 // create resolves the options of a new run and makes its folder.
 func (r *training) create(ctx context.Context) error {
-	isa, err := r.Settle()
-	if err != nil {
-		return err
-	}
-	if err := r.openData(ctx); err != nil {
-		return err
-	}
-	r.lesson = lessonOf(r.options.Objective)
-	if err := r.lesson.resolve(r, isa); err != nil {
-		return err
-	}
-	if err := r.outsideData(); err != nil {
+	isa, err := r.open(ctx)
+	if err := r.Meet(err, r.dataDigest()); err != nil {
 		return err
 	}
 	if err := r.SetOut(r.options.Data); err != nil {
@@ -135,13 +125,30 @@ func (r *training) create(ctx context.Context) error {
 	return r.build(isa)
 }
 
+// open opens the data of a new run, and resolves its options.
+func (r *training) open(ctx context.Context) (kernels.ISA, error) {
+	isa, err := r.Settle()
+	if err != nil {
+		return isa, err
+	}
+	if err := r.openData(ctx); err != nil {
+		return isa, err
+	}
+	r.lesson = lessonOf(r.options.Objective)
+	if err := r.lesson.resolve(r, isa); err != nil {
+		return isa, err
+	}
+	return isa, r.outsideData()
+}
+
 // build checks the memory that the run takes, and makes the network, the workers and the trainer.
 func (r *training) build(isa kernels.ISA) error {
-	if err := r.CheckMemory(r.lesson.layers(&r.options)); err != nil {
-		return err
-	}
+	err := r.CheckMemory(r.lesson.layers(&r.options))
 	r.GuideShare = option.OrNone(r.options.KeepGuide)
-	if err := r.lesson.build(r, isa); err != nil {
+	if err == nil {
+		err = r.lesson.build(r, isa)
+	}
+	if err := r.MakeTrainer(err); err != nil {
 		return err
 	}
 	if o := r.Settings; o.EarlyStop && (!r.Validated || o.ValidateEvery < 0) {
@@ -153,7 +160,7 @@ func (r *training) build(isa kernels.ISA) error {
 
 // reopen continues the run in a folder.
 func (r *training) reopen(ctx context.Context, given Options) error {
-	path, c, err := run.Find(given.Out)
+	path, c, err := run.FindOn(r.Settings.Ranks, given.Out)
 	if err != nil {
 		return err
 	}
@@ -185,10 +192,18 @@ func (r *training) reopen(ctx context.Context, given Options) error {
 	if r.options, newBudget = resumed(&recorded, &given); r.options.Network == nil && r.options.Flow == nil {
 		return fmt.Errorf("%s: it names no network: restore it from a copy, or train anew", r.Dir.File(run.ConfigFile))
 	}
+	if err := r.Settings.Agree(r.validateRecorded()); err != nil {
+		return err
+	}
+	return r.restore(ctx, newBudget, c.Data)
+}
+
+// validateRecorded checks the options of a recorded run.
+func (r *training) validateRecorded() error {
 	if err := r.options.Validate(); err != nil {
 		return r.Damaged(err)
 	}
-	return r.restore(ctx, newBudget, c.Data)
+	return nil
 }
 
 // trainOptionsOf returns the options of a recorded run. Older runs did not record all of them: the
@@ -201,31 +216,37 @@ func trainOptionsOf(c *run.Config) (Options, error) {
 	return o, err
 }
 
-// restore opens the data and reads the state of a run whose options are settled. had describes the
-// data that the run had before.
-func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
+// recall opens the data of a run whose options are settled. had describes the data that the run had
+// before.
+func (r *training) recall(ctx context.Context, had run.DataInfo) (kernels.ISA, error) {
 	isa, err := r.Settle()
 	if err != nil {
-		return err
-	}
-	if err := r.recallClusters(); err != nil {
-		return err
+		return isa, err
 	}
 	if err := r.reopenData(ctx, had); err != nil {
-		return err
+		return isa, err
 	}
 	if had.Images != r.data.Len() && r.options.Source == nil {
 		// Older runs held out the last picture of a class too, and go on with what they had.
 		r.options.SplitAny, r.Notes = true, nil
 		if err := r.openData(ctx); err != nil {
-			return err
+			return isa, err
 		}
 	}
 	if err := r.sameData(ctx, had); err != nil {
-		return err
+		return isa, err
 	}
 	r.lesson = lessonOf(r.options.Objective)
-	if err := r.lesson.resolve(r, isa); err != nil {
+	return isa, r.lesson.resolve(r, isa)
+}
+
+// restore opens the data and reads the state of a run whose options are settled.
+func (r *training) restore(ctx context.Context, newBudget bool, had run.DataInfo) error {
+	if err := r.recallClusters(); err != nil {
+		return err
+	}
+	isa, err := r.recall(ctx, had)
+	if err := r.Meet(err, r.dataDigest()); err != nil {
 		return err
 	}
 	if err := r.build(isa); err != nil {
