@@ -171,7 +171,7 @@ func (s *server) run(ctx context.Context, l net.Listener) error {
 	}
 	guard.Configure(h)
 	failed := make(chan error, 1)
-	go func() { failed <- h.Serve(l) }()
+	go func() { failed <- h.Serve(guard.Listen(l)) }()
 	select {
 	case err := <-failed:
 		return err

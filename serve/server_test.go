@@ -183,6 +183,28 @@ func TestSlowClients(t *testing.T) {
 	slow.Wait()
 }
 
+// A flood of connections that say nothing holds up others only until the server closes them.
+func TestFlood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for the limits of time")
+	}
+	r := start(t, &quick{}, "")
+	for range guard.MaxConnections {
+		c, err := net.Dial("tcp", r.addr)
+		if err != nil {
+			t.Skipf("this machine has no room for the flood: %v", err)
+		}
+		defer c.Close()
+	}
+	begin := time.Now()
+	if status := r.say(t, valid()[0]); status != http.StatusOK {
+		t.Errorf("behind a flood: status %d", status)
+	}
+	if time.Since(begin) < guard.HeaderTime/2 {
+		t.Errorf("it was served after %v, so more connections than %d are open", time.Since(begin), guard.MaxConnections)
+	}
+}
+
 // A reader that never reads is sent away, and the job that it follows ends all the same.
 func TestReaderThatNeverReads(t *testing.T) {
 	if testing.Short() {

@@ -3,22 +3,28 @@ package guard
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"github.com/fmimg/fmimg/serve/problem"
 )
 
 // How long the server waits for a client that is slow, and how much it takes from all of them.
 const (
-	HeaderTime = 5 * time.Second   // for the header of a request
-	BodyTime   = 30 * time.Second  // for its body
-	IdleTime   = 120 * time.Second // between requests
-	WriteTime  = 10 * time.Second  // for each piece of a response
+	HeaderTime = 5 * time.Second  // for the header of a request
+	BodyTime   = 30 * time.Second // for its body
+	IdleTime   = 60 * time.Second // between requests
+	WriteTime  = 10 * time.Second // for each piece of a response
 	// MaxHeader and MaxBody are the most bytes of a header and of a body. Routes have lower bounds
 	// of their own.
 	MaxHeader = 64 << 10
 	MaxBody   = 32 << 20
+	// MaxConnections is the most connections that are open at once. Further ones wait until others
+	// close, so that a flood of them takes bounded memory, and no file from a training.
+	MaxConnections = 512
 	// MaxHeld is the most bytes of bodies that all requests together hold.
 	MaxHeld = 256 << 20
 )
@@ -29,6 +35,9 @@ func Configure(s *http.Server) {
 	s.IdleTimeout = IdleTime
 	s.MaxHeaderBytes = MaxHeader
 }
+
+// Listen returns a listener that accepts at most MaxConnections at once.
+func Listen(l net.Listener) net.Listener { return netutil.LimitListener(l, MaxConnections) }
 
 // A body is that of a request. It must arrive within BodyTime, and is counted while the request is
 // answered.
