@@ -23,7 +23,7 @@ type KernelOptions struct {
 	// Run is a regular expression over names such as conv3x3/28x28/96-32/forward/winograd4; empty:
 	// all.
 	Run string
-	// ISA names instruction sets, joined by commas; empty: all but generic and the unproven, where
+	// ISA names instruction sets, joined by commas; empty: all but generic and the unchosen, where
 	// there are others.
 	ISA string
 	// Precision names precisions of the network, joined by commas; empty: the fastest on the
@@ -169,7 +169,7 @@ func checkTime(t time.Duration) error {
 }
 
 // parseISAs reads a list of instruction sets, joined by commas. The empty list is all but plain Go
-// and those that are unproven; on a machine that has no others, it is plain Go.
+// and those that are unchosen; on a machine that has no others, it is plain Go.
 func parseISAs(text string) ([]kernels.ISA, error) {
 	all := kernels.Available()
 	if text == "" { // those that their names alone choose are left out

@@ -25,7 +25,7 @@ type tiles struct {
 	groups int           // of columns, of the widest routines
 	whole  bool          // whether routines take whole groups of columns and channels alone
 
-	unproven string // why "auto" does not choose the instruction set, or ""
+	unchosen string // why "auto" does not choose the instruction set, or ""
 }
 
 // A segmentCost is the length of a row segment, and the cost of the tile of two such segments.

@@ -26,16 +26,16 @@ func (isa ISA) String() string {
 func Best() ISA {
 	best := Generic
 	for _, isa := range Available() {
-		if isa.Unproven() == "" {
+		if isa.Unchosen() == "" {
 			best = isa
 		}
 	}
 	return best
 }
 
-// Unproven says why the name "auto" does not choose an instruction set though it may be the
+// Unchosen says why the name "auto" does not choose an instruction set though it may be the
 // fastest, or it is empty. The name of the instruction set chooses it.
-func (isa ISA) Unproven() string { return tilesOf[isa].unproven }
+func (isa ISA) Unchosen() string { return tilesOf[isa].unchosen }
 
 // Parse returns the instruction set of the given name; the empty name and "auto" mean [Best].
 // The error is an [*UnknownError], or an [*UnavailableError] for one that [Available] lacks.

@@ -80,11 +80,11 @@ func TestAvailable(t *testing.T) {
 	}
 	last := Best()
 	for _, isa := range all {
-		if isa > last && isa.Unproven() == "" {
+		if isa > last && isa.Unchosen() == "" {
 			last = isa
 		}
 	}
-	if all[0] != Generic || Best() != last || last.Unproven() != "" || !slices.IsSorted(all) || len(all) > 5 {
+	if all[0] != Generic || Best() != last || last.Unchosen() != "" || !slices.IsSorted(all) || len(all) > 5 {
 		t.Errorf("Available() = %v, Best() = %v", all, Best())
 	}
 	if got := ISA(9).String(); got != "ISA(9)" {

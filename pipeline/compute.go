@@ -18,7 +18,7 @@ type Compute struct {
 // bits, and on the precision in more of them.
 type Arithmetic struct {
 	// ISA names the instruction set; empty: the best of this machine, but for those that only their
-	// names choose ([kernels.ISA.Unproven]). A run records its name.
+	// names choose ([kernels.ISA.Unchosen]). A run records its name.
 	ISA string `json:"isa"`
 	// Precision names the format of a network's activations and their gradients; empty: the
 	// fastest on the instruction set, as auto. A run records its name.

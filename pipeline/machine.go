@@ -60,14 +60,14 @@ func (m Machine) slowNote() string {
 	return slow + "; under an emulator (Rosetta, QEMU) take the program for arm64"
 }
 
-// UnprovenNote says which of the named instruction sets of m are not chosen unless they are named,
+// UnchosenNote says which of the named instruction sets of m are not chosen unless they are named,
 // and why. It is empty where there is none.
-func (m Machine) UnprovenNote(isas ...string) string {
+func (m Machine) UnchosenNote(isas ...string) string {
 	var notes []string
 	for _, isa := range kernels.Built() {
 		name := isa.String()
-		if isa.Unproven() != "" && slices.Contains(m.ISAs, name) && slices.Contains(isas, name) {
-			notes = append(notes, fmt.Sprintf("%s is used by name alone: %s", name, isa.Unproven()))
+		if isa.Unchosen() != "" && slices.Contains(m.ISAs, name) && slices.Contains(isas, name) {
+			notes = append(notes, fmt.Sprintf("%s is used by name alone: %s", name, isa.Unchosen()))
 		}
 	}
 	return strings.Join(notes, "; ")

@@ -28,26 +28,26 @@ func TestSlowNote(t *testing.T) {
 }
 
 // The note names those instruction sets of a machine that only their names choose.
-func TestUnprovenNote(t *testing.T) {
+func TestUnchosenNote(t *testing.T) {
 	var m Machine
-	var unproven []string
+	var unchosen []string
 	for _, isa := range kernels.Built() {
 		m.ISAs = append(m.ISAs, isa.String())
-		if isa.Unproven() != "" {
-			unproven = append(unproven, isa.String())
+		if isa.Unchosen() != "" {
+			unchosen = append(unchosen, isa.String())
 		}
 	}
-	note := m.UnprovenNote(m.ISAs...)
-	for _, name := range unproven {
-		if want := name + " is used by name alone: "; !strings.Contains(note, want) || !strings.HasPrefix(m.UnprovenNote(name), want) {
+	note := m.UnchosenNote(m.ISAs...)
+	for _, name := range unchosen {
+		if want := name + " is used by name alone: "; !strings.Contains(note, want) || !strings.HasPrefix(m.UnchosenNote(name), want) {
 			t.Errorf("no %q in %q", want, note)
 		}
-		if note := (Machine{}).UnprovenNote(name); note != "" {
+		if note := (Machine{}).UnchosenNote(name); note != "" {
 			t.Errorf("a machine without it: %q", note)
 		}
 	}
 	for _, isas := range [][]string{nil, {"generic"}, {"nonesuch"}, {kernels.Best().String()}} {
-		if note := m.UnprovenNote(isas...); note != "" {
+		if note := m.UnchosenNote(isas...); note != "" {
 			t.Errorf("%q: %q", isas, note)
 		}
 	}

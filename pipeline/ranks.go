@@ -31,7 +31,7 @@ func CompareRanks(ranks cluster.Comm, mine Identity) error {
 	}
 	told := rankIdentity{Identity: mine, Version: Version()}
 	for _, isa := range kernels.Available() {
-		if isa.Unproven() == "" {
+		if isa.Unchosen() == "" {
 			told.ISAs = append(told.ISAs, isa.String())
 		}
 	}

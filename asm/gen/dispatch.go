@@ -230,7 +230,7 @@ func (t target) entry(s *source) {
 		s.line("pairs: []segmentCost{%s},", costs(t.pairs))
 		s.line("dot: asm.%s, cycles: %d, peak: %d,", t.dot, t.cycles, t.pairPeakOperations())
 		s.line("groups: %d, whole: %v,", t.pairWidths()[0]/pairCols, t.arch == "arm64")
-		s.line("unproven: %q,", t.unproven)
+		s.line("unchosen: %q,", t.unchosen)
 	}
 	s.line("},")
 }

@@ -31,7 +31,7 @@ type target struct {
 	unit     int       // the rows of a tile of a matrix unit, which takes fewer too; 0 for vectors
 	dot      string    // the arithmetic of Pairs, by its name in package asm
 	cycles   int       // of a tile of Pairs of 2 groups of columns, for each pair
-	unproven string    // why "auto" does not choose it, or ""
+	unchosen string    // why "auto" does not choose it, or ""
 }
 
 // A segment is half the height of a tile of Product, and what a tile costs. Costs count against the
@@ -73,15 +73,18 @@ var neon = target{
 	cols: []int{16}, segments: []segment{{3, 24}, {2, 17}, {1, 12}}, outer: []int{6, 4, 2, 1},
 }
 
-// neverRun is why the instruction sets for bfloat16 are unproven.
-const neverRun = "its routines have run in emulators alone"
+// Why "auto" chooses none of the instruction sets for bfloat16. docs/training.md has figures.
+const (
+	neverRun = "its routines have run in emulators alone"
+	noFaster = "on Zen 4 it trained more slowly than avx512, and drew no faster"
+)
 
 // The registers hold the sums of 14 rows of 32 columns, as in avx512.
 var avx512bf16 = avx512.extend(target{
 	name: "AVX512BF16", doc: "amd64 with AVX-512 BF16: products of bfloat16 too",
 	needs: []string{"AVX512BF16"}, spell: newX86,
 	pairs: []segment{{14, 28}, {7, 16}, {4, 10}, {2, 8}, {1, 7}}, rows: []int{14, 7, 4, 2, 1},
-	dot: "VectorDot", cycles: 28, unproven: neverRun,
+	dot: "VectorDot", cycles: 28, unchosen: noFaster,
 })
 
 // A matrix unit takes tiles of any height. Their cost is calculated, not measured: a product takes
@@ -90,7 +93,7 @@ var amx = avx512bf16.extend(target{
 	name: "AMX", doc: "amd64 with AMX too: products of tiles of bfloat16",
 	needs: []string{"AMXTILE", "AMXBF16"}, spell: newX86,
 	pairs: unitTiles(), rows: []int{pairUnit}, unit: pairUnit,
-	dot: "TileDot", cycles: 2, unproven: neverRun,
+	dot: "TileDot", cycles: 2, unchosen: neverRun,
 })
 
 // The tiles are those of neon.
@@ -98,7 +101,7 @@ var neonbf16 = neon.extend(target{
 	name: "NEONBF16", doc: "arm64 with BF16 of ARMv8.6: products of bfloat16 too",
 	needs: []string{"BF16"}, spell: newNEON,
 	pairs: []segment{{6, 24}, {4, 17}, {2, 12}, {1, 10}}, rows: []int{6, 4, 2, 1},
-	dot: "OddDot", cycles: 48, unproven: neverRun,
+	dot: "OddDot", cycles: 48, unchosen: neverRun,
 })
 
 // unitTiles lists the tiles of a matrix unit.

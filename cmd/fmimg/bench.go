@@ -120,7 +120,7 @@ func (a *app) newBenchKernels() *cobra.Command {
 	f.DurationVar(&o.Time, "time", usual.Time, "`bound` of the whole, shared by the cases")
 	m := pipeline.ThisMachine()
 	f.IntVar(&o.Threads, "threads", 0, fmt.Sprintf("measure with 1 and with so many `threads` (default all that this process may use: %d)", m.Threads))
-	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `sets`, joined by commas, of %s (default all but generic and the unproven)", strings.Join(m.ISAs, ", ")))
+	f.StringVar(&o.ISA, "isa", "", fmt.Sprintf("instruction `sets`, joined by commas, of %s (default all but generic and the unchosen)", strings.Join(m.ISAs, ", ")))
 	nameVar(f, &o.Precision, "precision", pipeline.AutoPrecision,
 		"`formats` of what the network passes from layer to layer, joined by commas, of f32, bf16 and auto: the fastest on the instruction set")
 	d.flags(f)

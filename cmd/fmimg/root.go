@@ -52,14 +52,14 @@ func (a *app) newRoot() *cobra.Command {
 }
 
 // noteISA says on stderr that a command which computes is slow here, or that the instruction set
-// that was chosen is unproven.
+// that was chosen is unchosen.
 func (a *app) noteISA(cmd *cobra.Command, m pipeline.Machine) {
 	if !computes(cmd) {
 		return
 	}
 	note := m.SlowNote()
 	if f := cmd.Flags().Lookup("isa"); f.Changed {
-		note = m.UnprovenNote(strings.Split(f.Value.String(), ",")...)
+		note = m.UnchosenNote(strings.Split(f.Value.String(), ",")...)
 	}
 	if note != "" {
 		fmt.Fprintln(a.stderr, note)

@@ -29,7 +29,7 @@ func (a *app) newVersion() *cobra.Command {
 			}
 			_, err = fmt.Fprintf(a.stdout, "fmimg %s%s\n%s %s\nCPU: %s, %s\ninstruction sets: %s (default %s)\nprecision of networks: %s\n",
 				m.Version, commitOf(m.Build), m.Go, m.System, cmp.Or(m.CPU, "unnamed"), text.Count(m.Threads, "thread", "threads"), strings.Join(m.ISAs, ", "), m.Best, m.Precision)
-			if note := m.UnprovenNote(m.ISAs...); note != "" && err == nil {
+			if note := m.UnchosenNote(m.ISAs...); note != "" && err == nil {
 				_, err = fmt.Fprintln(a.stdout, note)
 			}
 			return err
