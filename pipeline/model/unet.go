@@ -63,7 +63,7 @@ const FlowMapSolver = "flow-map"
 type UNet struct {
 	*unet.Model
 	Predicts Prediction
-	jumps    []int // for a flow map: the numbers of jumps that it was trained for
+	jumps    []int   // for a flow map: the numbers of jumps that it was trained for
 	usual    float64 // the weight of guidance that it draws by unless it is told another
 	// For a flow map that takes weights of guidance: those that it was trained for.
 	weights GuidanceRange
