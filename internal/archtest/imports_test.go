@@ -58,6 +58,9 @@ var rules = []rule{
 	{packages: "metrics", imports: []string{"kernels"}, tests: []string{"kernels/kernelstest"},
 		libraries: []string{"gonum.org/v1/gonum"}},
 	{packages: "models"},
+	// What is loaded into a browser goes past the pipeline, whose data sets and pictures are 26 MB.
+	{packages: "web", imports: []string{"flow", "kernels", "unet"}, tests: []string{"models", "pipeline/..."}},
+	{packages: "web/wasm", imports: []string{"kernels", "web"}},
 	{packages: "toy"},
 	{packages: "compare", imports: []string{"bijection", "flow", "kernels", "nn", "ode", "toy"},
 		libraries: []string{"github.com/go-analyze/charts"}},
