@@ -165,6 +165,14 @@ reproduce: ## build a release of HEAD in two clones, for linux/amd64, and compar
 	GOCACHE="$$folder/cache" "$$folder/release" -repo "$$folder/another one" -out "$$folder/b" -platforms linux/amd64; \
 	diff -r "$$folder/a" "$$folder/b"; cd "$$folder/a"; sha256sum -c SHA256SUMS
 
+ONNXRUNTIME_WEB = 1.30.0
+
+.PHONY: web-peer
+web-peer: ## measure the page of make wasm beside onnxruntime-web, in Chromium (needs npm and its package index)
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	npm install --silent --prefix "$$folder" onnxruntime-web@$(ONNXRUNTIME_WEB); \
+	FMIMG_TEST_ORT="$$folder/node_modules/onnxruntime-web/dist" $(GO) test -count 1 -v -run '^TestPeer$$' ./web
+
 .PHONY: man
 man: build ## write the man pages into man/
 	./fmimg$(EXE) man man

@@ -154,7 +154,8 @@ func TestInventory(t *testing.T) {
 		"pkg:golang/example.org/new@v2.0.0"}; !slices.Equal(urls, want) {
 		t.Errorf("%q", urls)
 	}
-	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // of the text "abc", as is the sum above
+	// Of the text "abc" (FIPS 180-2, B.1), as is the sum above.
+	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 	if got := bom.Components[1].Hashes; len(got) != 1 || got[0].Content != abc {
 		t.Errorf("hashes %v", got)
 	}

@@ -197,7 +197,8 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	entries, err := folderEntries(out)
-	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a\n" // FIPS 180-2, B.1
+	// FIPS 180-2, B.1
+	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a\n"
 	if err != nil || len(entries) != 2 || entries[0].name != "SHA256SUMS" || string(entries[0].data) != abc {
 		t.Errorf("%v, %v", entries, err)
 	}

@@ -41,6 +41,7 @@ function busy(drawing) {
  * @param {typeof model} offered
  */
 function offer(offered) {
+  performance.mark("fmimg-ready");
   model = offered;
   const values = new URLSearchParams(location.hash.slice(1));
   const wanted = values.get("class") ?? model.classes.at(5);
@@ -182,6 +183,7 @@ function take({ image, step, pixels }) {
 
 /** @param {number} seconds that the drawing took */
 function finish(seconds) {
+  performance.mark("fmimg-drawn");
   const all = shown.classes.length * shown.steps;
   const names = shown.classes.map((digit) => model.classes[digit]).join(", ");
   say(`Drawn in ${number(seconds, 2)} s, ${number(seconds / all, 2)} s a step.`);

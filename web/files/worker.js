@@ -32,7 +32,7 @@ async function start(file) {
   const answer = new Response(program, { headers: { "Content-Type": "application/wasm" } });
   const go = new globalThis.Go();
   const { instance } = await WebAssembly.instantiateStreaming(answer, go.importObject);
-  go.run(instance); // until the worker ends
+  go.run(instance).then(() => fail("the program that draws has ended: load the page again"), fail);
 }
 
 /** @returns {Promise<any>} the model, as wasm/main.go describes it */
