@@ -97,7 +97,7 @@ var rules = []rule{
 			"pipeline/classify", "pipeline/engine", "pipeline/feed", "pipeline/run"},
 		tests: []string{"kernels/kernelstest"}},
 	{packages: "pipeline/evaluate",
-		imports: []string{"dataset", "kernels", "metrics", "pipeline", "pipeline/classify", "pipeline/feed",
+		imports: []string{"cluster", "dataset", "kernels", "metrics", "pipeline", "pipeline/classify", "pipeline/feed",
 			"pipeline/judge", "pipeline/model", "pipeline/picture", "pipeline/sample"},
 		tests: []string{"safetensors", "unet"}},
 	{packages: "pipeline/likelihood",

@@ -34,7 +34,7 @@ func TestGuidedTrajectories(t *testing.T) {
 	}
 	c := crew.New(2)
 	defer c.Close()
-	teach, err := newTeacher(ck, m, model.OneGuidance(2), c)
+	teach, err := newTeacher(ck, m, model.OneGuidance(2), c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestTeacherGoesOn(t *testing.T) {
 	defer c.Close()
 	const n, first, seed = 13, 4, 9
 	method := model.Method{Guidance: 3, Solver: "midpoint", Steps: 8}
-	teach, err := newTeacher(ck, method, model.GuidanceRange{1, 3}, c)
+	teach, err := newTeacher(ck, method, model.GuidanceRange{1, 3}, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestWeightsOfTrajectories(t *testing.T) {
 	defer c.Close()
 	const seed = 3
 	euler := model.Method{Guidance: 1.5, Solver: "euler", Steps: 4}
-	teach, err := newTeacher(ck, euler, model.GuidanceRange{1, 1.5}, c)
+	teach, err := newTeacher(ck, euler, model.GuidanceRange{1, 1.5}, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
