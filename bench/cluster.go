@@ -90,14 +90,19 @@ type ClusterPoint struct {
 }
 
 // Cluster measures training over ranks. Under a launcher all ranks call it, and rank 0 has the
-// result; the others have nil. A mistake in the options is a [*pipeline.OptionError].
+// result; the others have nil. A mistake in the options is a [*pipeline.OptionError]. After a
+// [*cluster.Error] the ranks must be aborted.
 func Cluster(ctx context.Context, o ClusterOptions) (*ClusterResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o = o.WithDefaults()
 	if o.launched() {
-		return newClusterBench(o, o.Comm).run(ctx)
+		r, err := newClusterBench(o, o.Comm).run(ctx)
+		if _, lost := errors.AsType[*cluster.Error](err); err != nil && !lost {
+			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err} // the other ranks wait for this one
+		}
+		return r, err
 	}
 	comms := cluster.InProcess(o.Ranks)
 	results, errs := make([]*ClusterResult, len(comms)), make([]error, len(comms))

@@ -2,13 +2,10 @@ package main
 
 import (
 	"errors"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fmimg/fmimg/bench"
-	"github.com/fmimg/fmimg/cluster"
-	"github.com/fmimg/fmimg/internal/option"
 )
 
 const benchClusterHelp = `Measure how training scales over ranks, and say how it scales over more.
@@ -33,7 +30,10 @@ func (a *app) newBenchCluster() *cobra.Command {
 		Use: "cluster [flags]", Short: "Measure how training scales over ranks, and predict more", Long: benchClusterHelp,
 		Example: benchClusterExample, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(checkBench(cmd), positive(cmd, "ranks"), a.benchCluster(cmd, o, d))
+			if err := errors.Join(checkBench(cmd), positive(cmd, "ranks")); err != nil {
+				return err
+			}
+			return a.benchCluster(cmd, o, d)
 		},
 	}
 	f := cmd.Flags()
@@ -47,28 +47,14 @@ func (a *app) newBenchCluster() *cobra.Command {
 	return cmd
 }
 
-func (a *app) benchCluster(cmd *cobra.Command, o bench.ClusterOptions, d destination) (err error) {
-	processors := runtime.GOMAXPROCS(0)
-	if o.Comm, err = cluster.Join(); err != nil {
+func (a *app) benchCluster(cmd *cobra.Command, o bench.ClusterOptions, d destination) error {
+	if err := a.lead(d.check); err != nil {
 		return err
 	}
-	if o.Comm.Size() > 1 {
-		option.SetDefault(&o.Threads, processors)
-	}
-	if o.Comm.Rank() == 0 {
-		if err := d.check(); err != nil {
-			return err
-		}
-		o.OnStart = a.tellStart(o.Time)
-	}
+	o.Comm, o.OnStart = a.ranks, a.tellStart(o.Time)
 	result, err := bench.Cluster(cmd.Context(), o)
-	if err != nil {
+	if err != nil || result == nil {
 		return err
 	}
-	if result != nil {
-		if err := a.writeBench(d, result, result.WriteText); err != nil {
-			return err
-		}
-	}
-	return o.Comm.Close()
+	return a.writeBench(d, result, result.WriteText)
 }
