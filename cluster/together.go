@@ -90,7 +90,9 @@ type Failure struct {
 func (f *Failure) Error() string { return fmt.Sprintf("rank %d: %s", f.Rank, f.Text) }
 
 // Is reports whether the other rank's error was, or wrapped, target, by its text.
-func (f *Failure) Is(target error) bool { return target != nil && strings.Contains(f.Text, target.Error()) }
+func (f *Failure) Is(target error) bool {
+	return target != nil && strings.Contains(f.Text, target.Error())
+}
 
 // An opinion is what a rank says in Agree.
 type opinion struct {

@@ -35,8 +35,11 @@ func explain(root, cmd *cobra.Command, err error) (line string, status int) {
 	var usage *usageError
 	var wrong *pipeline.OptionError
 	var stopped *run.InterruptedError
+	var lost *run.LostError
 	why := pipeline.ErrorIn(err, flags{})
 	switch {
+	case errors.As(err, &lost) && lost.GoOn.Command != "":
+		why += ": go on with " + flags{}.Action(lost.GoOn)
 	case errors.As(err, &stopped) && stopped.Dir == "":
 	case errors.As(err, &stopped):
 		why += ": go on with " + flags{}.Action(stopped.GoOn)

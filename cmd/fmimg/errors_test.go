@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -66,7 +67,7 @@ func TestBrokenStdout(t *testing.T) {
 			syscall.EPIPE: "",
 		} {
 			var stderr strings.Builder
-			a := &app{stdout: brokenWriter{err}, stderr: &stderr, environ: func(string) (string, bool) { return "", false }}
+			a := &app{stdout: brokenWriter{err}, stderr: &stderr, environ: func(string) (string, bool) { return "", false }, join: cluster.Join}
 			status := a.run(context.Background(), strings.Fields(line))
 			text := strings.TrimSpace(stderr.String())
 			last := text[strings.LastIndex(text, "\n")+1:]

@@ -116,15 +116,15 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 		}
 	}
 	if x.chart != "" {
-		if err := atomicfile.Probe(x.chart); err != nil {
+		if err := a.lead(func() error { return atomicfile.Probe(x.chart) }); err != nil {
 			return err
 		}
 	}
 	show := a.newReporter(false)
-	o.OnEvent = show.event
+	o.OnEvent, o.Sample.Ranks = show.event, a.ranks
 	result, err := evaluate.Evaluate(cmd.Context(), o)
 	show.close()
-	if err != nil {
+	if err != nil || !a.leads() {
 		return err
 	}
 	if x.json {

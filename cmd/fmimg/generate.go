@@ -98,7 +98,7 @@ func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
 		return err
 	}
 	show := a.newReporter(false)
-	o.Sample.OnEvent = show.event
+	o.Sample.OnEvent, o.Sample.Ranks = show.event, a.ranks
 	begin := time.Now()
 	result, err := sample.Generate(cmd.Context(), o)
 	show.close()

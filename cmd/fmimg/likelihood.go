@@ -83,6 +83,9 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 	if err := checkLikelihood(cmd, o, x); err != nil {
 		return err
 	}
+	if err := a.lead(x.probe); err != nil {
+		return err
+	}
 	// A normalizing flow refuses settings that were given, but not the defaults of other models.
 	for flag, reset := range map[string]func(){"solver": func() { o.Solver = "" }, "steps": func() { o.Steps = 0 }, "tol": func() { o.Tol = 0 }} {
 		if !cmd.Flags().Changed(flag) {
@@ -90,10 +93,10 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 		}
 	}
 	show := a.newReporter(false)
-	o.OnEvent = show.event
+	o.OnEvent, o.Ranks = show.event, a.ranks
 	result, err := likelihood.Measure(cmd.Context(), o)
 	show.close()
-	if err != nil {
+	if err != nil || !a.leads() {
 		return err
 	}
 	if x.json {
@@ -111,7 +114,7 @@ func (a *app) likelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodF
 	return err
 }
 
-// checkLikelihood refuses flags that would do nothing, and tries the output files before the work.
+// checkLikelihood refuses flags that would do nothing.
 func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags) error {
 	if err := positive(cmd, "count", "probes", "samples", "steps", "tol", "threads"); err != nil {
 		return err
@@ -127,7 +130,17 @@ func checkLikelihood(cmd *cobra.Command, o likelihood.Options, x likelihoodFlags
 		if !strings.HasSuffix(strings.ToLower(file.name), file.ending) {
 			return usagef("--%s %s: its name must end in %s", file.flag, file.name, file.ending)
 		}
-		if err := atomicfile.Probe(file.name); err != nil {
+	}
+	return nil
+}
+
+// probe tries whether the output files can be written.
+func (x likelihoodFlags) probe() error {
+	for _, name := range []string{x.out, x.scores} {
+		if name == "" {
+			continue
+		}
+		if err := atomicfile.Probe(name); err != nil {
 			return err
 		}
 	}

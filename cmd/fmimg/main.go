@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/fmimg/fmimg/cluster"
 )
 
 func main() {
@@ -16,7 +18,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	// The first signal asks for an orderly end. A second one ends the process at once.
 	context.AfterFunc(ctx, stop)
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv, join: cluster.Join}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
@@ -24,6 +26,9 @@ func main() {
 type app struct {
 	stdout, stderr io.Writer
 	environ        func(name string) (value string, ok bool)
+	join           func() (cluster.Comm, error)
+
+	ranks cluster.Comm // the processes that share the work of the command; nil: this one alone
 }
 
 // The exit status.
@@ -35,8 +40,10 @@ const (
 
 // run executes a command line and returns the exit status. An error is one line on stderr.
 func (a *app) run(ctx context.Context, args []string) int {
+	a = &app{stdout: a.stdout, stderr: a.stderr, environ: a.environ, join: a.join}
+	a.silence()
 	out := &checkedWriter{Writer: a.stdout}
-	a = &app{stdout: out, stderr: a.stderr, environ: a.environ}
+	a.stdout = out
 	root := a.newRoot()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -44,11 +51,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 		err = fmt.Errorf("write to stdout: %w", reason(out.err))
 	}
 	if err == nil || (errors.Is(err, syscall.EPIPE) && out.err != nil) {
-		return exitOK // a reader that has seen enough, such as head, may go away
+		return a.leave(nil, exitOK) // a reader that has seen enough, such as head, may go away
 	}
 	line, status := explain(root, cmd, err)
 	_, _ = io.WriteString(a.stderr, line+"\n") // without stderr there is nobody to tell
-	return status
+	return a.leave(err, status)
 }
 
 // A checkedWriter remembers the first error. So the command fails when results do not arrive,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -36,7 +37,7 @@ func (s *shell) runContext(ctx context.Context, line string) int {
 	a := &app{stdout: &stdout, stderr: &stderr, environ: func(name string) (string, bool) {
 		value, ok := s.env[name]
 		return value, ok
-	}}
+	}, join: cluster.Join}
 	status := a.run(ctx, strings.Fields(line))
 	s.stdout, s.stderr = stdout.String(), stderr.String()
 	return status

@@ -33,6 +33,9 @@ func (a *app) newRoot() *cobra.Command {
 			if err := a.setFromEnvironment(cmd); err != nil {
 				return err
 			}
+			if err := a.joinRanks(cmd); err != nil {
+				return err
+			}
 			a.noteISA(cmd, pipeline.ThisMachine())
 			for _, name := range []string{"model", "init"} {
 				if f := cmd.Flags().Lookup(name); f != nil {

@@ -13,11 +13,11 @@ import (
 func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // endSignals are the signals that ask for an orderly end: Ctrl-C, kill, and a terminal that was
-// closed, unless nohup said to ignore the last one.
+// closed, unless nohup said to ignore the last one; and the end of a job's time on a cluster.
 func endSignals() []os.Signal {
 	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		list = append(list, syscall.SIGHUP)
 	}
-	return list
+	return append(list, limitSignals()...)
 }

@@ -26,8 +26,9 @@ Pictures are cropped in the middle to the proportions of --size and resized; --f
 What is transparent becomes white, but with --image-channels rgba or gray-alpha the model learns and draws it.
 
 The budget is a number of steps, epochs or a time; all three shape the learning rate, which is zero at
-the end. Ctrl-C saves at once and says how to go on. The same seed gives the same tensors, byte
-for byte, for any number of threads on one instruction set. The folder's path goes to stdout.
+the end. Ctrl-C, and SIGTERM or SIGUSR1 of a scheduler, save at once and say how to go on. The same seed gives
+the same tensors, byte for byte, for any number of threads on one instruction set, and of ranks that mpirun starts
+(fmimg-mpi). The folder's path goes to stdout.
 
 The network predicts the velocity on the straight path from noise to data, or with --objective the noise or the
 data, with --path on a curved one; whatever it is, generate, eval and field find the velocity in it.
@@ -245,7 +246,7 @@ func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
 // runTraining runs a training, shows its progress and names the run folder.
 func (a *app) runTraining(o *run.Options, x runExtra, work func() (run.Result, error)) error {
 	show := a.newReporter(x.json)
-	o.OnEvent, o.Words = x.page.events(show.event), flags{}
+	o.OnEvent, o.Words, o.Ranks = x.page.events(show.event), flags{}, a.ranks
 	result, err := work()
 	show.close()
 	var stopped *run.InterruptedError

@@ -96,6 +96,8 @@ type Trainer struct {
 
 	// The phases are made once, so that running them allocates nothing.
 	phases struct{ gradients, sums, apply, repack func(worker int) }
+	// So is what goes on beside them: sums and values pass to other ranks.
+	passes struct{ sums, values func() error }
 }
 
 // chunkLen is the length of the chunks of flat vectors in the tail of a step. It is fixed, so that
@@ -133,6 +135,8 @@ func NewTrainer(s Setup) *Trainer {
 	t.phases.gradients = t.gradients
 	t.phases.sums = t.sumChunks
 	t.phases.apply = t.apply
+	t.passes.sums = func() error { return t.team.passSums(t.sums) }
+	t.passes.values = func() error { return t.team.passValues(t.state.Values, t.steps.await) }
 	t.phases.repack = func(worker int) { t.repack(worker, t.crew.Size()) }
 	return t
 }
@@ -180,7 +184,7 @@ func (t *Trainer) Step(ctx context.Context, step int, rate float64) (StepResult,
 		err = t.prepare(ctx, step)
 	}
 	t.sums.reset()
-	t.team.start(func() error { return t.team.passSums(t.sums) })
+	t.team.start(t.passes.sums)
 	err = t.compute(err)
 	if lost := t.team.wait(); lost != nil {
 		return StepResult{}, lost
@@ -228,7 +232,7 @@ func (t *Trainer) bringTogether() {
 // finish steps the parameters of this rank's share, and passes them on.
 func (t *Trainer) finish() error {
 	t.steps.begin()
-	t.team.start(func() error { return t.team.passValues(t.state.Values, t.steps.await) })
+	t.team.start(t.passes.values)
 	err := t.tail(t.phases.apply)
 	lost := t.team.wait()
 	switch {

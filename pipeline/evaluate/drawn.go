@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
@@ -80,8 +81,19 @@ type drawnBy struct {
 	evaluations float64 // of networks for an image, on average
 }
 
-// draw draws the images with the given number of steps.
+// draw draws the images with the given number of steps, on all ranks.
 func (e *evaluator) draw(ctx context.Context, steps int) (*byteImages, drawnBy, error) {
+	e.toDraw--
+	if err := cluster.Agree(e.opt.Sample.Ranks, nil); err != nil { // rank 0 may have failed
+		return nil, drawnBy{}, err
+	}
+	images, by, err := e.drawTogether(ctx, steps)
+	e.agreed = err != nil
+	return images, by, err
+}
+
+// drawTogether draws the images once all ranks are there.
+func (e *evaluator) drawTogether(ctx context.Context, steps int) (*byteImages, drawnBy, error) {
 	o := e.opt.Sample
 	o.Steps, o.OnEvent = steps, e.opt.OnEvent
 	if f := e.opt.OnEvent; e.noted && f != nil { // what was assumed of classes is said once

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
@@ -39,6 +40,8 @@ type evaluator struct {
 	floorOf    dataset.Source      // those of them that are the floor
 	taught     dataset.Source      // those that a judge learns from
 	noted      bool                // a sampler said what it assumed of classes
+	toDraw     int                 // drawings to come
+	agreed     bool                // an error of this rank is known to the others
 
 	drawn, floor      *byteImages              // the generated images, and real training images
 	found, foundFloor *classify.Classification // what the first judge sees in them
@@ -49,24 +52,71 @@ type evaluator struct {
 // Evaluate measures generated images. It draws them by a model or reads them, lets judges find
 // their features, and compares these with the features of real test images. Pixels are rounded to
 // bytes first, as in a PNG. A mistake in the options is an [*pipeline.OptionError].
+//
+// Where o.Sample.Ranks are several, they draw together. Rank 0 does all else and has the report; it
+// is nil on the others.
 func Evaluate(ctx context.Context, o Options) (*Report, error) {
 	asked := o.Count
 	o = o.WithDefaults()
-	if err := o.validate(); err != nil {
+	if err := cluster.Agree(o.Sample.Ranks, o.validate()); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
 	e := &evaluator{opt: o, askedCount: asked, out: &Report{Seed: o.Sample.Seed}, crew: crew.New(o.Sample.Threads)}
 	defer e.crew.Close()
+	if err := e.meet(e.open(ctx)); err != nil {
+		return nil, err
+	}
+	if o.Sample.Ranks.Rank() > 0 {
+		return nil, e.assist(ctx)
+	}
 	for _, part := range []func(context.Context) error{
-		e.open, e.readReal, e.scoreFloor, e.scoreGenerated, e.hearJudges, e.findCopies, e.drawCurve,
+		e.readReal, e.scoreFloor, e.scoreGenerated, e.hearJudges, e.findCopies, e.drawCurve,
 	} {
 		if err := part(ctx); err != nil {
-			return nil, err
+			return nil, e.release(err)
 		}
 	}
 	e.out.Seconds = time.Since(begin).Seconds()
 	return e.out, nil
+}
+
+// meet brings the ranks together. err is what went wrong on this rank until now.
+func (e *evaluator) meet(err error) error {
+	ranks := e.opt.Sample.Ranks
+	if err := cluster.Agree(ranks, err); err != nil || e.ck == nil {
+		return err
+	}
+	return sample.CompareRanks(ranks, e.ck, e.opt.Arithmetic)
+}
+
+// assist draws with rank 0 what that evaluates.
+func (e *evaluator) assist(ctx context.Context) error {
+	if e.ck == nil {
+		return nil // the images are drawn already
+	}
+	drawings := []int{e.opt.Sample.Steps}
+	for _, n := range e.opt.NFE {
+		steps, err := e.stepsFor(n)
+		if err != nil {
+			return err
+		}
+		drawings = append(drawings, steps)
+	}
+	for _, steps := range drawings {
+		if _, _, err := e.draw(ctx, steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release tells ranks that assist of an error of rank 0, unless they know it.
+func (e *evaluator) release(err error) error {
+	if !e.agreed && e.toDraw > 0 {
+		return cluster.Agree(e.opt.Sample.Ranks, err)
+	}
+	return err
 }
 
 // open opens the model or the images, the data and the judges.
@@ -102,6 +152,9 @@ func (e *evaluator) open(ctx context.Context) error {
 		if err := part(); err != nil {
 			return err
 		}
+	}
+	if e.ck != nil {
+		e.toDraw = 1 + len(e.opt.NFE)
 	}
 	e.emit(pipeline.Event{Kind: pipeline.Started, Total: e.opt.Count, Text: e.describe()})
 	return nil

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"runtime"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
@@ -87,6 +88,12 @@ func (o Options) WithDefaults() Options {
 	}
 	o.Sample.Count = o.Count
 	option.SetDefault(&o.Sample.Threads, runtime.GOMAXPROCS(0))
+	if o.Sample.Ranks == nil {
+		o.Sample.Ranks = cluster.Alone()
+	}
+	if o.Sample.Ranks.Rank() > 0 {
+		o.OnEvent = nil
+	}
 	return o
 }
 

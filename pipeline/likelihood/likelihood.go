@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
@@ -50,20 +51,30 @@ type scoreTask struct {
 // an [*pipeline.OptionError].
 func Measure(ctx context.Context, o Options) (*Report, error) {
 	o = o.WithDefaults()
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
 	begin := time.Now()
-	s, err := newScorer(ctx, o)
-	if err != nil {
+	s, err := openScorer(ctx, o)
+	if s != nil {
+		defer s.crew.Close()
+	}
+	if err := cluster.Agree(o.Ranks, err); err != nil {
 		return nil, err
 	}
-	defer s.crew.Close()
+	if err := sample.CompareRanks(o.Ranks, s.ck, o.Arithmetic); err != nil {
+		return nil, err
+	}
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
 	s.out.Seconds = time.Since(begin).Seconds()
 	return s.out, s.compare()
+}
+
+// openScorer checks the options and makes a scorer.
+func openScorer(ctx context.Context, o Options) (*scorer, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return newScorer(ctx, o)
 }
 
 // newScorer opens the model and the data, plans the tasks, and starts the workers.
@@ -126,19 +137,50 @@ func (s *scorer) images() int {
 	return n
 }
 
-// run solves all tasks, a few at a time on each worker, and fills in the report.
+// run solves all tasks and fills in the report. Of several ranks each solves a range of them.
 func (s *scorer) run(ctx context.Context) error {
+	ranks := s.opt.Ranks
+	from, to := cluster.Share(ranks, len(s.tasks), ranks.Rank())
+	if err := cluster.Agree(ranks, s.solve(ctx, s.tasks[from:to])); err != nil {
+		return err
+	}
+	each := len(s.tasks[0].logp)
+	logs := make([]float64, 0, len(s.tasks)*each)
+	for _, task := range s.tasks {
+		logs = append(logs, task.logp...)
+	}
+	if err := cluster.AllGather(ranks, cluster.NumberBytes(logs), cluster.Shares(ranks, len(s.tasks), 8*each)); err != nil {
+		return err
+	}
+	for i, task := range s.tasks {
+		copy(task.logp, logs[i*each:])
+	}
+	all, err := cluster.GatherValues(ranks, s.stats)
+	if err != nil {
+		return err
+	}
+	var stats ode.Stats
+	for _, one := range all {
+		stats = stats.Merge(one)
+	}
+	s.out.Evaluations = stats.MeanEvaluations()
+	s.gather()
+	return nil
+}
+
+// solve solves tasks, a few at a time on each worker.
+func (s *scorer) solve(ctx context.Context, all []scoreTask) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	size := min(sample.ReplicaImages, (len(s.tasks)+s.crew.Size()-1)/s.crew.Size())
+	size := max(1, min(sample.ReplicaImages, (len(all)+s.crew.Size()-1)/s.crew.Size()))
 	workers := make([]*scoreWorker, s.crew.Size())
-	chunks := (len(s.tasks) + size - 1) / size
+	chunks := (len(all) + size - 1) / size
 	var failed error
 	err := s.crew.Each(ctx, s.crew.Size(), chunks, func(worker, chunk int) {
 		if workers[worker] == nil {
 			workers[worker] = s.newWorker(ctx, size)
 		}
-		tasks := s.tasks[chunk*size : min((chunk+1)*size, len(s.tasks))]
+		tasks := all[chunk*size : min((chunk+1)*size, len(all))]
 		stats, err := workers[worker].solve(ctx, tasks)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -150,15 +192,11 @@ func (s *scorer) run(ctx context.Context) error {
 			return
 		}
 		s.stats, s.done = s.stats.Merge(stats), s.done+len(tasks)
-		s.emit(pipeline.Event{Kind: pipeline.Sampled, Images: s.done / s.perImage, Total: s.images()})
+		done := s.done * s.opt.Ranks.Size() / s.perImage // the other ranks are as far, nearly
+		s.emit(pipeline.Event{Kind: pipeline.Sampled, Images: min(done, s.images()), Total: s.images()})
 	})
 	if failed != nil {
 		return failed
 	}
-	if err != nil {
-		return err
-	}
-	s.out.Evaluations = s.stats.MeanEvaluations()
-	s.gather()
-	return nil
+	return err
 }

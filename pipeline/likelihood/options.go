@@ -1,6 +1,7 @@
 package likelihood
 
 import (
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -35,6 +36,10 @@ type Options struct {
 	Seed uint64
 	pipeline.Compute
 
+	// Ranks are the processes that measure together; nil: this one alone. All of them call the same
+	// functions with the same options, and have the same report.
+	Ranks cluster.Comm
+
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.
 	OnEvent func(pipeline.Event)
 }
@@ -61,6 +66,12 @@ func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultScored)
 	option.SetDefault(&o.Samples, 1)
 	o.Compute = o.Compute.WithDefaults()
+	if o.Ranks == nil {
+		o.Ranks = cluster.Alone()
+	}
+	if o.Ranks.Rank() > 0 {
+		o.OnEvent = nil
+	}
 	return o
 }
 

@@ -203,13 +203,19 @@ func (r *Run) decide(due int) error {
 		r.orders = o
 		return nil
 	}
+	return r.order(o)
+}
+
+// order brings what rank 0 decided to all ranks.
+func (r *Run) order(o orders) error {
 	if r.owed != nil {
 		o.Failed = option.ErrorIn(r.owed, r.words())
 	}
 	if err := cluster.BroadcastValue(r.ranks(), 0, &o); err != nil {
 		return err
 	}
-	switch r.orders = o; {
+	r.orders = o
+	switch p := &r.Progress; {
 	case r.owed != nil:
 		return r.owed
 	case o.Failed != "":
