@@ -222,7 +222,7 @@ serve-clients: ## try the server by the Python client that OpenAI publishes (nee
 
 .PHONY: travel
 travel: ## run exported models by onnxruntime (needs python3 and its package index)
-	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_ONNX,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
+	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_TRAVEL,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
 
 # It trains for a few hundred steps, so that there is a curve to see.
 .PHONY: serve-pictures

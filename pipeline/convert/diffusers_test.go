@@ -96,9 +96,9 @@ func numbers(t *testing.T, path string) []float32 {
 // inPython runs cases by a script over the real library.
 func inPython(t *testing.T, script, folder string, cases []*pythonCase) {
 	t.Helper()
-	name := os.Getenv("FMIMG_TEST_DIFFUSERS")
+	name := os.Getenv("FMIMG_TEST_TRAVEL")
 	if name == "" {
-		t.Skip("FMIMG_TEST_DIFFUSERS must name a Python with diffusers, torchcfm and PyTorch (make travel)")
+		t.Skip("FMIMG_TEST_TRAVEL must name a Python with diffusers, torchcfm and PyTorch (make travel)")
 	}
 	text, err := json.Marshal(cases)
 	if err == nil {

@@ -26,7 +26,7 @@ import (
 // python returns a Python that has onnx and onnxruntime. A machine without one skips the test.
 func python(t *testing.T) string {
 	t.Helper()
-	name := os.Getenv("FMIMG_TEST_ONNX")
+	name := os.Getenv("FMIMG_TEST_TRAVEL")
 	if name == "" {
 		name = "python3"
 	}
