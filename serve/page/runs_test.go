@@ -109,7 +109,7 @@ func TestManyRuns(t *testing.T) {
 		b := open(t, origin, "/#runs?run=run-20&with="+names[0], size(width, 844))
 		b.Wait("all are listed", fmt.Sprintf(`document.querySelectorAll(".run").length === %d`, len(names)))
 		b.Wait("two are shown", `document.querySelectorAll(".run-view .figures dt").length > 10`)
-		b.notWide(fmt.Sprintf("the tab of runs, on %d pixels,", width))
+		b.NotWide(fmt.Sprintf("the tab of runs, on %d pixels,", width))
 		over := value[int](b, `(() => { const list = document.querySelector("#run-list");
 			return list.scrollWidth - list.clientWidth; })()`)
 		if over > 0 {
@@ -124,7 +124,7 @@ func TestManyRuns(t *testing.T) {
 		}
 		b.Click(`.run-view [data-part="delete"]`)
 		b.Wait("the name is asked for", `document.querySelector("#remove").open`)
-		b.notWide("the dialog")
+		b.NotWide("the dialog")
 		b.Picture(fmt.Sprint(width))
 	}
 }
