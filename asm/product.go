@@ -41,23 +41,29 @@ func ProductGo(args *Product, half int) {
 }
 
 // productRow computes row i of a segment of a tile. It keeps positions as offsets, because Go
-// forbids a pointer past the end of a map.
+// forbids a pointer past the end of a map. Go keeps no array in registers, so each sum has a name.
 func productRow(args *Product, a, c, r unsafe.Pointer, tile, i uintptr) {
-	var sum [ProductCols]float32
+	var s0, s1, s2, s3, s4, s5, s6, s7 float32
 	col, b := tile*args.TileA+i*args.LdA, uintptr(0)
 	for range args.N2 {
 		for range args.N1 {
 			for range args.K {
-				x := *at(a, col)
-				for j, y := range columns(args.B, b) {
-					sum[j] += float32(x * y)
-				}
+				x, y := *at(a, col), columns(args.B, b)
+				s0 += float32(x * y[0])
+				s1 += float32(x * y[1])
+				s2 += float32(x * y[2])
+				s3 += float32(x * y[3])
+				s4 += float32(x * y[4])
+				s5 += float32(x * y[5])
+				s6 += float32(x * y[6])
+				s7 += float32(x * y[7])
 				col, b = col+4, b+4*ProductCols
 			}
 			col += args.Step1
 		}
 		col += args.Step2
 	}
+	sum := [ProductCols]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 	if args.Bias != nil {
 		for j, y := range columns(args.Bias, 0) {
 			sum[j] += y

@@ -187,12 +187,12 @@ func TestPageWay(t *testing.T) {
 	b := openDrawn(t, "/fmimg/#class=3&steps=4")
 	b.Do(chromedp.Focus(chromedp.CSS("#way")))
 	b.Press(kb.Home)
-	const told = `document.querySelector("#way").getAttribute("aria-valuetext") + ", " + document.querySelector("#grid img").alt`
-	if got := browsertest.Value[string](b, told); got != "noise, noise, which becomes a 3" {
+	const told = `document.querySelector("#way").getAttribute("aria-valuetext") + " | " + document.querySelector("#grid img").alt`
+	if got := browsertest.Value[string](b, told); got != "noise | noise, which becomes a 3" {
 		t.Errorf("at the begin: %s", got)
 	}
 	b.Press(kb.ArrowRight)
-	if got := browsertest.Value[string](b, told); got != "step 1 of 4, a 3 after step 1 of 4" {
+	if got := browsertest.Value[string](b, told); got != "step 1 of 4 | a 3 after step 1 of 4" {
 		t.Errorf("a step on: %s", got)
 	}
 	if at := browsertest.Value[int](b, `[...document.querySelectorAll("#states li")].findIndex((s) => s.ariaCurrent === "true")`); at != 1 {
