@@ -40,7 +40,7 @@ type pairing struct {
 	workers []pairer
 
 	first  int     // the first group of those that are paired, one for each rank; negative: none
-	paired []int32 // for each position of these groups, the position of its group whose noise it takes
+	paired []int32 // for each position of these groups, the one of its group whose noise it takes
 
 	// The group of this rank.
 	group  int
