@@ -100,7 +100,7 @@ func Cluster(ctx context.Context, o ClusterOptions) (*ClusterResult, error) {
 	if o.launched() {
 		r, err := newClusterBench(o, o.Comm).run(ctx)
 		if _, lost := errors.AsType[*cluster.Error](err); err != nil && !lost {
-			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err} // the other ranks wait for this one
+			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err} // the others wait for this one
 		}
 		return r, err
 	}

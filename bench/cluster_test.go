@@ -35,7 +35,7 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%d ranks of %d threads, batch %d: %g, want %g", of.ranks, of.threads, of.batch, got, of.want)
 		}
 	}
-	if got, want := c.whole(1, 1, 64), 0.165+0.0064; !near(got, want) {
+	if got, want := c.whole(2, 1, 64), c.step(2, 1, 64)+0.0032; !near(got, want) {
 		t.Errorf("with pairing: %g, want %g", got, want)
 	}
 }

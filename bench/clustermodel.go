@@ -24,7 +24,7 @@ type Costs struct {
 	Repack float64 `json:"repack_s"`
 	// Largest is the share of the largest tensor among the parameters, which is not cut.
 	Largest float64 `json:"largest_tensor"`
-	// Pair is what it takes to pair an image with its noise. Each rank pairs the whole batch.
+	// Pair is what it takes to pair an image with its noise, which is cut over ranks.
 	Pair float64 `json:"pair_s"`
 }
 
@@ -112,5 +112,5 @@ func (r *ClusterResult) project() []Projection {
 
 // whole returns the time of a step with its pairing, without what ranks pass on.
 func (c Costs) whole(ranks, threads, batch int) float64 {
-	return c.step(ranks, threads, batch) + float64(batch)*c.Pair
+	return c.step(ranks, threads, batch) + float64(batch)/float64(ranks)*c.Pair
 }
