@@ -220,9 +220,16 @@ with_python = @if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then \
 serve-clients: ## try the server by the Python client that OpenAI publishes (needs python3 and its package index)
 	$(call with_python,openai==3.*,FMIMG_TEST_OPENAI,$(GO) test -count 1 -v -run '^TestOpenAIClient$$' ./serve)
 
+# Tests that other programs compute the same, and the commands of docs/travel.md.
+TRAVEL = $(GO) test -count 1 -timeout 30m -v -run 'ONNXRuntime|Diffusers|GuidedDiffusion|TravelPage' ./pipeline/convert ./cmd/fmimg
+
 .PHONY: travel
-travel: ## run exported models by onnxruntime (needs python3 and its package index)
-	$(call with_python,onnx==1.* onnxruntime==1.*,FMIMG_TEST_TRAVEL,$(GO) test -count 1 -v -run 'ONNXRuntime' ./pipeline/convert)
+travel: ## compare models with onnxruntime, PyTorch and diffusers, both ways (needs python3 and its package index)
+	$(call with_python,onnx==1.* onnxruntime==1.* torch==2.* diffusers==0.* torchcfm==1.*,FMIMG_TEST_TRAVEL,$(TRAVEL))
+
+.PHONY: round-trip
+round-trip: ## run the commands of docs/travel.md, with the packages that the first of PYTHONS has
+	FMIMG_TEST_TRAVEL='$(firstword $(PYTHONS))' $(GO) test -count 1 -v -run '^TestTravelPage$$' ./cmd/fmimg
 
 # It trains for a few hundred steps, so that there is a curve to see.
 .PHONY: serve-pictures
