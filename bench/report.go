@@ -30,6 +30,7 @@ type Report struct {
 	Kernels  *KernelReport    `json:"kernels,omitempty"`
 	Train    []TrainResult    `json:"train,omitempty"`
 	Generate []GenerateResult `json:"generate,omitempty"`
+	Cluster  []ClusterResult  `json:"cluster,omitempty"`
 }
 
 // A Stamp says when and by which program something was measured.
@@ -100,6 +101,13 @@ func (t *TrainResult) addTo(r *Report) {
 func (g *GenerateResult) addTo(r *Report) {
 	r.Generate = replace(r.Generate, *g, func(o GenerateResult) bool {
 		return o.Workload.same(g.Workload) && o.Solver == g.Solver && o.Steps == g.Steps
+	})
+}
+
+func (r *ClusterResult) addTo(to *Report) {
+	to.Cluster = replace(to.Cluster, *r, func(o ClusterResult) bool {
+		return o.Workload.same(r.Workload) && o.Optimizer == r.Optimizer && o.Ranks == r.Ranks &&
+			o.Connection == r.Connection
 	})
 }
 

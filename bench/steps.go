@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
@@ -107,9 +108,11 @@ type evaluation struct {
 }
 
 // newTrainBench opens the data, draws a network and starts the workers, which close ends. The
-// defaults of the options are filled in. A mistake in them is a [*pipeline.OptionError].
-func newTrainBench(ctx context.Context, o TrainOptions) (*trainBench, error) {
+// defaults of the options are filled in. A mistake in them is a [*pipeline.OptionError]. ranks do
+// the steps together; nil: this process alone.
+func newTrainBench(ctx context.Context, o TrainOptions, ranks cluster.Comm) (*trainBench, error) {
 	var opt train.Options
+	opt.Ranks = ranks
 	opt.Data, opt.Source, opt.Compute, opt.Seed = "mnist", o.Source, o.Compute, 1
 	opt.Preset, opt.Batch, opt.Optimizer = o.Preset, o.Batch, o.Optimizer
 	if s := o.shape(); o.Source == nil && s != mnistShape {

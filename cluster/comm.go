@@ -39,6 +39,14 @@ type Comm interface {
 	Close() error
 }
 
+// Describe says in a few words how the ranks of a Comm of this package are connected.
+func Describe(c Comm) string {
+	if d, ok := c.(interface{ describe() string }); ok {
+		return d.describe()
+	}
+	return "unknown"
+}
+
 // Unknown is the rank of an [Error] when no rank can be named.
 const Unknown = -1
 

@@ -165,6 +165,13 @@ func (l *local) Close() error {
 	return err
 }
 
+func (l *local) describe() string {
+	if l.size == 1 {
+		return "alone"
+	}
+	return "in one process"
+}
+
 // usable returns why the rank can make no call, if so.
 func (l *local) usable() error {
 	if err := l.world.reason(); err != nil {

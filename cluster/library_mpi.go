@@ -97,7 +97,7 @@ func (l *library) find(handle uintptr) error {
 			return fmt.Errorf("it lacks %s: it is not an MPI library, or older than MPI 3", f.name)
 		}
 	}
-	l.version = l.describe()
+	l.version = l.firstLine()
 	return l.constants(handle)
 }
 
@@ -136,8 +136,8 @@ func hasStandardInterface(handle uintptr) bool {
 	return version[0] >= 1
 }
 
-// describe returns the first line of what the library says of itself.
-func (l *library) describe() string {
+// firstLine returns the first line of what the library says of itself.
+func (l *library) firstLine() string {
 	text, length := make([]byte, 8192), new(int32) // no library has more
 	purego.SyscallN(l.versionString, uintptr(unsafe.Pointer(&text[0])), uintptr(unsafe.Pointer(length)))
 	line, _, _ := strings.Cut(string(text[:clampLength(*length, len(text))]), "\n")

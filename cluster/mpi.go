@@ -291,6 +291,8 @@ func runExitFunctions() {
 	}
 }
 
+func (c *mpiComm) describe() string { return c.version }
+
 // usable returns why the rank can make no call, if so.
 func (c *mpiComm) usable() error {
 	if c.err == nil && c.closed {
@@ -363,15 +365,20 @@ func (c *mpiComm) poll(peer int, step func() (moved, done bool, err error)) erro
 	}
 }
 
-// eager is how long a rank asks without a pause. Messages that are under way need it: then the
-// processor has the library's copies to make.
-const eager = 50 * time.Microsecond
+// eager is how long a rank asks without a pause after something moved. It is the time that a piece
+// takes on its way, and a few of them.
+const eager = 200 * time.Microsecond
 
-// pause lets others use the processor, for longer where the wait is long already.
+// longestPause bounds how much later than it arrives a message is seen.
+const longestPause = 100 * time.Microsecond
+
+// pause lets others use the processor, for longer where the wait is long already. Go's own Sleep
+// rounds up to a millisecond where nothing else runs.
 func pause(waited time.Duration) {
 	if waited < eager {
 		runtime.Gosched()
 		return
 	}
-	time.Sleep(min(waited/8, 100*time.Microsecond))
+	t := syscall.NsecToTimespec(min(waited/8, longestPause).Nanoseconds())
+	_ = syscall.Nanosleep(&t, nil) // a signal may end it early
 }

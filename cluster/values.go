@@ -14,6 +14,11 @@ func FloatBytes(x []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
 }
 
+// IndexBytes returns the memory of x as bytes, in the order of the machine. It is a view.
+func IndexBytes(x []int32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
+}
+
 // BroadcastBytes returns the data of rank root on all ranks. Other ranks need not know its length;
 // what they pass is not used.
 func BroadcastBytes(c Comm, root int, data []byte) ([]byte, error) {

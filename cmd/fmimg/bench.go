@@ -36,7 +36,7 @@ func (a *app) newBench() *cobra.Command {
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.newBenchKernels(), a.newBenchTrain(), a.newBenchGenerate(), a.newBenchCompare())
+	cmd.AddCommand(a.newBenchKernels(), a.newBenchTrain(), a.newBenchGenerate(), a.newBenchCluster(), a.newBenchCompare())
 	return cmd
 }
 

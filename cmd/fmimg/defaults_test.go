@@ -73,6 +73,7 @@ func resolved() map[string]any {
 		"bench.Options":           bench.TrainOptions{}.WithDefaults().Options,
 		"bench.TrainOptions":      bench.TrainOptions{}.WithDefaults(),
 		"bench.GenerateOptions":   bench.GenerateOptions{}.WithDefaults(),
+		"bench.ClusterOptions":    bench.ClusterOptions{}.WithDefaults(),
 		"bench.KernelOptions":     bench.KernelOptions{}.WithDefaults(),
 		"convert.ImportOptions":   convert.ImportOptions{}.WithDefaults(),
 		"convert.ONNXOptions":     convert.ONNXOptions{},

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,7 +20,7 @@ import (
 )
 
 // ranked are the commands whose work several processes share, that mpirun started together.
-var ranked = []string{"train", "distill", "generate", "eval", "likelihood"}
+var ranked = []string{"train", "distill", "generate", "eval", "likelihood", "bench cluster"}
 
 // launchers are the variables in which a launcher tells a process how many there are, and its own
 // number: Open MPI's mpirun; MPICH's, Intel's and Cray's mpiexec; Slurm's srun.
@@ -61,7 +62,7 @@ func (a *app) joinRanks(cmd *cobra.Command) error {
 		top = top.Parent()
 	}
 	switch {
-	case !slices.Contains(ranked, top.Name()):
+	case !slices.Contains(ranked, top.Name()) && !slices.Contains(ranked, strings.TrimPrefix(cmd.CommandPath(), "fmimg ")):
 		if size > 1 && computesOrServes(top) {
 			return usagef("%s: it runs in one process, and %d were started: start it without mpirun or srun", cmd.CommandPath(), size)
 		}

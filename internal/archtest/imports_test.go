@@ -119,7 +119,7 @@ var rules = []rule{
 	{packages: "bench/same"}, // must not depend on what may have changed
 	{packages: "bench/peer", tests: []string{"pipeline/train", "unet"}},
 	{packages: "bench", libraries: []string{anyLibrary},
-		imports: []string{"dataset", "flow", "kernels", "safetensors", "unet", "pipeline", "pipeline/engine",
+		imports: []string{"cluster", "dataset", "flow", "kernels", "safetensors", "unet", "pipeline", "pipeline/engine",
 			"pipeline/feed", "pipeline/model", "pipeline/sample", "pipeline/train"}},
 	{packages: "bench/quality", imports: []string{"bench", "pipeline/evaluate"}, libraries: []string{anyLibrary}},
 	{packages: "serve/draw", imports: []string{"dataset", "flow", "kernels", "models", "ode", "pipeline/..."},

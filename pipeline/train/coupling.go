@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/pipeline/feed"
@@ -25,6 +26,9 @@ const (
 // A pairing finds, for each position of a batch, the position whose noise it takes. It pairs the
 // steps of a group together: the more noises there are to choose from, the shorter the paths
 // become. Pairs stay within a class, so that the noise of each class is normal.
+//
+// Of several ranks each pairs one group of as many in a row, and tells the others: together they
+// take no longer than one of them.
 type pairing struct {
 	feed    feed.Feed // reads ahead of the feed that batches come from
 	seed    uint64
@@ -32,10 +36,15 @@ type pairing struct {
 	steps   int // steps of a group
 	size    int // numbers of an image
 	crew    *crew.Crew
+	ranks   cluster.Comm
 	workers []pairer
 
-	group  int       // the group that is paired; -1 before the first
-	noise  []int     // for each position of the group, the position whose noise it takes
+	first  int     // the first group of those that are paired, one for each rank; negative: none
+	paired []int32 // for each position of these groups, the one of its group whose noise it takes
+
+	// The group of this rank.
+	group  int
+	noise  []int32   // the part of paired
 	images []float32 // [steps·batch][size]
 	noises []float32 // [steps·batch][size]
 	labels []int
@@ -88,14 +97,16 @@ func pairingMemory(batch, most int, had labelCount, size, workers int) float64 {
 
 // newPairing makes the pairing of a run that takes its batches from f, whose images have the labels
 // that had counts.
-func newPairing(f *feed.Feed, seed uint64, batch, most int, had labelCount, c *crew.Crew) *pairing {
+func newPairing(f *feed.Feed, seed uint64, batch, most int, had labelCount, c *crew.Crew,
+	ranks cluster.Comm) *pairing {
 	h, w, channels := f.Data.Shape()
 	n, size := groupImages(batch, most), h*w*channels
 	p := &pairing{
 		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size,
-		crew: c, workers: make([]pairer, c.Size()), group: -1,
-		noise: make([]int, n), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
+		crew: c, ranks: ranks, workers: make([]pairer, c.Size()), first: -ranks.Size(),
+		paired: make([]int32, n*ranks.Size()), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
 	}
+	p.noise = p.paired[n*ranks.Rank():][:n]
 	p.feed.Order = feed.NewOrder(f.Data.Len(), seed, n)
 	same := had.sameClass(n)
 	for i := range p.workers {
@@ -107,12 +118,21 @@ func newPairing(f *feed.Feed, seed uint64, batch, most int, had labelCount, c *c
 	return p
 }
 
-// prepare pairs the positions of a step's group, unless they are paired.
+// prepare pairs the positions of a step's group, unless they are paired. Collective.
 func (p *pairing) prepare(step int) error {
 	group := step / p.steps
-	if group == p.group {
+	if group >= p.first && group < p.first+p.ranks.Size() {
 		return nil
 	}
+	p.first = group / p.ranks.Size() * p.ranks.Size()
+	if err := cluster.Agree(p.ranks, p.pairGroup(p.first+p.ranks.Rank())); err != nil {
+		return err
+	}
+	return cluster.AllGather(p.ranks, cluster.IndexBytes(p.paired), cluster.Shares(p.ranks, len(p.paired), 4))
+}
+
+// pairGroup pairs the positions of a group.
+func (p *pairing) pairGroup(group int) error {
 	p.group = group
 	p.feed.Prepare(group, len(p.noise))
 	for _, phase := range []func(int){p.load, p.pair} {
@@ -137,13 +157,15 @@ func (p *pairing) eachOf(n int, do func(i int)) {
 
 // draw fetches the image and the noise of a position of the group.
 func (p *pairing) draw(rng *rand.PCG, i int) {
-	step, position := p.place(i)
+	step, position := p.place(p.group, i)
 	p.labels[i] = p.feed.Read(rng, p.feed.Order.Index(i), step, position, p.image(i))
 	drawNoise(rng, p.seed, step, position, p.noiseAt(i))
 }
 
-// place returns the step of a position of the group, and the position in its batch.
-func (p *pairing) place(i int) (step, position int) { return p.group*p.steps + i/p.batch, i % p.batch }
+// place returns the step of a position of a group, and the position in its batch.
+func (p *pairing) place(group, i int) (step, position int) {
+	return group*p.steps + i/p.batch, i % p.batch
+}
 
 // assign pairs the images and the noises of a class. Class -1 is for images without a class.
 func (p *pairing) assign(w *pairer, class int) {
@@ -159,14 +181,14 @@ func (p *pairing) assign(w *pairer, class int) {
 		}
 	}
 	for i, j := range w.solver.Assign(w.cost, len(w.same)) {
-		p.noise[w.same[i]] = w.same[j]
+		p.noise[w.same[i]] = int32(w.same[j])
 	}
 }
 
 // noiseOf returns the step and the position whose noise an image takes. The image is at a position
-// of a step's batch.
+// of a step's batch, and the step's group is paired.
 func (p *pairing) noiseOf(step, position int) (from, at int) {
-	return p.place(p.noise[(step-p.group*p.steps)*p.batch+position])
+	return p.place(step/p.steps, int(p.paired[(step-p.first*p.steps)*p.batch+position]))
 }
 
 // image returns the image at a position of the group.

@@ -3,8 +3,10 @@ package train
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/roomtest"
@@ -50,7 +52,7 @@ func TestOptimalTransportPairs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newPairing(f, 7, batch, 256, had, c)
+		p := newPairing(f, 7, batch, 256, had, c, cluster.Alone())
 		if err := p.prepare(step); err != nil {
 			t.Fatal(err)
 		}
@@ -60,17 +62,17 @@ func TestOptimalTransportPairs(t *testing.T) {
 		if !slices.Equal(slices.Sorted(slices.Values(p.noise)), rangeOf(len(p.noise))) {
 			t.Fatalf("%v is no permutation", p.noise)
 		}
-		cost := func(i, j int) float64 {
+		cost := func(i int, j int32) float64 {
 			sum := 0.0
 			for k, v := range p.image(i) {
-				d := float64(v) - float64(p.noiseAt(j)[k])
+				d := float64(v) - float64(p.noiseAt(int(j))[k])
 				sum += d * d
 			}
 			return sum
 		}
 		paired, drawn := 0.0, 0.0
 		for i, j := range p.noise {
-			paired, drawn = paired+cost(i, j), drawn+cost(i, i)
+			paired, drawn = paired+cost(i, j), drawn+cost(i, int32(i))
 			if p.labels[i] != p.labels[j] {
 				t.Errorf("image %d of class %d has noise %d of class %d", i, p.labels[i], j, p.labels[j])
 			}
@@ -91,19 +93,59 @@ func TestOptimalTransportPairs(t *testing.T) {
 		for i := range batch {
 			m.draw(step, i, i)
 			at := step%(len(p.noise)/batch)*batch + i
-			if !slices.Equal(m.x1, p.image(at)) || !slices.Equal(m.x0, p.noiseAt(p.noise[at])) {
+			if !slices.Equal(m.x1, p.image(at)) || !slices.Equal(m.x0, p.noiseAt(int(p.noise[at]))) {
 				t.Fatalf("position %d has another image or noise than the one that was paired", i)
 			}
 		}
 	}
 }
 
-func rangeOf(n int) []int {
-	x := make([]int, n)
+func rangeOf(n int) []int32 {
+	x := make([]int32, n)
 	for i := range x {
-		x[i] = i
+		x[i] = int32(i)
 	}
 	return x
+}
+
+// Ranks pair a group each, and have the pairs of one process, wherever a run begins.
+func TestPairingOnRanks(t *testing.T) {
+	const batch, steps = 24, 50
+	data := roomtest.Digits()
+	had, err := countLabels(t.Context(), data, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := func(c cluster.Comm, from int) (all [][2]int, err error) {
+		workers := crew.New(2)
+		defer workers.Close()
+		p := newPairing(feed.New(data, 7, batch, true), 7, batch, 100, had, workers, c)
+		for step := from; step < steps; step++ {
+			if err := p.prepare(step); err != nil {
+				return nil, err
+			}
+			for i := range batch {
+				from, at := p.noiseOf(step, i)
+				all = append(all, [2]int{from, at})
+			}
+		}
+		return all, nil
+	}
+	want, err := pairs(cluster.Alone(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []int{0, 17} {
+		var ranks sync.WaitGroup
+		for _, c := range cluster.InProcess(3) {
+			ranks.Go(func() {
+				if got, err := pairs(c, from); err != nil || !slices.Equal(got, want[from*batch:]) {
+					t.Errorf("rank %d from step %d: %v, or other pairs than one process has", c.Rank(), from, err)
+				}
+			})
+		}
+		ranks.Wait()
+	}
 }
 
 // The pairs do not depend on the number of threads, or on where a run was interrupted.

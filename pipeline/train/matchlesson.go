@@ -59,7 +59,8 @@ func (l *matchLesson) build(r *training, isa kernels.ISA) error {
 	}
 	l.match.held, r.Validated = r.heldOut, r.heldOut != nil
 	if r.options.Coupling == OptimalTransport {
-		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.options.Paired, r.had, r.Crew)
+		l.match.pairs = newPairing(feed, r.Settings.Seed, r.Settings.Batch, r.options.Paired, r.had, r.Crew,
+			r.Settings.Ranks)
 	}
 	for _, m := range newMatchers(l.match, nets) {
 		r.Tasks = append(r.Tasks, m)
