@@ -81,7 +81,7 @@ type ClusterPoint struct {
 	Batch int     `json:"batch"`
 	Step  float64 `json:"step_s"`
 	// Alone is the same step by one rank with its threads; OneProcess by one process with the
-	// threads of all ranks, 0 where these are on several machines.
+	// threads of all ranks, 0 where a rank may not use so many processors.
 	Alone      float64 `json:"alone_s"`
 	OneProcess float64 `json:"one_process_s,omitempty"`
 	// Model is what the model says of the step, from costs that were measured beside it.
@@ -100,7 +100,8 @@ func Cluster(ctx context.Context, o ClusterOptions) (*ClusterResult, error) {
 	if o.launched() {
 		r, err := newClusterBench(o, o.Comm).run(ctx)
 		if _, lost := errors.AsType[*cluster.Error](err); err != nil && !lost {
-			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err} // the others wait for this one
+			// The others wait for this one.
+			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err}
 		}
 		return r, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -89,8 +90,9 @@ func (s *stepsOver) open(ctx context.Context) error {
 	add(&s.more, nil, moreWaves*wave, threads)
 	if s.ranks.Rank() == 0 {
 		add(&s.alone, nil, s.batch, threads)
-		if s.bench.result.OneMachine && s.ranks.Size() > 1 {
-			add(&s.process, nil, s.batch, threads*s.ranks.Size())
+		all := threads * s.ranks.Size()
+		if s.bench.result.OneMachine && s.ranks.Size() > 1 && all <= runtime.NumCPU() {
+			add(&s.process, nil, s.batch, all)
 		}
 	}
 	return err
@@ -141,9 +143,10 @@ func (s *stepsOver) round() error {
 	return s.ranks.Barrier()
 }
 
-// paired moves a training on to a step whose images are paired with noises already.
+// paired moves a training on to a step whose images are paired with noises already, if there are
+// such steps.
 func (s *stepsOver) paired(b *trainBench) error {
-	if b.step%pairedSteps(b) == 0 {
+	if group := pairedSteps(b); group > 1 && b.step%group == 0 {
 		return b.train()
 	}
 	return nil
