@@ -161,7 +161,7 @@ type Foreign struct {
 
 // A Translated is a network of another program as one of fmimg.
 type Translated struct {
-	Tensors *safetensors.File // under fmimg's names, with the configuration and the metadata of a model
+	Tensors *safetensors.File // under fmimg's names, with the metadata of a model
 	Config  unet.Config
 	Meta    Meta
 	Notes   []pipeline.Event // what was assumed
