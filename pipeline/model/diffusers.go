@@ -199,7 +199,8 @@ func (f *OpenedFile) FromDiffusers(tensors *safetensors.File, o Foreign) (*Trans
 	if c.OutChannels != c.InChannels {
 		t.note("its out_channels are twice its in_channels: the second half is taken to be a variance, and left out")
 	}
-	return t, t.settle(c.Training, o)
+	err = t.settle(c.Training, o)
+	return t, err
 }
 
 // isDiffusers reports whether tensors have the names of a network of diffusers.
