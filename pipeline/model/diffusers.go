@@ -236,7 +236,8 @@ func (t *Translated) configure(c *diffusers.Config, o Foreign) (err error) {
 		t.Config.ImageSize = [2]int{o.Size.Height, o.Size.Width}
 	}
 	if t.Config.ImageSize == [2]int{} {
-		return option.Errorf("size", nil, "is needed: %s has no sample_size", DiffusersConfig)
+		return option.Faultf("its %s has no sample_size", DiffusersConfig).Cured("name the size of its images to %v",
+			option.Action{Command: importIt.Command, Settings: []option.Setting{{Option: "size"}}})
 	}
 	if err := t.Config.Validate(); err != nil { // before its classes are counted out
 		return err
