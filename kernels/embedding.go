@@ -2,8 +2,9 @@ package kernels
 
 import "math"
 
-// SinusoidalEmbedding sets dst to the cosines and then the sines of scale·t·10000^(-i/(half-shift)),
-// for each i below half = len(dst)/2. An odd last element is zero. shift is below half.
+// SinusoidalEmbedding sets dst to the cosines and then the sines of
+// scale·t·10000^(-i/(half-shift)), for each i below half = len(dst)/2. An odd last element is zero.
+// shift is below half.
 func SinusoidalEmbedding(dst []float32, t, scale, shift float64) {
 	half := len(dst) / 2
 	for i := range half {

@@ -9,7 +9,8 @@ type Block struct {
 	In, Out   int    // channels; In with those of the skip connection
 	Residual  bool   // Name.0 is a residual block
 	Attention bool   // Name.1 is an attention block
-	Resample  string // the convolution from or to the next level, such as "input_blocks.3.0.op"; empty: none
+	// Resample is the convolution to another level, such as "input_blocks.3.0.op"; empty: none.
+	Resample string
 }
 
 // AttendsAt reports whether the residual blocks of a level have attention. The middle block always

@@ -223,7 +223,8 @@ func (c Config) validateSizes() error {
 	return nil
 }
 
-// attendsLevel reports whether there is attention at a level: the middle block has it at the lowest.
+// attendsLevel reports whether there is attention at a level. The lowest has the middle
+// block's.
 func (c Config) attendsLevel(level int) bool {
 	return level == len(c.ChannelMult)-1 || c.attends(1<<level)
 }

@@ -23,8 +23,8 @@ var variants = []variant{
 	{"encoder_pool.", "it has an encoder of conditions"},
 }
 
-// differences lists what tensors, with guided diffusion's names, have that this network has not. One
-// error says all of it, each by a tensor.
+// differences lists what tensors, with guided diffusion's names, have that this network has not.
+// One error says all of it, each by a tensor.
 func differences(f *safetensors.File) error {
 	var list []string
 	blocks := map[string]bool{} // whose tensors there are, such as input_blocks.3

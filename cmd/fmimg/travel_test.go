@@ -11,7 +11,7 @@ import (
 )
 
 // block finds the commands and the programs of a page.
-var block = regexp.MustCompile("(?ms)^```(sh|python)\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)^```(sh|python)\n(.*?\n)```$")
 
 // programName is the first line of a program that the page's commands run.
 var programName = regexp.MustCompile(`^# ([a-z]+\.py)\n`)

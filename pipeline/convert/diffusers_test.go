@@ -46,8 +46,8 @@ type pythonCase struct {
 // diffusersTimes are the times of the images of a case.
 var diffusersTimes = []float32{0, 0.375, 0.9375}
 
-// inputs writes the inputs of a case, for images of a shape [C, H, W] and so many classes. times are
-// the network's own at noise and at images.
+// inputs writes the inputs of a case, for images of a shape [C, H, W] and so many classes. times
+// are the network's own at noise and at images.
 func (c *pythonCase) inputs(t *testing.T, folder string, shape []int, classes int, times [2]float64) {
 	t.Helper()
 	n := len(diffusersTimes)
@@ -166,7 +166,8 @@ func foreignConfigs() []*pythonCase {
 		{Name: "old names", Config: ddpm, o: noise, Rename: map[string]string{
 			".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn.",
 		}},
-		{Name: "flow matching", Config: usual(nil), o: ImportOptions{Times: [2]float64{1000, 0}}}, // FlowMatchEulerDiscreteScheduler's times
+		// The times are those of FlowMatchEulerDiscreteScheduler.
+		{Name: "flow matching", Config: usual(nil), o: ImportOptions{Times: [2]float64{1000, 0}}},
 		{Name: "scale and shift", Config: usual(map[string]any{
 			"resnet_time_scale_shift": "scale_shift", "attn_norm_num_groups": 8, "sample_size": []int{8, 12}, "num_class_embeds": 5,
 			"in_channels": 1, "out_channels": 1,
@@ -294,8 +295,9 @@ func TestFromGuidedDiffusion(t *testing.T) {
 	}
 }
 
-// diffusers loads what fmimg writes, with nothing missing and nothing left over, and finds the same;
-// the README's program draws. What it saves then, with other weights, is a model here again.
+// diffusers loads what fmimg writes, with nothing missing and nothing left over, and finds the
+// same. The README's program draws. What diffusers saves then, with other weights, is a model here
+// again.
 func TestToDiffusers(t *testing.T) {
 	folder := t.TempDir()
 	var cases []*pythonCase

@@ -41,8 +41,9 @@ type ImportOptions struct {
 	NormGroups int
 	// TimeScale is the factor on t before its embedding; 0: 1, PyTorch's default.
 	TimeScale float64
-	// Times are the network's own times at noise and at images, in place of TimeScale; zero: 0 and
-	// TimeScale, of diffusers 0 and 1000. Where they fall, a velocity is that towards noise.
+	// Times are the network's own times at noise and at images, in place of TimeScale. Without them
+	// they are 0 and TimeScale, and of diffusers 0 and 1000. Where they fall, a velocity is that
+	// towards noise.
 	Times [2]float64
 	// Classes are the names of the classes. One less than the network has rows: its last row is "no
 	// class"; nil: numbers, and no row of no class.
@@ -62,9 +63,6 @@ func (o ImportOptions) WithDefaults() ImportOptions {
 	option.SetDefault(&o.Heads, 1)
 	option.SetDefault(&o.NormGroups, 32)
 	option.SetDefault(&o.TimeScale, 1)
-	if o.Times == [2]float64{} {
-		o.Times[1] = o.TimeScale
-	}
 	option.SetDefault(&o.Path, model.DefaultPath)
 	option.SetDefault(&o.Objective, model.DefaultObjective)
 	return o
@@ -152,13 +150,17 @@ func (o *ImportOptions) translated() (*model.Translated, error) {
 	return t, nil
 }
 
+// times returns the network's own times, all 0 where nothing says them.
+func (o *ImportOptions) times() [2]float64 {
+	if o.Times == [2]float64{} {
+		return [2]float64{0, o.TimeScale}
+	}
+	return o.Times
+}
+
 // foreign returns the options that a network of diffusers takes.
 func (o *ImportOptions) foreign() model.Foreign {
-	times := o.Times
-	if times == [2]float64{} {
-		times[1] = o.TimeScale
-	}
-	return model.Foreign{Size: o.Size, Times: times, Path: o.Path, Objective: o.Objective, Classes: o.Classes}
+	return model.Foreign{Size: o.Size, Times: o.times(), Path: o.Path, Objective: o.Objective, Classes: o.Classes}
 }
 
 // said passes on what was assumed of a network of diffusers, and refuses options that its
@@ -204,7 +206,7 @@ func (o *ImportOptions) fromShapes(f *safetensors.File) (*model.Translated, erro
 			return nil, err
 		}
 	}
-	if err := model.TurnTime(f, &cfg, o.Times, o.Objective); err != nil {
+	if err := model.TurnTime(f, &cfg, o.times(), o.Objective); err != nil {
 		return nil, err
 	}
 	t := &model.Translated{Tensors: f, Config: cfg}
@@ -229,7 +231,8 @@ func (o *ImportOptions) config(f *safetensors.File) (unet.Config, error) {
 	}
 	cfg.ImageSize = [2]int{o.Size.Height, o.Size.Width}
 	cfg.NumHeads, cfg.NumHeadChannels, cfg.NormGroups = o.Heads, o.HeadChannels, o.NormGroups
-	cfg.TimeScale = math.Abs(o.Times[1] - o.Times[0])
+	times := o.times()
+	cfg.TimeScale = math.Abs(times[1] - times[0])
 	if _, cfg.NullClass, err = model.ClassNames(o.Classes, cfg.NumClasses); err != nil {
 		return cfg, err
 	}

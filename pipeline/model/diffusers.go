@@ -161,7 +161,7 @@ type Foreign struct {
 
 // A Translated is a network of another program as one of fmimg.
 type Translated struct {
-	Tensors *safetensors.File // under fmimg's names, with the configuration and the metadata of a model
+	Tensors *safetensors.File // under fmimg's names, with the metadata of a model
 	Config  unet.Config
 	Meta    Meta
 	Notes   []pipeline.Event // what was assumed
@@ -199,7 +199,8 @@ func (f *OpenedFile) FromDiffusers(tensors *safetensors.File, o Foreign) (*Trans
 	if c.OutChannels != c.InChannels {
 		t.note("its out_channels are twice its in_channels: the second half is taken to be a variance, and left out")
 	}
-	return t, t.settle(c.Training, o)
+	err = t.settle(c.Training, o)
+	return t, err
 }
 
 // isDiffusers reports whether tensors have the names of a network of diffusers.
@@ -235,7 +236,8 @@ func (t *Translated) configure(c *diffusers.Config, o Foreign) (err error) {
 		t.Config.ImageSize = [2]int{o.Size.Height, o.Size.Width}
 	}
 	if t.Config.ImageSize == [2]int{} {
-		return option.Errorf("size", nil, "is needed: %s has no sample_size", DiffusersConfig)
+		return option.Faultf("its %s has no sample_size", DiffusersConfig).Cured("name the size of its images to %v",
+			option.Action{Command: importIt.Command, Settings: []option.Setting{{Option: "size"}}})
 	}
 	if err := t.Config.Validate(); err != nil { // before its classes are counted out
 		return err

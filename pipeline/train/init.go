@@ -83,8 +83,8 @@ func (o *Options) openInit(data dataset.Source, isa kernels.ISA) (*model.Checkpo
 	return ck, nil
 }
 
-// fromDiffusers returns the tensors of a file, under fmimg's names where they are those of a network
-// of diffusers, for images of the data's size.
+// fromDiffusers returns the tensors of a file, under fmimg's names where they are those of a
+// network of diffusers, for images of the data's size.
 func (o *Options) fromDiffusers(file *model.OpenedFile, f *safetensors.File, data dataset.Source) (*safetensors.File, error) {
 	foreign := model.Foreign{
 		Size: pipeline.ShapeOf(data).Size(), Times: [2]float64{0, o.TimeScale}, DataClasses: data.Classes(),

@@ -94,7 +94,8 @@ func TestOfRefuses(t *testing.T) {
 	}
 }
 
-// Each key that does not map is in the list, and no other.
+// Each key that does not map is in the list, and no other. The lowest level has nothing below it,
+// so downsample_type does not matter there; UpBlock2D does not look at upsample_type.
 func TestNetworkListsDifferences(t *testing.T) {
 	whole := func(rest string) string {
 		return `{"_class_name": "UNet2DModel", "block_out_channels": [8, 16], "norm_num_groups": 4, "layers_per_block": 1,
@@ -120,9 +121,9 @@ func TestNetworkListsDifferences(t *testing.T) {
 		`, "mid_block_scale_factor": 1.414`:                                  "mid_block_scale_factor 1.414",
 		`, "downsample_padding": 2`:                                          "downsample_padding 2",
 		`, "attention_head_dim": 0`:                                          "attention_head_dim 0",
-		`, "downsample_type": "resnet"`:                                      "", // of a level that has no other below
+		`, "downsample_type": "resnet"`:                                      "",
 		`, "down_block_types": ["AttnDownBlock2D", "DownBlock2D"], "downsample_type": "resnet"`: "downsample_type resnet",
-		`, "upsample_type": "resnet"`:                           "", // UpBlock2D does not look at it
+		`, "upsample_type": "resnet"`:                           "",
 		`, "block_out_channels": [8, 12]`:                       "block_out_channels [8 12]",
 		`, "block_out_channels": [7, 14]`:                       "block_out_channels[0] 7",
 		`, "block_out_channels": [8]`:                           "down_block_types and up_block_types",

@@ -187,8 +187,8 @@ func (t *translation) noResidual(ours string, c int) {
 	t.zeros(ours+".out_layers.3", c, c, 3, 3)
 }
 
-// plausible reports whether the tensors so far were those of the configuration. A block that is made
-// is no larger than some of those before it then, so that memory grows with the file alone.
+// plausible reports whether the tensors so far were those of the configuration. A block that is
+// made is no larger than some of those before it then, so that memory grows with the file alone.
 func (t *translation) plausible() bool { return len(t.bad) == 0 }
 
 func (t *translation) zeros(name string, shape ...int) {

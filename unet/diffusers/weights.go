@@ -14,8 +14,8 @@ import (
 const StemName = "conv_in.weight"
 
 // Weights returns the tensors of a file of diffusers under the names of fmimg's network, whose
-// configuration is cfg, as [Config.Network] returns it with a size. The error lists tensors that are
-// missing or of another shape, and those that the configuration does not tell of.
+// configuration is cfg, as [Config.Network] returns it with a size. The error lists tensors that
+// are missing or of another shape, and those that the configuration does not tell of.
 func (c *Config) Weights(f *safetensors.File, cfg unet.Config) (*safetensors.File, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
