@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 func site(t *testing.T) string {
 	t.Helper()
 	browsertest.Need(t)
+	if testing.Short() {
+		t.Skip("draws for some seconds in a browser, which is no program of ours")
+	}
 	built.once.Do(func() {
 		if built.folder, built.err = os.MkdirTemp("", "site"); built.err != nil { //nolint:usetesting // several tests share it
 			return
@@ -241,6 +244,8 @@ func TestPageLooks(t *testing.T) {
 		}
 	}
 	b.Picture("phone-dark")
+	browsertest.Value[chromedp.Void](b, `document.querySelector("#way").scrollIntoView()`)
+	b.Picture("phone-below")
 	var reached []string
 	for range 40 {
 		b.Press(kb.Tab)

@@ -197,6 +197,19 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// version names the commit where it is known, and says when files differed from it.
+func TestVersionNamesTheCommit(t *testing.T) {
+	for want, b := range map[string]pipeline.Build{
+		"":                              {Version: "v0.1.0"},
+		", commit ce3d42a":              {Version: "v0.1.0", Commit: "ce3d42a"},
+		", commit ce3d42a with changes": {Version: "v0.1.0+dirty", Commit: "ce3d42a", Modified: true},
+	} {
+		if got := commitOf(b); got != want {
+			t.Errorf("%+v: %q, want %q", b, got, want)
+		}
+	}
+}
+
 // version shows the instruction set that a command would use: that of FMIMG_ISA. It refuses one
 // that cannot be used.
 func TestVersionHonoursTheEnvironment(t *testing.T) {

@@ -238,4 +238,5 @@ byId("dice").addEventListener("click", () => {
 byId("stop").addEventListener("click", () => worker.postMessage({ kind: "stop" }));
 byId("save").addEventListener("click", save);
 copies(byId("copy-command"), byId("command"));
+gallery.lay(1, 1); // the place of the first digit
 startTheme();
