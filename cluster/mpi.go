@@ -122,7 +122,7 @@ func (c *mpiComm) checkSize(env func(string) string) error {
 		return nil
 	}
 	return fmt.Errorf("the launcher started %s processes (%s), and %s (%s) sees %d: set FMIMG_MPI to the library "+
-		"that the launcher belongs to; under Slurm try srun --mpi=pmix or --mpi=pmi2", value, name, c.name, c.version, c.ranks)
+		"that the launcher belongs to; under Slurm ask srun for its pmix or pmi2", value, name, c.name, c.version, c.ranks)
 }
 
 // Rank implements [Comm].
