@@ -82,7 +82,7 @@ type ClusterPoint struct {
 	Batch int     `json:"batch"`
 	Step  float64 `json:"step_s"`
 	// Alone is the same step by one rank with its threads; OneProcess by one process with the
-	// threads of all ranks, 0 where these are on several machines.
+	// threads of all ranks, 0 where a rank may not use so many processors.
 	Alone      float64 `json:"alone_s"`
 	OneProcess float64 `json:"one_process_s,omitempty"`
 	// Model is what the model says of the step, from costs that were measured beside it.
@@ -101,7 +101,8 @@ func Cluster(ctx context.Context, o ClusterOptions) (*ClusterResult, error) {
 	if o.launched() {
 		r, err := newClusterBench(o, o.Comm).run(ctx)
 		if _, lost := errors.AsType[*cluster.Error](err); err != nil && !lost {
-			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err} // the others wait for this one
+			// The others wait for this one.
+			return nil, &cluster.Error{Rank: o.Comm.Rank(), Err: err}
 		}
 		return r, err
 	}
@@ -172,7 +173,7 @@ func rankCounts(size int) []int {
 
 // describe says what is measured, and where the ranks are.
 func (b *clusterBench) describe(ctx context.Context) error {
-	one, err := b.bench(ctx, cluster.Alone(), b.options.Batch, b.options.Threads)
+	one, err := b.bench(ctx, nil, b.options.Batch, 0, b.options.Threads)
 	if err != nil {
 		return err
 	}
@@ -198,11 +199,11 @@ func (b *clusterBench) describe(ctx context.Context) error {
 	return nil
 }
 
-// bench makes a training over ranks.
-func (b *clusterBench) bench(ctx context.Context, ranks cluster.Comm, batch, threads int) (*trainBench, error) {
+// bench makes a training over ranks; nil: of this one alone.
+func (b *clusterBench) bench(ctx context.Context, ranks cluster.Comm, batch, micro, threads int) (*trainBench, error) {
 	o := b.options.TrainOptions
 	o.Batch, o.Threads = batch, threads
-	return newTrainBench(ctx, o, ranks)
+	return newTrainBench(ctx, o, ranks, micro)
 }
 
 // measure measures steps on the first n ranks, while the others wait.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -71,11 +72,11 @@ const pairings = 3
 
 // open makes all trainings.
 func (s *stepsOver) open(ctx context.Context) error {
-	threads := s.bench.options.Threads
+	threads, micro := s.bench.options.Threads, 0
 	var err error
 	add := func(to **trainBench, ranks cluster.Comm, batch, threads int) {
 		if err == nil {
-			if *to, err = s.bench.bench(ctx, ranks, batch, threads); err == nil {
+			if *to, err = s.bench.bench(ctx, ranks, batch, micro, threads); err == nil {
 				s.all = append(s.all, *to)
 			}
 		}
@@ -84,13 +85,15 @@ func (s *stepsOver) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wave := threads * s.micro()
+	micro = s.micro() // of the others too, so that all take the same waves
+	wave := threads * micro
 	add(&s.few, nil, fewWaves*wave, threads)
 	add(&s.more, nil, moreWaves*wave, threads)
 	if s.ranks.Rank() == 0 {
 		add(&s.alone, nil, s.batch, threads)
-		if s.bench.result.OneMachine && s.ranks.Size() > 1 {
-			add(&s.process, nil, s.batch, threads*s.ranks.Size())
+		all := threads * s.ranks.Size()
+		if s.bench.result.OneMachine && s.ranks.Size() > 1 && all <= runtime.NumCPU() {
+			add(&s.process, nil, s.batch, all)
 		}
 	}
 	return err
@@ -141,9 +144,10 @@ func (s *stepsOver) round() error {
 	return s.ranks.Barrier()
 }
 
-// paired moves a training on to a step whose images are paired with noises already.
+// paired moves a training on to a step whose images are paired with noises already, if there are
+// such steps.
 func (s *stepsOver) paired(b *trainBench) error {
-	if b.step%pairedSteps(b) == 0 {
+	if group := pairedSteps(b); group > 1 && b.step%group == 0 {
 		return b.train()
 	}
 	return nil
