@@ -158,7 +158,7 @@ race: ## run all packages but the kernels under the race detector
 
 # The packages whose tests start ranks by mpirun and mpiexec. Without a library they say that they
 # skip it.
-RANKS = ./cluster
+RANKS = ./cluster ./cmd/fmimg
 
 .PHONY: test-mpi
 test-mpi: ## run the tests of ranks under Open MPI and MPICH (Debian: openmpi-bin, mpich)

@@ -17,7 +17,8 @@ import (
 type ClusterOptions struct {
 	// Batch is that of a whole step; Threads are those of each rank.
 	TrainOptions
-	// Comm has the ranks that a launcher started; nil, or of one rank: ranks in this process.
+	// Comm has the ranks that a launcher started; nil: this one alone. One rank measures ranks in
+	// this process.
 	Comm cluster.Comm
 	// Ranks is the number of ranks in this process; 0: 2.
 	Ranks int

@@ -85,7 +85,7 @@ func resolved() map[string]any {
 // machine. A documented default that begins otherwise is a value, which is compared with the real
 // one.
 var inWords = []string{
-	"GOMAXPROCS", "MNIST", "the best of this machine", "the fastest on the instruction set", "all but generic and the unproven, where there are others", "all",
+	"GOMAXPROCS", "this one alone", "MNIST", "the best of this machine", "the fastest on the instruction set", "all but generic and the unproven, where there are others", "all",
 	"the newest run", "a new one under runs/", "what the model was trained on", "that of MNIST",
 	"a quarter of the batch, at most 8", "the first from 1024 on", "as many as the rest of the budget allows",
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",

@@ -22,6 +22,9 @@ import (
 // ranked are the commands whose work several processes share, that mpirun started together.
 var ranked = []string{"train", "distill", "generate", "eval", "likelihood", "bench cluster"}
 
+// harmlessTwice are the commands of which several copies do no harm.
+var harmlessTwice = []string{"fmimg", "version", "help", "bench compare"}
+
 // launchers are the variables in which a launcher tells a process how many there are, and its own
 // number: Open MPI's mpirun; MPICH's, Intel's and Cray's mpiexec; Slurm's srun.
 var launchers = []struct{ size, rank string }{
@@ -57,14 +60,11 @@ func (a *app) silence() {
 // joinRanks connects the processes that were started together, before a command computes.
 func (a *app) joinRanks(cmd *cobra.Command) error {
 	_, size := a.launched()
-	top := cmd
-	for top.HasParent() && top.Parent().HasParent() {
-		top = top.Parent()
-	}
+	name := strings.TrimPrefix(cmd.CommandPath(), "fmimg ")
 	switch {
-	case !slices.Contains(ranked, top.Name()) && !slices.Contains(ranked, strings.TrimPrefix(cmd.CommandPath(), "fmimg ")):
-		if size > 1 && computesOrServes(top) {
-			return usagef("%s: it runs in one process, and %d were started: start it without mpirun or srun", cmd.CommandPath(), size)
+	case !slices.Contains(ranked, name):
+		if size > 1 && !slices.Contains(harmlessTwice, name) {
+			return usagef("it runs in one process, and %d were started: start it without mpirun or srun", size)
 		}
 		return nil
 	case size > 1 && flagOn(cmd, "watch"):
@@ -83,19 +83,14 @@ func (a *app) joinRanks(cmd *cobra.Command) error {
 	return a.sameFlags(cmd)
 }
 
-// computesOrServes reports whether a command does work that several copies would do at once.
-func computesOrServes(cmd *cobra.Command) bool {
-	return !slices.Contains([]string{"version", "help", "completion", "man", "__complete", "fmimg"}, cmd.Name())
-}
-
 // flagOn reports whether a command has a flag and it is on.
 func flagOn(cmd *cobra.Command, name string) bool {
 	f := cmd.Flags().Lookup(name)
 	return f != nil && f.Value.String() == "true"
 }
 
-// mayDiffer are the flags that a rank may have for itself. The libraries compare what they settle of
-// isa and precision.
+// mayDiffer are the flags that a rank may have for itself. The libraries compare what they settle
+// of isa and precision.
 var mayDiffer = []string{"threads", "isa", "precision"}
 
 // sameFlags returns an error where a rank has other flags than rank 0.

@@ -52,7 +52,8 @@ func runRanks(t *testing.T, size int, line string) []said {
 	return all
 }
 
-// Training, distilling and drawing on ranks leave the bytes of one process, and rank 0 alone speaks.
+// Training, distilling and drawing on ranks leave the bytes of one process, and rank 0 alone
+// speaks.
 func TestRanksSameFiles(t *testing.T) {
 	s := newShell(t)
 	const training = "train --data mnist --preset tiny --batch 8 --micro-batch 2 --steps 4 --seed 3 --threads 1 --out "
@@ -133,7 +134,7 @@ func TestRanksUsage(t *testing.T) {
 		"train --data mnits": "fmimg: train: --data mnits: no data set and no file has this name: did you mean mnist?",
 		"train --data mnist --watch": "fmimg: train: --watch: the page shows a training of one process, and 2 were started: " +
 			"leave it out, and watch the run with fmimg serve",
-		"serve":                             "fmimg: serve: fmimg serve: it runs in one process, and 2 were started: start it without mpirun or srun",
+		"serve":                             "fmimg: serve: it runs in one process, and 2 were started: start it without mpirun or srun",
 		"train --data mnist --seed %d":      "fmimg: train: --seed is 0 on rank 0 and 1 on rank 1: give all ranks the same flags",
 		"generate --out x.png --model gone": "fmimg: generate: ",
 	} {

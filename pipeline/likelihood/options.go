@@ -36,8 +36,8 @@ type Options struct {
 	Seed uint64
 	pipeline.Compute
 
-	// Ranks are the processes that measure together; nil: this one alone. All of them call the same
-	// functions with the same options, and have the same report.
+	// Ranks are the processes that measure together; nil: this one alone. All of them
+	// call the same functions with the same options, and have the same report.
 	Ranks cluster.Comm
 
 	// OnEvent is told of progress, by one goroutine at a time; may be nil.

@@ -46,9 +46,9 @@ type Options struct {
 	// options go by their names.
 	Words pipeline.Words `json:"-"`
 
-	// Ranks are the processes that do the run together; nil: this one alone. All of them call the
-	// same functions with the same options. Rank 0 owns the folder, and the others write nothing and
-	// send no events.
+	// Ranks are the processes that do the run together; nil: this one alone. All of them
+	// call the same functions with the same options. Rank 0 owns the folder, and the others write
+	// nothing and send no events.
 	Ranks cluster.Comm `json:"-"`
 
 	// Disk stands between the run and its files, in tests of full disks; nil otherwise.

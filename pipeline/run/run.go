@@ -142,7 +142,7 @@ type Run struct {
 	pace        pace
 
 	prepare func(ctx context.Context, step int) error // of MakeTrainer
-	cuts    []int                                     // of the micro-batches among the ranks; nil alone
+	cuts    []int                                     // of the micro-batches; nil alone
 	orders  orders                                    // after the last step
 	owed    error                                     // of rank 0, which the others do not know yet
 }
@@ -406,6 +406,9 @@ func (r *Run) Step(ctx context.Context) error {
 		return Diverged(p.Step, result, o.LR)
 	}
 	took := time.Since(begin)
+	if w, ok := r.Settings.Ranks.(*watched); ok {
+		w.stepped(took)
+	}
 	once, each := r.Job.PreparationTime()
 	p.AddStep(result, took)
 	r.meter.Add((took - once + each).Seconds())

@@ -34,8 +34,9 @@ type Options struct {
 	// Threads is the number of workers; 0: GOMAXPROCS.
 	Threads int
 
-	// Ranks are the processes that draw together; nil: this one alone. All of them call the same
-	// functions with the same options, and have all images in the end. Rank 0 alone writes files.
+	// Ranks are the processes that draw together; nil: this one alone. All of them call
+	// the same functions with the same options, and have all images in the end. Rank 0 alone writes
+	// files.
 	Ranks cluster.Comm
 
 	// OnEvent is told of finished images, by one goroutine at a time; may be nil.
