@@ -173,7 +173,7 @@ func rankCounts(size int) []int {
 
 // describe says what is measured, and where the ranks are.
 func (b *clusterBench) describe(ctx context.Context) error {
-	one, err := b.bench(ctx, cluster.Alone(), b.options.Batch, b.options.Threads)
+	one, err := b.bench(ctx, nil, b.options.Batch, 0, b.options.Threads)
 	if err != nil {
 		return err
 	}
@@ -199,11 +199,11 @@ func (b *clusterBench) describe(ctx context.Context) error {
 	return nil
 }
 
-// bench makes a training over ranks.
-func (b *clusterBench) bench(ctx context.Context, ranks cluster.Comm, batch, threads int) (*trainBench, error) {
+// bench makes a training over ranks; nil: of this one alone.
+func (b *clusterBench) bench(ctx context.Context, ranks cluster.Comm, batch, micro, threads int) (*trainBench, error) {
 	o := b.options.TrainOptions
 	o.Batch, o.Threads = batch, threads
-	return newTrainBench(ctx, o, ranks)
+	return newTrainBench(ctx, o, ranks, micro)
 }
 
 // measure measures steps on the first n ranks, while the others wait.

@@ -72,11 +72,11 @@ const pairings = 3
 
 // open makes all trainings.
 func (s *stepsOver) open(ctx context.Context) error {
-	threads := s.bench.options.Threads
+	threads, micro := s.bench.options.Threads, 0
 	var err error
 	add := func(to **trainBench, ranks cluster.Comm, batch, threads int) {
 		if err == nil {
-			if *to, err = s.bench.bench(ctx, ranks, batch, threads); err == nil {
+			if *to, err = s.bench.bench(ctx, ranks, batch, micro, threads); err == nil {
 				s.all = append(s.all, *to)
 			}
 		}
@@ -85,7 +85,8 @@ func (s *stepsOver) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wave := threads * s.micro()
+	micro = s.micro() // of the others too, so that all take the same waves
+	wave := threads * micro
 	add(&s.few, nil, fewWaves*wave, threads)
 	add(&s.more, nil, moreWaves*wave, threads)
 	if s.ranks.Rank() == 0 {

@@ -135,7 +135,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	}
 	o = o.WithDefaults()
 	begin := time.Now()
-	b, err := newTrainBench(ctx, o, nil)
+	b, err := newTrainBench(ctx, o, nil, 0)
 	if err != nil {
 		return nil, err
 	}

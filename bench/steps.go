@@ -109,10 +109,11 @@ type evaluation struct {
 
 // newTrainBench opens the data, draws a network and starts the workers, which close ends. The
 // defaults of the options are filled in. A mistake in them is a [*pipeline.OptionError]. ranks do
-// the steps together; nil: this process alone.
-func newTrainBench(ctx context.Context, o TrainOptions, ranks cluster.Comm) (*trainBench, error) {
+// the steps together; nil: this process alone. micro is the number of images of a micro-batch; 0:
+// as in training.
+func newTrainBench(ctx context.Context, o TrainOptions, ranks cluster.Comm, micro int) (*trainBench, error) {
 	var opt train.Options
-	opt.Ranks = ranks
+	opt.Ranks, opt.MicroBatch = ranks, micro
 	opt.Data, opt.Source, opt.Compute, opt.Seed = "mnist", o.Source, o.Compute, 1
 	opt.Preset, opt.Batch, opt.Optimizer = o.Preset, o.Batch, o.Optimizer
 	if s := o.shape(); o.Source == nil && s != mnistShape {

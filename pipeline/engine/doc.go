@@ -20,6 +20,16 @@
 // So the same seed gives the same tensors, byte for byte, for any number of threads on one
 // instruction set. After the first steps, a step allocates nothing.
 //
+// # Ranks
+//
+// Several processes, the ranks, may take the steps of a run together. A rank sums a range of the
+// micro-batches along the same tree, as far as its leaves go, and sends each of these sums to the
+// others while it computes the next. A share of the flat vectors is its own: there it adds all sums
+// up, in the tree's order, and steps the parameters, and the others receive the new values part by
+// part. Sums of squares are exchanged by chunks. So the tensors are the same, byte for byte, for any
+// number of ranks. Averages and moments lie where they were computed until [Trainer.Average] and
+// [Trainer.Collect] bring them together. Alone the same code has one rank, and nothing to send.
+//
 // # Learning rates
 //
 // The learning rate depends on the step and on the number of steps that the run expects to make. A
@@ -29,11 +39,12 @@
 // # Memory
 //
 // A trainer holds up to three vectors as long as the parameters (averages and two moments), and
-// threads + log2(micro-batches) + 2 gradients. Parameters belong to the model, activations to the
+// threads + log2(micro-batches) + 2 gradients. A rank of several has a buffer more for each of its
+// sums, and room for the share of the others'. Parameters belong to the model, activations to the
 // tasks.
 //
 // # Where to start
 //
 // [Task] and [Trainer.Step] in trainer.go. The sums are in reduce.go, the tail of a step in
-// optimizer.go, the learning rates in schedule.go.
+// optimizer.go, what ranks do for each other in team.go, the learning rates in schedule.go.
 package engine

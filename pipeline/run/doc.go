@@ -27,6 +27,14 @@
 // the learning rate, which depends on the number of steps that the run expects. The run records
 // each estimate in its schedule, and with the schedule it can be repeated without a clock.
 //
+// # Ranks
+//
+// Several processes may do a run together. All execute the same code with the same options.
+// Rank 0 owns the folder and the lock, writes, sends events, and decides by its clock what is due;
+// after each step the others learn of that. Before the run all compare what their numbers depend
+// on: [Run.Meet]. An error of one rank is made one of all by [Options.Agree], so that none waits
+// for another that has gone. Where the ranks lose each other, a [LostError] says how to go on.
+//
 // # Memory
 //
 // A [Run] owns its workers, its files and its trainer. The trainer holds the parameters four times

@@ -406,6 +406,9 @@ func (r *Run) Step(ctx context.Context) error {
 		return Diverged(p.Step, result, o.LR)
 	}
 	took := time.Since(begin)
+	if w, ok := r.Settings.Ranks.(*watched); ok {
+		w.stepped(took)
+	}
 	once, each := r.Job.PreparationTime()
 	p.AddStep(result, took)
 	r.meter.Add((took - once + each).Seconds())

@@ -13,10 +13,13 @@ import (
 
 // A rank that hangs (its machine swaps, somebody stopped it) keeps all others waiting, and may go
 // on: the run waits with it, and rank 0 says so after patience. When the run is to end meanwhile,
-// it does so after grace, without a checkpoint: rank 0 has not the whole state.
+// it does so after grace, without a checkpoint: rank 0 has not the whole state. Both are longer
+// where a step takes longer: a rank that got no signal finishes its part of the step.
 const (
 	patience = 30 * time.Second
-	grace    = 10 * time.Second
+	grace    = 30 * time.Second
+	// slowSteps is patience and grace at least, in times of the slowest step.
+	slowSteps = 3
 )
 
 // A watched is the connection of rank 0, and notes for which rank it waits.
@@ -24,6 +27,13 @@ type watched struct {
 	cluster.Comm
 	since atomic.Int64 // when the running call began, in nanoseconds since 1970; 0: none runs
 	peer  atomic.Int64 // with which rank; -1: with all
+
+	slowest atomic.Int64 // time of the slowest step, in nanoseconds
+}
+
+// stepped notes the time that a step took.
+func (w *watched) stepped(took time.Duration) {
+	w.slowest.Store(max(w.slowest.Load(), int64(took)))
 }
 
 // during does a call.
@@ -105,15 +115,16 @@ func (r *Run) look(ctx context.Context, w *watched, done <-chan struct{}, patien
 		case <-tick.C:
 		}
 		waited, who := w.waits()
+		slow := slowSteps * time.Duration(w.slowest.Load())
 		switch {
-		case waited < patience:
-			told = patience / 2
+		case waited < max(patience, slow):
+			told = max(patience, slow) / 2
 		case waited >= 2*told:
 			told = waited
 			r.note("rank 0 has waited for %s for %v: it, or a rank that it waits for, is stopped or overloaded",
 				who, waited.Round(time.Second))
 		}
-		if ctx.Err() != nil && waited >= grace {
+		if ctx.Err() != nil && waited >= max(grace, slow) {
 			r.note("%s does not answer, so the run ends without saving%s%s", who, r.kept(), r.howToGoOn())
 			w.Abort(1)
 			return
