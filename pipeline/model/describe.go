@@ -160,8 +160,10 @@ func (info *Info) Lines(w pipeline.Words) [][2]string {
 					of.GuidanceRange[0], of.GuidanceRange[1], of.Guidance)
 			}
 		}
-		add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"),
-			text.Count(m.Batch, "image", "images"), m.Seed)
+		if m.Data != "" || m.Steps > 0 { // else another program trained it
+			add("trained on", "%s, %s of %s, seed %d", m.Data, text.Count(m.Steps, "step", "steps"),
+				text.Count(m.Batch, "image", "images"), m.Seed)
+		}
 		if m.Path != "" && m.Objective != "" {
 			add("predicts", "the %s on the %s path", m.Objective, m.Path)
 		}
