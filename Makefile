@@ -203,7 +203,7 @@ RANKS = ./cluster ./cmd/fmimg
 
 .PHONY: test-mpi
 test-mpi: ## run the tests of ranks under Open MPI and MPICH (Debian: openmpi-bin, mpich)
-	@$(TOOL) gotestsum --format testname -- -count 1 -tags mpi,$(TAGS) $(RANKS)
+	@$(TOOL) gotestsum --format testname -- -count 1 -timeout 30m -tags mpi,$(TAGS) $(RANKS)
 
 # $(call with_python,PACKAGES,VARIABLE,COMMAND) runs a command that finds in a variable the path of a
 # Python with packages from Python's package index, in an environment of its own. Without python3 it

@@ -80,17 +80,17 @@ func NumberBytes(x []float64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 8*len(x))
 }
 
-// A Failure is the error of another rank, on which all ranks agreed.
-type Failure struct {
+// A RankError is the error of another rank, on which all ranks agreed.
+type RankError struct {
 	Rank int
 	Text string
 }
 
 // Error returns one line.
-func (f *Failure) Error() string { return fmt.Sprintf("rank %d: %s", f.Rank, f.Text) }
+func (f *RankError) Error() string { return fmt.Sprintf("rank %d: %s", f.Rank, f.Text) }
 
 // Is reports whether the other rank's error was, or wrapped, target, by its text.
-func (f *Failure) Is(target error) bool {
+func (f *RankError) Is(target error) bool {
 	return target != nil && strings.Contains(f.Text, target.Error())
 }
 
@@ -102,7 +102,7 @@ type opinion struct {
 
 // Agree brings the ranks to one mind: each says whether its part of the work failed, and all return
 // nil where none did. The lowest rank that failed returns its own error, and all others a
-// [*Failure] with that rank and its text. Where a context ended on some ranks and nothing else
+// [*RankError] with that rank and its text. Where a context ended on some ranks and nothing else
 // failed, each returns its own error, or [context.Canceled]. Collective. An [*Error] says that
 // there is nobody to agree with, and is returned at once.
 func Agree(c Comm, err error) error {
@@ -146,5 +146,5 @@ func Agree(c Comm, err error) error {
 	case verdict.Stopped:
 		return context.Canceled
 	}
-	return &Failure{verdict.Rank, verdict.Text}
+	return &RankError{verdict.Rank, verdict.Text}
 }

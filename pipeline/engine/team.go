@@ -71,7 +71,8 @@ func Divide(ranks cluster.Comm, microBatches, threads int) (cuts []int, err erro
 	for i := range cuts {
 		cuts[i] = (microBatches*cuts[i] + sum/2) / max(sum, 1)
 	}
-	return cuts, cluster.BroadcastValue(ranks, 0, &cuts)
+	err = cluster.BroadcastValue(ranks, 0, &cuts)
+	return cuts, err
 }
 
 // newTeam makes a team. cuts divide its micro-batches, and pieces are the optimiser's.

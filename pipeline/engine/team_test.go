@@ -242,7 +242,7 @@ func TestTeamFailure(t *testing.T) {
 		spoil(&c)
 		onRanks(t, c, cluster.InProcess(3), func(rank int, tr *Trainer) {
 			_, err := tr.Step(t.Context(), 0, 0.01)
-			failure, other := errors.AsType[*cluster.Failure](err)
+			failure, other := errors.AsType[*cluster.RankError](err)
 			if err == nil || !strings.Contains(err.Error(), "spoiled") || other != (rank != 1) || other && failure.Rank != 1 {
 				t.Errorf("%s, rank %d: %v", name, rank, err)
 			}

@@ -219,7 +219,7 @@ func (r *Run) order(o orders) error {
 	case r.owed != nil:
 		return r.owed
 	case o.Failed != "":
-		return &cluster.Failure{Text: o.Failed}
+		return &cluster.RankError{Text: o.Failed}
 	case o.Total > 0:
 		p.Schedule = p.Schedule.Revise(p.Step, o.Total)
 	}

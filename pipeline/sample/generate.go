@@ -121,7 +121,7 @@ func (o *GenerateOptions) open(form *output) (*Sampler, error) {
 
 // meet brings the ranks together: see [pipeline.CompareRanks]. err is what went wrong on this rank
 // until now.
-func (o *Options) meet(err error, s *Sampler, on pipeline.Arithmetic) error {
+func (o Options) meet(err error, s *Sampler, on pipeline.Arithmetic) error {
 	if o.Ranks == nil {
 		return err
 	}
