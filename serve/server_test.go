@@ -194,7 +194,7 @@ func TestFlood(t *testing.T) {
 		if err != nil {
 			t.Skipf("this machine has no room for the flood: %v", err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
 	}
 	begin := time.Now()
 	if status := r.say(t, valid()[0]); status != http.StatusOK {

@@ -26,9 +26,9 @@
 // micro-batches along the same tree, as far as its leaves go, and sends each of these sums to the
 // others while it computes the next. A share of the flat vectors is its own: there it adds all sums
 // up, in the tree's order, and steps the parameters, and the others receive the new values part by
-// part. Sums of squares are exchanged by chunks. So the tensors are the same, byte for byte, for any
-// number of ranks. Averages and moments lie where they were computed until [Trainer.Average] and
-// [Trainer.Collect] bring them together. Alone the same code has one rank, and nothing to send.
+// part. Sums of squares are exchanged by chunks. So the tensors are the same, byte for byte, for
+// any number of ranks. Averages and moments lie where they were computed until [Trainer.Average]
+// and [Trainer.Collect] bring them together. Alone the same code has one rank, and nothing to send.
 //
 // # Learning rates
 //

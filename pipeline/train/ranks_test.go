@@ -25,7 +25,7 @@ import (
 
 // trainOn trains on ranks, of which each has its number of threads, and returns their errors. vary
 // changes the options of a rank; may be nil.
-func trainOn(t *testing.T, ctx context.Context, o Options, vary func(rank int, o *Options), threads ...int) []error {
+func trainOn(ctx context.Context, t *testing.T, o Options, vary func(rank int, o *Options), threads ...int) []error {
 	t.Helper()
 	errs := make([]error, len(threads))
 	comms := cluster.InProcess(len(threads))
@@ -65,7 +65,7 @@ func TestRanksSameBytes(t *testing.T) {
 		held := heldLosses(t, o.Out)
 		for _, threads := range [][]int{{1, 1}, {2, 1, 1}, {1, 1, 3, 1}, {1, 1, 1, 1, 1, 1, 1, 1}} {
 			o.Out = filepath.Join(t.TempDir(), "run")
-			for rank, err := range trainOn(t, t.Context(), o, nil, threads...) {
+			for rank, err := range trainOn(t.Context(), t, o, nil, threads...) {
 				if err != nil {
 					t.Fatalf("rank %d of %v threads: %v", rank, threads, err)
 				}
@@ -112,14 +112,14 @@ func TestRanksResume(t *testing.T) {
 	want := tensors(t, o.Out)
 	o.Out = filepath.Join(t.TempDir(), "run")
 	o.StopAfter = 2
-	for _, err := range trainOn(t, t.Context(), o, nil, 1, 2, 1) {
+	for _, err := range trainOn(t.Context(), t, o, nil, 1, 2, 1) {
 		if _, ok := errors.AsType[*run.InterruptedError](err); !ok {
 			t.Fatalf("stopped: %v", err)
 		}
 	}
 	back := Options{}
 	back.Source, back.Out, back.Resume, back.StopAfter = o.Source, o.Out, true, 4
-	for _, err := range trainOn(t, t.Context(), back, nil, 1, 1) {
+	for _, err := range trainOn(t.Context(), t, back, nil, 1, 1) {
 		if _, ok := errors.AsType[*run.InterruptedError](err); !ok {
 			t.Fatalf("stopped again: %v", err)
 		}
@@ -135,7 +135,7 @@ func TestRanksResume(t *testing.T) {
 func TestRanksByTime(t *testing.T) {
 	o := smallRun(t)
 	o.Steps, o.Time = 0, run.Duration(300*time.Millisecond)
-	for rank, err := range trainOn(t, t.Context(), o, nil, 1, 1, 1) {
+	for rank, err := range trainOn(t.Context(), t, o, nil, 1, 1, 1) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
@@ -167,7 +167,7 @@ func TestRanksInterrupted(t *testing.T) {
 			}
 		}
 	}
-	for rank, err := range trainOn(t, ctx, o, nil, 1, 1, 1) {
+	for rank, err := range trainOn(ctx, t, o, nil, 1, 1, 1) {
 		if stopped, ok := errors.AsType[*run.InterruptedError](err); !ok || stopped.Step < 3 {
 			t.Errorf("rank %d: %v", rank, err)
 		}
@@ -185,14 +185,14 @@ func TestRanksDiffer(t *testing.T) {
 		"precision": {func(o *Options) { o.Precision = "bf16" }, "rank 2 computes in bf16, and rank 0 in f32"},
 		"data": {func(o *Options) {
 			d := roomtest.Digits()
-			d.Change = func(i int, x []float32) { x[0] = -x[0] }
+			d.Change = func(_ int, x []float32) { x[0] = -x[0] }
 			o.Source = d
 		}, "give all ranks the same files"},
 		"option": {func(o *Options) { o.Batch = -1 }, "batch"},
 	} {
 		o := smallRun(t)
 		o.Precision = "f32"
-		for rank, err := range trainOn(t, t.Context(), o, func(rank int, o *Options) {
+		for rank, err := range trainOn(t.Context(), t, o, func(rank int, o *Options) {
 			if rank == 2 {
 				c.vary(o)
 			}
@@ -220,7 +220,7 @@ func TestRanksDiskFull(t *testing.T) {
 			return w.Write(b)
 		})
 	}
-	for rank, err := range trainOn(t, t.Context(), o, nil, 1, 1) {
+	for rank, err := range trainOn(t.Context(), t, o, nil, 1, 1) {
 		if err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("rank %d: %v", rank, err)
 		}
@@ -238,7 +238,7 @@ func TestRanksDeath(t *testing.T) {
 	mustTrain(t, o)
 	want := tensors(t, o.Out)
 	o.Out = filepath.Join(t.TempDir(), "run")
-	for rank, err := range trainOn(t, t.Context(), o, func(rank int, o *Options) {
+	for rank, err := range trainOn(t.Context(), t, o, func(rank int, o *Options) {
 		if rank == 1 {
 			o.Ranks = &mortal{Comm: o.Ranks, left: 30}
 		}
@@ -250,7 +250,7 @@ func TestRanksDeath(t *testing.T) {
 	}
 	back := Options{}
 	back.Source, back.Out, back.Resume = o.Source, o.Out, true
-	for rank, err := range trainOn(t, t.Context(), back, nil, 1, 1) {
+	for rank, err := range trainOn(t.Context(), t, back, nil, 1, 1) {
 		if err != nil {
 			t.Errorf("resumed: rank %d: %v", rank, err)
 		}
