@@ -447,8 +447,8 @@ func TestFromDiffusersRefuses(t *testing.T) {
 		}, []string{"down_block_types[0] SkipDownBlock2D", "down_block_types[1] Resnet", "up_block_types[1] Skip"}},
 		"another class":    {func(e map[string]any) { e["_class_name"] = "UNet2DConditionModel" }, []string{"UNet2DConditionModel", "UNet2DModel"}},
 		"no class name":    {func(e map[string]any) { delete(e, "_class_name") }, []string{"_class_name"}},
-		"huge":             {func(e map[string]any) { e["block_out_channels"] = []int{1 << 40, 1 << 40} }, []string{"model_channels"}},
-		"huge levels":      {func(e map[string]any) { e["layers_per_block"] = 1 << 50 }, []string{"num_res_blocks"}},
+		"huge":             {func(e map[string]any) { e["block_out_channels"] = []int64{1 << 40, 1 << 40} }, []string{"model_channels"}},
+		"huge levels":      {func(e map[string]any) { e["layers_per_block"] = int64(1 << 50) }, []string{"num_res_blocks"}},
 		"negative":         {func(e map[string]any) { e["layers_per_block"] = -1 }, []string{"num_res_blocks"}},
 		"no levels":        {func(e map[string]any) { e["block_out_channels"] = []int{} }, []string{"block_out_channels"}},
 		"zero width":       {func(e map[string]any) { e["block_out_channels"] = []int{0, 0} }, []string{"block_out_channels"}},
@@ -459,7 +459,7 @@ func TestFromDiffusersRefuses(t *testing.T) {
 		"fewer layers":     {func(e map[string]any) { e["add_attention"] = false }, []string{"no place", "mid_block.attentions.0"}},
 		"other shapes":     {func(e map[string]any) { e["block_out_channels"] = []int{32, 32} }, []string{"of shape [64 16]", "not floats of [128 32]"}},
 		"classes it lacks": {func(e map[string]any) { e["num_class_embeds"] = 7 }, []string{"class_embedding.weight is missing"}},
-		"huge table":       {func(e map[string]any) { e["num_class_embeds"] = 1 << 60 }, []string{"num_classes"}},
+		"huge table":       {func(e map[string]any) { e["num_class_embeds"] = int64(1 << 60) }, []string{"num_classes"}},
 		"own entry": {func(e map[string]any) {
 			e["_fmimg"] = map[string]any{"times": []float64{0, 1}, "path": "straight", "predicts": "velocity"}
 		}, []string{"straight"}},

@@ -64,6 +64,9 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 	}
 	var s *Sampler
 	form, err := o.check()
+	if err == nil && (o.Sample.Ranks == nil || o.Sample.Ranks.Rank() == 0) {
+		err = form.probe(o.Out)
+	}
 	if err == nil {
 		s, err = o.open(form)
 	}
@@ -74,9 +77,6 @@ func Generate(ctx context.Context, o GenerateOptions) (GenerateResult, error) {
 		return GenerateResult{}, err
 	}
 	ck := s.ck
-	if err := pipeline.Lead(o.Sample.Ranks, func() error { return form.probe(o.Out) }); err != nil {
-		return GenerateResult{}, err
-	}
 	o.tell(ck)
 	if err := form.write(ctx, s, &o); err != nil {
 		return GenerateResult{}, err
