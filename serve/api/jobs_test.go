@@ -462,7 +462,7 @@ func TestMetrics(t *testing.T) {
 		`fmimg_requests_total{route="POST /v1/images/generations",code="200"} 1`,
 		`fmimg_requests_total{route="POST /v1/images/generations",code="400"} 1`,
 		`fmimg_requests_total{route="other",code="404"} 1`,
-		`fmimg_image_seconds_count 2`, `fmimg_images_total 3`, `fmimg_models_loaded 1`, `fmimg_queue_images 0`,
+		`fmimg_image_seconds_count 2`, `fmimg_images_total 3`, `fmimg_models_loaded 1`, `fmimg_queue_images 0`, `go_goroutines `,
 		`fmimg_image_seconds_bucket{le="0.001"}`,
 	} {
 		if !strings.Contains(text, want) {

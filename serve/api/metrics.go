@@ -44,11 +44,13 @@ func (m *metrics) drawn(images int, took time.Duration) {
 	}
 }
 
-// serve answers GET /metrics.
+// serve answers GET /metrics: these counters, and what the process takes (memory, files,
+// goroutines).
 func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	m.set.WritePrometheus(w)
+	prometheus.WriteProcessMetrics(w)
 }
 
 // Count returns next with its requests counted, by the pattern of the route and the status.
