@@ -197,13 +197,11 @@ race: ## run all packages but the kernels under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
 
-# The packages whose tests start ranks by mpirun and mpiexec. Without a library they say that they
-# skip it.
-RANKS = ./cluster ./cmd/fmimg
-
+# These tests start ranks by mpirun and mpiexec. Without a library they say that they skip it.
 .PHONY: test-mpi
 test-mpi: ## run the tests of ranks under Open MPI and MPICH (Debian: openmpi-bin, mpich)
-	@$(TOOL) gotestsum --format testname -- -count 1 -timeout 30m -tags mpi,$(TAGS) $(RANKS)
+	@$(TOOL) gotestsum --format testname -- -count 1 -timeout 30m -tags mpi,$(TAGS) ./cluster
+	@$(TOOL) gotestsum --format testname -- -count 1 -timeout 30m -tags mpi,$(TAGS) -run '^TestMPI' ./cmd/fmimg
 
 # $(call with_python,PACKAGES,VARIABLE,COMMAND) runs a command that finds in a variable the path of a
 # Python with packages from Python's package index, in an environment of its own. Without python3 it
