@@ -191,10 +191,11 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 	$(GO) test -short -tags purego,$(TAGS) ./asm ./kernels
 
 # Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of
-# their tests last for minutes. archtest builds the whole module.
+# their tests last for minutes. The Go loops of asm stand for assembly, which the detector does not
+# see either: watched, they take most of the time. archtest builds the whole module.
 .PHONY: race
 race: ## run all packages but the kernels under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m \
+	CGO_ENABLED=1 $(GO) test -race -gcflags='github.com/fmimg/fmimg/asm=-race=false -d=checkptr=0' -short -timeout 30m \
 		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
 
 # These tests start ranks by mpirun and mpiexec. Without a library they say that they skip it.
