@@ -26,10 +26,11 @@ var ranked = []string{"train", "distill", "generate", "eval", "likelihood", "ben
 var harmlessTwice = []string{"fmimg", "version", "help", "bench compare"}
 
 // launchers are the variables in which a launcher tells a process how many there are, and its own
-// number: Open MPI's mpirun; MPICH's, Intel's and Cray's mpiexec; Slurm's srun.
+// number: Open MPI's mpirun; MPICH's, Intel's and Cray's mpiexec; MVAPICH's; Slurm's srun.
 var launchers = []struct{ size, rank string }{
 	{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
 	{"PMI_SIZE", "PMI_RANK"},
+	{"MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"},
 	{"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"},
 }
 

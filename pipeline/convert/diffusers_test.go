@@ -445,11 +445,16 @@ func TestFromDiffusersRefuses(t *testing.T) {
 			e["down_block_types"] = []string{"SkipDownBlock2D", "ResnetDownsampleBlock2D"}
 			e["up_block_types"] = []string{"UpBlock2D", "SkipUpBlock2D"}
 		}, []string{"down_block_types[0] SkipDownBlock2D", "down_block_types[1] Resnet", "up_block_types[1] Skip"}},
-		"another class":    {func(e map[string]any) { e["_class_name"] = "UNet2DConditionModel" }, []string{"UNet2DConditionModel", "UNet2DModel"}},
-		"no class name":    {func(e map[string]any) { delete(e, "_class_name") }, []string{"_class_name"}},
-		"huge":             {func(e map[string]any) { e["block_out_channels"] = []int64{1 << 40, 1 << 40} }, []string{"model_channels"}},
-		"huge levels":      {func(e map[string]any) { e["layers_per_block"] = int64(1 << 50) }, []string{"num_res_blocks"}},
-		"negative":         {func(e map[string]any) { e["layers_per_block"] = -1 }, []string{"num_res_blocks"}},
+		"another class": {func(e map[string]any) { e["_class_name"] = "UNet2DConditionModel" }, []string{"UNet2DConditionModel", "UNet2DModel"}},
+		"no class name": {func(e map[string]any) { delete(e, "_class_name") }, []string{"_class_name"}},
+		"huge":          {func(e map[string]any) { e["block_out_channels"] = []int64{1 << 40, 1 << 40} }, []string{"model_channels"}},
+		"huge levels":   {func(e map[string]any) { e["layers_per_block"] = int64(1 << 50) }, []string{"num_res_blocks"}},
+		"negative":      {func(e map[string]any) { e["layers_per_block"] = -1 }, []string{"num_res_blocks"}},
+		"many levels": {func(e map[string]any) {
+			many := slices.Repeat([]int{1}, 100_000)
+			many[0] = 64
+			e["block_out_channels"] = many
+		}, []string{"block_out_channels: 100000 levels"}},
 		"no levels":        {func(e map[string]any) { e["block_out_channels"] = []int{} }, []string{"block_out_channels"}},
 		"zero width":       {func(e map[string]any) { e["block_out_channels"] = []int{0, 0} }, []string{"block_out_channels"}},
 		"text for number":  {func(e map[string]any) { e["layers_per_block"] = "two" }, []string{"layers_per_block"}},

@@ -208,7 +208,10 @@ func isDiffusers(f *safetensors.File) bool {
 	if _, ok := f.Metadata[unet.ConfigKey]; ok {
 		return false
 	}
-	return slices.ContainsFunc(f.Tensors, func(t safetensors.Tensor) bool { return isStem(t.Name, diffusers.StemName) })
+	has := func(stem string) bool {
+		return slices.ContainsFunc(f.Tensors, func(t safetensors.Tensor) bool { return isStem(t.Name, stem) })
+	}
+	return !has(unet.StemName) && has(diffusers.StemName)
 }
 
 // trimmed takes a wrapper's prefix, such as "module.", off all names.

@@ -65,12 +65,14 @@ func errTorch(path string) error {
 
 // onePart takes one of several networks that stand in a file under names of their own.
 func onePart(f *safetensors.File, part string) (took string, err error) {
-	var list []network
-	for i := range f.Tensors {
-		if prefix, ok := stemPrefix(f.Tensors[i].Name); ok {
-			list = append(list, network{name: strings.TrimSuffix(prefix, "."), prefix: prefix})
+	list := byStem(func(stem string) (list []network) {
+		for i := range f.Tensors {
+			if prefix, ok := stemPrefix(f.Tensors[i].Name, stem); ok {
+				list = append(list, network{name: strings.TrimSuffix(prefix, "."), prefix: prefix})
+			}
 		}
-	}
+		return list
+	})
 	if len(list) < 2 && part == "" {
 		return "", nil
 	}
@@ -82,15 +84,20 @@ func onePart(f *safetensors.File, part string) (took string, err error) {
 	return n.name, nil
 }
 
-// stemPrefix returns what stands before the name of the first convolution, of this U-Net or of
-// diffusers'. ok is false for other names.
-func stemPrefix(name string) (prefix string, ok bool) {
-	for _, stem := range []string{unet.StemName, diffusers.StemName} {
-		if isStem(name, stem) {
-			return strings.TrimSuffix(name, stem), true
-		}
+// byStem returns the networks that find finds by the name of the first convolution: those of this
+// U-Net, and only where there is none those of diffusers. Files of latent diffusion have an
+// autoencoder too, whose first convolution is called as that of diffusers.
+func byStem(find func(stem string) []network) []network {
+	if own := find(unet.StemName); len(own) > 0 {
+		return own
 	}
-	return "", false
+	return find(diffusers.StemName)
+}
+
+// stemPrefix returns what stands before the name of the first convolution. ok is false for other
+// names.
+func stemPrefix(name, stem string) (prefix string, ok bool) {
+	return strings.TrimSuffix(name, stem), isStem(name, stem)
 }
 
 // isStem reports whether a name is that of the first convolution, behind a prefix or none.
@@ -142,16 +149,17 @@ func (f *OpenedFile) torchWeights(r io.ReaderAt, part string) (*safetensors.File
 
 // networksIn finds the U-Nets in a file of PyTorch.
 func networksIn(file *torchfile.File) []network {
-	var list []network
-	for i := range file.Dicts {
-		d := &file.Dicts[i]
-		for _, t := range d.Tensors {
-			if prefix, ok := stemPrefix(t.Name); ok {
-				list = append(list, network{strings.Trim(d.Path+"."+prefix, "."), d, prefix})
+	return byStem(func(stem string) (list []network) {
+		for i := range file.Dicts {
+			d := &file.Dicts[i]
+			for _, t := range d.Tensors {
+				if prefix, ok := stemPrefix(t.Name, stem); ok {
+					list = append(list, network{strings.Trim(d.Path+"."+prefix, "."), d, prefix})
+				}
 			}
 		}
-	}
-	return list
+		return list
+	})
 }
 
 // dictNames lists the dictionaries of a file of PyTorch, for an error.

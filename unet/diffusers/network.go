@@ -101,11 +101,18 @@ func (c *Config) inside(d *differences) {
 // hasMiddleAttention reports whether the middle block has attention.
 func (c *Config) hasMiddleAttention() bool { return c.MidBlockType != nil && c.AddAttention }
 
+// mostLevels is the most levels of a network, so that an error stays short.
+const mostLevels = 8
+
 // widths sets the channels of the levels.
 func (c *Config) widths(cfg *unet.Config, d *differences) {
 	list := c.BlockOutChannels
 	if len(list) == 0 || list[0] < 1 {
-		d.addIf(true, "block_out_channels %v: at least one level is needed", list)
+		d.addIf(true, "block_out_channels: at least one level is needed, of one channel or more")
+		return
+	}
+	if len(list) > mostLevels {
+		d.addIf(true, "block_out_channels: %d levels, and %d map at most", len(list), mostLevels)
 		return
 	}
 	cfg.ModelChannels = list[0]
@@ -123,17 +130,20 @@ func (c *Config) levels(cfg *unet.Config, d *differences) {
 		d.addIf(true, "down_block_types and up_block_types: %d and %d for %d block_out_channels", len(c.DownBlockTypes), len(c.UpBlockTypes), n)
 		return
 	}
+	if n > mostLevels {
+		return
+	}
 	attends := make([]bool, n)
 	for level := range n {
 		down, ok := c.kindOf(c.DownBlockTypes[level], "DownBlock2D")
-		d.addIf(!ok, "down_block_types[%d] %s: only DownBlock2D and AttnDownBlock2D map", level, c.DownBlockTypes[level])
+		d.addIf(!ok, "down_block_types[%d] %s: only DownBlock2D and AttnDownBlock2D map", level, brief(c.DownBlockTypes[level]))
 		i := n - 1 - level
 		up, ok := c.kindOf(c.UpBlockTypes[i], "UpBlock2D")
-		d.addIf(!ok, "up_block_types[%d] %s: only UpBlock2D and AttnUpBlock2D map", i, c.UpBlockTypes[i])
+		d.addIf(!ok, "up_block_types[%d] %s: only UpBlock2D and AttnUpBlock2D map", i, brief(c.UpBlockTypes[i]))
 		attends[level] = down || up
 		if last := n - 1; level < last {
-			d.addIf(down && c.DownsampleType != "conv", "downsample_type %s: only conv maps", c.DownsampleType)
-			d.addIf(up && c.UpsampleType != "conv", "upsample_type %s: only conv maps", c.UpsampleType)
+			d.addIf(down && c.DownsampleType != "conv", "downsample_type %s: only conv maps", brief(c.DownsampleType))
+			d.addIf(up && c.UpsampleType != "conv", "upsample_type %s: only conv maps", brief(c.UpsampleType))
 		}
 	}
 	d.list = slices.Compact(d.list)
@@ -150,9 +160,12 @@ func (c *Config) kindOf(name, plain string) (attention, ok bool) {
 	return name == "Attn"+plain, name == plain || name == "Attn"+plain
 }
 
+// brief shortens a text of a file for an error.
+func brief(s string) string { return fmt.Sprintf("%.60s", s) }
+
 func orNull(s *string) string {
 	if s == nil {
 		return "null"
 	}
-	return *s
+	return brief(*s)
 }

@@ -33,7 +33,7 @@ function say(text) {
 /** @param {boolean} drawing whether a drawing is under way */
 function busy(drawing) {
   byId("stop").disabled = !drawing;
-  byId("save").disabled = drawing;
+  byId("save").disabled = drawing || !model;
 }
 
 /**
@@ -62,6 +62,7 @@ function offer(offered) {
     if (byId(name).value === "") byId(name).value = before;
   }
   byId("draw-button").disabled = byId("dice").disabled = false;
+  byId("status").textContent = "Ready.";
   draw();
 }
 

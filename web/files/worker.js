@@ -85,5 +85,5 @@ addEventListener("message", async ({ data }) => {
   const model = await opened;
   current = data.kind === "draw" ? data.id : -1;
   model.stop();
-  if (data.kind === "draw") free = free.then(() => current === data.id ? draw(model, data) : undefined).catch(fail);
+  if (data.kind === "draw") free = free.then(() => current === data.id ? draw(model, data) : postMessage({ kind: "stopped", id: data.id })).catch(fail);
 });
