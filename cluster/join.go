@@ -1,5 +1,12 @@
 package cluster
 
+import "errors"
+
+// ErrWithoutMPI says that this program cannot be one rank of several. All processes that a launcher
+// started have it, as they are the same program.
+var ErrWithoutMPI = errors.New("a launcher started several processes, and this fmimg has no MPI: " +
+	"build the one that has by \"make mpi\", and start fmimg-mpi")
+
 // Join returns the connection of the run that this program was started in. Started by mpirun,
 // mpiexec or srun, a program with the build tag mpi is one rank of several; otherwise it is alone.
 //

@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"os"
 )
@@ -12,10 +11,7 @@ import (
 // is an error: each of them would do the whole work, and write the same files.
 func join() (Comm, error) {
 	if name, value := launched(os.Getenv); name != "" {
-		return nil, &Error{Rank: Unknown, Err: fmt.Errorf("%s=%s: %w", name, value, errWithoutMPI)}
+		return nil, &Error{Rank: Unknown, Err: fmt.Errorf("%s=%s: %w", name, value, ErrWithoutMPI)}
 	}
 	return Alone(), nil
 }
-
-var errWithoutMPI = errors.New("a launcher started several processes, and this fmimg has no MPI: " +
-	"build the one that has by \"make mpi\", and start fmimg-mpi")

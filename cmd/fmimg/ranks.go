@@ -136,7 +136,12 @@ func (a *app) lead(work func() error) error { return pipeline.Lead(a.ranks, work
 func (a *app) leave(err error, status int) int {
 	rank, _ := a.launched()
 	if a.ranks == nil {
-		if rank > 0 {
+		_, apart := errors.AsType[*cluster.Error](err)
+		switch {
+		case rank > 0 && apart && !errors.Is(err, cluster.ErrWithoutMPI):
+			// The others wait for this one, and may have their library: the launcher must know.
+			fmt.Fprintf(os.Stderr, "fmimg: rank %d: %s\n", rank, oneLine(err.Error()))
+		case rank > 0:
 			return exitOK
 		}
 		return status
