@@ -5,6 +5,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strconv"
 	"sync"
@@ -27,6 +28,9 @@ const tag = 1
 
 // defaultPatience is how long a rank waits for another.
 const defaultPatience = 30 * time.Minute
+
+// headStart is how much longer other ranks wait than rank 0, which says why the run ends.
+const headStart = 10 * time.Second
 
 // An mpiComm is one rank under MPI.
 //
@@ -69,6 +73,9 @@ func start(env func(string) string) (Comm, error) {
 	c := &mpiComm{library: l, patience: patience, signals: saved}
 	if err := c.begin(); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
+	}
+	if c.own > 0 {
+		c.patience += headStart
 	}
 	if err := c.checkSize(env); err != nil {
 		return nil, err
@@ -268,6 +275,7 @@ func (c *mpiComm) Close() error {
 	if c.closed {
 		return nil
 	}
+	c.patience = math.MaxInt64 // rank 0 may have work of its own at the end
 	if err := c.Barrier(); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (a *app) distill(cmd *cobra.Command, o distill.Options, x runExtra) error {
 	if err := positive(cmd, "guidance", "teacher-steps", "pool", "reuse"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.Options); err != nil {
+	if err := a.settle(cmd, &x, &o.Options); err != nil {
 		return err
 	}
 	return a.runTraining(&o.Options, x, func() (run.Result, error) { return distill.Distill(cmd.Context(), o) })

@@ -28,19 +28,26 @@ func self(line string) *exec.Cmd {
 // killedRun saves, previews and keeps as often as it can.
 const killedRun = "train --data mnist --preset tiny --batch 4 --steps 20 --seed 3 --save-every 1 --preview-every 7 --keep 2 --tensorboard"
 
+// killCount returns how often a test kills: FMIMG_TEST_KILLS times, or as usual.
+func killCount(t *testing.T, usual int) int {
+	text := os.Getenv("FMIMG_TEST_KILLS")
+	if text == "" {
+		return usual
+	}
+	kills, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kills
+}
+
 // A run that is killed again and again, at any moment, leaves only whole checkpoints, and ends like
 // an undisturbed run. FMIMG_TEST_KILLS is the number of kills, by default 3; "make kill" takes 100.
 func TestKilledRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for a long time without assembly")
 	}
-	kills := 3
-	if text := os.Getenv("FMIMG_TEST_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := killCount(t, 3)
 	t.Chdir(t.TempDir())
 	begin := time.Now()
 	if out, err := self(killedRun + " --out through").CombinedOutput(); err != nil {

@@ -138,13 +138,7 @@ func TestMPIKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts many processes")
 	}
-	kills := 20
-	if text := os.Getenv("FMIMG_TEST_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := killCount(t, 20)
 	s := newShell(t)
 	const line = "train --data mnist --preset tiny --batch 6 --micro-batch 2 --steps 60 --seed 3 --save-every 1 --preview-every -1 --validate-every -1 --out "
 	s.must(line + "alone")

@@ -62,6 +62,11 @@ func TestRanksSameFiles(t *testing.T) {
 		t.Fatalf("%+v", got[0])
 	}
 	roomtest.SameRun(t, "alone", "together")
+	again := strings.Replace(training, "--steps 4", "--schedule alone", 1)
+	if got := runRanks(t, 2, again+"again"); got[0].status != exitOK {
+		t.Fatalf("%+v", got[0])
+	}
+	roomtest.SameRun(t, "alone", "again")
 
 	const distilling = "distill --model alone --steps 3 --batch 8 --micro-batch 2 --pool 16 --reuse 1 --teacher-steps 4 " +
 		"--on-policy 1 --on-policy-from 0.3 --threads 1 --out "
@@ -136,6 +141,8 @@ func TestRanksUsage(t *testing.T) {
 			"leave it out, and watch the run with fmimg serve",
 		"serve":                             "fmimg: serve: it runs in one process, and 2 were started: start it without mpirun or srun",
 		"train --data mnist --seed %d":      "fmimg: train: --seed is 0 on rank 0 and 1 on rank 1: give all ranks the same flags",
+		"train --data mnist --threads %d":   "fmimg: train: --threads 0: a number above 0 is needed",
+		"train --data mnist --schedule no":  "fmimg: train: --schedule no: it is neither a run folder nor a list",
 		"generate --out x.png --model gone": "fmimg: generate: ",
 	} {
 		got := runRanks(t, 2, line)[0]

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/pipeline/engine"
 	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -203,7 +204,7 @@ func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	if err := positive(cmd, "size", "data-memory", "epochs", "heads", "norm-groups", "time-scale", "paired"); err != nil {
 		return err
 	}
-	if err := x.settle(cmd, &o.Options); err != nil {
+	if err := a.settle(cmd, &x, &o.Options); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -223,24 +224,38 @@ func (a *app) train(cmd *cobra.Command, o train.Options, x runExtra) error {
 	return a.runTraining(&o.Options, x, func() (run.Result, error) { return train.Train(ctx, o) })
 }
 
-// settle puts the flags into the options, and checks the flags that all runs have.
-func (x *runExtra) settle(cmd *cobra.Command, o *run.Options) error {
+// settle puts the flags into the options, and checks the flags that all runs have. Of several ranks
+// all return an error of one, and rank 0 reads the record of another run for all.
+func (a *app) settle(cmd *cobra.Command, x *runExtra, o *run.Options) error {
+	err := x.check(cmd)
+	if a.ranks != nil {
+		err = cluster.Agree(a.ranks, err)
+	}
+	if err != nil {
+		return err
+	}
+	o.Time = run.Duration(x.time)
+	cmd.Flags().Visit(func(f *pflag.Flag) { o.Given = append(o.Given, f.Name) })
+	err = a.lead(func() error {
+		var err error
+		o.Schedule, err = schedule(x.schedule)
+		return err
+	})
+	if err != nil || a.ranks == nil {
+		return err
+	}
+	return cluster.BroadcastValue(a.ranks, 0, &o.Schedule)
+}
+
+// check checks the flags that all runs have.
+func (x *runExtra) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("time") && x.time <= 0 {
 		return usagef("--time %v: a duration such as 10m or 90s is needed", x.time)
 	}
-	o.Time = run.Duration(x.time)
 	if err := positive(cmd, "steps", "batch", "micro-batch", "lr", "eps", "threads", "save-every", "stop-after"); err != nil {
 		return err
 	}
-	if err := notZero(cmd, "a number above 0 is needed, or -1 for none", "preview-every", "validate-every"); err != nil {
-		return err
-	}
-	var err error
-	if o.Schedule, err = schedule(x.schedule); err != nil {
-		return err
-	}
-	cmd.Flags().Visit(func(f *pflag.Flag) { o.Given = append(o.Given, f.Name) })
-	return nil
+	return notZero(cmd, "a number above 0 is needed, or -1 for none", "preview-every", "validate-every")
 }
 
 // runTraining runs a training, shows its progress and names the run folder.

@@ -139,7 +139,7 @@ var rules = []rule{
 		tests: []string{"kernels", "ode", "safetensors", "unet"}, libraries: []string{anyLibrary}},
 
 	// What no user should see: it knows nothing of ours, but for the helpers of the rooms' tests.
-	{packages: "internal/roomtest", imports: []string{"kernels", "safetensors", "unet"}},
+	{packages: "internal/roomtest", imports: []string{"cluster", "kernels", "safetensors", "unet"}},
 	{packages: "internal/emulate", imports: []string{"kernels"}, libraries: []string{anyLibrary}},
 	{packages: "internal/...", libraries: []string{anyLibrary}},
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/internal/option"
-	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/safetensors"
@@ -44,12 +43,7 @@ func Diffusers(o DiffusersOptions) error {
 	if o.Out == "" {
 		return option.Errorf("out", nil, "is needed: name a folder")
 	}
-	name, err := model.NameOrNewest(o.Model)
-	if err != nil {
-		return err
-	}
-	nothing := pipeline.Arithmetic{ISA: kernels.Generic.String()} // is computed
-	ck, u, err := model.OpenUNet(name, nothing)
+	ck, u, err := openUNet(o.Model)
 	if err != nil {
 		return err
 	}

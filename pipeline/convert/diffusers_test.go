@@ -180,6 +180,7 @@ func foreignConfigs() []*pythonCase {
 		{Name: "variance", Config: usual(map[string]any{"out_channels": 6, "downsample_padding": 0})},
 		{Name: "parts", Config: usual(nil), Save: map[string]any{"max_shard_size": "100KB"}},
 		{Name: "pickle", Config: usual(nil), Save: map[string]any{"safe_serialization": false}},
+		{Name: "half parts", Config: usual(nil), Save: map[string]any{"variant": "fp16", "max_shard_size": "100KB"}},
 		{Name: "pickle parts", Config: usual(nil), Save: map[string]any{"safe_serialization": false, "max_shard_size": "100KB"}},
 		{Name: "half", Config: usual(nil), DType: "float16", Save: map[string]any{"variant": "fp16"}},
 		{Name: "bfloat16", Config: usual(nil), DType: "bfloat16"},
@@ -525,6 +526,16 @@ func TestFromBrokenDiffusers(t *testing.T) {
 		}
 	}
 	index := model.DiffusersWeights + ".index.json"
+	whole := written(t)
+	for _, o := range []ImportOptions{
+		{File: whole, Out: filepath.Join(whole, "model.safetensors")},
+		{File: whole, Out: filepath.Join(whole, model.DiffusersWeights)},
+		{File: filepath.Join(whole, index), Out: filepath.Join(whole, "new", "a.safetensors")},
+	} {
+		if err := Import(o); err == nil || !strings.Contains(err.Error(), "among the files of the weights") {
+			t.Errorf("from %s to %s: %v", o.File, o.Out, err)
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(folder string)
 		want   string

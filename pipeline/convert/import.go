@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
@@ -94,6 +96,17 @@ func Import(o ImportOptions) error {
 	})
 }
 
+// folder returns the folder whose files hold the weights. It is empty for a single file.
+func (o *ImportOptions) folder() string {
+	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
+		return o.File
+	}
+	if model.ListsParts(o.File) {
+		return filepath.Dir(o.File)
+	}
+	return ""
+}
+
 // check refuses options that contradict themselves.
 func (o *ImportOptions) check() error {
 	switch {
@@ -103,6 +116,8 @@ func (o *ImportOptions) check() error {
 		return option.Errorf("out", nil, "is needed: name a file, such as model.safetensors")
 	case regular.Same(o.File, o.Out):
 		return option.Errorf("out", o.Out, "it is the file of the weights itself: name another file")
+	case regular.Within(o.Out, o.folder()):
+		return option.Errorf("out", o.Out, "it lies among the files of the weights: name a file elsewhere")
 	case o.Times != [2]float64{} && o.TimeScale != 0:
 		return option.Errorf("time-scale", o.TimeScale, "times say it already: leave one of the two out")
 	case o.HeadChannels != 0 && o.Heads != 0:

@@ -58,12 +58,7 @@ func ONNX(o ONNXOptions) error {
 	if o.Out == "" {
 		return option.Errorf("out", nil, "is needed: name a file, such as model.onnx")
 	}
-	name, err := model.NameOrNewest(o.Model)
-	if err != nil {
-		return err
-	}
-	nothing := pipeline.Arithmetic{ISA: kernels.Generic.String()} // is computed
-	ck, u, err := model.OpenUNet(name, nothing)
+	ck, u, err := openUNet(o.Model)
 	if err != nil {
 		return err
 	}
@@ -82,6 +77,16 @@ func ONNX(o ONNXOptions) error {
 		return err
 	}
 	return atomicfile.Write(o.Out, func(w io.Writer) error { return file.Write(w) })
+}
+
+// openUNet opens the model of a name, or the newest run, to be written in another format.
+func openUNet(name string) (*model.Checkpoint, *model.UNet, error) {
+	name, err := model.NameOrNewest(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	nothing := pipeline.Arithmetic{ISA: kernels.Generic.String()} // is computed
+	return model.OpenUNet(name, nothing)
 }
 
 // An onnxExport is the writing of one file.

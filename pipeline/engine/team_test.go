@@ -269,7 +269,7 @@ func TestTeamBrokenTail(t *testing.T) {
 func TestTeamDeath(t *testing.T) {
 	for after := range 12 {
 		comms := cluster.InProcess(3)
-		comms[1] = &mortal{Comm: comms[1], left: after}
+		comms[1] = &roomtest.Mortal{Comm: comms[1], Left: after}
 		onRanks(t, teamOf(3), comms, func(rank int, tr *Trainer) {
 			var err error
 			for step := 0; step < 3 && err == nil; step++ {
@@ -280,19 +280,6 @@ func TestTeamDeath(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A mortal rank dies after some exchanges.
-type mortal struct {
-	cluster.Comm
-	left int
-}
-
-func (m *mortal) Exchange(peer int, send, receive []byte) error {
-	if m.left--; m.left < 0 {
-		m.Abort(1)
-	}
-	return m.Comm.Exchange(peer, send, receive)
 }
 
 // The tops of any ranges meet in the root of the whole tree.

@@ -59,7 +59,7 @@ func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if strings.HasSuffix(file.name, shardIndex) {
+	if ListsParts(file.name) {
 		return nil, errDiffusers(file.name)
 	}
 	if file.torch() != nil {

@@ -27,12 +27,19 @@ const (
 	DiffusersConfig  = "config.json"
 	DiffusersWeights = "diffusion_pytorch_model.safetensors"
 	shardIndex       = ".index.json" // the ending of the file that lists parts
+	halfShardIndex   = ".index.fp16.json"
 )
 
 // diffusersFiles are the files that may hold the weights, the first that is there counts.
 var diffusersFiles = []string{
 	DiffusersWeights, DiffusersWeights + shardIndex, "diffusion_pytorch_model.fp16.safetensors",
-	"diffusion_pytorch_model.bin", "diffusion_pytorch_model.bin" + shardIndex, "diffusion_pytorch_model.fp16.bin",
+	DiffusersWeights + halfShardIndex, "diffusion_pytorch_model.bin", "diffusion_pytorch_model.bin" + shardIndex, "diffusion_pytorch_model.fp16.bin",
+	"diffusion_pytorch_model.bin" + halfShardIndex,
+}
+
+// ListsParts reports whether a file of this name lists the files that hold weights in parts.
+func ListsParts(name string) bool {
+	return strings.HasSuffix(name, shardIndex) || strings.HasSuffix(name, halfShardIndex)
 }
 
 // maxJSON is the most bytes of a configuration, or of a list of parts, that are read.

@@ -23,7 +23,7 @@ var importIt = option.Action{Command: "model import"}
 // the averages, where one of two networks is called so. took says which one was taken; it is empty
 // where there is one only.
 func (f *OpenedFile) Weights(part string) (tensors *safetensors.File, took string, err error) {
-	if strings.HasSuffix(f.name, shardIndex) {
+	if ListsParts(f.name) {
 		tensors, err = f.parts()
 		return tensors, "", err
 	}

@@ -32,7 +32,7 @@ func (r *Run) lost(err error) error {
 	if _, lost := errors.AsType[*cluster.Error](err); !lost || r.Dir == nil {
 		return err
 	}
-	e := &LostError{Err: err, Kept: r.kept()}
+	e := &LostError{Err: err, Kept: r.kept(r.Saved)}
 	if r.Saved >= 0 {
 		e.GoOn = goOn(r.Job.Command(), r.Dir.Path)
 	}

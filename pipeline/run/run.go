@@ -315,7 +315,7 @@ func (r *Run) Train(ctx context.Context) (Result, error) {
 		err = r.lost(err)
 		r.recordFailure(err)
 	} else if _, stopped := errors.AsType[*InterruptedError](err); err != nil && !stopped {
-		err = fmt.Errorf("%w%s", err, r.kept())
+		err = fmt.Errorf("%w%s", err, r.kept(r.Saved))
 		r.recordFailure(err)
 	}
 	return result, err

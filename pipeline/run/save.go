@@ -26,7 +26,7 @@ func (r *Run) save(finished bool) error {
 	if err := r.lead(r.saveFiles); err != nil {
 		return err
 	}
-	r.Saved = r.Progress.Step
+	r.noteSaved()
 	r.pace.saved(r.Progress.Seconds, time.Since(begin))
 	if !finished {
 		r.emit(pipeline.Event{Kind: pipeline.Saved, Path: r.Dir.Path})
@@ -49,19 +49,27 @@ func (r *Run) saveFiles() error {
 	return nil
 }
 
-// kept says, for an error's text, which checkpoint is there; "" where there is none.
-func (r *Run) kept() string {
-	if r.Saved < 1 {
+// kept says, for an error's text, which checkpoint is there: that of step saved, "" for none.
+func (r *Run) kept(saved int) string {
+	if saved < 1 {
 		return ""
 	}
-	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", r.Saved, r.Dir.Path)
+	return fmt.Sprintf("; the checkpoint of step %d is kept in %s", saved, r.Dir.Path)
+}
+
+// noteSaved notes that the checkpoint is that of the current step.
+func (r *Run) noteSaved() {
+	r.Saved = r.Progress.Step
+	if w, ok := r.Settings.Ranks.(*watched); ok {
+		w.saved.Store(int64(r.Saved))
+	}
 }
 
 // saveState writes the state.
 func (r *Run) saveState() error {
 	err := r.Dir.write(StateFile, r.writeState)
 	if err == nil {
-		r.Saved = r.Progress.Step
+		r.noteSaved()
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type watched struct {
 	peer  atomic.Int64 // with which rank; -1: with all
 
 	slowest atomic.Int64 // time of the slowest step, in nanoseconds
+	saved   atomic.Int64 // step of the last checkpoint, as Saved of the run
 }
 
 // stepped notes the time that a step took.
@@ -64,9 +65,8 @@ func (w *watched) Broadcast(root int, data []byte) error {
 	return w.during(-1, func() error { return w.Comm.Broadcast(root, data) })
 }
 
-// waits returns for how long the running call has waited, and for whom.
-func (w *watched) waits() (time.Duration, string) {
-	since := w.since.Load()
+// waits returns for how long the call that began at since, as in watched, has waited, and for whom.
+func (w *watched) waits(since int64) (time.Duration, string) {
 	if since == 0 {
 		return 0, ""
 	}
@@ -92,6 +92,7 @@ func (r *Run) watch(ctx context.Context) (end func()) {
 			next(e)
 		}
 	}
+	w.saved.Store(int64(r.Saved))
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -114,7 +115,8 @@ func (r *Run) look(ctx context.Context, w *watched, done <-chan struct{}, patien
 			return
 		case <-tick.C:
 		}
-		waited, who := w.waits()
+		since := w.since.Load()
+		waited, who := w.waits(since)
 		slow := slowSteps * time.Duration(w.slowest.Load())
 		switch {
 		case waited < max(patience, slow):
@@ -124,8 +126,8 @@ func (r *Run) look(ctx context.Context, w *watched, done <-chan struct{}, patien
 			r.note("rank 0 has waited for %s for %v: it, or a rank that it waits for, is stopped or overloaded",
 				who, waited.Round(time.Second))
 		}
-		if ctx.Err() != nil && waited >= max(grace, slow) {
-			r.note("%s does not answer, so the run ends without saving%s%s", who, r.kept(), r.howToGoOn())
+		if ctx.Err() != nil && waited >= max(grace, slow) && w.since.Load() == since { // still
+			r.note("%s does not answer, so the run ends without saving%s%s", who, r.kept(int(w.saved.Load())), r.howToGoOn())
 			w.Abort(1)
 			return
 		}

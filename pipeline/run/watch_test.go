@@ -18,7 +18,9 @@ func watchedRun(notes chan string) (*Run, *watched) {
 	o.settleRanks()
 	o.OnEvent = func(e pipeline.Event) { notes <- e.Message.String() }
 	r := &Run{Settings: o, Job: &idleJob{}, Dir: &Folder{Path: "runs/x"}, Saved: 7}
-	return r, o.Ranks.(*watched)
+	w := o.Ranks.(*watched)
+	w.saved.Store(int64(r.Saved))
+	return r, w
 }
 
 // An idleJob is a job of which no more than the command is asked.

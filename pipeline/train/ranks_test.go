@@ -240,7 +240,7 @@ func TestRanksDeath(t *testing.T) {
 	o.Out = filepath.Join(t.TempDir(), "run")
 	for rank, err := range trainOn(t.Context(), t, o, func(rank int, o *Options) {
 		if rank == 1 {
-			o.Ranks = &mortal{Comm: o.Ranks, left: 30}
+			o.Ranks = &roomtest.Mortal{Comm: o.Ranks, Left: 30}
 		}
 	}, 1, 1, 1) {
 		lost, ok := errors.AsType[*run.LostError](err)
@@ -258,17 +258,4 @@ func TestRanksDeath(t *testing.T) {
 	if got := tensors(t, o.Out); got != want {
 		t.Error("the resumed run has other tensors")
 	}
-}
-
-// A mortal rank dies after some exchanges.
-type mortal struct {
-	cluster.Comm
-	left int
-}
-
-func (m *mortal) Exchange(peer int, send, receive []byte) error {
-	if m.left--; m.left < 0 {
-		m.Abort(1)
-	}
-	return m.Comm.Exchange(peer, send, receive)
 }

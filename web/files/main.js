@@ -43,26 +43,31 @@ function busy(drawing) {
 function offer(offered) {
   performance.mark("fmimg-ready");
   model = offered;
-  const values = new URLSearchParams(location.hash.slice(1));
-  const wanted = values.get("class") ?? model.classes.at(5);
   for (const name of [...model.classes, every]) {
     const chip = copyOf("chip-template");
     const [box, text] = chip.children;
     text.textContent = name;
     box.value = name;
-    box.checked = name === wanted;
+    box.checked = name === model.classes.at(5);
     byId("chips").append(chip);
   }
-  if (!picked()) byId("chips").querySelector("input").checked = true;
   byId("steps").replaceChildren(...model.steps.map((steps) => new Option(String(steps))));
   byId("steps").value = String(Math.max(...model.steps));
+  byId("draw-button").disabled = byId("dice").disabled = false;
+  byId("status").textContent = "Ready.";
+  follow();
+}
+
+/** Draws what the address says, and what the controls say where it is silent. */
+function follow() {
+  const values = new URLSearchParams(location.hash.slice(1));
+  const named = [...byId("chips").querySelectorAll("input")].find((box) => box.value === values.get("class"));
+  if (named) named.checked = true;
   for (const name of ["seed", "steps"]) {
     const before = byId(name).value;
     byId(name).value = values.get(name) ?? before;
     if (byId(name).value === "") byId(name).value = before;
   }
-  byId("draw-button").disabled = byId("dice").disabled = false;
-  byId("status").textContent = "Ready.";
   draw();
 }
 
@@ -228,6 +233,9 @@ worker.addEventListener("message", ({ data }) => {
 });
 worker.addEventListener("error", (event) => fail(event.message || "The program that draws could not be loaded."));
 
+addEventListener("hashchange", () => {
+  if (model && new URLSearchParams(location.hash.slice(1)).has("class")) follow(); // a link in the same tab
+});
 byId("settings").addEventListener("submit", (/** @type {Event} */ event) => {
   event.preventDefault();
   draw();
