@@ -140,7 +140,8 @@ func TestPageDrawsAsSample(t *testing.T) {
 	if got := browsertest.Value[string](b, `document.querySelector("#command").textContent`); got != command {
 		t.Errorf("the command is %q", got)
 	}
-	browsertest.Value[string](b, `location.hash = "#class=2&seed=4&steps=1"`) // a link in the same tab
+	// A link in the same tab is followed.
+	browsertest.Value[string](b, `location.hash = "#class=2&seed=4&steps=1"`)
 	b.Wait("the link is followed", `document.querySelector("#command").textContent.includes("--class 2 --count 1 --seed 4 --steps 1")`)
 }
 
