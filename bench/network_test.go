@@ -30,9 +30,6 @@ func (grey) Image(i int, dst []float32) int {
 	return i % 10
 }
 
-// oneEach is the least count of a step that allocates. The runtime adds an allocation of its own
-// now and then. (Packages train and unet test that a step allocates nothing.)
-const oneEach = 1
 
 func TestTrain(t *testing.T) {
 	r, err := Train(t.Context(), TrainOptions{Options: small(), Time: 100 * time.Millisecond})
@@ -50,9 +47,7 @@ func TestTrain(t *testing.T) {
 	if want := 100 * r.ForwardPerS * r.FLOPs / (1e9 * r.Peak); math.Abs(r.ForwardPercent-want) > 1e-9*want {
 		t.Errorf("forward at %v%% of the limit, want %v", r.ForwardPercent, want)
 	}
-	if r.Allocations >= oneEach {
-		t.Errorf("%v allocations a step", r.Allocations)
-	}
+	checkAllocations(t, &r.Figures)
 }
 
 func checkFigures(t *testing.T, f *Figures) {
@@ -65,6 +60,17 @@ func checkFigures(t *testing.T, f *Figures) {
 	if f.Quartiles[0] > f.ImagesPerS || f.Quartiles[1] < f.ImagesPerS || f.ForwardQuartiles[0] > f.ForwardPerS ||
 		f.ForwardQuartiles[1] < f.ForwardPerS {
 		t.Errorf("quartiles not around the median: %+v", f)
+	}
+}
+
+// checkAllocations checks that a step allocates nothing in the median. On a busy machine so few
+// steps can be measured that the median is one of the runtime's own allocations, which it makes in
+// some of the first steps. Then packages train and unet alone test it.
+func checkAllocations(t *testing.T, f *Figures) {
+	t.Helper()
+	const oneEach, enough = 1, 15
+	if f.Samples >= enough && f.Allocations >= oneEach {
+		t.Errorf("%v allocations a step", f.Allocations)
 	}
 }
 
@@ -82,9 +88,7 @@ func TestGenerate(t *testing.T) {
 	if want := r.ImagesPerS * 6; math.Abs(r.ForwardPerS-want) > 1e-9*want {
 		t.Errorf("%v evaluations/s at %v images/s", r.ForwardPerS, r.ImagesPerS)
 	}
-	if r.Allocations >= oneEach {
-		t.Errorf("%v allocations a step of the solver", r.Allocations)
-	}
+	checkAllocations(t, &r.Figures)
 }
 
 // The first call warms up and does not count. At least three calls follow, or one where the first
