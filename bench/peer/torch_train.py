@@ -10,6 +10,10 @@ for each step, and for each MARK and for the end weights-MARK.safetensors, the a
 which fmimg reads. Alone:
 
     CFM=conditional-flow-matching python3 torch_train.py --minutes 30 --threads 2 --out runs/torch
+
+Other images without labels come from one .npy file, bytes [N,H,W] or [N,H,W,C]:
+
+    CFM=… python3 torch_train.py --images emoji/x_train.npy --flip --minutes 20 --threads 2 --out runs/torch-emoji
 """
 
 import argparse
@@ -46,7 +50,9 @@ def arguments():
     budget.add_argument("--minutes", type=float, help="budget: time of training, without saving and compiling")
     budget.add_argument("--steps", type=int, help="budget: number of batches")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, which holds no run yet")
-    parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz")
+    parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz, or of its kin's")
+    parser.add_argument("--images", metavar="FILE", help="train without labels on bytes [N,H,W,C] of a .npy file")
+    parser.add_argument("--flip", action="store_true", help="mirror every second image, left to right")
     parser.add_argument("--marks", default="", metavar="M,M,…", help=(
         "minutes after which to save as well. The learning rate falls to zero at the end of the budget alone: "
         "weights of a mark draw worse images than those of a run that ends there"))
@@ -67,6 +73,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="torch.compile, which PyTorch has from 2.0 on")
     parser.add_argument("--channels-last", action="store_true", help="NHWC in memory")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16: autocast to bfloat16")
     a = parser.parse_args()
     a.lr = RATES[a.optimizer] if a.lr is None else a.lr
     try:
@@ -99,24 +106,43 @@ def read_mnist(folder):
     return read_idx(os.path.join(folder, images)), read_idx(os.path.join(folder, labels))
 
 
-class Batches:
-    """Batches of images in [-1,1], [B,1,28,28], and labels, in a new order in each epoch.
+def read_images(path):
+    """Images without labels, bytes [N,H,W] or [N,H,W,C], and labels of 0, [N]."""
+    images = np.load(path)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or len(images) == 0:
+        sys.exit("%s: needed are bytes [N,H,W] or [N,H,W,C], not %s %s" % (path, images.dtype, images.shape))
+    return images, np.zeros(len(images), np.int64)
 
-    A batch that reaches the end of an epoch goes on with the next epoch.
+
+class Batches:
+    """Batches of images in [-1,1], [B,C,H,W], and labels, in a new order in each epoch.
+
+    A batch that reaches the end of an epoch goes on with the next epoch. Images are [N,H,W] or
+    [N,H,W,C]. With flip each one is mirrored with a chance of a half.
     """
 
-    def __init__(self, images, labels, size, generator):
-        self.images = torch.from_numpy(images.astype(np.float32) / 127.5 - 1)[:, None]
+    def __init__(self, images, labels, size, flip, generator):
+        if images.ndim == 3:
+            images = images[..., None]
+        self.images = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
         self.labels = torch.from_numpy(labels.astype(np.int64))
-        self.size, self.generator = size, generator
+        self.size, self.flip, self.generator = size, flip, generator
         self.order = torch.empty(0, dtype=torch.int64)
+
+    def shape(self):
+        """Channels, height and width."""
+        return tuple(self.images.shape[1:])
 
     def next(self):
         while len(self.order) < self.size:
             epoch = torch.randperm(len(self.labels), generator=self.generator)
             self.order = torch.cat([self.order, epoch])
         index, self.order = self.order[:self.size], self.order[self.size:]
-        return self.images[index], self.labels[index]
+        images = self.images[index]
+        if self.flip:
+            mirrored = torch.rand(self.size, generator=self.generator) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images, self.labels[index]
 
 
 class Clock:
@@ -194,10 +220,14 @@ class Trainer:
         torch.manual_seed(a.seed)
         self.generator = torch.Generator().manual_seed(a.seed)
         self.layout = torch.channels_last if a.channels_last else torch.contiguous_format
-        self.net = unet(a.preset).to(memory_format=self.layout)
+        images, labels = read_images(a.images) if a.images else read_mnist(a.data)
+        self.batches = Batches(images, labels, a.batch, a.flip, self.generator)
+        channels, height, width = self.batches.shape()
+        if height != width or height % 4 != 0:
+            sys.exit("images of %dx%d: needed are squares, and sides that are multiples of 4" % (width, height))
+        self.net = unet(a.preset, height, channels, not a.images).to(memory_format=self.layout)
         self.average = Average(self.net, a.ema)
         self.run = torch.compile(self.net) if a.compile else self.net
-        self.batches = Batches(*read_mnist(a.data), a.batch, self.generator)
         self.paired = []  # batches that are paired but not used yet
         named = list(self.net.named_parameters())
         matrices = [p for name, p in named if a.optimizer == "muon" and takes(name, p)]
@@ -226,14 +256,16 @@ class Trainer:
         n, g = len(x1), self.generator
         # [0, 1] is cut into a stratum for each image, so that the loss varies less between steps.
         t = (torch.arange(n) + torch.rand(n, generator=g)) / n
-        y = y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
+        y = None if self.a.images else y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
         s = t[:, None, None, None]
         xt = ((1 - s) * x0 + s * x1).to(memory_format=self.layout)
-        return ((self.run(t * self.a.time_scale, xt, y) - (x1 - x0)) ** 2).mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.a.precision == "bf16"):
+            v = self.run(t * self.a.time_scale, xt, y)
+        return ((v.float() - (x1 - x0)) ** 2).mean()
 
     def prepare(self):
         """Runs a pass whose gradients are not used: it compiles, and takes the memory of a step."""
-        images = torch.zeros(self.a.batch, 1, 28, 28)
+        images = torch.zeros(self.a.batch, *self.batches.shape())
         self.loss(images, images, torch.zeros(self.a.batch, dtype=torch.int64)).backward()
 
     def step(self):
@@ -255,13 +287,14 @@ class Trainer:
         return value, rate
 
 
-def config(preset, time_scale):
-    """The network's configuration, as in fmimg's unet.Config."""
+def config(preset, time_scale, shape, labelled):
+    """The network's configuration for images of a shape, as in fmimg's unet.Config."""
     channels, blocks = PRESETS[preset]
+    classes = {"num_classes": CLASSES + 1, "null_class": True} if labelled else {}
     return {
-        "image_size": [28, 28], "in_channels": 1, "model_channels": channels, "num_res_blocks": blocks,
-        "channel_mult": [1, 2, 2], "attention_resolutions": [4], "num_heads": 1, "num_classes": CLASSES + 1,
-        "use_scale_shift_norm": True, "norm_groups": 32, "time_scale": time_scale, "null_class": True,
+        "image_size": list(shape[1:]), "in_channels": shape[0], "model_channels": channels, "num_res_blocks": blocks,
+        "channel_mult": [1, 2, 2], "attention_resolutions": [4], "num_heads": 1,
+        "use_scale_shift_norm": True, "norm_groups": 32, "time_scale": time_scale, **classes,
     }
 
 
@@ -311,7 +344,8 @@ class Run:
         """Writes the averaged weights."""
         a = self.a
         metadata = {
-            "format": "pt", "fmimg.config": json.dumps(config(a.preset, a.time_scale)),
+            "format": "pt", "fmimg.config": json.dumps(
+                config(a.preset, a.time_scale, self.trainer.batches.shape(), not a.images)),
             "fmimg.meta": json.dumps(self.meta()), "torch": torch.__version__,
         }
         path = os.path.join(a.out, "weights-%s.safetensors" % mark)
@@ -321,8 +355,9 @@ class Run:
         """The origin of the weights, with fmimg's keys."""
         a, step = self.a, self.trainer.clock.step
         return {
-            "data": "mnist", "steps": step, "images": step * a.batch, "seed": a.seed, "batch": a.batch,
-            "classes": [str(c) for c in range(CLASSES)], "pixel_range": [-1, 1],
+            "data": a.images or ("mnist" if a.data == MNIST else a.data),
+            "steps": step, "images": step * a.batch, "seed": a.seed, "batch": a.batch,
+            "classes": [] if a.images else [str(c) for c in range(CLASSES)], "pixel_range": [-1, 1],
             "path": "linear", "objective": "velocity", "time_dist": "uniform", "ema": a.ema, "loss": self.smooth,
         }
 
@@ -341,7 +376,7 @@ def main():
     clock = trainer.clock
     print(json.dumps({
         "torch": torch.__version__, "preset": a.preset, "batch": a.batch, "threads": a.threads, "compiled": a.compile,
-        "channels_last": a.channels_last, "steps": clock.step, "images": clock.step * a.batch, "seconds": clock.seconds,
+        "channels_last": a.channels_last, "precision": a.precision, "steps": clock.step, "images": clock.step * a.batch, "seconds": clock.seconds,
         "images_per_s": clock.step * a.batch / clock.seconds, "loss": run.smooth, "out": a.out,
     }))
 

@@ -58,12 +58,15 @@ def unet_module(checkout):
     return module
 
 
-def unet(preset, size=28, channels=1):
-    """The preset's network for images of a shape, in float32. The eleventh class means no class."""
+def unet(preset, size=28, channels=1, labelled=True):
+    """The preset's network for images of a shape, in float32.
+
+    It has eleven classes, and the last one means no class. It has none for images without labels.
+    """
     width, blocks = PRESETS[preset]
     return unet_module(os.environ.get("CFM", "")).UNetModelWrapper(
         dim=(channels, size, size), num_channels=width, num_res_blocks=blocks, channel_mult=(1, 2, 2),
-        attention_resolutions=str(size // 4), use_scale_shift_norm=True, class_cond=True, num_classes=11)
+        attention_resolutions=str(size // 4), use_scale_shift_norm=True, class_cond=labelled, num_classes=11)
 
 
 def forget_peak_memory():
