@@ -60,12 +60,12 @@ type pathMethod struct {
 type mixingSolver struct {
 	method   pathMethod
 	settings string // see [ode.Method]
-	inner    *ode.EqualSteps
+	inner    *ode.FixedSteps
 }
 
 func newMixingSolver(m pathMethod, settings string, steps int) *mixingSolver {
 	s := &mixingSolver{method: m, settings: settings}
-	s.inner = ode.NewEqualSteps(s.steps(), steps)
+	s.inner = ode.NewFixedSteps(s.steps(), steps)
 	return s
 }
 
@@ -180,7 +180,7 @@ func NewPathSolver(name string, path Schedule, steps int, level float64) (PathSo
 // Observed implements [ode.Solver].
 func (s *mixingSolver) Observed(o ode.Observer) ode.Solver {
 	watched := *s
-	watched.inner = s.inner.Observed(o).(*ode.EqualSteps)
+	watched.inner = s.inner.Observed(o).(*ode.FixedSteps)
 	return &watched
 }
 

@@ -11,7 +11,7 @@
 //
 // # Solvers
 //
-// [Fixed] takes equal steps of a tableau, [Adams2] those of a multistep method, and [NewEqualSteps]
+// [Fixed] takes equal steps of a tableau, [Adams2] those of a multistep method, and [NewFixedSteps]
 // those of any [Method]. [Adaptive] chooses its steps by the error that an embedded method
 // estimates. [NewSolver] knows all of them by name. Solvers of this package are [LogDetSolver] too:
 // they integrate the divergence along the way, which tells how much the flow stretches space.

@@ -9,7 +9,7 @@ import (
 	"github.com/fmimg/fmimg/internal/text"
 )
 
-// A Method says how a solver of equal steps makes a step. See [NewEqualSteps].
+// A Method says how a solver of fixed steps makes a step. See [NewFixedSteps].
 type Method struct {
 	Name     string // as String and errors show it
 	Settings string // what String shows behind the name, for example "noise level 1"; may be empty
@@ -19,13 +19,18 @@ type Method struct {
 	Step func(ctx context.Context, b *Batch, s Step) error
 }
 
-// A Step is one of the equal steps of a call of Solve.
+// A Step is one of the steps of a call of Solve.
 type Step struct {
 	Index    int     // counts from 0
 	Last     bool    // whether the step ends at t1
 	From, To float64 // times
-	Size     float64 // (t1−t0)/steps: To−From but for rounding
+	Size     float64 // To−From; of equal steps (t1−t0)/steps, which differs by rounding
+	Before   float64 // size of the step before; 0 for the first
 }
+
+// A Spacing returns the time after i of a number of steps from t0 to t1. It is t0 after no step,
+// and exactly t1 after all of them. [TimeOf] is that of equal steps.
+type Spacing func(i, steps int, t0, t1 float64) float64
 
 // A Batch is what a [Method] works on: n states and the memory of a step.
 type Batch struct {
@@ -70,49 +75,59 @@ func (b *Batch) Swap(i, j int) {
 	b.dets.swap(i, j)
 }
 
-// EqualSteps is a [Solver] and a [LogDetSolver] that takes steps of equal size. All states of a
-// batch move together. An observer sees every step.
-type EqualSteps struct {
+// FixedSteps is a [Solver] and a [LogDetSolver] whose steps do not depend on the states. All states
+// of a batch move together. An observer sees every step.
+type FixedSteps struct {
 	method  Method
 	steps   int
+	spacing Spacing // nil: equal
+	spaced  string  // what String says of the spacing
 	observe Observer
 	scratch *states.FreeList[Batch]
 }
 
-// NewEqualSteps returns the solver that takes steps equal steps of a method. It panics when steps
+// NewFixedSteps returns the solver that takes steps equal steps of a method. It panics when steps
 // is below 1.
-func NewEqualSteps(m Method, steps int) *EqualSteps {
+func NewFixedSteps(m Method, steps int) *FixedSteps {
 	if steps < 1 {
 		panic(fmt.Sprintf("ode: %s: %d steps", m.Name, steps))
 	}
-	return &EqualSteps{method: m, steps: steps, scratch: new(states.FreeList[Batch])}
+	return &FixedSteps{method: m, steps: steps, scratch: new(states.FreeList[Batch])}
+}
+
+// Spaced returns the solver with steps of another spacing. String says so by text, such as "shift
+// 2".
+func (s *FixedSteps) Spaced(spacing Spacing, text string) *FixedSteps {
+	other := *s
+	other.spacing, other.spaced = spacing, text
+	return &other
 }
 
 // With returns the solver of another method, which shares the buffers.
-func (s *EqualSteps) With(m Method) *EqualSteps {
+func (s *FixedSteps) With(m Method) *FixedSteps {
 	other := *s
 	other.method = m
 	return &other
 }
 
-// Fixed returns the solver that takes steps equal steps of the method tab, an [EqualSteps]. It
+// Fixed returns the solver that takes steps equal steps of the method tab, a [FixedSteps]. It
 // panics when steps is below 1 or tab fails its check.
 func Fixed(tab *Tableau, steps int) Solver {
 	if err := tab.Check(); err != nil {
 		panic(err)
 	}
-	return NewEqualSteps(Method{Name: tab.Name, Stages: tab.stagesUsed(), Step: tab.step}, steps)
+	return NewFixedSteps(Method{Name: tab.Name, Stages: tab.stagesUsed(), Step: tab.step}, steps)
 }
 
 // Observed implements [Solver].
-func (s *EqualSteps) Observed(o Observer) Solver {
+func (s *FixedSteps) Observed(o Observer) Solver {
 	watched := *s
 	watched.observe = o
 	return &watched
 }
 
 // String implements [Solver].
-func (s *EqualSteps) String() string {
+func (s *FixedSteps) String() string {
 	name := s.method.Name
 	if s.method.Settings != "" {
 		name += ", " + s.method.Settings
@@ -120,18 +135,22 @@ func (s *EqualSteps) String() string {
 	if s.steps == 1 {
 		return name + ", 1 step"
 	}
-	return fmt.Sprintf("%s, %s", name, text.Count(s.steps, "step", "steps"))
+	name += ", " + text.Count(s.steps, "step", "steps")
+	if s.spaced != "" {
+		name += ", " + s.spaced
+	}
+	return name
 }
 
 // Solve implements [Solver].
-func (s *EqualSteps) Solve(
+func (s *FixedSteps) Solve(
 	ctx context.Context, f Field, x []float32, n int, t0, t1 float64,
 ) (Stats, error) {
 	return s.integrate(ctx, problem{field: f, x: x, n: n, t0: t0, t1: t1})
 }
 
 // SolveLogDet implements [LogDetSolver].
-func (s *EqualSteps) SolveLogDet(
+func (s *FixedSteps) SolveLogDet(
 	ctx context.Context, f DivergenceField, x []float32, logDet []float64, n int, t0, t1 float64,
 ) (Stats, error) {
 	stats, err := s.integrate(ctx, problem{divergence: f, x: x, logDet: logDet, n: n, t0: t0, t1: t1})
@@ -143,7 +162,7 @@ func (s *EqualSteps) SolveLogDet(
 }
 
 // integrate solves p.
-func (s *EqualSteps) integrate(ctx context.Context, p problem) (Stats, error) {
+func (s *FixedSteps) integrate(ctx context.Context, p problem) (Stats, error) {
 	d, idle, err := p.check()
 	if err != nil || idle {
 		return Stats{States: p.n}, err
@@ -174,18 +193,31 @@ func (b *Batch) end() {
 }
 
 // run takes the steps and returns how many it took.
-func (s *EqualSteps) run(ctx context.Context, b *Batch, t0, t1 float64) (int, error) {
-	h := (t1 - t0) / float64(s.steps)
+func (s *FixedSteps) run(ctx context.Context, b *Batch, t0, t1 float64) (int, error) {
 	s.observe.show(0, t0, b.X)
+	before := 0.0
 	for i := range s.steps {
-		from, to := TimeOf(i, s.steps, t0, t1), TimeOf(i+1, s.steps, t0, t1)
-		step := Step{Index: i, Last: i == s.steps-1, From: from, To: to, Size: h}
+		step := s.step(i, t0, t1)
+		step.Before, before = before, step.Size
 		if err := s.method.Step(ctx, b, step); err != nil {
 			return i, err
 		}
-		s.observe.show(i+1, to, b.X)
+		s.observe.show(i+1, step.To, b.X)
 	}
 	return s.steps, nil
+}
+
+// step returns step i, but for Before.
+func (s *FixedSteps) step(i int, t0, t1 float64) Step {
+	step := Step{Index: i, Last: i == s.steps-1}
+	if s.spacing == nil {
+		step.From, step.To = TimeOf(i, s.steps, t0, t1), TimeOf(i+1, s.steps, t0, t1)
+		step.Size = (t1 - t0) / float64(s.steps)
+		return step
+	}
+	step.From, step.To = s.spacing(i, s.steps, t0, t1), s.spacing(i+1, s.steps, t0, t1)
+	step.Size = step.To - step.From
+	return step
 }
 
 // TimeOf returns the time after i of the given number of equal steps from t0 to t1. It is computed
@@ -205,7 +237,7 @@ func (o Observer) show(step int, t float64, x []float32) {
 }
 
 // notFinite is the error of a state that overflowed or met a velocity that is not finite.
-func (s *EqualSteps) notFinite(state int) error {
+func (s *FixedSteps) notFinite(state int) error {
 	return fmt.Errorf("ode: %s: state %d is %w: take more than %d steps, or mend a field that gives such velocities",
 		s.method.Name, state, ErrNotFinite, s.steps)
 }

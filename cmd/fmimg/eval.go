@@ -96,7 +96,7 @@ func (a *app) newEval() *cobra.Command {
 }
 
 func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
-	if err := positive(cmd, "count", "steps", "tol", "noise-level", "threads"); err != nil {
+	if err := positive(cmd, "count", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
 	if err := checkSolver(cmd, &o.Sample, o.Guide, ""); err != nil {
@@ -109,7 +109,7 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 		return usagef("--chart %s: its name must end in .png", x.chart)
 	}
 	if o.Images != "" {
-		for _, name := range []string{"class", "guidance", "guidance-interval", "guide", "solver", "steps", "tol", "noise-level", "precision"} {
+		for _, name := range []string{"class", "guidance", "guidance-interval", "guide", "solver", "steps", "time-shift", "tol", "noise-level", "precision"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s: it tells how a model draws, and --images are drawn already: leave one out", name)
 			}

@@ -78,6 +78,9 @@ func (a *app) newGenerate() *cobra.Command {
 	return cmd
 }
 
+// shiftUsage describes --time-shift.
+var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2, 1 of others)", model.DefaultShift)
+
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
@@ -85,13 +88,14 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	guidanceFlags(f, &o.Interval, guide)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
+	f.Float64Var(&o.TimeShift, "time-shift", 0, shiftUsage)
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")
 }
 
 func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
-	if err := positive(cmd, "count", "strip", "steps", "tol", "noise-level", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "steps", "time-shift", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
@@ -130,6 +134,8 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error
 		return usagef("--tol %g: only --solver dopri5 has a tolerance: add it, or use --steps", o.Tol)
 	case cmd.Flags().Changed("steps") && adaptive && !strings.HasSuffix(strings.ToLower(out), ".gif"):
 		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Steps)
+	case cmd.Flags().Changed("time-shift") && adaptive:
+		return usagef("--time-shift %g: --solver dopri5 chooses its own steps: leave it out", o.TimeShift)
 	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}

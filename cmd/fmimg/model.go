@@ -98,6 +98,7 @@ func (a *app) newModelExport() *cobra.Command {
 	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
 	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2 or ddim (default as for generate)")
 	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
+	f.Float64Var(&o.Method.TimeShift, "time-shift", 0, shiftUsage)
 	return cmd
 }
 
@@ -115,7 +116,7 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case format != convert.ONNXFormat && o.Sampler:
 		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
 	}
-	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps"} {
+	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps", "time-shift"} {
 		if cmd.Flags().Changed(name) && !o.Sampler {
 			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
 		}
@@ -126,7 +127,7 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case convert.DiffusersFormat:
 		return convert.Diffusers(convert.DiffusersOptions{Model: from, Out: out, Half: half})
 	}
-	if err := positive(cmd, "guidance", "steps"); err != nil {
+	if err := positive(cmd, "guidance", "steps", "time-shift"); err != nil {
 		return err
 	}
 	o.Model, o.Out, o.Half = from, out, half

@@ -180,6 +180,9 @@ func (c *commandLine) method(r draw.Request, usualSolver string) {
 	if o.Steps != 0 && o.Solver != "dopri5" {
 		c.add("steps", o.Steps)
 	}
+	if o.TimeShift != 0 && r.Kind == draw.Generate {
+		c.add("time-shift", o.TimeShift)
+	}
 	if o.Tol != 0 && o.Solver == "dopri5" {
 		c.add("tol", o.Tol)
 	}

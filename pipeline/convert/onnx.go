@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -198,7 +199,7 @@ func (e *onnxExport) sampler() error {
 	g.Output(image, "image", onnx.Float32, e.images())
 	e.out.Doc = fmt.Sprintf("Images of %s from noise N(0, 1) by %v.", model.ModelName(e.ck.Path), plan.Solver)
 	maps.Copy(e.out.Metadata, map[string]string{
-		"solver": method.Solver, "steps": strconv.Itoa(method.Steps),
+		"solver": method.Solver, "steps": strconv.Itoa(method.Steps), "time_shift": strconv.FormatFloat(cmp.Or(method.TimeShift, 1), 'g', -1, 64),
 		"guidance": strconv.FormatFloat(method.Guidance, 'g', -1, 64), "guidance_interval": method.Interval.String(),
 	})
 	return nil

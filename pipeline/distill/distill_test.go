@@ -474,11 +474,12 @@ func TestSampleFlowMap(t *testing.T) {
 		s.Close()
 	}
 	for option, o := range map[string]sample.Options{
-		"steps":    {Method: model.Method{Steps: 3}},
-		"solver":   {Method: model.Method{Solver: "midpoint"}},
-		"tol":      {Method: model.Method{Tol: 1e-3}},
-		"guidance": {Method: model.Method{Guidance: 2}},
-		"class":    {Class: "none"},
+		"steps":      {Method: model.Method{Steps: 3}},
+		"solver":     {Method: model.Method{Solver: "midpoint"}},
+		"tol":        {Method: model.Method{Tol: 1e-3}},
+		"time-shift": {Method: model.Method{TimeShift: 2}},
+		"guidance":   {Method: model.Method{Guidance: 2}},
+		"class":      {Class: "none"},
 	} {
 		_, err := sample.NewSampler(ck, o)
 		var wrong *pipeline.OptionError

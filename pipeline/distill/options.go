@@ -37,7 +37,8 @@ type Options struct {
 	GuideHash string `json:"guide_hash,omitempty"`
 	// TeacherSolver is a name of ode.SolverNames that takes fixed steps; empty: adams2.
 	TeacherSolver string `json:"teacher_solver"`
-	// TeacherSteps are those of the solver, a multiple of 4; 0: 12.
+	// TeacherSteps are those of the solver, a multiple of 4; 0: 12. They are equal, as the quarters
+	// of the way that the student learns are.
 	TeacherSteps int `json:"teacher_steps"`
 
 	// Pool is the number of trajectories that the teacher draws at once, a multiple of the batch;

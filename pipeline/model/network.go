@@ -87,6 +87,10 @@ type Method struct {
 	// Steps are those of the solver, or jumps; 0: 8 of adams2 and 16 of other solvers, the largest
 	// number of jumps that a flow map was trained for, or the one pass of a normalizing flow.
 	Steps int
+	// TimeShift is s of [flow.Shift]: above 1 steps near noise are shorter; 0: 1, all equal, or
+	// [DefaultShift] for adams2 on the linear path. Dopri5, flow maps and normalizing flows have
+	// none.
+	TimeShift float64
 	// Tol is the error that dopri5 allows a step; 0: 1e-4.
 	Tol float64
 	// NoiseLevel is how much fresh noise sde adds and removes, as a multiple of the variance that

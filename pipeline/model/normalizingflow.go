@@ -88,6 +88,8 @@ func (f *NormalizingFlow) Settle(path string, m Method) (Plan, Method, error) {
 		err = option.Errorf("steps", m.Steps, "%s %s", ModelName(path), needs)
 	case m.Tol != 0:
 		err = option.Errorf("tol", m.Tol, "%s %s", ModelName(path), needs)
+	case m.TimeShift != 0 && m.TimeShift != 1:
+		err = option.Errorf("time-shift", m.TimeShift, "%s %s", ModelName(path), needs)
 	case m.NoiseLevel != 0:
 		err = option.Errorf("noise-level", m.NoiseLevel, "%s %s", ModelName(path), needs)
 	}

@@ -44,6 +44,8 @@ const (
 	defaultSolver     = "adams2"
 	defaultSteps      = 8  // of the default solver
 	defaultOtherSteps = 16 // of others, some of which have order 1
+	// DefaultShift is that of the default solver's steps. docs/quality.md measures its gain.
+	DefaultShift = 2
 	// DefaultTol is the error that an adaptive solver allows for a step.
 	DefaultTol = 1e-4
 	// DefaultGuidance is the weight of models that were trained for guidance. docs/quality.md
@@ -212,6 +214,7 @@ func (m Method) WithDefaults() Method {
 	if !slices.Contains(solverless, m.Solver) {
 		option.SetDefault(&m.Tol, DefaultTol)
 		option.SetDefault(&m.NoiseLevel, 1)
+		option.SetDefault(&m.TimeShift, 1)
 	}
 	if m.Guide != nil {
 		option.SetDefault(&m.Guidance, DefaultGuideWeight)
@@ -234,6 +237,7 @@ func (m Method) Validate() error {
 		option.Between("guidance", m.Guidance, -100, 100),
 		m.Interval.Validate(),
 		option.Between("steps", m.Steps, 1, 100000),
+		option.Optional("time-shift", m.TimeShift, leastShift, mostShift),
 		option.Optional("tol", m.Tol, 1e-7, 1),
 		option.Optional("noise-level", m.NoiseLevel, 1e-6, 100),
 		m.validateSolver(),
@@ -261,13 +265,40 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("solver", m.Solver,
 			"%s is none: choose one of %s", ModelName(path), strings.Join(SolverNames(), ", "))
 	}
+	m.settleShift(u.Predicts)
 	m = m.WithDefaults()
 	solver, err := NewSolver(m, u.Predicts)
 	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
+// Bounds of a shift. Steps of others differ so much in size that the largest one is most of the
+// way.
+const leastShift, mostShift = 0.1, 10
+
+// settleShift fills in the shift where it is not 1 for a network that predicts p. It was measured
+// on the linear path alone.
+func (m *Method) settleShift(p Prediction) {
+	option.SetDefault(&m.Solver, defaultSolver)
+	if _, linear := p.Path.(flow.Linear); linear && m.Solver == defaultSolver {
+		option.SetDefault(&m.TimeShift, DefaultShift)
+	}
+}
+
 // NewSolver returns the solver of a method that is settled, for a network that predicts p.
 func NewSolver(m Method, p Prediction) (ode.Solver, error) {
+	solver, err := newEqualSolver(m, p)
+	if err != nil || m.TimeShift == 0 || m.TimeShift == 1 {
+		return solver, err
+	}
+	shifted, ok := flow.Shifted(solver, m.TimeShift)
+	if !ok {
+		return nil, option.Errorf("time-shift", m.TimeShift, "solver %s chooses its steps itself: leave it out", m.Solver)
+	}
+	return shifted, nil
+}
+
+// newEqualSolver is NewSolver but for the shift.
+func newEqualSolver(m Method, p Prediction) (ode.Solver, error) {
 	if slices.Contains(flow.PathSolverNames(), m.Solver) {
 		return flow.NewPathSolver(m.Solver, p.Path, m.Steps, m.NoiseLevel)
 	}
@@ -285,6 +316,9 @@ func (u *UNet) settleJumps(path string, m Method) (Plan, Method, error) {
 	case m.Tol != 0:
 		return Plan{}, m, option.Errorf("tol", m.Tol,
 			"%s is a flow map, which jumps without a solver: leave it out", ModelName(path))
+	case m.TimeShift != 0 && m.TimeShift != 1:
+		return Plan{}, m, option.Errorf("time-shift", m.TimeShift,
+			"%s is a flow map, which learned equal jumps: leave it out", ModelName(path))
 	case m.NoiseLevel != 0:
 		return Plan{}, m, option.Errorf("noise-level", m.NoiseLevel,
 			"%s is a flow map, which adds no noise: leave it out", ModelName(path))

@@ -1,6 +1,8 @@
 package sample
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 )
@@ -92,6 +95,58 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 			if math.Abs(mean-gaussianMean) > 0.1 {
 				t.Errorf("%s, %s: images of mean %v", name, solver, mean)
 			}
+		}
+	}
+}
+
+// Adams2 has shifted steps on the linear path unless a shift of 1 is asked for, other solvers and
+// other paths have equal ones. A picture's text has a shift other than 1, and the image follows it.
+func TestShift(t *testing.T) {
+	onCosine := *trained().Network.(*model.UNet)
+	onCosine.Predicts.Path = flow.Cosine{}
+	curved := *trained()
+	curved.Network = &onCosine
+	drawn := map[float64][]float32{}
+	for _, c := range []struct {
+		ck    *model.Checkpoint
+		m     model.Method
+		shift float64
+	}{
+		{trained(), model.Method{Steps: 3}, model.DefaultShift},
+		{trained(), model.Method{Steps: 3, TimeShift: 1}, 1},
+		{trained(), model.Method{Steps: 3, TimeShift: 3}, 3},
+		{trained(), model.Method{Steps: 3, Solver: "euler"}, 1},
+		{trained(), model.Method{Steps: 3, Solver: "sde", TimeShift: 2}, 2},
+		{&curved, model.Method{Steps: 3}, 1},
+		{trained(), model.Method{Solver: "dopri5"}, 1},
+	} {
+		s, err := NewSampler(c.ck, Options{Method: c.m, Count: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Options().TimeShift; got != c.shift {
+			t.Errorf("%+v: shift %v, want %v", c.m, got, c.shift)
+		}
+		noted := slices.Contains(s.Texts(&picture.Images{}), picture.Text{"fmimg.time-shift", fmt.Sprint(c.shift)})
+		if noted != (c.shift > 1) {
+			t.Errorf("%+v: texts %v", c.m, s.Texts(&picture.Images{}))
+		}
+		images, err := s.Draw(t.Context(), 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.m.Solver == "" && c.ck != &curved {
+			drawn[c.shift] = images.Pixels
+		}
+		s.Close()
+	}
+	if slices.Equal(drawn[1], drawn[2]) || slices.Equal(drawn[2], drawn[3]) {
+		t.Error("images do not depend on the shift")
+	}
+	var wrong *pipeline.OptionError
+	for _, m := range []model.Method{{TimeShift: -1}, {TimeShift: 11}, {TimeShift: 2, Solver: "dopri5"}} {
+		if _, err := NewSampler(trained(), Options{Method: m}); !errors.As(err, &wrong) || wrong.Option != "time-shift" {
+			t.Errorf("%+v: %v", m, err)
 		}
 	}
 }

@@ -104,6 +104,9 @@ func (s *Settled) Texts(images *picture.Images) []picture.Text {
 	if s.opt.Solver == ode.Dopri5.Name {
 		t[5] = picture.Text{"fmimg.tol", strconv.FormatFloat(s.opt.Tol, 'g', -1, 64)}
 	}
+	if s.opt.TimeShift != 1 && s.opt.TimeShift != 0 {
+		t = append(t, picture.Text{"fmimg.time-shift", strconv.FormatFloat(s.opt.TimeShift, 'g', -1, 64)})
+	}
 	if s.opt.Solver == "sde" {
 		t = append(t, picture.Text{"fmimg.noise-level", strconv.FormatFloat(s.opt.NoiseLevel, 'g', -1, 64)})
 	}

@@ -105,6 +105,8 @@ func TestGenerationMistakes(t *testing.T) {
 		`{"background": "pink"}`:                      `400 invalid_request_error background`,
 		`{"steps": 0}`:                                `400 invalid_request_error steps`,
 		`{"steps": 5, "solver": "dopri5"}`:            `400 invalid_request_error steps`,
+		`{"time_shift": 0}`:                           `400 invalid_request_error time_shift`,
+		`{"time_shift": 2, "solver": "dopri5"}`:       `400 invalid_request_error time_shift`,
 		`{"tol": 0.1}`:                                `400 invalid_request_error tol`,
 		`{"noise_level": 1}`:                          `400 invalid_request_error noise_level`,
 		`{"solver": "runge"}`:                         `400 invalid_request_error solver`,

@@ -177,20 +177,21 @@ type jobJSON struct {
 
 // A requestJSON is what a job was asked for, with the defaults filled in that are known.
 type requestJSON struct {
-	Classes  string  `json:"classes"`
-	NoClass  bool    `json:"no_class"`
-	Count    int     `json:"count"`
-	Seed     uint64  `json:"seed"`
-	Solver   string  `json:"solver"`
-	Steps    int     `json:"steps"`
-	Guidance float64 `json:"guidance"`
-	Tol      float64 `json:"tol"`
-	Noise    float64 `json:"noise_level"`
-	Level    float64 `json:"level"`
-	Times    int     `json:"times"`
-	Inputs   int     `json:"images"` // pictures that came with the request
-	Mask     bool    `json:"mask"`   // whether a mask did
-	States   bool    `json:"states"`
+	Classes   string  `json:"classes"`
+	NoClass   bool    `json:"no_class"`
+	Count     int     `json:"count"`
+	Seed      uint64  `json:"seed"`
+	Solver    string  `json:"solver"`
+	Steps     int     `json:"steps"`
+	Guidance  float64 `json:"guidance"`
+	TimeShift float64 `json:"time_shift"`
+	Tol       float64 `json:"tol"`
+	Noise     float64 `json:"noise_level"`
+	Level     float64 `json:"level"`
+	Times     int     `json:"times"`
+	Inputs    int     `json:"images"` // pictures that came with the request
+	Mask      bool    `json:"mask"`   // whether a mask did
+	States    bool    `json:"states"`
 }
 
 // A status says how far a job is.
@@ -219,7 +220,7 @@ func (j *job) snapshotLocked() jobJSON {
 		DoneImages: j.drawn, Count: j.images, Notes: append([]string{}, j.notes...),
 		Request: requestJSON{
 			Classes: o.Class, NoClass: o.NoClass, Count: o.Count, Seed: o.Seed, Solver: o.Solver,
-			Steps: o.Steps, Guidance: o.Guidance, Tol: o.Tol, Noise: o.NoiseLevel, Level: j.request.Level,
+			Steps: o.Steps, Guidance: o.Guidance, TimeShift: o.TimeShift, Tol: o.Tol, Noise: o.NoiseLevel, Level: j.request.Level,
 			Times: j.request.Times, Inputs: j.inputs, Mask: j.mask, States: j.states,
 		},
 	}

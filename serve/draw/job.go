@@ -93,6 +93,7 @@ func (r *Request) misplaced() error {
 		// Inpaint has a solver of its own.
 		{"solver", s.Solver, s.Solver != "", []Kind{Generate, Vary, Interpolate, Likelihood}},
 		{"tol", s.Tol, s.Tol != 0, []Kind{Generate, Vary, Interpolate, Likelihood}},
+		{"time-shift", s.TimeShift, s.TimeShift != 0, []Kind{Generate}},
 		{"noise-level", s.NoiseLevel, s.NoiseLevel != 0, []Kind{Generate}},
 		{"per-class", s.PerClass, s.PerClass > 1, []Kind{Generate}},
 		{"count", s.Count, s.Count > 1, drawn},
