@@ -149,7 +149,7 @@ func (a *app) newModelImport() *cobra.Command {
 		Use: "import PATH [flags]", Short: "Make a model of PyTorch's weights", Long: modelImportHelp,
 		Example: "  fmimg model import unet.pt --size 32 --heads 4 --out unet.safetensors\n" +
 			"  fmimg model import last.ckpt --part ema_model --size 28 --classes 0,1,2,3,4,5,6,7,8,9 --out digits.safetensors\n" +
-			"  fmimg model import ddpm-cat/ --times 999,-1 --path vp --predicts noise --out cat.safetensors",
+			"  fmimg model import ddpm-cat/ --out cat.safetensors                  a pipeline of diffusers says what it predicts",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("name one file of weights: see %s --help", cmd.CommandPath())

@@ -39,6 +39,8 @@ type pythonCase struct {
 	Out    string            `json:"out"`
 	Readme bool              `json:"readme,omitempty"`
 	Again  string            `json:"again,omitempty"`
+	// Scheduler is a class and its arguments.
+	Scheduler []any `json:"scheduler,omitempty"`
 
 	o ImportOptions // how it comes here
 }
@@ -213,6 +215,49 @@ func TestFromDiffusers(t *testing.T) {
 	for _, c := range cases {
 		c.o.File = c.Folder
 		c.comesOver(t)
+	}
+}
+
+// The scheduler of a pipeline says what flags would: the same file comes out of the whole folder
+// without flags. Of a scheduler that has no path here a note says why.
+func TestFromPipeline(t *testing.T) {
+	folder := t.TempDir()
+	network := foreignConfigs()[0].Config
+	cases := []*pythonCase{
+		{Name: "ddpm", Scheduler: []any{"DDPMScheduler", map[string]any{}},
+			o: ImportOptions{Times: [2]float64{999, -1}, Path: "vp(0.1,20)", Objective: model.NoiseObjective}},
+		{Name: "ddim", Scheduler: []any{"DDIMScheduler", map[string]any{"num_train_timesteps": 500, "beta_end": 0.04, "prediction_type": "sample"}},
+			o: ImportOptions{Times: [2]float64{499, -1}, Path: "vp(0.05,20)", Objective: model.DataObjective}},
+		{Name: "flow", Scheduler: []any{"FlowMatchEulerDiscreteScheduler", map[string]any{"shift": 3}},
+			o: ImportOptions{Times: [2]float64{1000, 0}, Path: "linear", Objective: model.VelocityObjective}},
+		{Name: "cosine", Scheduler: []any{"DDPMScheduler", map[string]any{"beta_schedule": "squaredcos_cap_v2"}},
+			o: ImportOptions{Times: [2]float64{0, 1000}}},
+	}
+	for _, c := range cases {
+		c.Config, c.Folder = network, filepath.Join(folder, c.Name)
+		c.inputs(t, folder, []int{3, 8, 8}, 0, c.o.Times)
+	}
+	inPython(t, "diffusers_run.py", folder, cases)
+	for _, c := range cases {
+		var notes strings.Builder
+		told, untold := c.o, ImportOptions{OnEvent: func(e pipeline.Event) { notes.WriteString(e.Text) }}
+		told.File, told.Out = filepath.Join(c.Folder, "unet"), c.Folder+"-told.safetensors"
+		untold.File, untold.Out = c.Folder, c.Folder+"-untold.safetensors"
+		if err := errors.Join(Import(told), Import(untold)); err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		_, u := opened(t, told.Out)
+		_, v := opened(t, untold.Out)
+		if u.Predicts != v.Predicts || !reflect.DeepEqual(u.Config(), v.Config()) || !slices.Equal(u.Params().Values, v.Params().Values) {
+			t.Errorf("%s: %+v by flags, %+v without", c.Name, u.Predicts, v.Predicts)
+		}
+		want := "the network predicts " + string(c.o.Objective) + " on the path " + c.o.Path
+		if c.Name == "cosine" {
+			want = "beta_schedule squaredcos_cap_v2"
+		}
+		if !strings.Contains(notes.String(), want) {
+			t.Errorf("%s: notes %q, want %q", c.Name, notes.String(), want)
+		}
 	}
 }
 

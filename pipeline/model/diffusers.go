@@ -25,6 +25,7 @@ import (
 // The files of a folder that diffusers saves.
 const (
 	DiffusersConfig  = "config.json"
+	pipelineIndex    = "model_index.json" // of a pipeline, whose network is in a folder of its own
 	DiffusersWeights = "diffusion_pytorch_model.safetensors"
 	shardIndex       = ".index.json" // the ending of the file that lists parts
 	halfShardIndex   = ".index.fp16.json"
@@ -48,7 +49,7 @@ const maxJSON = 8 << 20
 // diffusersIn returns the file of weights in a folder of diffusers, or in the network's folder of a
 // pipeline. It is empty for other folders.
 func diffusersIn(folder string) string {
-	if there(filepath.Join(folder, "model_index.json")) {
+	if there(filepath.Join(folder, pipelineIndex)) {
 		folder = filepath.Join(folder, "unet")
 	}
 	for _, name := range diffusersFiles {
@@ -206,8 +207,33 @@ func (f *OpenedFile) FromDiffusers(tensors *safetensors.File, o Foreign) (*Trans
 	if c.OutChannels != c.InChannels {
 		t.note("its out_channels are twice its in_channels: the second half is taken to be a variance, and left out")
 	}
-	err = t.settle(c.Training, o)
+	known := c.Training
+	if told := o.Times != [2]float64{} && o.Path != "" && o.Objective != ""; known == nil && !told {
+		known = t.scheduled(filepath.Dir(filepath.Dir(f.name)))
+	}
+	err = t.settle(known, o)
 	return t, err
+}
+
+// scheduled returns what the scheduler of a pipeline says of the training; nil where there is none,
+// or none that fmimg has a path for.
+func (t *Translated) scheduled(pipeline string) *diffusers.Training {
+	name := filepath.Join("scheduler", "scheduler_config.json")
+	if !there(filepath.Join(pipeline, pipelineIndex)) || !there(filepath.Join(pipeline, name)) {
+		return nil
+	}
+	text, err := readJSON(filepath.Join(pipeline, name))
+	var known *diffusers.Training
+	if err == nil {
+		known, err = diffusers.ParseScheduler(text)
+	}
+	if err != nil {
+		t.note("%s does not count: %v", name, err)
+		return nil
+	}
+	t.note("%s says that the network predicts %s on the path %s, at timesteps from %v to %v", name,
+		known.Predicts, known.Path, known.Times[0], known.Times[1])
+	return known
 }
 
 // isDiffusers reports whether tensors have the names of a network of diffusers.

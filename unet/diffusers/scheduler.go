@@ -1,0 +1,62 @@
+package diffusers
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// A scheduler is a scheduler_config.json: how a network of diffusers was trained, for those keys
+// that matter here. Schedulers of one training differ in how they draw alone.
+type scheduler struct {
+	ClassName      string    `json:"_class_name"`
+	Timesteps      int       `json:"num_train_timesteps"`
+	BetaStart      float64   `json:"beta_start"`
+	BetaEnd        float64   `json:"beta_end"`
+	BetaSchedule   string    `json:"beta_schedule"`
+	TrainedBetas   []float64 `json:"trained_betas"`
+	PredictionType string    `json:"prediction_type"`
+	ZeroSNR        bool      `json:"rescale_betas_zero_snr"`
+	InvertSigmas   bool      `json:"invert_sigmas"`
+}
+
+// mostTimesteps bounds what a configuration may claim.
+const mostTimesteps = 1 << 24
+
+// ParseScheduler reads a scheduler_config.json, and says what its network predicts and when. The
+// error says what of it fmimg has no path or prediction for.
+//
+// The discrete times of diffusion models are those of a path: timestep k has the noise of k+1 steps
+// of N, so N−1 is noise and −1 would be the image. Their β from start to end, which rises linearly,
+// is the path vp(N·start,N·end).
+func ParseScheduler(text []byte) (*Training, error) {
+	s := scheduler{Timesteps: 1000, BetaStart: 0.0001, BetaEnd: 0.02, BetaSchedule: "linear", PredictionType: "epsilon"}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, err
+	}
+	n := float64(s.Timesteps)
+	if s.Timesteps < 1 || s.Timesteps > mostTimesteps {
+		return nil, fmt.Errorf("num_train_timesteps %d: between 1 and %d", s.Timesteps, mostTimesteps)
+	}
+	if strings.HasPrefix(s.ClassName, "FlowMatch") {
+		if s.InvertSigmas {
+			return nil, fmt.Errorf("invert_sigmas: its times rise from noise to images")
+		}
+		return &Training{Times: [2]float64{n, 0}, Path: "linear", Predicts: "velocity"}, nil
+	}
+	predicts, ok := map[string]string{"epsilon": "noise", "sample": "data"}[s.PredictionType]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("prediction_type %.40s: neither noise nor data", s.PredictionType)
+	case s.BetaSchedule != "linear":
+		return nil, fmt.Errorf("beta_schedule %.40s: only linear is a path here", s.BetaSchedule)
+	case len(s.TrainedBetas) > 0:
+		return nil, fmt.Errorf("trained_betas: only a linear beta_schedule is a path here")
+	case s.ZeroSNR:
+		return nil, fmt.Errorf("rescale_betas_zero_snr: only a linear beta_schedule is a path here")
+	case !(s.BetaStart > 0 && s.BetaStart <= s.BetaEnd && s.BetaEnd < 1):
+		return nil, fmt.Errorf("beta_start %v and beta_end %v: numbers above 0 and below 1 that do not fall are needed", s.BetaStart, s.BetaEnd)
+	}
+	path := fmt.Sprintf("vp(%.12g,%.12g)", n*s.BetaStart, n*s.BetaEnd) // 0.1, not 0.10000000000000001
+	return &Training{Times: [2]float64{n - 1, -1}, Path: path, Predicts: predicts}, nil
+}
