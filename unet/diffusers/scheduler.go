@@ -57,6 +57,7 @@ func ParseScheduler(text []byte) (*Training, error) {
 	case !(s.BetaStart > 0 && s.BetaStart <= s.BetaEnd && s.BetaEnd < 1):
 		return nil, fmt.Errorf("beta_start %v and beta_end %v: numbers above 0 and below 1 that do not fall are needed", s.BetaStart, s.BetaEnd)
 	}
-	path := fmt.Sprintf("vp(%.12g,%.12g)", n*s.BetaStart, n*s.BetaEnd) // 0.1, not 0.10000000000000001
+	// 12 digits, so that a product of decimals is 0.1 and not 0.10000000000000001.
+	path := fmt.Sprintf("vp(%.12g,%.12g)", n*s.BetaStart, n*s.BetaEnd)
 	return &Training{Times: [2]float64{n - 1, -1}, Path: path, Predicts: predicts}, nil
 }
