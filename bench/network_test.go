@@ -30,7 +30,6 @@ func (grey) Image(i int, dst []float32) int {
 	return i % 10
 }
 
-
 func TestTrain(t *testing.T) {
 	r, err := Train(t.Context(), TrainOptions{Options: small(), Time: 100 * time.Millisecond})
 	if err != nil {

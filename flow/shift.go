@@ -26,13 +26,13 @@ func Shift(s float64) ode.Spacing {
 		case steps:
 			return t1
 		}
-		u := ode.TimeOf(i, steps, unshifted(t0, s), unshifted(t1, s))
+		u := ode.TimeOf(i, steps, Unshifted(t0, s), Unshifted(t1, s))
 		return u / (u + float64(s*(1-u)))
 	}
 }
 
-// unshifted returns the time u that a shift s takes to t.
-func unshifted(t, s float64) float64 {
+// Unshifted returns the time u that a shift s takes to t, see [Shift].
+func Unshifted(t, s float64) float64 {
 	return float64(s*t) / (1 + float64((s-1)*t))
 }
 

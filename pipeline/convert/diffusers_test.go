@@ -230,6 +230,9 @@ func TestFromPipeline(t *testing.T) {
 			o: ImportOptions{Times: [2]float64{499, -1}, Path: "vp(0.05,20)", Objective: model.DataObjective}},
 		{Name: "flow", Scheduler: []any{"FlowMatchEulerDiscreteScheduler", map[string]any{"shift": 3}},
 			o: ImportOptions{Times: [2]float64{1000, 0}, Path: "linear", Objective: model.VelocityObjective}},
+		{Name: "short", Scheduler: []any{"DDPMScheduler", map[string]any{"num_train_timesteps": 200}},
+			o: ImportOptions{Times: [2]float64{0, 1000}}},
+		{Name: "edm", Scheduler: []any{"EDMEulerScheduler", map[string]any{}}, o: ImportOptions{Times: [2]float64{0, 1000}}},
 		{Name: "cosine", Scheduler: []any{"DDPMScheduler", map[string]any{"beta_schedule": "squaredcos_cap_v2"}},
 			o: ImportOptions{Times: [2]float64{0, 1000}}},
 	}
@@ -251,9 +254,11 @@ func TestFromPipeline(t *testing.T) {
 		if u.Predicts != v.Predicts || !reflect.DeepEqual(u.Config(), v.Config()) || !slices.Equal(u.Params().Values, v.Params().Values) {
 			t.Errorf("%s: %+v by flags, %+v without", c.Name, u.Predicts, v.Predicts)
 		}
-		want := "the network predicts " + string(c.o.Objective) + " on the path " + c.o.Path
-		if c.Name == "cosine" {
-			want = "beta_schedule squaredcos_cap_v2"
+		want := "scheduler_config.json says, the network predicts " + string(c.o.Objective) + " on the path " + c.o.Path
+		if why, ok := map[string]string{
+			"cosine": "beta_schedule squaredcos_cap_v2", "edm": "without beta_start", "short": "vp(0.02,4)",
+		}[c.Name]; ok {
+			want = why
 		}
 		if !strings.Contains(notes.String(), want) {
 			t.Errorf("%s: notes %q, want %q", c.Name, notes.String(), want)

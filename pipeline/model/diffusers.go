@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/internal/torchfile"
@@ -227,12 +228,14 @@ func (t *Translated) scheduled(pipeline string) *diffusers.Training {
 	if err == nil {
 		known, err = diffusers.ParseScheduler(text)
 	}
+	if err == nil {
+		_, err = flow.ParseSchedule(known.Path)
+	}
 	if err != nil {
 		t.note("%s does not count: %v", name, err)
 		return nil
 	}
-	t.note("%s says that the network predicts %s on the path %s, at timesteps from %v to %v", name,
-		known.Predicts, known.Path, known.Times[0], known.Times[1])
+	known.From = name
 	return known
 }
 
@@ -334,6 +337,10 @@ func (t *Translated) settle(known *diffusers.Training, o Foreign) error {
 	}
 	if times == [2]float64{} {
 		times[1] = defaultTimesteps
+	}
+	if known.From != "" {
+		t.note("with what %s says, the network predicts %s on the path %s, at timesteps from %v to %v", known.From,
+			t.Meta.Objective, t.Meta.Path, times[0], times[1])
 	}
 	if err := TurnTime(t.Tensors, &t.Config, times, t.Meta.Objective); err != nil {
 		return err

@@ -20,6 +20,7 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	m.settleShift(u.Predicts)
 	m = m.WithDefaults()
 	each, err := flow.EvaluationsFor(m.Solver, 1)
 	if err == nil && m.Guidance != 1 {
@@ -39,9 +40,10 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 		return 0, err
 	}
 	within := m.Interval.orDefault()
-	// A step has each·(1 + length) evaluations on average. A stage is within the interval in as
-	// many steps as its length says, or in one more or less.
-	likely := float64(evaluations) / (float64(each) * (1 + within[1] - within[0]))
+	// A step has each·(1 + share) evaluations on average. A stage is within the interval in as many
+	// steps as its share of them says, or in one more or less.
+	share := flow.Unshifted(within[1], m.TimeShift) - flow.Unshifted(within[0], m.TimeShift)
+	likely := float64(evaluations) / (float64(each) * (1 + share))
 	below, above := "", ""
 	for steps := int(likely) + 2 + each; steps >= max(1, int(likely)-2-each); steps-- {
 		switch n := m.Evaluations(steps); {

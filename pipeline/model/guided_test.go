@@ -242,33 +242,41 @@ func TestGuideOfAnotherPrediction(t *testing.T) {
 func TestGuidedSteps(t *testing.T) {
 	for _, solver := range []string{"euler", "midpoint", "heun", "rk4", "adams2", "ddim", "ddpm", "sde"} {
 		for _, within := range []Interval{{}, {0.2, 0.75}, {0, 0.5}, {0.9, 1}} {
-			m := Method{Guidance: 1.5, Interval: within, Solver: solver}.WithDefaults()
-			found := 0
-			for evaluations := 1; evaluations <= 60; evaluations++ {
-				each, err := flow.EvaluationsFor(solver, 1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				steps, err := m.guidedSteps(evaluations, each)
-				exists := false
-				for s := 1; s <= evaluations; s++ {
-					exists = exists || m.Evaluations(s) == evaluations
-				}
-				if exists != (err == nil) || err == nil && m.Evaluations(steps) != evaluations {
-					t.Errorf("%s within %v: %d evaluations: %d steps, %v; there are such steps: %v", solver, within, evaluations, steps, err, exists)
-				}
-				if exists {
-					found++
-				}
-			}
-			if found < 6 {
-				t.Errorf("%s within %v: only %d numbers of evaluations have steps", solver, within, found)
+			for _, shift := range []float64{1, 2, 3} {
+				m := Method{Guidance: 1.5, Interval: within, Solver: solver, TimeShift: shift}.WithDefaults()
+				checkGuidedSteps(t, m)
 			}
 		}
 	}
-	_, err := Method{Guidance: 1.5, Solver: "adams2"}.guidedSteps(5, 1)
+	_, err := Method{Guidance: 1.5, Solver: "adams2"}.WithDefaults().guidedSteps(5, 1)
 	if want := "evaluations 5 are those of no number of steps of adams2 with guidance 1.5: 2 steps take 4, 3 steps take 6; guidance 1 takes any number"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// checkGuidedSteps checks the numbers of steps that a method finds for numbers of evaluations.
+func checkGuidedSteps(t *testing.T, m Method) {
+	t.Helper()
+	found := 0
+	for evaluations := 1; evaluations <= 60; evaluations++ {
+		each, err := flow.EvaluationsFor(m.Solver, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := m.guidedSteps(evaluations, each)
+		exists := false
+		for s := 1; s <= evaluations; s++ {
+			exists = exists || m.Evaluations(s) == evaluations
+		}
+		if exists != (err == nil) || err == nil && m.Evaluations(steps) != evaluations {
+			t.Errorf("%s within %v, shift %v: %d evaluations: %d steps, %v; there are such steps: %v", m.Solver, m.Interval, m.TimeShift, evaluations, steps, err, exists)
+		}
+		if exists {
+			found++
+		}
+	}
+	if found < 6 {
+		t.Errorf("%s within %v, shift %v: only %d numbers of evaluations have steps", m.Solver, m.Interval, m.TimeShift, found)
 	}
 }
 

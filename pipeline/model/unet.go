@@ -237,7 +237,7 @@ func (m Method) Validate() error {
 		option.Between("guidance", m.Guidance, -100, 100),
 		m.Interval.Validate(),
 		option.Between("steps", m.Steps, 1, 100000),
-		option.Optional("time-shift", m.TimeShift, leastShift, mostShift),
+		option.Optional("time-shift", m.TimeShift, LeastShift, MostShift),
 		option.Optional("tol", m.Tol, 1e-7, 1),
 		option.Optional("noise-level", m.NoiseLevel, 1e-6, 100),
 		m.validateSolver(),
@@ -271,9 +271,8 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
-// Bounds of a shift. Steps of others differ so much in size that the largest one is most of the
-// way.
-const leastShift, mostShift = 0.1, 10
+// LeastShift and MostShift bound a shift. With 10 the last of 8 steps is more than half of the way.
+const LeastShift, MostShift = 0.1, 10
 
 // settleShift fills in the shift where it is not 1 for a network that predicts p. It was measured
 // on the linear path alone.
@@ -295,6 +294,20 @@ func NewSolver(m Method, p Prediction) (ode.Solver, error) {
 		return nil, option.Errorf("time-shift", m.TimeShift, "solver %s chooses its steps itself: leave it out", m.Solver)
 	}
 	return shifted, nil
+}
+
+// Times returns the times after 0, 1, …, Steps steps of a settled method over the whole way. Those of
+// dopri5 are the ones at which it shows states.
+func (m Method) Times() []float64 {
+	spacing := ode.Spacing(ode.TimeOf)
+	if m.TimeShift != 0 {
+		spacing = flow.Shift(m.TimeShift)
+	}
+	times := make([]float64, m.Steps+1)
+	for i := range times {
+		times[i] = spacing(i, m.Steps, 0, 1)
+	}
+	return times
 }
 
 // newEqualSolver is NewSolver but for the shift.

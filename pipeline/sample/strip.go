@@ -51,25 +51,38 @@ func (o *GenerateOptions) layOutStrip(listed int) {
 // n is at t = k/(n−1).
 type momentStrip struct {
 	moments int
-	steps   int             // steps of the solver, of equal length
+	times   []float64       // after 0, 1, … steps of the solver
 	states  *picture.Images // [images, moments, H, W, C]
 }
 
-func newMomentStrip(shape pipeline.Shape, images, moments, steps int) *momentStrip {
-	return &momentStrip{moments, steps, picture.Blank(shape, images*moments)}
+func newMomentStrip(shape pipeline.Shape, images, moments int, times []float64) *momentStrip {
+	return &momentStrip{moments, times, picture.Blank(shape, images*moments)}
 }
 
-// show adds the states x of the images from, from+1, … at a step. A moment between two steps lies
-// on the straight line between their states. So each moment is a sum over the steps with weights
-// max(0, 1−|distance|), where the distance is in steps.
+// weight returns the weight of the states at a step in moment k. A moment between two steps lies on
+// the straight line between their states.
+func (p *momentStrip) weight(k, step int) float64 {
+	last := len(p.times) - 1
+	t, at := ode.TimeOf(k, p.moments-1, 0, 1), p.times[step]
+	switch {
+	case t == at:
+		return 1
+	case t < at && step > 0:
+		return max(0, (t-p.times[step-1])/(at-p.times[step-1]))
+	case t > at && step < last:
+		return max(0, (p.times[step+1]-t)/(p.times[step+1]-at))
+	}
+	return 0
+}
+
+// show adds the states x of the images from, from+1, … at a step.
 func (p *momentStrip) show(from, step int, x []float32) {
-	size, parts := p.states.ImageLen(), p.moments-1
+	size := p.states.ImageLen()
 	for k := range p.moments {
-		distance := k*p.steps - step*parts // in steps, times parts
-		if distance = max(distance, -distance); distance >= parts {
+		weight := float32(p.weight(k, step))
+		if weight == 0 {
 			continue
 		}
-		weight := float32(1 - float64(distance)/float64(parts))
 		for i := range len(x) / size {
 			moment := p.states.Pixels[((from+i)*p.moments+k)*size:][:size]
 			for j, v := range x[i*size:][:size] {
@@ -81,7 +94,7 @@ func (p *momentStrip) show(from, step int, x []float32) {
 
 // drawStrip draws the moments of all images on one picture.
 func drawStrip(ctx context.Context, s *Sampler, o *GenerateOptions) (image.Image, []picture.Text, error) {
-	p := newMomentStrip(s.ck.Shape(), o.Sample.Count, o.Strip, s.opt.Steps)
+	p := newMomentStrip(s.ck.Shape(), o.Sample.Count, o.Strip, s.opt.Times())
 	images, err := s.DrawFrames(ctx, 0, o.Sample.Count, p.show)
 	if err == nil {
 		err = s.pool.Complete(p.states.Pixels, o.Strip*p.states.ImageLen())

@@ -28,7 +28,7 @@ func drawnStrip(t *testing.T, o Options, moments int) (*momentStrip, *picture.Im
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p := newMomentStrip(s.ck.Shape(), o.Count, moments, s.opt.Steps)
+	p := newMomentStrip(s.ck.Shape(), o.Count, moments, s.opt.Times())
 	images, err := s.DrawFrames(context.Background(), 0, o.Count, p.show)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,17 @@ func TestStripBetweenSteps(t *testing.T) {
 		// Two roundings make an error of 6e-8 each.
 		if want := (a + b) / 2; math.Abs(float64(got-want)) > 1e-6*float64(max(a, b, -a, -b)) {
 			t.Fatalf("number %d between steps 2 and 3 is %v, want %v", j, got, want)
+		}
+	}
+}
+
+// Moments are evenly spaced in time where steps are not, so a shift moves no moment.
+func TestStripOfShiftedSteps(t *testing.T) {
+	exact, _ := drawnStrip(t, Options{Method: model.Method{Solver: "rk4", Steps: 60}}, 4)
+	shifted, _ := drawnStrip(t, Options{Method: model.Method{Solver: "midpoint", Steps: 120, TimeShift: 3}}, 4)
+	for i, v := range shifted.states.Pixels {
+		if math.Abs(float64(v-exact.states.Pixels[i])) > 1e-2 {
+			t.Fatalf("number %d is %v, want %v", i, v, exact.states.Pixels[i])
 		}
 	}
 }

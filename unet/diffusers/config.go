@@ -48,8 +48,9 @@ type Config struct {
 	Training *Training `json:"_fmimg,omitempty"`
 }
 
-// Training says what a network of fmimg predicts and when.
+// Training says what a network predicts and when.
 type Training struct {
+	From string `json:"-"` // the file of another program that says so; empty: none
 	// Times are the timesteps at noise and at images.
 	Times    [2]float64 `json:"times"`
 	Path     string     `json:"path"`     // from noise to images
