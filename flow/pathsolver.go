@@ -56,7 +56,7 @@ type pathMethod struct {
 	noise     NoiseFunc
 }
 
-// mixingSolver takes steps of equal time.
+// mixingSolver takes fixed steps of time.
 type mixingSolver struct {
 	method   pathMethod
 	settings string // see [ode.Method]
@@ -69,7 +69,7 @@ func newMixingSolver(m pathMethod, settings string, steps int) *mixingSolver {
 	return s
 }
 
-// steps returns the method for a solver of equal steps.
+// steps returns the method for a solver of fixed steps.
 func (s *mixingSolver) steps() ode.Method {
 	return ode.Method{Name: s.method.name, Settings: s.settings, Stages: 1, Step: s.method.step}
 }
@@ -80,7 +80,8 @@ func (s *mixingSolver) steps() ode.Method {
 // order is 1, and it is exact while noise and data stay. On [Linear] it is [ode.Euler]. From t = 1
 // to 0 it finds the noise that leads to given data.
 //
-// DDIM, DDPM and SDE take steps equal steps of time. They panic when steps is below 1.
+// DDIM, DDPM and SDE take steps equal steps of time, unless [Shifted] spaces them. They panic when
+// steps is below 1.
 func DDIM(path Schedule, steps int) PathSolver {
 	return newMixingSolver(pathMethod{name: "ddim", path: path, mix: implicit}, "", steps)
 }
@@ -204,7 +205,7 @@ func (s *mixingSolver) Solve(ctx context.Context, f ode.Field, x []float32, n in
 }
 
 // checkSpan verifies the times of a call of Solve. Times that are not finite are left to the solver
-// of equal steps.
+// of fixed steps.
 func (m *pathMethod) checkSpan(t0, t1 float64) error {
 	if !states.Finite(t0) || !states.Finite(t1) {
 		return nil

@@ -52,7 +52,7 @@ def arguments():
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, which holds no run yet")
     parser.add_argument("--data", default=MNIST, metavar="DIR", help="folder of MNIST's *-ubyte.gz, or of its kin's")
     parser.add_argument("--images", metavar="FILE", help="train without labels on bytes [N,H,W,C] of a .npy file")
-    parser.add_argument("--flip", action="store_true", help="mirror every second image, left to right")
+    parser.add_argument("--flip", action="store_true", help="mirror each image with a chance of a half, left to right")
     parser.add_argument("--marks", default="", metavar="M,M,…", help=(
         "minutes after which to save as well. The learning rate falls to zero at the end of the budget alone: "
         "weights of a mark draw worse images than those of a run that ends there"))
@@ -259,7 +259,7 @@ class Trainer:
         y = None if self.a.images else y.masked_fill(torch.rand(n, generator=g) < self.a.label_drop, NULL_CLASS)
         s = t[:, None, None, None]
         xt = ((1 - s) * x0 + s * x1).to(memory_format=self.layout)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.a.precision == "bf16"):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.a.precision == "bf16"):
             v = self.run(t * self.a.time_scale, xt, y)
         return ((v.float() - (x1 - x0)) ** 2).mean()
 

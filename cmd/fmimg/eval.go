@@ -144,6 +144,9 @@ func writeEvaluation(w io.Writer, e *evaluate.Report) error {
 	what, how := e.Images, ""
 	if e.Model != "" {
 		what, how = e.Model, fmt.Sprintf(", %s, %s, seed %d", e.Solver, evaluations(e.Evaluations), e.Seed)
+		if e.TimeShift > 0 && e.TimeShift != 1 {
+			how += fmt.Sprintf(", time shift %g", e.TimeShift)
+		}
 		if guidance := e.DescribeGuidance(); guidance != "" {
 			how += ", " + harmless(guidance)
 		}

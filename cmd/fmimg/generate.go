@@ -79,7 +79,7 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // shiftUsage describes --time-shift.
-var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2, 1 of others)", model.DefaultShift)
+var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2 on the linear path, else 1)", model.DefaultShift)
 
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {

@@ -139,7 +139,8 @@ without a configuration. Nothing in the file is run. The network is the U-Net of
 with the names of its state dict; a prefix such as module. or ema_model. does not matter.
 
 A folder that diffusers saved, or its file of weights beside config.json, is a UNet2DModel: config.json tells the network.
-Where that is not this U-Net, the error lists what it has otherwise.
+Where that is not this U-Net, the error lists what it has otherwise. The scheduler of a pipeline says what the network
+predicts and when; flags go before it.
 
 Shapes tell other networks but for the flags below. To train on from such a file, train --init takes it as it is.`
 
@@ -180,10 +181,10 @@ func (a *app) newModelImport() *cobra.Command {
 	f.BoolVar(&o.NewAttentionOrder, "new-attention-order", false, "queries, keys and values of all heads stand one after another (guided diffusion's use_new_attention_order)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`groups` of each group norm (default 32)")
 	f.Float64Var(&o.TimeScale, "time-scale", 0, "`factor` on t in [0,1] before its embedding (default 1; of diffusers 1000)")
-	f.Var(timesValue{&o.Times}, "times", "`times` NOISE,IMAGE of the network, in place of --time-scale: 999,0 for diffusion models; where they fall, a velocity is that towards noise")
+	f.Var(timesValue{&o.Times}, "times", "`times` NOISE,IMAGE of the network, in place of --time-scale: 999,-1 for diffusion models; where they fall, a velocity is that towards noise")
 	f.StringSliceVar(&o.Classes, "classes", nil, "`names` of the classes, joined by commas; one less than the network has: its last class is no class (default 0, 1, …)")
-	f.StringVar(&o.Path, "path", "", "`path` from noise to data that it was trained on: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX) (default linear)")
-	nameVar(f, &o.Objective, "predicts", "", "`what` the network predicts: velocity, noise or data (default velocity)")
+	f.StringVar(&o.Path, "path", "", "`path` from noise to data that it was trained on: linear, linear-power(N), cosine, vp or vp(BMIN,BMAX) (default as a scheduler says, else linear)")
+	nameVar(f, &o.Objective, "predicts", "", "`what` the network predicts: velocity, noise or data (default as a scheduler says, else velocity)")
 	f.BoolVar(&o.Half, "float16", false, "round the weights to float16")
 	return cmd
 }

@@ -24,7 +24,7 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 		}
 		e.out.Evaluations, e.out.DrawSeconds = by.evaluations, time.Since(begin).Seconds()
 		m := by.method
-		e.out.Solver, e.out.Steps, e.out.Guidance = m.Solver, m.Steps, m.Guidance
+		e.out.Solver, e.out.Steps, e.out.TimeShift, e.out.Guidance = m.Solver, m.Steps, m.TimeShift, m.Guidance
 		e.out.Within, e.out.Guide, e.out.GuideHash = m.GuidedWithin(), m.GuideName(), m.GuideHash()
 		return s, nil
 	}

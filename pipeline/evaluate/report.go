@@ -20,6 +20,8 @@ type Report struct {
 	Classifier string `json:"classifier"` // the data of the first judge's training, if it is known
 	Solver     string `json:"solver,omitempty"`
 	Steps      int    `json:"steps,omitempty"`
+	// TimeShift is that of the steps; 1, and 0 in reports of old versions: equal steps.
+	TimeShift float64 `json:"time_shift,omitempty"`
 	// Evaluations is the mean number of evaluations of networks for an image. Where guidance acts,
 	// a velocity takes two.
 	Evaluations float64 `json:"evaluations,omitempty"`

@@ -296,8 +296,8 @@ func NewSolver(m Method, p Prediction) (ode.Solver, error) {
 	return shifted, nil
 }
 
-// Times returns the times after 0, 1, …, Steps steps of a settled method over the whole way. Those of
-// dopri5 are the ones at which it shows states.
+// Times returns the times after 0, 1, …, Steps steps of a settled method over the whole way. Those
+// of dopri5 are the ones at which it shows states.
 func (m Method) Times() []float64 {
 	spacing := ode.Spacing(ode.TimeOf)
 	if m.TimeShift != 0 {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/sample"
 	"github.com/fmimg/fmimg/serve/problem"
 )
@@ -187,7 +188,7 @@ const (
 func (m methodJSON) into(o *sample.Options) error {
 	o.Solver = value(m.Solver)
 	if err := option.First(
-		given("steps", m.Steps, 1, maxSteps), given("time-shift", m.TimeShift, 1e-3, 1e3), given("tol", m.Tol, 1e-12, 1), given("noise-level", m.NoiseLevel, 1e-6, 1e6),
+		given("steps", m.Steps, 1, maxSteps), given("time-shift", m.TimeShift, model.LeastShift, model.MostShift), given("tol", m.Tol, 1e-12, 1), given("noise-level", m.NoiseLevel, 1e-6, 1e6),
 		m.belongs(),
 	); err != nil {
 		return err

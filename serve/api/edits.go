@@ -124,7 +124,7 @@ var textFields = map[string]bool{
 // numberFields are the fields that are numbers, true or false.
 var numberFields = map[string]bool{
 	"n": true, "output_compression": true, "stream": true, "partial_images": true, "seed": true, "steps": true,
-	"guidance": true, "time_shift": true, "tol": true, "noise_level": true, "level": true, "times": true,
+	"guidance": true, "tol": true, "noise_level": true, "level": true, "times": true,
 }
 
 // decode reads the fields as those of a request in JSON.

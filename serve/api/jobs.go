@@ -184,7 +184,7 @@ type requestJSON struct {
 	Solver    string  `json:"solver"`
 	Steps     int     `json:"steps"`
 	Guidance  float64 `json:"guidance"`
-	TimeShift float64 `json:"time_shift"`
+	TimeShift float64 `json:"time_shift,omitempty"`
 	Tol       float64 `json:"tol"`
 	Noise     float64 `json:"noise_level"`
 	Level     float64 `json:"level"`
@@ -260,6 +260,9 @@ func (j *job) shown() sample.Options {
 		option.SetDefault(&o.Steps, m.Steps)
 	} else if o.Solver != adaptive {
 		o.Steps = o.Method.WithDefaults().Steps
+	}
+	if o.Solver == adaptive { // which has none
+		o.TimeShift = 0
 	}
 	return o
 }

@@ -3,9 +3,10 @@
 The argument is a folder with cases.json, a list. Each case has a "folder" of a network and files of
 raw little-endian numbers: "x" of a "shape", the timesteps "t", "y" where it takes classes, and
 "out", which is written: what the network finds. With a "config" the network is made first, with
-random weights, and saved by the arguments "save"; "dtype" is that of the weights. With a "scheduler",
-a class and its arguments, all of a pipeline is saved, with the network in its folder unet. With
-"readme" the program of README.md runs. With "again" the weights are changed, and the network is saved there.
+random weights, and saved by the arguments "save"; "dtype" is that of the weights. With a
+"scheduler", a class and its arguments, all of a pipeline is saved, with the network in its folder
+unet. With "readme" the program of README.md runs. With "again" the weights are changed, and the
+network is saved there.
 """
 
 import json
