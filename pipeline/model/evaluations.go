@@ -20,8 +20,7 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m.settleShift(u.Predicts)
-	m = m.WithDefaults()
+	m = m.shifted(u.Predicts).WithDefaults()
 	each, err := flow.EvaluationsFor(m.Solver, 1)
 	if err == nil && m.Guidance != 1 {
 		return m.guidedSteps(evaluations, each)

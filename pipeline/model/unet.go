@@ -46,6 +46,10 @@ const (
 	defaultOtherSteps = 16 // of others, some of which have order 1
 	// DefaultShift is that of the default solver's steps. docs/quality.md measures its gain.
 	DefaultShift = 2
+	// LeastShift bounds a shift.
+	LeastShift = 0.1
+	// MostShift bounds it too: the last of 8 steps is more than half of the way.
+	MostShift = 10
 	// DefaultTol is the error that an adaptive solver allows for a step.
 	DefaultTol = 1e-4
 	// DefaultGuidance is the weight of models that were trained for guidance. docs/quality.md
@@ -265,22 +269,19 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("solver", m.Solver,
 			"%s is none: choose one of %s", ModelName(path), strings.Join(SolverNames(), ", "))
 	}
-	m.settleShift(u.Predicts)
-	m = m.WithDefaults()
+	m = m.shifted(u.Predicts).WithDefaults()
 	solver, err := NewSolver(m, u.Predicts)
 	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
-// LeastShift and MostShift bound a shift. With 10 the last of 8 steps is more than half of the way.
-const LeastShift, MostShift = 0.1, 10
-
-// settleShift fills in the shift where it is not 1 for a network that predicts p. It was measured
-// on the linear path alone.
-func (m *Method) settleShift(p Prediction) {
+// shifted fills in the shift where it is not 1 for a network that predicts p. It was measured on
+// the linear path alone.
+func (m Method) shifted(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.Solver == defaultSolver {
 		option.SetDefault(&m.TimeShift, DefaultShift)
 	}
+	return m
 }
 
 // NewSolver returns the solver of a method that is settled, for a network that predicts p.
