@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,9 +20,11 @@ type fakeNet struct {
 	mu    sync.Mutex
 	sizes []int
 	gate  chan struct{}
+	begun atomic.Int32 // batches
 }
 
 func (f *fakeNet) Forward(v, x, t []float32, y []int32) {
+	f.begun.Add(1)
 	if f.gate != nil {
 		<-f.gate
 	}
@@ -61,6 +64,7 @@ func checkDoubled(t *testing.T, c *call) {
 }
 
 // Rows of many callers are evaluated together, and calls of any number of rows get their results.
+// They come while the worker evaluates a batch, so that none of them goes before the others.
 func TestEvaluatorBatches(t *testing.T) {
 	roomtest.NoLeaks(t)
 	e, f := newEvaluator(1), &fakeNet{gate: make(chan struct{})}
@@ -76,7 +80,7 @@ func TestEvaluatorBatches(t *testing.T) {
 		}
 		return n
 	}
-	for i, n := range counts {
+	call := func(i, n int) {
 		e.enter()
 		all.Go(func() {
 			defer e.leave()
@@ -87,14 +91,19 @@ func TestEvaluatorBatches(t *testing.T) {
 			checkDoubled(t, c)
 		})
 	}
-	eventually(t, "a batch is taken, and the rest waits", func() bool { return waiting() == 34-batchRows })
+	call(len(counts), batchRows)
+	eventually(t, "the worker evaluates", func() bool { return f.begun.Load() == 1 })
+	for i, n := range counts {
+		call(i, n)
+	}
+	eventually(t, "all wait", func() bool { return waiting() == 34 })
 	close(f.gate)
 	all.Wait()
 	e.close()
-	if want := []int{8, 8, 8, 8, 2}; !slices.Equal(f.sizes, want) {
+	if want := []int{8, 8, 8, 8, 8, 2}; !slices.Equal(f.sizes, want) {
 		t.Errorf("batches of %v rows, want %v", f.sizes, want)
 	}
-	if got := e.done(); got.rows != 34 || got.busy <= 0 {
+	if got := e.done(); got.rows != 34+batchRows || got.busy <= 0 {
 		t.Errorf("%+v", got)
 	}
 }
