@@ -220,7 +220,7 @@ func TestFromDiffusers(t *testing.T) {
 
 // The scheduler of a pipeline says what flags would: the same file comes out of the whole folder
 // without flags. Of a scheduler that has no path here a note says why.
-func TestFromPipeline(t *testing.T) {
+func TestFromDiffusersPipeline(t *testing.T) {
 	folder := t.TempDir()
 	network := foreignConfigs()[0].Config
 	cases := []*pythonCase{
