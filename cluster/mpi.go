@@ -263,8 +263,13 @@ func (c *mpiComm) collective(function uintptr, args ...uintptr) error {
 	})
 }
 
+// lastWords is how long Abort waits for the launcher to pass on what this rank has written. MPICH's
+// drops what it has not read when a rank aborts.
+const lastWords = 500 * time.Millisecond
+
 // Abort implements [Comm].
 func (c *mpiComm) Abort(code int) {
+	time.Sleep(lastWords)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	purego.SyscallN(c.abort, c.world, uintptr(code))
