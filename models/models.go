@@ -9,12 +9,16 @@ import (
 	"slices"
 )
 
-//go:embed mnist/model.safetensors mnist-fast/model.safetensors
+//go:embed mnist/model.safetensors mnist-fast/model.safetensors emoji/model.safetensors
 var files embed.FS
+
+// Pictures is the name of the model of pictures in colour, which training on few pictures starts
+// from.
+const Pictures = "emoji"
 
 // names are the names of the models. The program draws from the first one when there is no other
 // model.
-var names = []string{"mnist", "mnist-fast"}
+var names = []string{"mnist", "mnist-fast", Pictures}
 
 // Names returns the names of the models.
 func Names() []string { return slices.Clone(names) }

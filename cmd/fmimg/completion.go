@@ -42,7 +42,8 @@ func flagValues() map[string][]string {
 		"judges":         {"classifier", "pooled\tanother shape and augmentation", "self-supervised\ttrained without labels", "random\tweights that were never trained"},
 		"method":         {"resample", "gradient"},
 		"mask":           {"lower", "upper", "left", "right"},
-		"model":          {"mnist\tpart of the program", "mnist-fast\tpart of the program, draws in 1, 2 or 4 evaluations"},
+		"model":          {"mnist\tpart of the program", "mnist-fast\tpart of the program, draws in 1, 2 or 4 evaluations", "emoji\tpart of the program, pictures in colour"},
+		"init":           {"none\tdrawn weights", "emoji\tpart of the program, pictures in colour", "mnist\tpart of the program"},
 	}
 }
 

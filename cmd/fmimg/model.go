@@ -12,8 +12,8 @@ import (
 )
 
 const modelShowHelp = `Show what a model is: its network, what it was trained on and for how long, its classes, its hash. The model
-is a run folder, a safetensors file, or mnist or mnist-fast, which are part of the program. Of weights that PyTorch saved it
-shows what their shapes tell.`
+is a run folder, a safetensors file, or mnist, mnist-fast or emoji, which are part of the program. Of weights that PyTorch
+saved it shows what their shapes tell.`
 
 func (a *app) newModel() *cobra.Command {
 	cmd := &cobra.Command{

@@ -106,7 +106,8 @@ func TestCompletion(t *testing.T) {
 		"__complete train --preset b":        "tiny\tfor tests\nbase\t1.2 million parameters of a U-Net\nlarge\t6.9 million parameters of a U-Net\n:4\n",
 		"__complete train --decay c":         "cosine\nlinear\nconstant\n:4\n",
 		"__complete bench train --preset la": "tiny\tfor tests\nbase\t1.2 million parameters of a U-Net\nlarge\t6.9 million parameters of a U-Net\n:4\n",
-		"__complete train --init r":          ":0\n",
+		"__complete train --init r":          "none\tdrawn weights\nemoji\tpart of the program, pictures in colour\nmnist\tpart of the program\n:0\n",
+		"__complete train --schedule r":      ":0\n",
 		"__complete classifier --out c":      ":0\n",
 	} {
 		s.must(line)

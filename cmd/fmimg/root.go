@@ -172,7 +172,7 @@ const (
 
 // modelFlag adds the flag that every command has that reads a model.
 func modelFlag(f *pflag.FlagSet, model *string, otherwise string) {
-	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist or mnist-fast, which are part of the program (default the newest run under runs/"+otherwise+")")
+	f.StringVar(model, "model", "", "run `folder`, checkpoint file, or mnist, mnist-fast or emoji, which are part of the program (default the newest run under runs/"+otherwise+")")
 }
 
 // networkFlags adds the flags that every command has that runs a U-Net.

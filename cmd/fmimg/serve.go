@@ -24,8 +24,8 @@ describe both. The address stands on stdout. Ctrl-C ends it within ten seconds: 
 training is saved.
 
 Only this machine reaches the server. For another --addr it needs a token, which clients send and people type once:
---token-file names a file that holds it. Models are those of --model, the runs in --runs, and mnist and mnist-fast,
-which are part of the program. They are loaded when they are asked for.`
+--token-file names a file that holds it. Models are those of --model, the runs in --runs, mnist, mnist-fast and
+emoji, which are part of the program. They are loaded when they are asked for.`
 
 const serveExample = `  fmimg serve                                      the page at http://127.0.0.1:8080/
   fmimg serve --addr 127.0.0.1:0                   at a free port

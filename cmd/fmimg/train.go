@@ -86,7 +86,7 @@ type runExtra struct {
 func trainFlags(f *pflag.FlagSet, o *train.Options) {
 	f.StringVar(&o.Data, "data", "", "`data` to train on: a known set such as mnist, or a folder or .zip of pictures, … (needed)")
 	folderFlags(f, &o.Options, "DATA")
-	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's or a folder of diffusers")
+	f.StringVar(&o.Init, "init", "", "start from the weights in a `file` or run folder, and with its network, which may be PyTorch's or a folder of diffusers; none: from nothing (default none, and emoji for up to 500 pictures in colour)")
 	f.StringVar(&o.Preset, "preset", o.NetworkOptions.WithDefaults().Preset, "`network`: tiny, base, large or patch")
 	f.IntVar(&o.Heads, "heads", 0, "`number` of attention heads (default the preset's; 1 with --init of PyTorch weights)")
 	f.IntVar(&o.NormGroups, "norm-groups", 0, "`number` of groups of a group norm (default the preset's; 32 with --init of PyTorch weights)")

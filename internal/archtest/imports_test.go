@@ -88,7 +88,7 @@ var rules = []rule{
 			"pipeline/feed", "pipeline/model", "pipeline/picture", "pipeline/run", "pipeline/sample"},
 		tests: []string{"pipeline/edit", "pipeline/field", "pipeline/likelihood", "pipeline/train"}},
 	{packages: "pipeline/train",
-		imports: []string{"bijection", "cluster", "dataset", "flow", "kernels", "ode", "realnvp", "safetensors",
+		imports: []string{"bijection", "cluster", "dataset", "flow", "kernels", "models", "ode", "realnvp", "safetensors",
 			"unet", "pipeline", "pipeline/engine", "pipeline/feed", "pipeline/model", "pipeline/picture",
 			"pipeline/run", "pipeline/sample"},
 		tests: []string{"nn", "unet/diffusers", "pipeline/distill", "pipeline/edit", "pipeline/field", "pipeline/likelihood"}},

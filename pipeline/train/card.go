@@ -5,6 +5,7 @@ import (
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
 )
@@ -56,6 +57,9 @@ func (r *training) replayFew(c *run.Replay) {
 		c.Flag("flip", true)
 	case few:
 		c.Set("flip", false)
+	}
+	if few && o.Init == "" && o.suitsPictures(pipeline.ShapeOf(r.data)) {
+		c.Set("init", NoInit)
 	}
 	if few || o.Shift > 0 {
 		c.Set("shift", o.Shift)

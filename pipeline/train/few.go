@@ -6,6 +6,7 @@ import (
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -18,12 +19,15 @@ const (
 	shiftShare = 16
 	// leastHeld is the least number of held-out pictures whose loss says when to stop.
 	leastHeld = 3
+	// picturesChannels is how many channels the images of [models.Pictures] have.
+	picturesChannels = 3
 )
 
 // suitFew settles, for the data of a new run, the options that the caller leaves to the data. Few
-// pictures are shifted, training stops when the loss of held-out images turns, and pictures in
-// colour without labels are mirrored: what has classes may have letters, digits or a side. A note
-// says so. Other data has none of this.
+// pictures are shifted, and training stops when the loss of held-out images turns. Pictures in
+// colour start from the weights of the program's model of pictures. Those without labels are
+// mirrored: what has classes may have letters, digits or a side. A note says so. Other data has
+// none of this.
 func (o *Options) suitFew(set *dataset.Set) {
 	if o.Resume {
 		return
@@ -38,6 +42,10 @@ func (o *Options) suitFew(set *dataset.Set) {
 	var does []option.Message
 	add := func(what, name string, value any) {
 		does = append(does, option.Say("%s (%v undoes it)", what, option.Setting{Option: name, Value: value}))
+	}
+	if o.Network == nil && o.startsFromPictures(s) {
+		o.Init = models.Pictures
+		add("the weights of the model "+models.Pictures+" are the start", "init", NoInit)
 	}
 	bare := len(set.Train.Classes()) == 0 || set.Clusters != nil
 	if bare && s.Channels >= 3 && !given("flip") && !o.Flip {
@@ -62,4 +70,20 @@ func (o *Options) suitFew(set *dataset.Set) {
 	}
 	set.Notes = append(set.Notes, option.Say("%s to train on are few: %v",
 		text.Count(set.Train.Len(), "picture", "pictures"), all))
+}
+
+// startsFromPictures reports whether few pictures of a shape start from the program's model of
+// pictures. A model of that name among the caller's files is another one.
+func (o *Options) startsFromPictures(s pipeline.Shape) bool {
+	named := slices.Contains(o.Given, "init") || slices.Contains(o.Given, "preset")
+	_, embedded := model.Resolve(models.Pictures)
+	return o.Init == "" && !named && embedded && o.suitsPictures(s)
+}
+
+// suitsPictures reports whether the program's model of pictures has the channels of a shape, and
+// the network and the prediction that the options ask for.
+func (o *Options) suitsPictures(s pipeline.Shape) bool {
+	d := Options{}.WithDefaults()
+	return s.Channels == picturesChannels && o.Preset == d.Preset &&
+		o.Heads == 0 && o.NormGroups == 0 && o.TimeScale == 0 && o.Objective == d.Objective && o.Path == d.Path
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/roomtest"
+	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/run"
@@ -46,38 +47,58 @@ func TestFewPicturesDefaults(t *testing.T) {
 		flip   bool
 		shift  int
 		stop   bool
+		init   string
 	}{
-		{"colour", images{100, 32, 3, nil}, nil, true, 2, true},
-		{"with alpha", images{500, 64, 4, nil}, nil, true, 4, true},
-		{"gray may be letters", images{100, 32, 1, nil}, nil, false, 2, true},
-		{"classes may be digits", images{100, 8, 3, []string{"a", "b"}}, nil, false, 1, true},
+		{"colour", images{100, 32, 3, nil}, nil, true, 2, true, "emoji"},
+		{"with alpha", images{500, 64, 4, nil}, nil, true, 4, true, ""},
+		{"gray may be letters", images{100, 32, 1, nil}, nil, false, 2, true, ""},
+		{"classes may be digits", images{100, 8, 3, []string{"a", "b"}}, nil, false, 1, true, "emoji"},
 		{"clusters are no classes of a person", images{400, 32, 3, []string{"cluster 0"}},
-			func(_ *Options, set *dataset.Set) { set.Clusters = &dataset.Clusters{} }, true, 2, true},
-		{"many", images{501, 32, 3, nil}, nil, false, 0, false},
-		{"arrays", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Sizes = nil }, false, 0, false},
-		{"none held out", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Test = nil }, true, 2, false},
-		{"no validation", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.ValidateEvery = -1 }, true, 2, false},
-		{"resumed", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Resume = true }, false, 0, false},
-		{"a density", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Objective = model.FlowObjective }, false, 0, false},
+			func(_ *Options, set *dataset.Set) { set.Clusters = &dataset.Clusters{} }, true, 2, true, "emoji"},
+		{"many", images{501, 32, 3, nil}, nil, false, 0, false, ""},
+		{"arrays", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Sizes = nil }, false, 0, false, ""},
+		{"none held out", images{100, 32, 3, nil}, func(_ *Options, set *dataset.Set) { set.Test = nil }, true, 2, false, "emoji"},
+		{"no validation", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.ValidateEvery = -1 }, true, 2, false, "emoji"},
+		{"resumed", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Resume = true }, false, 0, false, ""},
+		{"a density", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Objective = model.FlowObjective }, false, 0, false, ""},
 		{"undone", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) {
-			o.Given, o.Shift = []string{"flip", "shift", "early-stop"}, -1
-		}, false, 0, false},
-		{"asked for", images{9999, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Flip, o.Shift, o.EarlyStop = true, 3, true }, true, 3, true},
+			o.Given, o.Shift, o.Init = []string{"flip", "shift", "early-stop"}, -1, NoInit
+		}, false, 0, false, ""},
+		{"another start", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Init = "mine" }, true, 2, true, "mine"},
+		{"another network", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Preset = "tiny" }, true, 2, true, ""},
+		{"its network by name", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Given = []string{"preset"} }, true, 2, true, ""},
+		{"other heads", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Heads = 2 }, true, 2, true, ""},
+		{"another path", images{100, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Path = "cosine" }, true, 2, true, ""},
+		{"asked for", images{9999, 32, 3, nil}, func(o *Options, _ *dataset.Set) { o.Flip, o.Shift, o.EarlyStop = true, 3, true }, true, 3, true, ""},
 	} {
 		o := Options{}.WithDefaults()
 		set := &dataset.Set{Train: test.train, Test: held, Sizes: []dataset.SizeCount{{Width: 32, Height: 32, Count: 100}}}
 		if test.change != nil {
 			test.change(&o, set)
 		}
+		o = o.WithDefaults()
 		asked := o
 		o.suitFew(set)
-		if o.Flip != test.flip || o.Shift != test.shift || o.EarlyStop != test.stop {
-			t.Errorf("%s: flip %v, shift %d, early stop %v", test.name, o.Flip, o.Shift, o.EarlyStop)
+		if o.Flip != test.flip || o.Shift != test.shift || o.EarlyStop != test.stop || o.Init != test.init {
+			t.Errorf("%s: flip %v, shift %d, early stop %v, init %q", test.name, o.Flip, o.Shift, o.EarlyStop, o.Init)
 		}
-		changed := o.Flip != asked.Flip || o.EarlyStop != asked.EarlyStop || o.Shift > max(asked.Shift, 0)
+		changed := o.Flip != asked.Flip || o.Init != asked.Init || o.EarlyStop != asked.EarlyStop || o.Shift > max(asked.Shift, 0)
 		if len(set.Notes) > 0 != changed {
 			t.Errorf("%s: notes %v", test.name, set.Notes)
 		}
+	}
+}
+
+// A model of the caller's own that is called as the program's is not taken unasked.
+func TestFewPicturesBesideOwnModel(t *testing.T) {
+	t.Chdir(t.TempDir())
+	o := Options{}.WithDefaults()
+	set := &dataset.Set{Train: images{100, 32, 3, nil}, Sizes: []dataset.SizeCount{{Width: 32, Height: 32, Count: 100}}}
+	if err := os.WriteFile(models.Pictures, []byte("weights"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o.suitFew(set); o.Init != "" {
+		t.Errorf("training starts from %s, a file of the caller", o.Init)
 	}
 }
 

@@ -56,7 +56,9 @@ type NetworkOptions struct {
 	// Flow is the normalizing flow of Objective nf, instead of a preset. A run records it then.
 	Flow *realnvp.Config `json:"normalizing_flow,omitempty"`
 
-	// Init is a checkpoint to start from, which also gives the network; empty: drawn weights.
+	// Init is a checkpoint to start from, which also gives the network; empty: drawn weights, and
+	// emoji, a model that is part of the program, for up to 500 pictures in colour; [NoInit]: drawn
+	// weights. A run records none as empty.
 	Init string `json:"init,omitempty"`
 	// InitHash is recorded by a run: the SHA-256 of the weights of Init.
 	InitHash string `json:"init_hash,omitempty"`
@@ -101,6 +103,9 @@ type MatchOptions struct {
 	LabelDrop float64 `json:"label_drop"`
 }
 
+// NoInit is the value of the option Init for drawn weights, whatever the data.
+const NoInit = "none"
+
 // Conditional says whether a network takes the class of an image.
 type Conditional string
 
@@ -113,6 +118,9 @@ const (
 
 // WithDefaults fills in what has one default for all data.
 func (o Options) WithDefaults() Options {
+	if o.Init == NoInit {
+		o.Init, o.Given = "", append(slices.Clone(o.Given), "init")
+	}
 	budget := o.Budget
 	if o.Options = o.Options.WithDefaults(); o.Epochs != 0 {
 		o.Budget = budget

@@ -42,7 +42,7 @@ func TestModels(t *testing.T) {
 	}
 	named := roomtest.NamedModel(t)
 	s := newService(t, Options{Runs: runs, Models: []string{named, "mnist-fast"}})
-	if got, want := names(s), []string{named, "mnist-fast", small, plain, flowed, "mnist"}; !slices.Equal(got, want) {
+	if got, want := names(s), []string{named, "mnist-fast", small, plain, flowed, "mnist", "emoji"}; !slices.Equal(got, want) {
 		t.Errorf("models %q, want %q", got, want)
 	}
 	for _, name := range []string{"runs/broken", "runs/empty", "runs/none", "runs/../runs/small", filepath.Join(runs, "small"), "."} {
