@@ -68,15 +68,16 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-short -timeout 40m -
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-# Without the tables of a debugger, which are a quarter of it. Profiles and stack traces keep names.
+# Without the tables that debuggers and perf read, which are a quarter of it. Stack traces and profiles
+# of pprof keep names.
 .PHONY: build
 build: ## build ./fmimg, a static binary
-	$(GO) build -ldflags=-w -o fmimg$(EXE) ./cmd/fmimg
+	$(GO) build -ldflags='-s -w' -o fmimg$(EXE) ./cmd/fmimg
 
 # It loads a library of MPI when it starts as a rank, so it is not static. docs/cluster.md says more.
 .PHONY: mpi
 mpi: ## build ./fmimg-mpi, which trains over many machines (Linux on amd64 and arm64)
-	$(GO) build -tags mpi,$(TAGS) -ldflags=-w -o fmimg-mpi ./cmd/fmimg
+	$(GO) build -tags mpi,$(TAGS) -ldflags='-s -w' -o fmimg-mpi ./cmd/fmimg
 
 # A run that is there goes on to TIME, which may be longer than it was. To start again: rm -r
 # runs/demo
@@ -114,6 +115,16 @@ fast-model: build ## distil mnist into mnist-fast, which is part of the program 
 	@set -x; if [ -e runs/fast-model/state.safetensors ]; then ./fmimg$(EXE) distill --out runs/fast-model --resume; else \
 		./fmimg$(EXE) distill --model mnist --steps 3000 --guidance 1.15 --jump-weight 0.25 --on-policy 1 --teacher-solver adams2 --teacher-steps 12 --seed 1 --isa avx2 --out runs/fast-model; fi
 	./fmimg$(EXE) model export runs/fast-model --float16 --out models/mnist-fast/model.safetensors
+
+# The model of pictures that is part of the program; the same tensors on every CPU with AVX-512. The
+# emoji are from a package of npm.
+TWEMOJI = emoji-datasource-twitter@16.0.0
+.PHONY: picture-model
+picture-model: build ## train the model of pictures that is part of the program (most of an hour; needs npm), into models/emoji
+	@set -x; if [ -e runs/picture-model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/picture-model --resume; else \
+		mkdir -p runs/twemoji && tar -xzf runs/$$(npm pack --silent --pack-destination runs $(TWEMOJI)) --strip-components=1 -C runs/twemoji && \
+		./fmimg$(EXE) train --data runs/twemoji/img/twitter/64 --size 32 --flip --steps 9000 --seed 1 --isa avx512 --out runs/picture-model; fi
+	./fmimg$(EXE) model export runs/picture-model --float16 --out models/emoji/model.safetensors
 
 .PHONY: pictures
 pictures: build ## draw docs/samples.png, a row of each class, ways from noise, and digits by one evaluation, with the models of the program

@@ -96,7 +96,7 @@ func commitTime(ctx context.Context, repository string) (time.Time, error) {
 // compile builds the program for a platform. The tags are those of the Makefile. What the
 // environment could change is set, so that builders agree.
 func compile(ctx context.Context, repository, path string, p platform) (binary, error) {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-tags=nodynamic", "-ldflags=-w", "-o", path, "./cmd/fmimg")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-tags=nodynamic", "-ldflags=-s -w", "-o", path, "./cmd/fmimg")
 	cmd.Dir = repository
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.system, "GOARCH="+p.architecture,
 		"GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off")
