@@ -19,14 +19,17 @@ import (
 const labelWeights = "label_emb.weight"
 
 // adaptedConfig returns the network of a checkpoint for the data at hand: of its size, which no
-// weight depends on, and with its classes. It is the checkpoint's own where that suits the data,
-// and where the network cannot halve images of that size.
+// weight depends on, its channels and its classes. It is the checkpoint's own where that suits the
+// data, and where the network cannot halve images of that size.
 func (o *Options) adaptedConfig(ck *model.Checkpoint, data dataset.Source) unet.Config {
 	cfg := ck.UNet().Config()
 	cfg.ChannelMult = slices.Clone(cfg.ChannelMult)
 	s := pipeline.ShapeOf(data)
 	if divides(cfg.Factor(), s.Size()) {
 		cfg.ImageSize = [2]int{s.Height, s.Width}
+	}
+	if adaptsChannels(cfg, s.Channels) {
+		cfg.InChannels = s.Channels
 	}
 	classes := len(data.Classes())
 	if o.Conditional == ConditionalNo {
@@ -65,6 +68,9 @@ func (o *Options) adapt(ck *model.Checkpoint, data dataset.Source, isa kernels.I
 		if had := from.Lookup(p.Name); had != nil && p.Name != labelWeights && slices.Equal(had.Shape, p.Shape) {
 			copy(p.Of(to.Values), had.Of(from.Values))
 		}
+	}
+	if cfg.InChannels != old.InChannels {
+		startChannels(made, ck)
 	}
 	startRows(made, ck)
 	kept := 0
@@ -142,6 +148,9 @@ func (o *Options) noteAdapted(old, cfg unet.Config, kept int) {
 	var parts []string
 	if cfg.ImageSize != old.ImageSize {
 		parts = append(parts, "for images of "+shapeOf(cfg).Size().Sides()+" instead of "+shapeOf(old).Size().Sides())
+	}
+	if cfg.InChannels != old.InChannels {
+		parts = append(parts, channelsNote(cfg, old))
 	}
 	switch classes := text.Count(cfg.Classes(), "class", "classes"); {
 	case cfg.NumClasses == 0 && old.NumClasses > 0:
