@@ -113,6 +113,7 @@ func TestUsage(t *testing.T) {
 		"generate --model mnist --out a.png --guide auto":            `fmimg: generate: --guide auto: model mnist has kept none: name one, or train with --keep-guide 0.125`,
 		"generate --model mnist --out a.png --guide mnist-fast":      `fmimg: generate: --guide mnist-fast: is a flow map, which has no velocity: name the model that it was distilled from, or an earlier one`,
 		"eval --model mnist --evaluations 5":                         `fmimg: eval: --evaluations 5 are those of no number of steps of adams2 with guidance 1.15: 2 steps take 4, 3 steps take 6`,
+		"eval --model mnist --judge-file j":                          `fmimg: eval: --judge-file j: no judge is trained here: the judges of digits look`,
 		"edit vary --in a.png --out b.png --guidance-interval 0,0.5": `fmimg: edit vary: --guidance-interval 0,0.5: there is no guidance: add --guidance or --guide, or leave it out`,
 		"train --data mnist --keep-guide 1":                          `fmimg: train: --keep-guide 1: a number between 0 and `,
 		"train --data mnist --keep-guide 0.1 --objective nf":         `fmimg: train: --keep-guide 0.1: nothing guides a normalizing flow: leave it out`,

@@ -381,6 +381,7 @@ func TestPanelWithoutClassifier(t *testing.T) {
 		{"judges", func(o *Options) { o.Judges = []string{"random", "random"} }},
 		{"classes", func(o *Options) { o.Classes = "0-9" }},
 		{"kept", func(o *Options) { o.Kept = true }}, // which knows digits
+		{"judge-file", func(o *Options) { o.Judges, o.JudgeFile = []string{"random"}, "judge" }},
 	} {
 		wrong := o
 		c.change(&wrong)

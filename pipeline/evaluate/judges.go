@@ -170,12 +170,18 @@ func (e *evaluator) suitableJudges(ctx context.Context) ([]judge.Judge, error) {
 	var all []judge.Judge
 	switch {
 	case len(e.own) > 0:
+		if err := e.trainsNone("classifiers are given"); err != nil {
+			return nil, err
+		}
 		for _, c := range e.own {
 			all = append(all, c)
 		}
 		random, err := e.random()
 		return append(all, random), err
 	case e.judgesOfDigits():
+		if err := e.trainsNone("the judges of digits look"); err != nil {
+			return nil, err
+		}
 		for _, name := range judge.MNISTNames() {
 			j, err := judge.MNIST(name, e.isa)
 			if err != nil {

@@ -42,6 +42,11 @@ func (e *evaluator) labelFree(ctx context.Context) ([]judge.Judge, error) {
 		}
 	}
 	others := len(e.opt.Judges) > 0 && !slices.Contains(e.opt.Judges, judge.SelfName)
+	if others {
+		if err := e.trainsNone("other judges are named"); err != nil {
+			return nil, err
+		}
+	}
 	if others || e.opt.Classes != "" { // classes are a mistake, as no judge here tells them
 		return []judge.Judge{random}, nil
 	}
@@ -61,6 +66,14 @@ func (e *evaluator) labelFree(ctx context.Context) ([]judge.Judge, error) {
 		return nil, err
 	}
 	return []judge.Judge{s, random}, nil
+}
+
+// trainsNone refuses a file for the judge that is trained here where none is.
+func (e *evaluator) trainsNone(why string) error {
+	if e.opt.JudgeFile == "" {
+		return nil
+	}
+	return option.Errorf("judge-file", e.opt.JudgeFile, "no judge is trained here: %s", why)
 }
 
 // selfJudge returns the judge that the training images train. It reads the file that keeps the
