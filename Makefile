@@ -329,7 +329,7 @@ quality-chart: ## draw FID against minutes of training, from what quality and pe
 .PHONY: evaluations
 evaluations: build ## draw FID against evaluations of both models of the program, into docs/evaluations.png
 	mkdir -p $(QUALITY)
-	./fmimg$(EXE) eval --model mnist --evaluations 2,4,8,16 $(NFE) --json > $(QUALITY)/mnist.json
+	./fmimg$(EXE) eval --model mnist --evaluations 3,6,12 $(NFE) --json > $(QUALITY)/mnist.json
 	./fmimg$(EXE) eval --model mnist-fast --evaluations 1,2,4 $(NFE) --json > $(QUALITY)/mnist-fast.json
 	$(GO) run ./bench/quality -curves docs/evaluations.png $(QUALITY)/mnist.json $(QUALITY)/mnist-fast.json
 

@@ -87,7 +87,7 @@ func (a *app) newEval() *cobra.Command {
 	fitVar(f, &o.Fit, "", " (default as the model was trained, else crop)")
 	f.IntVar(&o.Count, "count", 0, "`number` of images (default 10000; with --images all)")
 	f.BoolVar(&o.Quick, "quick", false, "only FID and classes, by the first judge")
-	f.IntSliceVar(&o.NFE, "evaluations", nil, "`numbers` of evaluations to measure FID for, such as 2,4,8,16")
+	f.IntSliceVar(&o.NFE, "evaluations", nil, "`numbers` of evaluations to measure FID for, such as 3,6,12")
 	f.StringVar(&x.chart, "chart", "", "draw FID against evaluations into a PNG `file`")
 	sampleFlags(f, &o.Sample, &o.Guide)
 	networkFlags(f, &o.Sample.Threads, &o.Arithmetic)
@@ -96,7 +96,7 @@ func (a *app) newEval() *cobra.Command {
 }
 
 func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
-	if err := positive(cmd, "count", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
+	if err := positive(cmd, "count", "guidance-every", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
 	if err := checkSolver(cmd, &o.Sample, o.Guide, ""); err != nil {
@@ -104,12 +104,12 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 	}
 	switch {
 	case x.chart != "" && len(o.NFE) == 0:
-		return usagef("--chart %s: it draws what --evaluations measures: add them, such as --evaluations 2,4,8,16", x.chart)
+		return usagef("--chart %s: it draws what --evaluations measures: add them, such as --evaluations 3,6,12", x.chart)
 	case x.chart != "" && !strings.HasSuffix(strings.ToLower(x.chart), ".png"):
 		return usagef("--chart %s: its name must end in .png", x.chart)
 	}
 	if o.Images != "" {
-		for _, name := range []string{"class", "guidance", "guidance-interval", "guide", "solver", "steps", "time-shift", "tol", "noise-level", "precision"} {
+		for _, name := range []string{"class", "guidance", "guidance-interval", "guidance-every", "guide", "solver", "steps", "time-shift", "tol", "noise-level", "precision"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s: it tells how a model draws, and --images are drawn already: leave one out", name)
 			}

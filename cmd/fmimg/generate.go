@@ -78,6 +78,9 @@ func (a *app) newGenerate() *cobra.Command {
 	return cmd
 }
 
+// everyUsage describes --guidance-every.
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of adams2, 1 of others and with --guide)"
+
 // shiftUsage describes --time-shift.
 var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2 on the linear path, else 1)", model.DefaultShift)
 
@@ -86,6 +89,7 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
 	guidanceFlags(f, &o.Interval, guide)
+	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.TimeShift, "time-shift", 0, shiftUsage)
@@ -95,7 +99,7 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 }
 
 func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
-	if err := positive(cmd, "count", "strip", "steps", "time-shift", "tol", "noise-level", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "guidance-every", "steps", "time-shift", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
@@ -136,6 +140,8 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error
 		return usagef("--steps %d: --solver dopri5 chooses its own: use --tol", o.Steps)
 	case cmd.Flags().Changed("time-shift") && adaptive:
 		return usagef("--time-shift %g: --solver dopri5 chooses its own steps: leave it out", o.TimeShift)
+	case cmd.Flags().Changed("guidance-every") && adaptive && o.GuidanceEvery > 1:
+		return usagef("--guidance-every %d: --solver dopri5 chooses its own steps: leave it out", o.GuidanceEvery)
 	case cmd.Flags().Changed("noise-level") && o.Solver != "sde":
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}

@@ -96,6 +96,7 @@ func (a *app) newModelExport() *cobra.Command {
 	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
 	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
 	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
+	f.IntVar(&o.Method.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2 or ddim (default as for generate)")
 	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
 	f.Float64Var(&o.Method.TimeShift, "time-shift", 0, shiftUsage)
@@ -116,7 +117,7 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case format != convert.ONNXFormat && o.Sampler:
 		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
 	}
-	for _, name := range []string{"guidance", "guidance-interval", "solver", "steps", "time-shift"} {
+	for _, name := range []string{"guidance", "guidance-interval", "guidance-every", "solver", "steps", "time-shift"} {
 		if cmd.Flags().Changed(name) && !o.Sampler {
 			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
 		}
@@ -127,7 +128,7 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case convert.DiffusersFormat:
 		return convert.Diffusers(convert.DiffusersOptions{Model: from, Out: out, Half: half})
 	}
-	if err := positive(cmd, "guidance", "steps", "time-shift"); err != nil {
+	if err := positive(cmd, "guidance", "guidance-every", "steps", "time-shift"); err != nil {
 		return err
 	}
 	o.Model, o.Out, o.Half = from, out, half

@@ -183,6 +183,9 @@ func (c *commandLine) method(r draw.Request, usualSolver string) {
 	if o.TimeShift != 0 && r.Kind == draw.Generate {
 		c.add("time-shift", o.TimeShift)
 	}
+	if o.GuidanceEvery != 0 && o.Guidance != 1 && r.Kind == draw.Generate {
+		c.add("guidance-every", o.GuidanceEvery)
+	}
 	if o.Tol != 0 && o.Solver == "dopri5" {
 		c.add("tol", o.Tol)
 	}

@@ -201,6 +201,7 @@ func (e *onnxExport) sampler() error {
 	maps.Copy(e.out.Metadata, map[string]string{
 		"solver": method.Solver, "steps": strconv.Itoa(method.Steps), "time_shift": strconv.FormatFloat(cmp.Or(method.TimeShift, 1), 'g', -1, 64),
 		"guidance": strconv.FormatFloat(method.Guidance, 'g', -1, 64), "guidance_interval": method.Interval.String(),
+		"guidance_every": strconv.Itoa(max(method.GuidanceEvery, 1)),
 	})
 	return nil
 }
@@ -223,7 +224,8 @@ func (e *onnxExport) trace(plan model.Plan, m model.Method) (*trace, error) {
 		return nil, option.Errorf("steps", m.Steps, "each evaluation is written out in the file: at most %d evaluations", mostEvaluations)
 	}
 	guides := m.Guidance != 1 && !plan.TakesGuidance && e.ck.Labels().Rows() > 0
-	return traceSolver(plan.Solver, evaluations, func(t float32) bool { return guides && m.Interval.Has(t) })
+	acts := func(t float32) bool { return guides && m.Interval.Has(t) }
+	return traceSolver(plan.Solver, evaluations, acts, max(m.GuidanceEvery, 1))
 }
 
 // An onnxSampler writes the steps of a drawing.

@@ -301,6 +301,7 @@ func TestDrawingsInONNXRuntime(t *testing.T) {
 	add(tiny, model.Method{Guidance: 1, Steps: 5})
 	add(tiny, model.Method{Guidance: 1.5, Steps: 8, Interval: model.Interval{0.2, 0.75}})
 	add(tiny, model.Method{Guidance: 2, Solver: "midpoint", Steps: 6, Interval: model.Interval{0.3, 0.6}})
+	add(tiny, model.Method{Guidance: 2, Steps: 7, GuidanceEvery: 3, Interval: model.Interval{0, 0.7}})
 	add("mnist", model.Method{Steps: 3})
 	add("mnist-fast", model.Method{})
 	for i, got := range runAll(t, folder, runs) {
@@ -324,7 +325,7 @@ func drawingRun(t *testing.T, folder, path string, number int, m model.Method) (
 		t.Fatal(err)
 	}
 	s := ck.Shape()
-	d := model.Drawing{Plan: plan, Guidance: m.Guidance, Interval: m.Interval, Null: u.Labels().NullRow(), Part: model.Part{From: 0, To: 1}}
+	d := model.Drawing{Plan: plan, Guidance: m.Guidance, Interval: m.Interval, GuidanceEvery: m.GuidanceEvery, Null: u.Labels().NullRow(), Part: model.Part{From: 0, To: 1}}
 	x := make([]float32, n*s.Len())
 	flow.Gaussian(x, rand.NewPCG(3, 4))
 	r.input(t, "noise", []int{n, s.Channels, s.Height, s.Width}, nchw(x, s))

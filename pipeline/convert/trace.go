@@ -21,13 +21,15 @@ type trace struct {
 type evaluation struct {
 	t      float32
 	state  []float32 // weights
-	guided bool
+	acts   bool      // guidance adds to the velocity
+	guided bool      // what it adds is computed here
 }
 
 // traceSolver runs a solver of fixed steps from noise at time 0 to images at time 1. It evaluates
-// the field at most the given number of times. guided says at which times guidance acts.
-func traceSolver(solver ode.Solver, most int, guided func(t float32) bool) (*trace, error) {
-	f := &tracedField{guided: guided, trace: &trace{}}
+// the field at most the given number of times. acts says at which times guidance acts; it is
+// computed at the first of every velocities in a row, which have the same term.
+func traceSolver(solver ode.Solver, most int, acts func(t float32) bool, every int) (*trace, error) {
+	f := &tracedField{acts: acts, every: every, trace: &trace{}}
 	x := make([]float32, 1+2*most)
 	x[0] = 1
 	if _, err := solver.Solve(context.Background(), f, x, 1, 0, 1); err != nil {
@@ -40,20 +42,28 @@ func traceSolver(solver ode.Solver, most int, guided func(t float32) bool) (*tra
 // A tracedField answers with the terms of the basis. It is an [ode.Restater], as the fields are
 // that a drawer solves.
 type tracedField struct {
-	guided func(t float32) bool
-	trace  *trace
-	added  int // the term that guidance added when it acted last
+	acts  func(t float32) bool
+	every int
+	trace *trace
+	led   int // velocities to which guidance has added
+	added int // the term that guidance added when it was computed last
 }
 
 // Velocity implements [ode.Field].
 func (f *tracedField) Velocity(v, x, t []float32, _ []int) {
 	j := len(f.trace.evaluations)
-	e := evaluation{t: t[0], state: append([]float32(nil), x...), guided: f.guided(t[0])}
+	e := evaluation{t: t[0], state: append([]float32(nil), x...), acts: f.acts(t[0])}
+	if e.acts {
+		e.guided = f.led%f.every == 0
+		f.led++
+	}
 	f.trace.evaluations = append(f.trace.evaluations, e)
 	clear(v)
 	v[1+2*j] = 1
 	if e.guided {
 		f.added = 2 + 2*j
+	}
+	if e.acts {
 		v[f.added] = 1
 	}
 }
@@ -61,7 +71,7 @@ func (f *tracedField) Velocity(v, x, t []float32, _ []int) {
 // Restate implements [ode.Restater].
 func (f *tracedField) Restate(v []float32) {
 	done := f.trace.evaluations
-	now, before := done[len(done)-1].guided, done[len(done)-2].guided
+	now, before := done[len(done)-1].acts, done[len(done)-2].acts
 	switch {
 	case now && !before:
 		v[f.added]++

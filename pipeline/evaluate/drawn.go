@@ -25,6 +25,9 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 		e.out.Evaluations, e.out.DrawSeconds = by.evaluations, time.Since(begin).Seconds()
 		m := by.method
 		e.out.Solver, e.out.Steps, e.out.TimeShift, e.out.Guidance = m.Solver, m.Steps, m.TimeShift, m.Guidance
+		if m.Guidance != 1 {
+			e.out.GuidanceEvery = m.GuidanceEvery
+		}
 		e.out.Within, e.out.Guide, e.out.GuideHash = m.GuidedWithin(), m.GuideName(), m.GuideHash()
 		return s, nil
 	}

@@ -22,10 +22,13 @@ type Report struct {
 	Steps      int    `json:"steps,omitempty"`
 	// TimeShift is that of the steps; 1, and 0 in reports of old versions: equal steps.
 	TimeShift float64 `json:"time_shift,omitempty"`
-	// Evaluations is the mean number of evaluations of networks for an image. Where guidance acts,
-	// a velocity takes two.
+	// Evaluations is the mean number of evaluations of networks for an image. Where guidance is
+	// computed, a velocity takes two.
 	Evaluations float64 `json:"evaluations,omitempty"`
 	Guidance    float64 `json:"guidance,omitempty"`
+	// GuidanceEvery says how often guidance was computed; 1, and 0 in reports of old versions: for
+	// each velocity.
+	GuidanceEvery int `json:"guidance_every,omitempty"`
 	// Within is where guidance acts; zero: all the way, or not at all.
 	Within model.Interval `json:"guidance_interval,omitzero"`
 	// Guide and GuideHash are the file and the hash of the weights of a guide.

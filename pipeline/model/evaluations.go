@@ -20,7 +20,7 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	m = m.shifted(u.Predicts).WithDefaults()
+	m = m.usual(u.Predicts).WithDefaults()
 	each, err := flow.EvaluationsFor(m.Solver, 1)
 	if err == nil && m.Guidance != 1 {
 		return m.guidedSteps(evaluations, each)
@@ -42,7 +42,7 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 	// A step has each·(1 + share) evaluations on average. A stage is within the interval in as many
 	// steps as its share of them says, or in one more or less.
 	share := flow.Unshifted(within[1], m.TimeShift) - flow.Unshifted(within[0], m.TimeShift)
-	likely := float64(evaluations) / (float64(each) * (1 + share))
+	likely := float64(evaluations) / (float64(each) * (1 + share/float64(max(m.GuidanceEvery, 1))))
 	below, above := "", ""
 	for steps := int(likely) + 2 + each; steps >= max(1, int(likely)-2-each); steps-- {
 		switch n := m.Evaluations(steps); {
@@ -70,7 +70,7 @@ func takeSteps(n int) string {
 }
 
 // Evaluations returns the evaluations of networks for an image by a settled method whose solver
-// takes fixed steps. Where guidance acts, a velocity takes two.
+// takes fixed steps. Where guidance is computed, a velocity takes two.
 func (m Method) Evaluations(steps int) int {
 	m.Steps = steps
 	solver, err := NewSolver(m, Prediction{Path: flow.Linear{}})
@@ -80,12 +80,15 @@ func (m Method) Evaluations(steps int) int {
 	if s, ok := solver.(flow.PathSolver); ok {
 		solver = s.WithNoise(func(z []float32, _, _ int) { clear(z) })
 	}
-	n := 0
+	n, led := 0, 0
 	count := ode.FieldFunc(func(v, _, t []float32, _ []int) {
 		clear(v)
 		n++
 		if m.Guidance != 1 && m.Interval.Has(t[0]) {
-			n++
+			if led%max(m.GuidanceEvery, 1) == 0 {
+				n++
+			}
+			led++
 		}
 	})
 	if _, err := solver.Solve(context.Background(), count, []float32{0}, 1, 0, 1); err != nil {

@@ -15,12 +15,17 @@ import (
 // "Applying Guidance in a Limited Interval", equation 5). Outside of it, the network alone is
 // evaluated.
 //
+// What guidance adds to a velocity changes slowly along the way. So it may be computed for every
+// Nth velocity alone and held until then (Lv et al. 2024, "FasterCache", whose CFG-Cache holds it
+// in two bands of frequencies).
+//
 // Guidance is the same for velocity, noise and data: see [flow.VelocityOf]. Predictions of two
 // kinds become velocities first.
 type drawnField struct {
 	w    *VelocityDrawer
 	d    *Drawing
 	from int
+	led  int // velocities to which guidance has added
 }
 
 // A guidedPart holds the images of an evaluation for which guidance acts.
@@ -32,9 +37,9 @@ type guidedPart struct {
 	xs, ts []float32 // memory of x and t where these are not of all images
 }
 
-// A guidanceTerm is what guidance added to the velocities when it acted last.
+// A guidanceTerm is what guidance added to the velocities when it was computed last.
 type guidanceTerm struct {
-	added []float32
+	added []float32 // of all images; empty for none
 	// acts says whether guidance acted in the last evaluation, and acted whether in that before it.
 	acts, acted bool
 }
@@ -55,6 +60,14 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 		d.Predicts.ToVelocity(v, x, t)
 		return
 	}
+	all := len(part.x) == len(v)
+	if f.holds() && all {
+		d.Predicts.ToVelocity(v, x, t)
+		for i, added := range w.term.added[:len(v)] {
+			v[i] += added
+		}
+		return
+	}
 	w.count(part.index)
 	away := w.away[:len(part.x)]
 	f.predictAway(away, part)
@@ -64,7 +77,7 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 		convert(v, x, t)
 		convert = func(_, _, _ []float32) {}
 	}
-	noted := !d.Interval.Whole() && len(away) == len(v)
+	noted := all && (!d.Interval.Whole() || d.GuidanceEvery > 1)
 	if noted {
 		w.term.added = append(w.term.added[:0], v...)
 		convert(w.term.added, x, t)
@@ -76,6 +89,14 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 			w.term.added[i] = v[i] - plain
 		}
 	}
+}
+
+// holds reports whether guidance adds to this velocity what it added to the one before, and counts
+// the velocity.
+func (f *drawnField) holds() bool {
+	k := f.led
+	f.led++
+	return f.d.GuidanceEvery > 1 && k%f.d.GuidanceEvery != 0
 }
 
 // Restate implements [ode.Restater]. Guidance that begins is taken to have been what it is.

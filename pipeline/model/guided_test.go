@@ -36,36 +36,46 @@ func (*linearNet) Backward(_, _, _ []float32)              {}
 
 var velocities = Prediction{Path: flow.Linear{}}
 
-// growth returns what a state is multiplied by, with the rate of plain where guidance does not act.
-// A step of Euler's method multiplies by 1 + rate/steps.
-func growth(steps int, within Interval, guided, plain float64) float64 {
-	x := 1.0
+// growth returns what a state is multiplied by in steps of Euler's method, which add a part of the
+// velocity: plain·x, and (guided − plain)·x where guidance acts, of the x at which it was computed
+// last. computed is how often it was.
+func growth(steps int, within Interval, every int, guided, plain float64) (x float64, computed int) {
+	x = 1
+	added, acted := 0.0, 0
 	for i := range steps {
-		rate := plain
+		v := plain * x
 		if t := float64(i) / float64(steps); t >= within[0] && t <= within[1] {
-			rate = guided
+			if acted%every == 0 {
+				added = (guided - plain) * x
+				computed++
+			}
+			acted++
+			v += added
 		}
-		x *= 1 + rate/float64(steps)
+		x += v / float64(steps)
 	}
-	return x
+	return x, computed
 }
 
-// Guidance of linear fields is a linear field within the interval, and the network's own outside of
-// it. An image has two evaluations where guidance acts, and one elsewhere.
+// Guidance of linear fields adds to the velocity within the interval, what it added last where it is
+// not computed, and nothing outside of the interval. An image has two evaluations where guidance is
+// computed, and one elsewhere.
 func TestGuidanceOfLinearFields(t *testing.T) {
 	const steps, weight = 10, 1.5
 	for _, c := range []struct {
 		within Interval
-		acts   int // steps
+		every  int
+		acts   int // steps in which it is computed
 	}{
-		{Interval{}, 10}, {Interval{0, 1}, 10}, {Interval{0.3, 0.6}, 4}, {Interval{0.31, 0.59}, 2},
-		{Interval{0, 0.1}, 2}, {Interval{0.9, 1}, 1}, {Interval{0.91, 0.99}, 0},
+		{Interval{}, 0, 10}, {Interval{0, 1}, 1, 10}, {Interval{0.3, 0.6}, 1, 4}, {Interval{0.31, 0.59}, 1, 2},
+		{Interval{0, 0.1}, 1, 2}, {Interval{0.9, 1}, 1, 1}, {Interval{0.91, 0.99}, 1, 0},
+		{Interval{}, 2, 5}, {Interval{}, 3, 4}, {Interval{}, 99, 1}, {Interval{0.3, 0.6}, 3, 2}, {Interval{0.9, 1}, 2, 1},
 	} {
 		for _, by := range []string{"class", "guide", "guide of other classes", "guide without classes"} {
-			t.Run(fmt.Sprint(by, " within ", c.within), func(t *testing.T) {
+			t.Run(fmt.Sprint(by, " within ", c.within, " every ", c.every), func(t *testing.T) {
 				net, guide := &linearNet{rate: []float32{0.5, 1, 2}}, &linearNet{rate: []float32{0.25, 0.75, 0.5}}
 				d := Drawing{
-					Labels: []int32{1, 2}, Guidance: weight, Interval: c.within,
+					Labels: []int32{1, 2}, Guidance: weight, Interval: c.within, GuidanceEvery: c.every,
 					Plan: Plan{Solver: ode.Fixed(ode.Euler, steps), Predicts: velocities},
 				}
 				away := []float64{0.5, 0.5}
@@ -85,7 +95,11 @@ func TestGuidanceOfLinearFields(t *testing.T) {
 				for i, start := range []float64{1, -2, 3, 1} {
 					plain := []float64{1, 2}[i/2]
 					from := away[i/2]
-					want := start * growth(steps, c.within.orDefault(), from+weight*(plain-from), plain)
+					want, computed := growth(steps, c.within.orDefault(), max(c.every, 1), from+weight*(plain-from), plain)
+					if computed != c.acts {
+						t.Fatalf("computed %d times, want %d", computed, c.acts)
+					}
+					want *= start
 					if !numtest.Near(float64(x[i]), want, 1e-5*math.Abs(want)) {
 						t.Errorf("number %d is %v, want %v", i, x[i], want)
 					}
@@ -94,7 +108,7 @@ func TestGuidanceOfLinearFields(t *testing.T) {
 				if want := (ode.Tally{Total: 2 * n, Max: n}); stats.Evaluations != want || net.runs+guide.runs != 2*n {
 					t.Errorf("%+v of %d and %d, want %+v", stats.Evaluations, net.runs, guide.runs, want)
 				}
-				m := Method{Guidance: weight, Interval: c.within, Solver: "euler"}
+				m := Method{Guidance: weight, Interval: c.within, GuidanceEvery: c.every, Solver: "euler"}
 				if got := m.Evaluations(steps); got != n {
 					t.Errorf("counted before as %d, want %d", got, n)
 				}
@@ -243,8 +257,10 @@ func TestGuidedSteps(t *testing.T) {
 	for _, solver := range []string{"euler", "midpoint", "heun", "rk4", "adams2", "ddim", "ddpm", "sde"} {
 		for _, within := range []Interval{{}, {0.2, 0.75}, {0, 0.5}, {0.9, 1}} {
 			for _, shift := range []float64{1, 2, 3} {
-				m := Method{Guidance: 1.5, Interval: within, Solver: solver, TimeShift: shift}.WithDefaults()
-				checkGuidedSteps(t, m)
+				for _, every := range []int{1, 2, 5} {
+					m := Method{Guidance: 1.5, Interval: within, GuidanceEvery: every, Solver: solver, TimeShift: shift}
+					checkGuidedSteps(t, m.WithDefaults())
+				}
 			}
 		}
 	}
@@ -269,7 +285,7 @@ func checkGuidedSteps(t *testing.T, m Method) {
 			exists = exists || m.Evaluations(s) == evaluations
 		}
 		if exists != (err == nil) || err == nil && m.Evaluations(steps) != evaluations {
-			t.Errorf("%s within %v, shift %v: %d evaluations: %d steps, %v; there are such steps: %v", m.Solver, m.Interval, m.TimeShift, evaluations, steps, err, exists)
+			t.Errorf("%s within %v, every %d, shift %v: %d evaluations: %d steps, %v; there are such steps: %v", m.Solver, m.Interval, m.GuidanceEvery, m.TimeShift, evaluations, steps, err, exists)
 		}
 		if exists {
 			found++

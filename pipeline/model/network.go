@@ -79,6 +79,11 @@ type Method struct {
 	Guidance float64
 	// Interval holds the times in which guidance acts; zero: 0,1.
 	Interval Interval
+	// GuidanceEvery says how often what guidance adds is computed: at the first of so many velocities
+	// in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
+	// [DefaultGuidanceEvery] for adams2 on the linear path without a Guide. Dopri5, flow maps and
+	// normalizing flows have none.
+	GuidanceEvery int
 	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
 	Guide *Guide
 	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
@@ -130,7 +135,9 @@ type Drawing struct {
 	Guidance float64   // weight W of v_null + W·(v_class − v_null), or v_guide + W·(v − v_guide)
 	Weights  []float32 // weight W of each image, in place of Guidance; nil for none
 	Interval Interval
-	Part     Part // the part of the way that the images go
+	// GuidanceEvery is that of [Method]; 0: 1.
+	GuidanceEvery int
+	Part          Part // the part of the way that the images go
 	Plan
 
 	// Frame, when not nil, gets the states x of the images from, from+1, … at each step of the
@@ -153,7 +160,7 @@ func (d *Drawing) weight(i int) float32 {
 type Drawer interface {
 	// Draw carries the noise in x, [n, H, W, C], to the images from, from+1, … of a drawing, in
 	// place. For a part of the way x holds the states at its begin, then those at its end. The
-	// evaluations in the statistics are those of networks: where guidance acts, a velocity takes
+	// evaluations in the statistics are those of networks: where guidance is computed, a velocity takes
 	// two.
 	Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error)
 }

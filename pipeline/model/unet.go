@@ -46,6 +46,11 @@ const (
 	defaultOtherSteps = 16 // of others, some of which have order 1
 	// DefaultShift is that of the default solver's steps. docs/quality.md measures its gain.
 	DefaultShift = 2
+	// DefaultGuidanceEvery is how often guidance is computed by the default solver.
+	// docs/quality.md measures what it costs.
+	DefaultGuidanceEvery = 2
+	// MostGuidanceEvery bounds how often.
+	MostGuidanceEvery = 1000
 	// LeastShift bounds a shift.
 	LeastShift = 0.1
 	// MostShift bounds it too: the last of 8 steps is more than half of the way.
@@ -175,6 +180,9 @@ func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 		return m, option.Errorf("guidance-interval", m.Interval, "there is no guidance").Cured(
 			"add %v or %v, or leave it out", option.Setting{Option: "guidance"}, option.Setting{Option: "guide"})
 	}
+	if m.Guidance == 1 && m.GuidanceEvery > 1 {
+		return m, option.Errorf("guidance-every", m.GuidanceEvery, "there is no guidance: leave it out")
+	}
 	m.Interval = m.Interval.orDefault()
 	return m, nil
 }
@@ -191,6 +199,10 @@ func (u *UNet) settleWeight(path string, m Method) (Method, error) {
 		return m, option.Errorf("guidance-interval", m.Interval,
 			"%s is a flow map, which was settled when it was distilled: leave it out", ModelName(path))
 	}
+	if m.GuidanceEvery > 1 {
+		return m, option.Errorf("guidance-every", m.GuidanceEvery,
+			"%s is a flow map, which was settled when it was distilled: leave it out", ModelName(path))
+	}
 	m.Interval = m.Interval.orDefault()
 	return m, nil
 }
@@ -203,6 +215,9 @@ func (m Method) unguided(path string) (Method, error) {
 	}
 	if !m.Interval.Whole() {
 		return m, option.Errorf("guidance-interval", m.Interval, "%s has no guidance: leave it out", ModelName(path))
+	}
+	if m.GuidanceEvery > 1 {
+		return m, option.Errorf("guidance-every", m.GuidanceEvery, "%s has no guidance: leave it out", ModelName(path))
 	}
 	m.Guidance, m.Interval = 1, m.Interval.orDefault()
 	return m, nil
@@ -219,6 +234,7 @@ func (m Method) WithDefaults() Method {
 		option.SetDefault(&m.Tol, DefaultTol)
 		option.SetDefault(&m.NoiseLevel, 1)
 		option.SetDefault(&m.TimeShift, 1)
+		option.SetDefault(&m.GuidanceEvery, 1)
 	}
 	if m.Guide != nil {
 		option.SetDefault(&m.Guidance, DefaultGuideWeight)
@@ -240,6 +256,7 @@ func (m Method) Validate() error {
 	return option.First(
 		option.Between("guidance", m.Guidance, -100, 100),
 		m.Interval.Validate(),
+		option.Optional("guidance-every", m.GuidanceEvery, 1, MostGuidanceEvery),
 		option.Between("steps", m.Steps, 1, 100000),
 		option.Optional("time-shift", m.TimeShift, LeastShift, MostShift),
 		option.Optional("tol", m.Tol, 1e-7, 1),
@@ -269,17 +286,23 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("solver", m.Solver,
 			"%s is none: choose one of %s", ModelName(path), strings.Join(SolverNames(), ", "))
 	}
-	m = m.shifted(u.Predicts).WithDefaults()
+	m = m.usual(u.Predicts).WithDefaults()
+	if m.GuidanceEvery != 1 && m.Solver == ode.Dopri5.Name {
+		return Plan{}, m, option.Errorf("guidance-every", m.GuidanceEvery, "solver %s chooses its steps itself: leave it out", m.Solver)
+	}
 	solver, err := NewSolver(m, u.Predicts)
 	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
-// shifted fills in the shift where it is not 1 for a network that predicts p. It was measured on
-// the linear path alone.
-func (m Method) shifted(p Prediction) Method {
+// usual fills in the shift, and how often guidance is computed, where they are not 1 for a network
+// that predicts p. They were measured on the linear path alone, and the second without a guide.
+func (m Method) usual(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.Solver == defaultSolver {
 		option.SetDefault(&m.TimeShift, DefaultShift)
+		if m.Guide == nil && m.Guidance != 1 {
+			option.SetDefault(&m.GuidanceEvery, DefaultGuidanceEvery)
+		}
 	}
 	return m
 }

@@ -75,7 +75,7 @@ func freshNoise(seed uint64, first int) flow.NoiseFunc {
 // the mean velocity over the next jump. Otherwise it is an [ode.Restater].
 func (w *VelocityDrawer) Field(d *Drawing, from int) ode.Field {
 	if d.Jump == 0 {
-		return &drawnField{w, d, from}
+		return &drawnField{w: w, d: d, from: from}
 	}
 	return flow.JumpField(flow.FlowMapFunc(func(u, x, t, lengths []float32, index []int) {
 		w.count(index)

@@ -44,7 +44,8 @@ func Settle(ck *model.Checkpoint, o Options) (*Settled, error) {
 	}
 	if flows := s.opt.Solver != model.FlowMapSolver; flows && s.opt.Guide == nil && len(s.classes) > 0 &&
 		slices.Min(s.classes) == ck.Labels().NullRow() {
-		s.opt.Guidance, s.opt.Interval = 1, model.WholeWay() // away from no class to no class
+		// away from no class to no class
+		s.opt.Guidance, s.opt.Interval, s.opt.GuidanceEvery = 1, model.WholeWay(), 1
 	}
 	return s, nil
 }
@@ -69,7 +70,7 @@ func (s *Settled) Checkpoint() *model.Checkpoint { return s.ck }
 func (s *Settled) Drawing(first, n int) model.Drawing {
 	return model.Drawing{
 		Seed: s.opt.Seed, First: first, Labels: s.labels(first, n), Guidance: s.opt.Guidance, Interval: s.opt.Interval,
-		Null: s.ck.Labels().NullRow(), Plan: s.plan,
+		GuidanceEvery: s.opt.GuidanceEvery, Null: s.ck.Labels().NullRow(), Plan: s.plan,
 	}
 }
 
@@ -120,10 +121,14 @@ func (s *Settled) Texts(images *picture.Images) []picture.Text {
 	return t
 }
 
-// GuidanceTexts returns what a PNG says of guidance beside its weight: the interval where it is not
-// the whole way, and the guide. The method is settled.
+// GuidanceTexts returns what a PNG says of guidance beside its weight: how often it is computed
+// where that is not always, the interval where it is not the whole way, and the guide. The method
+// is settled.
 func GuidanceTexts(m model.Method) []picture.Text {
 	var t []picture.Text
+	if m.GuidanceEvery > 1 {
+		t = append(t, picture.Text{"fmimg.guidance-every", strconv.Itoa(m.GuidanceEvery)})
+	}
 	if within := m.GuidedWithin(); within != (model.Interval{}) {
 		t = append(t, picture.Text{"fmimg.guidance-interval", within.String()})
 	}

@@ -173,6 +173,7 @@ type methodJSON struct {
 	Solver     *string  `json:"solver"`
 	Guidance   *float64 `json:"guidance"`
 	TimeShift  *float64 `json:"time_shift"`
+	Every      *int     `json:"guidance_every"`
 	Tol        *float64 `json:"tol"`
 	NoiseLevel *float64 `json:"noise_level"`
 }
@@ -188,12 +189,12 @@ const (
 func (m methodJSON) into(o *sample.Options) error {
 	o.Solver = value(m.Solver)
 	if err := option.First(
-		given("steps", m.Steps, 1, maxSteps), given("time-shift", m.TimeShift, model.LeastShift, model.MostShift), given("tol", m.Tol, 1e-12, 1), given("noise-level", m.NoiseLevel, 1e-6, 1e6),
+		given("steps", m.Steps, 1, maxSteps), given("time-shift", m.TimeShift, model.LeastShift, model.MostShift), given("guidance-every", m.Every, 1, model.MostGuidanceEvery), given("tol", m.Tol, 1e-12, 1), given("noise-level", m.NoiseLevel, 1e-6, 1e6),
 		m.belongs(),
 	); err != nil {
 		return err
 	}
-	o.Steps, o.TimeShift, o.Tol = value(m.Steps), value(m.TimeShift), value(m.Tol)
+	o.Steps, o.TimeShift, o.GuidanceEvery, o.Tol = value(m.Steps), value(m.TimeShift), value(m.Every), value(m.Tol)
 	o.NoiseLevel, o.Guidance = value(m.NoiseLevel), value(m.Guidance)
 	if m.Guidance != nil && *m.Guidance == 0 {
 		o.Guidance, o.NoClass = 1, true // v_none + 0·(v_class − v_none) is v_none
@@ -216,6 +217,8 @@ func (m methodJSON) belongs() error {
 		return option.Errorf("steps", *m.Steps, "solver %s chooses its own: use tol", adaptive)
 	case m.TimeShift != nil && solver == adaptive:
 		return option.Errorf("time-shift", *m.TimeShift, "solver %s chooses its steps itself: leave it out", adaptive)
+	case value(m.Every) > 1 && solver == adaptive:
+		return option.Errorf("guidance-every", *m.Every, "solver %s chooses its steps itself: leave it out", adaptive)
 	case m.NoiseLevel != nil && solver != noisy:
 		return option.Errorf("noise-level", *m.NoiseLevel, "only solver %s has one: take it, or leave it out", noisy)
 	}

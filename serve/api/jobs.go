@@ -185,6 +185,7 @@ type requestJSON struct {
 	Steps     int     `json:"steps"`
 	Guidance  float64 `json:"guidance"`
 	TimeShift float64 `json:"time_shift,omitempty"`
+	Every     int     `json:"guidance_every,omitempty"`
 	Tol       float64 `json:"tol"`
 	Noise     float64 `json:"noise_level"`
 	Level     float64 `json:"level"`
@@ -220,7 +221,7 @@ func (j *job) snapshotLocked() jobJSON {
 		DoneImages: j.drawn, Count: j.images, Notes: append([]string{}, j.notes...),
 		Request: requestJSON{
 			Classes: o.Class, NoClass: o.NoClass, Count: o.Count, Seed: o.Seed, Solver: o.Solver,
-			Steps: o.Steps, Guidance: o.Guidance, TimeShift: o.TimeShift, Tol: o.Tol, Noise: o.NoiseLevel, Level: j.request.Level,
+			Steps: o.Steps, Guidance: o.Guidance, TimeShift: o.TimeShift, Every: o.GuidanceEvery, Tol: o.Tol, Noise: o.NoiseLevel, Level: j.request.Level,
 			Times: j.request.Times, Inputs: j.inputs, Mask: j.mask, States: j.states,
 		},
 	}

@@ -24,6 +24,7 @@ func mixed() []Request {
 		{Model: small, Sample: options(9, 4, "none", model.Method{Solver: "heun", Steps: 5})},
 		{Model: small, Sample: options(6, 5, "1,2", model.Method{Guidance: 4, Interval: model.Interval{0.2, 0.7}})},
 		{Model: small, Guide: "auto", Sample: options(4, 6, "", model.Method{Guidance: 2, Solver: "midpoint", Steps: 4})},
+		{Model: small, Sample: options(5, 7, "0", model.Method{Guidance: 3, GuidanceEvery: 3})},
 		{Model: small, Guide: plain, Sample: options(4, 6, "2", model.Method{Interval: model.Interval{0.3, 1}})},
 		{Model: plain, Sample: options(7, 7, "", model.Method{Solver: "rk4", Steps: 3})},
 		{Model: plain, Sample: options(2, 8, "", model.Method{Solver: "ddim", Steps: 6})},

@@ -94,6 +94,7 @@ func (r *Request) misplaced() error {
 		{"solver", s.Solver, s.Solver != "", []Kind{Generate, Vary, Interpolate, Likelihood}},
 		{"tol", s.Tol, s.Tol != 0, []Kind{Generate, Vary, Interpolate, Likelihood}},
 		{"time-shift", s.TimeShift, s.TimeShift != 0, []Kind{Generate}},
+		{"guidance-every", s.GuidanceEvery, s.GuidanceEvery != 0, []Kind{Generate}},
 		{"noise-level", s.NoiseLevel, s.NoiseLevel != 0, []Kind{Generate}},
 		{"per-class", s.PerClass, s.PerClass > 1, []Kind{Generate}},
 		{"count", s.Count, s.Count > 1, drawn},
