@@ -57,9 +57,9 @@ func growth(steps int, within Interval, every int, guided, plain float64) (x flo
 	return x, computed
 }
 
-// Guidance of linear fields adds to the velocity within the interval, what it added last where it is
-// not computed, and nothing outside of the interval. An image has two evaluations where guidance is
-// computed, and one elsewhere.
+// Guidance of linear fields adds to the velocity within the interval, what it added last where it
+// is not computed, and nothing outside of the interval. An image has two evaluations where guidance
+// is computed, and one elsewhere.
 func TestGuidanceOfLinearFields(t *testing.T) {
 	const steps, weight = 10, 1.5
 	for _, c := range []struct {

@@ -79,10 +79,10 @@ type Method struct {
 	Guidance float64
 	// Interval holds the times in which guidance acts; zero: 0,1.
 	Interval Interval
-	// GuidanceEvery says how often what guidance adds is computed: at the first of so many velocities
-	// in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
-	// [DefaultGuidanceEvery] for adams2 on the linear path without a Guide. Dopri5, flow maps and
-	// normalizing flows have none.
+	// GuidanceEvery says how often what guidance adds is computed: at the first of so many
+	// velocities in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
+	// [DefaultGuidanceEvery] for weights near 1 and adams2 on the linear path without a Guide.
+	// Dopri5, flow maps and normalizing flows have none.
 	GuidanceEvery int
 	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
 	Guide *Guide
@@ -160,8 +160,8 @@ func (d *Drawing) weight(i int) float32 {
 type Drawer interface {
 	// Draw carries the noise in x, [n, H, W, C], to the images from, from+1, … of a drawing, in
 	// place. For a part of the way x holds the states at its begin, then those at its end. The
-	// evaluations in the statistics are those of networks: where guidance is computed, a velocity takes
-	// two.
+	// evaluations in the statistics are those of networks: where guidance is computed, a velocity
+	// takes two.
 	Draw(ctx context.Context, d *Drawing, from int, x []float32) (ode.Stats, error)
 }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -46,9 +47,11 @@ const (
 	defaultOtherSteps = 16 // of others, some of which have order 1
 	// DefaultShift is that of the default solver's steps. docs/quality.md measures its gain.
 	DefaultShift = 2
-	// DefaultGuidanceEvery is how often guidance is computed by the default solver.
+	// DefaultGuidanceEvery is how often guidance is computed by the default solver, where its
+	// weight is at most HeldGuidance from 1: the error of what is held grows with that distance.
 	// docs/quality.md measures what it costs.
 	DefaultGuidanceEvery = 2
+	HeldGuidance         = 0.25
 	// MostGuidanceEvery bounds how often.
 	MostGuidanceEvery = 1000
 	// LeastShift bounds a shift.
@@ -300,7 +303,7 @@ func (m Method) usual(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.Solver == defaultSolver {
 		option.SetDefault(&m.TimeShift, DefaultShift)
-		if m.Guide == nil && m.Guidance != 1 {
+		if m.Guide == nil && m.Guidance != 1 && math.Abs(m.Guidance-1) <= HeldGuidance {
 			option.SetDefault(&m.GuidanceEvery, DefaultGuidanceEvery)
 		}
 	}

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/pipeline/picture"
 )
 
 // opened opens a model.
@@ -83,6 +85,61 @@ func TestGuide(t *testing.T) {
 	}
 }
 
+// Adams2 computes guidance in every second step where its weight is near 1 and leads away from no
+// class on the linear path. What is held changes the image. A picture's text says how often.
+func TestGuidanceEvery(t *testing.T) {
+	ck, guide := guidedBy(t, true, true)
+	curved, onCosine := *ck, *ck.UNet()
+	onCosine.Predicts.Path = flow.Cosine{}
+	curved.Network = &onCosine
+	drawn := map[int][]float32{}
+	for _, c := range []struct {
+		ck          *model.Checkpoint
+		m           model.Method
+		every       int
+		evaluations float64
+	}{
+		{ck, model.Method{Guidance: 1.15, Steps: 5}, 2, 8},
+		{ck, model.Method{Guidance: 0.75, Steps: 5}, 2, 8},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, GuidanceEvery: 1}, 1, 10},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, GuidanceEvery: 4}, 4, 7},
+		{ck, model.Method{Guidance: 1.3, Steps: 5}, 1, 10},
+		{ck, model.Method{Guidance: 1, Steps: 5}, 1, 5},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, Solver: "euler"}, 1, 10},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, Guide: guide}, 1, 10},
+		{&curved, model.Method{Guidance: 1.15, Steps: 5}, 1, 10},
+	} {
+		s, err := NewSampler(c.ck, Options{Method: c.m, Count: 1, Class: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		images, err := s.Draw(t.Context(), 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Options().GuidanceEvery; got != c.every || s.Evaluations() != c.evaluations {
+			t.Errorf("%+v: every %d, %v evaluations, want %d, %v", c.m, got, s.Evaluations(), c.every, c.evaluations)
+		}
+		noted := slices.Contains(s.Texts(images), picture.Text{"fmimg.guidance-every", fmt.Sprint(c.every)})
+		if noted != (c.every > 1) {
+			t.Errorf("%+v: texts %v", c.m, s.Texts(images))
+		}
+		if c.m.Guidance == 1.15 && c.m.Solver == "" && c.m.Guide == nil && c.ck == ck {
+			drawn[c.every] = images.Pixels
+		}
+		s.Close()
+	}
+	if slices.Equal(drawn[1], drawn[2]) || slices.Equal(drawn[2], drawn[4]) {
+		t.Error("images do not depend on how often guidance is computed")
+	}
+	for _, m := range []model.Method{{GuidanceEvery: -1}, {GuidanceEvery: 2, Guidance: 1}, {GuidanceEvery: 2, Solver: "dopri5"}} {
+		_, err := NewSampler(ck, Options{Method: m})
+		if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != "guidance-every" {
+			t.Errorf("%+v: %v", m, err)
+		}
+	}
+}
+
 // A guided image is the same to the bit beside any other images and for any number of threads, and
 // its evaluations are counted: exactly those that the method says for solvers of fixed steps, and
 // fewer than twice as many for dopri5, whose images reach the interval at times of their own.
@@ -93,8 +150,9 @@ func TestGuidedImagesAndEvaluations(t *testing.T) {
 			for _, solver := range []string{"adams2", "heun", "sde", "dopri5"} {
 				name := fmt.Sprint(solver, " within ", within, ", a guide: ", by != nil)
 				m := model.Method{Solver: solver, Guidance: 3, Interval: within, Guide: by}
-				if m.Steps = 4; solver == "dopri5" {
-					m.Steps, m.Tol = 0, 0.1
+				m.Steps, m.GuidanceEvery = 4, 3
+				if solver == "dopri5" {
+					m.Steps, m.GuidanceEvery, m.Tol = 0, 1, 0.1
 				}
 				o := Options{Count: 7, Threads: 1, Class: "0,1,none", Method: m}
 				all, evaluations := pixels(t, ck, o)

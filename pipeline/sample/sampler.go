@@ -109,8 +109,8 @@ func (s *Sampler) CycleClasses(classes []int32) {
 	}
 }
 
-// Evaluations returns the evaluations of networks that an image took on average. Where guidance
-// acts, a velocity takes two.
+// Evaluations returns the evaluations of networks that an image took on average. Where guidance is
+// computed, a velocity takes two.
 func (s *Sampler) Evaluations() float64 { return s.stats.MeanEvaluations() }
 
 // Close ends the workers.
