@@ -127,12 +127,13 @@ picture-model: build ## train the model of pictures that is part of the program 
 	./fmimg$(EXE) model export runs/picture-model --float16 --out models/emoji/model.safetensors
 
 .PHONY: pictures
-pictures: build ## draw docs/samples.png, a row of each class, ways from noise, and digits by one evaluation, with the models of the program
+pictures: build ## draw docs/samples.png, a row of each class, ways from noise, digits by one evaluation, and emoji, with the models of the program
 	./fmimg$(EXE) generate --model mnist --grid 8x8 --scale 2 --out docs/samples.png
 	./fmimg$(EXE) generate --model mnist --class 0-9 --guidance 1.5 --scale 2 --out docs/classes.png
 	./fmimg$(EXE) generate --model mnist --class 0-4 --strip 9 --guidance 1.5 --steps 16 --scale 2 --out docs/strip.png
 	./fmimg$(EXE) generate --model mnist --grid 1x8 --steps 16 --scale 2 --out docs/flow.gif
 	./fmimg$(EXE) generate --model mnist-fast --steps 1 --grid 8x8 --scale 2 --out docs/fast.png
+	./fmimg$(EXE) generate --model emoji --grid 5x12 --scale 2 --out docs/emoji.png
 
 .PHONY: theory
 theory: build ## draw the figures of docs/theory.md
