@@ -68,8 +68,8 @@ QEMU = $(if $(filter arm64,$(shell $(GO) env GOHOSTARCH)),,-short -timeout 40m -
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-# Without the tables that debuggers and perf read, which are a quarter of it. Stack traces and profiles
-# of pprof keep names.
+# Without the tables that debuggers and perf read, which are a quarter of it. Stack traces and
+# profiles of pprof keep names.
 .PHONY: build
 build: ## build ./fmimg, a static binary
 	$(GO) build -ldflags='-s -w' -o fmimg$(EXE) ./cmd/fmimg

@@ -31,8 +31,9 @@ type Comm interface {
 	Broadcast(root int, data []byte) error
 	// Barrier returns when all ranks have called it.
 	Barrier() error
-	// Abort ends the run on all ranks at once. Under MPI it ends this process too, and the code is
-	// its exit status. Otherwise it returns, and all calls of all ranks fail.
+	// Abort ends the run on all ranks. Under MPI it ends this process too, and the code is its exit
+	// status, after half a second in which the launcher passes on what was written; a connection
+	// that is closed until then stays so. Otherwise it returns, and all calls of all ranks fail.
 	Abort(code int)
 	// Close waits for all ranks and ends the connection. After an error it waits for nothing and
 	// returns that error.

@@ -272,6 +272,9 @@ func (c *mpiComm) Abort(code int) {
 	time.Sleep(lastWords)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed { // the others have come in the meantime
+		return
+	}
 	purego.SyscallN(c.abort, c.world, uintptr(code))
 }
 
@@ -284,9 +287,9 @@ func (c *mpiComm) Close() error {
 	if err := c.Barrier(); err != nil {
 		return err
 	}
-	c.closed = true
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closed = true
 	code, _, _ := purego.SyscallN(c.finalize)
 	runExitFunctions()
 	c.signals.restore()

@@ -79,7 +79,7 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // everyUsage describes --guidance-every.
-const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of adams2 for weights from 0.75 to 1.25, 1 of others and with --guide)"
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of adams2 on the linear path for weights from 0.75 to 1.25, 1 of others and with --guide)"
 
 // shiftUsage describes --time-shift.
 var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2 on the linear path, else 1)", model.DefaultShift)

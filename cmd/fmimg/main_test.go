@@ -112,7 +112,7 @@ func TestUsage(t *testing.T) {
 		"generate --out a.png --guide mnist --guidance 0":                    `fmimg: generate: --guidance 0: it draws by the guide alone: name that by --model, and leave --guide out`,
 		"generate --model mnist --out a.png --guide auto":                    `fmimg: generate: --guide auto: model mnist has kept none: name one, or train with --keep-guide 0.125`,
 		"generate --model mnist --out a.png --guide mnist-fast":              `fmimg: generate: --guide mnist-fast: is a flow map, which has no velocity: name the model that it was distilled from, or an earlier one`,
-		"eval --model mnist --evaluations 4":                                 `fmimg: eval: --evaluations 4 are those of no number of steps of adams2 with guidance 1.15: 2 steps take 3, 3 steps take 5`,
+		"eval --model mnist --evaluations 4":                                 `fmimg: eval: --evaluations 4 are those of no number of steps of adams2 with guidance 1.15 held for 2 velocities: 2 steps take 3, 3 steps take 5; guidance 1 takes any number: add --guidance-every 1 for other numbers`,
 		"eval --model mnist --judge-file j":                                  `fmimg: eval: --judge-file j: no judge is trained here: the judges of digits look`,
 		"edit vary --in a.png --out b.png --guidance-interval 0,0.5":         `fmimg: edit vary: --guidance-interval 0,0.5: there is no guidance: add --guidance or --guide, or leave it out`,
 		"train --data mnist --keep-guide 1":                                  `fmimg: train: --keep-guide 1: a number between 0 and `,

@@ -122,6 +122,7 @@ func TestServeCommands(t *testing.T) {
 		`{"model": "mnist", "classes": "0-9", "count": 5, "seed": 2, "steps": 2, "guidance": 2}`,
 		`{"model": "mnist", "count": 2, "seed": 3, "solver": "euler", "steps": 3}`,
 		`{"model": "mnist", "count": 2, "seed": 3, "time_shift": 3, "steps": 3}`,
+		`{"model": "mnist", "count": 2, "seed": 3, "guidance": 3, "guidance_every": 2, "steps": 3}`,
 		`{"model": "mnist", "count": 2, "seed": 3, "no_class": true, "steps": 2}`,
 		`{"model": "mnist", "count": 1, "seed": 3, "guidance": 0, "steps": 2, "solver": "sde", "noise_level": 0.5}`,
 		`{"model": "mnist", "count": 1, "seed": 4, "solver": "dopri5", "tol": 0.1}`,

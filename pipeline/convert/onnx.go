@@ -225,7 +225,7 @@ func (e *onnxExport) trace(plan model.Plan, m model.Method) (*trace, error) {
 	}
 	guides := m.Guidance != 1 && !plan.TakesGuidance && e.ck.Labels().Rows() > 0
 	acts := func(t float32) bool { return guides && m.Interval.Has(t) }
-	return traceSolver(plan.Solver, evaluations, acts, max(m.GuidanceEvery, 1))
+	return traceSolver(plan.Solver, evaluations, acts, m.GuidanceEvery)
 }
 
 // An onnxSampler writes the steps of a drawing.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fmimg/fmimg/ode"
+	"github.com/fmimg/fmimg/pipeline/model"
 )
 
 // A trace is what a solver does, whatever the field is: each state at which it evaluates the field,
@@ -26,8 +27,9 @@ type evaluation struct {
 }
 
 // traceSolver runs a solver of fixed steps from noise at time 0 to images at time 1. It evaluates
-// the field at most the given number of times. acts says at which times guidance acts; it is
-// computed at the first of every velocities in a row, which have the same term.
+// the field at most the given number of times. acts says at which times guidance acts. every says
+// how often it is computed, as for [model.ComputesGuidance]: what is held is the term of an earlier
+// evaluation.
 func traceSolver(solver ode.Solver, most int, acts func(t float32) bool, every int) (*trace, error) {
 	f := &tracedField{acts: acts, every: every, trace: &trace{}}
 	x := make([]float32, 1+2*most)
@@ -54,7 +56,7 @@ func (f *tracedField) Velocity(v, x, t []float32, _ []int) {
 	j := len(f.trace.evaluations)
 	e := evaluation{t: t[0], state: append([]float32(nil), x...), acts: f.acts(t[0])}
 	if e.acts {
-		e.guided = f.led%f.every == 0
+		e.guided = model.ComputesGuidance(f.led, f.every)
 		f.led++
 	}
 	f.trace.evaluations = append(f.trace.evaluations, e)

@@ -75,7 +75,7 @@ type Report struct {
 
 // DescribeGuidance says in a few words how the images were guided; "" where they were not.
 func (e *Report) DescribeGuidance() string {
-	return model.DescribeGuidance(e.Guidance, e.Guide, e.Within)
+	return model.DescribeGuidance(e.Guidance, e.Guide, e.Within, e.GuidanceEvery)
 }
 
 // A CurvePoint has the scores of images that were drawn with a number of evaluations.

@@ -190,7 +190,7 @@ func (t *TeacherMeta) describeGuidance() string {
 		guide = fmt.Sprintf("the guide of SHA-256 %.12s…", t.Guide)
 	}
 	weights := t.guidance()
-	return cmp.Or(weights.describe(guide, t.Within), fmt.Sprintf("guidance %v", weights))
+	return cmp.Or(weights.describe(guide, t.Within, 1), fmt.Sprintf("guidance %v", weights))
 }
 
 // describeClasses lists the classes, as they can be asked for, with the numbers of their training

@@ -39,8 +39,9 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 		return 0, err
 	}
 	within := m.Interval.orDefault()
-	// A step has each·(1 + share) evaluations on average. A stage is within the interval in as many
-	// steps as its share of them says, or in one more or less.
+	// A step has each·(1 + share/N) evaluations on average, where guidance is computed for every Nth
+	// velocity. A stage is within the interval in as many steps as its share of them says, or in one
+	// more or less.
 	share := flow.Unshifted(within[1], m.TimeShift) - flow.Unshifted(within[0], m.TimeShift)
 	likely := float64(evaluations) / (float64(each) * (1 + share/float64(max(m.GuidanceEvery, 1))))
 	below, above := "", ""
@@ -54,8 +55,12 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 			below = fmt.Sprintf("%s %d, ", takeSteps(steps), n)
 		}
 	}
-	return 0, option.Errorf("evaluations", nil, "%d are those of no number of steps of %s with %s: %s%s; guidance 1 takes any number",
+	wrong := option.Errorf("evaluations", nil, "%d are those of no number of steps of %s with %s: %s%s; guidance 1 takes any number",
 		evaluations, m.Solver, m.DescribeGuidance(), below, above)
+	if m.GuidanceEvery > 1 {
+		wrong = wrong.Cured("add %v for other numbers", option.Setting{Option: "guidance-every", Value: 1})
+	}
+	return 0, wrong
 }
 
 // maxEvaluations bounds the evaluations that steps are looked for.
@@ -85,7 +90,7 @@ func (m Method) Evaluations(steps int) int {
 		clear(v)
 		n++
 		if m.Guidance != 1 && m.Interval.Has(t[0]) {
-			if led%max(m.GuidanceEvery, 1) == 0 {
+			if ComputesGuidance(led, m.GuidanceEvery) {
 				n++
 			}
 			led++

@@ -195,20 +195,24 @@ func (m Method) GuidedWithin() Interval {
 
 // DescribeGuidance says in a few words how a settled method guides; "" where it does not.
 func (m Method) DescribeGuidance() string {
-	return DescribeGuidance(m.Guidance, m.GuideName(), m.GuidedWithin())
+	return DescribeGuidance(m.Guidance, m.GuideName(), m.GuidedWithin(), m.GuidanceEvery)
 }
 
-// DescribeGuidance is that of a method with a weight, the name of a guide, which may be empty, and
-// a recorded interval, which may be zero. Without guidance the weight is 1, or 0 in a record.
-func DescribeGuidance(weight float64, guide string, within Interval) string {
-	return OneGuidance(weight).describe(guide, within)
+// DescribeGuidance is that of a method with a weight, the name of a guide, which may be empty, a
+// recorded interval, which may be zero, and how often guidance is computed, 0 in old records.
+// Without guidance the weight is 1, or 0 in a record.
+func DescribeGuidance(weight float64, guide string, within Interval, every int) string {
+	return OneGuidance(weight).describe(guide, within, every)
 }
 
-// Describe is [Method.DescribeGuidance] for drawings by a method with weights of the range.
-func (r GuidanceRange) Describe(m Method) string { return r.describe(m.GuideName(), m.GuidedWithin()) }
+// Describe is [Method.DescribeGuidance] for drawings by a method with weights of the range, in
+// which guidance is computed for each velocity.
+func (r GuidanceRange) Describe(m Method) string {
+	return r.describe(m.GuideName(), m.GuidedWithin(), 1)
+}
 
 // describe is DescribeGuidance for the weights of a range.
-func (r GuidanceRange) describe(guide string, within Interval) string {
+func (r GuidanceRange) describe(guide string, within Interval, every int) string {
 	if r == OneGuidance(0) || r == OneGuidance(1) {
 		return ""
 	}
@@ -218,6 +222,9 @@ func (r GuidanceRange) describe(guide string, within Interval) string {
 	}
 	if within != (Interval{}) {
 		words += fmt.Sprintf(" for t from %v to %v", within[0], within[1])
+	}
+	if every > 1 {
+		words += fmt.Sprintf(" held for %d velocities", every)
 	}
 	return words
 }

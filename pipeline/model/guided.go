@@ -25,7 +25,8 @@ type drawnField struct {
 	w    *VelocityDrawer
 	d    *Drawing
 	from int
-	led  int // velocities to which guidance has added
+	led  int  // velocities to which guidance has added
+	kept bool // the drawer's term is of this field, and of all of its images
 }
 
 // A guidedPart holds the images of an evaluation for which guidance acts.
@@ -60,8 +61,9 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 		d.Predicts.ToVelocity(v, x, t)
 		return
 	}
-	all := len(part.x) == len(v)
-	if f.holds() && all {
+	all, k := len(part.x) == len(v), f.led
+	f.led++
+	if all && f.kept && !ComputesGuidance(k, d.GuidanceEvery) {
 		d.Predicts.ToVelocity(v, x, t)
 		for i, added := range w.term.added[:len(v)] {
 			v[i] += added
@@ -77,27 +79,23 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 		convert(v, x, t)
 		convert = func(_, _, _ []float32) {}
 	}
-	noted := all && (!d.Interval.Whole() || d.GuidanceEvery > 1)
-	if noted {
+	if f.kept = all && (!d.Interval.Whole() || d.GuidanceEvery > 1); f.kept {
 		w.term.added = append(w.term.added[:0], v...)
 		convert(w.term.added, x, t)
 	}
 	lead(v, away, part.at, w.weights(d, f.from, part.index))
 	convert(v, x, t)
-	if noted {
+	if f.kept {
 		for i, plain := range w.term.added {
 			w.term.added[i] = v[i] - plain
 		}
 	}
 }
 
-// holds reports whether guidance adds to this velocity what it added to the one before, and counts
-// the velocity.
-func (f *drawnField) holds() bool {
-	k := f.led
-	f.led++
-	return f.d.GuidanceEvery > 1 && k%f.d.GuidanceEvery != 0
-}
+// ComputesGuidance reports whether what guidance adds is computed for a velocity, and not held from
+// the one before: it is for the first of every velocities in a row, each where every is 0. k counts
+// those to which guidance adds, from 0.
+func ComputesGuidance(k, every int) bool { return every <= 1 || k%every == 0 }
 
 // Restate implements [ode.Restater]. Guidance that begins is taken to have been what it is.
 func (f *drawnField) Restate(v []float32) {

@@ -36,9 +36,9 @@ func (*linearNet) Backward(_, _, _ []float32)              {}
 
 var velocities = Prediction{Path: flow.Linear{}}
 
-// growth returns what a state is multiplied by in steps of Euler's method, which add a part of the
-// velocity: plain·x, and (guided − plain)·x where guidance acts, of the x at which it was computed
-// last. computed is how often it was.
+// growth returns what a state is multiplied by in steps of Euler's method, which add a part of
+// the velocity: plain·x, and (guided − plain)·x where guidance acts, of the x at which it was
+// computed last. computed is how often it was.
 func growth(steps int, within Interval, every int, guided, plain float64) (x float64, computed int) {
 	x = 1
 	added, acted := 0.0, 0

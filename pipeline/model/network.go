@@ -135,7 +135,7 @@ type Drawing struct {
 	Guidance float64   // weight W of v_null + W·(v_class − v_null), or v_guide + W·(v − v_guide)
 	Weights  []float32 // weight W of each image, in place of Guidance; nil for none
 	Interval Interval
-	// GuidanceEvery is that of [Method]; 0: 1.
+	// GuidanceEvery is that of [Method], for solvers of fixed steps; 0: 1.
 	GuidanceEvery int
 	Part          Part // the part of the way that the images go
 	Plan

@@ -359,6 +359,9 @@ func Conflict(folder string, recorded, wanted map[string]any, given []string) er
 		key := strings.ReplaceAll(name, "-", "_")
 		want, known := wanted[key]
 		had := recorded[key]
+		if !known && had != nil { // given as none
+			want, known = "none", true
+		}
 		if !known || slices.Contains(mayChange, name) || fmt.Sprint(want) == fmt.Sprint(had) || want == "auto" {
 			continue
 		}

@@ -28,7 +28,7 @@ func (o *Options) adaptedConfig(ck *model.Checkpoint, data dataset.Source) unet.
 	if divides(cfg.Factor(), s.Size()) {
 		cfg.ImageSize = [2]int{s.Height, s.Width}
 	}
-	if adaptsChannels(cfg, s.Channels) {
+	if ck.Meta.Data != "" && adaptsChannels(cfg, s.Channels) {
 		cfg.InChannels = s.Channels
 	}
 	classes := len(data.Classes())
@@ -36,7 +36,8 @@ func (o *Options) adaptedConfig(ck *model.Checkpoint, data dataset.Source) unet.
 		classes = 0
 	}
 	switch {
-	case classes == cfg.Classes() || cfg.NumClasses == 0 && o.Conditional != ConditionalYes:
+	case classes == cfg.Classes() && (o.LabelDrop > 0 || sameClasses(cfg, ck, data)) ||
+		cfg.NumClasses == 0 && o.Conditional != ConditionalYes:
 	case classes == 0:
 		cfg.NumClasses, cfg.NullClass = 0, false
 	default:

@@ -13,7 +13,21 @@ import (
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
+	"github.com/fmimg/fmimg/unet"
 )
+
+// Channels are adapted where their number says what they hold, and each is an image of its own.
+func TestAdaptsChannels(t *testing.T) {
+	for _, test := range []struct {
+		had, has, patch int
+		want            bool
+	}{{1, 4, 0, true}, {3, 1, 1, true}, {2, 3, 0, true}, {3, 5, 0, false}, {6, 3, 0, false}, {3, 1, 2, false}} {
+		cfg := unet.Config{InChannels: test.had, PatchSize: test.patch}
+		if got := adaptsChannels(cfg, test.has); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
 
 // A network goes on with images of other channels: it sees them, and predicts, as the checkpoint
 // does for the same colours.

@@ -117,8 +117,7 @@ func (o *Options) resolveLabels(cfg *unet.Config, had labelCount) error {
 		return nil
 	}
 	if o.LabelDrop < 0 && had.unlabelled+had.heldUnlabelled > 0 {
-		return option.Errorf("label-drop", 0, "%s have no class, which stands for that: "+
-			"give a share above 0, or conditional no", had.unlabelledOf(o.Data))
+		return o.undropped(had)
 	}
 	o.Conditional = ConditionalYes
 	cfg.NumClasses, cfg.NullClass = classes, o.LabelDrop > 0
@@ -126,6 +125,12 @@ func (o *Options) resolveLabels(cfg *unet.Config, had labelCount) error {
 		cfg.NumClasses++
 	}
 	return nil
+}
+
+// undropped refuses a network without "no class" for images that have none.
+func (o *Options) undropped(had labelCount) error {
+	return option.Errorf("label-drop", 0, "%s have no class, which stands for that: "+
+		"give a share above 0, or conditional no", had.unlabelledOf(o.Data))
 }
 
 // unlabelledOf says how many images of the data have no class.

@@ -9,6 +9,7 @@ import (
 	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
@@ -16,7 +17,7 @@ import (
 // where the options leave no room for classes, and where there are too few images.
 func (o *Options) clustersSuit(n int) string {
 	count := dataset.ClustersFor(n)
-	if count == 0 || o.Labels != "" || o.Resume || o.Init != "" ||
+	if count == 0 || o.Labels != "" || o.Resume || o.Init != "" && o.Init != models.Pictures ||
 		o.Conditional == ConditionalNo || o.Objective == model.FlowObjective {
 		return ""
 	}

@@ -1,12 +1,17 @@
 package train
 
 import (
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/fmimg/fmimg/dataset"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline"
@@ -86,6 +91,76 @@ func TestFewPicturesDefaults(t *testing.T) {
 		if len(set.Notes) > 0 != changed {
 			t.Errorf("%s: notes %v", test.name, set.Notes)
 		}
+	}
+}
+
+// recordedOptions returns the options that a run recorded.
+func recordedOptions(folder string) (Options, error) {
+	c, err := run.ReadConfig(folder)
+	if err != nil {
+		return Options{}, err
+	}
+	return trainOptionsOf(&c)
+}
+
+// A run on few pictures in colour starts from the program's model of pictures, records it and its
+// weights, and goes on. Its card repeats it. What it started from cannot be taken back.
+func TestFewPicturesStart(t *testing.T) {
+	folder := t.TempDir()
+	for i := range 12 {
+		picture := image.NewRGBA(image.Rect(0, 0, 8, 8))
+		for p := range picture.Pix {
+			picture.Pix[p] = byte(97*p*(i+3)) | 1
+		}
+		file, err := os.Create(filepath.Join(folder, fmt.Sprint(i, ".png")))
+		if err == nil {
+			err = errors.Join(png.Encode(file, picture), file.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var o Options
+	o.Data, o.Size, o.Seed, o.Out = folder, pipeline.Square(8), 1, filepath.Join(t.TempDir(), "run")
+	o.Batch, o.MicroBatch, o.Steps, o.Threads, o.PreviewEvery, o.ValidateEvery = 4, 2, 2, 2, -1, -1
+	o.LR, o.EMA = 1e-12, option.None // steps that move nothing
+	mustTrain(t, o)
+	emoji, err := model.Open(models.Pictures, pipeline.Arithmetic{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := model.Open(o.Out, pipeline.Arithmetic{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "middle_block.0.in_layers.2.weight"
+	from, to := emoji.UNet().Params(), made.UNet().Params()
+	if !near(from.Lookup(name).Of(from.Values), to.Lookup(name).Of(to.Values)) {
+		t.Error("the run does not start from the weights")
+	}
+	recorded, err := recordedOptions(o.Out)
+	if err != nil || recorded.Init != models.Pictures || recorded.InitHash != emoji.Hash {
+		t.Errorf("recorded are %q and %q: %v", recorded.Init, recorded.InitHash, err)
+	}
+	if card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile)); err != nil || !strings.Contains(string(card), "init emoji") {
+		t.Errorf("card %s, %v", card, err)
+	}
+	o.Resume, o.Steps = true, 3
+	if result := mustTrain(t, o); result.Steps != 3 {
+		t.Errorf("the run went on to step %d", result.Steps)
+	}
+	o.Init, o.Given, o.Steps = NoInit, []string{"init"}, 4
+	_, err = Train(t.Context(), o)
+	if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != "init" {
+		t.Errorf("another start: %v", err)
+	}
+	o.Resume, o.Given, o.Out, o.Steps = false, nil, filepath.Join(t.TempDir(), "anew"), 1
+	mustTrain(t, o)
+	if recorded, err := recordedOptions(o.Out); err != nil || recorded.Init != "" {
+		t.Errorf("from nothing: recorded is %q, %v", recorded.Init, err)
+	}
+	if card, err := os.ReadFile(filepath.Join(o.Out, run.CardFile)); err != nil || !strings.Contains(string(card), "init none") {
+		t.Errorf("card %s, %v", card, err)
 	}
 }
 

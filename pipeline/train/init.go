@@ -32,6 +32,8 @@ func (o *Options) resolveInit(data dataset.Source, had labelCount, isa kernels.I
 	switch {
 	case cfg.NumClasses == 0 && o.Conditional == ConditionalYes:
 		return nil, option.Errorf("conditional", "yes", "the images of %s have no labels: use auto or no", o.Data)
+	case cfg.NumClasses > 0 && !cfg.NullClass && o.LabelDrop < 0 && had.unlabelled+had.heldUnlabelled > 0:
+		return nil, o.undropped(had)
 	case cfg.NumClasses > 0 && !cfg.NullClass && had.unlabelled+had.heldUnlabelled > 0:
 		return nil, option.Errorf("init", o.Init,
 			"its network always needs a class, and %s have none", had.unlabelledOf(o.Data))

@@ -236,6 +236,7 @@ func TestRequestMistakes(t *testing.T) {
 		{"model", Request{Model: "mnist-fast", Kind: Likelihood, Inputs: two}},
 		{"guidance", Request{Model: small, Kind: Likelihood, Inputs: two, Sample: sample.Options{Method: model.Method{Guidance: 2}}}},
 		{"time-shift", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{Method: model.Method{TimeShift: 2}}}},
+		{"guidance-every", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{Method: model.Method{GuidanceEvery: 2}}}},
 		{"noise-level", Request{Model: small, Kind: Vary, Inputs: two, Sample: sample.Options{Method: model.Method{NoiseLevel: 2}}}},
 		{"solver", Request{Model: small, Kind: Inpaint, Inputs: two, Mask: rightHalf(t), Sample: sample.Options{Method: model.Method{Solver: "heun"}}}},
 		{"tol", Request{Model: small, Kind: Inpaint, Inputs: two, Mask: rightHalf(t), Sample: sample.Options{Method: model.Method{Tol: 0.1}}}},

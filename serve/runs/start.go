@@ -57,6 +57,7 @@ type StartRequest struct {
 	Name string `json:"name"`
 	Budget
 	Preset string        `json:"preset"`
+	Init   string        `json:"init"` // none, or empty: what suits the data
 	Size   pipeline.Size `json:"size"`
 	// Labels are folders, none or clusters, as in [feed.DataOptions], but no file.
 	Labels string  `json:"labels"`
@@ -74,6 +75,9 @@ func (q *StartRequest) options() (o train.Options, err error) {
 		return o, err
 	}
 	o.Preset, o.Size, o.Labels, o.Seed = q.Preset, q.Size, q.Labels, defaultSeed
+	if o.Init = q.Init; o.Init != "" && o.Init != train.NoInit {
+		return o, problem.BadField("init", " %q: choose %s, or leave it out", q.Init, train.NoInit)
+	}
 	if o.LabelsFile() {
 		return o, problem.BadField("labels", " %q: choose folders, none, or clusters such as clusters:32", q.Labels)
 	}

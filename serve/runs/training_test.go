@@ -180,6 +180,7 @@ func TestMistakes(t *testing.T) {
 		`{"data":`:                                     "",
 		`{"data":["mnist"]}`:                           "data",
 		`{"data":"mnist","init":"/etc/passwd"}`:        "init",
+		`{"data":"mnist","init":"emoji"}`:              "init",
 		`{"data":"mnist","out":"/tmp/x"}`:              "out",
 		`{"data":"mnist","name":"x","Out":"/tmp/out"}`: "Out",
 	} {
