@@ -19,8 +19,8 @@ type Session struct {
 	run *training
 }
 
-// NewSession opens the data, makes a network, with random weights or those of Init, and starts the workers, which
-// Close ends. A mistake in the options is a [*pipeline.OptionError].
+// NewSession opens the data, makes a network, with random weights or those of Init, and starts the
+// workers, which Close ends. A mistake in the options is a [*pipeline.OptionError].
 func NewSession(ctx context.Context, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
