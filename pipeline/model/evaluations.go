@@ -40,8 +40,8 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 	}
 	within := m.Interval.orDefault()
 	// A step has each·(1 + share/N) evaluations on average, where guidance is computed for every
-	// Nth velocity. A stage is within the interval in as many steps as its share of them says, or in
-	// one more or less.
+	// Nth velocity. A stage is within the interval in as many steps as its share of them says, or
+	// in one more or less.
 	share := flow.Unshifted(within[1], m.TimeShift) - flow.Unshifted(within[0], m.TimeShift)
 	likely := float64(evaluations) / (float64(each) * (1 + share/float64(max(m.GuidanceEvery, 1))))
 	below, above := "", ""
