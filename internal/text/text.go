@@ -3,7 +3,6 @@ package text
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -26,18 +25,18 @@ func Bytes(n float64) string {
 	return fmt.Sprintf("%.0f kB", n/1e3)
 }
 
-// Or lists numbers as alternatives, such as "1, 2 or 4".
-func Or(numbers []int) string {
+// Or lists numbers or words as alternatives, such as "1, 2 or 4".
+func Or[T int | string](list []T) string {
 	text := ""
-	for i, n := range numbers {
+	for i, one := range list {
 		switch {
 		case i == 0:
-		case i == len(numbers)-1:
+		case i == len(list)-1:
 			text += " or "
 		default:
 			text += ", "
 		}
-		text += strconv.Itoa(n)
+		text += fmt.Sprint(one)
 	}
 	return text
 }

@@ -12,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/nn"
@@ -102,7 +102,7 @@ func OpenFile(path string) (*OpenedFile, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model: %w: name a run folder, a .safetensors file, or %s", err,
-			strings.Join(models.Names(), " or "))
+			text.Or(models.Names()))
 	}
 	return &OpenedFile{file, path, false}, nil
 }
