@@ -8,8 +8,8 @@ import (
 	"github.com/fmimg/fmimg/unet"
 )
 
-// The parameters that have a share for each channel of an image: of PyTorch's shapes [model
-// channels, channels, 3, 3], [channels, model channels, 3, 3] and [channels].
+// The parameters that have a share for each channel of an image. Of C channels and a width of M
+// they are [M, C, 3, 3], [C, M, 3, 3] and [C] in PyTorch's shapes.
 const (
 	stemWeights = "input_blocks.0.0.weight"
 	headWeights = "out.2.weight"
