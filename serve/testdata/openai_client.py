@@ -28,7 +28,7 @@ def refused(kind, call, param=None):
 client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key=sys.argv[2], max_retries=0)
 
 names = [model.id for model in client.models.list()]
-assert names[-2:] == ["mnist", "mnist-fast"], names
+assert names[-3:] == ["mnist", "mnist-fast", "emoji"], names
 assert client.models.retrieve("mnist-fast").owned_by == "fmimg"
 
 result = client.images.generate(model="mnist-fast", prompt="7", n=2, size="280x280", response_format="b64_json",
