@@ -50,9 +50,14 @@ const (
 	StreamView
 )
 
-// StreamShift draws how far a training image is shifted, keyed as StreamNoise. It starts a list
-// that can grow beside those above.
-const StreamShift = 48
+// A list that can grow beside those above.
+const (
+	// StreamShift draws how far a training image is shifted, keyed as StreamNoise.
+	StreamShift = iota + 48
+	// StreamPairs draws the order in which the images of a class are paired, keyed by the group of
+	// steps and the class, from 0 for images without one.
+	StreamPairs
+)
 
 // Seed sets p to the start of the stream of the key (a, b).
 func Seed(p *rand.PCG, seed uint64, stream, a, b int) {

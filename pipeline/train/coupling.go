@@ -8,6 +8,7 @@ import (
 	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
+	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
@@ -174,6 +175,13 @@ func (p *pairing) assign(w *pairer, class int) {
 		if label == class {
 			w.same = append(w.same, i)
 		}
+	}
+	// Where images are equal, as those of few pictures are, any of their noises is the best one. In
+	// an order of their own, which does not go with the steps, no step gets noises of one kind.
+	pipeline.Seed(&w.rng, p.seed, pipeline.StreamPairs, p.group, class+1)
+	for i := len(w.same) - 1; i > 0; i-- {
+		j := int(w.rng.Uint64() % uint64(i+1))
+		w.same[i], w.same[j] = w.same[j], w.same[i]
 	}
 	for _, i := range w.same {
 		for _, j := range w.same {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -32,6 +33,33 @@ func TestUsualPaired(t *testing.T) {
 		paired := test.had.usualPaired()
 		if same := test.had.sameClass(paired); paired != test.paired || same != test.same {
 			t.Errorf("%+v: %d paired and %d of a class, want %d and %d", test.had, paired, same, test.paired, test.same)
+		}
+	}
+}
+
+// Of equal images each noise is as good as another. Those of a step are not of one kind then: their
+// cost, by which ties could be ordered, has about the mean of all in both halves of the group.
+func TestPairsOfEqualImages(t *testing.T) {
+	const batch, n = 64, 512
+	one := &roomtest.Patterns{N: 1, H: 8, W: 8, C: 1}
+	c := crew.New(2)
+	defer c.Close()
+	p := newPairing(feed.New(one, 7, batch, false), 7, batch, n, labelCount{unlabelled: 1}, c, cluster.Alone())
+	if err := p.prepare(0); err != nil {
+		t.Fatal(err)
+	}
+	var sums [2]float64 // of the halves of the group, in units of the mean's deviation
+	for i, j := range p.paired[:n] {
+		var cost, norm float64
+		for k, x := range p.image(i) {
+			cost += float64(x) * float64(p.noiseAt(int(j))[k])
+			norm += float64(x) * float64(x)
+		}
+		sums[i*2/n] += cost / math.Sqrt(norm*n/2)
+	}
+	for half, sum := range sums {
+		if math.Abs(sum) > 4 {
+			t.Errorf("half %d has noises that are %.1f deviations from the mean", half, sum)
 		}
 	}
 }
