@@ -176,12 +176,8 @@ func (p *pairing) assign(w *pairer, class int) {
 			w.same = append(w.same, i)
 		}
 	}
-	// Where images are equal, as those of few pictures are, any of their noises is the best one. In
-	// an order of their own, which does not go with the steps, no step gets noises of one kind.
-	pipeline.Seed(&w.rng, p.seed, pipeline.StreamPairs, p.group, class+1)
-	for i := len(w.same) - 1; i > 0; i-- {
-		j := int(w.rng.Uint64() % uint64(i+1))
-		w.same[i], w.same[j] = w.same[j], w.same[i]
+	if p.feed.Data.Len() < len(p.noise) {
+		p.shuffle(w, class)
 	}
 	for _, i := range w.same {
 		for _, j := range w.same {
@@ -190,6 +186,17 @@ func (p *pairing) assign(w *pairer, class int) {
 	}
 	for i, j := range w.solver.Assign(w.cost, len(w.same)) {
 		p.noise[w.same[i]] = int32(w.same[j])
+	}
+}
+
+// shuffle brings the images of a class into an order that does not go with the steps. Data that is
+// smaller than a group is there several times. Any noise is the best one for any of these copies,
+// so that the solver may give a step noises of one kind.
+func (p *pairing) shuffle(w *pairer, class int) {
+	pipeline.Seed(&w.rng, p.seed, pipeline.StreamPairs, p.group, class+1)
+	for i := len(w.same) - 1; i > 0; i-- {
+		j := int(w.rng.Uint64() % uint64(i+1))
+		w.same[i], w.same[j] = w.same[j], w.same[i]
 	}
 }
 
