@@ -1,8 +1,10 @@
 package train
 
 import (
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fmimg/fmimg/cluster"
@@ -39,6 +41,7 @@ type pairing struct {
 	crew    *crew.Crew
 	ranks   cluster.Comm
 	workers []pairer
+	hashes  maphash.Seed
 
 	first  int     // the first group of those that are paired, one for each rank; negative: none
 	paired []int32 // for each position of these groups, the one of its group whose noise it takes
@@ -59,6 +62,7 @@ type pairing struct {
 type pairer struct {
 	rng    rand.PCG
 	same   []int     // the positions of one class
+	hashes []uint64  // of their images, sorted
 	cost   []float64 // of each image with each noise of the class
 	solver flow.Assigner
 }
@@ -104,14 +108,14 @@ func newPairing(f *feed.Feed, seed uint64, batch, most int, had labelCount, c *c
 	n, size := groupImages(batch, most), h*w*channels
 	p := &pairing{
 		feed: *f, seed: seed, batch: batch, steps: n / batch, size: size,
-		crew: c, ranks: ranks, workers: make([]pairer, c.Size()), first: -ranks.Size(),
+		crew: c, ranks: ranks, workers: make([]pairer, c.Size()), hashes: maphash.MakeSeed(), first: -ranks.Size(),
 		paired: make([]int32, n*ranks.Size()), images: make([]float32, n*size), noises: make([]float32, n*size), labels: make([]int, n),
 	}
 	p.noise = p.paired[n*ranks.Rank():][:n]
 	p.feed.Order = feed.NewOrder(f.Data.Len(), seed, n)
 	same := had.sameClass(n)
 	for i := range p.workers {
-		p.workers[i] = pairer{same: make([]int, 0, n), cost: make([]float64, 0, same*same)}
+		p.workers[i] = pairer{same: make([]int, 0, n), hashes: make([]uint64, 0, n), cost: make([]float64, 0, same*same)}
 		p.workers[i].solver.Reserve(n)
 	}
 	p.load = func(worker int) { p.eachOf(n, func(i int) { p.draw(&p.workers[worker].rng, i) }) }
@@ -176,7 +180,7 @@ func (p *pairing) assign(w *pairer, class int) {
 			w.same = append(w.same, i)
 		}
 	}
-	if p.feed.Data.Len() < len(p.noise) {
+	if p.feed.Data.Len() < len(p.noise) || p.copies(w) > p.steps {
 		p.shuffle(w, class)
 	}
 	for _, i := range w.same {
@@ -189,9 +193,28 @@ func (p *pairing) assign(w *pairer, class int) {
 	}
 }
 
+// copies returns how many images of a class are equal to one of them, at most.
+func (p *pairing) copies(w *pairer) int {
+	w.hashes = w.hashes[:0]
+	for _, i := range w.same {
+		w.hashes = append(w.hashes, maphash.Bytes(p.hashes, cluster.FloatBytes(p.image(i))))
+	}
+	slices.Sort(w.hashes)
+	most, first := 0, 0
+	for i, hash := range w.hashes {
+		if hash != w.hashes[first] {
+			first = i
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
 // shuffle brings the images of a class into an order that does not go with the steps. Data that is
-// smaller than a group is there several times. Any noise is the best one for any of these copies,
-// so that the solver may give a step noises of one kind.
+// smaller than a group is there several times, and other data may have many copies of one image,
+// such as masks that are empty. Any noise is the best one for any of these copies, so that the
+// solver may give a step noises of one kind. Where a step has less than two copies of an image, the
+// order stays as it is: a recorded run of such data repeats.
 func (p *pairing) shuffle(w *pairer, class int) {
 	pipeline.Seed(&w.rng, p.seed, pipeline.StreamPairs, p.group, class+1)
 	for i := len(w.same) - 1; i > 0; i-- {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/cluster"
+	"github.com/fmimg/fmimg/dataset"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/crew"
 	"github.com/fmimg/fmimg/internal/roomtest"
@@ -41,27 +42,68 @@ func TestUsualPaired(t *testing.T) {
 // cost, by which ties could be ordered, has about the mean of all in both halves of the group.
 func TestPairsOfEqualImages(t *testing.T) {
 	const batch, n = 64, 512
-	one := &roomtest.Patterns{N: 1, H: 8, W: 8, C: 1}
 	c := crew.New(2)
 	defer c.Close()
-	p := newPairing(feed.New(one, 7, batch, false), 7, batch, n, labelCount{unlabelled: 1}, c, cluster.Alone())
-	if err := p.prepare(0); err != nil {
-		t.Fatal(err)
+	for name, source := range map[string]dataset.Source{
+		"one image, many times in a group": &roomtest.Patterns{N: 1, H: 8, W: 8, C: 1},
+		"many empty images among others":   &mostlyEmpty{roomtest.Patterns{N: 3 * n, H: 8, W: 8, C: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPairing(feed.New(source, 7, batch, false), 7, batch, n, labelCount{unlabelled: 1}, c, cluster.Alone())
+			if err := p.prepare(0); err != nil {
+				t.Fatal(err)
+			}
+			equal := slices.Repeat([]float32{-1}, p.size)
+			if source.Len() == 1 {
+				equal = p.image(0)
+			}
+			checkKinds(t, p, equal)
+		})
 	}
-	var sums [2]float64 // of the halves of the group, in units of the mean's deviation
-	for i, j := range p.paired[:n] {
-		var cost, norm float64
-		for k, x := range p.image(i) {
-			cost += float64(x) * float64(p.noiseAt(int(j))[k])
-			norm += float64(x) * float64(x)
+}
+
+// checkKinds checks the noises of the images of a group that are equal to one.
+func checkKinds(t *testing.T, p *pairing, equal []float32) {
+	t.Helper()
+	var sums, counts [2]float64 // of the halves of the group
+	all, norm := 0.0, 0.0
+	n := len(p.noise)
+	for _, x := range equal {
+		norm += float64(x) * float64(x)
+	}
+	for i, j := range p.noise {
+		if !slices.Equal(p.image(i), equal) {
+			continue
 		}
-		sums[i*2/n] += cost / math.Sqrt(norm*n/2)
+		cost := 0.0
+		for k, x := range equal {
+			cost += float64(x) * float64(p.noiseAt(int(j))[k])
+		}
+		sums[i*2/n] += cost / math.Sqrt(norm)
+		counts[i*2/n]++
+		all += cost / math.Sqrt(norm)
+	}
+	if counts[0] < 100 || counts[1] < 100 {
+		t.Fatalf("the halves have %v equal images", counts)
 	}
 	for half, sum := range sums {
-		if math.Abs(sum) > 4 {
-			t.Errorf("half %d has noises that are %.1f deviations from the mean", half, sum)
+		if off := (sum - all/(counts[0]+counts[1])*counts[half]) / math.Sqrt(counts[half]); math.Abs(off) > 4 {
+			t.Errorf("half %d has noises that are %.1f deviations from the mean", half, off)
 		}
 	}
+}
+
+// A mostlyEmpty is data, the most of which is one plain image.
+type mostlyEmpty struct{ roomtest.Patterns }
+
+func (d *mostlyEmpty) Image(i int, dst []float32) int {
+	label := d.Patterns.Image(i, dst)
+	if d.N/8 < i {
+		for k := range dst {
+			dst[k] = -1
+		}
+	}
+	return label
 }
 
 // Optimal transport pairs each noise with one image of its own class. No exchange of two noises of
