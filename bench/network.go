@@ -223,7 +223,7 @@ func timed(ctx context.Context, call func() error) (seconds, allocations float64
 // GenerateOptions says what generating to measure.
 type GenerateOptions struct {
 	Options
-	// Solver is a name of model.SolverNames; empty: adams2.
+	// Solver is a name of model.SolverNames; empty: abm2.
 	Solver string
 	// Steps are those of the solver; 0: 16.
 	Steps int

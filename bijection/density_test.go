@@ -57,6 +57,7 @@ func TestLogDetConverges(t *testing.T) {
 	}{
 		{withTableau(ode.Euler), ode.Euler.Order, 400}, {withTableau(ode.Midpoint), ode.Midpoint.Order, 50},
 		{withTableau(ode.Heun), ode.Heun.Order, 50}, {withTableau(ode.RK4), ode.RK4.Order, 8}, {ode.Adams2, 2, 100},
+		{ode.ABM2, 2, 100},
 	} {
 		a, b := errorOf(c.solver, c.steps), errorOf(c.solver, 2*c.steps)
 		if order := math.Log2(a / b); !numtest.Near(order, float64(c.order), 0.35) {

@@ -51,7 +51,7 @@ func TestShiftKeepsTheOrder(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		steps, order int
-	}{{"euler", 128, 1}, {"adams2", 64, 2}, {"midpoint", 32, 2}, {"rk4", 4, 4}, {"ddim", 128, 1}} {
+	}{{"euler", 128, 1}, {"adams2", 64, 2}, {"abm2", 64, 2}, {"midpoint", 32, 2}, {"rk4", 4, 4}, {"ddim", 128, 1}} {
 		last := 0.
 		for k := range 3 {
 			e := numtest.Distance(shiftedTo(t, c.name, c.steps<<k, x, gaussianPath(Linear{}, m, s)), exact)

@@ -11,11 +11,11 @@
 //
 // # Solvers
 //
-// [Fixed] takes equal steps of a tableau, [Adams2] those of a multistep method, and [NewFixedSteps]
-// those of any [Method]. [Adaptive] chooses its steps by the error that an embedded method
-// estimates. [NewSolver] knows all of them by name. Solvers of this package are [LogDetSolver] too:
-// they integrate the divergence along the way, which tells how much the flow stretches space.
-// Package odetest checks what every solver must keep.
+// [Fixed] takes equal steps of a tableau, [Adams2] and [ABM2] those of multistep methods, and
+// [NewFixedSteps] those of any [Method]. [Adaptive] chooses its steps by the error that an embedded
+// method estimates. [NewSolver] knows all of them by name. Solvers of this package are
+// [LogDetSolver] too: they integrate the divergence along the way, which tells how much the flow
+// stretches space. Package odetest checks what every solver must keep.
 //
 // The formulas are those of Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations I"
 // (1993), and of the papers that the functions name.

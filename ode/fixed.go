@@ -25,7 +25,8 @@ type Step struct {
 	Last     bool    // whether the step ends at t1
 	From, To float64 // times
 	Size     float64 // To−From; of equal steps (t1−t0)/steps, which differs by rounding
-	Before   float64 // size of the step before; 0 for the first
+	// Before are the sizes of the steps before, the latest first; 0 where there was none.
+	Before [2]float64
 }
 
 // A Spacing returns the time after i of a number of steps from t0 to t1. It is t0 after no step,
@@ -195,10 +196,11 @@ func (b *Batch) end() {
 // run takes the steps and returns how many it took.
 func (s *FixedSteps) run(ctx context.Context, b *Batch, t0, t1 float64) (int, error) {
 	s.observe.show(0, t0, b.X)
-	before := 0.0
+	var before [2]float64
 	for i := range s.steps {
 		step := s.step(i, t0, t1)
-		step.Before, before = before, step.Size
+		step.Before = before
+		before = [2]float64{step.Size, before[0]}
 		if err := s.method.Step(ctx, b, step); err != nil {
 			return i, err
 		}

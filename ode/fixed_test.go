@@ -67,9 +67,26 @@ func measureOrder(
 	}
 }
 
+// TestABM2Order: halving the step divides the error by 4 or more. Predicting and correcting have
+// errors of opposite signs, so that the order that is measured is above 2 where they still cancel.
+// Errors below 3e-6 are those of rounding.
+func TestABM2Order(t *testing.T) {
+	for _, p := range numtest.Problems {
+		last := 0.0
+		for _, steps := range []int{128, 256, 512} {
+			x, _ := odetest.Solve(t, ode.ABM2(steps), fieldOf(p), p.At(0), len(p.Start), 0, 1)
+			e := numtest.Distance(x, p.At(1))
+			if order := math.Log2(last / e); last > 0 && e > 3e-6 && order < 1.75 {
+				t.Errorf("%s: %d to %d steps: error %.3g to %.3g, order %.2f, want 2", p.Name, steps/2, steps, last, e, order)
+			}
+			last = e
+		}
+	}
+}
+
 // TestFixedEvaluations counts evaluations in the field.
 func TestFixedEvaluations(t *testing.T) {
-	for name, stages := range map[string]int{"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "adams2": 1} {
+	for name, stages := range map[string]int{"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "adams2": 1, "abm2": 1} {
 		calls := 0
 		count := ode.FieldFunc(func(v, _, _ []float32, _ []int) {
 			calls++
@@ -196,6 +213,38 @@ func TestAdams2Steps(t *testing.T) {
 		x, _ := odetest.Solve(t, s, clock, []float32{1, 2}, 2, 0, 1)
 		if !numtest.Near(float64(x[0]), 1+4./9, 1e-6) || !numtest.Near(float64(x[1]), 2+4./9, 1e-6) {
 			t.Errorf("1 and 2 went to %v, want them 4/9 further", x)
+		}
+	}
+}
+
+// TestABM2Steps compares with the formulas of the method, written down one after the other, for a
+// field that depends on the state and steps that grow. The second call must start afresh.
+func TestABM2Steps(t *testing.T) {
+	v := func(x, t float64) float64 { return math.Sin(3*x) + t*t }
+	times := []float64{0, 0.1, 0.25, 0.5, 1}
+	x, predicted := 0.3, 0.3
+	var vs []float64
+	for i := range times[1:] {
+		vs = append(vs, v(predicted, times[i]))
+		h := times[i+1] - times[i]
+		if i > 0 {
+			x += (times[i] - times[i-1]) * (vs[i] + vs[i-1]) / 2
+		}
+		predicted = x + h*vs[i]
+		if i > 0 {
+			predicted += h * h / (times[i] - times[i-1]) / 2 * (vs[i] - vs[i-1])
+		}
+	}
+	field := ode.FieldFunc(func(out, x, at []float32, _ []int) {
+		for i := range x {
+			out[i] = float32(v(float64(x[i]), float64(at[i])))
+		}
+	})
+	s := ode.ABM2(len(times)-1).(*ode.FixedSteps).Spaced(func(i, _ int, _, _ float64) float64 { return times[i] }, "growing")
+	for range 2 {
+		got, _ := odetest.Solve(t, s, field, []float32{0.3}, 1, 0, 1)
+		if !numtest.Near(float64(got[0]), predicted, 1e-6) {
+			t.Errorf("0.3 went to %v, want %v", got[0], predicted)
 		}
 	}
 }

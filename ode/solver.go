@@ -30,13 +30,13 @@ type FieldFunc func(v, x, t []float32, index []int)
 func (f FieldFunc) Velocity(v, x, t []float32, index []int) { f(v, x, t, index) }
 
 // A Restater is a [Field] with a term that acts at some times and not at others. Solvers of several
-// steps ([Adams2]) extrapolate the velocities of two times. Those must have the same terms, or the
-// jump between them would be taken for a slope.
+// steps ([Adams2], [ABM2]) join the velocities of several times. Those must have the same terms, or
+// the jump between them would be taken for a slope.
 type Restater interface {
 	Field
-	// Restate changes v, the velocities that the last call of Velocity but one gave for all states
-	// of a batch. They become what that call would have given with the terms that act in the last
-	// call, as far as these are known: a term that began to act is taken to have been what it is.
+	// Restate changes v, the velocities of all states of a batch with the terms that acted in the
+	// last call of Velocity but one. They become those with the terms that act in the last call,
+	// as far as these are known: a term that began to act is taken to have been what it is.
 	Restate(v []float32)
 }
 
@@ -106,7 +106,8 @@ func (s Stats) Merge(o Stats) Stats {
 
 // fixedMethods are the methods with steps of equal size that NewSolver knows.
 var fixedMethods = []knownMethod{
-	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4), {adams2, 1, Adams2},
+	knownTableau(Euler), knownTableau(Midpoint), knownTableau(Heun), knownTableau(RK4),
+	{adams2, 1, Adams2}, {abm2, 1, ABM2},
 }
 
 type knownMethod struct {

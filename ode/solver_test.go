@@ -44,7 +44,7 @@ func TestNewSolver(t *testing.T) {
 		tol   float64
 		cure  string
 	}{
-		{"rk5", 1, 1e-5, "known are euler, midpoint, heun, rk4, adams2, dopri5"},
+		{"rk5", 1, 1e-5, "known are euler, midpoint, heun, rk4, adams2, abm2, dopri5"},
 		{"", 1, 1e-5, "known are euler"},
 		{"heun", 0, 1e-5, "at least 1"},
 		{"heun", -3, 1e-5, "at least 1"},
@@ -74,6 +74,7 @@ func TestSameEverywhere(t *testing.T) {
 		"heun":     0x1d84a4ffecc450f6,
 		"rk4":      0x746ad8a6e88cd394,
 		"adams2":   0x14c6651ba26cec73,
+		"abm2":     0xea5280730d7db93f,
 		"dopri5":   0x20d6d554c58c36c8,
 	}
 	for _, name := range ode.SolverNames() {
@@ -102,7 +103,7 @@ func TestStatsMerge(t *testing.T) {
 }
 
 func TestEvaluationsPerStep(t *testing.T) {
-	for name, want := range map[string]int{"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "adams2": 1} {
+	for name, want := range map[string]int{"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4, "adams2": 1, "abm2": 1} {
 		if n, ok := ode.EvaluationsPerStep(name); n != want || !ok {
 			t.Errorf("%s: %d evaluations, %v, want %d", name, n, ok, want)
 		}

@@ -242,7 +242,7 @@ func (a *app) newBenchGenerate() *cobra.Command {
 	f.Var(sizeValue{&o.Size}, "size", "`size` of the images in pixels, a side or WIDTHxHEIGHT")
 	imageChannelsVar(f, &o.Options, usual.Options)
 	f.StringVar(&o.Solver, "solver", usual.Solver,
-		"`method`: euler, midpoint, heun, rk4, adams2, dopri5, ddim, ddpm or sde")
+		"`method`: euler, midpoint, heun, rk4, adams2, abm2, dopri5, ddim, ddpm or sde")
 	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps from noise to image")
 	f.DurationVar(&o.Time, "time", usual.Time, "`time` to measure for, exceeded where a few batches take longer")
 	d.flags(f)

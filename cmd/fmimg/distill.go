@@ -55,7 +55,7 @@ func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off; 1-1.3 makes W an input of the student (default %s)", usualGuidance))
 	guidanceFlags(f, &o.GuidanceInterval, &o.Guide)
 	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
-		"`method` by which the model draws: euler, midpoint, heun, rk4 or adams2")
+		"`method` by which the model draws: euler, midpoint, heun, rk4, adams2 or abm2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", usual.TeacherSteps, "`number` of its steps, a multiple of 4")
 	f.IntVar(&o.Pool, "pool", 0, "`number` of trajectories that the model draws at once (default the first multiple of the batch from 1024 on)")
 	f.IntVar(&o.Reuse, "reuse", usual.Reuse, "how `often` a trajectory is trained on")

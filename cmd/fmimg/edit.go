@@ -144,7 +144,7 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 func editSolverFlags(f *pflag.FlagSet, o *edit.Options, steps string) {
 	usual := o.WithDefaults()
 	f.StringVar(&o.Solver, "solver", usual.Solver,
-		"`method`: euler, midpoint, heun, rk4, adams2, or dopri5 with steps of its own size")
+		"`method`: euler, midpoint, heun, rk4, adams2, abm2, or dopri5 with steps of its own size")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps (default "+steps+")")
 	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the noise")

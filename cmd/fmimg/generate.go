@@ -79,10 +79,10 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // everyUsage describes --guidance-every.
-const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of adams2 on the linear path for weights from 0.75 to 1.25, 1 of others and with --guide)"
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, 1 of others and with --guide)"
 
 // shiftUsage describes --time-shift.
-var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of adams2 on the linear path, else 1)", model.DefaultShift)
+var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of abm2 and adams2 on the linear path, else 1)", model.DefaultShift)
 
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
@@ -90,8 +90,8 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
 	guidanceFlags(f, &o.Interval, guide)
 	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)
-	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default adams2; a distilled model has none)")
-	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
+	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, abm2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default abm2; a distilled model has none)")
+	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of abm2 and adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
 	f.Float64Var(&o.TimeShift, "time-shift", 0, shiftUsage)
 	f.Float64Var(&o.Tol, "tol", 0, "`error` that dopri5 allows a step (default 0.0001)")
 	f.Float64Var(&o.NoiseLevel, "noise-level", 0, "`amount` of the noise that sde adds and removes, where 0 would be none (default 1)")

@@ -68,7 +68,7 @@ func (a *app) newLikelihood() *cobra.Command {
 	f.IntVar(&o.Samples, "samples", usual.Samples,
 		"`number` of draws of the dequantisation noise whose mean density is taken")
 	f.StringVar(&o.Solver, "solver", usual.Solver,
-		"`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4, adams2")
+		"`method`: dopri5 with steps of its own size, or euler, midpoint, heun, rk4, adams2, abm2")
 	f.IntVar(&o.Steps, "steps", usual.Steps, "`number` of steps of the others")
 	f.Float64Var(&o.Tol, "tol", usual.Tol, "`error` that dopri5 allows a step")
 	f.Uint64Var(&o.Seed, "seed", defaultSeed, "`seed` of the dequantisation and the directions")

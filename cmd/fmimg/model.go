@@ -97,7 +97,7 @@ func (a *app) newModelExport() *cobra.Command {
 	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
 	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
 	f.IntVar(&o.Method.GuidanceEvery, "guidance-every", 0, everyUsage)
-	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2 or ddim (default as for generate)")
+	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2, abm2 or ddim (default as for generate)")
 	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
 	f.Float64Var(&o.Method.TimeShift, "time-shift", 0, shiftUsage)
 	return cmd

@@ -289,9 +289,9 @@ func TestDrawingsInONNXRuntime(t *testing.T) {
 			}
 			continue
 		}
-		solvers := []string{"adams2"}
+		solvers := []string{"abm2"}
 		if m.name == "tiny" || m.objective != "" {
-			solvers = []string{"euler", "midpoint", "heun", "rk4", "adams2", "ddim"}
+			solvers = []string{"euler", "midpoint", "heun", "rk4", "adams2", "abm2", "ddim"}
 		}
 		for _, solver := range solvers {
 			add(path, model.Method{Solver: solver, Steps: 3})

@@ -28,7 +28,7 @@ func (growing) Backward(_, _, _ []float32)              {}
 func TestTraceOfGuidance(t *testing.T) {
 	const weight, start = 1.5, 0.75
 	net := growing{[]float32{0.5, -1}} // the second is that of no class
-	for _, solver := range []ode.Solver{ode.Adams2(9), ode.Fixed(ode.Midpoint, 5), ode.Fixed(ode.Euler, 7)} {
+	for _, solver := range []ode.Solver{ode.Adams2(9), ode.ABM2(9), ode.Fixed(ode.Midpoint, 5), ode.Fixed(ode.Euler, 7)} {
 		for _, within := range []model.Interval{{0, 1}, {0.2, 0.6}, {0.5, 1}, {0, 0.4}} {
 			for _, every := range []int{0, 1, 2, 3} {
 				name := fmt.Sprint(solver, " within ", within, " every ", every)

@@ -254,7 +254,7 @@ func TestGuideOfAnotherPrediction(t *testing.T) {
 
 // The steps for a number of evaluations take so many, by the count of those that were drawn.
 func TestGuidedSteps(t *testing.T) {
-	for _, solver := range []string{"euler", "midpoint", "heun", "rk4", "adams2", "ddim", "ddpm", "sde"} {
+	for _, solver := range []string{"euler", "midpoint", "heun", "rk4", "adams2", "abm2", "ddim", "ddpm", "sde"} {
 		for _, within := range []Interval{{}, {0.2, 0.75}, {0, 0.5}, {0.9, 1}} {
 			for _, shift := range []float64{1, 2, 3} {
 				for _, every := range []int{1, 2, 5} {

@@ -81,20 +81,21 @@ type Method struct {
 	Interval Interval
 	// GuidanceEvery says how often what guidance adds is computed: at the first of so many
 	// velocities in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
-	// [DefaultGuidanceEvery] for weights near 1 and adams2 on the linear path without a Guide.
-	// Dopri5, flow maps and normalizing flows have none.
+	// [DefaultGuidanceEvery] for weights near 1 and abm2 or adams2 on the linear path without a
+	// Guide. Dopri5, flow maps and normalizing flows have none.
 	GuidanceEvery int
 	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
 	Guide *Guide
-	// Solver is a name of [SolverNames]; empty: adams2, or the only way of a flow map or
+	// Solver is a name of [SolverNames]; empty: abm2, or the only way of a flow map or
 	// normalizing flow.
 	Solver string
-	// Steps are those of the solver, or jumps; 0: 8 of adams2 and 16 of other solvers, the largest
-	// number of jumps that a flow map was trained for, or the one pass of a normalizing flow.
+	// Steps are those of the solver, or jumps; 0: 8 of abm2 and adams2 and 16 of other solvers, the
+	// largest number of jumps that a flow map was trained for, or the one pass of a normalizing
+	// flow.
 	Steps int
 	// TimeShift is s of [flow.Shift]: above 1 steps near noise are shorter; 0: 1, all equal, or
-	// [DefaultShift] for adams2 on the linear path. Dopri5, flow maps and normalizing flows have
-	// none.
+	// [DefaultShift] for abm2 and adams2 on the linear path. Dopri5, flow maps and normalizing
+	// flows have none.
 	TimeShift float64
 	// Tol is the error that dopri5 allows a step; 0: 1e-4.
 	Tol float64

@@ -42,13 +42,13 @@ func DescribeNetwork(c unet.Config) string {
 
 // The defaults of drawing by a U-Net.
 const (
-	defaultSolver     = "adams2"
-	defaultSteps      = 8  // of the default solver
+	defaultSolver     = "abm2"
+	defaultSteps      = 8  // of solvers of several steps
 	defaultOtherSteps = 16 // of others, some of which have order 1
-	// DefaultShift is that of the default solver's steps. docs/quality.md measures its gain.
+	// DefaultShift is that of solvers of several steps. docs/quality.md measures its gain.
 	DefaultShift = 2
-	// DefaultGuidanceEvery is how often guidance is computed by the default solver, where its
-	// weight is at most HeldGuidance from 1: the error of what is held grows with that distance.
+	// DefaultGuidanceEvery is how often guidance is computed by such solvers, where its weight is
+	// at most HeldGuidance from 1: the error of what is held grows with that distance.
 	// docs/quality.md measures what it costs.
 	DefaultGuidanceEvery = 2
 	HeldGuidance         = 0.25
@@ -229,7 +229,7 @@ func (m Method) unguided(path string) (Method, error) {
 // WithDefaults fills in the defaults of networks that predict velocities.
 func (m Method) WithDefaults() Method {
 	option.SetDefault(&m.Solver, defaultSolver)
-	if m.Solver == defaultSolver {
+	if m.ofSeveralSteps() {
 		option.SetDefault(&m.Steps, defaultSteps)
 	}
 	option.SetDefault(&m.Steps, defaultOtherSteps)
@@ -297,11 +297,15 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
 }
 
+// ofSeveralSteps reports whether the solver joins the velocities of several steps. Such a solver
+// evaluates the network once a step and begins like Euler's method.
+func (m Method) ofSeveralSteps() bool { return m.Solver == "abm2" || m.Solver == "adams2" }
+
 // usual fills in the shift, and how often guidance is computed, where they are not 1 for a network
 // that predicts p. They were measured on the linear path alone, and the second without a guide.
 func (m Method) usual(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
-	if _, linear := p.Path.(flow.Linear); linear && m.Solver == defaultSolver {
+	if _, linear := p.Path.(flow.Linear); linear && m.ofSeveralSteps() {
 		option.SetDefault(&m.TimeShift, DefaultShift)
 		if m.Guide == nil && m.Guidance != 1 && math.Abs(m.Guidance-1) <= HeldGuidance {
 			option.SetDefault(&m.GuidanceEvery, DefaultGuidanceEvery)

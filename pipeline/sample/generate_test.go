@@ -304,7 +304,7 @@ func TestProvenance(t *testing.T) {
 		}
 		for key, want := range map[string]string{
 			"Software": "fmimg " + pipeline.Version(), "fmimg.version": pipeline.Version(),
-			"fmimg.seed": "9", "fmimg.solver": "adams2", "fmimg.steps": "2",
+			"fmimg.seed": "9", "fmimg.solver": "abm2", "fmimg.steps": "2",
 			"fmimg.guidance": "1.5", "fmimg.classes": "1,2", "fmimg.model": roomtest.DataHash(t, modelPath),
 			"fmimg.precision": recorded,
 		} {

@@ -85,8 +85,9 @@ func TestGuide(t *testing.T) {
 	}
 }
 
-// Adams2 computes guidance in every second step where its weight is near 1 and leads away from no
-// class on the linear path. What is held changes the image. A picture's text says how often.
+// Abm2 and adams2 compute guidance in every second step where its weight is near 1 and leads away
+// from no class on the linear path. What is held changes the image. A picture's text says how
+// often.
 func TestGuidanceEvery(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
 	curved, onCosine := *ck, *ck.UNet()
@@ -101,6 +102,7 @@ func TestGuidanceEvery(t *testing.T) {
 	}{
 		{ck, model.Method{Guidance: 1.15, Steps: 5}, 2, 8},
 		{ck, model.Method{Guidance: 0.75, Steps: 5}, 2, 8},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, Solver: "adams2"}, 2, 8},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, GuidanceEvery: 1}, 1, 10},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, GuidanceEvery: 4}, 4, 7},
 		{ck, model.Method{Guidance: 1.3, Steps: 5}, 1, 10},
@@ -147,7 +149,7 @@ func TestGuidedImagesAndEvaluations(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
 	for _, within := range []model.Interval{{}, {0.2, 0.75}} {
 		for _, by := range []*model.Guide{nil, guide} {
-			for _, solver := range []string{"adams2", "heun", "sde", "dopri5"} {
+			for _, solver := range []string{"abm2", "adams2", "heun", "sde", "dopri5"} {
 				name := fmt.Sprint(solver, " within ", within, ", a guide: ", by != nil)
 				m := model.Method{Solver: solver, Guidance: 3, Interval: within, Guide: by}
 				m.Steps, m.GuidanceEvery = 4, 3

@@ -99,8 +99,9 @@ func TestSamplerHonoursThePrediction(t *testing.T) {
 	}
 }
 
-// Adams2 has shifted steps on the linear path unless a shift of 1 is asked for, other solvers and
-// other paths have equal ones. A picture's text has a shift other than 1, and the image follows it.
+// Abm2 and adams2 have shifted steps on the linear path unless a shift of 1 is asked for, other
+// solvers and other paths have equal ones. A picture's text has a shift other than 1, and the image
+// follows it.
 func TestShift(t *testing.T) {
 	onCosine := *trained().Network.(*model.UNet)
 	onCosine.Predicts.Path = flow.Cosine{}
@@ -113,6 +114,7 @@ func TestShift(t *testing.T) {
 		shift float64
 	}{
 		{trained(), model.Method{Steps: 3}, model.DefaultShift},
+		{trained(), model.Method{Steps: 3, Solver: "adams2"}, model.DefaultShift},
 		{trained(), model.Method{Steps: 3, TimeShift: 1}, 1},
 		{trained(), model.Method{Steps: 3, TimeShift: 3}, 3},
 		{trained(), model.Method{Steps: 3, Solver: "euler"}, 1},

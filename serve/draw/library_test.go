@@ -66,7 +66,7 @@ func TestDescription(t *testing.T) {
 		return m
 	}
 	if m := find(small); m.Kind != "velocity" || !slices.Equal(m.Classes, []string{"0", "1", "2"}) || !m.NoClass ||
-		m.Guidance != model.DefaultGuidance || m.Solver != "adams2" || m.Steps != 8 || !m.Edits || !m.Likelihood ||
+		m.Guidance != model.DefaultGuidance || m.Solver != "abm2" || m.Steps != 8 || !m.Edits || !m.Likelihood ||
 		!m.Trajectory || m.StepChoices != nil || m.Shape.Len() != 64 || m.Embedded || m.Loaded || m.Hash != "" {
 		t.Errorf("%+v", m)
 	}
