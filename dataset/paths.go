@@ -122,7 +122,7 @@ var nameFiles = []string{
 var archiveEndings = []string{".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2"}
 
 // expand opens the archives of a folder that has no pictures or arrays beside them, such as the
-// shards of WebDataset. The name of an archive, without its number, becomes a folder.
+// shards of WebDataset. The name of an archive becomes a folder, as shardFolders says.
 func (p *place) expand(t *tree.Tree) error {
 	isArchive := func(f *tree.File) bool { return archiveEnding(f.Name) != "" }
 	if !slices.ContainsFunc(t.Files, isArchive) || slices.ContainsFunc(t.Files, isPictureName) ||
@@ -131,6 +131,7 @@ func (p *place) expand(t *tree.Tree) error {
 	}
 	others := &tree.Tree{Kind: t.Kind, Notes: t.Notes}
 	p.trees = []*tree.Tree{others}
+	var names []string
 	for _, f := range t.Files {
 		if !isArchive(f) {
 			others.Files = append(others.Files, f)
@@ -144,13 +145,18 @@ func (p *place) expand(t *tree.Tree) error {
 			others.Files = append(others.Files, f)
 			continue
 		}
-		folder := shardFolder(f.Name)
-		for _, g := range inner.Files {
+		p.trees, names = append(p.trees, inner), append(names, f.Name)
+	}
+	folders, note := shardFolders(names, p.trees[1:])
+	if note != "" {
+		others.Notes = append(others.Notes, note)
+	}
+	for i, folder := range folders {
+		for _, g := range p.trees[1+i].Files {
 			g.Name = path.Join(folder, g.Name)
 		}
-		p.trees = append(p.trees, inner)
 	}
-	p.format = fmt.Sprintf("folder of %s", text.Count(len(p.trees)-1, "archive", "archives"))
+	p.format = fmt.Sprintf("folder of %s", text.Count(len(names), "archive", "archives"))
 	return nil
 }
 
@@ -162,22 +168,6 @@ func archiveEnding(name string) string {
 	}
 	return archiveEndings[i]
 }
-
-// shardFolder returns the path of an archive without its ending and its number: "train-000012.tar"
-// is in "train", and "00012.tar" in no folder.
-func shardFolder(name string) string {
-	name = name[:len(name)-len(archiveEnding(name))]
-	folder, base := path.Split(name)
-	short := strings.TrimRight(strings.TrimRight(base, "0123456789"), "-_.")
-	if short == "" && len(base) >= shardDigits {
-		return path.Clean(folder)
-	}
-	return folder + cmp.Or(short, base)
-}
-
-// shardDigits is the least length of a number that is the name of a shard. A shorter one may be the
-// name of a class.
-const shardDigits = 4
 
 // pictureEndings are usual endings of pictures. Only guesses use them: the content of a file tells
 // what it is.
