@@ -50,6 +50,8 @@ func TestOtherKinds(t *testing.T) {
 		{"text", map[string][]byte{"a.txt": []byte("words\n")}, "a.txt", "it is text; name a folder"},
 		{"beside an array", map[string][]byte{"a.npy.xz": []byte("\xfd7zXZ\x00x"), "b.npy": npyFile(t, 1, 4, 5, 5)}, "a.npy.xz", "by xz: unpack"},
 		{"HDF5", map[string][]byte{"a.h5": []byte("\x89HDF\r\n\x1a\n")}, "a.h5", "it is a file of HDF5: load it with h5py"},
+		{"labels alone", map[string][]byte{"y.npy": npyFile(t, 1, 4)}, "", "y.npy has labels by its name and dimensions, and there are no images"},
+		{"named labels", map[string][]byte{"y.npy": npyFile(t, 1, 4)}, "y.npy", "put them there as images.npy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(t.Context(), filepath.Join(write(t, c.files), c.named), Options{})
@@ -79,6 +81,21 @@ func TestNamedParquet(t *testing.T) {
 		set := mustOpen(t, filepath.Join(write(t, map[string][]byte{name: data}), name), Options{})
 		if set.Train.Len() == 0 {
 			t.Errorf("%s: no picture", name)
+		}
+	}
+}
+
+// What is left out beside pictures is not told to have an ending that it has.
+func TestEndingOfWhatIsLeftOut(t *testing.T) {
+	data, err := os.ReadFile("rows/testdata/none.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := encodedPNG(t, testPattern(4, 4))
+	set := mustOpen(t, write(t, map[string][]byte{"a.png": p, "b.png": p, "c.png": p, "x.parquet": data, "y.npy": npyFile(t, 1, 1)}), Options{})
+	for _, s := range set.Skipped {
+		if strings.Contains(s.Detail, "ending") || s.Count != 2 {
+			t.Errorf("skipped %+v", s)
 		}
 	}
 }

@@ -202,6 +202,10 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	case len(rows) > 0 && prevail(rows, pictures):
 		set.noteFew(pictures, "rows of a table")
 		return set, readRows(ctx, set, rows, o)
+	case len(arrays)+len(rows)+len(pictures) == 0 && p.labelsAlone(files) != "":
+		name := p.labelsAlone(files)
+		return nil, fmt.Errorf("%s has labels by its name and dimensions, and there are no images beside it: "+
+			"put them there as images%s, or give it another name if it holds images", text.Printable(name), path.Ext(name))
 	case p.chosen != "":
 		return nil, p.notData()
 	}
@@ -219,6 +223,14 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 // named.
 func (p *place) arrays(files []*tree.File) []array.Source {
 	return slices.DeleteFunc(array.Find(files), func(s array.Source) bool { return p.chosen != "" && !has(s.Files, p.chosen) })
+}
+
+// labelsAlone returns a file of labels that have no images, the named one where one is named, empty
+// for none.
+func (p *place) labelsAlone(files []*tree.File) string {
+	return array.LabelsAlone(slices.DeleteFunc(slices.Clone(files), func(f *tree.File) bool {
+		return p.chosen != "" && f.Name != p.chosen
+	}))
 }
 
 // prevail reports whether files of data, not the pictures beside them, are the set. A few small
