@@ -108,6 +108,7 @@ func (g *gallery) found(l *layout) ([]string, error) {
 	if l.divideByLists(readings) {
 		readings = readAll(tables, g.index(l, tables))
 	}
+	g.divideByColumns(l, readings)
 	if labels := l.folderClasses(false); labels != nil {
 		g.byFolders(l, labels, readings)
 		if beside != nil {
@@ -118,12 +119,13 @@ func (g *gallery) found(l *layout) ([]string, error) {
 	if beside != nil {
 		l.told = true
 		l.note("classes from the %s beside the pictures", what)
+		l.dropMissing(beside, "the "+what)
 		g.markUsed(isSide)
 		return beside, nil
 	}
 	main, others := chooseTables(readings, l.roles)
 	if main == nil {
-		g.noteUnread(l, g.noteDeclined(l, readings))
+		g.noteUnread(l, append(g.noteDeclined(l, readings), g.noteOtherTexts(l)...))
 		return nil, nil
 	}
 	for _, r := range main {
@@ -134,6 +136,17 @@ func (g *gallery) found(l *layout) ([]string, error) {
 		g.noteTable(l, r, "the classes are from "+text.Printable(main[0].table.path))
 	}
 	return labels, nil
+}
+
+// divideByColumns divides the pictures by the tables of the set that have columns of splits.
+func (g *gallery) divideByColumns(l *layout, readings []*reading) {
+	few := func(r *reading) bool { return !r.enough(len(g.names)) }
+	l.divideByColumns(slices.DeleteFunc(slices.Clone(readings), few))
+	for _, r := range readings {
+		if r.divides {
+			g.markUsed(func(f *tree.File) bool { return f.Name == r.table.path })
+		}
+	}
 }
 
 // byFolders completes classes from folders: a table may know the classes of test pictures that lie
@@ -256,11 +269,39 @@ func (g *gallery) noteDeclined(l *layout, readings []*reading) (paths []string) 
 				text.Count(r.matched, "row names a picture", "rows name pictures"), g.takes(r.table))
 		case r.many:
 			l.note("no labels are read from %s: nearly each picture has one of its own%v", name, g.takes(r.table))
-		case r.list && l.listed:
+		case r.list && l.listed, r.divides && (r.divider || !r.labels()):
 		case r.why.Format != "":
 			l.note("no labels are read from %s: %v", name, r.why)
 		}
 		paths = append(paths, r.table.path)
+	}
+	return paths
+}
+
+// noteOtherTexts says which texts name the pictures and labels, though they are not called like
+// tables, and how they are taken. It returns their paths.
+func (g *gallery) noteOtherTexts(l *layout) (paths []string) {
+	var texts []*tree.File
+	for i, f := range g.loader.files {
+		isText := strings.EqualFold(path.Ext(f.Name), ".txt") && f.Err == nil
+		if isText && g.loader.results[i].err != nil && !isTable(f) {
+			texts = append(texts, f)
+		}
+	}
+	if len(texts) > maxTables {
+		return nil // captions
+	}
+	var list []*table
+	for _, f := range texts {
+		if t, err := tableOf(f); err == nil {
+			list = append(list, t)
+		}
+	}
+	for _, r := range readAll(list, g.index(l, list)) {
+		if r.labels() && !r.many && r.enough(len(g.names)) {
+			l.note("%s is not read, as it is not called a list of labels%v", text.Printable(r.table.path), g.takes(r.table))
+			paths = append(paths, r.table.path)
+		}
 	}
 	return paths
 }
@@ -296,7 +337,7 @@ func (g *gallery) tables() []*table {
 
 // listNames are words in the names of tables that end in .txt or .json.
 var listNames = []string{
-	"labels", "label", "metadata", "dataset", "annotations", "annotation", "list", "class", "classes", "attr", "split", "instances",
+	"labels", "label", "partition", "metadata", "dataset", "annotations", "annotation", "list", "class", "classes", "attr", "split", "instances",
 }
 
 // isTable reports whether a file may be a table of labels, by its name.

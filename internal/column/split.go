@@ -56,7 +56,11 @@ func (s Split) Divides() bool {
 	return slices.Contains(parts, Train) && slices.ContainsFunc(parts, func(part string) bool { return part != Train })
 }
 
-// ReadSplit tells what the values of a column of some kind mean, which counts has with their rows.
+// Part returns the part that a value means. What means none is trained on.
+func (s Split) Part(value string) string { return cmp.Or(s.Parts[strings.TrimSpace(value)], Train) }
+
+// ReadSplit tells what the values of a column of some kind mean, which counts has with their rows,
+// without spaces around them.
 // Rows with a value that means nothing are trained on, where the values of most rows mean a part.
 func ReadSplit(kind Kind, counts map[string]int) Split {
 	if kind == Parts && numbered(counts, "0", "1", "2") {
