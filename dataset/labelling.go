@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fmimg/fmimg/internal/column"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -138,13 +138,13 @@ func (l *layout) dropMissing(labels []string, from string) {
 			counts[label]++
 		}
 	}
-	missing := column.Missing(counts)
+	missing := tabular.Missing(counts)
 	for i, label := range labels {
 		if missing[label] {
 			labels[i] = ""
 		}
 	}
-	if note := column.MissingNote(missing, counts); note != "" {
+	if note := tabular.MissingNote(missing, counts); note != "" {
 		l.note("%s: %s", from, note)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fmimg/fmimg/internal/column"
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -48,7 +48,7 @@ func (t *table) column(names []string, but int) int {
 
 // columnName brings the header of a column into the form of [labelColumns].
 func columnName(header string) string {
-	return column.Name(header)
+	return tabular.Name(header)
 }
 
 // labelColumn returns the column whose name tells that it has labels, -1 for none.
@@ -95,7 +95,7 @@ func (r *reading) enough(pictures int) bool { return 2*r.matched >= min(len(r.ta
 // read finds the columns of a table by what is in them. It is nil where no column names pictures.
 func (t *table) read(x *index) *reading {
 	named := t.labelColumn(-1) >= 0 ||
-		slices.ContainsFunc(t.header, func(h string) bool { return column.KindOf(h) != column.NoSplit })
+		slices.ContainsFunc(t.header, func(h string) bool { return tabular.KindOf(h) != tabular.NoSplit })
 	if !named && slices.ContainsFunc(t.header, func(h string) bool { return x.finder(t)(h) >= 0 }) {
 		// It is a row.
 		t.header, t.rows = nil, slices.Insert(t.rows, 0, t.header)

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,40 @@ func TestNamedParquet(t *testing.T) {
 		set := mustOpen(t, filepath.Join(write(t, map[string][]byte{name: data}), name), Options{})
 		if set.Train.Len() == 0 {
 			t.Errorf("%s: no picture", name)
+		}
+	}
+}
+
+// Columns and names of parquet files divide the pictures.
+func TestPartsOfParquet(t *testing.T) {
+	file := func(name string) []byte {
+		data, err := os.ReadFile("rows/testdata/" + name + ".parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	for _, c := range []struct {
+		name        string
+		files       map[string]string // golden files
+		train, test int
+		note        string
+	}{
+		{"a column", map[string]string{"x.parquet": "split"}, 5, 2, "column split divides the pictures"},
+		{"two columns", map[string]string{"a/x.parquet": "is_test"}, 5, 2, "column is_val, is_test divides the pictures"},
+		{"a column and a name", map[string]string{"train-00000-of-00001.parquet": "partition", "test-00000-of-00001.parquet": "none"}, 5, 9,
+			"column partition divides the pictures"},
+		{"a column beside another file", map[string]string{"a.parquet": "split", "b.parquet": "texts"}, 12, 2, ""},
+		{"names", map[string]string{"digits_train.parquet": "none", "digits_test.parquet": "none"}, 7, 7, ""},
+		{"a column that says nothing", map[string]string{"x.parquet": "unknown-split"}, 7, 0, "column split: whether 0 or 1"},
+	} {
+		files := map[string][]byte{}
+		for name, golden := range c.files {
+			files[name] = file(golden)
+		}
+		set := mustOpen(t, write(t, files), Options{})
+		if set.Train.Len() != c.train || heldLen(set) != c.test || !strings.Contains(fmt.Sprint(set.Notes), c.note) {
+			t.Errorf("%s: %d + %d pictures, notes %v", c.name, set.Train.Len(), heldLen(set), set.Notes)
 		}
 	}
 }

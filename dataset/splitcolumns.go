@@ -6,14 +6,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fmimg/fmimg/internal/column"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A splitColumn is a column of a table that says which part of a set a picture belongs to.
 type splitColumn struct {
 	at    int
-	means column.Split
+	means tabular.Split
 }
 
 // findSplits finds the columns of splits: those that are called so, those that have nothing but the
@@ -22,15 +22,15 @@ func (r *reading) findSplits(columns int) {
 	label, named := r.table.labelColumn(r.files), false
 	for c := range columns {
 		kind := r.table.kindOf(c)
-		named = named || kind != column.NoSplit
-		if c == r.files || c == label || kind == column.NoSplit && !r.table.mayBeParts(c) {
+		named = named || kind != tabular.NoSplit
+		if c == r.files || c == label || kind == tabular.NoSplit && !r.table.mayBeParts(c) {
 			continue
 		}
-		means := column.ReadSplit(max(kind, column.Parts), r.table.counts(c))
-		if kind == column.Folds {
-			means = column.ReadSplit(kind, r.table.counts(c))
+		means := tabular.ReadSplit(max(kind, tabular.Parts), r.table.counts(c))
+		if kind == tabular.Folds {
+			means = tabular.ReadSplit(kind, r.table.counts(c))
 		}
-		if kind != column.NoSplit || means.Divides() && means.Note == "" {
+		if kind != tabular.NoSplit || means.Divides() && means.Note == "" {
 			r.splits = append(r.splits, splitColumn{c, means})
 			named = true
 		}
@@ -47,7 +47,7 @@ func (r *reading) findDivider(columns int) {
 		if c == r.files {
 			continue
 		}
-		s := splitColumn{c, column.ReadSplit(column.Parts, r.table.counts(c))}
+		s := splitColumn{c, tabular.ReadSplit(tabular.Parts, r.table.counts(c))}
 		if s.means.Parts != nil {
 			r.splits = []splitColumn{s}
 			return
@@ -59,18 +59,18 @@ func (r *reading) findDivider(columns int) {
 }
 
 // kindOf returns what the name of a column tells of splits.
-func (t *table) kindOf(c int) column.Kind {
+func (t *table) kindOf(c int) tabular.Kind {
 	if c < len(t.header) {
-		return column.KindOf(t.header[c])
+		return tabular.KindOf(t.header[c])
 	}
-	return column.NoSplit
+	return tabular.NoSplit
 }
 
 // mayBeParts reports whether the first value of a column is the name of a part of a set.
 func (t *table) mayBeParts(c int) bool {
 	for _, row := range t.rows {
 		if c < len(row) && strings.TrimSpace(row[c]) != "" {
-			return column.PartOf(row[c]) != ""
+			return tabular.PartOf(row[c]) != ""
 		}
 	}
 	return false
@@ -114,7 +114,7 @@ func (r *reading) roleOf(row []string) (is role, ok bool) {
 			continue
 		}
 		ok = true
-		if s.at < len(row) && s.means.Part(row[s.at]) != column.Train {
+		if s.at < len(row) && s.means.Part(row[s.at]) != tabular.Train {
 			return toTest, true
 		}
 	}
@@ -155,7 +155,11 @@ func (l *layout) divideByColumns(readings []*reading) {
 			}
 		}
 	}
-	if slices.Equal(roles, l.roles) || !divided(roles) {
+	if slices.Equal(roles, l.roles) {
+		return
+	}
+	if !divided(roles) {
+		l.note("the columns of splits have no picture to train on, and do not divide")
 		return
 	}
 	l.roles, l.told = roles, true

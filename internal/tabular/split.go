@@ -1,4 +1,4 @@
-package column
+package tabular
 
 import (
 	"cmp"
@@ -90,8 +90,6 @@ func ReadSplit(kind Kind, counts map[string]int) Split {
 	case known <= others:
 		return Split{Note: fmt.Sprintf("it is not read, as its values (%s) are not parts of a set such as train and test",
 			list(slices.SortedFunc(maps.Keys(counts), text.CompareNatural), nil))}
-	case !slices.Contains(slices.Collect(maps.Values(s.Parts)), Train):
-		return Split{Note: "it is not read, as none of its rows is to train on"}
 	case len(unknown) > 0:
 		s.Note = "what has another value is trained on: " + list(unknown, counts)
 	}
@@ -128,17 +126,19 @@ func truth(value string) (is, ok bool) {
 func byNumbers(counts map[string]int) Split {
 	s := Split{Parts: map[string]string{}, Note: "0 was taken for training, 1 for validation and 2 for testing"}
 	for value := range counts {
-		s.Parts[value] = map[string]string{"0": Train, "1": Val, "2": Test}[whole(value)]
+		s.Parts[value] = cmp.Or(map[string]string{"1": Val, "2": Test}[whole(value)], Train)
 	}
 	return s
 }
 
-// numbered reports whether the values are some whole numbers, and each of these occurs.
+// numbered reports whether the values that are not empty are some whole numbers, and each of these
+// occurs.
 func numbered(counts map[string]int, numbers ...string) bool {
 	seen := map[string]bool{}
 	for value := range counts {
 		seen[whole(value)] = true
 	}
+	delete(seen, "")
 	return len(seen) == len(numbers) && !slices.ContainsFunc(numbers, func(n string) bool { return !seen[n] })
 }
 

@@ -1,4 +1,4 @@
-package column
+package tabular
 
 import (
 	"fmt"
@@ -43,6 +43,8 @@ func TestReadSplit(t *testing.T) {
 		{"Usage", "Training PublicTest PrivateTest", "PrivateTest:test PublicTest:val Training:train", ""},
 		{"partition", "0 0 1 2", "0:train 1:val 2:test", "0 was taken for training, 1 for validation and 2 for testing"},
 		{"Partition", "0.0 1.0 2.0", "0.0:train 1.0:val 2.0:test", "0 was taken"},
+		{"split", "0 1 2 _", ":train 0:train 1:val 2:test", "0 was taken"},
+		{"split", "0 1 _", "", "whether 0 or 1"},
 		{"split", "0 1", "", "whether 0 or 1 is to train on is not known"},
 		{"split", "0 2", "", "its values (0, 2) are not parts"},
 		{"split", "1 2 3", "", "its values (1, 2, 3) are not parts"},
@@ -51,7 +53,7 @@ func TestReadSplit(t *testing.T) {
 		{"is test", "no yes", "no:train yes:test", ""},
 		{"is_valid", "0.0 1.0", "0.0:train 1.0:test", ""},
 		{"is_test", "1 _ _ _", ":train 1:test", "what has another value is trained on: nothing (3)"},
-		{"is_test", "1 1", "", "none of its rows is to train on"},
+		{"is_test", "1 1", "1:test", ""},
 		{"fold", "0 1 2 3 4", "", "folds are not read"},
 		{"fold", "train test", "test:test train:train", ""},
 		{"usage", "Casual Sports Formal Ethnic Travel", "", "its values (Casual, Ethnic, Formal, Sports, 1 more) are not parts"},
@@ -70,7 +72,7 @@ func TestReadSplit(t *testing.T) {
 		if got := strings.Join(parts, " "); got != c.parts || !strings.Contains(s.Note, c.note) || (c.note == "") != (s.Note == "") {
 			t.Errorf("%s of %s: %s, note %q", c.header, c.values, got, s.Note)
 		}
-		if s.Divides() != (c.parts != "") {
+		if both := strings.Contains(c.parts, ":train") && (strings.Contains(c.parts, ":val") || strings.Contains(c.parts, ":test")); s.Divides() != both {
 			t.Errorf("%s of %s: divides %v", c.header, c.values, s.Divides())
 		}
 	}
