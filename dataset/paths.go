@@ -27,6 +27,8 @@ type place struct {
 	format string // "folder", "zip", "tar", "file"
 	trees  []*tree.Tree
 	chosen string // the file that was named, where the trees have others beside it; "" for all
+
+	archives []string // that a folder holds, and whose contents are the trees
 }
 
 // openPath reads a folder or a file that exists. It tells the formats of files apart.
@@ -147,6 +149,7 @@ func (p *place) expand(t *tree.Tree) error {
 		}
 		p.trees, names = append(p.trees, inner), append(names, f.Name)
 	}
+	p.archives = names
 	folders, note := shardFolders(names, p.trees[1:])
 	if note != "" {
 		others.Notes = append(others.Notes, note)
@@ -198,9 +201,11 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	switch {
 	case len(arrays) > 0 && prevail(arrayFiles(arrays), pictures):
 		set.noteFew(pictures, "arrays")
+		p.noteMissingParts(set, arrayFiles(arrays))
 		return p.readArrays(ctx, set, arrays, o)
 	case len(rows) > 0 && prevail(rows, pictures):
 		set.noteFew(pictures, "rows of a table")
+		p.noteMissingParts(set, rows)
 		return set, readRows(ctx, set, rows, o)
 	case len(arrays)+len(rows)+len(pictures) == 0 && p.labelsAlone(files) != "":
 		name := p.labelsAlone(files)
@@ -215,6 +220,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	for _, f := range rows {
 		set.noteUnread(f.Name)
 	}
+	p.noteMissingParts(set, nil)
 	set.Format = p.format + " of pictures"
 	return set, p.ofProgram(readPictures(ctx, set, p.trees, nil, o))
 }
