@@ -17,8 +17,8 @@ var (
 	// train-00000-of-00002.parquet. Some writers put a hash behind it.
 	numberedPart = regexp.MustCompile(`^(.*?)(\d+)-of-(\d+)`)
 
-	// cifarPart matches the batches of CIFAR-10, which has 5, and of ImageNet in its form, which has
-	// 10.
+	// cifarPart matches the batches of CIFAR-10, which has 5, and of ImageNet in its form, which
+	// has 10.
 	cifarPart = regexp.MustCompile(`^((?:train_)?data_batch_)(\d+)(\.bin)?$`)
 )
 
@@ -82,7 +82,7 @@ func partIn(name string) (key string, number int, list *partList) {
 	var prefix, digits string
 	if m := numberedPart.FindStringSubmatch(base); m != nil {
 		prefix, digits = m[1], m[2]
-		list.total, _ = strconv.Atoi(m[3]) // a number that is too large is the largest one
+		list.total, _ = strconv.Atoi(m[3]) // one that is too large gives the largest number
 		list.name = func(i int) string { return fmt.Sprintf("%s%0*d-of-%s", prefix, len(digits), i, m[3]) }
 	} else if m := cifarPart.FindStringSubmatch(base); m != nil {
 		prefix, digits = m[1], m[2]

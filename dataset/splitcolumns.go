@@ -76,7 +76,7 @@ func (t *table) mayBeParts(c int) bool {
 	return false
 }
 
-// counts counts the rows of each value of a column.
+// counts returns the rows of each value of a column.
 func (t *table) counts(c int) map[string]int {
 	counts := map[string]int{}
 	for _, row := range t.rows {

@@ -96,10 +96,10 @@ func TestGolden(t *testing.T) {
 // Columns of splits say which part a row is of, and labels that are missing in words are none.
 func TestParts(t *testing.T) {
 	for _, c := range []struct{ name, parts, columns, note string }{
-		{"split", "train train val train test train train", "split", "column split: what has another value is trained on: extra (1)"},
-		{"is_test", "train train test train test train train", "is_val, is_test", ""},
-		{"partition", "train train val train test train train", "partition", "column partition: 0 was taken for training"},
-		{"unknown-split", "      ", "", "column split: whether 0 or 1 is to train on is not known"},
+		{"split", "train,train,val,train,test,train,train", "split", "column split: what has another value is trained on: extra (1)"},
+		{"is_test", "train,train,test,train,test,train,train", "is_val, is_test", ""},
+		{"partition", "train,train,val,train,test,train,train", "partition", "column partition: 0 was taken for training"},
+		{"unknown-split", ",,,,,,", "", "column split: whether 0 or 1 is to train on is not known"},
 	} {
 		f, list, err := all(golden(t, c.name), usualLimits)
 		if err != nil {
@@ -109,7 +109,7 @@ func TestParts(t *testing.T) {
 		for _, row := range list {
 			parts = append(parts, row.Part)
 		}
-		if got := strings.Join(parts, " "); got != c.parts || f.SplitColumns() != c.columns || !strings.Contains(strings.Join(f.Notes, "\n"), c.note) {
+		if got := strings.Join(parts, ","); got != c.parts || f.SplitColumns() != c.columns || !strings.Contains(strings.Join(f.Notes, "\n"), c.note) {
 			t.Errorf("%s: parts %q by %q, notes %q", c.name, got, f.SplitColumns(), f.Notes)
 		}
 	}

@@ -1,7 +1,6 @@
 package tabular
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -39,7 +38,7 @@ func TestReadSplit(t *testing.T) {
 		parts  string // of the values, sorted
 		note   string
 	}{
-		{"split", "train train test val", "test:test train:train val:val", ""},
+		{"split", "train val train test", "test:test train:train val:val", ""},
 		{"Usage", "Training PublicTest PrivateTest", "PrivateTest:test PublicTest:val Training:train", ""},
 		{"partition", "0 0 1 2", "0:train 1:val 2:test", "0 was taken for training, 1 for validation and 2 for testing"},
 		{"Partition", "0.0 1.0 2.0", "0.0:train 1.0:val 2.0:test", "0 was taken"},
@@ -58,7 +57,7 @@ func TestReadSplit(t *testing.T) {
 		{"fold", "train test", "test:test train:train", ""},
 		{"usage", "Casual Sports Formal Ethnic Travel", "", "its values (Casual, Ethnic, Formal, Sports, 1 more) are not parts"},
 		{"usage", "Casual Sports test", "", "its values (Casual, Sports, test) are not parts"},
-		{"split", "train train test extra", "extra:train test:test train:train", "what has another value is trained on: extra (1)"},
+		{"split", "train test train extra", "extra:train test:test train:train", "what has another value is trained on: extra (1)"},
 	} {
 		s := ReadSplit(KindOf(c.header), counted(strings.Fields(c.values)...))
 		if strings.Contains(c.values, "_") {
@@ -96,6 +95,6 @@ func TestMissing(t *testing.T) {
 		t.Error(got)
 	}
 	if got := MissingNote(Missing(nil), nil); got != "" {
-		t.Error(fmt.Sprintf("%q for no labels", got))
+		t.Errorf("%q for no labels", got)
 	}
 }
