@@ -28,12 +28,15 @@ var errUsed = errors.New("used for labels")
 func (g *gallery) classes(l *layout) ([]string, error) {
 	from := g.loader.options.Labels
 	if _, clusters, err := ParseClusters(from); clusters {
+		g.divided(l, "")
 		return nil, err // they are found once the images are there
 	}
 	switch from {
 	case NoLabels:
+		g.divided(l, "")
 		return nil, nil
 	case FolderLabels:
+		g.divided(l, "")
 		labels := l.folderClasses(true)
 		l.noteUnnamed()
 		g.noteEmpty(l, labels)
@@ -49,6 +52,7 @@ func (g *gallery) classes(l *layout) ([]string, error) {
 			return nil, err
 		}
 		t.place = g.placeOf(from)
+		g.divided(l, t.place)
 		labels, err := l.labelBy(t, g.names)
 		g.markUsed(func(f *tree.File) bool { return path.Base(f.Name) == path.Base(t.path) })
 		return labels, err
@@ -103,12 +107,7 @@ func (g *gallery) found(l *layout) ([]string, error) {
 		return g.labels, nil
 	}
 	beside, what := g.beside()
-	tables := g.tables()
-	readings := readAll(tables, g.index(l, tables))
-	if l.divideByLists(readings) {
-		readings = readAll(tables, g.index(l, tables))
-	}
-	g.divideByColumns(l, readings)
+	readings := g.divided(l, "")
 	if labels := l.folderClasses(false); labels != nil {
 		g.byFolders(l, labels, readings)
 		if beside != nil {
@@ -138,15 +137,24 @@ func (g *gallery) found(l *layout) ([]string, error) {
 	return labels, nil
 }
 
-// divideByColumns divides the pictures by the tables of the set that have columns of splits.
-func (g *gallery) divideByColumns(l *layout, readings []*reading) {
-	few := func(r *reading) bool { return !r.enough(len(g.names)) }
-	l.divideByColumns(slices.DeleteFunc(slices.Clone(readings), few))
+// divided divides the pictures by the tables of the set: by lists of names, and by columns of
+// splits, wherever the labels come from. The columns of the table at the path named are not used:
+// it is read with the labels. It returns what the tables say.
+func (g *gallery) divided(l *layout, named string) []*reading {
+	tables := g.tables()
+	readings := readAll(tables, g.index(l, tables))
+	if l.divideByLists(readings) {
+		readings = readAll(tables, g.index(l, tables))
+	}
+	l.divideByColumns(slices.DeleteFunc(slices.Clone(readings), func(r *reading) bool {
+		return !r.enough(len(g.names)) || r.table.path == named
+	}))
 	for _, r := range readings {
 		if r.divides {
 			g.markUsed(func(f *tree.File) bool { return f.Name == r.table.path })
 		}
 	}
+	return readings
 }
 
 // byFolders completes classes from folders: a table may know the classes of test pictures that lie

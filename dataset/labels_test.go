@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -291,6 +292,21 @@ func TestPartitionIsUsed(t *testing.T) {
 		"list_eval_partition.txt": []byte("a.png 0\nb.png 1\nc.png 2\n")}), Options{})
 	if set.Train.Len() != 1 || heldLen(set) != 2 || !set.OwnTest || len(set.Skipped) > 0 {
 		t.Errorf("%d + %d pictures, skipped %v, notes %v", set.Train.Len(), heldLen(set), set.Skipped, set.Notes)
+	}
+}
+
+// A set is divided by its tables wherever the labels come from.
+func TestPartitionWithLabelsFromElsewhere(t *testing.T) {
+	p := plainPNG(t, 4, 4, red)
+	folder := write(t, map[string][]byte{"x/a.png": p, "x/b.png": p, "y/c.png": p, "y/d.png": p,
+		"list_eval_partition.txt": []byte("a.png 0\nb.png 1\nc.png 2\nd.png 0\n"), "names.csv": []byte("f,label\na,u\nb,v\nc,u\nd,v\n"),
+		"own.csv": []byte("f,label,split\na,u,test\nb,v,train\nc,u,train\nd,v,train\n")})
+	for labels, want := range map[string]int{"": 2, NoLabels: 2, FolderLabels: 2, "clusters:2": 2,
+		filepath.Join(folder, "names.csv"): 2, filepath.Join(folder, "own.csv"): 1} {
+		set := mustOpen(t, folder, Options{Labels: labels})
+		if heldLen(set) != want || !set.OwnTest {
+			t.Errorf("labels %q: %d + %d pictures, notes %v", labels, set.Train.Len(), heldLen(set), set.Notes)
+		}
 	}
 }
 
