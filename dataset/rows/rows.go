@@ -73,9 +73,7 @@ func open(r io.ReaderAt, size int64, l limits) (f *File, err error) {
 	if err := f.findLabel(list, known); err != nil {
 		return nil, err
 	}
-	if err := f.findSplits(list, known); err != nil {
-		return nil, err
-	}
+	f.findSplits(list, known)
 	columns := []*leaf{f.image, f.name, f.label}
 	for _, s := range f.splits {
 		columns = append(columns, s.leaf)

@@ -99,6 +99,7 @@ func TestParts(t *testing.T) {
 		{"split", "train,train,val,train,test,train,train", "split", "column split: what has another value is trained on: extra (1)"},
 		{"is_test", "train,train,test,train,test,train,train", "is_val, is_test", ""},
 		{"partition", "train,train,val,train,test,train,train", "partition", "column partition: 0 was taken for training"},
+		{"delta-split", ",,,,,,", "", "the parts of the set are not read: column split: the encoding DELTA_BINARY_PACKED"},
 		{"unknown-split", ",,,,,,", "", "column split: whether 0 or 1 is to train on is not known"},
 	} {
 		f, list, err := all(golden(t, c.name), usualLimits)

@@ -23,8 +23,9 @@ type splitLeaf struct {
 // maxParts bounds the different values of a column of splits. One with more has something else.
 const maxParts = 1000
 
-// findSplits finds the columns that divide the rows, by their names and values.
-func (f *File) findSplits(list []*leaf, known map[string]feature) error {
+// findSplits finds the columns that divide the rows, by their names and values. One that cannot be
+// read is noted: the pictures and labels may be read without it.
+func (f *File) findSplits(list []*leaf, known map[string]feature) {
 	for _, l := range list {
 		kind := tabular.KindOf(l.name())
 		if kind == tabular.NoSplit || len(l.path) != 1 || l.repeated || l == f.label || l == f.name || l == f.image || !isScalar(l) {
@@ -33,7 +34,8 @@ func (f *File) findSplits(list []*leaf, known map[string]feature) error {
 		s := splitLeaf{leaf: l, names: known[l.path[0]].Names}
 		counts, err := f.count(&s)
 		if err != nil {
-			return err
+			f.Notes = append(f.Notes, fmt.Sprintf("the parts of the set are not read: %v", err))
+			continue
 		}
 		if s.means = tabular.ReadSplit(kind, counts); s.means.Parts != nil {
 			f.splits = append(f.splits, s)
@@ -42,7 +44,6 @@ func (f *File) findSplits(list []*leaf, known map[string]feature) error {
 			f.Notes = append(f.Notes, fmt.Sprintf("column %s: %s", l.name(), s.means.Note))
 		}
 	}
-	return nil
 }
 
 // SplitColumns names the columns that say which part of a set a row is of, with commas between

@@ -46,6 +46,8 @@ pq.write_table(pa.table({'image': image, 'label': label, 'is_val': pa.array([i =
                          'is_test': pa.array([i == 4 for i in range(N)])}), 'is_test.parquet')
 pq.write_table(pa.table({'image': image, 'label': label, 'partition': pa.array([0, 0, 1, 0, 2, 0, 0])}), 'partition.parquet')
 pq.write_table(pa.table({'image': image, 'label': label, 'split': pa.array([0, 0, 1, 0, 1, 0, None])}), 'unknown-split.parquet')
+pq.write_table(pa.table({'image': image, 'label': label, 'split': pa.array([i % 2 for i in range(N)])}), 'delta-split.parquet',
+               use_dictionary=False, column_encoding={'split': 'DELTA_BINARY_PACKED'})
 features = datasets.Features({'image': datasets.Image(), 'label': datasets.ClassLabel(names=['ant', 'bee', 'cow'])})
 datasets.Dataset.from_dict({'image': [{'bytes': p, 'path': None} for p in pictures], 'label': [i % 3 for i in range(N)]},
                            features=features).to_parquet('datasets.parquet')
