@@ -28,12 +28,15 @@ var errUsed = errors.New("used for labels")
 func (g *gallery) classes(l *layout) ([]string, error) {
 	from := g.loader.options.Labels
 	if _, clusters, err := ParseClusters(from); clusters {
+		g.divided(l, "")
 		return nil, err // they are found once the images are there
 	}
 	switch from {
 	case NoLabels:
+		g.divided(l, "")
 		return nil, nil
 	case FolderLabels:
+		g.divided(l, "")
 		labels := l.folderClasses(true)
 		l.noteUnnamed()
 		g.noteEmpty(l, labels)
@@ -49,6 +52,7 @@ func (g *gallery) classes(l *layout) ([]string, error) {
 			return nil, err
 		}
 		t.place = g.placeOf(from)
+		g.divided(l, t.place)
 		labels, err := l.labelBy(t, g.names)
 		g.markUsed(func(f *tree.File) bool { return path.Base(f.Name) == path.Base(t.path) })
 		return labels, err
@@ -103,11 +107,7 @@ func (g *gallery) found(l *layout) ([]string, error) {
 		return g.labels, nil
 	}
 	beside, what := g.beside()
-	tables := g.tables()
-	readings := readAll(tables, g.index(l, tables))
-	if l.divideByLists(readings) {
-		readings = readAll(tables, g.index(l, tables))
-	}
+	readings := g.divided(l, "")
 	if labels := l.folderClasses(false); labels != nil {
 		g.byFolders(l, labels, readings)
 		if beside != nil {
@@ -118,12 +118,13 @@ func (g *gallery) found(l *layout) ([]string, error) {
 	if beside != nil {
 		l.told = true
 		l.note("classes from the %s beside the pictures", what)
+		l.dropMissing(beside, "the "+what)
 		g.markUsed(isSide)
 		return beside, nil
 	}
 	main, others := chooseTables(readings, l.roles)
 	if main == nil {
-		g.noteUnread(l, g.noteDeclined(l, readings))
+		g.noteUnread(l, append(g.noteDeclined(l, readings), g.noteOtherTexts(l)...))
 		return nil, nil
 	}
 	for _, r := range main {
@@ -134,6 +135,26 @@ func (g *gallery) found(l *layout) ([]string, error) {
 		g.noteTable(l, r, "the classes are from "+text.Printable(main[0].table.path))
 	}
 	return labels, nil
+}
+
+// divided divides the pictures by the tables of the set: by lists of names, and by columns of
+// splits, wherever the labels come from. The columns of the table at the path named are not used:
+// it is read with the labels. It returns what the tables say.
+func (g *gallery) divided(l *layout, named string) []*reading {
+	tables := g.tables()
+	readings := readAll(tables, g.index(l, tables))
+	if l.divideByLists(readings) {
+		readings = readAll(tables, g.index(l, tables))
+	}
+	l.divideByColumns(slices.DeleteFunc(slices.Clone(readings), func(r *reading) bool {
+		return !r.enough(len(g.names)) || r.table.path == named
+	}))
+	for _, r := range readings {
+		if r.divides {
+			g.markUsed(func(f *tree.File) bool { return f.Name == r.table.path })
+		}
+	}
+	return readings
 }
 
 // byFolders completes classes from folders: a table may know the classes of test pictures that lie
@@ -256,11 +277,39 @@ func (g *gallery) noteDeclined(l *layout, readings []*reading) (paths []string) 
 				text.Count(r.matched, "row names a picture", "rows name pictures"), g.takes(r.table))
 		case r.many:
 			l.note("no labels are read from %s: nearly each picture has one of its own%v", name, g.takes(r.table))
-		case r.list && l.listed:
+		case r.list && l.listed, r.divides && (r.divider || !r.labels()):
 		case r.why.Format != "":
 			l.note("no labels are read from %s: %v", name, r.why)
 		}
 		paths = append(paths, r.table.path)
+	}
+	return paths
+}
+
+// noteOtherTexts says which texts name the pictures and labels, though they are not called like
+// tables, and how they are taken. It returns their paths.
+func (g *gallery) noteOtherTexts(l *layout) (paths []string) {
+	var texts []*tree.File
+	for i, f := range g.loader.files {
+		isText := strings.EqualFold(path.Ext(f.Name), ".txt") && f.Err == nil
+		if isText && g.loader.results[i].err != nil && !isTable(f) {
+			texts = append(texts, f)
+		}
+	}
+	if len(texts) > maxTables {
+		return nil // captions
+	}
+	var list []*table
+	for _, f := range texts {
+		if t, err := tableOf(f); err == nil {
+			list = append(list, t)
+		}
+	}
+	for _, r := range readAll(list, g.index(l, list)) {
+		if r.labels() && !r.many && r.enough(len(g.names)) {
+			l.note("%s is not read, as it is not called a list of labels%v", text.Printable(r.table.path), g.takes(r.table))
+			paths = append(paths, r.table.path)
+		}
 	}
 	return paths
 }
@@ -296,7 +345,7 @@ func (g *gallery) tables() []*table {
 
 // listNames are words in the names of tables that end in .txt or .json.
 var listNames = []string{
-	"labels", "label", "metadata", "dataset", "annotations", "annotation", "list", "class", "classes", "attr", "split", "instances",
+	"labels", "label", "partition", "metadata", "dataset", "annotations", "annotation", "list", "class", "classes", "attr", "split", "instances",
 }
 
 // isTable reports whether a file may be a table of labels, by its name.

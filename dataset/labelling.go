@@ -1,28 +1,24 @@
 package dataset
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A labelling is what files of labels say of the pictures.
 type labelling struct {
 	labels  []string // of each picture, "" for none
-	roles   []role   // of each picture; nil where there is no column of splits
 	rows    int      // rows without a picture
 	doubled int      // rows that give a picture another label than an earlier one
 }
 
 // apply labels pictures by a table. A later row of a picture counts more than an earlier one.
 func (l *labelling) apply(r *reading) {
-	if r.split >= 0 && l.roles == nil {
-		l.roles = make([]role, len(l.labels))
-	}
 	for k, row := range r.table.rows {
 		i := r.at[k]
 		if i < 0 {
@@ -34,25 +30,7 @@ func (l *labelling) apply(r *reading) {
 			l.doubled++
 		}
 		l.labels[i] = label
-		if r.split >= 0 && r.split < len(row) {
-			if is, ok := r.roleOf(row[r.split]); ok {
-				l.roles[i] = is
-			}
-		}
 	}
-}
-
-// roleOf reads a value of the column of splits.
-func (r *reading) roleOf(value string) (is role, ok bool) {
-	if slices.Contains(testColumns, columnName(r.table.header[r.split])) {
-		switch strings.ToLower(strings.TrimSpace(value)) {
-		case "true", "1", "1.0", "yes":
-			return toTest, true
-		}
-		return toTrain, true
-	}
-	is, _, ok = splitOf(value)
-	return is, ok
 }
 
 // labelOf returns the label of a row. Whole numbers are spelled without a fraction, as tables with
@@ -102,6 +80,7 @@ func (l *layout) labelBy(t *table, names []string) ([]string, error) {
 	case !r.labels():
 		return nil, option.Faultf("%s: it names the pictures, and %v", text.Printable(t.path), r.why)
 	}
+	l.divideByColumns([]*reading{r})
 	return l.labelWith([]*reading{r}), nil
 }
 
@@ -127,14 +106,7 @@ func (l *layout) labelWith(readings []*reading) []string {
 	}
 	l.told = true
 	first, from := readings[0], strings.Join(paths, ", ")
-	if divided(by.roles) {
-		for i, r := range by.roles {
-			if l.roles[i] != outside {
-				l.roles[i] = r
-			}
-		}
-		l.note("%s: column %s divides the pictures", from, text.Printable(cmp.Or(first.table.header[first.split], "split")))
-	}
+	l.dropMissing(by.labels, from)
 	without := 0
 	for i, label := range by.labels {
 		if label == "" && l.roles[i] != outside {
@@ -156,6 +128,25 @@ func (l *layout) labelWith(readings []*reading) []string {
 			text.Count(by.doubled, "row gives", "rows give"))
 	}
 	return by.labels
+}
+
+// dropMissing takes labels away that stand for a missing one, such as nan.
+func (l *layout) dropMissing(labels []string, from string) {
+	counts := map[string]int{}
+	for i, label := range labels {
+		if l.roles[i] != outside {
+			counts[label]++
+		}
+	}
+	missing := tabular.Missing(counts)
+	for i, label := range labels {
+		if missing[label] {
+			labels[i] = ""
+		}
+	}
+	if note := tabular.MissingNote(missing, counts); note != "" {
+		l.note("%s: %s", from, note)
+	}
 }
 
 // divided reports whether there are pictures to train on and pictures to test on.

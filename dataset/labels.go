@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/internal/option"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -31,9 +32,6 @@ var (
 	notLabelWords = []string{
 		"confidence", "source", "score", "count", "num", "quality", "url", "path", "file", "filename", "prob", "date",
 	}
-	splitColumns = []string{"split", "subset", "usage", "partition", "set", "fold"}
-	// testColumns hold whether a picture is for testing.
-	testColumns = []string{"is_valid", "is_test", "is_val", "isvalid", "istest"}
 )
 
 // column returns the first column but one that has one of the names, -1 for none.
@@ -50,7 +48,7 @@ func (t *table) column(names []string, but int) int {
 
 // columnName brings the header of a column into the form of [labelColumns].
 func columnName(header string) string {
-	return strings.Join(strings.FieldsFunc(strings.ToLower(header), noLetterOrDigit), "_")
+	return tabular.Name(header)
 }
 
 // labelColumn returns the column whose name tells that it has labels, -1 for none.
@@ -76,13 +74,16 @@ type reading struct {
 	files   int   // the column of names
 	label   int   // the column of labels, -1 where columns stand for classes
 	classes []int // the columns that stand for classes, of which one is 1 in each row
-	split   int   // the column of splits, -1 for none
+	splits  []splitColumn
 	at      []int // the picture of each row, -1 for none
 	matched int   // pictures that rows name
 
 	why  Note // why there are no labels where label and classes have none
 	many bool // nearly each picture has a label of its own
 	list bool // the name is that of a part of a split
+
+	divider bool // the table's name says that it divides the pictures
+	divides bool // its columns of splits do
 }
 
 // labels reports whether the table has labels.
@@ -93,12 +94,13 @@ func (r *reading) enough(pictures int) bool { return 2*r.matched >= min(len(r.ta
 
 // read finds the columns of a table by what is in them. It is nil where no column names pictures.
 func (t *table) read(x *index) *reading {
-	named := t.labelColumn(-1) >= 0 || t.column(splitColumns, -1) >= 0
+	named := t.labelColumn(-1) >= 0 ||
+		slices.ContainsFunc(t.header, func(h string) bool { return tabular.KindOf(h) != tabular.NoSplit })
 	if !named && slices.ContainsFunc(t.header, func(h string) bool { return x.finder(t)(h) >= 0 }) {
 		// It is a row.
 		t.header, t.rows = nil, slices.Insert(t.rows, 0, t.header)
 	}
-	r := &reading{table: t, files: -1, label: -1, split: -1}
+	r := &reading{table: t, files: -1, label: -1}
 	_, r.list = listRole(t.path)
 	columns := 0
 	for _, row := range t.rows {
@@ -113,9 +115,7 @@ func (t *table) read(x *index) *reading {
 	if r.files < 0 {
 		return nil
 	}
-	if r.split = t.column(splitColumns, r.files); r.split < 0 {
-		r.split = t.column(testColumns, r.files)
-	}
+	r.findSplits(columns)
 	r.chooseLabel(columns)
 	return r
 }
@@ -144,6 +144,10 @@ func (t *table) match(c int, x *index) (at []int, matched int) {
 // is 1 in each row, else the only one that may have labels. A column with another value for every
 // picture or so has captions, and no labels.
 func (r *reading) chooseLabel(columns int) {
+	if r.divider {
+		r.why = option.Say("its name says that it divides the pictures")
+		return
+	}
 	if r.label = r.table.labelColumn(r.files); r.label >= 0 {
 		r.checkLabel()
 		return
@@ -154,7 +158,7 @@ func (r *reading) chooseLabel(columns int) {
 	}
 	var may []int
 	for c := range columns {
-		if c == r.files || c == r.split || len(bits) > 1 && slices.Contains(bits, c) {
+		if c == r.files || r.isSplit(c) || len(bits) > 1 && slices.Contains(bits, c) {
 			continue
 		}
 		if n := r.values(c); n > 1 && n <= max(r.matched/2, 10) && !r.measured(c) {
@@ -197,7 +201,7 @@ func (r *reading) measured(c int) bool {
 		if err != nil {
 			return false
 		}
-		if v != math.Trunc(v) {
+		if v != math.Trunc(v) && !math.IsNaN(v) { // NaN stands for a label that is missing
 			return 2*r.values(c) > r.matched
 		}
 	}
@@ -272,7 +276,7 @@ func (r *reading) values(c int) int {
 func (r *reading) bits(columns int) []int {
 	var list []int
 	for c := range columns {
-		if c == r.files || c == r.split || c >= len(r.table.header) {
+		if c == r.files || r.isSplit(c) || c >= len(r.table.header) {
 			continue
 		}
 		if !slices.ContainsFunc(r.table.rows, func(row []string) bool { return c >= len(row) || bit(row[c]) < 0 }) {

@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -104,16 +105,86 @@ func TestTableOfNamesInSeveralFolders(t *testing.T) {
 	}
 }
 
-// A column of splits divides the pictures.
+// A column of splits divides the pictures, however it is called and spelled.
 func TestTableWithSplits(t *testing.T) {
 	pictures := []string{"a.png", "b.png", "c.png"}
-	table, err := readTable("l.csv", strings.NewReader("f,label,split\na.png,x,train\nb.png,y,train\nc.png,x,val\n"))
-	if err != nil {
-		t.Fatal(err)
+	table := func(header string, values ...string) string {
+		text := header + "\n"
+		for i, name := range pictures {
+			text += name + ",x," + values[i] + "\n"
+		}
+		return text
 	}
-	l := arrange(pictures)
-	if _, err := l.labelBy(table, pictures); err != nil || !slices.Equal(l.roles, []role{toTrain, toTrain, toTest}) {
-		t.Errorf("roles %v, %v", l.roles, err)
+	for _, c := range []struct {
+		name, text, note string
+	}{
+		{"words", table("f,label,split", "train", "train", "val"), "l.csv: column split divides the pictures"},
+		{"Usage", table("f,label,Usage", "Training", "Training", "PrivateTest"), "column Usage divides"},
+		{"numbers", table("f,label,partition", "0", "1", "2"), "0 was taken for training, 1 for validation and 2 for testing"},
+		{"is_train", table("f,label,is_train", "1", "1", "0"), "column is_train divides"},
+		{"isTrain", table("f,label,IsTrain", "True", "True", "False"), "column IsTrain divides"},
+		{"is_test", table("f,label,is_test", "0", "0", "1"), "column is_test divides"},
+		{"is_valid", table("f,label,is valid", "false", "false", "true"), "column is valid divides"},
+		{"another name", table("f,label,purpose", "train", "train", "test"), "column purpose divides"},
+		{"two columns", table("f,label,is_val,is_test", "0,0", "0,0", "0,1"), "columns is_val, is_test divides"},
+		{"0 and 1", table("f,label,split", "0", "0", "1"), "column split: whether 0 or 1 is to train on is not known"},
+		{"folds", table("f,label,fold", "0", "1", "2"), "column fold: folds are not read"},
+		{"others", table("f,label,split", "a", "b", "b"), "column split: it is not read, as its values (a, b) are not parts"},
+		{"one other", table("f,label,split", "train", "test", "extra"), "what has another value is trained on: extra (1)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table, err := readTable("l.csv", strings.NewReader(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := arrange(pictures)
+			labels, err := l.labelBy(table, pictures)
+			if err != nil || !slices.Equal(labels, []string{"x", "x", "x"}) || !strings.Contains(fmt.Sprint(l.notes), c.note) {
+				t.Errorf("labels %q, %v, notes %v", labels, err, l.notes)
+			}
+			want := []role{toTrain, toTrain, toTest}
+			switch c.name {
+			case "0 and 1", "folds", "others":
+				want = []role{toTrain, toTrain, toTrain}
+			case "numbers":
+				want = []role{toTrain, toTest, toTest}
+			case "one other":
+				want = []role{toTrain, toTest, toTrain}
+			}
+			if !slices.Equal(l.roles, want) {
+				t.Errorf("roles %v, want %v", l.roles, want)
+			}
+		})
+	}
+}
+
+// A table that a person made by pandas spells missing labels in words.
+func TestTableWithMissingLabels(t *testing.T) {
+	pictures := []string{"a.png", "b.png", "c.png", "d.png", "e.png"}
+	for _, c := range []struct {
+		labels, want []string
+		note         string
+	}{
+		{[]string{"cat", "nan", "dog", "N/A", "nan"}, []string{"cat", "", "dog", "", ""}, "l.csv: counted as without a label: N/A (1), nan (2)"},
+		{[]string{"0.0", "nan", "1.0", "0.0", "1.0"}, []string{"0", "", "1", "0", "1"}, "nan (1)"},
+		{[]string{"cat", "None", "dog", "?", "-"}, []string{"cat", "", "dog", "", ""}, "- (1), ? (1), None (1)"},
+		{[]string{"cat", "none", "dog", "cat", "dog"}, []string{"cat", "none", "dog", "cat", "dog"}, "classes from l.csv"},
+		{[]string{"Mild", "None", "Severe", "Mild", "None"}, []string{"Mild", "None", "Severe", "Mild", "None"}, "classes from l.csv"},
+		{[]string{"NA", "FR", "US", "NA", "FR"}, []string{"NA", "FR", "US", "NA", "FR"}, "classes from l.csv"},
+	} {
+		text := "f,label\n"
+		for i, label := range c.labels {
+			text += pictures[i] + "," + label + "\n"
+		}
+		table, err := readTable("l.csv", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := arrange(pictures)
+		got, err := l.labelBy(table, pictures)
+		if err != nil || !slices.Equal(got, c.want) || !strings.Contains(fmt.Sprint(l.notes), c.note) {
+			t.Errorf("labels %q, %v, notes %v", got, err, l.notes)
+		}
 	}
 }
 
@@ -181,6 +252,25 @@ func TestLabelsOfPictures(t *testing.T) {
 			"captions are not read, nor are the numbers of repeats"},
 		{"what a program computed of each picture", map[string][]byte{"a/0.png": p, "a/0_8x8.npz": []byte("PK"), "b/1.png": p, "b/1.npz": []byte("PK")},
 			"", []string{"a", "b"}, ""},
+		{"a column of splits beside folders", map[string][]byte{"cat/a.png": p, "cat/b.png": p, "dog/c.png": p, "dog/d.png": p,
+			"info.csv": []byte("f,label,is_train\ncat/a.png,cat,1\ncat/b.png,cat,0\ndog/c.png,dog,1\ndog/d.png,dog,1\n")}, "", []string{"cat", "dog"},
+			"info.csv: column is_train divides the pictures"},
+		{"a partition", base(map[string][]byte{"list_eval_partition.txt": []byte("a.png 0\nb.png 0\nc.png 0\nd.png 0\ne.png 1\nf.png 2\n")}), "", nil,
+			"list_eval_partition.txt divides the pictures"},
+		{"CelebA", base(map[string][]byte{"list_eval_partition.txt": []byte("a.png 0\nb.png 0\nc.png 0\nd.png 0\ne.png 1\nf.png 2\n"),
+			"list_attr_celeba.txt": []byte("6\nBald Smiling \na.png  1 -1\nb.png -1 -1\nc.png  1  1\nd.png  1  1\ne.png -1  1\nf.png  1 -1\n"),
+			"identity_CelebA.txt":  []byte("a.png 7\nb.png 8\nc.png 7\nd.png 8\ne.png 9\nf.png 9\n")}), "", nil,
+			"a picture may be of several of its columns of 0 and 1 (Bald, Smiling)"},
+		{"CelebA's identities", base(map[string][]byte{"identity_CelebA.txt": []byte("a.png 7\nb.png 8\nc.png 7\nd.png 8\ne.png 9\nf.png 9\n")}),
+			"", nil, "identity_CelebA.txt is not read, as it is not called a list of labels"},
+		{"a partition and labels", base(map[string][]byte{"eval_partition.csv": []byte("f,partition\na,0\nb,0\nc,0\nd,0\ne,1\nf,2\n"),
+			"labels.csv": csv}), "", []string{"x", "y"}, "eval_partition.csv: column partition divides the pictures"},
+		{"a partition of 0 and 1", base(map[string][]byte{"train_test_split.txt": []byte("a 0\nb 1\nc 0\nd 0\ne 1\nf 1\n")}), "", nil,
+			"train_test_split.txt: column 2: whether 0 or 1 is to train on is not known"},
+		{"labels and splits in a table called so", base(map[string][]byte{"splits.csv": []byte(
+			"f,label,split\na,x,train\nb,y,train\nc,x,train\nd,y,test\ne,x,test\nf,y,test\n")}), "", []string{"x", "y"}, "classes from splits.csv"},
+		{"missing labels in small files", six(".cls", "3", "12", "nan"), "", []string{"3", "12"},
+			"the .cls files: counted as without a label: nan (2)"},
 		{"boxes", base(map[string][]byte{"a.xml": []byte("<annotation/>")}), "", nil, "no labels are read from a.xml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -192,6 +282,31 @@ func TestLabelsOfPictures(t *testing.T) {
 				t.Errorf("notes %s, want %q", notes, c.note)
 			}
 		})
+	}
+}
+
+// Tables that only divide the pictures are not listed as left out, and their test images are held.
+func TestPartitionIsUsed(t *testing.T) {
+	p := plainPNG(t, 4, 4, red)
+	set := mustOpen(t, write(t, map[string][]byte{"a.png": p, "b.png": p, "c.png": p,
+		"list_eval_partition.txt": []byte("a.png 0\nb.png 1\nc.png 2\n")}), Options{})
+	if set.Train.Len() != 1 || heldLen(set) != 2 || !set.OwnTest || len(set.Skipped) > 0 {
+		t.Errorf("%d + %d pictures, skipped %v, notes %v", set.Train.Len(), heldLen(set), set.Skipped, set.Notes)
+	}
+}
+
+// A set is divided by its tables wherever the labels come from.
+func TestPartitionWithLabelsFromElsewhere(t *testing.T) {
+	p := plainPNG(t, 4, 4, red)
+	folder := write(t, map[string][]byte{"x/a.png": p, "x/b.png": p, "y/c.png": p, "y/d.png": p,
+		"list_eval_partition.txt": []byte("a.png 0\nb.png 1\nc.png 2\nd.png 0\n"), "names.csv": []byte("f,label\na,u\nb,v\nc,u\nd,v\n"),
+		"own.csv": []byte("f,label,split\na,u,test\nb,v,train\nc,u,train\nd,v,train\n")})
+	for labels, want := range map[string]int{"": 2, NoLabels: 2, FolderLabels: 2, "clusters:2": 2,
+		filepath.Join(folder, "names.csv"): 2, filepath.Join(folder, "own.csv"): 1} {
+		set := mustOpen(t, folder, Options{Labels: labels})
+		if heldLen(set) != want || !set.OwnTest {
+			t.Errorf("labels %q: %d + %d pictures, notes %v", labels, set.Train.Len(), heldLen(set), set.Notes)
+		}
 	}
 }
 

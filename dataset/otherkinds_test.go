@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,8 @@ func TestOtherKinds(t *testing.T) {
 		{"text", map[string][]byte{"a.txt": []byte("words\n")}, "a.txt", "it is text; name a folder"},
 		{"beside an array", map[string][]byte{"a.npy.xz": []byte("\xfd7zXZ\x00x"), "b.npy": npyFile(t, 1, 4, 5, 5)}, "a.npy.xz", "by xz: unpack"},
 		{"HDF5", map[string][]byte{"a.h5": []byte("\x89HDF\r\n\x1a\n")}, "a.h5", "it is a file of HDF5: load it with h5py"},
+		{"labels alone", map[string][]byte{"y.npy": npyFile(t, 1, 4)}, "", "y.npy has labels by its name and dimensions, and there are no images"},
+		{"named labels", map[string][]byte{"y.npy": npyFile(t, 1, 4)}, "y.npy", "put them there as images.npy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(t.Context(), filepath.Join(write(t, c.files), c.named), Options{})
@@ -79,6 +82,55 @@ func TestNamedParquet(t *testing.T) {
 		set := mustOpen(t, filepath.Join(write(t, map[string][]byte{name: data}), name), Options{})
 		if set.Train.Len() == 0 {
 			t.Errorf("%s: no picture", name)
+		}
+	}
+}
+
+// Columns and names of parquet files divide the pictures.
+func TestPartsOfParquet(t *testing.T) {
+	file := func(name string) []byte {
+		data, err := os.ReadFile("rows/testdata/" + name + ".parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	for _, c := range []struct {
+		name        string
+		files       map[string]string // golden files
+		train, test int
+		note        string
+	}{
+		{"a column", map[string]string{"x.parquet": "split"}, 5, 2, "column split divides the pictures"},
+		{"two columns", map[string]string{"a/x.parquet": "is_test"}, 5, 2, "column is_val, is_test divides the pictures"},
+		{"a column and a name", map[string]string{"train-00000-of-00001.parquet": "partition", "test-00000-of-00001.parquet": "none"}, 5, 9,
+			"column partition divides the pictures"},
+		{"a column beside another file", map[string]string{"a.parquet": "split", "b.parquet": "texts"}, 12, 2, ""},
+		{"names", map[string]string{"digits_train.parquet": "none", "digits_test.parquet": "none"}, 7, 7, ""},
+		{"a column that says nothing", map[string]string{"x.parquet": "unknown-split"}, 7, 0, "column split: whether 0 or 1"},
+	} {
+		files := map[string][]byte{}
+		for name, golden := range c.files {
+			files[name] = file(golden)
+		}
+		set := mustOpen(t, write(t, files), Options{})
+		if set.Train.Len() != c.train || heldLen(set) != c.test || !strings.Contains(fmt.Sprint(set.Notes), c.note) {
+			t.Errorf("%s: %d + %d pictures, notes %v", c.name, set.Train.Len(), heldLen(set), set.Notes)
+		}
+	}
+}
+
+// What is left out beside pictures is not told to have an ending that it has.
+func TestEndingOfWhatIsLeftOut(t *testing.T) {
+	data, err := os.ReadFile("rows/testdata/none.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := encodedPNG(t, testPattern(4, 4))
+	set := mustOpen(t, write(t, map[string][]byte{"a.png": p, "b.png": p, "c.png": p, "x.parquet": data, "y.npy": npyFile(t, 1, 1)}), Options{})
+	for _, s := range set.Skipped {
+		if strings.Contains(s.Detail, "ending") || s.Count != 2 {
+			t.Errorf("skipped %+v", s)
 		}
 	}
 }

@@ -27,6 +27,8 @@ type place struct {
 	format string // "folder", "zip", "tar", "file"
 	trees  []*tree.Tree
 	chosen string // the file that was named, where the trees have others beside it; "" for all
+
+	archives []string // that a folder holds, and whose contents are the trees
 }
 
 // openPath reads a folder or a file that exists. It tells the formats of files apart.
@@ -122,7 +124,7 @@ var nameFiles = []string{
 var archiveEndings = []string{".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2"}
 
 // expand opens the archives of a folder that has no pictures or arrays beside them, such as the
-// shards of WebDataset. The name of an archive, without its number, becomes a folder.
+// shards of WebDataset. The name of an archive becomes a folder, as shardFolders says.
 func (p *place) expand(t *tree.Tree) error {
 	isArchive := func(f *tree.File) bool { return archiveEnding(f.Name) != "" }
 	if !slices.ContainsFunc(t.Files, isArchive) || slices.ContainsFunc(t.Files, isPictureName) ||
@@ -131,6 +133,7 @@ func (p *place) expand(t *tree.Tree) error {
 	}
 	others := &tree.Tree{Kind: t.Kind, Notes: t.Notes}
 	p.trees = []*tree.Tree{others}
+	var names []string
 	for _, f := range t.Files {
 		if !isArchive(f) {
 			others.Files = append(others.Files, f)
@@ -144,13 +147,19 @@ func (p *place) expand(t *tree.Tree) error {
 			others.Files = append(others.Files, f)
 			continue
 		}
-		folder := shardFolder(f.Name)
-		for _, g := range inner.Files {
+		p.trees, names = append(p.trees, inner), append(names, f.Name)
+	}
+	p.archives = names
+	folders, note := shardFolders(names, p.trees[1:])
+	if note != "" {
+		others.Notes = append(others.Notes, note)
+	}
+	for i, folder := range folders {
+		for _, g := range p.trees[1+i].Files {
 			g.Name = path.Join(folder, g.Name)
 		}
-		p.trees = append(p.trees, inner)
 	}
-	p.format = fmt.Sprintf("folder of %s", text.Count(len(p.trees)-1, "archive", "archives"))
+	p.format = fmt.Sprintf("folder of %s", text.Count(len(names), "archive", "archives"))
 	return nil
 }
 
@@ -162,22 +171,6 @@ func archiveEnding(name string) string {
 	}
 	return archiveEndings[i]
 }
-
-// shardFolder returns the path of an archive without its ending and its number: "train-000012.tar"
-// is in "train", and "00012.tar" in no folder.
-func shardFolder(name string) string {
-	name = name[:len(name)-len(archiveEnding(name))]
-	folder, base := path.Split(name)
-	short := strings.TrimRight(strings.TrimRight(base, "0123456789"), "-_.")
-	if short == "" && len(base) >= shardDigits {
-		return path.Clean(folder)
-	}
-	return folder + cmp.Or(short, base)
-}
-
-// shardDigits is the least length of a number that is the name of a shard. A shorter one may be the
-// name of a class.
-const shardDigits = 4
 
 // pictureEndings are usual endings of pictures. Only guesses use them: the content of a file tells
 // what it is.
@@ -208,10 +201,16 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	switch {
 	case len(arrays) > 0 && prevail(arrayFiles(arrays), pictures):
 		set.noteFew(pictures, "arrays")
+		p.noteMissingParts(set, arrayFiles(arrays))
 		return p.readArrays(ctx, set, arrays, o)
 	case len(rows) > 0 && prevail(rows, pictures):
 		set.noteFew(pictures, "rows of a table")
+		p.noteMissingParts(set, rows)
 		return set, readRows(ctx, set, rows, o)
+	case len(arrays)+len(rows)+len(pictures) == 0 && p.labelsAlone(files) != "":
+		name := p.labelsAlone(files)
+		return nil, fmt.Errorf("%s has labels by its name and dimensions, and there are no images beside it: "+
+			"put them there as images%s, or give it another name if it holds images", text.Printable(name), path.Ext(name))
 	case p.chosen != "":
 		return nil, p.notData()
 	}
@@ -221,6 +220,7 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 	for _, f := range rows {
 		set.noteUnread(f.Name)
 	}
+	p.noteMissingParts(set, nil)
 	set.Format = p.format + " of pictures"
 	return set, p.ofProgram(readPictures(ctx, set, p.trees, nil, o))
 }
@@ -229,6 +229,14 @@ func (p *place) read(ctx context.Context, o Options) (*Set, error) {
 // named.
 func (p *place) arrays(files []*tree.File) []array.Source {
 	return slices.DeleteFunc(array.Find(files), func(s array.Source) bool { return p.chosen != "" && !has(s.Files, p.chosen) })
+}
+
+// labelsAlone returns a file of labels that have no images, the named one where one is named, empty
+// for none.
+func (p *place) labelsAlone(files []*tree.File) string {
+	return array.LabelsAlone(slices.DeleteFunc(slices.Clone(files), func(f *tree.File) bool {
+		return p.chosen != "" && f.Name != p.chosen
+	}))
 }
 
 // prevail reports whether files of data, not the pictures beside them, are the set. A few small

@@ -333,8 +333,12 @@ func withLabels(digest string, l *layout, labels []string) string {
 	}
 	sum := sha256.New()
 	_, _ = fmt.Fprintln(sum, digest) // a hash takes everything
-	for i, label := range labels {
-		_, _ = fmt.Fprintf(sum, "%q %d\n", label, l.roles[i])
+	for i, is := range l.roles {
+		label := ""
+		if labels != nil {
+			label = labels[i]
+		}
+		_, _ = fmt.Fprintf(sum, "%q %d\n", label, is)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -348,6 +348,7 @@ func TestShards(t *testing.T) {
 		}
 		return zipOf(t, files)
 	}
+	one := zipOf(t, map[string][]byte{"a.png": p})
 	for _, c := range []struct {
 		name  string
 		files map[string][]byte
@@ -357,8 +358,24 @@ func TestShards(t *testing.T) {
 		{"a name", map[string][]byte{"x-00000.zip": shard("a", "b"), "x-00001.zip": shard("b", "a")}, "[0 1 1 0] []"},
 		{"parts", map[string][]byte{"x-train-0.zip": shard("a", "b"), "x-train-1.zip": shard("b", "b"), "x-val-0.zip": shard("b")},
 			"[0 1 1 1] [1]"},
-		{"short numbers", map[string][]byte{"0.zip": zipOf(t, map[string][]byte{"a.png": p}), "1.zip": zipOf(t, map[string][]byte{"b.png": p})},
-			"[0 1] []"},
+		{"short numbers", map[string][]byte{"0.zip": one, "1.zip": one}, "[0 1] []"},
+		{"short numbers of labelled shards", map[string][]byte{"000.zip": shard("a", "b"), "001.zip": shard("b", "b")}, "[0 1 1 1] []"},
+		{"how many there are", map[string][]byte{"train-00000-of-00002.zip": shard("a", "b"), "train-00001-of-00002.zip": shard("b", "b"),
+			"test-00000-of-00001.zip": shard("b", "a")}, "[0 1 1 1] [1 0]"},
+		{"validation", map[string][]byte{"train-00000-of-00001.zip": shard("a", "b"), "validation-00000-of-00001.zip": shard("b")},
+			"[0 1] [1]"},
+		{"parts of unlabelled shards", map[string][]byte{"train-00000-of-00002.zip": one, "train-00001-of-00002.zip": one,
+			"test-00000-of-00001.zip": one}, "[-1 -1] [-1]"},
+		{"test shards without labels", map[string][]byte{"x_train_0.zip": shard("a", "b"), "x_test_0.zip": one}, "[0 1] [-1]"},
+		{"versions", map[string][]byte{"data_000.zip": shard("a", "b"), "data_001_v2.zip": shard("b", "b")}, "[0 1 1 1] []"},
+		{"versions without labels", map[string][]byte{"data_000.zip": one, "data_001_v2.zip": one}, "[-1 -1] []"},
+		{"training alone", map[string][]byte{"train-0.zip": shard("a", "b"), "more-0.zip": shard("b")}, "[1 0 1] []"},
+		{"folders of shards", map[string][]byte{"train/0.zip": shard("a", "b"), "train/1.zip": shard("b"), "val/0.zip": shard("b")},
+			"[0 1 1] [1]"},
+		{"classes", map[string][]byte{"cat.zip": one, "dog.zip": one}, "[0 1] []"},
+		{"classes in shards", map[string][]byte{"cat-0.zip": one, "dog-00-of-02.zip": one, "dog-01-of-02.zip": one}, "[0 1 1] []"},
+		{"classes in parts", map[string][]byte{"train/cat.zip": one, "train/dog.zip": one, "test/dog.zip": one}, "[0 1] [1]"},
+		{"words and numbers", map[string][]byte{"class1.zip": one, "class2.zip": one}, "[-1 -1] []"},
 	} {
 		set := mustOpen(t, write(t, c.files), Options{})
 		test := []int32{}
@@ -367,6 +384,21 @@ func TestShards(t *testing.T) {
 		}
 		if got := fmt.Sprint(Labels(set.Train), test); got != c.want {
 			t.Errorf("%s: labels %s, want %s; notes %v", c.name, got, c.want, set.Notes)
+		}
+	}
+}
+
+// Archives that are joined though a person may have meant classes are noted.
+func TestShardsNote(t *testing.T) {
+	one := zipOf(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, red)})
+	for note, files := range map[string]map[string][]byte{
+		"archives that differ by a number alone, such as class1.zip and class2.zip, were taken for shards and not for classes": {
+			"class1.zip": one, "class2.zip": one},
+		"": {"train-0.zip": one, "train-1.zip": one, "val-0.zip": one},
+	} {
+		set := mustOpen(t, write(t, files), Options{})
+		if notes := fmt.Sprint(set.Notes); !strings.Contains(notes, note) || note == "" && strings.Contains(notes, "shards") {
+			t.Errorf("notes %s, want %q", notes, note)
 		}
 	}
 }

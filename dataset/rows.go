@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 
 	"github.com/fmimg/fmimg/dataset/rows"
@@ -52,6 +53,7 @@ func readRows(ctx context.Context, set *Set, files []*tree.File, o Options) erro
 		parts, trees = append(parts, part), append(trees, tree.Sequence("parquet", part.files, part.walk))
 	}
 	err := readPictures(ctx, set, trees, func() []string {
+		set.divideRows(parts)
 		var labels []string
 		for _, part := range parts {
 			labels = append(labels, part.labels...)
@@ -72,11 +74,13 @@ func readRows(ctx context.Context, set *Set, files []*tree.File, o Options) erro
 
 // A rowPart is one file of a set of rows. To walk over it finds the names and labels of its rows.
 type rowPart struct {
-	file   *tree.File
-	limit  int64
-	files  []*tree.File // one for each row
-	labels []string     // of each row, "" for none
-	notes  []string
+	file    *tree.File
+	limit   int64
+	files   []*tree.File // one for each row
+	labels  []string     // of each row, "" for none
+	parts   []string     // of each row as columns say, "" for none
+	columns string       // that say it, empty for none
+	notes   []string
 }
 
 func newRowPart(f *tree.File, limit int64) (*rowPart, error) {
@@ -85,7 +89,8 @@ func newRowPart(f *tree.File, limit int64) (*rowPart, error) {
 		return nil, err
 	}
 	defer done()
-	p := &rowPart{file: f, limit: limit, files: make([]*tree.File, table.Rows), labels: make([]string, table.Rows)}
+	p := &rowPart{file: f, limit: limit, files: make([]*tree.File, table.Rows), labels: make([]string, table.Rows),
+		parts: make([]string, table.Rows)}
 	for i := range p.files {
 		p.files[i] = &tree.File{Name: rowFolder(f.Name) + strconv.Itoa(i)}
 	}
@@ -100,6 +105,7 @@ func (p *rowPart) walk(do func(i int, content io.Reader) error) error {
 	}
 	defer done()
 	defer func() { p.notes = table.Notes }()
+	p.columns = text.Printable(table.SplitColumns())
 	for i, f := range p.files {
 		row, err := table.Next()
 		if errors.Is(err, io.EOF) {
@@ -111,6 +117,7 @@ func (p *rowPart) walk(do func(i int, content io.Reader) error) error {
 		if row.Name != "" {
 			f.Name = rowFolder(p.file.Name) + path.Clean("/" + row.Name)[1:]
 		}
+		p.parts[i] = row.Part
 		if f.Size = int64(len(row.Image)); row.Label >= 0 {
 			p.labels[i] = rowClass(table.Classes, row.Label)
 		}
@@ -129,7 +136,7 @@ func rowClass(classes []string, label int32) string {
 }
 
 // rowFolder returns the folder for the rows of a file: Hugging Face's train-00000-of-00002.parquet
-// is a part of train.
+// is a part of train, and digits_test.parquet of test.
 func rowFolder(name string) string {
 	folder, base := path.Split(name)
 	first := base
@@ -139,7 +146,49 @@ func rowFolder(name string) string {
 	if _, _, ok := splitOf(first); ok {
 		return folder + first + "/"
 	}
-	return folder
+	return folder + roleFolders[roleIn(strings.TrimSuffix(base, path.Ext(base)))]
+}
+
+// roleFolders are the folders of splits.
+var roleFolders = map[role]string{toTrain: "train/", toTest: "test/"}
+
+// divideRows moves rows into folders of a split, where columns of their files divide them. Rows
+// without such a column are of the part that the name of their file tells, or trained on.
+func (s *Set) divideRows(parts []*rowPart) {
+	var all [][]role
+	var from []string
+	for _, p := range parts {
+		roles := p.roles()
+		all = append(all, roles)
+		if p.columns != "" && !slices.Contains(from, p.columns) {
+			from = append(from, p.columns)
+		}
+	}
+	switch {
+	case len(from) == 0:
+	case divided(slices.Concat(all...)):
+		for k, p := range parts {
+			folder := path.Dir(p.file.Name) + "/"
+			for i, f := range p.files {
+				f.Name = path.Clean(folder + roleFolders[all[k][i]] + strings.TrimPrefix(f.Name, rowFolder(p.file.Name)))
+			}
+		}
+		s.note("column %s divides the pictures", strings.Join(from, ", "))
+	case slices.Contains(slices.Concat(all...), toTest):
+		s.note("column %s has no picture to train on, and does not divide", strings.Join(from, ", "))
+	}
+}
+
+// roles returns what the rows are for.
+func (p *rowPart) roles() []role {
+	roles := make([]role, len(p.files))
+	byName := roleIn(strings.TrimSuffix(path.Base(p.file.Name), path.Ext(p.file.Name)))
+	for i, part := range p.parts {
+		if part != "" && part != tabular.Train || part == "" && byName == toTest {
+			roles[i] = toTest
+		}
+	}
+	return roles
 }
 
 // openRows opens a file of parquet. done closes it.

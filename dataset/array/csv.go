@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/tabular"
 )
 
 // A table of pixels has a row for each image: a label and the pixels, each in a column of its own
@@ -36,7 +37,9 @@ type table struct {
 	packed bool  // the pixels are in one column
 	label  int   // column, -1 for none
 	usage  int   // column that names the part of a row, -1 for none
-	size   int   // pixels of an image
+	kind   tabular.Kind
+	parts  tabular.Split // what the values of that column mean
+	size   int           // pixels of an image
 	note   string
 	others []string // columns that are not read
 }
@@ -47,7 +50,6 @@ var pixelNames = regexp.MustCompile(`^([a-z_ ]{0,12}\d+([x_.]\d+)*|[rgb]\d+)$`)
 // What columns other than those of pixels are called.
 var (
 	labelColumns = []string{"label", "labels", "class", "target", "y", "emotion", "digit", "letter", "category", "symbol"}
-	usageColumns = []string{"usage", "split", "set", "subset", "partition"}
 	indexColumns = []string{"", "id", "index", "idx", "unnamed: 0", "imageid", "image_id"}
 )
 
@@ -164,8 +166,10 @@ func (t *table) byNames(header, row []string) bool {
 	for i, name := range header {
 		name = strings.ToLower(name)
 		switch {
-		case slices.Contains(usageColumns, name):
-			t.usage = i
+		case tabular.KindOf(name) != tabular.NoSplit:
+			if t.usage < 0 {
+				t.usage, t.kind = i, tabular.KindOf(name)
+			}
 		case slices.Contains(labelColumns, name) && t.label < 0:
 			t.label = i
 		case slices.Contains(indexColumns, name):
@@ -266,14 +270,18 @@ func varied(rows [][]string, column int) bool {
 	return slices.ContainsFunc(rows, func(row []string) bool { return row[column] != rows[0][column] })
 }
 
-// usages are the parts that a column of the table names.
-var usages = map[string]string{
-	"training": "train", "train": "train", "publictest": "val", "public": "val", "privatetest": "test",
-	"private": "test", "test": "test", "testing": "test", "validation": "val", "valid": "val", "val": "val",
-}
-
 // rows calls do for each row of a part; "" means all rows. The pixels are do's until it returns.
 func (t *table) rows(part string, do func(label string, pixels []float64) error) error {
+	return t.each(func(label, usage string, pixels []float64) error {
+		if part != "" && t.parts.Part(usage) != part {
+			return nil
+		}
+		return do(label, pixels)
+	})
+}
+
+// each calls do for each row, with its value in the column of parts.
+func (t *table) each(do func(label, usage string, pixels []float64) error) error {
 	r, _, err := unpacked(t.file)
 	if err != nil {
 		return err
@@ -295,10 +303,7 @@ func (t *table) rows(part string, do func(label string, pixels []float64) error)
 		if err != nil {
 			return fmt.Errorf("row %d: %w", n, err)
 		}
-		if part != "" && usages[strings.ToLower(usage)] != part {
-			continue
-		}
-		if err := do(label, pixels); err != nil {
+		if err := do(label, usage, pixels); err != nil {
 			return err
 		}
 	}
@@ -402,16 +407,16 @@ func number(text []byte) (float64, error) {
 
 // A survey is what a first walk over a part of a table finds.
 type survey struct {
-	rows  int
-	float bool
-	texts map[string]int32 // labels that are not whole numbers, and those that are
-	whole bool             // all labels are whole numbers
-	none  int              // rows with an empty label
+	rows    int
+	float   bool
+	labels  map[string]int  // rows of each label that is not empty
+	missing map[string]bool // labels that stand for none; they are not among the others
+	none    int             // rows without a label
 }
 
 // look walks over a part of the table.
 func (t *table) look(part string) (survey, error) {
-	s := survey{texts: map[string]int32{}, whole: true}
+	s := survey{labels: map[string]int{}}
 	err := t.rows(part, func(label string, pixels []float64) error {
 		s.rows++
 		for _, v := range pixels {
@@ -421,14 +426,10 @@ func (t *table) look(part string) (survey, error) {
 			s.none++
 			return nil
 		}
-		if _, known := s.texts[label]; !known {
-			if len(s.texts) == maxClasses || len(label) > 256 {
-				return fmt.Errorf("%d different labels, more than %d: is the column right?", len(s.texts)+1, maxClasses)
-			}
-			v, err := strconv.ParseFloat(label, 64)
-			s.whole = s.whole && err == nil && v == math.Trunc(v) && math.Abs(v) < maxClasses
-			s.texts[label] = 0
+		if s.labels[label] == 0 && (len(s.labels) == maxClasses || len(label) > 256) {
+			return fmt.Errorf("%d different labels, more than %d: is the column right?", len(s.labels)+1, maxClasses)
 		}
+		s.labels[label]++
 		return nil
 	})
 	return s, err

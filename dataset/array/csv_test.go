@@ -139,6 +139,64 @@ func TestTablesOfParts(t *testing.T) {
 	}
 }
 
+// A column of parts divides the rows, however it is called and spelled.
+func TestTableWithColumnOfParts(t *testing.T) {
+	table := func(header string, values ...string) map[string][]byte {
+		text := header + ",label," + heads("pixel%d") + "\n"
+		for i, value := range values {
+			text += fmt.Sprintf("%s,%d,%s\n", value, i, row(10*i))
+		}
+		return map[string][]byte{"a.csv": []byte(text)}
+	}
+	for _, c := range []struct {
+		content     map[string][]byte
+		train, test []int32
+		note        string
+	}{
+		{table("split", "train", "train", "test"), []int32{0, 1}, []int32{2}, ""},
+		{table("is_train", "1", "0", "1"), []int32{0, 2}, []int32{1}, ""},
+		{table("partition", "0", "1", "2"), []int32{0}, []int32{2}, "0 was taken for training, 1 for validation"},
+		{table("subset", "train", "extra", "test", "train"), []int32{0, 1, 3}, []int32{2}, "trained on: extra (1)"},
+		{table("split", "0", "1", "1"), []int32{0, 1, 2}, nil, "a.csv: the column of parts: whether 0 or 1"},
+		{table("fold", "0", "1", "2"), []int32{0, 1, 2}, nil, "folds are not read"},
+		{table("set", "a", "b", "c"), []int32{0, 1, 2}, nil, "its values (a, b, c) are not parts"},
+	} {
+		set := mustRead(t, c.content)
+		var test []int32
+		if set.Test != nil {
+			test = set.Test.Labels
+		}
+		if !slices.Equal(set.Train.Labels, c.train) || !slices.Equal(test, c.test) || c.note != "" && !noted(set, c.note) {
+			t.Errorf("labels %v and %v, notes %q; want %v, %v, %q", set.Train.Labels, test, set.Notes, c.train, c.test, c.note)
+		}
+	}
+	// A file that is called like a part may have rows of others.
+	content := table("split", "train", "train", "val")
+	content["train.csv"] = content["a.csv"]
+	delete(content, "a.csv")
+	if set := mustRead(t, content); !slices.Equal(set.Train.Labels, []int32{0, 1}) || set.Test == nil || !slices.Equal(set.Test.Labels, []int32{2}) {
+		t.Errorf("train %+v, test %+v", set.Train, set.Test)
+	}
+}
+
+// Labels that are missing in words are none, and numbers beside them stay numbers.
+func TestMissingLabels(t *testing.T) {
+	set := mustRead(t, map[string][]byte{"a.csv": []byte("label," + heads("pixel%d") + "\n0," + row(10) + "\nnan," + row(20) + "\n1," + row(30) + "\n")})
+	if !slices.Equal(set.Train.Labels, []int32{0, -1, 1}) || !slices.Equal(set.Classes, []string{"0", "1"}) {
+		t.Errorf("classes %q, labels %v", set.Classes, set.Train.Labels)
+	}
+	checkNotes(t, set, "counted as without a label: nan (1)")
+	set = mustRead(t, map[string][]byte{"a.csv": []byte("label," + heads("pixel%d") + "\nnone," + row(10) + "\nNone," + row(20) + "\ncat," + row(30) + "\n")})
+	if !slices.Equal(set.Classes, []string{"cat", "none"}) || !slices.Equal(set.Train.Labels, []int32{1, -1, 0}) {
+		t.Errorf("classes %q, labels %v", set.Classes, set.Train.Labels)
+	}
+	set = mustRead(t, map[string][]byte{"x.npy": two, "y.npy": npyOf("|S3", "(2,)", []byte("catnan"))})
+	if !slices.Equal(set.Classes, []string{"cat"}) || !slices.Equal(set.Train.Labels, []int32{0, -1}) {
+		t.Errorf("classes %q, labels %v", set.Classes, set.Train.Labels)
+	}
+	checkNotes(t, set, "counted as without a label: nan (1)")
+}
+
 func TestTableLabels(t *testing.T) {
 	set := mustRead(t, map[string][]byte{"a.csv": []byte("dog," + row(10) + "\ncat," + row(20) + "\ndog," + row(30) + "\n")})
 	if !slices.Equal(set.Classes, []string{"cat", "dog"}) || !slices.Equal(set.Train.Labels, []int32{1, 0, 1}) {

@@ -1,14 +1,19 @@
 package array
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -104,6 +109,7 @@ func (s *tableSet) read(ctx context.Context, l Limits) (*Set, error) {
 			list = append(list, one)
 		}
 	}
+	r.notes = appendNew(r.notes, dropMissing(list))
 	texts := textLabels(list)
 	if texts != nil {
 		r.names = names{list: texts, from: path.Base(train.table.file.Name), first: 0}
@@ -148,17 +154,21 @@ func appendNew(notes []string, note string) []string {
 // shares finds the rows to train and to test on; test is nil where there are none.
 func (s *tableSet) shares(r *recipe) (train, test *share, err error) {
 	byPart := map[string]*share{}
-	for part, t := range s.parts {
+	for _, part := range slices.Sorted(maps.Keys(s.parts)) {
+		t := s.parts[part]
+		if err := t.readParts(r); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path.Base(t.file.Name), err)
+		}
 		usages := []string{""}
 		if t.usage >= 0 {
-			usages = []string{"train", "test", "val"}
+			usages = []string{tabular.Train, tabular.Test, tabular.Val}
 		}
 		for _, usage := range usages {
 			one := &share{table: t, usage: usage}
 			if one.seen, err = t.look(usage); err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", path.Base(t.file.Name), err)
 			}
-			if key := max(part, usage); one.seen.rows > 0 && byPart[key] == nil {
+			if key := cmp.Or(usage, part); one.seen.rows > 0 && byPart[key] == nil {
 				byPart[key] = one
 			}
 		}
@@ -199,25 +209,72 @@ func (s *tableSet) leftOut(byPart map[string]*share, taken []string) []string {
 	return notes
 }
 
+// readParts finds what the values of the column of parts mean. A column that means nothing is not
+// read.
+func (t *table) readParts(r *recipe) error {
+	if t.usage < 0 {
+		return nil
+	}
+	counts := map[string]int{}
+	err := t.each(func(_, usage string, _ []float64) error {
+		if counts[usage]++; len(counts) > maxParts {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	t.parts = tabular.ReadSplit(t.kind, counts)
+	if t.parts.Note != "" {
+		r.notes = append(r.notes, fmt.Sprintf("%s: the column of parts: %s", path.Base(t.file.Name), t.parts.Note))
+	}
+	if t.parts.Parts == nil {
+		t.usage = -1
+	}
+	return nil
+}
+
+// maxParts bounds the different values of a column of parts. One with more has something else.
+const maxParts = 1000
+
+var errEnough = errors.New("enough")
+
+// dropMissing takes the labels away that stand for a missing one, such as nan. It returns a note,
+// empty where there are none.
+func dropMissing(list []*share) string {
+	counts := map[string]int{}
+	for _, one := range list {
+		for label, n := range one.seen.labels {
+			counts[label] += n
+		}
+	}
+	missing := tabular.Missing(counts)
+	for _, one := range list {
+		one.seen.missing = missing
+		for label := range missing {
+			one.seen.none += one.seen.labels[label]
+			delete(one.seen.labels, label)
+		}
+	}
+	return tabular.MissingNote(missing, counts)
+}
+
 // textLabels returns the names of labels that are not small whole numbers, sorted, and nil where
 // all are.
 func textLabels(list []*share) []string {
 	all, whole := map[string]bool{}, true
 	for _, one := range list {
-		whole = whole && one.seen.whole
-		for label := range one.seen.texts {
+		for label := range one.seen.labels {
+			v, err := strconv.ParseFloat(label, 64)
+			whole = whole && err == nil && v == math.Trunc(v) && math.Abs(v) < maxClasses
 			all[label] = true
 		}
 	}
 	if whole || len(all) > maxClasses {
 		return nil
 	}
-	var names []string
-	for label := range all {
-		names = append(names, label)
-	}
-	slices.SortFunc(names, text.CompareNatural)
-	return names
+	return slices.SortedFunc(maps.Keys(all), text.CompareNatural)
 }
 
 // labels reads the labels of a share, nil where its table has none. texts are the names of labels
@@ -227,18 +284,19 @@ func (s *share) labels(texts []string) (*labels, error) {
 		return nil, nil
 	}
 	l := &labels{name: "the label column", list: make([]int32, 0, s.seen.rows)}
+	numbers := make(map[string]int32, len(texts))
 	for i, name := range texts {
-		s.seen.texts[name] = int32(i)
+		numbers[name] = int32(i)
 	}
 	return l, s.table.rows(s.usage, func(label string, _ []float64) error {
 		switch {
 		case len(l.list) == s.seen.rows: // checked with the pixels
 			return nil
-		case label == "":
+		case label == "" || s.seen.missing[label]:
 			l.list = append(l.list, -1)
 			return nil
 		case texts != nil:
-			l.list = append(l.list, s.seen.texts[label])
+			l.list = append(l.list, numbers[label])
 			return nil
 		}
 		v, err := strconv.ParseFloat(label, 64)

@@ -29,6 +29,7 @@ type group struct {
 	members []member
 	files   []*tree.File
 	beside  []*tree.File // files of the folder that may have names of classes
+	lost    []member     // labels of the folder that belong to no images
 }
 
 // testParts are the parts that may be tested on, the best first. What is not taken is left out.
@@ -147,9 +148,21 @@ func (r *recipe) leftOut(g *group, taken []string) {
 			r.notes = append(r.notes, m.name+" was left out: the set has other images to train and to test on")
 		}
 		if m.role == labelsRole && g.find(m.part, imagesRole) == nil {
-			r.notes = append(r.notes, m.name+" was left out: its images were not found")
+			r.noteLost(&m)
 		}
 	}
+	for i := range g.lost {
+		r.noteLost(&g.lost[i])
+	}
+}
+
+// noteLost says why an array is left out whose name says that it has labels.
+func (r *recipe) noteLost(m *member) {
+	why := "its images were not found"
+	if m.pictures() {
+		why = "its name says that it holds labels, and it holds images: give it another name to read it"
+	}
+	r.notes = append(r.notes, m.name+" was left out: "+why)
 }
 
 // part loads the images of a part and their labels; nil where there are none.
@@ -245,13 +258,25 @@ func (g *groups) of(folder, format, prefix string) *group {
 	return g.by[key]
 }
 
-// sources returns the groups that have images.
+// sources returns the groups that have images. The first of a folder says which labels belong to
+// none.
 func (g *groups) sources() []Source {
 	var list []Source
+	lost := map[string][]member{}
 	for _, one := range g.list {
-		if slices.ContainsFunc(one.members, func(m member) bool { return m.role == imagesRole }) {
+		if !one.hasImages() {
+			lost[one.folder] = append(lost[one.folder], one.members...)
+		}
+	}
+	for _, one := range g.list {
+		if one.hasImages() {
+			one.lost, lost[one.folder] = lost[one.folder], nil
 			list = append(list, one.source())
 		}
 	}
 	return list
+}
+
+func (g *group) hasImages() bool {
+	return slices.ContainsFunc(g.members, func(m member) bool { return m.role == imagesRole })
 }

@@ -77,6 +77,37 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// Archives whose names differ by the part of the set are one set, and their arrays are of the part
+// that the name tells.
+func TestPartsInNamesOfNPZ(t *testing.T) {
+	archive := func(images, labels string, x, y []byte) []byte {
+		return npzOf(t, zip.Store, map[string][]byte{images: x, labels: y})
+	}
+	for _, names := range [][2]string{{"train", "test"}, {"mnist_train", "mnist_test"}, {"X_train", "X_test"}, {"digits-train", "digits-val"},
+		{"a/train", "a/validation"}, {"train/train", "test/test"}} {
+		for _, arrays := range [][2]string{{"images", "labels"}, {"x", "y"}, {"arr_0", "arr_1"}} {
+			set := mustRead(t, map[string][]byte{names[0] + ".npz": archive(arrays[0], arrays[1], two, onto),
+				names[1] + ".npz": archive(arrays[0], arrays[1], one, at)})
+			if !slices.Equal(set.Train.Labels, []int32{1, 0}) || set.Test == nil || !slices.Equal(set.Test.Labels, []int32{1}) || len(set.Files) != 2 {
+				t.Errorf("%q of %q: train %+v, test %+v", names, arrays, set.Train, set.Test)
+			}
+		}
+	}
+	set := mustRead(t, map[string][]byte{"train.npz": archive("x", "y", two, onto), "test.npz": archive("x", "y", one, at),
+		"val.npz": archive("x", "y", one, at)})
+	checkNotes(t, set, "val.npz: x was left out: the set has other images to train and to test on")
+	set = mustRead(t, map[string][]byte{"train.npz": npzOf(t, zip.Store, map[string][]byte{"x_train": two, "x_test": one}),
+		"test.npz": archive("x", "y", one, at)})
+	checkNotes(t, set, "train.npz: x_test was left out: the set has other test images")
+	// Each class has a file of each part.
+	set, err := joinedOf(t, map[string][]byte{"cat/train.npz": npzOf(t, zip.Store, map[string][]byte{"x": gray(2, 90)}),
+		"cat/test.npz":  npzOf(t, zip.Store, map[string][]byte{"x": gray(1, 9)}),
+		"dog/train.npz": npzOf(t, zip.Store, map[string][]byte{"x": gray(1, 80)})})
+	if err != nil || !slices.Equal(set.Train.Labels, []int32{0, 0, 1}) || !slices.Equal(set.Test.Labels, []int32{0}) {
+		t.Errorf("%v: train %+v, test %+v", err, set.Train, set.Test)
+	}
+}
+
 func TestJoinPartsInFolders(t *testing.T) {
 	set := mustRead(t, map[string][]byte{"data/train/x.npy": gray(2, 90), "data/train/y.npy": onto, "data/test/x.npy": gray(1, 3),
 		"data/test/y.npy": at})

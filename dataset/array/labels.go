@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -148,8 +149,10 @@ func (l *labels) words(n int) ([]int32, error) {
 const maxTexts = 1 << 12
 
 // sortTexts numbers the labels that are texts anew, in the order of the names, which it returns.
+// Those that stand for a missing label become -1.
 func (s *Set) sortTexts(of []*labels) ([]string, error) {
 	var all []string
+	missing := s.missingTexts(of)
 	for i, l := range of {
 		if l == nil || l.texts == nil {
 			continue
@@ -158,7 +161,7 @@ func (s *Set) sortTexts(of []*labels) ([]string, error) {
 			return nil, fmt.Errorf("the labels of %s are texts, those of %s numbers: save both in one way", l.name, other.name)
 		}
 		for name := range l.texts {
-			if !slices.Contains(all, name) {
+			if !missing[name] && !slices.Contains(all, name) {
 				all = append(all, name)
 			}
 		}
@@ -170,14 +173,36 @@ func (s *Set) sortTexts(of []*labels) ([]string, error) {
 		}
 		to := make([]int32, len(of[i].texts))
 		for name, label := range of[i].texts {
-			place, _ := slices.BinarySearchFunc(all, name, text.CompareNatural)
-			to[label] = int32(place)
+			if to[label] = -1; !missing[name] {
+				place, _ := slices.BinarySearchFunc(all, name, text.CompareNatural)
+				to[label] = int32(place)
+			}
 		}
 		for k, label := range m.Labels {
 			m.Labels[k] = to[label]
 		}
 	}
 	return all, nil
+}
+
+// missingTexts finds the texts that stand for a missing label, such as nan.
+func (s *Set) missingTexts(of []*labels) map[string]bool {
+	counts := map[string]int{}
+	for i, m := range s.parts() {
+		if i >= len(of) || of[i] == nil || of[i].texts == nil {
+			continue
+		}
+		names := make([]string, len(of[i].texts))
+		for name, label := range of[i].texts {
+			names[label] = name
+		}
+		for _, label := range m.Labels {
+			counts[names[label]]++
+		}
+	}
+	missing := tabular.Missing(counts)
+	s.note(tabular.MissingNote(missing, counts))
+	return missing
 }
 
 // hot reads rows in which a one stands at the class. Rows with other sums have several classes or

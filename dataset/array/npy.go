@@ -53,6 +53,7 @@ func findNPY(files []*tree.File) []Source {
 		}
 	}
 	sets.marry()
+	sets.promote()
 	return sets.sources()
 }
 
@@ -79,6 +80,45 @@ func (g *groups) marry() {
 	}
 }
 
+// promote takes arrays for images whose names say that they are labels, where the folder has no
+// other images and they have the dimensions of some.
+func (g *groups) promote() {
+	images := map[string]bool{}
+	for _, one := range g.list {
+		images[one.folder] = images[one.folder] || one.hasImages()
+	}
+	for _, one := range g.list {
+		for i := range one.members {
+			if m := &one.members[i]; !images[one.folder] && m.pictures() {
+				m.role, one.stem = imagesRole, strings.TrimSuffix(m.name, path.Ext(m.name))
+			}
+		}
+	}
+}
+
+// pictures reports whether an array has the dimensions of images, which labels do not have.
+func (m *member) pictures() bool {
+	r := recipe{}
+	defer r.close()
+	a, err := m.load(&r)
+	if err != nil || len(a.dims) < 3 || a.kind.text {
+		return false
+	}
+	_, err = arrange(a.dims, false)
+	return err == nil && product(a.dims[2:]) > 1
+}
+
+// LabelsAlone returns the first file of NumPy among files, of which [Find] takes all but labels
+// without images. It is empty where there is none.
+func LabelsAlone(files []*tree.File) string {
+	for _, f := range files {
+		if _, ok := cutEnds(path.Base(f.Name), append(npyEnds, ".npz")...); ok && f.Err == nil && !ofSystem(f.Name) {
+			return f.Name
+		}
+	}
+	return ""
+}
+
 // partOf takes the part of a set that a folder names off a path: train/cats is cats.
 func partOf(folder string) (rest, part string) {
 	elements := strings.Split(folder, "/")
@@ -100,29 +140,63 @@ func cutEnds(name string, ends ...string) (string, bool) {
 	return name, false
 }
 
-// pairs are the sets of which each array is a .npz of its own, as Kuzushiji-MNIST has them: there
-// is one with labels. A set is known by its folder and what its files have in common.
-type pairs map[string]bool
+// pairs are the .npz files that hold one array each and belong to a set with images and labels, as
+// Kuzushiji-MNIST has them, with their names without the ending.
+type pairs map[*tree.File]string
 
+// pairsOf finds pairs: among the files of a folder whose names have the rest in common there are
+// images and labels. Files with more arrays than one are sets of their own.
 func pairsOf(files []*tree.File) pairs {
-	found := pairs{}
+	type halves struct{ images, labels []*tree.File }
+	by := map[string]*halves{}
+	stems := pairs{}
 	for _, f := range files {
-		if stem, ok := cutEnds(path.Base(f.Name), ".npz"); ok {
-			if rest, _, role := words(stem); role == labelsRole {
-				found[path.Dir(f.Name)+"\x00"+rest] = true
-			}
+		stem, ok := cutEnds(path.Base(f.Name), ".npz")
+		rest, _, role := words(stem)
+		if !ok || role == "" {
+			continue
+		}
+		key := path.Dir(f.Name) + "\x00" + rest
+		if by[key] == nil {
+			by[key] = &halves{}
+		}
+		if stems[f] = stem; role == labelsRole {
+			by[key].labels = append(by[key].labels, f)
+		} else {
+			by[key].images = append(by[key].images, f)
+		}
+	}
+	found := pairs{}
+	for _, h := range by {
+		if len(h.images) == 0 || len(h.labels) == 0 {
+			continue
+		}
+		several := func(f *tree.File) bool { return arraysIn(f, func(z *npz) bool { return len(z.arrays) > 1 }) }
+		images, labels := slices.DeleteFunc(h.images, several), slices.DeleteFunc(h.labels, several)
+		if len(images) == 0 || len(labels) == 0 {
+			continue
+		}
+		for _, f := range slices.Concat(images, labels) {
+			found[f] = stems[f]
 		}
 	}
 	return found
 }
 
+// arraysIn opens a .npz and reports whether its arrays are as is says, false where it cannot be
+// read: that is said when it is.
+func arraysIn(f *tree.File, is func(z *npz) bool) (yes bool) {
+	r := recipe{}
+	defer r.close()
+	defer func() { yes = yes && recover() == nil }()
+	z, err := r.openNPZ(f)
+	return err == nil && is(z)
+}
+
 // has reports whether a file is one of such a set, and returns its name without the ending.
 func (p pairs) has(f *tree.File) (stem string, ok bool) {
-	if stem, ok = cutEnds(path.Base(f.Name), ".npz"); !ok {
-		return "", false
-	}
-	rest, _, role := words(stem)
-	return stem, role != "" && p[path.Dir(f.Name)+"\x00"+rest]
+	stem, ok = p[f]
+	return stem, ok
 }
 
 // readNPY reads the header of an array that is a file, or the only one of a .npz.

@@ -150,6 +150,35 @@ func TestNPZInPairs(t *testing.T) {
 	checkNotes(t, set, "")
 }
 
+// A name that has a word of labels does not make labels of what holds images.
+func TestImagesCalledLabels(t *testing.T) {
+	both := npzOf(t, zip.Store, map[string][]byte{"images": two, "labels": onto})
+	for _, name := range []string{"labels", "y", "class", "classes", "target", "cats_y"} {
+		set := mustRead(t, map[string][]byte{name + ".npz": both})
+		if !slices.Equal(set.Train.Labels, []int32{1, 0}) {
+			t.Errorf("%s.npz: labels %v", name, set.Train.Labels)
+		}
+		set = mustRead(t, map[string][]byte{name + ".npz": npzOf(t, zip.Store, map[string][]byte{name: two})})
+		checkNotes(t, set, name+" was taken for the training images")
+		set = mustRead(t, map[string][]byte{name + ".npy": two})
+		if set.Train.Len() != 2 || set.Train.Labels != nil {
+			t.Errorf("%s.npy: %+v", name, set.Train)
+		}
+	}
+	set := mustRead(t, map[string][]byte{"X_train.npz": both, "y_train.npz": npzOf(t, zip.Store, map[string][]byte{"arr_0": onto})})
+	if !slices.Equal(set.Train.Labels, []int32{1, 0}) {
+		t.Errorf("labels %v", set.Train.Labels)
+	}
+	checkNotes(t, set, "y_train.npz was left out: it holds no images")
+	set = mustRead(t, map[string][]byte{"labels.npy": two, "x_train.npy": two})
+	checkNotes(t, set, "labels.npy was left out: its name says that it holds labels, and it holds images")
+	set, err := joinedOf(t, map[string][]byte{"cat.npy": gray(1, 3), "dog.npy": gray(2, 9), "labels.npy": onto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNotes(t, set, "labels.npy was left out: its images were not found")
+}
+
 func TestNPZRefused(t *testing.T) {
 	whole := npzOf(t, zip.Store, map[string][]byte{"images": two})
 	object := npyOf("|O", "(1,)", count(1))

@@ -1,6 +1,7 @@
 package array
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -9,55 +10,123 @@ import (
 	"github.com/fmimg/fmimg/dataset/tree"
 )
 
-// findNPZ finds archives of arrays, each of which is a set.
+// An npzFile is an archive of arrays, with the part of the set that its folder or its name tells.
+type npzFile struct {
+	file *tree.File
+	part string // empty for none
+}
+
+// An npzSet has the archives that make a set: one for each part.
+type npzSet struct {
+	source Source
+	parts  []npzFile
+	beside []*tree.File
+	left   []string // archives of labels that belong to no images
+}
+
+// findNPZ finds archives of arrays. Those of a folder whose names differ by "train" and "test"
+// alone are one set, and every other is a set.
 func findNPZ(files []*tree.File) []Source {
-	var list []Source
 	folders, paired := newGroups(files).text, pairsOf(files)
+	var list []*npzSet
+	by, lost := map[string]*npzSet{}, map[string][]string{}
 	for _, f := range files {
 		stem, ok := cutEnds(path.Base(f.Name), ".npz")
 		if _, isPart := paired.has(f); !ok || isPart {
 			continue
 		}
-		beside := folders[path.Dir(f.Name)]
-		folder, _ := partOf(folderOf(f))
-		one := Source{Format: "NumPy arrays", Name: f.Name, Files: []*tree.File{f}, folder: folder, stem: stem}
-		list = append(list, planned(one, func(r *recipe) error { return planNPZ(r, f, beside) }))
+		folder, part := partOf(folderOf(f))
+		rest, own, role := words(stem)
+		if role == labelsRole && arraysIn(f, func(z *npz) bool { return !z.anyPictures() }) {
+			lost[path.Dir(f.Name)] = append(lost[path.Dir(f.Name)], path.Base(f.Name))
+			continue
+		}
+		one := npzFile{file: f, part: cmp.Or(own, part)}
+		key := folder + "\x00" + rest
+		set := by[key]
+		if own == "" || set != nil && set.has(one.part) {
+			key, set = "\x00"+f.Name, nil
+		}
+		if set == nil {
+			set = &npzSet{beside: folders[path.Dir(f.Name)]}
+			set.source = Source{Format: "NumPy arrays", Name: f.Name, folder: folder, stem: stem}
+			list, by[key] = append(list, set), set
+		}
+		set.source.Files, set.parts = append(set.source.Files, f), append(set.parts, one)
 	}
-	return list
+	var sources []Source
+	for _, set := range list {
+		folder := path.Dir(set.source.Name)
+		set.left, lost[folder] = lost[folder], nil
+		sources = append(sources, planned(set.source, set.plan))
+	}
+	return sources
 }
 
-// planNPZ plans a set out of an archive of arrays.
-func planNPZ(r *recipe, f *tree.File, beside []*tree.File) error {
-	r.files = []*tree.File{f}
-	z, err := r.openNPZ(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path.Base(f.Name), err)
+// has reports whether one of the archives has a part of the set.
+func (s *npzSet) has(part string) bool {
+	return slices.ContainsFunc(s.parts, func(f npzFile) bool { return f.part == part })
+}
+
+// plan plans a set out of archives of arrays.
+func (s *npzSet) plan(r *recipe) error {
+	g := group{beside: s.beside}
+	var archives []*npz
+	for _, f := range s.parts {
+		g.files = append(g.files, f.file)
+		z, err := r.openNPZ(f.file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path.Base(f.file.Name), err)
+		}
+		if archives = append(archives, z); !z.members(&g, r, f.part) {
+			return fmt.Errorf("%s holds %s: which of them are the images is not clear: "+
+				"save them as images and labels, or x_train, y_train, x_test and y_test",
+				path.Base(f.file.Name), z.describe())
+		}
 	}
-	g := group{files: r.files, beside: beside}
-	z.byName(&g, r)
-	if !slices.ContainsFunc(g.members, func(m member) bool { return m.role == imagesRole }) {
-		g.members = nil
-		z.byShape(&g, r)
+	for _, name := range s.left {
+		r.notes = append(r.notes, name+" was left out: it holds no images, and is not half of a pair of one array each")
 	}
-	if len(g.members) == 0 {
-		return fmt.Errorf("%s holds %s: which of them are the images is not clear: "+
-			"save them as images and labels, or x_train, y_train, x_test and y_test",
-			path.Base(f.Name), z.describe())
-	}
-	if _, part := partOf(path.Dir(f.Name)); part != "" && len(g.members) > 0 {
-		g.inPart(part)
-	}
-	z.leftOut(&g, r)
+	r.files = g.files
 	if err := g.plan(r); err != nil {
 		return err
 	}
-	if r.names.list == nil {
-		return z.classNames(r)
+	for _, z := range archives {
+		if r.names.list != nil {
+			break
+		}
+		if err := z.classNames(r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// inPart makes arrays that belong to no part those of the folder's.
+// members finds the images and labels of an archive, and adds them to the group. Arrays that tell
+// no part of the set are of the part of the archive. It reports whether there are images.
+func (z *npz) members(g *group, r *recipe, part string) bool {
+	own := group{}
+	z.byName(&own, r)
+	if !own.hasImages() {
+		own.members = nil
+		z.byShape(&own, r, part)
+	}
+	if len(own.members) == 0 {
+		return false
+	}
+	own.inPart(part)
+	z.leftOut(&own, r)
+	for _, m := range own.members {
+		if g.find(m.part, m.role) == nil {
+			g.members = append(g.members, m)
+		} else if m.role == imagesRole {
+			r.notes = append(r.notes, m.name+" was left out: the set has other "+partNames[m.part]+" images")
+		}
+	}
+	return true
+}
+
+// inPart makes arrays that belong to no part those of the archive's.
 func (g *group) inPart(part string) {
 	for i := range g.members {
 		if g.members[i].part == "" {
@@ -158,10 +227,25 @@ func (z *npz) pictures(i int) bool {
 	return z.errs[i] == nil && err == nil && !z.heads[i].kind.text
 }
 
+// partNames are the parts of a set in words.
+var partNames = map[string]string{
+	"train": "training", "test": "test", "test10k": "test", "test50k": "test", "val": "validation",
+}
+
+// anyPictures reports whether one of the arrays has the dimensions of images.
+func (z *npz) anyPictures() bool {
+	for i := range z.arrays {
+		if z.pictures(i) {
+			return true
+		}
+	}
+	return false
+}
+
 // byShape finds images by the dimensions of arrays, where there is one such array, or two of the
-// same size of images: the second is taken for test images. An array of one number for each image
-// has the labels.
-func (z *npz) byShape(g *group, r *recipe) {
+// same size of images: the second is taken for test images. A single one is of the archive's part.
+// An array of one number for each image has the labels.
+func (z *npz) byShape(g *group, r *recipe, of string) {
 	var images, counts []int
 	for i, a := range z.heads {
 		switch {
@@ -178,8 +262,11 @@ func (z *npz) byShape(g *group, r *recipe) {
 	}
 	for k, i := range images {
 		part := []string{"train", "test"}[k]
+		if len(images) == 1 {
+			part = cmp.Or(of, part)
+		}
 		g.members = append(g.members, z.member(i, part, imagesRole))
-		note := fmt.Sprintf("%s was taken for the %s images", z.heads[i].name, map[int]string{0: "training", 1: "test"}[k])
+		note := fmt.Sprintf("%s was taken for the %s images", z.heads[i].name, partNames[part])
 		at := slices.IndexFunc(counts, func(c int) bool { return z.heads[c].dims[0] == z.heads[i].dims[0] })
 		if at >= 0 {
 			g.members = append(g.members, z.member(counts[at], part, labelsRole))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/fmimg/fmimg/internal/tabular"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -36,6 +37,7 @@ type File struct {
 	meta   format.FileMetaData
 
 	image, name, label *leaf            // name and label are nil where there is none
+	splits             []splitLeaf      // columns that say which part of a set a row is of
 	texts              map[string]int32 // labels that are texts
 	rows               *walk
 	row, missing       int
@@ -46,6 +48,7 @@ type Row struct {
 	Image []byte // the encoded file
 	Name  string // its path; empty for none
 	Label int32  // -1 for none
+	Part  string // "train", "val" or "test" as a column says; empty where none divides the rows
 }
 
 // Open reads the metadata of a file of size bytes, finds its columns and names its classes. It
@@ -70,7 +73,12 @@ func open(r io.ReaderAt, size int64, l limits) (f *File, err error) {
 	if err := f.findLabel(list, known); err != nil {
 		return nil, err
 	}
-	f.rows = f.walk(f.image, f.name, f.label)
+	f.findSplits(list, known)
+	columns := []*leaf{f.image, f.name, f.label}
+	for _, s := range f.splits {
+		columns = append(columns, s.leaf)
+	}
+	f.rows = f.walk(columns...)
 	return f, nil
 }
 
@@ -248,7 +256,7 @@ func (f *File) findLabel(list []*leaf, known map[string]feature) error {
 // highest.
 func (f *File) survey() error {
 	w, v := f.walk(f.label), make([]value, 1)
-	highest, texts := int64(-1), map[string]int32{}
+	highest, texts := int64(-1), map[string]int{}
 	for {
 		err := w.next(v)
 		if errors.Is(err, io.EOF) {
@@ -260,9 +268,7 @@ func (f *File) survey() error {
 		switch {
 		case v[0].null:
 		case f.label.kind == format.ByteArray:
-			if _, ok := texts[string(v[0].bytes)]; !ok {
-				texts[string(bytes.Clone(v[0].bytes))] = 0
-			}
+			texts[string(v[0].bytes)]++
 		case v[0].number == fraction:
 			f.Notes = append(f.Notes, fmt.Sprintf("the numbers of column %s are not labels: the images have no classes", f.label.name()))
 			f.label = nil
@@ -277,30 +283,42 @@ func (f *File) survey() error {
 			return nil
 		}
 	}
-	for name := range texts {
-		f.Classes = append(f.Classes, name)
-	}
-	slices.SortFunc(f.Classes, text.CompareNatural)
-	for i, name := range f.Classes {
-		texts[name] = int32(i)
-	}
+	f.nameTexts(texts)
 	for i := range highest + 1 {
 		f.Classes = append(f.Classes, strconv.FormatInt(i, 10))
 	}
-	if f.texts = texts; len(f.Classes) == 0 {
+	if len(f.Classes) == 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("no row has a label in column %s: the images have no classes", f.label.name()))
 		f.label = nil
 	}
 	return nil
 }
 
+// nameTexts names the classes by labels that are texts, sorted. counts has them with their rows.
+func (f *File) nameTexts(counts map[string]int) {
+	missing := tabular.Missing(counts)
+	for name := range counts {
+		if trimmed := strings.TrimSpace(name); trimmed != "" && !missing[trimmed] {
+			f.Classes = append(f.Classes, name)
+		}
+	}
+	slices.SortFunc(f.Classes, text.CompareNatural)
+	f.texts = make(map[string]int32, len(f.Classes))
+	for i, name := range f.Classes {
+		f.texts[name] = int32(i)
+	}
+	if note := tabular.MissingNote(missing, counts); note != "" {
+		f.Notes = append(f.Notes, fmt.Sprintf("column %s: %s", f.label.name(), note))
+	}
+}
+
 // Next returns the next picture, io.EOF behind the last one. Rows without a picture are passed over
 // and counted. What it returns is the caller's.
 func (f *File) Next() (row Row, err error) {
 	defer recovered(&err)
-	var v [3]value
+	v := make([]value, 3+len(f.splits))
 	for {
-		if err := f.rows.next(v[:]); err != nil {
+		if err := f.rows.next(v); err != nil {
 			return Row{}, f.ended(err)
 		}
 		f.row++
@@ -311,7 +329,7 @@ func (f *File) Next() (row Row, err error) {
 		if len(v[0].bytes) > f.limits.image {
 			return Row{}, fmt.Errorf("row %d has a picture of %d bytes, more than %d", f.row, len(v[0].bytes), f.limits.image)
 		}
-		row = Row{Image: bytes.Clone(v[0].bytes), Name: string(v[1].bytes), Label: -1}
+		row = Row{Image: bytes.Clone(v[0].bytes), Name: string(v[1].bytes), Label: -1, Part: f.part(v[3:])}
 		if f.label != nil && !v[2].null {
 			row.Label, err = f.class(v[2])
 		}
@@ -332,7 +350,10 @@ func (f *File) ended(err error) error {
 // class returns the label that a value means.
 func (f *File) class(v value) (int32, error) {
 	if f.label.kind == format.ByteArray {
-		return f.texts[string(v.bytes)], nil
+		if label, ok := f.texts[string(v.bytes)]; ok {
+			return label, nil
+		}
+		return -1, nil // it is spelled as missing ones are
 	}
 	switch n := v.number; {
 	case n < 0: // as datasets write for test images without labels

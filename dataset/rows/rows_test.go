@@ -93,6 +93,41 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Columns of splits say which part a row is of, and labels that are missing in words are none.
+func TestParts(t *testing.T) {
+	for _, c := range []struct{ name, parts, columns, note string }{
+		{"split", "train,train,val,train,test,train,train", "split", "column split: what has another value is trained on: extra (1)"},
+		{"is_test", "train,train,test,train,test,train,train", "is_val, is_test", ""},
+		{"partition", "train,train,val,train,test,train,train", "partition", "column partition: 0 was taken for training"},
+		{"delta-split", ",,,,,,", "", "the parts of the set are not read: column split: the encoding DELTA_BINARY_PACKED"},
+		{"unknown-split", ",,,,,,", "", "column split: whether 0 or 1 is to train on is not known"},
+	} {
+		f, list, err := all(golden(t, c.name), usualLimits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts []string
+		for _, row := range list {
+			parts = append(parts, row.Part)
+		}
+		if got := strings.Join(parts, ","); got != c.parts || f.SplitColumns() != c.columns || !strings.Contains(strings.Join(f.Notes, "\n"), c.note) {
+			t.Errorf("%s: parts %q by %q, notes %q", c.name, got, f.SplitColumns(), f.Notes)
+		}
+	}
+	f, list, err := all(golden(t, "split"), usualLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var labels []int32
+	for _, row := range list {
+		labels = append(labels, row.Label)
+	}
+	if !slices.Equal(labels, []int32{0, -1, 1, -1, 0, 2, 1}) || strings.Join(f.Classes, " ") != "cat dog none" ||
+		!strings.Contains(strings.Join(f.Notes, "\n"), "column label: counted as without a label: None (1), nan (1)") {
+		t.Errorf("labels %v, classes %q, notes %q", labels, f.Classes, f.Notes)
+	}
+}
+
 // The pictures are found among other columns, and rows without one are left out.
 func TestColumns(t *testing.T) {
 	f, list, err := all(golden(t, "columns"), usualLimits)
@@ -151,7 +186,7 @@ func TestRefused(t *testing.T) {
 
 // A byte of a file that is changed may not lead to a panic, nor take much memory. Every seventh is.
 func TestDamaged(t *testing.T) {
-	for _, name := range []string{"snappy", "zstd", "gzip", "pages2", "texts", "columns"} {
+	for _, name := range []string{"snappy", "zstd", "gzip", "pages2", "texts", "columns", "split"} {
 		good := golden(t, name)
 		for i := 0; i < len(good); i += 7 {
 			data := slices.Clone(good)
@@ -189,7 +224,7 @@ func bounded(t *testing.T, data []byte) {
 
 // FuzzParquet reads anything.
 func FuzzParquet(f *testing.F) {
-	for _, name := range []string{"none", "snappy", "gzip", "zstd", "pages2", "texts", "columns", "datasets", "bool"} {
+	for _, name := range []string{"none", "snappy", "gzip", "zstd", "pages2", "texts", "columns", "datasets", "bool", "split", "is_test"} {
 		f.Add(golden(f, name))
 	}
 	f.Add([]byte("PAR1\x15\x00\x00\x00\x00\x00PAR1"))

@@ -147,10 +147,8 @@ func features(meta *format.FileMetaData) map[string]feature {
 func label(list []*leaf, known map[string]feature) (best *leaf, others []string) {
 	var found []*leaf
 	for _, l := range list {
-		isKind := slices.Contains([]format.Type{format.Int32, format.Int64, format.Boolean, format.Float, format.Double}, l.kind) ||
-			l.kind == format.ByteArray && l.text
 		named := rank(labelNames, l.path[0]) < len(labelNames) || known[l.path[0]].Type == "ClassLabel"
-		if isKind && named && len(l.path) == 1 && !l.repeated {
+		if isScalar(l) && named && len(l.path) == 1 && !l.repeated {
 			found = append(found, l)
 		}
 	}

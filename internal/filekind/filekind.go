@@ -25,6 +25,7 @@ type kind struct {
 	is         func(head []byte) bool
 	data       string   // the cure where images are needed; empty: cure
 	ends       []string // of names, in lower case, that tell the kind where the first bytes do not
+	read       []string // the endings of names by which the kind is read where images are needed
 	vague      bool     // the name may tell more
 }
 
@@ -51,7 +52,16 @@ func OfData(name string, head []byte) (what, cure string) {
 	if k == nil {
 		return "", ""
 	}
-	return k.what, cmp.Or(k.data, k.cure)
+	if len(k.read) == 0 {
+		return k.what, cmp.Or(k.data, k.cure)
+	}
+	lower := strings.ToLower(name)
+	for _, end := range k.read {
+		if strings.HasSuffix(lower, end) {
+			return k.what, "" // it is left out for another reason
+		}
+	}
+	return k.what, "give its name the ending " + k.read[0]
 }
 
 // NotItself tells what a file is whose bytes are not those of the file that it should be: nothing,

@@ -167,12 +167,22 @@ func TestOfData(t *testing.T) {
 		{"a.tar.zst", "\x28\xb5\x2f\xfd", "zstd", "zstd -d"}, {"a.rds", gzipped(t), "data of R", "CSV"},
 		{"scan.nii.gz", gzipped(t), "NIfTI", "slices"}, {"cat.ndjson", `{"word": "cat"}`, "Quick, Draw!", ".npy"},
 		{"images", "\x00\x00\x08\x03\x00\x00\x00\x01", "IDX", "idx3-ubyte"}, {"x", "PAR1\x15", "Parquet", "ending .parquet"},
+		{"x.bin", "\x93NUMPY", "NumPy", "ending .npy"}, {"x", zipped(t, "arr_0.npy"), ".npz", "ending .npz"},
 		{"a.gz", gzipped(t), "a gzip", "unpack"}, {"w.h5", "<html>", "web page", "again"}, {"x", "\xff\xfea\x00,\x00", "UTF-16", "UTF-8"},
 		{"a.npz.txt", "words", "text", ""}, {".pt", "\x00", "", ""}, {"a.bin", "\xb1\x02", "", ""},
 	} {
 		what, cure := filekind.OfData(c.name, []byte(c.head))
 		if !strings.Contains(what, c.what) || !strings.Contains(cure, c.cure) || (c.what == "") != (what == "") {
 			t.Errorf("%s: %q, %q, want %q, %q", c.name, what, cure, c.what, c.cure)
+		}
+	}
+}
+
+// No cure is an ending that the name has.
+func TestOfDataWithItsEnding(t *testing.T) {
+	for name, head := range map[string]string{"x.npz": zipped(t, "arr_0.npy"), "a/X.NPY": "\x93NUMPY", "x.parquet": "PAR1", "x.pq": "PAR1"} {
+		if what, cure := filekind.OfData(name, []byte(head)); what == "" || cure != "" {
+			t.Errorf("%s: %q, %q, want no cure", name, what, cure)
 		}
 	}
 }

@@ -63,7 +63,7 @@ var models = []kind{
 // archives are files of files, and compressed files.
 var archives = []kind{
 	{what: "an .npz, a zip of NumPy's arrays", cure: "save its arrays as .npy files", is: zipOf(`\.npy$`),
-		data: "give its name the ending .npz"},
+		read: []string{".npz"}},
 	{what: "a model of Keras", cure: convert, is: zipOf(`^(metadata\.json|model\.weights\.h5|config\.json)$`)},
 	{what: "a document of an office program", is: zipOf(`^(\[Content_Types\]\.xml|mimetype|_rels/)`),
 		data: "save a table as CSV, and pictures as files", ends: []string{".xlsx", ".xls", ".ods"}},
@@ -90,7 +90,7 @@ var documents = []kind{
 	{what: "a PostScript file", is: begins("%!PS", "\xc5\xd0\xd3\xc6")},
 	{what: "a document of an office program", is: begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "{\\rtf")},
 	{what: "a Parquet file, as Hugging Face stores data", cure: "write its pictures as files, in Python with datasets",
-		is: begins("PAR1", "PARE"), data: "give its name the ending .parquet"},
+		is: begins("PAR1", "PARE"), read: []string{".parquet", ".parq", ".pq"}},
 	{what: "an Arrow file, as Hugging Face stores data", cure: "write its pictures as files, in Python with datasets",
 		is:   begins("ARROW1\x00\x00", "FEA1", "\xff\xff\xff\xff\x10\x00\x00\x00"),
 		data: "save it as parquet, by Dataset.to_parquet or pyarrow.parquet.write_table",
@@ -135,7 +135,7 @@ var pictures = []kind{
 	{what: "a picture of Photoshop", is: begins("8BPS")},
 	{what: "an OpenEXR picture", is: begins("\x76\x2f\x31\x01")},
 	{what: "an icon of Windows", is: matches(`^\x00\x00[\x01\x02]\x00[^\x00]\x00`)},
-	{what: "a NumPy array (.npy)", is: begins("\x93NUMPY"), data: "give its name the ending .npy"},
+	{what: "a NumPy array (.npy)", is: begins("\x93NUMPY"), read: []string{".npy"}},
 	{what: "a film", is: isFilm},
 	{what: "a sound", is: isSound},
 }

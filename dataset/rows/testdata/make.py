@@ -38,6 +38,16 @@ pq.write_table(pa.table({'image': image, 'label': pa.array([i % 2 == 0 for i in 
 pq.write_table(pa.table({'image': image, 'label': pa.array([float('nan') if i == 1 else float(i % 3) for i in range(N)])}),
                'floats.parquet')
 pq.write_table(pa.table({'image': image, 'label': pa.array([i / 2 for i in range(N)], pa.float32())}), 'fractions.parquet')
+# Rows of parts of a set, and labels that are missing in words.
+part = ['train', 'train', 'Validation', 'train', 'test', 'train', 'extra']
+pq.write_table(pa.table({'image': image, 'label': pa.array(['cat', 'nan', 'dog', 'None', 'cat', 'none', 'dog']), 'split': pa.array(part)}),
+               'split.parquet')
+pq.write_table(pa.table({'image': image, 'label': label, 'is_val': pa.array([i == 2 for i in range(N)]),
+                         'is_test': pa.array([i == 4 for i in range(N)])}), 'is_test.parquet')
+pq.write_table(pa.table({'image': image, 'label': label, 'partition': pa.array([0, 0, 1, 0, 2, 0, 0])}), 'partition.parquet')
+pq.write_table(pa.table({'image': image, 'label': label, 'split': pa.array([0, 0, 1, 0, 1, 0, None])}), 'unknown-split.parquet')
+pq.write_table(pa.table({'image': image, 'label': label, 'split': pa.array([i % 2 for i in range(N)])}), 'delta-split.parquet',
+               use_dictionary=False, column_encoding={'split': 'DELTA_BINARY_PACKED'})
 features = datasets.Features({'image': datasets.Image(), 'label': datasets.ClassLabel(names=['ant', 'bee', 'cow'])})
 datasets.Dataset.from_dict({'image': [{'bytes': p, 'path': None} for p in pictures], 'label': [i % 3 for i in range(N)]},
                            features=features).to_parquet('datasets.parquet')
