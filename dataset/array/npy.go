@@ -188,7 +188,11 @@ func pairsOf(files []*tree.File) pairs {
 func arraysIn(f *tree.File, is func(z *npz) bool) (yes bool) {
 	r := recipe{}
 	defer r.close()
-	defer func() { yes = yes && recover() == nil }()
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
 	z, err := r.openNPZ(f)
 	return err == nil && is(z)
 }
