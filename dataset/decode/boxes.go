@@ -174,8 +174,8 @@ func (p *pictures) kind(picture uint32) string {
 	return ""
 }
 
-// boxCoding reads a box of colours (ISO 14496-12, 12.1.5). It is nil for a profile, and for one that
-// leaves all open: libheif goes by the stream then.
+// boxCoding reads a box of colours (ISO 14496-12, 12.1.5). It is nil for a profile, and for a box
+// that leaves all open: libheif goes by the stream then.
 func boxCoding(colr []byte) *coding {
 	const kind, open = "nclx", "\x00\x02\x00\x02\x00\x02"
 	rest, ok := bytes.CutPrefix(colr, []byte(kind))

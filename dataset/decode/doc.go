@@ -32,10 +32,10 @@
 // # Colours
 //
 // The samples of lossy WebP are those of television (BT.601, 16 to 235), and of JPEG those of JFIF.
-// AVIF and HEIC say theirs in a box of colours (nclx), else in the stream: the full range or that of
-// television, and the matrix: BT.601, BT.709, BT.2020, the colours themselves and a few rare ones.
-// HEIC that says nothing is of BT.601 and of television's range, as libheif has it. Profiles (ICC)
-// and other primaries than those of sRGB, such as Display P3, are not read: the numbers stay.
+// AVIF and HEIC say theirs in a box of colours (nclx), else in the stream: the range, full or that
+// of television, and the matrix: BT.601, BT.709, BT.2020, none, and a few rare ones. HEIC that says
+// nothing is of BT.601 and of television's range, as libheif has it. Profiles (ICC), and primaries
+// other than sRGB's, such as those of Display P3, are not read: the numbers stay.
 //
 // # More than 8 bits
 //

@@ -107,7 +107,7 @@ func patched(t testing.TB, file []byte, was, is string) []byte {
 // were read as if they were of the full one: white was 235.
 func TestHEICCoding(t *testing.T) {
 	const (
-		box     = "colrnclx\x00\x01\x00\x0d\x00\x01\x00" // primaries 1, transfer 13, BT.709, a TV's range
+		box     = "colrnclx\x00\x01\x00\x0d\x00\x01\x00" // sRGB, but BT.709 of a TV's range
 		full709 = "colrnclx\x00\x01\x00\x0d\x00\x01\x80"
 		tv601   = "colrnclx\x00\x01\x00\x0d\x00\x06\x00"
 		nothing = "colrnclx\x00\x02\x00\x02\x00\x02\x80" // as libheif writes it

@@ -58,7 +58,7 @@ func sequenceCoding(set []byte) *coding {
 		r.numbers(3 * layers)
 	}
 	r.numbers(3 + 6)
-	if r.flag() && r.flag() {
+	if r.flag() {
 		r.skipScalingLists()
 	}
 	r.skip(2)
@@ -123,8 +123,12 @@ func (r *bitReader) skipProfile(layers int) {
 	}
 }
 
-// skipScalingLists skips the lists of 4x4 to 32x32 factors (7.3.4).
+// skipScalingLists skips the lists of 4x4 to 32x32 factors (7.3.4), where they are not the usual
+// ones.
 func (r *bitReader) skipScalingLists() {
+	if !r.flag() {
+		return
+	}
 	for size := range 4 {
 		lists, first := 6, 0
 		if size > 1 {
@@ -160,7 +164,7 @@ func (r *bitReader) skipReferenceSets() {
 		before := size
 		size = 0
 		for range before + 1 {
-			if r.flag() || r.flag() { // used by this picture, or by a later one
+			if now := r.flag(); now || r.flag() { // used by this picture, or by a later one
 				size++
 			}
 		}

@@ -68,12 +68,13 @@ func TestWebPChunks(t *testing.T) {
 // and a picture with transparency have them too.
 func TestLossyWebP(t *testing.T) {
 	still, half := testFile(t, "lossy.webp"), testFile(t, "lossyalpha.webp")
+	withoutVP8X := slices.Concat(half[:12], half[30:])
 	for name, c := range map[string]struct {
 		file  []byte
 		alpha byte // of the left half
 	}{
 		"still": {still, 255}, "animated": {webpAnimation(still, 40, 24, 0, 0), 255}, "transparent": {half, 128},
-		"transparent, animated": {webpAnimation(slices.Concat(half[:12], half[30:]), 40, 24, 0, 0), 128}, // without VP8X
+		"transparent, animated": {webpAnimation(withoutVP8X, 40, 24, 0, 0), 128},
 	} {
 		p, err := Decode(c.file, Options{Channels: 4})
 		if err != nil {
