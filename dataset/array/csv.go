@@ -34,6 +34,7 @@ type table struct {
 	header bool
 	pixels []int // columns with a pixel each; or the one column of all
 	packed bool  // the pixels are in one column
+	rgb    bool  // pixels has red, green and blue for each pixel, as the names of the columns say
 	label  int   // column, -1 for none
 	usage  int   // column that names the part of a row, -1 for none
 	size   int   // pixels of an image
@@ -41,8 +42,13 @@ type table struct {
 	others []string // columns that are not read
 }
 
-// pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17.
-var pixelNames = regexp.MustCompile(`^([a-z_ ]{0,12}\d+([x_.]\d+)*|[rgb]\d+)$`)
+// pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17, r0, red_0, 0_r.
+var pixelNames = regexp.MustCompile(`^[a-z_ ]{0,12}\d+([x_.]\d+)*([_. ]?` + colourWords + `)?$`)
+
+// colourNames match the colour in the name of a column of pixels, before the number or behind it.
+var colourNames = regexp.MustCompile(`^([a-z]+[_ ])?` + colourWords + `[_ ]?\d|\d[_. ]?` + colourWords + `$`)
+
+const colourWords = `(r|g|b|red|green|blue)`
 
 // What columns other than those of pixels are called.
 var (
@@ -185,6 +191,7 @@ func (t *table) byNames(header, row []string) bool {
 		return t.square()
 	}
 	if t.pixels, t.size = named, len(named); t.square() {
+		t.byColours(header)
 		return true
 	}
 	// Some columns of pixels may have other names.
@@ -192,6 +199,27 @@ func (t *table) byNames(header, row []string) bool {
 	slices.Sort(t.pixels)
 	t.size = len(t.pixels)
 	return len(named)*10 >= len(t.pixels)*9 && t.square()
+}
+
+// byColours brings the columns of pixels into the order of red, green and blue for each pixel, where
+// their names tell the colour of each: r0, g0, b0, r1, or r0, r1, and the others behind.
+func (t *table) byColours(header []string) {
+	var of [3][]int
+	for _, column := range t.pixels {
+		found := colourNames.FindStringSubmatch(strings.ToLower(header[column]))
+		if found == nil {
+			return
+		}
+		c := strings.IndexByte("rgb", (found[2] + found[3])[0])
+		of[c] = append(of[c], column)
+	}
+	if len(of[0]) != len(of[1]) || len(of[0]) != len(of[2]) {
+		return
+	}
+	t.rgb, t.pixels = true, nil
+	for i := range of[0] {
+		t.pixels = append(t.pixels, of[0][i], of[1][i], of[2][i])
+	}
 }
 
 // square reports whether the pixels of a row are a square, gray or in RGB.
@@ -437,7 +465,7 @@ func (t *table) look(part string) (survey, error) {
 // numbers returns the pixels of a part as an array.
 func (t *table) numbers(part string, s survey) numbers {
 	return numbers{
-		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float},
+		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float}, rgb: t.rgb,
 		each: func(do func([]float64) error) error {
 			left := s.rows
 			err := t.rows(part, func(_ string, pixels []float64) error {

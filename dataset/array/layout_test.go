@@ -123,6 +123,26 @@ func TestRowsOfRGB(t *testing.T) {
 			pixels = append(pixels, pixel(i, at/3/side, at/3%side, at%3))
 		}
 	}
+	checkRowsOfRGB(t, n, side, planes, pixels)
+}
+
+// So do pictures without much colour, of which the three numbers of a pixel are alike.
+func TestRowsOfGrayishRGB(t *testing.T) {
+	const n, side = 3, 6
+	pixel := func(i, y, x, c int) byte { return byte(2*c + 5*i + 20*y + 17*(x*x%5)) }
+	var planes, pixels []byte
+	for i := range n {
+		for k := range 3 * side * side {
+			planes = append(planes, pixel(i, k%(side*side)/side, k%side, k/(side*side)))
+			pixels = append(pixels, pixel(i, k/3/side, k/3%side, k%3))
+		}
+	}
+	checkRowsOfRGB(t, n, side, planes, pixels)
+}
+
+// checkRowsOfRGB reads n images of a side as planes and as pixels, in either order of arrays.
+func checkRowsOfRGB(t *testing.T, n, side int, planes, pixels []byte) {
+	t.Helper()
 	for kind, data := range map[string][]byte{"planes": planes, "for each pixel": pixels} {
 		across := make([]byte, len(data)) // the first number of all rows, then the second
 		for i, b := range data {
@@ -215,10 +235,11 @@ func TestResizedLines(t *testing.T) {
 	}
 	data[7], data[8], data[9] = -0.27, 1.4, 0.5
 	for dark, want := range map[int][4]byte{0: {0, 255, 128, 64}, 3: {93, 255, 191, 159}} {
+		some := slices.Clone(data)
 		for i := range dark {
-			data[20+i] = -0.2
+			some[20+i] = -0.2
 		}
-		set := mustRead(t, map[string][]byte{"x.npy": npyOf("<f4", "(4, 10, 10)", data)})
+		set := mustRead(t, map[string][]byte{"x.npy": npyOf("<f4", "(4, 10, 10)", some)})
 		if p := set.Train.Pixels; [4]byte(p[7:11]) != want {
 			t.Errorf("%d dark numbers: pixels %v, want %v", 1+dark, p[7:11], want)
 		}

@@ -139,10 +139,10 @@ func scaleOf(s span) (scale, string) {
 	return taken(s, s.low, s.high)
 }
 
-// passes reports whether numbers of which some are below 0 lie between 0 and white all the same, but
-// for what resizing made of them. Those of [-1,1] are far below 0 in many places, as their black is
-// -1.
-func (s span) passes(white float64) bool {
+// passes reports whether numbers of which some are below 0 lie between 0 and white all the same,
+// but for what resizing made of them. Those of [-1,1] are far below 0 in many places, as their
+// black is -1.
+func (s *span) passes(white float64) bool {
 	few := func(count int64) bool { return white == 1 && count*farShare <= s.count }
 	return s.high > white/2 && (s.high <= white*overshoot || few(s.far)) &&
 		(s.low >= -darker*white || s.low >= -undershoot && few(s.dark))
