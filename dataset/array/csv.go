@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A table of pixels has a row for each image: a label and the pixels, each in a column of its own
@@ -31,7 +32,9 @@ const (
 type table struct {
 	file   *tree.File
 	comma  byte
+	mac    bool // a carriage return ends a line
 	header bool
+	above  int   // lines above the rows: those that begin with a hash, and the header
 	pixels []int // columns with a pixel each; or the one column of all
 	packed bool  // the pixels are in one column
 	rgb    bool  // pixels has red, green and blue for each pixel, as the names of the columns say
@@ -65,9 +68,31 @@ func recognise(f *tree.File) (t table, ok bool) {
 		data, most = head(f, longHead), longHead
 	}
 	t = table{file: f, comma: ',', label: -1, usage: -1}
+	rows := t.firstRows(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), len(data) < most)
+	if len(rows) == 0 {
+		return t, false
+	}
+	t.header = slices.ContainsFunc(rows[0], func(s string) bool { return !isNumber(s) && !isPixels(s) }) &&
+		(len(rows) > 1 || !isNumber(rows[0][len(rows[0])-1]))
+	if t.header && textLabel(rows) {
+		t.header = false
+	}
+	if t.header {
+		t.above++
+		ok = len(rows) > 1 && t.byNames(rows[0], rows[1])
+	} else {
+		ok = t.byPlaces(rows)
+	}
+	return t, ok
+}
+
+// firstRows cuts the first rows of a file out of its beginning, or of all of it. Lines above them
+// that begin with a hash are not rows, but the last may be a header, as NumPy writes it.
+func (t *table) firstRows(data []byte, whole bool) [][]string {
+	t.mac = text.MacLines(data)
+	text.UnixLines(data)
 	var rows [][]string
-	whole := len(data) < most
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	var above []byte
 	for len(data) > 0 && len(rows) < headRows {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 && !whole {
@@ -78,28 +103,35 @@ func recognise(f *tree.File) (t table, ok bool) {
 		}
 		line := bytes.TrimSpace(data[:end+1])
 		data = data[end+1:]
-		if len(line) == 0 {
+		switch {
+		case len(line) == 0:
 			continue
-		}
-		if len(rows) == 0 {
+		case len(rows) == 0 && line[0] == '#':
+			above = bytes.TrimLeft(line, "# \t")
+			t.above++
+			continue
+		case len(rows) == 0:
 			t.comma = separator(line)
+			header, row := fields(above, t.comma, nil), fields(decimal(line, t.comma), t.comma, nil)
+			if len(header) == len(row) && len(row) > 1 && isRow(row) {
+				rows = append(rows, header)
+				t.above--
+			}
 		}
 		rows = append(rows, fields(decimal(line, t.comma), t.comma, nil))
 	}
-	if len(rows) == 0 {
-		return t, false
+	return rows
+}
+
+// isRow reports whether fields are numbers, or pixels, but for one label.
+func isRow(row []string) bool {
+	texts := 0
+	for _, s := range row {
+		if !isNumber(s) && !isPixels(s) {
+			texts++
+		}
 	}
-	t.header = slices.ContainsFunc(rows[0], func(s string) bool { return !isNumber(s) && !isPixels(s) }) &&
-		(len(rows) > 1 || !isNumber(rows[0][len(rows[0])-1]))
-	if t.header && textLabel(rows) {
-		t.header = false
-	}
-	if t.header {
-		ok = len(rows) > 1 && t.byNames(rows[0], rows[1])
-	} else {
-		ok = t.byPlaces(rows)
-	}
-	return t, ok
+	return texts <= 1
 }
 
 // textLabel reports whether the first row is not a header, though one of its fields is not a
@@ -201,8 +233,8 @@ func (t *table) byNames(header, row []string) bool {
 	return len(named)*10 >= len(t.pixels)*9 && t.square()
 }
 
-// byColours brings the columns of pixels into the order of red, green and blue for each pixel, where
-// their names tell the colour of each: r0, g0, b0, r1, or r0, r1, and the others behind.
+// byColours brings the columns of pixels into the order of red, green and blue for each pixel,
+// where their names tell the colour of each: r0, g0, b0, r1, or r0, r1, and the others behind.
 func (t *table) byColours(header []string) {
 	var of [3][]int
 	for _, column := range t.pixels {
@@ -309,14 +341,20 @@ func (t *table) rows(part string, do func(label string, pixels []float64) error)
 	defer func() { _ = r.Close() }()
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 1<<16), maxLine)
-	pixels, row, skip := make([]float64, t.size), newCells(t), t.header
+	if t.mac {
+		lines.Split(macLine)
+	}
+	pixels, row, above := make([]float64, t.size), newCells(t), t.above
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
-		if len(line) == 0 || skip {
-			skip = skip && len(line) == 0
+		if len(line) == 0 {
+			continue
+		}
+		if above > 0 {
+			above--
 			continue
 		}
 		label, usage, err := row.parse(decimal(line, t.comma), pixels)
@@ -337,6 +375,17 @@ func (t *table) rows(part string, do func(label string, pixels []float64) error)
 		return cutOff("in a row", err)
 	}
 	return nil
+}
+
+// macLine is a bufio.SplitFunc for lines that end in a carriage return.
+func macLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\r'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 // cells cuts rows without taking memory for each.

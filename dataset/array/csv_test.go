@@ -62,6 +62,11 @@ func TestTables(t *testing.T) {
 		"byte order mark":  "\ufefflabel," + heads("pixel%d") + "\n" + twoLines + "\n\n",
 		"commas in floats": strings.ReplaceAll(strings.ReplaceAll(twoLines, ",", ",0;"), "\n", ",0\n"),
 		"a missing value":  "label," + heads("pixel%d") + ",age\n1," + row(10) + ",\n0," + row(200) + ",12\n",
+		"old Mac":          strings.ReplaceAll("label,"+heads("pixel%d")+"\n"+twoLines, "\n", "\r"),
+		"comments":         "# by hand\n\n# 2, 3\nlabel," + heads("pixel%d") + "\n" + twoLines,
+		"comments alone":   "# by hand\n" + twoLines,
+		"NumPy's header":   "# label," + heads("pixel%d") + "\n" + twoLines,
+		"FER, comment":     "# emotions, 2013\nemotion,pixels\n1," + first + "\n0," + second + "\n",
 		"FER2013":          "emotion,pixels\n1," + first + "\n0," + second + "\n",
 		"FER, quoted":      "emotion,pixels\n1,\"" + first + "\"\n0,\"" + second + "\"\n",
 		"FER, no header":   "1," + first + "\n0," + second + "\n",
@@ -221,8 +226,8 @@ func TestTableOfColours(t *testing.T) {
 	}
 }
 
-// Without such names a table and an array of the same rows are taken in the same way, and a guess is
-// called so.
+// Without such names a table and an array of the same rows are taken in the same way, and a guess
+// is called so.
 func TestTableAndArrayAgree(t *testing.T) {
 	const rows, row = looked + 4, 3 * 32 * 32
 	data := noise(rows * row)
