@@ -194,11 +194,11 @@ func (g *gallery) noteNames(l *layout, classes map[string]bool) {
 		has := map[string]bool{}
 		for _, row := range append(t.rows, t.header) {
 			for _, name := range row {
-				has[strings.TrimSpace(name)] = true
+				has[text.Composed(strings.TrimSpace(name))] = true
 			}
 		}
 		for class := range classes {
-			if class != "" && !has[class] {
+			if class != "" && !has[text.Composed(class)] {
 				l.note("%s is not read: the names of the folders are the classes", text.Printable(f.Name))
 				break
 			}
@@ -235,13 +235,24 @@ func (l *layout) complete(labels []string, classes map[string]bool, r *reading) 
 	if !r.labels() {
 		return 0
 	}
-	n := 0
+	n, called := 0, map[string]string{}
+	for class := range classes {
+		key := text.Composed(class)
+		if _, two := called[key]; two {
+			class = ""
+		}
+		called[key] = class
+	}
 	for k, row := range r.table.rows {
 		i := r.at[k]
 		if i < 0 || l.roles[i] != toTest || labels[i] != "" {
 			continue
 		}
-		if label := r.labelOf(row); classes[label] && label != "" {
+		label := r.labelOf(row)
+		if !classes[label] { // its accents may be stored in another way
+			label = called[text.Composed(label)]
+		}
+		if label != "" {
 			labels[i] = label
 			top, _, _ := strings.Cut(l.rest[i], "/")
 			if l.unnamed[top]--; l.unnamed[top] <= 0 {

@@ -55,6 +55,13 @@ func TestTables(t *testing.T) {
 		{"JSON Lines", "{\"file_name\":\"a.png\",\"label\":0}\n{\"file_name\":\"b.png\",\"label\":1}\n{\"file_name\":\"c.jpg\",\"label\":0}\n{\"file_name\":\"10.png\",\"label\":1}",
 			[]string{"0", "1", "0", "1"}, "column label"},
 		{"JSON from names to labels", `{"a.png":"x","b.png":"y","c.jpg":"x","10.png":"y"}`, []string{"x", "y", "x", "y"}, "column 2"},
+		{"line ends of the old Mac", "file,label\ra.png,x\rb.png,y\rc.jpg,x\r10.png,y\r", []string{"x", "y", "x", "y"}, "column label"},
+		{"lines of comments", "# made by hand\n#\n\n# 2024, twice\nfile,label\na.png,x\nb.png,y\nc.jpg,x\n10.png,y\n",
+			[]string{"x", "y", "x", "y"}, "column label"},
+		{"comments above rows", "# list of pictures, by hand\na.png,x\nb.png,y\nc.jpg,x\n10.png,y\n", []string{"x", "y", "x", "y"}, "column 2"},
+		{"a header behind a hash", "# see also c.txt\n#file species\na.png x\nb.png y\nc.jpg x\n10.png y\n",
+			[]string{"x", "y", "x", "y"}, "column species"},
+		{"comments and line ends of the old Mac", "#1\r# f;label\ra.png;x\rb.png;y\rc.jpg;x\r10.png;y", []string{"x", "y", "x", "y"}, "column label"},
 		{"JSON of pairs", `{"labels":[["img/a.png",6],["img/b.png",7],["img/c.jpg",6],["img/10.png",7]]}`, []string{"6", "7", "6", "7"}, "column 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,6 +75,44 @@ func TestTables(t *testing.T) {
 				t.Errorf("labels %q, %v, notes %v", got, err, l.notes)
 			}
 		})
+	}
+}
+
+// A picture whose name begins with a hash is not a comment.
+func TestTableOfHashes(t *testing.T) {
+	pictures := []string{"#1.png", "#2.png", "c.png"}
+	for _, text := range []string{"#1.png,x\n#2.png,y\nc.png,x\n", "# of hashes\n#1.png,x\n#2.png,y\nc.png,x\n", "f,label\n#1.png,x\n#2.png,y\nc.png,x\n"} {
+		table, err := readTable("l.csv", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := arrange(pictures).labelBy(table, pictures); err != nil || !slices.Equal(got, []string{"x", "y", "x"}) {
+			t.Errorf("%q: labels %q, %v", text, got, err)
+		}
+	}
+}
+
+// macOS stores an accent apart from its letter, and most tables have them together. Where two
+// pictures differ by that alone, a table means the one that it spells.
+func TestTableOfAccents(t *testing.T) {
+	const together, apart = "caf\u00e9", "cafe\u0301"
+	for _, c := range []struct {
+		pictures []string
+		rows     string
+		want     []string
+	}{
+		{[]string{apart + "/1.png", "b.png"}, together + "/1.png,x\nb.png,y\n", []string{"x", "y"}},
+		{[]string{together + ".png", "b.png"}, "/photos/" + apart + ".png,x\nb.png,y\n", []string{"x", "y"}},
+		{[]string{"CAFE\u0301.png", "b.png"}, together + ",x\nb.png,y\n", []string{"x", "y"}},
+		{[]string{together + ".png", apart + ".png"}, apart + ".png,x\n" + together + ".png,y\n", []string{"y", "x"}},
+	} {
+		table, err := readTable("l.csv", strings.NewReader("f,label\n"+c.rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := arrange(c.pictures).labelBy(table, c.pictures); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("pictures %q: labels %q, %v, want %q", c.pictures, got, err, c.want)
+		}
 	}
 }
 
@@ -238,6 +283,9 @@ func TestLabelsOfPictures(t *testing.T) {
 			"1 picture is in none of these lists, and trained on"},
 		{"a table of the test pictures", map[string][]byte{"train/a/0.png": p, "train/b/1.png": p, "val/images/v0.png": p, "val/images/v1.png": p,
 			"val/val_annotations.txt": []byte("v0.png\tb\t0\t9\nv1.png\ta\t0\t9\n")}, "", []string{"a", "b"}, "classes of 2 pictures to test on"},
+		{"accents of the test pictures' classes", map[string][]byte{"train/ne\u0301/0.png": p, "train/b/1.png": p, "val/images/v0.png": p,
+			"val/images/v1.png": p, "val/val_annotations.txt": []byte("v0.png\tb\t0\t9\nv1.png\tn\u00e9\t0\t9\n")}, "",
+			[]string{"b", "ne\u0301"}, "classes of 2 pictures to test on"},
 		{"measures", base(map[string][]byte{"labels.csv": []byte("f,label\na,0.5\nb,0.25\nc,0.1\nd,0.7\n")}), "", nil,
 			"no labels are read from labels.csv: column label has measures"},
 		{"classes that look alike", map[string][]byte{"Cat/a.png": p, "cat/b.png": p}, "", []string{"Cat", "cat"},
@@ -315,6 +363,7 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte(`[{"f":"a.png","label":1}]`))
 	f.Add([]byte("\xff\xfea\x00,\x00b\x00"))
 	f.Add([]byte(`{"labels":[["a.png",[1]],3,null]}`))
+	f.Add([]byte("# c\r#f,label\ra.png,x\r"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		table, err := readTable("l", strings.NewReader(string(data)))
 		if err != nil {

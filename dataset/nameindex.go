@@ -3,12 +3,14 @@ package dataset
 import (
 	"path"
 	"strings"
+
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // An index finds pictures by what a table calls them.
 type index struct {
 	exact map[string]int // paths
-	short map[string]int // with folders left out, and with endings left out; -1 where several fit
+	short map[string]int // alike, with folders and with endings left out; -1 where several fit
 
 	of [2]*index // of the pictures to train on and to test on alone; nil where they are not divided
 }
@@ -41,7 +43,7 @@ func newIndexOf(names []string, is func(i int) bool) *index {
 			continue
 		}
 		x.exact[name] = i
-		key := strings.ToLower(name)
+		key := alike(name)
 		for range indexedDepth {
 			add(key, i)
 			add(strings.TrimSuffix(key, path.Ext(key)), i)
@@ -51,7 +53,7 @@ func newIndexOf(names []string, is func(i int) bool) *index {
 			}
 			key = below
 		}
-		base := path.Base(strings.ToLower(name))
+		base := path.Base(alike(name))
 		stem := strings.TrimSuffix(base, path.Ext(base))
 		add(base, i)
 		add(stem, i)
@@ -61,6 +63,10 @@ func newIndexOf(names []string, is func(i int) bool) *index {
 	}
 	return x
 }
+
+// alike returns a form of a name that is the same for capitals and small letters, and however its
+// accents are stored: macOS stores them apart from the letters, and most tables do not.
+func alike(name string) string { return strings.ToLower(text.Composed(name)) }
 
 // withoutZeros returns a number without zeros before it, and other texts as they are.
 func withoutZeros(s string) string {
@@ -102,7 +108,7 @@ func (x *index) find(called string) int {
 		if i, ok := x.exact[rest]; ok {
 			return i
 		}
-		if i, ok := x.short[strings.ToLower(rest)]; ok {
+		if i, ok := x.short[alike(rest)]; ok {
 			return i
 		}
 		_, below, ok := strings.Cut(rest, "/")
@@ -119,7 +125,7 @@ func (x *index) findBelow(folder, called string) int {
 	if i, ok := x.exact[name]; ok {
 		return i
 	}
-	if i, ok := x.short[strings.ToLower(name)]; ok {
+	if i, ok := x.short[alike(name)]; ok {
 		return i
 	}
 	return -1
@@ -127,7 +133,7 @@ func (x *index) findBelow(folder, called string) int {
 
 // several reports whether a name fits several pictures.
 func (x *index) several(called string) bool {
-	name := strings.ToLower(path.Base(cleaned(called)))
+	name := alike(path.Base(cleaned(called)))
 	i, ok := x.short[name]
 	return ok && i < 0
 }

@@ -47,6 +47,7 @@ func readTable(name string, r io.Reader) (*table, error) {
 		data = tree.FromWindows1252(data)
 		t.notes = append(t.notes, option.Say("%s is not in UTF-8, and read as Windows 1252", text.Printable(name)))
 	}
+	text.UnixLines(data)
 	trimmed := bytes.TrimSpace(data)
 	switch {
 	case len(trimmed) == 0:
@@ -54,7 +55,7 @@ func readTable(name string, r io.Reader) (*table, error) {
 	case trimmed[0] == '{' || trimmed[0] == '[':
 		err = t.readJSON(trimmed)
 	default:
-		err = t.readRows(data)
+		err = t.readRows(withoutComments(data))
 	}
 	if err == nil && len(t.rows) == 0 {
 		err = errors.New("it has no rows")
@@ -82,13 +83,62 @@ func utf8Text(data []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
+// withoutComments leaves out the lines at the beginning that begin with a hash, but for rows of
+// pictures whose names do. The last of them may be the header, of which it leaves out the hash.
+func withoutComments(data []byte) []byte {
+	var comments []string
+	rest := data
+	for {
+		line, behind, more := bytes.Cut(rest, []byte("\n"))
+		if line = bytes.TrimSpace(line); !more || len(line) > 0 && line[0] != '#' {
+			break
+		}
+		if len(line) > 0 {
+			comments = append(comments, string(line))
+		}
+		rest = behind
+	}
+	if len(comments) == 0 || len(bytes.TrimSpace(rest)) == 0 {
+		return data
+	}
+	comma := separator(rest)
+	columns := len(firstRow(rest, comma))
+	var rows []byte
+	for _, line := range comments {
+		row := firstRow([]byte(line), comma)
+		if len(row) == columns && isFileName(row[0]) && !strings.Contains(row[0], " ") {
+			rows = append(rows, line+"\n"...)
+		}
+	}
+	header := strings.TrimLeft(comments[len(comments)-1], "# \t")
+	names := firstRow([]byte(header), comma)
+	known := &table{header: names}
+	if rows == nil && len(names) == columns && (columns > 2 || known.labelColumn(-1) >= 0) &&
+		isHeader(names) && !isHeader(firstRow(rest, comma)) {
+		rows = []byte(header + "\n")
+	}
+	return append(rows, rest...)
+}
+
+// firstRow returns the values of the first row, nil for none.
+func firstRow(data []byte, comma rune) []string {
+	row, _ := rowsOf(data, comma).Read() // what is wrong with it is found again
+	return row
+}
+
+// rowsOf returns a reader of rows of values.
+func rowsOf(data []byte, comma rune) *csv.Reader {
+	r := csv.NewReader(bufio.NewReader(bytes.NewReader(data)))
+	r.Comma = comma
+	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, false
+	r.TrimLeadingSpace = true
+	return r
+}
+
 // readRows reads rows of values. The first row is the header where it has no value that a later row
 // of its column has, and no number.
 func (t *table) readRows(data []byte) error {
-	r := csv.NewReader(bufio.NewReader(bytes.NewReader(data)))
-	r.Comma = separator(data)
-	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, false
-	r.TrimLeadingSpace = true
+	r := rowsOf(data, separator(data))
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -142,9 +192,14 @@ func separator(data []byte) rune {
 func isHeader(row []string) bool {
 	return !slices.ContainsFunc(row, func(value string) bool {
 		_, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		ending := strings.ToLower(path.Ext(value))
-		return err == nil || len(ending) >= 4 && len(ending) <= 5 && !strings.Contains(ending, " ")
+		return err == nil || isFileName(value)
 	})
+}
+
+// isFileName reports whether a value has an ending as long as those of pictures.
+func isFileName(value string) bool {
+	ending := path.Ext(value)
+	return len(ending) >= 4 && len(ending) <= 5 && !strings.Contains(ending, " ")
 }
 
 // readJSON reads objects, of JSON Lines or in a list; an object from names to labels; or the object

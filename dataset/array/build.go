@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/fmimg/fmimg/dataset/tree"
@@ -161,6 +162,10 @@ func (p *reading) arranged() (layout, error) {
 	if p.turned {
 		l.turn()
 	}
+	if l.either && p.pixels.rgb {
+		l.interleave()
+		l.either, l.note = false, l.rowNote("by the names of their columns")
+	}
 	if l.either {
 		if err := p.chooseChannels(&l); err != nil {
 			return layout{}, err
@@ -233,45 +238,88 @@ func (p *reading) images(ctx context.Context, s scale, set *Set) (*Images, error
 	return m, nil
 }
 
-// looked is the number of images by which chooseChannels decides, and lookedAcross of the first
-// numbers of each where those of all images come first.
-const (
-	looked       = 16
-	lookedAcross = 24
-)
+// looked is the number of images by which chooseChannels decides.
+const looked = 16
 
-// chooseChannels decides whether rows of pixels are planes or have contiguous channels. Neighbours
-// in an image resemble each other: in planes these are the numbers beside each other, otherwise
-// they are 3 numbers apart.
+// chooseChannels decides whether rows of pixels are planes or have contiguous channels: in images
+// pixels resemble those beside and below them, as long as the colours are not mixed up.
 func (p *reading) chooseChannels(l *layout) error {
-	var head []float64
-	row := p.pixels.dims[1]
-	step, needed := 1, looked*row
-	if p.pixels.fortran {
-		step, needed = l.n, lookedAcross*l.n
-	}
-	enough := errors.New("enough")
-	err := p.pixels.walk(func(chunk []float64) error {
-		if head = append(head, chunk...); len(head) >= needed {
-			return enough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, enough) {
+	rows, err := p.firstRows(min(looked, l.n))
+	if err != nil {
 		return err
 	}
-	beside, apart := 0.0, 0.0
-	for i := 3 * step; i < len(head); i++ {
-		beside += abs(head[i] - head[i-step])
-		apart += abs(head[i] - head[i-3*step])
-	}
-	kind := "planes of red, green and blue"
-	if apart < beside {
+	planes, pixels := variation(rows, l.h, 1, l.h*l.w), variation(rows, l.h, 3, 1)
+	kind := "as planes of red, green and blue"
+	if pixels < planes {
 		l.interleave()
-		kind = "red, green and blue for each pixel"
+		kind = "as red, green and blue for each pixel"
 	}
-	l.note = fmt.Sprintf("rows of %d pixels were taken for squares of %dx%d in RGB, as %s", row, l.w, l.h, kind)
+	if high := max(planes, pixels); high-min(planes, pixels) < unclear*high {
+		kind += ", which is a guess: " + p.cureOfOrder()
+	}
+	l.note = l.rowNote(kind)
 	return nil
 }
 
-func abs(x float64) float64 { return max(x, -x) }
+// cureOfOrder says how a file tells the order of its numbers.
+func (p *reading) cureOfOrder() string {
+	if p.pixels.each != nil {
+		return "call the columns r0, g0, b0 and so on"
+	}
+	return "save the array with the dimensions count, height, width and 3"
+}
+
+// unclear is the share by which the two orders must differ. Noise has 0.2 % by chance, and photos
+// of twice as much noise as picture 2 %.
+const unclear = 0.01
+
+// rowNote says how rows of RGB were taken.
+func (l *layout) rowNote(how string) string {
+	return fmt.Sprintf("rows of %d pixels were taken for squares of %dx%d in RGB, %s", l.c*l.h*l.w, l.w, l.h, how)
+}
+
+// firstRows returns the numbers of the first images, one image after the other, of an array of
+// rows.
+func (p *reading) firstRows(images int) ([][]float64, error) {
+	n, row := p.pixels.dims[0], p.pixels.dims[1]
+	rows, k := make([][]float64, images), 0
+	enough := errors.New("enough")
+	err := p.pixels.walk(func(chunk []float64) error {
+		for _, v := range chunk {
+			i := k / row
+			if p.pixels.fortran {
+				i = k % n
+			}
+			if k++; i < images {
+				rows[i] = append(rows[i], v)
+			} else if !p.pixels.fortran {
+				return enough
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, enough) {
+		err = nil
+	}
+	return rows, err
+}
+
+// variation sums the differences between pixels that are beside or below each other, in images of a
+// side and three channels. Pixels are some numbers apart, and so are channels.
+func variation(rows [][]float64, side, pixel, channel int) float64 {
+	sum := 0.0
+	for _, row := range rows {
+		for c := range 3 {
+			for at := range side * side {
+				v := row[c*channel+at*pixel]
+				if (at+1)%side != 0 {
+					sum += math.Abs(row[c*channel+(at+1)*pixel] - v)
+				}
+				if at < side*(side-1) {
+					sum += math.Abs(row[c*channel+(at+side)*pixel] - v)
+				}
+			}
+		}
+	}
+	return sum
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fmimg/fmimg/dataset/tree"
 	"github.com/fmimg/fmimg/internal/tabular"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // A table of pixels has a row for each image: a label and the pixels, each in a column of its own
@@ -32,9 +33,12 @@ const (
 type table struct {
 	file   *tree.File
 	comma  byte
+	mac    bool // a carriage return ends a line
 	header bool
+	above  int   // lines above the rows: those that begin with a hash, and the header
 	pixels []int // columns with a pixel each; or the one column of all
 	packed bool  // the pixels are in one column
+	rgb    bool  // pixels has red, green and blue for each pixel, as the names of the columns say
 	label  int   // column, -1 for none
 	usage  int   // column that names the part of a row, -1 for none
 	kind   tabular.Kind
@@ -44,8 +48,13 @@ type table struct {
 	others []string // columns that are not read
 }
 
-// pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17.
-var pixelNames = regexp.MustCompile(`^([a-z_ ]{0,12}\d+([x_.]\d+)*|[rgb]\d+)$`)
+// pixelNames match the names of columns of pixels: pixel0, p1, 1x1, 0.12, 17, r0, red_0, 0_r.
+var pixelNames = regexp.MustCompile(`^[a-z_ ]{0,12}\d+([x_.]\d+)*([_. ]?` + colourWords + `)?$`)
+
+// colourNames match the colour in the name of a column of pixels, before the number or behind it.
+var colourNames = regexp.MustCompile(`^([a-z]+[_ ])?` + colourWords + `[_ ]?\d|\d[_. ]?` + colourWords + `$`)
+
+const colourWords = `(r|g|b|red|green|blue)`
 
 // What columns other than those of pixels are called.
 var (
@@ -61,9 +70,31 @@ func recognise(f *tree.File) (t table, ok bool) {
 		data, most = head(f, longHead), longHead
 	}
 	t = table{file: f, comma: ',', label: -1, usage: -1}
+	rows := t.firstRows(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), len(data) < most)
+	if len(rows) == 0 {
+		return t, false
+	}
+	t.header = slices.ContainsFunc(rows[0], func(s string) bool { return !isNumber(s) && !isPixels(s) }) &&
+		(len(rows) > 1 || !isNumber(rows[0][len(rows[0])-1]))
+	if t.header && textLabel(rows) {
+		t.header = false
+	}
+	if t.header {
+		t.above++
+		ok = len(rows) > 1 && t.byNames(rows[0], rows[1])
+	} else {
+		ok = t.byPlaces(rows)
+	}
+	return t, ok
+}
+
+// firstRows cuts the first rows of a file out of its beginning, or of all of it. Lines above them
+// that begin with a hash are not rows, but the last may be a header, as NumPy writes it.
+func (t *table) firstRows(data []byte, whole bool) [][]string {
+	t.mac = text.MacLines(data)
+	text.UnixLines(data)
 	var rows [][]string
-	whole := len(data) < most
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	var above []byte
 	for len(data) > 0 && len(rows) < headRows {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 && !whole {
@@ -74,28 +105,35 @@ func recognise(f *tree.File) (t table, ok bool) {
 		}
 		line := bytes.TrimSpace(data[:end+1])
 		data = data[end+1:]
-		if len(line) == 0 {
+		switch {
+		case len(line) == 0:
 			continue
-		}
-		if len(rows) == 0 {
+		case len(rows) == 0 && line[0] == '#':
+			above = bytes.TrimLeft(line, "# \t")
+			t.above++
+			continue
+		case len(rows) == 0:
 			t.comma = separator(line)
+			header, row := fields(above, t.comma, nil), fields(decimal(line, t.comma), t.comma, nil)
+			if len(header) == len(row) && len(row) > 1 && isRow(row) {
+				rows = append(rows, header)
+				t.above--
+			}
 		}
 		rows = append(rows, fields(decimal(line, t.comma), t.comma, nil))
 	}
-	if len(rows) == 0 {
-		return t, false
+	return rows
+}
+
+// isRow reports whether fields are numbers, or pixels, but for one label.
+func isRow(row []string) bool {
+	texts := 0
+	for _, s := range row {
+		if !isNumber(s) && !isPixels(s) {
+			texts++
+		}
 	}
-	t.header = slices.ContainsFunc(rows[0], func(s string) bool { return !isNumber(s) && !isPixels(s) }) &&
-		(len(rows) > 1 || !isNumber(rows[0][len(rows[0])-1]))
-	if t.header && textLabel(rows) {
-		t.header = false
-	}
-	if t.header {
-		ok = len(rows) > 1 && t.byNames(rows[0], rows[1])
-	} else {
-		ok = t.byPlaces(rows)
-	}
-	return t, ok
+	return texts <= 1
 }
 
 // textLabel reports whether the first row is not a header, though one of its fields is not a
@@ -189,6 +227,7 @@ func (t *table) byNames(header, row []string) bool {
 		return t.square()
 	}
 	if t.pixels, t.size = named, len(named); t.square() {
+		t.byColours(header)
 		return true
 	}
 	// Some columns of pixels may have other names.
@@ -196,6 +235,27 @@ func (t *table) byNames(header, row []string) bool {
 	slices.Sort(t.pixels)
 	t.size = len(t.pixels)
 	return len(named)*10 >= len(t.pixels)*9 && t.square()
+}
+
+// byColours brings the columns of pixels into the order of red, green and blue for each pixel,
+// where their names tell the colour of each: r0, g0, b0, r1, or r0, r1, and the others behind.
+func (t *table) byColours(header []string) {
+	var of [3][]int
+	for _, column := range t.pixels {
+		found := colourNames.FindStringSubmatch(strings.ToLower(header[column]))
+		if found == nil {
+			return
+		}
+		c := strings.IndexByte("rgb", (found[2] + found[3])[0])
+		of[c] = append(of[c], column)
+	}
+	if len(of[0]) != len(of[1]) || len(of[0]) != len(of[2]) {
+		return
+	}
+	t.rgb, t.pixels = true, nil
+	for i := range of[0] {
+		t.pixels = append(t.pixels, of[0][i], of[1][i], of[2][i])
+	}
 }
 
 // square reports whether the pixels of a row are a square, gray or in RGB.
@@ -289,14 +349,20 @@ func (t *table) each(do func(label, usage string, pixels []float64) error) error
 	defer func() { _ = r.Close() }()
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 1<<16), maxLine)
-	pixels, row, skip := make([]float64, t.size), newCells(t), t.header
+	if t.mac {
+		lines.Split(macLine)
+	}
+	pixels, row, above := make([]float64, t.size), newCells(t), t.above
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
-		if len(line) == 0 || skip {
-			skip = skip && len(line) == 0
+		if len(line) == 0 {
+			continue
+		}
+		if above > 0 {
+			above--
 			continue
 		}
 		label, usage, err := row.parse(decimal(line, t.comma), pixels)
@@ -314,6 +380,17 @@ func (t *table) each(do func(label, usage string, pixels []float64) error) error
 		return cutOff("in a row", err)
 	}
 	return nil
+}
+
+// macLine is a bufio.SplitFunc for lines that end in a carriage return.
+func macLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\r'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 // cells cuts rows without taking memory for each.
@@ -438,7 +515,7 @@ func (t *table) look(part string) (survey, error) {
 // numbers returns the pixels of a part as an array.
 func (t *table) numbers(part string, s survey) numbers {
 	return numbers{
-		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float},
+		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float}, rgb: t.rgb,
 		each: func(do func([]float64) error) error {
 			left := s.rows
 			err := t.rows(part, func(_ string, pixels []float64) error {

@@ -3,6 +3,7 @@ package array
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,11 @@ func TestTables(t *testing.T) {
 		"byte order mark":  "\ufefflabel," + heads("pixel%d") + "\n" + twoLines + "\n\n",
 		"commas in floats": strings.ReplaceAll(strings.ReplaceAll(twoLines, ",", ",0;"), "\n", ",0\n"),
 		"a missing value":  "label," + heads("pixel%d") + ",age\n1," + row(10) + ",\n0," + row(200) + ",12\n",
+		"old Mac":          strings.ReplaceAll("label,"+heads("pixel%d")+"\n"+twoLines, "\n", "\r"),
+		"comments":         "# by hand\n\n# 2, 3\nlabel," + heads("pixel%d") + "\n" + twoLines,
+		"comments alone":   "# by hand\n" + twoLines,
+		"NumPy's header":   "# label," + heads("pixel%d") + "\n" + twoLines,
+		"FER, comment":     "# emotions, 2013\nemotion,pixels\n1," + first + "\n0," + second + "\n",
 		"FER2013":          "emotion,pixels\n1," + first + "\n0," + second + "\n",
 		"FER, quoted":      "emotion,pixels\n1,\"" + first + "\"\n0,\"" + second + "\"\n",
 		"FER, no header":   "1," + first + "\n0," + second + "\n",
@@ -236,6 +242,68 @@ func TestTableKinds(t *testing.T) {
 	if set.Train.Pixels[1] != 128 || set.Train.Pixels[3] != 255 {
 		t.Errorf("pixels %v, %q", set.Train.Pixels, set.Notes)
 	}
+}
+
+// noise returns numbers that tell nothing by themselves.
+func noise(n int) []byte {
+	data, r := make([]byte, n), rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(r.IntN(256))
+	}
+	return data
+}
+
+// The names of columns tell which numbers are red, green and blue, whatever the numbers look like.
+func TestTableOfColours(t *testing.T) {
+	want := noise(2 * 48)
+	words := []string{"red", "green", "blue"}
+	for name, column := range map[string]func(i int) (name string, pixel, channel int){
+		"planes":           func(i int) (string, int, int) { return fmt.Sprint("rgb"[i/16:][:1], i%16), i % 16, i / 16 },
+		"planes from blue": func(i int) (string, int, int) { return fmt.Sprint("bgr"[i/16:][:1], "_", i%16), i % 16, 2 - i/16 },
+		"pixels":           func(i int) (string, int, int) { return fmt.Sprint("RGB"[i%3:][:1], i/3), i / 3, i % 3 },
+		"words":            func(i int) (string, int, int) { return fmt.Sprint(words[i/16], i%16), i % 16, i / 16 },
+		"places, colour last": func(i int) (string, int, int) {
+			return fmt.Sprint("px_", i%16/4, "_", i%4, "_", "rgb"[i/16:][:1]), i % 16, i / 16
+		},
+		"a word before": func(i int) (string, int, int) { return fmt.Sprint("pixel_", "rgb"[i%3:][:1], i/3), i / 3, i % 3 },
+	} {
+		names, rows := []string{"label"}, [][]string{{"0"}, {"1"}}
+		for i := range 48 {
+			head, pixel, channel := column(i)
+			names = append(names, head)
+			for k := range rows {
+				rows[k] = append(rows[k], fmt.Sprint(want[48*k+3*pixel+channel]))
+			}
+		}
+		text := strings.Join(names, ",") + "\n" + strings.Join(rows[0], ",") + "\n" + strings.Join(rows[1], ",") + "\n"
+		set := mustRead(t, map[string][]byte{"a.csv": []byte(text)})
+		if m := set.Train; !bytes.Equal(m.Pixels, want) || m.Channels != 3 || !slices.Equal(m.Labels, []int32{0, 1}) {
+			t.Errorf("%s: %+v", name, m)
+		}
+		checkNotes(t, set, "rows of 48 pixels were taken for squares of 4x4 in RGB, by the names of their columns")
+	}
+}
+
+// Without such names a table and an array of the same rows are taken in the same way, and a guess
+// is called so.
+func TestTableAndArrayAgree(t *testing.T) {
+	const rows, row = looked + 4, 3 * 32 * 32
+	data := noise(rows * row)
+	var text strings.Builder
+	for i, v := range data {
+		end := ","
+		if (i+1)%row == 0 {
+			end = "\n"
+		}
+		fmt.Fprint(&text, v, end)
+	}
+	table := mustRead(t, map[string][]byte{"a.csv": []byte(text.String())})
+	array := mustRead(t, map[string][]byte{"x.npy": npyOf("|u1", fmt.Sprintf("(%d, %d)", rows, row), data)})
+	if !bytes.Equal(table.Train.Pixels, array.Train.Pixels) {
+		t.Error("other pixels")
+	}
+	checkNotes(t, table, "which is a guess: call the columns r0, g0, b0 and so on")
+	checkNotes(t, array, "which is a guess: save the array with the dimensions count, height, width and 3")
 }
 
 // Rows may be longer than what is read of a file at first.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset/tree"
+	"github.com/fmimg/fmimg/internal/text"
 )
 
 // gzipMagic is what a compressed file begins with.
@@ -101,6 +102,7 @@ func lines(f *tree.File) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path.Base(f.Name), err)
 	}
+	text.UnixLines(data)
 	var list []string
 	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
 		if line = strings.TrimSpace(line); line != "" {

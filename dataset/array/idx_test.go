@@ -222,6 +222,7 @@ func TestClassNames(t *testing.T) {
 	}{
 		{"names", "classes.txt", "cat\n\n dog \r\ncow", []string{"cat", "dog", "cow"}, "", ""},
 		{"mark", "classes.txt", "\ufeffcat\ndog\ncow\n", []string{"cat", "dog", "cow"}, "", ""},
+		{"line ends of the old Mac", "classes.txt", "cat\rdog\rcow\r", []string{"cat", "dog", "cow"}, "", ""},
 		{"too few", "classes.txt", "cat\ndog\n", nil, "", "classes.txt names 2 classes, and the highest label is 2"},
 		{"one", "classes.txt", "cat\n", nil, "", "classes.txt names 1 class, and"},
 		{"too many", "classes.txt", "a\nb\nc\nd\n", []string{"a", "b", "c"}, "classes.txt names 4 classes", ""},

@@ -123,6 +123,26 @@ func TestRowsOfRGB(t *testing.T) {
 			pixels = append(pixels, pixel(i, at/3/side, at/3%side, at%3))
 		}
 	}
+	checkRowsOfRGB(t, n, side, planes, pixels)
+}
+
+// So do pictures without much colour, of which the three numbers of a pixel are alike.
+func TestRowsOfGrayishRGB(t *testing.T) {
+	const n, side = 3, 6
+	pixel := func(i, y, x, c int) byte { return byte(2*c + 5*i + 20*y + 17*(x*x%5)) }
+	var planes, pixels []byte
+	for i := range n {
+		for k := range 3 * side * side {
+			planes = append(planes, pixel(i, k%(side*side)/side, k%side, k/(side*side)))
+			pixels = append(pixels, pixel(i, k/3/side, k/3%side, k%3))
+		}
+	}
+	checkRowsOfRGB(t, n, side, planes, pixels)
+}
+
+// checkRowsOfRGB reads n images of a side as planes and as pixels, in either order of arrays.
+func checkRowsOfRGB(t *testing.T, n, side int, planes, pixels []byte) {
+	t.Helper()
 	for kind, data := range map[string][]byte{"planes": planes, "for each pixel": pixels} {
 		across := make([]byte, len(data)) // the first number of all rows, then the second
 		for i, b := range data {
@@ -169,6 +189,14 @@ func TestScales(t *testing.T) {
 		{"0..255 of whole numbers", "<f4", f4(0, 8, 255, 17), []byte{0, 8, 255, 17}, "255 for white"},
 		{"resized 0..255", "<f4", f4(0, 8.4, 255.6, 17), []byte{0, 8, 255, 17}, "255 for white, and what lies beyond was cut"},
 		{"[-0.5,0.5]", "<f4", f4(-0.5, 0, 0.5, -0.25), []byte{0, 128, 255, 64}, "-0.5 was taken for black"},
+		{"resized [0,1]", "<f4", f4(-0.06, 0.5, 1.06, 0.25), []byte{0, 128, 255, 64}, "0 was taken for black and 1 for white, and what lies beyond was cut"},
+		{"one number a little below 0", "<f4", f4(-0.001, 0.5, 1, 0.25), []byte{0, 128, 255, 64}, "0 was taken for black and 1 for white, and what"},
+		{"resized [0,1], dark", "<f4", f4(-0.125, 0.5, 0.75, 0.25), []byte{0, 128, 191, 64}, "0 was taken for black and 1 for white"},
+		{"resized bytes", "<f4", f4(-3.5, 8.4, 258, 17), []byte{0, 8, 255, 17}, "0 was taken for black and 255 for white, and what lies beyond was cut"},
+		{"resized bytes of whole numbers", "<i2", []int16{-12, 8, 262, 17}, []byte{0, 8, 255, 17}, "0 was taken for black and 255 for white"},
+		{"bright [-1,1]", "<f4", f4(-0.2, 0, 1, 0.5), []byte{102, 128, 255, 191}, "-1 was taken for black"},
+		{"faint [-1,1]", "<f4", f4(-0.1, 0, 0.1, 0.45), []byte{115, 128, 140, 185}, "-1 was taken for black"},
+		{"heights", "<f4", f4(-60, 0, 195, 67.5), []byte{0, 60, 255, 128}, "-60 was taken for black and 195 for white"},
 		{"standardised", "<f4", f4(-0.5, 0.5, 2.5, 1), []byte{0, 85, 255, 128}, "-0.5 was taken for black"},
 		{"half", "<f2", []uint16{0, 0x3800, 0x3c00, 0x3400}, []byte{0, 128, 255, 64}, "1 for white"},
 		{"one value", "<f4", f4(-3, -3, -3, -3), []byte{0, 0, 0, 0}, "all pixels are -3"},
@@ -196,6 +224,26 @@ func TestDrawnImages(t *testing.T) {
 		t.Errorf("pixels %v", p[:9])
 	}
 	checkNotes(t, set, "what lies beyond was cut")
+}
+
+// Resizing passes black and white by much in a few places, such as between two lines. Many numbers
+// below 0 are of a range around it.
+func TestResizedLines(t *testing.T) {
+	data := make([]float32, 400)
+	for i := range data {
+		data[i] = 0.25
+	}
+	data[7], data[8], data[9] = -0.27, 1.4, 0.5
+	for dark, want := range map[int][4]byte{0: {0, 255, 128, 64}, 3: {93, 255, 191, 159}} {
+		some := slices.Clone(data)
+		for i := range dark {
+			some[20+i] = -0.2
+		}
+		set := mustRead(t, map[string][]byte{"x.npy": npyOf("<f4", "(4, 10, 10)", some)})
+		if p := set.Train.Pixels; [4]byte(p[7:11]) != want {
+			t.Errorf("%d dark numbers: pixels %v, want %v", 1+dark, p[7:11], want)
+		}
+	}
 }
 
 func TestNoNumbers(t *testing.T) {

@@ -19,6 +19,7 @@ type numbers struct {
 	fortran bool   // the first varies fastest in the file instead
 	exact   bool   // the format fixes the dimensions: count, height, width and perhaps channels
 	kind    kind
+	rgb     bool // rows of RGB have the three numbers of a pixel beside each other
 
 	// open returns a reader at the first number. Nothing may follow the last one. It is nil where
 	// each is set.

@@ -12,6 +12,7 @@ type span struct {
 	low, high float64
 	count     int64 // of numbers
 	far       int64 // of numbers that lie beyond a range of [-1,1] by more than cutting may hide
+	dark      int64 // of numbers that lie below a range of [0,1] by more than resizing makes often
 	fraction  bool  // one of them is not whole
 	float     bool  // the numbers are floats
 }
@@ -23,6 +24,11 @@ const (
 	farShare = 200
 
 	overshoot = 1.1 // how far fractions may pass the highest number of pixels
+
+	// Resizing by Lanczos' filter or a cubic one passes black too: by an eighth of white at an edge
+	// or a line, and in few places, between lines, by up to undershoot.
+	darker     = 0.125
+	undershoot = 0.3
 )
 
 func newSpan() span { return span{low: math.Inf(1), high: math.Inf(-1)} }
@@ -37,6 +43,9 @@ func (s *span) add(chunk []float64) int {
 		s.low, s.high = min(s.low, v), max(s.high, v)
 		if math.Abs(v) > beyond {
 			s.far++
+		}
+		if v < -darker {
+			s.dark++
 		}
 		s.fraction = s.fraction || v != math.Trunc(v)
 	}
@@ -73,6 +82,7 @@ func spanOf(ctx context.Context, a *numbers) (span, error) {
 func (s *span) join(t span) span {
 	return span{
 		low: min(s.low, t.low), high: max(s.high, t.high), count: s.count + t.count, far: s.far + t.far,
+		dark:     s.dark + t.dark,
 		fraction: s.fraction || t.fraction, float: s.float || t.float,
 	}
 }
@@ -115,6 +125,10 @@ func scaleOf(s span) (scale, string) {
 			return taken(s, 0, white)
 		}
 		return taken(s, 0, s.high)
+	case s.passes(1):
+		return taken(s, 0, 1)
+	case s.passes(255):
+		return taken(s, 0, 255)
 	case s.fraction && max(-s.low, s.high) > 0.49 && s.low >= -0.5 && s.high <= 0.5:
 		return taken(s, -0.5, 0.5)
 	case s.far*farShare <= s.count:
@@ -123,6 +137,15 @@ func scaleOf(s span) (scale, string) {
 		return taken(s, math.MinInt8, math.MaxInt8)
 	}
 	return taken(s, s.low, s.high)
+}
+
+// passes reports whether numbers of which some are below 0 lie between 0 and white all the same,
+// but for what resizing made of them. Those of [-1,1] are far below 0 in many places, as their
+// black is -1.
+func (s *span) passes(white float64) bool {
+	few := func(count int64) bool { return white == 1 && count*farShare <= s.count }
+	return s.high > white/2 && (s.high <= white*overshoot || few(s.far)) &&
+		(s.low >= -darker*white || s.low >= -undershoot && few(s.dark))
 }
 
 // wholeScale is scaleOf for whole numbers from 0 on.

@@ -4,6 +4,7 @@ package decode
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"iter"
 )
@@ -44,9 +45,11 @@ func box(data []byte, kind string) []byte {
 
 // A heif has what the boxes of an AVIF or HEIC say of its main picture (ISO 23008-12).
 type heif struct {
-	orientation int  // what irot and imir come to, 1 to 8 as in Exif
-	alpha       bool // some picture of the file is the alpha of another one
-	deep        byte // the bits of a sample where HEIC's guest cannot take them, 0 where it can
+	orientation int    // what irot and imir come to, 1 to 8 as in Exif
+	alpha       bool   // some picture of the file is the alpha of another one
+	deep        byte   // the bits of a sample where HEIC's guest cannot take them, 0 where it can
+	coding      coding // of HEIC's samples in YCbCr
+	gray        coding // of HEIC's gray samples
 }
 
 // The names of the pictures that are alpha (ISO 23008-12, 6.5.8).
@@ -55,16 +58,16 @@ var alphaNames = [][]byte{
 }
 
 func readHEIF(file []byte) heif {
-	h := heif{orientation: 1}
+	h := heif{orientation: 1, coding: madeCoding, gray: madeCoding}
 	meta := box(file, "meta")
 	if len(meta) < 4 {
 		return h
 	}
 	meta = meta[4:] // behind version and flags
-	properties := box(meta, "iprp")
-	var list []property
-	for kind, data := range boxes(box(properties, "ipco")) {
-		list = append(list, property{kind, data})
+	parts := box(meta, "iprp")
+	p := pictures{iinf: box(meta, "iinf"), ipma: box(parts, "ipma")}
+	for kind, data := range boxes(box(parts, "ipco")) {
+		p.list = append(p.list, property{kind, data})
 		for _, name := range alphaNames {
 			h.alpha = h.alpha || kind == "auxC" && bytes.Contains(data, name)
 		}
@@ -72,20 +75,118 @@ func readHEIF(file []byte) heif {
 			h.deep = max(h.deep, deepSamples(data))
 		}
 	}
+	main := primary(box(meta, "pitm"))
+	h.orientation = orientationBy(p.properties(main))
+	h.coding, h.gray = p.codings(main)
+	return h
+}
+
+// orientationBy returns what irot and imir come to.
+func orientationBy(list []property) int {
 	angle, mirror := byte(0), byte(noMirror)
-	for _, index := range associations(box(properties, "ipma"), primary(box(meta, "pitm"))) {
-		if index < 1 || index > len(list) || len(list[index-1].data) < 1 {
+	for _, p := range list {
+		if len(p.data) < 1 {
 			continue
 		}
-		switch p := list[index-1]; p.kind {
+		switch p.kind {
 		case "irot":
 			angle = p.data[0] & 3
 		case "imir":
 			mirror = p.data[0] & 1
 		}
 	}
-	h.orientation = turns[angle][mirror]
-	return h
+	return turns[angle][mirror]
+}
+
+// Pictures have properties.
+type pictures struct {
+	list       []property
+	iinf, ipma []byte
+}
+
+// properties returns those of a picture.
+func (p *pictures) properties(picture uint32) []property {
+	var list []property
+	for _, index := range associations(p.ipma, picture) {
+		if index >= 1 && index <= len(p.list) {
+			list = append(list, p.list[index-1])
+		}
+	}
+	return list
+}
+
+// The codings of HEIC's samples that no box tells. The guest has made samples for all pixels and
+// averages of these before it returns them, so that they run into each other already.
+var (
+	// silentCoding is that of HEVC which does not say it (ITU-T H.265, E.3.1). Its matrix is
+	// libheif's.
+	silentCoding = coding{matrix: matrixBT601}
+	// madeCoding is that of samples which the guest makes of colours.
+	madeCoding = coding{matrix: matrixBT601, full: true}
+)
+
+// codings returns how the samples of a picture in YCbCr and in gray stand for colours: as its box
+// of colours says, or else its stream. Where a picture is made of others, such as the tiles of a
+// grid, the guest makes colours of these, and samples of the colours.
+func (p *pictures) codings(picture uint32) (colours, gray coding) {
+	if p.kind(picture) != "hvc1" {
+		return madeCoding, madeCoding
+	}
+	var told, stream *coding
+	for _, one := range p.properties(picture) {
+		switch {
+		case one.kind == "colr" && told == nil:
+			told = boxCoding(one.data)
+		case one.kind == "hvcC":
+			stream = streamCoding(one.data)
+		}
+	}
+	colours = *cmp.Or(told, stream, &silentCoding)
+	if colours.matrix == matrixUnspecified {
+		colours.matrix = matrixBT601
+	}
+	// libheif neither makes nor takes gray samples of less than the full range, also where it
+	// writes a box that says so. The stream knows better.
+	gray.full = told == nil && stream == nil || told != nil && told.full || stream != nil && stream.full
+	return colours, gray
+}
+
+// kind returns the type of a picture (ISO 14496-12, 8.11.6), empty where it is not told.
+func (p *pictures) kind(picture uint32) string {
+	if len(p.iinf) < 8 {
+		return ""
+	}
+	entries := p.iinf[6:] // behind version, flags and their number
+	if p.iinf[0] > 0 {
+		entries = p.iinf[8:]
+	}
+	for kind, data := range boxes(entries) {
+		if kind != "infe" || len(data) < 12 {
+			continue
+		}
+		if data[0] == 2 && uint32(binary.BigEndian.Uint16(data[4:])) == picture {
+			return string(data[8:12])
+		}
+		if data[0] == 3 && len(data) >= 14 && binary.BigEndian.Uint32(data[4:]) == picture {
+			return string(data[10:14])
+		}
+	}
+	return ""
+}
+
+// boxCoding reads a box of colours (ISO 14496-12, 12.1.5). It is nil for a profile, and for a box
+// that leaves all open: libheif goes by the stream then.
+func boxCoding(colr []byte) *coding {
+	const kind, open = "nclx", "\x00\x02\x00\x02\x00\x02"
+	rest, ok := bytes.CutPrefix(colr, []byte(kind))
+	if !ok || len(rest) <= len(open) {
+		return nil
+	}
+	c := coding{matrix: int(binary.BigEndian.Uint16(rest[4:])), full: rest[len(open)]&0x80 != 0}
+	if c.full && string(rest[:len(open)]) == open {
+		return nil
+	}
+	return &c
 }
 
 // deepSamples returns the bits of a sample of HEVC (ISO 14496-15, 8.3.3.1) where the guest returns

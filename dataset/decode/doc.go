@@ -29,6 +29,15 @@
 // Exif's orientation is followed in JPEG, PNG, WebP and TIFF, and irot and imir in AVIF and HEIC,
 // where Exif data do not count. The decoder of JPEG XL turns pictures itself.
 //
+// # Colours
+//
+// The samples of lossy WebP are those of television (BT.601, 16 to 235), and of JPEG those of JFIF.
+// AVIF and HEIC say theirs in a box of colours (nclx), else in the stream: the range, full or that
+// of television, and the matrix: BT.601, BT.709, BT.2020, none, and a few rare ones. HEIC that says
+// nothing is of BT.601 and of television's range, as libheif has it. Profiles (ICC), and primaries
+// other than sRGB's, such as those of Display P3, are not read: the numbers stay. The decoder of HEIC
+// makes colours of the tiles of a grid itself, and knows a matrix by its box alone.
+//
 // # More than 8 bits
 //
 // White is all bits of a sample. Files with 10 or 12 bits in 16 are nearly black so. [Picture] has

@@ -10,10 +10,21 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
 )
+
+func testFile(t testing.TB, name string) []byte {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
 
 // bounded runs f. It fails when f takes more memory in all than 4 times the input and 16 MiB, and
 // what else it may take.
@@ -191,4 +202,37 @@ func sides(p Picture, channels int) string {
 	}
 	w, h := p.Width-1, p.Height-1
 	return string([]byte{at(2, 2), at(w-2, 2), at(2, h-2), at(w-2, h-2)})
+}
+
+// patches are the colours of the pictures of patches: two rows of four.
+var patches = [2][4][3]byte{
+	{{255, 255, 255}, {0, 0, 0}, {128, 128, 128}, {255, 255, 0}}, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {0, 255, 255}},
+}
+
+// patch returns the pixel in the middle of a patch.
+func patch(p Picture, column, row int) []byte {
+	x, y := p.Width*(2*column+1)/8, p.Height*(2*row+1)/4
+	return p.Pixels[4*(y*p.Width+x):][:4]
+}
+
+// far returns the largest difference of the colours of two pixels.
+func far(a, b []byte) int {
+	most := 0
+	for i := range 3 {
+		most = max(most, int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+	}
+	return most
+}
+
+// checkPatches compares with the patches. What an encoder with loss changed of them is 4 levels at
+// most.
+func checkPatches(t *testing.T, name string, p Picture) {
+	t.Helper()
+	for row := range patches {
+		for column, want := range patches[row] {
+			if got := patch(p, column, row); far(got, want[:]) > 4 {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+	}
 }

@@ -128,12 +128,6 @@ func straight(m image.Image, part image.Rectangle) *image.NRGBA {
 			c := m.NRGBA64At(x, y)
 			return color.NRGBA{R: byte(c.R >> 8), G: byte(c.G >> 8), B: byte(c.B >> 8), A: byte(c.A >> 8)}
 		}
-	case *image.NYCbCrA:
-		at = func(x, y int) color.NRGBA {
-			c := m.NYCbCrAAt(x, y)
-			r, g, b := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
-			return color.NRGBA{R: r, G: g, B: b, A: c.A}
-		}
 	case *image.Paletted:
 		at = coloursOf(m)
 	default:

@@ -69,6 +69,7 @@ func FuzzGIF(f *testing.F) {
 
 func FuzzWebP(f *testing.F) {
 	fuzzDecode(f, webpFlat(3, 2, 255, 0, 0, 255), webpFlat(16383, 16383, 1, 2, 3, 4), webpScene,
+		testFile(f, "lossy.webp"), testFile(f, "lossyalpha.webp"),
 		webpWithExif(webpScene, exif(5, false, false)), webpAnimation(webpScene, 60, 50, 4, 6))
 }
 

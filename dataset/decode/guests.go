@@ -82,7 +82,8 @@ const (
 // openHEIC reads the main picture. The guest turns it. It gives no alpha, so pictures that have one
 // are refused, as are those with samples that it cannot take.
 func openHEIC(file []byte) (*stored, error) {
-	switch boxes := readHEIF(file); {
+	boxes := readHEIF(file)
+	switch {
 	case boxes.alpha:
 		return nil, unsupported("HEIC with transparency")
 	case boxes.deep > 0:
@@ -93,9 +94,16 @@ func openHEIC(file []byte) (*stored, error) {
 		return nil, err
 	}
 	width, height, kind, chroma := int(h[0]), int(h[1]), h[2], h[3]
+	samples := boxes.coding
+	switch {
+	case kind == heicGray:
+		samples = boxes.gray
+	case chroma != heicAll && samples.matrix == matrixIdentity:
+		samples.matrix = matrixBT601 // colours cannot be fewer than pixels
+	}
 	return &stored{width, height, 1, func() (image.Image, error) {
 		m, pix := heicPicture(width, height, kind, chroma)
-		if m == nil {
+		if m == nil || kind == heicYCbCr && !samples.known() {
 			return nil, unsupported("HEIC of a rare kind of colours")
 		}
 		got, err := heicGuest.pixels(file, 5, request{pixels: width * height, bytes: pix.size})
@@ -103,7 +111,7 @@ func openHEIC(file []byte) (*stored, error) {
 			return nil, err
 		}
 		pix.use(got)
-		return m, nil
+		return samples.colours(m), nil
 	}, 0}, nil
 }
 

@@ -7,21 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 )
-
-func testFile(t testing.TB, name string) []byte {
-	t.Helper()
-	file, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
 
 // Each file of a guest's format shows the scene.
 func TestGuests(t *testing.T) {
@@ -105,6 +94,90 @@ func TestUnsupportedHEIC(t *testing.T) {
 	}
 }
 
+// patched returns a file in which a text is another one of the same length.
+func patched(t testing.TB, file []byte, was, is string) []byte {
+	t.Helper()
+	if len(was) != len(is) || !bytes.Contains(file, []byte(was)) {
+		t.Fatalf("%q is not there, or %q is not as long", was, is)
+	}
+	return bytes.ReplaceAll(file, []byte(was), []byte(is))
+}
+
+// The box of colours tells how samples stand for them, and else the stream. Samples of a TV's range
+// were read as if they were of the full one: white was 235.
+func TestHEICCoding(t *testing.T) {
+	const (
+		box     = "colrnclx\x00\x01\x00\x0d\x00\x01\x00" // sRGB, but BT.709 of a TV's range
+		full709 = "colrnclx\x00\x01\x00\x0d\x00\x01\x80"
+		tv601   = "colrnclx\x00\x01\x00\x0d\x00\x06\x00"
+		nothing = "colrnclx\x00\x02\x00\x02\x00\x02\x80" // as libheif writes it
+		tvAlone = "colrnclx\x00\x02\x00\x02\x00\x02\x00"
+		noBox   = "freenclx\x00\x01\x00\x0d\x00\x01\x00"
+		rare    = "colrnclx\x00\x01\x00\x0d\x00\x0e\x00"
+	)
+	tv, tiles := testFile(t, "tv709.heic"), testFile(t, "tvgrid.heic")
+	right := [2][3]byte{{255, 0, 0}, {0, 255, 0}}
+	by601 := [2][3]byte{{233, 0, 1}, {21, 255, 8}}
+	for name, c := range map[string]struct {
+		file []byte
+		want [2][3]byte // red and green as Pillow shows them, by libheif 1.23
+	}{
+		"BT.709": {tv, right}, "BT.2020, 4:2:0": {testFile(t, "tv2020half.heic"), right},
+		"nothing said": {testFile(t, "silent601.heic"), right},
+		"the stream":   {patched(t, tv, box, noBox), right}, "a box that says nothing": {patched(t, tv, box, nothing), right},
+		"a box without a matrix":   {patched(t, tv, box, tvAlone), by601},
+		"a box against the stream": {patched(t, tv, box, tv601), by601},
+		"a box of full range":      {patched(t, tv, box, full709), [2][3]byte{{238, 14, 14}, {13, 235, 12}}},
+		"tiles":                    {tiles, right},
+		"tiles of another box":     {patched(t, tiles, box, tv601), by601},
+	} {
+		p, err := Decode(c.file, Options{Channels: 4})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, want := range c.want {
+			if got := patch(p, i, 1); far(got, want[:]) > 3 {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+		if c.want == right {
+			checkPatches(t, name, p)
+		}
+	}
+	if _, err := Decode(patched(t, tv, box, rare), Options{}); !errors.Is(err, ErrUnsupported) ||
+		!strings.Contains(err.Error(), "HEIC of a rare kind of colours: convert it") {
+		t.Error(err)
+	}
+}
+
+// Gray of a TV's range is spread, where the stream says so too: libheif writes gray of full range
+// whatever its box says.
+func TestHEICGrayRange(t *testing.T) {
+	tv := testFile(t, "tvgray.heic")
+	for name, c := range map[string]struct {
+		file        []byte
+		black, step float64 // of each column
+	}{
+		"a TV's range":     {tv, 0, 255. / 39},
+		"the stream alone": {patched(t, tv, "colrnclx", "freenclx"), 0, 255. / 39},
+		"a box of full":    {patched(t, tv, "\x00\x01\x00\x0d\x00\x06\x00", "\x00\x01\x00\x0d\x00\x06\x80"), 16, 219. / 39},
+		"a stream of full": {patched(t, tv, "\xaa\xba\x6b\x9a\x02", "\xaa\xba\x6b\x9b\x02"), 16, 219. / 39},
+	} {
+		p, err := Decode(c.file, Options{Channels: 1})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for x := range p.Width {
+			if d := float64(p.Pixels[x]) - c.black - c.step*float64(x); d > 2 || d < -2 {
+				t.Errorf("%s: %d in column %d", name, p.Pixels[x], x)
+				break
+			}
+		}
+	}
+}
+
 // A file that is cut off anywhere is refused, and the message names its format once it is known.
 func TestGuestsCutOff(t *testing.T) {
 	for _, name := range []string{"rgb.avif", "half.heic", "rgb.jxl", "container.jxl"} {
@@ -173,7 +246,7 @@ func FuzzAVIF(f *testing.F) {
 }
 
 func FuzzHEIC(f *testing.F) {
-	fuzzGuest(f, "half.heic", "exif6.heic", "gray.heic", "identity.heic", "deepgray.heic")
+	fuzzGuest(f, "half.heic", "exif6.heic", "gray.heic", "identity.heic", "deepgray.heic", "tv709.heic", "silent601.heic", "tvgrid.heic")
 }
 
 func FuzzJXL(f *testing.F) { fuzzGuest(f, "rgb.jxl", "lossy.jxl", "deep.jxl", "container.jxl") }

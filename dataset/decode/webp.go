@@ -51,10 +51,13 @@ func openWebP(file []byte) (*stored, error) {
 	}
 	s.decode = func() (image.Image, error) {
 		m, err := webp.Decode(bytes.NewReader(clean))
-		if err != nil || !still.animated {
-			return m, err
+		if err != nil {
+			return nil, err
 		}
-		return onCanvas(m, corner, image.Pt(s.width, s.height)), nil
+		if m = vp8Coding.colours(m); still.animated {
+			m = onCanvas(m, corner, image.Pt(s.width, s.height))
+		}
+		return m, nil
 	}
 	return s, nil
 }

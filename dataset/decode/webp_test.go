@@ -63,3 +63,45 @@ func TestWebPChunks(t *testing.T) {
 		}
 	}
 }
+
+// VP8 has samples of a TV's range: white was read as 235 and black as 16. The frame of an animation
+// and a picture with transparency have them too.
+func TestLossyWebP(t *testing.T) {
+	still, half := testFile(t, "lossy.webp"), testFile(t, "lossyalpha.webp")
+	withoutVP8X := slices.Concat(half[:12], half[30:])
+	for name, c := range map[string]struct {
+		file  []byte
+		alpha byte // of the left half
+	}{
+		"still": {still, 255}, "animated": {webpAnimation(still, 40, 24, 0, 0), 255}, "transparent": {half, 128},
+		"transparent, animated": {webpAnimation(withoutVP8X, 40, 24, 0, 0), 128},
+	} {
+		p, err := Decode(c.file, Options{Channels: 4})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		checkPatches(t, name, p)
+		if a, b := patch(p, 0, 0)[3], patch(p, 3, 1)[3]; a != c.alpha || b != 255 {
+			t.Errorf("%s: alpha %d and %d", name, a, b)
+		}
+	}
+}
+
+// Colours run into each other between patches as libwebp 1.6 has it (by Pillow 13), to 1 level that
+// may be rounded in another way.
+func TestLossyWebPBetweenPatches(t *testing.T) {
+	p, err := Decode(testFile(t, "lossy.webp"), Options{Channels: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[image.Point][]byte{
+		{25, 6}: {132, 128, 125}, {15, 18}: {3, 254, 1}, {29, 3}: {134, 136, 72}, {30, 3}: {245, 247, 57}, {9, 11}: {255, 248, 231},
+		{9, 12}: {149, 54, 6}, {10, 12}: {100, 197, 53}, {0, 23}: {255, 1, 0}, {39, 23}: {1, 255, 254}, {20, 20}: {0, 33, 162},
+		{19, 21}: {29, 222, 98},
+	} {
+		if got := rgbaAt(p, at.X, at.Y); far(got[:], want) > 1 {
+			t.Errorf("%v: %v, want %v", at, got, want)
+		}
+	}
+}
