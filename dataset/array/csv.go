@@ -115,7 +115,7 @@ func (t *table) firstRows(data []byte, whole bool) [][]string {
 		case len(rows) == 0:
 			t.comma = separator(line)
 			header, row := fields(above, t.comma, nil), fields(decimal(line, t.comma), t.comma, nil)
-			if len(header) == len(row) && len(row) > 1 && isRow(row) {
+			if len(header) == len(row) && isRow(row) && !isRow(header) {
 				rows = append(rows, header)
 				t.above--
 			}
@@ -382,9 +382,9 @@ func (t *table) each(do func(label, usage string, pixels []float64) error) error
 	return nil
 }
 
-// macLine is a bufio.SplitFunc for lines that end in a carriage return.
+// macLine is a bufio.SplitFunc for lines that end in a carriage return, or a few in a line feed.
 func macLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\r'); i >= 0 {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
 		return i + 1, data[:i], nil
 	}
 	if atEOF && len(data) > 0 {

@@ -35,8 +35,8 @@
 // AVIF and HEIC say theirs in a box of colours (nclx), else in the stream: the range, full or that
 // of television, and the matrix: BT.601, BT.709, BT.2020, none, and a few rare ones. HEIC that says
 // nothing is of BT.601 and of television's range, as libheif has it. Profiles (ICC), and primaries
-// other than sRGB's, such as those of Display P3, are not read: the numbers stay. The decoder of HEIC
-// makes colours of the tiles of a grid itself, and knows a matrix by its box alone.
+// other than sRGB's, such as those of Display P3, are not read: the numbers stay. The decoder of
+// HEIC makes colours of the tiles of a grid itself, and knows a matrix by its box alone.
 //
 // # More than 8 bits
 //
