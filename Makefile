@@ -111,9 +111,9 @@ model: build ## train the model of digits that is part of the program (an hour o
 
 # The student of that model; the same tensors on every CPU with AVX2, from the same teacher.
 .PHONY: fast-model
-fast-model: build ## distil mnist into mnist-fast, which is part of the program too (most of an hour), into models/mnist-fast
+fast-model: build ## distil mnist into mnist-fast, which is part of the program too (an hour or more), into models/mnist-fast
 	@set -x; if [ -e runs/fast-model/state.safetensors ]; then ./fmimg$(EXE) distill --out runs/fast-model --resume; else \
-		./fmimg$(EXE) distill --model mnist --steps 3000 --guidance 1.15 --jump-weight 0.25 --on-policy 1 --teacher-solver adams2 --teacher-steps 12 --seed 1 --isa avx2 --out runs/fast-model; fi
+		./fmimg$(EXE) distill --model mnist --steps 5000 --guidance 1.15 --jump-weight 0.25 --on-policy 1 --teacher-solver adams2 --teacher-steps 12 --seed 1 --isa avx2 --out runs/fast-model; fi
 	./fmimg$(EXE) model export runs/fast-model --float16 --out models/mnist-fast/model.safetensors
 
 # The model of pictures that is part of the program; the same tensors on every CPU with AVX-512. The
