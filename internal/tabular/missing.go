@@ -29,18 +29,18 @@ func Missing(counts map[string]int) map[string]bool {
 	missing := map[string]bool{}
 	var others, doubtful []string
 	for label := range counts {
-		switch label = strings.TrimSpace(label); {
-		case label == "":
-		case slices.Contains(always, strings.ToLower(label)):
+		switch spelled := strings.TrimSpace(label); {
+		case spelled == "":
+		case slices.Contains(always, strings.ToLower(spelled)):
 			missing[label] = true
-		case slices.Contains([]string{"None", "none", "na", "NA", "-", "--", "?"}, label):
+		case slices.Contains([]string{"None", "none", "na", "NA", "-", "--", "?"}, spelled):
 			doubtful = append(doubtful, label)
 		default:
-			others = append(others, label)
+			others = append(others, spelled)
 		}
 	}
 	for _, label := range doubtful {
-		if standsForNone(label, others) {
+		if standsForNone(strings.TrimSpace(label), others) {
 			missing[label] = true
 		}
 	}
