@@ -82,7 +82,7 @@ func TestMissing(t *testing.T) {
 		"cat,dog,nan,NaN,N/A,<NA>,null,NULL,#N/A": "#N/A <NA> N/A NULL NaN nan null",
 		"cat,dog,None": "None", "0,1,None,none,na,NA,-,?": "- ? NA None na none", "cat,dog,none,na,NA": "NA",
 		"Mild,Severe,None": "", "0,1,-1": "", "US,FR,NA": "", "MEL,NV,NA": "NA", "NA": "NA", "cat,-": "-",
-		"0,1,+,-,?": "", "None": "", "none": "", "nano,banana,nullable": "", ",cat": "", "Cat,Dog,NaN": "NaN", "cat,nan ": "nan ",
+		"0,1,+,-,?": "", "None": "", "none": "", "nano,banana,nullable": "", ",cat": "", "Cat,Dog,NaN": "NaN", "nan ,cat": "nan ",
 	} {
 		counts := counted(strings.Split(labels, ",")...)
 		got := slices.Sorted(maps.Keys(Missing(counts)))
