@@ -52,7 +52,10 @@ func (g *gallery) classes(l *layout) ([]string, error) {
 			return nil, err
 		}
 		t.place = g.placeOf(from)
-		g.divided(l, t.place)
+		readings := g.divided(l, t.place)
+		if t.read(newIndex(g.names, l.roles)) == nil {
+			g.joinKeys(l, []*table{t}, readings)
+		}
 		labels, err := l.labelBy(t, g.names)
 		g.markUsed(func(f *tree.File) bool { return path.Base(f.Name) == path.Base(t.path) })
 		return labels, err
@@ -143,6 +146,9 @@ func (g *gallery) found(l *layout) ([]string, error) {
 func (g *gallery) divided(l *layout, named string) []*reading {
 	tables := g.tables()
 	readings := readAll(tables, g.index(l, tables))
+	if joined := g.joinKeys(l, tables, readings); joined {
+		readings = readAll(tables, g.index(l, tables))
+	}
 	if l.divideByLists(readings) {
 		readings = readAll(tables, g.index(l, tables))
 	}
@@ -300,23 +306,7 @@ func (g *gallery) noteDeclined(l *layout, readings []*reading) (paths []string) 
 // noteOtherTexts says which texts name the pictures and labels, though they are not called like
 // tables, and how they are taken. It returns their paths.
 func (g *gallery) noteOtherTexts(l *layout) (paths []string) {
-	var texts []*tree.File
-	for i, f := range g.loader.files {
-		isText := strings.EqualFold(path.Ext(f.Name), ".txt") && f.Err == nil
-		if isText && g.loader.results[i].err != nil && !isTable(f) {
-			texts = append(texts, f)
-		}
-	}
-	if len(texts) > maxTables {
-		return nil // captions
-	}
-	var list []*table
-	for _, f := range texts {
-		if t, err := tableOf(f); err == nil {
-			list = append(list, t)
-		}
-	}
-	for _, r := range readAll(list, g.index(l, list)) {
+	for _, r := range g.otherLists(l) {
 		if r.labels() && !r.many && r.enough(len(g.names)) {
 			l.note("%s is not read, as it is not called a list of labels%v", text.Printable(r.table.path), g.takes(r.table))
 			paths = append(paths, r.table.path)

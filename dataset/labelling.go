@@ -101,7 +101,7 @@ func (l *layout) labelWith(readings []*reading) []string {
 	var paths []string
 	for _, r := range readings {
 		by.apply(r)
-		paths = append(paths, text.Printable(r.table.path))
+		paths = append(paths, r.table.called())
 		l.notes = append(l.notes, r.table.notes...)
 	}
 	l.told = true

@@ -18,6 +18,10 @@ type table struct {
 	header []string
 	rows   [][]string
 	notes  []Note
+
+	keys  string // the list through whose keys it names pictures, "" for none
+	gives bool   // other tables name pictures by the keys in its column keyAt
+	keyAt int
 }
 
 // Names of columns with "_" for what is no letter and no digit, in lower case, the likely ones
@@ -158,7 +162,7 @@ func (r *reading) chooseLabel(columns int) {
 	}
 	var may []int
 	for c := range columns {
-		if c == r.files || r.isSplit(c) || len(bits) > 1 && slices.Contains(bits, c) {
+		if c == r.files || r.table.gives && c == r.table.keyAt || r.isSplit(c) || len(bits) > 1 && slices.Contains(bits, c) {
 			continue
 		}
 		if n := r.values(c); n > 1 && n <= max(r.matched/2, 10) && !r.measured(c) {

@@ -241,6 +241,11 @@ func TestLabelsOfPictures(t *testing.T) {
 		maps.Copy(files, more)
 		return files
 	}
+	keyed := func(more map[string][]byte) map[string][]byte {
+		files := base(more)
+		files["images.txt"] = []byte("11 x/a.png\n12 x/b.png\n13 x/c.png\n14 x/d.png\n15 x/e.png\n16 x/f.png\n")
+		return files
+	}
 	six := func(end string, texts ...string) map[string][]byte {
 		files := base(nil)
 		for i, name := range []string{"a", "b", "c", "d", "e", "f"} {
@@ -315,6 +320,15 @@ func TestLabelsOfPictures(t *testing.T) {
 			"labels.csv": csv}), "", []string{"x", "y"}, "eval_partition.csv: column partition divides the pictures"},
 		{"a partition of 0 and 1", base(map[string][]byte{"train_test_split.txt": []byte("a 0\nb 1\nc 0\nd 0\ne 1\nf 1\n")}), "", nil,
 			"train_test_split.txt: column 2: whether 0 or 1 is to train on is not known"},
+		{"keys of pictures", keyed(map[string][]byte{"train_test_split.txt": []byte("11 0\n12 1\n13 1\n14 1\n15 0\n16 1\n")}), "", nil,
+			"column 2: 1 was taken for training and 0 for testing, as in CUB-200-2011 train_test_split.txt (by the keys in images.txt) divides"},
+		{"labels by keys", keyed(map[string][]byte{"image_class_labels.txt": []byte("11 1\n12 2\n13 1\n14 1\n15 2\n16 1\n"),
+			"classes.txt": []byte("1 cat\n2 dog\n")}), "", []string{"1", "2"},
+			"classes from image_class_labels.txt (by the keys in images.txt), column 2"},
+		{"labels and parts by keys with headers", base(map[string][]byte{"files.csv": []byte("id,file_name\nk1,a.png\nk2,b.png\nk3,c.png\nk4,d.png\nk5,e.png\nk6,f.png\n"),
+			"labels.csv": []byte("image_id,label,is_train\nk1,x,1\nk2,y,1\nk3,x,1\nk4,y,1\nk5,x,0\nk6,y,0\n")}), "", []string{"x", "y"},
+			"labels.csv (by the keys in files.csv): column is_train divides the pictures"},
+		{"few of the keys", keyed(map[string][]byte{"classes.csv": []byte("11,cat\n12,dog\n")}), "", nil, "no labels are read from classes.csv"},
 		{"labels and splits in a table called so", base(map[string][]byte{"splits.csv": []byte(
 			"f,label,split\na,x,train\nb,y,train\nc,x,train\nd,y,test\ne,x,test\nf,y,test\n")}), "", []string{"x", "y"}, "classes from splits.csv"},
 		{"missing labels in small files", six(".cls", "3", "12", "nan"), "", []string{"3", "12"},

@@ -48,6 +48,12 @@ func (r *reading) findDivider(columns int) {
 			continue
 		}
 		s := splitColumn{c, tabular.ReadSplit(tabular.Parts, r.table.counts(c))}
+		if keyed := r.table.keys != "" && r.table.header == nil; keyed && s.means.Parts == nil {
+			if is := tabular.ReadSplit(tabular.IsTrain, r.table.counts(c)); is.Divides() && is.Note == "" {
+				is.Note = "1 was taken for training and 0 for testing, as in CUB-200-2011"
+				s.means = is
+			}
+		}
 		if s.means.Parts != nil {
 			r.splits = []splitColumn{s}
 			return
@@ -165,7 +171,7 @@ func (l *layout) divideByColumns(readings []*reading) {
 	l.roles, l.told = roles, true
 	for _, r := range readings {
 		if r.divides = slices.Contains(by, r); r.divides {
-			l.note("%s%s divides the pictures", text.Printable(r.table.path), r.splitNames())
+			l.note("%s%s divides the pictures", r.table.called(), r.splitNames())
 		}
 	}
 }
