@@ -74,8 +74,8 @@ func shapeOf(j judge.Judge) pipeline.Shape {
 }
 
 // settleShape finds the shape in which images are compared: what the classifiers take, what the
-// model draws, what the judges of MNIST take where these are named, and else that of the data as the
-// options want it, which is then open.
+// model draws, what the judges of MNIST take where these are named, and else that of the data as
+// the options want it, which is then open.
 func (e *evaluator) settleShape(ctx context.Context) error {
 	if len(e.own) > 0 {
 		e.shape = shapeOf(e.own[0])

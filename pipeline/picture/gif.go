@@ -29,8 +29,8 @@ func palettedAlpha(m *image.NRGBA) *image.Paletted {
 	seen := &image.NRGBA{Pix: slices.Clone(m.Pix), Stride: m.Stride, Rect: m.Rect}
 	gray := true
 	for pix := seen.Pix; len(pix) > 0; pix = pix[4:] {
-		if pix[3] < 0x80 {
-			copy(pix, "\x00\x00\x00") // a colour of the palettes, so that it adds nothing to its neighbours
+		if pix[3] < 0x80 { // a colour of the palettes leaves nothing to the pixels beside it
+			copy(pix, "\x00\x00\x00")
 		}
 		pix[3] = 0xff
 		gray = gray && pix[0] == pix[1] && pix[1] == pix[2]
