@@ -69,8 +69,8 @@ func TestAlphaOfArrays(t *testing.T) {
 
 // Notes say what becomes of transparency. They name a cure only where nobody has chosen channels.
 func TestNotesOnAlpha(t *testing.T) {
-	clear, half := color.NRGBA{}, color.NRGBA{50, 60, 70, 128}
-	some := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, half), "b.png": plainPNG(t, 4, 4, red), "c.png": plainPNG(t, 4, 4, clear)})
+	nothing, half := color.NRGBA{}, color.NRGBA{50, 60, 70, 128}
+	some := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, half), "b.png": plainPNG(t, 4, 4, red), "c.png": plainPNG(t, 4, 4, nothing)})
 	grays := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, color.NRGBA{50, 50, 50, 128}), "b.png": plainPNG(t, 4, 4, gray)})
 	opaque := write(t, map[string][]byte{"a.png": plainPNG(t, 4, 4, red), "b.png": plainPNG(t, 4, 4, gray)})
 	array := write(t, map[string][]byte{"x.npy": alphaArray(t, 1, 3, 4, 1, 2, 3, 0, 1, 2, 3, 255, 1, 2, 3, 0)})

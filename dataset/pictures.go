@@ -196,18 +196,18 @@ func (g *gallery) channels(l *layout) int {
 
 // noteAlpha says that transparent pixels are drawn over white, and which pictures show nothing.
 func (g *gallery) noteAlpha(l *layout, channels int) {
-	clear, empty := 0, 0
+	through, empty := 0, 0
 	for i, p := range g.good {
 		if p.opaque || l.roles[i] == outside {
 			continue
 		}
-		if clear++; p.empty {
+		if through++; p.empty {
 			empty++
 		}
 	}
-	if clear > 0 && !hasAlpha(channels) {
+	if through > 0 && !hasAlpha(channels) {
 		l.notes = append(l.notes, g.loader.options.keeping(Note{Format: "%s transparent pixels, which become white",
-			Args: []any{text.Count(clear, "picture has", "pictures have")}}, channels == 1))
+			Args: []any{text.Count(through, "picture has", "pictures have")}}, channels == 1))
 	}
 	if empty > 0 {
 		l.note("%s transparent all over, and show nothing", text.Count(empty, "picture is", "pictures are"))
