@@ -156,7 +156,7 @@ func (e *evaluator) open(ctx context.Context) error {
 	if e.ck != nil {
 		e.toDraw = 1 + len(e.opt.NFE)
 	}
-	e.emit(pipeline.Event{Kind: pipeline.Started, Total: e.opt.Count, Text: e.describe()})
+	e.emit(pipeline.Event{Kind: pipeline.Started, Path: e.out.Model, Total: e.opt.Count, Text: e.describe()})
 	return nil
 }
 
