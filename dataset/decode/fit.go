@@ -71,8 +71,8 @@ func isEmpty(m image.Image) bool {
 	return true
 }
 
-// boundByAlpha bounds colours that are multiplied by alpha by this alpha, in place. A file may say
-// so of colours that are not: white, not what is left when numbers overflow, is all that is above.
+// boundByAlpha bounds colours that are multiplied by alpha by this alpha, in place. Where a file
+// says so of colours that are not, those above would overflow, and be dark.
 func boundByAlpha(m image.Image) {
 	switch m := m.(type) {
 	case *image.RGBA:
