@@ -15,8 +15,8 @@ import (
 	"strconv"
 
 	"github.com/fmimg/fmimg/dataset/array"
+	"github.com/fmimg/fmimg/dataset/decode"
 	"github.com/fmimg/fmimg/dataset/tree"
-	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
 )
 
@@ -26,7 +26,7 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	if err != nil {
 		return nil, err
 	}
-	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes(), Alpha: o.Channels == 2 || o.Channels == 4})
+	arrays, err := source.Read(ctx, array.Limits{MaxBytes: o.maxBytes(), Alpha: hasAlpha(o.Channels)})
 	if errors.Is(err, array.ErrApart) {
 		return nil, fmt.Errorf("%w (%w)", p.several(found), err)
 	}
@@ -40,7 +40,10 @@ func (p *place) readArrays(ctx context.Context, set *Set, found []array.Source, 
 	for _, note := range arrays.Notes {
 		set.Notes = append(set.Notes, Note{Format: "%s", Args: []any{note}})
 	}
-	set.noteArrayAlpha(arrays)
+	set.noteArrayAlpha(arrays, o)
+	if err := set.settleAlpha(ctx, arrays, o); err != nil {
+		return nil, err
+	}
 	if err := set.take(arrays); err != nil {
 		return nil, err
 	}
@@ -74,27 +77,56 @@ func (p *place) several(found []array.Source) error {
 		len(found), filepath.Join(p.path, filepath.FromSlash(found[len(found)-1].Name)))
 }
 
+// lastChannel names the channel of arrays that is taken for alpha.
+func lastChannel(arrays *array.Set) string {
+	return fmt.Sprintf("the last of %d channels", arrays.Channels)
+}
+
 // noteArrayAlpha says what became of an alpha channel.
-func (s *Set) noteArrayAlpha(arrays *array.Set) {
-	last := fmt.Sprintf("the last of %d channels", arrays.Channels)
+func (s *Set) noteArrayAlpha(arrays *array.Set, o Options) {
+	last := lastChannel(arrays)
 	switch arrays.Alpha {
 	case array.Opaque:
 		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it has its highest value everywhere", Args: []any{last}})
 	case array.Unused:
 		s.Notes = append(s.Notes, Note{Format: "%s was left out, as it is 0 everywhere", Args: []any{last}})
 	case array.White:
-		keep := keepsAlpha(arrays.Channels)
-		s.Notes = append(s.Notes, Note{Format: "%s was taken for alpha: transparent pixels became white (%v keeps them)",
-			Args: []any{last, option.Setting{Option: "image-channels", Value: keep}}})
+		became := Note{Format: "%s was taken for alpha: transparent pixels became white", Args: []any{last}}
+		s.Notes = append(s.Notes, o.keeping(became, arrays.Channels == 2))
 	}
 }
 
-// keepsAlpha is the value of the option that keeps the alpha channel of so many channels.
-func keepsAlpha(channels int) string {
-	if channels == 2 {
-		return "gray-alpha"
+// settleAlpha lets the alpha channel that arrays keep mean what it means in pictures: wholly
+// transparent pixels have the colour of visible ones near them. An alpha that is 0 everywhere is
+// not one: nothing would be seen.
+func (s *Set) settleAlpha(ctx context.Context, arrays *array.Set, o Options) error {
+	channels := arrays.Train.Channels
+	if !hasAlpha(channels) {
+		return nil
 	}
-	return "rgba"
+	parts := [][]byte{arrays.Train.Pixels}
+	if arrays.Test != nil {
+		parts = append(parts, arrays.Test.Pixels)
+	}
+	if !slices.ContainsFunc(parts, func(pixels []byte) bool { return !alphaIs(pixels, channels, 0) }) {
+		for _, pixels := range parts {
+			for i := channels - 1; i < len(pixels); i += channels {
+				pixels[i] = white
+			}
+		}
+		s.Notes = append(s.Notes, Note{Format: "%s is 0 everywhere: all pixels were taken for opaque",
+			Args: []any{lastChannel(arrays)}})
+		return nil
+	}
+	w, size := arrays.Train.Width, arrays.Train.Height*arrays.Train.Width*channels
+	for _, pixels := range parts {
+		if err := o.parallel(ctx, len(pixels)/size, func(i int) {
+			decode.Bleed(pixels[i*size:][:size], w, channels)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func has(files []*tree.File, name string) bool {

@@ -1,9 +1,38 @@
 package dataset
 
-import "github.com/fmimg/fmimg/dataset/decode"
+import (
+	"github.com/fmimg/fmimg/dataset/decode"
+	"github.com/fmimg/fmimg/internal/option"
+)
 
 // white is the byte of a white sample, and of alpha where nothing shines through.
 const white = 255
+
+// hasAlpha reports whether the last of so many channels is alpha.
+func hasAlpha(channels int) bool { return channels == 2 || channels == 4 }
+
+// alphaIs reports whether all pixels have the given alpha, which is the last of their channels.
+func alphaIs(pixels []byte, channels int, alpha byte) bool {
+	for i := channels - 1; i < len(pixels); i += channels {
+		if pixels[i] != alpha {
+			return false
+		}
+	}
+	return true
+}
+
+// keeping adds to a note on transparent pixels which channels keep them. Where somebody has chosen
+// channels, or a model has, it adds nothing.
+func (o Options) keeping(note Note, gray bool) Note {
+	if o.Channels != 0 {
+		return note
+	}
+	keep := option.Setting{Option: "image-channels", Value: "rgba"}
+	if gray {
+		keep.Value = "gray-alpha"
+	}
+	return Note{Format: note.Format + " (%v keeps them)", Args: append(note.Args, keep)}
+}
 
 // withChannels returns pixels with another number of channels: 1 gray, 2 gray and alpha, 3 RGB, 4
 // RGBA. Gray becomes three equal colours. Colours become their luma (Rec. 601), which leaves gray
@@ -15,7 +44,7 @@ func withChannels(pixels []byte, from, to int) []byte {
 	out := make([]byte, 0, len(pixels)/from*to)
 	for ; len(pixels) > 0; pixels = pixels[from:] {
 		r, g, b, a := rgba(pixels[:from])
-		if to != 2 && to != 4 {
+		if !hasAlpha(to) {
 			r, g, b = overWhite(r, a), overWhite(g, a), overWhite(b, a)
 		}
 		switch to {

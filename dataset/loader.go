@@ -51,6 +51,7 @@ type loaded struct {
 	width, height int32  // of the picture in the file
 	peak          uint16 // see decode.Picture
 	gray, opaque  bool
+	empty         bool   // see decode.Picture
 	side          string // the content of a small file that may have a picture's label
 }
 
@@ -243,7 +244,7 @@ func (l *loader) decoded(data []byte, err error) loaded {
 		return loaded{err: err}
 	}
 	return loaded{
-		pixels: p.Pixels, sum: crc32.ChecksumIEEE(data), peak: p.Peak, gray: p.Gray, opaque: p.Opaque,
+		pixels: p.Pixels, sum: crc32.ChecksumIEEE(data), peak: p.Peak, gray: p.Gray, opaque: p.Opaque, empty: p.Empty,
 		width: int32(p.Width), height: int32(p.Height),
 	}
 }

@@ -72,10 +72,30 @@ func (s *Set) finish(ctx context.Context, o Options) error {
 	if s.Test, err = fit(ctx, s.Test, o); err != nil {
 		return err
 	}
+	s.noteOpaque(o)
 	if s.OwnTest = s.Test != nil; !s.OwnTest && o.HoldOut > 0 {
 		s.Train, s.Test = Split(s.Train, o.HoldOut, o.Seed)
 	}
 	return s.Label(ctx, o)
+}
+
+// noteOpaque says that an alpha channel was asked for, of images that all are opaque.
+func (s *Set) noteOpaque(o Options) {
+	if !hasAlpha(o.Channels) {
+		return
+	}
+	for _, source := range []Source{s.Train, s.Test} {
+		of, ok := source.(*labelled)
+		if !ok || of == nil {
+			continue
+		}
+		for i := range of.Len() {
+			if !alphaIs(of.bytes(i), of.c, white) {
+				return
+			}
+		}
+	}
+	s.note("no pixel is transparent: the alpha channel has the same number everywhere")
 }
 
 // noteDropped says that classes of the set are not used.

@@ -24,6 +24,7 @@ type Picture struct {
 	// Width and Height are the pixels of the picture in its file, upright.
 	Width, Height int
 	Opaque        bool // no pixel of the file is transparent
+	Gray          bool // red, green and blue are equal everywhere, before colours become gray
 	// Peak is the highest sample and White the one that is taken for white, where samples of fewer
 	// bits are stored in 16. Both are 0 for other pictures.
 	Peak, White uint16
@@ -97,7 +98,7 @@ func DecodePicture(name string, file []byte, o PictureOptions) (*Picture, error)
 	if err != nil {
 		return nil, fmt.Errorf("picture %s: %w", name, err)
 	}
-	out := &Picture{Width: p.Width, Height: p.Height, Opaque: p.Opaque}
+	out := &Picture{Width: p.Width, Height: p.Height, Opaque: p.Opaque, Gray: p.Gray}
 	if shape.White != 0 {
 		out.Peak, out.White = p.Peak, shape.White
 	}

@@ -153,9 +153,9 @@ func (g *gallery) divide() error {
 	}
 	numbers, classes := l.index(labels)
 	g.set.Digest = withLabels(g.set.Digest, l, labels)
-	g.noteAlpha(l)
+	channels := g.channels(l)
+	g.noteAlpha(l, channels)
 	g.noteDark(l)
-	channels := g.channels()
 	h, w := g.loader.shape.Height, g.loader.shape.Width
 	s := [2]*labelled{}
 	for k, suffix := range []string{"", "/test"} {
@@ -181,31 +181,36 @@ func (g *gallery) divide() error {
 	return nil
 }
 
-// channels returns the number of channels of the set.
-func (g *gallery) channels() int {
+// channels returns the number of channels of the set. What is left out has no say.
+func (g *gallery) channels(l *layout) int {
 	if c := g.loader.options.Channels; c != 0 {
 		return c
 	}
-	if slices.ContainsFunc(g.good, func(p *loaded) bool { return !p.gray }) {
-		return 3
+	for i, p := range g.good {
+		if !p.gray && l.roles[i] != outside {
+			return 3
+		}
 	}
 	return 1
 }
 
-// noteAlpha says that transparent pixels are drawn over white.
-func (g *gallery) noteAlpha(l *layout) {
-	if c := g.loader.options.Channels; c == 2 || c == 4 {
-		return
-	}
-	n := 0
-	for _, p := range g.good {
-		if !p.opaque {
-			n++
+// noteAlpha says that transparent pixels are drawn over white, and which pictures show nothing.
+func (g *gallery) noteAlpha(l *layout, channels int) {
+	through, empty := 0, 0
+	for i, p := range g.good {
+		if p.opaque || l.roles[i] == outside {
+			continue
+		}
+		if through++; p.empty {
+			empty++
 		}
 	}
-	if n > 0 {
-		l.note("%s transparent pixels, which become white (%v keeps them)",
-			text.Count(n, "picture has", "pictures have"), option.Setting{Option: "image-channels", Value: "rgba"})
+	if through > 0 && !hasAlpha(channels) {
+		l.notes = append(l.notes, g.loader.options.keeping(Note{Format: "%s transparent pixels, which become white",
+			Args: []any{text.Count(through, "picture has", "pictures have")}}, channels == 1))
+	}
+	if empty > 0 {
+		l.note("%s transparent all over, and show nothing", text.Count(empty, "picture is", "pictures are"))
 	}
 }
 

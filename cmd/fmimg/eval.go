@@ -57,6 +57,7 @@ const evalExample = `  fmimg eval --model runs/mnist
   fmimg eval --model runs/mnist --count 5000 --steps 10 --quick
   fmimg eval --model runs/mnist --solver euler --evaluations 2,4,8,16,32 --chart fid.png
   fmimg eval --images drawn/ --classes 0-9 --data mnist --json
+  fmimg eval --images drawn/ --data sprites/ --image-channels rgba
   fmimg eval --model runs/mnist --judges pooled,random --quick
   fmimg eval --model runs/clothes --classifier clothes.safetensors --classifier clothes-pooled.safetensors`
 
@@ -84,7 +85,10 @@ func (a *app) newEval() *cobra.Command {
 	f.StringSliceVar(&o.Judges, "judges", nil, "`names` of the judges that look, the first one finds the classes (default all: classifier, pooled, self-supervised, random; with --classifier the names of the files, and random; for other data self-supervised, random)")
 	f.StringVar(&o.JudgeFile, "judge-file", "", "`file` that keeps the judge which data without labels trains (default judge.safetensors in the run folder of --model)")
 	f.BoolVar(&o.Kept, "kept", false, "ask the judge that is kept for final figures too: never choose a setting by it")
+	f.Var(sizeValue{&o.Size}, "size", "bring --images and --data to this `size`, a side or WIDTHxHEIGHT (default as --data is, its pictures 32)")
 	fitVar(f, &o.Fit, "", " (default as the model was trained, else crop)")
+	nameVar(f, &o.ImageChannels, "image-channels", "",
+		"`colours` in which --images are compared: gray, gray-alpha, rgb, rgba, or auto, as for train (default auto)")
 	f.IntVar(&o.Count, "count", 0, "`number` of images (default 10000; with --images all)")
 	f.BoolVar(&o.Quick, "quick", false, "only FID and classes, by the first judge")
 	f.IntSliceVar(&o.NFE, "evaluations", nil, "`numbers` of evaluations to measure FID for, such as 3,6,12")
@@ -96,7 +100,7 @@ func (a *app) newEval() *cobra.Command {
 }
 
 func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
-	if err := positive(cmd, "count", "guidance-every", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
+	if err := positive(cmd, "count", "size", "guidance-every", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
 	if err := checkSolver(cmd, &o.Sample, o.Guide, ""); err != nil {

@@ -121,7 +121,7 @@ func TestUsage(t *testing.T) {
 		"generate --out a.png --strip 1":                                     `fmimg: generate: --strip 1: a number between 2 and 32768 is needed`,
 		"generate --out a.gif --strip 9":                                     `fmimg: generate: --strip 9: only a .png shows moments side by side, and a.gif is none: name one, or leave the strip out`,
 		"generate --out a/ --strip 9":                                        `fmimg: generate: --strip 9: only a .png shows moments side by side, and a/ is none`,
-		"generate --out a.png --strip 9 --grid 1x9":                          `fmimg: generate: --grid 1x9: a strip has a row for each image and a column for each moment: say how many images by count instead`,
+		"generate --out a.png --strip 9 --grid 1x9":                          `fmimg: generate: --grid 1x9: a strip has a row for each image and a column for each moment: say how many images by --count instead`,
 		"generate --out a.png --solver rk9":                                  `fmimg: generate: --solver "rk9": choose one of euler, midpoint, heun, rk4, adams2, abm2, dopri5, ddim, ddpm, sde`,
 		"generate --out a.png --time-shift 2 --solver dopri5":                `fmimg: generate: --time-shift 2: --solver dopri5 chooses its own steps: leave it out`,
 		"generate --out a.png --time-shift 0":                                `fmimg: generate: --time-shift 0: a number above 0 is needed`,

@@ -136,9 +136,13 @@ func (a *app) noteJoin(out string, data ...string) {
 	}
 }
 
-// withPath words the start of a run behind its path, or of a drawing behind its model.
+// withPath words the start of a run behind its path, or of a drawing behind its model. Images that
+// are drawn already have neither.
 func withPath(e pipeline.Event) string {
-	if strings.HasPrefix(e.Text, e.Path) {
+	switch {
+	case e.Path == "":
+		return e.Text
+	case strings.HasPrefix(e.Text, e.Path):
 		return "model " + e.Text
 	}
 	return e.Path + ": " + e.Text

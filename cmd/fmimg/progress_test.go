@@ -37,6 +37,20 @@ finished 25 steps (2500 images) in 1m15s, loss 0.2000: runs/a
 	}
 }
 
+// The start of a drawing names the model, that of a run its folder, and images from elsewhere
+// neither.
+func TestWithPath(t *testing.T) {
+	for want, e := range map[string]pipeline.Event{
+		"runs/a: mnist":        {Path: "runs/a", Text: "mnist"},
+		"model a.st (5 steps)": {Path: "a.st", Text: "a.st (5 steps)"},
+		"drawn: against mnist": {Text: "drawn: against mnist"},
+	} {
+		if got := withPath(e); got != want {
+			t.Errorf("%+v: %q, want %q", e, got, want)
+		}
+	}
+}
+
 // A terminal has no bar where it takes no sequences, or where its text is kept.
 func TestMovesCursor(t *testing.T) {
 	for _, c := range []struct {

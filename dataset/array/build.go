@@ -225,6 +225,9 @@ func (p *reading) images(ctx context.Context, s scale, set *Set) (*Images, error
 		return nil, err
 	}
 	m := &Images{Height: p.layout.h, Width: p.layout.w, Channels: p.layout.c, Pixels: data}
+	if m.Channels%2 == 0 && opaqueAtOne(data, m.Channels) {
+		set.note(fmt.Sprintf("the last of %d channels is at most 1, and other numbers are not: 1 was taken for opaque", m.Channels))
+	}
 	if set.Channels = m.Channels; m.Channels%2 == 0 && !set.keepAlpha {
 		m.Pixels, set.Alpha = onWhite(data, m.Channels, set.Alpha)
 		m.Channels--

@@ -39,6 +39,7 @@ type table struct {
 	pixels []int // columns with a pixel each; or the one column of all
 	packed bool  // the pixels are in one column
 	rgb    bool  // pixels has red, green and blue for each pixel, as the names of the columns say
+	alpha  bool  // and alpha
 	label  int   // column, -1 for none
 	usage  int   // column that names the part of a row, -1 for none
 	kind   tabular.Kind
@@ -54,7 +55,7 @@ var pixelNames = regexp.MustCompile(`^[a-z_ ]{0,12}\d+([x_.]\d+)*([_. ]?` + colo
 // colourNames match the colour in the name of a column of pixels, before the number or behind it.
 var colourNames = regexp.MustCompile(`^([a-z]+[_ ])?` + colourWords + `[_ ]?\d|\d[_. ]?` + colourWords + `$`)
 
-const colourWords = `(r|g|b|red|green|blue)`
+const colourWords = `(r|g|b|a|red|green|blue|alpha)`
 
 // What columns other than those of pixels are called.
 var (
@@ -237,24 +238,30 @@ func (t *table) byNames(header, row []string) bool {
 	return len(named)*10 >= len(t.pixels)*9 && t.square()
 }
 
-// byColours brings the columns of pixels into the order of red, green and blue for each pixel,
-// where their names tell the colour of each: r0, g0, b0, r1, or r0, r1, and the others behind.
+// byColours brings the columns of pixels into the order of red, green, blue and perhaps alpha for
+// each pixel, where their names tell the channel of each: r0, g0, b0, r1, or r0, r1, and the others
+// behind.
 func (t *table) byColours(header []string) {
-	var of [3][]int
+	var of [4][]int
 	for _, column := range t.pixels {
 		found := colourNames.FindStringSubmatch(strings.ToLower(header[column]))
 		if found == nil {
 			return
 		}
-		c := strings.IndexByte("rgb", (found[2] + found[3])[0])
+		c := strings.IndexByte("rgba", (found[2] + found[3])[0])
 		of[c] = append(of[c], column)
 	}
-	if len(of[0]) != len(of[1]) || len(of[0]) != len(of[2]) {
+	n := len(of[0])
+	if len(of[1]) != n || len(of[2]) != n || len(of[3]) != 0 && (len(of[3]) != n || side(n) == 0) {
 		return
 	}
-	t.rgb, t.pixels = true, nil
-	for i := range of[0] {
-		t.pixels = append(t.pixels, of[0][i], of[1][i], of[2][i])
+	t.rgb, t.alpha, t.pixels = true, len(of[3]) > 0, nil
+	for i := range n {
+		for _, columns := range of {
+			if len(columns) > 0 {
+				t.pixels = append(t.pixels, columns[i])
+			}
+		}
 	}
 }
 
@@ -514,8 +521,12 @@ func (t *table) look(part string) (survey, error) {
 
 // numbers returns the pixels of a part as an array.
 func (t *table) numbers(part string, s survey) numbers {
+	dims := []int{s.rows, t.size}
+	if t.alpha { // the number of a row is a square of gray pixels too
+		dims = []int{s.rows, side(t.size / 4), side(t.size / 4), 4}
+	}
 	return numbers{
-		name: path.Base(t.file.Name), dims: []int{s.rows, t.size}, kind: kind{size: 8, float: s.float}, rgb: t.rgb,
+		name: path.Base(t.file.Name), dims: dims, exact: t.alpha, kind: kind{size: 8, float: s.float}, rgb: t.rgb,
 		each: func(do func([]float64) error) error {
 			left := s.rows
 			err := t.rows(part, func(_ string, pixels []float64) error {

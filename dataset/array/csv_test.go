@@ -286,6 +286,36 @@ func TestTableOfColours(t *testing.T) {
 	}
 }
 
+// Columns of alpha make RGBA, though the numbers of a row are a square of gray pixels too.
+func TestTableOfAlpha(t *testing.T) {
+	want := noise(64)
+	for name, column := range map[string]func(i int) (name string, pixel, channel int){
+		"planes": func(i int) (string, int, int) { return fmt.Sprint("rgba"[i/16:][:1], i%16), i % 16, i / 16 },
+		"pixels": func(i int) (string, int, int) { return fmt.Sprint(i/4, "_", "RGBA"[i%4:][:1]), i / 4, i % 4 },
+		"words": func(i int) (string, int, int) {
+			return fmt.Sprint([]string{"red", "green", "blue", "alpha"}[i%4], i/4), i / 4, i % 4
+		},
+	} {
+		names, row := []string{"label"}, []string{"0"}
+		for i := range 64 {
+			head, pixel, channel := column(i)
+			names, row = append(names, head), append(row, fmt.Sprint(want[4*pixel+channel]))
+		}
+		table := files(map[string][]byte{"a.csv": []byte(strings.Join(names, ",") + "\n" + strings.Join(row, ",") + "\n")})
+		set, err := Find(table)[0].Read(t.Context(), Limits{Alpha: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := set.Train; !bytes.Equal(m.Pixels, want) || m.Channels != 4 || m.Width != 4 || m.Height != 4 {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+	gray := []byte("label," + strings.Trim(fmt.Sprintln(strings.Repeat("a1,", 64)), ",\n") + "\n0" + strings.Repeat(",7", 64) + "\n")
+	if m := mustRead(t, map[string][]byte{"a.csv": gray}).Train; m.Channels != 1 || m.Width != 8 {
+		t.Errorf("columns that begin with a: %dx%d, %d channels", m.Width, m.Height, m.Channels)
+	}
+}
+
 // Without such names a table and an array of the same rows are taken in the same way, and a guess
 // is called so.
 func TestTableAndArrayAgree(t *testing.T) {

@@ -89,3 +89,25 @@ func alphaOf(pixels []byte, channels int) Alpha {
 	}
 	return White
 }
+
+// opaqueAtOne multiplies the last of channels where it is a mask of 0 and 1 beside colours of 0 to
+// 255, in place, and reports whether it is.
+func opaqueAtOne(pixels []byte, channels int) bool {
+	one, more := false, false
+	for i := channels - 1; i < len(pixels); i += channels {
+		if pixels[i] > 1 {
+			return false
+		}
+		one = one || pixels[i] == 1
+	}
+	for i := 0; i < len(pixels) && !more; i++ {
+		more = pixels[i] > 1
+	}
+	if !one || !more {
+		return false
+	}
+	for i := channels - 1; i < len(pixels); i += channels {
+		pixels[i] *= 255
+	}
+	return true
+}

@@ -308,6 +308,27 @@ func TestAlpha(t *testing.T) {
 	}
 }
 
+// A mask of 0 and 1 behind colours of 0 to 255 is an alpha, though 1 of 255 is nearly transparent.
+func TestMaskAsAlpha(t *testing.T) {
+	const note = "1 was taken for opaque"
+	for _, c := range []struct {
+		in, kept, onWhite []byte
+		noted             bool
+	}{
+		{[]byte{10, 1, 20, 0, 255, 1, 7, 0}, []byte{10, 255, 20, 0, 255, 255, 7, 0}, []byte{10, 255, 255, 255}, true},
+		{[]byte{10, 1, 20, 0, 30, 2, 7, 0}, []byte{10, 1, 20, 0, 30, 2, 7, 0}, []byte{254, 255, 253, 255}, false},
+		{[]byte{10, 0, 20, 0, 30, 0, 7, 0}, []byte{10, 0, 20, 0, 30, 0, 7, 0}, []byte{10, 20, 30, 7}, false},
+	} {
+		for alpha, want := range map[bool][]byte{true: c.kept, false: c.onWhite} {
+			content := map[string][]byte{"x.npy": npyOf("|u1", "(1, 2, 2, 2)", slices.Clone(c.in))}
+			set, err := Find(files(content))[0].Read(t.Context(), Limits{Alpha: alpha})
+			if err != nil || !slices.Equal(set.Train.Pixels, want) || strings.Contains(strings.Join(set.Notes, "\n"), note) != c.noted {
+				t.Errorf("%v: %+v, %v, want %v", c.in, set, err, want)
+			}
+		}
+	}
+}
+
 func TestHalf(t *testing.T) {
 	for bits, want := range map[uint16]float64{
 		0: 0, 0x8000: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 1: math.Ldexp(1, -24), 0x0400: math.Ldexp(1, -14),

@@ -62,6 +62,7 @@ type Picture struct {
 
 	Gray          bool // red, green and blue of the result are equal everywhere, before any luma
 	Opaque        bool // the file's picture has no transparent pixel
+	Empty         bool // all pixels of the file's picture are wholly transparent
 	Width, Height int  // of the picture in the file, turned upright
 
 	// Peak is the highest sample of a picture whose samples have more than 8 bits: 0 to 65535, as

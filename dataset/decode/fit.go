@@ -12,6 +12,10 @@ import (
 // finish turns, fits and converts a decoded picture. It may change the picture.
 func finish(m image.Image, orientation int, o Options) Picture {
 	p := Picture{Width: m.Bounds().Dx(), Height: m.Bounds().Dy(), Opaque: isOpaque(m)}
+	if !p.Opaque {
+		p.Empty = isEmpty(m)
+		boundByAlpha(m)
+	}
 	if s, ok := samples16(m); ok {
 		p.Peak = s.peak()
 		if o.White != 0 && o.White != 65535 {
@@ -44,7 +48,7 @@ func fitted(m image.Image, orientation int, o Options) (pixels []byte, gray bool
 	alpha := o.Channels == 2 || o.Channels == 4
 	f := upright(resized(m, w, h, o.Fit, alpha), orientation)
 	if alpha {
-		bleed(f)
+		Bleed(f.Pix, f.Rect.Dx(), 4) // a copy has no gaps between its rows
 	}
 	return channels(f, o.Channels)
 }
@@ -52,6 +56,40 @@ func fitted(m image.Image, orientation int, o Options) (pixels []byte, gray bool
 func isOpaque(m image.Image) bool {
 	o, ok := m.(interface{ Opaque() bool })
 	return ok && o.Opaque()
+}
+
+// isEmpty reports whether all pixels are wholly transparent.
+func isEmpty(m image.Image) bool {
+	b := m.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if _, _, _, a := m.At(x, y).RGBA(); a != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// boundByAlpha bounds colours that are multiplied by alpha by this alpha, in place. Where a file
+// says so of colours that are not, those above would overflow, and be dark.
+func boundByAlpha(m image.Image) {
+	switch m := m.(type) {
+	case *image.RGBA:
+		for pix := m.Pix; len(pix) >= 4; pix = pix[4:] {
+			for c := range 3 {
+				pix[c] = min(pix[c], pix[3])
+			}
+		}
+	case *image.RGBA64:
+		for pix := m.Pix; len(pix) >= 8; pix = pix[8:] {
+			for c := 0; c < 6; c += 2 {
+				if number16(pix[c:]) > number16(pix[6:]) {
+					copy(pix[c:c+2], pix[6:8])
+				}
+			}
+		}
+	}
 }
 
 // resized fits a picture into w x h pixels.
@@ -173,19 +211,20 @@ func upright(m *image.NRGBA, orientation int) *image.NRGBA {
 	return m
 }
 
-// bleed gives each pixel that is wholly transparent the colour of a nearest visible one, so that no
+// Bleed gives each pixel that is wholly transparent the colour of a nearest visible one, so that no
 // fringe of another colour shows where alpha is drawn a little wrong. A picture without visible
-// pixels becomes white. It goes outwards from the visible pixels, a ring at a time.
-func bleed(m *image.NRGBA) {
-	w, n := m.Rect.Dx(), len(m.Pix)/4 // a copy has no gaps between its rows
+// pixels becomes white. Pixels lie in rows of the given width, and have 2 channels, gray and alpha,
+// or 4, RGBA. It goes outwards from the visible pixels, a ring at a time.
+func Bleed(pixels []byte, width, channels int) {
+	colours, n := channels-1, len(pixels)/channels
 	done := make([]bool, n)
 	var ring []int
 	for i := range n {
-		if m.Pix[4*i+3] != 0 {
+		if pixel := pixels[channels*i:][:channels]; pixel[colours] != 0 {
 			done[i] = true
 			ring = append(ring, i)
 		} else {
-			copy(m.Pix[4*i:], []byte{255, 255, 255})
+			copy(pixel[:colours], "\xff\xff\xff")
 		}
 	}
 	if len(ring) == n {
@@ -194,10 +233,10 @@ func bleed(m *image.NRGBA) {
 	for len(ring) > 0 {
 		var next []int
 		for _, i := range ring {
-			for _, to := range neighbours(i, w, n) {
+			for _, to := range neighbours(i, width, n) {
 				if to >= 0 && !done[to] {
 					done[to] = true
-					copy(m.Pix[4*to:4*to+3], m.Pix[4*i:])
+					copy(pixels[channels*to:][:colours], pixels[channels*i:])
 					next = append(next, to)
 				}
 			}

@@ -137,6 +137,40 @@ func TestAlphaOfKinds(t *testing.T) {
 	}
 }
 
+// A TIFF may say that its colours are multiplied by alpha though they are not. What is above alpha
+// is white, as other programs have it.
+func TestColoursAboveAlpha(t *testing.T) {
+	file := image.NewRGBA(image.Rect(0, 0, 2, 1))
+	copy(file.Pix, []byte{200, 50, 100, 100, 90, 90, 90, 0})
+	deep := image.NewRGBA64(file.Rect)
+	for i, v := range file.Pix {
+		deep.Pix[2*i], deep.Pix[2*i+1] = v, v
+	}
+	for name, m := range map[string]image.Image{"8 bits": file, "16 bits": deep} {
+		p, err := Decode(encodedTIFF(t, m, nil), Options{Channels: 4})
+		if want := []byte{255, 127, 255, 100, 255, 127, 255, 0}; err != nil || !bytes.Equal(p.Pixels, want) {
+			t.Errorf("%s: %v, %v, want %v", name, err, p.Pixels, want)
+		}
+		p, err = Decode(encodedTIFF(t, m, nil), Options{Channels: 3})
+		if want := []byte{255, 205, 255, 255, 255, 255}; err != nil || !bytes.Equal(p.Pixels, want) {
+			t.Errorf("%s over white: %v, %v, want %v", name, err, p.Pixels, want)
+		}
+	}
+}
+
+// A picture of which nothing is seen is empty, whatever its colours are.
+func TestEmpty(t *testing.T) {
+	for alpha, empty := range map[byte]bool{0: true, 1: false, 255: false} {
+		m := image.NewNRGBA(image.Rect(0, 0, 3, 2))
+		copy(m.Pix[20:], []byte{90, 80, 70, alpha})
+		for _, channels := range []int{3, 4} {
+			if p, err := Decode(encodedPNG(t, m), Options{Channels: channels}); err != nil || p.Empty != empty {
+				t.Errorf("alpha %d, %d channels: %v, %v", alpha, channels, err, p.Empty)
+			}
+		}
+	}
+}
+
 // The tag of transparency makes one colour transparent.
 func TestTransparentColour(t *testing.T) {
 	m := image.NewGray(image.Rect(0, 0, 2, 1))

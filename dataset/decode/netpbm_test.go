@@ -3,6 +3,7 @@ package decode
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"strings"
 	"testing"
@@ -66,6 +67,19 @@ func TestNetpbm(t *testing.T) {
 	p, err := Decode(pnmOf("P6 40 24 255\n", scene(), 3), Options{})
 	if err != nil || sides(p, 3) != turnedSides[1] {
 		t.Errorf("scene: %v", err)
+	}
+}
+
+// Four samples that are ink are not colours with alpha.
+func TestPAMOfOtherSamples(t *testing.T) {
+	for _, kind := range []string{"CMYK", "RGB", "GRAYSCALE"} {
+		for depth := range 5 {
+			file := fmt.Sprintf("P7\nWIDTH 1\nHEIGHT 1\nDEPTH %d\nMAXVAL 255\nTUPLTYPE %s\nENDHDR\n\x01\x02\x03\x04", depth, kind)
+			_, err := Decode([]byte(file), Options{})
+			if refused := errors.Is(err, ErrUnsupported); refused != (depth%2 == 0) {
+				t.Errorf("%s of %d samples: %v", kind, depth, err)
+			}
+		}
 	}
 }
 

@@ -117,6 +117,7 @@ func (p *pnm) number() (int, error) {
 func (p *pnm) readPAM() error {
 	p.data = p.data[1:]
 	words := map[string]*int{"WIDTH": &p.width, "HEIGHT": &p.height, "DEPTH": &p.depth, "MAXVAL": &p.max}
+	tuples := "" // what the samples are, where the file says it
 	for {
 		line, rest, ok := bytes.Cut(p.data, []byte("\n"))
 		if !ok {
@@ -126,6 +127,9 @@ func (p *pnm) readPAM() error {
 		name, value, _ := strings.Cut(strings.TrimSpace(string(line[:min(len(line), 80)])), " ")
 		if name == "ENDHDR" {
 			break
+		}
+		if name == "TUPLTYPE" {
+			tuples = strings.TrimSpace(value)
 		}
 		if to := words[name]; to != nil {
 			v, err := strconv.ParseInt(strings.TrimSpace(value), 10, 32)
@@ -137,6 +141,9 @@ func (p *pnm) readPAM() error {
 	}
 	if p.depth < 1 || p.depth > 4 {
 		return unsupported(fmt.Sprintf("PAM of %d samples a pixel", p.depth))
+	}
+	if isAlpha := p.depth == 2 || p.depth == 4; isAlpha && tuples != "" && !strings.HasSuffix(tuples, "_ALPHA") {
+		return unsupported(fmt.Sprintf("PAM with samples of the type %.20q", tuples))
 	}
 	return nil
 }

@@ -210,6 +210,43 @@ func TestNotesOfPictures(t *testing.T) {
 	}
 }
 
+// What a model knows nothing of is said to be lost: colours and transparency.
+func TestNotesOfLostChannels(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 4, 4))
+	for i := range 16 {
+		m.SetNRGBA(i%4, i/4, color.NRGBA{200, 10, uint8(16 * i), 254})
+	}
+	var file, gray bytes.Buffer
+	if err := png.Encode(&file, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(&gray, image.NewGray(m.Rect)); err != nil {
+		t.Fatal(err)
+	}
+	const colours, transparent = "p has colours, which become gray", "p is transparent in places"
+	for channels, want := range [][]string{1: {colours, transparent}, 2: {colours}, 3: {transparent}, 4: nil} {
+		if channels == 0 {
+			continue
+		}
+		var notes []string
+		r := &Reader{Shape: pipeline.Shape{Height: 4, Width: 4, Channels: channels},
+			Note: func(e pipeline.Event) { notes = append(notes, e.Text) }}
+		for _, content := range [][]byte{file.Bytes(), gray.Bytes()} { // nothing of gray is lost
+			if _, err := r.Picture("p", content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(notes) != len(want) {
+			t.Fatalf("%d channels: %q, want %q", channels, notes, want)
+		}
+		for i := range want {
+			if !strings.HasPrefix(notes[i], want[i]) {
+				t.Errorf("%d channels: %q, want %q", channels, notes[i], want[i])
+			}
+		}
+	}
+}
+
 // Of images with an alpha channel, the part that is to be drawn is shown in opaque gray, and what
 // is known keeps its alpha.
 func TestCompletedWithAlpha(t *testing.T) {

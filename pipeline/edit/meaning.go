@@ -24,8 +24,7 @@ const (
 	byHole
 )
 
-// drawn reports whether a pixel is drawn anew. Without transparency pixels are of any channels,
-// else RGBA.
+// drawn reports whether a pixel is drawn anew: gray, RGB or RGBA, and RGBA where alpha decides.
 func (m maskMeaning) drawn(pixel []float32) bool {
 	switch m.by {
 	case byPaint:
@@ -34,7 +33,7 @@ func (m maskMeaning) drawn(pixel []float32) bool {
 		return pixel[3] < m.limit
 	}
 	var brightness float32
-	for _, v := range pixel {
+	for _, v := range pixel[:min(len(pixel), 3)] {
 		brightness += v
 	}
 	return brightness > 0

@@ -55,6 +55,9 @@ func (r *Reader) noteChanges(name string, p *dataset.Picture) {
 			images.Sides(), option.Setting{Option: "fit", Value: dataset.Pad})
 	}
 	r.noteBits(name, p)
+	if !p.Gray && r.Shape.Channels < 3 {
+		r.note("%s has colours, which become gray: the model knows none", name)
+	}
 	if !p.Opaque && !r.hasAlpha() {
 		r.note("%s is transparent in places, which become white: the model knows no transparency", name)
 	}

@@ -156,7 +156,7 @@ func (e *evaluator) open(ctx context.Context) error {
 	if e.ck != nil {
 		e.toDraw = 1 + len(e.opt.NFE)
 	}
-	e.emit(pipeline.Event{Kind: pipeline.Started, Total: e.opt.Count, Text: e.describe()})
+	e.emit(pipeline.Event{Kind: pipeline.Started, Path: e.out.Model, Total: e.opt.Count, Text: e.describe()})
 	return nil
 }
 
@@ -251,9 +251,10 @@ func (e *evaluator) openShaped(ctx context.Context, name, role string) (*dataset
 	return r.Open(ctx)
 }
 
-// openAsItIs opens the data in a shape of its own.
+// openAsItIs opens the data in a shape of its own, or in that of the options.
 func (e *evaluator) openAsItIs(ctx context.Context) (*dataset.Set, error) {
 	r := e.request(e.opt.Data, "data")
+	r.Size, r.ImageChannels = e.opt.Size, e.opt.ImageChannels
 	set, err := r.DataOptions.Open(ctx, r.Reader)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/kernels"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/model"
 	"github.com/fmimg/fmimg/pipeline/picture"
 	"github.com/fmimg/fmimg/pipeline/sample"
@@ -289,6 +290,10 @@ func TestEvaluateMistakes(t *testing.T) {
 		{"evaluations", Options{Model: modelPath, NFE: []int{4}, Sample: by("dopri5")}},
 		{"evaluations", Options{Images: few, NFE: []int{4}}},
 		{"data", Options{Images: few, Data: "mnits"}},
+		{"size", Options{Model: modelPath, Size: pipeline.Square(32)}},
+		{"size", Options{Images: few, Data: few, Size: pipeline.Square(-1)}},
+		{"image-channels", Options{Model: modelPath, ImageChannels: feed.RGBA}},
+		{"image-channels", Options{Images: few, Data: few, ImageChannels: "cmyk"}},
 		{"images", Options{Images: notes}},
 		{"isa", Options{Model: modelPath, Arithmetic: pipeline.Arithmetic{ISA: "mmx"}}},
 		{"precision", Options{Model: modelPath, Arithmetic: pipeline.Arithmetic{Precision: "f16"}}},

@@ -16,6 +16,7 @@ import (
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/classify"
+	"github.com/fmimg/fmimg/pipeline/feed"
 	"github.com/fmimg/fmimg/pipeline/judge"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -73,8 +74,8 @@ func shapeOf(j judge.Judge) pipeline.Shape {
 }
 
 // settleShape finds the shape in which images are compared: what the classifiers take, what the
-// model draws, what the judges of MNIST take where these are named, and else that of the data,
-// which is then open.
+// model draws, what the judges of MNIST take where these are named, and else that of the data as
+// the options want it, which is then open.
 func (e *evaluator) settleShape(ctx context.Context) error {
 	if len(e.own) > 0 {
 		e.shape = shapeOf(e.own[0])
@@ -92,13 +93,26 @@ func (e *evaluator) settleShape(ctx context.Context) error {
 		e.shape = digits
 	}
 	if e.shape != (pipeline.Shape{}) {
-		return nil
+		return e.refuseShape()
 	}
 	set, err := e.openAsItIs(ctx)
 	if err == nil {
 		e.set, e.shape = set, pipeline.ShapeOf(set.Train)
 	}
 	return err
+}
+
+// refuseShape returns an error for a shape that was asked for where another one is settled.
+func (e *evaluator) refuseShape() error {
+	const settled = "the images are %s with %s, which the model or the judge says: leave it out"
+	has := text.Count(e.shape.Channels, "channel", "channels")
+	switch {
+	case e.opt.Size != (pipeline.Size{}):
+		return option.Errorf("size", e.opt.Size, settled, e.shape.Sides(), has)
+	case e.opt.ImageChannels != "" && e.opt.ImageChannels != feed.AnyChannels:
+		return option.Errorf("image-channels", e.opt.ImageChannels, settled, e.shape.Sides(), has)
+	}
+	return nil
 }
 
 // namesDigitJudges reports whether a judge was asked for that only knows MNIST's digits.

@@ -32,6 +32,11 @@ type Options struct {
 	// Fit says how pictures come to the proportions that the judges take; empty: what the model
 	// was trained on, else crop.
 	Fit dataset.Fit
+	// Size and ImageChannels are the shape in which Images and the data are compared, where neither
+	// a classifier nor a judge of digits says it; zero and empty: that of the data, as training
+	// takes it by default.
+	Size          pipeline.Size
+	ImageChannels feed.Channels
 	// Classifiers are files of networks whose features are compared. The first one also finds
 	// classes. None: those of MNIST's digits, which are part of the program; for other data only
 	// judges that need no labels.
@@ -117,13 +122,26 @@ func (o *Options) validate() error {
 	if err := option.Optional("judge-steps", o.JudgeSteps, 1, mostJudgeSteps); err != nil {
 		return err
 	}
-	if o.Fit != "" {
-		if err := feed.ValidateFit(o.Fit); err != nil {
-			return err
-		}
+	if err := o.validateShape(); err != nil {
+		return err
 	}
 	if err := o.Sample.Validate(); err != nil {
 		return err
 	}
 	return o.Arithmetic.Validate()
+}
+
+// validateShape reports the first option on the shape of images that cannot be used.
+func (o *Options) validateShape() error {
+	if o.Fit != "" {
+		if err := feed.ValidateFit(o.Fit); err != nil {
+			return err
+		}
+	}
+	if o.ImageChannels != "" {
+		if err := option.OneOf("image-channels", o.ImageChannels, feed.ChannelNames()...); err != nil {
+			return err
+		}
+	}
+	return o.Size.Validate()
 }

@@ -14,9 +14,14 @@ func OverGray(images []float32, channels int) {
 		return
 	}
 	for ; len(images) > 0; images = images[channels:] {
-		alpha := min(max(images[channels-1], dataset.PixelMin), dataset.PixelMax)
+		seen := Seen(images[channels-1])
 		for c := range channels - 1 {
-			images[c] *= (alpha + 1) / 2
+			images[c] *= seen
 		}
 	}
+}
+
+// Seen is the share of a pixel's colour that is seen, 0 to 1, where its alpha is in [-1, 1].
+func Seen(alpha float32) float32 {
+	return (min(max(alpha, dataset.PixelMin), dataset.PixelMax) + 1) / 2
 }

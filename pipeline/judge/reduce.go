@@ -8,6 +8,7 @@ import (
 	"github.com/fmimg/fmimg/internal/states"
 	"github.com/fmimg/fmimg/metrics"
 	"github.com/fmimg/fmimg/pipeline"
+	"github.com/fmimg/fmimg/pipeline/feed"
 )
 
 // mostSide is the longest side in pixels of what judges without labels see. Larger images are
@@ -15,7 +16,8 @@ import (
 const mostSide = 64
 
 // A reduction makes images smaller: each of their pixels becomes the mean of a square of side times
-// side pixels. At the lower and right edges squares may be cut.
+// side pixels. At the lower and right edges squares may be cut. Where images have an alpha channel,
+// colours count by what is seen of them.
 type reduction struct {
 	from, to pipeline.Shape
 	side     int
@@ -38,19 +40,43 @@ func (r reduction) apply(dst, image []float32) {
 	channels := r.from.Channels
 	for y := range r.to.Height {
 		for x := range r.to.Width {
-			bottom, right := min((y+1)*r.side, r.from.Height), min((x+1)*r.side, r.from.Width)
-			share := 1 / float32((bottom-y*r.side)*(right-x*r.side))
-			for c := range channels {
-				var sum float32
-				for i := y * r.side; i < bottom; i++ {
-					for j := x * r.side; j < right; j++ {
-						sum += image[(i*r.from.Width+j)*channels+c]
-					}
-				}
-				dst[(y*r.to.Width+x)*channels+c] = sum * share
+			pixel := dst[(y*r.to.Width+x)*channels:][:channels]
+			in := square{y * r.side, min((y+1)*r.side, r.from.Height), x * r.side, min((x+1)*r.side, r.from.Width)}
+			weight := r.sum(pixel, image, in, feed.HasAlpha(channels))
+			if weight == 0 { // nothing is seen
+				weight = r.sum(pixel, image, in, false)
 			}
+			last := channels - 1 // alpha, or a colour that weighs as the others do
+			for c := range last {
+				pixel[c] *= 1 / weight
+			}
+			pixel[last] *= 1 / float32((in.bottom-in.top)*(in.right-in.left))
 		}
 	}
+}
+
+// A square is a part of an image, without the row bottom and the column right.
+type square struct{ top, bottom, left, right int }
+
+// sum sets a pixel to the sum over a square, and returns the weight of the colours in it. They
+// weigh 1 each, or what is seen of them.
+func (r reduction) sum(pixel, image []float32, in square, bySight bool) (weight float32) {
+	clear(pixel)
+	last := len(pixel) - 1
+	for i := in.top; i < in.bottom; i++ {
+		for j := in.left; j < in.right; j++ {
+			from, seen := image[(i*r.from.Width+j)*len(pixel):][:len(pixel)], float32(1)
+			if bySight {
+				seen = feed.Seen(from[last])
+			}
+			weight += seen
+			for c, v := range from[:last] {
+				pixel[c] += float32(seen * v)
+			}
+			pixel[last] += from[last]
+		}
+	}
+	return weight
 }
 
 // Reduced returns a judge of images of a shape, which shows them reduced to a judge that sees

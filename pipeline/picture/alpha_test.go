@@ -184,3 +184,48 @@ func TestPalettedAlpha(t *testing.T) {
 		}
 	}
 }
+
+// A GIF keeps grays beside transparent pixels, as it does without these.
+func TestPalettedGrayAlpha(t *testing.T) {
+	s := &Images{Height: 2, Width: 256, Channels: 2}
+	for i := range 2 * 256 {
+		s.Pixels = append(s.Pixels, dataset.FromByte(byte(i)), 1-2*float32(i/256))
+	}
+	m, err := Grid(s, GridOptions{Padding: option.None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Paletted(m)
+	for i := range 256 {
+		want := color.RGBA{uint8(i), uint8(i), uint8(i), 255}
+		if i == 1 { // its place is that of transparent pixels
+			want = color.RGBA{0, 0, 0, 255}
+		}
+		if got := color.RGBAModel.Convert(p.At(i, 0)); got != want {
+			t.Errorf("gray %d becomes %v", i, got)
+		}
+		if _, _, _, a := p.At(i, 1).RGBA(); a != 0 {
+			t.Errorf("gray %d is seen where it is transparent", i)
+		}
+	}
+}
+
+// The colour of a transparent pixel does not come through to visible pixels of a GIF.
+func TestPalettedHidesColours(t *testing.T) {
+	s := randomImages(1, 9, 9, 4)
+	for i := range 81 {
+		if s.Pixels[4*i+3] = -1; i%3 == 1 {
+			copy(s.Pixels[4*i:], []float32{1, -1, -1, 1})
+		}
+	}
+	m, err := Grid(s, GridOptions{Padding: option.None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Paletted(m)
+	for i := range 81 {
+		if got, red := color.RGBAModel.Convert(p.At(i%9, i/9)), (color.RGBA{255, 0, 0, 255}); i%3 == 1 && got != red {
+			t.Errorf("pixel %d is %v, want %v", i, got, red)
+		}
+	}
+}

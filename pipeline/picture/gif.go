@@ -23,20 +23,36 @@ func Paletted(m image.Image) *image.Paletted {
 	return p
 }
 
-// palettedAlpha dithers the colours of a frame, and makes pixels transparent by their alpha.
+// palettedAlpha makes pixels transparent by their alpha. Where what is seen is gray it keeps the
+// grays, but for the one next to black. Else it dithers the colours.
 func palettedAlpha(m *image.NRGBA) *image.Paletted {
-	opaque := &image.NRGBA{Pix: slices.Clone(m.Pix), Stride: m.Stride, Rect: m.Rect}
-	for i := 3; i < len(opaque.Pix); i += 4 {
-		opaque.Pix[i] = 0xff
+	seen := &image.NRGBA{Pix: slices.Clone(m.Pix), Stride: m.Stride, Rect: m.Rect}
+	gray := true
+	for pix := seen.Pix; len(pix) > 0; pix = pix[4:] {
+		if pix[3] < 0x80 { // a colour of the palettes leaves nothing to the pixels beside it
+			copy(pix, "\x00\x00\x00")
+		}
+		pix[3] = 0xff
+		gray = gray && pix[0] == pix[1] && pix[1] == pix[2]
 	}
 	p := image.NewPaletted(m.Rect, colours)
-	draw.FloydSteinberg.Draw(p, p.Rect, opaque, image.Point{})
+	if gray {
+		for i := range p.Pix {
+			p.Pix[i] = max(seen.Pix[4*i], 1)
+		}
+		p.Palette = transparentAndGrays
+	} else {
+		draw.FloydSteinberg.Draw(p, p.Rect, seen, image.Point{})
+		for i := range p.Pix {
+			p.Pix[i]++
+		}
+		p.Palette = transparentAndColours
+	}
 	for i := range p.Pix {
-		if p.Pix[i]++; m.Pix[4*i+3] < 0x80 {
+		if m.Pix[4*i+3] < 0x80 {
 			p.Pix[i] = 0
 		}
 	}
-	p.Palette = transparentAndColours
 	return p
 }
 
@@ -46,6 +62,9 @@ var colours = slices.Delete(slices.Clone(color.Palette(palette.Plan9)), 1, 2)
 
 // transparentAndColours begins with the colour of transparent pixels.
 var transparentAndColours = append(color.Palette{color.NRGBA{}}, colours...)
+
+// transparentAndGrays has a gray at its own index, but for black, which is at 1.
+var transparentAndGrays = slices.Concat(color.Palette{color.NRGBA{}, color.Gray{}}, grays[2:])
 
 // grays are the 256 grays in order, so that a gray pixel is its own index.
 var grays = func() color.Palette {

@@ -29,7 +29,8 @@ func (o *GenerateOptions) checkStrip(form *output) error {
 	}
 	if !o.Grid.Empty() {
 		return option.Errorf("grid", fmt.Sprintf("%dx%d", o.Grid.Rows, o.Grid.Cols),
-			"a strip has a row for each image and a column for each moment: say how many images by count instead")
+			"a strip has a row for each image and a column for each moment: say how many images by %v instead",
+			option.Setting{Option: "count"})
 	}
 	return nil
 }
