@@ -91,7 +91,7 @@ var inWords = []string{
 	"a quarter of the batch, at most 8", "the first from 1024 on", "as many as the rest of the budget allows",
 	"about every minute", "about ten in a run", "as often as takes 1 % of the time",
 	"as they are, pictures 32", "what is there", "the network's own", "drawn weights", "that of Objective", "as there",
-	"the names of their folders", "those of Data", "label where", "each image a random one",
+	"the names of their folders", "those of Data", "label where", "that of Sample, else", "[model.SuggestedGuideShare] for networks", "[DefaultGuideShare], or 1 for networks", "each image a random one",
 	"as nearly square as the images can be laid out", "in the run folder of Model, if it is one",
 	"as many as take one to two minutes of two cores", "the averages where", "numbers, and no row",
 	"curriculum for velocities, and uniform for other objectives", "so many that about 256 are of the largest class",

@@ -100,7 +100,7 @@ func (a *app) newEval() *cobra.Command {
 }
 
 func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
-	if err := positive(cmd, "count", "size", "guidance-every", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
+	if err := positive(cmd, "count", "size", "guide-share", "guidance-every", "steps", "time-shift", "tol", "noise-level", "threads"); err != nil {
 		return err
 	}
 	if err := checkSolver(cmd, &o.Sample, o.Guide, ""); err != nil {
@@ -113,7 +113,7 @@ func (a *app) eval(cmd *cobra.Command, o evaluate.Options, x evalFlags) error {
 		return usagef("--chart %s: its name must end in .png", x.chart)
 	}
 	if o.Images != "" {
-		for _, name := range []string{"class", "guidance", "guidance-interval", "guidance-every", "guide", "solver", "steps", "time-shift", "tol", "noise-level", "precision"} {
+		for _, name := range []string{"class", "guidance", "guidance-interval", "guidance-every", "guide", "guide-share", "solver", "steps", "time-shift", "tol", "noise-level", "precision"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s: it tells how a model draws, and --images are drawn already: leave one out", name)
 			}

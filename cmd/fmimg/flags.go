@@ -156,11 +156,12 @@ func joinTexts[T any](values []T) string {
 // An intervalValue is a flag for the interval of t in which guidance acts.
 type intervalValue struct{ p *model.Interval }
 
-// guidanceFlags adds the flags about guidance beside its weight.
-func guidanceFlags(f *pflag.FlagSet, within *model.Interval, guide *string) {
+// guidanceFlags adds the flags about guidance beside its weight. usual says which guide is the
+// default.
+func guidanceFlags(f *pflag.FlagSet, within *model.Interval, guide *string, usual string) {
 	f.Var(intervalValue{within}, "guidance-interval", fmt.Sprintf(
 		"`times` LOW,HIGH of the way from noise, 0, to image, 1, in which guidance acts; outside of it a step costs half (default %v)", model.WholeWay()))
-	f.StringVar(guide, "guide", "", fmt.Sprintf("a weaker `model` that --guidance leads away from, instead of from no class: v_guide + W(v - v_guide), W %v by default; a file, a run folder, or auto for the one that the run kept (train --keep-guide)", model.DefaultGuideWeight))
+	f.StringVar(guide, "guide", "", "a weaker `model` that --guidance leads away from: a file, a run folder, auto for the one that the run kept (train --keep-guide), or none"+usual)
 }
 
 // String implements [pflag.Value].

@@ -79,7 +79,10 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // everyUsage describes --guidance-every.
-const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, 1 of others and with --guide)"
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, or to 1.5 with a guide that shares with no class; 1 of others)"
+
+// shareUsage describes --guide-share.
+var shareUsage = fmt.Sprintf("`share` of the guide in what guidance leads away from; the rest is no class, which takes one more evaluation where guidance is computed (default %v where the model was trained without a class too, else 1)", model.DefaultGuideShare)
 
 // shiftUsage describes --time-shift.
 var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(1-u)) for equal steps of u: above 1 steps near noise are shorter, 1 leaves all equal (default %d of abm2 and adams2 on the linear path, else 1)", model.DefaultShift)
@@ -88,7 +91,8 @@ var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
-	guidanceFlags(f, &o.Interval, guide)
+	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out)")
+	f.Float64Var(&o.GuideShare, "guide-share", 0, shareUsage)
 	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, abm2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default abm2; a distilled model has none)")
 	f.IntVar(&o.Steps, "steps", 0, "`number` of steps from noise to image (default 8 of abm2 and adams2, 16 of others; of a distilled model 1, 2 or 4, default 4); with dopri5, frames of a .gif")
@@ -99,7 +103,7 @@ func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 }
 
 func (a *app) generate(cmd *cobra.Command, o sample.GenerateOptions) error {
-	if err := positive(cmd, "count", "strip", "guidance-every", "steps", "time-shift", "tol", "noise-level", "scale", "threads"); err != nil {
+	if err := positive(cmd, "count", "strip", "guide-share", "guidance-every", "steps", "time-shift", "tol", "noise-level", "scale", "threads"); err != nil {
 		return err
 	}
 	if err := a.checkGenerate(cmd, &o); err != nil {
@@ -146,7 +150,7 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error
 		return usagef("--noise-level %g: only --solver sde has one: add it, or leave it out", o.NoiseLevel)
 	}
 	asked := cmd.Flags().Changed("guidance") && o.Guidance == 0
-	if asked && guide != "" {
+	if asked && guide != "" && guide != model.NoGuide {
 		return usagef("--guidance 0: it draws by the guide alone: name that by --model, and leave --guide out")
 	}
 	if asked {
@@ -156,5 +160,5 @@ func checkSolver(cmd *cobra.Command, o *sample.Options, guide, out string) error
 }
 
 // usualGuidance says in help which weight of guidance is the default.
-var usualGuidance = fmt.Sprintf("%v where the model was trained for it, %v where its classes are clusters",
-	model.DefaultGuidance, model.DefaultClusterGuidance)
+var usualGuidance = fmt.Sprintf("%v where the model was trained for it, with a guide %v; where its classes are clusters %v, with a guide %v",
+	model.DefaultGuidance, model.DefaultGuideWeight, model.DefaultClusterGuidance, model.DefaultClusterGuideWeight)

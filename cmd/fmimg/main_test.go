@@ -262,7 +262,7 @@ func TestTrainAndGenerate(t *testing.T) {
 		t.Fatalf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	s.must("generate --grid 1x2 --steps 1 --solver euler --padding 0 --out samples.png")
-	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 2 evaluations, guidance 1.15, in ") {
+	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 3 evaluations, guidance 1.45 away from "+filepath.FromSlash("runs/mnist/guide.safetensors")+" (0.67) and no class, in ") {
 		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	file, err := os.Open("samples.png")

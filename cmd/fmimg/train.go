@@ -64,8 +64,8 @@ func (a *app) newTrain() *cobra.Command {
 	budgetFlags(f, &o.Options, &o.Epochs, &extra)
 	recordFlags(f, &o.Options, &extra)
 	watchFlags(f, &extra)
-	amountVar(f, &o.KeepGuide, "keep-guide", o.WithDefaults().KeepGuide, fmt.Sprintf(
-		"`share` of the run's steps after which the averaged weights are kept, such as %v, for generate --guide auto; 0 for none", model.SuggestedGuideShare))
+	f.Var(amount[float64]{&o.KeepGuide}, "keep-guide", fmt.Sprintf(
+		"`share` of the run's steps after which the averaged weights are kept as the guide of generate, 0 for none (default %v with classes or clusters and without --init, else 0)", model.SuggestedGuideShare))
 	dataFlags(f, &o.DataOptions, clusteredLabels)
 	trainNumberFlags(f, &o)
 	networkFlags(f, &o.Threads, &o.Arithmetic)

@@ -32,10 +32,11 @@ type Checkpoint struct {
 	Counts     []int
 	Unlabelled int
 
+	Steps int // the steps that the file says were done
+
 	classes []string
 	null    bool   // one more row of the label embedding means "no class"
 	data    string // the data that the file says it was trained on
-	steps   int    // the steps that the file says were done
 }
 
 // Bytes returns the bytes of the file.
@@ -57,7 +58,7 @@ func (c Checkpoint) Bytes() []byte {
 		values[i] += float32(c.Spread * rng.NormFloat64())
 	}
 	facts := map[string]any{
-		"data": c.data, "steps": c.steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1},
+		"data": c.data, "steps": c.Steps, "classes": c.classes, "pixel_range": [2]float64{-1, 1},
 		"path": "linear", "objective": "velocity", "dequantized": c.data == "digits",
 	}
 	if c.Counts != nil {
@@ -115,5 +116,5 @@ func NamedModel(t testing.TB) string {
 
 // NamedCheckpoint is a model of three classes with names, and "no class".
 var NamedCheckpoint = Checkpoint{
-	classes: []string{"zero", "one", "two"}, null: true, Spread: 0.02, data: "patterns", steps: 30,
+	classes: []string{"zero", "one", "two"}, null: true, Spread: 0.02, data: "patterns", Steps: 30,
 }

@@ -144,6 +144,9 @@ func (r *distillation) settleMethod(ck *model.Checkpoint, u *model.UNet) error {
 	if m.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
 		return err
 	}
+	if m.Guide != nil {
+		m.GuideShare = 1
+	}
 	if hash := m.GuideHash(); o.GuideHash != "" && hash != o.GuideHash {
 		return option.Faultf("the guide of this run has changed: the weights of %s have SHA-256 %.12s…, and had %.12s…",
 			m.GuideName(), hash, o.GuideHash).

@@ -28,7 +28,7 @@ func TestGuidedTrajectories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := model.Method{Guidance: 2, Interval: model.Interval{0.2, 0.5}, Solver: "adams2", Steps: 8, TimeShift: 1}
+	m := model.Method{Guidance: 2, GuideShare: 1, Interval: model.Interval{0.2, 0.5}, Solver: "adams2", Steps: 8, TimeShift: 1}
 	if m.Guide, err = ck.OpenGuide(savedModel(t, 0.05), pipeline.Arithmetic{}); err != nil {
 		t.Fatal(err)
 	}

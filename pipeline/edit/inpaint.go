@@ -67,7 +67,7 @@ func (o *InpaintOptions) validateMask() error {
 	case o.Mask == "":
 		return option.Errorf("mask", nil,
 			"is needed: lower, upper, left, right, or a picture that is white where to draw")
-	case o.Method == GradientMethod && o.Guide != "":
+	case o.Method == GradientMethod && o.Guide != "" && o.Guide != model.NoGuide:
 		return option.Errorf("guide", o.Guide, "method gradient knows none: leave one of the two out")
 	case o.Method == GradientMethod && o.Guidance != 0 && o.Guidance != 1:
 		return option.Errorf("guidance", o.Guidance, "method gradient knows none: leave one of the two out")

@@ -90,7 +90,7 @@ const (
 // WithDefaults fills in what has one default for all models.
 func (o Options) WithDefaults() Options {
 	option.SetDefault(&o.Count, defaultEdits)
-	if o.Guide != "" {
+	if o.Guide != "" && o.Guide != model.NoGuide {
 		option.SetDefault(&o.Guidance, model.DefaultGuideWeight)
 	}
 	option.SetDefault(&o.Guidance, 1)

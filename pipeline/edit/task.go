@@ -71,7 +71,9 @@ func NewTask(ck *model.Checkpoint, o Options, guide *model.Guide) (*Task, error)
 		return nil, err
 	}
 	m := o.method()
-	m.Guide = guide
+	if m.Guide = guide; guide != nil {
+		m.GuideShare = 1
+	}
 	if t.Method, err = ck.SettleGuidance(ck.Path, m); err != nil {
 		return nil, err
 	}

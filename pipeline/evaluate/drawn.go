@@ -29,6 +29,7 @@ func (e *evaluator) generated(ctx context.Context) (*byteImages, error) {
 			e.out.GuidanceEvery = m.GuidanceEvery
 		}
 		e.out.Within, e.out.Guide, e.out.GuideHash = m.GuidedWithin(), m.GuideName(), m.GuideHash()
+		e.out.GuideShare = m.GuideShare
 		return s, nil
 	}
 	index := make([]int, e.opt.Count)

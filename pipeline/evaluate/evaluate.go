@@ -130,8 +130,8 @@ func (e *evaluator) open(ctx context.Context) error {
 			return err
 		}
 		e.out.Model, e.out.Hash, e.out.DrawnIn = e.ck.Path, e.ck.Hash, e.ck.Precision()
-		if e.opt.Guide != "" {
-			if e.opt.Sample.Guide, err = e.ck.OpenGuide(e.opt.Guide, e.opt.Arithmetic); err != nil {
+		if s := &e.opt.Sample; s.Guide == nil || e.opt.Guide != "" {
+			if s.Guide, err = e.ck.OpenUsualGuide(e.opt.Guide, s.Method, e.opt.Arithmetic); err != nil {
 				return err
 			}
 		}

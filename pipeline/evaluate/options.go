@@ -17,8 +17,8 @@ type Options struct {
 	// Model is a run folder or a checkpoint whose images are drawn; empty: the newest run under
 	// runs/, else mnist, which is part of the program.
 	Model string
-	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: none
-	// but that of Sample.
+	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: that of
+	// Sample, else that of [model.Checkpoint.OpenUsualGuide].
 	Guide string
 	// Images come from anywhere instead of a model: a folder or .zip of pictures, a .npy file, IDX
 	// files.

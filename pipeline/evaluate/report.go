@@ -31,10 +31,12 @@ type Report struct {
 	GuidanceEvery int `json:"guidance_every,omitempty"`
 	// Within is where guidance acts; zero: all the way, or not at all.
 	Within model.Interval `json:"guidance_interval,omitzero"`
-	// Guide and GuideHash are the file and the hash of the weights of a guide.
-	Guide     string `json:"guide,omitempty"`
-	GuideHash string `json:"guide_hash,omitempty"`
-	Seed      uint64 `json:"seed"`
+	// Guide and GuideHash are the file and the hash of the weights of a guide, and GuideShare its
+	// share in what guidance leads away from; 0 in reports of old versions: 1.
+	Guide      string  `json:"guide,omitempty"`
+	GuideHash  string  `json:"guide_hash,omitempty"`
+	GuideShare float64 `json:"guide_share,omitempty"`
+	Seed       uint64  `json:"seed"`
 	// DrawnIn is the precision in which the model drew; empty: f32. Scores are computed in f32.
 	DrawnIn string `json:"drawn_in,omitempty"`
 
@@ -75,7 +77,7 @@ type Report struct {
 
 // DescribeGuidance says in a few words how the images were guided; "" where they were not.
 func (e *Report) DescribeGuidance() string {
-	return model.DescribeGuidance(e.Guidance, e.Guide, e.Within, e.GuidanceEvery)
+	return model.DescribeGuidance(e.Guidance, model.DescribeGuide(e.Guide, e.GuideShare), e.Within, e.GuidanceEvery)
 }
 
 // A CurvePoint has the scores of images that were drawn with a number of evaluations.

@@ -39,11 +39,11 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 		return 0, err
 	}
 	within := m.Interval.orDefault()
-	// A step has each·(1 + share/N) evaluations on average, where guidance is computed for every
-	// Nth velocity. A stage is within the interval in as many steps as its share of them says, or
-	// in one more or less.
+	// A step has each·(1 + A·share/N) evaluations on average, where A networks give guidance, and
+	// it is computed for every Nth velocity. A stage is within the interval in as many steps as its
+	// share of them says, or in one more or less.
 	share := flow.Unshifted(within[1], m.TimeShift) - flow.Unshifted(within[0], m.TimeShift)
-	likely := float64(evaluations) / (float64(each) * (1 + share/float64(max(m.GuidanceEvery, 1))))
+	likely := float64(evaluations) / (float64(each) * (1 + float64(m.guidedBy())*share/float64(max(m.GuidanceEvery, 1))))
 	below, above := "", ""
 	for steps := int(likely) + 2 + each; steps >= max(1, int(likely)-2-each); steps-- {
 		switch n := m.Evaluations(steps); {
@@ -63,6 +63,14 @@ func (m Method) guidedSteps(evaluations, each int) (int, error) {
 	return 0, wrong
 }
 
+// guidedBy returns how many evaluations give what guidance adds.
+func (m Method) guidedBy() int {
+	if m.Guide != nil && m.GuideShare != 0 && m.GuideShare != 1 {
+		return 2
+	}
+	return 1
+}
+
 // maxEvaluations bounds the evaluations that steps are looked for.
 const maxEvaluations = 1_000_000
 
@@ -75,7 +83,8 @@ func takeSteps(n int) string {
 }
 
 // Evaluations returns the evaluations of networks for an image by a settled method whose solver
-// takes fixed steps. Where guidance is computed, a velocity takes two.
+// takes fixed steps. Where guidance is computed, a velocity takes two, or three with a guide that
+// has a part of what guidance leads away from.
 func (m Method) Evaluations(steps int) int {
 	m.Steps = steps
 	solver, err := NewSolver(m, Prediction{Path: flow.Linear{}})
@@ -91,7 +100,7 @@ func (m Method) Evaluations(steps int) int {
 		n++
 		if m.Guidance != 1 && m.Interval.Has(t[0]) {
 			if ComputesGuidance(led, m.GuidanceEvery) {
-				n++
+				n += m.guidedBy()
 			}
 			led++
 		}

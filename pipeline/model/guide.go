@@ -18,6 +18,9 @@ const GuideFile = "guide.safetensors"
 // AutoGuide is the name of the guide that the run of a model has kept.
 const AutoGuide = "auto"
 
+// NoGuide is the name of no guide, not even of one that a run has kept.
+const NoGuide = "none"
+
 // A Guide is a weaker version of a model, trained for less long or smaller: what tells the model
 // from it is what the model has learned, and a drawing goes farther that way (Karras et al. 2024,
 // "Guiding a Diffusion Model with a Bad Version of Itself"). It needs no classes. Several
@@ -35,15 +38,14 @@ type Guide struct {
 // OpenGuide opens the guide of a model by its name: a file or run folder, [AutoGuide], or a model
 // that is part of the program. Of a run folder it is the guide that the run has kept, or else its
 // model. on is as for [Open]. A guide that does not fit to the model is an [*option.Error]. The
-// empty name is no guide: nil.
+// empty name and [NoGuide] are no guide: nil.
 func (c *Checkpoint) OpenGuide(name string, on pipeline.Arithmetic) (*Guide, error) {
-	if name == "" {
+	if name == "" || name == NoGuide {
 		return nil, nil
 	}
 	path := name
 	if name == AutoGuide {
-		path = filepath.Join(filepath.Dir(c.Path), GuideFile)
-		if _, err := os.Stat(path); c.Embedded || c.Path == "" || err != nil {
+		if path = c.keptGuide(); path == "" {
 			return nil, option.Errorf("guide", name, "%s has kept none: name one, or train with %v", ModelName(c.Path),
 				option.Setting{Option: "keep-guide", Value: SuggestedGuideShare})
 		}
@@ -56,6 +58,53 @@ func (c *Checkpoint) OpenGuide(name string, on pipeline.Arithmetic) (*Guide, err
 	}
 	return c.GuideBy(ck)
 }
+
+// keptGuide returns the path of the guide that the run of a model has kept, "" for none.
+func (c *Checkpoint) keptGuide() string {
+	path := filepath.Join(filepath.Dir(c.Path), GuideFile)
+	if _, err := os.Stat(path); c.Embedded || c.Path == "" || err != nil {
+		return ""
+	}
+	return path
+}
+
+// OpenUsualGuide is [Checkpoint.OpenGuide] for a drawing by a method. Where neither a name nor the
+// method says how the drawing is guided, a model with [Checkpoint.UsuallyGuided] takes the guide
+// that its run has kept, if that was trained for less long.
+func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmetic) (*Guide, error) {
+	path := c.keptGuide()
+	if name != "" || !c.UsuallyGuided(m) || path == "" {
+		return c.OpenGuide(name, on)
+	}
+	wrong := func(err error) error {
+		return option.Faultf("the guide of the run: %v", err).
+			Cured("%v draws without it", option.Setting{Option: "guide", Value: NoGuide})
+	}
+	by, err := Open(path, on)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if !c.Outlasts(by) {
+		return nil, nil
+	}
+	g, err := c.GuideBy(by)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return g, nil
+}
+
+// UsuallyGuided reports whether a drawing by a method is guided by what the run of the model has
+// kept, where there is such a guide: the model was trained with classes and without, and the method
+// leaves guidance to it. docs/quality.md measures its gain.
+func (c *Checkpoint) UsuallyGuided(m Method) bool {
+	u, ok := c.Network.(*UNet)
+	return ok && !u.Config().FlowMap && u.Config().NullClass &&
+		m.Guidance == 0 && m.GuideShare == 0 && m.GuidanceEvery == 0 && m.Interval.Whole()
+}
+
+// Outlasts reports whether the model was trained for more steps than another, such as its guide.
+func (c *Checkpoint) Outlasts(other *Checkpoint) bool { return c.Meta.Steps > other.Meta.Steps }
 
 // SuggestedGuideShare is the share of a run's steps after which a guide is worth keeping. Karras et
 // al. 2024 use 1/16 to 1/8.
@@ -195,20 +244,29 @@ func (m Method) GuidedWithin() Interval {
 
 // DescribeGuidance says in a few words how a settled method guides; "" where it does not.
 func (m Method) DescribeGuidance() string {
-	return DescribeGuidance(m.Guidance, m.GuideName(), m.GuidedWithin(), m.GuidanceEvery)
+	return DescribeGuidance(m.Guidance, DescribeGuide(m.GuideName(), m.GuideShare), m.GuidedWithin(), m.GuidanceEvery)
 }
 
-// DescribeGuidance is that of a method with a weight, the name of a guide, which may be empty, a
+// DescribeGuidance is that of a method with a weight, a guide as [DescribeGuide] describes it, a
 // recorded interval, which may be zero, and how often guidance is computed, 0 in old records.
 // Without guidance the weight is 1, or 0 in a record.
 func DescribeGuidance(weight float64, guide string, within Interval, every int) string {
 	return OneGuidance(weight).describe(guide, within, every)
 }
 
+// DescribeGuide says in a few words what a guide of some name, which may be empty, and some share,
+// 0 in old records, leads away from.
+func DescribeGuide(name string, share float64) string {
+	if name == "" || share == 0 || share == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s (%v) and no class", name, share)
+}
+
 // Describe is [Method.DescribeGuidance] for drawings by a method with weights of the range, in
 // which guidance is computed for each velocity.
 func (r GuidanceRange) Describe(m Method) string {
-	return r.describe(m.GuideName(), m.GuidedWithin(), 1)
+	return r.describe(DescribeGuide(m.GuideName(), m.GuideShare), m.GuidedWithin(), 1)
 }
 
 // describe is DescribeGuidance for the weights of a range.

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/fmimg/fmimg/internal/states"
 )
 
@@ -11,9 +13,12 @@ import (
 //
 // with p_away that of the same network without a class (Ho and Salimans 2022, and Zheng et al. 2023
 // for velocities), or that of a guide (Karras et al. 2024, "Guiding a Diffusion Model with a Bad
-// Version of Itself", equation 1). Guidance acts within an interval of t (Kynkäänniemi et al. 2024,
-// "Applying Guidance in a Limited Interval", equation 5). Outside of it, the network alone is
-// evaluated.
+// Version of Itself", equation 1), or a mean of the two. The mean adds both guidances:
+//
+//	p + (W − 1)·((1 − S)·(p − p_null) + S·(p − p_guide)) for the share S of the guide.
+//
+// Guidance acts within an interval of t (Kynkäänniemi et al. 2024, "Applying Guidance in a Limited
+// Interval", equation 5). Outside of it, the network alone is evaluated.
 //
 // What guidance adds to a velocity changes slowly along the way. So it may be computed for every
 // Nth velocity alone and held until then (Lv et al. 2024, "FasterCache", whose CFG-Cache holds it
@@ -75,7 +80,6 @@ func (f *drawnField) Velocity(v, x, t []float32, index []int) {
 	f.predictAway(away, part)
 	convert := d.Predicts.ToVelocity
 	if d.Guide != nil && d.Guide.predicts != d.Predicts {
-		d.Guide.predicts.ToVelocity(away, part.x, part.t)
 		convert(v, x, t)
 		convert = func(_, _, _ []float32) {}
 	}
@@ -150,16 +154,41 @@ func (w *VelocityDrawer) guidedOf(d *Drawing, x, t []float32, index []int) *guid
 	return p
 }
 
-// predictAway sets away to the predictions from which guidance leads away.
+// predictAway sets away to the predictions from which guidance leads away: velocities, where the
+// guide predicts another kind than the network.
 func (f *drawnField) predictAway(away []float32, p *guidedPart) {
 	w, d := f.w, f.d
 	y := w.y[:len(p.index)]
 	if d.Guide == nil {
-		for i := range y {
-			y[i] = d.Null
-		}
-		w.net.Forward(away, p.x, p.t, y)
+		f.predictNone(away, p)
 		return
 	}
 	w.guide.Forward(away, p.x, p.t, d.Guide.classes(y, w.classesOf(d, f.from, p.index)))
+	differ := d.Guide.predicts != d.Predicts
+	if differ {
+		d.Guide.predicts.ToVelocity(away, p.x, p.t)
+	}
+	if d.GuideShare == 0 || d.GuideShare == 1 {
+		return
+	}
+	w.count(p.index)
+	none := slices.Grow(w.none[:0], len(away))[:len(away)]
+	w.none = none
+	f.predictNone(none, p)
+	if differ {
+		d.Predicts.ToVelocity(none, p.x, p.t)
+	}
+	share := float32(d.GuideShare)
+	for i, n := range none {
+		away[i] = n + float32(share*(away[i]-n))
+	}
+}
+
+// predictNone sets none to the predictions of the network without a class.
+func (f *drawnField) predictNone(none []float32, p *guidedPart) {
+	y := f.w.y[:len(p.index)]
+	for i := range y {
+		y[i] = f.d.Null
+	}
+	f.w.net.Forward(none, p.x, p.t, y)
 }

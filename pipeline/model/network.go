@@ -81,11 +81,15 @@ type Method struct {
 	Interval Interval
 	// GuidanceEvery says how often what guidance adds is computed: at the first of so many
 	// velocities in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
-	// [DefaultGuidanceEvery] for weights near 1 and abm2 or adams2 on the linear path without a
-	// Guide. Dopri5, flow maps and normalizing flows have none.
+	// [DefaultGuidanceEvery] for weights near 1 and abm2 or adams2 on the linear path, but for a
+	// Guide that shares with nothing. Dopri5, flow maps and normalizing flows have none.
 	GuidanceEvery int
 	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
 	Guide *Guide
+	// GuideShare is the share of the Guide in what guidance leads away from; the rest is no class;
+	// 0: [DefaultGuideShare], or 1 for networks that were not trained without a class. 1 takes one
+	// evaluation less.
+	GuideShare float64
 	// Solver is a name of [SolverNames]; empty: abm2, or the only way of a flow map or
 	// normalizing flow.
 	Solver string
@@ -107,10 +111,12 @@ type Method struct {
 // A Plan is a settled method: how a drawer uses what a U-Net predicts. A normalizing flow has the
 // zero Plan.
 type Plan struct {
-	Solver   ode.Solver
-	Guide    *Guide     // of the method; nil for none
-	Predicts Prediction // what the network predicts
-	Jump     float64    // length of a flow map's jumps; 0 for a network that is not a flow map
+	Solver ode.Solver
+	Guide  *Guide // of the method; nil for none
+	// GuideShare is that of [Method]; 0: 1.
+	GuideShare float64
+	Predicts   Prediction // what the network predicts
+	Jump       float64    // length of a flow map's jumps; 0 for a network that is not a flow map
 	// TakesGuidance says that the weight of guidance is an input of the flow map.
 	TakesGuidance bool
 }
@@ -132,7 +138,7 @@ type Drawing struct {
 	Seed     uint64
 	First    int       // index of the first image; image i starts from the noise of (Seed, First+i)
 	Labels   []int32   // row of the embedding for each image; nil for a network without classes
-	Null     int32     // row of "no class"; not used where Guidance is 1, and with a Guide
+	Null     int32     // row of "no class"; not used without guidance, or where GuideShare is 1
 	Guidance float64   // weight W of v_null + W·(v_class − v_null), or v_guide + W·(v − v_guide)
 	Weights  []float32 // weight W of each image, in place of Guidance; nil for none
 	Interval Interval

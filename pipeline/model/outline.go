@@ -73,5 +73,8 @@ func (m Meta) network(net *unet.Model) (*UNet, error) {
 	}
 	u := NewUNet(net, predicts, m.allowedJumps())
 	u.SetGuidance(m.guidance(net.Config().FlowMap))
+	if m.Clusters != nil {
+		u.led = DefaultClusterGuideWeight
+	}
 	return u, nil
 }

@@ -48,10 +48,11 @@ const (
 	// DefaultShift is that of solvers of several steps. docs/quality.md measures its gain.
 	DefaultShift = 2
 	// DefaultGuidanceEvery is how often guidance is computed by such solvers, where its weight is
-	// at most HeldGuidance from 1: the error of what is held grows with that distance.
-	// docs/quality.md measures what it costs.
+	// at most HeldGuidance from 1, or HeldGuideWeight with a guide that shares with no class: the
+	// error of what is held grows with that distance. docs/quality.md measures what it costs.
 	DefaultGuidanceEvery = 2
 	HeldGuidance         = 0.25
+	HeldGuideWeight      = 0.5
 	// MostGuidanceEvery bounds how often.
 	MostGuidanceEvery = 1000
 	// LeastShift bounds a shift.
@@ -66,8 +67,14 @@ const (
 	// DefaultClusterGuidance is that of models whose classes are clusters. Pictures of one cluster
 	// differ more than those of one class do.
 	DefaultClusterGuidance = 1.6
-	// DefaultGuideWeight is the weight with a [Guide].
-	DefaultGuideWeight = 1.5
+	// DefaultGuideWeight is the weight with a [Guide], and DefaultGuideShare the share of the guide
+	// in what guidance leads away from. docs/quality.md measures their gain.
+	DefaultGuideWeight = 1.45
+	DefaultGuideShare  = 0.67
+	// DefaultClusterGuideWeight is the weight with a guide of models whose classes are clusters.
+	DefaultClusterGuideWeight = 2.2
+	// leastGuideShare bounds a share.
+	leastGuideShare = 0.01
 )
 
 // FlowMapSolver is the solver, in [Method], of a flow map, which has no other.
@@ -79,6 +86,7 @@ type UNet struct {
 	Predicts Prediction
 	jumps    []int   // for a flow map: the numbers of jumps that it was trained for
 	usual    float64 // the weight of guidance that it draws by unless it is told another
+	led      float64 // the same for drawings with a guide
 	// For a flow map that takes weights of guidance: those that it was trained for.
 	weights GuidanceRange
 
@@ -88,7 +96,7 @@ type UNet struct {
 // NewUNet makes a network that draws of a model. jumps are the numbers of jumps that a flow map was
 // trained for.
 func NewUNet(m *unet.Model, predicts Prediction, jumps []int) *UNet {
-	return &UNet{Model: m, Predicts: predicts, jumps: jumps, usual: DefaultGuidance}
+	return &UNet{Model: m, Predicts: predicts, jumps: jumps, usual: DefaultGuidance, led: DefaultGuideWeight}
 }
 
 // Through returns the same network, but its drawers and estimators evaluate it by the replicas that
@@ -116,7 +124,7 @@ func (u *UNet) SetGuidance(weights GuidanceRange, usual float64) { u.weights, u.
 // unless it is told another.
 func (u *UNet) UsualGuidance(m Method) float64 {
 	if m.Guide != nil {
-		return DefaultGuideWeight
+		return u.led
 	}
 	return u.usual
 }
@@ -174,8 +182,14 @@ func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 			ModelName(path))
 	case cfg.FlowMap:
 		return m.unguided(path)
+	case m.Guide == nil && m.GuideShare != 0:
+		return m, option.Errorf("guide-share", m.GuideShare, "there is no guide").Cured(
+			"add %v, or leave it out", option.Setting{Option: "guide"})
+	case m.Guide != nil && !cfg.NullClass && m.GuideShare != 0 && m.GuideShare != 1:
+		return m, option.Errorf("guide-share", m.GuideShare,
+			"%s was not trained without a class: leave it out", ModelName(path))
 	case m.Guide != nil, cfg.NullClass:
-		option.SetDefault(&m.Guidance, u.UsualGuidance(m))
+		m = u.usualGuide(m)
 	default:
 		return m.unguided(path)
 	}
@@ -188,6 +202,19 @@ func (u *UNet) SettleGuidance(path string, m Method) (Method, error) {
 	}
 	m.Interval = m.Interval.orDefault()
 	return m, nil
+}
+
+// usualGuide fills in the weight of guidance, and the share of a guide.
+func (u *UNet) usualGuide(m Method) Method {
+	option.SetDefault(&m.Guidance, u.UsualGuidance(m))
+	switch {
+	case m.Guide == nil:
+	case u.Config().NullClass:
+		option.SetDefault(&m.GuideShare, DefaultGuideShare)
+	default:
+		m.GuideShare = 1
+	}
+	return m
 }
 
 // settleWeight is SettleGuidance for a flow map that takes weights.
@@ -260,6 +287,7 @@ func (m Method) Validate() error {
 		option.Between("guidance", m.Guidance, -100, 100),
 		m.Interval.Validate(),
 		option.Optional("guidance-every", m.GuidanceEvery, 1, MostGuidanceEvery),
+		option.Optional("guide-share", m.GuideShare, leastGuideShare, 1),
 		option.Between("steps", m.Steps, 1, 100000),
 		option.Optional("time-shift", m.TimeShift, LeastShift, MostShift),
 		option.Optional("tol", m.Tol, 1e-7, 1),
@@ -294,7 +322,7 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("guidance-every", m.GuidanceEvery, "solver %s chooses its steps itself: leave it out", m.Solver)
 	}
 	solver, err := NewSolver(m, u.Predicts)
-	return Plan{Solver: solver, Guide: m.Guide, Predicts: u.Predicts}, m, err
+	return Plan{Solver: solver, Guide: m.Guide, GuideShare: m.GuideShare, Predicts: u.Predicts}, m, err
 }
 
 // ofSeveralSteps reports whether the solver joins the velocities of several steps. Such a solver
@@ -302,12 +330,17 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 func (m Method) ofSeveralSteps() bool { return m.Solver == "abm2" || m.Solver == "adams2" }
 
 // usual fills in the shift, and how often guidance is computed, where they are not 1 for a network
-// that predicts p. They were measured on the linear path alone, and the second without a guide.
+// that predicts p. They were measured on the linear path alone.
 func (m Method) usual(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.ofSeveralSteps() {
 		option.SetDefault(&m.TimeShift, DefaultShift)
-		if m.Guide == nil && m.Guidance != 1 && math.Abs(m.Guidance-1) <= HeldGuidance {
+		far := HeldGuidance
+		if m.Guide != nil {
+			far = HeldGuideWeight
+		}
+		shared := m.Guide == nil || m.GuideShare != 0 && m.GuideShare != 1
+		if shared && m.Guidance != 1 && math.Abs(m.Guidance-1) <= far {
 			option.SetDefault(&m.GuidanceEvery, DefaultGuidanceEvery)
 		}
 	}

@@ -26,7 +26,8 @@ type VelocityDrawer struct {
 	imageLen int
 	y        []int32   // classes for one evaluation
 	w        []float32 // weights of guidance for one evaluation
-	away     []float32 // output without a class, or of the guide, from which guidance leads away
+	away     []float32 // output from which guidance leads away
+	none     []float32 // output without a class beside that of a guide; empty for others
 	counts   []int     // evaluations of networks for each image of the batch
 	guided   guidedPart
 	term     guidanceTerm

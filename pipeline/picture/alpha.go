@@ -10,6 +10,11 @@ const (
 	squaresAcross = 8
 )
 
+// nearEnd is how far from transparent and from opaque, of 255 levels, an alpha in a picture counts
+// as that. Networks draw 0 and 255 a few levels beside them, and a veil would show where nothing
+// is.
+const nearEnd = 16
+
 // HasAlpha reports whether the last channel of the images is alpha: of gray and alpha, and of RGBA.
 func (s *Images) HasAlpha() bool { return s.Channels == 2 || s.Channels == 4 }
 
@@ -39,6 +44,18 @@ func (s *Images) OnCheckerboard() *Images {
 		}
 	}
 	return &out
+}
+
+// alphaByte returns an alpha of the range [-1, 1] as a byte of a picture.
+func alphaByte(alpha float32) byte {
+	switch b := dataset.ToByte(alpha); {
+	case b < nearEnd:
+		return 0
+	case b > 255-nearEnd:
+		return 255
+	default:
+		return b
+	}
 }
 
 // share returns the share of a pixel's colour in what is seen of it, for an alpha in [-1, 1].

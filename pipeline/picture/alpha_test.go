@@ -66,10 +66,33 @@ func wantAlphaPixel(s *Images, g GridOptions, x, y int) color.NRGBA {
 	for _, v := range s.Pixels[at : at+s.Channels] {
 		b = append(b, dataset.ToByte(v))
 	}
+	switch alpha := &b[len(b)-1]; {
+	case *alpha < 16:
+		*alpha = 0
+	case *alpha > 239:
+		*alpha = 255
+	}
 	if s.Channels == 2 {
 		return color.NRGBA{b[0], b[0], b[0], b[1]}
 	}
 	return color.NRGBA{b[0], b[1], b[2], b[3]}
+}
+
+// An alpha near its ends is drawn as the end, so that no veil lies where nothing is.
+func TestGridAlphaNearEnds(t *testing.T) {
+	s := &Images{Height: 1, Width: 6, Channels: 2}
+	for _, alpha := range []byte{2, 15, 16, 239, 240, 254} {
+		s.Pixels = append(s.Pixels, dataset.FromByte(3), dataset.FromByte(alpha))
+	}
+	m, err := Grid(s, GridOptions{Padding: option.None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for x, want := range []uint8{0, 0, 16, 239, 255, 255} {
+		if got := m.(WithAlpha).NRGBAAt(x, 0); got != (color.NRGBA{3, 3, 3, want}) {
+			t.Errorf("pixel %d is %v, want alpha %d and the colour", x, got, want)
+		}
+	}
 }
 
 // A picture keeps its alpha channel in the file where all of it is opaque.

@@ -78,8 +78,9 @@ func (g GridOptions) Validate(height, width int) error {
 
 // Grid draws the images: gray for one channel, RGB for three, and with an alpha channel for two,
 // gray and alpha, and four, RGBA. The padding, and cells without an image, are gray. With alpha
-// they are transparent: so a grid of sprites is a sheet that lies well on any background. A grid
-// without room for all images is an [*pipeline.OptionError].
+// they are transparent: so a grid of sprites is a sheet that lies well on any background. An alpha
+// within 16 of 255 levels of transparent or opaque becomes that. A grid without room for all images
+// is an [*pipeline.OptionError].
 func Grid(s *Images, g GridOptions) (image.Image, error) {
 	if g.Empty() {
 		g = g.Square(max(s.Len(), 1))
@@ -158,7 +159,11 @@ func (c *canvas) draw(s *Images, i, top, left, scale int) {
 		for x := range s.Width * scale {
 			from := (y/scale*s.Width + x/scale) * s.Channels
 			for k, ch := range c.from {
-				row[x*c.samples+k] = dataset.ToByte(pixels[from+ch])
+				if v := pixels[from+ch]; s.isAlpha(ch) {
+					row[x*c.samples+k] = alphaByte(v)
+				} else {
+					row[x*c.samples+k] = dataset.ToByte(v)
+				}
 			}
 		}
 	}

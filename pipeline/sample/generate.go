@@ -20,8 +20,8 @@ type GenerateOptions struct {
 	// Model is a run folder or a checkpoint; empty: the newest run under runs/, else mnist, which
 	// is part of the program.
 	Model string
-	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: none
-	// but that of Sample.
+	// Guide names a guide of the model as [model.Checkpoint.OpenGuide] takes it; empty: that of
+	// Sample, else that of [model.Checkpoint.OpenUsualGuide].
 	Guide string
 	// Out is FILE.png, FILE.gif, FILE.npy, a folder (DIR/ or one that exists), or - for a PNG to
 	// Stdout; needed.
@@ -95,8 +95,8 @@ func (o *GenerateOptions) open(form *output) (*Sampler, error) {
 	if regular.Same(o.Out, ck.Path) {
 		return nil, option.Errorf("out", o.Out, "is the model: name another file")
 	}
-	if o.Guide != "" {
-		if o.Sample.Guide, err = ck.OpenGuide(o.Guide, o.Arithmetic); err != nil {
+	if o.Sample.Guide == nil || o.Guide != "" {
+		if o.Sample.Guide, err = ck.OpenUsualGuide(o.Guide, o.Sample.Method, o.Arithmetic); err != nil {
 			return nil, err
 		}
 	}

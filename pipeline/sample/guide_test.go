@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/fmimg/fmimg/flow"
+	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -54,8 +55,8 @@ func pixels(t *testing.T, ck *model.Checkpoint, o Options) (x []float32, evaluat
 	return images.Pixels, s.Evaluations()
 }
 
-// With one step of Euler's method, a guide of weight W gives x + v_guide + W(v − v_guide), for
-// models with and without classes, and for images of no class.
+// With one step of Euler's method, a guide of weight W and of all of the share gives x + v_guide +
+// W(v − v_guide), for models with and without classes, and for images of no class.
 func TestGuide(t *testing.T) {
 	for _, c := range []struct {
 		classes, guideClasses bool
@@ -67,6 +68,9 @@ func TestGuide(t *testing.T) {
 		ck, guide := guidedBy(t, c.classes, c.guideClasses)
 		one := func(ck *model.Checkpoint, class string, w float64, g *model.Guide) []float32 {
 			m := model.Method{Solver: "euler", Steps: 1, Guidance: w, Guide: g}
+			if g != nil {
+				m.GuideShare = 1
+			}
 			x, _ := pixels(t, ck, Options{Count: 1, Class: class, Method: m})
 			return x
 		}
@@ -81,6 +85,100 @@ func TestGuide(t *testing.T) {
 		}
 		if !slices.Equal(one(ck, c.class, 1, guide), own) || !slices.Equal(one(ck, c.class, 0, guide), one(ck, c.class, model.DefaultGuideWeight, guide)) {
 			t.Errorf("%+v: the weight 1 guides, or the default is another", c)
+		}
+	}
+}
+
+// A guide of the share S leads away from S of it and 1 − S of no class, which is another
+// evaluation. That is the default of models that were trained without a class too. Other kinds of
+// predictions change nothing of it.
+func TestGuideShare(t *testing.T) {
+	ck, guide := guidedBy(t, true, true)
+	one := func(ck *model.Checkpoint, class string, m model.Method) ([]float32, float64) {
+		m.Solver, m.Steps = "euler", 1
+		return pixels(t, ck, Options{Count: 1, Class: class, Method: m})
+	}
+	own, _ := one(ck, "1", model.Method{Guidance: 1})
+	none, _ := one(ck, "none", model.Method{Guidance: 1})
+	away, _ := one(guide.Checkpoint, "1", model.Method{Guidance: 1})
+	for _, share := range []float64{0.25, 0} {
+		s := share
+		option.SetDefault(&s, model.DefaultGuideShare)
+		guided, evaluations := one(ck, "1", model.Method{Guidance: 3, Guide: guide, GuideShare: share})
+		if evaluations != 3 {
+			t.Errorf("share %v: %v evaluations", share, evaluations)
+		}
+		for i := range guided {
+			from := s*float64(away[i]) + (1-s)*float64(none[i])
+			if want := from + 3*(float64(own[i])-from); math.Abs(float64(guided[i])-want) > 1e-5 {
+				t.Fatalf("share %v: pixel %d is %v, want %v", share, i, guided[i], want)
+			}
+		}
+	}
+	for _, c := range []struct {
+		classes bool
+		m       model.Method
+	}{
+		{true, model.Method{GuideShare: 0.5}}, {false, model.Method{Guide: guide, GuideShare: 0.5}},
+		{true, model.Method{Guide: guide, GuideShare: 1.5}}, {true, model.Method{Guide: guide, GuideShare: -1}},
+	} {
+		of := opened(t, roomtest.SmallModel(t, c.classes, 0.1))
+		_, err := NewSampler(of, Options{Method: c.m})
+		if wrong, ok := errors.AsType[*pipeline.OptionError](err); !ok || wrong.Option != "guide-share" {
+			t.Errorf("%+v: %v", c.m, err)
+		}
+	}
+}
+
+// A model that was trained with and without classes draws with the guide that its run has kept,
+// unless something says how it is guided, or the model was trained for no longer. A guide that
+// cannot be read is an error that says how to do without.
+func TestUsualGuide(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		classes           bool
+		steps, guideSteps int
+		guide             string
+		method            model.Method
+		guided            bool
+		weight, share     float64
+	}{
+		{name: "classes", classes: true, steps: 9, guideSteps: 3, guided: true, weight: model.DefaultGuideWeight, share: model.DefaultGuideShare},
+		{name: "no classes", steps: 9, guideSteps: 3, weight: 1},
+		{name: "another weight", classes: true, steps: 9, guideSteps: 3, method: model.Method{Guidance: 1.3}, weight: 1.3},
+		{name: "an interval", classes: true, steps: 9, guideSteps: 3, method: model.Method{Interval: model.Interval{0.2, 0.7}}, weight: model.DefaultGuidance},
+		{name: "none", classes: true, steps: 9, guideSteps: 3, guide: model.NoGuide, weight: model.DefaultGuidance},
+		{name: "auto", classes: true, steps: 9, guideSteps: 3, guide: model.AutoGuide, method: model.Method{Guidance: 1.3}, guided: true, weight: 1.3, share: model.DefaultGuideShare},
+		{name: "a run that was stopped", classes: true, steps: 3, guideSteps: 3, weight: model.DefaultGuidance},
+	} {
+		dir := t.TempDir()
+		for name, steps := range map[string]int{model.File: c.steps, model.GuideFile: c.guideSteps} {
+			cp := roomtest.Checkpoint{}
+			if c.classes {
+				cp = roomtest.SmallCheckpoint
+			}
+			cp.Steps, cp.Spread = steps, float64(name[0])/1000
+			if err := os.WriteFile(filepath.Join(dir, name), cp.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ck := opened(t, dir)
+		g, err := ck.OpenUsualGuide(c.guide, c.method, pipeline.Arithmetic{})
+		if err != nil || (g != nil) != c.guided {
+			t.Errorf("%s: guide %v, %v", c.name, g, err)
+			continue
+		}
+		c.method.Guide = g
+		m, err := ck.SettleGuidance(ck.Path, c.method)
+		if err != nil || m.Guidance != c.weight || m.GuideShare != c.share {
+			t.Errorf("%s: weight %v, share %v, %v; want %v, %v", c.name, m.Guidance, m.GuideShare, err, c.weight, c.share)
+		}
+		if err := os.WriteFile(filepath.Join(dir, model.GuideFile), []byte("no model"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = ck.OpenUsualGuide("", model.Method{}, pipeline.Arithmetic{})
+		if c.classes != (err != nil && strings.Contains(err.Error(), "guide none draws without it")) {
+			t.Errorf("%s: a broken guide is %v", c.name, err)
 		}
 	}
 }
@@ -108,7 +206,9 @@ func TestGuidanceEvery(t *testing.T) {
 		{ck, model.Method{Guidance: 1.3, Steps: 5}, 1, 10},
 		{ck, model.Method{Guidance: 1, Steps: 5}, 1, 5},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, Solver: "euler"}, 1, 10},
-		{ck, model.Method{Guidance: 1.15, Steps: 5, Guide: guide}, 1, 10},
+		{ck, model.Method{Guidance: 1.15, Steps: 5, Guide: guide, GuideShare: 1}, 1, 10},
+		{ck, model.Method{Steps: 5, Guide: guide}, 2, 11},
+		{ck, model.Method{Guidance: 1.6, Steps: 5, Guide: guide}, 1, 15},
 		{&curved, model.Method{Guidance: 1.15, Steps: 5}, 1, 10},
 	} {
 		s, err := NewSampler(c.ck, Options{Method: c.m, Count: 1, Class: "1"})

@@ -132,6 +132,9 @@ func GuidanceTexts(m model.Method) []picture.Text {
 	if within := m.GuidedWithin(); within != (model.Interval{}) {
 		t = append(t, picture.Text{"fmimg.guidance-interval", within.String()})
 	}
+	if m.GuideShare != 0 && m.GuideShare != 1 {
+		t = append(t, picture.Text{"fmimg.guide-share", strconv.FormatFloat(m.GuideShare, 'g', -1, 64)})
+	}
 	if hash := m.GuideHash(); hash != "" {
 		t = append(t, picture.Text{"fmimg.guide", hash})
 	}

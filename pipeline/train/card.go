@@ -85,7 +85,7 @@ func (r *training) replay() option.Action {
 	c.Add("labels", o.Labels, d.Labels)
 	r.replayFew(&c)
 	c.Flag("dequantize", o.Dequantize)
-	c.Add("keep-guide", option.OrNone(o.KeepGuide), option.OrNone(d.KeepGuide))
+	c.Add("keep-guide", option.OrNone(o.KeepGuide), o.usualKeepGuide(len(r.data.Classes()) > 0))
 	c.Add("hold-out", option.OrNone(o.HoldOut), d.HoldOut)
 	if o.Init == "" {
 		c.Add("preset", o.Preset, d.Preset)

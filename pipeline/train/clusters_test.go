@@ -60,6 +60,14 @@ func TestTrainOnClusters(t *testing.T) {
 	if m, err := ck.SettleGuidance(ck.Path, model.Method{}); err != nil || m.Guidance != model.DefaultClusterGuidance {
 		t.Errorf("it draws by guidance %v: %v", m.Guidance, err)
 	}
+	guide, err := ck.OpenUsualGuide("", model.Method{}, pipeline.Arithmetic{})
+	if err != nil || guide == nil {
+		t.Fatalf("the run keeps the guide %v: %v", guide, err)
+	}
+	led, err := ck.SettleGuidance(ck.Path, model.Method{Guide: guide})
+	if err != nil || led.Guidance != model.DefaultClusterGuideWeight || led.GuideShare != model.DefaultGuideShare {
+		t.Errorf("with a guide it draws by guidance %v, share %v: %v", led.Guidance, led.GuideShare, err)
+	}
 	if c, err := readTrainRun(whole.Dir); err != nil || c.Resolved.Labels != "clusters:3" || !slices.Equal(c.Data.Classes, names) {
 		t.Errorf("config: labels %q, classes %v, %v", c.Resolved.Labels, c.Data.Classes, err)
 	}

@@ -39,6 +39,7 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 		if err == nil {
 			o.settleClusters(set)
 			o.suitFew(set)
+			o.suitGuide(set)
 			err = o.checkShift(pipeline.ShapeOf(set.Train))
 		}
 		return set, err
@@ -60,7 +61,30 @@ func (o *Options) openData(ctx context.Context) (*dataset.Set, error) {
 	}
 	o.settleClusters(set)
 	o.suitFew(set)
+	o.suitGuide(set)
 	return set, o.checkShift(s)
+}
+
+// suitGuide settles whether a new run keeps a guide, where the caller leaves it to the data.
+func (o *Options) suitGuide(set *dataset.Set) {
+	if o.Resume || o.KeepGuide != 0 {
+		return
+	}
+	o.KeepGuide = o.usualKeepGuide(len(set.Train.Classes()) > 0)
+	if o.KeepGuide == 0 {
+		o.KeepGuide = option.None
+	}
+}
+
+// usualKeepGuide returns the share of the steps after which a run keeps a guide unless it is told
+// another, 0 for none. classes says whether the data has some. The gain was measured for such
+// networks as it keeps one of.
+func (o *Options) usualKeepGuide(classes bool) float64 {
+	conditional := classes && o.Conditional != ConditionalNo && option.OrNone(o.LabelDrop) > 0
+	if o.Init != "" || o.Objective == model.FlowObjective || !conditional {
+		return 0
+	}
+	return model.SuggestedGuideShare
 }
 
 // checkShift refuses to shift images by more than half of their shorter side.

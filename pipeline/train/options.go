@@ -36,16 +36,14 @@ type Options struct {
 	Dequantize bool `json:"dequantize"`
 
 	// KeepGuide is the share of the run's steps after which the averaged weights are also kept as a
-	// guide, in a file as large as the model's; 0: none; below 0: none. A resumed run keeps its
-	// own.
+	// guide, in a file as large as the model's; 0: [model.SuggestedGuideShare] for networks that
+	// are trained from nothing with classes and without, else none; below 0: none. A run records 0
+	// for none. A resumed run keeps its own.
 	KeepGuide float64 `json:"keep_guide"`
 
 	NetworkOptions
 	MatchOptions
 }
-
-// defaultKeepGuide is the default of KeepGuide.
-const defaultKeepGuide = option.None
 
 // NetworkOptions say which network is trained.
 type NetworkOptions struct {
@@ -125,7 +123,6 @@ func (o Options) WithDefaults() Options {
 	if o.Options = o.Options.WithDefaults(); o.Epochs != 0 {
 		o.Budget = budget
 	}
-	option.SetDefault(&o.KeepGuide, defaultKeepGuide)
 	o.DataOptions = o.DataOptions.WithDefaults()
 	o.NetworkOptions = o.NetworkOptions.WithDefaults()
 	o.MatchOptions = o.MatchOptions.WithDefaults()

@@ -16,7 +16,7 @@ func TestRecordedOptions(t *testing.T) {
 	var o Options
 	o.Seed, o.Steps, o.Paired = 3, 7, 512
 	o.Warmup, o.Beta1, o.WeightDecay, o.Clip, o.EMA = option.None, option.None, option.None, option.None, option.None
-	o.HoldOut, o.LabelDrop, o.DataMemory = option.None, option.None, 0
+	o.HoldOut, o.LabelDrop, o.KeepGuide, o.DataMemory = option.None, option.None, option.None, 0
 	o = o.WithDefaults()
 	text, err := json.Marshal(o)
 	if err != nil {

@@ -155,6 +155,12 @@ func (c *catalogue) guide(of *entry) (*entry, error) {
 	return e, e.err
 }
 
+// keptGuide reports whether the run of a model has kept a guide that was trained for less long.
+func (c *catalogue) keptGuide(of *entry) bool {
+	e, err := c.guide(of)
+	return err == nil && of.outline.Outlasts(e.outline)
+}
+
 // file returns the path of the file of a model, which may be in a run folder.
 func (p place) file() string {
 	if info, err := os.Stat(p.path); err == nil && info.IsDir() {

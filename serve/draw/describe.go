@@ -58,6 +58,9 @@ func (s *Service) describe(e *entry) Model {
 		}
 		if takes {
 			m.Guidance = usual.Guidance
+			if ck.UsuallyGuided(model.Method{}) && s.catalogue.keptGuide(e) {
+				m.Guidance = net.UsualGuidance(model.Method{Guide: &model.Guide{}})
+			}
 		}
 	}
 	return m

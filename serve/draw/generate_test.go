@@ -85,3 +85,31 @@ func drawnAlone(t *testing.T, runs string, r Request) (pixels []float32, texts [
 	}
 	return images.Pixels, sampler.Texts(images)
 }
+
+// A model draws with the guide that its run has kept, and is listed with its weight, as by the
+// command. A weight of guidance does without.
+func TestKeptGuide(t *testing.T) {
+	runs := runsFolder(t)
+	for name, steps := range map[string]int{model.File: 9, model.GuideFile: 3} {
+		c := roomtest.SmallCheckpoint
+		c.Steps, c.Spread = steps, float64(steps)/100
+		writeRun(t, c.Bytes(), runs, "trained", name)
+	}
+	s := newService(t, Options{Runs: runs})
+	at := slices.IndexFunc(s.Models(), func(m Model) bool { return m.Name == "runs/trained" })
+	if got := s.Models()[at].Guidance; got != model.DefaultGuideWeight {
+		t.Errorf("listed with guidance %v", got)
+	}
+	for guide, m := range map[string]model.Method{model.AutoGuide: {}, "": {Guidance: 1.2}} {
+		r := Request{Model: "runs/trained", Sample: sample.Options{Count: 3, Seed: 5, Class: "1", Method: m}}
+		alone := r
+		alone.Guide = guide
+		want, texts := drawnAlone(t, runs, alone)
+		got, err := s.Do(t.Context(), r)
+		if err != nil || !slices.Equal(got.Images.Pixels, want) || !slices.Equal(got.Texts, texts) {
+			t.Errorf("%+v: other images than with the guide %q, %v", m, guide, err)
+		} else if noted := len(got.Notes) > 0; noted != (guide != "") {
+			t.Errorf("%+v: notes %v", m, got.Notes)
+		}
+	}
+}
