@@ -87,7 +87,7 @@ func (e *evaluator) meet(err error) error {
 	if err := cluster.Agree(ranks, err); err != nil || e.ck == nil {
 		return err
 	}
-	return sample.CompareRanks(ranks, e.ck, e.opt.Arithmetic)
+	return sample.CompareRanks(ranks, e.ck, e.opt.Sample.Guide, e.opt.Arithmetic)
 }
 
 // assist draws with rank 0 what that evaluates.

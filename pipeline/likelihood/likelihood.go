@@ -59,7 +59,7 @@ func Measure(ctx context.Context, o Options) (*Report, error) {
 	if err := cluster.Agree(o.Ranks, err); err != nil {
 		return nil, err
 	}
-	if err := sample.CompareRanks(o.Ranks, s.ck, o.Arithmetic); err != nil {
+	if err := sample.CompareRanks(o.Ranks, s.ck, nil, o.Arithmetic); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx); err != nil {

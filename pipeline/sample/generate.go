@@ -128,17 +128,20 @@ func (o Options) meet(err error, s *Sampler, on pipeline.Arithmetic) error {
 	if err := cluster.Agree(o.Ranks, err); err != nil {
 		return err
 	}
-	return CompareRanks(o.Ranks, s.ck, on)
+	return CompareRanks(o.Ranks, s.ck, s.opt.Guide, on)
 }
 
-// CompareRanks is [pipeline.CompareRanks] for ranks that opened a model.
-func CompareRanks(ranks cluster.Comm, ck *model.Checkpoint, on pipeline.Arithmetic) error {
+// CompareRanks is [pipeline.CompareRanks] for ranks that opened a model and its guide, nil for none:
+// a rank whose disk lacks the guide that the run has kept would draw without it.
+func CompareRanks(ranks cluster.Comm, ck *model.Checkpoint, guide *model.Guide, on pipeline.Arithmetic) error {
 	if _, _, err := on.Settle(); err != nil {
 		return err
 	}
-	return pipeline.CompareRanks(ranks, pipeline.Identity{
-		Arithmetic: on, Data: fmt.Sprintf("a model with SHA-256 %.12s…", ck.Hash),
-	})
+	opened := fmt.Sprintf("a model with SHA-256 %.12s…", ck.Hash)
+	if hash := (model.Method{Guide: guide}).GuideHash(); hash != "" {
+		opened += fmt.Sprintf(" and a guide with %.12s…", hash)
+	}
+	return pipeline.CompareRanks(ranks, pipeline.Identity{Arithmetic: on, Data: opened})
 }
 
 // tell sends the events of the start.

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/fmimg/fmimg/cluster"
 	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/roomtest"
@@ -376,5 +378,24 @@ func TestGuideErrors(t *testing.T) {
 	o.Sample.Interval = model.Interval{0.2, 0.75}
 	if _, err := Generate(t.Context(), o); err == nil || !strings.Contains(err.Error(), "guidance-interval 0.2,0.75: model "+none+" has no guidance") {
 		t.Errorf("an interval without guidance: %v", err)
+	}
+}
+
+// Ranks that have the same model and not the same guide, such as that of a run on the disk of one
+// of them alone, are an error on all.
+func TestRanksOfDifferentGuides(t *testing.T) {
+	ck, guide := guidedBy(t, true, true)
+	for _, other := range []*model.Guide{guide, nil} {
+		guides, errs := []*model.Guide{guide, other}, make([]error, 2)
+		var both sync.WaitGroup
+		for rank, comm := range cluster.InProcess(2) {
+			both.Go(func() { errs[rank] = CompareRanks(comm, ck, guides[rank], pipeline.Arithmetic{}) })
+		}
+		both.Wait()
+		for rank, err := range errs {
+			if differ := err != nil && strings.Contains(err.Error(), "and a guide with"); differ != (other == nil) || err != nil && !differ {
+				t.Errorf("rank %d: %v", rank, err)
+			}
+		}
 	}
 }
