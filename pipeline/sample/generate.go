@@ -131,8 +131,8 @@ func (o Options) meet(err error, s *Sampler, on pipeline.Arithmetic) error {
 	return CompareRanks(o.Ranks, s.ck, s.opt.Guide, on)
 }
 
-// CompareRanks is [pipeline.CompareRanks] for ranks that opened a model and its guide, nil for none:
-// a rank whose disk lacks the guide that the run has kept would draw without it.
+// CompareRanks is [pipeline.CompareRanks] for ranks that opened a model and its guide, nil for
+// none: a rank whose disk lacks the guide that the run has kept would draw without it.
 func CompareRanks(ranks cluster.Comm, ck *model.Checkpoint, guide *model.Guide, on pipeline.Arithmetic) error {
 	if _, _, err := on.Settle(); err != nil {
 		return err
