@@ -91,7 +91,7 @@ var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
-	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out)")
+	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)")
 	f.Float64Var(&o.GuideShare, "guide-share", 0, shareUsage)
 	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, abm2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default abm2; a distilled model has none)")

@@ -96,11 +96,11 @@ func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmeti
 
 // UsuallyGuided reports whether a drawing by a method is guided by what the run of the model has
 // kept, where there is such a guide: the model was trained with classes and without, and the method
-// leaves guidance to it. docs/quality.md measures its gain.
+// leaves guidance to it, or names the share of a guide. docs/quality.md measures its gain.
 func (c *Checkpoint) UsuallyGuided(m Method) bool {
 	u, ok := c.Network.(*UNet)
 	return ok && !u.Config().FlowMap && u.Config().NullClass &&
-		m.Guidance == 0 && m.GuideShare == 0 && m.GuidanceEvery == 0 && m.Interval.Whole()
+		(m.GuideShare != 0 || m.Guidance == 0 && m.GuidanceEvery == 0 && m.Interval.Whole())
 }
 
 // Outlasts reports whether the model was trained for more steps than another, such as its guide.

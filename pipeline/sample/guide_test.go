@@ -148,6 +148,7 @@ func TestUsualGuide(t *testing.T) {
 		{name: "classes", classes: true, steps: 9, guideSteps: 3, guided: true, weight: model.DefaultGuideWeight, share: model.DefaultGuideShare},
 		{name: "no classes", steps: 9, guideSteps: 3, weight: 1},
 		{name: "another weight", classes: true, steps: 9, guideSteps: 3, method: model.Method{Guidance: 1.3}, weight: 1.3},
+		{name: "another share", classes: true, steps: 9, guideSteps: 3, method: model.Method{Guidance: 1.3, GuideShare: 0.5}, guided: true, weight: 1.3, share: 0.5},
 		{name: "an interval", classes: true, steps: 9, guideSteps: 3, method: model.Method{Interval: model.Interval{0.2, 0.7}}, weight: model.DefaultGuidance},
 		{name: "none", classes: true, steps: 9, guideSteps: 3, guide: model.NoGuide, weight: model.DefaultGuidance},
 		{name: "auto", classes: true, steps: 9, guideSteps: 3, guide: model.AutoGuide, method: model.Method{Guidance: 1.3}, guided: true, weight: 1.3, share: model.DefaultGuideShare},
