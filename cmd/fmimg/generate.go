@@ -38,12 +38,13 @@ the number after the last class means it. A class that had no picture to train o
 --grid of as many rows as classes a row for each; on other grids, and with --count, the images take the classes in
 turn, row by row, so that on a grid as wide as the list each column is a class. Without --class each image gets a
 random one, as often as the training data had it. Guidance draws images of their class more clearly, and less variously; models that were trained for it have some
-unless --guidance 1 turns it off. Where it acts, it evaluates the network twice, so a step takes twice the time;
+unless --guidance 1 turns it off. Where it acts, a step evaluates two networks, or three with a guide, and takes longer;
 --guidance-interval says where on the way that is. The evaluations that are counted are all of them.
 
-With --guide another model takes the place of no class: one that is like the model and worse, because it is smaller or
-was trained for less long. What the model does better is exaggerated, and no classes are needed. There is one guidance at
-a time, so --guidance is the weight of the guide then.`
+With --guide another model takes a share of the place of no class (--guide-share): one that is like the model and worse,
+because it is smaller or was trained for less long. What the model does better is exaggerated, and no classes are needed.
+A run that was trained with classes or clusters has kept one, which is used unless a flag says how guidance is to be;
+--guide none does without.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
   fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit

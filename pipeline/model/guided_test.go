@@ -59,7 +59,7 @@ func growth(steps int, within Interval, every int, guided, plain float64) (x flo
 
 // Guidance of linear fields adds to the velocity within the interval, what it added last where it
 // is not computed, and nothing outside of the interval. An image has two evaluations where guidance
-// is computed, and one elsewhere.
+// is computed, three where it leads away from a guide and from no class, and one elsewhere.
 func TestGuidanceOfLinearFields(t *testing.T) {
 	const steps, weight = 10, 1.5
 	for _, c := range []struct {
@@ -71,7 +71,7 @@ func TestGuidanceOfLinearFields(t *testing.T) {
 		{Interval{0, 0.1}, 1, 2}, {Interval{0.9, 1}, 1, 1}, {Interval{0.91, 0.99}, 1, 0},
 		{Interval{}, 2, 5}, {Interval{}, 3, 4}, {Interval{}, 99, 1}, {Interval{0.3, 0.6}, 3, 2}, {Interval{0.9, 1}, 2, 1},
 	} {
-		for _, by := range []string{"class", "guide", "guide of other classes", "guide without classes"} {
+		for _, by := range []string{"class", "guide", "guide and class", "guide of other classes", "guide without classes"} {
 			t.Run(fmt.Sprint(by, " within ", c.within, " every ", c.every), func(t *testing.T) {
 				net, guide := &linearNet{rate: []float32{0.5, 1, 2}}, &linearNet{rate: []float32{0.25, 0.75, 0.5}}
 				d := Drawing{
@@ -82,6 +82,9 @@ func TestGuidanceOfLinearFields(t *testing.T) {
 				switch by {
 				case "guide":
 					d.Guide, away = &Guide{predicts: velocities, rows: []int32{0, 1, 2}, null: -1}, []float64{0.75, 0.5}
+				case "guide and class":
+					d.Guide, away = &Guide{predicts: velocities, rows: []int32{0, 1, 2}, null: -1}, []float64{0.5625, 0.5}
+					d.GuideShare = 0.25 // of 0.75 and 0.5, and 0.75 of 0.5
 				case "guide of other classes":
 					d.Guide, away = &Guide{predicts: velocities, rows: []int32{0, 2, 1}, null: -1}, []float64{0.5, 0.75}
 				case "guide without classes":
@@ -105,10 +108,15 @@ func TestGuidanceOfLinearFields(t *testing.T) {
 					}
 				}
 				n := steps + c.acts
+				if d.GuideShare != 0 {
+					n += c.acts
+				}
 				if want := (ode.Tally{Total: 2 * n, Max: n}); stats.Evaluations != want || net.runs+guide.runs != 2*n {
 					t.Errorf("%+v of %d and %d, want %+v", stats.Evaluations, net.runs, guide.runs, want)
 				}
-				m := Method{Guidance: weight, Interval: c.within, GuidanceEvery: c.every, Solver: "euler"}
+				m := Method{
+					Guidance: weight, Interval: c.within, GuidanceEvery: c.every, Guide: d.Guide, GuideShare: d.GuideShare, Solver: "euler",
+				}
 				if got := m.Evaluations(steps); got != n {
 					t.Errorf("counted before as %d, want %d", got, n)
 				}
@@ -224,27 +232,29 @@ func (m meanNet) Forward(v, x, t []float32, _ []int32) {
 func (meanNet) Jump(_, _, _, _, _ []float32, _ []int32) {}
 func (meanNet) Backward(_, _, _ []float32)              {}
 
-// A guide may predict something else than the model. Guidance from data g to data m leads to
-// g + W·(m − g), as far as steps and damped conversions go.
+// A guide may predict something else than the model. Guidance from data g to data m leads to g +
+// W·(m − g), as far as steps and damped conversions go. Without a class this model predicts m too,
+// so that a guide of half the share leads away from their mean.
 func TestGuideOfAnotherPrediction(t *testing.T) {
 	const weight, m, g, steps = 2, 0.2, -0.1, 50
 	objectives := []flow.Objective{flow.PredictVelocity, flow.PredictNoise, flow.PredictData}
 	for _, path := range []flow.Schedule{flow.Linear{}, flow.Cosine{}} {
 		for _, own := range objectives {
 			for _, other := range objectives {
-				p, q := Prediction{path, own}, Prediction{path, other}
-				d := Drawing{
-					Guidance: weight,
-					Plan:     Plan{Solver: ode.Fixed(ode.Midpoint, steps), Guide: &Guide{predicts: q, null: -1}, Predicts: p},
-				}
-				x := []float32{0.5, -1}
-				w := NewVelocityDrawer(meanNet{p, m}, meanNet{q, g}, 2, 1)
-				if _, err := w.Draw(t.Context(), &d, 0, x); err != nil {
-					t.Fatal(err)
-				}
-				for _, got := range x {
-					if want := g + weight*(m-g); math.Abs(float64(got)-want) > 0.02 {
-						t.Errorf("%v, %v by %v: %v, want %v", path, own, other, got, want)
+				for share, from := range map[float64]float64{0: g, 0.5: (m + g) / 2} {
+					p, q := Prediction{path, own}, Prediction{path, other}
+					d := Drawing{Guidance: weight, Plan: Plan{
+						Solver: ode.Fixed(ode.Midpoint, steps), Guide: &Guide{predicts: q, null: -1}, GuideShare: share, Predicts: p,
+					}}
+					x := []float32{0.5, -1}
+					w := NewVelocityDrawer(meanNet{p, m}, meanNet{q, g}, 2, 1)
+					if _, err := w.Draw(t.Context(), &d, 0, x); err != nil {
+						t.Fatal(err)
+					}
+					for _, got := range x {
+						if want := from + weight*(m-from); math.Abs(float64(got)-want) > 0.02 {
+							t.Errorf("%v, %v by %v, share %v: %v, want %v", path, own, other, share, got, want)
+						}
 					}
 				}
 			}

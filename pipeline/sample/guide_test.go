@@ -92,8 +92,7 @@ func TestGuide(t *testing.T) {
 }
 
 // A guide of the share S leads away from S of it and 1 − S of no class, which is another
-// evaluation. That is the default of models that were trained without a class too. Other kinds of
-// predictions change nothing of it.
+// evaluation. That is the default of models that were trained without a class too.
 func TestGuideShare(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
 	one := func(ck *model.Checkpoint, class string, m model.Method) ([]float32, float64) {
