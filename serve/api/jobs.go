@@ -226,7 +226,7 @@ func (j *job) snapshotLocked() jobJSON {
 		},
 	}
 	if j.command != "" {
-		out.Command = &j.command
+		out.Command = new(j.command) // the end of the job may write another one
 	}
 	if j.status.final() {
 		at := j.finished

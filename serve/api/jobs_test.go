@@ -118,6 +118,21 @@ func TestJob(t *testing.T) {
 	}
 }
 
+// An event is of its time: its command is the one that the job had then, not the one of its end.
+func TestJobCommand(t *testing.T) {
+	var written atomic.Int64
+	s := newSite(t, Options{Command: func(draw.Request, draw.Model) string { return fmt.Sprint("command ", written.Add(1)) }})
+	j := s.submit(`{"kind": "vary", "count": 2, "images": ["` + upload64() + `"]}`)
+	list := s.follow(j.ID, "")
+	first, last := s.parse(list[0].data), s.job(j.ID)
+	if got := value(first.Command); got != "command 1" {
+		t.Errorf("the first event has %q, want command 1", got)
+	}
+	if got := value(last.Command); got != "command 2" {
+		t.Errorf("the job has %q at last, want command 2", got)
+	}
+}
+
 // checkEvents looks into a state and the images of TestJob.
 func (s *site) checkEvents(list []sseEvent) {
 	s.t.Helper()
