@@ -144,7 +144,7 @@ func (b *clusterBench) run(ctx context.Context) (*ClusterResult, error) {
 		return nil, err
 	}
 	var err error
-	if r.Link, err = measureLink(b.comm, 4*r.Parameters); err != nil {
+	if r.Link, err = measureLink(ctx, b.comm, 4*r.Parameters); err != nil {
 		return nil, err
 	}
 	counts := rankCounts(b.comm.Size())
@@ -173,6 +173,9 @@ func rankCounts(size int) []int {
 
 // describe says what is measured, and where the ranks are.
 func (b *clusterBench) describe(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	one, err := b.bench(ctx, nil, b.options.Batch, 0, b.options.Threads)
 	if err != nil {
 		return err

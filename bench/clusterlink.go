@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"time"
 
 	"github.com/fmimg/fmimg/cluster"
@@ -14,17 +15,17 @@ const (
 
 // measureLink measures exchanges between the first two ranks, while the others wait: of small
 // messages, and of messages of so many bytes. Rank 0 knows the result.
-func measureLink(c cluster.Comm, bytes int) (Link, error) {
+func measureLink(ctx context.Context, c cluster.Comm, bytes int) (Link, error) {
 	if c.Size() == 1 {
 		return Link{}, nil
 	}
 	var l Link
 	if c.Rank() < 2 {
-		small, err := exchangeSeconds(c, smallMessage, smallExchanges)
+		small, err := exchangeSeconds(ctx, c, smallMessage, smallExchanges)
 		if err != nil {
 			return l, err
 		}
-		large, err := exchangeSeconds(c, bytes, largeExchanges)
+		large, err := exchangeSeconds(ctx, c, bytes, largeExchanges)
 		if err != nil {
 			return l, err
 		}
@@ -34,11 +35,14 @@ func measureLink(c cluster.Comm, bytes int) (Link, error) {
 }
 
 // exchangeSeconds returns the median time of an exchange between ranks 0 and 1.
-func exchangeSeconds(c cluster.Comm, bytes, times int) (float64, error) {
+func exchangeSeconds(ctx context.Context, c cluster.Comm, bytes, times int) (float64, error) {
 	peer := 1 - c.Rank()
 	send, receive := make([]byte, bytes), make([]byte, bytes)
 	var seconds []float64
 	for i := range times + times/10 + 1 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		start := time.Now()
 		if err := c.Exchange(peer, send, receive); err != nil {
 			return 0, err

@@ -107,6 +107,9 @@ func TestClustersOfFewImages(t *testing.T) {
 
 // Clusters take the place of digits, with a note, and of folders.
 func TestClustersReplaceLabels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it finds clusters of 60,000 images, which takes a minute under the race detector")
+	}
 	set := clustered(t, "mnist", Options{Labels: "clusters:10"})
 	if c := set.Train.Classes(); len(c) != 10 || c[9] != "cluster 9" || !strings.Contains(fmt.Sprint(set.Notes), "its 10 classes are not used") {
 		t.Errorf("classes %v, notes %v", c, set.Notes)
