@@ -108,6 +108,7 @@ model: build ## train the model of digits that is part of the program (an hour o
 	@set -x; if [ -e runs/model/state.safetensors ]; then ./fmimg$(EXE) train --out runs/model --resume; else \
 		./fmimg$(EXE) train --data mnist --steps 12000 --seed 1 --isa avx2 --out runs/model; fi
 	./fmimg$(EXE) model export runs/model --float16 --out models/mnist/model.safetensors
+	./fmimg$(EXE) model export runs/model/guide.safetensors --float16 --out models/mnist/guide.safetensors
 
 # The student of that model; the same tensors on every CPU with AVX2, from the same teacher.
 .PHONY: fast-model

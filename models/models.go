@@ -9,7 +9,8 @@ import (
 	"slices"
 )
 
-//go:embed mnist/model.safetensors mnist-fast/model.safetensors emoji/model.safetensors
+//go:embed mnist/model.safetensors mnist/guide.safetensors
+//go:embed mnist-fast/model.safetensors emoji/model.safetensors
 var files embed.FS
 
 // Pictures is the name of the model of pictures in colour, which training on few pictures starts
@@ -24,9 +25,16 @@ var names = []string{"mnist", "mnist-fast", Pictures}
 func Names() []string { return slices.Clone(names) }
 
 // Open returns the checkpoint of a model. For an unknown name the error wraps fs.ErrNotExist.
-func Open(name string) (fs.File, error) {
+func Open(name string) (fs.File, error) { return open(name, "model") }
+
+// OpenGuide returns the checkpoint of the guide that the run of a model has kept: the model after a
+// share of its steps. For a model without a guide the error wraps fs.ErrNotExist.
+func OpenGuide(name string) (fs.File, error) { return open(name, "guide") }
+
+// open opens a file of the folder of a model.
+func open(name, file string) (fs.File, error) {
 	if !slices.Contains(names, name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return files.Open(name + "/model.safetensors")
+	return files.Open(name + "/" + file + ".safetensors")
 }

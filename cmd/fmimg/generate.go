@@ -80,7 +80,7 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // everyUsage describes --guidance-every.
-const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, or to 1.5 with a guide that shares with no class; 1 of others)"
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, and 4 for those to 1.5 with a guide that shares with no class; 1 of others)"
 
 // shareUsage describes --guide-share.
 var shareUsage = fmt.Sprintf("`share` of the guide in what guidance leads away from; the rest is no class, which takes one more evaluation where guidance is computed (default %v where the model was trained without a class too, else 1)", model.DefaultGuideShare)

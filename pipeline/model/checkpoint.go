@@ -58,16 +58,21 @@ func Open(path string, on pipeline.Arithmetic) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	if ListsParts(file.name) {
-		return nil, errDiffusers(file.name)
+	return file.read(on)
+}
+
+// read reads the checkpoint of an open file, and closes the file.
+func (f *OpenedFile) read(on pipeline.Arithmetic) (*Checkpoint, error) {
+	defer f.Close()
+	if ListsParts(f.name) {
+		return nil, errDiffusers(f.name)
 	}
-	if file.torch() != nil {
-		return nil, errTorch(file.name)
+	if f.torch() != nil {
+		return nil, errTorch(f.name)
 	}
-	ck, err := readCheckpoint(file, file.name, on)
+	ck, err := readCheckpoint(f, f.name, on)
 	if err == nil {
-		ck.Embedded = file.embedded
+		ck.Embedded = f.embedded
 	}
 	return ck, err
 }

@@ -1,13 +1,16 @@
 package model
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/text"
+	"github.com/fmimg/fmimg/models"
 	"github.com/fmimg/fmimg/pipeline"
 )
 
@@ -36,51 +39,93 @@ type Guide struct {
 }
 
 // OpenGuide opens the guide of a model by its name: a file or run folder, [AutoGuide], or a model
-// that is part of the program. Of a run folder it is the guide that the run has kept, or else its
-// model. on is as for [Open]. A guide that does not fit to the model is an [*option.Error]. The
-// empty name and [NoGuide] are no guide: nil.
+// that is part of the program. Of a run folder and of a model of the program it is the guide that
+// the run has kept, or else the model. on is as for [Open]. A guide that does not fit to the model
+// is an [*option.Error]. The empty name and [NoGuide] are no guide: nil.
 func (c *Checkpoint) OpenGuide(name string, on pipeline.Arithmetic) (*Guide, error) {
 	if name == "" || name == NoGuide {
 		return nil, nil
 	}
-	path := name
-	if name == AutoGuide {
-		if path = c.keptGuide(); path == "" {
-			return nil, option.Errorf("guide", name, "%s has kept none: name one, or train with %v", ModelName(c.Path),
-				option.Setting{Option: "keep-guide", Value: SuggestedGuideShare})
-		}
-	} else if kept := filepath.Join(name, GuideFile); isFile(kept) {
-		path = kept
-	}
-	ck, err := Open(path, on)
+	ck, err := c.openGuide(name, on)
 	if err != nil {
-		return nil, fmt.Errorf("guide: %w", err)
+		return nil, err
 	}
 	return c.GuideBy(ck)
 }
 
-// keptGuide returns the path of the guide that the run of a model has kept, "" for none.
-func (c *Checkpoint) keptGuide() string {
-	path := filepath.Join(filepath.Dir(c.Path), GuideFile)
-	if _, err := os.Stat(path); c.Embedded || c.Path == "" || err != nil {
-		return ""
+// openGuide opens the checkpoint of the guide of a name.
+func (c *Checkpoint) openGuide(name string, on pipeline.Arithmetic) (*Checkpoint, error) {
+	var file *OpenedFile
+	var err error
+	if name == AutoGuide {
+		file, err = c.keptGuide()
+	} else {
+		file, err = guideIn(Resolve(name))
 	}
-	return path
+	switch {
+	case file != nil || err != nil:
+	case name == AutoGuide:
+		return nil, option.Errorf("guide", name, "%s has kept none: name one, or train with %v", ModelName(c.Path),
+			option.Setting{Option: "keep-guide", Value: SuggestedGuideShare})
+	default:
+		file, err = OpenFile(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("guide: %w", err)
+	}
+	ck, err := file.read(on)
+	if err != nil {
+		return nil, fmt.Errorf("guide: %w", err)
+	}
+	return ck, nil
+}
+
+// keptGuide opens the guide that the run of a model has kept; nil for none.
+func (c *Checkpoint) keptGuide() (*OpenedFile, error) {
+	switch {
+	case c.Embedded:
+		return guideIn(c.Path, true)
+	case c.Path == "":
+		return nil, nil
+	}
+	return guideIn(filepath.Dir(c.Path), false)
+}
+
+// guideIn opens the guide in a run folder, or that of an embedded model; nil for none.
+func guideIn(path string, embedded bool) (*OpenedFile, error) {
+	if embedded {
+		file, err := models.OpenGuide(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return &OpenedFile{file, path + "'s guide", true}, err
+	}
+	kept := filepath.Join(path, GuideFile)
+	if _, err := os.Stat(kept); err != nil {
+		return nil, nil
+	}
+	return OpenFile(kept)
 }
 
 // OpenUsualGuide is [Checkpoint.OpenGuide] for a drawing by a method. Where neither a name nor the
 // method says how the drawing is guided, a model with [Checkpoint.UsuallyGuided] takes the guide
 // that its run has kept, if that was trained for less long.
 func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmetic) (*Guide, error) {
-	path := c.keptGuide()
-	if name != "" || !c.UsuallyGuided(m) || path == "" {
+	if name != "" || !c.UsuallyGuided(m) {
 		return c.OpenGuide(name, on)
 	}
 	wrong := func(err error) error {
 		return option.Faultf("the guide of the run: %v", err).
 			Cured("%v draws without it", option.Setting{Option: "guide", Value: NoGuide})
 	}
-	by, err := Open(path, on)
+	kept, err := c.keptGuide()
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if kept == nil {
+		return nil, nil
+	}
+	by, err := kept.read(on)
 	if err != nil {
 		return nil, wrong(err)
 	}
@@ -109,12 +154,6 @@ func (c *Checkpoint) Outlasts(other *Checkpoint) bool { return c.Meta.Steps > ot
 // SuggestedGuideShare is the share of a run's steps after which a guide is worth keeping. Karras et
 // al. 2024 use 1/16 to 1/8.
 const SuggestedGuideShare = 0.125
-
-// isFile reports whether a path is that of a file.
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
 
 // GuideBy makes another checkpoint the guide of a model. One that does not fit is an
 // [*option.Error].

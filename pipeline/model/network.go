@@ -81,8 +81,9 @@ type Method struct {
 	Interval Interval
 	// GuidanceEvery says how often what guidance adds is computed: at the first of so many
 	// velocities in a row to which it adds, the same for all of them; 1: for each; 0: 1, or
-	// [DefaultGuidanceEvery] for weights near 1 and abm2 or adams2 on the linear path, but for a
-	// Guide that shares with nothing. Dopri5, flow maps and normalizing flows have none.
+	// [DefaultGuidanceEvery] for weights near 1 and abm2 or adams2 on the linear path,
+	// [DefaultGuideEvery] with a Guide that has a share, and 1 for a Guide that shares with
+	// nothing. Dopri5, flow maps and normalizing flows have none.
 	GuidanceEvery int
 	// Guide is a weaker model, from which guidance leads away instead of from no class; nil: none.
 	Guide *Guide

@@ -48,11 +48,14 @@ const (
 	// DefaultShift is that of solvers of several steps. docs/quality.md measures its gain.
 	DefaultShift = 2
 	// DefaultGuidanceEvery is how often guidance is computed by such solvers, where its weight is
-	// at most HeldGuidance from 1, or HeldGuideWeight with a guide that shares with no class: the
-	// error of what is held grows with that distance. docs/quality.md measures what it costs.
+	// at most HeldGuidance from 1: the error of what is held grows with that distance.
+	// docs/quality.md measures what it costs.
 	DefaultGuidanceEvery = 2
 	HeldGuidance         = 0.25
-	HeldGuideWeight      = 0.5
+	// DefaultGuideEvery and HeldGuideWeight are those of a guide that shares with no class. An image
+	// takes as many evaluations then as without a guide.
+	DefaultGuideEvery = 4
+	HeldGuideWeight   = 0.5
 	// MostGuidanceEvery bounds how often.
 	MostGuidanceEvery = 1000
 	// LeastShift bounds a shift.
@@ -335,13 +338,13 @@ func (m Method) usual(p Prediction) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.ofSeveralSteps() {
 		option.SetDefault(&m.TimeShift, DefaultShift)
-		far := HeldGuidance
+		far, every := HeldGuidance, DefaultGuidanceEvery
 		if m.Guide != nil {
-			far = HeldGuideWeight
+			far, every = HeldGuideWeight, DefaultGuideEvery
 		}
 		shared := m.Guide == nil || m.GuideShare != 0 && m.GuideShare != 1
 		if shared && m.Guidance != 1 && math.Abs(m.Guidance-1) <= far {
-			option.SetDefault(&m.GuidanceEvery, DefaultGuidanceEvery)
+			option.SetDefault(&m.GuidanceEvery, every)
 		}
 	}
 	return m

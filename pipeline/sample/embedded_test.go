@@ -1,6 +1,8 @@
 package sample
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"testing"
 
@@ -9,19 +11,24 @@ import (
 	"github.com/fmimg/fmimg/pipeline/model"
 )
 
-// The models that are part of the program open by their names and take at most 3 MB each.
-// mnist-fast is a flow map.
+// The models that are part of the program, and their guides, open by their names and take at most
+// 3 MB each. mnist-fast is a flow map.
 func TestEmbeddedModels(t *testing.T) {
 	for _, name := range models.Names() {
-		file, err := models.Open(name)
-		if err != nil {
-			t.Fatal(err)
+		for _, open := range []func(string) (fs.File, error){models.Open, models.OpenGuide} {
+			file, err := open(name)
+			if errors.Is(err, fs.ErrNotExist) && name != "mnist" {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := file.Stat()
+			if err != nil || info.Size() > 3e6 {
+				t.Errorf("%s takes %d bytes, %v", name, info.Size(), err)
+			}
+			file.Close()
 		}
-		info, err := file.Stat()
-		if err != nil || info.Size() > 3e6 {
-			t.Errorf("%s takes %d bytes, %v", name, info.Size(), err)
-		}
-		file.Close()
 		ck, err := model.Open(name, pipeline.Arithmetic{})
 		if err != nil || !ck.Embedded {
 			t.Fatalf("%s: %+v, %v", name, ck, err)

@@ -186,7 +186,7 @@ func TestUsualGuide(t *testing.T) {
 }
 
 // Abm2 and adams2 compute guidance in every second step where its weight is near 1 and leads away
-// from no class on the linear path. What is held changes the image. A picture's text says how
+// from no class on the linear path, and in every fourth where a guide has a share of that. What is held changes the image. A picture's text says how
 // often.
 func TestGuidanceEvery(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
@@ -209,7 +209,8 @@ func TestGuidanceEvery(t *testing.T) {
 		{ck, model.Method{Guidance: 1, Steps: 5}, 1, 5},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, Solver: "euler"}, 1, 10},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, Guide: guide, GuideShare: 1}, 1, 10},
-		{ck, model.Method{Steps: 5, Guide: guide}, 2, 11},
+		{ck, model.Method{Steps: 5, Guide: guide}, 4, 9},
+		{ck, model.Method{Guide: guide}, 4, 12},
 		{ck, model.Method{Guidance: 1.6, Steps: 5, Guide: guide}, 1, 15},
 		{&curved, model.Method{Guidance: 1.15, Steps: 5}, 1, 10},
 	} {
@@ -324,8 +325,8 @@ func TestGuidanceIsNoted(t *testing.T) {
 	}
 }
 
-// A run folder stands for the guide that it has kept, else for its model. auto is the guide that
-// the run of the model has kept.
+// A run folder stands for the guide that it has kept, else for its model, and so does the name of a
+// model that is part of the program. auto is the guide that the run of the model has kept.
 func TestOpenGuide(t *testing.T) {
 	write := func(path string, spread float64) {
 		c := roomtest.SmallCheckpoint
@@ -351,6 +352,13 @@ func TestOpenGuide(t *testing.T) {
 			t.Errorf("%q is %q, want %q: %v", name, got, want, err)
 		}
 	}
+	mnist := opened(t, "mnist")
+	for name, want := range map[string]string{"auto": "mnist's guide", "mnist": "mnist's guide", "none": ""} {
+		guide, err := mnist.OpenGuide(name, pipeline.Arithmetic{})
+		if got := (model.Method{Guide: guide}).GuideName(); err != nil || got != want {
+			t.Errorf("%q of mnist is %q, want %q: %v", name, got, want, err)
+		}
+	}
 }
 
 // A guide that does not fit to the model is an error of one line about the option.
@@ -361,11 +369,12 @@ func TestGuideErrors(t *testing.T) {
 		{small, "mnist", "draws 28x28 in 1 channel, and model"},
 		{small, "mnist-fast", "is a flow map"},
 		{small, "auto", "has kept none: name one, or train with keep-guide 0.125"},
-		{"mnist", "auto", "model mnist has kept none"},
+		{"emoji", "auto", "model emoji has kept none"},
 		{small, roomtest.NamedModel(t), "does not have the class 0 of model"},
 		{small, roomtest.NoNullClass(t), "always needs a class, and model " + small + " draws without one too"},
 		{none, roomtest.NoNullClass(t), "always needs a class, and model " + none + " takes none"},
 		{"mnist-fast", "mnist", "model mnist-fast is a flow map"},
+		{"mnist-fast", "auto", "model mnist-fast has kept none"},
 	} {
 		o := GenerateOptions{Model: c.model, Guide: c.guide, Out: filepath.Join(t.TempDir(), "a.png")}
 		_, err := Generate(t.Context(), o)

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -47,7 +48,8 @@ type place struct {
 	name     string
 	path     string // as [model.Open] takes it
 	embedded bool
-	run      bool // of the folder of runs
+	run      bool   // of the folder of runs
+	guideOf  string // the embedded model whose guide it is; "" for others
 }
 
 // newCatalogue returns the catalogue of a folder of runs and of further models.
@@ -147,11 +149,16 @@ func (c *catalogue) find(name string) (*entry, error) {
 
 // guide returns the guide that the run of a model has kept.
 func (c *catalogue) guide(of *entry) (*entry, error) {
-	path := filepath.Join(filepath.Dir(of.file()), model.GuideFile)
-	if _, err := os.Stat(path); of.embedded || err != nil {
+	p := place{name: of.name + "'s guide", embedded: of.embedded}
+	if of.embedded {
+		p.path, p.guideOf = p.name, of.path
+	} else {
+		p.path = filepath.Join(filepath.Dir(of.file()), model.GuideFile)
+	}
+	e := c.read(p)
+	if errors.Is(e.err, fs.ErrNotExist) || errors.Is(e.err, ErrNoModel) {
 		return nil, fmt.Errorf("%s has kept no guide: %w", of.name, ErrNoModel)
 	}
-	e := c.read(place{name: of.name + " (guide)", path: path})
 	return e, e.err
 }
 
@@ -183,7 +190,10 @@ func (p place) stat() (version, error) {
 
 // open opens the file of a model.
 func (p place) open() (fs.File, error) {
-	if p.embedded {
+	switch {
+	case p.guideOf != "":
+		return models.OpenGuide(p.guideOf)
+	case p.embedded:
 		return models.Open(p.path)
 	}
 	return regular.Open(p.file())

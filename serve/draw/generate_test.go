@@ -87,7 +87,8 @@ func drawnAlone(t *testing.T, runs string, r Request) (pixels []float32, texts [
 }
 
 // A model draws with the guide that its run has kept, and is listed with its weight, as by the
-// command. A weight of guidance does without.
+// command. So does a model that is part of the program and has a guide. A weight of guidance does
+// without.
 func TestKeptGuide(t *testing.T) {
 	runs := runsFolder(t)
 	for name, steps := range map[string]int{model.File: 9, model.GuideFile: 3} {
@@ -96,20 +97,22 @@ func TestKeptGuide(t *testing.T) {
 		writeRun(t, c.Bytes(), runs, "trained", name)
 	}
 	s := newService(t, Options{Runs: runs})
-	at := slices.IndexFunc(s.Models(), func(m Model) bool { return m.Name == "runs/trained" })
-	if got := s.Models()[at].Guidance; got != model.DefaultGuideWeight {
-		t.Errorf("listed with guidance %v", got)
-	}
-	for guide, m := range map[string]model.Method{model.AutoGuide: {}, "": {Guidance: 1.2}} {
-		r := Request{Model: "runs/trained", Sample: sample.Options{Count: 3, Seed: 5, Class: "1", Method: m}}
-		alone := r
-		alone.Guide = guide
-		want, texts := drawnAlone(t, runs, alone)
-		got, err := s.Do(t.Context(), r)
-		if err != nil || !slices.Equal(got.Images.Pixels, want) || !slices.Equal(got.Texts, texts) {
-			t.Errorf("%+v: other images than with the guide %q, %v", m, guide, err)
-		} else if noted := len(got.Notes) > 0; noted != (guide != "") {
-			t.Errorf("%+v: notes %v", m, got.Notes)
+	for _, name := range []string{"runs/trained", "mnist"} {
+		at := slices.IndexFunc(s.Models(), func(m Model) bool { return m.Name == name })
+		if got := s.Models()[at].Guidance; got != model.DefaultGuideWeight {
+			t.Errorf("%s is listed with guidance %v", name, got)
+		}
+		for guide, m := range map[string]model.Method{model.AutoGuide: {}, "": {Guidance: 1.2}} {
+			r := Request{Model: name, Sample: sample.Options{Count: 3, Seed: 5, Class: "1", Method: m}}
+			alone := r
+			alone.Guide = guide
+			want, texts := drawnAlone(t, runs, alone)
+			got, err := s.Do(t.Context(), r)
+			if err != nil || !slices.Equal(got.Images.Pixels, want) || !slices.Equal(got.Texts, texts) {
+				t.Errorf("%s, %+v: other images than with the guide %q, %v", name, m, guide, err)
+			} else if noted := len(got.Notes) > 0; noted != (guide != "") {
+				t.Errorf("%s, %+v: notes %v", name, m, got.Notes)
+			}
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (j *job) run() (*Result, error) {
 	if j.request.Kind == Generate && j.request.Guide == "" && j.ck.UsuallyGuided(j.request.Sample.Method) &&
 		j.service.catalogue.keptGuide(j.entry) {
 		j.request.Guide = model.AutoGuide
-		j.note(pipeline.Note("guidance leads away from the guide that the run has kept too; a weight of guidance does without"))
+		j.note(pipeline.Note("guidance leads away from the guide that the model's run has kept too; a weight of guidance does without"))
 	}
 	if j.request.Guide != "" {
 		g, err := j.openGuide()
