@@ -5,6 +5,7 @@ import (
 	"image"
 	"io"
 	"io/fs"
+	"sync"
 
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
@@ -34,12 +35,23 @@ type (
 )
 
 // A Model is a trained network. Any number of goroutines may draw with it at once.
-type Model struct{ checkpoint *model.Checkpoint }
+type Model struct {
+	checkpoint *model.Checkpoint
+	guide      func() (*model.Guide, error) // read once, for the first drawing that it leads
+}
 
 // Open loads a model: a safetensors file, a run folder, or a model that is part of the program,
 // such as "mnist". A file or run folder of that name comes first. The empty name is the newest run
 // under runs/, or else the first model of the program.
-func Open(name string) (*Model, error) { return opened(model.Open(name, pipeline.Arithmetic{})) }
+func Open(name string) (*Model, error) {
+	m, err := opened(model.Open(name, pipeline.Arithmetic{}))
+	if err == nil {
+		m.guide = sync.OnceValues(func() (*model.Guide, error) {
+			return m.checkpoint.OpenUsualGuide("", model.Method{}, pipeline.Arithmetic{})
+		})
+	}
+	return m, err
+}
 
 // OpenFS is [Read] for a file in a file system, such as one that is embedded in a program.
 func OpenFS(files fs.FS, path string) (*Model, error) {
@@ -49,12 +61,12 @@ func OpenFS(files fs.FS, path string) (*Model, error) {
 // Read reads a model, in safetensors, up to the end of r.
 func Read(r io.Reader) (*Model, error) { return opened(model.Read(r, pipeline.Arithmetic{})) }
 
-// opened wraps a checkpoint.
+// opened wraps a checkpoint, without a guide.
 func opened(ck *model.Checkpoint, err error) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{ck}, nil
+	return &Model{ck, func() (*model.Guide, error) { return nil, nil }}, nil
 }
 
 // Checkpoint returns the model's checkpoint: its network, its origin, and the hash of its weights.
@@ -63,9 +75,17 @@ func (m *Model) Checkpoint() *model.Checkpoint { return m.checkpoint }
 // Classes returns the names of the model's classes, or nil for a model without classes.
 func (m *Model) Classes() []string { return m.checkpoint.Meta.Classes }
 
-// Sample draws images. Image i depends on the seed and i alone. When ctx ends, Sample returns
-// ctx.Err() at once. A mistake in the options is an [*OptionError].
+// Sample draws images, as the command fmimg generate does: where the options leave guidance to a
+// model from [Open], it leads away from the guide that the model's run has kept too
+// ([model.Checkpoint.UsuallyGuided]). Image i depends on the seed and i alone. When ctx ends, Sample
+// returns ctx.Err() at once. A mistake in the options is an [*OptionError].
 func (m *Model) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
+	if o.Guide == nil && m.checkpoint.UsuallyGuided(o.Method) {
+		var err error
+		if o.Guide, err = m.guide(); err != nil {
+			return nil, err
+		}
+	}
 	return sample.Draw(ctx, m.checkpoint, o)
 }
 
