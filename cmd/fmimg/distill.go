@@ -53,7 +53,7 @@ func distillNumberFlags(f *pflag.FlagSet, o *distill.Options) {
 	usual := o.WithDefaults()
 	f.Var(guidanceValue{&o.Guidance}, "guidance",
 		fmt.Sprintf("`weight` W of the class with which the model draws: v_none + W(v_class - v_none); 1 is off; 1-1.3 makes W an input of the student (default %s)", usualGuidance))
-	guidanceFlags(f, &o.GuidanceInterval, &o.Guide, " (default none)")
+	guidanceFlags(f, &o.GuidanceInterval, &o.Guide, " (default none)", "")
 	f.StringVar(&o.TeacherSolver, "teacher-solver", usual.TeacherSolver,
 		"`method` by which the model draws: euler, midpoint, heun, rk4, adams2 or abm2")
 	f.IntVar(&o.TeacherSteps, "teacher-steps", usual.TeacherSteps, "`number` of its steps, a multiple of 4")

@@ -137,7 +137,7 @@ func editInputFlags(f *pflag.FlagSet, o *edit.Options, usual int, made string) {
 	f.IntVar(&o.Count, "count", usual, "`number` of "+made)
 	f.StringVar(&o.Class, "class", "", "`classes` that the images take in turn (default the labels of --data, else none)")
 	f.Float64Var(&o.Guidance, "guidance", o.WithDefaults().Guidance, "`weight` of the class, or of --guide, as for generate")
-	guidanceFlags(f, &o.GuidanceInterval, &o.Guide, " (default none)")
+	guidanceFlags(f, &o.GuidanceInterval, &o.Guide, " (default none)", "")
 }
 
 // editSolverFlags adds the flags about how images are drawn.

@@ -157,10 +157,10 @@ func joinTexts[T any](values []T) string {
 type intervalValue struct{ p *model.Interval }
 
 // guidanceFlags adds the flags about guidance beside its weight. usual says which guide is the
-// default.
-func guidanceFlags(f *pflag.FlagSet, within *model.Interval, guide *string, usual string) {
+// default, and usualTimes which interval is beside the whole way.
+func guidanceFlags(f *pflag.FlagSet, within *model.Interval, guide *string, usual, usualTimes string) {
 	f.Var(intervalValue{within}, "guidance-interval", fmt.Sprintf(
-		"`times` LOW,HIGH of the way from noise, 0, to image, 1, in which guidance acts; outside of it a step costs half (default %v)", model.WholeWay()))
+		"`times` LOW,HIGH of the way from noise, 0, to image, 1, in which guidance acts; outside of it a step costs half (default %v%s)", model.WholeWay(), usualTimes))
 	f.StringVar(guide, "guide", "", "a weaker `model` that --guidance leads away from: a file, a run folder, auto for the one that the run kept (train --keep-guide), or none"+usual)
 }
 

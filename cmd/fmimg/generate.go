@@ -80,7 +80,7 @@ func (a *app) newGenerate() *cobra.Command {
 }
 
 // everyUsage describes --guidance-every.
-const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, and 4 for those to 1.5 with a guide that shares with no class; 1 of others)"
+const everyUsage = "compute what guidance adds for the first of this `number` of velocities in a row, and add the same to all of them, 1 for each (default 2 of abm2 and adams2 on the linear path for weights from 0.75 to 1.25, and 3 for those to 1.5 with a guide that shares with no class; 1 of others)"
 
 // shareUsage describes --guide-share.
 var shareUsage = fmt.Sprintf("`share` of the guide in what guidance leads away from; the rest is no class, which takes one more evaluation where guidance is computed (default %v where the model was trained without a class too, else 1)", model.DefaultGuideShare)
@@ -92,7 +92,8 @@ var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
-	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)")
+	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)",
+		fmt.Sprintf("; with a guide that shares with no class %v, by the solvers and weights for which --guidance-every is %d then, if both flags are left out", model.UsualGuideInterval(), model.DefaultGuideEvery))
 	f.Float64Var(&o.GuideShare, "guide-share", 0, shareUsage)
 	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Solver, "solver", "", "`method`: euler, midpoint, heun, rk4, adams2, abm2, dopri5 with steps of its own size; ddim; with fresh noise in each step ddpm or sde (default abm2; a distilled model has none)")

@@ -16,11 +16,12 @@ func (u *UNet) StepsFor(path string, evaluations int, m Method) (int, error) {
 	if u.Config().FlowMap {
 		return onlySteps(u, path, evaluations, m)
 	}
+	open := m.opensGuidance()
 	m, err := u.SettleGuidance(path, m)
 	if err != nil {
 		return 0, err
 	}
-	m = m.usual(u.Predicts).WithDefaults()
+	m = m.usual(u.Predicts, open).WithDefaults()
 	each, err := flow.EvaluationsFor(m.Solver, 1)
 	if err == nil && m.Guidance != 1 {
 		return m.guidedSteps(evaluations, each)

@@ -77,7 +77,8 @@ type Method struct {
 	// − v_guide); 1 is off; 0: 1, or [DefaultGuidance] for networks that were trained for it, or
 	// with a Guide [DefaultGuideWeight], or the weight that a flow map records that takes weights.
 	Guidance float64
-	// Interval holds the times in which guidance acts; zero: 0,1.
+	// Interval holds the times in which guidance acts; zero: 0,1, or [UsualGuideInterval] where
+	// GuidanceEvery is zero too, and becomes [DefaultGuideEvery].
 	Interval Interval
 	// GuidanceEvery says how often what guidance adds is computed: at the first of so many
 	// velocities in a row to which it adds, the same for all of them; 1: for each; 0: 1, or

@@ -52,9 +52,9 @@ const (
 	// docs/quality.md measures what it costs.
 	DefaultGuidanceEvery = 2
 	HeldGuidance         = 0.25
-	// DefaultGuideEvery and HeldGuideWeight are those of a guide that shares with no class. An image
-	// takes as many evaluations then as without a guide.
-	DefaultGuideEvery = 4
+	// DefaultGuideEvery and HeldGuideWeight are those of a guide that shares with no class, within
+	// [UsualGuideInterval].
+	DefaultGuideEvery = 3
 	HeldGuideWeight   = 0.5
 	// MostGuidanceEvery bounds how often.
 	MostGuidanceEvery = 1000
@@ -309,6 +309,7 @@ func (m Method) validateSolver() error {
 
 // Settle implements [Network].
 func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
+	open := m.opensGuidance()
 	m, err := u.SettleGuidance(path, m)
 	if err != nil {
 		return Plan{}, m, err
@@ -320,7 +321,7 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 		return Plan{}, m, option.Errorf("solver", m.Solver,
 			"%s is none: choose one of %s", ModelName(path), strings.Join(SolverNames(), ", "))
 	}
-	m = m.usual(u.Predicts).WithDefaults()
+	m = m.usual(u.Predicts, open).WithDefaults()
 	if m.GuidanceEvery != 1 && m.Solver == ode.Dopri5.Name {
 		return Plan{}, m, option.Errorf("guidance-every", m.GuidanceEvery, "solver %s chooses its steps itself: leave it out", m.Solver)
 	}
@@ -332,9 +333,20 @@ func (u *UNet) Settle(path string, m Method) (Plan, Method, error) {
 // evaluates the network once a step and begins like Euler's method.
 func (m Method) ofSeveralSteps() bool { return m.Solver == "abm2" || m.Solver == "adams2" }
 
+// UsualGuideInterval returns the interval in which guidance acts where its weight is held, a guide
+// shares with no class, and the method says nothing of when and how often. All but the first step
+// of 8 and the last begin in it. An image takes as many evaluations then as without a guide.
+// docs/quality.md measures what it costs.
+func UsualGuideInterval() Interval { return Interval{0.05, 0.7} }
+
+// opensGuidance reports whether a method that is not settled leaves open when, and how often,
+// guidance acts.
+func (m Method) opensGuidance() bool { return m.Interval == (Interval{}) && m.GuidanceEvery == 0 }
+
 // usual fills in the shift, and how often guidance is computed, where they are not 1 for a network
-// that predicts p. They were measured on the linear path alone.
-func (m Method) usual(p Prediction) Method {
+// that predicts p. With a guide it chooses the interval too, if the method left it open. They were
+// measured on the linear path alone.
+func (m Method) usual(p Prediction, open bool) Method {
 	option.SetDefault(&m.Solver, defaultSolver)
 	if _, linear := p.Path.(flow.Linear); linear && m.ofSeveralSteps() {
 		option.SetDefault(&m.TimeShift, DefaultShift)
@@ -344,6 +356,9 @@ func (m Method) usual(p Prediction) Method {
 		}
 		shared := m.Guide == nil || m.GuideShare != 0 && m.GuideShare != 1
 		if shared && m.Guidance != 1 && math.Abs(m.Guidance-1) <= far {
+			if m.Guide != nil && open {
+				m.Interval = UsualGuideInterval()
+			}
 			option.SetDefault(&m.GuidanceEvery, every)
 		}
 	}

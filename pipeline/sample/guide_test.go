@@ -186,7 +186,8 @@ func TestUsualGuide(t *testing.T) {
 }
 
 // Abm2 and adams2 compute guidance in every second step where its weight is near 1 and leads away
-// from no class on the linear path, and in every fourth where a guide has a share of that. What is held changes the image. A picture's text says how
+// from no class on the linear path. Where a guide has a share of that, they do so in every third,
+// and in an interval, unless the method says when or how often. What is held changes the image. A picture's text says how
 // often.
 func TestGuidanceEvery(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
@@ -209,8 +210,11 @@ func TestGuidanceEvery(t *testing.T) {
 		{ck, model.Method{Guidance: 1, Steps: 5}, 1, 5},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, Solver: "euler"}, 1, 10},
 		{ck, model.Method{Guidance: 1.15, Steps: 5, Guide: guide, GuideShare: 1}, 1, 10},
-		{ck, model.Method{Steps: 5, Guide: guide}, 4, 9},
-		{ck, model.Method{Guide: guide}, 4, 12},
+		{ck, model.Method{Steps: 5, Guide: guide}, 3, 9},
+		{ck, model.Method{Guide: guide}, 3, 12},
+		{ck, model.Method{Guide: guide, Interval: model.WholeWay()}, 3, 14},
+		{ck, model.Method{Guide: guide, GuidanceEvery: 3}, 3, 14},
+		{ck, model.Method{Guide: guide, Solver: "midpoint"}, 1, 96},
 		{ck, model.Method{Guidance: 1.6, Steps: 5, Guide: guide}, 1, 15},
 		{&curved, model.Method{Guidance: 1.15, Steps: 5}, 1, 10},
 	} {
