@@ -77,8 +77,8 @@ func (m *Model) Classes() []string { return m.checkpoint.Meta.Classes }
 
 // Sample draws images, as the command fmimg generate does: where the options leave guidance to a
 // model from [Open], it leads away from the guide that the model's run has kept too
-// ([model.Checkpoint.UsuallyGuided]). Image i depends on the seed and i alone. When ctx ends, Sample
-// returns ctx.Err() at once. A mistake in the options is an [*OptionError].
+// ([model.Checkpoint.UsuallyGuided]). Image i depends on the seed and i alone. When ctx ends,
+// Sample returns ctx.Err() at once. A mistake in the options is an [*OptionError].
 func (m *Model) Sample(ctx context.Context, o SampleOptions) (*Images, error) {
 	if o.Guide == nil && m.checkpoint.UsuallyGuided(o.Method) {
 		var err error

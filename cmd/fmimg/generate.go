@@ -91,7 +91,7 @@ var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(
 // sampleFlags adds the flags about how images are drawn.
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
-	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 is --class none (default %s)", usualGuidance))
+	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 draws no class, without a guide (default %s)", usualGuidance))
 	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)",
 		fmt.Sprintf("; with a guide that shares with no class %v, by the solvers and weights for which --guidance-every is %d then, if both flags are left out", model.UsualGuideInterval(), model.DefaultGuideEvery))
 	f.Float64Var(&o.GuideShare, "guide-share", 0, shareUsage)

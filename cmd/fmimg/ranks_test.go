@@ -121,7 +121,7 @@ func TestRanksSameReports(t *testing.T) {
 	seconds := regexp.MustCompile(`"[a-z_]*seconds":[^,}]*`)
 	for _, line := range []string{
 		"likelihood --model mnist --count 5 --solver euler --steps 2 --json --scores scores.csv",
-		"eval --model mnist --count 100 --quick --steps 2 --evaluations 2,3 --json",
+		"eval --model mnist --count 100 --quick --steps 2 --evaluations 1,4 --json",
 	} {
 		s.must(line)
 		got := runRanks(t, 3, line)

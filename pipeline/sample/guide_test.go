@@ -187,8 +187,8 @@ func TestUsualGuide(t *testing.T) {
 
 // Abm2 and adams2 compute guidance in every second step where its weight is near 1 and leads away
 // from no class on the linear path. Where a guide has a share of that, they do so in every third,
-// and in an interval, unless the method says when or how often. What is held changes the image. A picture's text says how
-// often.
+// and in an interval, unless the method says when or how often. What is held changes the image. A
+// picture's text says how often.
 func TestGuidanceEvery(t *testing.T) {
 	ck, guide := guidedBy(t, true, true)
 	curved, onCosine := *ck, *ck.UNet()

@@ -292,5 +292,8 @@ func (in *jobRequest) sample(kind draw.Kind, o *sample.Options) error {
 		return option.Errorf("no-class", true, "classes are asked for: leave one of the two out")
 	}
 	o.NoClass = o.NoClass || value(in.NoClass)
+	if o.NoClass { // as by --guidance 0: no guide takes part
+		option.SetDefault(&o.Guidance, 1)
+	}
 	return o.Validate()
 }
