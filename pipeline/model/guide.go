@@ -100,11 +100,16 @@ func guideIn(path string, embedded bool) (*OpenedFile, error) {
 		}
 		return &OpenedFile{file, path + "'s guide", true}, err
 	}
-	kept := filepath.Join(path, GuideFile)
-	if _, err := os.Stat(kept); err != nil {
-		return nil, nil
+	if kept := filepath.Join(path, GuideFile); isFile(kept) {
+		return OpenFile(kept)
 	}
-	return OpenFile(kept)
+	return nil, nil
+}
+
+// isFile reports whether a path is that of a file.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // OpenUsualGuide is [Checkpoint.OpenGuide] for a drawing by a method. Where neither a name nor the
