@@ -61,6 +61,7 @@ func diffusersIn(folder string) string {
 	return ""
 }
 
+// there reports whether a path is that of a file.
 func there(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -100,16 +99,10 @@ func guideIn(path string, embedded bool) (*OpenedFile, error) {
 		}
 		return &OpenedFile{file, path + "'s guide", true}, err
 	}
-	if kept := filepath.Join(path, GuideFile); isFile(kept) {
+	if kept := filepath.Join(path, GuideFile); there(kept) {
 		return OpenFile(kept)
 	}
 	return nil, nil
-}
-
-// isFile reports whether a path is that of a file.
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // OpenUsualGuide is [Checkpoint.OpenGuide] for a drawing by a method. Where neither a name nor the
