@@ -263,7 +263,7 @@ func TestTrainAndGenerate(t *testing.T) {
 		t.Fatalf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	s.must("generate --grid 1x2 --steps 1 --solver euler --padding 0 --out samples.png")
-	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 3 evaluations, guidance 1.45 away from "+filepath.FromSlash("runs/mnist/guide.safetensors")+" (0.67) and no class, in ") {
+	if s.stdout != "" || !strings.Contains(s.stderr, "mnist") || !strings.Contains(s.stderr, "wrote samples.png: 2 images of 2 evaluations, guidance 1.15, in ") {
 		t.Errorf("stdout %q, stderr %q", s.stdout, s.stderr)
 	}
 	file, err := os.Open("samples.png")
@@ -273,6 +273,10 @@ func TestTrainAndGenerate(t *testing.T) {
 	defer file.Close()
 	if m, err := png.Decode(file); err != nil || m.Bounds().Dx() != 56 || m.Bounds().Dy() != 28 {
 		t.Errorf("picture %v, %v", m, err)
+	}
+	s.must("generate --guide auto --grid 1x2 --steps 1 --solver euler --out guided.png")
+	if want := "guidance 1.45 away from " + filepath.FromSlash("runs/mnist/guide.safetensors") + " (0.67) and no class, in "; !strings.Contains(s.stderr, want) {
+		t.Errorf("stderr %q, want %q", s.stderr, want)
 	}
 	// Only the picture goes to stdout.
 	s.must("generate --count 1 --steps 1 --out -")

@@ -107,7 +107,7 @@ func guideIn(path string, embedded bool) (*OpenedFile, error) {
 
 // OpenUsualGuide is [Checkpoint.OpenGuide] for a drawing by a method. Where neither a name nor the
 // method says how the drawing is guided, a model with [Checkpoint.UsuallyGuided] takes the guide
-// that its run has kept, if that was trained for less long.
+// that its run has kept, if that was trained for less long, and for at least 300 steps.
 func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmetic) (*Guide, error) {
 	if name != "" || !c.UsuallyGuided(m) {
 		return c.OpenGuide(name, on)
@@ -146,8 +146,15 @@ func (c *Checkpoint) UsuallyGuided(m Method) bool {
 		(m.GuideShare != 0 || m.Guidance == 0 && m.GuidanceEvery == 0 && m.Interval.Whole())
 }
 
-// Outlasts reports whether the model was trained for more steps than another, such as its guide.
-func (c *Checkpoint) Outlasts(other *Checkpoint) bool { return c.Meta.Steps > other.Meta.Steps }
+// leastGuideSteps are the fewest steps of a guide that a drawing takes without being told to. With
+// fewer a network has learned too little to err as the model does: docs/quality.md measures 84.
+const leastGuideSteps = 300
+
+// Outlasts reports whether the model was trained for more steps than its guide, and the guide for
+// enough of them.
+func (c *Checkpoint) Outlasts(guide *Checkpoint) bool {
+	return c.Meta.Steps > guide.Meta.Steps && guide.Meta.Steps >= leastGuideSteps
+}
 
 // SuggestedGuideShare is the share of a run's steps after which a guide is worth keeping. Karras et
 // al. 2024 use 1/16 to 1/8.

@@ -132,8 +132,8 @@ func TestGuideShare(t *testing.T) {
 }
 
 // A model that was trained with and without classes draws with the guide that its run has kept,
-// unless something says how it is guided, or the model was trained for no longer. A guide that
-// cannot be read is an error that says how to do without.
+// unless something says how it is guided, the model was trained for no longer, or the guide for too
+// short a time. A guide that cannot be read is an error that says how to do without.
 func TestUsualGuide(t *testing.T) {
 	for _, c := range []struct {
 		name              string
@@ -144,14 +144,15 @@ func TestUsualGuide(t *testing.T) {
 		guided            bool
 		weight, share     float64
 	}{
-		{name: "classes", classes: true, steps: 9, guideSteps: 3, guided: true, weight: model.DefaultGuideWeight, share: model.DefaultGuideShare},
-		{name: "no classes", steps: 9, guideSteps: 3, weight: 1},
-		{name: "another weight", classes: true, steps: 9, guideSteps: 3, method: model.Method{Guidance: 1.3}, weight: 1.3},
-		{name: "another share", classes: true, steps: 9, guideSteps: 3, method: model.Method{Guidance: 1.3, GuideShare: 0.5}, guided: true, weight: 1.3, share: 0.5},
-		{name: "an interval", classes: true, steps: 9, guideSteps: 3, method: model.Method{Interval: model.Interval{0.2, 0.7}}, weight: model.DefaultGuidance},
-		{name: "none", classes: true, steps: 9, guideSteps: 3, guide: model.NoGuide, weight: model.DefaultGuidance},
-		{name: "auto", classes: true, steps: 9, guideSteps: 3, guide: model.AutoGuide, method: model.Method{Guidance: 1.3}, guided: true, weight: 1.3, share: model.DefaultGuideShare},
-		{name: "a run that was stopped", classes: true, steps: 3, guideSteps: 3, weight: model.DefaultGuidance},
+		{name: "classes", classes: true, steps: 2700, guideSteps: 337, guided: true, weight: model.DefaultGuideWeight, share: model.DefaultGuideShare},
+		{name: "no classes", steps: 2700, guideSteps: 337, weight: 1},
+		{name: "another weight", classes: true, steps: 2700, guideSteps: 337, method: model.Method{Guidance: 1.3}, weight: 1.3},
+		{name: "another share", classes: true, steps: 2700, guideSteps: 337, method: model.Method{Guidance: 1.3, GuideShare: 0.5}, guided: true, weight: 1.3, share: 0.5},
+		{name: "an interval", classes: true, steps: 2700, guideSteps: 337, method: model.Method{Interval: model.Interval{0.2, 0.7}}, weight: model.DefaultGuidance},
+		{name: "none", classes: true, steps: 2700, guideSteps: 337, guide: model.NoGuide, weight: model.DefaultGuidance},
+		{name: "auto", classes: true, steps: 2700, guideSteps: 337, guide: model.AutoGuide, method: model.Method{Guidance: 1.3}, guided: true, weight: 1.3, share: model.DefaultGuideShare},
+		{name: "a guide of few steps", classes: true, steps: 675, guideSteps: 84, weight: model.DefaultGuidance},
+		{name: "a run that was stopped", classes: true, steps: 337, guideSteps: 337, weight: model.DefaultGuidance},
 	} {
 		dir := t.TempDir()
 		for name, steps := range map[string]int{model.File: c.steps, model.GuideFile: c.guideSteps} {

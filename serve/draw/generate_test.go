@@ -91,9 +91,9 @@ func drawnAlone(t *testing.T, runs string, r Request) (pixels []float32, texts [
 // without.
 func TestKeptGuide(t *testing.T) {
 	runs := runsFolder(t)
-	for name, steps := range map[string]int{model.File: 9, model.GuideFile: 3} {
+	for name, steps := range map[string]int{model.File: 2700, model.GuideFile: 337} {
 		c := roomtest.SmallCheckpoint
-		c.Steps, c.Spread = steps, float64(steps)/100
+		c.Steps, c.Spread = steps, float64(steps)/30000
 		writeRun(t, c.Bytes(), runs, "trained", name)
 	}
 	s := newService(t, Options{Runs: runs})
