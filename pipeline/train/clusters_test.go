@@ -60,7 +60,7 @@ func TestTrainOnClusters(t *testing.T) {
 	if m, err := ck.SettleGuidance(ck.Path, model.Method{}); err != nil || m.Guidance != model.DefaultClusterGuidance {
 		t.Errorf("it draws by guidance %v: %v", m.Guidance, err)
 	}
-	guide, err := ck.OpenUsualGuide("", model.Method{}, pipeline.Arithmetic{})
+	guide, err := ck.OpenGuide(model.AutoGuide, pipeline.Arithmetic{})
 	if err != nil || guide == nil {
 		t.Fatalf("the run keeps the guide %v: %v", guide, err)
 	}
