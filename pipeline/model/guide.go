@@ -138,17 +138,22 @@ func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmeti
 }
 
 // UsuallyGuided reports whether a drawing by a method is guided by what the run of the model has
-// kept, where there is such a guide: the model was trained with classes and without, and the method
-// leaves guidance to it, or names the share of a guide. docs/quality.md measures its gain.
+// kept, where there is such a guide: the model was trained with classes and without, its images are
+// no larger than those for which a gain was measured, and the method leaves guidance to it, or names
+// the share of a guide. docs/quality.md measures the gain.
 func (c *Checkpoint) UsuallyGuided(m Method) bool {
 	u, ok := c.Network.(*UNet)
-	return ok && !u.Config().FlowMap && u.Config().NullClass &&
+	return ok && !u.Config().FlowMap && u.Config().NullClass && c.Shape().Height*c.Shape().Width <= mostGuidedPixels &&
 		(m.GuideShare != 0 || m.Guidance == 0 && m.GuidanceEvery == 0 && m.Interval.Whole())
 }
 
-// leastGuideSteps are the fewest steps of a guide that a drawing takes without being told to. With
-// fewer a network has learned too little to err as the model does: docs/quality.md measures 84.
-const leastGuideSteps = 300
+// A drawing takes a guide without being told to where the guide has leastGuideSteps and images have
+// at most mostGuidedPixels. docs/quality.md measures gains with these, and harm done at 64x64 by a
+// guide of 84 steps.
+const (
+	leastGuideSteps  = 300
+	mostGuidedPixels = 32 * 32
+)
 
 // Outlasts reports whether the model was trained for more steps than its guide, and the guide for
 // enough of them.
