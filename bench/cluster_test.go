@@ -190,4 +190,9 @@ func TestClusterErrors(t *testing.T) {
 	if _, err := Cluster(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that ended: %v", err)
 	}
+	for _, c := range cluster.InProcess(2) {
+		if _, err := measureLink(ctx, c, smallMessage); !errors.Is(err, context.Canceled) {
+			t.Errorf("the link of rank %d, in a context that ended: %v", c.Rank(), err)
+		}
+	}
 }

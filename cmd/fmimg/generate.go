@@ -44,7 +44,7 @@ unless --guidance 1 turns it off. Where it acts, a step evaluates two networks, 
 With --guide another model takes a share of the place of no class (--guide-share): one that is like the model and worse,
 because it is smaller or was trained for less long. What the model does better is exaggerated, and no classes are needed.
 A run that was trained with classes or clusters has kept one, which is used unless a flag says how guidance is to be;
---guide none does without.`
+--guide none does without. For images of more than 32x32 pixels, or with fewer than 300 steps, it must be named.`
 
 const generateExample = `  fmimg generate --grid 8x8 --out samples.png              64 images from the newest run, or of digits
   fmimg generate --class 0-9 --out digits.png              a row of 8 for each digit
@@ -92,7 +92,7 @@ var shiftUsage = fmt.Sprintf("`shift` S of the times of the steps, t = u/(u + S(
 func sampleFlags(f *pflag.FlagSet, o *sample.Options, guide *string) {
 	f.StringVar(&o.Class, "class", "", "`classes` to draw, such as 7, 0-9, or 1,sneaker,none (default random ones)")
 	f.Float64Var(&o.Guidance, "guidance", 0, fmt.Sprintf("`weight` W of the class: v_none + W(v_class - v_none); 1 is off, 0 draws no class, without a guide (default %s)", usualGuidance))
-	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)",
+	guidanceFlags(f, &o.Interval, guide, " (default auto where the run kept one of at least 300 steps, for images of up to 32x32 pixels, and --guidance, --guidance-interval and --guidance-every are left out, or --guide-share is there)",
 		fmt.Sprintf("; with a guide that shares with no class %v, by the solvers and weights for which --guidance-every is %d then, if both flags are left out", model.UsualGuideInterval(), model.DefaultGuideEvery))
 	f.Float64Var(&o.GuideShare, "guide-share", 0, shareUsage)
 	f.IntVar(&o.GuidanceEvery, "guidance-every", 0, everyUsage)

@@ -94,7 +94,7 @@ func (a *app) newModelExport() *cobra.Command {
 	f.StringVar(&format, "format", "", "safetensors, onnx or diffusers, `which` is the one that the name of the file says by default, else safetensors")
 	f.BoolVar(&half, "float16", false, "round the weights to float16")
 	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
-	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
+	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate --guide none)")
 	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
 	f.IntVar(&o.Method.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2, abm2 or ddim (default as for generate)")

@@ -139,8 +139,8 @@ func (c *Checkpoint) OpenUsualGuide(name string, m Method, on pipeline.Arithmeti
 
 // UsuallyGuided reports whether a drawing by a method is guided by what the run of the model has
 // kept, where there is such a guide: the model was trained with classes and without, its images are
-// no larger than those for which a gain was measured, and the method leaves guidance to it, or names
-// the share of a guide. docs/quality.md measures the gain.
+// no larger than those for which a gain was measured, and the method leaves guidance to it, or
+// names the share of a guide. docs/quality.md measures the gain.
 func (c *Checkpoint) UsuallyGuided(m Method) bool {
 	u, ok := c.Network.(*UNet)
 	return ok && !u.Config().FlowMap && u.Config().NullClass && c.Shape().Height*c.Shape().Width <= mostGuidedPixels &&
