@@ -156,6 +156,9 @@ func (w *watcher) look() bool {
 		return w.lookAtNothing()
 	}
 	defer v.Close()
+	if w.from == present {
+		w.settlePresent(v)
+	}
 	r := w.service.describe(w.name, v)
 	for _, send := range []func() error{
 		func() error { return w.sendRun(&r) },
@@ -174,6 +177,7 @@ func (w *watcher) look() bool {
 // lookAtNothing is look for a run without a folder: one that reads its data, has failed, or is
 // deleted.
 func (w *watcher) lookAtNothing() bool {
+	w.from = max(w.from, 0) // all points are still to come
 	r, err := w.service.Describe(w.name)
 	if err != nil {
 		_ = w.stream.send("end", -1, map[string]string{"name": w.name}) // it ends in any case
@@ -210,16 +214,19 @@ func (w *watcher) sendNotes() error {
 	return nil
 }
 
+// settlePresent sets the step of now before the first event, so that a client misses no point that
+// came after that event.
+func (w *watcher) settlePresent(v *run.View) {
+	p, restarts, _ := w.curve.since(v, 0, watchPoints) // what cannot be read has no points
+	w.from, w.restarts = p.last, restarts
+}
+
 // sendPoints sends the points behind the last one, or all where the client has steps that the run
 // does again.
 func (w *watcher) sendPoints(v *run.View) error {
 	// What cannot be read has no points.
-	p, restarts, _ := w.curve.since(v, max(w.from, 0), watchPoints)
-	switch {
-	case w.from == present:
-		w.from, w.restarts = p.last, restarts
-		return nil
-	case w.from > p.last || w.restarts >= 0 && restarts != w.restarts:
+	p, restarts, _ := w.curve.since(v, w.from, watchPoints)
+	if w.from > p.last || w.restarts >= 0 && restarts != w.restarts {
 		p, restarts, _ = w.curve.since(v, 0, watchPoints)
 	}
 	w.restarts = restarts

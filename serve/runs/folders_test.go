@@ -1,9 +1,11 @@
 package runs
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -371,6 +373,43 @@ func TestWatch(t *testing.T) {
 	}
 	if n := len(w.service.looks); n != 0 {
 		t.Errorf("%d watchers are left", n)
+	}
+}
+
+// A writerFunc is the response to a watcher that sees each text that is written.
+type writerFunc struct {
+	*httptest.ResponseRecorder
+	see func(text string)
+}
+
+func (w writerFunc) Write(b []byte) (int, error) {
+	w.see(string(b))
+	return w.ResponseRecorder.Write(b)
+}
+
+// Points that come after the first event are sent, however early they are: the step of now is taken
+// before that event.
+func TestPointsBehindFirstEvent(t *testing.T) {
+	runs := t.TempDir()
+	dir := fakeRun(t, runs, "a")
+	w := newSite(t, Options{Runs: runs})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/runs/a/events", nil)
+	r.SetPathValue("name", "a")
+	first, came := true, false
+	w.service.events(writerFunc{httptest.NewRecorder(), func(text string) {
+		if first {
+			first = false
+			write(t, filepath.Join(dir, "metrics.jsonl"), metricLines(1, 32))
+		}
+		if strings.HasPrefix(text, "event: points\nid: 32\n") {
+			came = true
+			cancel()
+		}
+	}}, r)
+	if !came {
+		t.Error("the points behind the first event did not come")
 	}
 }
 
