@@ -75,7 +75,7 @@ func timesOfPage(t *testing.T) (ready, first, step float64) {
 func runPeer(t *testing.T, dist string, threads int) (run peerRun) {
 	t.Helper()
 	graph := filepath.Join(t.TempDir(), "drawing.onnx")
-	if err := convert.ONNX(convert.ONNXOptions{Model: "mnist-fast", Out: graph, Sampler: true, Method: model.Method{Steps: 4}}); err != nil {
+	if _, err := convert.ONNX(convert.ONNXOptions{Model: "mnist-fast", Out: graph, Sampler: true, Method: model.Method{Steps: 4}}); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -136,6 +136,7 @@ func TestUsage(t *testing.T) {
 		"generate --model mnist-fast --out a.png --guidance-every 2":         `fmimg: generate: --guidance-every 2: model mnist-fast`,
 		"eval --images a --guidance-every 2":                                 `fmimg: eval: --guidance-every: it tells how a model draws, and --images are drawn already: leave one out`,
 		"model export --format onnx --guidance-every 2 --out a.onnx":         `fmimg: model export: --guidance-every: only a drawing has one: add --sampler, or leave it out`,
+		"model export --format onnx --guide none --out a.onnx":               `fmimg: model export: --guide: only a drawing has one: add --sampler, or leave it out`,
 		"generate --out a.png --noise-level 2":                               `fmimg: generate: --noise-level 2: only --solver sde has one: add it, or leave it out`,
 		"generate --out a.png --noise-level 0":                               `fmimg: generate: --noise-level 0: a number above 0 is needed`,
 		"train --data mnist --path sine":                                     `fmimg: train: --path "sine": known are linear, linear-power(N), cosine, vp and vp(BMIN,BMAX)`,
@@ -251,9 +252,9 @@ func TestVersionHonoursTheEnvironment(t *testing.T) {
 	}
 }
 
-const tinyTime = "train --data mnist --preset tiny --time 1s"
+const tinyTime = "train --data mnist --preset tiny --paired 64 --time 1s"
 
-const tinyRun = "train --data mnist --preset tiny --batch 4 --preview-every -1"
+const tinyRun = "train --data mnist --preset tiny --paired 64 --batch 4 --preview-every -1"
 
 // The two commands of the README, in small: train on MNIST, generate from the newest run.
 func TestTrainAndGenerate(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fmimg/fmimg/internal/text"
 	"github.com/fmimg/fmimg/pipeline/convert"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -68,7 +69,8 @@ const modelExportHelp = `Write the model of a run to a file of its own, to give 
 with weights rounded to 11 bits.
 
 --format onnx writes what other programs run, such as onnxruntime: the network, with the inputs x [N,C,H,W] in [-1, 1],
-t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image.
+t [N] and y [N] for the class, or with --sampler the whole drawing, from noise and class to image. A drawing takes the
+guide that generate would take, and the file holds it too; --guide none leaves it out.
 
 --format diffusers writes a folder that UNet2DModel.from_pretrained of diffusers loads, with a README.md that draws.`
 
@@ -94,8 +96,10 @@ func (a *app) newModelExport() *cobra.Command {
 	f.StringVar(&format, "format", "", "safetensors, onnx or diffusers, `which` is the one that the name of the file says by default, else safetensors")
 	f.BoolVar(&half, "float16", false, "round the weights to float16")
 	f.BoolVar(&o.Sampler, "sampler", false, "with --format onnx: write the whole drawing, not the network alone")
-	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate --guide none)")
-	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default the whole way)")
+	f.Float64Var(&o.Method.Guidance, "guidance", 0, "`weight` of the class in the drawing (default as for generate)")
+	f.Var(intervalValue{&o.Method.Interval}, "guidance-interval", "`times` LOW,HIGH in which guidance acts in the drawing (default as for generate)")
+	f.StringVar(&o.Guide, "guide", "", "a weaker `model` that guidance leads away from, which becomes a part of the file; none leaves it out (default as for generate)")
+	f.Float64Var(&o.Method.GuideShare, "guide-share", 0, shareUsage)
 	f.IntVar(&o.Method.GuidanceEvery, "guidance-every", 0, everyUsage)
 	f.StringVar(&o.Method.Solver, "solver", "", "`method` of the drawing: euler, midpoint, heun, rk4, adams2, abm2 or ddim (default as for generate)")
 	f.IntVar(&o.Method.Steps, "steps", 0, "steps of the drawing (default as for generate)")
@@ -117,7 +121,7 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case format != convert.ONNXFormat && o.Sampler:
 		return usagef("--sampler: only --format %s holds a drawing: add it, or leave it out", convert.ONNXFormat)
 	}
-	for _, name := range []string{"guidance", "guidance-interval", "guidance-every", "solver", "steps", "time-shift"} {
+	for _, name := range []string{"guidance", "guidance-interval", "guidance-every", "guide", "guide-share", "solver", "steps", "time-shift"} {
 		if cmd.Flags().Changed(name) && !o.Sampler {
 			return usagef("--%s: only a drawing has one: add --sampler, or leave it out", name)
 		}
@@ -128,11 +132,20 @@ func (a *app) exportModel(cmd *cobra.Command, from, out, format string, half boo
 	case convert.DiffusersFormat:
 		return convert.Diffusers(convert.DiffusersOptions{Model: from, Out: out, Half: half})
 	}
-	if err := positive(cmd, "guidance", "guidance-every", "steps", "time-shift"); err != nil {
+	if err := positive(cmd, "guidance", "guidance-every", "guide-share", "steps", "time-shift"); err != nil {
 		return err
 	}
 	o.Model, o.Out, o.Half = from, out, half
-	return convert.ONNX(o)
+	m, err := convert.ONNX(o)
+	if err != nil || !o.Sampler {
+		return err
+	}
+	how := text.Count(m.Steps, "step", "steps") + " of " + m.Solver
+	if guidance := m.DescribeGuidance(); guidance != "" {
+		how += ", " + guidance
+	}
+	_, err = fmt.Fprintf(a.stderr, "the drawing: %s\n", harmless(how))
+	return err
 }
 
 const modelImportHelp = `Make a model of weights that another program saved: a file of PyTorch's torch.save (.pt, .pth, .ckpt), or safetensors

@@ -156,9 +156,26 @@ func TestModelExport(t *testing.T) {
 		"model export runs/mnist --out nowhere/x.safetensors":  "no folder nowhere",
 		"model export runs/mnist --model runs/mnist --out x":   "leave one out",
 		"model export runs/nothing --out x.safetensors":        "runs/nothing",
+		"model export --sampler --guide emoji --out x.onnx":    "one of the same shape",
 	} {
 		if s.run(line) == 0 || !strings.Contains(s.stderr, want) {
 			t.Errorf("%s: %q, want %q", line, s.stderr, want)
+		}
+	}
+}
+
+// A drawing that is exported is that of generate, and the command says which.
+func TestModelExportDrawing(t *testing.T) {
+	s := newShell(t)
+	for line, want := range map[string]string{
+		"":                 "8 steps of abm2, guidance 1.45 away from mnist's guide (0.67) and no class for t from 0.05 to 0.7 held for 3 velocities\n",
+		" --guide none":    "8 steps of abm2, guidance 1.15 held for 2 velocities\n",
+		" --guide-share 1": "8 steps of abm2, guidance 1.45 away from mnist's guide\n",
+		" --guidance 1":    "8 steps of abm2\n",
+	} {
+		s.must("model export mnist --sampler --out drawing.onnx" + line)
+		if s.stdout != "drawing.onnx\n" || s.stderr != "the drawing: "+want {
+			t.Errorf("%s: %q, %q, want %q", line, s.stdout, s.stderr, want)
 		}
 	}
 }

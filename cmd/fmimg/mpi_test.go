@@ -115,7 +115,7 @@ func TestMPISameBytes(t *testing.T) {
 	for _, precision := range []string{"f32", "bf16"} {
 		t.Run(precision, func(t *testing.T) {
 			s := newShell(t)
-			line := "train --data mnist --preset tiny --batch 15 --micro-batch 3 --steps 3 --seed 3 --preview-every 2 --precision " +
+			line := "train --data mnist --preset tiny --paired 60 --batch 15 --micro-batch 3 --steps 3 --seed 3 --preview-every 2 --precision " +
 				precision + " --out "
 			s.must(line + "alone")
 			byLaunchers(t, func(t *testing.T, launcher []string) {
@@ -140,7 +140,7 @@ func TestMPIKilled(t *testing.T) {
 	}
 	kills := killCount(t, 20)
 	s := newShell(t)
-	const line = "train --data mnist --preset tiny --batch 6 --micro-batch 2 --steps 60 --seed 3 --save-every 1 --preview-every -1 --validate-every -1 --out "
+	const line = "train --data mnist --preset tiny --paired 60 --batch 6 --micro-batch 2 --steps 60 --seed 3 --save-every 1 --preview-every -1 --validate-every -1 --out "
 	s.must(line + "alone")
 	byLaunchers(t, func(t *testing.T, launcher []string) {
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -179,7 +179,7 @@ func TestMPIKilled(t *testing.T) {
 	})
 }
 
-const longTraining = "train --data mnist --preset tiny --batch 8 --micro-batch 2 --steps 100000 --seed 3 --save-every 2 --preview-every -1 --validate-every -1 --out "
+const longTraining = "train --data mnist --preset tiny --paired 60 --batch 8 --micro-batch 2 --steps 100000 --seed 3 --save-every 2 --preview-every -1 --validate-every -1 --out "
 
 // A rank that hangs ends the run after the patience of the connection, and rank 0 says which, and
 // how to go on.

@@ -56,7 +56,7 @@ func runRanks(t *testing.T, size int, line string) []said {
 // speaks.
 func TestRanksSameFiles(t *testing.T) {
 	s := newShell(t)
-	const training = "train --data mnist --preset tiny --batch 8 --micro-batch 2 --steps 4 --seed 3 --threads 1 --out "
+	const training = "train --data mnist --preset tiny --paired 60 --batch 8 --micro-batch 2 --steps 4 --seed 3 --threads 1 --out "
 	s.must(training + "alone")
 	if got := runRanks(t, 3, training+"together"); got[0].status != exitOK || got[0].stdout != "together\n" {
 		t.Fatalf("%+v", got[0])

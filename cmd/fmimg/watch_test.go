@@ -24,7 +24,7 @@ var pageLine = regexp.MustCompile(
 // server is gone afterwards.
 func TestWatch(t *testing.T) {
 	t.Chdir(t.TempDir())
-	cmd := self("train --data mnist --preset tiny --batch 4 --steps 1000000 --out all/digits --watch")
+	cmd := self("train --data mnist --preset tiny --paired 64 --batch 4 --steps 1000000 --out all/digits --watch")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

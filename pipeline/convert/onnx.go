@@ -1,24 +1,20 @@
 package convert
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/fmimg/fmimg/dataset"
-	"github.com/fmimg/fmimg/flow"
 	"github.com/fmimg/fmimg/internal/atomicfile"
 	"github.com/fmimg/fmimg/internal/float16"
 	"github.com/fmimg/fmimg/internal/onnx"
 	"github.com/fmimg/fmimg/internal/option"
 	"github.com/fmimg/fmimg/internal/regular"
 	"github.com/fmimg/fmimg/kernels"
-	"github.com/fmimg/fmimg/ode"
 	"github.com/fmimg/fmimg/pipeline"
 	"github.com/fmimg/fmimg/pipeline/model"
 )
@@ -46,38 +42,42 @@ type ONNXOptions struct {
 	// Sampler writes the whole drawing, from noise and class to image, instead of the network
 	// alone.
 	Sampler bool
-	// Method is how the drawing goes; only with Sampler.
+	// Method is how the drawing goes; only with Sampler. Its guide is that of Guide.
 	Method model.Method
+	// Guide names a guide of the drawing as [model.Checkpoint.OpenUsualGuide] takes it; only with
+	// Sampler. The file holds the guide's network too.
+	Guide string
 }
 
 // ONNX writes a model as a graph of ONNX, which other programs run. Images are [N, C, H, W] float32
 // in [-1, 1], N is any number. The graph of a network has the inputs x, t [N], y [N] int64 where it
 // takes classes, and for a flow map d [N] and where it takes weights of guidance w [N]. Its output
 // is what the network predicts: velocity, noise or data. The graph that draws has the inputs noise
-// and y, and the output image. A mistake in the options is a [*pipeline.OptionError].
-func ONNX(o ONNXOptions) error {
+// and y, and the output image. The method that is returned is settled, and says how it draws; it is
+// zero for a network. A mistake in the options is a [*pipeline.OptionError].
+func ONNX(o ONNXOptions) (model.Method, error) {
 	if o.Out == "" {
-		return option.Errorf("out", nil, "is needed: name a file, such as model.onnx")
+		return model.Method{}, option.Errorf("out", nil, "is needed: name a file, such as model.onnx")
 	}
 	ck, u, err := openUNet(o.Model)
 	if err != nil {
-		return err
+		return model.Method{}, err
 	}
 	if regular.Same(ck.Path, o.Out) {
-		return option.Errorf("out", o.Out, "it is the model itself: name another file")
-	}
-	if o.Half && slices.ContainsFunc(u.Model.Params().Values, func(v float32) bool { return !float16.Fits(v) }) {
-		return option.Errorf("float16", nil, "a weight is too large for float16, which ends at 65504: leave it out")
-	}
-	if err := atomicfile.Probe(o.Out); err != nil {
-		return err
+		return model.Method{}, option.Errorf("out", o.Out, "it is the model itself: name another file")
 	}
 	e := &onnxExport{options: &o, ck: ck, net: u}
+	if err := e.checkHalf(u); err != nil {
+		return model.Method{}, err
+	}
+	if err := atomicfile.Probe(o.Out); err != nil {
+		return model.Method{}, err
+	}
 	file, err := e.file()
 	if err != nil {
-		return err
+		return model.Method{}, err
 	}
-	return atomicfile.Write(o.Out, func(w io.Writer) error { return file.Write(w) })
+	return e.method, atomicfile.Write(o.Out, func(w io.Writer) error { return file.Write(w) })
 }
 
 // openUNet opens the model of a name, or the newest run, to be written in another format.
@@ -86,9 +86,11 @@ func openUNet(name string) (*model.Checkpoint, *model.UNet, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	nothing := pipeline.Arithmetic{ISA: kernels.Generic.String()} // is computed
-	return model.OpenUNet(name, nothing)
+	return model.OpenUNet(name, nothingComputed)
 }
+
+// nothingComputed is the arithmetic of models that are written in another format.
+var nothingComputed = pipeline.Arithmetic{ISA: kernels.Generic.String()}
 
 // An onnxExport is the writing of one file.
 type onnxExport struct {
@@ -97,6 +99,15 @@ type onnxExport struct {
 	net     *model.UNet
 	out     onnx.Model
 	unet    *unetGraph
+	method  model.Method // settled, of a drawing
+}
+
+// checkHalf checks that float16 holds the weights of a network, where they are to be stored so.
+func (e *onnxExport) checkHalf(u *model.UNet) error {
+	if e.options.Half && slices.ContainsFunc(u.Model.Params().Values, func(v float32) bool { return !float16.Fits(v) }) {
+		return option.Errorf("float16", nil, "a weight is too large for float16, which ends at 65504: leave it out")
+	}
+	return nil
 }
 
 // file returns the file's content.
@@ -123,7 +134,7 @@ func (e *onnxExport) file() (*onnx.Model, error) {
 		}
 		e.out.Metadata["classes"] = string(text)
 	}
-	e.unet = newUNetGraph(&e.out.Graph, e.net.Model, e.options.Half)
+	e.unet = newUNetGraph(&e.out.Graph, "", e.net.Model, e.options.Half)
 	if e.options.Sampler {
 		return &e.out, e.sampler()
 	}
@@ -173,161 +184,6 @@ func (e *onnxExport) predicts() string {
 		return "mean_velocity"
 	}
 	return e.net.Predicts.Objective.String()
-}
-
-// sampler writes the graph that draws.
-func (e *onnxExport) sampler() error {
-	if err := e.options.Method.Validate(); err != nil {
-		return err
-	}
-	plan, method, err := e.ck.Settle(e.ck.Path, e.options.Method)
-	if err != nil {
-		return err
-	}
-	steps, err := e.trace(plan, method)
-	if err != nil {
-		return err
-	}
-	g := &e.out.Graph
-	g.Name = "drawing"
-	s := &onnxSampler{onnxExport: e, plan: plan, method: method, terms: []onnx.Value{g.Input("noise", onnx.Float32, e.images())}}
-	if e.net.Config().NumClasses > 0 {
-		s.class = g.Input("y", onnx.Int64, each)
-	}
-	image := s.draw(steps)
-	image = g.Op("Clip", []onnx.Value{image, g.Scalar(dataset.PixelMin), g.Scalar(dataset.PixelMax)})
-	g.Output(image, "image", onnx.Float32, e.images())
-	e.out.Doc = fmt.Sprintf("Images of %s from noise N(0, 1) by %v.", model.ModelName(e.ck.Path), plan.Solver)
-	maps.Copy(e.out.Metadata, map[string]string{
-		"solver": method.Solver, "steps": strconv.Itoa(method.Steps), "time_shift": strconv.FormatFloat(cmp.Or(method.TimeShift, 1), 'g', -1, 64),
-		"guidance": strconv.FormatFloat(method.Guidance, 'g', -1, 64), "guidance_interval": method.Interval.String(),
-		"guidance_every": strconv.Itoa(max(method.GuidanceEvery, 1)),
-	})
-	return nil
-}
-
-// trace returns the steps of the solver.
-func (e *onnxExport) trace(plan model.Plan, m model.Method) (*trace, error) {
-	switch {
-	case m.Guide != nil:
-		return nil, option.Errorf("guide", m.GuideName(), "a file of ONNX holds one network: leave it out")
-	case m.Solver == ode.Dopri5.Name:
-		return nil, option.Errorf("solver", m.Solver, "it chooses its steps while it draws, which a graph cannot: name another")
-	case slices.Contains(flow.PathSolverNames(), m.Solver) && m.Solver != "ddim":
-		return nil, option.Errorf("solver", m.Solver, "it adds fresh noise, which a graph has none of: name another")
-	}
-	evaluations := m.Steps
-	if n, ok := ode.EvaluationsPerStep(m.Solver); ok {
-		evaluations *= n
-	}
-	if evaluations > mostEvaluations {
-		return nil, option.Errorf("steps", m.Steps, "each evaluation is written out in the file: at most %d evaluations", mostEvaluations)
-	}
-	guides := m.Guidance != 1 && !plan.TakesGuidance && e.ck.Labels().Rows() > 0
-	acts := func(t float32) bool { return guides && m.Interval.Has(t) }
-	return traceSolver(plan.Solver, evaluations, acts, m.GuidanceEvery)
-}
-
-// An onnxSampler writes the steps of a drawing.
-type onnxSampler struct {
-	*onnxExport
-	plan   model.Plan
-	method model.Method
-	class  onnx.Value
-	terms  []onnx.Value // of the basis of a trace; empty where a term does not occur
-}
-
-// draw appends the evaluations and returns the image.
-func (s *onnxSampler) draw(t *trace) onnx.Value {
-	for _, e := range t.evaluations {
-		x := s.sum(e.state)
-		if e.guided {
-			s.guided(x, e.t)
-			continue
-		}
-		s.terms = append(s.terms, s.velocity(s.predict(x, e.t, s.class), x, e.t), "")
-	}
-	return s.sum(t.result)
-}
-
-// guided evaluates the network with and without a class together, and adds the velocity and what
-// guidance adds to it.
-func (s *onnxSampler) guided(x onnx.Value, t float32) {
-	g := &s.out.Graph
-	first := onnx.Attribute{Name: "axis", Value: 0}
-	none := g.Op("Add", []onnx.Value{g.Op("Mul", []onnx.Value{s.class, g.Ints(0)}), g.Ints(int(s.ck.Labels().NullRow()))})
-	p := s.predict(g.Op("Concat", []onnx.Value{x, x}, first), t, g.Op("Concat", []onnx.Value{s.class, none}, first))
-	parts := g.Ops("Split", 2, []onnx.Value{p}, first, onnx.Attribute{Name: "num_outputs", Value: 2})
-	gap := g.Op("Sub", []onnx.Value{parts[0], parts[1]})
-	// away + W·(p − away) is p + (W−1)·(p − away)
-	led := g.Op("Add", []onnx.Value{parts[0], g.Op("Mul", []onnx.Value{gap, g.Scalar(float32(s.method.Guidance - 1))})})
-	plain, v := s.velocity(parts[0], x, t), s.velocity(led, x, t)
-	s.terms = append(s.terms, plain, g.Op("Sub", []onnx.Value{v, plain}))
-}
-
-// predict evaluates the network at a time that all states share.
-func (s *onnxSampler) predict(x onnx.Value, t float32, class onnx.Value) onnx.Value {
-	g := &s.out.Graph
-	one := func(v float32) onnx.Value { return g.Op("Reshape", []onnx.Value{g.Scalar(v), g.Ints(1, 1)}) }
-	c := conditions{t: one(t), class: class}
-	if s.plan.Jump != 0 {
-		c.jump = one(float32(s.plan.Jump))
-	}
-	if s.plan.TakesGuidance {
-		c.guidance = one(float32(s.method.Guidance))
-	}
-	return s.unet.predict(x, c)
-}
-
-// velocity turns a prediction for states at a time into velocities, as [flow.VelocityWithin] does.
-func (s *onnxSampler) velocity(p, x onnx.Value, t float32) onnx.Value {
-	predicts := s.plan.Predicts
-	if predicts.Objective == flow.PredictVelocity {
-		return p
-	}
-	g := &s.out.Graph
-	c := predicts.Path.At(float64(t))
-	parts := c.Parts(predicts.Objective)
-	if predicts.Objective != flow.PredictNoise || c.Sigma <= c.Alpha {
-		return s.apply(parts.Velocity, x, p)
-	}
-	data := g.Op("Clip", []onnx.Value{s.apply(parts.Data, x, p), g.Scalar(dataset.PixelMin), g.Scalar(dataset.PixelMax)})
-	return s.apply(c.TowardsData(), x, data)
-}
-
-// apply returns X·x + P·p. At a singular end both weights are 0.
-func (s *onnxSampler) apply(a flow.Part, x, p onnx.Value) onnx.Value {
-	if a == (flow.Part{}) {
-		g := &s.out.Graph
-		return g.Op("Mul", []onnx.Value{x, g.Scalar(0)})
-	}
-	return s.weighed([]onnx.Value{x, p}, []float32{float32(a.X), float32(a.P)})
-}
-
-// sum returns the sum of the terms with weights of the basis.
-func (s *onnxSampler) sum(weights []float32) onnx.Value {
-	return s.weighed(s.terms, weights[:len(s.terms)])
-}
-
-// weighed returns Σ weights[i]·terms[i]. Not all weights are 0.
-func (s *onnxSampler) weighed(terms []onnx.Value, weights []float32) onnx.Value {
-	g := &s.out.Graph
-	var sum onnx.Value
-	for i, w := range weights {
-		if w == 0 {
-			continue
-		}
-		term := terms[i]
-		if w != 1 {
-			term = g.Op("Mul", []onnx.Value{term, g.Scalar(w)})
-		}
-		if sum == "" {
-			sum = term
-		} else {
-			sum = g.Op("Add", []onnx.Value{sum, term})
-		}
-	}
-	return sum
 }
 
 // IsONNX reports whether a path names a file of ONNX.

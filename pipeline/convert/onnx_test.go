@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -118,11 +119,13 @@ type made struct {
 	change    func(c *unet.Config)
 	path      string
 	objective model.Objective
+	classes   []string // names; nil: a, b, c
+	seed      uint64   // of the weights; 0: 7
 }
 
 var nets = []made{
 	{name: "tiny", change: func(*unet.Config) {}},
-	{name: "no classes", change: func(c *unet.Config) { c.NumClasses, c.NullClass = 0, false }},
+	{name: "no classes", change: noClasses},
 	{name: "rgba", change: func(c *unet.Config) { c.InChannels, c.ImageSize = 4, [2]int{8, 12} }},
 	{name: "heads", change: func(c *unet.Config) { c.NumHeads, c.UseScaleShiftNorm = 4, false }},
 	{name: "deep", change: func(c *unet.Config) {
@@ -148,7 +151,7 @@ func (m made) save(t *testing.T, folder string) string {
 	}
 	cfg.ImageSize, cfg.NumClasses, cfg.NullClass = [2]int{8, 8}, 4, true
 	m.change(&cfg)
-	rng := rand.New(rand.NewPCG(7, 7))
+	rng := rand.New(rand.NewPCG(cmp.Or(m.seed, 7), 7))
 	net, err := unet.New(cfg, kernels.Generic, rng)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +162,10 @@ func (m made) save(t *testing.T, folder string) string {
 	}
 	meta := model.Meta{Data: "patterns", Steps: 1, PixelRange: [2]float64{-1, 1}, Path: m.path, Objective: m.objective}
 	if cfg.NumClasses > 0 {
-		meta.Classes = []string{"a", "b", "c"}
+		meta.Classes = m.classes
+		if meta.Classes == nil {
+			meta.Classes = []string{"a", "b", "c"}
+		}
 	}
 	if cfg.GuidanceEmbed {
 		meta.Teacher = &model.TeacherMeta{Guidance: 1.2, GuidanceRange: model.GuidanceRange{1, 2}}
@@ -237,7 +243,7 @@ func networkRun(t *testing.T, folder, path string, half bool) (r graphRun, want 
 	const n = 3
 	ck, u := opened(t, path)
 	r.Model = filepath.Join(folder, fmt.Sprintf("%s-%v.onnx", filepath.Base(path), half))
-	if err := ONNX(ONNXOptions{Model: path, Out: r.Model, Half: half}); err != nil {
+	if _, err := ONNX(ONNXOptions{Model: path, Out: r.Model, Half: half}); err != nil {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -277,10 +283,11 @@ func TestDrawingsInONNXRuntime(t *testing.T) {
 	folder := t.TempDir()
 	var runs []graphRun
 	var want [][]float32
-	add := func(path string, m model.Method) {
-		r, image := drawingRun(t, folder, path, len(runs), m)
+	addGuided := func(path, guide string, m model.Method) {
+		r, image := drawingRun(t, folder, path, guide, len(runs), m)
 		runs, want = append(runs, r), append(want, image)
 	}
+	add := func(path string, m model.Method) { addGuided(path, "", m) }
 	for _, m := range nets {
 		path := m.save(t, folder)
 		if m.objective == model.FlowMapObjective {
@@ -303,6 +310,17 @@ func TestDrawingsInONNXRuntime(t *testing.T) {
 	add(tiny, model.Method{Guidance: 2, Solver: "midpoint", Steps: 6, Interval: model.Interval{0.3, 0.6}})
 	add(tiny, model.Method{Guidance: 2, Steps: 7, GuidanceEvery: 3, Interval: model.Interval{0, 0.7}})
 	add("mnist", model.Method{Steps: 3})
+	add("mnist", model.Method{}) // by its guide, as generate draws
+	for _, g := range guides {
+		var files [2]string
+		for i, m := range []made{g.model, g.guide} {
+			m.name = fmt.Sprintf("%s %d", g.name, i)
+			files[i] = m.save(t, folder)
+		}
+		for _, m := range g.methods {
+			addGuided(files[0], files[1], m)
+		}
+	}
 	add("mnist-fast", model.Method{})
 	for i, got := range runAll(t, folder, runs) {
 		if off := relative(t, got, want[i]); !(off <= 1e-3) {
@@ -311,13 +329,51 @@ func TestDrawingsInONNXRuntime(t *testing.T) {
 	}
 }
 
+// guides are models with guides: of the same classes, others, and none, which predict the same and
+// something else.
+var guides = []struct {
+	name         string
+	model, guide made
+	methods      []model.Method
+}{
+	{
+		"both with classes", nets[0], made{change: narrow, seed: 8},
+		[]model.Method{{Steps: 8}, {Steps: 3, GuideShare: 1}, {Steps: 4, Guidance: 2, GuideShare: 0.5, Interval: model.Interval{0.2, 0.9}}},
+	},
+	{
+		"classes in another order", nets[0], made{change: narrow, seed: 8, classes: []string{"c", "a", "b"}},
+		[]model.Method{{Steps: 3}},
+	},
+	{"guide without classes", nets[0], made{change: noClasses, seed: 8}, []model.Method{{Steps: 3}}},
+	{"model without classes", made{change: noClasses}, made{change: narrow, seed: 8}, []model.Method{{Steps: 3}}},
+	{"neither with classes", made{change: noClasses}, made{change: noClasses, seed: 8}, []model.Method{{Steps: 3}}},
+	{
+		"another prediction", nets[0], made{change: narrow, seed: 8, path: "linear", objective: model.DataObjective},
+		[]model.Method{{Steps: 3}, {Steps: 3, GuideShare: 1}},
+	},
+	{
+		"of noise by noise", made{change: func(*unet.Config) {}, path: "cosine", objective: model.NoiseObjective},
+		made{change: narrow, seed: 8, path: "cosine", objective: model.NoiseObjective}, []model.Method{{Steps: 3}},
+	},
+}
+
+// narrow makes a network of other sizes.
+func narrow(c *unet.Config) { c.NumHeads, c.UseScaleShiftNorm, c.NumResBlocks = 2, false, 2 }
+
+// noClasses makes a network that takes no class.
+func noClasses(c *unet.Config) { c.NumClasses, c.NullClass = 0, false }
+
 // drawingRun exports a drawing, and draws here.
-func drawingRun(t *testing.T, folder, path string, number int, m model.Method) (r graphRun, want []float32) {
+func drawingRun(t *testing.T, folder, path, guide string, number int, m model.Method) (r graphRun, want []float32) {
 	t.Helper()
 	const n = 3
 	ck, u := opened(t, path)
 	r.Model = filepath.Join(folder, fmt.Sprintf("%d-%s-%s.onnx", number, filepath.Base(path), m.Solver))
-	if err := ONNX(ONNXOptions{Model: path, Out: r.Model, Sampler: true, Method: m}); err != nil {
+	if _, err := ONNX(ONNXOptions{Model: path, Out: r.Model, Sampler: true, Method: m, Guide: guide}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if m.Guide, err = ck.OpenUsualGuide(guide, m, pipeline.Arithmetic{}); err != nil {
 		t.Fatal(err)
 	}
 	plan, m, err := u.Settle(path, m)
@@ -358,7 +414,7 @@ func TestONNXRefuses(t *testing.T) {
 		{"steps", ONNXOptions{Model: "mnist", Out: out, Sampler: true, Method: model.Method{Steps: 1000}}},
 		{"steps", ONNXOptions{Model: "mnist-fast", Out: out, Sampler: true, Method: model.Method{Steps: 3}}},
 	} {
-		err := ONNX(c.o)
+		_, err := ONNX(c.o)
 		if wrong, ok := errors.AsType[*option.Error](err); !ok || wrong.Option != c.option {
 			t.Errorf("%+v: %v, want a mistake in %s", c.o, err, c.option)
 		}
@@ -386,11 +442,12 @@ func TestONNXRefusesLargeHalves(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := ONNXOptions{Model: large, Out: filepath.Join(folder, "large.onnx"), Half: true}
-	if wrong, ok := errors.AsType[*option.Error](ONNX(o)); !ok || wrong.Option != "float16" {
-		t.Errorf("%v, want a mistake in float16", ONNX(o))
+	_, err = ONNX(o)
+	if wrong, ok := errors.AsType[*option.Error](err); !ok || wrong.Option != "float16" {
+		t.Errorf("%v, want a mistake in float16", err)
 	}
 	o.Half = false
-	if err := ONNX(o); err != nil {
+	if _, err := ONNX(o); err != nil {
 		t.Error(err)
 	}
 }
@@ -401,7 +458,7 @@ func TestONNXIsTheSameAgain(t *testing.T) {
 	var files [2][]byte
 	for i := range files {
 		path := filepath.Join(folder, fmt.Sprint(i, ".onnx"))
-		if err := ONNX(ONNXOptions{Model: "mnist-fast", Out: path, Sampler: true, Half: true}); err != nil {
+		if _, err := ONNX(ONNXOptions{Model: "mnist-fast", Out: path, Sampler: true, Half: true}); err != nil {
 			t.Fatal(err)
 		}
 		var err error

@@ -16,6 +16,7 @@ import (
 // follows from the names of its parameters, which are PyTorch's.
 type unetGraph struct {
 	g      *onnx.Graph
+	prefix string // of the names of constants in the graph
 	cfg    unet.Config
 	params *nn.Params
 	half   bool
@@ -25,8 +26,8 @@ type unetGraph struct {
 	h, w    int                   // of the map under way
 }
 
-func newUNetGraph(g *onnx.Graph, m *unet.Model, half bool) *unetGraph {
-	return &unetGraph{g: g, cfg: m.Config(), params: m.Params(), half: half, weights: map[string]onnx.Value{}}
+func newUNetGraph(g *onnx.Graph, prefix string, m *unet.Model, half bool) *unetGraph {
+	return &unetGraph{g: g, prefix: prefix, cfg: m.Config(), params: m.Params(), half: half, weights: map[string]onnx.Value{}}
 }
 
 // has reports whether the network has a parameter.
@@ -48,9 +49,9 @@ func (u *unetGraph) weight(name string, shape ...int) onnx.Value {
 		for i, x := range numbers {
 			bits[i] = float16.From(x)
 		}
-		v = u.g.Op("Cast", []onnx.Value{u.g.Halves(name, shape, bits)}, onnx.Attribute{Name: "to", Value: int(onnx.Float32)})
+		v = u.g.Op("Cast", []onnx.Value{u.g.Halves(u.prefix+name, shape, bits)}, onnx.Attribute{Name: "to", Value: int(onnx.Float32)})
 	} else {
-		v = u.g.Floats(name, shape, numbers)
+		v = u.g.Floats(u.prefix+name, shape, numbers)
 	}
 	u.weights[name] = v
 	return v
@@ -99,7 +100,7 @@ func (u *unetGraph) wave(numbers onnx.Value) onnx.Value {
 	name := "rates"
 	v, ok := u.weights[name]
 	if !ok {
-		v = u.g.Floats(name, []int{1, half}, rates)
+		v = u.g.Floats(u.prefix+name, []int{1, half}, rates)
 		u.weights[name] = v
 	}
 	angle := u.op("Mul", numbers, v)
@@ -181,7 +182,7 @@ func (u *unetGraph) stage(name string, x onnx.Value) (y onnx.Value, ok bool) {
 func (u *unetGraph) double(x onnx.Value) onnx.Value {
 	name := "twice"
 	if _, ok := u.weights[name]; !ok {
-		u.weights[name] = u.g.Floats(name, []int{4}, []float32{1, 1, 2, 2})
+		u.weights[name] = u.g.Floats(u.prefix+name, []int{4}, []float32{1, 1, 2, 2})
 	}
 	u.h, u.w = 2*u.h, 2*u.w
 	return u.g.Op("Resize", []onnx.Value{x, "", u.weights[name]},

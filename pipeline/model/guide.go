@@ -258,6 +258,16 @@ func (g *Guide) classes(y, model []int32) []int32 {
 	return y
 }
 
+// UNet returns the guide's network.
+func (g *Guide) UNet() *UNet { return g.net }
+
+// Predicts says what the guide predicts.
+func (g *Guide) Predicts() Prediction { return g.predicts }
+
+// Rows returns the guide's row for each row of the model; nil where one of the two takes no class.
+// null is then the guide's row of all images, or -1 where the guide takes none.
+func (g *Guide) Rows() (rows []int32, null int32) { return slices.Clone(g.rows), g.null }
+
 // newReplica returns a replica of the guide's network for up to n images; nil where there is none.
 func (g *Guide) newReplica(n int) Replica {
 	if g == nil {
