@@ -205,11 +205,18 @@ noasm: ## run the tests without assembly (both build tags that leave it out)
 
 # Micro-kernels and operations start no goroutines, and the race detector would make the sweeps of
 # their tests last for minutes. The Go loops of asm stand for assembly, which the detector does not
-# see either: watched, they take most of the time. archtest builds the whole module.
+# see either: watched, they take most of the time. Those of kernels are watched in the tests of the
+# packages that call them on several goroutines, and not in those of packages above, where they take
+# half of the time. archtest builds the whole module.
+UNWATCHED   = -race=false -d=checkptr=0
+RACE        = CGO_ENABLED=1 $(GO) test -race -short -timeout 30m -gcflags='github.com/fmimg/fmimg/asm=$(UNWATCHED)'
+RACE_NEAR   = ./nn/... ./unet/... ./realnvp/... ./metrics/... ./internal/crew
+RACE_ABOVE  = $$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|nn|unet|realnvp|metrics|internal/(archtest|crew))(/|$$)')
+
 .PHONY: race
 race: ## run all packages but the kernels under the race detector
-	CGO_ENABLED=1 $(GO) test -race -gcflags='github.com/fmimg/fmimg/asm=-race=false -d=checkptr=0' -short -timeout 30m \
-		$$($(GO) list ./... | grep -vE '/fmimg/(asm|kernels|internal/archtest)(/|$$)')
+	$(RACE) $(RACE_NEAR)
+	$(RACE) -gcflags='github.com/fmimg/fmimg/kernels=$(UNWATCHED)' $(RACE_ABOVE)
 
 # These tests start ranks by mpirun and mpiexec. Without a library they say that they skip it.
 .PHONY: test-mpi
