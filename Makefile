@@ -192,7 +192,7 @@ man: build ## write the man pages into man/
 
 .PHONY: test
 test: ## run all tests, on every instruction set of this machine
-	@$(TOOL) gotestsum --format pkgname -- -run '$(RUN)' $(PKG)
+	@$(TOOL) gotestsum --format pkgname -- -timeout 30m -run '$(RUN)' $(PKG)
 
 # The packages above those of ASSEMBLED see instruction sets as values alone: make test has them
 # draw and train with plain Go too. Without assembly, which is 20 times slower, their examples are

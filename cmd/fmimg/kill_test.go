@@ -26,7 +26,7 @@ func self(line string) *exec.Cmd {
 }
 
 // killedRun saves, previews and keeps as often as it can.
-const killedRun = "train --data mnist --preset tiny --batch 4 --steps 20 --seed 3 --save-every 1 --preview-every 7 --keep 2 --tensorboard"
+const killedRun = "train --data mnist --preset tiny --paired 64 --batch 4 --steps 20 --seed 3 --save-every 1 --preview-every 7 --keep 2 --tensorboard"
 
 // killCount returns how often a test kills: FMIMG_TEST_KILLS times, or as usual.
 func killCount(t *testing.T, usual int) int {
@@ -40,6 +40,9 @@ func killCount(t *testing.T, usual int) int {
 	}
 	return kills
 }
+
+// killsOfRun is how often a run is killed at most.
+const killsOfRun = 5
 
 // A run that is killed again and again, at any moment, leaves only whole checkpoints, and ends like
 // an undisturbed run. FMIMG_TEST_KILLS is the number of kills, by default 3; "make kill" takes 100.
@@ -58,14 +61,18 @@ func TestKilledRuns(t *testing.T) {
 	done, runs := 0, 0
 	for done < kills {
 		dir := fmt.Sprint("killed-", runs)
-		for {
-			// A third of a run at most: most runs are killed several times.
-			killed := runUntil(t, dir, time.Duration(rng.Float64()*float64(length)/3), 1+rng.IntN(3))
-			expectWhole(t, dir)
-			if !killed {
-				break
+		// Most runs are killed several times, and are left alone then: their end takes longer than
+		// what is left to them between two kills.
+		for killed, times := true, 0; killed; times++ {
+			after := time.Duration(rng.Float64() * float64(length) / 2)
+			if times == killsOfRun || done == kills {
+				after = time.Hour
 			}
-			done++
+			killed = runUntil(t, dir, after, 1+rng.IntN(3))
+			expectWhole(t, dir)
+			if killed {
+				done++
+			}
 		}
 		for _, name := range []string{"state.safetensors", "model.safetensors"} {
 			if a, b := readTensors(t, "through", name), readTensors(t, dir, name); !sameTensors(a, b) {
